@@ -1,0 +1,32 @@
+# Names for commands; what they do is in lab/ and validation/.
+PYTHON ?= python3
+.PHONY: help up down env check test clean-cache lock
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
+
+up: ## from this machine as it is to a verdict: tools, lab, pulumi up, gate
+	@$(PYTHON) -m lab up
+
+down: ## end the lab; nothing of it remains but the cache
+	@$(PYTHON) -m lab down
+
+env: ## what a shell needs to use the lab: eval "$(make -s env)"
+	@$(PYTHON) -m lab env
+
+check: ## format, lint, types, import rules, unit tests
+	@$(PYTHON) -m lab venv
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	.venv/bin/pytest -q -m "not e2e"
+
+test: check ## check, then the end-to-end tests on the lab, which is brought up when none is there
+	.venv/bin/pytest tests/e2e tests/lab -m e2e
+
+clean-cache: ## remove tools, images and virtual environments
+	@$(PYTHON) -m lab clean-cache
+
+lock: ## renew requirements.lock from requirements.in
+	.venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --python-version 3.11 --universal requirements.in -o requirements.lock

@@ -1,0 +1,140 @@
+"""The lab's command line: up, down, env, venv, clean-cache. `make` has the same names.
+
+Runs on a bare Python 3.11; what needs packages is imported only after the virtual environment is there.
+"""
+
+import argparse
+import errno
+import os
+import shlex
+import signal
+import sys
+from types import FrameType
+
+if sys.version_info < (3, 11):  # noqa: UP036  said before anything else fails
+    sys.exit(f"error: Python {sys.version.split()[0]} is too old; the lab needs 3.11 or newer\n  cure: make up PYTHON=python3.11")
+
+from lab import bootstrap
+from lab.errors import Interrupted, LabError
+from lab.lock import only_one
+from lab.places import CACHE, REPOSITORY, STATE
+from lab.steps import Steps
+
+
+def main() -> int:
+    """Run one command and return its exit code."""
+    signal.signal(signal.SIGTERM, _as_interrupt)
+    arguments = _parser().parse_args()
+    try:
+        code: int = arguments.run(arguments)
+    except KeyboardInterrupt:
+        problem: LabError = Interrupted()
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        problem = LabError(f"the disk is full: {error}", f"free space for {CACHE} and {STATE} (`df -h`), then the same command again")
+    except LabError as error:
+        problem = error
+    else:
+        return code
+    print(problem, file=sys.stderr)
+    return problem.exit_code
+
+
+def _as_interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python3 -m lab", description="One machine standing in for the data centre.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, run, text in (
+        ("up", up, "from this machine as it is to a verdict: tools, lab, `pulumi up`, gate"),
+        ("down", down, "end the lab; nothing of it remains but the cache"),
+        ("env", env, 'print what a shell needs to use the lab: eval "$(make -s env)"'),
+        ("venv", venv, "make the virtual environment and nothing else, for `make check`"),
+        ("clean-cache", clean_cache, f"remove {CACHE}"),
+    ):
+        command = commands.add_parser(name, help=text, description=text)
+        command.set_defaults(run=run)
+        if name == "up":
+            command.add_argument("--no-gate", action="store_true", help="stop before the gate: the tests run it themselves")
+    return parser
+
+
+def _prepared() -> Steps:
+    """Return the steps of a command that runs in the virtual environment, going there first."""
+    home = bootstrap.venv_home()
+    steps = Steps(log=CACHE / "log" / "commands.log")
+    if (home / "complete").exists():
+        bootstrap.make_venv(steps)
+        bootstrap.enter(home, steps.started)
+        return steps
+    with steps.step("Python packages from requirements.lock"):
+        bootstrap.make_venv(steps)
+    bootstrap.enter(home, steps.started)
+    return steps
+
+
+def up(arguments: argparse.Namespace) -> int:
+    """Bring the lab up and run the gate."""
+    bootstrap.check_machine()
+    missing = bootstrap.missing_packages()
+    if missing:
+        print(f"will install from Debian: {' '.join(missing)}", flush=True)
+        steps = Steps(log=CACHE / "log" / "commands.log")
+        with steps.step("Debian packages"):
+            bootstrap.install_packages(missing, steps)
+    steps = _prepared()
+    from lab import up as lab_up
+
+    with only_one():
+        print(f"lab: state in {STATE}, cache in {CACHE}, log in {steps.log}", flush=True)
+        code = lab_up.up(steps, gate=not arguments.no_gate)
+    print(f'use it:       eval "$(make -s env)"\ntake it down: make down\nsteps:        {steps.total_s():.0f} s in all', flush=True)
+    return code
+
+
+def down(_: argparse.Namespace) -> int:
+    """Take the lab down."""
+    if os.geteuid() != 0:
+        raise LabError("the lab belongs to root", "sudo make down")
+    steps = _prepared()
+    from lab import up as lab_up
+
+    with only_one():
+        lab_up.down(steps)
+    return 0
+
+
+def env(_: argparse.Namespace) -> int:
+    """Print shell exports."""
+    _prepared()
+    from lab import project, sandbox
+
+    if sandbox.running() is None:
+        raise LabError("no lab runs on this machine", "make up")
+    for name, value in project.environment().items():
+        print(f"export {name}={shlex.quote(value)}")
+    return 0
+
+
+def venv(_: argparse.Namespace) -> int:
+    """Make the virtual environment."""
+    _prepared()
+    return 0
+
+
+def clean_cache(_: argparse.Namespace) -> int:
+    """Drop the cache."""
+    _prepared()
+    from lab import up as lab_up
+
+    with only_one():
+        lab_up.clean_cache()
+    return 0
+
+
+if __name__ == "__main__":
+    os.chdir(REPOSITORY)
+    sys.exit(main())

@@ -1,0 +1,96 @@
+"""From a started process tree to a cluster that serves: API, images, node, names, volumes, object store.
+
+Works from the host, through the same addresses that a user of the lab has.
+"""
+
+import ssl
+import subprocess
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from functools import partial
+from string import Template
+
+from lab.daemons import CONTAINERD_SOCKET
+from lab.errors import LabError
+from lab.images.build import Image
+from lab.places import BIN, KUBECONFIG, LOGS, PKI, REPOSITORY, Network
+from lab.sandbox import wait_for
+from lab.steps import Steps
+
+CURE = "`make down` and `make up` again; logs: "
+
+
+def kubectl(*arguments: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the lab's kubectl as its administrator."""
+    command = [str(BIN / "kubectl"), "--kubeconfig", str(KUBECONFIG), *arguments]
+    return subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+
+
+def wait_for_api() -> None:
+    """Wait until the API server is ready."""
+    wait_for(
+        lambda: kubectl("get", "--raw", "/readyz").returncode == 0,
+        120,
+        "the API server is not ready",
+        f"{CURE}{LOGS / 'kube-apiserver.log'}",
+    )
+
+
+def wait_for_store(net: Network) -> None:
+    """Wait until S3 and IAM answer over TLS that the store's CA vouches for."""
+    context = ssl.create_default_context(cafile=str(PKI / "store-ca.crt"))
+    for endpoint, log in ((net.s3_endpoint, "versitygw-s3.log"), (net.iam_endpoint, "versitygw-iam.log")):
+        wait_for(partial(_answers, endpoint, context), 60, f"{endpoint} does not answer", f"{CURE}{LOGS / log}")
+
+
+def _answers(endpoint: str, context: ssl.SSLContext) -> bool:
+    try:
+        with urllib.request.urlopen(endpoint, timeout=5, context=context):  # noqa: S310  always https
+            return True
+    except urllib.error.HTTPError:  # refused without a signature: it is there
+        return True
+    except OSError:
+        return False
+
+
+def import_images(images: Sequence[Image], steps: Steps) -> None:
+    """Bring images into the cluster's container runtime under their tags and their digests; those that are there already are left."""
+    wait_for(lambda: _ctr("version").returncode == 0, 60, "containerd is not ready", f"{CURE}{LOGS / 'containerd.log'}")
+    present = set(_ctr("images", "list", "-q").stdout.split())
+    for image in images:
+        tag, _, digest = image.reference.partition("@")
+        pinned = f"{tag.rpartition(':')[0]}@{digest}"
+        if pinned in present:
+            continue
+        steps.run(
+            ["ctr", "-a", CONTAINERD_SOCKET, "-n", "k8s.io", "images", "import", image.archive],
+            cure="make clean-cache, then `make up` again",
+        )
+        for command in (["rm", pinned], ["tag", tag, pinned]):
+            _ctr("images", *command)
+
+
+def _ctr(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = ["ctr", "-a", CONTAINERD_SOCKET, "-n", "k8s.io", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def apply_basics(net: Network, coredns: Image) -> None:
+    """Declare the name server and the default StorageClass.
+
+    Raises LabError with what the API server said.
+    """
+    manifest = Template((REPOSITORY / "lab" / "cluster.yaml").read_text()).substitute(IMAGE=coredns.reference, ADDRESS=str(net.dns))
+    ended = kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", text=manifest)
+    if ended.returncode:
+        raise LabError(f"the cluster refused lab/cluster.yaml: {ended.stderr.strip()}", f"{CURE}{LOGS / 'kube-apiserver.log'}")
+
+
+def wait_for_node() -> None:
+    """Wait until the node is Ready and its name server answers."""
+    ready = "jsonpath={.items[0].status.conditions[?(@.type=='Ready')].status}"
+    wait_for(lambda: kubectl("get", "nodes", "-o", ready).stdout == "True", 120, "the node is not Ready", f"{CURE}{LOGS / 'kubelet.log'}")
+    replicas = ("-n", "kube-system", "get", "deployment", "coredns", "-o", "jsonpath={.status.readyReplicas}")
+    cure = f"kubectl --kubeconfig {KUBECONFIG} -n kube-system describe pods -l k8s-app=kube-dns"
+    wait_for(lambda: kubectl(*replicas).stdout == "1", 120, "CoreDNS is not ready", cure)

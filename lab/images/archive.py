@@ -1,0 +1,95 @@
+"""OCI image archives written in plain Python: the same files give the same digest, on any machine and at any time."""
+
+import hashlib
+import io
+import json
+import tarfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+CONFIG = "application/vnd.oci.image.config.v1+json"
+LAYER = "application/vnd.oci.image.layer.v1.tar"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How the processes of an image start; what files it has is a folder's business."""
+
+    repository: str
+    tag: str
+    entrypoint: Sequence[str]
+    command: Sequence[str] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    user: str = "1000:1000"
+    working_dir: str = "/"
+
+
+def pack(root: Path, recipe: Recipe, archive: Path) -> str:
+    """Write the folder `root` as an OCI archive of one layer and return the reference `repository:tag@sha256:...`."""
+    layer = archive.with_suffix(".layer")
+    _pack_layer(root, layer)
+    layer_digest = _sha256(layer)
+    config = _json(
+        {
+            "architecture": "amd64",
+            "os": "linux",
+            "config": {
+                "Entrypoint": list(recipe.entrypoint),
+                "Cmd": list(recipe.command),
+                "Env": [f"{name}={value}" for name, value in recipe.environment.items()],
+                "User": recipe.user,
+                "WorkingDir": recipe.working_dir,
+            },
+            "rootfs": {"type": "layers", "diff_ids": [f"sha256:{layer_digest}"]},
+        }
+    )
+    layers = [{"mediaType": LAYER, "digest": f"sha256:{layer_digest}", "size": layer.stat().st_size}]
+    described = {"mediaType": CONFIG, "digest": f"sha256:{hashlib.sha256(config).hexdigest()}", "size": len(config)}
+    manifest = _json({"schemaVersion": 2, "mediaType": MANIFEST, "config": described, "layers": layers})
+    digest = hashlib.sha256(manifest).hexdigest()
+    name = f"{recipe.repository}:{recipe.tag}"
+    index = {"mediaType": MANIFEST, "digest": f"sha256:{digest}", "size": len(manifest), "annotations": {"io.containerd.image.name": name}}
+    with tarfile.open(archive, "w") as tar:
+        _add(tar, "oci-layout", _json({"imageLayoutVersion": "1.0.0"}))
+        _add(tar, "index.json", _json({"schemaVersion": 2, "manifests": [index]}))
+        for blob in (config, manifest):
+            _add(tar, f"blobs/sha256/{hashlib.sha256(blob).hexdigest()}", blob)
+        tar.add(layer, f"blobs/sha256/{layer_digest}", filter=_plain)
+    layer.unlink()
+    return f"{name}@sha256:{digest}"
+
+
+def _pack_layer(root: Path, layer: Path) -> None:
+    with tarfile.open(layer, "w") as tar:
+        for path in sorted(root.rglob("*")):
+            tar.add(path, str(path.relative_to(root)), recursive=False, filter=_plain)
+
+
+def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    member.mtime, member.uid, member.gid, member.uname, member.gname = 0, 0, 0, "", ""
+    return member
+
+
+def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+    member = tarfile.TarInfo(name)
+    member.size = len(content)
+    tar.addfile(member, io.BytesIO(content))
+
+
+def _json(value: Mapping[str, Any]) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_file(path: Path, content: bytes, *, mode: int = 0o644) -> None:
+    """Write a file of an image, with its folders."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    path.chmod(mode)

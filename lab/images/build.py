@@ -1,0 +1,212 @@
+"""What the lab's images are made of: Debian's C library and Python, the Milvus server that a Python wheel carries, the model services.
+
+Each image is cached under a name made from all that decides its content, and appears there only when it is whole.
+"""
+
+import hashlib
+import lzma
+import re
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.images.archive import Recipe, pack, write_file
+from lab.places import CACHE, REPOSITORY
+from lab.steps import Steps
+
+HERE = Path(__file__).parent
+SERVICES = REPOSITORY / "lab" / "services"
+CORPUS = REPOSITORY / "corpus"
+
+BASE_PACKAGES = ("busybox-static", "libc6", "libgcc-s1", "libstdc++6", "tini", "zlib1g")
+PYTHON_PACKAGES = (
+    "libbz2-1.0",
+    "libexpat1",
+    "libffi8",
+    "liblzma5",
+    "libpython3.11-minimal",
+    "libpython3.11-stdlib",
+    "libsqlite3-0",
+    "libssl3",
+    "libuuid1",
+    "media-types",
+    "python3.11-minimal",
+)
+CURE = "check that apt and pip reach their package indexes, then `make up` again"
+
+PAUSE = Recipe(repository="lab.local/pause", tag="1", entrypoint=("/pause",), user="65535:65535")
+COREDNS = Recipe(repository="lab.local/coredns", tag="1.12.4", entrypoint=("/coredns",), user="65532:65532")
+MILVUS = Recipe(
+    repository="lab.local/milvus",
+    tag="2.3.5",
+    entrypoint=("/tini", "--"),
+    environment={"PATH": "/milvus/bin:/usr/bin:/bin"},
+    working_dir="/milvus",
+)
+MODELS = Recipe(
+    repository="lab.local/models",
+    tag="1",
+    entrypoint=("/tini", "--", "/usr/bin/python3.11", "-m", "services"),
+    environment={"PATH": "/usr/bin:/bin", "PYTHONPATH": "/app:/app/lib", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+    working_dir="/app",
+)
+MODEL_FILE = "/app/embedder.joblib"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image:
+    """One built image: its archive in the cache, and the reference that pins it by digest."""
+
+    name: str
+    archive: Path
+    reference: str
+
+
+class Builder:
+    """Builds the lab's images, or finds them in the cache; `kubernetes` is the folder with its binaries."""
+
+    def __init__(self, kubernetes: Path, steps: Steps) -> None:
+        self.kubernetes, self.steps = kubernetes, steps
+
+    def build(self, name: str) -> Image:
+        """Return the image `name`, one of IMAGES.
+
+        Raises LabError when a package it is made of cannot be had.
+        """
+        recipe, fill, sources = {
+            "pause": (PAUSE, self._pause, [self.kubernetes]),
+            "coredns": (COREDNS, self._coredns, [self.kubernetes]),
+            "milvus": (MILVUS, self._milvus, [self.kubernetes, HERE / "milvus.sh", HERE / "milvus-requirements.lock"]),
+            "models": (MODELS, self._models, [*_files(SERVICES), *_files(CORPUS / "documents")]),
+        }[name]
+        home = CACHE / "images"
+        archive = home / f"{name}-{_key(recipe, sources)}.tar"
+        reference = archive.with_suffix(".reference")
+        if not reference.exists():
+            home.mkdir(parents=True, exist_ok=True)
+            reference.write_text(self._make(recipe, fill, archive))
+        return Image(name=name, archive=archive, reference=reference.read_text())
+
+    def _make(self, recipe: Recipe, fill: Callable[[Path], None], archive: Path) -> str:
+        root = archive.with_suffix(".root")
+        shutil.rmtree(root, ignore_errors=True)
+        root.mkdir()
+        try:
+            fill(root)
+            partial = archive.with_suffix(".partial")
+            reference = pack(root, recipe, partial)
+            partial.replace(archive)
+        finally:
+            shutil.rmtree(root, ignore_errors=True)
+        return reference
+
+    def _pause(self, root: Path) -> None:
+        shutil.copy2(self.kubernetes / "pause", root / "pause")
+
+    def _coredns(self, root: Path) -> None:
+        shutil.copy2(self.kubernetes / "coredns", root / "coredns")
+
+    def _milvus(self, root: Path) -> None:
+        self._debian(root, BASE_PACKAGES)
+        home = root / "milvus"
+        wheel = root / "wheel"
+        self._wheels(HERE / "milvus-requirements.lock", wheel)
+        data = wheel / "milvus" / "data"
+        for packed in sorted((data / "bin").glob("*.lzma")):
+            name = packed.name.removesuffix(".lzma")
+            place = "bin/milvus-server" if name == "milvus" else f"lib/{name}"
+            write_file(home / place, lzma.decompress(packed.read_bytes()), mode=0o755)
+        write_file(home / "configs" / "milvus.yaml", milvus_defaults((data / "config.yaml.template").read_text()).encode())
+        write_file(home / "configs" / "glog.conf", b"--logtostderr=true\n--minloglevel=1\n")
+        write_file(home / "bin" / "milvus", (HERE / "milvus.sh").read_bytes(), mode=0o755)
+        shutil.copy2(self.kubernetes / "yq", home / "bin" / "yq")
+        shutil.rmtree(wheel)
+
+    def _models(self, root: Path) -> None:
+        self._debian(root, (*BASE_PACKAGES, *PYTHON_PACKAGES))
+        self._wheels(SERVICES / "requirements.lock", root / "app" / "lib")
+        shutil.copytree(SERVICES, root / "app" / "services", ignore=shutil.ignore_patterns("__pycache__", "requirements.*"))
+        shutil.copytree(CORPUS / "documents", root / "corpus")
+        fit = [
+            "/usr/bin/env",
+            "PYTHONPATH=/app:/app/lib",
+            "PYTHONDONTWRITEBYTECODE=1",
+            "/usr/bin/python3.11",
+            "-m",
+            "services",
+            "fit",
+            "/corpus",
+            MODEL_FILE,
+        ]
+        self.steps.run(["chroot", root, *fit], cure="see the log; the corpus must have more passages than the embedding has dimensions")
+        shutil.rmtree(root / "corpus")
+
+    def _debian(self, root: Path, packages: Sequence[str]) -> None:
+        """Unpack Debian packages, without running their scripts: these are files, not a system."""
+        debs = root / "debs"
+        debs.mkdir()
+        self.steps.run(["apt-get", "download", "-q", "-o", "APT::Sandbox::User=root", *packages], cure=CURE, cwd=debs)
+        for deb in sorted(debs.glob("*.deb")):
+            self.steps.run(["dpkg-deb", "-x", deb, root], cure=CURE)
+        shutil.rmtree(debs)
+        for folder in ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/lintian"):
+            shutil.rmtree(root / folder, ignore_errors=True)
+        for command in ("sh", "cat", "cp", "mkdir", "ls", "env", "sleep", "wget", "sha256sum"):
+            path = root / "usr" / "bin" / command
+            path.unlink(missing_ok=True)
+            path.symlink_to("/bin/busybox")
+        (root / "bin" / "sh").symlink_to("busybox")
+        (root / "tini").symlink_to("/usr/bin/tini")
+        (root / "tmp").mkdir(mode=0o1777)
+
+    def _wheels(self, lock: Path, target: Path) -> None:
+        pinned: list[str | Path] = [
+            "--require-hashes",
+            "-r",
+            lock,
+            "--no-deps",
+            "--python-version",
+            "3.11",
+            "--python-platform",
+            "x86_64-manylinux_2_36",
+        ]
+        self.steps.run(["uv", "pip", "install", "--target", target, *pinned, "--link-mode", "copy"], cure=CURE)
+        for cache in target.rglob("__pycache__"):
+            shutil.rmtree(cache)
+
+
+IMAGES = ("pause", "coredns", "milvus", "models")
+
+
+def milvus_defaults(template: str) -> str:
+    """Return the server's default configuration from the wheel's template: placeholders resolved, data under /var/lib/milvus.
+
+    A placeholder is `{{ name(type): default }}`; those without a default are folders.
+    """
+    folders = {
+        "etcd_data_dir": "/var/lib/milvus/etcd",
+        "local_storage_dir": "/var/lib/milvus/data",
+        "rocksmq_data_dir": "/var/lib/milvus/rdb_data",
+    }
+
+    def resolve(found: re.Match[str]) -> str:
+        name, _, default = found[1].partition(":")
+        name = name.partition("(")[0].strip()
+        return default.strip() or folders.get(name, '""')
+
+    resolved = re.sub(r"\{\{(.*?)\}\}", resolve, template)
+    return re.sub(r"(?m)^(  storageType:) local\b", r"\1 remote", resolved)
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.rglob("*")) if path.is_file() and "__pycache__" not in path.parts]
+
+
+def _key(recipe: Recipe, sources: Sequence[Path]) -> str:
+    builder = [Path(__file__), HERE / "archive.py"]
+    digest = hashlib.sha256(repr(recipe).encode())
+    for path in [*builder, *sources]:
+        # a folder of built tools carries its own key in its name
+        digest.update(path.name.encode() + (b"" if path.is_dir() else path.read_bytes()))
+    return digest.hexdigest()[:12]

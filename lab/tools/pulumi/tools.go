@@ -1,0 +1,6 @@
+//go:build tools
+
+// Package tools names the commands that the lab builds, so that go.mod and go.sum pin them.
+package tools
+
+import _ "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"

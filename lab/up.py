@@ -1,0 +1,117 @@
+"""`make up` and `make down`, in reading order."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from lab import cluster, project, sandbox, toolchain
+from lab.errors import LabError
+from lab.images.build import IMAGES, Builder, Image
+from lab.pki import make_pki, write_kubeconfig
+from lab.places import BIN, CACHE, KUBECONFIG, LOGS, PKI, REPOSITORY, STATE, Network, network
+from lab.pulumi_host.install import install
+from lab.steps import Steps
+
+REPORTS = REPOSITORY / "build" / "reports"
+
+
+def tools(steps: Steps) -> dict[str, Path]:
+    """Build what is missing, one step a build, and return the folders with the binaries."""
+    go = toolchain.go_command(steps)
+    homes = {}
+    for name, build in toolchain.BUILDS.items():
+        with steps.step(f"tools: {name} {build.version}"):
+            homes[name] = toolchain.built(name, go, steps)
+    return homes
+
+
+def images(homes: dict[str, Path], steps: Steps) -> dict[str, Image]:
+    """Build what is missing, one step an image."""
+    builder = Builder(homes["kubernetes"], steps)
+    made = {}
+    for name in IMAGES:
+        with steps.step(f"image: {name}"):
+            made[name] = builder.build(name)
+    return made
+
+
+def start_cluster(net: Network, homes: dict[str, Path], made: dict[str, Image], steps: Steps) -> None:
+    """Bring up the lab's process tree, or leave the one that runs well, and wait until it serves."""
+    with steps.step("lab: certificates and tools"):
+        STATE.mkdir(parents=True, exist_ok=True)
+        make_pki(PKI, net)
+        for user, path in (("admin", KUBECONFIG), ("kubelet", STATE / "kubelet.kubeconfig")):
+            write_kubeconfig(path, PKI, user, net)
+        toolchain.publish(homes, BIN)
+        install_stand_ins(homes)
+    with steps.step("lab: process tree"):
+        if sandbox.running() is None:
+            sandbox.stop()
+            sandbox.check_addresses(net)
+            sandbox.start(net)
+    with steps.step("lab: Kubernetes API and object store"):
+        cluster.wait_for_api()
+        cluster.wait_for_store(net)
+    with steps.step("lab: images into the cluster"):
+        cluster.import_images(list(made.values()), steps)
+    with steps.step("lab: node, name server, StorageClass"):
+        cluster.apply_basics(net, made["coredns"])
+        cluster.wait_for_node()
+
+
+def install_stand_ins(homes: dict[str, Path]) -> None:
+    """Put the stand-ins in place, unless the operator's own Pulumi is used: then its official parts are."""
+    if "pulumi" in toolchain.preferred_on_path():
+        project.STANDS_IN.unlink(missing_ok=True)
+        print("  note   `pulumi` from PATH, with its official language host and kubernetes plugin")
+        return
+    print(
+        f"  note   no `pulumi` on PATH: the CLI {toolchain.PULUMI} was built; language host and kubernetes plugin are the lab's stand-ins"
+    )
+    install(project.HOME / "home", BIN, Path(sys.executable), homes["pulumi"] / "python")
+    project.STANDS_IN.touch()
+
+
+def up(steps: Steps, *, gate: bool = True) -> int:
+    """Do everything from tools to verdict and return the exit code of the gate."""
+    net = network()
+    homes = tools(steps)
+    made = images(homes, steps)
+    start_cluster(net, homes, made, steps)
+    with steps.step("pulumi up"):
+        project.configure(project.STACK, project.machine_facts(net, made))
+        project.select()
+        project.up()
+    if not gate:
+        return 0
+    with steps.step("gate"):
+        code = run_gate()
+    steps.save(LOGS / "up.json")
+    return code
+
+
+def run_gate() -> int:
+    """Run the gate on the lab's stack and return its exit code."""
+    command = [sys.executable, "-m", "validation", "run", "--stack", project.STACK]
+    return subprocess.run(command, cwd=REPOSITORY, env={**os.environ, **project.environment()}, check=False).returncode
+
+
+def down(steps: Steps) -> None:
+    """End the lab; nothing of it remains but the cache."""
+    with steps.step("lab: processes, mounts, interface, routes, cgroups"):
+        sandbox.stop()
+    with steps.step("lab: state"):
+        sandbox.remove_state()
+
+
+def clean_cache() -> None:
+    """Remove the cache.
+
+    Raises LabError while a lab runs from it.
+    """
+    if sandbox.running() is not None:
+        raise LabError(f"a lab runs from the tools in {CACHE}", "make down, then make clean-cache")
+    shutil.rmtree(CACHE, ignore_errors=True)
+    (REPOSITORY / ".venv").unlink(missing_ok=True)

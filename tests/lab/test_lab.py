@@ -1,0 +1,118 @@
+"""The small parts of the lab that need no lab."""
+
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+from ipaddress import IPv4Network
+from pathlib import Path
+
+import pytest
+
+from lab import bootstrap, daemons, project, sandbox, toolchain
+from lab.errors import LabError
+from lab.lock import only_one
+from lab.places import REPOSITORY, Network, network
+from lab.steps import Steps
+
+
+def test_a_failed_command_shows_the_end_of_its_output_and_the_cure(tmp_path: Path) -> None:
+    steps = Steps(log=tmp_path / "log")
+    with pytest.raises(LabError, match=r"(?s)ended with 3:.*no such luck.*cure: try harder"):
+        steps.run(["sh", "-c", "echo no such luck; exit 3"], cure="try harder")
+
+
+def test_a_step_prints_one_line_with_its_seconds_also_when_it_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    steps = Steps(log=tmp_path / "log")
+    with steps.step("good"):
+        pass
+    with pytest.raises(ValueError, match="bad"), steps.step("bad"):
+        raise ValueError("bad")
+    lines = capsys.readouterr().out.splitlines()
+    assert [re.sub(r"\.+ +[\d.]+ s$", "", line) for line in lines] == ["  ok     good", "  FAILED bad"]
+    assert set(steps.seconds) == {"good", "bad"}
+
+
+def test_a_second_command_is_told_who_holds_the_lab() -> None:
+    name = f"\0milvus-x10000-test-{os.getpid()}"
+    with only_one(name), pytest.raises(LabError, match=rf"process {os.getpid()} is changing the lab"), only_one(name):
+        pass
+    with only_one(name):
+        """Free again."""
+
+
+def test_a_range_that_is_routed_already_is_refused_with_the_variable_that_moves_it() -> None:
+    taken = Network(link=IPv4Network("127.0.0.0/30"), services=IPv4Network("203.0.113.0/28"), pods=IPv4Network("203.0.113.16/28"))
+    with pytest.raises(LabError, match=r"(?s)127\.0\.0\.0/30, which the lab would take, overlaps .*LAB_LINK="):
+        sandbox.check_addresses(taken)
+
+
+def test_a_process_id_that_another_program_got_since_is_not_the_lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sandbox, "OUTER", tmp_path / "outer.json")
+    assert sandbox.running() is None
+    sandbox.OUTER.write_text(json.dumps({"pid": os.getpid(), "start": "1"}))
+    assert sandbox.running() is None
+    sandbox.OUTER.write_text(json.dumps({"pid": os.getpid(), "start": sandbox._start_time(os.getpid())}))
+    assert sandbox.running() is not None
+
+
+def test_no_daemon_has_a_secret_among_its_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(daemons, "administrator", lambda: ("ACCESS", "SECRET"))
+    net = network()
+    started = [*daemons.object_store(net), *daemons.control_plane(net), *daemons.node(net)]
+    words = [word for daemon in started for word in daemon.command]
+    assert not {word for word in words if "SECRET" in word or "ACCESS" in word}
+    assert daemons.object_store(net)[0].environment["ROOT_SECRET_KEY"] == "SECRET"
+
+
+def test_machine_facts_lie_over_the_committed_configuration_key_by_key() -> None:
+    assert project.merged({"a": {"b": 1, "c": 2}, "d": 3}, {"a": {"c": 4}, "e": 5}) == {"a": {"b": 1, "c": 4}, "d": 3, "e": 5}
+
+
+def test_versions_are_read_from_what_a_tool_prints() -> None:
+    assert toolchain.version_on_path(sys.executable, "--version") == sys.version_info[:3]
+    assert toolchain.version_on_path("no-such-tool-here", "--version") is None
+
+
+def test_every_tool_is_pinned_by_a_go_sum_and_declares_the_version_that_is_shown() -> None:
+    for build in toolchain.BUILDS.values():
+        folder = REPOSITORY / "lab" / "tools" / build.module
+        assert (folder / "go.sum").stat().st_size > 0
+        assert f" v{build.version}\n" in (folder / "go.mod").read_text()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"system": "Darwin"}, "runs on Linux x86_64 only, this is Darwin x86_64"),
+        ({"machine": "aarch64"}, "runs on Linux x86_64 only, this is Linux aarch64"),
+        ({"euid": 1000}, "needs root"),
+    ],
+)
+def test_a_machine_that_cannot_host_the_lab_is_told_so_and_what_is_needed(
+    monkeypatch: pytest.MonkeyPatch, wrong: dict[str, object], said: str
+) -> None:
+    machine = {"system": "Linux", "machine": "x86_64", "euid": 0, **wrong}
+    monkeypatch.setattr(platform, "system", lambda: machine["system"])
+    monkeypatch.setattr(platform, "machine", lambda: machine["machine"])
+    monkeypatch.setattr(os, "geteuid", lambda: machine["euid"])
+    with pytest.raises(LabError, match=f"(?s){said}.*cure: "):
+        bootstrap.check_machine()
+
+
+def test_a_full_disk_is_seen_before_anything_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bootstrap, "DISK_MINIMUM_GIB", 10**6)
+    with pytest.raises(LabError, match=r"(?s)GiB free under .* needs 1000000.*cure: free space"):
+        bootstrap.check_disk()
+
+
+def test_without_root_make_up_says_so_in_one_line_and_changes_nothing() -> None:
+    command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", sys.executable, "-m", "lab", "up"]
+    ended = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    if ended.returncode in (126, 127):
+        pytest.skip("this Python cannot be read by another user")
+    assert ended.returncode == 2
+    assert "needs root" in ended.stderr
+    assert "cure: sudo make up" in ended.stderr
