@@ -127,11 +127,21 @@ def node(net: Network) -> list[Daemon]:
                 f"--root-dir={STATE / 'kubelet'}",
             ],
         ),
-        Daemon(
-            name="kube-proxy",
-            arguments=[f"--kubeconfig={STATE / 'admin.kubeconfig'}", f"--cluster-cidr={net.pods}", "--hostname-override=lab"],
-        ),
+        Daemon(name="kube-proxy", arguments=_proxy(net)),
         Daemon(name="volume-provisioner", arguments=[f"--kubeconfig={STATE / 'admin.kubeconfig'}", f"--root={STATE / 'volumes'}"]),
+    ]
+
+
+def _proxy(net: Network) -> list[str]:
+    return [
+        f"--kubeconfig={STATE / 'admin.kubeconfig'}",
+        f"--cluster-cidr={net.pods}",
+        "--hostname-override=lab",
+        # connection tracking is the host kernel's: its limits are left as they are
+        "--conntrack-max-per-core=0",
+        "--conntrack-min=0",
+        "--conntrack-tcp-timeout-established=0s",
+        "--conntrack-tcp-timeout-close-wait=0s",
     ]
 
 

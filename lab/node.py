@@ -41,10 +41,8 @@ def configure_network(net: Network) -> None:
     """Take the node's address on the link that the host hands in, and forward between pods."""
     _ip("link", "set", "lo", "up")
     for _ in range(100):
-        if (
-            Path("/sys/class/net/eth0").exists()
-            or subprocess.run(["ip", "link", "show", "eth0"], capture_output=True, check=False).returncode == 0
-        ):
+        # not /sys/class/net: that still shows the host's interfaces
+        if subprocess.run(["ip", "link", "show", "eth0"], capture_output=True, check=False).returncode == 0:
             break
         time.sleep(0.1)
     _ip("address", "add", f"{net.node}/{net.link.prefixlen}", "dev", "eth0")

@@ -23,13 +23,18 @@ OUTER = STATE / "outer.json"
 """Process id and start time of the outer process, and the checkout that started it."""
 
 
+def _stat(pid: int | str) -> list[str]:
+    """Return the fields of /proc/PID/stat after the name: state, parent, ..., start time as the 20th; empty where there is none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
 def _start_time(pid: int) -> str:
     """Return the kernel's start time of a process in clock ticks since boot; "" where there is none or it is dead."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
-    return "" if fields[0] == "Z" else fields[19]
+    fields = _stat(pid)
+    return fields[19] if fields and fields[0] != "Z" else ""
 
 
 def running() -> dict[str, Any] | None:
@@ -86,9 +91,10 @@ def _record(pid: int) -> None:
 
 
 def _first_child(pid: int) -> int | None:
-    children = Path(f"/proc/{pid}/task/{pid}/children")
-    found = children.read_text().split() if children.exists() else []
-    return int(found[0]) if found else None
+    for found in Path("/proc").glob("[0-9]*"):
+        if _stat(found.name)[1:2] == [str(pid)]:
+            return int(found.name)
+    return None
 
 
 def wait_for(check: Callable[[], T | None], timeout_s: float, problem: str, cure: str) -> T:

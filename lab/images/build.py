@@ -48,10 +48,16 @@ MODELS = Recipe(
     repository="lab.local/models",
     tag="1",
     entrypoint=("/tini", "--", "/usr/bin/python3.11", "-m", "services"),
-    environment={"PATH": "/usr/bin:/bin", "PYTHONPATH": "/app:/app/lib", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+    environment={
+        "PATH": "/usr/bin:/bin",
+        "PYTHONPATH": "/app:/app/lib",
+        "OPENBLAS_NUM_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+        "JOBLIB_MULTIPROCESSING": "0",
+    },
     working_dir="/app",
 )
-MODEL_FILE = "/app/embedder.joblib"
+MODEL_FILE = "/app/model.npz"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +84,7 @@ class Builder:
             "pause": (PAUSE, self._pause, [self.kubernetes]),
             "coredns": (COREDNS, self._coredns, [self.kubernetes]),
             "milvus": (MILVUS, self._milvus, [self.kubernetes, HERE / "milvus.sh", HERE / "milvus-requirements.lock"]),
-            "models": (MODELS, self._models, [*_files(SERVICES), *_files(CORPUS / "documents")]),
+            "models": (MODELS, self._models, [*_files(SERVICES), *_files(CORPUS)]),
         }[name]
         home = CACHE / "images"
         archive = home / f"{name}-{_key(recipe, sources)}.tar"
@@ -127,7 +133,7 @@ class Builder:
         self._debian(root, (*BASE_PACKAGES, *PYTHON_PACKAGES))
         self._wheels(SERVICES / "requirements.lock", root / "app" / "lib")
         shutil.copytree(SERVICES, root / "app" / "services", ignore=shutil.ignore_patterns("__pycache__", "requirements.*"))
-        shutil.copytree(CORPUS / "documents", root / "corpus")
+        shutil.copytree(CORPUS, root / "corpus")
         fit = [
             "/usr/bin/env",
             "PYTHONPATH=/app:/app/lib",

@@ -1,0 +1,1 @@
+"""How to make one thing: one Pulumi component in each file. Components get values; they never read configuration or an environment."""

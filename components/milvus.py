@@ -1,0 +1,71 @@
+"""Milvus as a Helm release on its own bucket.
+
+The release keeps a fixed name, since its Service is the address of Milvus. It is waited for (a first install pulls images and loads
+metadata: up to 30 minutes) and is not `atomic`: that would delete a failed first install and with it the evidence.
+"""
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from components import milvus_values
+from components.milvus_values import SERVICE_NAME, MilvusShape, MilvusStore
+
+_PORT = 19530
+_TIMEOUT_S = 1800
+_HISTORY = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chart:
+    """Which chart installs Milvus."""
+
+    name: str
+    """Path, OCI reference, or name in `repository`."""
+    version: str
+    repository: str | None
+    """URL; None for a path or an OCI reference."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MilvusArgs:
+    """What to install, and on which data."""
+
+    namespace: pulumi.Input[str]
+    chart: Chart
+    shape: MilvusShape
+    store: MilvusStore
+
+
+class Milvus(pulumi.ComponentResource):
+    """Milvus as a Helm release on its own bucket."""
+
+    uri: pulumi.Output[str]
+    """http://host:port inside the cluster."""
+    database: pulumi.Output[str]
+    """Database that is there from the start."""
+
+    def __init__(self, name: str, args: MilvusArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("milvus-x10000:index:Milvus", name, None, opts)
+        release = self._make_release(name, args)
+        self.uri = pulumi.Output.format("http://{0}.{1}.svc.cluster.local:{2}", SERVICE_NAME, release.namespace, _PORT)
+        self.database = pulumi.Output.from_input("default")
+        self.register_outputs({"uri": self.uri, "database": self.database})
+
+    def _make_release(self, name: str, args: MilvusArgs) -> k8s.helm.v3.Release:
+        repository = k8s.helm.v3.RepositoryOptsArgs(repo=args.chart.repository) if args.chart.repository is not None else None
+        return k8s.helm.v3.Release(
+            f"{name}-release",
+            name=SERVICE_NAME,
+            namespace=args.namespace,
+            chart=args.chart.name,
+            version=args.chart.version,
+            repository_opts=repository,
+            values=milvus_values.values(args.shape, args.store),
+            timeout=_TIMEOUT_S,
+            skip_await=False,
+            atomic=False,
+            max_history=_HISTORY,
+            opts=pulumi.ResourceOptions(parent=self),
+        )

@@ -1,0 +1,23 @@
+"""What a container may do: nothing that the pod-security standard `restricted` forbids, and a root file system that it cannot write."""
+
+from typing import Any
+
+USER_ID = 1000
+"""Numeric, since the kubelet cannot prove that a named user is not root."""
+
+
+def pod() -> dict[str, Any]:
+    """`securityContext` of a pod, in the API's own spelling; `fsGroup` makes its volumes writable."""
+    return {
+        "runAsNonRoot": True,
+        "runAsUser": USER_ID,
+        "runAsGroup": USER_ID,
+        "fsGroup": USER_ID,
+        "fsGroupChangePolicy": "OnRootMismatch",
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+
+
+def container() -> dict[str, Any]:
+    """`securityContext` of a container, in the API's own spelling."""
+    return {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "readOnlyRootFilesystem": True}

@@ -1,0 +1,6 @@
+"""Every version that the components pin, in one place. Images are settings: what may be run is the operator's decision."""
+
+MILVUS_CHART = "milvus"
+MILVUS_CHART_REPOSITORY = "https://zilliztech.github.io/milvus-helm/"
+MILVUS_CHART_VERSION = "5.0.19"
+"""The chart whose keys `milvus_values` was checked against (tests/components/milvus-chart-5.0.19.keys)."""

@@ -1,0 +1,1 @@
+"""Which things there are, how big, in what order: settings in, endpoints out."""

@@ -1,0 +1,63 @@
+"""What a stack exports: the only thing that the gate, or any other user of the stack, knows about it. No secret is among it."""
+
+from dataclasses import dataclass
+from typing import TypedDict
+
+import pulumi
+
+
+class Images(TypedDict):
+    """References as declared."""
+
+    milvus: str
+    embedding: str
+    llm: str
+
+
+class ChartRef(TypedDict):
+    """Chart that installed Milvus."""
+
+    name: str
+    version: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoints:
+    """Exported under the names of the fields."""
+
+    namespace: pulumi.Output[str]
+    """Kubernetes namespace of everything."""
+    milvus_uri: pulumi.Output[str]
+    """http://host:port of Milvus inside the cluster."""
+    milvus_database: pulumi.Output[str]
+    """Milvus database to use."""
+    milvus_bucket: pulumi.Output[str]
+    """Bucket in which Milvus, and nobody else, keeps its data."""
+    milvus_secret_name: pulumi.Output[str]
+    """Secret with `access_key` and `secret_key` for that bucket."""
+    documents_bucket: pulumi.Output[str]
+    """Versioned bucket for the original documents."""
+    documents_secret_name: pulumi.Output[str]
+    """Secret with `access_key` and `secret_key` for that bucket."""
+    object_store_endpoint: str
+    """https://host[:port] of the S3 API."""
+    object_store_region: str
+    """Signing region of the S3 API."""
+    object_store_ca_config_map: pulumi.Output[str]
+    """ConfigMap with the private CA of the store under `ca.crt`, "" when the public ones do."""
+    embedding_url: pulumi.Output[str]
+    """Base of the embedding service's OpenAI API inside the cluster."""
+    embedding_model: pulumi.Output[str]
+    """Model name that requests to it carry."""
+    embedding_dimension: pulumi.Output[int]
+    """Length of its vectors."""
+    llm_url: pulumi.Output[str]
+    """Base of the LLM service's OpenAI API inside the cluster."""
+    llm_model: pulumi.Output[str]
+    """Model name that requests to it carry."""
+    llm_context_tokens: pulumi.Output[int]
+    """Longest prompt, sources included, that it reads."""
+    images: Images
+    """Image references as declared; what really runs is in the pods' imageID."""
+    chart: ChartRef
+    """Chart that installed Milvus, and its version."""

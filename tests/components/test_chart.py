@@ -1,0 +1,97 @@
+"""The lab's chart, rendered by Helm from the very values that the component gives to it."""
+
+import shutil
+import subprocess
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+import yaml
+
+from components.milvus_values import CREDENTIAL_ANNOTATION, values
+from tests.components.test_contract import DATA, SHAPE
+from tests.components.test_milvus_values import PRIVATE
+
+CHART = "lab/chart/milvus"
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.skipif(shutil.which("helm") is None, reason='helm is not on PATH; a shell of the lab has it: eval "$(make -s env)"'),
+]
+
+
+def helm(*arguments: str, given: Mapping[str, Any]) -> subprocess.CompletedProcess[str]:
+    command = ["helm", *arguments, "--values", "-"]
+    return subprocess.run(command, input=yaml.safe_dump(dict(given)), capture_output=True, text=True, check=False)
+
+
+def rendered(given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    run = helm("template", "milvus", CHART, "--namespace", "rag", given=given)
+    assert run.returncode == 0, run.stderr
+    return {item["kind"]: item for item in yaml.safe_load_all(run.stdout)}
+
+
+def test_helm_finds_nothing_wrong() -> None:
+    run = helm("lint", "--strict", CHART, given=values(SHAPE, PRIVATE))
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_the_service_is_called_milvus_and_selects_the_pods() -> None:
+    found = rendered(values(SHAPE, PRIVATE))
+    service = found["Service"]
+    assert service["metadata"]["name"] == "milvus"
+    assert {port["name"]: port["port"] for port in service["spec"]["ports"]} == {"milvus": 19530, "metrics": 9091}
+    labels = found["Deployment"]["spec"]["template"]["metadata"]["labels"]
+    assert service["spec"]["selector"].items() <= labels.items()
+    assert labels["app.kubernetes.io/name"] == "milvus"  # what the network policy to the store selects
+
+
+def test_the_pod_satisfies_the_restricted_standard_and_reads_its_key_from_the_secret() -> None:
+    template = rendered(values(SHAPE, PRIVATE))["Deployment"]["spec"]["template"]
+    pod, container = template["spec"], template["spec"]["containers"][0]
+    assert (pod["securityContext"]["runAsNonRoot"], pod["automountServiceAccountToken"]) == (True, False)
+    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    assert container["image"] == "milvus:1.0"
+    assert container["args"] == ["milvus", "run", "standalone"]
+    assert {item["name"] for item in container["env"]} == {"MINIO_ACCESS_KEY_ID", "MINIO_SECRET_ACCESS_KEY", "DEPLOY_MODE"}
+    assert template["metadata"]["annotations"][CREDENTIAL_ANNOTATION] == "g1"
+
+
+def test_every_mount_has_its_volume() -> None:
+    pod = rendered(values(SHAPE, PRIVATE))["Deployment"]["spec"]["template"]["spec"]
+    mounts = {item["mountPath"]: item["name"] for item in pod["containers"][0]["volumeMounts"]}
+    assert mounts.keys() >= {"/milvus/configs/default.yaml", "/milvus/configs/user.yaml", "/var/lib/milvus", "/run/milvus", "/tmp"}  # noqa: S108  a path in the container
+    assert set(mounts.values()) == {item["name"] for item in pod["volumes"]}
+
+
+def test_the_configuration_names_the_store_and_no_key() -> None:
+    given = values(SHAPE, PRIVATE)
+    data = rendered(given)["ConfigMap"]["data"]
+    configuration = yaml.safe_load(data["default.yaml"])
+    assert (
+        configuration["minio"] | {"address": "10.0.0.5", "port": 9000, "useSSL": True, "bucketName": "rag-milvus"} == configuration["minio"]
+    )
+    assert configuration["minio"]["accessKeyID"] == configuration["minio"]["secretAccessKey"] == ""
+    assert configuration["mq"] == {"type": "rocksmq"}
+    assert configuration["etcd"]["endpoints"] == ["localhost:2379"]
+    assert data["user.yaml"] == given["extraConfigFiles"]["user.yaml"]
+
+
+def test_a_changed_configuration_restarts_the_pods() -> None:
+    checksums = {
+        rendered(each)["Deployment"]["spec"]["template"]["metadata"]["annotations"]["checksum/config"]
+        for each in (values(SHAPE, DATA), values(SHAPE, PRIVATE))
+    }
+    assert len(checksums) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"cluster": {"enabled": True}}, "standalone only"),
+        ({"externalS3": {"secretKey": "k"}}, "would be readable in a ConfigMap"),
+    ],
+)
+def test_what_the_chart_cannot_do_safely_it_refuses(change: dict[str, Any], why: str) -> None:
+    run = helm("template", "milvus", CHART, given={**values(SHAPE, DATA), **change})
+    assert run.returncode != 0
+    assert why in run.stderr

@@ -1,0 +1,66 @@
+"""What every component owes, whatever it makes."""
+
+from collections.abc import Callable
+
+import pulumi
+import pytest
+
+from components.embedding import Embedding, EmbeddingArgs
+from components.llm import Llm, LlmArgs
+from components.milvus import Chart, Milvus, MilvusArgs
+from components.milvus_values import MilvusShape, MilvusStore
+from components.model_server import Engine, ModelServer, ModelServerArgs
+from components.object_store import ObjectStore, ObjectStoreArgs
+from components.quantities import Resources
+from components.s3 import policy
+from components.s3.store import Store
+from components.tenancy import Tenancy, TenancyArgs
+from components.trust import Trust, TrustArgs
+from tests.deploy import deploy
+
+SMALL = Resources(cpu_cores=0.1, memory_gib=0.5)
+ENDPOINT = "https://10.0.0.5:9000"
+STORE = Store(endpoint=ENDPOINT, iam_endpoint=ENDPOINT, region="us-east-1", ca_pem="", admin_profile="admin")
+OBJECT_STORE = ObjectStoreArgs(
+    store=STORE, bucket="rag-milvus", versioned=False, permissions=policy.MILVUS, owner="p/s/u", namespace="rag", retain=True
+)
+DATA = MilvusStore(
+    endpoint=ENDPOINT,
+    region="us-east-1",
+    bucket="rag-milvus",
+    root_path="milvus",
+    secret_name="milvus-store",
+    credential_generation="g1",
+    ca_config_map="",
+    ca_sha256="",
+)
+SHAPE = MilvusShape(
+    image="milvus:1.0", mode="standalone", wal="rocksmq", etcd="embedded", resources=SMALL, storage_gib=5, storage_class=None
+)
+MILVUS = MilvusArgs(namespace="rag", chart=Chart(name="lab/chart/milvus", version="0.1.0", repository=None), shape=SHAPE, store=DATA)
+ENGINE = Engine(arguments=("serve",), port=8080, health_path="/health", api_path="/v1")
+SERVER = ModelServerArgs(namespace="rag", image="m:1", engine=ENGINE, resources=SMALL, replicas=1)
+EMBEDDING = EmbeddingArgs(namespace="rag", image="e:1", engine="lab", model="m", dimension=256, resources=SMALL, replicas=1)
+LLM = LlmArgs(namespace="rag", image="l:1", engine="lab", model="m", context_tokens=4096, resources=SMALL, replicas=1)
+TENANCY = TenancyArgs(namespace="rag", pod_security="restricted", store_endpoint=ENDPOINT, quota=SMALL)
+
+COMPONENTS: dict[str, Callable[[], pulumi.ComponentResource]] = {
+    "Tenancy": lambda: Tenancy("thing", TENANCY),
+    "Trust": lambda: Trust("thing", TrustArgs(namespace="rag", ca_pem="PEM")),
+    "ObjectStore": lambda: ObjectStore("thing", OBJECT_STORE),
+    "Milvus": lambda: Milvus("thing", MILVUS),
+    "ModelServer": lambda: ModelServer("thing", "thing", SERVER),
+    "Embedding": lambda: Embedding("thing", EMBEDDING),
+    "Llm": lambda: Llm("thing", LLM),
+}
+
+
+@pytest.mark.parametrize("kind", COMPONENTS)
+def test_a_component_has_its_token_one_register_outputs_and_children_under_its_own_name(kind: str) -> None:
+    component, *children = deploy(COMPONENTS[kind])
+    assert (component.type, component.parent, component.outputs_registered) == (f"milvus-x10000:index:{kind}", "", 1)
+    assert children
+    names = {"thing", *(child.name for child in children)}
+    for child in children:
+        assert child.parent in names
+        assert child.name.startswith(f"{child.parent}-")

@@ -1,0 +1,127 @@
+"""One builder of values for the official chart and for the lab's; its promises."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from components.milvus import Milvus
+from components.milvus_values import CA_ANNOTATION, CREDENTIAL_ANNOTATION, MilvusShape, values
+from tests.components.test_contract import DATA, MILVUS, SHAPE
+from tests.deploy import deploy, resolved
+
+OFFICIAL_KEYS = dict(line.split(": ") for line in Path(__file__).with_name("milvus-chart-5.0.19.keys").read_text().splitlines())
+BUNDLED = replace(SHAPE, etcd="bundled", wal="woodpecker", storage_class="fast")
+PRIVATE = replace(DATA, ca_config_map="object-store-ca", ca_sha256="f00d")
+
+
+def leaves(tree: Mapping[str, Any], path: str = "") -> Iterator[str]:
+    """Dotted keys, down to what the chart itself calls a leaf."""
+    for key, value in tree.items():
+        dotted = f"{path}{key}"
+        if isinstance(value, Mapping) and dotted not in OFFICIAL_KEYS:
+            yield from leaves(value, f"{dotted}.")
+        else:
+            yield dotted
+
+
+@pytest.mark.parametrize("shape", [SHAPE, BUNDLED])
+def test_every_key_is_one_of_the_official_chart_since_helm_ignores_others_in_silence(shape: MilvusShape) -> None:
+    assert set(leaves(values(shape, PRIVATE))) - OFFICIAL_KEYS.keys() == set()
+
+
+def test_the_key_of_the_store_is_named_by_its_secret_and_never_written() -> None:
+    built = values(SHAPE, DATA)
+    assert built["externalS3"]["accessKey"] == built["externalS3"]["secretKey"] == ""
+    references = {item["name"]: item["valueFrom"]["secretKeyRef"] for item in built["standalone"]["extraEnv"] if "valueFrom" in item}
+    assert references == {
+        "MINIO_ACCESS_KEY_ID": {"name": "milvus-store", "key": "access_key"},
+        "MINIO_SECRET_ACCESS_KEY": {"name": "milvus-store", "key": "secret_key"},
+    }
+
+
+def test_a_new_key_or_a_new_ca_restarts_the_pods() -> None:
+    assert values(SHAPE, DATA)["annotations"] == {CREDENTIAL_ANNOTATION: "g1"}
+    assert values(SHAPE, PRIVATE)["annotations"] == {CREDENTIAL_ANNOTATION: "g1", CA_ANNOTATION: "f00d"}
+
+
+def test_a_private_ca_lies_where_both_halves_of_milvus_look() -> None:
+    built = values(SHAPE, PRIVATE)
+    mount = next(item for item in built["volumeMounts"] if item["name"] == "object-store-ca")
+    assert (mount["mountPath"], mount["subPath"], mount["readOnly"]) == ("/etc/ssl/certs/ca-certificates.crt", "ca.crt", True)
+    assert {"name": "object-store-ca", "configMap": {"name": "object-store-ca"}} in built["volumes"]
+    assert yaml.safe_load(built["extraConfigFiles"]["user.yaml"])["minio"]["ssl"]["tlsCACert"] == mount["mountPath"]
+
+
+def test_with_public_cas_the_bundle_of_the_image_stays() -> None:
+    assert "ca" not in str(values(SHAPE, DATA)["volumeMounts"]).lower()
+
+
+def test_an_embedded_etcd_keeps_its_data_on_the_volume() -> None:
+    built = values(SHAPE, DATA)
+    user = yaml.safe_load(built["extraConfigFiles"]["user.yaml"])
+    assert user["etcd"] == {"use": {"embed": True}, "data": {"dir": "/var/lib/milvus/etcd"}}
+    assert user["etcd"]["data"]["dir"].startswith(built["standalone"]["persistence"]["mountPath"])
+    assert built["etcd"] == {"enabled": False}
+    assert {"name": "DEPLOY_MODE", "value": "STANDALONE"} in built["standalone"]["extraEnv"]
+
+
+def test_woodpecker_keeps_the_log_on_the_object_store_without_a_broker() -> None:
+    built = values(BUNDLED, DATA)
+    assert built["standalone"]["messageQueue"] == "woodpecker"
+    assert built["streaming"] == {"enabled": True, "woodpecker": {"embedded": True, "storage": {"type": "minio"}}}
+    assert [built[broker] for broker in ("pulsarv3", "kafka", "minio")] == [{"enabled": False}] * 3
+
+
+@pytest.mark.parametrize(
+    ("reference", "repository", "tag"),
+    [
+        ("milvusdb/milvus:v2.6.15", "milvusdb/milvus", "v2.6.15"),
+        ("host:5000/milvus:2.3.5", "host:5000/milvus", "2.3.5"),
+        ("lab.local/milvus:2.3.5@sha256:ab12", "lab.local/milvus", "2.3.5@sha256:ab12"),
+        ("host:5000/milvus@sha256:ab12", "host:5000/milvus@sha256", "ab12"),
+    ],
+)
+def test_a_chart_that_joins_repository_and_tag_gets_the_image_as_declared(reference: str, repository: str, tag: str) -> None:
+    image = values(replace(SHAPE, image=reference), DATA)["image"]["all"]
+    assert (image["repository"], image["tag"]) == (repository, tag)
+    assert f"{image['repository']}:{image['tag']}" == reference
+
+
+@pytest.mark.parametrize("reference", ["milvusdb/milvus", "host:5000/milvus"])
+def test_an_image_without_tag_and_digest_is_refused(reference: str) -> None:
+    with pytest.raises(ValueError, match="neither a tag nor a digest"):
+        values(replace(SHAPE, image=reference), DATA)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "host", "port"),
+    [("https://10.0.0.5:9000", "10.0.0.5", "9000"), ("https://x10000.example.net", "x10000.example.net", "443")],
+)
+def test_host_and_port_of_the_store_are_given_apart(endpoint: str, host: str, port: str) -> None:
+    store = values(SHAPE, replace(DATA, endpoint=endpoint))["externalS3"]
+    assert (store["host"], store["port"], store["useSSL"]) == (host, port, True)
+
+
+def test_the_release_has_a_fixed_name_is_waited_for_and_keeps_the_evidence_of_a_failure() -> None:
+    release = next(item for item in deploy(lambda: Milvus("milvus", MILVUS)) if item.type == "kubernetes:helm.sh/v3:Release")
+    assert {key: release.inputs[key] for key in ("name", "namespace", "timeout", "atomic", "skipAwait")} == {
+        "name": "milvus",
+        "namespace": "rag",
+        "timeout": 1800,
+        "atomic": False,
+        "skipAwait": False,
+    }
+    assert release.secrets == frozenset()
+
+
+def test_the_address_of_milvus_is_its_service() -> None:
+    assert resolved(lambda: {"uri": Milvus("milvus", MILVUS).uri}) == {"uri": "http://milvus.rag.svc.cluster.local:19530"}
+
+
+def test_the_chart_of_the_lab_reads_no_key_that_the_official_one_does_not_have() -> None:
+    read = yaml.safe_load(Path("lab/chart/milvus/values.yaml").read_text(encoding="utf-8"))
+    assert set(leaves(read)) - OFFICIAL_KEYS.keys() == set()

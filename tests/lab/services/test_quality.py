@@ -1,0 +1,99 @@
+"""Floors below what was measured (lab/services/README.md), so that a change that makes retrieval or reading worse is seen."""
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lab.services.answer import answer
+from lab.services.model import EmbeddingModel, Matrix
+from lab.services.prompt import parse
+from validation.clients.llm import Source, prompt
+from validation.corpus import Question, read_corpus
+from validation.grading import citation_is_right, has_fact
+from validation.ranking import best_per_document, hit, ndcg
+
+CORPUS = read_corpus(Path(__file__).parents[3] / "corpus")
+UNANSWERABLE = [
+    "Who won the football world cup in 1990?",
+    "What is the capital of Mongolia?",
+    "How do I bake sourdough bread?",
+    "How tall is Mount Everest?",
+    "What is the boiling point of ethanol?",
+    "Which parking garage has electric car chargers in Rotterdam?",
+    "Who is the chief financial officer's assistant?",
+    "What colour are the walls of the cafeteria in Brno?",
+    "How many ships does the company own?",
+    "Where can I download the printer driver?",
+    "Wer hat die Fußball-Weltmeisterschaft 1990 gewonnen?",
+    "Wie backe ich Sauerteigbrot?",
+    "Wie hoch ist der Mount Everest?",
+    "Was ist die Hauptstadt der Mongolei?",
+    "Wann fährt der letzte Bus nach Göttingen?",
+    "Welche Farbe hat das neue Firmenlogo?",
+    "Wie viele Parkplätze gibt es in Rotterdam?",
+    "Wo bekomme ich einen neuen Drucker?",
+    "What is the stock price of the company today?",
+    "Wie heißt der Hausmeister in Brünn?",
+]
+
+
+@pytest.fixture(scope="module")
+def passages(model: EmbeddingModel) -> Matrix:
+    return model.encode([chunk.passage for chunk in CORPUS.chunks])
+
+
+def nearest_chunks(model: EmbeddingModel, passages: Matrix, question: str) -> list[int]:
+    return [int(at) for at in np.argsort(-(passages @ model.encode([question])[0]), kind="stable")]
+
+
+def answered(question: str, chunks: list[int]) -> str:
+    chosen = [CORPUS.chunks[at] for at in chunks]
+    sources = [Source(title=one.title, document_id=one.document_id, text=f"{one.section}\n{one.text}") for one in chosen]
+    found, asked = parse(prompt(question, sources)[-1]["content"])
+    return answer(asked, found)
+
+
+def right_document_and_distractors(question: Question) -> list[int]:
+    chunks = list(enumerate(CORPUS.chunks))
+    right = max(question.relevance, key=lambda document_id: question.relevance[document_id])
+    near = [at for at, chunk in chunks if chunk.document_id != right and chunk.document_id in question.relevance]
+    others = [at for at, chunk in chunks if chunk.document_id not in question.relevance]
+    draw = random.Random(question.id)  # noqa: S311  a reproducible shuffle, nothing secret
+    mixed = [at for at, chunk in chunks if chunk.document_id == right] + near[:3] + draw.sample(others, 5)
+    draw.shuffle(mixed)
+    return mixed
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_the_embedder_finds_the_right_documents_in_both_languages(model: EmbeddingModel, passages: Matrix, language: str) -> None:
+    questions = [question for question in CORPUS.questions if question.language == language]
+    found = [
+        best_per_document([CORPUS.chunks[at].document_id for at in nearest_chunks(model, passages, question.question)])
+        for question in questions
+    ]
+    pairs = list(zip(found, questions, strict=True))
+    assert np.mean([ndcg(ranked, question.relevance, 10) for ranked, question in pairs]) >= 0.93
+    assert np.mean([hit(ranked, question.relevance, 5) for ranked, question in pairs]) == 1
+
+
+def test_the_reader_finds_the_fact_and_cites_it_among_distractors() -> None:
+    facts, citations = [], []
+    for question in CORPUS.questions:
+        chunks = right_document_and_distractors(question)
+        text = answered(question.question, chunks)
+        facts.append(has_fact(text, question.fact))
+        citations.append(citation_is_right(text, [CORPUS.chunks[at].document_id for at in chunks], question.relevance))
+    assert np.mean(facts) >= 0.95
+    assert np.mean(citations) >= 0.95
+
+
+def test_embedder_and_reader_together_answer_most_questions(model: EmbeddingModel, passages: Matrix) -> None:
+    texts = [answered(question.question, nearest_chunks(model, passages, question.question)[:5]) for question in CORPUS.questions]
+    assert np.mean([has_fact(text, question.fact) for text, question in zip(texts, CORPUS.questions, strict=True)]) >= 0.8
+
+
+def test_the_reader_refuses_most_of_what_the_corpus_cannot_answer(model: EmbeddingModel, passages: Matrix) -> None:
+    texts = [answered(question, nearest_chunks(model, passages, question)[:5]) for question in UNANSWERABLE]
+    assert np.mean(["[" not in text for text in texts]) >= 0.7

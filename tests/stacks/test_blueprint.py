@@ -1,0 +1,131 @@
+"""The whole stack as declared: what is there, what hangs on what, what leaves it."""
+
+import json
+import runpy
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+import yaml
+
+from stacks.blueprint import build
+from stacks.endpoints import Endpoints
+from stacks.settings import parse
+from tests.deploy import NAMESPACE_UID, SECRET_KEY, Declared, deploy, resolved
+from tests.stacks.test_settings import DIGEST, GOOD, configuration
+
+LAB_FACTS: dict[str, Any] = {
+    "images": {name: f"lab.local/{name}:1.0@{DIGEST}" for name in ("milvus", "embedding", "llm")},
+    "object_store": {"endpoint": "https://10.88.255.2:7070", "iam_endpoint": "https://10.88.255.2:7071"},
+}
+
+
+def lab() -> dict[str, str]:
+    """Merge the committed settings of the lab with the facts of a machine, as `make up` does."""
+    committed = yaml.safe_load(Path("stacks/Pulumi.lab.yaml").read_text(encoding="utf-8"))["config"]
+    values = {key.removeprefix("milvus-x10000:"): value for key, value in committed.items()}
+    return configuration({**values, **{key: {**values.get(key, {}), **facts} for key, facts in LAB_FACTS.items()}})
+
+
+def declared(configured: dict[str, str]) -> dict[str, Declared]:
+    return {item.name: item for item in deploy(lambda: build(parse(configured)))}
+
+
+def test_the_lab_settings_are_good_and_declare_the_whole_system() -> None:
+    found = declared(lab())
+    tops = {name: item.type.rpartition(":")[2] for name, item in found.items() if not item.parent}
+    assert tops == {
+        "tenancy": "Tenancy",
+        "object-store-ca": "Trust",
+        "milvus-store": "ObjectStore",
+        "documents-store": "ObjectStore",
+        "milvus": "Milvus",
+        "embedding": "Embedding",
+        "llm": "Llm",
+    }
+
+
+def test_no_key_is_anywhere_but_in_the_two_secrets() -> None:
+    found = declared(lab())
+    holders = {name for name, item in found.items() if SECRET_KEY in str(item.inputs)}
+    assert holders == {"milvus-store-secret", "documents-store-secret"}
+    assert all(found[name].secrets == {"stringData"} for name in holders)
+
+
+def test_milvus_has_an_unversioned_bucket_of_its_own_and_the_documents_a_versioned_one() -> None:
+    found = declared(lab())
+    buckets = {name: found[f"{name}-store-bucket"].inputs for name in ("milvus", "documents")}
+    assert {name: (item["bucket"], item["versioned"]) for name, item in buckets.items()} == {
+        "milvus": ("rag-milvus", False),
+        "documents": ("rag-documents", True),
+    }
+    assert found["milvus-store-credential"].inputs["policy"] != found["documents-store-credential"].inputs["policy"]
+
+
+def test_the_mark_tells_two_stacks_and_two_clusters_apart() -> None:
+    found = declared(lab())
+    assert {found[f"{name}-store-bucket"].inputs["owner"] for name in ("milvus", "documents")} == {f"milvus-x10000/test/{NAMESPACE_UID}"}
+
+
+def test_data_is_protected_and_retained_unless_the_settings_say_otherwise() -> None:
+    assert declared(configuration(GOOD))["milvus-store-bucket"].request.protect
+    assert declared(configuration(GOOD))["milvus-store-bucket"].request.retainOnDelete
+    assert not declared(lab())["milvus-store-bucket"].request.protect
+
+
+def test_pods_that_cannot_fit_restricted_lower_the_level_and_only_they_do() -> None:
+    label = "pod-security.kubernetes.io/enforce"
+    levels = [declared(each)["tenancy-namespace"].inputs["metadata"]["labels"][label] for each in (lab(), configuration(GOOD))]
+    assert levels == ["restricted", "baseline"]
+
+
+def test_milvus_waits_for_its_bucket_its_secret_and_its_namespace() -> None:
+    dependencies = " ".join(declared(lab())["milvus-release"].request.dependencies)
+    for name in ("milvus-store-bucket", "milvus-store-secret", "tenancy-namespace"):
+        assert f"::{name}" in dependencies
+
+
+@pytest.mark.parametrize("private", [True, False])
+def test_the_outputs_are_what_the_gate_is_promised(private: bool, ca_file: Path) -> None:
+    configured = lab()
+    if private:
+        store = json.loads(configured["milvus-x10000:object_store"])
+        configured["milvus-x10000:object_store"] = json.dumps({**store, "ca_file": str(ca_file)})
+    outputs = resolved(lambda: vars(build(parse(configured))))
+    assert outputs == {
+        "namespace": "rag",
+        "milvus_uri": "http://milvus.rag.svc.cluster.local:19530",
+        "milvus_database": "default",
+        "milvus_bucket": "rag-milvus",
+        "milvus_secret_name": "milvus-store",
+        "documents_bucket": "rag-documents",
+        "documents_secret_name": "documents-store",
+        "object_store_endpoint": "https://10.88.255.2:7070",
+        "object_store_region": "us-east-1",
+        "object_store_ca_config_map": "object-store-ca" if private else "",
+        "embedding_url": "http://embedding.rag.svc.cluster.local:8080/v1",
+        "embedding_model": "lab-char-svd-256",
+        "embedding_dimension": 256,
+        "llm_url": "http://llm.rag.svc.cluster.local:8080/v1",
+        "llm_model": "lab-reader",
+        "llm_context_tokens": 4096,
+        "images": LAB_FACTS["images"],
+        "chart": {"name": "lab/chart/milvus", "version": "0.1.0"},
+    }
+
+
+def test_the_program_is_a_table_of_contents_and_exports_every_endpoint() -> None:
+    program = Path("__main__.py")
+    assert len(program.read_text(encoding="utf-8").splitlines()) <= 25
+    exported: dict[str, Any] = {}
+
+    def run() -> None:
+        pulumi.runtime.set_all_config(lab())
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(pulumi, "export", exported.__setitem__)
+            runpy.run_path(str(program))
+
+    deploy(run)
+    assert list(exported) == [field.name for field in fields(Endpoints)]

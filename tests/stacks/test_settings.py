@@ -1,0 +1,239 @@
+"""Settings: what is accepted, and that each wrong one says key, value, why and an example."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from stacks.names import is_text_in_yaml
+from stacks.problems import SettingsError, field_at, group_of
+from stacks.settings import Settings, load, parse
+
+DIGEST = "sha256:" + "ab" * 32
+GOOD: dict[str, Any] = {
+    "images": {"milvus": f"lab.local/milvus:2.3.5@{DIGEST}", "embedding": "lab.local/models:1.0", "llm": "lab.local/models:1.0"},
+    "object_store": {"endpoint": "https://10.0.0.5:9000", "iam_endpoint": "https://10.0.0.5:9001", "admin_profile": "admin"},
+}
+
+
+def configuration(values: dict[str, Any]) -> dict[str, str]:
+    """As Pulumi hands it to a program: every object a JSON text, every scalar its own text."""
+    texts = {key: json.dumps(value) if isinstance(value, (dict, list)) else str(value) for key, value in values.items()}
+    return {f"milvus-x10000:{key}": text for key, text in texts.items()}
+
+
+def changed(key: str, value: Any) -> dict[str, str]:
+    """Change one of the good settings."""
+    values = json.loads(json.dumps(GOOD))
+    *groups, last = key.split(".")
+    place = values
+    for group in groups:
+        place = place.setdefault(group, {})
+    place[last] = value
+    return configuration(values)
+
+
+def test_the_good_settings_are_enough_and_the_rest_has_defaults() -> None:
+    read = parse(configuration(GOOD))
+    assert (read.namespace, read.milvus_bucket, read.documents_bucket) == ("rag", "rag-milvus", "rag-documents")
+    assert (read.object_store.on_destroy, read.milvus.wal) == ("retain", "woodpecker")
+    assert read.milvus.resolved_chart_repository() == "https://zilliztech.github.io/milvus-helm/"
+
+
+WRONG: list[tuple[str, Any, str]] = [
+    ("namespace", "off", "turns it into something else"),
+    ("namespace", "no", "turns it into something else"),
+    ("namespace", "y", "turns it into something else"),
+    ("namespace", "1e3", "turns it into something else"),
+    ("namespace", "2026-01-01", "turns it into something else"),
+    ("namespace", "Rag", "no Kubernetes name"),
+    ("namespace", "a" * 64, "no Kubernetes name"),
+    ("namespace", "default", "belongs to the cluster"),
+    ("namespace", "kube-system", "belongs to the cluster"),
+    ("images.milvus", "milvusdb/milvus", "needs a digest or a tag that does not move"),
+    ("images.milvus", "milvusdb/milvus:latest", "needs a digest or a tag that does not move"),
+    ("images.llm", "host:5000/llm", "needs a digest or a tag that does not move"),
+    ("images.embedding", "not an image", "is no image reference"),
+    ("images.embedding", "models@sha256:abc", "is no image reference"),
+    ("object_store.driver", "gcs", "should be 's3'"),
+    ("object_store.endpoint", "http://10.0.0.5:9000", "must begin with https://"),
+    ("object_store.endpoint", "10.0.0.5:9000", "must begin with https://"),
+    ("object_store.endpoint", "https://10.0.0.5:9000/", "and nothing else"),
+    ("object_store.endpoint", "https://10.0.0.5:9000/bucket", "and nothing else"),
+    ("object_store.endpoint", "https://10.0.0.5:99999", "out of range"),
+    ("object_store.endpoint", "https://127.0.0.1:9000", "is the loopback"),
+    ("object_store.iam_endpoint", "https://localhost:9001", "is the loopback"),
+    ("object_store.region", "1e3", "turns it into something else"),
+    ("object_store.ca_file", "/does/not/exist", "cannot be read"),
+    ("object_store.admin_profile", "", "at least 1 character"),
+    ("object_store.milvus_bucket", "Milvus", "no safe bucket name"),
+    ("object_store.milvus_bucket", "ab", "no safe bucket name"),
+    ("object_store.milvus_bucket", "my.bucket", "no safe bucket name"),
+    ("object_store.documents_bucket", "12345", "turns it into something else"),
+    ("object_store.on_destroy", "keep", "should be 'retain' or 'delete'"),
+    ("milvus.mode", "huge", "should be 'standalone'"),
+    ("milvus.wal", "kafkaesque", "should be 'woodpecker' or 'rocksmq'"),
+    ("milvus.etcd", "none", "should be 'bundled' or 'embedded'"),
+    ("milvus.root_path", "/milvus", "without a slash at either end"),
+    ("milvus.root_path", "off", "turns it into something else"),
+    ("milvus.cpu_cores", 0, "greater than 0"),
+    ("milvus.memory_gib", "8Gi", "valid number"),
+    ("milvus.storage_gib", 0.5, "greater than or equal to 1"),
+    ("milvus.storage_class", "no", "turns it into something else"),
+    ("embedding.engine", "cloud", "should be 'lab'"),
+    ("embedding.dimension", 1, "greater than or equal to 2"),
+    ("embedding.dimension", "wide", "valid integer"),
+    ("embedding.replicas", 0, "greater than or equal to 1"),
+    ("llm.context_tokens", 10, "greater than or equal to 256"),
+    ("quota.cpu_cores", -1, "greater than 0"),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "why"), WRONG)
+def test_a_wrong_setting_names_key_value_reason_and_example(key: str, value: Any, why: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        parse(changed(key, value))
+    text = str(refused.value)
+    assert f"milvus-x10000:{key} = {value!r}\n" in text
+    assert why in text
+    assert f"for example: pulumi config set --path milvus-x10000:{key} " in text
+    assert "what it is for: " in text
+
+
+@pytest.mark.parametrize(
+    ("key", "guess"),
+    [
+        ("namespaces", "did you mean 'namespace'?"),
+        ("object_store.secret_key", "known here: admin_profile, ca_file"),
+        ("milvus.memory", "did you mean 'memory_gib'?"),
+        ("quota.cores", "did you mean 'cpu_cores'?"),
+    ],
+)
+def test_an_unknown_setting_is_refused_with_a_guess_and_its_value_is_not_shown(key: str, guess: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        parse(changed(key, "hunter2"))
+    assert f"milvus-x10000:{key}\n" in str(refused.value)
+    assert guess in str(refused.value)
+    assert "hunter2" not in str(refused.value)
+
+
+def test_a_password_in_a_url_is_refused_and_not_shown() -> None:
+    with pytest.raises(SettingsError, match="a user, path or query would be dropped") as refused:
+        parse(changed("object_store.endpoint", "https://user:hunter2@10.0.0.5"))
+    assert "'https://...@10.0.0.5'" in str(refused.value)
+    assert "hunter2" not in str(refused.value)
+
+
+def test_every_problem_is_told_at_once() -> None:
+    values = {"namespace": "off", "object_store": {"endpoint": "http://x", "typo": 1}, "milvus": {"memory_gib": 0}}
+    with pytest.raises(SettingsError) as refused:
+        parse(configuration(values))
+    text = str(refused.value)
+    assert text.startswith("7 settings are wrong, so nothing was changed")
+    for key in ("images", "namespace", "object_store.endpoint", "object_store.iam_endpoint", "object_store.typo", "milvus.memory_gib"):
+        assert f"milvus-x10000:{key}" in text
+
+
+@pytest.mark.parametrize(
+    ("milvus", "why"),
+    [
+        ({"chart": "lab/chart/none"}, "is no directory with a Chart.yaml"),
+        ({"chart": "lab/chart/milvus", "chart_version": "5.0.19"}, "chart_version would be ignored"),
+        (
+            {"chart": "oci://registry.example.net/milvus", "chart_repository": "https://charts.example.net"},
+            "chart_repository would be ignored",
+        ),
+    ],
+)
+def test_a_chart_that_cannot_be_found_as_described_is_refused(milvus: dict[str, Any], why: str) -> None:
+    with pytest.raises(SettingsError, match=why):
+        parse(configuration({**GOOD, "milvus": milvus}))
+
+
+@pytest.mark.parametrize(
+    ("chart", "repository", "version"),
+    [
+        ({"chart": "lab/chart/milvus"}, None, "0.1.0"),
+        ({"chart": "/charts/milvus-5.0.19.tgz"}, None, "5.0.19"),
+        ({"chart": "oci://registry.example.net/milvus", "chart_version": "5.0.22"}, None, "5.0.22"),
+        ({"chart": "milvus", "chart_repository": "https://charts.example.net"}, "https://charts.example.net", "5.0.19"),
+    ],
+)
+def test_a_chart_is_a_directory_a_file_a_reference_or_a_name(chart: dict[str, Any], repository: str | None, version: str) -> None:
+    read = parse(configuration({**GOOD, "milvus": chart})).milvus
+    assert (read.resolved_chart_repository(), read.resolved_chart_version()) == (repository, version)
+
+
+def test_one_bucket_for_both_is_refused_since_milvus_deletes_what_it_does_not_know() -> None:
+    buckets = {"milvus_bucket": "one-for-all", "documents_bucket": "one-for-all"}
+    with pytest.raises(SettingsError, match="Milvus deletes every object that it does not know"):
+        parse(configuration({**GOOD, "object_store": {**GOOD["object_store"], **buckets}}))
+
+
+def test_a_namespace_too_long_for_the_buckets_that_it_names_is_refused() -> None:
+    with pytest.raises(SettingsError, match="no safe bucket name"):
+        parse(configuration({**GOOD, "namespace": "a" * 60}))
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("no certificate\n", "holds no certificate"),
+        ("-----BEGIN PRIVATE KEY-----\n", "would be published in a ConfigMap"),
+    ],
+)
+def test_a_file_that_is_no_ca_is_refused(tmp_path: Path, text: str, why: str) -> None:
+    (tmp_path / "ca.crt").write_text(text)
+    with pytest.raises(SettingsError, match=why):
+        parse(changed("object_store.ca_file", str(tmp_path / "ca.crt")))
+
+
+def test_configuration_of_other_projects_is_none_of_our_business() -> None:
+    parse({**configuration(GOOD), "kubernetes:context": "lab", "pulumi:tags": "{}"})
+
+
+def test_the_configuration_of_the_running_stack_is_read() -> None:
+    pulumi.runtime.set_all_config(configuration({**GOOD, "namespace": "here"}))
+    assert load().namespace == "here"
+
+
+def groups(model: type[BaseModel] = Settings, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Path of every setting."""
+    for name in model.model_fields:
+        yield (*path, name)
+        inner = group_of(model.model_fields[name])
+        if inner is not None:
+            yield from groups(inner, (*path, name))
+
+
+@pytest.mark.parametrize("path", [pytest.param(path, id=".".join(path)) for path in groups()])
+def test_every_setting_says_what_it_is_for_and_gives_an_example(path: tuple[str, ...]) -> None:
+    field = field_at(Settings, path)
+    assert field is not None
+    assert field.description
+    assert field.examples
+
+
+@given(st.from_regex(r"[a-z0-9]([-a-z0-9]{0,8}[a-z0-9])?", fullmatch=True))
+def test_a_name_that_is_accepted_comes_back_from_yaml_as_it_went_in(name: str) -> None:
+    if is_text_in_yaml(name):
+        assert yaml.safe_load(f"key: {name}") == {"key": name}
+
+
+@pytest.mark.parametrize("name", ["rag", "rag-1", "e2e", "1a", "prod-2026", "infra", "n1", "dead-beef"])
+def test_an_ordinary_name_is_accepted(name: str) -> None:
+    assert is_text_in_yaml(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["off", "on", "yes", "no", "true", "null", "y", "n", "1", "007", "1e3", "12e4", "0x1f", "0o17", "2026-01-01", "nan"]
+)
+def test_a_name_that_yaml_reads_as_something_else_is_refused(name: str) -> None:
+    assert not is_text_in_yaml(name)

@@ -1,0 +1,40 @@
+"""Facts and citations in answers."""
+
+import pytest
+
+from validation.grading import citation_is_right, cited_numbers, has_fact
+
+
+@pytest.mark.parametrize(
+    ("answer", "fact"),
+    [
+        ("The load is 1,300 kg. [1]", "1,300 kg"),
+        ("Die Last ist 1.300 kg [1].", "1,300 kg"),
+        ("It is 850\u00a0kg", "850 kg"),
+        ("POSITION IS LOST!", "position is lost"),
+        ("about 12\u201314 days", "12-14 days"),
+        ("Größe 44 [2] Paar", "größe 44"),
+    ],
+)
+def test_a_fact_is_found_however_it_is_written(answer: str, fact: str) -> None:
+    assert has_fact(answer, fact)
+
+
+@pytest.mark.parametrize(
+    ("answer", "fact"),
+    [("1350 kg", "350 kg"), ("15 mm", "1.5 mm"), ("The sources do not say.", "850 kg"), ("[850] kg", "850 kg"), ("", "x")],
+)
+def test_another_fact_is_not_taken_for_it(answer: str, fact: str) -> None:
+    assert not has_fact(answer, fact)
+
+
+def test_citations_are_read_in_order_and_once() -> None:
+    assert cited_numbers("a [2] b [1][2] c [x] d [1234]") == [2, 1]
+
+
+@pytest.mark.parametrize(
+    ("answer", "right"),
+    [("x [1]", True), ("x [1] y [2]", True), ("x [2]", False), ("x", False), ("x [1] y [3]", False), ("x [0]", False)],
+)
+def test_a_citation_is_right_when_relevant_and_when_none_is_invented(answer: str, right: bool) -> None:
+    assert citation_is_right(answer, ["good", "bad"], {"good": 2, "bad": 0}) is right

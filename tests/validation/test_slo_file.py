@@ -1,0 +1,101 @@
+"""SLO files: what is wrong is named with its line."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.validation.conftest import LAB
+from validation.errors import UsageError
+from validation.slo_file import read_profile
+
+
+def test_the_lab_profile_can_be_read_and_gives_a_reason_for_every_number() -> None:
+    lab = read_profile(LAB)
+    assert lab.vectors.value >= 10_000
+    assert lab.requests.value >= 2_000
+    assert all(objective.reason for objective in lab.objectives.values())
+
+
+def broken(tmp_path: Path, before: str, after: str) -> tuple[Path, str]:
+    """Write the lab's profile with its first `before` replaced."""
+    original = LAB.read_text(encoding="utf-8")
+    assert before in original
+    path, text = tmp_path / "slo.yaml", original.replace(before, after, 1)
+    path.write_text(text)
+    return path, text
+
+
+def line_of(text: str, part: str) -> int:
+    return next(number for number, line in enumerate(text.splitlines(), 1) if part in line)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "at", "expected"),
+    [
+        ("value: 100\n", "value: fast\n", "value: fast", "valid number"),
+        ("value: 100\n", "value: -1\n", "value: -1", "greater than 0"),
+        ("  search_p50_ms:", "  search_p51_ms:", "search_p51_ms", "not a number that can be promised"),
+        ("  search_p50_ms:", "  vectors:", "  vectors:", "not a number that can be promised"),
+        ('limit: "<= 50"', 'limit: "< 50"', 'limit: "< 50"', '"<= NUMBER"'),
+        ('limit: "<= 50"', 'limit: ">= 50"', 'limit: ">= 50"', "better when lower"),
+        ('limit: "<= 50"', 'limit: "<= .nan"', "<= .nan", '"<= NUMBER"'),
+        ('limit: "<= 50"', 'limit: "<= fifty"', "<= fifty", '"<= NUMBER"'),
+        ('warn: "<= 25"', 'warn: "<= 60"', 'warn: "<= 60"', "must lie inside limit"),
+        ("unit: requests/s", "unit: rps", "unit: rps", "'requests/s'"),
+        ("    unit: ms", "    unit: s", "    unit: s", "measured in ms, not in s"),
+        ("share: 0.4}", "share: 0.5}", "  filters:", "add up to 1"),
+        ("judged: 0.3", "judged: 0.4", "  queries:", "add up to 1"),
+        ("planted: 0.3", "planted: 0", "planted: 0}", "greater than 0"),
+        ("  ef: 128", "  eff: 128", "eff: 128", "Extra inputs are not permitted"),
+        ("consistency: Bounded", "consistency: bounded", "consistency: bounded", "'Strong', 'Bounded'"),
+        ("version: 1", "version: 2", "version: 2", "should be 1"),
+    ],
+)
+def test_a_mistake_is_named_with_file_line_and_what_is_expected(tmp_path: Path, before: str, after: str, at: str, expected: str) -> None:
+    path, text = broken(tmp_path, before, after)
+    with pytest.raises(UsageError) as caught:
+        read_profile(path)
+    assert f"{path}:{line_of(text, at)}: " in str(caught.value)
+    assert expected in str(caught.value)
+
+
+def test_a_key_that_stands_twice_is_named_with_its_second_line(tmp_path: Path) -> None:
+    path, text = broken(tmp_path, "\nrate:\n", "\nprofile: other\nrate:\n")
+    with pytest.raises(UsageError, match=rf"slo.yaml:{line_of(text, 'profile: other')}: key 'profile' stands here twice"):
+        read_profile(path)
+
+
+def test_broken_yaml_is_named_with_a_line(tmp_path: Path) -> None:
+    path, text = broken(tmp_path, "profile: lab", "profile: [lab")
+    with pytest.raises(UsageError, match=rf"slo.yaml:{line_of(text, 'profile: [lab') + 1}: not YAML"):
+        read_profile(path)
+
+
+def test_a_missing_key_is_named_at_the_line_of_its_parent(tmp_path: Path) -> None:
+    path, text = broken(tmp_path, "  timeout_ms: 5000\n", "")
+    with pytest.raises(UsageError, match=rf"slo.yaml:{line_of(text, 'search:')}: search.timeout_ms: Field required"):
+        read_profile(path)
+
+
+@pytest.mark.parametrize("name", ["recall_at_10", "search_error_share"])
+def test_a_profile_that_does_not_promise_recall_and_errors_is_refused(tmp_path: Path, name: str) -> None:
+    data = yaml.safe_load(LAB.read_text(encoding="utf-8"))
+    del data["objectives"][name]
+    path = tmp_path / "slo.yaml"
+    path.write_text(yaml.safe_dump(data))
+    with pytest.raises(UsageError, match=f"objectives lack {name}"):
+        read_profile(path)
+
+
+@pytest.mark.parametrize("text", ["", "- a\n- b\n", "just words", "\x00"])
+def test_a_file_that_is_no_mapping_is_refused_with_its_first_line(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "slo.yaml"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=r"slo.yaml:1: "):
+        read_profile(path)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--slo FILE"):
+        read_profile(tmp_path / "none.yaml")

@@ -1,0 +1,76 @@
+"""The command line of the gate; it only reads options and prints what `runner` found."""
+
+import signal
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from validation import runner
+from validation.progress import Reporter, flush_streams
+from validation.report import table
+
+_HELP = """Measure a deployed stack, compare it with its promises, and answer with an exit code.
+
+The gate loads the sample corpus into a collection of its own, searches it at a constant rate (latency counts from the planned send
+time), compares every answer with the exact one, asks the language model, and judges all of it against an SLO file. It drops its
+collection when it ends; the originals stay in the documents bucket, under corpus/<sha256>/.
+
+Exit codes: 0 PASS, 0 WARN (1 with --strict), 1 FAIL (a promise is missed), 2 ERROR (usage, configuration, or interrupted),
+3 INVALID (could not be measured in a way that proves anything), 4 UNREACHABLE (the target does not answer). report.json is written in
+every case, and the last line is always RESULT: and the word.
+
+Examples:
+
+    python -m validation run --stack lab
+
+    python -m validation run --stack prod --slo validation/slo.prod.yaml --strict
+
+    pulumi stack output --json --stack lab > target.json; python -m validation run --target target.json --slo my.yaml
+"""
+
+app = typer.Typer(help=_HELP, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+
+
+@app.callback()
+def _gate() -> None:
+    pass
+
+
+@app.command(help=_HELP)
+def run(
+    *,
+    stack: Annotated[str | None, typer.Option(help="Pulumi stack to aim at; its outputs are read with `pulumi stack output`.")] = None,
+    target: Annotated[Path | None, typer.Option(help="File with the same outputs as JSON, instead of --stack.")] = None,
+    slo: Annotated[Path | None, typer.Option(help="The promises. Default: validation/slo.<stack>.yaml")] = None,
+    out: Annotated[Path | None, typer.Option(help="Directory for report.json. Default: build/reports/<UTC time>/")] = None,
+    corpus: Annotated[Path, typer.Option(help="Directory with documents/<language>/ and questions.jsonl.")] = Path("corpus"),
+    seed: Annotated[int, typer.Option(help="Same seed, same generated documents and searches.")] = 7,
+    strict: Annotated[bool, typer.Option("--strict", help="A warning exits 1.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the collection, to look into it.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress; the table and the RESULT line only.")] = False,
+) -> None:
+    """Run the gate once."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    order = runner.Order(stack=stack, target_file=target, slo=slo, corpus=corpus, seed=seed, strict=strict, keep=keep)
+    report = (out or Path("build") / "reports" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}") / "report.json"
+    try:
+        record = runner.execute(order, Reporter(quiet=quiet), report)
+    except OSError as error:
+        print(f"RESULT: ERROR the report cannot be written ({error}); name a directory with --out (exit 2)")
+        raise typer.Exit(2) from None
+    table.show(record, table.stdout_console())
+    flush_streams()
+    print(table.result_line(record, report))
+    raise typer.Exit(record.exit_code)
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    """Treat a request to end like Ctrl-C, so that the collection is dropped and a report written."""
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    app(prog_name="python -m validation")

@@ -1,0 +1,63 @@
+"""What the checks share: the promises, the data, the open clients, and the record they write to."""
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import numpy as np
+
+from validation import truth
+from validation.clients.documents import DocumentStore
+from validation.clients.embedding import EmbeddingService
+from validation.clients.llm import LanguageModel
+from validation.clients.milvus import Collection, Row, VectorStore
+from validation.corpus import Corpus
+from validation.generator import Generated
+from validation.plan import Columns
+from validation.profile import Profile
+from validation.progress import Reporter
+from validation.record import Record
+from validation.seams import Seams
+from validation.target import Target
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """The target's parts, connected."""
+
+    milvus: VectorStore
+    documents: DocumentStore
+    embedding: EmbeddingService
+    llm: LanguageModel
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """One run's set-up."""
+
+    profile: Profile
+    target: Target
+    corpus: Corpus
+    seed: int
+    keep: bool
+    record: Record
+    reporter: Reporter
+    seams: Seams
+    closing: ExitStack
+    """Undone in reverse order when the run ends, however it ends."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """A collection that is complete, indexed and loaded, and what is known to be in it."""
+
+    collection: Collection
+    rows: list[Row]
+    matrix: truth.Matrix
+    generated: list[Generated]
+
+    def columns(self) -> Columns:
+        """Return the scalar fields that filters look at, as arrays."""
+        return Columns(
+            language=np.array([row.chunk.language for row in self.rows]),
+            bucket=np.array([row.bucket for row in self.rows], dtype=np.int64),
+        )

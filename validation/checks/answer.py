@@ -1,0 +1,89 @@
+"""Asks the language model every judged question over the chunks that search finds, and grades fact, citation and time."""
+
+from dataclasses import dataclass
+
+from validation import grading
+from validation.bench import Bench, Loaded, Services
+from validation.clients.llm import Answer, Source
+from validation.corpus import Question
+from validation.errors import GateError
+from validation.samples import Samples
+from validation.truth import Matrix
+
+QUESTION = "Does the language model answer with the expected fact, cite a document that holds it, and how soon?"
+_CHARACTERS_PER_TOKEN = 2
+"""Fewer than any common tokenizer needs for English or German, so that what is sent always fits."""
+_SHOWN = 400
+
+
+@dataclass(frozen=True, kw_only=True)
+class Graded:
+    """One question, what was shown, what came back, and whether it was right."""
+
+    question: Question
+    sources: list[Source]
+    answer: Answer
+
+    @property
+    def has_fact(self) -> bool:
+        """Whether the expected fact is in the answer."""
+        return grading.has_fact(self.answer.text, self.question.fact)
+
+    @property
+    def is_cited(self) -> bool:
+        """Whether a relevant document is cited, and nothing that was not given."""
+        return grading.citation_is_right(self.answer.text, [source.document_id for source in self.sources], self.question.relevance)
+
+
+def run(bench: Bench, services: Services, loaded: Loaded, question_vectors: Matrix) -> None:
+    """Ask every judged question once; a question that fails is a wrong answer, and if all fail the reason ends the run."""
+    questions = bench.corpus.questions
+    graded, failures = list[Graded](), dict[str, GateError]()
+    with bench.record.check("answer", QUESTION) as check, bench.reporter.track("answer", len(questions)) as advance:
+        for number, (question, vector) in enumerate(zip(questions, question_vectors, strict=True), 1):
+            sources = _sources(bench, loaded, vector)
+            try:
+                graded.append(Graded(question=question, sources=sources, answer=services.llm.ask(question.question, sources)))
+            except GateError as error:
+                failures[question.id] = error
+            advance(number)
+        if not graded:
+            raise next(iter(failures.values()))
+        check.facts["failed"] = {name: str(error) for name, error in failures.items()}
+        check.facts["wrong"] = [_describe(one) for one in graded if not (one.has_fact and one.is_cited)]
+    _measure(bench, graded, len(questions))
+
+
+def _sources(bench: Bench, loaded: Loaded, vector: Matrix) -> list[Source]:
+    """Return the nearest chunks, as many as the profile asks for and the model's context holds."""
+    left = bench.target.llm_context_tokens * _CHARACTERS_PER_TOKEN
+    sources: list[Source] = []
+    for row in loaded.collection.nearest(vector, bench.profile.answer.sources, bench.profile.search):
+        chunk = loaded.rows[row].chunk
+        left -= len(chunk.text) + len(chunk.title)
+        if left < 0:
+            break
+        sources.append(Source(title=chunk.title, document_id=chunk.document_id, text=chunk.text))
+    return sources
+
+
+def _measure(bench: Bench, graded: list[Graded], asked: int) -> None:
+    first_token = Samples(one.answer.first_token_s for one in graded)
+    total = Samples(one.answer.total_s for one in graded)
+    for percentile in (50, 95):
+        bench.record.measure(f"first_token_p{percentile}_ms", first_token.percentile_ms(percentile), first_token.count)
+        bench.record.measure(f"answer_p{percentile}_ms", total.percentile_ms(percentile), total.count)
+    bench.record.measure("answer_error_share", (asked - len(graded)) / asked, asked)
+    bench.record.measure("fact_share", sum(one.has_fact for one in graded) / asked, asked)
+    bench.record.measure("citation_share", sum(one.is_cited for one in graded) / asked, asked)
+
+
+def _describe(one: Graded) -> dict[str, object]:
+    return {
+        "question": one.question.id,
+        "fact": one.has_fact,
+        "citation": one.is_cited,
+        "fact_in_sources": any(grading.has_fact(source.text, one.question.fact) for source in one.sources),
+        "sources": [source.document_id for source in one.sources],
+        "answer": one.answer.text[:_SHOWN],
+    }

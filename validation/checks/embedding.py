@@ -1,0 +1,28 @@
+"""Times single queries through the embedding service, one after the other, as a user would wait for them."""
+
+import numpy as np
+
+from validation.bench import Bench, Services
+from validation.samples import Samples
+from validation.truth import Matrix
+
+QUESTION = "How fast is one query turned into a vector?"
+_ROUNDS = 3
+_WARM_UP = 5
+
+
+def run(bench: Bench, services: Services) -> Matrix:
+    """Embed every judged question, one at a time, and return their vectors in the order of the questions."""
+    questions = bench.corpus.questions
+    samples = Samples()
+    with bench.record.check("embedding", QUESTION) as check:
+        for question in questions[:_WARM_UP]:
+            services.embedding.time_one(question.question)
+        for _ in range(_ROUNDS):
+            timed = [services.embedding.time_one(question.question) for question in questions]
+            for _, seconds in timed:
+                samples.record(seconds)
+        check.facts["rounds"] = _ROUNDS
+    for percentile in (50, 95):
+        bench.record.measure(f"embedding_p{percentile}_ms", samples.percentile_ms(percentile), samples.count)
+    return np.stack([vector for vector, _ in timed])

@@ -1,0 +1,136 @@
+"""Stores the corpus, and proves that everything that was sent is complete, readable and indexed before anything is timed.
+
+Count and content are both compared: a stale collection of equal size passes a count. Flushed once, since Milvus limits flushes.
+"""
+
+import random
+import time
+import zlib
+from typing import Any
+
+import numpy as np
+
+from validation.bench import Bench, Loaded, Services
+from validation.clients.milvus import PREFIX, Collection, Row
+from validation.corpus import MEDIA_TYPES
+from validation.errors import GateError, InvalidRunError
+from validation.generator import Generated, generate_chunks
+from validation.record import CheckRecord
+from validation.truth import Matrix
+
+QUESTION = "Is everything that was sent stored, complete, readable and indexed?"
+_BATCH = 500
+_SAMPLE = 200
+_VECTOR_EPSILON = 1e-5
+
+
+def run(bench: Bench, services: Services) -> Loaded:
+    """Store originals and chunks; InvalidRunError when what can be read is not what was sent."""
+    with bench.record.check("ingest", QUESTION) as check:
+        _store_originals(bench, services, check)
+        rows, generated = _rows(bench)
+        begin = time.perf_counter()
+        with bench.reporter.track("embed", len(rows)) as advance:
+            matrix = services.embedding.embed_all([row.chunk.passage for row in rows], advance)
+        bench.record.measure("embedding_rate", len(rows) / (time.perf_counter() - begin), len(rows))
+        collection = _make_collection(bench, services)
+        check.facts["collection"] = collection.name
+        acknowledged_s = _insert(bench, collection, rows, matrix)
+        _settle(bench, collection, len(rows), acknowledged_s)
+        _compare_content(bench, collection, rows, matrix)
+    return Loaded(collection=collection, rows=rows, matrix=matrix, generated=generated)
+
+
+def _store_originals(bench: Bench, services: Services, check: CheckRecord) -> None:
+    prefix = f"corpus/{bench.corpus.sha256[:16]}"
+    written = 0
+    for document in bench.corpus.documents:
+        media_type = MEDIA_TYPES["." + document.source.rpartition(".")[2]]
+        written += services.documents.store(f"{prefix}/{document.source}", document.body, media_type)
+    check.facts["originals"] = {"prefix": prefix, "written": written, "already there": len(bench.corpus.documents) - written}
+    bench.record.measure("documents", len(bench.corpus.documents))
+    bench.record.measure("chunks", len(bench.corpus.chunks))
+
+
+def _rows(bench: Bench) -> tuple[list[Row], list[Generated]]:
+    """Return the sample's chunks and as many generated ones as the promise needs."""
+    sample = bench.corpus.chunks
+    chunks, documents = generate_chunks(bench.seed, max(bench.profile.vectors.value - len(sample), 1))
+    rows = [Row(id=number, bucket=zlib.crc32(str(number).encode()) % 100, chunk=chunk) for number, chunk in enumerate([*sample, *chunks])]
+    return rows, documents
+
+
+def _make_collection(bench: Bench, services: Services) -> Collection:
+    name = f"{PREFIX}{bench.record.run_id}"
+    services.milvus.refuse_taken(name)
+    bench.record.left_behind.append(name)
+    collection = services.milvus.collection(name)
+    if not bench.keep:
+        bench.closing.callback(_drop, bench, collection)
+    collection.create(bench.target.embedding_dimension, bench.profile.search.index)
+    return collection
+
+
+def _drop(bench: Bench, collection: Collection) -> None:
+    """Drop the run's collection; a failure is told, but never hides why the run ended."""
+    try:
+        collection.drop()
+        bench.record.left_behind.remove(collection.name)
+    except GateError as error:
+        bench.reporter.say(f"collection {collection.name} is left behind: {error}")
+
+
+def _insert(bench: Bench, collection: Collection, rows: list[Row], matrix: Matrix) -> float:
+    """Insert in batches, see when the last row is found and whether all are; return when the last one was acknowledged."""
+    delivered = bench.seams.delivered(rows)
+    begin = last_sent = time.perf_counter()
+    with bench.reporter.track("ingest", len(delivered)) as advance:
+        for first in range(0, len(delivered), _BATCH):
+            last_sent = time.perf_counter()
+            collection.insert(delivered[first : first + _BATCH], matrix)
+            advance(min(first + _BATCH, len(delivered)))
+    acknowledged_s = time.perf_counter()
+    bench.record.measure("ingest_rate", len(delivered) / (acknowledged_s - begin), len(delivered))
+    last = delivered[-1]
+    collection.wait_until_found(last, matrix[last.id], bench.profile.patience.searchable_s)
+    bench.record.measure("searchable_s", time.perf_counter() - last_sent)
+    _compare_count(bench, collection, len(rows))
+    return acknowledged_s
+
+
+def _settle(bench: Bench, collection: Collection, total: int, acknowledged_s: float) -> None:
+    """Wait until every row is indexed, then load what the object store holds."""
+    patience = bench.profile.patience
+    bench.reporter.say("index: flush, then wait until no row is pending")
+    collection.flush()
+    collection.wait_until_indexed(total, patience.indexed_s)
+    bench.record.measure("indexed_s", time.perf_counter() - acknowledged_s)
+    begin = time.perf_counter()
+    collection.reload(patience.loaded_s)
+    bench.record.measure("load_s", time.perf_counter() - begin)
+    _compare_count(bench, collection, total)
+
+
+def _compare_count(bench: Bench, collection: Collection, sent: int) -> None:
+    counted = collection.count()
+    bench.record.measure("vectors", counted)
+    if counted != sent:
+        raise InvalidRunError(
+            f"collection {collection.name} holds {counted} of {sent} rows: half a collection is searched faster than a whole one"
+        )
+
+
+def _compare_content(bench: Bench, collection: Collection, rows: list[Row], matrix: Matrix) -> None:
+    chosen = random.Random(bench.seed).sample(rows, min(_SAMPLE, len(rows)))  # noqa: S311 - which rows to look at, nothing secret
+    kept = collection.read([row.id for row in chosen])
+    wrong = [row.id for row in chosen if not _same(row, matrix[row.id], kept.get(row.id, {}))]
+    if wrong:
+        raise InvalidRunError(
+            f"{len(wrong)} of {len(chosen)} sampled rows of {collection.name} read back otherwise than sent (first: row {wrong[0]})"
+        )
+
+
+def _same(row: Row, vector: Matrix, kept: dict[str, Any]) -> bool:
+    if any(kept.get(field) != value for field, value in row.fields().items()):
+        return False
+    return np.allclose(np.asarray(kept["vector"], dtype=np.float32), vector, atol=_VECTOR_EPSILON)

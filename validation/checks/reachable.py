@@ -1,0 +1,66 @@
+"""Connects to every part of the target, and refuses one that does not answer or is not what the stack declared."""
+
+import tempfile
+from contextlib import ExitStack
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+
+from validation import cluster, network
+from validation.bench import Bench, Services
+from validation.clients import milvus
+from validation.clients.documents import DocumentStore
+from validation.clients.embedding import EmbeddingService
+from validation.clients.llm import LanguageModel
+
+QUESTION = "Does every part of the target answer, and is it what the stack declared?"
+_CLIENTS = ("pymilvus", "numpy", "boto3", "httpx", "hdrhistogram")
+
+
+def run(bench: Bench) -> Services:
+    """Connect to everything, or raise what is not there."""
+    target, record = bench.target, bench.record
+    with record.check("reachable", QUESTION) as check:
+        kubernetes = cluster.connect()
+        bench.closing.callback(kubernetes.close)
+        urls = {name: getattr(target, name) for name in ("milvus_uri", "embedding_url", "llm_url", "object_store_endpoint")}
+        addresses = {name: kubernetes.address(url) for name, url in urls.items()}
+        check.facts["addresses"] = addresses
+        network.bypass_proxies(addresses.values())
+        record.images = [asdict(image) for image in kubernetes.running_images(target.namespace)]
+        record.versions = {name: version(name) for name in _CLIENTS}
+        documents = _documents(bench, kubernetes, addresses["object_store_endpoint"])
+        store = milvus.connect(addresses["milvus_uri"], target.milvus_database)
+        bench.closing.callback(store.close)
+        record.versions["milvus server"] = store.server_version()
+        embedding = EmbeddingService(addresses["embedding_url"], target.embedding_model, target.embedding_dimension)
+        bench.closing.callback(embedding.close)
+        llm = LanguageModel(addresses["llm_url"], target.llm_model, bench.profile.answer.timeout_s)
+        bench.closing.callback(llm.close)
+        for service in (documents, embedding, llm):
+            service.check()
+    return Services(milvus=store, documents=documents, embedding=embedding, llm=llm)
+
+
+def _documents(bench: Bench, kubernetes: cluster.Cluster, endpoint: str) -> DocumentStore:
+    target = bench.target
+    credential = kubernetes.credential(target.namespace, target.documents_secret_name)
+    bench.record.secrets += [credential.access_key, credential.secret_key]
+    ca_file = None
+    if target.object_store_ca_config_map:
+        pem = kubernetes.certificate_authority(target.namespace, target.object_store_ca_config_map)
+        ca_file = _temporary(bench.closing, pem)
+    return DocumentStore(
+        endpoint=endpoint,
+        region=target.object_store_region,
+        bucket=target.documents_bucket,
+        credential=credential,
+        ca_file=ca_file,
+    )
+
+
+def _temporary(closing: ExitStack, text: str) -> Path:
+    """Write `text` to a file that goes when the run ends; boto3 takes a CA only as a path."""
+    path = Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="gate-"))) / "ca.crt"
+    path.write_text(text, encoding="utf-8")
+    return path

@@ -1,0 +1,139 @@
+"""Measures latency and recall of search at the promised rate.
+
+Both are measured on the same requests: speed at a rate, judged at a recall floor. Exact answers are computed before the load starts
+and compared after it ended, so that neither costs the timed part anything.
+"""
+
+import asyncio
+import gc
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from validation import load, plan, truth
+from validation.bench import Bench, Loaded, Services
+from validation.clients.searcher import Searcher
+from validation.load import Shot
+from validation.plan import Plan
+from validation.record import CheckRecord
+from validation.samples import Samples
+from validation.truth import Matrix
+
+QUESTION = "Does search keep its latency and its recall at the promised rate?"
+TOP_K = 10
+_GENERATED_QUERIES = 300
+_ERRORS_SHOWN = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expected:
+    """The searches, and the exact answer to each."""
+
+    plan: Plan
+    masks: Sequence[truth.Mask]
+    exact: Sequence[truth.Exact]
+
+
+def run(bench: Bench, services: Services, loaded: Loaded, question_vectors: Matrix) -> None:
+    """Send the planned searches at the promised rate, and measure what came of them."""
+    search, count = bench.profile.search, bench.profile.requests.value
+    with bench.record.check("retrieval", QUESTION) as check:
+        drawn = plan.make_plan(search, _pools(bench, services, loaded, question_vectors), count, bench.seed)
+        masks = plan.masks(drawn.filters, loaded.columns())
+        expected = Expected(plan=drawn, masks=masks, exact=bench.seams.exact_truth(loaded.matrix, drawn.queries, masks, TOP_K))
+        shots = _shoot(bench, services, loaded, drawn)
+        _measure_load(bench, shots)
+        _measure_truth(bench, expected, loaded.matrix)
+        _add_facts(check, drawn, shots, _measure_recall(bench, loaded.matrix, expected, shots))
+
+
+def _pools(bench: Bench, services: Services, loaded: Loaded, question_vectors: Matrix) -> dict[str, plan.Pool]:
+    """Return the vectors that queries are drawn from, each with the language it is asked in."""
+    notes = loaded.generated[:_GENERATED_QUERIES]
+    generated = services.embedding.embed_all([note.question for note in notes], lambda _: None)
+    return {
+        "judged": plan.Pool(vectors=question_vectors, languages=[question.language for question in bench.corpus.questions]),
+        "generated": plan.Pool(vectors=generated, languages=[note.language for note in notes]),
+        "planted": plan.Pool(vectors=loaded.matrix, languages=[row.chunk.language for row in loaded.rows]),
+    }
+
+
+def _shoot(bench: Bench, services: Services, loaded: Loaded, drawn: Plan) -> list[Shot]:
+    """Warm up, then load; the garbage collector waits, since its pauses would be ours."""
+    gc.collect()
+    gc.disable()
+    try:
+        return asyncio.run(_load(bench, services, loaded, drawn))
+    finally:
+        gc.enable()
+
+
+async def _load(bench: Bench, services: Services, loaded: Loaded, drawn: Plan) -> list[Shot]:
+    search, rate = bench.profile.search, bench.profile.rate.value
+    expressions = [plan.expression(chosen) for chosen in drawn.filters]
+    total = len(expressions)
+    name, uri, database = loaded.collection.name, services.milvus.uri, bench.target.milvus_database
+    async with Searcher(uri=uri, database=database, collection=name, search=search, limit=TOP_K) as searcher:
+
+        async def send(number: int) -> list[int]:
+            return await searcher.search(drawn.queries[number % total], expressions[number % total])
+
+        bench.reporter.say(f"search: {search.warmup_requests} to warm up, then {total:,} at {rate:g} requests/s")
+        await load.constant_rate(send, range(search.warmup_requests), rate)
+        with bench.reporter.track("search", total) as advance:
+            return await load.constant_rate(send, range(total), rate, advance)
+
+
+def _measure_load(bench: Bench, shots: Sequence[Shot]) -> None:
+    """Record rates, latencies and delays; a failed request counts as slow as the time-out, so that failing fast never looks fast."""
+    timeout_s, record, count = bench.profile.search.timeout_ms / 1e3, bench.record, len(shots)
+    latency = Samples(max(shot.latency_s, timeout_s) if shot.error else shot.latency_s for shot in shots)
+    delay = Samples(shot.delay_s for shot in shots)
+    for percentile in (50, 95, 99):
+        record.measure(f"search_p{percentile}_ms", latency.percentile_ms(percentile), count)
+        record.measure(f"search_delay_p{percentile}_ms", delay.percentile_ms(percentile), count)
+    record.measure("search_requests", count)
+    record.measure("search_offered_rate", bench.profile.rate.value)
+    record.measure("search_sent_rate", load.sent_rate(shots), count)
+    record.measure("search_answered_rate", load.answered_rate(shots), count)
+    record.measure("search_error_share", sum(bool(shot.error) for shot in shots) / count, count)
+
+
+def _measure_truth(bench: Bench, expected: Expected, rows: Matrix) -> None:
+    """Record whether the exact answers can be trusted: they cover the searches, and planted queries find their own row."""
+    drawn, exact = expected.plan, expected.exact
+    bench.record.measure("truth_coverage", sum(bool(one.ids) for one in exact) / len(exact), len(exact))
+    planted = [
+        row in one.ids or float(rows[row] @ query) >= one.threshold - truth.TIE_EPSILON
+        for row, one, query, chosen in zip(drawn.planted_rows, exact, drawn.queries, drawn.filters, strict=True)
+        if row is not None and one.ids and not plan.expression(chosen)
+    ]
+    bench.record.measure("planted_in_truth", sum(planted) / len(planted) if planted else None, len(planted))
+
+
+def _measure_recall(bench: Bench, rows: Matrix, expected: Expected, shots: Sequence[Shot]) -> dict[int, float]:
+    """Return the recall of every answered search by its number; failed ones are in the error share already."""
+    queries, masks, exact = expected.plan.queries, expected.masks, expected.exact
+    answered = [shot for shot in shots if not shot.error and exact[shot.number].ids]
+    recalls = {shot.number: truth.recall(shot.ids, exact[shot.number], rows, queries[shot.number], masks[shot.number]) for shot in answered}
+    bench.record.measure("recall_at_10", float(np.mean(list(recalls.values()))) if recalls else None, len(recalls))
+    return recalls
+
+
+def _add_facts(check: CheckRecord, drawn: Plan, shots: Sequence[Shot], recalls: dict[int, float]) -> None:
+    by_filter: dict[str, list[Shot]] = {}
+    for shot in shots:
+        by_filter.setdefault(plan.expression(drawn.filters[shot.number]) or "none", []).append(shot)
+    check.facts["by_filter"] = {
+        name: {
+            "requests": len(group),
+            "p95_ms": Samples(shot.latency_s for shot in group).percentile_ms(95),
+            "recall_at_10": float(np.mean([recalls[shot.number] for shot in group if shot.number in recalls] or [0.0])),
+        }
+        for name, group in sorted(by_filter.items())
+    }
+    check.facts["queries"] = dict(Counter(drawn.kinds))
+    check.facts["errors"] = dict(Counter(shot.error for shot in shots if shot.error).most_common(_ERRORS_SHOWN))
+    check.facts["latency_histogram"] = Samples(shot.latency_s for shot in shots).encoded()

@@ -1,0 +1,92 @@
+"""The documents bucket: originals go in once, are read back, and stay: chunks name them as their source."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, SSLError
+
+from validation.errors import InvalidRunError, UnreachableError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client  # stubs only; nothing to import at run time
+
+_TIMEOUT_S = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Credential:
+    """An access key pair; the secret half never shows in a repr."""
+
+    access_key: str
+    secret_key: str
+
+    def __repr__(self) -> str:
+        return "Credential(...)"
+
+
+class DocumentStore:
+    """One bucket, seen with one credential."""
+
+    def __init__(self, *, endpoint: str, region: str, bucket: str, credential: Credential, ca_file: Path | None) -> None:
+        self._endpoint = endpoint
+        self._bucket = bucket
+        self._s3: S3Client = boto3.client(
+            "s3",
+            endpoint_url=endpoint,
+            region_name=region,
+            aws_access_key_id=credential.access_key,
+            aws_secret_access_key=credential.secret_key,
+            verify=str(ca_file) if ca_file else None,
+            config=Config(
+                connect_timeout=_TIMEOUT_S,
+                read_timeout=_TIMEOUT_S,
+                retries={"total_max_attempts": 3, "mode": "standard"},
+                s3={"addressing_style": "path"},
+                signature_version="s3v4",
+            ),
+        )
+
+    def check(self) -> None:
+        """Refuse a bucket that cannot be reached or seen."""
+        try:
+            self._s3.head_bucket(Bucket=self._bucket)
+        except (ClientError, BotoCoreError) as error:
+            raise self._explain(error, "see") from error
+
+    def store(self, key: str, body: bytes, media_type: str) -> bool:
+        """Make sure that `key` holds exactly `body`, by reading it back; return whether it had to be written."""
+        try:
+            if self._read(key) == body:
+                return False
+            digest = hashlib.sha256(body).hexdigest()
+            self._s3.put_object(Bucket=self._bucket, Key=key, Body=body, ContentType=media_type, Metadata={"sha256": digest})
+            kept = self._read(key)
+        except (ClientError, BotoCoreError) as error:
+            raise self._explain(error, f"write {key} to") from error
+        if kept != body:
+            raise InvalidRunError(f"bucket {self._bucket} answered the write of {key} with success, but reads back other bytes")
+        return True
+
+    def _read(self, key: str) -> bytes | None:
+        try:
+            return self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+        except self._s3.exceptions.NoSuchKey:
+            return None
+
+    def _explain(self, error: ClientError | BotoCoreError, doing: str) -> UnreachableError | InvalidRunError:
+        where = f"bucket {self._bucket} at {self._endpoint}"
+        if isinstance(error, SSLError):
+            return UnreachableError(
+                f"cannot {doing} {where}: its certificate is not trusted ({error}); the stack's object_store.ca_file must hold its CA"
+            )
+        if isinstance(error, ClientError):
+            code = error.response.get("Error", {}).get("Code", "?")
+            return InvalidRunError(
+                f"cannot {doing} {where}: the store answered {code}; the documents credential must allow list, get and put"
+            )
+        hint = "is the object store up?" if isinstance(error, EndpointConnectionError) else "try again"
+        return UnreachableError(f"cannot {doing} {where} ({type(error).__name__}); {hint}")

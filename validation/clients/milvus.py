@@ -1,0 +1,207 @@
+"""The vector store: one collection of this run's own, from its creation until it is dropped.
+
+It owns everything that is said to Milvus apart from the timed searches (`searcher.py`), and refuses to touch a collection that it did
+not make. pymilvus retries by itself until a call's time-out; every call here has one.
+"""
+
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from pymilvus import DataType, MilvusClient, MilvusException  # type: ignore[import-untyped]  # pymilvus ships no types
+
+from validation.clients.http import CONNECT_TIMEOUT_S
+from validation.corpus import Chunk
+from validation.errors import InvalidRunError, UnreachableError
+from validation.profile import Index, Search
+from validation.truth import Matrix
+
+PREFIX = "gate_"
+_TIMEOUT_S = 60.0
+_POLL_S = 0.25
+_TEXT_BYTES = 8_192
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One row of the collection: the chunk, where its vector stands in the matrix, and a number for filters of any selectivity."""
+
+    id: int
+    bucket: int
+    chunk: Chunk
+
+    def fields(self) -> dict[str, Any]:
+        """Return the scalar fields as they are stored."""
+        chunk = self.chunk
+        return {
+            "id": self.id,
+            "bucket": self.bucket,
+            "document_id": chunk.document_id,
+            "title": chunk.title,
+            "section": chunk.section,
+            "language": chunk.language,
+            "source": chunk.source,
+            "sha256": chunk.sha256,
+            "generated": chunk.generated,
+            "text": chunk.text,
+        }
+
+
+_STRINGS = {"document_id": 512, "title": 1_024, "section": 1_024, "language": 16, "source": 1_024, "sha256": 64, "text": _TEXT_BYTES}
+SCALARS = ("id", "bucket", "generated", *_STRINGS)
+
+
+@contextmanager
+def failures_named(uri: str, doing: str) -> Iterator[None]:
+    """Turn whatever pymilvus raises inside into InvalidRunError, saying what was being done."""
+    try:
+        yield
+    except MilvusException as error:
+        raise InvalidRunError(f"Milvus at {uri} failed while {doing}: code {error.code}, {error.message}") from error
+
+
+def connect(uri: str, database: str) -> "VectorStore":
+    """Return a connected store; UnreachableError within CONNECT_TIMEOUT_S, naming the address."""
+    parts = urlsplit(uri)
+    cure = "is it up? kubectl get pods --all-namespaces; does this machine have a route to it?"
+    try:
+        socket.create_connection((parts.hostname or "", parts.port or 19530), timeout=CONNECT_TIMEOUT_S).close()
+        return VectorStore(uri, MilvusClient(uri=uri, db_name=database, timeout=CONNECT_TIMEOUT_S))
+    except OSError as error:
+        raise UnreachableError(f"Milvus at {uri} does not answer ({error}); {cure}") from error
+    except MilvusException as error:
+        raise UnreachableError(f"something answers at {uri}, but not as Milvus does ({error.message}); {cure}") from error
+
+
+class VectorStore:
+    """A connection to one Milvus database."""
+
+    def __init__(self, uri: str, client: MilvusClient) -> None:
+        self.uri = uri
+        self._client = client
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._client.close()
+
+    def server_version(self) -> str:
+        """Return the version that the server says it has."""
+        with failures_named(self.uri, "asking for its version"):
+            return str(self._client.get_server_version(timeout=CONNECT_TIMEOUT_S))
+
+    def refuse_taken(self, name: str) -> None:
+        """Refuse a name that is taken: that collection is somebody else's, and is left alone."""
+        with failures_named(self.uri, "looking for collections"):
+            taken = self._client.has_collection(name, timeout=_TIMEOUT_S)
+        if taken:
+            raise InvalidRunError(f"collection {name} is there already and not this run's: it is left alone; run again")
+
+    def collection(self, name: str) -> "Collection":
+        """Return the handle of a collection, whether or not it is there yet."""
+        return Collection(self.uri, self._client, name)
+
+
+class Collection:
+    """The collection of one run."""
+
+    def __init__(self, uri: str, client: MilvusClient, name: str) -> None:
+        self.name = name
+        self._uri = uri
+        self._client = client
+
+    def create(self, dimension: int, index: Index) -> None:
+        """Create the collection with its index, and load it, empty."""
+        schema = self._client.create_schema(auto_id=False, enable_dynamic_field=False)
+        schema.add_field("id", DataType.INT64, is_primary=True)
+        schema.add_field("bucket", DataType.INT32)
+        schema.add_field("generated", DataType.BOOL)
+        for field, length in _STRINGS.items():
+            schema.add_field(field, DataType.VARCHAR, max_length=length)
+        schema.add_field("vector", DataType.FLOAT_VECTOR, dim=dimension)
+        params = self._client.prepare_index_params()
+        build = {"M": index.m, "efConstruction": index.ef_construction}
+        params.add_index("vector", index_type=index.type, metric_type=index.metric, params=build)
+        with failures_named(self._uri, f"creating collection {self.name}"):
+            self._client.create_collection(self.name, schema=schema, index_params=params, consistency_level="Strong", timeout=_TIMEOUT_S)
+
+    def drop(self) -> None:
+        """Remove the collection and all that Milvus keeps for it; one that is not there is no error."""
+        with failures_named(self._uri, f"dropping collection {self.name}"):
+            self._client.drop_collection(self.name, timeout=_TIMEOUT_S)
+
+    def insert(self, rows: Sequence[Row], matrix: Matrix) -> None:
+        """Insert one batch; it is acknowledged when this returns."""
+        with failures_named(self._uri, f"inserting into {self.name}"):
+            result = self._client.insert(self.name, [{**row.fields(), "vector": matrix[row.id]} for row in rows], timeout=_TIMEOUT_S)
+        if result["insert_count"] != len(rows):
+            raise InvalidRunError(f"Milvus acknowledged {result['insert_count']} of {len(rows)} rows of a batch")
+
+    def wait_until_found(self, row: Row, vector: Matrix, patience_s: float) -> None:
+        """Return as soon as a search with Strong consistency finds the row."""
+        wanted = f"id == {row.id}"
+
+        def found() -> bool:
+            hits = self._client.search(self.name, data=[vector], filter=wanted, limit=1, consistency_level="Strong", timeout=_TIMEOUT_S)
+            return bool(hits and hits[0])
+
+        self._wait(found, f"a search finds row {row.id}", patience_s)
+
+    def flush(self) -> None:
+        """Seal what was inserted. Once per run: Milvus allows one flush in ten seconds for each collection."""
+        with failures_named(self._uri, f"flushing {self.name}"):
+            self._client.flush(self.name, timeout=_TIMEOUT_S * 5)
+
+    def wait_until_indexed(self, total: int, patience_s: float) -> None:
+        """Return when no row waits for its index and as many are indexed as were sent; the state alone says less."""
+
+        def indexed() -> bool:
+            seen = self._client.describe_index(self.name, "vector", timeout=_TIMEOUT_S) or {}
+            return seen.get("pending_index_rows") == 0 and seen.get("indexed_rows") == seen.get("total_rows") == total
+
+        self._wait(indexed, f"all {total} rows are indexed", patience_s)
+
+    def reload(self, patience_s: float) -> None:
+        """Release and load again, so that what is searched is what the object store holds, and no row is left in a growing segment."""
+        with failures_named(self._uri, f"loading {self.name}"):
+            self._client.release_collection(self.name, timeout=_TIMEOUT_S)
+            self._client.load_collection(self.name, timeout=patience_s)
+
+    def count(self) -> int:
+        """Return how many rows can be read, with Strong consistency."""
+        with failures_named(self._uri, f"counting {self.name}"):
+            answer = self._client.query(self.name, filter="", output_fields=["count(*)"], consistency_level="Strong", timeout=_TIMEOUT_S)
+        return int(answer[0]["count(*)"])
+
+    def read(self, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+        """Return the rows with these ids, all fields and the vector."""
+        with failures_named(self._uri, f"reading rows of {self.name}"):
+            wanted = f"id in {list(ids)}"
+            rows = self._client.query(
+                self.name, filter=wanted, output_fields=[*SCALARS, "vector"], consistency_level="Strong", timeout=_TIMEOUT_S
+            )
+        return {int(row["id"]): dict(row) for row in rows}
+
+    def nearest(self, vector: Matrix, limit: int, search: Search) -> list[int]:
+        """Return the ids of the nearest rows, best first, without a filter."""
+        with failures_named(self._uri, f"searching {self.name}"):
+            hits = self._client.search(
+                self.name,
+                data=[vector],
+                limit=limit,
+                search_params={"params": {"ef": max(search.ef, limit)}},
+                consistency_level=search.consistency,
+                timeout=_TIMEOUT_S,
+            )
+        return [int(hit["id"]) for hit in hits[0]]
+
+    def _wait(self, reached: Callable[[], bool], what: str, patience_s: float) -> None:
+        deadline = time.monotonic() + patience_s
+        with failures_named(self._uri, f"waiting until {what}"):
+            while not reached():
+                if time.monotonic() > deadline:
+                    raise InvalidRunError(f"Milvus at {self._uri}: waited {patience_s:g} s until {what}, in vain; see the Milvus pod's log")
+                time.sleep(_POLL_S)

@@ -1,0 +1,77 @@
+"""Open-loop load: requests leave at planned times whether or not earlier ones came back, and latency counts from the planned time.
+
+A closed loop waits for a slow answer before it asks again, and so leaves out just the requests that would have suffered (coordinated
+omission). Here a server that stalls for two seconds at 100 requests/s shows two hundred slow requests, as its users would.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+Send = Callable[[int], Awaitable[list[int]]]
+"""Sends request number i, returns the ids found, raises on any failure."""
+
+_LEAD_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """One request: when it was due, left and ended, in seconds of the same monotonic clock; `error` is empty when it was answered."""
+
+    number: int
+    planned_s: float
+    sent_s: float
+    ended_s: float
+    ids: list[int]
+    error: str
+
+    @property
+    def latency_s(self) -> float:
+        """From the planned time to the end."""
+        return self.ended_s - self.planned_s
+
+    @property
+    def delay_s(self) -> float:
+        """How late the gate itself was."""
+        return self.sent_s - self.planned_s
+
+
+async def constant_rate(send: Send, numbers: range, rate_per_s: float, progress: Callable[[int], None] = lambda _: None) -> list[Shot]:
+    """Send `numbers` at `rate_per_s` by the running loop's clock, and return one Shot each, in order, when the last one ended.
+
+    How many are under way at once is bounded by `send`'s own time-out: rate times time-out.
+    """
+    loop = asyncio.get_running_loop()
+    start = loop.time() + _LEAD_S
+    async with asyncio.TaskGroup() as group:
+        tasks = []
+        for position, number in enumerate(numbers):
+            planned = start + position / rate_per_s
+            await asyncio.sleep(planned - loop.time())
+            tasks.append(group.create_task(_shoot(send, number, planned)))
+            progress(position + 1)
+    return [task.result() for task in tasks]
+
+
+async def _shoot(send: Send, number: int, planned_s: float) -> Shot:
+    clock = asyncio.get_running_loop().time
+    sent_s, ids, error = clock(), list[int](), ""
+    try:
+        ids = await send(number)
+    except Exception as failure:  # noqa: BLE001 - whatever a request dies of is a failed request, counted and named in the report
+        error = f"{type(failure).__name__}: {failure}"
+    return Shot(number=number, planned_s=planned_s, sent_s=sent_s, ended_s=clock(), ids=ids, error=error)
+
+
+def sent_rate(shots: Sequence[Shot]) -> float | None:
+    """Return the rate at which requests really left; None for fewer than two."""
+    span = shots[-1].sent_s - shots[0].sent_s if shots else 0
+    return (len(shots) - 1) / span if span > 0 else None
+
+
+def answered_rate(shots: Sequence[Shot]) -> float | None:
+    """Return the answers per second from the first planned time until the last end."""
+    if not shots:
+        return None
+    span = max(shot.ended_s for shot in shots) - shots[0].planned_s
+    return sum(not shot.error for shot in shots) / span if span > 0 else None

@@ -1,0 +1,105 @@
+"""report.json: everything that was measured, with units, and what it was measured with; versioned, written whole or not at all."""
+
+import json
+import math
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from validation.measures import CATALOGUE
+from validation.record import CheckRecord, Record
+from validation.slo import Judged
+
+SCHEMA = "milvus-x10000/gate-report"
+SCHEMA_VERSION = 1
+_HIDDEN = "(hidden)"
+
+
+def write(record: Record, path: Path) -> None:
+    """Write the report; a reader sees the old file or the new one, never half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        partial.write_text(render(record), encoding="utf-8")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def render(record: Record) -> str:
+    """Return the report as JSON text, with every secret that the run held replaced."""
+    return hide(json.dumps(_finite(as_data(record)), indent=2, ensure_ascii=False), record.secrets) + "\n"
+
+
+def hide(text: str, secrets: Iterable[str]) -> str:
+    """Replace every secret in `text`; the last line of defence, after never putting one there."""
+    for secret in secrets:
+        text = text.replace(secret, _HIDDEN)
+    return text
+
+
+def as_data(record: Record) -> dict[str, Any]:
+    """Return the report as plain data."""
+    judgement = record.judgement
+    return {
+        "schema": SCHEMA,
+        "schema_version": SCHEMA_VERSION,
+        "run": {
+            "id": record.run_id,
+            "started_at": record.started_at.isoformat(timespec="seconds"),
+            "ended_at": record.ended_at.isoformat(timespec="seconds") if record.ended_at else None,
+            "strict": record.strict,
+        },
+        "result": {"outcome": record.outcome, "exit_code": record.exit_code, "reason": record.reason},
+        "verdict": judgement.verdict if judgement else None,
+        "validity": {"valid": bool(judgement) and not judgement.faults if judgement else False, "faults": _faults(record)},
+        "objectives": [_objective(one) for one in judgement.judged] if judgement else [],
+        "measurements": {
+            name: {"value": found.value, "unit": CATALOGUE[name].unit, "samples": found.samples, "meaning": CATALOGUE[name].meaning}
+            for name, found in record.measurements.items()
+        },
+        "checks": [_check(check) for check in record.checks],
+        "inputs": record.inputs,
+        "target": record.target,
+        "versions": record.versions,
+        "images": record.images,
+        "left_behind": record.left_behind,
+    }
+
+
+def _faults(record: Record) -> list[str]:
+    return list(record.judgement.faults) if record.judgement else [record.reason]
+
+
+def _objective(one: Judged) -> dict[str, Any]:
+    return {
+        "sli": one.objective.sli,
+        "value": one.measurement.value,
+        "unit": one.objective.unit,
+        "limit": str(one.objective.limit),
+        "warn": str(one.objective.warn) if one.objective.warn else None,
+        "grade": one.grade,
+        "reason": one.objective.reason,
+    }
+
+
+def _check(check: CheckRecord) -> dict[str, Any]:
+    return {
+        "name": check.name,
+        "question": check.question,
+        "status": check.status,
+        "seconds": round(check.seconds, 3),
+        "facts": check.facts,
+    }
+
+
+def _finite(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """Replace NaN and infinity, which JSON does not know, by null."""
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,67 @@
+"""The table on the terminal: what, measured, limit, grade; then what was measured without a promise, then the one RESULT line."""
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from validation.measures import CATALOGUE
+from validation.record import Record
+from validation.report.json import hide
+from validation.slo import Grade, Judged
+
+_COLOURS = {Grade.PASS: "green", Grade.WARN: "yellow", Grade.FAIL: "red", Grade.UNMEASURED: "red"}
+_PIPE_WIDTH = 120
+
+
+def show(record: Record, console: Console) -> None:
+    """Print the tables and whatever keeps the run from being valid."""
+    if record.measurements:
+        console.print(_table(record))
+    if record.judgement:
+        for fault in record.judgement.faults:
+            console.print(Text(f"not valid: {hide(fault, record.secrets)}", style="red"), soft_wrap=True)
+    for collection in record.left_behind:
+        console.print(f"still there: collection {collection}", markup=False, highlight=False, soft_wrap=True)
+
+
+def result_line(record: Record, path: Path | None) -> str:
+    """Return the last line of a run, on one line whatever the reason holds."""
+    where = f" report: {path}" if path else ""
+    return f"RESULT: {record.outcome} {hide(record.reason, record.secrets)} (exit {record.exit_code}){where}"
+
+
+def stdout_console() -> Console:
+    """Return a console as wide as the terminal, and wide enough when there is none."""
+    console = Console()
+    return console if console.is_terminal else Console(width=_PIPE_WIDTH)
+
+
+def _table(record: Record) -> Table:
+    table = Table(title=f"Gate run {record.run_id}", title_justify="left", pad_edge=False)
+    for heading, side in (("what", "left"), ("measured", "right"), ("unit", "left"), ("limit", "right"), ("verdict", "left")):
+        table.add_column(heading, justify="right" if side == "right" else "left", no_wrap=heading != "what")
+    judged = record.judgement.judged if record.judgement else ()
+    for one in judged:
+        table.add_row(*_promised(one))
+    table.add_section()
+    promised = {one.objective.sli for one in judged}
+    for name, found in record.measurements.items():
+        if name not in promised:
+            table.add_row(name, number(found.value), CATALOGUE[name].unit, "", "")
+    return table
+
+
+def _promised(one: Judged) -> tuple[str | Text, ...]:
+    grade = Text(one.grade, style=_COLOURS[one.grade])
+    return one.objective.sli, number(one.measurement.value), one.objective.unit, str(one.objective.limit), grade
+
+
+def number(value: float | None) -> str:
+    """Show a number with as many digits as it deserves; never rounded so that it seems to keep a limit that it misses."""
+    if value is None:
+        return "-"
+    if float(value).is_integer():
+        return f"{int(value):,}"
+    return f"{value:,.1f}" if abs(value) >= 100 else f"{value:.4g}"  # noqa: PLR2004 - three digits before the point

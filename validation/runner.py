@@ -1,0 +1,105 @@
+"""One run from beginning to end: read what is promised, aim, measure in order, judge, clean up in reverse order, report.
+
+A report is written however the run ends: by a verdict, a refusal, Ctrl-C or a mistake of the gate's own.
+"""
+
+import secrets
+import traceback
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from validation import corpus, slo, slo_file, target
+from validation.bench import Bench
+from validation.checks import answer, embedding, ingest, quality, reachable, retrieval
+from validation.errors import GateError, UsageError
+from validation.outcome import Outcome
+from validation.progress import Reporter
+from validation.record import Record
+from validation.report import json
+from validation.seams import Seams
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What was asked for on the command line."""
+
+    stack: str | None
+    target_file: Path | None
+    slo: Path | None
+    corpus: Path
+    seed: int
+    strict: bool
+    keep: bool
+
+    @property
+    def slo_file(self) -> Path:
+        """The promises: named, or those of the stack."""
+        return self.slo or Path("validation") / f"slo.{self.stack or 'lab'}.yaml"
+
+
+def new_run_id() -> str:
+    """Return an id that no other run has; it is part of the collection's name, so only letters, digits and underscores."""
+    return f"{datetime.now(UTC):%Y%m%d_%H%M%S}_{secrets.token_hex(3)}"
+
+
+def execute(order: Order, reporter: Reporter, report: Path, seams: Seams | None = None) -> Record:
+    """Run the gate, write `report`, and return what happened; raises only when the report cannot be written."""
+    record = Record(run_id=new_run_id(), strict=order.strict)
+    try:
+        _run(order, reporter, record, seams or Seams())
+    except GateError as error:
+        record.stop(error)
+    except KeyboardInterrupt:
+        record.stopped = (Outcome.ERROR, "interrupted; what the run had made was removed unless it is listed as left behind")
+    except Exception as error:  # noqa: BLE001 - the last line: a mistake of our own must still end in a report
+        record.stopped = (Outcome.ERROR, f"the gate itself failed ({type(error).__name__}: {error}); this is a bug, see the lines above")
+        reporter.say(json.hide(traceback.format_exc(), record.secrets))
+    finally:
+        record.ended_at = datetime.now(UTC)
+        json.write(record, report)
+    return record
+
+
+def _run(order: Order, reporter: Reporter, record: Record, seams: Seams) -> None:
+    record.inputs = {"slo_file": str(order.slo_file), "corpus": str(order.corpus), "seed": order.seed}
+    profile = slo_file.read_profile(order.slo_file)
+    record.inputs["profile"] = profile.model_dump(mode="json")
+    documents = corpus.read_corpus(order.corpus)
+    record.inputs["corpus_sha256"] = documents.sha256
+    aim = _aim(order)
+    record.target = aim.model_dump(mode="json")
+    with ExitStack() as closing:
+        bench = Bench(
+            profile=profile,
+            target=aim,
+            corpus=documents,
+            seed=order.seed,
+            keep=order.keep,
+            record=record,
+            reporter=reporter,
+            seams=seams,
+            closing=closing,
+        )
+        _measure(bench)
+    record.judgement = slo.judge(profile, record.measurements, record.faults)
+
+
+def _aim(order: Order) -> target.Target:
+    if order.stack and order.target_file:
+        raise UsageError("--stack and --target both name a target; give one of them")
+    if order.target_file:
+        return target.from_file(order.target_file)
+    if order.stack:
+        return target.from_stack(order.stack)
+    raise UsageError("nothing to aim at; give --stack NAME or --target FILE")
+
+
+def _measure(bench: Bench) -> None:
+    services = reachable.run(bench)
+    loaded = ingest.run(bench, services)
+    question_vectors = embedding.run(bench, services)
+    retrieval.run(bench, services, loaded, question_vectors)
+    quality.run(bench, loaded, question_vectors)
+    answer.run(bench, services, loaded, question_vectors)
