@@ -14,7 +14,7 @@ from string import Template
 from lab.daemons import CONTAINERD_SOCKET
 from lab.errors import LabError
 from lab.images.build import Image
-from lab.places import BIN, KUBECONFIG, LOGS, PKI, REPOSITORY, Network
+from lab.places import KUBECONFIG, LOGS, NODE_BIN, PKI, REPOSITORY, Network
 from lab.sandbox import wait_for
 from lab.steps import Steps
 
@@ -23,7 +23,7 @@ CURE = "`make down` and `make up` again; logs: "
 
 def kubectl(*arguments: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
     """Run the lab's kubectl as its administrator."""
-    command = [str(BIN / "kubectl"), "--kubeconfig", str(KUBECONFIG), *arguments]
+    command = [str(NODE_BIN / "kubectl"), "--kubeconfig", str(KUBECONFIG), *arguments]
     return subprocess.run(command, input=text, capture_output=True, text=True, check=False)
 
 

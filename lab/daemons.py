@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from lab.places import BIN, CGROUP, PKI, STATE, Network
+from lab.places import CGROUP, NODE_BIN, PKI, STATE, Network
 
 CONTAINERD_SOCKET = str(STATE / "containerd.sock")
 IAM_SOCKET = "/run/lab-iam.sock"
@@ -27,7 +27,7 @@ class Daemon:
     @property
     def command(self) -> list[str]:
         """The command line."""
-        return [str(BIN / self.name) if (BIN / self.name).exists() else self.name, *map(str, self.arguments)]
+        return [str(NODE_BIN / self.name) if (NODE_BIN / self.name).exists() else self.name, *map(str, self.arguments)]
 
 
 def administrator(path: Path = PKI / "credentials") -> tuple[str, str]:

@@ -17,7 +17,12 @@ STATE = Path("/var/lib/milvus-x10000-lab")
 
 LOGS = STATE / "logs"
 PKI = STATE / "pki"
+NODE_BIN = STATE / "node-bin"
+"""What runs the lab itself."""
+
 BIN = STATE / "bin"
+"""What an operator calls: on PATH in a shell of the lab."""
+
 KUBECONFIG = STATE / "admin.kubeconfig"
 CGROUP = "milvus-x10000-lab"
 HOST_INTERFACE = "milvus-lab"

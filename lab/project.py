@@ -7,14 +7,14 @@ stacks/Pulumi.lab.yaml with this machine's facts merged over it; PULUMI_OPTION_C
 import json
 import os
 import secrets
-import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from lab.attended import attended
 from lab.errors import LabError
 from lab.images.build import Image
 from lab.pki import write_secret
@@ -30,7 +30,7 @@ STANDS_IN = HOME / "stands-in"
 
 def environment() -> dict[str, str]:
     """Return what a shell needs for `pulumi`, `kubectl`, `helm` and boto3 to reach the lab: no secret, only the files that hold one."""
-    variables = {
+    found = {
         "PATH": f"{BIN}:{REPOSITORY / '.venv' / 'bin'}:{_path_without_ours()}",
         "KUBECONFIG": str(KUBECONFIG),
         "PULUMI_HOME": str(HOME / "home"),
@@ -43,8 +43,13 @@ def environment() -> dict[str, str]:
         "AWS_CA_BUNDLE": str(PKI / "store-ca.crt"),
     }
     if STANDS_IN.exists():
-        variables["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] = "true"
-    return variables
+        found["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] = "true"
+    return found
+
+
+def variables(stack: str) -> dict[str, str]:
+    """Return the environment of a command on `stack`: as in a shell of the lab, with that stack's configuration."""
+    return {**environment(), "PULUMI_OPTION_CONFIG_FILE": str(config_file(stack)), "PULUMI_STACK": stack}
 
 
 def _path_without_ours() -> str:
@@ -80,6 +85,8 @@ def configure(stack: str, facts: Mapping[str, Any]) -> None:
     (HOME / "backend").mkdir(exist_ok=True)
     if not PASSPHRASE.exists():
         write_secret(PASSPHRASE, secrets.token_urlsafe(32))
+    # `stack init` knows no other place for the salt than beside a Pulumi.yaml: this one keeps it out of the checkout
+    (HOME / "Pulumi.yaml").write_text(f"name: {PROJECT}\nruntime: python\n")
     target = config_file(stack)
     before = yaml.safe_load(target.read_text()) if target.exists() else {}
     committed = yaml.safe_load((REPOSITORY / "stacks" / f"Pulumi.{STACK}.yaml").read_text())
@@ -93,9 +100,14 @@ def configure(stack: str, facts: Mapping[str, Any]) -> None:
 
 def pulumi(*arguments: str, stack: str = STACK) -> subprocess.CompletedProcess[str]:
     """Run one short `pulumi` command and return what it said."""
-    variables = {**os.environ, **environment(), "PULUMI_OPTION_CONFIG_FILE": str(config_file(stack)), "PULUMI_STACK": stack}
     return subprocess.run(
-        [_binary(), *arguments], capture_output=True, text=True, check=False, cwd=REPOSITORY, env=variables, stdin=subprocess.DEVNULL
+        [_binary(), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=REPOSITORY,
+        env={**os.environ, **variables(stack)},
+        stdin=subprocess.DEVNULL,
     )
 
 
@@ -108,11 +120,22 @@ def select(stack: str = STACK) -> None:
 
     Raises LabError where the passphrase does not fit the state.
     """
+    if _is_empty_shell(stack):
+        _check(pulumi("stack", "rm", stack, "--yes", "--force", "--preserve-config", stack=stack))
     if stack not in {found["name"] for found in json.loads(pulumi("stack", "ls", "--json").stdout or "[]")}:
-        made = pulumi("stack", "init", stack, "--secrets-provider", "passphrase", "--non-interactive", stack=stack)
+        made = pulumi("stack", "init", stack, "--secrets-provider", "passphrase", "--non-interactive", "--cwd", str(HOME), stack=stack)
         _check(made)
     _check(pulumi("stack", "select", stack, stack=stack))
     _check(pulumi("config", "--stack", stack, stack=stack))
+
+
+def _is_empty_shell(stack: str) -> bool:
+    """Return whether a killed `stack init` left a stack without resources, whose salt was never written down."""
+    salted = "encryptionsalt" in yaml.safe_load(config_file(stack).read_text())
+    checkpoint = HOME / "backend" / ".pulumi" / "stacks" / PROJECT / f"{stack}.json"
+    if salted or not checkpoint.exists():
+        return False
+    return not json.loads(checkpoint.read_text())["checkpoint"].get("latest", {}).get("resources")
 
 
 def _check(ended: subprocess.CompletedProcess[str]) -> None:
@@ -130,36 +153,23 @@ def _check(ended: subprocess.CompletedProcess[str]) -> None:
 def up(stack: str = STACK) -> None:
     """Run `pulumi up`, with its output on the terminal.
 
-    Raises LabError when it fails; Ctrl-C reaches Pulumi first, which ends in order.
+    Raises LabError when it fails; Ctrl-C lets Pulumi end in order.
     """
     _release_stale_lock(stack)
-    ended = _attended(
-        [_binary(), "up", "--stack", stack, "--yes", "--skip-preview", "--suppress-permalink", "--non-interactive", "--diff=false"], stack
-    )
+    if _has_pending(stack):
+        print("  note   an earlier `pulumi up` was killed: what it was about to create is looked up again", flush=True)
+        _check(pulumi("refresh", "--stack", stack, "--yes", "--skip-preview", "--clear-pending-creates", "--non-interactive", stack=stack))
+    command = [_binary(), "up", "--stack", stack, "--yes", "--skip-preview", "--suppress-permalink", "--non-interactive", "--diff=false"]
+    ended = attended(command, variables(stack))
     if ended:
         raise LabError(
             f"`pulumi up` ended with {ended}; what it said is above", 'look around with eval "$(make -s env)"; `make up` tries again'
         )
 
 
-def _attended(command: Sequence[str], stack: str) -> int:
-    """Run `command` to its own end, also when Ctrl-C asks it to end early: killed, it would leave a lock behind."""
-    variables = {**os.environ, **environment(), "PULUMI_OPTION_CONFIG_FILE": str(config_file(stack)), "PULUMI_STACK": stack}
-    process = subprocess.Popen(command, cwd=REPOSITORY, env=variables, stdin=subprocess.DEVNULL)
-    interrupted = False
-    while True:
-        try:
-            code = process.wait()
-        except KeyboardInterrupt:
-            if interrupted:
-                process.kill()
-            elif process.poll() is None and os.getpgid(process.pid) != os.getpgid(0):
-                process.send_signal(signal.SIGINT)
-            interrupted = True
-            continue
-        if interrupted:
-            raise KeyboardInterrupt
-        return code
+def _has_pending(stack: str) -> bool:
+    checkpoint = HOME / "backend" / ".pulumi" / "stacks" / PROJECT / f"{stack}.json"
+    return bool(json.loads(checkpoint.read_text())["checkpoint"].get("latest", {}).get("pending_operations"))
 
 
 def _release_stale_lock(stack: str) -> None:

@@ -121,6 +121,9 @@ def stop() -> None:
     if outer is not None:
         os.kill(outer["pid"], signal.SIGKILL)
         wait_for(lambda: not _start_time(outer["pid"]), 30, f"process {outer['pid']} did not end", f"kill -9 {outer['pid']}")
+    if OUTER.exists() and not _interface_gone():
+        # the kernel takes its time to end a network namespace; the link of a lab that has ended can go at once
+        subprocess.run(["ip", "link", "delete", HOST_INTERFACE], capture_output=True, check=False)
     wait_for(_interface_gone, 30, f"interface {HOST_INTERFACE} is still there", f"ip link delete {HOST_INTERFACE}")
     wait_for(remove_cgroups, 30, f"cgroups {CGROUP} are still in use", f"cat /sys/fs/cgroup/*/{CGROUP}/cgroup.procs names the processes")
     OUTER.unlink(missing_ok=True)

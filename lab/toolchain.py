@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lab.places import CACHE, REPOSITORY
+from lab.places import BIN, CACHE, REPOSITORY
 from lab.steps import Steps
 
 TOOLS = REPOSITORY / "lab" / "tools"
@@ -80,11 +80,17 @@ def go_environment() -> dict[str, str]:
 
 def version_on_path(command: str, *arguments: str) -> tuple[int, ...] | None:
     """Return the first version number that `command` prints, or None where it is missing or silent."""
-    if shutil.which(command) is None:
+    path = shutil.which(command, path=_path_without_the_lab())
+    if path is None:
         return None
-    said = subprocess.run([command, *arguments], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL).stdout
+    said = subprocess.run([path, *arguments], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL).stdout
     found = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", said)
     return tuple(int(part) for part in found.groups(default="0")) if found else None
+
+
+def _path_without_the_lab() -> str:
+    """Return PATH as it is outside a shell of the lab, so that the lab's tools are never taken for the operator's."""
+    return ":".join(part for part in os.environ["PATH"].split(":") if part != str(BIN))
 
 
 def go_command(steps: Steps) -> str:
@@ -149,18 +155,24 @@ def _copy_scripts(build: Build, go: str, home: Path) -> None:
             shutil.copy2(Path(folder) / path, home / path)
 
 
-def publish(homes: Mapping[str, Path], bin_dir: Path) -> None:
-    """Put every tool under the name it is called by into `bin_dir`, leaving out what is on PATH in a fitting version."""
-    bin_dir.mkdir(parents=True, exist_ok=True)
-    for home in homes.values():
-        for binary in filter(Path.is_file, home.iterdir()):
-            _link(binary, bin_dir / binary.name)
+def publish(homes: Mapping[str, Path], node_bin: Path, bin_dir: Path) -> None:
+    """Put every part of the lab under the name it is called by into `node_bin`, and the operator's tools into `bin_dir`.
+
+    What PATH has in a fitting version is left out of `bin_dir`, so that the operator's own is used.
+    """
+    for folder in (node_bin, bin_dir):
+        folder.mkdir(parents=True, exist_ok=True)
     for name in PERSONALITIES:
-        _link(homes["kubernetes"] / "kube", bin_dir / name)
+        _link(homes["kubernetes"] / "kube", node_bin / name)
     for name in ("versitygw-iam", "versitygw-s3"):
-        _link(homes["versitygw"] / "versitygw", bin_dir / name)
+        _link(homes["versitygw"] / "versitygw", node_bin / name)
+    _link(homes["versitygw"] / "versitygw", bin_dir / "versitygw")
+    operators = {"helm": homes["kubernetes"] / "helm", "kubectl": homes["kubernetes"] / "kube", "pulumi": homes["pulumi"] / "pulumi"}
     for name in preferred_on_path():
         (bin_dir / name).unlink(missing_ok=True)
+        del operators[name]
+    for name, binary in operators.items():
+        _link(binary, bin_dir / name)
 
 
 def preferred_on_path() -> list[str]:

@@ -1,16 +1,15 @@
 """`make up` and `make down`, in reading order."""
 
-import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 from lab import cluster, project, sandbox, toolchain
+from lab.attended import attended
 from lab.errors import LabError
 from lab.images.build import IMAGES, Builder, Image
 from lab.pki import make_pki, write_kubeconfig
-from lab.places import BIN, CACHE, KUBECONFIG, LOGS, PKI, REPOSITORY, STATE, Network, network
+from lab.places import BIN, CACHE, KUBECONFIG, LOGS, NODE_BIN, PKI, REPOSITORY, STATE, Network, network
 from lab.pulumi_host.install import install
 from lab.steps import Steps
 
@@ -44,7 +43,7 @@ def start_cluster(net: Network, homes: dict[str, Path], made: dict[str, Image], 
         make_pki(PKI, net)
         for user, path in (("admin", KUBECONFIG), ("kubelet", STATE / "kubelet.kubeconfig")):
             write_kubeconfig(path, PKI, user, net)
-        toolchain.publish(homes, BIN)
+        toolchain.publish(homes, NODE_BIN, BIN)
         install_stand_ins(homes)
     with steps.step("lab: process tree"):
         if sandbox.running() is None:
@@ -95,7 +94,7 @@ def up(steps: Steps, *, gate: bool = True) -> int:
 def run_gate() -> int:
     """Run the gate on the lab's stack and return its exit code."""
     command = [sys.executable, "-m", "validation", "run", "--stack", project.STACK]
-    return subprocess.run(command, cwd=REPOSITORY, env={**os.environ, **project.environment()}, check=False).returncode
+    return attended(command, project.environment())
 
 
 def down(steps: Steps) -> None:

@@ -10,12 +10,14 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from validation import generator_de, generator_en
 from validation import generator_text as text
 from validation.corpus import Chunk
 
 _NEAR_DUPLICATE_EVERY = 5
 _SECTIONS = 4
 _OTHERS = 2
+_LANGUAGES = {"en": generator_en, "de": generator_de}
 _SHARED = ("serial", "site", "person")
 Facts = dict[str, str]
 
@@ -52,11 +54,11 @@ def generate_chunks(seed: int, count: int) -> tuple[list[Chunk], list[Generated]
 def _document(seed: int, number: int) -> Generated:
     original = number - 1 if number % _NEAR_DUPLICATE_EVERY == _NEAR_DUPLICATE_EVERY - 1 else number
     draw = _random(seed, original)
-    language = draw.choice(text.LANGUAGES)
+    language = draw.choice(list(_LANGUAGES))
     shared = {name: value for name, value in _facts(draw, original).items() if name in _SHARED}
-    sections = [(subject, _facts(draw, original) | shared) for subject in draw.sample(text.SUBJECTS[language], _SECTIONS)]
+    sections = [(subject, _facts(draw, original) | shared) for subject in draw.sample(_LANGUAGES[language].SUBJECTS, _SECTIONS)]
     asked, facts = sections[0]
-    title = draw.choice(text.TITLES[language]).format_map(facts)
+    title = draw.choice(_LANGUAGES[language].TITLES).format_map(facts)
     bodies = [" ".join([subject.key, *draw.sample(subject.others, _OTHERS)]) for subject, _ in sections]
     if original != number:
         _change(facts, asked.asks_for, _random(seed, number))

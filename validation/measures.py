@@ -83,6 +83,7 @@ _ALL = [
     _higher("recall_at_10", "share", "Share of the exact ten nearest that the timed searches found, ties accepted", 100),
     _told("truth_coverage", "share", "Planned searches for which an exact answer exists"),
     _told("planted_in_truth", "share", "Planted queries whose own row is in the exact answer: the truth checks itself"),
+    _told("truth_beaten_share", "share", "Answered searches that found a row better than the exact answer: must be none"),
     _higher("ndcg_at_10", "share", "Ranking of documents against graded judgements, generated documents in the way", 20),
     _higher("mrr_at_10", "share", "One over the rank of the first relevant document", 20),
     _higher("hit_at_1", "share", "Questions whose first document is relevant", 20),

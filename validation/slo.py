@@ -132,6 +132,9 @@ def _truth_in_doubt(measurements: Measurements) -> Iterator[str]:
         measured = _value(measurements, name)
         if measured is None or measured < least:
             yield f"{name} is {_show(measured)}, must be {least:g} or more: the exact answers are not to be trusted"
+    if _value(measurements, "truth_beaten_share") != 0:
+        beaten = _show(_value(measurements, "truth_beaten_share"))
+        yield f"truth_beaten_share is {beaten}, must be 0: searches found better rows than the exact answers, so those are not exact"
     if _value(measurements, "recall_at_10") == 0:
         yield "not one search found anything right (recall 0): truth and collection are not of the same data"
 

@@ -68,6 +68,8 @@ def test_nothing_measured_at_all_is_invalid(profile: Profile) -> None:
         ("truth_coverage", 0.98, "not to be trusted"),
         ("planted_in_truth", 0.5, "not to be trusted"),
         ("planted_in_truth", None, "not to be trusted"),
+        ("truth_beaten_share", 0.001, "not exact"),
+        ("truth_beaten_share", None, "not exact"),
         ("recall_at_10", 0.0, "recall 0"),
     ],
 )

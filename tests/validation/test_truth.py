@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from validation.truth import Exact, exact_truth, recall, unit
+from validation.truth import Exact, exact_truth, is_beaten, recall, unit
 
 ROWS = unit(np.array([[1, 0], [0.9, 0.1], [0, 1], [-1, 0]], dtype=np.float32))
 ALL = np.ones(4, dtype=np.bool_)
@@ -65,12 +65,20 @@ def test_fewer_matching_rows_than_k_can_still_be_found_completely() -> None:
     assert recall([0], exact, ROWS, QUERY, mask) == 1.0
 
 
-def test_shuffled_truth_does_not_keep_its_recall() -> None:
+def test_shuffled_truth_neither_keeps_its_recall_nor_goes_unnoticed() -> None:
     draw = np.random.default_rng(1)
     rows = unit(draw.standard_normal((500, 16)).astype(np.float32))
-    masks = [np.ones(500, dtype=np.bool_)] * 50
-    exact = exact_truth(rows, rows[:50], masks, 10)
-    right = [recall(one.ids, one, rows, query, masks[0]) for one, query in zip(exact, rows, strict=False)]
-    shuffled = [recall(one.ids, other, rows, query, masks[0]) for one, other, query in zip(exact, exact[1:], rows[1:], strict=False)]
-    assert np.mean(right) == 1.0
-    assert np.mean(shuffled) < 0.5
+    exact = exact_truth(rows, rows[:50], [np.ones(500, dtype=np.bool_)] * 50, 10)
+    mask = np.ones(500, dtype=np.bool_)
+    right = [(one.ids, one, rows, query, mask) for one, query in zip(exact, rows, strict=False)]
+    shuffled = [(one.ids, other, rows, query, mask) for one, other, query in zip(exact, exact[1:], rows, strict=False)]
+    assert np.mean([recall(*case) for case in right]) == 1.0
+    assert np.mean([recall(*case) for case in shuffled]) < 0.1
+    assert not any(is_beaten(*case) for case in right)
+    assert any(is_beaten(*case) for case in shuffled)
+
+
+def test_a_tie_does_not_beat_the_truth() -> None:
+    rows = np.array([[1, 0], [1, 0], [1, 0], [0, 1]], dtype=np.float32)
+    assert not is_beaten([2], Exact((0, 1), 1.0), rows, QUERY, ALL)
+    assert is_beaten([2], Exact((0, 3), 0.0), rows, QUERY, ALL)

@@ -9,8 +9,7 @@ import gc
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
+from statistics import fmean
 
 from validation import load, plan, truth
 from validation.bench import Bench, Loaded, Services
@@ -106,7 +105,7 @@ def _measure_truth(bench: Bench, expected: Expected, rows: Matrix) -> None:
     drawn, exact = expected.plan, expected.exact
     bench.record.measure("truth_coverage", sum(bool(one.ids) for one in exact) / len(exact), len(exact))
     planted = [
-        row in one.ids or float(rows[row] @ query) >= one.threshold - truth.TIE_EPSILON
+        truth.holds(row, one, rows, query)
         for row, one, query, chosen in zip(drawn.planted_rows, exact, drawn.queries, drawn.filters, strict=True)
         if row is not None and one.ids and not plan.expression(chosen)
     ]
@@ -117,8 +116,11 @@ def _measure_recall(bench: Bench, rows: Matrix, expected: Expected, shots: Seque
     """Return the recall of every answered search by its number; failed ones are in the error share already."""
     queries, masks, exact = expected.plan.queries, expected.masks, expected.exact
     answered = [shot for shot in shots if not shot.error and exact[shot.number].ids]
-    recalls = {shot.number: truth.recall(shot.ids, exact[shot.number], rows, queries[shot.number], masks[shot.number]) for shot in answered}
-    bench.record.measure("recall_at_10", float(np.mean(list(recalls.values()))) if recalls else None, len(recalls))
+    cases = {shot.number: (shot.ids, exact[shot.number], rows, queries[shot.number], masks[shot.number]) for shot in answered}
+    recalls = {number: truth.recall(*case) for number, case in cases.items()}
+    beaten = sum(truth.is_beaten(*case) for case in cases.values())
+    bench.record.measure("recall_at_10", fmean(recalls.values()) if recalls else None, len(recalls))
+    bench.record.measure("truth_beaten_share", beaten / len(cases) if cases else None, len(cases))
     return recalls
 
 
@@ -130,7 +132,7 @@ def _add_facts(check: CheckRecord, drawn: Plan, shots: Sequence[Shot], recalls: 
         name: {
             "requests": len(group),
             "p95_ms": Samples(shot.latency_s for shot in group).percentile_ms(95),
-            "recall_at_10": float(np.mean([recalls[shot.number] for shot in group if shot.number in recalls] or [0.0])),
+            "recall_at_10": fmean([recalls[shot.number] for shot in group if shot.number in recalls] or [0.0]),
         }
         for name, group in sorted(by_filter.items())
     }

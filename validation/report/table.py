@@ -39,7 +39,7 @@ def stdout_console() -> Console:
 
 
 def _table(record: Record) -> Table:
-    table = Table(title=f"Gate run {record.run_id}", title_justify="left", pad_edge=False)
+    table = Table(title=f"Gate run {record.run_id}", title_justify="left")
     for heading, side in (("what", "left"), ("measured", "right"), ("unit", "left"), ("limit", "right"), ("verdict", "left")):
         table.add_column(heading, justify="right" if side == "right" else "left", no_wrap=heading != "what")
     judged = record.judgement.judged if record.judgement else ()

@@ -121,3 +121,12 @@ def test_without_a_cluster_one_error_says_what_to_do(installed: Path, start, mon
         stub.Configure(pb.ConfigureRequest(args=dump({})))
         with pytest.raises(grpc.RpcError, match=r"configured Kubernetes cluster is unreachable.*KUBECONFIG"):
             stub.Check(pb.CheckRequest(type="kubernetes:core/v1:ConfigMap", name="c", news=dump({"metadata": {"name": "c"}})))
+
+
+def test_the_plugin_goes_when_its_engine_was_killed(installed: Path) -> None:
+    script = f'"{installed / "home" / PLUGIN}" 127.0.0.1:1 & wait'
+    with subprocess.Popen(["sh", "-c", script], stdout=subprocess.PIPE, text=True) as engine:
+        assert engine.stdout is not None
+        assert int(engine.stdout.readline())
+        engine.kill()
+        assert engine.stdout.read() == ""  # ends when the last process that could write to it has ended

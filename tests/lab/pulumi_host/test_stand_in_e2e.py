@@ -63,7 +63,12 @@ pulumi.export("status", release.status)
 CHART = {
     "Chart.yaml": "apiVersion: v2\nname: demo\nversion: 0.1.0\nappVersion: '2.3.5'\n",
     "values.yaml": "size: 0\n",
-    "templates/all.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ .Release.Name }}}\ndata: {size: {{ .Values.size | quote }}}\n",
+    "templates/all.yaml": """
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: {{ .Release.Name }}}
+data: {size: {{ .Values.size | quote }}}
+""",
 }
 
 

@@ -1,0 +1,46 @@
+"""The lab for tests that are marked e2e: the one that is up, else one that is brought up and taken down again."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.lab import Lab
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the test of `make down` come last: nothing else can run after it."""
+    items.sort(key=lambda item: item.get_closest_marker("last") is not None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _lab_on_path(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Give e2e tests the lab's tools and its cluster; unit tests get nothing."""
+    if not any(item.get_closest_marker("e2e") for item in request.session.items):
+        yield
+        return
+    lab: Lab = request.getfixturevalue("lab")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("PATH", "KUBECONFIG"):
+            patch.setenv(name, lab.environment()[name])
+        yield
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    """Return the lab; what was not up before is not up afterwards."""
+    found = Lab()
+    if not found.was_up:
+        found.bring_up()
+    try:
+        yield found
+    finally:
+        if not found.was_up:
+            found.take_down()
+
+
+@pytest.fixture(scope="session")
+def own_lab(lab: Lab) -> Lab:
+    """Return a lab that these tests brought up themselves."""
+    if lab.was_up:
+        pytest.skip("a lab was up already, so `make up` and `make down` themselves were not tried: `make down`, then `make test`")
+    return lab

@@ -1,0 +1,109 @@
+"""What the end-to-end tests know of the lab: how to bring it up as an operator does, and how to ask it things."""
+
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lab import project, sandbox
+from lab.places import REPOSITORY
+
+MID_UP = "kubernetes:helm.sh/v3:Release milvus-release creating"
+"""What `pulumi up` says while Helm installs Milvus: the worst moment to be stopped."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A command that ended: its exit code and all it printed."""
+
+    code: int
+    output: str
+
+
+@dataclass
+class Lab:
+    """The lab of this machine."""
+
+    was_up: bool = field(default_factory=lambda: sandbox.running() is not None)
+    interrupted: Ended | None = None
+    killed: Ended | None = None
+    brought_up: Ended | None = None
+    gone: bool = False
+
+    def bring_up(self) -> None:
+        """`make up` three times: ended by Ctrl-C in the middle, killed in the middle, and left alone."""
+        self.interrupted = self._make_up(stop=signal.SIGINT)
+        self.killed = self._make_up(stop=signal.SIGKILL)
+        self.brought_up = self._make_up()
+
+    @staticmethod
+    def _make_up(stop: signal.Signals | None = None) -> Ended:
+        command = ["make", "up", f"PYTHON={sys.executable}"]
+        out, null = subprocess.PIPE, subprocess.DEVNULL
+        lines = []
+        with subprocess.Popen(
+            command, cwd=REPOSITORY, stdin=null, stdout=out, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        ) as process:
+            for line in process.stdout or ():
+                lines.append(line)
+                if stop is not None and MID_UP in line:
+                    os.killpg(process.pid, stop)
+        return Ended(process.returncode, "".join(lines))
+
+    def take_down(self) -> Ended:
+        """`make down`, once."""
+        if self.gone:
+            return Ended(0, "")
+        self.gone = True
+        return run(["make", "down", f"PYTHON={sys.executable}"])
+
+    @staticmethod
+    def environment() -> dict[str, str]:
+        """Return the environment of a shell that did eval "$(make -s env)"."""
+        said = run(["make", "-s", "env", f"PYTHON={sys.executable}"]).output
+        exported = dict(re.findall(r"^export (\w+)=(.*)$", said, re.MULTILINE))
+        return {**os.environ, **{name: shlex.split(value)[0] for name, value in exported.items()}}
+
+    def run(self, *command: str, environment: Mapping[str, str] | None = None) -> Ended:
+        """Run a command as in the lab's shell."""
+        return run(command, {**self.environment(), **(environment or {})})
+
+    def kubectl(self, *arguments: str) -> Any:
+        """Return what kubectl says, as data."""
+        return json.loads(self.run("kubectl", *arguments, "-o", "json").output)
+
+    def outputs(self) -> dict[str, Any]:
+        """Return the outputs of the stack `lab`."""
+        found: dict[str, Any] = json.loads(self.run("pulumi", "stack", "output", "--json", "--stack", "lab").output)
+        return found
+
+    def gate(self, *arguments: str) -> Ended:
+        """Run the gate as an operator does."""
+        return self.run(sys.executable, "-m", "validation", "run", *arguments)
+
+    def pulumi(self, stack: str, *arguments: str) -> Ended:
+        """Run `pulumi` on a stack with the configuration that the lab keeps for it."""
+        chosen = {"PULUMI_OPTION_CONFIG_FILE": str(project.config_file(stack)), "PULUMI_STACK": stack}
+        return self.run("pulumi", *arguments, "--stack", stack, environment=chosen)
+
+
+def run(command: Sequence[str], environment: Mapping[str, str] | None = None, cwd: Path = REPOSITORY) -> Ended:
+    """Run a command to its end, without a terminal."""
+    ended = subprocess.run(
+        command,
+        env=environment,
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return Ended(ended.returncode, ended.stdout)

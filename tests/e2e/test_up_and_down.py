@@ -1,0 +1,94 @@
+"""`make up` and `make down` as an operator meets them; only where no lab was up before."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lab.places import CACHE, CGROUP, HOST_INTERFACE, REPOSITORY, STATE
+from tests.e2e.lab import Ended, Lab, run
+
+pytestmark = pytest.mark.e2e
+
+CODES = {"PASS": 0, "WARN": 0, "FAIL": 1, "ERROR": 2, "INVALID": 3, "UNREACHABLE": 4}
+
+
+def ended(one: Ended | None) -> Ended:
+    assert one is not None
+    return one
+
+
+def test_ctrl_c_in_the_middle_says_how_to_go_on(own_lab: Lab) -> None:
+    stopped = ended(own_lab.interrupted)
+    assert "interrupted: finished steps stay" in stopped.output
+    assert "`make up` goes on from here" in stopped.output
+    assert stopped.code == 2, stopped.output  # make's own code for any failure
+    assert "Traceback" not in stopped.output
+
+
+def test_after_ctrl_c_and_after_a_kill_make_up_ends_in_a_verdict_and_its_exit_code(own_lab: Lab) -> None:
+    up = ended(own_lab.brought_up)
+    results = re.findall(r"^RESULT: (\w+)", up.output, re.MULTILINE)
+    assert len(results) == 1, up.output
+    assert (up.code == 0) == (CODES[results[0]] == 0), up.output
+    assert results[0] in {"PASS", "WARN", "FAIL"}, up.output
+
+
+def test_make_up_tells_each_step_with_its_seconds_then_where_to_look_and_how_to_end(own_lab: Lab) -> None:
+    said = ended(own_lab.brought_up).output
+    for step in ("tools: kubernetes", "image: milvus", "lab: process tree", "pulumi up", "gate"):
+        assert re.search(rf"^  ok +{step}.*\d+\.\d s$", said, re.MULTILINE), said
+    assert re.search(r"report: \S+/report\.json", said)
+    assert 'eval "$(make -s env)"' in said
+    assert "make down" in said
+    assert json.loads((STATE / "logs" / "up.json").read_text())["total_seconds"] > 0
+
+
+def test_a_second_make_up_leaves_the_running_lab_alone(lab: Lab) -> None:
+    before = (STATE / "outer.json").read_text()
+    again = lab.run(sys.executable, "-m", "lab", "up", "--no-gate")
+    assert again.code == 0, again.output
+    assert "28 unchanged" in again.output
+    assert (STATE / "outer.json").read_text() == before
+
+
+@pytest.mark.last
+def test_make_down_leaves_nothing_but_the_cache(own_lab: Lab) -> None:
+    down = own_lab.take_down()
+    assert down.code == 0, down.output
+    assert not STATE.exists()
+    assert not Path(f"/sys/class/net/{HOST_INTERFACE}").exists()
+    assert not [*Path("/sys/fs/cgroup").glob(CGROUP), *Path("/sys/fs/cgroup").glob(f"*/{CGROUP}")]
+    assert str(STATE) not in Path("/proc/mounts").read_text()
+    routes = subprocess.run(["ip", "route"], capture_output=True, text=True, check=True).stdout
+    assert "10.96.0.0/16" not in routes
+    processes = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
+    assert not [line for line in processes if str(STATE).encode() in line]
+    assert (CACHE / "tools").exists()
+
+
+@pytest.mark.last
+def test_without_a_lab_env_and_down_say_so_or_do_nothing(own_lab: Lab) -> None:
+    own_lab.take_down()
+    asked = run([sys.executable, "-m", "lab", "env"])
+    assert asked.code == 2
+    assert "no lab runs on this machine" in asked.output
+    assert "cure: make up" in asked.output
+    assert run([sys.executable, "-m", "lab", "down"]).code == 0
+
+
+@pytest.mark.last
+def test_an_interface_of_that_name_that_is_not_the_labs_is_refused_with_the_command_that_frees_it(own_lab: Lab) -> None:
+    own_lab.take_down()
+    subprocess.run(["ip", "link", "add", HOST_INTERFACE, "type", "veth", "peer", "name", "milvus-peer"], check=True)
+    try:
+        refused = run([sys.executable, "-m", "lab", "up", "--no-gate"])
+    finally:
+        subprocess.run(["ip", "link", "delete", HOST_INTERFACE], check=True)
+        run([sys.executable, "-m", "lab", "down"])
+    assert refused.code == 2, refused.output
+    assert f"ip link delete {HOST_INTERFACE}" in refused.output
+    assert REPOSITORY.exists()
