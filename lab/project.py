@@ -39,6 +39,7 @@ def environment() -> dict[str, str]:
         "PULUMI_OPTION_CONFIG_FILE": str(config_file(STACK)),
         "PULUMI_STACK": STACK,
         "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "PULUMI_SUPPRESS_NEO_LINK": "true",
         "AWS_SHARED_CREDENTIALS_FILE": str(PKI / "credentials"),
         "AWS_CA_BUNDLE": str(PKI / "store-ca.crt"),
     }
@@ -126,7 +127,8 @@ def select(stack: str = STACK) -> None:
         made = pulumi("stack", "init", stack, "--secrets-provider", "passphrase", "--non-interactive", "--cwd", str(HOME), stack=stack)
         _check(made)
     _check(pulumi("stack", "select", stack, stack=stack))
-    _check(pulumi("config", "--stack", stack, stack=stack))
+    # reads every secret of the state, and so finds out whether the passphrase fits before anything is changed
+    _check(pulumi("stack", "export", "--stack", stack, "--show-secrets", stack=stack))
 
 
 def _is_empty_shell(stack: str) -> bool:

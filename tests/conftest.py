@@ -20,7 +20,7 @@ def _lab_on_path(request: pytest.FixtureRequest) -> Iterator[None]:
         return
     lab: Lab = request.getfixturevalue("lab")
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("PATH", "KUBECONFIG"):
+        for name in ("PATH", "KUBECONFIG", "AWS_SHARED_CREDENTIALS_FILE"):
             patch.setenv(name, lab.environment()[name])
         yield
 

@@ -22,9 +22,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import IO
 
-import grpc  # type: ignore[import-untyped] # grpcio ships no types
-from google.protobuf.empty_pb2 import Empty  # type: ignore[import-untyped] # protobuf ships no types
-from google.protobuf.json_format import MessageToDict  # type: ignore[import-untyped] # protobuf ships no types
+import grpc
+from google.protobuf.empty_pb2 import Empty
+from google.protobuf.json_format import MessageToDict
 from pulumi.runtime.proto import language_pb2 as pb
 from pulumi.runtime.proto import language_pb2_grpc, plugin_pb2
 

@@ -15,7 +15,7 @@ from typing import Any
 from lab import project, sandbox
 from lab.places import REPOSITORY
 
-MID_UP = "kubernetes:helm.sh/v3:Release milvus-release creating"
+MID_UP = re.compile(r"kubernetes:helm.sh/v3:Release milvus-release (creat|updat)ing")
 """What `pulumi up` says while Helm installs Milvus: the worst moment to be stopped."""
 
 
@@ -53,7 +53,7 @@ class Lab:
         ) as process:
             for line in process.stdout or ():
                 lines.append(line)
-                if stop is not None and MID_UP in line:
+                if stop is not None and MID_UP.search(line):
                     os.killpg(process.pid, stop)
         return Ended(process.returncode, "".join(lines))
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import grpc  # type: ignore[import-untyped] # grpcio ships no types
+import grpc
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc
 
 from .diff import Difference

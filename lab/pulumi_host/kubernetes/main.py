@@ -14,7 +14,7 @@ from concurrent import futures
 from importlib import metadata
 from pathlib import Path
 
-import grpc  # type: ignore[import-untyped] # grpcio ships no types
+import grpc
 from pulumi.runtime.proto import provider_pb2_grpc
 
 from .provider import Provider

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
-import grpc  # type: ignore[import-untyped] # grpcio ships no types
-from google.protobuf.empty_pb2 import Empty  # type: ignore[import-untyped] # protobuf ships no types
+import grpc
+from google.protobuf.empty_pb2 import Empty
 from pulumi.runtime.proto import plugin_pb2, provider_pb2_grpc, status_pb2
 from pulumi.runtime.proto import provider_pb2 as pb
 

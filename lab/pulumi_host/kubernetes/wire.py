@@ -7,7 +7,7 @@ Signatures and unknowns: `sdk/go/common/resource/plugin/rpc.go` and `resource/pr
 from dataclasses import dataclass
 from typing import Any
 
-from google.protobuf.struct_pb2 import Struct  # type: ignore[import-untyped] # protobuf ships no types
+from google.protobuf.struct_pb2 import Struct
 from google.protobuf.struct_pb2 import Value as StructValue
 
 Value = Any

@@ -3,6 +3,7 @@
 import pytest
 
 from lab.pulumi_host.kubernetes.diff import RELEASE_REPLACES, compare, drifted, object_rules
+from lab.pulumi_host.kubernetes.wire import Object
 
 
 def test_equal_inputs_have_no_difference() -> None:
@@ -20,7 +21,7 @@ def test_equal_inputs_have_no_difference() -> None:
         ({"a": {"b": 1}}, {"a": "text"}, {"a": "UPDATE"}),
     ],
 )
-def test_each_change_is_named_by_its_path(old: dict, new: dict, changes: dict) -> None:
+def test_each_change_is_named_by_its_path(old: Object, new: Object, changes: dict[str, str]) -> None:
     assert compare(old, new, ()).changes == changes
 
 
@@ -46,8 +47,8 @@ def test_a_path_that_only_begins_alike_is_not_ignored() -> None:
 )
 def test_what_kubernetes_cannot_change_in_place_is_replaced(kind: str, path: str) -> None:
     top, _, rest = path.partition(".")
-    old: dict = {top: {"deep": rest}} if not rest else _nested(path, "old")
-    new: dict = {top: {"deep": "new"}} if not rest else _nested(path, "new")
+    old: Object = {top: {"deep": rest}} if not rest else _nested(path, "old")
+    new: Object = {top: {"deep": "new"}} if not rest else _nested(path, "new")
     assert compare(old, new, object_rules(kind)).replaces
 
 
@@ -61,8 +62,8 @@ def test_a_release_moves_by_replacement_only() -> None:
     assert not compare({"values": {"namespace": "a"}}, {"values": {"namespace": "b"}}, RELEASE_REPLACES).replaces
 
 
-ASKED = {"kind": "Deployment", "spec": {"replicas": 2, "containers": [{"name": "c", "cpu": "1000m"}]}}
-LIVE = {"kind": "Deployment", "spec": {"replicas": 2, "containers": [{"name": "c", "cpu": "1", "pull": "Always"}], "paused": False}}
+ASKED: Object = {"kind": "Deployment", "spec": {"replicas": 2, "containers": [{"name": "c", "cpu": "1000m"}]}}
+LIVE: Object = {"kind": "Deployment", "spec": {"replicas": 2, "containers": [{"name": "c", "cpu": "1", "pull": "Always"}], "paused": False}}
 
 
 def test_what_the_server_rewrote_is_no_drift() -> None:
@@ -97,7 +98,7 @@ def test_string_data_is_compared_through_the_data_it_became() -> None:
     assert drifted(asked, before, now)["stringData"] == {"k": "w", "same": "s"}
 
 
-def _nested(path: str, leaf: str) -> dict:
+def _nested(path: str, leaf: str) -> Object:
     """{"a": {"b": [{"c": leaf}]}} for a.b[0].c; a key in quotes is a key."""
     value: object = leaf
     for step in reversed(path.replace('["', ".").replace('"]', "").replace("[0]", ".0").split(".")):

@@ -3,9 +3,10 @@
 import json
 
 from lab.pulumi_host.kubernetes.errors import refused
+from lab.pulumi_host.kubernetes.wire import Object
 
 
-def _answer(message: str, *causes: dict) -> str:
+def _answer(message: str, *causes: Object) -> str:
     return json.dumps({"kind": "Status", "message": message, "details": {"causes": list(causes)}})
 
 

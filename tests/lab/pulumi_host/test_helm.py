@@ -3,6 +3,7 @@
 import pytest
 
 from lab.pulumi_host.kubernetes.helm import chart_arguments, template_arguments, uninstall_arguments, upgrade_arguments
+from lab.pulumi_host.kubernetes.wire import Object
 
 INPUTS = {"name": "milvus", "namespace": "rag", "chart": "lab/chart/milvus", "timeout": 1800, "values": {"password": "hunter2"}}
 
@@ -36,7 +37,7 @@ def test_a_release_without_a_time_limit_has_the_official_one() -> None:
         ({"chart": "milvus", "repositoryOpts": {"repo": "zilliztech"}}, ["zilliztech/milvus"]),
     ],
 )
-def test_a_chart_comes_from_a_path_a_registry_or_a_repository(more: dict, arguments: list[str]) -> None:
+def test_a_chart_comes_from_a_path_a_registry_or_a_repository(more: Object, arguments: list[str]) -> None:
     assert chart_arguments({**INPUTS, **more}) == arguments
 
 

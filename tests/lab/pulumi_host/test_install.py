@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
 
@@ -19,6 +19,9 @@ from lab.pulumi_host.install import install
 from lab.pulumi_host.kubernetes.wire import dump
 
 PLUGIN = f"plugins/resource-kubernetes-v{metadata.version('pulumi-kubernetes')}/pulumi-resource-kubernetes"
+
+Start = Callable[[Path], tuple[str, subprocess.Popen[str]]]
+"""Starts an executable; its address and process."""
 
 
 @pytest.fixture
@@ -38,18 +41,25 @@ def installed(tmp_path: Path, module: Path) -> Path:
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator:
+def start(tmp_path: Path) -> Iterator[Start]:
     """Start an executable in a folder of its own, with a hostile module path; its address and process."""
-    running: list[subprocess.Popen] = []
+    running: list[subprocess.Popen[str]] = []
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "grpc.py").write_text("raise SystemExit('imported from the wrong place')")
     (tmp_path / "tmp").mkdir()
 
-    def _start(program: Path) -> tuple[str, subprocess.Popen]:
+    def _start(program: Path) -> tuple[str, subprocess.Popen[str]]:
         environment = {**os.environ, "PYTHONPATH": str(tmp_path / "elsewhere"), "TMPDIR": str(tmp_path / "tmp")}
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        child = subprocess.Popen([program, "127.0.0.1:1"], cwd=tmp_path / "elsewhere", env=environment, text=True, **pipes)
+        child = subprocess.Popen(
+            [program, "127.0.0.1:1"],
+            cwd=tmp_path / "elsewhere",
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
         running.append(child)
+        assert child.stdout is not None
         return f"127.0.0.1:{child.stdout.readline().strip()}", child
 
     yield _start
@@ -90,30 +100,31 @@ def test_a_damaged_go_module_is_named_with_its_cure_before_anything_is_written(t
     assert not (tmp_path / "bin").exists()
 
 
-def test_the_language_host_serves_from_any_folder(installed: Path, start) -> None:  # noqa: ANN001 - a fixture's function
+def test_the_language_host_serves_from_any_folder(installed: Path, start: Start) -> None:
     address, _child = start(installed / "bin" / "pulumi-language-python")
     with grpc.insecure_channel(address) as channel:
         info = language_pb2_grpc.LanguageRuntimeStub(channel).GetPluginInfo(Empty())
     assert info.version == metadata.version("pulumi")
 
 
-def test_the_plugin_serves_says_what_it_cannot_and_leaves_no_file(installed: Path, start) -> None:  # noqa: ANN001 - a fixture's function
+def test_the_plugin_serves_says_what_it_cannot_and_leaves_no_file(installed: Path, start: Start) -> None:
     address, child = start(installed / "home" / PLUGIN)
     with grpc.insecure_channel(address) as channel:
         stub = provider_pb2_grpc.ResourceProviderStub(channel)
         with pytest.raises(grpc.RpcError) as caught:
             stub.Construct(pb.ConstructRequest(type="kubernetes:helm.sh/v4:Chart"))
         assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
-        assert "official kubernetes plugin" in caught.value.details()
+        assert "official kubernetes plugin" in (caught.value.details() or "")
         refused = stub.CheckConfig(pb.CheckRequest(news=dump({"renderYamlToDirectory": "out"})))
         assert [failure.property for failure in refused.failures] == ["renderYamlToDirectory"]
     child.send_signal(signal.SIGINT)
     assert child.wait(timeout=30) == 0
+    assert child.stderr is not None
     assert child.stderr.read() == ""
     assert list((installed / "tmp").iterdir()) == []
 
 
-def test_without_a_cluster_one_error_says_what_to_do(installed: Path, start, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN001 - a fixture's function
+def test_without_a_cluster_one_error_says_what_to_do(installed: Path, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KUBECONFIG", str(installed / "none"))
     address, _child = start(installed / "home" / PLUGIN)
     with grpc.insecure_channel(address) as channel:

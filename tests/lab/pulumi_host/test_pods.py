@@ -3,9 +3,10 @@
 import pytest
 
 from lab.pulumi_host.kubernetes.pods import selector_of, troubles, warnings
+from lab.pulumi_host.kubernetes.wire import Object
 
 
-def _pod(container: dict | None = None, **status: object) -> dict:
+def _pod(container: Object | None = None, **status: object) -> Object:
     containers = {"containerStatuses": [{"name": "c", **container}]} if container else {}
     return {"kind": "Pod", "metadata": {"name": "web-1"}, "status": {**containers, **status}}
 
@@ -35,7 +36,7 @@ def _pod(container: dict | None = None, **status: object) -> dict:
         (_pod(phase="Failed", reason="Evicted", message="disk"), "Evicted disk", ""),
     ],
 )
-def test_the_reason_is_named(pod: dict, text: str, container: str) -> None:
+def test_the_reason_is_named(pod: Object, text: str, container: str) -> None:
     (trouble,) = troubles([pod])
     assert str(trouble).startswith("pod web-1: ")
     assert text in trouble.text
@@ -51,7 +52,7 @@ def test_the_reason_is_named(pod: dict, text: str, container: str) -> None:
         {"metadata": {"name": "old", "deletionTimestamp": "now"}, "status": {"phase": "Failed"}},
     ],
 )
-def test_a_pod_that_works_or_goes_is_left_in_peace(pod: dict) -> None:
+def test_a_pod_that_works_or_goes_is_left_in_peace(pod: Object) -> None:
     assert troubles([pod]) == []
 
 

@@ -3,9 +3,10 @@
 import pytest
 
 from lab.pulumi_host.kubernetes.readiness import Related, judge
+from lab.pulumi_host.kubernetes.wire import Object
 
 
-def _live(kind: str, spec: dict | None = None, status: dict | None = None) -> dict:
+def _live(kind: str, spec: Object | None = None, status: Object | None = None) -> Object:
     return {"kind": kind, "metadata": {"name": "x", "namespace": "n", "generation": 2}, "spec": spec or {}, "status": status or {}}
 
 
@@ -13,7 +14,7 @@ SEEN = {"observedGeneration": 2}
 ROLLED_OUT = {**SEEN, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 2}
 
 
-def _condition(kind: str, status: str = "True", **more: str) -> dict:
+def _condition(kind: str, status: str = "True", **more: str) -> Object:
     return {"conditions": [{"type": kind, "status": status, **more}]}
 
 
@@ -42,7 +43,7 @@ def _condition(kind: str, status: str = "True", **more: str) -> dict:
         _live("CustomResourceDefinition", {}, _condition("Established")),
     ],
 )
-def test_it_is_ready(live: dict) -> None:
+def test_it_is_ready(live: Object) -> None:
     assert judge(live).ready
 
 
@@ -71,7 +72,7 @@ def test_it_is_ready(live: dict) -> None:
         (_live("CustomResourceDefinition"), "new kind"),
     ],
 )
-def test_it_waits_and_says_for_what(live: dict, missing: str) -> None:
+def test_it_waits_and_says_for_what(live: Object, missing: str) -> None:
     verdict = judge(live)
     assert (verdict.ready, verdict.final) == (False, False)
     assert missing in verdict.why
@@ -85,7 +86,7 @@ def test_it_waits_and_says_for_what(live: dict, missing: str) -> None:
         _live("Pod", {}, {"phase": "Failed"}),
     ],
 )
-def test_what_cannot_get_better_is_not_waited_for(live: dict) -> None:
+def test_what_cannot_get_better_is_not_waited_for(live: Object) -> None:
     assert judge(live).final
 
 

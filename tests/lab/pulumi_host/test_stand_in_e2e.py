@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -95,9 +96,10 @@ class Stack:
         """Deploy without asking."""
         return self.must("up", "--yes", "--skip-preview", **more)
 
-    def outputs(self) -> dict:
+    def outputs(self) -> dict[str, Any]:
         """Outputs of the stack."""
-        return json.loads(self.must("stack", "output", "--json"))
+        outputs: dict[str, Any] = json.loads(self.must("stack", "output", "--json"))
+        return outputs
 
     def state(self) -> str:
         """Everything in the backend, as text."""

@@ -3,7 +3,19 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.pulumi_host.kubernetes.wire import UNKNOWN, Secret, dump, has_secret, has_unknown, load, mark, mark_object, plain, without_nulls
+from lab.pulumi_host.kubernetes.wire import (
+    UNKNOWN,
+    Object,
+    Secret,
+    dump,
+    has_secret,
+    has_unknown,
+    load,
+    mark,
+    mark_object,
+    plain,
+    without_nulls,
+)
 
 NUMBERS = st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
 LEAVES = st.none() | st.booleans() | NUMBERS | st.text(max_size=20)
@@ -15,7 +27,7 @@ def _containers(children: st.SearchStrategy) -> st.SearchStrategy:
 
 
 @given(st.dictionaries(KEYS, st.recursive(LEAVES, _containers, max_leaves=8), max_size=3))
-def test_what_is_dumped_is_loaded_again(data: dict) -> None:
+def test_what_is_dumped_is_loaded_again(data: Object) -> None:
     assert load(dump(data)) == data
 
 

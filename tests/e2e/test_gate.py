@@ -1,0 +1,115 @@
+"""The gate on the lab: what is broken on purpose is never green."""
+
+import json
+import re
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from pymilvus import MilvusClient  # type: ignore[import-untyped]  # pymilvus has no types
+
+from lab.places import REPOSITORY
+from tests.e2e.lab import Lab
+from validation import truth
+from validation.progress import Reporter
+from validation.record import Record
+from validation.runner import Order, execute
+from validation.seams import Seams
+
+pytestmark = pytest.mark.e2e
+
+LAB_PROFILE = REPOSITORY / "validation" / "slo.lab.yaml"
+
+
+def profile(home: Path, **changes: Any) -> Path:
+    """Write the lab's profile, small enough for a test, with changes: `objective__field=value`."""
+    small = yaml.safe_load(LAB_PROFILE.read_text())
+    small["vectors"]["value"], small["requests"]["value"], small["search"]["warmup_requests"] = 2000, 500, 50
+    for name, value in changes.items():
+        objective, _, key = name.partition("__")
+        small["objectives"][objective][key] = value
+    path = home / "slo.yaml"
+    path.write_text(yaml.safe_dump(small, sort_keys=False))
+    return path
+
+
+@pytest.fixture
+def target(lab: Lab, tmp_path: Path) -> Path:
+    """Write the lab's outputs as a target file."""
+    path = tmp_path / "target.json"
+    path.write_text(json.dumps(lab.outputs()))
+    return path
+
+
+def run_broken(target: Path, home: Path, seams: Seams) -> Record:
+    """Run the gate in this process with one part broken."""
+    order = Order(stack=None, target_file=target, slo=profile(home), corpus=REPOSITORY / "corpus", seed=7, strict=False, keep=False)
+    return execute(order, Reporter(quiet=True), home / "report.json", seams)
+
+
+def shuffled(*arguments: Any) -> list[truth.Exact]:
+    """Return the exact answers, each to another search than its own."""
+    exact = truth.exact_truth(*arguments)
+    order = np.random.default_rng(7).permutation(len(exact))
+    return [exact[index] for index in order]
+
+
+def test_an_slo_that_cannot_be_met_gives_1_and_the_report_says_which(lab: Lab, target: Path, tmp_path: Path) -> None:
+    slo = profile(tmp_path, ndcg_at_10__limit=">= 0.9999", ndcg_at_10__warn=None)
+    ended = lab.gate("--target", str(target), "--slo", str(slo), "--out", str(tmp_path), "--quiet")
+    assert ended.code == 1, ended.output
+    assert re.search(r"^RESULT: FAIL .*ndcg_at_10", ended.output, re.MULTILINE)
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert [one["sli"] for one in report["objectives"] if one["grade"] == "fail"].count("ndcg_at_10") == 1
+
+
+def test_a_half_loaded_collection_is_never_green(target: Path, tmp_path: Path) -> None:
+    record = run_broken(target, tmp_path, Seams(delivered=lambda rows: rows[::2]))
+    assert record.exit_code in (1, 3), record.reason
+
+
+def test_truth_that_belongs_to_other_searches_is_never_green(target: Path, tmp_path: Path) -> None:
+    record = run_broken(target, tmp_path, Seams(exact_truth=shuffled))
+    assert record.exit_code in (1, 3), record.reason
+
+
+def test_the_same_run_with_nothing_broken_meets_every_promise_about_quality(target: Path, tmp_path: Path) -> None:
+    record = run_broken(target, tmp_path, Seams())
+    assert record.judgement is not None, record.reason
+    assert not record.judgement.faults or all("delay" in fault for fault in record.judgement.faults)
+    missed = [one.objective.sli for one in record.judgement.judged if one.objective.unit == "share" and one.grade == "fail"]
+    assert not missed
+
+
+def test_fewer_vectors_than_promised_is_invalid(target: Path, tmp_path: Path) -> None:
+    record = run_broken(target, tmp_path, Seams(delivered=lambda rows: rows[: len(rows) // 3]))
+    assert record.exit_code == 3, record.reason
+
+
+def test_milvus_that_does_not_answer_gives_4_and_what_to_type(lab: Lab, target: Path, tmp_path: Path) -> None:
+    gone = json.loads(target.read_text())
+    gone["milvus_uri"] = gone["milvus_uri"].replace("19530", "19539")
+    target.write_text(json.dumps(gone))
+    ended = lab.gate("--target", str(target), "--slo", str(LAB_PROFILE), "--out", str(tmp_path), "--quiet")
+    assert ended.code == 4, ended.output
+    assert ended.output.splitlines()[-1].startswith("RESULT: UNREACHABLE")
+    assert "19539" in ended.output
+
+
+def test_a_nonsense_slo_file_gives_2_and_names_the_line(lab: Lab, target: Path, tmp_path: Path) -> None:
+    slo = tmp_path / "slo.yaml"
+    text = LAB_PROFILE.read_text().replace('limit: "<= 400"', 'limit: "about 400"')
+    slo.write_text(text)
+    line = next(number for number, content in enumerate(text.splitlines(), 1) if "about 400" in content)
+    ended = lab.gate("--target", str(target), "--slo", str(slo), "--out", str(tmp_path), "--quiet")
+    assert ended.code == 2, ended.output
+    assert f"{slo}:{line}" in ended.output.replace("\n", "") or f"line {line}" in ended.output
+
+
+def test_no_collection_of_a_run_is_left(lab: Lab) -> None:
+    address = lab.kubectl("-n", "rag", "get", "service", "milvus")["spec"]["clusterIP"]
+    with closing(MilvusClient(uri=f"http://{address}:19530", timeout=10)) as milvus:
+        assert [name for name in milvus.list_collections() if name.startswith("gate_")] == []

@@ -1,0 +1,146 @@
+"""The whole declaration on a real cluster and store, in a stack of its own beside the lab's."""
+
+import base64
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+import pytest
+import yaml
+from botocore.exceptions import ClientError
+from pymilvus import MilvusClient  # type: ignore[import-untyped]  # pymilvus has no types
+
+from lab import project
+from lab.errors import LabError
+from lab.places import PKI, network
+from tests.e2e.lab import Ended, Lab
+
+pytestmark = pytest.mark.e2e
+
+STACK = "e2e"
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack of these tests alone."""
+
+    lab: Lab
+    up: Ended
+
+    def pulumi(self, *arguments: str) -> Ended:
+        return self.lab.pulumi(STACK, *arguments)
+
+    def outputs(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.pulumi("stack", "output", "--json").output)
+        return found
+
+    def client(self, secret_name: str, service: str = "s3") -> Any:
+        """Return a boto3 client with the credential that the stack made."""
+        secret = self.lab.kubectl("-n", self.outputs()["namespace"], "get", "secret", secret_name)["data"]
+        key, value = (base64.b64decode(secret[name]).decode() for name in ("access_key", "secret_key"))
+        return boto3.client(  # type: ignore[call-overload]  # the service is a variable
+            service,
+            endpoint_url=network().s3_endpoint,
+            region_name="us-east-1",
+            aws_access_key_id=key,
+            aws_secret_access_key=value,
+            verify=str(PKI / "store-ca.crt"),
+        )
+
+
+@pytest.fixture(scope="module")
+def stack(lab: Lab) -> Iterator[Stack]:
+    """Bring up the stack `e2e` with the lab's images and store; destroy it afterwards."""
+    facts = yaml.safe_load(project.config_file(project.STACK).read_text())["config"]
+    facts[f"{project.PROJECT}:namespace"] = "rag-e2e"
+    project.configure(STACK, facts)
+    project.select(STACK)
+    found = Stack(lab, lab.pulumi(STACK, "up", "--yes", "--skip-preview", "--non-interactive"))
+    try:
+        yield found
+    finally:
+        destroyed = lab.pulumi(STACK, "destroy", "--yes", "--skip-preview", "--non-interactive")
+        assert destroyed.code == 0, destroyed.output
+        lab.pulumi(STACK, "stack", "rm", "--yes")
+
+
+def test_one_up_declares_everything(stack: Stack) -> None:
+    assert stack.up.code == 0, stack.up.output
+    outputs = stack.outputs()
+    assert (outputs["namespace"], outputs["milvus_bucket"], outputs["documents_bucket"]) == (
+        "rag-e2e",
+        "rag-e2e-milvus",
+        "rag-e2e-documents",
+    )
+    assert all("@sha256:" in image for image in outputs["images"].values())
+
+
+def test_a_second_up_and_a_preview_show_no_change(stack: Stack) -> None:
+    for arguments in (("up", "--yes", "--skip-preview"), ("preview",)):
+        again = stack.pulumi(*arguments, "--expect-no-changes", "--non-interactive")
+        assert again.code == 0, again.output
+
+
+def test_refresh_finds_what_was_changed_by_hand(stack: Stack) -> None:
+    stack.lab.run("kubectl", "-n", "rag-e2e", "scale", "deployment", "embedding", "--replicas=2")
+    drift = stack.pulumi("refresh", "--preview-only", "--expect-no-changes", "--non-interactive")
+    stack.lab.run("kubectl", "-n", "rag-e2e", "scale", "deployment", "embedding", "--replicas=1")
+    assert drift.code != 0
+    assert "embedding" in drift.output
+
+
+def test_milvus_may_touch_its_own_bucket_and_no_other(stack: Stack) -> None:
+    outputs = stack.outputs()
+    s3 = stack.client(outputs["milvus_secret_name"])
+    s3.list_objects_v2(Bucket=outputs["milvus_bucket"])
+    for denied in (outputs["documents_bucket"], "rag-milvus"):
+        with pytest.raises(ClientError, match="AccessDenied"):
+            s3.list_objects_v2(Bucket=denied)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        s3.create_bucket(Bucket="made-by-milvus")
+
+
+def test_milvus_keeps_what_is_flushed_in_its_bucket(stack: Stack) -> None:
+    address = stack.lab.kubectl("-n", "rag-e2e", "get", "service", "milvus")["spec"]["clusterIP"]
+    with closing(MilvusClient(uri=f"http://{address}:19530", timeout=30)) as milvus:
+        milvus.create_collection("kept", dimension=8)
+        milvus.insert("kept", [{"id": number, "vector": [float(number + part) for part in range(8)]} for number in range(100)])
+        milvus.flush("kept")
+        milvus.drop_collection("kept")
+    outputs = stack.outputs()
+    found = stack.client(outputs["milvus_secret_name"]).list_objects_v2(Bucket=outputs["milvus_bucket"])["Contents"]
+    assert [entry["Key"] for entry in found if "insert_log" in entry["Key"]]
+
+
+def test_documents_are_versioned_and_milvus_data_is_not(stack: Stack) -> None:
+    admin = boto3.Session(profile_name="lab-admin").client("s3", endpoint_url=network().s3_endpoint, verify=str(PKI / "store-ca.crt"))
+    outputs = stack.outputs()
+    assert admin.get_bucket_versioning(Bucket=outputs["documents_bucket"])["Status"] == "Enabled"
+    assert admin.get_bucket_versioning(Bucket=outputs["milvus_bucket"]).get("Status") != "Enabled"
+
+
+def test_the_state_holds_no_key_in_plain_text_and_never_the_administrators(stack: Stack) -> None:
+    state = stack.pulumi("stack", "export").output
+    secret = stack.lab.kubectl("-n", "rag-e2e", "get", "secret", stack.outputs()["milvus_secret_name"])["data"]
+    keys = [base64.b64decode(secret[name]).decode() for name in ("access_key", "secret_key")]
+    assert "ciphertext" in state
+    assert not [key for key in keys if key in state or base64.b64encode(key.encode()).decode() in state]
+    shown = stack.pulumi("stack", "export", "--show-secrets").output
+    assert keys[1] in shown, "the search would have found it"
+    administrator = boto3.Session(profile_name="lab-admin").get_credentials()
+    assert administrator is not None
+    assert administrator.secret_key not in shown
+
+
+def test_a_passphrase_that_does_not_fit_is_named_with_its_file_and_the_cure(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    assert stack.up.code == 0
+    wrong = tmp_path_factory.mktemp("wrong") / "passphrase"
+    wrong.write_text("not this one")
+    monkeypatch.setattr(project, "PASSPHRASE", wrong)
+    with pytest.raises(LabError, match=r"(?s)passphrase in .* does not fit.*cure: put the passphrase back"):
+        project.select(STACK)
