@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,7 +20,7 @@ from lab.places import CGROUP, HOST_INTERFACE, LOGS, REPOSITORY, STATE, Network
 
 T = TypeVar("T")
 OUTER = STATE / "outer.json"
-"""Process id and start time of the outer process, and the checkout that started it."""
+"""Process id and start time of the outer process, the checkout that started it, and the tools that it runs."""
 
 
 def _stat(pid: int | str) -> list[str]:
@@ -62,7 +62,7 @@ def check_addresses(net: Network) -> None:
         raise LabError(f"an interface {HOST_INTERFACE} is there, but no lab runs", f"ip link delete {HOST_INTERFACE}")
 
 
-def start(net: Network) -> None:
+def start(net: Network, tools: Sequence[str]) -> None:
     """Start the process tree and wire it to the host.
 
     Raises LabError when it dies at once, with the end of its log.
@@ -72,7 +72,7 @@ def start(net: Network) -> None:
     command = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "tini", "-s", "--", *inner]
     with (LOGS / "node.log").open("ab") as log:
         outer = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=REPOSITORY)
-    _record(outer.pid)
+    _record(outer.pid, tools)
     first = wait_for(lambda: _first_child(outer.pid), 10, "the lab's process tree did not start", f"see {LOGS / 'node.log'}")
     ip("link", "add", HOST_INTERFACE, "type", "veth", "peer", "name", "eth0", "netns", str(first))
     ip("address", "add", f"{net.host}/{net.link.prefixlen}", "dev", HOST_INTERFACE)
@@ -81,10 +81,9 @@ def start(net: Network) -> None:
         ip("route", "add", str(behind), "via", str(net.node))
 
 
-def _record(pid: int) -> None:
-    text = json.dumps(
-        {"pid": pid, "start": _start_time(pid), "checkout": str(REPOSITORY), "since": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}
-    )
+def _record(pid: int, tools: Sequence[str]) -> None:
+    since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    text = json.dumps({"pid": pid, "start": _start_time(pid), "checkout": str(REPOSITORY), "since": since, "tools": list(tools)})
     fresh = OUTER.with_suffix(".new")
     fresh.write_text(text)
     fresh.replace(OUTER)

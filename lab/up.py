@@ -46,10 +46,7 @@ def start_cluster(net: Network, homes: dict[str, Path], made: dict[str, Image], 
         toolchain.publish(homes, NODE_BIN, BIN)
         install_stand_ins(homes)
     with steps.step("lab: process tree"):
-        if sandbox.running() is None:
-            sandbox.stop()
-            sandbox.check_addresses(net)
-            sandbox.start(net)
+        start_process_tree(net, [home.name for home in homes.values()])
     with steps.step("lab: Kubernetes API and object store"):
         cluster.wait_for_api()
         cluster.wait_for_store(net)
@@ -58,6 +55,18 @@ def start_cluster(net: Network, homes: dict[str, Path], made: dict[str, Image], 
     with steps.step("lab: node, name server, StorageClass"):
         cluster.apply_basics(net, made["coredns"])
         cluster.wait_for_node()
+
+
+def start_process_tree(net: Network, tools: list[str]) -> None:
+    """Start the process tree unless it runs already, from whichever checkout; one with other tools is started anew on the same state."""
+    outer = sandbox.running()
+    if outer is not None and outer["checkout"] != str(REPOSITORY):
+        print(f"  note   this lab was started from {outer['checkout']} at {outer['since']}; it goes on from here", flush=True)
+    if outer is not None and outer["tools"] == tools:
+        return
+    sandbox.stop()
+    sandbox.check_addresses(net)
+    sandbox.start(net, tools)
 
 
 def install_stand_ins(homes: dict[str, Path]) -> None:

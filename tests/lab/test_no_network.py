@@ -1,0 +1,49 @@
+"""A machine that reaches no package registry: told what and how to go on, with nothing half-written."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lab import toolchain
+from lab.errors import LabError
+from lab.places import REPOSITORY
+from lab.steps import Steps
+
+NOBODY = "http://127.0.0.1:9"
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """Copy what `python3 -m lab` needs."""
+    home = tmp_path / "checkout"
+    shutil.copytree(REPOSITORY / "lab", home / "lab", ignore=shutil.ignore_patterns("__pycache__", "tools", "services"))
+    shutil.copy2(REPOSITORY / "requirements.lock", home)
+    return home
+
+
+def test_without_a_package_index_the_virtual_environment_is_not_there_rather_than_half_there(checkout: Path, tmp_path: Path) -> None:
+    pip = {"PIP_INDEX_URL": NOBODY, "PIP_RETRIES": "0", "PIP_FIND_LINKS": "", "UV_INDEX_URL": NOBODY}
+    environment = {**os.environ, **pip, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    ended = subprocess.run(
+        [sys.executable, "-m", "lab", "venv"], cwd=checkout, env=environment, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 2
+    assert "cure: check that pip reaches its package index" in ended.stderr
+    assert not list((tmp_path / "cache").rglob("complete"))
+    assert not (checkout / ".venv").exists()
+
+
+def test_without_a_module_proxy_a_tool_is_not_there_rather_than_half_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    go = shutil.which("go")
+    if go is None:
+        pytest.skip("no Go on PATH; `make up` brings its own")
+    monkeypatch.setattr(toolchain, "CACHE", tmp_path)
+    monkeypatch.setenv("GOPROXY", NOBODY)
+    monkeypatch.setenv("GOFLAGS", "")
+    with pytest.raises(LabError, match=r"(?s)connection refused.*cure: check that the Go module proxy is reachable"):
+        toolchain.built("versitygw", go, Steps(log=tmp_path / "log"))
+    assert list((tmp_path / "tools").iterdir()) == []
