@@ -20,8 +20,11 @@ def _lab_on_path(request: pytest.FixtureRequest) -> Iterator[None]:
         return
     lab: Lab = request.getfixturevalue("lab")
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("PATH", "KUBECONFIG", "AWS_SHARED_CREDENTIALS_FILE"):
-            patch.setenv(name, lab.environment()[name])
+        environment = lab.environment()
+        # not the lab's own stack, backend or passphrase: a test names the stack that it means
+        for name in ("PATH", "KUBECONFIG", "AWS_SHARED_CREDENTIALS_FILE", "PULUMI_HOME", "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"):
+            if name in environment:
+                patch.setenv(name, environment[name])
         yield
 
 
