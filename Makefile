@@ -23,7 +23,7 @@ check: ## format, lint, types, import rules, unit tests
 	.venv/bin/pytest -q -m "not e2e"
 
 test: check ## check, then the end-to-end tests on the lab, which is brought up when none is there
-	.venv/bin/pytest tests/e2e tests/lab -m e2e
+	.venv/bin/pytest -m e2e
 
 clean-cache: ## remove tools, images and virtual environments
 	@$(PYTHON) -m lab clean-cache

@@ -10,20 +10,22 @@ import shlex
 import signal
 import sys
 from types import FrameType
+from typing import TextIO
 
 if sys.version_info < (3, 11):  # noqa: UP036  said before anything else fails
     sys.exit(f"error: Python {sys.version.split()[0]} is too old; the lab needs 3.11 or newer\n  cure: make up PYTHON=python3.11")
 
 from lab import bootstrap
 from lab.errors import Interrupted, LabError
-from lab.lock import only_one
+from lab.lock import LAB, only_one
 from lab.places import CACHE, REPOSITORY, STATE
 from lab.steps import Steps
 
 
 def main() -> int:
     """Run one command and return its exit code."""
-    signal.signal(signal.SIGTERM, _as_interrupt)
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, _as_interrupt)
     arguments = _parser().parse_args()
     try:
         code: int = arguments.run(arguments)
@@ -62,16 +64,15 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _prepared() -> Steps:
+def _prepared(out: TextIO | None = None) -> Steps:
     """Return the steps of a command that runs in the virtual environment, going there first."""
     home = bootstrap.venv_home()
-    steps = Steps(log=CACHE / "log" / "commands.log")
+    steps = Steps(log=CACHE / "log" / "commands.log", out=out)
     if (home / "complete").exists():
         bootstrap.make_venv(steps)
-        bootstrap.enter(home, steps.started)
-        return steps
-    with steps.step("Python packages from requirements.lock"):
-        bootstrap.make_venv(steps)
+    else:
+        with steps.step("Python packages from requirements.lock"):
+            bootstrap.make_venv(steps)
     bootstrap.enter(home, steps.started)
     return steps
 
@@ -88,7 +89,7 @@ def up(arguments: argparse.Namespace) -> int:
     steps = _prepared()
     from lab import up as lab_up
 
-    with only_one():
+    with only_one(LAB):
         print(f"lab: state in {STATE}, cache in {CACHE}, log in {steps.log}", flush=True)
         code = lab_up.up(steps, gate=not arguments.no_gate)
     print(f'use it:       eval "$(make -s env)"\ntake it down: make down\nsteps:        {steps.total_s():.0f} s in all', flush=True)
@@ -102,19 +103,19 @@ def down(_: argparse.Namespace) -> int:
     steps = _prepared()
     from lab import up as lab_up
 
-    with only_one():
+    with only_one(LAB):
         lab_up.down(steps)
     return 0
 
 
 def env(_: argparse.Namespace) -> int:
-    """Print shell exports."""
-    _prepared()
+    """Print shell exports, and nothing else on standard output: a shell reads it."""
+    _prepared(sys.stderr)
     from lab import project, sandbox
 
     if sandbox.running() is None:
         raise LabError("no lab runs on this machine", "make up")
-    for name, value in project.environment().items():
+    for name, value in {**project.environment(), **project.endpoints()}.items():
         print(f"export {name}={shlex.quote(value)}")
     return 0
 
@@ -130,7 +131,7 @@ def clean_cache(_: argparse.Namespace) -> int:
     _prepared()
     from lab import up as lab_up
 
-    with only_one():
+    with only_one(LAB):
         lab_up.clean_cache()
     return 0
 

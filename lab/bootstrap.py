@@ -9,17 +9,23 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from lab.errors import LabError
+from lab.lock import PACKAGES, only_one
 from lab.places import CACHE, REPOSITORY, STATE
 from lab.steps import Steps
 
 PYTHON_MINIMUM = (3, 11)
 MEMORY_MINIMUM_GIB = 8
-DISK_MINIMUM_GIB = 16
-"""An empty cache grows by 10 GiB of Go modules, compiled packages, tools and images; a lab's state by about 3."""
+CACHE_GIB = 12
+"""What an empty cache grows by: Go modules, compiled packages, tools, images, virtual environment."""
+STATE_GIB = 4
+"""What a new lab's state grows by: unpacked images, volumes, buckets."""
+SPARE_GIB = 1
+"""What must be free in any case."""
 
 DEBIAN_PACKAGES = ("ca-certificates", "containerd", "containernetworking-plugins", "iproute2", "iptables", "runc", "tini")
 LOCK = REPOSITORY / "requirements.lock"
@@ -33,8 +39,11 @@ def check_machine() -> None:
         raise LabError(f"the lab runs on Linux x86_64 only, this is {host}", "use a Debian 12 machine, or your own cluster (README)")
     if os.geteuid() != 0:
         raise LabError(f"the lab needs root for namespaces and mounts, this is user {os.geteuid()}", "sudo make up")
-    if shutil.which("apt-get") is None:
-        raise LabError("the lab installs containerd and runc with apt-get, which is missing", "use Debian 12, or your own cluster (README)")
+    release = platform.freedesktop_os_release()
+    if (release["ID"], release.get("VERSION_ID")) != ("debian", "12"):
+        raise LabError(
+            f"the lab is made for Debian 12, this is {release['PRETTY_NAME']}", "use a Debian 12 machine, or your own cluster (README)"
+        )
     memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     if memory_gib < MEMORY_MINIMUM_GIB:
         raise LabError(f"{memory_gib:.1f} GiB of memory; the lab needs {MEMORY_MINIMUM_GIB}", "use a larger machine")
@@ -43,13 +52,19 @@ def check_machine() -> None:
 
 def check_disk() -> None:
     """Raise LabError where cache or state would run out of space half-way."""
-    for place in (CACHE, STATE):
-        there = next(path for path in (place, *place.parents) if path.exists())
-        needed_gib = DISK_MINIMUM_GIB if place == STATE or not (CACHE / "tools").exists() else 4
+    needs = {CACHE: 0 if (CACHE / "images").exists() else CACHE_GIB, STATE: 0 if STATE.exists() else STATE_GIB}
+    for place in needs:
+        there = _existing(place)
+        shared = [other for other in needs if _existing(other).stat().st_dev == there.stat().st_dev]
+        needed_gib = SPARE_GIB + sum(needs[other] for other in shared)
         free_gib = shutil.disk_usage(there).free / 2**30
         if free_gib < needed_gib:
             cure = f"free space under {there}, or `XDG_CACHE_HOME=/a/larger/disk make up` for the cache"
-            raise LabError(f"{free_gib:.1f} GiB free under {there}; {place} needs {needed_gib}", cure)
+            raise LabError(f"{free_gib:.1f} GiB free under {there}; {' and '.join(map(str, shared))} need {needed_gib}", cure)
+
+
+def _existing(place: Path) -> Path:
+    return next(path for path in (place, *place.parents) if path.exists())
 
 
 def missing_packages(names: Sequence[str] = DEBIAN_PACKAGES) -> list[str]:
@@ -62,11 +77,27 @@ def missing_packages(names: Sequence[str] = DEBIAN_PACKAGES) -> list[str]:
 
 
 def install_packages(names: Sequence[str], steps: Steps) -> None:
-    """Install Debian packages, without starting the services that they bring."""
-    environment = {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
+    """Install Debian packages, without starting the services that they bring: the lab runs its own containerd."""
     cure = "check `apt-get update` on this machine, then `make up` again"
-    steps.run(["apt-get", "update", "-q"], cure=cure, env=environment)
-    steps.run(["apt-get", "install", "-q", "-y", "--no-install-recommends", *names], cure=cure, env=environment)
+    environment = {"DEBIAN_FRONTEND": "noninteractive"}
+    with _no_services():
+        steps.run(["dpkg", "--configure", "-a"], cure="dpkg --configure -a", env=environment)
+        steps.run(["apt-get", "update", "-q"], cure=cure, env=environment)
+        steps.run(["apt-get", "install", "-q", "-y", "--no-install-recommends", *names], cure=cure, env=environment)
+
+
+@contextmanager
+def _no_services(policy: Path = Path("/usr/sbin/policy-rc.d")) -> Iterator[None]:
+    """Answer, as Debian's packages ask, that no service may be started now; a policy that is there already stands."""
+    if policy.exists():
+        yield
+        return
+    policy.write_text("#!/bin/sh\nexit 101\n")
+    policy.chmod(0o755)
+    try:
+        yield
+    finally:
+        policy.unlink()
 
 
 def venv_home() -> Path:
@@ -81,20 +112,24 @@ def make_venv(steps: Steps) -> Path:
     Raises LabError when a package cannot be had or its hash differs.
     """
     home = venv_home()
-    whole = home / "complete"
-    if not whole.exists():
-        shutil.rmtree(home, ignore_errors=True)
-        cure = "check that pip reaches its package index (`pip download pip`), then `make up` again"
-        python = str(home / "bin" / "python")
-        if missing_packages(["python3-venv"]) and not _has_ensurepip():
-            install_packages(["python3-venv"], steps)
-        steps.run([sys.executable, "-m", "venv", home], cure="apt-get install python3-venv")
-        uv_lock = REPOSITORY / "lab" / "uv-requirements.lock"
-        steps.run([python, "-m", "pip", "install", "-q", "--require-hashes", "-r", uv_lock], cure=cure)
-        steps.run([home / "bin" / "uv", "pip", "sync", "--python", python, "--require-hashes", LOCK], cure=cure)
-        whole.touch()
-    _link(home)
+    with only_one(PACKAGES, patience_s=600):
+        if not (home / "complete").exists():
+            _fill_venv(home, steps)
+        _link(home)
     return home
+
+
+def _fill_venv(home: Path, steps: Steps) -> None:
+    shutil.rmtree(home, ignore_errors=True)
+    cure = "check that pip reaches its package index (`pip download pip`), then `make up` again"
+    python = str(home / "bin" / "python")
+    if not _has_ensurepip():
+        install_packages(["python3-venv"], steps)
+    steps.run([sys.executable, "-m", "venv", home], cure="apt-get install python3-venv")
+    uv_lock = REPOSITORY / "lab" / "uv-requirements.lock"
+    steps.run([python, "-m", "pip", "install", "-q", "--require-hashes", "-r", uv_lock], cure=cure)
+    steps.run([home / "bin" / "uv", "pip", "sync", "--python", python, "--require-hashes", LOCK], cure=cure)
+    (home / "complete").touch()
 
 
 def _has_ensurepip() -> bool:

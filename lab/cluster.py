@@ -3,19 +3,21 @@
 Works from the host, through the same addresses that a user of the lab has.
 """
 
+import json
 import ssl
 import subprocess
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from string import Template
+from typing import Any
 
 from lab.daemons import CONTAINERD_SOCKET
 from lab.errors import LabError
 from lab.images.build import Image
 from lab.places import KUBECONFIG, LOGS, NODE_BIN, PKI, REPOSITORY, Network
-from lab.sandbox import wait_for
+from lab.sandbox import running, wait_for
 from lab.steps import Steps
 
 CURE = "`make down` and `make up` again; logs: "
@@ -89,9 +91,39 @@ def apply_basics(net: Network, coredns: Image) -> None:
 
 
 def wait_for_node() -> None:
-    """Wait until the node is Ready and its name server answers."""
-    ready = "jsonpath={.items[0].status.conditions[?(@.type=='Ready')].status}"
-    wait_for(lambda: kubectl("get", "nodes", "-o", ready).stdout == "True", 120, "the node is not Ready", f"{CURE}{LOGS / 'kubelet.log'}")
-    replicas = ("-n", "kube-system", "get", "deployment", "coredns", "-o", "jsonpath={.status.readyReplicas}")
-    cure = f"kubectl --kubeconfig {KUBECONFIG} -n kube-system describe pods -l k8s-app=kube-dns"
-    wait_for(lambda: kubectl(*replicas).stdout == "1", 120, "CoreDNS is not ready", cure)
+    """Wait until the node is Ready and its name server runs, in this life of the process tree: an older one left its word in etcd."""
+    wait_for(_node_is_ready, 120, "the node is not Ready", f"{CURE}{LOGS / 'kubelet.log'}")
+    wait_for_pods("kube-system")
+
+
+def _node_is_ready() -> bool:
+    lease = kubectl("-n", "kube-node-lease", "get", "lease", "lab", "-o", "jsonpath={.spec.renewTime}").stdout
+    ready = kubectl("get", "nodes", "-o", "jsonpath={.items[0].status.conditions[?(@.type=='Ready')].status}").stdout
+    return lease > _since() and ready == "True"
+
+
+def wait_for_pods(namespace: str = "") -> None:
+    """Wait until every container was started in this life of the process tree and is ready.
+
+    Raises LabError with the names of those that are not.
+    """
+    where = ("-n", namespace) if namespace else ("--all-namespaces",)
+    cure = f"kubectl --kubeconfig {KUBECONFIG} describe pods {' '.join(where)}; {CURE}{LOGS / 'pods'}"
+    wait_for(lambda: not _pods_behind(where), 300, "a pod is not ready", cure)
+
+
+def _pods_behind(where: Sequence[str]) -> list[str]:
+    listed = kubectl("get", "pods", *where, "-o", "json")
+    pods = json.loads(listed.stdout)["items"] if listed.returncode == 0 else []
+    return [pod["metadata"]["name"] for pod in pods if not _is_fresh(pod)] or ([] if pods else ["none"])
+
+
+def _is_fresh(pod: Mapping[str, Any]) -> bool:
+    """Times are RFC 3339 in UTC, so their texts sort as they do."""
+    statuses = pod["status"].get("containerStatuses", [])
+    return bool(statuses) and all(one["ready"] and one["state"]["running"]["startedAt"] >= _since() for one in statuses)
+
+
+def _since() -> str:
+    outer = running()
+    return str(outer["since"]) if outer else "9999"

@@ -1,34 +1,44 @@
-"""One `make up` or `make down` at a time on a machine: a lock that dies with its holder.
+"""One command at a time on a machine: a lock that dies with its holder.
 
 It is a socket in the kernel's abstract namespace: no file to leave behind, and the kernel tells the second who the first is.
 """
 
 import socket
 import struct
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from lab.errors import LabError
 
-NAME = "\0milvus-x10000-lab"
+LAB = "\0milvus-x10000-lab"
+PACKAGES = "\0milvus-x10000-venv"
 
 
 @contextmanager
-def only_one(name: str = NAME) -> Iterator[None]:
-    """Hold the lock for the block.
+def only_one(name: str, *, patience_s: float = 0) -> Iterator[None]:
+    """Hold the lock for the block, waiting for it up to `patience_s` seconds.
 
     Raises LabError naming the holder's process id when another command has it.
     """
+    end = time.monotonic() + patience_s
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as held:
-        try:
-            held.bind(name)
-        except OSError:
-            pid = _holder(name)
-            raise LabError(
-                f"process {pid} is changing the lab at this moment", f"wait for it, or end it: `kill {pid}`; then the same command again"
-            ) from None
+        while not _bound(held, name):
+            if time.monotonic() >= end:
+                pid = _holder(name)
+                cure = f"wait for it, or end it: `kill {pid}`; then the same command again"
+                raise LabError(f"process {pid} is changing the lab at this moment", cure)
+            time.sleep(0.5)
         held.listen()
         yield
+
+
+def _bound(held: socket.socket, name: str) -> bool:
+    try:
+        held.bind(name)
+    except OSError:
+        return False
+    return True
 
 
 def _holder(name: str) -> str:

@@ -5,6 +5,7 @@ Made once per lab, all or nothing; keys are readable by root alone.
 """
 
 import datetime as dt
+import json
 import os
 import secrets
 import shutil
@@ -19,7 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from lab.places import Network
+from lab.places import NETWORK, Network
 
 VALID_DAYS = 3650
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
@@ -50,6 +51,7 @@ def make_pki(home: Path, net: Network) -> None:
     public = service_accounts.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     (partial / "service-accounts.pub").write_bytes(public)
     _administrator(partial / "credentials")
+    (partial / NETWORK.name).write_text(json.dumps(net.ranges) + "\n")
     partial.rename(home)
 
 

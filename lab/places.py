@@ -3,13 +3,16 @@
 Standard library only: it is read before the virtual environment exists.
 """
 
+import json
 import os
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
+from lab.errors import LabError
+
 REPOSITORY = Path(__file__).resolve().parent.parent
-CACHE = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "milvus-x10000"
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser().absolute() / "milvus-x10000"
 """Tools, images and virtual environments, keyed by what they were made from; outlives the lab."""
 
 STATE = Path("/var/lib/milvus-x10000-lab")
@@ -24,8 +27,13 @@ BIN = STATE / "bin"
 """What an operator calls: on PATH in a shell of the lab."""
 
 KUBECONFIG = STATE / "admin.kubeconfig"
+NETWORK = PKI / "network.json"
+"""The addresses that the lab was made with: its certificates hold for no others."""
+
 CGROUP = "milvus-x10000-lab"
 HOST_INTERFACE = "milvus-lab"
+RANGES = {"LAB_LINK": "10.88.255.0/30", "LAB_SERVICES": "10.96.0.0/16", "LAB_PODS": "10.244.0.0/16"}
+"""Environment variables that move the lab's address ranges, and where they are by default."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +43,11 @@ class Network:
     link: IPv4Network
     services: IPv4Network
     pods: IPv4Network
+
+    @property
+    def ranges(self) -> dict[str, str]:
+        """The three ranges by the variables that set them."""
+        return dict(zip(RANGES, map(str, (self.link, self.services, self.pods)), strict=True))
 
     @property
     def host(self) -> IPv4Address:
@@ -62,10 +75,32 @@ class Network:
         return f"https://{self.node}:7071"
 
 
-def network() -> Network:
-    """Return the lab's addresses, which three environment variables may move out of the way of others."""
-    return Network(
-        link=IPv4Network(os.environ.get("LAB_LINK", "10.88.255.0/30")),
-        services=IPv4Network(os.environ.get("LAB_SERVICES", "10.96.0.0/16")),
-        pods=IPv4Network(os.environ.get("LAB_PODS", "10.244.0.0/16")),
-    )
+def network(kept: Path = NETWORK) -> Network:
+    """Return the lab's addresses: those that it was made with, else those that the environment asks for, else the usual ones.
+
+    Raises LabError for a range that is none, is too small, overlaps another one, or differs from those of the lab that is there.
+    """
+    made_with = json.loads(kept.read_text()) if kept.exists() else {}
+    asked = {name: os.environ.get(name, made_with.get(name, usual)) for name, usual in RANGES.items()}
+    found = {name: _range(name, text) for name, text in asked.items()}
+    if made_with and asked != made_with:
+        raise LabError(
+            f"the lab was made with {made_with}, now {asked} is asked for", "make down, then make up; or leave the LAB_ variables out"
+        )
+    names = list(found)
+    for first, second in ((names[0], names[1]), (names[0], names[2]), (names[1], names[2])):
+        if found[first].overlaps(found[second]):
+            raise LabError(f"{first}={found[first]} and {second}={found[second]} overlap", f"choose three ranges apart, such as {RANGES}")
+    link, services, pods = found.values()
+    return Network(link=link, services=services, pods=pods)
+
+
+def _range(name: str, text: str) -> IPv4Network:
+    largest_prefix = 30 if name == "LAB_LINK" else 24
+    try:
+        found = IPv4Network(text)
+    except ValueError as error:
+        raise LabError(f"{name}={text} is no address range: {error}", f"{name}={RANGES[name]} make up") from None
+    if found.prefixlen > largest_prefix:
+        raise LabError(f"{name}={text} is too small, it must be /{largest_prefix} or larger", f"{name}={RANGES[name]} make up")
+    return found

@@ -9,16 +9,20 @@ import os
 import secrets
 import subprocess
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 
 from lab.attended import attended
+from lab.cluster import kubectl
 from lab.errors import LabError
 from lab.images.build import Image
 from lab.pki import write_secret
 from lab.places import BIN, KUBECONFIG, PKI, REPOSITORY, STATE, Network
+from lab.sandbox import wait_for
 
 PROJECT = "milvus-x10000"
 STACK = "lab"
@@ -33,7 +37,6 @@ def environment() -> dict[str, str]:
     found = {
         "PATH": f"{BIN}:{REPOSITORY / '.venv' / 'bin'}:{_path_without_ours()}",
         "KUBECONFIG": str(KUBECONFIG),
-        "PULUMI_HOME": str(HOME / "home"),
         "PULUMI_BACKEND_URL": f"file://{HOME / 'backend'}",
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(PASSPHRASE),
         "PULUMI_OPTION_CONFIG_FILE": str(config_file(STACK)),
@@ -43,9 +46,27 @@ def environment() -> dict[str, str]:
         "AWS_SHARED_CREDENTIALS_FILE": str(PKI / "credentials"),
         "AWS_CA_BUNDLE": str(PKI / "store-ca.crt"),
     }
-    if STANDS_IN.exists():
-        found["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] = "true"
+    if STANDS_IN.exists():  # the operator's own Pulumi keeps its own home, with the plugins that are there
+        found |= {"PULUMI_HOME": str(HOME / "home"), "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true"}
     return found
+
+
+def endpoints() -> dict[str, str]:
+    """Return where the stack's services answer this machine: names of Services as ClusterIPs, to which the lab's routes lead."""
+    outputs = json.loads(pulumi("stack", "output", "--json", "--stack", STACK).stdout or "{}")
+    found = {name.upper(): str(outputs[name]) for name in ("milvus_uri", "embedding_url", "llm_url") if name in outputs}
+    if "object_store_endpoint" in outputs:
+        found["AWS_ENDPOINT_URL_S3"] = outputs["object_store_endpoint"]
+    return {name: _with_cluster_ip(url) for name, url in found.items()}
+
+
+def _with_cluster_ip(url: str) -> str:
+    host = urlsplit(url).hostname or ""
+    if not host.endswith(".svc.cluster.local"):
+        return url
+    service, namespace = host.split(".")[:2]
+    address = kubectl("-n", namespace, "get", "service", service, "-o", "jsonpath={.spec.clusterIP}").stdout
+    return url.replace(host, address) if address else url
 
 
 def variables(stack: str) -> dict[str, str]:
@@ -175,9 +196,24 @@ def _has_pending(stack: str) -> bool:
 
 
 def _release_stale_lock(stack: str) -> None:
-    """Remove the lock that a killed Pulumi left: nobody holds it any more."""
+    """Wait for a Pulumi that is still ending, and remove the lock that a killed one left: nobody holds it any more."""
     for lock in (HOME / "backend" / ".pulumi" / "locks").rglob(f"{stack}/*.json"):
-        holder = json.loads(lock.read_text())
-        if not Path(f"/proc/{holder['pid']}").exists():
-            print(f"  note   a killed pulumi (process {holder['pid']}) left its lock: removed")
+        pid = json.loads(lock.read_text())["pid"]
+        if _is_pulumi(pid):
+            print(f"  note   an earlier pulumi (process {pid}) is still ending", flush=True)
+        cure = f"wait for it, or end it: kill -INT {pid}; then the same command again"
+        wait_for(partial(_has_ended, pid), 120, f"pulumi (process {pid}) works on the stack {stack} and did not end", cure)
+        if lock.exists():
+            print(f"  note   a killed pulumi (process {pid}) left its lock: removed", flush=True)
             lock.unlink()
+
+
+def _is_pulumi(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip() == "pulumi"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def _has_ended(pid: int) -> bool:
+    return not _is_pulumi(pid)

@@ -17,8 +17,10 @@ from typing import Any, TypeVar
 
 from lab.errors import LabError
 from lab.places import CGROUP, HOST_INTERFACE, LOGS, REPOSITORY, STATE, Network
+from lab.steps import tail
 
 T = TypeVar("T")
+REMOVING = STATE.with_name(f"{STATE.name}.removing")
 OUTER = STATE / "outer.json"
 """Process id and start time of the outer process, the checkout that started it, and the tools that it runs."""
 
@@ -63,17 +65,44 @@ def check_addresses(net: Network) -> None:
 
 
 def start(net: Network, tools: Sequence[str]) -> None:
-    """Start the process tree and wire it to the host.
+    """Start the process tree and wire it to the host; what cannot be wired is ended again.
 
-    Raises LabError when it dies at once, with the end of its log.
+    Raises LabError when it does not start, with the end of its log.
     """
+    require_bridge_filter()
     LOGS.mkdir(parents=True, exist_ok=True)
     inner = [sys.executable, "-m", "lab.node"]
     command = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "tini", "-s", "--", *inner]
     with (LOGS / "node.log").open("ab") as log:
         outer = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=REPOSITORY)
     _record(outer.pid, tools)
-    first = wait_for(lambda: _first_child(outer.pid), 10, "the lab's process tree did not start", f"see {LOGS / 'node.log'}")
+    try:
+        _wire(net, outer.pid)
+    except BaseException:
+        outer.kill()
+        raise
+
+
+def require_bridge_filter() -> None:
+    """Load the kernel module without which a pod's answer to a Service on its own bridge is lost.
+
+    Raises LabError where the kernel does not have it.
+    """
+    if Path("/proc/sys/net/bridge").exists():
+        return
+    loaded = subprocess.run(["modprobe", "br_netfilter"], capture_output=True, text=True, check=False)
+    if loaded.returncode:
+        raise LabError(
+            f"the kernel module br_netfilter is missing: {loaded.stderr.strip()}", "use a kernel that has it, such as Debian 12's own"
+        )
+
+
+def _wire(net: Network, outer: int) -> None:
+    log = LOGS / "node.log"
+    try:
+        first = wait_for(lambda: _first_child(outer), 10, "the lab's process tree did not start", "make down; make up")
+    except LabError as error:
+        raise LabError(f"{error.problem}:\n{tail(log)}", error.cure) from None
     ip("link", "add", HOST_INTERFACE, "type", "veth", "peer", "name", "eth0", "netns", str(first))
     ip("address", "add", f"{net.host}/{net.link.prefixlen}", "dev", HOST_INTERFACE)
     ip("link", "set", HOST_INTERFACE, "up")
@@ -120,7 +149,9 @@ def stop() -> None:
     if outer is not None:
         os.kill(outer["pid"], signal.SIGKILL)
         wait_for(lambda: not _start_time(outer["pid"]), 30, f"process {outer['pid']} did not end", f"kill -9 {outer['pid']}")
-    if OUTER.exists() and not _interface_gone():
+    if not OUTER.exists():
+        return
+    if not _interface_gone():
         # the kernel takes its time to end a network namespace; the link of a lab that has ended can go at once
         subprocess.run(["ip", "link", "delete", HOST_INTERFACE], capture_output=True, check=False)
     wait_for(_interface_gone, 30, f"interface {HOST_INTERFACE} is still there", f"ip link delete {HOST_INTERFACE}")
@@ -144,5 +175,17 @@ def remove_cgroups() -> bool:
 
 
 def remove_state() -> None:
-    """Remove all that the lab keeps on disk; the cache is not part of it."""
-    shutil.rmtree(STATE, ignore_errors=False) if STATE.exists() else None
+    """Remove all that the lab keeps on disk; the cache is not part of it.
+
+    Under another name first: interrupted, a state is there as a whole or not at all.
+    """
+    remove_leftovers()
+    if STATE.exists():
+        STATE.rename(REMOVING)
+        shutil.rmtree(REMOVING)
+
+
+def remove_leftovers() -> None:
+    """Remove what an interrupted `make down` did not get to."""
+    if REMOVING.exists():
+        shutil.rmtree(REMOVING)

@@ -6,12 +6,14 @@ Standard library only. What the commands of a step print goes to a log file; its
 import json
 import os
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TextIO
 
 from lab.errors import LabError
 
@@ -27,6 +29,8 @@ class Steps:
     seconds: dict[str, float] = field(default_factory=dict)
     started: float = field(default_factory=lambda: float(os.environ.get("LAB_STARTED", time.monotonic())))
     """Seconds of the monotonic clock; handed on when the command continues in the virtual environment."""
+    out: TextIO | None = None
+    """Where steps are told; standard output unless that is somebody's input."""
 
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
@@ -43,12 +47,15 @@ class Steps:
             watch.join()
             took = time.monotonic() - began
             self.seconds[title] = round(self.seconds.get(title, 0) + took, 1)
-            print(f"  {mark:6} {title:.<68} {took:6.1f} s", flush=True)
+            self.say(f"{mark:6} {title:.<68} {took:6.1f} s")
 
-    @staticmethod
-    def _sign_of_life(title: str, began: float, over: threading.Event) -> None:
+    def _sign_of_life(self, title: str, began: float, over: threading.Event) -> None:
         while not over.wait(SIGN_OF_LIFE_S):
-            print(f"  ...    {title}: {time.monotonic() - began:.0f} s", flush=True)
+            self.say(f"...    {title}: {time.monotonic() - began:.0f} s")
+
+    def say(self, text: str) -> None:
+        """Print one line."""
+        print(f"  {text}", file=self.out or sys.stdout, flush=True)
 
     def total_s(self) -> float:
         """Return the seconds since the command began."""
@@ -71,10 +78,12 @@ class Steps:
             environment = {**os.environ, **(env or {})}
             ended = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, cwd=cwd, check=False)
         if ended.returncode:
-            raise LabError(f"`{' '.join(map(str, command))[:100]}` ended with {ended.returncode}:\n{self._tail(start)}", cure)
+            raise LabError(f"`{' '.join(map(str, command))[:100]}` ended with {ended.returncode}:\n{tail(self.log, start)}", cure)
 
-    def _tail(self, start: int) -> str:
-        with self.log.open("rb") as log:
-            log.seek(start)
-            lines = log.read().decode(errors="replace").splitlines()[-TAIL_LINES:]
-        return "\n".join([*(f"    {line}" for line in lines), f"    (all of it: {self.log})"])
+
+def tail(log: Path, start: int = 0) -> str:
+    """Return the last lines of a log, from byte `start` on, and where the rest is."""
+    with log.open("rb") as file:
+        file.seek(start)
+        lines = file.read().decode(errors="replace").splitlines()[-TAIL_LINES:]
+    return "\n".join([*(f"    {line}" for line in lines), f"    (all of it: {log})"])

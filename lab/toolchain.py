@@ -122,13 +122,18 @@ def _key(build: Build, go: str) -> str:
     return digest.hexdigest()[:12]
 
 
+def home_of(name: str, go: str) -> Path:
+    """Return the folder in which the build `name` is, or will be."""
+    build = BUILDS[name]
+    return CACHE / "tools" / f"{name}-{build.version}-{_key(build, go)}"
+
+
 def built(name: str, go: str, steps: Steps) -> Path:
     """Return the folder with the binaries of the build `name`, building them first where the cache has none.
 
     Raises LabError with the compiler's last lines.
     """
-    build = BUILDS[name]
-    home = CACHE / "tools" / f"{name}-{build.version}-{_key(build, go)}"
+    build, home = BUILDS[name], home_of(name, go)
     if home.exists():
         return home
     partial = home.with_name(f"{home.name}.partial-{os.getpid()}")
@@ -167,12 +172,15 @@ def publish(homes: Mapping[str, Path], node_bin: Path, bin_dir: Path) -> None:
     for name in ("versitygw-iam", "versitygw-s3"):
         _link(homes["versitygw"] / "versitygw", node_bin / name)
     _link(homes["versitygw"] / "versitygw", bin_dir / "versitygw")
-    operators = {"helm": homes["kubernetes"] / "helm", "kubectl": homes["kubernetes"] / "kube", "pulumi": homes["pulumi"] / "pulumi"}
-    for name in preferred_on_path():
-        (bin_dir / name).unlink(missing_ok=True)
-        del operators[name]
+    operators = {"helm": homes["kubernetes"] / "helm", "kubectl": homes["kubernetes"] / "kube"}
+    if "pulumi" in homes:
+        operators["pulumi"] = homes["pulumi"] / "pulumi"
+    preferred = preferred_on_path()
     for name, binary in operators.items():
-        _link(binary, bin_dir / name)
+        if name in preferred:
+            (bin_dir / name).unlink(missing_ok=True)
+        else:
+            _link(binary, bin_dir / name)
 
 
 def preferred_on_path() -> list[str]:

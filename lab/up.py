@@ -10,18 +10,40 @@ from lab.errors import LabError
 from lab.images.build import IMAGES, Builder, Image
 from lab.pki import make_pki, write_kubeconfig
 from lab.places import BIN, CACHE, KUBECONFIG, LOGS, NODE_BIN, PKI, REPOSITORY, STATE, Network, network
-from lab.pulumi_host.install import install
+from lab.pulumi_host import install
 from lab.steps import Steps
 
-REPORTS = REPOSITORY / "build" / "reports"
+
+def up(steps: Steps, *, gate: bool = True) -> int:
+    """Do everything from tools to verdict and return the exit code of the gate."""
+    net = network()
+    homes = tools(steps)
+    made = images(homes, steps)
+    start_cluster(net, homes, made, steps)
+    with steps.step("pulumi up"):
+        project.configure(project.STACK, project.machine_facts(net, made))
+        project.select()
+        project.up()
+        cluster.wait_for_pods()
+    if not gate:
+        return 0
+    with steps.step("gate"):
+        code = run_gate()
+    steps.save(LOGS / "up.json")
+    return code
 
 
 def tools(steps: Steps) -> dict[str, Path]:
     """Build what is missing, one step a build, and return the folders with the binaries."""
-    go = toolchain.go_command(steps)
+    names = [name for name in toolchain.BUILDS if name not in toolchain.preferred_on_path()]
+    with steps.step("tools: Go"):
+        go = toolchain.go_command(steps)
+    missing = [f"{name} {toolchain.BUILDS[name].version}" for name in names if not toolchain.home_of(name, go).exists()]
+    if missing:
+        steps.say(f"will build from source, once: {', '.join(missing)}")
     homes = {}
-    for name, build in toolchain.BUILDS.items():
-        with steps.step(f"tools: {name} {build.version}"):
+    for name in names:
+        with steps.step(f"tools: {name} {toolchain.BUILDS[name].version}"):
             homes[name] = toolchain.built(name, go, steps)
     return homes
 
@@ -39,14 +61,15 @@ def images(homes: dict[str, Path], steps: Steps) -> dict[str, Image]:
 def start_cluster(net: Network, homes: dict[str, Path], made: dict[str, Image], steps: Steps) -> None:
     """Bring up the lab's process tree, or leave the one that runs well, and wait until it serves."""
     with steps.step("lab: certificates and tools"):
-        STATE.mkdir(parents=True, exist_ok=True)
+        sandbox.remove_leftovers()
+        project.HOME.mkdir(parents=True, exist_ok=True, mode=0o700)
         make_pki(PKI, net)
         for user, path in (("admin", KUBECONFIG), ("kubelet", STATE / "kubelet.kubeconfig")):
             write_kubeconfig(path, PKI, user, net)
         toolchain.publish(homes, NODE_BIN, BIN)
-        install_stand_ins(homes)
+        choose_pulumi(homes, steps)
     with steps.step("lab: process tree"):
-        start_process_tree(net, [home.name for home in homes.values()])
+        start_process_tree(net, [home.name for home in homes.values()], steps)
     with steps.step("lab: Kubernetes API and object store"):
         cluster.wait_for_api()
         cluster.wait_for_store(net)
@@ -57,47 +80,29 @@ def start_cluster(net: Network, homes: dict[str, Path], made: dict[str, Image], 
         cluster.wait_for_node()
 
 
-def start_process_tree(net: Network, tools: list[str]) -> None:
+def choose_pulumi(homes: dict[str, Path], steps: Steps) -> None:
+    """Put the stand-ins in place, unless the operator's own Pulumi is used: then its official parts are, and no stand-in is left."""
+    if "pulumi" in homes:
+        steps.say(f"no `pulumi` on PATH: the CLI {toolchain.PULUMI} was built; language host and kubernetes plugin are the lab's stand-ins")
+        install.install(project.HOME / "home", BIN, Path(sys.executable), homes["pulumi"] / "python")
+        project.STANDS_IN.touch()
+        return
+    steps.say("`pulumi` from PATH, with its official language host and kubernetes plugin")
+    for stand_in in BIN.glob("pulumi*"):
+        stand_in.unlink()
+    project.STANDS_IN.unlink(missing_ok=True)
+
+
+def start_process_tree(net: Network, tools: list[str], steps: Steps) -> None:
     """Start the process tree unless it runs already, from whichever checkout; one with other tools is started anew on the same state."""
     outer = sandbox.running()
     if outer is not None and outer["checkout"] != str(REPOSITORY):
-        print(f"  note   this lab was started from {outer['checkout']} at {outer['since']}; it goes on from here", flush=True)
-    if outer is not None and outer["tools"] == tools:
+        steps.say(f"this lab was started from {outer['checkout']} at {outer['since']}; it goes on from here")
+    if outer is not None and outer.get("tools") == tools:
         return
     sandbox.stop()
     sandbox.check_addresses(net)
     sandbox.start(net, tools)
-
-
-def install_stand_ins(homes: dict[str, Path]) -> None:
-    """Put the stand-ins in place, unless the operator's own Pulumi is used: then its official parts are."""
-    if "pulumi" in toolchain.preferred_on_path():
-        project.STANDS_IN.unlink(missing_ok=True)
-        print("  note   `pulumi` from PATH, with its official language host and kubernetes plugin")
-        return
-    print(
-        f"  note   no `pulumi` on PATH: the CLI {toolchain.PULUMI} was built; language host and kubernetes plugin are the lab's stand-ins"
-    )
-    install(project.HOME / "home", BIN, Path(sys.executable), homes["pulumi"] / "python")
-    project.STANDS_IN.touch()
-
-
-def up(steps: Steps, *, gate: bool = True) -> int:
-    """Do everything from tools to verdict and return the exit code of the gate."""
-    net = network()
-    homes = tools(steps)
-    made = images(homes, steps)
-    start_cluster(net, homes, made, steps)
-    with steps.step("pulumi up"):
-        project.configure(project.STACK, project.machine_facts(net, made))
-        project.select()
-        project.up()
-    if not gate:
-        return 0
-    with steps.step("gate"):
-        code = run_gate()
-    steps.save(LOGS / "up.json")
-    return code
 
 
 def run_gate() -> int:

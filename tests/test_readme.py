@@ -1,4 +1,4 @@
-"""The README tells the truth about names."""
+"""The README tells the truth about names, and nothing is committed that belongs to one machine."""
 
 import re
 import subprocess
@@ -22,7 +22,7 @@ def test_every_file_that_the_readme_links_to_is_there() -> None:
     assert [link for link in links if not (REPOSITORY / link).exists()] == []
 
 
-def test_nothing_in_the_project_names_a_package_registry_or_a_checkouts_own_path() -> None:
+def test_nothing_in_the_project_names_the_host_of_a_package_registry() -> None:
     tracked = subprocess.run(["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, text=True, check=True).stdout.split("\0")
     hosts = ("pypi" + ".org", "proxy.golang" + ".org", "registry.npmjs" + ".org", "deb.debian" + ".org")
     named = [
@@ -32,3 +32,13 @@ def test_nothing_in_the_project_names_a_package_registry_or_a_checkouts_own_path
         if (REPOSITORY / name).is_file() and host in (REPOSITORY / name).read_text(errors="replace")
     ]
     assert named == []
+
+
+def test_the_readme_has_no_gap() -> None:
+    assert "@@" not in README
+
+
+def test_no_committed_stack_holds_the_salt_of_somebodys_passphrase() -> None:
+    stacks = sorted((REPOSITORY / "stacks").glob("Pulumi.*.yaml"))
+    assert stacks
+    assert [path.name for path in stacks if "encryptionsalt" in path.read_text()] == []

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import yaml
 from pydantic import ValidationError
@@ -10,19 +11,63 @@ from validation.errors import UsageError
 from validation.profile import Profile
 
 Location = tuple[int | str, ...]
+_LIKE = "as in validation/slo.lab.yaml"
+_DEEPEST = 20
+"""PyYAML calls itself for every level; a file of brackets would end in Python's own limit, without a line."""
 
 
 def read_profile(path: Path) -> Profile:
     """Return the profile in `path`; UsageError names file and line of the first mistakes."""
-    text = _text(path)
-    root = _compose(path, text)
-    repeated = list(_repeated_keys(root))
-    if repeated:
-        raise UsageError("\n".join(f"{path}:{line}: key {key!r} stands here twice; the first would be lost" for key, line in repeated))
+    loader = _open(path, _text(path))
+    root = _compose(loader)
     try:
-        return Profile.model_validate(yaml.safe_load(text))
+        return Profile.model_validate(_construct(loader, root))
     except ValidationError as error:
         raise UsageError("\n".join(_explain(path, root, error))) from None
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader; it refuses what would be lost or never end, and names the line of a value that cannot be made."""
+
+    def __init__(self, path: Path, text: str) -> None:
+        super().__init__(text)
+        self.name = str(path)
+        self.depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        self.depth += 1
+        if self.depth > _DEEPEST:
+            raise _at(self.get_mark(), f"nested more than {_DEEPEST} deep; expected as little nesting {_LIKE}")
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+    def compose_mapping_node(self, anchor: dict[Any, Any]) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise _at(
+                    key.start_mark,
+                    f"a list or mapping stands where a key is expected (a template left unfilled?); write NAME: VALUE, {_LIKE}",
+                )
+            if key.value in seen:
+                raise _at(key.start_mark, f"key {key.value!r} stands here twice; the first would be lost")
+            seen.add(key.value)
+        return node
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # noqa: ANN401 - whatever the file says
+        if node.tag not in self.yaml_constructors:
+            raise _at(node.start_mark, f"tag {node.tag!r} means nothing here; write the value without one, and text in quotes")
+        try:
+            return super().construct_object(node, deep)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):  # PyYAML checks the look of a value only
+            kind = node.tag.rpartition(":")[2]
+            raise _at(node.start_mark, f"{node.value!r:.60} looks like a value of type {kind}, but is none; put text in quotes") from None
+
+
+def _at(mark: yaml.Mark, message: str) -> UsageError:
+    return UsageError(f"{mark.name}:{mark.line + 1}: {message}")
 
 
 def _text(path: Path) -> str:
@@ -32,30 +77,31 @@ def _text(path: Path) -> str:
         raise UsageError(f"{path}: cannot be read as an SLO file ({error}); name one with --slo FILE") from None
 
 
-def _compose(path: Path, text: str) -> yaml.Node:
+def _open(path: Path, text: str) -> _Loader:
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        return _Loader(path, text)
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise UsageError(f"{path}:{line}: not YAML: character U+{error.character:04X}: {error.reason}") from None
+
+
+def _compose(loader: _Loader) -> yaml.MappingNode:
+    try:
+        root = loader.get_single_node()
     except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise UsageError(f"{path}:{line}: not YAML: {error.problem}") from None
-    except yaml.YAMLError as error:
-        raise UsageError(f"{path}:1: not YAML: {error}") from None
+        raise _at(error.problem_mark or loader.get_mark(), f"not YAML: {error.problem}") from None
+    except (ValueError, OverflowError) as error:
+        raise _at(loader.get_mark(), f"not YAML: an escape in quotes that names no character ({error})") from None
     if not isinstance(root, yaml.MappingNode):
-        raise UsageError(f"{path}:1: expected a mapping with version, profile, vectors, rate, ... as in validation/slo.lab.yaml")
+        raise UsageError(f"{loader.name}:1: expected a mapping with version, profile, vectors, rate, ... {_LIKE}")
     return root
 
 
-def _repeated_keys(node: yaml.Node) -> Iterator[tuple[str, int]]:
-    if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
-        for key, value in node.value:
-            if key.value in seen:
-                yield key.value, key.start_mark.line + 1
-            seen.add(key.value)
-            yield from _repeated_keys(value)
-    elif isinstance(node, yaml.SequenceNode):
-        for item in node.value:
-            yield from _repeated_keys(item)
+def _construct(loader: _Loader, root: yaml.Node) -> object:
+    try:
+        return loader.construct_document(root)
+    except yaml.MarkedYAMLError as error:
+        raise _at(error.problem_mark or root.start_mark, f"{error.problem}; write plain values, {_LIKE}") from None
 
 
 def _explain(path: Path, root: yaml.Node, error: ValidationError) -> Iterator[str]:
@@ -78,7 +124,7 @@ def _line(node: yaml.Node, where: Location) -> int:
 
 def _step(node: yaml.Node, step: int | str) -> tuple[int, yaml.Node] | None:
     if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
+        for key, value in reversed(node.value):  # what `<<` merges stands first, and what it would replace wins
             if key.value == str(step):
                 return key.start_mark.line + 1, value
     if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):

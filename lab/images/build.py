@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.errors import LabError
 from lab.images.archive import Recipe, pack, write_file
 from lab.places import CACHE, REPOSITORY
 from lab.steps import Steps
@@ -91,20 +92,23 @@ class Builder:
         reference = archive.with_suffix(".reference")
         if not reference.exists():
             home.mkdir(parents=True, exist_ok=True)
-            reference.write_text(self._make(recipe, fill, archive))
+            fresh = archive.with_suffix(".new")
+            fresh.write_text(self._make(recipe, fill, archive))
+            fresh.replace(reference)
         return Image(name=name, archive=archive, reference=reference.read_text())
 
     def _make(self, recipe: Recipe, fill: Callable[[Path], None], archive: Path) -> str:
-        root = archive.with_suffix(".root")
+        root, partial = archive.with_suffix(".root"), archive.with_suffix(".partial")
         shutil.rmtree(root, ignore_errors=True)
         root.mkdir()
         try:
             fill(root)
-            partial = archive.with_suffix(".partial")
             reference = pack(root, recipe, partial)
             partial.replace(archive)
         finally:
             shutil.rmtree(root, ignore_errors=True)
+            for unfinished in (partial, partial.with_suffix(".layer")):
+                unfinished.unlink(missing_ok=True)
         return reference
 
     def _pause(self, root: Path) -> None:
@@ -152,7 +156,12 @@ class Builder:
         """Unpack Debian packages, without running their scripts: these are files, not a system."""
         debs = root / "debs"
         debs.mkdir()
-        self.steps.run(["apt-get", "download", "-q", "-o", "APT::Sandbox::User=root", *packages], cure=CURE, cwd=debs)
+        download = ["apt-get", "download", "-q", "-o", "APT::Sandbox::User=root", *packages]
+        try:
+            self.steps.run(download, cure=CURE, cwd=debs)
+        except LabError:  # the package lists may be older than what the index still has
+            self.steps.run(["apt-get", "update", "-q"], cure=CURE)
+            self.steps.run(download, cure=CURE, cwd=debs)
         for deb in sorted(debs.glob("*.deb")):
             self.steps.run(["dpkg-deb", "-x", deb, root], cure=CURE)
         shutil.rmtree(debs)

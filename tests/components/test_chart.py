@@ -1,6 +1,5 @@
 """The lab's chart, rendered by Helm from the very values that the component gives to it."""
 
-import shutil
 import subprocess
 from collections.abc import Mapping
 from typing import Any
@@ -13,10 +12,7 @@ from tests.components.test_contract import DATA, SHAPE
 from tests.components.test_milvus_values import PRIVATE
 
 CHART = "lab/chart/milvus"
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.skipif(shutil.which("helm") is None, reason='helm is not on PATH; a shell of the lab has it: eval "$(make -s env)"'),
-]
+pytestmark = pytest.mark.e2e
 
 
 def helm(*arguments: str, given: Mapping[str, Any]) -> subprocess.CompletedProcess[str]:

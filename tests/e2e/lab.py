@@ -7,6 +7,8 @@ import shlex
 import signal
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +38,7 @@ class Lab:
     killed: Ended | None = None
     brought_up: Ended | None = None
     gone: bool = False
+    shell: dict[str, str] = field(default_factory=dict)
 
     def bring_up(self) -> None:
         """`make up` three times: ended by Ctrl-C in the middle, killed in the middle, and left alone."""
@@ -45,17 +48,20 @@ class Lab:
 
     @staticmethod
     def _make_up(stop: signal.Signals | None = None) -> Ended:
+        """Run `make up`; with `stop`, send that to it once Helm installs Milvus, and return as soon as it is gone itself."""
         command = ["make", "up", f"PYTHON={sys.executable}"]
-        out, null = subprocess.PIPE, subprocess.DEVNULL
-        lines = []
-        with subprocess.Popen(
-            command, cwd=REPOSITORY, stdin=null, stdout=out, stderr=subprocess.STDOUT, text=True, start_new_session=True
-        ) as process:
-            for line in process.stdout or ():
-                lines.append(line)
-                if stop is not None and MID_UP.search(line):
+        with tempfile.TemporaryFile("w+") as printed:
+            process = subprocess.Popen(
+                command, cwd=REPOSITORY, stdin=subprocess.DEVNULL, stdout=printed, stderr=subprocess.STDOUT, start_new_session=True
+            )
+            while process.poll() is None:
+                time.sleep(0.2)
+                printed.seek(0)
+                if stop is not None and MID_UP.search(printed.read()):
                     os.killpg(process.pid, stop)
-        return Ended(process.returncode, "".join(lines))
+                    process.wait()
+            printed.seek(0)
+            return Ended(process.returncode, printed.read())
 
     def take_down(self) -> Ended:
         """`make down`, once."""
@@ -64,12 +70,13 @@ class Lab:
         self.gone = True
         return run(["make", "down", f"PYTHON={sys.executable}"])
 
-    @staticmethod
-    def environment() -> dict[str, str]:
-        """Return the environment of a shell that did eval "$(make -s env)"."""
-        said = run(["make", "-s", "env", f"PYTHON={sys.executable}"]).output
-        exported = dict(re.findall(r"^export (\w+)=(.*)$", said, re.MULTILINE))
-        return {**os.environ, **{name: shlex.split(value)[0] for name, value in exported.items()}}
+    def environment(self) -> dict[str, str]:
+        """Return the environment of a shell that did eval "$(make -s env)", once."""
+        if not self.shell:
+            said = run(["make", "-s", "env", f"PYTHON={sys.executable}"]).output
+            exported = dict(re.findall(r"^export (\w+)=(.*)$", said, re.MULTILINE))
+            self.shell = {**os.environ, **{name: shlex.split(value)[0] for name, value in exported.items()}}
+        return self.shell
 
     def run(self, *command: str, environment: Mapping[str, str] | None = None) -> Ended:
         """Run a command as in the lab's shell."""

@@ -1,6 +1,7 @@
 """Shared fixtures: a profile that keeps its promises, a tiny corpus, and real small services on loopback."""
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,6 +14,13 @@ from validation.measures import Measurement, Measurements
 from validation.profile import Profile
 
 LAB = Path(__file__).parents[2] / "validation" / "slo.lab.yaml"
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each test change the proxy variables without the next one seeing it."""
+    for variable in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(variable, os.environ.get(variable, ""))
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """The command: exit codes, the one RESULT line, and a report however the run ends."""
 
 import json
-import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -20,13 +19,6 @@ from validation.outcome import Outcome
 from validation.progress import Reporter
 
 SECRET = "wJalrXUtnFEMI"
-
-
-@pytest.fixture(autouse=True)
-def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let each test change the proxy variables without the next one seeing it."""
-    for variable in ("NO_PROXY", "no_proxy"):
-        monkeypatch.setenv(variable, os.environ.get(variable, ""))
 
 
 @pytest.fixture

@@ -72,6 +72,49 @@ def test_broken_yaml_is_named_with_a_line(tmp_path: Path) -> None:
         read_profile(path)
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "at", "expected"),
+    [
+        ('limit: "<= 50"', 'limit: !x "<= 50"', "!x", "tag '!x' means nothing here; write the value without one"),
+        ("profile: lab", "profile: =", "profile: =", "text in quotes"),
+        (
+            "    reason: half of all",
+            "    reason: 2026-02-30\n    # half of all",
+            "2026-02-30",
+            "looks like a value of type timestamp, but is none",
+        ),
+        ("value: 100\n", "value: !!int fast\n", "fast", "'fast' looks like a value of type int, but is none; put text in quotes"),
+        ("value: 100\n", "value: !!bool maybe\n", "maybe", "type bool"),
+        ("value: 100\n", "value: !!int ''\n", "!!int", "type int"),
+        ("value: 100\n", f"value: {'1' * 5000}\n", "11111", "type int"),
+        ("profile: lab", "{{ x }}: 1\nprofile: lab", "{{ x }}", "a key is expected (a template left unfilled?); write NAME: VALUE"),
+        ("profile: lab", "profile: {{ x }}", "{{ x }}", "write NAME: VALUE"),
+        ("profile: lab", "? [a, b]\n: 1\nprofile: lab", "[a, b]", "write NAME: VALUE"),
+        ("profile: lab", "profile: lab\n<<: 5", "<<: 5", "expected a mapping or list of mappings for merging"),
+        ("profile: lab", "profile: !!str [lab]", "[lab]", "expected a scalar"),
+        ("profile: lab", r'profile: "\U00110000"', "U0011", "names no character"),
+        ("profile: lab", "profile: lab\x07", "lab\x07", "character U+0007"),
+        ("profile: lab", f"profile: {'[' * 3000}", "[[[", "nested more than 20 deep"),
+        ("profile: lab", "profile: &a {b: *a}", "*a", "valid string"),
+    ],
+)
+def test_a_value_that_yaml_or_python_cannot_make_is_named_with_file_line_and_what_is_expected(
+    tmp_path: Path, before: str, after: str, at: str, expected: str
+) -> None:
+    path, text = broken(tmp_path, before, after)
+    with pytest.raises(UsageError) as caught:
+        read_profile(path)
+    assert str(caught.value).startswith(f"{path}:{line_of(text, at)}: ")
+    assert expected in str(caught.value)
+
+
+def test_a_mistake_beside_merged_keys_is_named_at_the_key_that_counts(tmp_path: Path) -> None:
+    path, text = broken(tmp_path, "\nrate:\n", "\nrate: &rate\n")
+    path.write_text(text.replace("\n  value: 2500\n", "\n  <<: *rate\n  value: many\n"))
+    with pytest.raises(UsageError, match=rf"slo.yaml:{line_of(path.read_text(), 'value: many')}: requests.value: .*valid integer"):
+        read_profile(path)
+
+
 def test_a_missing_key_is_named_at_the_line_of_its_parent(tmp_path: Path) -> None:
     path, text = broken(tmp_path, "  timeout_ms: 5000\n", "")
     with pytest.raises(UsageError, match=rf"slo.yaml:{line_of(text, 'search:')}: search.timeout_ms: Field required"):

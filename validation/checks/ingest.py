@@ -27,6 +27,7 @@ _VECTOR_EPSILON = 1e-5
 def run(bench: Bench, services: Services) -> Loaded:
     """Store originals and chunks; InvalidRunError when what can be read is not what was sent."""
     with bench.record.check("ingest", QUESTION) as check:
+        _tell_of_others(bench, services, check)
         _store_originals(bench, services, check)
         rows, generated = _rows(bench)
         begin = time.perf_counter()
@@ -39,6 +40,17 @@ def run(bench: Bench, services: Services) -> Loaded:
         _settle(bench, collection, len(rows), acknowledged_s)
         _compare_content(bench, collection, rows, matrix)
     return Loaded(collection=collection, rows=rows, matrix=matrix, generated=generated)
+
+
+def _tell_of_others(bench: Bench, services: Services, check: CheckRecord) -> None:
+    """Name what other runs have in Milvus; never drop it, since another gate may be at work, and a killed one looks the same."""
+    others = services.milvus.collections_of_gates()
+    check.facts["collections of other runs"] = others
+    if others:
+        client = f"MilvusClient({services.milvus.uri!r}, db_name={bench.target.milvus_database!r})"
+        remove = f'python -c "from pymilvus import MilvusClient; milvus = {client}; [milvus.drop_collection(name) for name in {others}]"'
+        told = f"collections of other runs (kept, killed or still at work): {', '.join(others)}"
+        bench.reporter.say(f"{told}; once no gate runs, remove them: {remove}")
 
 
 def _store_originals(bench: Bench, services: Services, check: CheckRecord) -> None:

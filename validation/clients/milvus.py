@@ -93,6 +93,11 @@ class VectorStore:
         with failures_named(self.uri, "asking for its version"):
             return str(self._client.get_server_version(timeout=CONNECT_TIMEOUT_S))
 
+    def collections_of_gates(self) -> list[str]:
+        """Return the names of all collections that look like a gate run's."""
+        with failures_named(self.uri, "listing collections"):
+            return sorted(name for name in self._client.list_collections(timeout=_TIMEOUT_S) if name.startswith(PREFIX))
+
     def refuse_taken(self, name: str) -> None:
         """Refuse a name that is taken: that collection is somebody else's, and is left alone."""
         with failures_named(self.uri, "looking for collections"):
