@@ -103,8 +103,8 @@ def test_a_machine_that_cannot_host_the_lab_is_told_so_and_what_is_needed(
 
 
 def test_a_full_disk_is_seen_before_anything_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bootstrap, "DISK_MINIMUM_GIB", 10**6)
-    with pytest.raises(LabError, match=r"(?s)GiB free under .* needs 1000000.*cure: free space"):
+    monkeypatch.setattr(bootstrap, "SPARE_GIB", 10**6)
+    with pytest.raises(LabError, match=r"(?s)GiB free under .* need 10000.*cure: free space"):
         bootstrap.check_disk()
 
 
