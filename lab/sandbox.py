@@ -3,6 +3,7 @@
 One per machine. Ending the outer process ends everything; only cgroup folders and the state on disk are left, and both are removed here.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -157,6 +158,29 @@ def stop() -> None:
     wait_for(_interface_gone, 30, f"interface {HOST_INTERFACE} is still there", f"ip link delete {HOST_INTERFACE}")
     wait_for(remove_cgroups, 30, f"cgroups {CGROUP} are still in use", f"cat /sys/fs/cgroup/*/{CGROUP}/cgroup.procs names the processes")
     OUTER.unlink(missing_ok=True)
+
+
+def end_strays(folder: Path) -> None:
+    """End what runs from `folder` outside of the tree: plugins of a Pulumi that was killed, and their children."""
+    commands = {path.parent.name: path for path in Path("/proc").glob("[0-9]*/cmdline")}
+    strays = {pid for pid, path in commands.items() if _runs_from(folder, _words(path))}
+    children = {pid for pid in commands if _stat(pid)[1:2] and _stat(pid)[1] in strays}
+    for pid in strays | children:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(pid), signal.SIGKILL)
+
+
+def _runs_from(folder: Path, words: Sequence[str]) -> bool:
+    """Return whether a command is a program of `folder`, or a script of it under its interpreter; naming a file is not running it."""
+    interpreted = words[1:4] if words and Path(words[0]).name.startswith(("sh", "python")) else []
+    return any(word.startswith(f"{folder}/") for word in [*words[:1], *interpreted])
+
+
+def _words(cmdline: Path) -> list[str]:
+    try:
+        return cmdline.read_text(errors="replace").split("\0")
+    except (FileNotFoundError, ProcessLookupError):
+        return []
 
 
 def _interface_gone() -> bool:

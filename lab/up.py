@@ -114,6 +114,7 @@ def run_gate() -> int:
 def down(steps: Steps) -> None:
     """End the lab; nothing of it remains but the cache."""
     with steps.step("lab: processes, mounts, interface, routes, cgroups"):
+        sandbox.end_strays(BIN)
         sandbox.stop()
     with steps.step("lab: state"):
         sandbox.remove_state()

@@ -29,9 +29,9 @@ def _lab_on_path(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def lab() -> Iterator[Lab]:
+def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
     """Return the lab; what was not up before is not up afterwards."""
-    found = Lab()
+    found = Lab(request.config.get_terminal_writer().line)
     if not found.was_up:
         found.bring_up()
     try:

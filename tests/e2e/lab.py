@@ -7,9 +7,8 @@ import shlex
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,8 +30,9 @@ class Ended:
 
 @dataclass
 class Lab:
-    """The lab of this machine."""
+    """The lab of this machine; `say` tells what takes long."""
 
+    say: Callable[[str], None]
     was_up: bool = field(default_factory=lambda: sandbox.running() is not None)
     interrupted: Ended | None = None
     killed: Ended | None = None
@@ -42,26 +42,27 @@ class Lab:
 
     def bring_up(self) -> None:
         """`make up` three times: ended by Ctrl-C in the middle, killed in the middle, and left alone."""
-        self.interrupted = self._make_up(stop=signal.SIGINT)
-        self.killed = self._make_up(stop=signal.SIGKILL)
-        self.brought_up = self._make_up()
+        self.interrupted = self._make_up("interrupted", stop=signal.SIGINT)
+        self.killed = self._make_up("killed", stop=signal.SIGKILL)
+        self.brought_up = self._make_up("left alone")
 
-    @staticmethod
-    def _make_up(stop: signal.Signals | None = None) -> Ended:
+    def _make_up(self, title: str, stop: signal.Signals | None = None) -> Ended:
         """Run `make up`; with `stop`, send that to it once Helm installs Milvus, and return as soon as it is gone itself."""
+        log = REPOSITORY / "build" / "e2e" / f"make-up-{title.replace(' ', '-')}.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        self.say(f"make up, {title}: tail -f {log}")
         command = ["make", "up", f"PYTHON={sys.executable}"]
-        with tempfile.TemporaryFile("w+") as printed:
+        with log.open("w") as printed:
             process = subprocess.Popen(
                 command, cwd=REPOSITORY, stdin=subprocess.DEVNULL, stdout=printed, stderr=subprocess.STDOUT, start_new_session=True
             )
             while process.poll() is None:
                 time.sleep(0.2)
-                printed.seek(0)
-                if stop is not None and MID_UP.search(printed.read()):
+                if stop is not None and MID_UP.search(log.read_text()):
                     os.killpg(process.pid, stop)
                     process.wait()
-            printed.seek(0)
-            return Ended(process.returncode, printed.read())
+        self.say(f"make up, {title}: ended with {process.returncode}")
+        return Ended(process.returncode, log.read_text())
 
     def take_down(self) -> Ended:
         """`make down`, once."""

@@ -58,6 +58,20 @@ def test_a_process_id_that_another_program_got_since_is_not_the_lab(tmp_path: Pa
     assert sandbox.running() is not None
 
 
+def test_a_stray_that_runs_from_the_labs_folder_is_ended_with_its_children_and_nothing_else(tmp_path: Path) -> None:
+    script = tmp_path / "plugin"
+    script.write_text("#!/bin/sh\nsleep 60\n")
+    script.chmod(0o755)
+    with subprocess.Popen([str(script)]) as stray, subprocess.Popen(["sleep", "60"]) as other:
+        while not (children := [pid.name for pid in Path("/proc").glob("[0-9]*") if sandbox._stat(pid.name)[1:2] == [str(stray.pid)]]):
+            pass
+        sandbox.end_strays(tmp_path)
+        assert stray.wait() == -9
+        assert other.poll() is None
+        other.kill()
+    assert not sandbox._start_time(int(children[0]))
+
+
 def test_no_daemon_has_a_secret_among_its_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(daemons, "administrator", lambda: ("ACCESS", "SECRET"))
     net = network()
