@@ -22,7 +22,7 @@ def _lab_on_path(request: pytest.FixtureRequest) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         environment = lab.environment()
         # not the lab's own stack, backend or passphrase: a test names the stack that it means
-        for name in ("PATH", "KUBECONFIG", "AWS_SHARED_CREDENTIALS_FILE", "PULUMI_HOME", "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"):
+        for name in ("PATH", "KUBECONFIG", "PULUMI_HOME", "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"):
             if name in environment:
                 patch.setenv(name, environment[name])
         yield

@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 from pymilvus import MilvusClient  # type: ignore[import-untyped]  # pymilvus has no types
 
 from lab import project
+from lab.daemons import administrator
 from lab.errors import LabError
 from lab.places import PKI, network
 from tests.e2e.lab import Ended, Lab
@@ -37,18 +38,22 @@ class Stack:
         found: dict[str, Any] = json.loads(self.pulumi("stack", "output", "--json").output)
         return found
 
-    def client(self, secret_name: str, service: str = "s3") -> Any:
+    def client(self, secret_name: str) -> Any:
         """Return a boto3 client with the credential that the stack made."""
         secret = self.lab.kubectl("-n", self.outputs()["namespace"], "get", "secret", secret_name)["data"]
-        key, value = (base64.b64decode(secret[name]).decode() for name in ("access_key", "secret_key"))
-        return boto3.client(  # type: ignore[call-overload]  # the service is a variable
-            service,
-            endpoint_url=network().s3_endpoint,
-            region_name="us-east-1",
-            aws_access_key_id=key,
-            aws_secret_access_key=value,
-            verify=str(PKI / "store-ca.crt"),
-        )
+        return client(*(base64.b64decode(secret[name]).decode() for name in ("access_key", "secret_key")))
+
+
+def client(access_key: str, secret_key: str) -> Any:
+    """Return a boto3 client of the lab's store."""
+    return boto3.client(
+        "s3",
+        endpoint_url=network().s3_endpoint,
+        region_name="us-east-1",
+        aws_access_key_id=access_key,
+        aws_secret_access_key=secret_key,
+        verify=str(PKI / "store-ca.crt"),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +121,7 @@ def test_milvus_keeps_what_is_flushed_in_its_bucket(stack: Stack) -> None:
 
 
 def test_documents_are_versioned_and_milvus_data_is_not(stack: Stack) -> None:
-    admin = boto3.Session(profile_name="lab-admin").client("s3", endpoint_url=network().s3_endpoint, verify=str(PKI / "store-ca.crt"))
+    admin = client(*administrator())
     outputs = stack.outputs()
     assert admin.get_bucket_versioning(Bucket=outputs["documents_bucket"])["Status"] == "Enabled"
     assert admin.get_bucket_versioning(Bucket=outputs["milvus_bucket"]).get("Status") != "Enabled"
@@ -130,9 +135,7 @@ def test_the_state_holds_no_key_in_plain_text_and_never_the_administrators(stack
     assert not [key for key in keys if key in state or base64.b64encode(key.encode()).decode() in state]
     shown = stack.pulumi("stack", "export", "--show-secrets").output
     assert keys[1] in shown, "the search would have found it"
-    administrator = boto3.Session(profile_name="lab-admin").get_credentials()
-    assert administrator is not None
-    assert administrator.secret_key not in shown
+    assert administrator()[1] not in shown
 
 
 def test_a_passphrase_that_does_not_fit_is_named_with_its_file_and_the_cure(
