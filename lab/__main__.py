@@ -25,7 +25,8 @@ from lab.steps import Steps
 def main() -> int:
     """Run one command and return its exit code."""
     for ending in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ending, _as_interrupt)
+        if signal.getsignal(ending) is not signal.SIG_IGN:  # under nohup a hang-up stays without effect
+            signal.signal(ending, _as_interrupt)
     arguments = _parser().parse_args()
     try:
         code: int = arguments.run(arguments)

@@ -54,7 +54,13 @@ class Lab:
         command = ["make", "up", f"PYTHON={sys.executable}"]
         with log.open("w") as printed:
             process = subprocess.Popen(
-                command, cwd=REPOSITORY, stdin=subprocess.DEVNULL, stdout=printed, stderr=subprocess.STDOUT, start_new_session=True
+                command,
+                cwd=REPOSITORY,
+                stdin=subprocess.DEVNULL,
+                stdout=printed,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=_heed_ctrl_c,  # noqa: PLW1509  no thread of ours holds a lock
             )
             while process.poll() is None:
                 time.sleep(0.2)
@@ -100,6 +106,11 @@ class Lab:
         """Run `pulumi` on a stack with the configuration that the lab keeps for it."""
         chosen = {"PULUMI_OPTION_CONFIG_FILE": str(project.config_file(stack)), "PULUMI_STACK": stack}
         return self.run("pulumi", *arguments, "--stack", stack, environment=chosen)
+
+
+def _heed_ctrl_c() -> None:
+    """Undo what a shell does to a command in the background: it ignores Ctrl-C, and so would all its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def run(command: Sequence[str], environment: Mapping[str, str] | None = None, cwd: Path = REPOSITORY) -> Ended:
