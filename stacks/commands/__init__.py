@@ -1,0 +1,1 @@
+"""What an operator does with an environment besides `pulumi up`, one file a command."""

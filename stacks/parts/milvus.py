@@ -1,0 +1,50 @@
+"""Milvus as the settings ask for it."""
+
+import hashlib
+
+from components.milvus import Chart, Milvus, MilvusArgs
+from components.milvus_values import MilvusShape, MilvusStore
+from components.object_store import ObjectStore
+from components.quantities import Resources
+from components.tenancy import Tenancy
+from components.trust import Trust
+from stacks.settings import Settings
+
+
+def declare(settings: Settings, tenancy: Tenancy, store: ObjectStore, trust: Trust) -> Milvus:
+    """Milvus on the bucket of `store`."""
+    args = MilvusArgs(namespace=tenancy.namespace, chart=chart(settings), shape=_shape(settings), store=_data(settings, store, trust))
+    return Milvus("milvus", args)
+
+
+def chart(settings: Settings) -> Chart:
+    """Which chart installs it."""
+    chosen = settings.milvus
+    return Chart(name=chosen.chart, version=chosen.resolved_chart_version(), repository=chosen.resolved_chart_repository())
+
+
+def _shape(settings: Settings) -> MilvusShape:
+    chosen = settings.milvus
+    return MilvusShape(
+        image=settings.images.milvus,
+        mode=chosen.mode,
+        wal=chosen.wal,
+        etcd=chosen.etcd,
+        resources=Resources(cpu_cores=chosen.cpu_cores, memory_gib=chosen.memory_gib),
+        storage_gib=chosen.storage_gib,
+        storage_class=chosen.storage_class,
+    )
+
+
+def _data(settings: Settings, store: ObjectStore, trust: Trust) -> MilvusStore:
+    ca_pem = settings.object_store.ca_pem
+    return MilvusStore(
+        endpoint=settings.object_store.endpoint,
+        region=settings.object_store.region,
+        bucket=store.bucket,
+        root_path=settings.milvus.root_path,
+        secret_name=store.secret_name,
+        credential_generation=store.credential_generation,
+        ca_config_map=trust.config_map_name,
+        ca_sha256=hashlib.sha256(ca_pem.encode()).hexdigest() if ca_pem else "",
+    )

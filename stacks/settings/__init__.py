@@ -1,0 +1,78 @@
+"""Typed settings: every one, its default, its reason, an example; one file a group. The only reader of the stack's configuration.
+
+Refuses an unknown key, since a typing error would be silence; and a key or a password anywhere, since there is no field for one.
+Everything is checked before anything is created.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+from pydantic import Field, ValidationError, model_validator
+
+from stacks import problems
+from stacks.names import Namespace, require_bucket_name
+from stacks.settings.group import Group
+from stacks.settings.images import ImageSettings
+from stacks.settings.milvus import MilvusSettings
+from stacks.settings.models import EmbeddingSettings, LlmSettings
+from stacks.settings.object_store import ObjectStoreSettings
+from stacks.settings.tenancy import QuotaSettings
+
+PROJECT = "milvus-x10000"
+
+
+class Settings(Group):
+    """One environment."""
+
+    namespace: Namespace = Field(default="rag", description="namespace that the stack makes and owns", examples=["rag"])
+    images: ImageSettings = Field(description="what runs", examples=['\'{"milvus": "..."}\''])
+    object_store: ObjectStoreSettings = Field(description="the S3 store", examples=['\'{"endpoint": "https://..."}\''])
+    milvus: MilvusSettings = Field(default=MilvusSettings(), description="the vector database", examples=["'{\"memory_gib\": 16}'"])
+    embedding: EmbeddingSettings = Field(
+        default=EmbeddingSettings(), description="the embedding service", examples=["'{\"dimension\": 256}'"]
+    )
+    llm: LlmSettings = Field(default=LlmSettings(), description="the LLM service", examples=["'{\"context_tokens\": 4096}'"])
+    quota: QuotaSettings | None = Field(
+        default=None, description="limit of the namespace", examples=['\'{"cpu_cores": 16, "memory_gib": 64}\'']
+    )
+
+    @property
+    def milvus_bucket(self) -> str:
+        """Name of Milvus's own bucket."""
+        chosen = self.object_store.milvus_bucket
+        return chosen if chosen is not None else f"{self.namespace}-milvus"
+
+    @property
+    def documents_bucket(self) -> str:
+        """Name of the bucket of the originals."""
+        chosen = self.object_store.documents_bucket
+        return chosen if chosen is not None else f"{self.namespace}-documents"
+
+    @model_validator(mode="after")
+    def _two_buckets(self) -> "Settings":
+        for bucket in (self.milvus_bucket, self.documents_bucket):
+            require_bucket_name(bucket)
+        if self.milvus_bucket == self.documents_bucket:
+            raise ValueError(f"both buckets are {self.milvus_bucket!r}: Milvus deletes every object that it does not know, documents too")
+        return self
+
+
+def load() -> Settings:
+    """Read the settings of the stack that runs; SettingsError with every problem at once."""
+    return parse(pulumi.runtime.config.CONFIG.get() or pulumi.runtime.get_config_env())
+
+
+def parse(configuration: Mapping[str, Any]) -> Settings:
+    """Read settings from the raw configuration, in which Pulumi has made every object a JSON text."""
+    prefix = f"{PROJECT}:"
+    raw = {key.removeprefix(prefix): _value(value) for key, value in configuration.items() if key.startswith(prefix)}
+    try:
+        return Settings.model_validate(raw)
+    except ValidationError as error:
+        raise problems.explain(error, Settings, PROJECT) from None
+
+
+def _value(text: Any) -> Any:  # noqa: ANN401  a configuration value has any type
+    return json.loads(text) if isinstance(text, str) and text.startswith(("{", "[")) else text

@@ -1,0 +1,14 @@
+"""What is run: image references."""
+
+from pydantic import Field
+
+from stacks.names import Image
+from stacks.settings.group import Group
+
+
+class ImageSettings(Group):
+    """Images; what may be run is the operator's decision, so none has a default."""
+
+    milvus: Image = Field(description="image of Milvus", examples=["registry.example.net/milvusdb/milvus:v2.6.15"])
+    embedding: Image = Field(description="image of the embedding service", examples=["registry.example.net/embedding:1.2.0"])
+    llm: Image = Field(description="image of the LLM service", examples=["registry.example.net/llm:1.2.0"])
