@@ -165,7 +165,7 @@ def end_strays(folder: Path) -> None:
     commands = {path.parent.name: path for path in Path("/proc").glob("[0-9]*/cmdline")}
     strays = {pid for pid, path in commands.items() if _runs_from(folder, _words(path))}
     children = {pid for pid in commands if _stat(pid)[1:2] and _stat(pid)[1] in strays}
-    for pid in strays | children:
+    for pid in (*strays, *children):  # a parent first, so that it cannot act on the end of its child
         with contextlib.suppress(ProcessLookupError):
             os.kill(int(pid), signal.SIGKILL)
 
