@@ -1,6 +1,8 @@
 # Names for commands; what they do is in lab/ and validation/.
 PYTHON ?= python3
-.PHONY: help up down env check test clean-cache lock
+.PHONY: help up down env check test clean-cache lock values
+
+STACKS = @$(PYTHON) -m lab venv >&2 && .venv/bin/python -m stacks
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -30,3 +32,6 @@ clean-cache: ## remove tools, images and virtual environments
 
 lock: ## renew requirements.lock from requirements.in
 	.venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --python-version 3.11 --universal requirements.in -o requirements.lock
+
+values: ## the chart's values of an environment, as YAML and nothing else: make -s values ENV=prod
+	$(STACKS) values $(ENV)

@@ -1,1 +1,23 @@
-"""What an operator does with an environment besides `pulumi up`, one file a command."""
+"""The operator's commands, one file each: a module docstring, which is its help, and `run`."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from stacks import environments
+from stacks.environments import Environment
+
+EnvironmentName = Annotated[str, typer.Argument(help="Environment: NAME of stacks/Pulumi.NAME.yaml.", metavar="ENVIRONMENT")]
+
+
+def chosen(name: str) -> Environment:
+    """Return the environment; say on standard error when parts of it are only examples."""
+    found = environments.load(name)
+    if found.example:
+        print(
+            f"note: addresses and images of {name!r} are the examples of stacks/example.{name}.yaml; "
+            'for the real ones, in a shell of the lab: eval "$(make -s env)"',
+            file=sys.stderr,
+        )
+    return found

@@ -1,0 +1,47 @@
+"""The operator's commands: what a stack would declare and with which values, without a cluster; one file a command in stacks/commands.
+
+Standard output carries the result and nothing else; notes and errors go to standard error.
+"""
+
+import sys
+
+import typer
+
+from stacks.commands import values
+from stacks.problems import SettingsError
+
+WRONG_USAGE = 2
+_HELP = """Look at an environment before, and after, `pulumi up`.
+
+Every command takes the name of an environment: one of stacks/Pulumi.<name>.yaml. `make` has the same names: `make values ENV=prod`.
+
+Exit codes: 0 done, 1 a rule is violated or something is wrong with what was looked at, 2 wrong usage or settings,
+4 a registry, a repository or the cluster does not answer as it should.
+
+Examples:
+
+    python -m stacks values prod > values.yaml; helm template milvus CHART --values values.yaml
+"""
+
+app = typer.Typer(help=_HELP, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+
+
+@app.callback()
+def _operator() -> None:
+    pass
+
+
+app.command("values", help=values.__doc__)(values.run)
+
+
+def main() -> None:
+    """Run one command; wrong settings are the user's to read, without a traceback."""
+    try:
+        app(prog_name="python -m stacks")
+    except SettingsError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(WRONG_USAGE)
+
+
+if __name__ == "__main__":
+    main()

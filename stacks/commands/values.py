@@ -1,0 +1,21 @@
+"""Print the values that the Milvus chart gets, as YAML on standard output and nothing else.
+
+What only a running system knows is a placeholder such as `<known after pulumi up>`; there is never a key among the values.
+
+For example:
+
+    python -m stacks values prod > values.yaml
+
+    python -m stacks values prod | helm template milvus CHART --namespace rag --values -
+"""
+
+import yaml
+
+from stacks import release
+from stacks.commands import EnvironmentName, chosen
+
+
+def run(environment: EnvironmentName) -> None:
+    """Print the chart values of one environment."""
+    found = chosen(environment)
+    print(yaml.safe_dump(release.of(found).values, sort_keys=True), end="")

@@ -1,0 +1,112 @@
+"""What a stack declares, found by running its program against a recording monitor: no engine, no plugin, no cluster, no store.
+
+Owns the placeholders: a secret is never known here, and what only a running system can answer (an id, a generation) is said to be so.
+Refuses a program that asks a provider a question, since the answer would have to be invented.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+from pulumi.output import Unknown
+from pulumi.runtime import mocks, rpc
+
+from stacks.problems import SettingsError
+
+SECRET = "<secret>"  # noqa: S105  says that there is one
+UNKNOWN = "<known after pulumi up>"
+_PROJECT = "milvus-x10000"
+_STACK_TYPE = "pulumi:pulumi:Stack"
+_PICKLED_PROVIDER = "__provider"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declared:
+    """One resource, as the program asks for it."""
+
+    type: str
+    """Pulumi's token, such as `kubernetes:apps/v1:Deployment`."""
+    name: str
+    """Logical name."""
+    custom: bool
+    """Made by a provider; False for a component, which is only a frame."""
+    inputs: Mapping[str, Any]
+    """Plain data, with placeholders."""
+    protect: bool
+    """Neither `destroy` nor a replacement may delete it."""
+    retain: bool
+    """Stays when the stack is destroyed."""
+
+
+def declare(stack: str, program: Callable[[], Any]) -> list[Declared]:
+    """Run `program` as `pulumi preview` of the stack would, and return what it declares, sorted by type and name.
+
+    Raises SettingsError for a program that needs an answer of a provider.
+    """
+    monitor = _Monitor(_Answers())
+    pulumi.runtime.set_mocks(monitor.mocks, project=_PROJECT, stack=stack, preview=True, monitor=monitor)
+
+    @pulumi.runtime.test  # type: ignore[untyped-decorator]  # Pulumi's mocks have no types here
+    def run() -> None:
+        program()
+
+    run()
+    return sorted(monitor.found, key=lambda item: (item.type, item.name))
+
+
+class _Monitor(mocks.MockMonitor):
+    """Remembers every registration."""
+
+    def __init__(self, answers: pulumi.runtime.Mocks) -> None:
+        super().__init__(answers)
+        self.found: list[Declared] = []
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: ANN401, N802  gRPC's name and types
+        if request.type != _STACK_TYPE:
+            self.found.append(
+                Declared(
+                    type=request.type,
+                    name=request.name,
+                    custom=request.custom,
+                    inputs=_inputs(request),
+                    protect=request.protect,
+                    retain=request.retainOnDelete,
+                )
+            )
+        return super().RegisterResource(request)  # type: ignore[no-untyped-call]  # as above
+
+
+class _Answers(pulumi.runtime.Mocks):
+    """Answers with the inputs, as a provider does in a preview; an object of Kubernetes also gets a placeholder for its uid."""
+
+    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        metadata = args.inputs.get("metadata")
+        if not isinstance(metadata, Mapping):
+            return f"{args.name}-id", args.inputs
+        return f"{args.name}-id", {**args.inputs, "metadata": {**metadata, "uid": f"<uid of {args.name}>"}}
+
+    def call(self, args: pulumi.runtime.MockCallArgs) -> Any:  # noqa: ANN401  Pulumi's own type
+        raise SettingsError(f"the program asks {args.token}, which only a running provider can answer: use `pulumi preview` instead")
+
+
+def _inputs(request: Any) -> dict[str, Any]:  # noqa: ANN401  gRPC's type
+    found = rpc.deserialize_properties(request.object, keep_unknowns=True)
+    return {key: _plain(value) for key, value in found.items() if key != _PICKLED_PROVIDER}
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401  plain data of any shape
+    if rpc.is_rpc_secret(value):
+        return _hidden(rpc.unwrap_rpc_secret(value))
+    if isinstance(value, Unknown):
+        return UNKNOWN
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _hidden(value: Any) -> Any:  # noqa: ANN401  as above
+    """Keep the keys of a secret group: which keys a Secret has is no secret."""
+    return {str(key): _hidden(item) for key, item in value.items()} if isinstance(value, Mapping) else SECRET
