@@ -29,5 +29,6 @@ def declare(
         owner=pulumi.Output.format("{0}/{1}/{2}", PROJECT, pulumi.get_stack(), tenancy.uid),
         namespace=tenancy.namespace,
         retain=chosen.on_destroy == "retain",
+        generations=chosen.generations,
     )
     return ObjectStore(name, args)

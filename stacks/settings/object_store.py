@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from components.generations import Generations
 from stacks.names import BucketName, CaFile, Endpoint, YamlText
 from stacks.settings.group import Group
 
@@ -29,6 +30,26 @@ class ObjectStoreSettings(Group):
     on_destroy: Literal["retain", "delete"] = Field(
         default="retain", description="what `pulumi destroy` does with buckets and their objects", examples=["retain"]
     )
+
+    credential_generation: int = Field(
+        default=1, ge=1, le=1_000_000, description="raise it by one for a new key beside the old one; pods are rolled to it", examples=[2]
+    )
+    revoked_generation: int = Field(
+        default=0,
+        ge=0,
+        description="keys up to this generation are refused by the store; raise it once the new key is in use",
+        examples=[1],
+    )
+
+    @property
+    def generations(self) -> Generations:
+        """Which credentials are valid."""
+        return Generations(current=self.credential_generation, revoked=self.revoked_generation)
+
+    @model_validator(mode="after")
+    def _two_keys_at_most(self) -> "ObjectStoreSettings":
+        _ = self.generations
+        return self
 
     @property
     def ca_pem(self) -> str:

@@ -6,6 +6,7 @@ import pulumi
 import pytest
 
 from components.embedding import Embedding, EmbeddingArgs
+from components.generations import Generations
 from components.llm import Llm, LlmArgs
 from components.milvus import Chart, Milvus, MilvusArgs
 from components.milvus_values import MilvusShape, MilvusStore
@@ -22,7 +23,14 @@ SMALL = Resources(cpu_cores=0.1, memory_gib=0.5)
 ENDPOINT = "https://10.0.0.5:9000"
 STORE = Store(endpoint=ENDPOINT, iam_endpoint=ENDPOINT, region="us-east-1", ca_pem="", admin_profile="admin")
 OBJECT_STORE = ObjectStoreArgs(
-    store=STORE, bucket="rag-milvus", versioned=False, permissions=policy.MILVUS, owner="p/s/u", namespace="rag", retain=True
+    store=STORE,
+    bucket="rag-milvus",
+    versioned=False,
+    permissions=policy.MILVUS,
+    owner="p/s/u",
+    namespace="rag",
+    retain=True,
+    generations=Generations(),
 )
 DATA = MilvusStore(
     endpoint=ENDPOINT,

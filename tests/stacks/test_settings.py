@@ -78,6 +78,8 @@ WRONG: list[tuple[str, Any, str]] = [
     ("object_store.milvus_bucket", "my.bucket", "no safe bucket name"),
     ("object_store.documents_bucket", "12345", "turns it into something else"),
     ("object_store.on_destroy", "keep", "should be 'retain' or 'delete'"),
+    ("object_store.credential_generation", 0, "greater than or equal to 1"),
+    ("object_store.revoked_generation", -1, "greater than or equal to 0"),
     ("milvus.mode", "huge", "should be 'standalone'"),
     ("milvus.wal", "kafkaesque", "should be 'woodpecker' or 'rocksmq'"),
     ("milvus.etcd", "none", "should be 'bundled' or 'embedded'"),
@@ -175,6 +177,13 @@ def test_one_bucket_for_both_is_refused_since_milvus_deletes_what_it_does_not_kn
     buckets = {"milvus_bucket": "one-for-all", "documents_bucket": "one-for-all"}
     with pytest.raises(SettingsError, match="Milvus deletes every object that it does not know"):
         parse(configuration({**GOOD, "object_store": {**GOOD["object_store"], **buckets}}))
+
+
+@pytest.mark.parametrize(("current", "revoked", "why"), [(1, 1, "is in use"), (3, 0, "revoke up to 1 first")])
+def test_a_rotation_that_would_cut_off_milvus_or_keep_three_keys_is_refused(current: int, revoked: int, why: str) -> None:
+    numbers = {"credential_generation": current, "revoked_generation": revoked}
+    with pytest.raises(SettingsError, match=why):
+        parse(configuration({**GOOD, "object_store": {**GOOD["object_store"], **numbers}}))
 
 
 def test_a_namespace_too_long_for_the_buckets_that_it_names_is_refused() -> None:
