@@ -1,6 +1,6 @@
 # Names for commands; what they do is in lab/ and validation/.
 PYTHON ?= python3
-.PHONY: help up down env check test clean-cache lock values
+.PHONY: help up down env check test clean-cache lock values render
 
 STACKS = @$(PYTHON) -m lab venv >&2 && .venv/bin/python -m stacks
 
@@ -35,3 +35,6 @@ lock: ## renew requirements.lock from requirements.in
 
 values: ## the chart's values of an environment, as YAML and nothing else: make -s values ENV=prod
 	$(STACKS) values $(ENV)
+
+render: ## every object of an environment as one file in build/render/ENV: make render ENV=prod
+	$(STACKS) render $(ENV)

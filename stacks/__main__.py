@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from stacks.commands import values
+from stacks.commands import render, values
 from stacks.problems import SettingsError
 
 WRONG_USAGE = 2
@@ -21,6 +21,8 @@ Exit codes: 0 done, 1 a rule is violated or something is wrong with what was loo
 Examples:
 
     python -m stacks values prod > values.yaml; helm template milvus CHART --values values.yaml
+
+    python -m stacks render prod; ls build/render/prod/*
 """
 
 app = typer.Typer(help=_HELP, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
@@ -31,7 +33,8 @@ def _operator() -> None:
     pass
 
 
-app.command("values", help=values.__doc__)(values.run)
+for command in (values, render):
+    app.command(command.__name__.rpartition(".")[2], help=command.__doc__)(command.run)
 
 
 def main() -> None:

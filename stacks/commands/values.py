@@ -9,13 +9,12 @@ For example:
     python -m stacks values prod | helm template milvus CHART --namespace rag --values -
 """
 
-import yaml
-
 from stacks import release
 from stacks.commands import EnvironmentName, chosen
+from stacks.dump import dump
 
 
 def run(environment: EnvironmentName) -> None:
     """Print the chart values of one environment."""
     found = chosen(environment)
-    print(yaml.safe_dump(release.of(found).values, sort_keys=True), end="")
+    print(dump(release.of(found).values), end="")

@@ -1,0 +1,136 @@
+"""Every object of a stack as plain manifests, without cluster and network: what the program declares, and what Helm makes of the release.
+
+A chart that is at hand (a directory, an archive, an archive that `make pin` or Helm has downloaded) is rendered by `helm template`;
+else only the release itself is there, and a note says what is missing and how to get it.
+"""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from stacks import release
+from stacks.declared import Declared
+from stacks.dump import dump
+from stacks.environments import Environment
+from stacks.problems import SettingsError
+from stacks.release import Release
+
+CHARTS = Path("build/charts")
+"""Where `make pin` keeps the chart that it computed a checksum of."""
+
+_KUBERNETES = "kubernetes:"
+_COMPAT = "compat"  # the SDK's own note to the plugin, no setting of ours
+
+
+@dataclass(frozen=True, kw_only=True)
+class Object:
+    """One object: of the cluster, or of another provider, such as a bucket."""
+
+    origin: str
+    """`stack`, or `chart` for what Helm renders."""
+    type: str
+    """Pulumi's token; "" for what Helm renders."""
+    logical_name: str
+    """Pulumi's name; the object's own for what Helm renders."""
+    manifest: Mapping[str, Any]
+    """With apiVersion and kind if it is one of the cluster; else the inputs of the provider."""
+    protect: bool = False
+    """Neither `destroy` nor a replacement may delete it."""
+    retain: bool = False
+    """Stays when the stack is destroyed."""
+
+    @property
+    def kind(self) -> str:
+        """Kind of Kubernetes, or the last word of Pulumi's token."""
+        return str(self.manifest.get("kind", self.type.rpartition(":")[2]))
+
+    @property
+    def path(self) -> Path:
+        """File name that is the same in every run, and different for every object."""
+        metadata: Mapping[str, Any] = self.manifest.get("metadata", {})
+        parts = (self.kind, metadata.get("namespace", ""), metadata.get("name", self.logical_name))
+        return Path(self.origin) / (".".join(re.sub(r"[^-A-Za-z0-9]+", "-", str(part)) for part in parts if part).lower() + ".yaml")
+
+    @property
+    def text(self) -> str:
+        """The file: what Pulumi knows of it as a comment, and the manifest."""
+        marks = [word for word, is_set in (("protected", self.protect), ("retained", self.retain)) if is_set]
+        head = f"# {', '.join([f'{self.type} {self.logical_name}', *marks])}\n" if self.type else ""
+        return head + dump(dict(self.manifest))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Objects:
+    """All of them, and what could not be rendered."""
+
+    found: list[Object]
+    notes: list[str] = field(default_factory=list)
+
+
+def of(environment: Environment) -> Objects:
+    """Render everything that the environment declares."""
+    declared = [item for item in release.declared(environment) if item.custom]
+    stack = [_object(item) for item in declared]
+    releases = [release.from_inputs(item) for item in declared if item.type == release.TYPE]
+    notes: list[str] = []
+    chart = [rendered for each in releases for rendered in _from_chart(each, notes)]
+    return Objects(found=sorted([*stack, *chart], key=lambda item: item.path), notes=notes)
+
+
+def _object(item: Declared) -> Object:
+    manifest = {key: value for key, value in item.inputs.items() if key != _COMPAT}
+    return Object(origin="stack", type=item.type, logical_name=item.name, manifest=manifest, protect=item.protect, retain=item.retain)
+
+
+def _from_chart(asked: Release, notes: list[str]) -> Iterator[Object]:
+    chart = chart_at_hand(asked)
+    if chart is None:
+        notes.append(
+            f"the objects of the chart {asked.chart} {asked.version} are not among them, only the release with its values: "
+            f"the chart is not on this machine; get it once: helm pull {_pull_arguments(asked)} --destination {CHARTS}"
+        )
+    elif shutil.which("helm") is None:
+        notes.append("the objects of the chart are not among them, only the release with its values: there is no helm on PATH")
+    else:
+        for manifest in template(asked, chart):
+            yield Object(origin="chart", type="", logical_name=str(manifest["metadata"]["name"]), manifest=manifest)
+
+
+def _pull_arguments(asked: Release) -> str:
+    source = f"--repo {asked.repository} {asked.chart}" if asked.repository is not None else asked.chart
+    return f"{source} --version {asked.version}"
+
+
+def chart_at_hand(asked: Release) -> Path | None:
+    """Where the chart is on this machine; None if it would have to be downloaded."""
+    local = Path(asked.chart)
+    if local.exists() and asked.repository is None:
+        return local
+    archive = f"{asked.chart.rpartition('/')[2]}-{asked.version}.tgz"
+    return next((folder / archive for folder in (CHARTS, *_helm_cache()) if (folder / archive).is_file()), None)
+
+
+def _helm_cache() -> list[Path]:
+    """Where Helm keeps the archives that it downloaded."""
+    if shutil.which("helm") is None:
+        return []
+    said = subprocess.run(["helm", "env", "HELM_REPOSITORY_CACHE"], capture_output=True, text=True, check=False).stdout.strip()
+    return [Path(said)] if said else []
+
+
+def template(asked: Release, chart: Path) -> list[dict[str, Any]]:
+    """Render the chart as Helm does at an install, and return its manifests.
+
+    Raises SettingsError with Helm's own words where the chart refuses the values.
+    """
+    command = ["helm", "template", asked.name, str(chart), "--namespace", asked.namespace, "--values", "-"]
+    ended = subprocess.run(command, input=yaml.safe_dump(asked.values), capture_output=True, text=True, check=False)
+    if ended.returncode != 0:
+        raise SettingsError(f"the chart {chart} refuses the values of this environment: {ended.stderr.strip()}")
+    return [item for item in yaml.safe_load_all(ended.stdout) if item]

@@ -1,0 +1,113 @@
+"""`make render`: every object as one file, the same in every run, without a secret; the chart's objects where the chart is at hand."""
+
+import filecmp
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from stacks import objects
+from stacks.commands import render
+from stacks.environments import Environment
+from stacks.objects import Object, Objects
+from stacks.problems import SettingsError
+from stacks.release import Release
+
+Command = Callable[..., tuple[int, str, str]]
+LAB_CHART = Release(name="milvus", namespace="rag", chart="lab/chart/milvus", version="0.1.0", repository=None, values={})
+OFFICIAL = Release(
+    name="milvus", namespace="rag", chart="milvus", version="0.0.1", repository="https://charts.example.net/milvus", values={}
+)
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+
+
+def test_two_runs_write_the_same_bytes(environment: Environment, command: Command, tmp_path: Path) -> None:
+    for run in ("first", "second"):
+        assert command("render", environment.name, "--out", str(tmp_path / run))[0] == 0
+    written = files(tmp_path / "first")
+    assert files(tmp_path / "second") == written
+    same, different, unreadable = filecmp.cmpfiles(tmp_path / "first", tmp_path / "second", list(map(str, written)), shallow=False)
+    assert (len(same), different, unreadable) == (len(written), [], [])
+
+
+def test_every_object_of_the_cluster_says_what_it_is_and_stands_alone_in_its_file(
+    environment: Environment, command: Command, tmp_path: Path
+) -> None:
+    command("render", environment.name, "--out", str(tmp_path / "out"))
+    for path in (tmp_path / "out" / "stack").iterdir():
+        (manifest,) = yaml.safe_load_all(path.read_text(encoding="utf-8"))
+        if "apiVersion" in manifest:
+            assert manifest["metadata"]["name"]
+    kinds = {path.name.partition(".")[0] for path in (tmp_path / "out" / "stack").iterdir()}
+    assert {"namespace", "networkpolicy", "secret", "bucket", "release", "deployment"} <= kinds
+
+
+def test_a_secret_is_a_placeholder(environment: Environment) -> None:
+    found = [item for item in objects.of(environment).found if item.kind == "Secret" and item.origin == "stack"]
+    assert len(found) >= 2
+    for item in found:
+        assert set(re.findall(r"<[^>]+>", str(item.manifest))) == {"<secret>"}
+
+
+def test_what_was_rendered_before_is_replaced_and_nothing_else_is(tmp_path: Path) -> None:
+    one, other = (_object(name) for name in ("one", "other"))
+    render.write(Objects(found=[one]), tmp_path / "out")
+    render.write(Objects(found=[other]), tmp_path / "out")
+    assert files(tmp_path / "out") == [Path(".rendered"), Path("stack/configmap.rag.other.yaml")]
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").touch()
+    with pytest.raises(SettingsError, match="choose another folder with --out"):
+        render.write(Objects(found=[one]), tmp_path / "mine")
+
+
+def test_two_objects_of_one_name_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"two objects are called stack/configmap\.rag\.one"):
+        render.write(Objects(found=[_object("one"), _object("one")]), tmp_path / "out")
+
+
+def test_a_changed_protection_is_a_changed_file() -> None:
+    assert "protected" in _object("one", protect=True).text
+    assert "protected" not in _object("one").text
+
+
+def test_a_chart_is_at_hand_in_its_folder_or_as_a_downloaded_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert objects.chart_at_hand(LAB_CHART) == Path("lab/chart/milvus")
+    monkeypatch.chdir(tmp_path)
+    assert objects.chart_at_hand(OFFICIAL) is None
+    objects.CHARTS.mkdir(parents=True)
+    (objects.CHARTS / "milvus-0.0.1.tgz").touch()
+    assert objects.chart_at_hand(OFFICIAL) == objects.CHARTS / "milvus-0.0.1.tgz"
+
+
+def test_a_chart_that_is_not_at_hand_is_named_with_the_command_that_gets_it() -> None:
+    notes: list[str] = []
+    assert list(objects._from_chart(OFFICIAL, notes)) == []
+    assert "helm pull --repo https://charts.example.net/milvus milvus --version 0.0.1 --destination build/charts" in notes[0]
+
+
+@pytest.mark.e2e
+def test_the_labs_chart_is_rendered_by_helm(command: Command, tmp_path: Path) -> None:
+    code, _, said = command("render", "lab", "--out", str(tmp_path / "out"))
+    assert (code, "not among them" in said) == (0, False)
+    assert {"deployment.milvus", "service.milvus", "configmap.milvus"} <= {
+        path.name[: -len(".yaml")] for path in (tmp_path / "out" / "chart").iterdir()
+    }
+
+
+@pytest.mark.e2e
+def test_values_that_the_chart_refuses_are_said_with_helms_own_words() -> None:
+    refused = Release(
+        name="milvus", namespace="rag", chart="lab/chart/milvus", version="0.1.0", repository=None, values={"cluster": {"enabled": True}}
+    )
+    with pytest.raises(SettingsError, match="standalone only"):
+        objects.template(refused, Path("lab/chart/milvus"))
+
+
+def _object(name: str, *, protect: bool = False) -> Object:
+    manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "rag"}}
+    return Object(origin="stack", type="kubernetes:core/v1:ConfigMap", logical_name=name, manifest=manifest, protect=protect)
