@@ -30,8 +30,9 @@ test: check ## check, then the end-to-end tests on the lab, which is brought up 
 clean-cache: ## remove tools, images and virtual environments
 	@$(PYTHON) -m lab clean-cache
 
-lock: ## renew requirements.lock from requirements.in
+lock: ## renew requirements.lock, and that of the suite's image, from requirements.in
 	.venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --python-version 3.11 --universal requirements.in -o requirements.lock
+	.venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --python-version 3.11 --universal -c requirements.lock validation/requirements.in -o validation/requirements.lock
 
 values: ## the chart's values of an environment, as YAML and nothing else: make -s values ENV=prod
 	$(STACKS) values $(ENV)

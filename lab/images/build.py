@@ -19,6 +19,7 @@ from lab.steps import Steps
 HERE = Path(__file__).parent
 SERVICES = REPOSITORY / "lab" / "services"
 CORPUS = REPOSITORY / "corpus"
+SUITE_HOME = REPOSITORY / "validation"
 
 BASE_PACKAGES = ("busybox-static", "libc6", "libgcc-s1", "libstdc++6", "tini", "zlib1g")
 PYTHON_PACKAGES = (
@@ -59,6 +60,13 @@ MODELS = Recipe(
     working_dir="/app",
 )
 MODEL_FILE = "/app/model.npz"
+SUITE = Recipe(
+    repository="lab.local/suite",
+    tag="1",
+    entrypoint=("/tini", "--", "/usr/bin/python3.11", "-m", "validation"),
+    environment={"PATH": "/usr/bin:/bin", "PYTHONPATH": "/app:/app/lib", "PYTHONUNBUFFERED": "1"},
+    working_dir="/app",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +94,7 @@ class Builder:
             "coredns": (COREDNS, self._coredns, [self.kubernetes]),
             "milvus": (MILVUS, self._milvus, [self.kubernetes, HERE / "milvus.sh", HERE / "milvus-requirements.lock"]),
             "models": (MODELS, self._models, [*_files(SERVICES), *_files(CORPUS)]),
+            "suite": (SUITE, self._suite, [*_files(SUITE_HOME), *_files(CORPUS)]),
         }[name]
         home = CACHE / "images"
         archive = home / f"{name}-{_key(recipe, sources)}.tar"
@@ -152,6 +161,18 @@ class Builder:
         self.steps.run(["chroot", root, *fit], cure="see the log; the corpus must have more passages than the embedding has dimensions")
         shutil.rmtree(root / "corpus")
 
+    def _suite(self, root: Path) -> None:
+        """Lay out as validation/Containerfile does; compiled, since a pod with a read-only root would compile anew at every start."""
+        self._debian(root, (*BASE_PACKAGES, *PYTHON_PACKAGES))
+        self._wheels(SUITE_HOME / "requirements.lock", root / "app" / "lib")
+        for tests in [path for path in (root / "app" / "lib").rglob("tests") if path.is_dir()]:
+            shutil.rmtree(tests)  # a sixth of the image
+        leave_out = shutil.ignore_patterns("__pycache__", "requirements.*", "Containerfile*")
+        shutil.copytree(SUITE_HOME, root / "app" / "validation", ignore=leave_out)
+        shutil.copytree(CORPUS, root / "app" / "corpus")
+        compiling = ["-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "/app"]
+        self.steps.run(["chroot", root, "/usr/bin/python3.11", *compiling], cure="see the log")
+
     def _debian(self, root: Path, packages: Sequence[str]) -> None:
         """Unpack Debian packages, without running their scripts: these are files, not a system."""
         debs = root / "debs"
@@ -191,7 +212,7 @@ class Builder:
             shutil.rmtree(cache)
 
 
-IMAGES = ("pause", "coredns", "milvus", "models")
+IMAGES = ("pause", "coredns", "milvus", "models", "suite")
 
 
 def milvus_defaults(template: str) -> str:

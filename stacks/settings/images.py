@@ -12,3 +12,8 @@ class ImageSettings(Group):
     milvus: Image = Field(description="image of Milvus", examples=["registry.example.net/milvusdb/milvus:v2.6.15"])
     embedding: Image = Field(description="image of the embedding service", examples=["registry.example.net/embedding:1.2.0"])
     llm: Image = Field(description="image of the LLM service", examples=["registry.example.net/llm:1.2.0"])
+    suite: Image | None = Field(
+        default=None,
+        description="the suite's own image, for the preflight inside the cluster; without it only this machine looks at the store",
+        examples=["registry.example.net/milvus-x10000/suite:1.0.0"],
+    )
