@@ -89,7 +89,12 @@ def machine_facts(net: Network, images: Mapping[str, Image]) -> dict[str, Any]:
     models = images["models"].reference
     return {
         f"{PROJECT}:images": {"milvus": images["milvus"].reference, "suite": images["suite"].reference, "embedding": models, "llm": models},
-        f"{PROJECT}:object_store": {"endpoint": net.s3_endpoint, "iam_endpoint": net.iam_endpoint, "ca_file": str(PKI / "store-ca.crt")},
+        f"{PROJECT}:object_store": {
+            "endpoint": net.s3_endpoint,
+            "iam_endpoint": net.iam_endpoint,
+            "ca_file": str(PKI / "store-ca.crt"),
+            "admin_profile": "lab-admin",
+        },
     }
 
 
@@ -112,12 +117,22 @@ def configure(stack: str, facts: Mapping[str, Any]) -> None:
     target = config_file(stack)
     before = yaml.safe_load(target.read_text()) if target.exists() else {}
     committed = yaml.safe_load((REPOSITORY / "stacks" / f"Pulumi.{STACK}.yaml").read_text())
-    whole = {**committed, "config": merged(committed["config"], facts)}
+    whole = {**committed, "config": _throwaway(merged(committed["config"], facts))}
     if "encryptionsalt" in before:
         whole["encryptionsalt"] = before["encryptionsalt"]
     fresh = target.with_suffix(".new")
     fresh.write_text(yaml.safe_dump(whole, sort_keys=False))
     fresh.replace(target)
+
+
+def _throwaway(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the configuration with both words that let `destroy` delete data, for the buckets that this namespace's stack makes."""
+    store = config[f"{PROJECT}:object_store"]
+    if store.get("on_destroy") != "delete":
+        return dict(config)
+    namespace = config.get(f"{PROJECT}:namespace", "rag")
+    buckets = [store.get(f"{use}_bucket", f"{namespace}-{use}") for use in ("milvus", "documents")]
+    return {**config, f"{PROJECT}:object_store": {**store, "confirm_delete": buckets}}
 
 
 def pulumi(*arguments: str, stack: str = STACK) -> subprocess.CompletedProcess[str]:

@@ -1,6 +1,5 @@
 """The whole system in reading order: a namespace, two buckets, Milvus on one of them, two model services."""
 
-from components.s3 import policy
 from components.trust import Trust, TrustArgs
 from stacks.endpoints import Endpoints
 from stacks.parts import milvus, models, object_store, tenancy
@@ -11,8 +10,8 @@ def build(settings: Settings) -> Endpoints:
     """Declare everything that the settings ask for."""
     frame = tenancy.declare(settings)
     trust = Trust("object-store-ca", TrustArgs(namespace=frame.namespace, ca_pem=settings.object_store.ca_pem))
-    milvus_store = object_store.declare("milvus-store", settings, frame, settings.milvus_bucket, policy.MILVUS, versioned=False)
-    documents_store = object_store.declare("documents-store", settings, frame, settings.documents_bucket, policy.DOCUMENTS, versioned=True)
+    milvus_store = object_store.for_milvus(settings, frame)
+    documents_store = object_store.for_documents(settings, frame)
     database = milvus.declare(settings, frame, milvus_store, trust)
     embedding = models.embedding(settings, frame)
     llm = models.llm(settings, frame)

@@ -15,7 +15,10 @@ NAMESPACE_UID = "0b1c2d3e"
 SECRET_KEY = "made-by-the-store"  # a recognisable value, so that a test can look for it everywhere
 _OUTPUTS: dict[str, dict[str, Any]] = {
     "kubernetes:core/v1:Namespace": {"metadata": {"name": "rag", "uid": NAMESPACE_UID}},
-    "pulumi-python:dynamic/s3:Credential": {"access_key": "AKIATEST", "secret_key": SECRET_KEY, "generation": "g1"},
+    **{
+        f"pulumi-python:dynamic/{driver}:Credential": {"access_key": "AKIATEST", "secret_key": SECRET_KEY, "generation": "g1"}
+        for driver in ("s3", "existing")
+    },
 }
 
 

@@ -6,7 +6,7 @@
 Every foreseen failure of boto3 becomes one; anything else passes through with its traceback, since it is a defect of ours.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Literal
 
@@ -58,6 +58,24 @@ _BY_EXCEPTION: tuple[tuple[type[Exception], str], ...] = (
     (boto.ConnectionError, _NOT_REACHED),
     (boto.HTTPClientError, _NOT_REACHED),
 )
+_USER_KEY = (
+    "the store refuses the key in the Secret {secret} ({detail}). Cure: put the key that the store's administrator gave you into it."
+)
+_USER_MAY_NOT = (
+    "the key in the Secret {secret} may not do that ({detail}). Cure: ask the store's administrator for s3:ListBucket on the bucket and "
+    "s3:GetObject, s3:PutObject, s3:DeleteObject, s3:AbortMultipartUpload and s3:ListMultipartUploadParts on its objects."
+)
+_NO_BUCKET = (
+    "there is no such bucket ({detail}), and Milvus would wait for it for ever. Cure: have it made, or name the right one in "
+    "milvus-x10000:object_store.milvus_bucket or .documents_bucket."
+)
+_BY_CODE_FOR_USER = {
+    "InvalidAccessKeyId": _USER_KEY,
+    "SignatureDoesNotMatch": _USER_KEY,
+    "AccessDenied": _USER_MAY_NOT,
+    "NoSuchBucket": _NO_BUCKET,
+    "RequestTimeTooSkewed": _CLOCK,
+}
 _NO_API = {
     "S3": "no S3 API answers there ({detail}). Cure: set milvus-x10000:object_store.endpoint to the address of the S3 API.",
     "IAM": "no IAM API answers there ({detail}). Cure: set milvus-x10000:object_store.iam_endpoint to the address of the IAM API.",
@@ -66,12 +84,25 @@ _NO_API = {
 
 @contextmanager
 def explained(store: Store, service: Literal["S3", "IAM"], action: str) -> Iterator[None]:
-    """Turn a foreseen failure of `action` into a StoreError."""
+    """Turn a foreseen failure of `action`, by the administrator, into a StoreError."""
     endpoint = store.endpoint if service == "S3" else store.iam_endpoint
+    with _explained(endpoint, service, action, _BY_CODE, {"profile": store.admin_profile}):
+        yield
+
+
+@contextmanager
+def explained_for_user(endpoint: str, action: str, secret: str) -> Iterator[None]:
+    """Turn a foreseen failure of `action`, with the key in the Kubernetes Secret `secret`, into a StoreError."""
+    with _explained(endpoint, "S3", action, _BY_CODE_FOR_USER, {"secret": secret}):
+        yield
+
+
+@contextmanager
+def _explained(endpoint: str, service: str, action: str, by_code: Mapping[str, str], words: Mapping[str, str]) -> Iterator[None]:
     try:
         yield
     except (boto.BotoCoreError, boto.ClientError, ResponseParserError) as error:
-        cause = _cause(service, {"profile": store.admin_profile, "endpoint": endpoint, "detail": str(error)}, error)
+        cause = _cause(service, {**words, "endpoint": endpoint, "detail": str(error)}, error, by_code)
         if cause is None:
             raise
         raise StoreError(f"{endpoint}: cannot {action}: {cause}") from None
@@ -82,19 +113,19 @@ def code(error: boto.ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
-def _cause(service: str, words: dict[str, str], error: Exception) -> str | None:
+def _cause(service: str, words: dict[str, str], error: Exception, by_code: Mapping[str, str]) -> str | None:
     if isinstance(error, boto.ClientError):
-        return _cause_of_answer(service, words, error)
+        return _cause_of_answer(service, words, error, by_code)
     if isinstance(error, ResponseParserError):
         return _NO_API[service].format(**words)
     return next((text.format(**words) for kind, text in _BY_EXCEPTION if isinstance(error, kind)), None)
 
 
-def _cause_of_answer(service: str, words: dict[str, str], error: boto.ClientError) -> str:
+def _cause_of_answer(service: str, words: dict[str, str], error: boto.ClientError, by_code: Mapping[str, str]) -> str:
     status = str(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", ""))
     message = error.response.get("Error", {}).get("Message", "")
     described = {**words, "detail": f"{code(error)}: {message}"}
-    if text := _BY_CODE.get(code(error)):
+    if text := by_code.get(code(error)):
         return text.format(**described)
     if code(error) in {"", "Unknown", status}:
         return _NO_API[service].format(**{**words, "detail": f"HTTP {status}"})

@@ -1,17 +1,17 @@
 """Where a store is and who administers it; opened with boto3 when a provider runs.
 
-Owns the connection: path-style addresses, signing with SigV4, a private CA, few and short retries. The administrator's key is in
+The administrator's key is in
 none of this: `admin_profile` names an entry of the AWS credentials file of whoever runs Pulumi, and boto3 reads it at run time.
 """
 
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import boto3
-from botocore.config import Config
+
+from components.s3.client import configuration, verifying
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
 
 OWNER_TAG = "milvus-x10000/owner"
 """Tag on every bucket and user that is ours: project/stack/uid of the namespace."""
-
-_TRIES = 3
-_CONNECT_TIMEOUT_S = 5
-_READ_TIMEOUT_S = 60
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,36 +48,14 @@ class Store:
     @contextmanager
     def s3(self) -> Iterator["S3Client"]:
         """S3 API, as the administrator."""
-        with self._verify() as verify:
-            yield self._session().client("s3", endpoint_url=self.endpoint, verify=verify, config=_config())
+        with verifying(self.ca_pem) as verify:
+            yield self._session().client("s3", endpoint_url=self.endpoint, verify=verify, config=configuration())
 
     @contextmanager
     def iam(self) -> Iterator["IAMClient"]:
         """IAM API, as the administrator."""
-        with self._verify() as verify:
-            yield self._session().client("iam", endpoint_url=self.iam_endpoint, verify=verify, config=_config())
+        with verifying(self.ca_pem) as verify:
+            yield self._session().client("iam", endpoint_url=self.iam_endpoint, verify=verify, config=configuration())
 
     def _session(self) -> boto3.Session:
         return boto3.Session(profile_name=self.admin_profile, region_name=self.region)
-
-    @contextmanager
-    def _verify(self) -> Iterator[str | bool]:
-        if not self.ca_pem:
-            yield True
-            return
-        with tempfile.NamedTemporaryFile("w", suffix=".pem") as bundle:
-            bundle.write(self.ca_pem)
-            bundle.flush()
-            yield bundle.name
-
-
-def _config() -> Config:
-    return Config(
-        signature_version="v4",
-        s3={"addressing_style": "path"},
-        retries={"mode": "standard", "total_max_attempts": _TRIES},
-        connect_timeout=_CONNECT_TIMEOUT_S,
-        read_timeout=_READ_TIMEOUT_S,
-        request_checksum_calculation="when_required",  # not every store knows the trailing checksums that boto3 sends by default
-        response_checksum_validation="when_required",
-    )

@@ -2,18 +2,60 @@
 
 import pulumi
 
-from components.object_store import ObjectStore, ObjectStoreArgs
-from components.s3 import policy
+from components.bucket_options import BucketOptions, Lock
+from components.existing.credential import Place
+from components.existing.driver import ExistingDriver
+from components.object_store import ObjectStore
+from components.s3.driver import S3Driver
+from components.s3.policy import DOCUMENTS, MILVUS
 from components.s3.store import Store
+from components.store_driver import ObjectStoreArgs, StoreDriver
 from components.tenancy import Tenancy
 from stacks.settings import PROJECT, Settings
+from stacks.settings.object_store import ExistingSettings, ObjectStoreSettings, S3Settings
+from stacks.settings.stores import MadeStoreSettings
 
 
-def declare(
-    name: str, settings: Settings, tenancy: Tenancy, bucket: str, permissions: policy.Permissions, *, versioned: bool
-) -> ObjectStore:
-    """Mark bucket and user with the namespace's uid: a stack of the same name elsewhere, or after a lost cluster, is another owner."""
+def for_milvus(settings: Settings, tenancy: Tenancy) -> ObjectStore:
+    """Milvus's own: unversioned and unlocked, since its garbage collection has to delete."""
     chosen = settings.object_store
+    driver = _driver(chosen, chosen.milvus_secret if isinstance(chosen, ExistingSettings) else "")
+    args = _args(settings, tenancy, driver, documents=False)
+    return ObjectStore("milvus-store", args)
+
+
+def for_documents(settings: Settings, tenancy: Tenancy) -> ObjectStore:
+    """The originals: versioned, and locked where the settings say so."""
+    chosen = settings.object_store
+    driver = _driver(chosen, chosen.documents_secret if isinstance(chosen, ExistingSettings) else "")
+    args = _args(settings, tenancy, driver, documents=True)
+    return ObjectStore("documents-store", args)
+
+
+def _args(settings: Settings, tenancy: Tenancy, driver: StoreDriver, *, documents: bool) -> ObjectStoreArgs:
+    """Mark bucket and user with the namespace's uid: a stack of the same name elsewhere, or after a lost cluster, is another owner."""
+    return ObjectStoreArgs(
+        driver=driver,
+        bucket=settings.documents_bucket if documents else settings.milvus_bucket,
+        options=_options(settings.object_store, documents=documents),
+        permissions=DOCUMENTS if documents else MILVUS,
+        owner=pulumi.Output.format("{0}/{1}/{2}", PROJECT, pulumi.get_stack(), tenancy.uid),
+        namespace=tenancy.namespace,
+        retain=not settings.object_store.deletes,
+        generations=settings.object_store.generations,
+    )
+
+
+def _driver(chosen: ObjectStoreSettings, secret: str) -> StoreDriver:
+    if isinstance(chosen, ExistingSettings):
+        place = Place(
+            endpoint=chosen.endpoint,
+            region=chosen.region,
+            ca_pem=chosen.ca_pem,
+            secret_namespace=chosen.secret_namespace,
+            secret_name=secret,
+        )
+        return ExistingDriver(place)
     store = Store(
         endpoint=chosen.endpoint,
         iam_endpoint=chosen.iam_endpoint,
@@ -21,14 +63,16 @@ def declare(
         ca_pem=chosen.ca_pem,
         admin_profile=chosen.admin_profile,
     )
-    args = ObjectStoreArgs(
-        store=store,
-        bucket=bucket,
-        versioned=versioned,
-        permissions=permissions,
-        owner=pulumi.Output.format("{0}/{1}/{2}", PROJECT, pulumi.get_stack(), tenancy.uid),
-        namespace=tenancy.namespace,
-        retain=chosen.on_destroy == "retain",
-        generations=chosen.generations,
+    return S3Driver(store)
+
+
+def _options(chosen: ObjectStoreSettings, *, documents: bool) -> BucketOptions:
+    if not isinstance(chosen, MadeStoreSettings):
+        return BucketOptions(versioned=documents)
+    lock = chosen.documents_lock if documents else None
+    return BucketOptions(
+        versioned=documents,
+        tags=chosen.tags,
+        lock=Lock(mode=lock.mode, days=lock.days) if lock is not None else None,
+        encryption=chosen.encryption if isinstance(chosen, S3Settings) else None,
     )
-    return ObjectStore(name, args)

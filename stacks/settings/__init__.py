@@ -58,6 +58,23 @@ class Settings(Group):
             raise ValueError(f"both buckets are {self.milvus_bucket!r}: Milvus deletes every object that it does not know, documents too")
         return self
 
+    @model_validator(mode="after")
+    def _data_is_deleted_only_when_told_twice(self) -> "Settings":
+        confirmed, buckets = set(self.object_store.buckets_to_delete), {self.milvus_bucket, self.documents_bucket}
+        wanted = json.dumps(sorted(buckets))
+        if self.object_store.deletes and confirmed != buckets:
+            raise ValueError(
+                f"object_store.on_destroy=delete would let `pulumi destroy` delete both buckets with all their objects, and "
+                f"object_store.confirm_delete names {sorted(confirmed) or 'none of them'}. If it is meant: "
+                f"pulumi config set --path {PROJECT}:object_store.confirm_delete '{wanted}'"
+            )
+        if not self.object_store.deletes and confirmed:
+            raise ValueError(
+                "object_store.confirm_delete is there although nothing is to be deleted: the next change of on_destroy would count as "
+                f"told twice. Remove it: pulumi config rm --path {PROJECT}:object_store.confirm_delete"
+            )
+        return self
+
 
 def load() -> Settings:
     """Read the settings of the stack that runs; SettingsError with every problem at once."""

@@ -5,16 +5,19 @@ from collections.abc import Callable
 import pulumi
 import pytest
 
+from components.bucket_options import BucketOptions
 from components.embedding import Embedding, EmbeddingArgs
 from components.generations import Generations
 from components.llm import Llm, LlmArgs
 from components.milvus import Chart, Milvus, MilvusArgs
 from components.milvus_values import MilvusShape, MilvusStore
 from components.model_server import Engine, ModelServer, ModelServerArgs
-from components.object_store import ObjectStore, ObjectStoreArgs
+from components.object_store import ObjectStore
 from components.quantities import Resources
 from components.s3 import policy
+from components.s3.driver import S3Driver
 from components.s3.store import Store
+from components.store_driver import ObjectStoreArgs
 from components.tenancy import Tenancy, TenancyArgs
 from components.trust import Trust, TrustArgs
 from tests.deploy import deploy
@@ -23,9 +26,9 @@ SMALL = Resources(cpu_cores=0.1, memory_gib=0.5)
 ENDPOINT = "https://10.0.0.5:9000"
 STORE = Store(endpoint=ENDPOINT, iam_endpoint=ENDPOINT, region="us-east-1", ca_pem="", admin_profile="admin")
 OBJECT_STORE = ObjectStoreArgs(
-    store=STORE,
+    driver=S3Driver(STORE),
     bucket="rag-milvus",
-    versioned=False,
+    options=BucketOptions(versioned=False),
     permissions=policy.MILVUS,
     owner="p/s/u",
     namespace="rag",

@@ -1,6 +1,7 @@
 """The bucket provider against a real S3 server."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from components.s3 import bucket as module
+from components.s3 import features
 from components.s3.bucket import BucketProvider
 from components.s3.errors import StoreError
 from components.s3.store import OWNER_TAG, Store
@@ -21,7 +22,15 @@ PROVIDER = BucketProvider()
 
 @pytest.fixture
 def inputs(store: Store) -> dict[str, Any]:
-    return {**store.inputs(), "bucket": f"test-{uuid4().hex[:12]}", "versioned": False, "owner": "milvus-x10000/test/uid-1"}
+    return {
+        **store.inputs(),
+        "bucket": f"test-{uuid4().hex[:12]}",
+        "owner": "milvus-x10000/test/uid-1",
+        "versioned": False,
+        "tags": {},
+        "lock": {},
+        "encryption": "",
+    }
 
 
 @pytest.fixture
@@ -106,6 +115,42 @@ def test_a_new_name_is_another_bucket_and_a_new_address_is_not(inputs: dict[str,
     assert (moved.changes, moved.replaces) == (True, [])
 
 
+def test_tags_are_the_operators_and_ours_and_one_that_leaves_the_settings_leaves_the_bucket(s3: Any, inputs: dict[str, Any]) -> None:
+    tagged = {**inputs, "tags": {"cost-centre": "42", "team": "search"}}
+    PROVIDER.create(tagged)
+    fewer = {**inputs, "tags": {"cost-centre": "43"}}
+    PROVIDER.update(inputs["bucket"], tagged, fewer)
+    assert tags(s3, inputs["bucket"]) == {"cost-centre": "43", OWNER_TAG: inputs["owner"]}
+    assert PROVIDER.read(inputs["bucket"], fewer).outs == fewer
+
+
+def test_object_lock_keeps_a_document_and_the_error_says_until_when(s3: Any, inputs: dict[str, Any]) -> None:
+    locked = {**inputs, "versioned": True, "lock": {"mode": "GOVERNANCE", "days": 1}}
+    PROVIDER.create(locked)
+    assert PROVIDER.read(inputs["bucket"], locked).outs == locked
+    s3.put_object(Bucket=inputs["bucket"], Key="x", Body=b"1", ChecksumAlgorithm="CRC32")
+    with pytest.raises(StoreError, match=r"cannot be deleted, the first is 'x'.*on_destroy retain"):
+        PROVIDER.delete(inputs["bucket"], locked)
+    longer = {**locked, "lock": {"mode": "GOVERNANCE", "days": 2}}
+    PROVIDER.update(inputs["bucket"], locked, longer)
+    assert PROVIDER.read(inputs["bucket"], locked).outs == longer
+    with pytest.raises(StoreError, match="cannot be switched off"):
+        PROVIDER.update(inputs["bucket"], longer, {**longer, "lock": {}})
+
+
+def test_a_store_that_cannot_add_a_lock_to_an_old_bucket_gets_the_cure(inputs: dict[str, Any]) -> None:
+    with answering() as (client, answers):
+        answers.add_client_error("get_object_lock_configuration", "ObjectLockConfigurationNotFoundError")
+        answers.add_client_error("put_object_lock_configuration", "InvalidBucketState")
+        with pytest.raises(StoreError, match=r"was made without object lock \(InvalidBucketState\)"):
+            features.set_lock(client, inputs["bucket"], {"mode": "GOVERNANCE", "days": 1})
+
+
+def test_encryption_that_the_store_does_not_do_is_an_error_and_not_a_belief(inputs: dict[str, Any]) -> None:
+    with pytest.raises(StoreError, match=r"leave milvus-x10000:object_store\.encryption out"):
+        PROVIDER.create({**inputs, "encryption": "AES256"})
+
+
 def test_an_address_without_the_bucket_is_refused_since_the_data_would_be_missing(inputs: dict[str, Any]) -> None:
     with pytest.raises(StoreError, match="is not there, and a new one would be empty"):
         PROVIDER.update(inputs["bucket"], inputs, inputs)
@@ -130,15 +175,21 @@ def test_delete_spares_a_bucket_that_has_become_somebody_elses(s3: Any, inputs: 
         PROVIDER.delete(inputs["bucket"], inputs)
 
 
-def test_a_store_that_knows_no_tags_at_creation_gets_them_right_after() -> None:
+@contextmanager
+def answering() -> Iterator[tuple[Any, Stubber]]:
     client = boto3.client("s3", region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b", endpoint_url="https://store")
     with Stubber(client) as answers:
+        yield client, answers
+        answers.assert_no_pending_responses()
+
+
+def test_a_store_that_knows_no_tags_at_creation_gets_them_right_after() -> None:
+    with answering() as (client, answers):
         answers.add_client_error("create_bucket", "MalformedXML")
         answers.add_response("create_bucket", {}, {"Bucket": "plain"})
         answers.add_client_error("get_bucket_tagging", "NoSuchTagSet")
         answers.add_response("put_bucket_tagging", {}, {"Bucket": "plain", "Tagging": {"TagSet": [{"Key": OWNER_TAG, "Value": "me"}]}})
-        module._create(client, "plain", "me")
-        answers.assert_no_pending_responses()
+        features.create(client, "plain", "me", locked=False)
 
 
 @pytest.mark.parametrize(

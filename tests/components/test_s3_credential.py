@@ -9,6 +9,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from components.bucket_options import BucketOptions
 from components.s3 import policy
 from components.s3.bucket import BucketProvider
 from components.s3.credential import CredentialProvider
@@ -50,7 +51,7 @@ def key_ids(iam: Any, user: str) -> list[str]:
 
 def test_the_key_can_use_its_bucket_and_no_other(store: Store, inputs: dict[str, Any], tmp_path: Any) -> None:
     for name in (inputs["user"], f"{inputs['user']}-other"):
-        BucketProvider().create({**store.inputs(), "bucket": name, "versioned": False, "owner": OWNER})
+        BucketProvider().create({**store.inputs(), "bucket": name, "owner": OWNER, **BucketOptions(versioned=False).inputs()})
     outputs = made(inputs)
     (tmp_path / "ca.crt").write_text(store.ca_pem)
     session = boto3.Session(outputs["access_key"], outputs["secret_key"], region_name="us-east-1")

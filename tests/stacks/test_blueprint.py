@@ -14,11 +14,15 @@ from stacks.blueprint import build
 from stacks.endpoints import Endpoints
 from stacks.settings import parse
 from tests.deploy import NAMESPACE_UID, SECRET_KEY, Declared, deploy, resolved
-from tests.stacks.test_settings import DIGEST, GOOD, configuration
+from tests.stacks.test_settings import DIGEST, EXISTING, GOOD, configuration
 
 LAB_FACTS: dict[str, Any] = {
     "images": {name: f"lab.local/{name}:1.0@{DIGEST}" for name in ("milvus", "embedding", "llm")},
-    "object_store": {"endpoint": "https://10.88.255.2:7070", "iam_endpoint": "https://10.88.255.2:7071"},
+    "object_store": {
+        "endpoint": "https://10.88.255.2:7070",
+        "iam_endpoint": "https://10.88.255.2:7071",
+        "admin_profile": "lab-admin",
+    },
 }
 
 
@@ -73,6 +77,21 @@ def test_data_is_protected_and_retained_unless_the_settings_say_otherwise() -> N
     assert declared(configuration(GOOD))["milvus-store-bucket"].request.protect
     assert declared(configuration(GOOD))["milvus-store-bucket"].request.retainOnDelete
     assert not declared(lab())["milvus-store-bucket"].request.protect
+
+
+def test_options_of_the_documents_never_reach_the_bucket_of_milvus() -> None:
+    store = {**GOOD["object_store"], "documents_lock": {"days": 30}, "tags": {"cost-centre": "42"}}
+    found = declared(configuration({**GOOD, "object_store": store}))
+    milvus, documents = (found[f"{name}-store-bucket"].inputs for name in ("milvus", "documents"))
+    assert (milvus["lock"], milvus["versioned"], milvus["tags"]) == ({}, False, {"cost-centre": "42"})
+    assert (documents["lock"], documents["versioned"]) == ({"mode": "GOVERNANCE", "days": 30}, True)
+
+
+def test_with_an_existing_store_nothing_is_made_on_it() -> None:
+    found = declared(configuration({**GOOD, "object_store": EXISTING}))
+    assert {item.type for item in found.values() if "dynamic" in item.type} == {"pulumi-python:dynamic/existing:Credential"}
+    assert found["milvus-store-credential"].inputs["secret_name"] == "milvus-key"
+    assert found["documents-store-credential"].inputs["secret_name"] == "documents-key"
 
 
 def test_pods_that_cannot_fit_restricted_lower_the_level_and_only_they_do() -> None:

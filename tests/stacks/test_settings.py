@@ -43,7 +43,7 @@ def changed(key: str, value: Any) -> dict[str, str]:
 def test_the_good_settings_are_enough_and_the_rest_has_defaults() -> None:
     read = parse(configuration(GOOD))
     assert (read.namespace, read.milvus_bucket, read.documents_bucket) == ("rag", "rag-milvus", "rag-documents")
-    assert (read.object_store.on_destroy, read.milvus.wal) == ("retain", "woodpecker")
+    assert (read.object_store.deletes, read.milvus.wal) == (False, "woodpecker")
     assert read.milvus.resolved_chart_repository() == "https://zilliztech.github.io/milvus-helm/"
 
 
@@ -62,7 +62,7 @@ WRONG: list[tuple[str, Any, str]] = [
     ("images.llm", "host:5000/llm", "needs a digest or a tag that does not move"),
     ("images.embedding", "not an image", "is no image reference"),
     ("images.embedding", "models@sha256:abc", "is no image reference"),
-    ("object_store.driver", "gcs", "should be 's3'"),
+    ("object_store.driver", "gcs", "should be 's3' or 'existing'"),
     ("object_store.endpoint", "http://10.0.0.5:9000", "must begin with https://"),
     ("object_store.endpoint", "10.0.0.5:9000", "must begin with https://"),
     ("object_store.endpoint", "https://10.0.0.5:9000/", "and nothing else"),
@@ -184,6 +184,65 @@ def test_a_rotation_that_would_cut_off_milvus_or_keep_three_keys_is_refused(curr
     numbers = {"credential_generation": current, "revoked_generation": revoked}
     with pytest.raises(SettingsError, match=why):
         parse(configuration({**GOOD, "object_store": {**GOOD["object_store"], **numbers}}))
+
+
+EXISTING = {
+    "driver": "existing",
+    "endpoint": "https://10.0.0.5:9000",
+    "secret_namespace": "storage",
+    "milvus_secret": "milvus-key",
+    "documents_secret": "documents-key",
+}
+
+
+def with_store(**store: Any) -> dict[str, str]:
+    return configuration({**GOOD, "object_store": store})
+
+
+def test_each_driver_has_its_own_settings() -> None:
+    assert parse(with_store(**EXISTING)).object_store.driver == "existing"
+    assert parse(configuration(GOOD)).object_store.driver == "s3"
+
+
+@pytest.mark.parametrize(
+    ("store", "key", "why"),
+    [
+        (
+            {**EXISTING, "iam_endpoint": "https://x"},
+            "object_store.iam_endpoint",
+            "one of the driver 's3', and the driver here is 'existing'",
+        ),
+        ({**EXISTING, "revoked_generation": 1}, "object_store.revoked_generation", "one of the driver 's3'"),
+        ({**EXISTING, "on_destroy": "delete"}, "object_store.on_destroy", "one of the driver 's3'"),
+        ({**GOOD["object_store"], "milvus_secret": "key"}, "object_store.milvus_secret", "one of the driver 'existing'"),
+        ({**GOOD["object_store"], "on_destory": "x"}, "object_store.on_destory", "did you mean 'on_destroy'?"),
+        ({"driver": "existing"}, "object_store.milvus_secret", "is missing"),
+        ({**GOOD["object_store"], "documents_lock": {"days": 0}}, "object_store.documents_lock.days", "greater than or equal to 1"),
+        ({**GOOD["object_store"], "tags": {"milvus-x10000/owner": "me"}}, "object_store.tags", "is the mark of the stack itself"),
+        ({**GOOD["object_store"], "tags": {"": "me"}}, "object_store.tags", "1 to 128 characters"),
+    ],
+)
+def test_a_setting_of_another_driver_or_none_is_refused_by_name(store: dict[str, Any], key: str, why: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        parse(with_store(**store))
+    assert f"milvus-x10000:{key}" in str(refused.value)
+    assert why in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("told", "why"),
+    [
+        ({"on_destroy": "delete"}, "names none of them"),
+        ({"on_destroy": "delete", "confirm_delete": ["rag-milvus"]}, r"names \['rag-milvus'\]"),
+        ({"on_destroy": "delete", "confirm_delete": ["rag-milvus", "other"]}, "If it is meant: pulumi config set"),
+        ({"confirm_delete": ["rag-milvus", "rag-documents"]}, "the next change of on_destroy would count as told twice"),
+    ],
+)
+def test_data_is_deleted_only_when_told_twice(told: dict[str, Any], why: str) -> None:
+    with pytest.raises(SettingsError, match=why):
+        parse(with_store(**GOOD["object_store"], **told))
+    both = {"on_destroy": "delete", "confirm_delete": ["rag-documents", "rag-milvus"]}
+    assert parse(with_store(**GOOD["object_store"], **both)).object_store.deletes
 
 
 def test_a_namespace_too_long_for_the_buckets_that_it_names_is_refused() -> None:

@@ -43,7 +43,11 @@ def test_a_shell_of_an_environment_gives_its_whole_configuration(tmp_path: Path,
     assert facts.example
     whole: dict[str, Any] = yaml.safe_load(facts.source.read_text(encoding="utf-8"))
     whole["config"]["milvus-x10000:images"] = dict.fromkeys(("milvus", "embedding", "llm"), "registry.example.net/it:1")
-    whole["config"]["milvus-x10000:object_store"] |= {"endpoint": "https://s3.example.net", "iam_endpoint": "https://iam.example.net"}
+    whole["config"]["milvus-x10000:object_store"] |= {
+        "endpoint": "https://s3.example.net",
+        "iam_endpoint": "https://iam.example.net",
+        "admin_profile": "lab-admin",
+    }
     (tmp_path / "Pulumi.lab.yaml").write_text(yaml.safe_dump(whole), encoding="utf-8")
     monkeypatch.setenv("PULUMI_OPTION_CONFIG_FILE", str(tmp_path / "Pulumi.lab.yaml"))
     monkeypatch.setenv("PULUMI_STACK", "lab")
