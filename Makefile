@@ -1,6 +1,6 @@
 # Names for commands; what they do is in lab/ and validation/.
 PYTHON ?= python3
-.PHONY: help up down env check test clean-cache lock values render
+.PHONY: help up down env check test clean-cache lock values render policies policy-pack
 
 STACKS = @$(PYTHON) -m lab venv >&2 && .venv/bin/python -m stacks
 
@@ -30,12 +30,21 @@ test: check ## check, then the end-to-end tests on the lab, which is brought up 
 clean-cache: ## remove tools, images and virtual environments
 	@$(PYTHON) -m lab clean-cache
 
-lock: ## renew requirements.lock, and that of the suite's image, from requirements.in
+lock: ## renew requirements.lock, and those of the suite's image and the policy pack, from requirements.in
 	.venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --python-version 3.11 --universal requirements.in -o requirements.lock
 	.venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --python-version 3.11 --universal -c requirements.lock validation/requirements.in -o validation/requirements.lock
+	.venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --python-version 3.11 --universal policies/requirements.in -o policies/requirements.lock
 
 values: ## the chart's values of an environment, as YAML and nothing else: make -s values ENV=prod
 	$(STACKS) values $(ENV)
 
 render: ## every object of an environment as one file in build/render/ENV: make render ENV=prod
 	$(STACKS) render $(ENV)
+
+policies: ## judge every object of an environment by the rules of policies/: make policies ENV=prod
+	$(STACKS) policies $(ENV)
+
+policy-pack: ## the virtual environment that `pulumi preview --policy-pack policies` runs in
+	@$(PYTHON) -m lab venv
+	@.venv/bin/uv venv -q --allow-existing policies/.venv
+	@.venv/bin/uv pip sync -q --python policies/.venv --require-hashes policies/requirements.lock

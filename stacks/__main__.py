@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from stacks.commands import render, values
+from stacks.commands import policies, render, values
 from stacks.problems import SettingsError
 
 WRONG_USAGE = 2
@@ -33,7 +33,7 @@ def _operator() -> None:
     pass
 
 
-for command in (values, render):
+for command in (values, render, policies):
     app.command(command.__name__.rpartition(".")[2], help=command.__doc__)(command.run)
 
 

@@ -94,7 +94,7 @@ def test_a_chart_that_is_not_at_hand_is_named_with_the_command_that_gets_it() ->
 def test_the_labs_chart_is_rendered_by_helm(command: Command, tmp_path: Path) -> None:
     code, _, said = command("render", "lab", "--out", str(tmp_path / "out"))
     assert (code, "not among them" in said) == (0, False)
-    assert {"deployment.milvus", "service.milvus", "configmap.milvus"} <= {
+    assert {"deployment.milvus-standalone", "service.milvus", "configmap.milvus"} <= {
         path.name[: -len(".yaml")] for path in (tmp_path / "out" / "chart").iterdir()
     }
 
