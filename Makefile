@@ -1,6 +1,6 @@
 # Names for commands; what they do is in lab/ and validation/.
 PYTHON ?= python3
-.PHONY: help up down env check test clean-cache lock values render policies policy-pack
+.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*## .*/\1/p' $(MAKEFILE_LIST))
 
 STACKS = @$(PYTHON) -m lab venv >&2 && .venv/bin/python -m stacks
 
@@ -12,6 +12,9 @@ up: ## from this machine as it is to a verdict: tools, lab, pulumi up, gate
 
 down: ## end the lab; nothing of it remains but the cache
 	@$(PYTHON) -m lab down
+
+status: ## what of the lab runs, since when, memory, addresses, what is wrong and what helps
+	@$(PYTHON) -m lab status
 
 env: ## what a shell needs to use the lab: eval "$(make -s env)"
 	@$(PYTHON) -m lab env

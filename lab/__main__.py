@@ -1,4 +1,4 @@
-"""The lab's command line: up, down, env, venv, clean-cache. `make` has the same names.
+"""The lab's command line: up, down, status, env, venv, clean-cache. `make` has the same names.
 
 Runs on a bare Python 3.11; what needs packages is imported only after the virtual environment is there.
 """
@@ -54,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, run, text in (
         ("up", up, "from this machine as it is to a verdict: tools, lab, `pulumi up`, gate"),
         ("down", down, "end the lab; nothing of it remains but the cache"),
+        ("status", status, "what runs, since when, memory, addresses, what is wrong and what helps; exit 1 where something is"),
         ("env", env, 'print what a shell needs to use the lab: eval "$(make -s env)"'),
         ("venv", venv, "make the virtual environment and nothing else, for `make check`"),
         ("clean-cache", clean_cache, f"remove {CACHE}"),
@@ -107,6 +108,14 @@ def down(_: argparse.Namespace) -> int:
     with only_one(LAB):
         lab_up.down(steps)
     return 0
+
+
+def status(_: argparse.Namespace) -> int:
+    """Tell the state of the lab."""
+    _prepared(sys.stderr)
+    from lab import status as lab_status
+
+    return lab_status.status()
 
 
 def env(_: argparse.Namespace) -> int:

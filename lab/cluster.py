@@ -43,10 +43,11 @@ def wait_for_store(net: Network) -> None:
     """Wait until S3 and IAM answer over TLS that the store's CA vouches for."""
     context = ssl.create_default_context(cafile=str(PKI / "store-ca.crt"))
     for endpoint, log in ((net.s3_endpoint, "versitygw-s3.log"), (net.iam_endpoint, "versitygw-iam.log")):
-        wait_for(partial(_answers, endpoint, context), 60, f"{endpoint} does not answer", f"{CURE}{LOGS / log}")
+        wait_for(partial(answers, endpoint, context), 60, f"{endpoint} does not answer", f"{CURE}{LOGS / log}")
 
 
-def _answers(endpoint: str, context: ssl.SSLContext) -> bool:
+def answers(endpoint: str, context: ssl.SSLContext) -> bool:
+    """Return whether something speaks HTTP there, over TLS that `context` trusts."""
     try:
         # any request that must be signed will do: it is refused, so the service is there
         with urllib.request.urlopen(endpoint, data=b"Action=ListUsers&Version=2010-05-08", timeout=5, context=context):  # noqa: S310  always https

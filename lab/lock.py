@@ -25,7 +25,7 @@ def only_one(name: str, *, patience_s: float = 0) -> Iterator[None]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as held:
         while not _bound(held, name):
             if time.monotonic() >= end:
-                pid = _holder(name)
+                pid = holder(name) or "(just ended)"
                 cure = f"wait for it, or end it: `kill {pid}`; then the same command again"
                 raise LabError(f"process {pid} is changing the lab at this moment", cure)
             time.sleep(0.5)
@@ -41,11 +41,12 @@ def _bound(held: socket.socket, name: str) -> bool:
     return True
 
 
-def _holder(name: str) -> str:
+def holder(name: str) -> str:
+    """Return the id of the process that holds the lock, "" where nobody does."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
         try:
             asking.connect(name)
         except OSError:
-            return "(just ended)"
+            return ""
         pid, _, _ = struct.unpack("3i", asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
     return str(pid)

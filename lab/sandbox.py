@@ -40,13 +40,19 @@ def _start_time(pid: int) -> str:
     return fields[19] if fields and fields[0] != "Z" else ""
 
 
-def running() -> dict[str, Any] | None:
-    """Return what is known of the running lab, or None; a process id that was given to another program since does not count."""
+def recorded() -> dict[str, Any] | None:
+    """Return what is known of the lab that was started last and never taken down, whether it still runs or not; None for none."""
     try:
         outer: dict[str, Any] = json.loads(OUTER.read_text())
     except (FileNotFoundError, json.JSONDecodeError):
         return None
-    return outer if _start_time(outer["pid"]) == outer["start"] else None
+    return outer
+
+
+def running() -> dict[str, Any] | None:
+    """Return what is known of the running lab, or None; a process id that was given to another program since does not count."""
+    outer = recorded()
+    return outer if outer is not None and _start_time(outer["pid"]) == outer["start"] else None
 
 
 def check_addresses(net: Network) -> None:

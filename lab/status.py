@@ -1,0 +1,204 @@
+"""`make status`: what runs, since when, how much memory it takes, where it answers, what is wrong and what helps.
+
+Looks only: it changes nothing, waits for nothing longer than a few seconds, and works on a lab that is half there.
+"""
+
+import datetime as dt
+import json
+import re
+import shutil
+import socket
+import ssl
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psutil
+from cryptography import x509
+from rich.console import Console
+from rich.table import Table
+
+from lab import cluster, daemons, project, sandbox
+from lab.diagnosis import Facts, Part, Pod, Problem, diagnose, notes
+from lab.lock import LAB, holder
+from lab.places import CACHE, LOGS, PKI, REPOSITORY, STATE, network
+
+_MIB = 2**20
+_HTTPS_PORT = 443
+_TIMEOUT = "--request-timeout=5s"
+
+
+def status() -> int:
+    """Print the state of the lab; 0 where it is well, 1 where something is wrong."""
+    facts = look()
+    problems = diagnose(facts, dt.datetime.now(dt.UTC))
+    console = Console(soft_wrap=True, highlight=False)
+    for table in _tables(facts) if facts.runs else ():
+        console.print(table)
+    _tell(console, facts, problems)
+    return 1 if problems else 0
+
+
+def look() -> Facts:
+    """Return what there is to see."""
+    outer, alive = sandbox.recorded(), sandbox.running() is not None
+    if outer is None:
+        return Facts(here=str(REPOSITORY))
+    processes = _processes(outer["pid"]) if alive else {}
+    parts = [_part(daemon.name, processes) for daemon in _expected()] if alive else []
+    known = sum(part.memory_mib for part in parts)
+    return Facts(
+        checkout=outer["checkout"],
+        here=str(REPOSITORY),
+        since=outer["since"],
+        runs=alive,
+        busy_pid=holder(LAB),
+        parts=parts,
+        pods=list(_pods()) if alive else [],
+        pods_memory_mib=sum(_memory_mib(process) for process in processes.values()) - known,
+        addresses=_addresses() if alive else {},
+        certificates_end=_certificates_end(),
+        free_gib={str(folder): shutil.disk_usage(folder).free / 2**30 for folder in (STATE, CACHE) if folder.exists()},
+    )
+
+
+def _expected() -> list[daemons.Daemon]:
+    net = network()
+    return [*daemons.object_store(net), *daemons.control_plane(net), *daemons.node(net)]
+
+
+def _processes(outer: int) -> dict[int, psutil.Process]:
+    try:
+        return {process.pid: process for process in psutil.Process(outer).children(recursive=True)}
+    except psutil.NoSuchProcess:
+        return {}
+
+
+def _part(name: str, processes: Mapping[int, psutil.Process]) -> Part:
+    found = next((process for process in processes.values() if _is(process, name)), None)
+    if found is None:
+        return Part(name=name)
+    with found.oneshot():
+        return Part(
+            name=name,
+            pid=found.pid,
+            running_s=time.time() - found.create_time(),
+            memory_mib=_memory_mib(found),
+            restarts=_restarts(name),
+        )
+
+
+def _is(process: psutil.Process, name: str) -> bool:
+    try:
+        return Path(process.cmdline()[0]).name == name
+    except (psutil.Error, IndexError):
+        return False
+
+
+def _memory_mib(process: psutil.Process) -> float:
+    try:
+        return float(process.memory_info().rss) / _MIB
+    except psutil.Error:
+        return 0
+
+
+def _restarts(name: str) -> int:
+    """Count in the log of the node's init, from where this life of the lab begins."""
+    log = (LOGS / "node.log").read_text(errors="replace")
+    since = str((sandbox.recorded() or {}).get("since", ""))
+    return sum(at >= since for at in re.findall(rf"^(\S+) {re.escape(name)} ended with", log, re.MULTILINE))
+
+
+def _pods() -> Iterator[Pod]:
+    listed = cluster.kubectl("get", "pods", "--all-namespaces", "-o", "json", _TIMEOUT)
+    for pod in json.loads(listed.stdout)["items"] if listed.returncode == 0 else []:
+        statuses = pod["status"].get("containerStatuses", [])
+        done = pod["status"].get("phase") == "Succeeded"
+        yield Pod(
+            namespace=pod["metadata"]["namespace"],
+            name=pod["metadata"]["name"],
+            ready=done or (bool(statuses) and all(one["ready"] for one in statuses)),
+            restarts=sum(one["restartCount"] for one in statuses),
+            why=_why(pod["status"]),
+        )
+
+
+def _why(state: Mapping[str, Any]) -> str:
+    waiting = [one["state"]["waiting"] for one in state.get("containerStatuses", []) if "waiting" in one["state"]]
+    if waiting:
+        return ": ".join(text for text in (waiting[0].get("reason", ""), waiting[0].get("message", "")) if text)
+    conditions = [one for one in state.get("conditions", []) if one["status"] != "True"]
+    return str(conditions[0].get("message") or conditions[0].get("reason") or conditions[0]["type"]) if conditions else ""
+
+
+def _addresses() -> dict[str, tuple[str, bool]]:
+    net = network()
+    context = ssl.create_default_context(cafile=str(PKI / "store-ca.crt"))
+    api = cluster.kubectl("get", "--raw", "/readyz", _TIMEOUT).returncode == 0
+    stores = {"S3 API": net.s3_endpoint, "IAM API": net.iam_endpoint}
+    found = project.endpoints() if api else {}
+    services = {name.lower(): (url, _accepts(url)) for name, url in found.items() if not name.startswith("AWS_")}
+    return {
+        "Kubernetes API": (f"https://{net.node}:6443", api),
+        **{name: (url, cluster.answers(url, context)) for name, url in stores.items()},
+        **services,
+    }
+
+
+def _accepts(url: str) -> bool:
+    parts = urlsplit(url)
+    try:
+        with socket.create_connection((str(parts.hostname), parts.port or _HTTPS_PORT), timeout=2):
+            return True
+    except OSError:
+        return False
+
+
+def _certificates_end() -> dt.datetime | None:
+    ends = [x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc for path in PKI.glob("*.crt")]
+    return min(ends, default=None)
+
+
+def _tables(facts: Facts) -> Iterator[Table]:
+    parts = _table("part", "pid", "up", "memory", "restarts")
+    for part in facts.parts:
+        pid = str(part.pid) if part.pid is not None else "[red]none[/]"
+        parts.add_row(part.name, pid, _age(part.running_s), f"{part.memory_mib:,.0f} MiB", str(part.restarts))
+    parts.add_row("pods and their shims", "", "", f"{facts.pods_memory_mib:,.0f} MiB", "")
+    yield parts
+    pods = _table("namespace", "pod", "ready", "restarts")
+    for pod in facts.pods:
+        pods.add_row(pod.namespace, pod.name, "yes" if pod.ready else "[red]no[/]", str(pod.restarts))
+    yield pods
+    addresses = _table("address of", "where", "answers")
+    for name, (address, answers) in facts.addresses.items():
+        addresses.add_row(name, address, "yes" if answers else "[red]no[/]")
+    yield addresses
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, justify="right" if column in {"pid", "up", "memory", "restarts"} else "left", no_wrap=True)
+    return table
+
+
+def _age(seconds: float) -> str:
+    return str(dt.timedelta(seconds=round(seconds))) if seconds else ""
+
+
+def _tell(console: Console, facts: Facts, problems: list[Problem]) -> None:
+    if facts.checkout:
+        console.print(f"lab: {'runs' if facts.runs else 'does not run'}, started {facts.since} from {facts.checkout}")
+        console.print(f"     state {STATE}, logs {LOGS}, cache {CACHE}")
+        free = ", ".join(f"{gib:.0f} GiB free under {folder}" for folder, gib in facts.free_gib.items())
+        ends = f"; certificates until {facts.certificates_end:%Y-%m-%d}" if facts.certificates_end else ""
+        console.print(f"     {free}{ends}")
+    for note in notes(facts):
+        console.print(f"note:  {note.problem}\n  helps: {note.cure}")
+    for problem in problems:
+        console.print(f"[red]wrong:[/] {problem.problem}\n  helps: {problem.cure}")
+    if not problems:
+        console.print("all is well")

@@ -1,0 +1,74 @@
+"""What `make status` says is wrong, and what it says helps."""
+
+import datetime as dt
+from dataclasses import replace
+
+import pytest
+
+from lab.diagnosis import Facts, Part, Pod, diagnose, notes
+
+NOW = dt.datetime(2026, 11, 24, 12, tzinfo=dt.UTC)
+WELL = Facts(
+    checkout="/here",
+    here="/here",
+    since="2026-11-24T11:00:00Z",
+    runs=True,
+    parts=[Part(name="etcd", pid=7, running_s=60, memory_mib=90)],
+    pods=[Pod(namespace="rag", name="milvus-0", ready=True, restarts=0)],
+    addresses={"S3 API": ("https://10.0.0.2:7070", True)},
+    certificates_end=NOW + dt.timedelta(days=3650),
+    free_gib={"/state": 40.0},
+)
+
+
+def test_a_lab_that_is_well_has_no_problem_and_no_note() -> None:
+    assert diagnose(WELL, NOW) == []
+    assert notes(WELL) == []
+
+
+def test_no_lab_is_told_as_that_and_as_nothing_else() -> None:
+    (only,) = diagnose(Facts(here="/here"), NOW)
+    assert (only.problem, only.cure) == ("there is no lab on this machine", "make up")
+
+
+WRONG = {
+    "reboot": ({"runs": False}, "processes are gone, its state is there", "make up"),
+    "full disk": ({"free_gib": {"/state": 0.2}}, "0.2 GiB free under /state", "du -xh"),
+    "expired certificate": (
+        {"certificates_end": NOW - dt.timedelta(hours=1)},
+        "have expired (2026-11-24 11:00 UTC)",
+        "make down, then make up",
+    ),
+    "expiring certificate": ({"certificates_end": NOW + dt.timedelta(days=3)}, "expire soon (2026-11-27", "make down, then make up"),
+    "a part that is gone": ({"parts": [Part(name="etcd")]}, "etcd does not run", "tail the log of etcd"),
+    "a part that keeps ending": (
+        {"parts": [Part(name="etcd", pid=7, restarts=4)]},
+        "etcd was started again 4 times",
+        "tail the log of etcd",
+    ),
+    "an address that is silent": ({"addresses": {"S3 API": ("https://x", False)}}, "S3 API at https://x does not answer", "make up"),
+    "a pod that waits": (
+        {"pods": [Pod(namespace="rag", name="llm-0", ready=False, restarts=2, why="CrashLoopBackOff")]},
+        "pod rag/llm-0 is not ready: CrashLoopBackOff",
+        "kubectl -n rag describe pod llm-0",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_each_trouble_is_told_apart_with_what_helps(what: str) -> None:
+    change, problem, cure = WRONG[what]
+    (only,) = diagnose(replace(WELL, **change), NOW)  # type: ignore[arg-type]  # a table of fields
+    assert problem in only.problem
+    assert cure in only.cure
+
+
+def test_a_lab_whose_processes_are_gone_is_not_asked_about_its_pods() -> None:
+    gone = replace(WELL, runs=False, parts=[Part(name="etcd")], addresses={"S3 API": ("https://x", False)})
+    assert len(diagnose(gone, NOW)) == 1
+
+
+def test_another_checkout_and_a_command_at_work_are_notes_and_no_problems() -> None:
+    noted = notes(replace(WELL, here="/there", busy_pid="17"))
+    assert ["process 17" in noted[0].problem, "/here" in noted[1].problem] == [True, True]
+    assert diagnose(replace(WELL, here="/there", busy_pid="17"), NOW) == []
