@@ -65,6 +65,8 @@ class MilvusShape:
     """Volume for the local write-ahead log, the embedded etcd and the cache of indexes."""
     storage_class: str | None
     """None for the cluster's default."""
+    service_account: pulumi.Input[str]
+    """Account without a token that the pods run under."""
 
 
 def values(shape: MilvusShape, store: MilvusStore) -> dict[str, Any]:
@@ -75,6 +77,7 @@ def values(shape: MilvusShape, store: MilvusStore) -> dict[str, Any]:
         "cluster": {"enabled": False},
         "standalone": _standalone(shape, store),
         "annotations": _annotations(store),
+        "serviceAccount": {"create": False, "name": shape.service_account},
         "securityContext": pod_security.pod(),
         "containerSecurityContext": pod_security.container(),
         **_mounts(store),

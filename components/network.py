@@ -1,52 +1,61 @@
-"""Who may talk to whom in the namespace: nobody, and then four named exceptions. Pure: the `spec` of each NetworkPolicy.
+"""Network policies: everything is denied, and then exactly the flows of a table are allowed. Pure: the `spec` of each NetworkPolicy.
 
-Honest limits: a policy holds only where the cluster's network plugin enforces it; it can name addresses, not DNS names, so a store
-that is known by name is allowed by its port alone; and traffic from the node itself (probes) is always let in.
+A flow between two pods needs two policies, since each end has a say: `NAME-out` and `NAME-in`.
+Honest limits: a policy holds only where the cluster's network plugin enforces it; it knows addresses, no names; it is about pods, so
+an init container may do what its pod may; and traffic from the node itself (probes) is always let in.
 """
 
-import ipaddress
+from collections.abc import Iterable
 from typing import Any
-from urllib.parse import urlsplit
 
-CLIENT_LABEL = "milvus-x10000/client"
-"""Label, with the value "true", of the namespaces whose pods may use Milvus and the model services."""
+from components.flows import COMPONENT, Flow, Namespaces, Outside, Peer, Pods
 
-_EVERYONE_HERE: dict[str, Any] = {"podSelector": {}}
-_MILVUS: dict[str, Any] = {"matchLabels": {"app.kubernetes.io/name": "milvus"}}
-_DNS_PORTS = [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}]
-_HTTPS_PORT = 443
+DENY = "default-deny"
+WHY_DENY = "what no other policy allows is denied, in and out"
 
 
-def policies(store_endpoint: str) -> dict[str, Any]:
-    """Spec of each policy by its name."""
-    return {
-        "default-deny": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]},
-        "within-namespace": {
-            "podSelector": {},
-            "policyTypes": ["Ingress", "Egress"],
-            "ingress": [{"from": [_EVERYONE_HERE]}],
-            "egress": [{"to": [_EVERYONE_HERE]}],
-        },
-        "cluster-dns": {
-            "podSelector": {},
-            "policyTypes": ["Egress"],
-            "egress": [{"to": [_namespaces("kubernetes.io/metadata.name", "kube-system")], "ports": _DNS_PORTS}],
-        },
-        "milvus-to-object-store": {"podSelector": _MILVUS, "policyTypes": ["Egress"], "egress": [_to(store_endpoint)]},
-        "from-clients": {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{"from": [_namespaces(CLIENT_LABEL, "true")]}]},
-    }
+def policies(flows: Iterable[Flow]) -> dict[str, tuple[str, dict[str, Any]]]:
+    """Reason and spec of each policy, by its name."""
+    found = {DENY: (WHY_DENY, {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]})}
+    for flow in flows:
+        both = isinstance(flow.source, Pods) and isinstance(flow.target, Pods)
+        if isinstance(flow.source, Pods):
+            found[f"{flow.name}-out" if both else flow.name] = (flow.why, _egress(flow.source, flow))
+        if isinstance(flow.target, Pods):
+            found[f"{flow.name}-in" if both else flow.name] = (flow.why, _ingress(flow.target, flow))
+    return found
 
 
-def _namespaces(label: str, value: str) -> dict[str, Any]:
-    return {"namespaceSelector": {"matchLabels": {label: value}}}
+def _egress(pods: Pods, flow: Flow) -> dict[str, Any]:
+    rule: dict[str, Any] = {"ports": _ports(flow)}
+    peers = _peers(flow.target)
+    return {"podSelector": _selector(pods), "policyTypes": ["Egress"], "egress": [{**rule, "to": peers} if peers else rule]}
 
 
-def _to(endpoint: str) -> dict[str, Any]:
-    """Egress rule to the store: to its address where that is a number, else to its port anywhere."""
-    url = urlsplit(endpoint)
-    rule: dict[str, Any] = {"ports": [{"protocol": "TCP", "port": url.port if url.port is not None else _HTTPS_PORT}]}
-    try:
-        address = ipaddress.ip_address(url.hostname or "")
-    except ValueError:
-        return rule
-    return {**rule, "to": [{"ipBlock": {"cidr": f"{address}/{address.max_prefixlen}"}}]}
+def _ingress(pods: Pods, flow: Flow) -> dict[str, Any]:
+    rule = {"from": _peers(flow.source), "ports": _ports(flow)}
+    return {"podSelector": _selector(pods), "policyTypes": ["Ingress"], "ingress": [rule]}
+
+
+def _ports(flow: Flow) -> list[dict[str, Any]]:
+    return [{"protocol": transport} if port is None else {"protocol": transport, "port": port} for transport, port in flow.ports]
+
+
+def _peers(peer: Peer) -> list[dict[str, Any]]:
+    """Empty for every address."""
+    if isinstance(peer, Pods):
+        return [{"podSelector": _selector(peer)}]
+    if isinstance(peer, Namespaces):
+        return [{"namespaceSelector": {"matchLabels": {peer.label: peer.value}}}]
+    return _blocks(peer)
+
+
+def _blocks(outside: Outside) -> list[dict[str, Any]]:
+    return [{"ipBlock": {"cidr": cidr}} for cidr in outside.cidrs]
+
+
+def _selector(pods: Pods) -> dict[str, Any]:
+    selector: dict[str, Any] = {"matchLabels": dict(pods.labels)} if pods.labels else {}
+    if pods.without:
+        selector["matchExpressions"] = [{"key": COMPONENT, "operator": "NotIn", "values": list(pods.without)}]
+    return selector

@@ -1,16 +1,21 @@
-"""The namespace: its pod-security level, its network policies, its quota.
+"""The namespace: its pod-security level, its network policies, its quota, and the accounts that its pods run under.
 
-Everything of the blueprint lives in one namespace that it owns, so that `destroy` leaves nothing behind in the cluster.
+Everything of the blueprint lives in one namespace that it owns, so that `destroy` leaves nothing behind in the cluster. Each part has a
+service account of its own, and none of them a token: no pod of ours asks the Kubernetes API for anything.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import pulumi
 import pulumi_kubernetes as k8s
 
 from components import network
-from components.quantities import Resources
+from components.flows import Flow
+from components.quota import CONTAINER_DEFAULTS, Quota
+
+WHY_ANNOTATION = "milvus-x10000/why"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,26 +26,32 @@ class TenancyArgs:
     """Name of the namespace."""
     pod_security: Literal["restricted", "baseline"]
     """Pod-security standard that is enforced; whatever `restricted` would refuse is warned about in any case."""
-    store_endpoint: str
-    """https://host[:port] of the object store, the one place outside that Milvus may reach."""
-    quota: Resources | None
-    """Most that all pods together may request; None for no limit."""
+    flows: tuple[Flow, ...]
+    """Who may talk to whom; nobody else may."""
+    accounts: tuple[str, ...]
+    """Parts that get a service account, by name."""
+    quota: Quota | None
+    """Most that all pods together may take; None for no limit."""
 
 
 class Tenancy(pulumi.ComponentResource):
-    """The namespace: its pod-security level, its network policies, its quota."""
+    """The namespace: its pod-security level, its network policies, its quota, its accounts."""
 
     namespace: pulumi.Output[str]
     """Name of the namespace."""
     uid: pulumi.Output[str]
     """What makes this namespace different from one of the same name in another cluster, or after it was deleted."""
+    accounts: Mapping[str, pulumi.Output[str]]
+    """Name of each part's service account; whoever uses it waits for it."""
 
     def __init__(self, name: str, args: TenancyArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("milvus-x10000:index:Tenancy", name, None, opts)
         namespace = self._make_namespace(name, args)
         self.namespace = namespace.metadata["name"]
         self.uid = namespace.metadata["uid"]
+        self.accounts = {part: self._make_account(name, part) for part in args.accounts}
         self._make_policies(name, args)
+        self._make_limits(name)
         if args.quota is not None:
             self._make_quota(name, args.quota)
         self.register_outputs({"namespace": self.namespace, "uid": self.uid})
@@ -52,20 +63,39 @@ class Tenancy(pulumi.ComponentResource):
             f"{name}-namespace", metadata={"name": args.namespace, "labels": levels}, opts=pulumi.ResourceOptions(parent=self)
         )
 
+    def _make_account(self, name: str, part: str) -> pulumi.Output[str]:
+        account = k8s.core.v1.ServiceAccount(
+            f"{name}-account-{part}",
+            metadata={"name": part, "namespace": self.namespace},
+            automount_service_account_token=False,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        return account.metadata["name"]
+
     def _make_policies(self, name: str, args: TenancyArgs) -> None:
-        for policy, spec in network.policies(args.store_endpoint).items():
+        for policy, (why, allowed) in network.policies(args.flows).items():
+            metadata: Any = {"name": policy, "namespace": self.namespace, "annotations": {WHY_ANNOTATION: why}}
+            spec: Any = allowed
             k8s.networking.v1.NetworkPolicy(
                 f"{name}-{policy}",
-                metadata={"name": policy, "namespace": self.namespace},
+                metadata=metadata,
                 spec=spec,
                 opts=pulumi.ResourceOptions(parent=self),
             )
 
-    def _make_quota(self, name: str, quota: Resources) -> None:
-        requests = {f"requests.{resource}": amount for resource, amount in quota.manifest()["requests"].items()}
+    def _make_limits(self, name: str) -> None:
+        spec: Any = {"limits": [CONTAINER_DEFAULTS]}
+        k8s.core.v1.LimitRange(
+            f"{name}-limits",
+            metadata={"name": "containers", "namespace": self.namespace},
+            spec=spec,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+    def _make_quota(self, name: str, quota: Quota) -> None:
         k8s.core.v1.ResourceQuota(
             f"{name}-quota",
-            metadata={"name": "requests", "namespace": self.namespace},
-            spec={"hard": requests},
+            metadata={"name": "all-pods", "namespace": self.namespace},
+            spec={"hard": quota.hard()},
             opts=pulumi.ResourceOptions(parent=self),
         )

@@ -13,7 +13,9 @@ from stacks.settings import Settings
 
 def declare(settings: Settings, tenancy: Tenancy, store: ObjectStore, trust: Trust) -> Milvus:
     """Milvus on the bucket of `store`."""
-    args = MilvusArgs(namespace=tenancy.namespace, chart=chart(settings), shape=_shape(settings), store=_data(settings, store, trust))
+    args = MilvusArgs(
+        namespace=tenancy.namespace, chart=chart(settings), shape=_shape(settings, tenancy), store=_data(settings, store, trust)
+    )
     return Milvus("milvus", args)
 
 
@@ -23,7 +25,7 @@ def chart(settings: Settings) -> Chart:
     return Chart(name=chosen.chart, version=chosen.resolved_chart_version(), repository=chosen.resolved_chart_repository())
 
 
-def _shape(settings: Settings) -> MilvusShape:
+def _shape(settings: Settings, tenancy: Tenancy) -> MilvusShape:
     chosen = settings.milvus
     return MilvusShape(
         image=settings.images.milvus,
@@ -33,6 +35,7 @@ def _shape(settings: Settings) -> MilvusShape:
         resources=Resources(cpu_cores=chosen.cpu_cores, memory_gib=chosen.memory_gib),
         storage_gib=chosen.storage_gib,
         storage_class=chosen.storage_class,
+        service_account=tenancy.accounts["milvus"],
     )
 
 

@@ -18,7 +18,7 @@ from stacks.settings.images import ImageSettings
 from stacks.settings.milvus import MilvusSettings
 from stacks.settings.models import EmbeddingSettings, LlmSettings
 from stacks.settings.object_store import ObjectStoreSettings
-from stacks.settings.tenancy import QuotaSettings
+from stacks.settings.tenancy import NetworkSettings, QuotaSettings
 
 PROJECT = "milvus-x10000"
 
@@ -36,6 +36,9 @@ class Settings(Group):
     llm: LlmSettings = Field(default=LlmSettings(), description="the LLM service", examples=["'{\"context_tokens\": 4096}'"])
     quota: QuotaSettings | None = Field(
         default=None, description="limit of the namespace", examples=['\'{"cpu_cores": 16, "memory_gib": 64}\'']
+    )
+    network: NetworkSettings = Field(
+        default=NetworkSettings(), description="what network policies must be told", examples=["'{\"dns_port\": 53}'"]
     )
 
     @property

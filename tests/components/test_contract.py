@@ -7,6 +7,7 @@ import pytest
 
 from components.bucket_options import BucketOptions
 from components.embedding import Embedding, EmbeddingArgs
+from components.flows import Endpoint, Layout, table
 from components.generations import Generations
 from components.llm import Llm, LlmArgs
 from components.milvus import Chart, Milvus, MilvusArgs
@@ -14,6 +15,7 @@ from components.milvus_values import MilvusShape, MilvusStore
 from components.model_server import Engine, ModelServer, ModelServerArgs
 from components.object_store import ObjectStore
 from components.quantities import Resources
+from components.quota import Quota
 from components.s3 import policy
 from components.s3.driver import S3Driver
 from components.s3.store import Store
@@ -46,14 +48,23 @@ DATA = MilvusStore(
     ca_sha256="",
 )
 SHAPE = MilvusShape(
-    image="milvus:1.0", mode="standalone", wal="rocksmq", etcd="embedded", resources=SMALL, storage_gib=5, storage_class=None
+    image="milvus:1.0",
+    mode="standalone",
+    wal="rocksmq",
+    etcd="embedded",
+    resources=SMALL,
+    storage_gib=5,
+    storage_class=None,
+    service_account="milvus",
 )
 MILVUS = MilvusArgs(namespace="rag", chart=Chart(name="lab/chart/milvus", version="0.1.0", repository=None), shape=SHAPE, store=DATA)
 ENGINE = Engine(arguments=("serve",), port=8080, health_path="/health", api_path="/v1")
 SERVER = ModelServerArgs(namespace="rag", image="m:1", engine=ENGINE, resources=SMALL, replicas=1)
 EMBEDDING = EmbeddingArgs(namespace="rag", image="e:1", engine="lab", model="m", dimension=256, resources=SMALL, replicas=1)
 LLM = LlmArgs(namespace="rag", image="l:1", engine="lab", model="m", context_tokens=4096, resources=SMALL, replicas=1)
-TENANCY = TenancyArgs(namespace="rag", pod_security="restricted", store_endpoint=ENDPOINT, quota=SMALL)
+FLOWS = table(Layout(cluster=False, etcd=False, services={}, endpoints=(Endpoint(name="store", url=ENDPOINT, users=("milvus",), why="w"),)))
+QUOTA = Quota(cpu_cores=1, memory_gib=4, pods=10, ephemeral_storage_gib=None)
+TENANCY = TenancyArgs(namespace="rag", pod_security="restricted", flows=FLOWS, accounts=("milvus", "embedding"), quota=QUOTA)
 
 COMPONENTS: dict[str, Callable[[], pulumi.ComponentResource]] = {
     "Tenancy": lambda: Tenancy("thing", TENANCY),

@@ -2,38 +2,39 @@
 
 from dataclasses import replace
 
-import pytest
-
-from components import network
-from components.tenancy import Tenancy
+from components.tenancy import WHY_ANNOTATION, Tenancy
 from tests.components.test_contract import TENANCY
-from tests.deploy import deploy
+from tests.deploy import Declared, deploy
+
+
+def declared(args: object = TENANCY) -> dict[str, Declared]:
+    return {item.name: item for item in deploy(lambda: Tenancy("tenancy", args))}  # type: ignore[arg-type]  # one kind of arguments
 
 
 def test_the_namespace_enforces_the_restricted_pod_security_standard() -> None:
-    found = {item.name: item for item in deploy(lambda: Tenancy("tenancy", TENANCY))}
-    labels = found["tenancy-namespace"].inputs["metadata"]["labels"]
+    labels = declared()["tenancy-namespace"].inputs["metadata"]["labels"]
     assert {labels[f"pod-security.kubernetes.io/{mode}"] for mode in ("enforce", "warn", "audit")} == {"restricted"}
 
 
-def test_everything_is_denied_before_anything_is_allowed() -> None:
-    found = {item.name: item for item in deploy(lambda: Tenancy("tenancy", TENANCY))}
+def test_everything_is_denied_before_anything_is_allowed_and_every_policy_says_why() -> None:
+    found = {name: item for name, item in declared().items() if item.type.endswith(":NetworkPolicy")}
     assert found["tenancy-default-deny"].inputs["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    assert "tenancy-milvus-to-store" in found
+    assert all(item.inputs["metadata"]["annotations"][WHY_ANNOTATION] for item in found.values())
 
 
-@pytest.mark.parametrize(
-    ("endpoint", "rule"),
-    [
-        ("https://10.0.0.5:9000", {"ports": [{"protocol": "TCP", "port": 9000}], "to": [{"ipBlock": {"cidr": "10.0.0.5/32"}}]}),
-        ("https://[fd00::5]:9000", {"ports": [{"protocol": "TCP", "port": 9000}], "to": [{"ipBlock": {"cidr": "fd00::5/128"}}]}),
-        ("https://x10000.example.net", {"ports": [{"protocol": "TCP", "port": 443}]}),
-    ],
-)
-def test_milvus_alone_reaches_the_store_and_only_the_store_where_its_address_is_a_number(endpoint: str, rule: object) -> None:
-    spec = network.policies(endpoint)["milvus-to-object-store"]
-    assert spec["egress"] == [rule]
-    assert spec["podSelector"] == {"matchLabels": {"app.kubernetes.io/name": "milvus"}}
+def test_every_part_has_an_account_without_a_token() -> None:
+    found = {name: item for name, item in declared().items() if item.type.endswith(":ServiceAccount")}
+    assert {item.inputs["metadata"]["name"] for item in found.values()} == {"milvus", "embedding"}
+    assert all(item.inputs["automountServiceAccountToken"] is False for item in found.values())
+
+
+def test_a_container_that_says_nothing_gets_something() -> None:
+    (limits,) = declared()["tenancy-limits"].inputs["spec"]["limits"]
+    assert set(limits["defaultRequest"]) == {"cpu", "memory", "ephemeral-storage"}
+    assert set(limits["default"]) == {"memory"}
 
 
 def test_without_a_quota_there_is_none() -> None:
-    assert not [item for item in deploy(lambda: Tenancy("tenancy", replace(TENANCY, quota=None))) if item.name == "tenancy-quota"]
+    assert "tenancy-quota" in declared()
+    assert "tenancy-quota" not in declared(replace(TENANCY, quota=None))

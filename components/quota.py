@@ -1,0 +1,103 @@
+"""What the pods of a namespace may take together, what a container gets that says nothing, and whether all that is declared fits. Pure.
+
+A quota that is too small shows itself late: pods are not created, and an installation waits for them until it times out. So the sum of
+what is declared is compared first. It counts every replica that scaling may ask for, and the extra pods of a rolling update, since an
+update that does not fit stands still halfway.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from components.quantities import Resources, cores, gib
+
+_SURGE = 0.25
+"""Share of its replicas that a Deployment may have besides them during an update, rounded up (Kubernetes' default)."""
+
+CONTAINER_DEFAULTS: dict[str, Any] = {
+    "type": "Container",
+    "defaultRequest": {"cpu": "100m", "memory": "256Mi", "ephemeral-storage": "64Mi"},
+    "default": {"memory": "2Gi"},
+}
+"""For containers that say nothing, such as a sidecar that somebody injects: with a quota they would be refused. No default limit of CPU (it
+would throttle) and none of ephemeral storage (it would end pods that cache on the node's disk)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quota:
+    """Most that all pods may take together."""
+
+    cpu_cores: float
+    memory_gib: float
+    """Both requested and limited: no part of ours borrows memory."""
+    pods: int | None
+    """None for no limit."""
+    ephemeral_storage_gib: float | None
+    """Requested on the nodes' own disks; None for no limit."""
+
+    def hard(self) -> dict[str, str]:
+        """`spec.hard` of a ResourceQuota."""
+        memory = gib(self.memory_gib)
+        found = {"requests.cpu": cores(self.cpu_cores), "requests.memory": memory, "limits.memory": memory}
+        if self.pods is not None:
+            found["pods"] = str(self.pods)
+        if self.ephemeral_storage_gib is not None:
+            found["requests.ephemeral-storage"] = gib(self.ephemeral_storage_gib)
+        return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Consumer:
+    """One set of equal pods."""
+
+    name: str
+    replicas: int
+    """The most that scaling may ask for."""
+    resources: Resources
+    ephemeral_storage_gib: float = 0
+    surge: int | None = None
+    """Pods besides them during an update; None for a Deployment's default, 0 where the old pod goes first."""
+
+    @property
+    def pods(self) -> int:
+        """Pods at the worst moment."""
+        return self.replicas + (math.ceil(self.replicas * _SURGE) if self.surge is None else self.surge)
+
+
+def excess(quota: Quota, consumers: Iterable[Consumer]) -> str:
+    """Why the consumers do not fit, with what each of them takes; "" if they do."""
+    found = list(consumers)
+    wanted = _total(found)
+    offered = {
+        "cpu_cores": quota.cpu_cores,
+        "memory_gib": quota.memory_gib,
+        "pods": quota.pods,
+        "ephemeral_storage_gib": quota.ephemeral_storage_gib,
+    }
+    over = [f"{key}: {_number(wanted[key])} of {_number(has)}" for key, has in offered.items() if has is not None and wanted[key] > has]
+    if not over:
+        return ""
+    lines = [f"  {each.name}: {each.pods} pods of {_number(_cpu(each))} cores and {_number(_memory(each))} GiB" for each in found]
+    return "\n".join([f"is too small for what is declared ({', '.join(over)}), and pods beyond it are never made:", *lines])
+
+
+def _total(consumers: list[Consumer]) -> Mapping[str, float]:
+    return {
+        "cpu_cores": round(sum(each.pods * _cpu(each) for each in consumers), 3),
+        "memory_gib": round(sum(each.pods * _memory(each) for each in consumers), 3),
+        "pods": sum(each.pods for each in consumers),
+        "ephemeral_storage_gib": round(sum(each.pods * each.ephemeral_storage_gib for each in consumers), 3),
+    }
+
+
+def _cpu(consumer: Consumer) -> float:
+    return consumer.resources.cpu_cores
+
+
+def _memory(consumer: Consumer) -> float:
+    return consumer.resources.memory_gib
+
+
+def _number(value: float) -> str:
+    return f"{value:g}"

@@ -1,0 +1,52 @@
+"""The frame as the settings ask for it: what is refused before anything is created, and what is only warned about."""
+
+from typing import Any
+
+import pytest
+
+from components import flows
+from stacks.parts import tenancy
+from stacks.problems import SettingsError
+from stacks.settings import Settings, parse
+from tests.stacks.test_settings import GOOD, configuration
+
+NAMED = {**GOOD, "object_store": {**GOOD["object_store"], "endpoint": "https://x10000.example.net"}}
+
+
+def settings(**groups: Any) -> Settings:
+    """Settings with a store that is known by its name."""
+    return parse(configuration({**NAMED, **groups}))
+
+
+def test_a_quota_that_is_too_small_names_every_consumer() -> None:
+    small = settings(quota={"cpu_cores": 2, "memory_gib": 8})
+    with pytest.raises(SettingsError, match=r"quota is too small .*cpu_cores: .*memory_gib: ") as caught:
+        tenancy.refuse_too_much(small)
+    assert all(f"  {name}: " in str(caught.value) for name in ("milvus", "embedding", "llm"))
+
+
+def test_a_quota_that_is_large_enough_is_fine() -> None:
+    tenancy.refuse_too_much(settings(quota={"cpu_cores": 200, "memory_gib": 800, "pods": 100}))
+
+
+def test_a_store_that_is_known_by_name_is_a_warning_with_the_setting_that_closes_it() -> None:
+    (told,) = tenancy.warnings(flows.table(tenancy.layout(settings())))
+    assert "x10000.example.net" in told
+    assert "milvus-to-store" in told
+    assert "network.addresses" in told
+
+
+def test_with_its_addresses_there_is_no_warning() -> None:
+    closed = settings(network={"addresses": {"x10000.example.net": ["10.1.2.0/28"]}})
+    assert not tenancy.warnings(flows.table(tenancy.layout(closed)))
+
+
+def test_addresses_of_a_host_that_nothing_uses_are_refused() -> None:
+    with pytest.raises(SettingsError, match=r"'x1000\.example\.net', and nothing uses it; used are: x10000\.example\.net"):
+        tenancy.refuse_unused_addresses(settings(network={"addresses": {"x1000.example.net": ["10.1.2.0/28"]}}))
+
+
+@pytest.mark.parametrize("cidr", ["10.1.2.3/24", "0.0.0.0/0", "::/0", "x10000.example.net", "10.1.2.0/33"])
+def test_what_is_no_range_of_addresses_or_all_of_them_is_refused(cidr: str) -> None:
+    with pytest.raises(SettingsError, match=r"network\.addresses"):
+        settings(network={"addresses": {"x10000.example.net": [cidr]}})
