@@ -3,11 +3,12 @@
 It owns the shape of `slo.<environment>.yaml`. Every number carries its unit and its reason, so that nobody has to guess why it is there.
 """
 
-import re
 from typing import Annotated, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+from validation import contradictions
+from validation.criteria import Criteria, Criterion, Kind, flat, show, useless
 from validation.measures import CATALOGUE, Better, Measure
 
 _PROMISABLE: dict[str, Measure] = {name: measure for name, measure in CATALOGUE.items() if measure.better is not Better.NONE}
@@ -15,34 +16,6 @@ _PROMISABLE: dict[str, Measure] = {name: measure for name, measure in CATALOGUE.
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Criterion(_Strict):
-    """`<= 50` or `>= 0.95`: a side and a number."""
-
-    operator: Literal["<=", ">="]
-    value: float
-
-    @model_validator(mode="before")
-    @classmethod
-    def _parse(cls, data: object) -> object:
-        if not isinstance(data, str):
-            return data
-        found = re.fullmatch(r"(<=|>=) *(\d+(?:\.\d+)?)", data.strip())
-        if not found:
-            raise ValueError('expected "<= NUMBER" or ">= NUMBER", like "<= 50"')
-        return {"operator": found[1], "value": float(found[2])}
-
-    def holds(self, value: float) -> bool:
-        """Whether the value keeps the criterion; the limit itself still does."""
-        return value <= self.value if self.operator == "<=" else value >= self.value
-
-    def contains(self, other: "Criterion") -> bool:
-        """Whether everything that keeps `other` keeps this one too."""
-        return self.operator == other.operator and self.holds(other.value)
-
-    def __str__(self) -> str:
-        return f"{self.operator} {self.value:g}"
 
 
 Reason = Annotated[str, Field(min_length=10)]
@@ -54,8 +27,14 @@ class Objective(_Strict):
     sli: str
     """Filled in from the key that the objective stands under."""
     unit: str
-    limit: Criterion
-    warn: Criterion | None = None
+    limit: Criteria
+    warn: Criteria | None = None
+    weight: int = Field(default=1, ge=1, le=100)
+    """What it counts in the score."""
+    key: bool = True
+    """Whether missing it fails the run; one that is not key costs its weight of the score."""
+    basis: Literal["promise", "calibrated"] = "promise"
+    """Whether somebody decided on the number, or `calibrate` took it from runs on this environment."""
     reason: Reason
 
     @field_validator("sli")
@@ -73,22 +52,48 @@ class Objective(_Strict):
             raise ValueError(f"{measure.name} is measured in {measure.unit}, not in {unit}")
         return unit
 
-    @field_validator("limit")
+    @field_validator("limit", "warn")
     @classmethod
-    def _can_be_missed(cls, limit: Criterion, info: ValidationInfo) -> Criterion:
+    def _decides_something(cls, criteria: Criteria | None, info: ValidationInfo) -> Criteria | None:
         measure = _PROMISABLE.get(info.data.get("sli", ""))
-        side = "<=" if measure and measure.better is Better.LOWER else ">="
-        if measure and limit.operator != side:
-            raise ValueError(f'{measure.name} is better when {measure.better}: write "{side} NUMBER", not "{limit}"')
-        return limit
+        if criteria is None or measure is None:
+            return criteria
+        mistakes = [found for one in flat(criteria) if (found := _mistake(one, measure, is_limit=info.field_name == "limit"))]
+        for found in [*mistakes, useless(criteria)]:
+            if found:
+                raise ValueError(found)
+        return criteria
 
     @field_validator("warn")
     @classmethod
-    def _warns_before_it_fails(cls, warn: Criterion | None, info: ValidationInfo) -> Criterion | None:
-        limit = cast("Criterion | None", info.data.get("limit"))
-        if warn and limit and not limit.contains(warn):
-            raise ValueError(f'warn "{warn}" must lie inside limit "{limit}", or nobody would see it before the failure')
+    def _warns_before_it_fails(cls, warn: Criteria | None, info: ValidationInfo) -> Criteria | None:
+        limit = cast("Criteria | None", info.data.get("limit"))
+        for one in flat(warn) if warn else []:
+            alike = [other for other in flat(limit or ()) if other.kind is one.kind]
+            if alike and not any(other.contains(one) for other in alike):
+                raise ValueError(f'warn "{one}" must lie inside limit "{show(limit or ())}", or nobody would see it before the failure')
         return warn
+
+
+def _mistake(one: Criterion, measure: Measure, *, is_limit: bool) -> str | None:
+    """Return why the criterion is the wrong way round, can never be kept or can never be missed; None when it means something."""
+    lower = measure.better is Better.LOWER
+    side = "<=" if lower else ">="
+    if one.operator != side:
+        return f'{measure.name} is better when {measure.better}: write "{side} NUMBER", not "{one}"'
+    if one.kind is not Kind.FIXED:
+        ratchet = one.value < 0 if lower else one.value > 0
+        return (
+            f'"{one}" asks every run to be better than the one before, which ends in failure; write "{side} {-one.value:+g}..."'
+            if ratchet
+            else None
+        )
+    share = measure.unit == "share"
+    if (not lower and share and one.value > 1) or (lower and not share and one.value == 0):
+        return f'"{one}" can never be true: {measure.name} is {"a share of 1" if share else f"more than 0 {measure.unit}"}'
+    if is_limit and ((lower and share and one.value >= 1) or (not lower and one.value == 0)):
+        return f'"{one}" can never be missed: {measure.name} is {"a share of 1" if share else f"never below 0 {measure.unit}"}'
+    return None
 
 
 class Vectors(_Strict):
@@ -185,6 +190,22 @@ class Patience(_Strict):
     loaded_s: float = Field(default=600, gt=0)
 
 
+class Score(_Strict):
+    """What a weighted share of kept objectives is worth: from `pass_from` on PASS, from `warn_from` on WARN, below it FAIL."""
+
+    pass_from: float = Field(gt=0, le=100)
+    warn_from: float = Field(gt=0, le=100)
+    unit: Literal["percent"]
+    reason: Reason
+
+    @field_validator("warn_from")
+    @classmethod
+    def _below(cls, warn_from: float, info: ValidationInfo) -> float:
+        if warn_from > info.data.get("pass_from", 100):
+            raise ValueError(f"warn_from must not lie above pass_from ({info.data['pass_from']:g}), or no score could be a WARN")
+        return warn_from
+
+
 class Profile(_Strict):
     """The promises of one environment."""
 
@@ -197,6 +218,8 @@ class Profile(_Strict):
     search: Search
     answer: Answer
     patience: Patience = Patience()
+    score: Score | None = None
+    """Without it every objective must hold, and one warning makes the run WARN."""
     objectives: dict[str, Objective]
 
     @field_validator("objectives", mode="before")
@@ -206,11 +229,8 @@ class Profile(_Strict):
             return objectives
         return {name: {**body, "sli": name} if isinstance(body, dict) else body for name, body in objectives.items()}
 
-    @model_validator(mode="after")
-    def _complete(self) -> "Profile":
-        latency = any(name.startswith("search_p") for name in self.objectives)
-        missing = [name for name in ("recall_at_10", "search_error_share") if name not in self.objectives]
-        if not latency or missing:
-            wanted = ", ".join(missing + ([] if latency else ["a latency of search (search_p95_ms)"]))
-            raise ValueError(f"objectives lack {wanted}: speed without recall or with errors is no promise")
-        return self
+    @field_validator("objectives")
+    @classmethod
+    def _agree(cls, objectives: dict[str, Objective], info: ValidationInfo) -> dict[str, Objective]:
+        contradictions.refuse(objectives, info.data)
+        return objectives

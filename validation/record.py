@@ -51,11 +51,11 @@ class Record:
     stopped: tuple[Outcome, str] | None = None
     """The outcome and its reason when there is nothing to judge."""
 
-    def measure(self, name: str, value: float | None, samples: int = 1) -> None:
+    def measure(self, name: str, value: float | None, samples: int = 1, interval: tuple[float, float] | None = None) -> None:
         """Keep one number; its name must be in the catalogue, which gives it its unit."""
         if name not in CATALOGUE:
             raise KeyError(name)
-        self.measurements[name] = Measurement(value=value, samples=samples if value is not None else 0)
+        self.measurements[name] = Measurement(value=value, samples=samples if value is not None else 0, interval=interval)
 
     @contextmanager
     def check(self, name: str, question: str, clock: Callable[[], float] = time.monotonic) -> Iterator[CheckRecord]:

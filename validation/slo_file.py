@@ -1,5 +1,6 @@
 """Reads an SLO file; whatever is wrong with it is named with file and line, together with what is expected there."""
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -106,20 +107,26 @@ def _construct(loader: _Loader, root: yaml.Node) -> object:
 
 def _explain(path: Path, root: yaml.Node, error: ValidationError) -> Iterator[str]:
     for problem in error.errors(include_url=False):
-        where, message = problem["loc"], problem["msg"].removeprefix("Value error, ")
-        seen = "" if isinstance(problem["input"], dict) else f" (found {problem['input']!r})"
+        where, message = (*problem["loc"], *problem.get("ctx", {}).get("at", ())), problem["msg"].removeprefix("Value error, ")
+        seen = "" if isinstance(problem["input"], dict | list) else f" (found {problem['input']!r})"
         yield f"{path}:{_line(root, where)}: {'.'.join(map(str, where)) or 'the file'}: {message}{seen}"
 
 
 def _line(node: yaml.Node, where: Location) -> int:
     """Return the line of the deepest part of `where` that the file has: of a missing key, the line of its parent."""
     line = node.start_mark.line + 1
-    for step in where:
+    for step, following in itertools.zip_longest(where, where[1:]):
+        if isinstance(step, int) and isinstance(following, int) and _is_one_list(node):
+            continue  # a list of criteria is read as the only alternative; that level is not in the file
         found = _step(node, step)
         if found is None:
             break
         line, node = found
     return line
+
+
+def _is_one_list(node: yaml.Node) -> bool:
+    return isinstance(node, yaml.SequenceNode) and not any(isinstance(item, yaml.SequenceNode) for item in node.value)
 
 
 def _step(node: yaml.Node, step: int | str) -> tuple[int, yaml.Node] | None:

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from validation.errors import InvalidRunError
-from validation.measures import CATALOGUE, Measurements
+from validation.measures import CATALOGUE, Measurement, Measurements
 from validation.profile import Profile
 from validation.record import Record
 from validation.report import json as json_report
@@ -37,6 +37,7 @@ def test_every_number_has_its_unit_samples_and_meaning(record: Record) -> None:
         "value": 0.99,
         "unit": "share",
         "samples": 10_000,
+        "interval": None,
         "meaning": CATALOGUE["recall_at_10"].meaning,
     }
     assert all(one["reason"] and one["unit"] and one["limit"] for one in data["objectives"])
@@ -88,6 +89,21 @@ def test_the_table_shows_promises_first_and_their_grades(record: Record) -> None
     assert "search_p50_ms" in lines[4]
     assert "<= 50" in lines[4]
     assert "pass" in lines[4]
+
+
+def test_a_number_that_misses_its_limit_never_looks_as_if_it_kept_it(profile: Profile, good: Measurements) -> None:
+    record = Record(run_id="x", strict=False)
+    record.measurements = good | {
+        "recall_at_10": Measurement(value=0.949996, samples=9_999),
+        "search_p99_ms": Measurement(value=400.00004, samples=9_999, interval=(390.0, 410.0)),
+        "search_p95_ms": Measurement(value=70.0, samples=9_999, interval=(60.0, 160.0)),
+    }
+    record.judgement = judge(profile, record.measurements)
+    out = io.StringIO()
+    table.show(record, Console(file=out, width=120))
+    assert "0.949996" in out.getvalue()
+    assert "400.00004" in out.getvalue()
+    assert "search_p95_ms: not decided by 9,999 samples: another run may give 160" in out.getvalue()
 
 
 @pytest.mark.parametrize(

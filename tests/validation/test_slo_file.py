@@ -7,6 +7,7 @@ import yaml
 
 from tests.validation.conftest import LAB
 from validation.errors import UsageError
+from validation.profile import Profile
 from validation.slo_file import read_profile
 
 
@@ -15,6 +16,14 @@ def test_the_lab_profile_can_be_read_and_gives_a_reason_for_every_number() -> No
     assert lab.vectors.value >= 10_000
     assert lab.requests.value >= 2_000
     assert all(objective.reason for objective in lab.objectives.values())
+
+
+@pytest.mark.parametrize("name", ["dev", "prod", "hybrid"])
+def test_every_environment_has_a_profile_that_claims_no_measurement(name: str) -> None:
+    found = read_profile(LAB.with_name(f"slo.{name}.yaml"))
+    assert found.profile == name
+    assert {objective.basis for objective in found.objectives.values()} == {"promise"}
+    assert Profile.model_validate(found.model_dump(mode="json")) == found, "what a report holds of it can be read again"
 
 
 def broken(tmp_path: Path, before: str, after: str) -> tuple[Path, str]:
@@ -42,6 +51,44 @@ def line_of(text: str, part: str) -> int:
         ('limit: "<= 50"', 'limit: "<= .nan"', "<= .nan", '"<= NUMBER"'),
         ('limit: "<= 50"', 'limit: "<= fifty"', "<= fifty", '"<= NUMBER"'),
         ('warn: "<= 25"', 'warn: "<= 60"', 'warn: "<= 60"', "must lie inside limit"),
+        ('limit: "<= 50"', 'limit: "<= 10%"', '"<= 10%"', 'needs a sign: write "<= +10%"'),
+        ('limit: "<= 50"', 'limit: "<= -10%"', '"<= -10%"', "every run to be better than the one before"),
+        ('limit: ">= 0.95"', 'limit: ">= +0.1"', '">= +0.1"', "every run to be better than the one before"),
+        ('limit: "<= 50"', 'limit: "<= 0"', '"<= 0"', "can never be true"),
+        ('limit: ">= 0.95"', 'limit: ">= 1.5"', '">= 1.5"', "can never be true"),
+        ('limit: ">= 0.95"', 'limit: ">= 0"', '">= 0"', "can never be missed"),
+        ('limit: "<= 0.001"', 'limit: "<= 1"', '"<= 1"', "can never be missed"),
+        ('limit: "<= 400"', 'limit: "<= 5000"', '"<= 5000"', "can never be missed: a search ends after timeout_ms: 5000"),
+        ('limit: "<= 50"', 'limit: "<= 151"', '"<= 151"', "search_p50_ms can never be missed alone"),
+        ('limit: ">= 0.85"', 'limit: ["<= 0.9", ">= 0.5"]', '"<= 0.9"', "is better when higher"),
+        ('limit: "<= 50"', 'limit: ["<= 50", "<= 60"]', '"<= 60"', '"<= 60" never decides beside a stricter one'),
+        ('limit: "<= 50"', 'limit: [["<= 50"], ["<= 60", "<= +9%"], ["<= 60"]]', '"<= +9%"', "never decides beside an alternative (OR)"),
+        ('limit: "<= 50"', "limit: []", "limit: []", "at least 1 item"),
+        ('limit: "<= 50"', 'limit:\n      - "<= 50"\n      - "<= x"', '- "<= x"', '"<= NUMBER"'),
+        ('limit: "<= 50"', 'limit:\n      - ["<= 50", "<= +1%"]\n      - ["<= 40",\n         "<= x"]', '         "<= x"', '"<= NUMBER"'),
+        ('warn: "<= 25"', 'warn: ["<= 25", "<= 30"]', '"<= 30"', "never decides"),
+        ('warn: "<= 25"', 'warn: "<= 25"\n    weight: 2', "weight: 2", "weight means nothing without a score"),
+        ('warn: "<= 25"', 'warn: "<= 25"\n    key: false', "key: false", "key means nothing without a score"),
+        ('warn: "<= 25"', 'warn: "<= 25"\n    basis: measured', "basis: measured", "'promise' or 'calibrated'"),
+        ("    unit: ms\n", "", "  search_p50_ms:", "unit: Field required"),
+        (
+            "objectives:",
+            "score: {pass_from: 80, warn_from: 90, unit: percent, reason: forgives a little}\nobjectives:",
+            "pass_from: 80",
+            "warn_from must not lie above pass_from (80)",
+        ),
+        (
+            "objectives:",
+            'objectives:\n  search_answered_rate: {unit: requests/s, limit: ">= 101", reason: more than asked}',
+            "search_answered_rate",
+            "can never be true: no more than rate: 100",
+        ),
+        (
+            "  hit_at_10:",
+            '  hit_at_1: {unit: share, limit: ">= 0.9", reason: more than of ten}\n  hit_at_10:',
+            'limit: ">= 0.85"',
+            "hit_at_10 can never be missed alone",
+        ),
         ("unit: requests/s", "unit: rps", "unit: rps", "'requests/s'"),
         ("    unit: ms", "    unit: s", "    unit: s", "measured in ms, not in s"),
         ("share: 0.4}", "share: 0.5}", "  filters:", "add up to 1"),
@@ -110,7 +157,7 @@ def test_a_value_that_yaml_or_python_cannot_make_is_named_with_file_line_and_wha
 
 def test_a_mistake_beside_merged_keys_is_named_at_the_key_that_counts(tmp_path: Path) -> None:
     path, text = broken(tmp_path, "\nrate:\n", "\nrate: &rate\n")
-    path.write_text(text.replace("\n  value: 2500\n", "\n  <<: *rate\n  value: many\n"))
+    path.write_text(text.replace("\n  value: 3000\n", "\n  <<: *rate\n  value: many\n"))
     with pytest.raises(UsageError, match=rf"slo.yaml:{line_of(path.read_text(), 'value: many')}: requests.value: .*valid integer"):
         read_profile(path)
 

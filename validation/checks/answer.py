@@ -1,8 +1,9 @@
 """Asks the language model every judged question over the chunks that search finds, and grades fact, citation and time."""
 
 from dataclasses import dataclass
+from statistics import fmean
 
-from validation import grading
+from validation import grading, interval
 from validation.bench import Bench, Loaded, Services
 from validation.clients.llm import Answer, Source
 from validation.corpus import Question
@@ -68,14 +69,21 @@ def _sources(bench: Bench, loaded: Loaded, vector: Matrix) -> list[Source]:
 
 
 def _measure(bench: Bench, graded: list[Graded], asked: int) -> None:
-    first_token = Samples(one.answer.first_token_s for one in graded)
-    total = Samples(one.answer.total_s for one in graded)
-    for percentile in (50, 95):
-        bench.record.measure(f"first_token_p{percentile}_ms", first_token.percentile_ms(percentile), first_token.count)
-        bench.record.measure(f"answer_p{percentile}_ms", total.percentile_ms(percentile), total.count)
-    bench.record.measure("answer_error_share", (asked - len(graded)) / asked, asked)
-    bench.record.measure("fact_share", sum(one.has_fact for one in graded) / asked, asked)
-    bench.record.measure("citation_share", sum(one.is_cited for one in graded) / asked, asked)
+    for name, seconds in (
+        ("first_token", [one.answer.first_token_s for one in graded]),
+        ("answer", [one.answer.total_s for one in graded]),
+    ):
+        for percentile in (50, 95):
+            spread = interval.of_percentile_ms(seconds, percentile)
+            bench.record.measure(f"{name}_p{percentile}_ms", Samples(seconds).percentile_ms(percentile), len(seconds), spread)
+    failed = asked - len(graded)
+    shares = {
+        "answer_error_share": [1.0] * failed + [0.0] * len(graded),
+        "fact_share": [float(one.has_fact) for one in graded] + [0.0] * failed,
+        "citation_share": [float(one.is_cited) for one in graded] + [0.0] * failed,
+    }
+    for name, values in shares.items():
+        bench.record.measure(name, fmean(values), asked, interval.of_share(values))
 
 
 def _describe(one: Graded) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from validation import interval
 from validation.bench import Bench, Services
 from validation.samples import Samples
 from validation.truth import Matrix
@@ -14,15 +15,16 @@ _WARM_UP = 5
 def run(bench: Bench, services: Services) -> Matrix:
     """Embed every judged question, one at a time, and return their vectors in the order of the questions."""
     questions = bench.corpus.questions
-    samples = Samples()
+    seconds: list[float] = []
     with bench.record.check("embedding", QUESTION) as check:
         for question in questions[:_WARM_UP]:
             services.embedding.time_one(question.question)
         for _ in range(_ROUNDS):
             timed = [services.embedding.time_one(question.question) for question in questions]
-            for _, seconds in timed:
-                samples.record(seconds)
+            seconds += [took for _, took in timed]
         check.facts["rounds"] = _ROUNDS
+    samples = Samples(seconds)
     for percentile in (50, 95):
-        bench.record.measure(f"embedding_p{percentile}_ms", samples.percentile_ms(percentile), samples.count)
+        spread = interval.of_percentile_ms(seconds, percentile)
+        bench.record.measure(f"embedding_p{percentile}_ms", samples.percentile_ms(percentile), samples.count, spread)
     return np.stack([vector for vector, _ in timed])

@@ -2,7 +2,7 @@
 
 from statistics import fmean
 
-from validation import ranking
+from validation import interval, ranking
 from validation.bench import Bench, Loaded
 from validation.truth import Matrix
 
@@ -27,7 +27,7 @@ def run(bench: Bench, loaded: Loaded, question_vectors: Matrix) -> None:
             "hit_at_10": [float(ranking.hit(documents, relevance, _TOP_K)) for documents, relevance in judged],
         }
         for name, values in numbers.items():
-            bench.record.measure(name, fmean(values), len(values))
+            bench.record.measure(name, fmean(values), len(values), interval.of_share(values))
         check.facts["missed"] = [question.id for question, value in zip(questions, numbers["hit_at_10"], strict=True) if not value]
         seen = [document in relevance for documents, relevance in judged for document in documents]
         check.facts["judged_share_of_found"] = fmean(seen) if seen else 0.0

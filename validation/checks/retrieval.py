@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from validation import load, plan, truth
+from validation import interval, load, plan, truth
 from validation.bench import Bench, Loaded, Services
 from validation.clients.searcher import Searcher
 from validation.load import Shot
@@ -88,16 +88,20 @@ async def _load(bench: Bench, services: Services, loaded: Loaded, drawn: Plan) -
 def _measure_load(bench: Bench, shots: Sequence[Shot]) -> None:
     """Record rates, latencies and delays; a failed request counts as slow as the time-out, so that failing fast never looks fast."""
     timeout_s, record, count = bench.profile.search.timeout_ms / 1e3, bench.record, len(shots)
-    latency = Samples(max(shot.latency_s, timeout_s) if shot.error else shot.latency_s for shot in shots)
+    seconds = [max(shot.latency_s, timeout_s) if shot.error else shot.latency_s for shot in shots]
+    latency = Samples(seconds)
     delay = Samples(shot.delay_s for shot in shots)
     for percentile in (50, 95, 99):
-        record.measure(f"search_p{percentile}_ms", latency.percentile_ms(percentile), count)
+        record.measure(
+            f"search_p{percentile}_ms", latency.percentile_ms(percentile), count, interval.of_load_percentile_ms(seconds, percentile)
+        )
         record.measure(f"search_delay_p{percentile}_ms", delay.percentile_ms(percentile), count)
     record.measure("search_requests", count)
     record.measure("search_offered_rate", bench.profile.rate.value)
     record.measure("search_sent_rate", load.sent_rate(shots), count)
     record.measure("search_answered_rate", load.answered_rate(shots), count)
-    record.measure("search_error_share", sum(bool(shot.error) for shot in shots) / count, count)
+    failed = [float(bool(shot.error)) for shot in shots]
+    record.measure("search_error_share", fmean(failed), count, interval.of_share(failed))
 
 
 def _measure_truth(bench: Bench, expected: Expected, rows: Matrix) -> None:
@@ -119,7 +123,7 @@ def _measure_recall(bench: Bench, rows: Matrix, expected: Expected, shots: Seque
     cases = {shot.number: (shot.ids, exact[shot.number], rows, queries[shot.number], masks[shot.number]) for shot in answered}
     recalls = {number: truth.recall(*case) for number, case in cases.items()}
     beaten = sum(truth.is_beaten(*case) for case in cases.values())
-    bench.record.measure("recall_at_10", fmean(recalls.values()) if recalls else None, len(recalls))
+    bench.record.measure("recall_at_10", fmean(recalls.values()) if recalls else None, len(recalls), interval.of_share([*recalls.values()]))
     bench.record.measure("truth_beaten_share", beaten / len(cases) if cases else None, len(cases))
     return recalls
 

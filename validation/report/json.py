@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from validation.criteria import show
 from validation.measures import CATALOGUE
 from validation.record import CheckRecord, Record
 from validation.slo import Judged
@@ -53,10 +54,17 @@ def as_data(record: Record) -> dict[str, Any]:
         },
         "result": {"outcome": record.outcome, "exit_code": record.exit_code, "reason": record.reason},
         "verdict": judgement.verdict if judgement else None,
+        "score": judgement.score if judgement else None,
         "validity": {"valid": bool(judgement) and not judgement.faults if judgement else False, "faults": _faults(record)},
         "objectives": [_objective(one) for one in judgement.judged] if judgement else [],
         "measurements": {
-            name: {"value": found.value, "unit": CATALOGUE[name].unit, "samples": found.samples, "meaning": CATALOGUE[name].meaning}
+            name: {
+                "value": found.value,
+                "unit": CATALOGUE[name].unit,
+                "samples": found.samples,
+                "interval": list(found.interval) if found.interval else None,
+                "meaning": CATALOGUE[name].meaning,
+            }
             for name, found in record.measurements.items()
         },
         "checks": [_check(check) for check in record.checks],
@@ -77,9 +85,14 @@ def _objective(one: Judged) -> dict[str, Any]:
         "sli": one.objective.sli,
         "value": one.measurement.value,
         "unit": one.objective.unit,
-        "limit": str(one.objective.limit),
-        "warn": str(one.objective.warn) if one.objective.warn else None,
+        "limit": show(one.objective.limit),
+        "warn": show(one.objective.warn) if one.objective.warn else None,
+        "baseline": one.baseline,
         "grade": one.grade,
+        "why": one.why,
+        "weight": one.objective.weight,
+        "key": one.objective.key,
+        "basis": one.objective.basis,
         "reason": one.objective.reason,
     }
 

@@ -6,12 +6,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from validation.criteria import flat
+from validation.criteria import show as show_criteria
 from validation.measures import CATALOGUE
 from validation.record import Record
 from validation.report.json import hide
 from validation.slo import Grade, Judged
 
-_COLOURS = {Grade.PASS: "green", Grade.WARN: "yellow", Grade.FAIL: "red", Grade.UNMEASURED: "red"}
+_COLOURS = {Grade.PASS: "green", Grade.FAIL: "red", Grade.UNMEASURED: "red"}
+_MOST_DIGITS = 12
 _PIPE_WIDTH = 120
 
 
@@ -20,6 +23,8 @@ def show(record: Record, console: Console) -> None:
     if record.measurements:
         console.print(_table(record))
     if record.judgement:
+        for line in [f"{one.objective.sli}: {one.why}" for one in record.judgement.judged if one.why] + [*record.judgement.said]:
+            console.print(Text(hide(line, record.secrets), style="yellow"), soft_wrap=True)
         for fault in record.judgement.faults:
             console.print(Text(f"not valid: {hide(fault, record.secrets)}", style="red"), soft_wrap=True)
     for collection in record.left_behind:
@@ -54,12 +59,24 @@ def _table(record: Record) -> Table:
 
 
 def _promised(one: Judged) -> tuple[str | Text, ...]:
-    grade = Text(one.grade, style=_COLOURS[one.grade])
-    return one.objective.sli, number(one.measurement.value), one.objective.unit, str(one.objective.limit), grade
+    grade = Text(one.grade, style=_COLOURS.get(one.grade, "yellow"))
+    return one.objective.sli, _honest(one), one.objective.unit, show_criteria(one.objective.limit), grade
+
+
+def _honest(one: Judged) -> str:
+    """Show the number with as many digits as it takes to stand on the same side of every limit as it really does."""
+    value, criteria = one.measurement.value, [*flat(one.objective.limit), *flat(one.objective.warn or ())]
+    shown = number(value)
+    for digits in range(4, _MOST_DIGITS):
+        seen = float(shown.replace(",", "")) if value is not None else None
+        if value is None or seen is None or all(each.holds(seen, one.baseline) == each.holds(value, one.baseline) for each in criteria):
+            break
+        shown = f"{value:,.{digits}g}"
+    return shown
 
 
 def number(value: float | None) -> str:
-    """Show a number with as many digits as it deserves; never rounded so that it seems to keep a limit that it misses."""
+    """Show a number with as many digits as it deserves."""
     if value is None:
         return "-"
     if float(value).is_integer():
