@@ -116,7 +116,13 @@ def wait_for_pods(namespace: str = "") -> None:
 def _pods_behind(where: Sequence[str]) -> list[str]:
     listed = kubectl("get", "pods", *where, "-o", "json")
     pods = json.loads(listed.stdout)["items"] if listed.returncode == 0 else []
-    return [pod["metadata"]["name"] for pod in pods if not _is_fresh(pod)] or ([] if pods else ["none"])
+    serving = [pod for pod in pods if not _belongs_to_job(pod)]
+    return [pod["metadata"]["name"] for pod in serving if not _is_fresh(pod)] or ([] if serving else ["none"])
+
+
+def _belongs_to_job(pod: Mapping[str, Any]) -> bool:
+    """Such a pod ends; whether it did well is the Job's business."""
+    return any(owner["kind"] == "Job" for owner in pod["metadata"].get("ownerReferences", []))
 
 
 def _is_fresh(pod: Mapping[str, Any]) -> bool:

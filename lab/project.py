@@ -88,7 +88,7 @@ def machine_facts(net: Network, images: Mapping[str, Image]) -> dict[str, Any]:
     """Return the settings that only this machine knows: addresses, the store's CA, the images it built."""
     models = images["models"].reference
     return {
-        f"{PROJECT}:images": {"milvus": images["milvus"].reference, "suite": images["suite"].reference, "embedding": models, "llm": models},
+        f"{PROJECT}:images": {"milvus": images["milvus"].reference, "embedding": models, "llm": models},
         f"{PROJECT}:object_store": {
             "endpoint": net.s3_endpoint,
             "iam_endpoint": net.iam_endpoint,

@@ -1,8 +1,8 @@
-"""The whole system in reading order: a namespace, two buckets, Milvus on one of them, two model services."""
+"""The whole system in reading order: a namespace, two buckets, Milvus on one of them once the store has passed, two model services."""
 
 from components.trust import Trust, TrustArgs
 from stacks.endpoints import Endpoints
-from stacks.parts import milvus, models, object_store, tenancy
+from stacks.parts import milvus, models, object_store, preflight, tenancy
 from stacks.settings import Settings
 
 
@@ -12,7 +12,8 @@ def build(settings: Settings) -> Endpoints:
     trust = Trust("object-store-ca", TrustArgs(namespace=frame.namespace, ca_pem=settings.object_store.ca_pem))
     milvus_store = object_store.for_milvus(settings, frame)
     documents_store = object_store.for_documents(settings, frame)
-    database = milvus.declare(settings, frame, milvus_store, trust)
+    passed = preflight.declare(settings, frame, milvus_store, trust)
+    database = milvus.declare(settings, frame, milvus_store, trust, passed)
     embedding = models.embedding(settings, frame)
     llm = models.llm(settings, frame)
     chart = milvus.chart(settings)

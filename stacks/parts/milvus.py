@@ -1,6 +1,9 @@
 """Milvus as the settings ask for it."""
 
 import hashlib
+from collections.abc import Sequence
+
+import pulumi
 
 from components.milvus import Chart, Milvus, MilvusArgs
 from components.milvus_values import MilvusShape, MilvusStore
@@ -11,12 +14,12 @@ from components.trust import Trust
 from stacks.settings import Settings
 
 
-def declare(settings: Settings, tenancy: Tenancy, store: ObjectStore, trust: Trust) -> Milvus:
-    """Milvus on the bucket of `store`."""
+def declare(settings: Settings, tenancy: Tenancy, store: ObjectStore, trust: Trust, after: Sequence[pulumi.Resource] = ()) -> Milvus:
+    """Milvus on the bucket of `store`, made once everything in `after` succeeded."""
     args = MilvusArgs(
-        namespace=tenancy.namespace, chart=chart(settings), shape=_shape(settings, tenancy), store=_data(settings, store, trust)
+        namespace=tenancy.namespace, chart=chart(settings), shape=_shape(settings, tenancy), store=data(settings, store, trust)
     )
-    return Milvus("milvus", args)
+    return Milvus("milvus", args, pulumi.ResourceOptions(depends_on=list(after)))
 
 
 def chart(settings: Settings) -> Chart:
@@ -39,7 +42,8 @@ def _shape(settings: Settings, tenancy: Tenancy) -> MilvusShape:
     )
 
 
-def _data(settings: Settings, store: ObjectStore, trust: Trust) -> MilvusStore:
+def data(settings: Settings, store: ObjectStore, trust: Trust) -> MilvusStore:
+    """Where it keeps its data: also what the preflight looks at."""
     ca_pem = settings.object_store.ca_pem
     return MilvusStore(
         endpoint=settings.object_store.endpoint,

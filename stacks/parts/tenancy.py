@@ -4,7 +4,7 @@ from urllib.parse import urlsplit
 
 import pulumi
 
-from components import flows
+from components import flows, preflight
 from components.embedding import ENGINES as EMBEDDING_ENGINES
 from components.flows import Endpoint, Flow, Layout, Namespaces, Outside
 from components.llm import ENGINES as LLM_ENGINES
@@ -28,7 +28,7 @@ def declare(settings: Settings) -> Tenancy:
             namespace=settings.namespace,
             pod_security="restricted" if settings.milvus.etcd == "embedded" else "baseline",
             flows=found,
-            accounts=("milvus", *services(settings)),
+            accounts=("milvus", *services(settings), *(("suite",) if settings.images.suite is not None else ())),
             quota=settings.quota.quota if settings.quota is not None else None,
         ),
     )
@@ -83,7 +83,12 @@ def consumers(settings: Settings) -> list[Consumer]:
             Consumer(name=name, replicas=each.replicas, resources=Resources(cpu_cores=each.cpu_cores, memory_gib=each.memory_gib))
             for name, each in (("embedding", embedding), ("llm", llm))
         ),
+        *([_preflight(settings)] if settings.images.suite is not None else []),
     ]
+
+
+def _preflight(settings: Settings) -> Consumer:
+    return Consumer(name="preflight", replicas=1, surge=0, resources=preflight.needs(performance=settings.preflight.performance))
 
 
 def refuse_too_much(settings: Settings) -> None:

@@ -18,6 +18,7 @@ from stacks.settings.images import ImageSettings
 from stacks.settings.milvus import MilvusSettings
 from stacks.settings.models import EmbeddingSettings, LlmSettings
 from stacks.settings.object_store import ObjectStoreSettings
+from stacks.settings.preflight import PreflightSettings
 from stacks.settings.tenancy import NetworkSettings, QuotaSettings
 
 PROJECT = "milvus-x10000"
@@ -29,6 +30,9 @@ class Settings(Group):
     namespace: Namespace = Field(default="rag", description="namespace that the stack makes and owns", examples=["rag"])
     images: ImageSettings = Field(description="what runs", examples=['\'{"milvus": "..."}\''])
     object_store: ObjectStoreSettings = Field(description="the S3 store", examples=['\'{"endpoint": "https://..."}\''])
+    preflight: PreflightSettings = Field(
+        default=PreflightSettings(), description="the look at the store from inside the cluster", examples=["'{\"performance\": true}'"]
+    )
     milvus: MilvusSettings = Field(default=MilvusSettings(), description="the vector database", examples=["'{\"memory_gib\": 16}'"])
     embedding: EmbeddingSettings = Field(
         default=EmbeddingSettings(), description="the embedding service", examples=["'{\"dimension\": 256}'"]

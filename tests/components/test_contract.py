@@ -14,6 +14,7 @@ from components.milvus import Chart, Milvus, MilvusArgs
 from components.milvus_values import MilvusShape, MilvusStore
 from components.model_server import Engine, ModelServer, ModelServerArgs
 from components.object_store import ObjectStore
+from components.preflight import Preflight, PreflightArgs
 from components.quantities import Resources
 from components.quota import Quota
 from components.s3 import policy
@@ -58,6 +59,7 @@ SHAPE = MilvusShape(
     service_account="milvus",
 )
 MILVUS = MilvusArgs(namespace="rag", chart=Chart(name="lab/chart/milvus", version="0.1.0", repository=None), shape=SHAPE, store=DATA)
+PREFLIGHT = PreflightArgs(namespace="rag", account="suite", image="s:1", store=DATA, wal="rocksmq", performance=False)
 ENGINE = Engine(arguments=("serve",), port=8080, health_path="/health", api_path="/v1")
 SERVER = ModelServerArgs(namespace="rag", image="m:1", engine=ENGINE, resources=SMALL, replicas=1)
 EMBEDDING = EmbeddingArgs(namespace="rag", image="e:1", engine="lab", model="m", dimension=256, resources=SMALL, replicas=1)
@@ -71,6 +73,7 @@ COMPONENTS: dict[str, Callable[[], pulumi.ComponentResource]] = {
     "Trust": lambda: Trust("thing", TrustArgs(namespace="rag", ca_pem="PEM")),
     "ObjectStore": lambda: ObjectStore("thing", OBJECT_STORE),
     "Milvus": lambda: Milvus("thing", MILVUS),
+    "Preflight": lambda: Preflight("thing", PREFLIGHT),
     "ModelServer": lambda: ModelServer("thing", "thing", SERVER),
     "Embedding": lambda: Embedding("thing", EMBEDDING),
     "Llm": lambda: Llm("thing", LLM),

@@ -17,7 +17,7 @@ from tests.deploy import NAMESPACE_UID, SECRET_KEY, Declared, deploy, resolved
 from tests.stacks.test_settings import DIGEST, EXISTING, GOOD, configuration
 
 LAB_FACTS: dict[str, Any] = {
-    "images": {name: f"lab.local/{name}:1.0@{DIGEST}" for name in ("milvus", "embedding", "llm")},
+    "images": {name: f"lab.local/{name}:1.0@{DIGEST}" for name in ("milvus", "embedding", "llm", "suite")},
     "object_store": {
         "endpoint": "https://10.88.255.2:7070",
         "iam_endpoint": "https://10.88.255.2:7071",
@@ -45,6 +45,7 @@ def test_the_lab_settings_are_good_and_declare_the_whole_system() -> None:
         "object-store-ca": "Trust",
         "milvus-store": "ObjectStore",
         "documents-store": "ObjectStore",
+        "preflight": "Preflight",
         "milvus": "Milvus",
         "embedding": "Embedding",
         "llm": "Llm",
@@ -106,6 +107,47 @@ def test_milvus_waits_for_its_bucket_its_secret_and_its_namespace() -> None:
         assert f"::{name}" in dependencies
 
 
+def test_milvus_waits_until_the_store_has_passed_the_preflight() -> None:
+    found = declared(lab())
+    assert any(urn.endswith("::preflight-job") for urn in found["milvus"].request.dependencies)
+    names = list(found)
+    assert names.index("preflight-job") < names.index("milvus-release")
+
+
+def test_the_preflight_has_the_secret_the_ca_and_the_endpoint_of_milvus(ca_file: Path) -> None:
+    configured = lab()
+    store = json.loads(configured["milvus-x10000:object_store"])
+    configured["milvus-x10000:object_store"] = json.dumps({**store, "ca_file": str(ca_file)})
+    found = declared(configured)
+    values, pod = found["milvus-release"].inputs["values"], found["preflight-job"].inputs["spec"]["template"]["spec"]
+    secret, trust = pod["volumes"][1]["secret"]["secretName"], pod["volumes"][2]["configMap"]["name"]
+    assert [secret] * 2 == [one["valueFrom"]["secretKeyRef"]["name"] for one in values["standalone"]["extraEnv"][:2]]
+    assert trust == next(one["configMap"]["name"] for one in values["volumes"] if one["name"] == "object-store-ca")
+    asked = pod["containers"][0]["args"]
+    given = {name: asked[asked.index(name) + 1] for name in ("--endpoint", "--region", "--bucket", "--root-path")}
+    external = values["externalS3"]
+    assert given == {
+        "--endpoint": f"https://{external['host']}:{external['port']}",
+        "--region": external["region"],
+        "--bucket": external["bucketName"],
+        "--root-path": external["rootPath"],
+    }
+
+
+def test_without_an_image_of_the_suite_there_is_no_job_and_a_warning_that_says_what_is_not_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", told.append)
+    configured = lab()
+    images = json.loads(configured["milvus-x10000:images"])
+    del images["suite"]
+    found = declared({**configured, "milvus-x10000:images": json.dumps(images)})
+    assert "preflight" not in found
+    assert "milvus-release" in found
+    assert len(told) == 1
+    assert "from inside the cluster" in told[0]
+    assert "docs/suite-image.md" in told[0]
+
+
 @pytest.mark.parametrize("private", [True, False])
 def test_the_outputs_are_what_the_gate_is_promised(private: bool, ca_file: Path) -> None:
     configured = lab()
@@ -130,7 +172,7 @@ def test_the_outputs_are_what_the_gate_is_promised(private: bool, ca_file: Path)
         "llm_url": "http://llm.rag.svc.cluster.local:8080/v1",
         "llm_model": "lab-reader",
         "llm_context_tokens": 4096,
-        "images": LAB_FACTS["images"],
+        "images": {name: LAB_FACTS["images"][name] for name in ("milvus", "embedding", "llm")},
         "chart": {"name": "lab/chart/milvus", "version": "0.1.0"},
     }
 

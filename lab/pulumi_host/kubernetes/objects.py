@@ -24,10 +24,12 @@ from .errors import (
     UnsupportedError,
 )
 from .handler import Operation, Proposal
+from .readiness import judge
 from .waiting import Waiter, is_skipped, time_limit_s
 from .wire import UNKNOWN, Object, has_unknown, mark_object, plain, without_nulls
 
 AUTONAMED = "pulumi.com/autonamed"
+REPLACE_UNREADY = "pulumi.com/replaceUnready"
 PROPAGATION = "pulumi.com/deletionPropagationPolicy"
 DELETE_UNREACHABLE = "PULUMI_K8S_DELETE_UNREACHABLE"
 BOOKKEEPING = ("__inputs", "__fieldManager", "__initialApiVersion")
@@ -84,8 +86,18 @@ class Objects:
         """Inputs of last time, with the drift that a refresh found, against the new ones."""
         old, new = plain(state).get("__inputs") or {}, plain(news)
         found = diff.compare(old, new, diff.object_rules(new.get("kind", "")), ignored)
+        if self._is_failed_for_good(new, state):
+            found = diff.Difference({**found.changes, "metadata": "UPDATE"}, found.replaces | {"metadata"})
         same_name = _name_of(old) == _name_of(new)
         return diff.Difference(found.changes, found.replaces, delete_first=bool(found.replaces) and same_name and not is_autonamed(new))
+
+    def _is_failed_for_good(self, new: Object, state: Object) -> bool:
+        """Whether a Job did not succeed and asks to be made anew then; Kubernetes never runs the same one again."""
+        annotations = (new.get("metadata") or {}).get("annotations") or {}
+        if new.get("kind") != "Job" or str(annotations.get(REPLACE_UNREADY, "")).lower() != "true" or not state.get("metadata"):
+            return False
+        live = self._cluster.get(Reference.of(plain(state)))
+        return live is not None and not judge(live).ready
 
     def apply(self, operation: Operation) -> Snapshot:
         """Apply and wait; in a preview a dry run, whose answer is only as good as what exists by now."""

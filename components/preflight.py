@@ -1,0 +1,151 @@
+"""The preflight as a Job: the store seen from inside the cluster, as Milvus will see it, before Milvus is there.
+
+Owns the Job; the network policies let it, as part `suite`, out to the store. It takes the very Secret, CA and endpoint that Milvus is
+given. Its name carries a hash of all that it does, since Kubernetes runs a Job once: whatever changes for Milvus (key, CA, bucket, image
+of the suite) is a new Job, and what has not changed is not asked again. One that failed is made anew by the next `pulumi up`.
+
+A verdict is final; a store that does not answer is asked twice more, since the network of a new pod may be a moment late.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from components import pod_security
+from components.flows import SUITE
+from components.milvus_values import CA_ANNOTATION, CREDENTIAL_ANNOTATION, MilvusStore
+from components.quantities import Resources
+from components.trust import CA_KEY
+
+_LABELS = {**SUITE.labels, "app.kubernetes.io/part-of": "milvus-x10000"}
+_CREDENTIAL = "/run/credential"
+_TRUST = "/run/object-store-ca"
+_REPORT = "/tmp/report"  # noqa: S108  a path in the container
+_LIMIT_S = 600
+_TRIES = 3
+_VERDICTS = [1, 2, 3]
+"""Exit codes of the suite that another try does not change: red, wrong usage, proves nothing. 4 is: does not answer."""
+_QUICK = Resources(cpu_cores=0.1, memory_gib=0.5)
+_MEASURING = Resources(cpu_cores=0.5, memory_gib=4)
+"""32 objects of 64 MiB at a time are 2 GiB."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreflightArgs:
+    """What to look at, and with what."""
+
+    namespace: pulumi.Input[str]
+    account: pulumi.Input[str]
+    """Service account of the suite."""
+    image: str
+    """The suite's own image."""
+    store: MilvusStore
+    """What Milvus will be given."""
+    wal: str
+    """Milvus's write-ahead log, which decides what the store must be able to do."""
+    performance: bool
+    """Measure latency and throughput too: minutes instead of seconds."""
+
+
+class Preflight(pulumi.ComponentResource):
+    """The preflight as a Job; whatever depends on it is not made unless the store passed."""
+
+    job_name: pulumi.Output[str]
+    """Name of the Job, for `kubectl logs job/NAME`."""
+
+    def __init__(self, name: str, args: PreflightArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("milvus-x10000:index:Preflight", name, None, opts)
+        self.job_name = self._make_job(name, args).metadata["name"]
+        self.register_outputs({"job_name": self.job_name})
+
+    def _make_job(self, name: str, args: PreflightArgs) -> k8s.batch.v1.Job:
+        spec = job(args)
+        digest = pulumi.Output.json_dumps(spec, sort_keys=True).apply(lambda text: hashlib.sha256(text.encode()).hexdigest()[:10])
+        metadata: Any = {
+            "name": pulumi.Output.format("{0}-{1}", name, digest),
+            "namespace": args.namespace,
+            "labels": _LABELS,
+            "annotations": {"pulumi.com/replaceUnready": "true"},
+        }
+        return k8s.batch.v1.Job(
+            f"{name}-job",
+            metadata=metadata,
+            spec=spec,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+
+def needs(*, performance: bool) -> Resources:
+    """What the pod takes while it runs."""
+    return _MEASURING if performance else _QUICK
+
+
+def job(args: PreflightArgs) -> Any:  # noqa: ANN401  plain data in a typed API
+    """`spec` of the Job. The pod is labelled with what the credential's and the CA's contents are, so that a new content is a new Job."""
+    annotations = {CREDENTIAL_ANNOTATION: args.store.credential_generation, CA_ANNOTATION: args.store.ca_sha256}
+    return {
+        "backoffLimit": _TRIES - 1,
+        "activeDeadlineSeconds": _LIMIT_S,
+        "podFailurePolicy": {"rules": [{"action": "FailJob", "onExitCodes": {"operator": "In", "values": _VERDICTS}}]},
+        "template": {"metadata": {"labels": _LABELS, "annotations": annotations}, "spec": _pod(args)},
+    }
+
+
+def _pod(args: PreflightArgs) -> dict[str, Any]:
+    return {
+        "restartPolicy": "Never",
+        "serviceAccountName": args.account,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": pod_security.pod(),
+        "containers": [
+            {
+                "name": "preflight",
+                "image": args.image,
+                "imagePullPolicy": "IfNotPresent",
+                "args": _arguments(args),
+                "resources": needs(performance=args.performance).manifest(),
+                "securityContext": pod_security.container(),
+                "terminationMessagePolicy": "FallbackToLogsOnError",
+                "volumeMounts": _mounts(args.store),
+            }
+        ],
+        "volumes": _volumes(args.store),
+    }
+
+
+def _arguments(args: PreflightArgs) -> list[pulumi.Input[str]]:
+    store = args.store
+    options: dict[str, pulumi.Input[str]] = {
+        "--endpoint": store.endpoint,
+        "--region": store.region,
+        "--bucket": store.bucket,
+        "--root-path": store.root_path,
+        "--credential-dir": _CREDENTIAL,
+        "--wal": args.wal,
+        "--out": _REPORT,
+    }
+    if store.ca_sha256:
+        options["--ca-file"] = f"{_TRUST}/{CA_KEY}"
+    given = [part for option in options.items() for part in option]
+    return ["preflight", *given] if args.performance else ["preflight", *given, "--no-performance"]
+
+
+def _mounts(store: MilvusStore) -> list[dict[str, Any]]:
+    mounts: list[dict[str, Any]] = [
+        {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108  a path in the container
+        {"name": "credential", "mountPath": _CREDENTIAL, "readOnly": True},
+    ]
+    return [*mounts, {"name": "object-store-ca", "mountPath": _TRUST, "readOnly": True}] if store.ca_sha256 else mounts
+
+
+def _volumes(store: MilvusStore) -> list[dict[str, Any]]:
+    volumes: list[dict[str, Any]] = [
+        {"name": "tmp", "emptyDir": {}},
+        {"name": "credential", "secret": {"secretName": store.secret_name, "defaultMode": 0o440}},
+    ]
+    trust = {"name": "object-store-ca", "configMap": {"name": store.ca_config_map}}
+    return [*volumes, trust] if store.ca_sha256 else volumes

@@ -1,0 +1,101 @@
+"""The Job that looks at the store before Milvus is there."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from components import network
+from components.flows import Endpoint, Layout, table
+from components.milvus_values import MilvusStore
+from components.preflight import Preflight, PreflightArgs
+from tests.deploy import Declared, deploy
+
+STORE = MilvusStore(
+    endpoint="https://store.example.net:9000",
+    region="us-east-1",
+    bucket="rag-milvus",
+    root_path="milvus",
+    secret_name="milvus-store",
+    credential_generation="g1",
+    ca_config_map="object-store-ca",
+    ca_sha256="c" * 64,
+)
+ARGS = PreflightArgs(namespace="rag", account="suite", image="suite:1", store=STORE, wal="rocksmq", performance=False)
+
+
+def declared(args: PreflightArgs) -> dict[str, Declared]:
+    return {item.name: item for item in deploy(lambda: Preflight("preflight", args))}
+
+
+def name_of(args: PreflightArgs) -> str:
+    return str(declared(args)["preflight-job"].inputs["metadata"]["name"])
+
+
+def pod_of(args: PreflightArgs) -> Any:
+    return declared(args)["preflight-job"].inputs["spec"]["template"]["spec"]
+
+
+def test_the_same_question_is_not_asked_twice() -> None:
+    assert name_of(ARGS) == name_of(replace(ARGS))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        replace(ARGS, image="suite:2"),
+        replace(ARGS, wal="woodpecker"),
+        replace(ARGS, performance=True),
+        replace(ARGS, store=replace(STORE, credential_generation="g2")),
+        replace(ARGS, store=replace(STORE, ca_sha256="d" * 64)),
+        replace(ARGS, store=replace(STORE, bucket="other")),
+        replace(ARGS, store=replace(STORE, endpoint="https://store.example.net:9001")),
+    ],
+)
+def test_whatever_changes_for_milvus_is_a_new_job(changed: PreflightArgs) -> None:
+    assert name_of(changed) != name_of(ARGS)
+
+
+def test_a_failed_job_is_made_anew_and_a_verdict_is_not_asked_for_again() -> None:
+    job = declared(ARGS)["preflight-job"].inputs
+    assert job["metadata"]["annotations"] == {"pulumi.com/replaceUnready": "true"}
+    rule = job["spec"]["podFailurePolicy"]["rules"][0]
+    assert (rule["action"], rule["onExitCodes"]["values"]) == ("FailJob", [1, 2, 3])
+
+
+def test_the_pod_fits_restricted_and_holds_no_token() -> None:
+    pod = pod_of(ARGS)
+    assert pod["automountServiceAccountToken"] is False
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    security = pod["containers"][0]["securityContext"]
+    assert security == {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "readOnlyRootFilesystem": True}
+
+
+def test_the_key_comes_as_files_and_is_no_argument_and_no_variable() -> None:
+    pod = pod_of(ARGS)
+    container = pod["containers"][0]
+    assert "env" not in container
+    asked = container["args"]
+    directory = asked[asked.index("--credential-dir") + 1]
+    volume = next(mount["name"] for mount in container["volumeMounts"] if mount["mountPath"] == directory)
+    assert next(one for one in pod["volumes"] if one["name"] == volume)["secret"]["secretName"] == "milvus-store"
+
+
+def test_performance_is_measured_on_request_only() -> None:
+    assert "--no-performance" in pod_of(ARGS)["containers"][0]["args"]
+    assert "--no-performance" not in pod_of(replace(ARGS, performance=True))["containers"][0]["args"]
+
+
+def test_without_a_private_ca_none_is_mounted_or_named() -> None:
+    assert "ca" not in json.dumps(pod_of(replace(ARGS, store=replace(STORE, ca_sha256="", ca_config_map="")))["volumes"]).split('"')
+    assert "--ca-file" not in pod_of(replace(ARGS, store=replace(STORE, ca_sha256="")))["containers"][0]["args"]
+
+
+def test_the_pod_is_the_part_that_the_network_policies_let_out_to_the_store() -> None:
+    labels = declared(ARGS)["preflight-job"].inputs["spec"]["template"]["metadata"]["labels"]
+    store = Endpoint(name="store", url=STORE.endpoint, users=("suite",), why="")
+    found = network.policies(table(Layout(cluster=False, etcd=False, services={}, endpoints=(store,))))
+    _, spec = found["suite-to-store"]
+    assert spec["podSelector"]["matchLabels"].items() <= labels.items()
+    assert spec["egress"][0]["ports"] == [{"protocol": "TCP", "port": 9000}]
