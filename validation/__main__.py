@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from validation import runner
+from validation.preflight import command as preflight
 from validation.progress import Reporter, flush_streams
 from validation.report import table
 
@@ -36,7 +37,10 @@ app = typer.Typer(help=_HELP, no_args_is_help=True, add_completion=False, rich_m
 
 @app.callback()
 def _gate() -> None:
-    pass
+    signal.signal(signal.SIGTERM, _interrupt)
+
+
+app.command("preflight", help=preflight.HELP)(preflight.preflight)
 
 
 @app.command(help=_HELP)
@@ -53,7 +57,6 @@ def run(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress; the table and the RESULT line only.")] = False,
 ) -> None:
     """Run the gate once."""
-    signal.signal(signal.SIGTERM, _interrupt)
     order = runner.Order(stack=stack, target_file=target, slo=slo, corpus=corpus, seed=seed, strict=strict, keep=keep)
     report = (out or Path("build") / "reports" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}") / "report.json"
     try:

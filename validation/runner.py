@@ -4,7 +4,6 @@ A report is written however the run ends: by a verdict, a refusal, Ctrl-C or a m
 """
 
 import secrets
-import traceback
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,8 +12,8 @@ from pathlib import Path
 from validation import corpus, slo, slo_file, target
 from validation.bench import Bench
 from validation.checks import answer, embedding, ingest, quality, reachable, retrieval
-from validation.errors import GateError, UsageError
-from validation.outcome import Outcome
+from validation.errors import UsageError
+from validation.guard import guarded
 from validation.progress import Reporter
 from validation.record import Record
 from validation.report import json
@@ -47,18 +46,7 @@ def new_run_id() -> str:
 def execute(order: Order, reporter: Reporter, report: Path, seams: Seams | None = None) -> Record:
     """Run the gate, write `report`, and return what happened; raises only when the report cannot be written."""
     record = Record(run_id=new_run_id(), strict=order.strict)
-    try:
-        _run(order, reporter, record, seams or Seams())
-    except GateError as error:
-        record.stop(error)
-    except KeyboardInterrupt:
-        record.stopped = (Outcome.ERROR, "interrupted; what the run had made was removed unless it is listed as left behind")
-    except Exception as error:  # noqa: BLE001 - the last line: a mistake of our own must still end in a report
-        record.stopped = (Outcome.ERROR, f"the gate itself failed ({type(error).__name__}: {error}); this is a bug, see the lines above")
-        reporter.say(json.hide(traceback.format_exc(), record.secrets))
-    finally:
-        record.ended_at = datetime.now(UTC)
-        json.write(record, report)
+    guarded(record, reporter, lambda: _run(order, reporter, record, seams or Seams()), lambda: json.write(record, report))
     return record
 
 

@@ -82,7 +82,12 @@ def from_file(path: Path) -> Target:
 
 
 def from_stack(name: str) -> Target:
-    """Ask the Pulumi CLI for the outputs of a stack of the project in the working directory."""
+    """Return the outputs of a stack of the project in the working directory."""
+    return _parse(outputs_of_stack(name), f"stack {name}", f"deploy it first: pulumi up --stack {name}")
+
+
+def outputs_of_stack(name: str) -> str:
+    """Ask the Pulumi CLI for the outputs of a stack, as JSON text."""
     command = ["pulumi", "stack", "output", "--json", "--non-interactive", "--stack", name]
     environment = os.environ | {"PULUMI_SKIP_UPDATE_CHECK": "true"}
     try:
@@ -94,7 +99,7 @@ def from_stack(name: str) -> Target:
     if done.returncode:
         reason = " ".join(done.stderr.split())[:600]
         raise UsageError(f"pulumi has no outputs of stack {name}: {reason}; see what there is with: pulumi stack ls")
-    return _parse(done.stdout, f"stack {name}", f"deploy it first: pulumi up --stack {name}")
+    return done.stdout
 
 
 def _parse(text: str, origin: str, cure: str) -> Target:

@@ -17,20 +17,21 @@ SCHEMA_VERSION = 1
 _HIDDEN = "(hidden)"
 
 
-def write(record: Record, path: Path) -> None:
-    """Write the report; a reader sees the old file or the new one, never half of it."""
+def write(record: Record, path: Path, data: dict[str, Any] | None = None) -> None:
+    """Write the report, or other `data` about the record; a reader sees the old file or the new one, never half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        partial.write_text(render(record), encoding="utf-8")
+        partial.write_text(render(record, data), encoding="utf-8")
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
 
 
-def render(record: Record) -> str:
+def render(record: Record, data: dict[str, Any] | None = None) -> str:
     """Return the report as JSON text, with every secret that the run held replaced."""
-    return hide(json.dumps(_finite(as_data(record)), indent=2, ensure_ascii=False), record.secrets) + "\n"
+    content = as_data(record) if data is None else data
+    return hide(json.dumps(_finite(content), indent=2, ensure_ascii=False), record.secrets) + "\n"
 
 
 def hide(text: str, secrets: Iterable[str]) -> str:
@@ -44,15 +45,7 @@ def as_data(record: Record) -> dict[str, Any]:
     """Return the report as plain data."""
     judgement = record.judgement
     return {
-        "schema": SCHEMA,
-        "schema_version": SCHEMA_VERSION,
-        "run": {
-            "id": record.run_id,
-            "started_at": record.started_at.isoformat(timespec="seconds"),
-            "ended_at": record.ended_at.isoformat(timespec="seconds") if record.ended_at else None,
-            "strict": record.strict,
-        },
-        "result": {"outcome": record.outcome, "exit_code": record.exit_code, "reason": record.reason},
+        **head(record, SCHEMA),
         "verdict": judgement.verdict if judgement else None,
         "score": judgement.score if judgement else None,
         "validity": {"valid": bool(judgement) and not judgement.faults if judgement else False, "faults": _faults(record)},
@@ -67,11 +60,33 @@ def as_data(record: Record) -> dict[str, Any]:
             }
             for name, found in record.measurements.items()
         },
+        "images": record.images,
+        **tail(record),
+    }
+
+
+def head(record: Record, schema: str) -> dict[str, Any]:
+    """Return how any report begins: its form, when, and how it ended."""
+    return {
+        "schema": schema,
+        "schema_version": SCHEMA_VERSION,
+        "run": {
+            "id": record.run_id,
+            "started_at": record.started_at.isoformat(timespec="seconds"),
+            "ended_at": record.ended_at.isoformat(timespec="seconds") if record.ended_at else None,
+            "strict": record.strict,
+        },
+        "result": {"outcome": record.outcome, "exit_code": record.exit_code, "reason": record.reason},
+    }
+
+
+def tail(record: Record) -> dict[str, Any]:
+    """Return how any report ends: what was asked, with what, of whom, and what is left."""
+    return {
         "checks": [_check(check) for check in record.checks],
         "inputs": record.inputs,
         "target": record.target,
         "versions": record.versions,
-        "images": record.images,
         "left_behind": record.left_behind,
     }
 
