@@ -15,7 +15,7 @@ from components.s3 import features
 from components.s3.bucket import BucketProvider
 from components.s3.errors import StoreError
 from components.s3.store import OWNER_TAG, Store
-from tests.components.conftest import PROFILE, credentials, free_port
+from tests.s3_server import PROFILE, credentials, free_port
 
 PROVIDER = BucketProvider()
 

@@ -4,11 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.components.conftest import certificate
+from tests import certificates
 
 
 @pytest.fixture(scope="session")
 def ca_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("ca")
-    certificate(directory)
-    return directory / "tls.crt"
+    return certificates.make(tmp_path_factory.mktemp("ca")).crt_file

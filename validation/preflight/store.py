@@ -6,6 +6,7 @@ A store that says it is busy (500, 503, SlowDown) is given `patience_s`; one tha
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -155,8 +156,14 @@ class Store:
         )
 
 
+@cache
+def _session() -> boto3.session.Session:
+    """One session, since each one reads the description of the S3 API anew; it holds no key."""
+    return boto3.session.Session()
+
+
 def _client(aim: Aim, credential: Credential, ca_file: Path | None, style: Style) -> "S3Client":
-    return boto3.session.Session().client(
+    return _session().client(
         "s3",
         endpoint_url=aim.endpoint,
         region_name=aim.region,

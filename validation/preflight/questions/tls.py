@@ -57,7 +57,7 @@ def _handshake(bench: Bench, trust: ssl.SSLContext) -> "ssl._PeerCertRetDictType
 
 
 def _untrusted(bench: Bench, error: ssl.SSLCertVerificationError) -> BlockedError:
-    host, said = bench.aim.host, error.verify_message
+    host, said = bench.aim.host, error.verify_message.rstrip(".")
     if error.verify_code in {_EXPIRED, _NOT_YET}:
         return bench.record.block(
             "tls_expiry",
