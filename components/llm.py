@@ -1,48 +1,43 @@
-"""The LLM service: answers from the sources it is given, by one model behind the OpenAI API.
-
-Engine `lab` is the lab's honest stand-in. Another engine is another entry of ENGINES, with the same API.
-"""
+"""The LLM service: answers from the sources it is given, by one model behind the OpenAI API; who serves it is an engine."""
 
 from dataclasses import dataclass
 
 import pulumi
 
-from components.model_server import Engine, ModelServer, ModelServerArgs
-from components.quantities import Resources
-
-ENGINES = {"lab": Engine(arguments=("reader",), port=8080, health_path="/health", api_path="/v1")}
+from components import model_endpoint
+from components.model_endpoint import External
+from components.model_server import ModelServerArgs
 
 
 @dataclass(frozen=True, kw_only=True)
 class LlmArgs:
-    """Which model, on what."""
+    """Which model, and who serves it."""
 
-    namespace: pulumi.Input[str]
-    image: str
-    engine: str
-    """Key of ENGINES."""
+    served: ModelServerArgs | External
     model: str
     """Name that requests carry."""
     context_tokens: int
-    """Longest prompt, sources included, that the model reads."""
-    resources: Resources
-    replicas: int
+    """Longest prompt, sources included, and answer that the model reads."""
 
 
 class Llm(pulumi.ComponentResource):
     """The LLM service: answers questions from the sources it is given."""
 
     url: pulumi.Output[str]
-    """Base of the OpenAI API inside the cluster."""
+    """Base of its OpenAI API."""
     model: pulumi.Output[str]
+    """Name that requests carry."""
     context_tokens: pulumi.Output[int]
+    """Longest prompt and answer together."""
+    secret_name: pulumi.Output[str]
+    """Secret with the key of the service under `api_key`, "" for none."""
+    ca_config_map: pulumi.Output[str]
+    """ConfigMap with its private CA under `ca.crt`, "" for none."""
 
     def __init__(self, name: str, args: LlmArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("milvus-x10000:index:Llm", name, None, opts)
-        served = ModelServerArgs(
-            namespace=args.namespace, image=args.image, engine=ENGINES[args.engine], resources=args.resources, replicas=args.replicas
-        )
-        self.url = ModelServer(f"{name}-server", name, served, pulumi.ResourceOptions(parent=self)).url
+        endpoint = model_endpoint.declare(name, args.served, self)
+        self.url, self.secret_name, self.ca_config_map = endpoint.url, endpoint.secret_name, endpoint.ca_config_map
         self.model = pulumi.Output.from_input(args.model)
         self.context_tokens = pulumi.Output.from_input(args.context_tokens)
         self.register_outputs({"url": self.url, "model": self.model, "context_tokens": self.context_tokens})

@@ -1,7 +1,7 @@
-"""The whole system in reading order: a namespace, two buckets, Milvus on one of them once the store has passed, two model services."""
+"""The whole system in reading order: a namespace, two buckets, Milvus on one of them once the store has passed, the model services."""
 
 from components.trust import Trust, TrustArgs
-from stacks.endpoints import Endpoints
+from stacks.endpoints import Endpoints, reranker_endpoint
 from stacks.parts import milvus, models, object_store, preflight, tenancy
 from stacks.settings import Settings
 
@@ -14,8 +14,9 @@ def build(settings: Settings) -> Endpoints:
     documents_store = object_store.for_documents(settings, frame)
     passed = preflight.declare(settings, frame, milvus_store, trust)
     database = milvus.declare(settings, frame, milvus_store, trust, passed)
-    embedding = models.embedding(settings, frame)
-    llm = models.llm(settings, frame)
+    embedding = models.embedding(settings, frame, trust)
+    llm = models.llm(settings, frame, trust)
+    reranker = models.reranker(settings, frame, trust)
     chart = milvus.chart(settings)
     return Endpoints(
         namespace=frame.namespace,
@@ -34,6 +35,11 @@ def build(settings: Settings) -> Endpoints:
         llm_url=llm.url,
         llm_model=llm.model,
         llm_context_tokens=llm.context_tokens,
-        images={"milvus": settings.images.milvus, "embedding": settings.images.embedding, "llm": settings.images.llm},
+        embedding_secret_name=embedding.secret_name,
+        embedding_ca_config_map=embedding.ca_config_map,
+        llm_secret_name=llm.secret_name,
+        llm_ca_config_map=llm.ca_config_map,
+        reranker=reranker_endpoint(reranker),
+        images={name: image for name, image in settings.images.model_dump().items() if image is not None},
         chart={"name": chart.name, "version": chart.version},
     )

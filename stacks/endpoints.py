@@ -5,13 +5,16 @@ from typing import TypedDict
 
 import pulumi
 
+from components.reranker import Reranker
 
-class Images(TypedDict):
-    """References as declared."""
 
-    milvus: str
-    embedding: str
-    llm: str
+class RerankerEndpoint(TypedDict):
+    """Where the reranker answers."""
+
+    url: pulumi.Output[str]
+    model: pulumi.Output[str]
+    secret_name: pulumi.Output[str]
+    ca_config_map: pulumi.Output[str]
 
 
 class ChartRef(TypedDict):
@@ -57,7 +60,24 @@ class Endpoints:
     """Model name that requests to it carry."""
     llm_context_tokens: pulumi.Output[int]
     """Longest prompt, sources included, that it reads."""
-    images: Images
-    """Image references as declared; what really runs is in the pods' imageID."""
+    embedding_secret_name: pulumi.Output[str]
+    """Secret with the key of the embedding service under `api_key`, "" for none."""
+    embedding_ca_config_map: pulumi.Output[str]
+    """ConfigMap with the private CA of the embedding service under `ca.crt`, "" for none."""
+    llm_secret_name: pulumi.Output[str]
+    """Secret with the key of the LLM service under `api_key`, "" for none."""
+    llm_ca_config_map: pulumi.Output[str]
+    """ConfigMap with the private CA of the LLM service under `ca.crt`, "" for none."""
+    reranker: RerankerEndpoint | None
+    """Address, model, Secret and CA of the reranker; none where the stack has none."""
+    images: dict[str, str]
+    """Image references as declared, by part; what really runs is in the pods' imageID."""
     chart: ChartRef
     """Chart that installed Milvus, and its version."""
+
+
+def reranker_endpoint(reranker: Reranker | None) -> RerankerEndpoint | None:
+    """What a client of the reranker needs."""
+    if reranker is None:
+        return None
+    return RerankerEndpoint(url=reranker.url, model=reranker.model, secret_name=reranker.secret_name, ca_config_map=reranker.ca_config_map)

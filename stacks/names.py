@@ -78,6 +78,16 @@ def _endpoint(value: str) -> str:
     return value
 
 
+def _service_url(value: str) -> str:
+    url = urlsplit(value)
+    _ = url.port  # raises for what is no port number
+    if url.scheme not in {"https", "http"} or not url.hostname or "@" in url.netloc or url.query or url.fragment:
+        raise ValueError("must be https://host[:port]/path, without a user or a query: a key belongs into a Secret")
+    if url.hostname == "localhost" or _is_loopback(url.hostname):
+        raise ValueError("is the loopback, which inside a pod is the pod itself")
+    return value.rstrip("/")
+
+
 def _is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -114,6 +124,7 @@ Namespace = Annotated[str, AfterValidator(_namespace), AfterValidator(_text)]
 BucketName = Annotated[str, AfterValidator(require_bucket_name), AfterValidator(_text)]
 RootPath = Annotated[str, AfterValidator(_root_path), AfterValidator(_text)]
 YamlText = Annotated[str, AfterValidator(_text)]
+ServiceUrl = Annotated[str, AfterValidator(_service_url)]
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
 Image = Annotated[str, AfterValidator(_image)]
 CaFile = Annotated[str, AfterValidator(_ca_file)]

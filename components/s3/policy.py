@@ -27,6 +27,9 @@ DOCUMENTS = Permissions(
 )
 """Originals are read back at the version that an answer cites."""
 
+READER = Permissions(bucket_actions=("s3:ListBucket", "s3:GetBucketLocation"), object_actions=("s3:GetObject",))
+"""Weights of a model are copied, never changed, by the pod that serves them."""
+
 
 def document(bucket: str, permissions: Permissions) -> str:
     """IAM policy as canonical JSON, so that what a store gives back can be compared with it."""

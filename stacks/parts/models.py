@@ -1,37 +1,126 @@
 """The model services as the settings ask for them."""
 
+from collections.abc import Callable
+
+import pulumi
+
 from components.embedding import Embedding, EmbeddingArgs
+from components.engines import lab, llama_cpp, tei, vllm
+from components.engines.engine import Engine, Model
 from components.llm import Llm, LlmArgs
+from components.model_endpoint import External
+from components.model_server import ModelServerArgs
 from components.quantities import Resources
+from components.reranker import Reranker, RerankerArgs
 from components.tenancy import Tenancy
+from components.trust import Trust
+from components.weights import Bucket, Cache, Hub, Source, Volume
+from components.weights_access import WeightsAccess, WeightsAccessArgs
+from stacks.parts import object_store
 from stacks.settings import Settings
+from stacks.settings.models.serving import Serving
+
+Engines = dict[str, Callable[[Model], Engine]]
+
+_EMBEDDING: Engines = {"lab": lab.embedding, "tei": tei.embedding, "vllm": vllm.embedding}
+_LLM: Engines = {"lab": lab.llm, "vllm": vllm.llm, "llama_cpp": llama_cpp.llm}
+_RERANKER: Engines = {"lab": lab.reranker, "tei": tei.reranker}
 
 
-def embedding(settings: Settings, tenancy: Tenancy) -> Embedding:
+def embedding(settings: Settings, tenancy: Tenancy, trust: Trust) -> Embedding:
     """The embedding service."""
     chosen = settings.embedding
-    args = EmbeddingArgs(
-        namespace=tenancy.namespace,
-        image=settings.images.embedding,
-        engine=chosen.engine,
-        model=chosen.model,
-        dimension=chosen.dimension,
-        resources=Resources(cpu_cores=chosen.cpu_cores, memory_gib=chosen.memory_gib),
-        replicas=chosen.replicas,
-    )
-    return Embedding("embedding", args)
+    served = _served("embedding", chosen, _EMBEDDING, _model(chosen), (settings, tenancy, trust))
+    return Embedding("embedding", EmbeddingArgs(served=served, model=chosen.model, dimension=chosen.dimension))
 
 
-def llm(settings: Settings, tenancy: Tenancy) -> Llm:
+def llm(settings: Settings, tenancy: Tenancy, trust: Trust) -> Llm:
     """The LLM service."""
     chosen = settings.llm
-    args = LlmArgs(
+    model = _model(chosen, context_tokens=chosen.context_tokens, sequences=chosen.sequences, kv_cache_type=chosen.kv_cache_type)
+    served = _served("llm", chosen, _LLM, model, (settings, tenancy, trust))
+    return Llm("llm", LlmArgs(served=served, model=chosen.model, context_tokens=chosen.context_tokens))
+
+
+def reranker(settings: Settings, tenancy: Tenancy, trust: Trust) -> Reranker | None:
+    """The reranker, where one is asked for."""
+    chosen = settings.reranker
+    if chosen is None:
+        return None
+    served = _served("reranker", chosen, _RERANKER, _model(chosen), (settings, tenancy, trust))
+    return Reranker("reranker", RerankerArgs(served=served, model=chosen.model))
+
+
+def _model(chosen: Serving, *, context_tokens: int = 0, sequences: int = 1, kv_cache_type: str = "") -> Model:
+    weights, gpu = chosen.weights, chosen.gpu
+    return Model(
+        name=chosen.model,
+        location=weights.location if weights is not None else "",
+        revision=(weights.revision or "") if weights is not None else "",
+        context_tokens=context_tokens,
+        sequences=sequences,
+        gpus=gpu.count if gpu is not None else 0,
+        gpu_memory_share=gpu.memory_share if gpu is not None else 0,
+        kv_cache_type=kv_cache_type,
+        cpu_cores=chosen.cpu_cores,
+        offline=weights is None or weights.source != "hub" or weights.offline,
+        options=chosen.options,
+    )
+
+
+def _served(
+    name: str, chosen: Serving, engines: Engines, model: Model, frame: tuple[Settings, Tenancy, Trust]
+) -> ModelServerArgs | External:
+    settings, tenancy, trust = frame
+    if chosen.external is not None:
+        outside = chosen.external
+        return External(namespace=tenancy.namespace, url=outside.url, secret_name=outside.secret_name, ca_pem=chosen.ca_pem)
+    keda = settings.keda.prometheus_url if settings.keda is not None else ""
+    cache = chosen.cache
+    return ModelServerArgs(
         namespace=tenancy.namespace,
-        image=settings.images.llm,
-        engine=chosen.engine,
-        model=chosen.model,
-        context_tokens=chosen.context_tokens,
+        namespace_name=settings.namespace,
+        image=str(getattr(settings.images, name)),
+        engine=engines[chosen.engine](model),
         resources=Resources(cpu_cores=chosen.cpu_cores, memory_gib=chosen.memory_gib),
         replicas=chosen.replicas,
+        gpu=chosen.gpu.made() if chosen.gpu is not None else None,
+        weights=_weights(name, chosen, settings, tenancy, trust),
+        size_gib=chosen.weights.size_gib if chosen.weights is not None else 0,
+        cache=Cache(size_gib=cache.size_gib, storage_class=cache.storage_class, shared=cache.shared) if cache is not None else None,
+        scaling=chosen.scaling.made(keda) if chosen.scaling is not None else None,
+        rotation=chosen.key_rotation,
     )
-    return Llm("llm", args)
+
+
+def _weights(name: str, chosen: Serving, settings: Settings, tenancy: Tenancy, trust: Trust) -> Source | None:
+    weights = chosen.weights
+    if weights is None or weights.source == "image":
+        return None
+    if weights.source == "volume":
+        return Volume(claim=weights.claim or "", path=weights.folder)
+    if weights.source == "hub":
+        return Hub(token_secret=weights.token_secret)
+    store = settings.object_store
+    bucket = weights.bucket or ""
+    return Bucket(
+        endpoint=store.endpoint,
+        region=store.region,
+        bucket=bucket,
+        prefix=weights.prefix,
+        secret_name=weights.secret_name if weights.secret_name is not None else _reader(name, bucket, settings, tenancy),
+        ca_config_map=trust.config_map_name if store.ca_pem else None,
+        image=str(settings.images.suite),
+    )
+
+
+def _reader(name: str, bucket: str, settings: Settings, tenancy: Tenancy) -> pulumi.Output[str]:
+    """Secret of a user that may read that bucket and nothing else."""
+    args = WeightsAccessArgs(
+        store=object_store.store(settings),
+        bucket=bucket,
+        user=f"{settings.namespace}-{name}-weights",
+        owner=object_store.owner(tenancy),
+        namespace=tenancy.namespace,
+    )
+    return WeightsAccess(f"{name}-weights", args).secret_name

@@ -33,13 +33,12 @@ def for_documents(settings: Settings, tenancy: Tenancy) -> ObjectStore:
 
 
 def _args(settings: Settings, tenancy: Tenancy, driver: StoreDriver, *, documents: bool) -> ObjectStoreArgs:
-    """Mark bucket and user with the namespace's uid: a stack of the same name elsewhere, or after a lost cluster, is another owner."""
     return ObjectStoreArgs(
         driver=driver,
         bucket=settings.documents_bucket if documents else settings.milvus_bucket,
         options=_options(settings.object_store, documents=documents),
         permissions=DOCUMENTS if documents else MILVUS,
-        owner=pulumi.Output.format("{0}/{1}/{2}", PROJECT, pulumi.get_stack(), tenancy.uid),
+        owner=owner(tenancy),
         namespace=tenancy.namespace,
         retain=not settings.object_store.deletes,
         generations=settings.object_store.generations,
@@ -56,14 +55,23 @@ def _driver(chosen: ObjectStoreSettings, secret: str) -> StoreDriver:
             secret_name=secret,
         )
         return ExistingDriver(place)
-    store = Store(
+    return S3Driver(store(chosen))
+
+
+def store(chosen: S3Settings) -> Store:
+    """The S3 server and its administrator."""
+    return Store(
         endpoint=chosen.endpoint,
         iam_endpoint=chosen.iam_endpoint,
         region=chosen.region,
         ca_pem=chosen.ca_pem,
         admin_profile=chosen.admin_profile,
     )
-    return S3Driver(store)
+
+
+def owner(tenancy: Tenancy) -> pulumi.Output[str]:
+    """Mark with the namespace's uid: a stack of the same name elsewhere, or after a lost cluster, is another owner."""
+    return pulumi.Output.format("{0}/{1}/{2}", PROJECT, pulumi.get_stack(), tenancy.uid)
 
 
 def _options(chosen: ObjectStoreSettings, *, documents: bool) -> BucketOptions:

@@ -16,7 +16,10 @@ from stacks.names import Namespace, require_bucket_name
 from stacks.settings.group import Group
 from stacks.settings.images import ImageSettings
 from stacks.settings.milvus import MilvusSettings
-from stacks.settings.models import EmbeddingSettings, LlmSettings
+from stacks.settings.models import needs
+from stacks.settings.models.embedding import EmbeddingSettings, RerankerSettings
+from stacks.settings.models.llm import LlmSettings
+from stacks.settings.models.needs import KedaSettings
 from stacks.settings.object_store import ObjectStoreSettings
 from stacks.settings.preflight import PreflightSettings
 from stacks.settings.tenancy import NetworkSettings, QuotaSettings
@@ -38,6 +41,8 @@ class Settings(Group):
         default=EmbeddingSettings(), description="the embedding service", examples=["'{\"dimension\": 256}'"]
     )
     llm: LlmSettings = Field(default=LlmSettings(), description="the LLM service", examples=["'{\"context_tokens\": 4096}'"])
+    reranker: RerankerSettings | None = Field(default=None, description="the reranker; none by default", examples=['\'{"engine": "tei"}\''])
+    keda: KedaSettings | None = Field(default=None, description="KEDA, where it is installed", examples=['\'{"prometheus_url": "..."}\''])
     quota: QuotaSettings | None = Field(
         default=None, description="limit of the namespace", examples=['\'{"cpu_cores": 16, "memory_gib": 64}\'']
     )
@@ -80,6 +85,13 @@ class Settings(Group):
                 "object_store.confirm_delete is there although nothing is to be deleted: the next change of on_destroy would count as "
                 f"told twice. Remove it: pulumi config rm --path {PROJECT}:object_store.confirm_delete"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _models_can_run(self) -> "Settings":
+        services = {"embedding": self.embedding, "llm": self.llm, "reranker": self.reranker}
+        if found := needs.problems(services, self.images, self.keda):
+            raise ValueError("; ".join(found))
         return self
 
 

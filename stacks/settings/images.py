@@ -10,10 +10,13 @@ class ImageSettings(Group):
     """Images; what may be run is the operator's decision, so none has a default."""
 
     milvus: Image = Field(description="image of Milvus", examples=["registry.example.net/milvusdb/milvus:v2.6.15"])
-    embedding: Image = Field(description="image of the embedding service", examples=["registry.example.net/embedding:1.2.0"])
-    llm: Image = Field(description="image of the LLM service", examples=["registry.example.net/llm:1.2.0"])
+    embedding: Image | None = Field(
+        default=None, description="image of the embedding service", examples=["registry.example.net/embedding:1.2.0"]
+    )
+    llm: Image | None = Field(default=None, description="image of the LLM service", examples=["registry.example.net/llm:1.2.0"])
+    reranker: Image | None = Field(default=None, description="image of the reranker", examples=["registry.example.net/reranker:1.2.0"])
     suite: Image | None = Field(
         default=None,
-        description="the suite's own image, for the preflight inside the cluster; without it only this machine looks at the store",
+        description="the suite's own image: the preflight inside the cluster, and copying weights from a bucket",
         examples=["registry.example.net/milvus-x10000/suite:1.0.0"],
     )

@@ -1,0 +1,111 @@
+"""The pod of a model service: engine, weights, GPUs, key and probes put together. Pure but for the names of what it hangs on."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+
+from components import pod_security
+from components import weights as weights_parts
+from components.api_key import SECRET_KEY
+from components.engines.engine import Engine
+from components.gpu import Gpu
+from components.quantities import Resources
+from components.weights import Source
+
+PORT_NAME = "http"
+GENERATION = "milvus-x10000/api-key-generation"
+"""Annotation that restarts pods when their key changes."""
+
+_STARTING_S = 600
+"""What an engine may take besides loading: importing, compiling kernels, capturing graphs."""
+
+_LOADING_GIB_PER_S = 0.1
+"""As slow as one would still load a model: about what a network of 1 Gbit/s carries (0.116 GiB/s)."""
+
+_PROBE_EVERY_S = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attached:
+    """Other resources that the pod names."""
+
+    key: pulumi.Input[str]
+    """Secret with the key of the service under `api_key`."""
+    generation: pulumi.Input[str]
+    """Changes with the key."""
+    claim: pulumi.Input[str] | None = None
+    """Claim of the cache volume."""
+    script: pulumi.Input[str] | None = None
+    """ConfigMap with the script that copies weights from a bucket."""
+
+
+def loading_limit_s(size_gib: float) -> int:
+    """Seconds after which a model of this size counts as broken rather than slow."""
+    return math.ceil(_STARTING_S + size_gib / _LOADING_GIB_PER_S)
+
+
+def pod(
+    service: str,
+    *,
+    image: str,
+    engine: Engine,
+    resources: Resources,
+    attached: Attached,
+    gpu: Gpu | None = None,
+    weights: Source | None = None,
+    size_gib: float = 0,
+) -> dict[str, Any]:
+    """Spec of the pod, in the API's own spelling."""
+    loaded = weights_parts.parts(weights, size_gib, attached.claim, attached.script)
+    volumes = [{"name": "tmp", "emptyDir": {}}, *_shared_memory_volumes(engine), *loaded.volumes]
+    mounts = [{"name": "tmp", "mountPath": "/tmp"}, *_shared_memory_mounts(engine), *loaded.mounts]  # noqa: S108  a path in the container
+    return {
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": pod_security.pod(),
+        **(gpu.pod() if gpu is not None else {}),
+        **({"initContainers": loaded.init_containers} if loaded.init_containers else {}),
+        "containers": [
+            {
+                "name": service,
+                "image": image,
+                "imagePullPolicy": "IfNotPresent",
+                **({"command": list(engine.command)} if engine.command else {}),
+                "args": list(engine.arguments),
+                "env": [*_environment(engine, attached), *loaded.environment],
+                "ports": [{"name": PORT_NAME, "containerPort": engine.port}],
+                "resources": _resources(resources, gpu),
+                "securityContext": pod_security.container(),
+                "volumeMounts": mounts,
+                **_probes(engine, loading_limit_s(size_gib)),
+            }
+        ],
+        "volumes": volumes,
+    }
+
+
+def _environment(engine: Engine, attached: Attached) -> list[dict[str, Any]]:
+    plain: list[dict[str, Any]] = [{"name": name, "value": value} for name, value in sorted(engine.environment.items())]
+    key = {"name": engine.key_variable, "valueFrom": {"secretKeyRef": {"name": attached.key, "key": SECRET_KEY}}}
+    return [*plain, key]
+
+
+def _resources(resources: Resources, gpu: Gpu | None) -> dict[str, Any]:
+    plain = resources.manifest()
+    return plain if gpu is None else {**plain, "limits": {**plain["limits"], **gpu.limits()}}
+
+
+def _shared_memory_volumes(engine: Engine) -> list[dict[str, Any]]:
+    return [{"name": "shared-memory", "emptyDir": {"medium": "Memory"}}] if engine.shared_memory else []
+
+
+def _shared_memory_mounts(engine: Engine) -> list[dict[str, Any]]:
+    return [{"name": "shared-memory", "mountPath": "/dev/shm"}] if engine.shared_memory else []  # noqa: S108  a path in the container
+
+
+def _probes(engine: Engine, limit_s: int) -> dict[str, Any]:
+    probe = {"httpGet": {"path": engine.health_path, "port": PORT_NAME}, "periodSeconds": _PROBE_EVERY_S, "timeoutSeconds": _PROBE_EVERY_S}
+    starting = {**probe, "periodSeconds": 1, "failureThreshold": limit_s}
+    return {"startupProbe": starting, "readinessProbe": probe, "livenessProbe": {**probe, "failureThreshold": 6}}

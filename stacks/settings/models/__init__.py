@@ -1,0 +1,1 @@
+"""The model services: embedding, LLM, reranker. Every wrong combination is refused before anything is created, with its reason."""

@@ -1,0 +1,59 @@
+"""GPUs of one pod of a model service."""
+
+from pydantic import Field, field_validator, model_validator
+
+from components.gpu import MIG_PROFILE, Gpu, Toleration
+from stacks.settings.group import Group
+
+
+class TolerationSettings(Group):
+    """A taint of GPU nodes that is put up with."""
+
+    key: str = Field(min_length=1, description="key of the taint", examples=["nvidia.com/gpu"])
+    value: str | None = Field(default=None, description="its value; none for any", examples=["present"])
+    effect: str | None = Field(
+        default=None, pattern=r"^(NoSchedule|PreferNoSchedule|NoExecute)$", description="its effect; none for any", examples=["NoSchedule"]
+    )
+
+
+class GpuSettings(Group):
+    """GPUs of one pod: without product and count nobody could say where it may run."""
+
+    product: str = Field(min_length=1, description="node label nvidia.com/gpu.product", examples=["NVIDIA-H100-80GB-HBM3"])
+    count: int = Field(ge=1, le=16, description="GPUs of one pod; vLLM splits the model over all of them", examples=[1])
+    memory_gib: float = Field(gt=0, le=1024, description="memory of one GPU or MIG instance", examples=[80])
+    memory_share: float = Field(default=0.9, gt=0.1, le=0.98, description="share of it that the engine takes", examples=[0.9])
+    mig_profile: str | None = Field(default=None, description="MIG profile, with the mixed strategy", examples=["3g.40gb"])
+    tolerations: tuple[TolerationSettings, ...] = Field(
+        default=(TolerationSettings(key="nvidia.com/gpu"),), description="taints that are put up with", examples=['\'[{"key": "gpu"}]\'']
+    )
+    runtime_class: str | None = Field(default=None, min_length=1, description="RuntimeClass of the pod", examples=["nvidia"])
+
+    @field_validator("mig_profile")
+    @classmethod
+    def _is_a_profile(cls, value: str | None) -> str | None:
+        if value is not None and not MIG_PROFILE.fullmatch(value):
+            raise ValueError(
+                "is no MIG profile: it is written like 1g.10gb, compute slices and memory, as `nvidia-smi mig -lgip` lists them"
+            )
+        return value
+
+    @model_validator(mode="after")
+    def _one_instance(self) -> "GpuSettings":
+        if self.mig_profile is not None and self.count > 1:
+            raise ValueError(
+                f"{self.count} MIG instances cannot serve one model: none reaches the memory of another; use a larger profile, or replicas"
+            )
+        return self
+
+    def made(self) -> Gpu:
+        """As the components take it."""
+        return Gpu(
+            product=self.product,
+            count=self.count,
+            memory_gib=self.memory_gib,
+            memory_share=self.memory_share,
+            mig_profile=self.mig_profile,
+            tolerations=tuple(Toleration(key=one.key, value=one.value, effect=one.effect) for one in self.tolerations),
+            runtime_class=self.runtime_class,
+        )
