@@ -13,12 +13,14 @@ from pulumi.runtime import mocks, rpc
 STACK = "test"
 NAMESPACE_UID = "0b1c2d3e"
 SECRET_KEY = "made-by-the-store"  # a recognisable value, so that a test can look for it everywhere
+API_KEY = "made-for-a-service"  # as above
 _OUTPUTS: dict[str, dict[str, Any]] = {
     "kubernetes:core/v1:Namespace": {"metadata": {"name": "rag", "uid": NAMESPACE_UID}},
     **{
         f"pulumi-python:dynamic/{driver}:Credential": {"access_key": "AKIATEST", "secret_key": SECRET_KEY, "generation": "g1"}
         for driver in ("s3", "existing")
     },
+    "pulumi-python:dynamic/keys:Generated": {"value": API_KEY, "generation": "k1"},
 }
 
 

@@ -10,6 +10,7 @@ from validation.clients.documents import DocumentStore
 from validation.clients.embedding import EmbeddingService
 from validation.clients.llm import LanguageModel
 from validation.clients.milvus import Collection, Row, VectorStore
+from validation.clients.reranker import Reranker
 from validation.corpus import Corpus
 from validation.generator import Generated
 from validation.plan import Columns
@@ -28,6 +29,7 @@ class Services:
     documents: DocumentStore
     embedding: EmbeddingService
     llm: LanguageModel
+    reranker: Reranker | None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,6 +20,7 @@ from validation.clients.documents import Credential
 from validation.errors import UnreachableError, UsageError
 
 _TIMEOUT_S = (10, 30)
+_LAST_LINES = 5
 _SUFFIXES = (".svc.cluster.local", ".svc")
 _Found = TypeVar("_Found")
 
@@ -64,7 +65,7 @@ class Cluster:
     def address(self, url: str) -> str:
         """Return `url` with a Service's name replaced by its ClusterIP; any other address, and any inside a cluster, stays as it is."""
         parts = urlsplit(url)
-        service = _service(parts.hostname or "")
+        service = service_of(url)
         if service is None or in_cluster():
             return url
         name, namespace = service
@@ -88,6 +89,44 @@ class Cluster:
             raise UsageError(f"Secret {name} in {namespace} has no {' and no '.join(missing)}; deploy again: pulumi up")
         access_key, secret_key = (base64.b64decode(data[key]).decode("utf-8") for key in ("access_key", "secret_key"))
         return Credential(access_key=access_key, secret_key=secret_key)
+
+    def api_key(self, namespace: str, name: str) -> str:
+        """Return the API key in a Secret with `api_key`, as it is now."""
+        what = f"Secret {name} in {namespace}"
+        found = self._ask(lambda: self._api.read_namespaced_secret(name, namespace, _request_timeout=_TIMEOUT_S), what)
+        value = (found.data or {}).get("api_key", "")
+        if not value:
+            raise UsageError(
+                f"{what} has no api_key; of a service of the stack: pulumi up, of an external one: "
+                f"kubectl -n {namespace} create secret generic {name} --from-file=api_key=FILE"
+            )
+        return base64.b64decode(value).decode("utf-8").strip()
+
+    def last_words(self, url: str) -> str:
+        """Return what the pods behind a Service that are not ready said last, one line each; "" where there is nothing to tell."""
+        service = service_of(url)
+        if service is None:
+            return ""
+        name, namespace = service
+        selector = f"app.kubernetes.io/name={name}"
+        pods = self._ask(
+            lambda: self._api.list_namespaced_pod(namespace, label_selector=selector, _request_timeout=_TIMEOUT_S), f"pods in {namespace}"
+        )
+        return "; ".join(f"pod {_name(pod)} said last: {self._log(pod)}" for pod in pods.items if not _is_ready(pod))
+
+    def _log(self, pod: client.V1Pod) -> str:
+        """Its last lines; those of the run before where the present one has not said anything yet."""
+        namespace = (pod.metadata.namespace if pod.metadata else None) or ""
+        for previous in (False, True):
+            try:
+                said = self._api.read_namespaced_pod_log(
+                    _name(pod), namespace, tail_lines=_LAST_LINES, previous=previous, _request_timeout=_TIMEOUT_S
+                )
+            except (ApiException, HTTPError):
+                continue
+            if said.strip():
+                return " | ".join(line.strip() for line in said.splitlines() if line.strip())
+        return "nothing yet; see why: kubectl describe pod"
 
     def certificate_authority(self, namespace: str, name: str) -> str:
         """Return the PEM text under `ca.crt` in a ConfigMap."""
@@ -118,13 +157,22 @@ class Cluster:
 
 
 def _images(pod: client.V1Pod) -> list[RunningImage]:
-    name = (pod.metadata.name if pod.metadata else None) or "?"
     statuses = (pod.status.container_statuses if pod.status else None) or []
-    return [RunningImage(pod=name, container=one.name, image=one.image, digest=one.image_id) for one in statuses]
+    return [RunningImage(pod=_name(pod), container=one.name, image=one.image, digest=one.image_id) for one in statuses]
 
 
-def _service(host: str) -> tuple[str, str] | None:
-    """Return (service, namespace) of a cluster-internal name, else None."""
+def _name(pod: client.V1Pod) -> str:
+    return (pod.metadata.name if pod.metadata else None) or "?"
+
+
+def _is_ready(pod: client.V1Pod) -> bool:
+    conditions = (pod.status.conditions if pod.status else None) or []
+    return any(one.type == "Ready" and one.status == "True" for one in conditions)
+
+
+def service_of(url: str) -> tuple[str, str] | None:
+    """Return (service, namespace) of an address with a cluster-internal name, else None."""
+    host = urlsplit(url).hostname or ""
     suffix = next((suffix for suffix in _SUFFIXES if host.endswith(suffix)), None)
     if suffix is None:
         return None

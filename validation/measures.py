@@ -90,6 +90,7 @@ _ALL = [
     _higher("mrr_at_10", "share", "One over the rank of the first relevant document", 20),
     _higher("hit_at_1", "share", "Questions whose first document is relevant", 20),
     _higher("hit_at_10", "share", "Questions with a relevant document among ten", 20),
+    *_latencies("rerank", "What a search found for one question, reranked", (50, 95)),
     *_latencies("first_token", "From sending the question until the first token", (50, 95)),
     *_latencies("answer", "From sending the question until the whole answer", (50, 95)),
     _lower("answer_error_share", "share", "Questions that the language model did not answer at all"),

@@ -41,6 +41,17 @@ class Images(BaseModel):
     llm: str = ""
 
 
+class RerankerTarget(BaseModel):
+    """Where the reranker answers."""
+
+    model_config = ConfigDict(frozen=True)
+
+    url: Url
+    model: Name
+    secret_name: str = ""
+    ca_config_map: str = ""
+
+
 class Chart(BaseModel):
     """The Helm chart that Milvus came from."""
 
@@ -69,6 +80,11 @@ class Target(BaseModel):
     llm_url: Url
     llm_model: Name
     llm_context_tokens: Annotated[int, Field(ge=256)] = 4_096
+    embedding_secret_name: str = ""
+    embedding_ca_config_map: str = ""
+    llm_secret_name: str = ""
+    llm_ca_config_map: str = ""
+    reranker: RerankerTarget | None = None
     images: Images = Images()
     chart: Chart = Chart()
 

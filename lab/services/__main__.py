@@ -1,7 +1,11 @@
-"""Command line: `python3 -m services fit CORPUS_DIR OUT_FILE`, `embedder --port 8080`, `reader --port 8080`."""
+"""Command line: `python3 -m services fit CORPUS_DIR OUT_FILE`, `embedder --port 8080`, `reader --port 8080`, `reranker --port 8080`.
+
+The variable API_KEY, where it is set, is the key that clients must send; never an argument, which everybody on the machine could read.
+"""
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +17,7 @@ from .embedder import embedder
 from .fit import fit
 from .model import EmbeddingModel
 from .reader import reader
+from .reranker import reranker
 
 DEFAULT_DIMENSION = 256
 DEFAULT_MODEL = Path("/app/model.npz")
@@ -27,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if chosen.command == "fit":
             _fit(chosen)
         else:
-            _serve(embedder(EmbeddingModel.load(chosen.model)) if chosen.command == "embedder" else reader(), chosen)
+            _serve(_service(chosen), chosen)
     except (ValueError, OSError) as error:
         print(f"services {chosen.command}: {error}", file=sys.stderr)
         return 2
@@ -43,10 +48,21 @@ def _parser() -> argparse.ArgumentParser:
     fitting.add_argument("--dimension", type=int, default=DEFAULT_DIMENSION)
     embedding = commands.add_parser("embedder", help="serve /v1/embeddings")
     embedding.add_argument("--model", type=Path, default=DEFAULT_MODEL, help="what fit wrote (default: %(default)s)")
-    for serving in (embedding, commands.add_parser("reader", help="serve /v1/chat/completions")):
+    reading = commands.add_parser("reader", help="serve /v1/chat/completions")
+    ranking = commands.add_parser("reranker", help="serve /v1/rerank")
+    for serving in (embedding, reading, ranking):
         serving.add_argument("--host", default="0.0.0.0", help="default: %(default)s")  # noqa: S104  a pod is reached from outside
         serving.add_argument("--port", type=int, default=8080)
+        serving.add_argument("--tls-cert", metavar="FILE", help="serve HTTPS with this certificate (PEM)")
+        serving.add_argument("--tls-key", metavar="FILE", help="its private key (PEM)")
     return parser
+
+
+def _service(chosen: argparse.Namespace) -> Starlette:
+    api_key = os.environ.get("API_KEY", "")
+    if chosen.command == "embedder":
+        return embedder(EmbeddingModel.load(chosen.model), api_key)
+    return reader(api_key) if chosen.command == "reader" else reranker(api_key)
 
 
 def _fit(chosen: argparse.Namespace) -> None:
@@ -66,6 +82,8 @@ def _serve(app: Starlette, chosen: argparse.Namespace) -> None:
         server_header=False,
         timeout_graceful_shutdown=_GRACE_S,
         lifespan="off",
+        ssl_certfile=chosen.tls_cert,
+        ssl_keyfile=chosen.tls_key,
     )
 
 

@@ -22,8 +22,8 @@ MOST_CHARACTERS = 8192
 MOST_BODY_BYTES = 16 * 1024 * 1024
 
 
-def embedder(model: EmbeddingModel) -> Starlette:
-    """Return the application that serves `model`."""
+def embedder(model: EmbeddingModel, api_key: str = "") -> Starlette:
+    """Return the application that serves `model`; "" asks for no key."""
     threads = anyio.CapacityLimiter(os.cpu_count() or 1)
 
     async def embeddings(request: Request) -> JSONResponse:
@@ -32,7 +32,7 @@ def embedder(model: EmbeddingModel) -> Starlette:
         encoding = _encoding(fields, model.card.dimension)
         return JSONResponse(await anyio.to_thread.run_sync(_embedded, model, texts, encoding, limiter=threads))
 
-    return application(model.card.name, [Route("/v1/embeddings", embeddings, methods=["POST"])])
+    return application(model.card.name, [Route("/v1/embeddings", embeddings, methods=["POST"])], api_key=api_key)
 
 
 def _texts(fields: Fields) -> list[str]:

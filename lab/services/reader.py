@@ -52,8 +52,8 @@ class _Completion:
     usage: dict[str, int]
 
 
-def reader() -> Starlette:
-    """Return the application."""
+def reader(api_key: str = "") -> Starlette:
+    """Return the application; "" asks for no key."""
     threads = anyio.CapacityLimiter(os.cpu_count() or 1)
 
     async def completions(request: Request) -> Response:
@@ -70,7 +70,8 @@ def reader() -> Starlette:
             )
         return JSONResponse(_whole(head, completion))
 
-    return application(MODEL, [Route("/v1/chat/completions", completions, methods=["POST"])])
+    routes = [Route("/v1/chat/completions", completions, methods=["POST"])]
+    return application(MODEL, routes, api_key=api_key, context_tokens=CONTEXT_TOKENS)
 
 
 def _checked(fields: Fields) -> _Prompt:

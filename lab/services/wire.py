@@ -2,9 +2,10 @@
 
 Refuses a body as soon as it is longer than allowed, announced or not, so that no request can fill the pod's memory. One
 log line per request on stdout: method, path, status, milliseconds. Never what was asked or answered, and no line for a
-probe that found the service healthy.
+probe that found the service healthy. Where it has an API key, everything but `/health` wants it, as the real engines do.
 """
 
+import hmac
 import json
 import logging
 import time
@@ -37,26 +38,29 @@ class ApiError(Exception):
         return JSONResponse({"error": {"message": str(self), "type": kind, "param": self.param, "code": self.code}}, self.status)
 
 
-def application(model: str, routes: Sequence[BaseRoute]) -> Starlette:
-    """Return an application with `/health`, `/v1/models` and the given routes."""
+def application(model: str, routes: Sequence[BaseRoute], *, api_key: str = "", context_tokens: int | None = None) -> Starlette:
+    """Return an application with `/health`, `/v1/models` and the given routes; "" asks for no key."""
+    length = {} if context_tokens is None else {"max_model_len": context_tokens}  # as vLLM calls it
 
     async def health(_: Request) -> JSONResponse:
         return JSONResponse({"status": "ok"})
 
     async def models(_: Request) -> JSONResponse:
-        return JSONResponse({"object": "list", "data": [{"id": model, "object": "model", "created": 0, "owned_by": OWNER}]})
+        return JSONResponse({"object": "list", "data": [{"id": model, "object": "model", "created": 0, "owned_by": OWNER, **length}]})
 
     own = [Route("/health", health, methods=["GET"]), Route("/v1/models", models, methods=["GET"])]
     app = Starlette(
         routes=[*own, *routes],
         exception_handlers={ApiError: _refused, HTTPException: _http_error, ClientDisconnect: _gone, Exception: _failed},
     )
+    if api_key:
+        app.add_middleware(_KeyCheck, api_key=api_key)
     app.add_middleware(_RequestLog)
     return app
 
 
-async def read_fields(request: Request, most_bytes: int, model: str) -> Fields:
-    """Return the JSON object of the body after checking its size and that it names this model; raise `ApiError`."""
+async def read_json(request: Request, most_bytes: int) -> Fields:
+    """Return the JSON object of the body after checking its size; raise `ApiError`."""
     body = bytearray()
     async for piece in request.stream():
         body += piece
@@ -68,6 +72,12 @@ async def read_fields(request: Request, most_bytes: int, model: str) -> Fields:
         raise ApiError("The body is not valid JSON.", code="invalid_json") from None
     if not isinstance(fields, dict):
         raise ApiError("The body must be a JSON object.", code="invalid_json")
+    return fields
+
+
+async def read_fields(request: Request, most_bytes: int, model: str) -> Fields:
+    """Return the JSON object of the body after checking its size and that it names this model; raise `ApiError`."""
+    fields = await read_json(request, most_bytes)
     named = fields.get("model")
     if not isinstance(named, str):
         raise ApiError("'model' must be a string.", param="model", code="missing_model")
@@ -101,6 +111,19 @@ async def _gone(_request: Request, _error: Exception) -> Response:
 
 async def _failed(_: Request, error: Exception) -> Response:
     return ApiError(f"The service failed: {type(error).__name__}.", status=500).response()
+
+
+class _KeyCheck:
+    def __init__(self, app: ASGIApp, api_key: str) -> None:
+        self._app, self._wanted = app, f"Bearer {api_key}".encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        given = dict(scope.get("headers", [])).get(b"authorization", b"")
+        if scope["type"] == "http" and scope["path"] != "/health" and not hmac.compare_digest(given, self._wanted):
+            refusal = ApiError("The API key is missing or wrong.", status=401, code="invalid_api_key").response()
+            await refusal(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
 
 
 class _RequestLog:

@@ -7,6 +7,7 @@ import pulumi
 from components.embedding import Embedding, EmbeddingArgs
 from components.engines import lab, llama_cpp, tei, vllm
 from components.engines.engine import Engine, Model
+from components.flows import Endpoint
 from components.llm import Llm, LlmArgs
 from components.model_endpoint import External
 from components.model_server import ModelServerArgs
@@ -19,12 +20,17 @@ from components.weights_access import WeightsAccess, WeightsAccessArgs
 from stacks.parts import object_store
 from stacks.settings import Settings
 from stacks.settings.models.serving import Serving
+from stacks.settings.object_store import S3Settings
 
 Engines = dict[str, Callable[[Model], Engine]]
 
 _EMBEDDING: Engines = {"lab": lab.embedding, "tei": tei.embedding, "vllm": vllm.embedding}
 _LLM: Engines = {"lab": lab.llm, "vllm": vllm.llm, "llama_cpp": llama_cpp.llm}
 _RERANKER: Engines = {"lab": lab.reranker, "tei": tei.reranker}
+_ENGINES = {"embedding": _EMBEDDING, "llm": _LLM, "reranker": _RERANKER}
+
+HUB = "https://huggingface.co"
+"""Where the engines' hub client looks; the files themselves come from other hosts, so a policy that names addresses has to allow those."""
 
 
 def embedding(settings: Settings, tenancy: Tenancy, trust: Trust) -> Embedding:
@@ -51,6 +57,35 @@ def reranker(settings: Settings, tenancy: Tenancy, trust: Trust) -> Reranker | N
     return Reranker("reranker", RerankerArgs(served=served, model=chosen.model))
 
 
+def here(settings: Settings) -> dict[str, Serving]:
+    """Settings of each service that runs in the namespace, by its name."""
+    asked: dict[str, Serving | None] = {"embedding": settings.embedding, "llm": settings.llm, "reranker": settings.reranker}
+    return {name: each for name, each in asked.items() if each is not None and each.engine != "external"}
+
+
+def ports(settings: Settings) -> dict[str, int]:
+    """Port of each service that runs in the namespace."""
+    return {name: _ENGINES[name][each.engine](_model(each)).port for name, each in here(settings).items()}
+
+
+def from_bucket(settings: Settings) -> list[str]:
+    """Services whose weights are copied from the object store."""
+    return [name for name, each in here(settings).items() if each.weights is not None and each.weights.source == "bucket"]
+
+
+def outside(settings: Settings) -> list[Endpoint]:
+    """What lies outside the namespace besides the store: services that somebody else runs, and the hub."""
+    asked = {"embedding": settings.embedding, "llm": settings.llm, "reranker": settings.reranker}
+    external = [
+        Endpoint(name=name, url=each.external.url, users=("suite",), why=f"the gate measures the service {name}, which somebody else runs")
+        for name, each in asked.items()
+        if each is not None and each.external is not None
+    ]
+    downloading = tuple(name for name, each in here(settings).items() if each.weights is not None and each.weights.downloads)
+    hub = Endpoint(name="hub", url=HUB, users=downloading, why="weights are downloaded from the hub, once a cache volume")
+    return [*external, *([hub] if downloading else [])]
+
+
 def _model(chosen: Serving, *, context_tokens: int = 0, sequences: int = 1, kv_cache_type: str = "") -> Model:
     weights, gpu = chosen.weights, chosen.gpu
     return Model(
@@ -63,7 +98,7 @@ def _model(chosen: Serving, *, context_tokens: int = 0, sequences: int = 1, kv_c
         gpu_memory_share=gpu.memory_share if gpu is not None else 0,
         kv_cache_type=kv_cache_type,
         cpu_cores=chosen.cpu_cores,
-        offline=weights is None or weights.source != "hub" or weights.offline,
+        offline=weights is None or not weights.downloads,
         options=chosen.options,
     )
 
@@ -114,10 +149,13 @@ def _weights(name: str, chosen: Serving, settings: Settings, tenancy: Tenancy, t
     )
 
 
-def _reader(name: str, bucket: str, settings: Settings, tenancy: Tenancy) -> pulumi.Output[str]:
-    """Secret of a user that may read that bucket and nothing else."""
+def _reader(name: str, bucket: str, settings: Settings, tenancy: Tenancy) -> pulumi.Input[str]:
+    """Secret of a user that may read that bucket and nothing else; the settings refuse a store on which no user can be made."""
+    store = settings.object_store
+    if not isinstance(store, S3Settings):
+        return ""
     args = WeightsAccessArgs(
-        store=object_store.store(settings),
+        store=object_store.store(store),
         bucket=bucket,
         user=f"{settings.namespace}-{name}-weights",
         owner=object_store.owner(tenancy),

@@ -5,12 +5,11 @@ from urllib.parse import urlsplit
 import pulumi
 
 from components import flows, preflight
-from components.embedding import ENGINES as EMBEDDING_ENGINES
 from components.flows import Endpoint, Flow, Layout, Namespaces, Outside
-from components.llm import ENGINES as LLM_ENGINES
 from components.quantities import Resources
 from components.quota import Consumer, excess
 from components.tenancy import Tenancy, TenancyArgs
+from stacks.parts import models
 from stacks.problems import SettingsError
 from stacks.settings import PROJECT, Settings
 
@@ -53,13 +52,14 @@ def layout(settings: Settings) -> Layout:
 
 def services(settings: Settings) -> dict[str, int]:
     """Port of each model service that runs in the namespace."""
-    return {"embedding": EMBEDDING_ENGINES[settings.embedding.engine].port, "llm": LLM_ENGINES[settings.llm.engine].port}
+    return models.ports(settings)
 
 
 def endpoints(settings: Settings) -> list[Endpoint]:
     """Everything outside that parts of the namespace use."""
     why = "Milvus keeps its data there, and the gate the original documents"
-    return [Endpoint(name="store", url=settings.object_store.endpoint, users=("milvus", "suite"), why=why)]
+    users = ("milvus", "suite", *models.from_bucket(settings))
+    return [Endpoint(name="store", url=settings.object_store.endpoint, users=users, why=why), *models.outside(settings)]
 
 
 def warnings(found: tuple[Flow, ...]) -> list[str]:
@@ -76,12 +76,17 @@ def warnings(found: tuple[Flow, ...]) -> list[str]:
 
 def consumers(settings: Settings) -> list[Consumer]:
     """Everything that takes something from the quota, at its most."""
-    milvus, embedding, llm = settings.milvus, settings.embedding, settings.llm
+    milvus = settings.milvus
     return [
         Consumer(name="milvus", replicas=1, surge=0, resources=Resources(cpu_cores=milvus.cpu_cores, memory_gib=milvus.memory_gib)),
         *(
-            Consumer(name=name, replicas=each.replicas, resources=Resources(cpu_cores=each.cpu_cores, memory_gib=each.memory_gib))
-            for name, each in (("embedding", embedding), ("llm", llm))
+            Consumer(
+                name=name,
+                replicas=each.most_replicas,
+                resources=Resources(cpu_cores=each.cpu_cores, memory_gib=each.memory_gib),
+                surge=0 if each.old_pod_goes_first else None,
+            )
+            for name, each in models.here(settings).items()
         ),
         *([_preflight(settings)] if settings.images.suite is not None else []),
     ]

@@ -20,7 +20,7 @@ from stacks.settings.models import needs
 from stacks.settings.models.embedding import EmbeddingSettings, RerankerSettings
 from stacks.settings.models.llm import LlmSettings
 from stacks.settings.models.needs import KedaSettings
-from stacks.settings.object_store import ObjectStoreSettings
+from stacks.settings.object_store import ObjectStoreSettings, S3Settings
 from stacks.settings.preflight import PreflightSettings
 from stacks.settings.tenancy import NetworkSettings, QuotaSettings
 
@@ -90,7 +90,7 @@ class Settings(Group):
     @model_validator(mode="after")
     def _models_can_run(self) -> "Settings":
         services = {"embedding": self.embedding, "llm": self.llm, "reranker": self.reranker}
-        if found := needs.problems(services, self.images, self.keda):
+        if found := needs.problems(services, self.images, self.keda, makes_users=isinstance(self.object_store, S3Settings)):
             raise ValueError("; ".join(found))
         return self
 

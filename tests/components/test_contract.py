@@ -1,28 +1,34 @@
 """What every component owes, whatever it makes."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pulumi
 import pytest
 
+from components.api_key import ApiKey
 from components.bucket_options import BucketOptions
 from components.embedding import Embedding, EmbeddingArgs
+from components.engines import lab
+from components.engines.engine import Engine, Model
 from components.flows import Endpoint, Layout, table
 from components.generations import Generations
 from components.llm import Llm, LlmArgs
 from components.milvus import Chart, Milvus, MilvusArgs
 from components.milvus_values import MilvusShape, MilvusStore
-from components.model_server import Engine, ModelServer, ModelServerArgs
+from components.model_server import ModelServer, ModelServerArgs
 from components.object_store import ObjectStore
 from components.preflight import Preflight, PreflightArgs
 from components.quantities import Resources
 from components.quota import Quota
+from components.reranker import Reranker, RerankerArgs
 from components.s3 import policy
 from components.s3.driver import S3Driver
 from components.s3.store import Store
 from components.store_driver import ObjectStoreArgs
 from components.tenancy import Tenancy, TenancyArgs
 from components.trust import Trust, TrustArgs
+from components.weights_access import WeightsAccess, WeightsAccessArgs
 from tests.deploy import deploy
 
 SMALL = Resources(cpu_cores=0.1, memory_gib=0.5)
@@ -61,9 +67,12 @@ SHAPE = MilvusShape(
 MILVUS = MilvusArgs(namespace="rag", chart=Chart(name="lab/chart/milvus", version="0.1.0", repository=None), shape=SHAPE, store=DATA)
 PREFLIGHT = PreflightArgs(namespace="rag", account="suite", image="s:1", store=DATA, wal="rocksmq", performance=False)
 ENGINE = Engine(arguments=("serve",), port=8080, health_path="/health", api_path="/v1")
-SERVER = ModelServerArgs(namespace="rag", image="m:1", engine=ENGINE, resources=SMALL, replicas=1)
-EMBEDDING = EmbeddingArgs(namespace="rag", image="e:1", engine="lab", model="m", dimension=256, resources=SMALL, replicas=1)
-LLM = LlmArgs(namespace="rag", image="l:1", engine="lab", model="m", context_tokens=4096, resources=SMALL, replicas=1)
+SERVER = ModelServerArgs(namespace="rag", namespace_name="rag", image="m:1", engine=ENGINE, resources=SMALL, replicas=1)
+LAB = Model(name="m", location="")
+EMBEDDING = EmbeddingArgs(served=replace(SERVER, engine=lab.embedding(LAB)), model="m", dimension=256)
+LLM = LlmArgs(served=replace(SERVER, engine=lab.llm(LAB)), model="m", context_tokens=4096)
+RERANKER = RerankerArgs(served=replace(SERVER, engine=lab.reranker(LAB)), model="m")
+WEIGHTS_ACCESS = WeightsAccessArgs(store=STORE, bucket="weights", user="rag-llm-weights", owner="p/s/u", namespace="rag")
 FLOWS = table(Layout(cluster=False, etcd=False, services={}, endpoints=(Endpoint(name="store", url=ENDPOINT, users=("milvus",), why="w"),)))
 QUOTA = Quota(cpu_cores=1, memory_gib=4, pods=10, ephemeral_storage_gib=None)
 TENANCY = TenancyArgs(namespace="rag", pod_security="restricted", flows=FLOWS, accounts=("milvus", "embedding"), quota=QUOTA)
@@ -77,6 +86,9 @@ COMPONENTS: dict[str, Callable[[], pulumi.ComponentResource]] = {
     "ModelServer": lambda: ModelServer("thing", "thing", SERVER),
     "Embedding": lambda: Embedding("thing", EMBEDDING),
     "Llm": lambda: Llm("thing", LLM),
+    "Reranker": lambda: Reranker("thing", RERANKER),
+    "ApiKey": lambda: ApiKey("thing", namespace="rag", secret_name="llm-api-key", rotation=1),
+    "WeightsAccess": lambda: WeightsAccess("thing", WEIGHTS_ACCESS),
 }
 
 

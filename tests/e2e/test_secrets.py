@@ -21,13 +21,14 @@ def secrets(lab: Lab) -> dict[str, str]:
     """Return every real secret of the lab by name."""
     outputs = lab.outputs()
     found = {"passphrase": PASSPHRASE.read_text().strip()}
-    for name in (outputs["milvus_secret_name"], outputs["documents_secret_name"]):
+    names = ("milvus_secret_name", "documents_secret_name", "embedding_secret_name", "llm_secret_name")
+    for name in (outputs[each] for each in names):
         data = lab.kubectl("-n", outputs["namespace"], "get", "secret", name)["data"]
         found |= {f"{name}/{key}": base64.b64decode(value).decode() for key, value in data.items()}
     parser = configparser.ConfigParser()
     parser.read(PKI / "credentials")
     found |= {f"administrator/{key}": value for key, value in parser["lab-admin"].items()}
-    assert len(found) == 7
+    assert len(found) == 9
     assert min(map(len, found.values())) >= 16
     return found
 

@@ -13,7 +13,7 @@ import yaml
 from stacks.blueprint import build
 from stacks.endpoints import Endpoints
 from stacks.settings import parse
-from tests.deploy import NAMESPACE_UID, SECRET_KEY, Declared, deploy, resolved
+from tests.deploy import API_KEY, NAMESPACE_UID, SECRET_KEY, Declared, deploy, resolved
 from tests.stacks.test_settings import DIGEST, EXISTING, GOOD, configuration
 
 LAB_FACTS: dict[str, Any] = {
@@ -52,11 +52,13 @@ def test_the_lab_settings_are_good_and_declare_the_whole_system() -> None:
     }
 
 
-def test_no_key_is_anywhere_but_in_the_two_secrets() -> None:
+def test_no_key_is_anywhere_but_in_its_secret() -> None:
     found = declared(lab())
     holders = {name for name, item in found.items() if SECRET_KEY in str(item.inputs)}
     assert holders == {"milvus-store-secret", "documents-store-secret"}
-    assert all(found[name].secrets == {"stringData"} for name in holders)
+    keyed = {name for name, item in found.items() if API_KEY in str(item.inputs)}
+    assert keyed == {"embedding-server-key-secret", "llm-server-key-secret"}
+    assert all(found[name].secrets == {"stringData"} for name in holders | keyed)
 
 
 def test_milvus_has_an_unversioned_bucket_of_its_own_and_the_documents_a_versioned_one() -> None:
@@ -172,7 +174,12 @@ def test_the_outputs_are_what_the_gate_is_promised(private: bool, ca_file: Path)
         "llm_url": "http://llm.rag.svc.cluster.local:8080/v1",
         "llm_model": "lab-reader",
         "llm_context_tokens": 4096,
-        "images": {name: LAB_FACTS["images"][name] for name in ("milvus", "embedding", "llm")},
+        "embedding_secret_name": "embedding-api-key",
+        "embedding_ca_config_map": "",
+        "llm_secret_name": "llm-api-key",
+        "llm_ca_config_map": "",
+        "reranker": None,
+        "images": LAB_FACTS["images"],
         "chart": {"name": "lab/chart/milvus", "version": "0.1.0"},
     }
 

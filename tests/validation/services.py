@@ -9,13 +9,14 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -23,15 +24,17 @@ DIMENSION = 64
 
 
 @contextlib.contextmanager
-def serving(app: ASGIApp) -> Iterator[str]:
-    """Serve `app` on a free port of loopback, and yield its address."""
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical", ws="none", lifespan="off"))
+def serving(app: ASGIApp, certificate: Path | None = None) -> Iterator[str]:
+    """Serve `app` on a free port of loopback, and yield its address; with `certificate`, a folder with tls.crt and tls.key, over TLS."""
+    tls = {"ssl_certfile": certificate / "tls.crt", "ssl_keyfile": str(certificate / "tls.key")} if certificate else {}
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical", ws="none", lifespan="off", **tls)  # type: ignore[arg-type]  # two files
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:
         time.sleep(0.005)
     try:
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        yield f"http{'s' if certificate else ''}://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:
         server.should_exit = True
         thread.join()
@@ -62,16 +65,40 @@ class Models:
     dimension: int = DIMENSION
     embeddings: Callable[[dict[str, Any]], Response] | None = None
     chat: Callable[[dict[str, Any]], Response] | None = None
+    rerank: Callable[[dict[str, Any]], Response] | None = None
+    everything: Callable[[Request], Response | None] | None = None
+    """Answers instead of all the others, where it answers at all."""
+    entry: dict[str, Any] = field(default_factory=dict)
+    """Further fields of the model's entry in the list."""
     requests: list[dict[str, Any]] = field(default_factory=list)
 
-    def app(self) -> Starlette:
-        return Starlette(
+    def app(self) -> ASGIApp:
+        routed = Starlette(
             routes=[
-                Route("/v1/models", lambda _: JSONResponse({"object": "list", "data": [{"id": self.model, "object": "model"}]})),
+                Route("/v1/models", self._list),
+                Route("/v1/rerank", self._rerank, methods=["POST"]),
                 Route("/v1/embeddings", self._embed, methods=["POST"]),
                 Route("/v1/chat/completions", self._chat, methods=["POST"]),
             ]
         )
+
+        async def first(scope: Scope, receive: Receive, send: Send) -> None:
+            answer = self.everything(Request(scope)) if self.everything else None
+            await (answer or routed)(scope, receive, send)
+
+        return first
+
+    async def _list(self, _: Request) -> Response:
+        return JSONResponse({"object": "list", "data": [{"id": self.model, "object": "model", **self.entry}]})
+
+    async def _rerank(self, request: Request) -> Response:
+        body = await request.json()
+        self.requests.append(body)
+        if self.rerank:
+            return self.rerank(body)
+        wanted = vector(body["query"], self.dimension)
+        scores = [float(np.dot(wanted, vector(text, self.dimension))) for text in body["texts"]]
+        return JSONResponse([{"index": at, "score": score} for at, score in enumerate(scores)])
 
     async def _embed(self, request: Request) -> Response:
         body = await request.json()
@@ -163,11 +190,17 @@ class KubernetesApi:
 
     objects: dict[str, dict[str, Any]] = field(default_factory=dict)
     """By path below /api/v1/namespaces/rag/."""
+    logs: dict[str, str] = field(default_factory=dict)
+    """By the name of the pod; `NAME previous` for the run before."""
 
     def app(self) -> Starlette:
         return Starlette(routes=[Route("/api/v1/namespaces/rag/{path:path}", self._get)])
 
     async def _get(self, request: Request) -> Response:
+        kind, _, rest = request.path_params["path"].partition("/")
+        if kind == "pods" and rest.endswith("/log"):
+            name = rest.removesuffix("/log") + (" previous" if request.query_params.get("previous") == "true" else "")
+            return PlainTextResponse(self.logs.get(name, ""))
         found = self.objects.get(request.path_params["path"])
         return JSONResponse(found or {"kind": "Status", "code": 404, "reason": "NotFound"}, 200 if found else 404)
 

@@ -1,6 +1,7 @@
 """HTTP clients against real small servers, well-behaved and not."""
 
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from tests.validation.services import DIMENSION, Bucket, Models, stream
 from validation.clients.documents import Credential, DocumentStore
 from validation.clients.embedding import EmbeddingService
 from validation.clients.llm import LanguageModel, Source, prompt
+from validation.clients.reranker import Reranker
 from validation.errors import GateError, InvalidRunError, UnreachableError
 
 NOWHERE = "http://127.0.0.1:9"
@@ -67,20 +69,31 @@ def test_an_embedding_service_that_answers_nonsense_makes_the_run_invalid(
     service.close()
 
 
-@pytest.mark.parametrize("client", [lambda: embedding(NOWHERE), lambda: LanguageModel(NOWHERE, "tiny", 5)])
-def test_a_service_that_is_not_there_is_unreachable_and_named(client: Callable[[], EmbeddingService | LanguageModel]) -> None:
-    service = client()
+def checks(url: str, **fields: Any) -> list[Callable[[], None]]:
+    """Return the check of each client."""
+
+    def language_model() -> None:
+        with closing(LanguageModel(url, "tiny", 5)) as model:
+            model.check(256)
+
+    def service(client: EmbeddingService | Reranker) -> None:
+        with closing(client):
+            client.check()
+
+    return [lambda: service(embedding(url, **fields)), language_model, lambda: service(Reranker(url, "tiny"))]
+
+
+@pytest.mark.parametrize("kind", range(3))
+def test_a_service_that_is_not_there_is_unreachable_and_named(kind: int) -> None:
     with pytest.raises(UnreachableError, match=r"127\.0\.0\.1:9.*kubectl get pods"):
-        service.check()
-    service.close()
+        checks(NOWHERE)[kind]()
 
 
 def test_another_model_than_declared_is_refused(models: Models, models_url: str) -> None:
     models.model = "other"
-    for service in (embedding(models_url), LanguageModel(models_url, "tiny", 5)):
+    for check in checks(models_url):
         with pytest.raises(InvalidRunError, match=r"serves \['other'\], declared is 'tiny'"):
-            service.check()
-        service.close()
+            check()
 
 
 def test_another_dimension_than_declared_is_refused(models_url: str) -> None:

@@ -1,15 +1,15 @@
-"""Asks the language model every judged question over the chunks that search finds, and grades fact, citation and time."""
+"""Asks the language model every judged question over the chunks chosen for it, and grades fact, citation and time."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
 from validation import grading, interval
-from validation.bench import Bench, Loaded, Services
+from validation.bench import Bench, Services
 from validation.clients.llm import Answer, Source
-from validation.corpus import Question
-from validation.errors import GateError
+from validation.corpus import Chunk, Question
+from validation.errors import GateError, UsageError
 from validation.samples import Samples
-from validation.truth import Matrix
 
 QUESTION = "Does the language model answer with the expected fact, cite a document that holds it, and how soon?"
 _CHARACTERS_PER_TOKEN = 2
@@ -36,13 +36,13 @@ class Graded:
         return grading.citation_is_right(self.answer.text, [source.document_id for source in self.sources], self.question.relevance)
 
 
-def run(bench: Bench, services: Services, loaded: Loaded, question_vectors: Matrix) -> None:
+def run(bench: Bench, services: Services, chosen: Sequence[Sequence[Chunk]]) -> None:
     """Ask every judged question once; a question that fails is a wrong answer, and if all fail the reason ends the run."""
     questions = bench.corpus.questions
     graded, failures = list[Graded](), dict[str, GateError]()
     with bench.record.check("answer", QUESTION) as check, bench.reporter.track("answer", len(questions)) as advance:
-        for number, (question, vector) in enumerate(zip(questions, question_vectors, strict=True), 1):
-            sources = _sources(bench, loaded, vector)
+        for number, (question, chunks) in enumerate(zip(questions, chosen, strict=True), 1):
+            sources = _sources(bench, chunks)
             try:
                 graded.append(Graded(question=question, sources=sources, answer=services.llm.ask(question.question, sources)))
             except GateError as error:
@@ -55,16 +55,21 @@ def run(bench: Bench, services: Services, loaded: Loaded, question_vectors: Matr
     _measure(bench, graded, len(questions))
 
 
-def _sources(bench: Bench, loaded: Loaded, vector: Matrix) -> list[Source]:
-    """Return the nearest chunks, as many as the profile asks for and the model's context holds."""
+def _sources(bench: Bench, chunks: Sequence[Chunk]) -> list[Source]:
+    """Return those of the chunks that the model's context holds; refuse a context that does not hold even one."""
     left = bench.target.llm_context_tokens * _CHARACTERS_PER_TOKEN
     sources: list[Source] = []
-    for row in loaded.collection.nearest(vector, bench.profile.answer.sources, bench.profile.search):
-        chunk = loaded.rows[row].chunk
+    for chunk in chunks:
         left -= len(chunk.text) + len(chunk.title)
         if left < 0:
             break
         sources.append(Source(title=chunk.title, document_id=chunk.document_id, text=chunk.text))
+    if chunks and not sources:
+        tokens, length = bench.target.llm_context_tokens, len(chunks[0].text)
+        raise UsageError(
+            f"a context of {tokens} tokens does not hold one source of {length} characters, so no answer could come from the documents; "
+            "raise llm.context_tokens"
+        )
     return sources
 
 

@@ -6,12 +6,10 @@ from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
-from validation import cluster, network
+from validation import cluster, models, network
 from validation.bench import Bench, Services
 from validation.clients import milvus
 from validation.clients.documents import DocumentStore
-from validation.clients.embedding import EmbeddingService
-from validation.clients.llm import LanguageModel
 
 QUESTION = "Does every part of the target answer, and is it what the stack declared?"
 _CLIENTS = ("pymilvus", "numpy", "boto3", "httpx", "hdrhistogram")
@@ -24,6 +22,7 @@ def run(bench: Bench) -> Services:
         kubernetes = cluster.connect()
         bench.closing.callback(kubernetes.close)
         urls = {name: getattr(target, name) for name in ("milvus_uri", "embedding_url", "llm_url", "object_store_endpoint")}
+        urls |= {"reranker_url": target.reranker.url} if target.reranker is not None else {}
         addresses = {name: kubernetes.address(url) for name, url in urls.items()}
         check.facts["addresses"] = addresses
         network.bypass_proxies(addresses.values())
@@ -33,13 +32,10 @@ def run(bench: Bench) -> Services:
         store = milvus.connect(addresses["milvus_uri"], target.milvus_database)
         bench.closing.callback(store.close)
         record.versions["milvus server"] = store.server_version()
-        embedding = EmbeddingService(addresses["embedding_url"], target.embedding_model, target.embedding_dimension)
-        bench.closing.callback(embedding.close)
-        llm = LanguageModel(addresses["llm_url"], target.llm_model, bench.profile.answer.timeout_s)
-        bench.closing.callback(llm.close)
-        for service in (documents, embedding, llm):
-            service.check()
-    return Services(milvus=store, documents=documents, embedding=embedding, llm=llm)
+        served = models.connect(bench, kubernetes)
+        documents.check()
+        models.check(bench, kubernetes, served)
+    return Services(milvus=store, documents=documents, embedding=served.embedding, llm=served.llm, reranker=served.reranker)
 
 
 def _documents(bench: Bench, kubernetes: cluster.Cluster, endpoint: str) -> DocumentStore:

@@ -22,8 +22,8 @@ _WHAT = "the embedding service"
 class EmbeddingService:
     """A client of one OpenAI-compatible embedding endpoint; close() it."""
 
-    def __init__(self, url: str, model: str, dimension: int) -> None:
-        self._client: httpx.Client = http.open_client(url, _TIMEOUT_S)
+    def __init__(self, url: str, model: str, dimension: int, access: http.Access | None = None) -> None:
+        self._client: httpx.Client = http.open_client(url, _TIMEOUT_S, access)
         self._model = model
         self._dimension = dimension
 
@@ -40,7 +40,10 @@ class EmbeddingService:
         """Return one row for each text, in order, of length 1."""
         answer = http.call(self._client, _WHAT, "POST", "embeddings", {"model": self._model, "input": list(texts)})
         if answer.get("model") != self._model:
-            raise InvalidRunError(f"{_WHAT} answered with model {answer.get('model')!r}, declared is {self._model!r}")
+            raise InvalidRunError(
+                f"{_WHAT} answered with model {answer.get('model')!r}, declared is {self._model!r}: an index of one model says nothing to "
+                "the vectors of another; set embedding.model to what is served, and build the index anew if it was made with another"
+            )
         return self._matrix(answer, len(texts))
 
     def embed_all(self, texts: Sequence[str], progress: Callable[[int], None]) -> Matrix:
@@ -59,7 +62,12 @@ class EmbeddingService:
         vector = self.embed([text])[0]
         return vector, time.perf_counter() - begin
 
-    @retry(retry=retry_if_exception_type(UnreachableError), stop=stop_after_attempt(3), wait=wait_exponential(multiplier=0.2), reraise=True)
+    @retry(
+        retry=retry_if_exception_type((UnreachableError, http.BusyError)),
+        stop=stop_after_attempt(3),
+        wait=wait_exponential(multiplier=0.2),
+        reraise=True,
+    )
     def _patiently(self, texts: Sequence[str]) -> Matrix:
         return self.embed(texts)
 
@@ -70,7 +78,10 @@ class EmbeddingService:
         except (KeyError, TypeError, ValueError) as error:
             raise InvalidRunError(f"{_WHAT} answered without usable vectors ({type(error).__name__}: {error})") from None
         if matrix.shape != (count, self._dimension):
-            raise InvalidRunError(f"{_WHAT} answered vectors of shape {matrix.shape}, declared are {count} of dimension {self._dimension}")
+            raise InvalidRunError(
+                f"{_WHAT} answered vectors of shape {matrix.shape}, declared are {count} of dimension {self._dimension}: a collection of "
+                "one dimension cannot be searched with another; set embedding.dimension, or serve the model that was declared"
+            )
         if not np.isfinite(matrix).all() or not np.linalg.norm(matrix, axis=1).all():
             raise InvalidRunError(f"{_WHAT} answered a vector that is zero, NaN or infinite: it has no direction to compare")
         return unit(matrix)

@@ -1,63 +1,176 @@
-"""JSON over HTTP with errors that an operator can act on; shared by the embedding and the language-model client."""
+"""JSON over HTTP with errors that an operator can act on; shared by the clients of the model services."""
 
-from collections.abc import Iterator
+import ssl
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
-from validation.errors import InvalidRunError, UnreachableError
+from validation.errors import InvalidRunError, UnreachableError, UsageError
 
 CONNECT_TIMEOUT_S = 10.0
 _SHOWN = 200
+_CURES = {
+    401: (
+        "the key that was sent is not the one it wants. Of a service of the stack: pulumi up; of an external one, put its key under "
+        "api_key into the Secret that the stack's outputs name: kubectl create secret generic NAME --from-file=api_key=FILE"
+    ),
+    403: "its key is known and may not do this: ask whoever runs the service for the right to use the model",
+    404: (
+        "the address or the model is not there: the address ends where /models and /embeddings begin, usually with /v1, and the model has "
+        "the name that the service lists under /models"
+    ),
+    413: "what was sent at once is too much for it: raise the limit of the service, for text-embeddings-inference max-client-batch-size",
+}
 
 
-def open_client(base_url: str, timeout_s: float) -> httpx.Client:
+class BusyError(InvalidRunError):
+    """The service refuses for load."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Access:
+    """How a service is reached besides its address."""
+
+    read_key: Callable[[], str] | None = None
+    """Returns the API key, anew each time it is called; None where the service wants none."""
+    ca_pem: str = ""
+    """Private authority that its certificate comes from; "" for the public ones."""
+    server_name: str = ""
+    """Name that its certificate holds for, where the address is another; "" where it is the same."""
+
+
+class _RenewedKey(httpx.Auth):
+    """Sends the key, and where that is refused reads it once more: it may have been rotated since."""
+
+    def __init__(self, read_key: Callable[[], str]) -> None:
+        self._read_key, self._key = read_key, read_key()
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        sent = self._key
+        request.headers["Authorization"] = f"Bearer {sent}"
+        response = yield request
+        if response.status_code != httpx.codes.UNAUTHORIZED:
+            return
+        self._key = self._read_key()
+        if self._key != sent:
+            request.headers["Authorization"] = f"Bearer {self._key}"
+            yield request
+
+
+def open_client(base_url: str, timeout_s: float, access: Access | None = None) -> httpx.Client:
     """Return a client for the service below `base_url`; the caller closes it."""
-    return httpx.Client(base_url=base_url.rstrip("/") + "/", timeout=httpx.Timeout(timeout_s, connect=CONNECT_TIMEOUT_S))
+    chosen = access or Access()
+    client = httpx.Client(
+        base_url=base_url.rstrip("/") + "/",
+        timeout=httpx.Timeout(timeout_s, connect=CONNECT_TIMEOUT_S),
+        auth=_RenewedKey(chosen.read_key) if chosen.read_key is not None else None,
+        verify=ssl.create_default_context(cadata=chosen.ca_pem) if chosen.ca_pem else True,
+    )
+    if chosen.server_name:
+        client.event_hooks = {"request": [lambda request: request.extensions.update(sni_hostname=chosen.server_name)]}
+    return client
 
 
 @contextmanager
 def failures_named(what: str, base_url: str | httpx.URL) -> Iterator[None]:
-    """Turn whatever httpx raises inside into UnreachableError, naming the service and its address."""
+    """Turn whatever httpx raises inside into an error of the gate that names the service and its address."""
     try:
         yield
     except httpx.TransportError as error:
+        if refused := _certificate_refused(error):
+            raise UsageError(
+                f"{what} at {base_url} shows a certificate that is not trusted ({refused}), so anybody could be answering; name the PEM "
+                "file of its authority in external.ca_file, then pulumi up. To see it: openssl s_client -showcerts -connect HOST:PORT"
+            ) from error
         reason = str(error) or type(error).__name__
         raise UnreachableError(
             f"{what} at {base_url} does not answer ({reason}); look at its pods: kubectl get pods --all-namespaces"
         ) from error
 
 
-def call(client: httpx.Client, what: str, method: str, path: str, body: object = None) -> dict[str, Any]:
-    """Send one request and return the JSON object that comes back; any other answer is InvalidRunError."""
+def _certificate_refused(error: BaseException) -> str:
+    """What is wrong with the certificate, "" if that is not the reason."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return str(cause.verify_message)
+        cause = cause.__cause__ or cause.__context__
+    return ""
+
+
+def send(client: httpx.Client, what: str, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401  whatever JSON holds
+    """Send one request and return the JSON that comes back; any other answer is an error that says what would cure it."""
     with failures_named(what, client.base_url):
         response = client.request(method, path, json=body)
+    return _content(what, response)
+
+
+def _content(what: str, response: httpx.Response) -> Any:  # noqa: ANN401  whatever JSON holds
     refuse_failure(what, response)
     try:
-        answer = response.json()
+        return response.json()
     except ValueError:
-        raise InvalidRunError(f"{what} answered {response.url} with something that is not JSON: {_start(response)}") from None
+        page = "a web page, so the address is that of a portal or a proxy" if _is_page(response) else "something"
+        cure = "give the base of its API, usually ending in /v1"
+        raise InvalidRunError(f"{what} answered {response.url} with {page} that is not JSON: {_start(response)}; {cure}") from None
+
+
+def call(client: httpx.Client, what: str, method: str, path: str, body: object = None) -> dict[str, Any]:
+    """Send one request and return the JSON object that comes back; any other answer is InvalidRunError."""
+    answer = send(client, what, method, path, body)
     if not isinstance(answer, dict):
-        raise InvalidRunError(f"{what} answered {response.url} with JSON that is no object: {_start(response)}")
+        raise InvalidRunError(f"{what} answered {client.base_url}{path} with JSON that is no object: {str(answer)[:_SHOWN]}")
     return answer
 
 
 def refuse_failure(what: str, response: httpx.Response) -> None:
-    """Raise InvalidRunError for any status but success; the body of a streamed response is read first."""
-    if not response.is_success:
-        response.read()
-        raise InvalidRunError(f"{what} answered {response.url} with status {response.status_code}: {_start(response)}")
+    """Raise for any status but success, with what would cure it; the body of a streamed response is read first."""
+    if response.is_success:
+        return
+    response.read()
+    status = response.status_code
+    said = f"{what} answered {response.url} with status {status}: {_start(response)}"
+    if status == httpx.codes.TOO_MANY_REQUESTS:
+        wait = f", and asks to wait {response.headers['retry-after']} s" if "retry-after" in response.headers else ""
+        raise BusyError(f"{said}; it refuses for load{wait}: raise its limit for this client, or run the gate when nobody else uses it")
+    if status in _CURES:
+        raise UsageError(f"{said}; {_CURES[status]}")
+    raise InvalidRunError(said)
 
 
-def check_model(client: httpx.Client, what: str, model: str) -> None:
-    """Refuse a service that does not serve the declared model: its numbers would be filed under the wrong name."""
-    listed = call(client, what, "GET", "models").get("data")
-    served = [entry.get("id") for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
-    if model not in served:
+def listed_models(client: httpx.Client, what: str) -> list[dict[str, Any]] | None:
+    """Return the entries of /models; None where the service has no such list, as text-embeddings-inference has none."""
+    with failures_named(what, client.base_url):
+        response = client.get("models")
+    if response.status_code == httpx.codes.NOT_FOUND:
+        return None
+    answer = _content(what, response)
+    listed = answer.get("data") if isinstance(answer, dict) else None
+    return [entry for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
+
+
+def check_model(client: httpx.Client, what: str, model: str) -> dict[str, Any] | None:
+    """Refuse a service that lists other models than the declared one: its numbers would be filed under the wrong name.
+
+    Returns the entry of the model, None where the service lists none at all.
+    """
+    entries = listed_models(client, what)
+    if entries is None:
+        return None
+    found = next((entry for entry in entries if entry.get("id") == model), None)
+    if found is None:
+        served = [entry.get("id") for entry in entries]
         raise InvalidRunError(
             f"{what} at {client.base_url} serves {served}, declared is {model!r}; make the stack's setting and the service agree"
         )
+    return found
+
+
+def _is_page(response: httpx.Response) -> bool:
+    return str(response.headers.get("content-type", "")).startswith("text/html")
 
 
 def _start(response: httpx.Response) -> str:

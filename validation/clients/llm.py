@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import httpx
 
 from validation.clients import http
-from validation.errors import InvalidRunError
+from validation.errors import InvalidRunError, UsageError
 
 _WHAT = "the LLM service"
 _RULE = "Answer only from the numbered sources. Cite the source like [1]. If the sources do not answer, say so."
@@ -41,17 +41,25 @@ def prompt(question: str, sources: Sequence[Source]) -> list[dict[str, str]]:
 class LanguageModel:
     """A client of one OpenAI-compatible chat endpoint; close() it."""
 
-    def __init__(self, url: str, model: str, timeout_s: float) -> None:
-        self._client: httpx.Client = http.open_client(url, timeout_s)
+    def __init__(self, url: str, model: str, timeout_s: float, access: http.Access | None = None) -> None:
+        self._client: httpx.Client = http.open_client(url, timeout_s, access)
         self._model = model
 
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
 
-    def check(self) -> None:
-        """Refuse a service that is not there or serves another model."""
-        http.check_model(self._client, _WHAT, self._model)
+    def check(self, context_tokens: int) -> None:
+        """Refuse a service that is not there, serves another model, or reads less than was declared."""
+        entry = http.check_model(self._client, _WHAT, self._model)
+        if entry is None:
+            raise UsageError(f"{_WHAT} has no list of models at {self._client.base_url}models; give the base of its API, usually with /v1")
+        length = entry.get("max_model_len")  # vLLM says it, others do not
+        if isinstance(length, int) and length < context_tokens:
+            raise InvalidRunError(
+                f"{_WHAT} reads {length} tokens, declared are {context_tokens}: it would refuse the longest prompts; lower "
+                "llm.context_tokens, or serve the model with a longer context"
+            )
 
     def ask(self, question: str, sources: Sequence[Source]) -> Answer:
         """Ask once, streaming; InvalidRunError when no text comes back."""

@@ -121,6 +121,16 @@ class Serving(Group):
         ]
 
     @property
+    def most_replicas(self) -> int:
+        """Pods at most, whatever decides how many."""
+        return self.scaling.most if self.scaling is not None else self.replicas
+
+    @property
+    def old_pod_goes_first(self) -> bool:
+        """Whether a new pod could not be beside the old one, which holds a GPU or a volume."""
+        return self.gpu is not None or (self.cache is not None and not self.cache.shared)
+
+    @property
     def ca_pem(self) -> str:
         """Text of external.ca_file, "" without one."""
         chosen = self.external.ca_file if self.external is not None else None
@@ -147,9 +157,9 @@ class Serving(Group):
 
     def _volume_problems(self) -> list[str]:
         found = []
-        pods = self.scaling.most if self.scaling is not None else self.replicas
-        if self.cache is not None and pods > 1 and not self.cache.shared:
-            found.append(f"cache is one volume for one node, and {pods} pods may run on several; say cache.shared, or leave the cache out")
+        if self.cache is not None and self.most_replicas > 1 and not self.cache.shared:
+            pods = self.most_replicas
+            found.append(f"cache is one volume for one node, and {pods} pods may run on several; say cache.shared, or leave it out")
         if self.weights is not None and self.weights.source == "hub" and self.cache is None:
             found.append("weights from a hub without a cache are downloaded again at each restart; give it a cache")
         if self.cache is not None and self.weights is not None and self.cache.size_gib < self.weights.size_gib:

@@ -61,6 +61,11 @@ class WeightsSettings(Group):
         return self
 
     @property
+    def downloads(self) -> bool:
+        """Whether the engine asks a hub."""
+        return self.source == "hub" and not self.offline
+
+    @property
     def location(self) -> str:
         """What the engine is told."""
         if self.source == "hub":
