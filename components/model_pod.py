@@ -49,6 +49,7 @@ def loading_limit_s(size_gib: float) -> int:
 def pod(
     service: str,
     *,
+    account: pulumi.Input[str],
     image: str,
     engine: Engine,
     resources: Resources,
@@ -62,6 +63,7 @@ def pod(
     volumes = [{"name": "tmp", "emptyDir": {}}, *_shared_memory_volumes(engine), *loaded.volumes]
     mounts = [{"name": "tmp", "mountPath": "/tmp"}, *_shared_memory_mounts(engine), *loaded.mounts]  # noqa: S108  a path in the container
     return {
+        "serviceAccountName": account,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "securityContext": pod_security.pod(),

@@ -32,6 +32,8 @@ class ModelServerArgs:
     namespace: pulumi.Input[str]
     namespace_name: str
     """The same as plain text, for a query that must name it."""
+    account: pulumi.Input[str]
+    """Service account of the pods."""
     image: str
     engine: Engine
     resources: Resources
@@ -145,6 +147,7 @@ def deployment_spec(service: str, labels: Mapping[str, str], args: ModelServerAr
     metadata = {"labels": labels, "annotations": {model_pod.GENERATION: attached.generation}}
     spec = model_pod.pod(
         service,
+        account=args.account,
         image=args.image,
         engine=args.engine,
         resources=args.resources,

@@ -115,6 +115,7 @@ def _served(
     return ModelServerArgs(
         namespace=tenancy.namespace,
         namespace_name=settings.namespace,
+        account=tenancy.accounts[name],
         image=str(getattr(settings.images, name)),
         engine=engines[chosen.engine](model),
         resources=Resources(cpu_cores=chosen.cpu_cores, memory_gib=chosen.memory_gib),

@@ -67,7 +67,7 @@ SHAPE = MilvusShape(
 MILVUS = MilvusArgs(namespace="rag", chart=Chart(name="lab/chart/milvus", version="0.1.0", repository=None), shape=SHAPE, store=DATA)
 PREFLIGHT = PreflightArgs(namespace="rag", account="suite", image="s:1", store=DATA, wal="rocksmq", performance=False)
 ENGINE = Engine(arguments=("serve",), port=8080, health_path="/health", api_path="/v1")
-SERVER = ModelServerArgs(namespace="rag", namespace_name="rag", image="m:1", engine=ENGINE, resources=SMALL, replicas=1)
+SERVER = ModelServerArgs(namespace="rag", namespace_name="rag", account="thing", image="m:1", engine=ENGINE, resources=SMALL, replicas=1)
 LAB = Model(name="m", location="")
 EMBEDDING = EmbeddingArgs(served=replace(SERVER, engine=lab.embedding(LAB)), model="m", dimension=256)
 LLM = LlmArgs(served=replace(SERVER, engine=lab.llm(LAB)), model="m", context_tokens=4096)

@@ -47,7 +47,7 @@ def pod(args: Any = SERVER) -> dict[str, Any]:
 @pytest.mark.parametrize("args", [SERVER, replace(SERVER, weights=BUCKET, size_gib=2)])
 def test_no_container_of_the_pod_has_a_privilege_a_token_or_a_writable_root(args: Any) -> None:
     spec = pod(args)
-    assert spec["automountServiceAccountToken"] is False
+    assert (spec["serviceAccountName"], spec["automountServiceAccountToken"]) == ("thing", False)
     assert spec["securityContext"]["runAsNonRoot"] is True
     assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
     for container in [*spec["containers"], *spec.get("initContainers", [])]:
