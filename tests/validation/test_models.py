@@ -9,7 +9,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from tests.components.conftest import certificate
+from tests import certificates
 from tests.validation.services import KubernetesApi, Models, serving
 from tests.validation.test_target import OUTPUTS
 from validation import cluster, models
@@ -140,7 +140,9 @@ def models_server(request: pytest.FixtureRequest) -> Models:
 @pytest.fixture(scope="module")
 def ca(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tls")
-    certificate(folder)
+    made = certificates.make(folder)
+    made.crt_file.rename(folder / "tls.crt")
+    made.key_file.rename(folder / "tls.key")
     return folder
 
 
