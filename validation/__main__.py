@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from validation import runner
+from validation.history import commands as history
+from validation.history.baseline import DIRECTORY
 from validation.preflight import command as preflight
 from validation.progress import Reporter, flush_streams
 from validation.report import table
@@ -43,6 +45,9 @@ def _gate() -> None:
 app.command("preflight", help=preflight.HELP)(preflight.preflight)
 
 
+history.add_to(app)
+
+
 @app.command(help=_HELP)
 def run(
     *,
@@ -54,10 +59,11 @@ def run(
     seed: Annotated[int, typer.Option(help="Same seed, same generated documents and searches.")] = 7,
     strict: Annotated[bool, typer.Option("--strict", help="A warning exits 1.")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the collection, to look into it.")] = False,
+    baselines: Annotated[Path, typer.Option(help="Directory of the baselines that `baseline set` keeps.")] = DIRECTORY,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress; the table and the RESULT line only.")] = False,
 ) -> None:
     """Run the gate once."""
-    order = runner.Order(stack=stack, target_file=target, slo=slo, corpus=corpus, seed=seed, strict=strict, keep=keep)
+    order = runner.Order(stack=stack, target_file=target, slo=slo, corpus=corpus, seed=seed, strict=strict, keep=keep, baselines=baselines)
     report = (out or Path("build") / "reports" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}") / "report.json"
     try:
         record = runner.execute(order, Reporter(quiet=quiet), report)

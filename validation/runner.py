@@ -14,6 +14,7 @@ from validation.bench import Bench
 from validation.checks import answer, embedding, ingest, quality, reachable, retrieval, sources
 from validation.errors import UsageError
 from validation.guard import guarded
+from validation.history import baseline, fingerprint
 from validation.progress import Reporter
 from validation.record import Record
 from validation.report import json
@@ -31,6 +32,8 @@ class Order:
     seed: int
     strict: bool
     keep: bool
+    baselines: Path = baseline.DIRECTORY
+    """Where the baselines are kept."""
 
     @property
     def slo_file(self) -> Path:
@@ -54,6 +57,7 @@ def _run(order: Order, reporter: Reporter, record: Record, seams: Seams) -> None
     record.inputs = {"slo_file": str(order.slo_file), "corpus": str(order.corpus), "seed": order.seed}
     profile = slo_file.read_profile(order.slo_file)
     record.inputs["profile"] = profile.model_dump(mode="json")
+    kept = baseline.load(order.baselines, profile.profile)
     documents = corpus.read_corpus(order.corpus)
     record.inputs["corpus_sha256"] = documents.sha256
     aim = _aim(order)
@@ -71,7 +75,8 @@ def _run(order: Order, reporter: Reporter, record: Record, seams: Seams) -> None
             closing=closing,
         )
         _measure(bench)
-    record.judgement = slo.judge(profile, record.measurements, record.faults)
+    reference = baseline.reference(kept, profile.profile, fingerprint.of(json.as_data(record)))
+    record.judgement = slo.judge(profile, record.measurements, record.faults, reference)
 
 
 def _aim(order: Order) -> target.Target:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from validation.criteria import show
+from validation.history import fingerprint
 from validation.measures import CATALOGUE
 from validation.record import CheckRecord, Record
 from validation.slo import Judged
@@ -43,6 +44,11 @@ def hide(text: str, secrets: Iterable[str]) -> str:
 
 def as_data(record: Record) -> dict[str, Any]:
     """Return the report as plain data."""
+    data = _as_data(record)
+    return data | {"fingerprint": fingerprint.of(data).model_dump()}
+
+
+def _as_data(record: Record) -> dict[str, Any]:
     judgement = record.judgement
     return {
         **head(record, SCHEMA),
@@ -50,6 +56,7 @@ def as_data(record: Record) -> dict[str, Any]:
         "score": judgement.score if judgement else None,
         "validity": {"valid": bool(judgement) and not judgement.faults if judgement else False, "faults": _faults(record)},
         "objectives": [_objective(one) for one in judgement.judged] if judgement else [],
+        "baseline": list(judgement.said) if judgement else [],
         "measurements": {
             name: {
                 "value": found.value,

@@ -1,0 +1,1 @@
+"""Runs beside each other: fingerprint, baseline, comparison, calibration; works on reports, and measures nothing."""
