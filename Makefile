@@ -51,3 +51,9 @@ policy-pack: ## the virtual environment that `pulumi preview --policy-pack polic
 	@$(PYTHON) -m lab venv
 	@.venv/bin/uv venv -q --allow-existing policies/.venv
 	@.venv/bin/uv pip sync -q --python policies/.venv --require-hashes policies/requirements.lock
+
+pin: ## ask registries and chart repository for digests, and write stacks/images.ENV.lock: make pin ENV=prod
+	$(STACKS) pin $(ENV)
+
+images: ## what has to be mirrored for a network without the internet: make -s images ENV=prod
+	$(STACKS) images $(ENV)

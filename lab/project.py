@@ -123,6 +123,19 @@ def configure(stack: str, facts: Mapping[str, Any]) -> None:
     fresh = target.with_suffix(".new")
     fresh.write_text(yaml.safe_dump(whole, sort_keys=False))
     fresh.replace(target)
+    write_pins(stack, whole["config"])
+
+
+def write_pins(stack: str, config: Mapping[str, Any]) -> Path:
+    """Write what `make pin` would of another environment: the lab's images are in no registry, and their digests are those it built."""
+    images = {name: {"of": image, "reference": image} for name, image in config[f"{PROJECT}:images"].items()}
+    chart = config[f"{PROJECT}:milvus"]["chart"]
+    version = str(yaml.safe_load((REPOSITORY / chart / "Chart.yaml").read_text())["version"])
+    target = HOME / f"images.{stack}.lock"
+    fresh = target.with_suffix(".new")
+    fresh.write_text(yaml.safe_dump({**images, "chart": {"name": chart, "version": version, "sha256": None}}))
+    fresh.replace(target)
+    return target
 
 
 def _throwaway(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -33,6 +33,8 @@ class Build:
     ldflags: str = ""
     scripts: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Files to keep beside the binaries, by the module that has them."""
+    on_demand: bool = False
+    """Built when a test asks for it, no part of a lab."""
 
 
 BUILDS = {
@@ -52,6 +54,7 @@ BUILDS = {
             "github.com/pulumi/pulumi/sdk/v3": ("python/cmd/pulumi-language-python-exec", "python/dist/pulumi-resource-pulumi-python")
         },
     ),
+    "registry": Build(module="registry", version="3.1.2", packages=("./cmd/registry",), on_demand=True),
 }
 
 PERSONALITIES = (

@@ -35,7 +35,7 @@ def up(steps: Steps, *, gate: bool = True) -> int:
 
 def tools(steps: Steps) -> dict[str, Path]:
     """Build what is missing, one step a build, and return the folders with the binaries."""
-    names = [name for name in toolchain.BUILDS if name not in toolchain.preferred_on_path()]
+    names = [name for name, build in toolchain.BUILDS.items() if not build.on_demand and name not in toolchain.preferred_on_path()]
     with steps.step("tools: Go"):
         go = toolchain.go_command(steps)
     missing = [f"{name} {toolchain.BUILDS[name].version}" for name in names if not toolchain.home_of(name, go).exists()]

@@ -7,10 +7,9 @@ import sys
 
 import typer
 
-from stacks.commands import policies, render, values
+from stacks.commands import images, pin, policies, render, values
 from stacks.problems import SettingsError
 
-WRONG_USAGE = 2
 _HELP = """Look at an environment before, and after, `pulumi up`.
 
 Every command takes the name of an environment: one of stacks/Pulumi.<name>.yaml. `make` has the same names: `make values ENV=prod`.
@@ -33,7 +32,7 @@ def _operator() -> None:
     pass
 
 
-for command in (values, render, policies):
+for command in (values, render, policies, pin, images):
     app.command(command.__name__.rpartition(".")[2], help=command.__doc__)(command.run)
 
 
@@ -43,7 +42,7 @@ def main() -> None:
         app(prog_name="python -m stacks")
     except SettingsError as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(WRONG_USAGE)
+        sys.exit(error.exit_code)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _BUCKET = re.compile(r"[a-z0-9][-a-z0-9]{1,61}[a-z0-9]")
 _ROOT_PATH = re.compile(r"[A-Za-z0-9][-_.A-Za-z0-9]*(/[A-Za-z0-9][-_.A-Za-z0-9]*)*")
 _IMAGE = re.compile(r"[a-z0-9][-._a-z0-9]*(:\d+)?(/[a-z0-9][-._a-z0-9]*)*(:(?P<tag>[\w][-.\w]{0,127}))?(?P<digest>@sha256:[0-9a-f]{64})?")
+_REGISTRY = re.compile(r"[a-z0-9][-a-z0-9]*((\.[a-z0-9][-a-z0-9]*)+(:\d+)?|:\d+)")
+_MIRROR = re.compile(_REGISTRY.pattern + r"(/[a-z0-9][-._a-z0-9]*)*")
 _FLOATING_TAGS = {"latest", "stable", "main", "master", "nightly", "dev", "edge"}
 
 
@@ -102,6 +104,16 @@ def _image(value: str) -> str:
     if not found["digest"] and (found["tag"] is None or found["tag"] in _FLOATING_TAGS):
         raise ValueError("needs a digest or a tag that does not move, or two pods of one release may run different programs")
     return value
+
+
+def require_mirrors(mirrors: dict[str, str]) -> dict[str, str]:
+    """Refuse what is no registry, or no mirror of one; gives them back."""
+    for registry, mirror in mirrors.items():
+        if not _REGISTRY.fullmatch(registry):
+            raise ValueError(f"{registry!r} is no registry: a host name with a dot or a port, such as docker.io, without scheme or path")
+        if not _MIRROR.fullmatch(mirror):
+            raise ValueError(f"{mirror!r} is no mirror: HOST[:PORT][/PATH] in lower case, without scheme, tag or a slash at the end")
+    return mirrors
 
 
 def _ca_file(value: str) -> str:

@@ -17,6 +17,15 @@ _USER_IN_URL = re.compile(r"//[^/@]*@")
 class SettingsError(pulumi.RunError):
     """The settings cannot be used; Pulumi prints the message without a traceback and changes nothing."""
 
+    exit_code = 2
+    """Of a command that ends with it."""
+
+
+class UnansweredError(SettingsError):
+    """A registry, a repository or the cluster does not answer as it should."""
+
+    exit_code = 4
+
 
 def explain(error: ValidationError, model: type[BaseModel], project: str) -> SettingsError:
     """All problems of `model` as one error."""

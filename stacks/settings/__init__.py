@@ -22,6 +22,7 @@ from stacks.settings.models.llm import LlmSettings
 from stacks.settings.models.needs import KedaSettings
 from stacks.settings.object_store import ObjectStoreSettings, S3Settings
 from stacks.settings.preflight import PreflightSettings
+from stacks.settings.registry import RegistrySettings
 from stacks.settings.tenancy import NetworkSettings, QuotaSettings
 
 PROJECT = "milvus-x10000"
@@ -32,6 +33,9 @@ class Settings(Group):
 
     namespace: Namespace = Field(default="rag", description="namespace that the stack makes and owns", examples=["rag"])
     images: ImageSettings = Field(description="what runs", examples=['\'{"milvus": "..."}\''])
+    registry: RegistrySettings = Field(
+        default=RegistrySettings(), description="where images are pulled from", examples=['\'{"ca_file": "/etc/ssl/registry-ca.crt"}\'']
+    )
     object_store: ObjectStoreSettings = Field(description="the S3 store", examples=['\'{"endpoint": "https://..."}\''])
     preflight: PreflightSettings = Field(
         default=PreflightSettings(), description="the look at the store from inside the cluster", examples=["'{\"performance\": true}'"]

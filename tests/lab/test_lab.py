@@ -16,6 +16,7 @@ from lab.errors import LabError
 from lab.lock import only_one
 from lab.places import REPOSITORY, Network, network
 from lab.steps import Steps
+from stacks import pins
 
 
 def test_a_failed_command_shows_the_end_of_its_output_and_the_cure(tmp_path: Path) -> None:
@@ -131,3 +132,16 @@ def test_without_root_make_up_says_so_in_one_line_and_changes_nothing() -> None:
     assert ended.returncode == 2
     assert "needs root" in ended.stderr
     assert "cure: sudo make up" in ended.stderr
+
+
+def test_the_lab_pins_the_images_that_it_built_in_the_form_of_make_pin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(project, "HOME", tmp_path)
+    image = "lab.local/milvus:2.3.5@sha256:" + "ab" * 32
+    config = {"milvus-x10000:images": {"milvus": image}, "milvus-x10000:milvus": {"chart": "lab/chart/milvus"}}
+    written = project.write_pins("lab", config)
+    monkeypatch.setenv("PULUMI_OPTION_CONFIG_FILE", str(tmp_path / "Pulumi.lab.yaml"))
+    monkeypatch.setenv("PULUMI_STACK", "lab")
+    found = pins.read("lab")
+    assert found is not None
+    assert written == pins.path_of("lab")
+    assert found.images["milvus"].reference == image

@@ -1,0 +1,24 @@
+"""Registries: where images are really pulled from, and whom to trust there. Credentials are the ones of `docker login`."""
+
+from pydantic import Field, field_validator
+
+from stacks.names import CaFile, require_mirrors
+from stacks.settings.group import Group
+
+
+class RegistrySettings(Group):
+    """Registries: where images are really pulled from, and whom to trust there."""
+
+    mirrors: dict[str, str] = Field(
+        default={},
+        description="mirror of each registry, as HOST or HOST/PATH: `make pin` asks it, and pods pull from it",
+        examples=['\'{"docker.io": "registry.example.net/dockerhub"}\''],
+    )
+    ca_file: CaFile | None = Field(
+        default=None, description="PEM file of the registries' private CA, besides the public ones", examples=["/etc/ssl/registry-ca.crt"]
+    )
+
+    @field_validator("mirrors")
+    @classmethod
+    def _hosts(cls, value: dict[str, str]) -> dict[str, str]:
+        return require_mirrors(value)
