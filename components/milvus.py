@@ -10,6 +10,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from components import milvus_values
+from components.milvus_access.login import Login
 from components.milvus_values import SERVICE_NAME, MilvusShape, MilvusStore
 
 _PORT = 19530
@@ -29,6 +30,18 @@ class Chart:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Administration:
+    """How this machine speaks to Milvus as root once it runs."""
+
+    uri: str | None
+    """http(s)://host:port as this machine reaches it; None for the address inside the cluster."""
+    ca_pem: str
+    """PEM text of the authority that Milvus's certificate comes from; "" for plain http."""
+    password: pulumi.Input[str]
+    """What root's password has to be."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class MilvusArgs:
     """What to install, and on which data."""
 
@@ -36,6 +49,8 @@ class MilvusArgs:
     chart: Chart
     shape: MilvusShape
     store: MilvusStore
+    administration: Administration | None
+    """None for a Milvus that asks nobody who they are."""
 
 
 class Milvus(pulumi.ComponentResource):
@@ -51,6 +66,8 @@ class Milvus(pulumi.ComponentResource):
         release = self._make_release(name, args)
         self.uri = pulumi.Output.format("http://{0}.{1}.svc.cluster.local:{2}", SERVICE_NAME, release.namespace, _PORT)
         self.database = pulumi.Output.from_input("default")
+        if args.administration is not None:
+            self._make_login(name, args.administration)
         self.register_outputs({"uri": self.uri, "database": self.database})
 
     def _make_release(self, name: str, args: MilvusArgs) -> k8s.helm.v3.Release:
@@ -69,3 +86,8 @@ class Milvus(pulumi.ComponentResource):
             max_history=_HISTORY,
             opts=pulumi.ResourceOptions(parent=self),
         )
+
+    def _make_login(self, name: str, given: Administration) -> Login:
+        """Through an output of the release, since nobody answers before it is there."""
+        uri = self.uri.apply(lambda inside: given.uri if given.uri is not None else inside)
+        return Login(f"{name}-login", uri=uri, ca_pem=given.ca_pem, password=given.password, opts=pulumi.ResourceOptions(parent=self))

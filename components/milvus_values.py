@@ -65,6 +65,8 @@ class MilvusShape:
     """Volume for the local write-ahead log, the embedded etcd and the cache of indexes."""
     storage_class: str | None
     """None for the cluster's default."""
+    root_secret_name: pulumi.Input[str] | None
+    """Secret with the `password` of root, for a Milvus that asks who is there; None for one that does not."""
     service_account: pulumi.Input[str]
     """Account without a token that the pods run under."""
 
@@ -123,6 +125,9 @@ def _environment(shape: MilvusShape, store: MilvusStore) -> list[dict[str, Any]]
     secrets: list[dict[str, Any]] = [
         {"name": variable, "valueFrom": {"secretKeyRef": {"name": store.secret_name, "key": key}}} for variable, key in keys.items()
     ]
+    if shape.root_secret_name is not None:
+        password = {"secretKeyRef": {"name": shape.root_secret_name, "key": "password"}}
+        secrets.append({"name": "COMMON_SECURITY_DEFAULTROOTPASSWORD", "valueFrom": password})
     return [*secrets, {"name": "DEPLOY_MODE", "value": "STANDALONE"}] if shape.etcd == "embedded" else secrets
 
 
@@ -163,7 +168,10 @@ def _external_s3(store: MilvusStore) -> dict[str, Any]:
 
 def _user_configuration(shape: MilvusShape, store: MilvusStore) -> dict[str, Any]:
     """user.yaml: what the chart has no key for."""
-    configuration: dict[str, Any] = {"common": {"storageType": "remote"}}
+    common: dict[str, Any] = {"storageType": "remote"}
+    if shape.root_secret_name is not None:
+        common["security"] = {"authorizationEnabled": True}
+    configuration: dict[str, Any] = {"common": common}
     if shape.etcd == "embedded":
         configuration["etcd"] = {"use": {"embed": True}, "data": {"dir": f"{_DATA_DIRECTORY}/etcd"}}
     if store.ca_sha256:

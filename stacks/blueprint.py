@@ -13,7 +13,8 @@ def build(settings: Settings) -> Endpoints:
     milvus_store = object_store.for_milvus(settings, frame)
     documents_store = object_store.for_documents(settings, frame)
     passed = preflight.declare(settings, frame, milvus_store, trust)
-    database = milvus.declare(settings, frame, milvus_store, trust, passed)
+    root = milvus.root(settings, frame)
+    database = milvus.declare(settings, frame, milvus_store, trust, user=root, after=passed)
     embedding = models.embedding(settings, frame, trust)
     llm = models.llm(settings, frame, trust)
     reranker = models.reranker(settings, frame, trust)
@@ -22,6 +23,7 @@ def build(settings: Settings) -> Endpoints:
         namespace=frame.namespace,
         milvus_uri=database.uri,
         milvus_database=database.database,
+        milvus_root_secret_name=root.secret_name if root is not None else "",
         milvus_bucket=milvus_store.bucket,
         milvus_secret_name=milvus_store.secret_name,
         documents_bucket=documents_store.bucket,

@@ -34,6 +34,8 @@ class Endpoints:
     """http://host:port of Milvus inside the cluster."""
     milvus_database: pulumi.Output[str]
     """Milvus database to use."""
+    milvus_root_secret_name: pulumi.Output[str] | str
+    """Secret with `username` and `password` of Milvus's first user, "" when Milvus asks nobody who they are."""
     milvus_bucket: pulumi.Output[str]
     """Bucket in which Milvus, and nobody else, keeps its data."""
     milvus_secret_name: pulumi.Output[str]

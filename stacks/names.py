@@ -90,6 +90,15 @@ def _service_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _administration_uri(value: str) -> str:
+    url = urlsplit(value)
+    if url.scheme not in {"http", "https"} or not url.hostname or url.port is None:
+        raise ValueError("must be http://host:port or https://host:port")
+    if f"{url.scheme}://{url.netloc}" != value or "@" in url.netloc:
+        raise ValueError("must be http(s)://host:port and nothing else: a user or a path would be dropped")
+    return value
+
+
 def _is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -138,5 +147,6 @@ RootPath = Annotated[str, AfterValidator(_root_path), AfterValidator(_text)]
 YamlText = Annotated[str, AfterValidator(_text)]
 ServiceUrl = Annotated[str, AfterValidator(_service_url)]
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
+AdministrationUri = Annotated[str, AfterValidator(_administration_uri)]
 Image = Annotated[str, AfterValidator(_image)]
 CaFile = Annotated[str, AfterValidator(_ca_file)]

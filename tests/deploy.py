@@ -14,7 +14,9 @@ STACK = "test"
 NAMESPACE_UID = "0b1c2d3e"
 SECRET_KEY = "made-by-the-store"  # a recognisable value, so that a test can look for it everywhere
 API_KEY = "made-for-a-service"  # as above
+ROOT_PASSWORD = "made-by-the-provider"
 _OUTPUTS: dict[str, dict[str, Any]] = {
+    "pulumi-python:dynamic/milvus:Password": {"password": ROOT_PASSWORD},
     "kubernetes:core/v1:Namespace": {"metadata": {"name": "rag", "uid": NAMESPACE_UID}},
     **{
         f"pulumi-python:dynamic/{driver}:Credential": {"access_key": "AKIATEST", "secret_key": SECRET_KEY, "generation": "g1"}

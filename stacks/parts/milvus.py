@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 import pulumi
 
-from components.milvus import Chart, Milvus, MilvusArgs
+from components.milvus import Administration, Chart, Milvus, MilvusArgs
+from components.milvus_access.root import MilvusRoot, MilvusRootArgs
 from components.milvus_values import MilvusShape, MilvusStore
 from components.object_store import ObjectStore
 from components.quantities import Resources
@@ -14,12 +15,38 @@ from components.trust import Trust
 from stacks.settings import Settings
 
 
-def declare(settings: Settings, tenancy: Tenancy, store: ObjectStore, trust: Trust, after: Sequence[pulumi.Resource] = ()) -> Milvus:
+def root(settings: Settings, tenancy: Tenancy) -> MilvusRoot | None:
+    """The first user, where Milvus asks who is there."""
+    chosen = settings.milvus
+    if not chosen.authentication:
+        return None
+    return MilvusRoot("milvus-root", MilvusRootArgs(namespace=tenancy.namespace, generation=chosen.root_password_generation))
+
+
+def declare(
+    settings: Settings,
+    tenancy: Tenancy,
+    store: ObjectStore,
+    trust: Trust,
+    *,
+    user: MilvusRoot | None,
+    after: Sequence[pulumi.Resource] = (),
+) -> Milvus:
     """Milvus on the bucket of `store`, made once everything in `after` succeeded."""
     args = MilvusArgs(
-        namespace=tenancy.namespace, chart=chart(settings), shape=_shape(settings, tenancy), store=data(settings, store, trust)
+        namespace=tenancy.namespace,
+        chart=chart(settings),
+        shape=_shape(settings, tenancy, user),
+        store=data(settings, store, trust),
+        administration=_administration(settings, user),
     )
     return Milvus("milvus", args, pulumi.ResourceOptions(depends_on=list(after)))
+
+
+def _administration(settings: Settings, user: MilvusRoot | None) -> Administration | None:
+    if user is None:
+        return None
+    return Administration(uri=settings.milvus.administration_uri, ca_pem="", password=user.password)
 
 
 def chart(settings: Settings) -> Chart:
@@ -28,7 +55,7 @@ def chart(settings: Settings) -> Chart:
     return Chart(name=chosen.chart, version=chosen.resolved_chart_version(), repository=chosen.resolved_chart_repository())
 
 
-def _shape(settings: Settings, tenancy: Tenancy) -> MilvusShape:
+def _shape(settings: Settings, tenancy: Tenancy, user: MilvusRoot | None) -> MilvusShape:
     chosen = settings.milvus
     return MilvusShape(
         image=settings.images.milvus,
@@ -39,6 +66,7 @@ def _shape(settings: Settings, tenancy: Tenancy) -> MilvusShape:
         storage_gib=chosen.storage_gib,
         storage_class=chosen.storage_class,
         service_account=tenancy.accounts["milvus"],
+        root_secret_name=user.secret_name if user is not None else None,
     )
 
 

@@ -7,7 +7,7 @@ import yaml
 from pydantic import Field, model_validator
 
 from components.versions import MILVUS_CHART, MILVUS_CHART_REPOSITORY, MILVUS_CHART_VERSION
-from stacks.names import RootPath, YamlText
+from stacks.names import AdministrationUri, RootPath, YamlText
 from stacks.settings.group import Group
 
 
@@ -43,6 +43,18 @@ class MilvusSettings(Group):
     )
     storage_class: YamlText | None = Field(
         default=None, description="StorageClass of that volume; default the cluster's", examples=["fast-nvme"]
+    )
+
+    authentication: bool = Field(
+        default=False, description="whether Milvus asks who is there; the password of root is made, and lies in a Secret", examples=["true"]
+    )
+    root_password_generation: int = Field(
+        default=1, ge=1, le=1_000_000, description="raise it by one for another password of root", examples=[2]
+    )
+    administration_uri: AdministrationUri | None = Field(
+        default=None,
+        description="Milvus as this machine reaches it, to set root's password; default the address inside the cluster",
+        examples=["http://127.0.0.1:19530"],
     )
 
     @property

@@ -15,6 +15,7 @@ from components.flows import Endpoint, Layout, table
 from components.generations import Generations
 from components.llm import Llm, LlmArgs
 from components.milvus import Chart, Milvus, MilvusArgs
+from components.milvus_access.root import MilvusRoot, MilvusRootArgs
 from components.milvus_values import MilvusShape, MilvusStore
 from components.model_server import ModelServer, ModelServerArgs
 from components.object_store import ObjectStore
@@ -63,8 +64,15 @@ SHAPE = MilvusShape(
     storage_gib=5,
     storage_class=None,
     service_account="milvus",
+    root_secret_name=None,
 )
-MILVUS = MilvusArgs(namespace="rag", chart=Chart(name="lab/chart/milvus", version="0.1.0", repository=None), shape=SHAPE, store=DATA)
+MILVUS = MilvusArgs(
+    namespace="rag",
+    chart=Chart(name="lab/chart/milvus", version="0.1.0", repository=None),
+    shape=SHAPE,
+    store=DATA,
+    administration=None,
+)
 PREFLIGHT = PreflightArgs(namespace="rag", account="suite", image="s:1", store=DATA, wal="rocksmq", performance=False)
 ENGINE = Engine(arguments=("serve",), port=8080, health_path="/health", api_path="/v1")
 SERVER = ModelServerArgs(namespace="rag", namespace_name="rag", account="thing", image="m:1", engine=ENGINE, resources=SMALL, replicas=1)
@@ -81,6 +89,7 @@ COMPONENTS: dict[str, Callable[[], pulumi.ComponentResource]] = {
     "Tenancy": lambda: Tenancy("thing", TENANCY),
     "Trust": lambda: Trust("thing", TrustArgs(namespace="rag", ca_pem="PEM")),
     "ObjectStore": lambda: ObjectStore("thing", OBJECT_STORE),
+    "MilvusRoot": lambda: MilvusRoot("thing", MilvusRootArgs(namespace="rag", generation=1)),
     "Milvus": lambda: Milvus("thing", MILVUS),
     "Preflight": lambda: Preflight("thing", PREFLIGHT),
     "ModelServer": lambda: ModelServer("thing", "thing", SERVER),

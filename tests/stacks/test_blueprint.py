@@ -13,7 +13,7 @@ import yaml
 from stacks.blueprint import build
 from stacks.endpoints import Endpoints
 from stacks.settings import parse
-from tests.deploy import API_KEY, NAMESPACE_UID, SECRET_KEY, Declared, deploy, resolved
+from tests.deploy import API_KEY, NAMESPACE_UID, ROOT_PASSWORD, SECRET_KEY, Declared, deploy, resolved
 from tests.stacks.test_settings import DIGEST, EXISTING, GOOD, configuration
 
 LAB_FACTS: dict[str, Any] = {
@@ -104,6 +104,19 @@ def test_pods_that_cannot_fit_restricted_lower_the_level_and_only_they_do() -> N
     assert levels == ["restricted", "baseline"]
 
 
+def test_a_milvus_that_asks_who_is_there_has_a_password_for_root_that_only_its_secret_knows() -> None:
+    found = declared(configuration({**GOOD, "milvus": {"authentication": True}}))
+    holders = {name for name, item in found.items() if ROOT_PASSWORD in str(item.inputs)}
+    assert holders == {"milvus-root-secret", "milvus-login"}
+    assert found["milvus-root-secret"].inputs["stringData"] == {"username": "root", "password": ROOT_PASSWORD}
+    assert found["milvus-root-secret"].secrets == {"stringData"}
+    assert found["milvus-login"].secrets == {"password"}
+    values = found["milvus-release"].inputs["values"]
+    assert yaml.safe_load(values["extraConfigFiles"]["user.yaml"])["common"]["security"] == {"authorizationEnabled": True}
+    reference = next(item for item in values["standalone"]["extraEnv"] if item["name"] == "COMMON_SECURITY_DEFAULTROOTPASSWORD")
+    assert reference["valueFrom"] == {"secretKeyRef": {"name": "milvus-root", "key": "password"}}
+
+
 def test_milvus_waits_for_its_bucket_its_secret_and_its_namespace() -> None:
     dependencies = " ".join(declared(lab())["milvus-release"].request.dependencies)
     for name in ("milvus-store-bucket", "milvus-store-secret", "tenancy-namespace"):
@@ -162,6 +175,7 @@ def test_the_outputs_are_what_the_gate_is_promised(private: bool, ca_file: Path)
         "namespace": "rag",
         "milvus_uri": "http://milvus.rag.svc.cluster.local:19530",
         "milvus_database": "default",
+        "milvus_root_secret_name": "",
         "milvus_bucket": "rag-milvus",
         "milvus_secret_name": "milvus-store",
         "documents_bucket": "rag-documents",

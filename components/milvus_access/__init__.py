@@ -1,0 +1,1 @@
+"""Who may use Milvus: the password of `root`, and that Milvus really has it."""
