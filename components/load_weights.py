@@ -63,7 +63,7 @@ def load(place: str, target: Path) -> None:
 
 def _client() -> Any:  # noqa: ANN401  boto3 makes its classes at run time, and the container has no stubs
     config = Config(s3={"addressing_style": "path"}, retries={"mode": "standard", "total_max_attempts": 5}, connect_timeout=10)
-    return boto3.client("s3", endpoint_url=os.environ["ENDPOINT"], region_name=os.environ["REGION"], config=config)
+    return boto3.Session().client("s3", endpoint_url=os.environ["ENDPOINT"], region_name=os.environ["REGION"], config=config)
 
 
 def _objects(s3: Any, bucket: str, prefix: str) -> Iterator[tuple[str, str, int, str]]:  # noqa: ANN401  as above

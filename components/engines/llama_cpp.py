@@ -78,7 +78,7 @@ def llm(model: Model) -> Engine:
     sizes = ("--ctx-size", str(model.context_tokens * model.sequences), "--parallel", str(model.sequences))
     place = ("--host", "0.0.0.0", "--port", str(_PORT))  # noqa: S104  a pod is reached from outside
     threads = ("--threads", str(max(1, math.floor(model.cpu_cores))))
-    always = ("--metrics", "--no-ui", "--offline")
+    always = ("--metrics", "--no-webui", "--offline")
     return Engine(
         arguments=("--model", model.location, "--alias", model.name, *place, *sizes, *threads, *kv_cache, *always, *flags(model.options)),
         environment={"HOME": "/tmp"},  # noqa: S108  a path in the container

@@ -1,0 +1,132 @@
+"""What the settings of the model services refuse, before anything is created, and why."""
+
+from typing import Any
+
+import pytest
+
+from stacks.problems import SettingsError
+from stacks.settings import parse
+from tests.stacks.models.engines import CASES, GPU, HUB, IMAGES, case
+from tests.stacks.test_settings import EXISTING, GOOD, configuration
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_each_case_is_good(name: str) -> None:
+    assert parse(case(name))
+
+
+WRONG: list[tuple[str, dict[str, Any], list[str]]] = [
+    # memory
+    ("llm-vllm", {"gpu__count": 1}, ["too large for 1 x 24 GiB of GPU, of which 90% are used", "15.0 GiB of weights", "at most"]),
+    ("llm-vllm", {"gpu__count": 1, "context_tokens": 131072}, ["not even one sequence of that length fits"]),
+    ("llm-vllm", {"shape": None}, ["needs shape", "whether the model fits"]),
+    ("llm-llama-cpp", {"memory_gib": 0.5}, ["too large for memory_gib of the pod"]),
+    # context
+    (
+        "llm-lab",
+        {"context_tokens": 2048},
+        ["context_tokens is 2048", "a prompt of 3072 and an answer of 512 need 3584"],
+    ),
+    # options
+    ("embedding-tei-cpu", {"options__pool": "cls"}, ["option 'pool' is none that tei documents", "did you mean 'pooling'?"]),
+    ("embedding-tei-cpu", {"options__zzz": 1}, ["known are: auto-truncate, "]),
+    ("embedding-tei-cpu", {"options__api-key": "hunter2"}, ["would put a key into the arguments of a pod", "name a Secret instead"]),
+    ("llm-vllm", {"options__max-model-len": 1}, ["is set by the setting 'context_tokens'"]),
+    ("llm-vllm", {"options__trust-remote-code": True}, ["none that vllm documents and this stack allows"]),
+    ("llm-llama-cpp", {"options__tools": "all"}, ["none that llama_cpp documents and this stack allows"]),
+    ("llm-lab", {"options__x": 1}, ["engine 'lab' takes none"]),
+    # KV cache
+    ("llm-vllm", {"kv_cache_type": "q8_0"}, ["kv_cache_type 'q8_0' is none of engine 'vllm', which knows: auto, fp8"]),
+    # dimension
+    ("embedding-lab", {"dimension": 512}, ["dimension is 512, the model 'lab-char-svd-256' makes vectors of 256"]),
+    # GPU
+    ("llm-vllm", {"gpu": None}, ["engine 'vllm' needs gpu, with product, count and memory_gib"]),
+    ("llm-vllm", {"gpu__product": None}, ["llm.gpu.product", "nobody but you can know it"]),
+    ("llm-vllm", {"gpu__count": None}, ["llm.gpu.count", "nobody but you can know it"]),
+    ("llm-vllm", {"gpu__mig_profile": "3g40"}, ["llm.gpu.mig_profile = '3g40'", "written like 1g.10gb"]),
+    ("llm-vllm", {"gpu__mig_profile": "3g.40gb"}, ["2 MIG instances cannot serve one model"]),
+    ("llm-llama-cpp", {"gpu": GPU}, ["engine 'llama_cpp' computes on CPU here"]),
+    ("embedding-lab", {"gpu": GPU}, ["engine 'lab' computes on CPU"]),
+    # scaling
+    ("embedding-scaled-by-cpu", {"scaling__waiting_requests": 4}, ["needs one measure"]),
+    ("embedding-scaled-by-cpu", {"scaling__least": 4}, ["nothing would ever be scaled"]),
+    ("embedding-scaled-by-cpu", {"gpu": GPU}, ["scaling.cpu_percent says nothing of a GPU's load"]),
+    ("embedding-scaled-by-cpu", {"replicas": 2}, ["replicas would be ignored"]),
+    ("embedding-lab", {"scaling": {"most": 2, "waiting_requests": 4}}, ["engine 'lab' has no metric of waiting requests"]),
+    ("embedding-scaled-by-cpu", {"cache": {"size_gib": 10}}, ["cache is one volume for one node, and 4 pods may run on several"]),
+    # weights
+    ("embedding-tei-cpu", {"weights": None}, ["needs weights: nobody but you can know which model"]),
+    ("embedding-tei-gpu", {"weights__revision": "main"}, ["revision 'main' can move", "two pods would serve two models"]),
+    ("embedding-tei-gpu", {"weights__revision": None}, ["source 'hub' needs revision"]),
+    ("embedding-tei-gpu", {"cache": None}, ["downloaded again at each restart"]),
+    ("embedding-tei-gpu", {"cache__size_gib": 1}, ["cache of 1 GiB is smaller than the weights of 2.3 GiB"]),
+    ("embedding-tei-gpu", {"weights__bucket": "weights"}, ["source 'hub' would ignore bucket"]),
+    ("embedding-tei-cpu", {"weights__prefix": "../other"}, ["without .. and without a slash in front"]),
+    ("embedding-tei-cpu", {"weights__bucket": "My.Bucket"}, ["no safe bucket name"]),
+    ("embedding-lab", {"weights": HUB}, ["engine 'lab' knows no hub"]),
+    ("llm-lab", {"weights": {"source": "image", "path": "/m", "size_gib": 1}}, ["engine 'lab' quotes without weights"]),
+    ("llm-llama-cpp", {"weights": HUB, "cache": {"size_gib": 10}}, ["cannot pin the revision of a hub", "'BAAI/bge-m3' is none"]),
+    ("llm-llama-cpp", {"weights__file": "model.safetensors"}, ["loads one GGUF file, '/weights/model.safetensors' is none"]),
+    ("reranker-lab", {"weights": {"source": "image", "path": "/m", "size_gib": 1}}, ["engine 'lab' reranks without weights"]),
+    # external
+    ("embedding-external", {"external": None}, ["engine 'external' needs external.url"]),
+    ("embedding-external", {"external__url": "http://models.example.net/v1"}, ["in clear text", "plain_http: true"]),
+    ("embedding-external", {"external__url": "https://user:hunter2@models.example.net"}, ["a key belongs into a Secret"]),
+    ("embedding-external", {"external__url": "https://models.example.net?key=1"}, ["without a user or a query"]),
+    ("embedding-external", {"external__url": "https://localhost/v1"}, ["is the loopback"]),
+    ("embedding-external", {"external__ca_file": "/does/not/exist"}, ["cannot be read"]),
+    ("embedding-external", {"replicas": 2, "gpu": GPU}, ["would ignore gpu, replicas"]),
+    ("embedding-lab", {"external": {"url": "https://models.example.net"}}, ["belongs to the engine 'external'"]),
+    ("llm-vllm", {"engine": "tei"}, ["should be 'lab', 'vllm', 'llama_cpp' or 'external'"]),
+]
+
+
+@pytest.mark.parametrize(("name", "changes", "words"), WRONG)
+def test_what_cannot_work_is_refused_with_its_reason(name: str, changes: dict[str, Any], words: list[str]) -> None:
+    with pytest.raises(SettingsError) as refused:
+        parse(case(name, **changes))
+    assert [word for word in words if word not in str(refused.value)] == []
+    assert "hunter2" not in str(refused.value)
+
+
+def test_all_that_is_wrong_with_a_service_is_told_at_once() -> None:
+    changes = {"gpu": None, "shape": None, "context_tokens": 1024, "options__x": 1, "kv_cache_type": "q9"}
+    with pytest.raises(SettingsError) as refused:
+        parse(case("llm-vllm", **changes))
+    for word in ("needs gpu", "needs shape", "context_tokens is 1024", "option 'x'", "kv_cache_type 'q9'"):
+        assert word in str(refused.value)
+
+
+def whole(**changes: Any) -> dict[str, str]:
+    return configuration({**GOOD, "images": IMAGES, **changes})
+
+
+def test_an_image_that_the_engine_needs_is_asked_for_and_one_of_an_external_service_is_not() -> None:
+    without = {name: image for name, image in IMAGES.items() if name != "llm"}
+    with pytest.raises(SettingsError, match=r"llm\.engine is 'lab', and images\.llm is missing"):
+        parse(whole(images=without))
+    assert parse(whole(images=without, **CASES["llm-external"]))
+
+
+def test_a_queue_is_scaled_by_only_where_keda_is_installed() -> None:
+    with pytest.raises(
+        SettingsError, match=r"embedding\.scaling\.waiting_requests needs KEDA.*keda\.prometheus_url, else scale by cpu_percent"
+    ):
+        parse(whole(embedding=CASES["embedding-scaled-by-queue"]["embedding"]))
+
+
+def test_weights_from_a_bucket_need_the_suite_and_a_user_that_may_read_it() -> None:
+    without = {name: image for name, image in IMAGES.items() if name != "suite"}
+    with pytest.raises(SettingsError, match=r"images\.suite, which copies them, is missing"):
+        parse(whole(images=without, **CASES["embedding-lab-bucket"]))
+    with pytest.raises(SettingsError, match=r"embedding\.weights\.secret_name is missing: this driver"):
+        parse(whole(object_store=EXISTING, **CASES["embedding-lab-bucket"]))
+    weights = {**CASES["embedding-lab-bucket"]["embedding"]["weights"], "secret_name": "weights-key"}
+    assert parse(whole(object_store=EXISTING, embedding={"weights": weights}))
+
+
+def test_a_private_authority_of_an_external_service_is_read_from_its_file(ca_file: Any) -> None:
+    read = parse(case("embedding-external", external__ca_file=str(ca_file))).embedding
+    assert read.ca_pem == ca_file.read_text()
+    with pytest.raises(SettingsError, match="there is no TLS"):
+        parse(case("embedding-external", external__ca_file=str(ca_file), external__url="http://10.0.0.9/v1", external__plain_http=True))
