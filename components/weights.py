@@ -16,7 +16,7 @@ from components.quantities import Resources, gib
 from components.trust import CA_KEY
 
 SCRIPT = Path(__file__).with_name("load_weights.py")
-"""What the init container runs; any image with Python and boto3 will do."""
+"""What the init container runs; any image with a shell, Python and boto3 will do, such as the suite's own."""
 
 _LOADER_RESOURCES = Resources(cpu_cores=0.1, memory_gib=0.25)
 _ROOM = 1.25
@@ -36,7 +36,7 @@ class Bucket:
     ca_config_map: pulumi.Input[str] | None
     """ConfigMap with the private CA, None where the public ones do."""
     image: str
-    """Image with Python and boto3."""
+    """Image with a shell, Python and boto3."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +122,8 @@ def _loader(source: Bucket, target: dict[str, Any]) -> dict[str, Any]:
         "name": "load-weights",
         "image": source.image,
         "imagePullPolicy": "IfNotPresent",
-        "command": ["python3", f"/etc/load-weights/{SCRIPT.name}"],
+        # some images have their Python under the name of its version alone
+        "command": ["sh", "-c", f'exec "$(command -v python3 || command -v python3.11)" /etc/load-weights/{SCRIPT.name}'],
         "env": [*({"name": name, "value": value} for name, value in {**plain, **trust}.items()), *secret],
         "resources": _LOADER_RESOURCES.manifest(),
         "securityContext": pod_security.container(),

@@ -115,12 +115,12 @@ class Cluster:
         return "; ".join(f"pod {_name(pod)} said last: {self._log(pod)}" for pod in pods.items if not _is_ready(pod))
 
     def _log(self, pod: client.V1Pod) -> str:
-        """Its last lines; those of the run before where the present one has not said anything yet."""
-        namespace = (pod.metadata.namespace if pod.metadata else None) or ""
+        """Last lines of the container that it waits for; those of the run before where the present one has not said anything yet."""
+        namespace, container = (pod.metadata.namespace if pod.metadata else None) or "", _waited_for(pod)
         for previous in (False, True):
             try:
                 said = self._api.read_namespaced_pod_log(
-                    _name(pod), namespace, tail_lines=_LAST_LINES, previous=previous, _request_timeout=_TIMEOUT_S
+                    _name(pod), namespace, container=container, tail_lines=_LAST_LINES, previous=previous, _request_timeout=_TIMEOUT_S
                 )
             except (ApiException, HTTPError):
                 continue
@@ -163,6 +163,14 @@ def _images(pod: client.V1Pod) -> list[RunningImage]:
 
 def _name(pod: client.V1Pod) -> str:
     return (pod.metadata.name if pod.metadata else None) or "?"
+
+
+def _waited_for(pod: client.V1Pod) -> str | None:
+    """Name of the init container that has not succeeded yet, else of the first container; None where nothing is known."""
+    starting = (pod.status.init_container_statuses if pod.status else None) or []
+    running = (pod.status.container_statuses if pod.status else None) or []
+    unfinished = [one.name for one in starting if not (one.state and one.state.terminated and one.state.terminated.exit_code == 0)]
+    return next(iter([*unfinished, *(one.name for one in running)]), None)
 
 
 def _is_ready(pod: client.V1Pod) -> bool:
