@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -11,10 +12,16 @@ from tests.s3_server import ADMIN_KEY, PROFILE, credentials
 
 
 @pytest.fixture(scope="session")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+def store_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the server keeps everything."""
+    return tmp_path_factory.mktemp("store")
+
+
+@pytest.fixture(scope="session")
+def store(store_home: Path) -> Iterator[Store]:
     """Run the server, with the profile `test-admin` for its administrator in a credentials file of its own."""
     s3_server.require()
-    root = tmp_path_factory.mktemp("store")
+    root = store_home
     credentials(root / "credentials", PROFILE, ADMIN_KEY)
     with ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(root / "credentials"))

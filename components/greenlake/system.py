@@ -1,0 +1,52 @@
+"""Which X10000, through which API, and where it serves S3; opened with httpx when a provider runs."""
+
+import ssl
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import httpx
+
+from components.greenlake.login import login
+from components.greenlake.session import Session
+
+_TIMEOUT = httpx.Timeout(60, connect=10)
+
+
+@dataclass(frozen=True, kw_only=True)
+class System:
+    """A storage system that HPE GreenLake manages."""
+
+    api_endpoint: str
+    """https://host of the API, such as https://us-west.api.greenlake.hpe.com."""
+    token_url: str
+    """https://host/path of the OAuth2 token service."""
+    system_id: str
+    """Serial number of the system."""
+    client_profile: str
+    """Profile with the API client: see `login`."""
+    api_ca_pem: str
+    """Private CA of the API as PEM text; "" means the public ones."""
+    endpoint: str
+    """https://host[:port] of the system's S3 API."""
+    region: str
+    """Signing region of the S3 API."""
+    ca_pem: str
+    """Private CA of the S3 API as PEM text; "" means the public ones."""
+
+    def inputs(self) -> dict[str, str]:
+        """As inputs of a dynamic resource."""
+        return asdict(self)
+
+    @classmethod
+    def of(cls, inputs: Mapping[str, Any]) -> "System":
+        """From the inputs of a dynamic resource."""
+        return cls(**{field.name: inputs[field.name] for field in fields(cls)})
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """Talk to the API, as the API client of this machine."""
+        context = ssl.create_default_context(cadata=self.api_ca_pem or None)
+        with httpx.Client(verify=context, timeout=_TIMEOUT) as http:
+            yield Session(http, self.api_endpoint, self.token_url, self.system_id, login(self.client_profile))
