@@ -19,7 +19,7 @@ from lab.greenlake.app import Emulator
 from lab.greenlake.backend import Backend, Servers
 from lab.greenlake.faults import Fault
 from lab.greenlake.tokens import Tokens
-from tests.components.conftest import ADMIN_KEY, PROFILE
+from tests.s3_server import ADMIN_KEY, PROFILE
 
 CLIENT_ID, CLIENT_SECRET = "an-api-client", "a-secret-of-the-client"
 SYSTEM = "8UW0002928"
