@@ -57,3 +57,6 @@ pin: ## ask registries and chart repository for digests, and write stacks/images
 
 images: ## what has to be mirrored for a network without the internet: make -s images ENV=prod
 	$(STACKS) images $(ENV)
+
+gpus: ## whether any node of the cluster can have the GPUs that an environment asks for: make gpus ENV=prod
+	$(STACKS) gpus $(ENV)

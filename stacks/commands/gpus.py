@@ -1,0 +1,53 @@
+"""Tell whether any node of the cluster can have the GPUs that an environment asks for; exit 1 when none can, with what each node has.
+
+Asks the cluster that KUBECONFIG names for its nodes, and changes nothing. What other pods hold is not counted: it may be gone tomorrow,
+while a product that no node has, a profile that no GPU is divided into, or a taint that is not tolerated, never changes by waiting.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import typer
+from kubernetes import client, config
+from kubernetes.client.exceptions import ApiException
+from kubernetes.config.config_exception import ConfigException
+from urllib3.exceptions import HTTPError
+
+from components.gpu import placing_problem
+from stacks.commands import EnvironmentName, chosen
+from stacks.parts import models
+from stacks.problems import SettingsError, UnansweredError
+
+_TIMEOUT_S = (10, 30)
+_NONE_FITS = 1
+
+
+def run(environment: EnvironmentName) -> None:
+    """Look at the nodes for one environment."""
+    wanted = {name: each.gpu.made() for name, each in models.here(chosen(environment).settings).items() if each.gpu is not None}
+    if not wanted:
+        print("no model service asks for a GPU")
+        return
+    found = nodes()
+    problems = {name: placing_problem(gpu, found) for name, gpu in wanted.items()}
+    for name, gpu in wanted.items():
+        print(f"{name}: {problems[name] or f'{gpu.count} x {gpu.resource} of {gpu.product!r}: a node has them'}")
+    raise typer.Exit(_NONE_FITS if any(problems.values()) else 0)
+
+
+def nodes() -> Sequence[Mapping[str, Any]]:
+    """Return the nodes as the API spells them; SettingsError without a cluster to ask."""
+    try:
+        config.load_kube_config(os.environ.get("KUBECONFIG"))  # type: ignore[no-untyped-call]  # not annotated in kubernetes 37
+    except (ConfigException, OSError) as error:
+        raise SettingsError(f'no Kubernetes configuration ({error}); set KUBECONFIG, in the lab type: eval "$(make -s env)"') from None
+    with client.ApiClient() as api:
+        try:
+            listed = client.CoreV1Api(api).list_node(_request_timeout=_TIMEOUT_S)
+        except ApiException as error:
+            raise UnansweredError(f"the Kubernetes API answered {error.status} {error.reason} for its nodes; may you list them?") from None
+        except HTTPError as error:
+            raise UnansweredError(f"the Kubernetes API does not answer ({type(error).__name__}); type: kubectl cluster-info") from None
+        found: Sequence[Mapping[str, Any]] = api.sanitize_for_serialization(listed)["items"]
+    return found
