@@ -1,7 +1,7 @@
 """text-embeddings-inference: embedding and reranking, on CPU or GPU by its image alone.
 
 It has no `/v1/models`: the name of its model is in `/info` and in each embedding that it answers. The name to serve is a variable
-rather than a flag: a release before 1.8 knows neither, and would not start with an unknown flag. Its own default of 32 texts a request
+rather than a flag: an older release knows neither, and would not start with an unknown flag. Its own default of 32 texts a request
 is less than what the gate and most ingest clients send at once.
 """
 

@@ -1,5 +1,7 @@
 """Engines, options and memory: pure functions, checked against numbers and lists from their documentation."""
 
+from pathlib import Path
+
 import pytest
 
 from components.engines import lab, llama_cpp, options, tei, vllm
@@ -71,6 +73,13 @@ def test_no_option_that_the_stack_sets_itself_may_be_given_besides() -> None:
         ours = {argument.removeprefix("--") for argument in engine.arguments if argument.startswith("--")}
         known = options.KNOWN.get(name.split()[0], frozenset())
         assert ours & known <= {"max-client-batch-size"}, name
+
+
+def test_every_flag_and_variable_of_an_engine_is_in_the_table_of_the_documentation() -> None:
+    table = Path("docs/models.md").read_text(encoding="utf-8")
+    said = {*(flag for engine in ENGINES.values() for flag in engine.arguments if flag.startswith("--"))}
+    said |= {name for engine in ENGINES.values() for name in (*engine.environment, engine.key_variable, engine.queue_metric) if name}
+    assert [word for word in sorted(said - {"HOME"}) if f"`{word}`" not in table and f"`{word} " not in table] == []
 
 
 def test_every_reason_for_a_refused_option_is_its_own() -> None:
