@@ -69,6 +69,7 @@ class ModelServer(pulumi.ComponentResource):
         )
         self._make_deployment(name, service, labels, args, attached)
         self._make_scaler(name, service, args)
+        self._make_budget(name, service, labels, args)
         host = self._make_service(name, service, labels, args).metadata
         self.url = pulumi.Output.format(
             "http://{0}.{1}.svc.cluster.local:{2}{3}", host["name"], host["namespace"], args.engine.port, args.engine.api_path
@@ -89,7 +90,12 @@ class ModelServer(pulumi.ComponentResource):
         claim = k8s.core.v1.PersistentVolumeClaim(
             f"{name}-cache",
             # a class that binds with the first pod would otherwise be waited for until that pod, which waits for this
-            metadata={"name": f"{service}-cache", "namespace": args.namespace, "annotations": {"pulumi.com/skipAwait": "true"}},
+            metadata={
+                "name": f"{service}-cache",
+                "namespace": args.namespace,
+                "labels": {"milvus-x10000/content": "cache"},
+                "annotations": {"pulumi.com/skipAwait": "true"},
+            },
             spec=spec,
             opts=pulumi.ResourceOptions(parent=self),
         )
@@ -130,6 +136,18 @@ class ModelServer(pulumi.ComponentResource):
         by_queue = scaling.queue_spec(service, args.namespace_name, args.engine.queue_metric, wanted)
         k8s.apiextensions.CustomResource(
             f"{name}-scaler", api_version="keda.sh/v1alpha1", kind="ScaledObject", metadata=metadata, spec=by_queue, opts=opts
+        )
+
+    def _make_budget(self, name: str, service: str, labels: Mapping[str, str], args: ModelServerArgs) -> None:
+        """One pod at a time may be taken away by a node drain; a single pod is let go, or no node could ever be drained."""
+        if args.replicas == 1 and args.scaling is None:
+            return
+        spec: Any = {"maxUnavailable": 1, "selector": {"matchLabels": labels}}
+        k8s.policy.v1.PodDisruptionBudget(
+            f"{name}-budget",
+            metadata={"name": service, "namespace": args.namespace},
+            spec=spec,
+            opts=pulumi.ResourceOptions(parent=self),
         )
 
     def _make_service(self, name: str, service: str, labels: Mapping[str, str], args: ModelServerArgs) -> k8s.core.v1.Service:

@@ -14,6 +14,7 @@ from policies.subject import Context, Subject, Violation, containers, get, pod_s
 _DIGEST = re.compile(r"@sha256:[0-9a-f]{64}$")
 _HOST_NAMESPACES = ("hostNetwork", "hostPID", "hostIPC")
 _KEEP = ("helm.sh/resource-policy", "keep")
+_CONTENT = "milvus-x10000/content"  # label of a claim; `cache` can be had again
 
 Judge = Callable[[Sequence[Subject], Context], Iterator[Violation]]
 
@@ -131,12 +132,18 @@ def _lost_with(subject: Subject) -> str:
         return "is not protected: `pulumi destroy` or a changed name deletes it with every object; set object_store.on_destroy to retain"
     if subject.kind == "Namespace" and not subject.protect:
         return "is not protected: with it go all volumes, and with them the metadata without which the bucket cannot be read"
-    if subject.kind == "PersistentVolumeClaim" and get(subject.content, "metadata", "annotations", _KEEP[0]) != _KEEP[1]:
+    if subject.kind == "PersistentVolumeClaim" and not _is_kept(subject):
         return f"has no annotation {_KEEP[0]}: {_KEEP[1]}: `helm uninstall` deletes it with its volume"
     retention = get(subject.content, "spec", "persistentVolumeClaimRetentionPolicy") or {}
     if subject.kind == "StatefulSet" and "Delete" in retention.values():
         return f"deletes its volumes: persistentVolumeClaimRetentionPolicy is {dict(retention)}"
     return ""
+
+
+def _is_kept(claim: Subject) -> bool:
+    """Whether Helm leaves it, or what is on it can be had again."""
+    is_cache = get(claim.content, "metadata", "labels", _CONTENT) == "cache"
+    return bool(is_cache or get(claim.content, "metadata", "annotations", _KEEP[0]) == _KEEP[1])
 
 
 RULES = (

@@ -136,6 +136,13 @@ def test_gpus_are_asked_for_by_product_and_count_and_the_old_pod_goes_first() ->
     assert found["strategy"]["rollingUpdate"]["maxSurge"] == 0
 
 
+def test_of_several_pods_a_drain_takes_one_at_a_time_and_a_single_one_is_let_go() -> None:
+    assert "thing-budget" not in declared()
+    for args in (replace(SERVER, replicas=2), replace(SERVER, scaling=scaled(70, None))):
+        budget = declared(args)["thing-budget"].inputs["spec"]
+        assert (budget["maxUnavailable"], budget["selector"]["matchLabels"]["app.kubernetes.io/name"]) == (1, "thing")
+
+
 def scaled(cpu_percent: int | None, waiting_requests: int | None) -> Scaling:
     return Scaling(least=1, most=4, cpu_percent=cpu_percent, waiting_requests=waiting_requests, prometheus_url="http://prometheus:9090")
 

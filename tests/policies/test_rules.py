@@ -74,6 +74,7 @@ GOOD: list[tuple[str, list[Subject]]] = [
     ("disruption-budget", [deployment(replicas=1)]),
     ("data-is-kept", [thing("Bucket", {}, protect=True), thing("Namespace", {}, protect=True)]),
     ("data-is-kept", [thing("PersistentVolumeClaim", {"metadata": {"annotations": {"helm.sh/resource-policy": "keep"}}})]),
+    ("data-is-kept", [thing("PersistentVolumeClaim", {"metadata": {"labels": {"milvus-x10000/content": "cache"}}})]),
     ("data-is-kept", [deployment(kind="StatefulSet")]),
 ]
 

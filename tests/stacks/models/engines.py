@@ -15,6 +15,7 @@ EXTERNAL: dict[str, Any] = {"engine": "external", "model": "m", "external": {"ur
 TEI: dict[str, Any] = {"engine": "tei", "model": "bge-m3", "cpu_cores": 8, "memory_gib": 8}
 CASES: dict[str, dict[str, Any]] = {
     "embedding-lab": {"embedding": {}},
+    "embedding-lab-replicas": {"embedding": {"replicas": 3}},
     "embedding-lab-bucket": {"embedding": {"weights": {**BUCKET, "file": "model.npz", "size_gib": 0.02}}},
     "embedding-tei-cpu": {
         "embedding": {**TEI, "dimension": 1024, "weights": BUCKET, "options": {"dtype": "float32", "auto-truncate": True}}

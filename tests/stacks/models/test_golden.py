@@ -11,7 +11,9 @@ from typing import Any
 import pulumi
 import pytest
 
+from policies.subject import Subject, context_of
 from stacks.blueprint import build
+from stacks.commands.policies import judged
 from stacks.dump import dump
 from stacks.settings import parse
 from tests.deploy import Declared, deploy
@@ -58,6 +60,17 @@ def test_the_manifests_are_the_ones_that_were_read(name: str) -> None:
         path.parent.mkdir(exist_ok=True)
         path.write_text(now, encoding="utf-8")
     assert path.read_text(encoding="utf-8") == now
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_they_keep_every_rule_of_production(name: str) -> None:
+    subjects = [
+        Subject(kind=item.inputs["kind"], name=item.name, content=item.inputs, protect=False)
+        for item in declared(name)[0]
+        if item.type.startswith("kubernetes:")
+    ]
+    broken = [(rule, violation.subject.name, violation.text) for rule, violation in judged(subjects, context_of("prod"))]
+    assert broken == []
 
 
 def test_no_golden_file_is_left_over() -> None:
