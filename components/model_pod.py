@@ -11,7 +11,7 @@ from components import weights as weights_parts
 from components.api_key import SECRET_KEY
 from components.engines.engine import Engine
 from components.gpu import Gpu
-from components.quantities import Resources
+from components.quantities import Resources, gib
 from components.weights import Source
 
 PORT_NAME = "http"
@@ -78,7 +78,7 @@ def pod(
                 "args": list(engine.arguments),
                 "env": [*_environment(engine, attached), *loaded.environment],
                 "ports": [{"name": PORT_NAME, "containerPort": engine.port}],
-                "resources": _resources(resources, gpu),
+                "resources": _resources(resources, gpu, weights_parts.disk_gib(weights, size_gib, cached=attached.claim is not None)),
                 "securityContext": pod_security.container(),
                 "volumeMounts": mounts,
                 **_probes(engine, loading_limit_s(size_gib)),
@@ -94,9 +94,12 @@ def _environment(engine: Engine, attached: Attached) -> list[dict[str, Any]]:
     return [*plain, key]
 
 
-def _resources(resources: Resources, gpu: Gpu | None) -> dict[str, Any]:
+def _resources(resources: Resources, gpu: Gpu | None, disk_gib: float) -> dict[str, Any]:
+    """Disk is requested, so that the pod lands on a node that has it, and not limited: a limit would end the pod."""
     plain = resources.manifest()
-    return plain if gpu is None else {**plain, "limits": {**plain["limits"], **gpu.limits()}}
+    requests = {**plain["requests"], **({"ephemeral-storage": gib(disk_gib)} if disk_gib else {})}
+    limits = {**plain["limits"], **(gpu.limits() if gpu is not None else {})}
+    return {"requests": requests, "limits": limits}
 
 
 def _shared_memory_volumes(engine: Engine) -> list[dict[str, Any]]:

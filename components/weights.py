@@ -80,6 +80,16 @@ class Parts:
     environment: list[dict[str, Any]]
 
 
+def copied_gib(size_gib: float) -> float:
+    """Disk for weights of this size, with room for a file that is being replaced."""
+    return max(size_gib * _ROOM, 1)
+
+
+def disk_gib(source: Source | None, size_gib: float, *, cached: bool) -> float:
+    """What the pod puts on its node's own disk."""
+    return copied_gib(size_gib) if isinstance(source, Bucket) and not cached else 0
+
+
 def parts(source: Source | None, size_gib: float, cache_claim: pulumi.Input[str] | None, script: pulumi.Input[str] | None) -> Parts:
     """Parts of a pod for `source`; `cache_claim` is the claim of the cache volume, `script` the ConfigMap with SCRIPT under its name."""
     cache = {"persistentVolumeClaim": {"claimName": cache_claim}} if cache_claim is not None else {"emptyDir": {}}
@@ -101,7 +111,7 @@ def _mount(name: str, sub_path: str) -> dict[str, Any]:
 
 def _from_bucket(source: Bucket, size_gib: float, volumes: list[dict[str, Any]], mounts: list[dict[str, Any]], *, kept: bool) -> Parts:
     where = _CACHE if kept else _WEIGHTS
-    own = [] if kept else [{"name": _WEIGHTS, "emptyDir": {"sizeLimit": gib(max(size_gib * _ROOM, 1))}}]
+    own = [] if kept else [{"name": _WEIGHTS, "emptyDir": {"sizeLimit": gib(copied_gib(size_gib))}}]
     trust = [{"name": _CA_VOLUME, "configMap": {"name": source.ca_config_map}}] if source.ca_config_map is not None else []
     sub_path = _WEIGHTS if kept else ""
     return Parts(

@@ -84,6 +84,7 @@ def consumers(settings: Settings) -> list[Consumer]:
                 name=name,
                 replicas=each.most_replicas,
                 resources=Resources(cpu_cores=each.cpu_cores, memory_gib=each.memory_gib),
+                ephemeral_storage_gib=each.disk_gib,
                 surge=0 if each.old_pod_goes_first else None,
             )
             for name, each in models.here(settings).items()

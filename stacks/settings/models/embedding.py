@@ -24,7 +24,11 @@ class EmbeddingSettings(Serving):
         named = _LAB_MODEL.fullmatch(self.model)
         wrong = self.engine == "lab" and named is not None and int(named[1]) != self.dimension
         text = f"dimension is {self.dimension}, the model {self.model!r} makes vectors of {named[1] if named else ''}: an index of another "
-        return [*super().problems(), *([text + "dimension could not be searched"] if wrong else [])]
+        return [*super().problems(), *([text + "dimension could not be searched"] if wrong else []), *self._lab_file_problems()]
+
+    def _lab_file_problems(self) -> list[str]:
+        place = self.weights.location if self.engine == "lab" and self.weights is not None else ".npz"
+        return [] if place.endswith(".npz") else [f"engine 'lab' loads one fitted file, {place!r} is none; name it in weights.file (.npz)"]
 
 
 class RerankerSettings(Serving):

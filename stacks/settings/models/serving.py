@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from components.engines import options
 from components.engines.engine import Options
 from components.scaling import Scaling
+from components.weights import copied_gib
 from stacks.names import CaFile, ServiceUrl
 from stacks.settings.group import Group
 from stacks.settings.models.gpu import GpuSettings
@@ -129,6 +130,12 @@ class Serving(Group):
     def old_pod_goes_first(self) -> bool:
         """Whether a new pod could not be beside the old one, which holds a GPU or a volume."""
         return self.gpu is not None or (self.cache is not None and not self.cache.shared)
+
+    @property
+    def disk_gib(self) -> float:
+        """What a pod puts on its node's own disk: weights from a bucket without a cache."""
+        weights = self.weights
+        return copied_gib(weights.size_gib) if weights is not None and weights.source == "bucket" and self.cache is None else 0
 
     @property
     def ca_pem(self) -> str:

@@ -63,6 +63,7 @@ WRONG: list[tuple[str, dict[str, Any], list[str]]] = [
     ("embedding-tei-gpu", {"weights__bucket": "weights"}, ["source 'hub' would ignore bucket"]),
     ("embedding-tei-cpu", {"weights__prefix": "../other"}, ["without .. and without a slash in front"]),
     ("embedding-tei-cpu", {"weights__bucket": "My.Bucket"}, ["no safe bucket name"]),
+    ("embedding-lab-bucket", {"weights__file": None}, ["engine 'lab' loads one fitted file, '/weights' is none"]),
     ("embedding-lab", {"weights": HUB}, ["engine 'lab' knows no hub"]),
     ("llm-lab", {"weights": {"source": "image", "path": "/m", "size_gib": 1}}, ["engine 'lab' quotes without weights"]),
     ("llm-llama-cpp", {"weights": HUB, "cache": {"size_gib": 10}}, ["cannot pin the revision of a hub", "'BAAI/bge-m3' is none"]),
