@@ -60,3 +60,6 @@ images: ## what has to be mirrored for a network without the internet: make -s i
 
 gpus: ## whether any node of the cluster can have the GPUs that an environment asks for: make gpus ENV=prod
 	$(STACKS) gpus $(ENV)
+
+doctor: ## is the Helm release half-done, and what would help: make doctor ENV=prod, then with CURE=--cure
+	$(STACKS) doctor $(ENV) $(CURE)

@@ -1,0 +1,72 @@
+"""What Helm says of a release, and the two ways out of a half-done one: back to the last good revision, or away with what never was good.
+
+Asks the `helm` on PATH with this shell's KUBECONFIG, as an operator would. Helm never repairs a pending release by itself: it cannot know
+whether another helm is still at work on it.
+"""
+
+import json
+import shutil
+import subprocess
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from stacks.problems import UnansweredError
+
+PENDING = frozenset({"pending-install", "pending-upgrade", "pending-rollback", "uninstalling"})
+GOOD = frozenset({"deployed", "superseded"})
+_TIMEOUT_S = 1800
+_NOT_THERE = "release: not found"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Revision:
+    """One revision of a release."""
+
+    number: int
+    status: str
+    updated: datetime
+    description: str
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since Helm wrote it last."""
+        return (datetime.now(UTC) - self.updated).total_seconds()
+
+
+def history(name: str, namespace: str) -> list[Revision]:
+    """Revisions, the newest last; none for a release that is not there. Raises UnansweredError."""
+    ended = _helm("history", name, "--namespace", namespace, "--output", "json")
+    if _NOT_THERE in ended.stderr:
+        return []
+    if ended.returncode != 0:
+        raise UnansweredError(f"helm cannot read the release {name!r} in {namespace!r}: {ended.stderr.strip()}; check KUBECONFIG")
+    return [
+        Revision(
+            number=entry["revision"],
+            status=entry["status"],
+            updated=datetime.fromisoformat(entry["updated"]),
+            description=entry.get("description", ""),
+        )
+        for entry in json.loads(ended.stdout)
+    ]
+
+
+def roll_back(name: str, namespace: str, revision: int) -> None:
+    """Bring a good revision back, and wait until its pods are ready. Raises UnansweredError."""
+    _changed(_helm("rollback", name, str(revision), "--namespace", namespace, "--wait", "--timeout", f"{_TIMEOUT_S}s"))
+
+
+def remove(name: str, namespace: str) -> None:
+    """Remove a release; volumes that Helm was told to keep stay. Raises UnansweredError."""
+    _changed(_helm("uninstall", name, "--namespace", namespace, "--wait", "--timeout", f"{_TIMEOUT_S}s"))
+
+
+def _changed(ended: subprocess.CompletedProcess[str]) -> None:
+    if ended.returncode != 0:
+        raise UnansweredError(f"`{' '.join(ended.args)}` did not succeed: {ended.stderr.strip()}")
+
+
+def _helm(*arguments: str) -> subprocess.CompletedProcess[str]:
+    if shutil.which("helm") is None:
+        raise UnansweredError("there is no helm on PATH, and without it nobody can read its releases; install Helm 3.14 or newer")
+    return subprocess.run(["helm", *arguments], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
