@@ -16,7 +16,7 @@ import pulumi_kubernetes as k8s
 
 from components import pod_security
 from components.flows import SUITE
-from components.milvus_values import CA_ANNOTATION, CREDENTIAL_ANNOTATION, MilvusStore
+from components.milvus_values import CA_ANNOTATION, CREDENTIAL_ANNOTATION, SERVICE_NAME, MilvusStore
 from components.quantities import Resources
 from components.trust import CA_KEY
 
@@ -126,6 +126,8 @@ def _arguments(args: PreflightArgs) -> list[pulumi.Input[str]]:
         "--root-path": store.root_path,
         "--credential-dir": _CREDENTIAL,
         "--wal": args.wal,
+        # once this name resolves, what is below the root path is this Milvus's own
+        "--milvus-uri": pulumi.Output.format("http://{0}.{1}.svc.cluster.local", SERVICE_NAME, args.namespace),
         "--out": _REPORT,
     }
     if store.ca_sha256:

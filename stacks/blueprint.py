@@ -25,6 +25,8 @@ def build(settings: Settings) -> Endpoints:
         milvus_database=database.database,
         milvus_root_secret_name=root.secret_name if root is not None else "",
         milvus_bucket=milvus_store.bucket,
+        milvus_root_path=settings.milvus.root_path,
+        milvus_wal=settings.milvus.wal,
         milvus_secret_name=milvus_store.secret_name,
         documents_bucket=documents_store.bucket,
         documents_secret_name=documents_store.secret_name,

@@ -38,6 +38,10 @@ class Endpoints:
     """Secret with `username` and `password` of Milvus's first user, "" when Milvus asks nobody who they are."""
     milvus_bucket: pulumi.Output[str]
     """Bucket in which Milvus, and nobody else, keeps its data."""
+    milvus_root_path: str
+    """Prefix of Milvus's objects in it."""
+    milvus_wal: str
+    """Milvus's write-ahead log: the preflight looks whether the store carries it."""
     milvus_secret_name: pulumi.Output[str]
     """Secret with `access_key` and `secret_key` for that bucket."""
     documents_bucket: pulumi.Output[str]

@@ -82,6 +82,11 @@ def test_the_key_comes_as_files_and_is_no_argument_and_no_variable() -> None:
     assert next(one for one in pod["volumes"] if one["name"] == volume)["secret"]["secretName"] == "milvus-store"
 
 
+def test_the_job_knows_where_milvus_will_be_so_that_its_objects_are_not_taken_for_another_ones() -> None:
+    asked = pod_of(ARGS)["containers"][0]["args"]
+    assert asked[asked.index("--milvus-uri") + 1] == "http://milvus.rag.svc.cluster.local"
+
+
 def test_performance_is_measured_on_request_only() -> None:
     assert "--no-performance" in pod_of(ARGS)["containers"][0]["args"]
     assert "--no-performance" not in pod_of(replace(ARGS, performance=True))["containers"][0]["args"]

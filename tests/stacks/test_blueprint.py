@@ -177,6 +177,8 @@ def test_the_outputs_are_what_the_gate_is_promised(private: bool, ca_file: Path)
         "milvus_database": "default",
         "milvus_root_secret_name": "",
         "milvus_bucket": "rag-milvus",
+        "milvus_root_path": "milvus",
+        "milvus_wal": "rocksmq",
         "milvus_secret_name": "milvus-store",
         "documents_bucket": "rag-documents",
         "documents_secret_name": "documents-store",
