@@ -4,12 +4,15 @@ Order: what is asked later rests on what was answered before, so the first answe
 """
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
+
+from botocore.exceptions import ClientError
 
 from validation import network
 from validation.guard import guarded
@@ -35,12 +38,12 @@ from validation.preflight.questions import (
     tls,
 )
 from validation.preflight.record import PreflightRecord
-from validation.preflight.store import Store
+from validation.preflight.store import Store, answered
 from validation.progress import Reporter
 from validation.report import json
 from validation.runner import new_run_id
 
-_QUESTIONS: tuple[ModuleType, ...] = (
+QUESTIONS: tuple[ModuleType, ...] = (
     endpoint,
     tls,
     clock,
@@ -57,18 +60,35 @@ _QUESTIONS: tuple[ModuleType, ...] = (
 )
 
 
+_UNEXPECTED = "Milvus sends the same requests, and counts on their success"
+_LOOK = "look into the store's log at this time; --no-performance asks the same questions again in a few seconds"
+
+
 def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def execute(options: Options, reporter: Reporter, path: Path, now: Callable[[], datetime] = _now) -> PreflightRecord:
+@dataclass(frozen=True, kw_only=True)
+class Seams:
+    """What a test may replace; no option of the command line reaches it."""
+
+    now: Callable[[], datetime] = _now
+    questions: Sequence[ModuleType] = QUESTIONS
+
+
+def execute(options: Options, reporter: Reporter, path: Path, seams: Seams | None = None) -> PreflightRecord:
     """Run the preflight, write the report to `path`, and return what happened; raises only when it cannot be written."""
     record = PreflightRecord(run_id=new_run_id(), strict=options.strict)
-    guarded(record, reporter, lambda: _run(options, reporter, record, now), lambda: json.write(record, path, report.as_data(record)))
+    guarded(
+        record,
+        reporter,
+        lambda: _run(options, reporter, record, seams or Seams()),
+        lambda: json.write(record, path, report.as_data(record)),
+    )
     return record
 
 
-def _run(options: Options, reporter: Reporter, record: PreflightRecord, now: Callable[[], datetime]) -> None:
+def _run(options: Options, reporter: Reporter, record: PreflightRecord, seams: Seams) -> None:
     record.inputs = report.inputs(options)
     chosen = aim.take(options)
     record.target = report.target(chosen)
@@ -77,12 +97,12 @@ def _run(options: Options, reporter: Reporter, record: PreflightRecord, now: Cal
         record.secrets += [credential.access_key, credential.secret_key] if credential else []
     network.bypass_proxies([chosen.endpoint])
     with ExitStack() as closing:
-        bench = _bench(chosen, record, reporter, now, closing)
+        bench = _bench(chosen, record, reporter, seams, closing)
         closing.callback(_clean, bench)
-        _ask(bench)
+        _ask(bench, seams.questions)
 
 
-def _bench(chosen: Aim, record: PreflightRecord, reporter: Reporter, now: Callable[[], datetime], closing: ExitStack) -> Bench:
+def _bench(chosen: Aim, record: PreflightRecord, reporter: Reporter, seams: Seams, closing: ExitStack) -> Bench:
     ca_file = None
     if chosen.ca_pem:
         ca_file = Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="preflight-"))) / "ca.crt"
@@ -95,24 +115,28 @@ def _bench(chosen: Aim, record: PreflightRecord, reporter: Reporter, now: Callab
         store=Store(chosen, chosen.credential, ca_file),
         admin=Store(chosen, chosen.admin, ca_file) if chosen.admin else None,
         litter=Litter(f"{below}{root_path.PREFIX}{record.run_id}/"),
-        now=now,
+        now=seams.now,
     )
 
 
-def _ask(bench: Bench) -> None:
-    questions = list(_QUESTIONS)
-    try:
-        while questions:
-            question = questions[0]
-            name = question.__name__.rpartition(".")[2]
-            bench.reporter.say(f"{name}: {question.QUESTION}")
+def _ask(bench: Bench, questions: Sequence[ModuleType]) -> None:
+    for at, question in enumerate(questions):
+        name = _name(question)
+        bench.reporter.say(f"{name}: {question.QUESTION}")
+        try:
             with bench.record.check(name, question.QUESTION):
                 question.run(bench)
-            questions.pop(0)
-    except BlockedError as blocked:
-        if blocked.finding not in bench.record.findings:
-            bench.record.findings.append(blocked.finding)
-        bench.record.not_asked = [question.__name__.rpartition(".")[2] for question in questions[1:]]
+        except ClientError as error:
+            bench.record.fail(name, f"{error.operation_name} is answered with {answered(error)}", _UNEXPECTED, _LOOK)
+        except BlockedError as blocked:
+            if blocked.finding not in bench.record.findings:
+                bench.record.findings.append(blocked.finding)
+            bench.record.not_asked = [_name(later) for later in questions[at + 1 :]]
+            return
+
+
+def _name(question: ModuleType) -> str:
+    return question.__name__.rpartition(".")[2]
 
 
 def _clean(bench: Bench) -> None:

@@ -3,12 +3,13 @@
 A store that says it is busy (500, 503, SlowDown) is given `patience_s`; one that stops answering ends the run as unreachable.
 """
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import boto3
 from botocore.config import Config
@@ -30,6 +31,7 @@ _BUSY_CODES = frozenset({"SlowDown", "ServiceUnavailable", "InternalError", "Req
 _TRIES_WITHOUT_ANSWER = 2
 _LONGEST_WAIT_S = 2.0
 _CONNECTIONS = 40
+_SCOPE = re.compile(r"/([^/]+)/s3/aws4_request")
 GONE = (ConnectionError, HTTPClientError, IncompleteReadError)
 """What boto3 raises when no whole answer came."""
 _Answer = TypeVar("_Answer")
@@ -91,6 +93,9 @@ class Store:
         self._credential = credential
         self._ca_file = ca_file
         self.s3: S3Client = _client(aim, credential, ca_file, style or aim.style)
+        self.signed_for: set[str] = set()
+        """Regions that requests were really signed for: boto3 follows a store to another one without a word, Milvus does not."""
+        self.s3.meta.events.register("before-send.s3", self._note_region)
 
     def in_style(self, style: Style) -> "Store":
         """Return the same bucket, addressed the other way."""
@@ -108,6 +113,10 @@ class Store:
             if is_busy(error):
                 raise BlockedError(self._busy(error)) from None
             raise
+
+    def _note_region(self, request: Any, **_: object) -> None:  # noqa: ANN401 - an event of botocore's
+        if found := _SCOPE.search(str(request.headers.get("Authorization", ""))):
+            self.signed_for.add(found[1])
 
     def _trying(self) -> Retrying:
         def worth_it(error: BaseException) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -13,9 +14,11 @@ from tests import certificates
 from tests.certificates import Made
 from validation.preflight import runner
 from validation.preflight.options import Limits, Options, Wal
+from validation.preflight.questions import clock, endpoint, identity, tls
 from validation.preflight.record import PreflightRecord
 from validation.progress import Reporter
 
+FIRST = (endpoint, tls, clock, identity)
 QUICK = Limits(timeout_s=2, patience_s=1)
 
 
@@ -30,8 +33,11 @@ class Preflight:
     options: Options
     directory: Path
 
-    def __call__(self, *, now: Callable[[], datetime] = _now, **changes: Any) -> PreflightRecord:
-        return runner.execute(replace(self.options, **changes), Reporter(quiet=True), self.directory / "report.json", now)
+    def __call__(self, *questions: ModuleType, now: Callable[[], datetime] = _now, **changes: Any) -> PreflightRecord:
+        """Ask these questions after those about the connection and the key; all when none is named."""
+        asked = (*FIRST, *questions) if questions else runner.QUESTIONS
+        seams = runner.Seams(now=now, questions=asked)
+        return runner.execute(replace(self.options, **changes), Reporter(quiet=True), self.directory / "report.json", seams)
 
     def report(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads((self.directory / "report.json").read_text())

@@ -32,6 +32,8 @@ _FINAL = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch", "RequestTimeT
 def run(bench: Bench) -> None:
     """Raise BlockedError when Milvus's key may do nothing with the bucket."""
     error = _refusal(bench, bench.store)
+    if strange := sorted(bench.store.signed_for - {bench.aim.region}):
+        raise _wrong_region(bench, strange[0])
     if error is not None:
         raise _explain(bench, error)
     bench.record.ok("credential", "the store knows the key, and its signature holds")
@@ -41,13 +43,19 @@ def run(bench: Bench) -> None:
 
 
 def _refusal(bench: Bench, store: Store) -> ClientError | None:
+    bucket = bench.aim.bucket
     try:
-        store.ask(lambda s3: s3.list_objects_v2(Bucket=bench.aim.bucket, Prefix=bench.litter.prefix, MaxKeys=1))
+        found = store.ask(lambda s3: s3.list_objects_v2(Bucket=bucket, Prefix=bench.litter.prefix, MaxKeys=1))
     except ClientError as error:
         return error
     except ParamValidationError as error:
         cure = "use 3 to 63 lower-case letters, digits and dashes: --bucket NAME"
-        raise bench.record.block("bucket", f"{bench.aim.bucket!r} is no bucket name ({error})", _START, cure) from None
+        raise bench.record.block("bucket", f"{bucket!r} is no bucket name ({error})", _START, cure) from None
+    if found.get("Name") != bucket:
+        seen = f"what answers at {bench.aim.endpoint} does not answer as S3 does: a listing of {bucket} names {found.get('Name')!r}"
+        raise bench.record.block(
+            "s3_api", seen, _START, "give the address of the S3 API, not that of a console: --endpoint https://HOST:PORT"
+        )
     return None
 
 
@@ -63,7 +71,7 @@ def _explain(bench: Bench, error: ClientError) -> BlockedError:
             f"--style {other}, and in the chart externalS3.useVirtualHost: {'true' if other == 'virtual' else 'false'}",
         )
     if code(error) in _REGION_CODES:
-        return _wrong_region(bench, error)
+        return _wrong_region(bench, _region_in(error))
     name, seen, cure = _CODES.get(
         code(error), ("s3_api", "the store does not list the bucket {bucket}", "see that this is the address of its S3 API")
     )
@@ -97,12 +105,15 @@ def _denied(bench: Bench, error: ClientError) -> BlockedError:
     )
 
 
-def _wrong_region(bench: Bench, error: ClientError) -> BlockedError:
-    found = error.response.get("Error", {})
-    expected = str(found.get("Region") or error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("x-amz-bucket-region", "?"))
+def _region_in(error: ClientError) -> str:
+    headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    return str(error.response.get("Error", {}).get("Region") or headers.get("x-amz-bucket-region", "another one"))
+
+
+def _wrong_region(bench: Bench, expected: str) -> BlockedError:
     return bench.record.block(
         "region",
-        f"requests are signed for {bench.aim.region}, the store wants {expected}: {answered(error)}",
+        f"requests are signed for {bench.aim.region}, and the store wants {expected}",
         _START,
         f"--region {expected}, and object_store.region",
     )

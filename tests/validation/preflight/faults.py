@@ -1,0 +1,228 @@
+"""A store between the preflight and a real one, that misbehaves in one way: what the real server cannot be told to do.
+
+It answers over plain HTTP on the loopback, and hands everything on as it came: path, headers and body, so that signatures hold.
+"""
+
+import http.client
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import urlsplit
+
+from tests.s3_server import Server
+
+
+@dataclass
+class Said:
+    """An answer of the proxy's own."""
+
+    status: int
+    body: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def error(status: int, code: str, message: str = "made up by a test", more: str = "") -> Said:
+    body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{message}</Message>{more}</Error>"
+    return Said(status, body.encode(), {"Content-Type": "application/xml"})
+
+
+class Fault:
+    """Hands on; a subclass answers itself by returning something from `instead`, or changes what came by `after`."""
+
+    def instead(self, request: "Request") -> Said | None:  # noqa: ARG002  for those who look at it
+        return None
+
+    def after(self, request: "Request", answer: Said) -> Said:  # noqa: ARG002
+        return answer
+
+
+@dataclass(frozen=True)
+class Request:
+    """What came in."""
+
+    method: str
+    path: str
+    query: str
+    headers: dict[str, str]
+    body: bytes
+
+
+class Conditions(Fault):
+    """Refuses a header that it does not know."""
+
+    def instead(self, request: Request) -> Said | None:
+        if "if-none-match" in request.headers:
+            return error(501, "NotImplemented", "A header you provided implies functionality that is not implemented")
+        return None
+
+
+class Busy(Fault):
+    """Says SlowDown for some seconds from its first request on."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._until: float | None = None
+
+    def instead(self, request: Request) -> Said | None:
+        self._until = time.monotonic() + self._seconds if self._until is None else self._until
+        return (
+            error(503, "SlowDown", "Please reduce your request rate.") if time.monotonic() < self._until and request.path != "/" else None
+        )
+
+
+class Dies(Fault):
+    """Ends every connection without an answer from the n-th PUT on."""
+
+    def __init__(self, after_puts: int) -> None:
+        self._left = after_puts
+
+    def instead(self, request: Request) -> Said | None:
+        self._left -= request.method == "PUT"
+        if self._left < 0:
+            raise ConnectionAbortedError
+        return None
+
+
+class Expires(Fault):
+    """Has a lifecycle rule; the real server knows none."""
+
+    def __init__(self, rule: str) -> None:
+        self._rule = rule
+
+    def instead(self, request: Request) -> Said | None:
+        if request.query == "lifecycle":
+            return Said(200, f"<LifecycleConfiguration><Rule><ID>tidy</ID>{self._rule}</Rule></LifecycleConfiguration>".encode())
+        return None
+
+
+class VirtualOnly(Fault):
+    """Takes a bucket in the host name only, as `bucket.localhost`; the real server behind it gets a path."""
+
+    def instead(self, request: Request) -> Said | None:
+        if request.path == "/":
+            return None
+        host = request.headers["host"].partition(":")[0]
+        return None if host.count(".") == 1 else error(400, "InvalidRequest", "this store wants the bucket in the host name")
+
+
+class WrongRegion(Fault):
+    """Wants another region."""
+
+    def instead(self, request: Request) -> Said | None:
+        if "/us-east-1/" in request.headers.get("authorization", ""):
+            return error(400, "AuthorizationHeaderMalformed", "the region 'us-east-1' is wrong; expecting 'eu-1'", "<Region>eu-1</Region>")
+        return None
+
+
+class KeepsFraming(Fault):
+    """Does not know chunked bodies: it would keep the framing, and gives it back."""
+
+    def after(self, request: Request, answer: Said) -> Said:
+        if request.method == "GET" and "/checksum/" in request.path:
+            return Said(answer.status, b"12c00\r\n" + answer.body, answer.headers)
+        return answer
+
+
+class Stale(Fault):
+    """Answers a read of something that was overwritten from its memory."""
+
+    def __init__(self) -> None:
+        self._first: dict[str, Said] = {}
+
+    def after(self, request: Request, answer: Said) -> Said:
+        if request.method == "GET" and "/consistency/" in request.path and not request.query:
+            return self._first.setdefault(request.path, answer)
+        return answer
+
+
+class Console(Fault):
+    """Is a web page, not an S3 API."""
+
+    def instead(self, request: Request) -> Said | None:  # noqa: ARG002
+        return Said(200, b"<html><body>Welcome</body></html>", {"Content-Type": "text/html"})
+
+
+class Forbids(Fault):
+    """Denies one kind of request."""
+
+    def __init__(self, method: str, query: str) -> None:
+        self._method, self._query = method, query
+
+    def instead(self, request: Request) -> Said | None:
+        if request.method == self._method and self._query in request.query.split("&"):
+            return error(403, "AccessDenied")
+        return None
+
+
+@contextmanager
+def between(server: Server, fault: Fault) -> Iterator[str]:
+    """Yield the address of a proxy in front of `server`."""
+    proxy = ThreadingHTTPServer(("127.0.0.1", 0), _handler(server, fault))
+    proxy.daemon_threads = True
+    thread = threading.Thread(target=proxy.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{proxy.server_address[1]}"
+    finally:
+        proxy.shutdown()
+        thread.join()
+        proxy.server_close()
+
+
+def _handler(server: Server, fault: Fault) -> type[BaseHTTPRequestHandler]:
+    behind = urlsplit(server.endpoint)
+    trust = ssl.create_default_context(cadata=server.ca_pem)
+    return type("Handler", (_Handler,), {"host": behind.hostname, "port": behind.port, "trust": trust, "fault": fault})
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    host: str
+    port: int
+    trust: ssl.SSLContext
+    fault: Fault
+
+    def _serve(self) -> None:
+        path, _, query = self.path.partition("?")
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        request = Request(self.command, path, query, headers, self.rfile.read(int(headers.get("content-length", 0))))
+        try:
+            answer = self.fault.instead(request) or self.fault.after(request, self._forward(request))
+        except ConnectionAbortedError:
+            self.close_connection = True
+            return
+        self._say(answer)
+
+    def _forward(self, request: Request) -> Said:
+        connection = http.client.HTTPSConnection(self.host, self.port, context=self.trust, timeout=10)
+        path = request.path + (f"?{request.query}" if request.query else "")
+        connection.putrequest(request.method, path, skip_host=True, skip_accept_encoding=True)
+        for name, value in request.headers.items():
+            if name != "expect":
+                connection.putheader(name, value)
+        connection.endheaders(request.body or None)
+        answer = connection.getresponse()
+        said = Said(answer.status, answer.read(), dict(answer.getheaders()))
+        connection.close()
+        return said
+
+    def _say(self, answer: Said) -> None:
+        self.send_response_only(answer.status)
+        for name, value in answer.headers.items():
+            if name.lower() not in {"connection", "transfer-encoding", "content-length", "keep-alive"}:
+                self.send_header(name, value)
+        length = answer.headers.get("Content-Length") if self.command == "HEAD" else None
+        self.send_header("Content-Length", length or str(len(answer.body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(answer.body)
+
+    do_GET = do_PUT = do_HEAD = do_POST = do_DELETE = _serve  # noqa: N815  the names that http.server looks for
+
+    def log_message(self, *_: Any) -> None:
+        pass
