@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from validation import interval
 from validation.bench import Bench, Loaded, Services
 from validation.clients.reranker import Reranker
 from validation.corpus import Chunk, Question
@@ -29,11 +30,12 @@ def _nearest(bench: Bench, loaded: Loaded, vector: Matrix, count: int) -> list[C
 
 
 def _reranked(bench: Bench, reranker: Reranker, questions: Sequence[Question], found: list[list[Chunk]]) -> list[list[Chunk]]:
-    samples, ordered = Samples(), list[list[Chunk]]()
+    taken, ordered = list[float](), list[list[Chunk]]()
     for question, chunks in zip(questions, found, strict=True):
-        order, seconds = reranker.rank(question.question, [f"{chunk.title}\n{chunk.text}" for chunk in chunks])
-        samples.record(seconds)
+        order, seconds = reranker.rank(question.question, [chunk.passage for chunk in chunks])
+        taken.append(seconds)
         ordered.append([chunks[at] for at in order])
     for percentile in (50, 95):
-        bench.record.measure(f"rerank_p{percentile}_ms", samples.percentile_ms(percentile), samples.count)
+        spread = interval.of_percentile_ms(taken, percentile)
+        bench.record.measure(f"rerank_p{percentile}_ms", Samples(taken).percentile_ms(percentile), len(taken), spread)
     return ordered
