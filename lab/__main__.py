@@ -18,7 +18,7 @@ if sys.version_info < (3, 11):  # noqa: UP036  said before anything else fails
 from lab import bootstrap
 from lab.errors import Interrupted, LabError
 from lab.lock import LAB, only_one
-from lab.places import CACHE, REPOSITORY, STATE
+from lab.places import CACHE, REPOSITORY, STATE, STORES
 from lab.steps import Steps
 
 
@@ -63,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
         if name == "up":
             command.add_argument("--no-gate", action="store_true", help="stop before the gate: the tests run it themselves")
+            command.add_argument("--store", choices=STORES, help="how the stack comes by its buckets (default: as it does, else s3)")
     return parser
 
 
@@ -93,7 +94,7 @@ def up(arguments: argparse.Namespace) -> int:
 
     with only_one(LAB):
         print(f"lab: state in {STATE}, cache in {CACHE}, log in {steps.log}", flush=True)
-        code = lab_up.up(steps, gate=not arguments.no_gate)
+        code = lab_up.up(steps, gate=not arguments.no_gate, store=arguments.store)
     print(f'use it:       eval "$(make -s env)"\ntake it down: make down\nsteps:        {steps.total_s():.0f} s in all', flush=True)
     return code
 

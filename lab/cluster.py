@@ -40,10 +40,11 @@ def wait_for_api() -> None:
 
 
 def wait_for_store(net: Network) -> None:
-    """Wait until S3 and IAM answer over TLS that the store's CA vouches for."""
+    """Wait until S3, IAM and the GreenLake emulator answer over TLS that the store's CA vouches for."""
     context = ssl.create_default_context(cafile=str(PKI / "store-ca.crt"))
-    for endpoint, log in ((net.s3_endpoint, "versitygw-s3.log"), (net.iam_endpoint, "versitygw-iam.log")):
-        wait_for(partial(answers, endpoint, context), 60, f"{endpoint} does not answer", f"{CURE}{LOGS / log}")
+    servers = (net.s3_endpoint, "versitygw-s3"), (net.iam_endpoint, "versitygw-iam"), (net.greenlake_endpoint, "greenlake-emulator")
+    for endpoint, log in servers:
+        wait_for(partial(answers, endpoint, context), 60, f"{endpoint} does not answer", f"{CURE}{LOGS / log}.log")
 
 
 def answers(endpoint: str, context: ssl.SSLContext) -> bool:

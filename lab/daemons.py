@@ -2,6 +2,7 @@
 
 import configparser
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,10 +10,14 @@ from typing import Any
 
 import yaml
 
-from lab.places import CGROUP, NODE_BIN, PKI, STATE, Network
+from lab.places import CGROUP, NODE_BIN, PKI, REPOSITORY, STATE, Network
 
 CONTAINERD_SOCKET = str(STATE / "containerd.sock")
 IAM_SOCKET = "/run/lab-iam.sock"
+GREENLAKE = "greenlake-emulator"
+GREENLAKE_SYSTEM = "LAB0000001"
+"""Serial number of the storage system that the emulator pretends to be."""
+
 PAUSE_IMAGE = "lab.local/pause:1"
 
 
@@ -22,12 +27,15 @@ class Daemon:
 
     name: str
     arguments: Sequence[str | Path]
+    program: str = ""
+    """What is run; "" for the tool of that name."""
     environment: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def command(self) -> list[str]:
         """The command line."""
-        return [str(NODE_BIN / self.name) if (NODE_BIN / self.name).exists() else self.name, *map(str, self.arguments)]
+        tool = str(NODE_BIN / self.name) if (NODE_BIN / self.name).exists() else self.name
+        return [self.program or tool, *map(str, self.arguments)]
 
 
 def administrator(path: Path = PKI / "credentials") -> tuple[str, str]:
@@ -60,6 +68,26 @@ def object_store(net: Network) -> list[Daemon]:
         Daemon(name="versitygw-iam", arguments=iam, environment=environment),
         Daemon(name="versitygw-s3", arguments=[*s3, *posix], environment=environment),
     ]
+
+
+def greenlake(net: Network) -> list[Daemon]:
+    """Return the emulator of the GreenLake API, on the object store's two servers; it reads its secrets from files."""
+    arguments: dict[str, str | Path] = {
+        "--listen": f"{net.node}:7072",
+        "--cert": PKI / "store.crt",
+        "--key": PKI / "store.key",
+        "--s3": net.s3_endpoint,
+        "--iam": net.iam_endpoint,
+        "--ca": PKI / "store-ca.crt",
+        "--administrator": PKI / "credentials",
+        "--client": PKI / "greenlake",
+        "--home": STATE / "store",
+        "--iam-folder": STATE / "store" / "iam",
+        "--system": GREENLAKE_SYSTEM,
+    }
+    words = [word for pair in arguments.items() for word in pair]
+    environment = {"PYTHONPATH": str(REPOSITORY), "PYTHONSAFEPATH": "1"}
+    return [Daemon(name=GREENLAKE, program=sys.executable, arguments=["-m", "lab.greenlake", *words], environment=environment)]
 
 
 def control_plane(net: Network) -> list[Daemon]:

@@ -113,7 +113,7 @@ def main() -> None:
     configure_network(net)
     write_configuration(net)
     supervisor = Supervisor()
-    for daemon in [*daemons.object_store(net), *daemons.control_plane(net), *daemons.node(net)]:
+    for daemon in [*daemons.object_store(net), *daemons.greenlake(net), *daemons.control_plane(net), *daemons.node(net)]:
         supervisor.start(daemon)
     supervisor.watch()
 

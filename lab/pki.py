@@ -132,6 +132,12 @@ def write_secret(path: Path, text: str) -> None:
         file.write(text)
 
 
+def ensure_api_client(path: Path) -> None:
+    """Write id and secret of the GreenLake emulator's API client, unless they are there."""
+    if not path.exists():
+        write_secret(path, f"[lab]\nclient_id = {secrets.token_hex(8)}\nclient_secret = {secrets.token_urlsafe(30)}\n")
+
+
 def _administrator(path: Path) -> None:
     access_key, secret_key = f"LAB{secrets.token_hex(8).upper()}", secrets.token_urlsafe(30)
     write_secret(path, f"[lab-admin]\naws_access_key_id = {access_key}\naws_secret_access_key = {secret_key}\n")

@@ -36,6 +36,9 @@ NETWORK = PKI / "network.json"
 
 CGROUP = "milvus-x10000-lab"
 HOST_INTERFACE = "milvus-lab"
+STORES = ("s3", "greenlake", "existing")
+"""Drivers by which the lab's stack may come by its buckets."""
+
 RANGES = {"LAB_LINK": "10.88.255.0/30", "LAB_SERVICES": "10.96.0.0/16", "LAB_PODS": "10.244.0.0/16"}
 """Environment variables that move the lab's address ranges, and where they are by default."""
 
@@ -77,6 +80,11 @@ class Network:
     def iam_endpoint(self) -> str:
         """Where the object store's IAM API answers."""
         return f"https://{self.node}:7071"
+
+    @property
+    def greenlake_endpoint(self) -> str:
+        """Where the emulator of the GreenLake API answers."""
+        return f"https://{self.node}:7072"
 
 
 def network(kept: Path = NETWORK) -> Network:

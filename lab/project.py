@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from lab import stores
 from lab.attended import attended
 from lab.cluster import kubectl
 from lab.errors import LabError
@@ -28,6 +29,7 @@ PROJECT = "milvus-x10000"
 STACK = "lab"
 HOME = STATE / "pulumi"
 PASSPHRASE = HOME / "passphrase"
+_DELETING = ("on_destroy", "confirm_delete")
 STANDS_IN = HOME / "stands-in"
 """Present where the lab's stand-ins take the place of the official language host and plugin."""
 
@@ -45,6 +47,7 @@ def environment() -> dict[str, str]:
         "PULUMI_SUPPRESS_NEO_LINK": "true",
         "AWS_SHARED_CREDENTIALS_FILE": str(PKI / "credentials"),
         "AWS_CA_BUNDLE": str(PKI / "store-ca.crt"),
+        "GREENLAKE_CREDENTIALS_FILE": str(PKI / "greenlake"),
     }
     if STANDS_IN.exists():  # the operator's own Pulumi keeps its own home, with the plugins that are there
         found |= {"PULUMI_HOME": str(HOME / "home"), "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true"}
@@ -84,17 +87,12 @@ def config_file(stack: str) -> Path:
     return HOME / f"Pulumi.{stack}.yaml"
 
 
-def machine_facts(net: Network, images: Mapping[str, Image]) -> dict[str, Any]:
-    """Return the settings that only this machine knows: addresses, the store's CA, the images it built."""
+def machine_facts(net: Network, images: Mapping[str, Image], store: str = "s3") -> dict[str, Any]:
+    """Return the settings that only this machine knows: the store and how it is used, the images it built."""
     models = images["models"].reference
     return {
         f"{PROJECT}:images": {"milvus": images["milvus"].reference, "embedding": models, "llm": models},
-        f"{PROJECT}:object_store": {
-            "endpoint": net.s3_endpoint,
-            "iam_endpoint": net.iam_endpoint,
-            "ca_file": str(PKI / "store-ca.crt"),
-            "admin_profile": "lab-admin",
-        },
+        f"{PROJECT}:object_store": stores.facts(store, net),
     }
 
 
@@ -141,11 +139,21 @@ def write_pins(stack: str, config: Mapping[str, Any]) -> Path:
 def _throwaway(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the configuration with both words that let `destroy` delete data, for the buckets that this namespace's stack makes."""
     store = config[f"{PROJECT}:object_store"]
+    if store.get("driver") == "existing":  # its buckets are somebody else's: there is nothing to confirm
+        return {**config, f"{PROJECT}:object_store": {key: value for key, value in store.items() if key not in _DELETING}}
     if store.get("on_destroy") != "delete":
         return dict(config)
     namespace = config.get(f"{PROJECT}:namespace", "rag")
     buckets = [store.get(f"{use}_bucket", f"{namespace}-{use}") for use in ("milvus", "documents")]
     return {**config, f"{PROJECT}:object_store": {**store, "confirm_delete": buckets}}
+
+
+def store_of(stack: str, asked: str | None) -> str:
+    """Return the driver by which `stack` comes by its buckets; LabError for another one than its data is kept by."""
+    target, checkpoint = config_file(stack), HOME / "backend" / ".pulumi" / "stacks" / PROJECT / f"{stack}.json"
+    config = yaml.safe_load(target.read_text())["config"] if target.exists() else {}
+    empty = not checkpoint.exists() or not json.loads(checkpoint.read_text())["checkpoint"].get("latest", {}).get("resources")
+    return stores.chosen(asked, config, empty=empty)
 
 
 def pulumi(*arguments: str, stack: str = STACK) -> subprocess.CompletedProcess[str]:

@@ -66,7 +66,7 @@ def look() -> Facts:
 
 def _expected() -> list[daemons.Daemon]:
     net = network()
-    return [*daemons.object_store(net), *daemons.control_plane(net), *daemons.node(net)]
+    return [*daemons.object_store(net), *daemons.greenlake(net), *daemons.control_plane(net), *daemons.node(net)]
 
 
 def _processes(outer: int) -> dict[int, psutil.Process]:

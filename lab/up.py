@@ -4,24 +4,27 @@ import shutil
 import sys
 from pathlib import Path
 
-from lab import cluster, project, sandbox, toolchain
+from lab import cluster, daemons, project, sandbox, stores, toolchain
 from lab.attended import attended
 from lab.errors import LabError
 from lab.images.build import IMAGES, Builder, Image
-from lab.pki import make_pki, write_kubeconfig
+from lab.pki import ensure_api_client, make_pki, write_kubeconfig
 from lab.places import BIN, CACHE, KUBECONFIG, LOGS, NODE_BIN, PKI, REPOSITORY, STATE, Network, network
 from lab.pulumi_host import install
 from lab.steps import Steps
 
 
-def up(steps: Steps, *, gate: bool = True) -> int:
+def up(steps: Steps, *, gate: bool = True, store: str | None = None) -> int:
     """Do everything from tools to verdict and return the exit code of the gate."""
     net = network()
     homes = tools(steps)
     made = images(homes, steps)
     start_cluster(net, homes, made, steps)
     with steps.step("pulumi up"):
-        project.configure(project.STACK, project.machine_facts(net, made))
+        driver = project.store_of(project.STACK, store)
+        if driver == "existing":
+            stores.hand_over(net, {"rag-milvus": False, "rag-documents": True})
+        project.configure(project.STACK, project.machine_facts(net, made, driver))
         project.select()
         project.up()
         cluster.wait_for_pods()
@@ -64,12 +67,13 @@ def start_cluster(net: Network, homes: dict[str, Path], made: dict[str, Image], 
         sandbox.remove_leftovers()
         project.HOME.mkdir(parents=True, exist_ok=True, mode=0o700)
         make_pki(PKI, net)
+        ensure_api_client(PKI / "greenlake")
         for user, path in (("admin", KUBECONFIG), ("kubelet", STATE / "kubelet.kubeconfig")):
             write_kubeconfig(path, PKI, user, net)
         toolchain.publish(homes, NODE_BIN, BIN)
         choose_pulumi(homes, steps)
     with steps.step("lab: process tree"):
-        start_process_tree(net, [home.name for home in homes.values()], steps)
+        start_process_tree(net, [*(home.name for home in homes.values()), daemons.GREENLAKE], steps)
     with steps.step("lab: Kubernetes API and object store"):
         cluster.wait_for_api()
         cluster.wait_for_store(net)

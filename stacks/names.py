@@ -80,6 +80,14 @@ def _endpoint(value: str) -> str:
     return value
 
 
+def _api_url(value: str) -> str:
+    url = urlsplit(value)
+    _ = url.port  # raises for what is no port number
+    if url.scheme != "https" or not url.hostname or "@" in url.netloc or url.query or url.fragment:
+        raise ValueError("must be https://host[:port][/path], without a user or a query: a key has its own file")
+    return value.rstrip("/")
+
+
 def _service_url(value: str) -> str:
     url = urlsplit(value)
     _ = url.port  # raises for what is no port number
@@ -147,6 +155,7 @@ RootPath = Annotated[str, AfterValidator(_root_path), AfterValidator(_text)]
 YamlText = Annotated[str, AfterValidator(_text)]
 ServiceUrl = Annotated[str, AfterValidator(_service_url)]
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
+ApiUrl = Annotated[str, AfterValidator(_api_url)]
 AdministrationUri = Annotated[str, AfterValidator(_administration_uri)]
 Image = Annotated[str, AfterValidator(_image)]
 CaFile = Annotated[str, AfterValidator(_ca_file)]

@@ -20,7 +20,7 @@ _OUTPUTS: dict[str, dict[str, Any]] = {
     "kubernetes:core/v1:Namespace": {"metadata": {"name": "rag", "uid": NAMESPACE_UID}},
     **{
         f"pulumi-python:dynamic/{driver}:Credential": {"access_key": "AKIATEST", "secret_key": SECRET_KEY, "generation": "g1"}
-        for driver in ("s3", "existing")
+        for driver in ("s3", "existing", "greenlake")
     },
     "pulumi-python:dynamic/keys:Generated": {"value": API_KEY, "generation": "k1"},
 }

@@ -5,6 +5,8 @@ import pulumi
 from components.bucket_options import BucketOptions, Lock
 from components.existing.credential import Place
 from components.existing.driver import ExistingDriver
+from components.greenlake.driver import GreenLakeDriver
+from components.greenlake.system import System
 from components.object_store import ObjectStore
 from components.s3.driver import S3Driver
 from components.s3.policy import DOCUMENTS, MILVUS
@@ -12,7 +14,7 @@ from components.s3.store import Store
 from components.store_driver import ObjectStoreArgs, StoreDriver
 from components.tenancy import Tenancy
 from stacks.settings import PROJECT, Settings
-from stacks.settings.object_store import ExistingSettings, ObjectStoreSettings, S3Settings
+from stacks.settings.object_store import ExistingSettings, GreenLakeSettings, ObjectStoreSettings, S3Settings
 from stacks.settings.stores import MadeStoreSettings
 
 
@@ -55,7 +57,22 @@ def _driver(chosen: ObjectStoreSettings, secret: str) -> StoreDriver:
             secret_name=secret,
         )
         return ExistingDriver(place)
+    if isinstance(chosen, GreenLakeSettings):
+        return GreenLakeDriver(_system(chosen))
     return S3Driver(store(chosen))
+
+
+def _system(chosen: GreenLakeSettings) -> System:
+    return System(
+        api_endpoint=chosen.api_endpoint,
+        token_url=chosen.token_url,
+        system_id=chosen.system_id,
+        client_profile=chosen.client_profile,
+        api_ca_pem=chosen.api_ca_pem,
+        endpoint=chosen.endpoint,
+        region=chosen.region,
+        ca_pem=chosen.ca_pem,
+    )
 
 
 def store(chosen: S3Settings) -> Store:
@@ -80,6 +97,7 @@ def _options(chosen: ObjectStoreSettings, *, documents: bool) -> BucketOptions:
     lock = chosen.documents_lock if documents else None
     return BucketOptions(
         versioned=documents,
+        compressed=chosen.compression if isinstance(chosen, GreenLakeSettings) else None,
         tags=chosen.tags,
         lock=Lock(mode=lock.mode, days=lock.days) if lock is not None else None,
         encryption=chosen.encryption if isinstance(chosen, S3Settings) else None,

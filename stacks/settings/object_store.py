@@ -4,11 +4,12 @@ Each driver has its own fields, so a setting of another driver is refused by nam
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from stacks.names import Endpoint, Namespace, YamlText
+from stacks.names import ApiUrl, CaFile, Endpoint, Namespace, YamlText
 from stacks.settings.stores import MadeStoreSettings, StoreSettings
 
 
@@ -23,6 +24,35 @@ class S3Settings(MadeStoreSettings):
     encryption: Literal["AES256"] | None = Field(
         default=None, description="default encryption of both buckets; without it, as the store does it by itself", examples=["AES256"]
     )
+
+
+class GreenLakeSettings(MadeStoreSettings):
+    """Buckets, users and policies by the HPE GreenLake Object Storage REST API of an X10000."""
+
+    driver: Literal["greenlake"] = Field(description="how buckets and users are made", examples=["greenlake"])
+    api_endpoint: ApiUrl = Field(
+        description="HPE GreenLake API of the region that manages the system", examples=["https://us-west.api.greenlake.hpe.com"]
+    )
+    token_url: ApiUrl = Field(
+        default="https://sso.common.cloud.hpe.com/as/token.oauth2",
+        description="where the API client gets its tokens",
+        examples=["https://sso.common.cloud.hpe.com/as/token.oauth2"],
+    )
+    api_ca_file: CaFile | None = Field(
+        default=None, description="PEM file of a private CA of the API, such as a proxy's", examples=["/etc/ssl/proxy-ca.crt"]
+    )
+    system_id: str = Field(pattern=r"^[A-Za-z0-9]+$", description="serial number of the X10000", examples=["8UW0002928"])
+    client_profile: str = Field(
+        default="default", min_length=1, description="profile of ~/.greenlake/credentials with the API client", examples=["default"]
+    )
+    compression: bool | None = Field(
+        default=None, description="compress both buckets; without it, as the system does it by itself", examples=["true"]
+    )
+
+    @property
+    def api_ca_pem(self) -> str:
+        """Text of `api_ca_file`, "" without one."""
+        return Path(self.api_ca_file).expanduser().read_text(encoding="ascii") if self.api_ca_file is not None else ""
 
 
 class ExistingSettings(StoreSettings):
@@ -42,5 +72,8 @@ def _driver(value: Any) -> str:  # noqa: ANN401  a configuration value has any t
     return str(value.get("driver", "s3")) if isinstance(value, Mapping) else str(getattr(value, "driver", "s3"))
 
 
-ObjectStoreSettings = Annotated[Annotated[S3Settings, Tag("s3")] | Annotated[ExistingSettings, Tag("existing")], Discriminator(_driver)]
+ObjectStoreSettings = Annotated[
+    Annotated[S3Settings, Tag("s3")] | Annotated[GreenLakeSettings, Tag("greenlake")] | Annotated[ExistingSettings, Tag("existing")],
+    Discriminator(_driver),
+]
 """Any driver's group."""

@@ -15,7 +15,10 @@ from pulumi.dynamic.dynamic import serialize_provider
 from components.s3.bucket import BucketProvider
 from components.s3.credential import CredentialProvider
 from components.existing.credential import ExistingCredentialProvider
-for provider in (BucketProvider(), CredentialProvider(), ExistingCredentialProvider()):
+from components.greenlake.bucket import GreenLakeBucketProvider
+from components.greenlake.credential import GreenLakeCredentialProvider
+greenlake = GreenLakeBucketProvider(), GreenLakeCredentialProvider()
+for provider in (BucketProvider(), CredentialProvider(), ExistingCredentialProvider(), *greenlake):
     print(serialize_provider(provider))
 """
 

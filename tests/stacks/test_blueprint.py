@@ -14,7 +14,7 @@ from stacks.blueprint import build
 from stacks.endpoints import Endpoints
 from stacks.settings import parse
 from tests.deploy import API_KEY, NAMESPACE_UID, ROOT_PASSWORD, SECRET_KEY, Declared, deploy, resolved
-from tests.stacks.test_settings import DIGEST, EXISTING, GOOD, configuration
+from tests.stacks.test_settings import DIGEST, EXISTING, GOOD, GREENLAKE, configuration
 
 LAB_FACTS: dict[str, Any] = {
     "images": {name: f"lab.local/{name}:1.0@{DIGEST}" for name in ("milvus", "embedding", "llm", "suite")},
@@ -88,6 +88,21 @@ def test_options_of_the_documents_never_reach_the_bucket_of_milvus() -> None:
     milvus, documents = (found[f"{name}-store-bucket"].inputs for name in ("milvus", "documents"))
     assert (milvus["lock"], milvus["versioned"], milvus["tags"]) == ({}, False, {"cost-centre": "42"})
     assert (documents["lock"], documents["versioned"]) == ({"mode": "GOVERNANCE", "days": 30}, True)
+
+
+def test_with_greenlake_bucket_and_users_are_made_through_its_api_and_no_secret_of_the_client_is_declared() -> None:
+    found = declared(configuration({**GOOD, "object_store": {**GREENLAKE, "credential_generation": 2, "compression": True}}))
+    tokens = {item.type.rpartition("/")[2] for item in found.values() if "dynamic" in item.type}
+    assert {"greenlake:Bucket", "greenlake:Credential"} <= tokens
+    assert not [token for token in tokens if token.startswith(("s3:", "existing:"))]
+    assert [name for name in found if name.startswith("milvus-store-credential")] == [
+        "milvus-store-credential",
+        "milvus-store-credential-2",
+    ]
+    bucket = found["milvus-store-bucket"]
+    assert (bucket.inputs["owner"], bucket.inputs["compressed"]) == (f"milvus-x10000/test/{NAMESPACE_UID}/greenlake", True)
+    assert (bucket.request.protect, bucket.request.retainOnDelete) == (True, True)
+    assert not [name for name in bucket.inputs if "secret" in name or "client_id" in name]
 
 
 def test_with_an_existing_store_nothing_is_made_on_it() -> None:

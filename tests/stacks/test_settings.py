@@ -62,7 +62,7 @@ WRONG: list[tuple[str, Any, str]] = [
     ("images.llm", "host:5000/llm", "needs a digest or a tag that does not move"),
     ("images.embedding", "not an image", "is no image reference"),
     ("images.embedding", "models@sha256:abc", "is no image reference"),
-    ("object_store.driver", "gcs", "should be 's3' or 'existing'"),
+    ("object_store.driver", "gcs", "should be 's3' or 'greenlake' or 'existing'"),
     ("object_store.endpoint", "http://10.0.0.5:9000", "must begin with https://"),
     ("object_store.endpoint", "10.0.0.5:9000", "must begin with https://"),
     ("object_store.endpoint", "https://10.0.0.5:9000/", "and nothing else"),
@@ -195,12 +195,21 @@ EXISTING = {
 }
 
 
+GREENLAKE = {
+    "driver": "greenlake",
+    "endpoint": "https://10.0.0.5:9000",
+    "api_endpoint": "https://us-west.api.greenlake.hpe.com",
+    "system_id": "8UW0002928",
+}
+
+
 def with_store(**store: Any) -> dict[str, str]:
     return configuration({**GOOD, "object_store": store})
 
 
 def test_each_driver_has_its_own_settings() -> None:
     assert parse(with_store(**EXISTING)).object_store.driver == "existing"
+    assert parse(with_store(**GREENLAKE)).object_store.driver == "greenlake"
     assert parse(configuration(GOOD)).object_store.driver == "s3"
 
 
@@ -217,6 +226,12 @@ def test_each_driver_has_its_own_settings() -> None:
         ({**GOOD["object_store"], "milvus_secret": "key"}, "object_store.milvus_secret", "one of the driver 'existing'"),
         ({**GOOD["object_store"], "on_destory": "x"}, "object_store.on_destory", "did you mean 'on_destroy'?"),
         ({"driver": "existing"}, "object_store.milvus_secret", "is missing"),
+        ({**GREENLAKE, "encryption": "AES256"}, "object_store.encryption", "one of the driver 's3', and the driver here is 'greenlake'"),
+        ({**GREENLAKE, "client_secret": "hunter2"}, "object_store.client_secret", "there is no such setting"),
+        ({**GREENLAKE, "system_id": "../x"}, "object_store.system_id", "should match pattern"),
+        ({**GREENLAKE, "api_endpoint": "http://api"}, "object_store.api_endpoint", "must be https://"),
+        ({**GREENLAKE, "token_url": "https://me:hunter2@sso/as"}, "object_store.token_url", "a key has its own file"),
+        ({**GOOD["object_store"], "compression": True}, "object_store.compression", "one of the driver 'greenlake'"),
         ({**GOOD["object_store"], "documents_lock": {"days": 0}}, "object_store.documents_lock.days", "greater than or equal to 1"),
         ({**GOOD["object_store"], "tags": {"milvus-x10000/owner": "me"}}, "object_store.tags", "is the mark of the stack itself"),
         ({**GOOD["object_store"], "tags": {"": "me"}}, "object_store.tags", "1 to 128 characters"),
@@ -227,6 +242,7 @@ def test_a_setting_of_another_driver_or_none_is_refused_by_name(store: dict[str,
         parse(with_store(**store))
     assert f"milvus-x10000:{key}" in str(refused.value)
     assert why in str(refused.value)
+    assert "hunter2" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
