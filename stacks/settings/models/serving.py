@@ -111,7 +111,7 @@ class Serving(Group):
         return [f"engine 'external' would ignore {', '.join(ignored)}: who runs the service decides that"] if ignored else []
 
     def _engine_problems(self) -> list[str]:
-        checks = {"lab": self._lab_problems, "tei": self._weights_needed, "vllm": self._vllm_problems, "llama_cpp": self._llama_problems}
+        checks = {"lab": self._lab_problems, "tei": self._tei_problems, "vllm": self._vllm_problems, "llama_cpp": self._llama_problems}
         return checks[self.engine]()
 
     def _lab_problems(self) -> list[str]:
@@ -145,6 +145,14 @@ class Serving(Group):
 
     def _weights_needed(self) -> list[str]:
         return [f"engine {self.engine!r} needs weights: nobody but you can know which model"] if self.weights is None else []
+
+    def _tei_problems(self) -> list[str]:
+        found, weights = self._weights_needed(), self.weights
+        if weights is not None and weights.file:
+            found.append(f"engine 'tei' loads a folder, and weights.file is {weights.file!r}; leave it out")
+        if weights is not None and weights.offline:
+            found.append("engine 'tei' asks the hub at every start, whatever its cache holds; without the hub, take a bucket or a volume")
+        return found
 
     def _vllm_problems(self) -> list[str]:
         gpu = ["engine 'vllm' needs gpu, with product, count and memory_gib"] if self.gpu is None else []

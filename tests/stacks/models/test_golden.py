@@ -3,6 +3,7 @@
 To accept a change: GOLDEN=write .venv/bin/pytest tests/stacks/models/test_golden.py, then read the difference.
 """
 
+import functools
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,6 +25,7 @@ _HIDDEN = {"-secret": ("stringData", "<secret>"), "-load-weights": ("data", "<co
 """By the end of a name: a field whose values are not for reading."""
 
 
+@functools.cache
 def declared(name: str) -> tuple[list[Declared], dict[str, Any]]:
     """Return every object of the case's service in the cluster, and the stack's outputs that are about it."""
     service, outputs = name.partition("-")[0], dict[str, Any]()

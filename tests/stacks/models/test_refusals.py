@@ -58,6 +58,8 @@ WRONG: list[tuple[str, dict[str, Any], list[str]]] = [
     ("embedding-tei-cpu", {"weights": None}, ["needs weights: nobody but you can know which model"]),
     ("embedding-tei-gpu", {"weights__revision": "main"}, ["revision 'main' can move", "two pods would serve two models"]),
     ("embedding-tei-gpu", {"weights__revision": None}, ["source 'hub' needs revision"]),
+    ("embedding-tei-gpu", {"weights__offline": True}, ["engine 'tei' asks the hub at every start"]),
+    ("embedding-tei-cpu", {"weights__file": "model.safetensors"}, ["engine 'tei' loads a folder"]),
     ("embedding-tei-gpu", {"cache": None}, ["downloaded again at each restart"]),
     ("embedding-tei-gpu", {"cache__size_gib": 1}, ["cache of 1 GiB is smaller than the weights of 2.3 GiB"]),
     ("embedding-tei-gpu", {"weights__bucket": "weights"}, ["source 'hub' would ignore bucket"]),
