@@ -11,6 +11,7 @@ import pulumi_kubernetes as k8s
 
 from components import milvus_values
 from components.milvus_access.login import Login
+from components.milvus_access.reach import through_cluster
 from components.milvus_values import SERVICE_NAME, MilvusShape, MilvusStore
 
 _PORT = 19530
@@ -34,7 +35,7 @@ class Administration:
     """How this machine speaks to Milvus as root once it runs."""
 
     uri: str | None
-    """http(s)://host:port as this machine reaches it; None for the address inside the cluster."""
+    """http(s)://host:port as this machine reaches it; None for a way through the Kubernetes API."""
     ca_pem: str
     """PEM text of the authority that Milvus's certificate comes from; "" for plain http."""
     password: pulumi.Input[str]
@@ -67,7 +68,7 @@ class Milvus(pulumi.ComponentResource):
         self.uri = pulumi.Output.format("http://{0}.{1}.svc.cluster.local:{2}", SERVICE_NAME, release.namespace, _PORT)
         self.database = pulumi.Output.from_input("default")
         if args.administration is not None:
-            self._make_login(name, args.administration)
+            self._make_login(name, args.administration, release)
         self.register_outputs({"uri": self.uri, "database": self.database})
 
     def _make_release(self, name: str, args: MilvusArgs) -> k8s.helm.v3.Release:
@@ -87,7 +88,7 @@ class Milvus(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
 
-    def _make_login(self, name: str, given: Administration) -> Login:
+    def _make_login(self, name: str, given: Administration, release: k8s.helm.v3.Release) -> Login:
         """Through an output of the release, since nobody answers before it is there."""
-        uri = self.uri.apply(lambda inside: given.uri if given.uri is not None else inside)
+        uri = release.namespace.apply(lambda namespace: given.uri if given.uri is not None else through_cluster(str(namespace)))
         return Login(f"{name}-login", uri=uri, ca_pem=given.ca_pem, password=given.password, opts=pulumi.ResourceOptions(parent=self))

@@ -21,6 +21,7 @@ from components.trust import CA_KEY
 SERVICE_NAME = "milvus"
 CREDENTIAL_ANNOTATION = "milvus-x10000/credential-generation"
 CA_ANNOTATION = "milvus-x10000/ca-sha256"
+_MOST_ROLES = 1000  # the default of 10 is less than what three tenants need
 _CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 _DATA_DIRECTORY = "/var/lib/milvus"
 _HTTPS_PORT = 443
@@ -170,8 +171,10 @@ def _user_configuration(shape: MilvusShape, store: MilvusStore) -> dict[str, Any
     """user.yaml: what the chart has no key for."""
     common: dict[str, Any] = {"storageType": "remote"}
     if shape.root_secret_name is not None:
-        common["security"] = {"authorizationEnabled": True}
+        common["security"] = {"authorizationEnabled": True, "enablePublicPrivilege": False}
     configuration: dict[str, Any] = {"common": common}
+    if shape.root_secret_name is not None:
+        configuration["proxy"] = {"maxRoleNum": _MOST_ROLES}
     if shape.etcd == "embedded":
         configuration["etcd"] = {"use": {"embed": True}, "data": {"dir": f"{_DATA_DIRECTORY}/etcd"}}
     if store.ca_sha256:

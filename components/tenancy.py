@@ -41,12 +41,15 @@ class Tenancy(pulumi.ComponentResource):
     """Name of the namespace."""
     uid: pulumi.Output[str]
     """What makes this namespace different from one of the same name in another cluster, or after it was deleted."""
+    resource: k8s.core.v1.Namespace
+    """The namespace itself: with it goes everything in it."""
     accounts: Mapping[str, pulumi.Output[str]]
     """Name of each part's service account; whoever uses it waits for it."""
 
     def __init__(self, name: str, args: TenancyArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("milvus-x10000:index:Tenancy", name, None, opts)
         namespace = self._make_namespace(name, args)
+        self.resource = namespace
         self.namespace = namespace.metadata["name"]
         self.uid = namespace.metadata["uid"]
         self.accounts = {part: self._make_account(name, part) for part in args.accounts}

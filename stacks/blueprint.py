@@ -2,7 +2,7 @@
 
 from components.trust import Trust, TrustArgs
 from stacks.endpoints import Endpoints, reranker_endpoint
-from stacks.parts import milvus, models, object_store, preflight, tenancy
+from stacks.parts import milvus, milvus_users, models, object_store, preflight, tenancy
 from stacks.settings import Settings
 
 
@@ -15,6 +15,7 @@ def build(settings: Settings) -> Endpoints:
     passed = preflight.declare(settings, frame, milvus_store, trust)
     root = milvus.root(settings, frame)
     database = milvus.declare(settings, frame, milvus_store, trust, user=root, after=passed)
+    users = milvus_users.declare(settings, frame, root, database)
     embedding = models.embedding(settings, frame, trust)
     llm = models.llm(settings, frame, trust)
     reranker = models.reranker(settings, frame, trust)
@@ -24,6 +25,10 @@ def build(settings: Settings) -> Endpoints:
         milvus_uri=database.uri,
         milvus_database=database.database,
         milvus_root_secret_name=root.secret_name if root is not None else "",
+        milvus_search_secret_name=milvus_users.secret_name(users, "search"),
+        milvus_ingest_secret_name=milvus_users.secret_name(users, "ingest"),
+        milvus_admin_secret_name=milvus_users.secret_name(users, "admin"),
+        milvus_tenants=list(settings.access.tenants),
         milvus_bucket=milvus_store.bucket,
         milvus_root_path=settings.milvus.root_path,
         milvus_wal=settings.milvus.wal,

@@ -36,6 +36,14 @@ class Endpoints:
     """Milvus database to use."""
     milvus_root_secret_name: pulumi.Output[str] | str
     """Secret with `username` and `password` of Milvus's first user, "" when Milvus asks nobody who they are."""
+    milvus_search_secret_name: pulumi.Output[str] | str
+    """Secret with `username` and `password` of the user that searches, "" when Milvus asks nobody who they are."""
+    milvus_ingest_secret_name: pulumi.Output[str] | str
+    """The same of the user that ingests."""
+    milvus_admin_secret_name: pulumi.Output[str] | str
+    """The same of the user that drops collections."""
+    milvus_tenants: list[str]
+    """Databases besides that one; the Secrets of their users are called milvus-TENANT-search, -ingest and -admin."""
     milvus_bucket: pulumi.Output[str]
     """Bucket in which Milvus, and nobody else, keeps its data."""
     milvus_root_path: str

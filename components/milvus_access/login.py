@@ -7,12 +7,9 @@ Tries the wanted password, the one before it and the published default, and chan
 password is refused: somebody else owns it.
 """
 
-import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import grpc
@@ -22,11 +19,11 @@ from pymilvus import MilvusClient, MilvusException  # type: ignore[import-untype
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from components.dynamic_provider import Provider, inputs_of
+from components.milvus_access.reach import reached
 
 _USER = "root"
 _FACTORY_PASSWORD = "Milvus"  # noqa: S105  published by Milvus; this file takes it out of use
 _TIMEOUT_S = 10
-_LOUD = logging.getLogger("pymilvus")  # prints a whole traceback for every password that does not fit
 _PATIENCE_S = 60
 
 
@@ -43,23 +40,18 @@ class Address:
     """Milvus as this machine reaches it."""
 
     uri: str
-    """http(s)://host:port."""
+    """http(s)://host:port, or `cluster://NAMESPACE` for a way through the Kubernetes API."""
     ca_pem: str
     """PEM text of its certificate authority; "" for plain http or a public one."""
 
     @contextmanager
     def client(self, password: str) -> Iterator[MilvusClient]:
         """Connect as root; MilvusException if that fails."""
-        with TemporaryDirectory() as folder:
-            trust = {}
-            if self.ca_pem:
-                (Path(folder) / "ca.crt").write_text(self.ca_pem, encoding="ascii")
-                trust = {"server_pem_path": str(Path(folder) / "ca.crt")}
-            client = MilvusClient(uri=self.uri, user=_USER, password=password, timeout=_TIMEOUT_S, **trust)
-            try:
-                yield client
-            finally:
-                client.close()
+        with (
+            reached(self.uri, self.ca_pem) as (uri, options),
+            closing(MilvusClient(uri=uri, user=_USER, password=password, timeout=_TIMEOUT_S, **options)) as client,
+        ):
+            yield client
 
 
 class LoginProvider(Provider):
@@ -111,7 +103,6 @@ def _ensure(inputs: dict[str, Any], others: tuple[str, ...]) -> None:
 
 @retry(retry=retry_if_exception_type(_UnansweredError), stop=stop_after_delay(_PATIENCE_S), wait=wait_fixed(2), reraise=True)
 def _accepts(address: Address, password: str) -> bool:
-    _LOUD.setLevel(logging.CRITICAL)
     try:
         with address.client(password) as client:
             client.list_databases(timeout=_TIMEOUT_S)

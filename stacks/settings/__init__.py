@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from stacks import problems
 from stacks.names import Namespace, require_bucket_name
+from stacks.settings.access import AccessSettings
 from stacks.settings.group import Group
 from stacks.settings.images import ImageSettings
 from stacks.settings.milvus import MilvusSettings
@@ -41,6 +42,9 @@ class Settings(Group):
         default=PreflightSettings(), description="the look at the store from inside the cluster", examples=["'{\"performance\": true}'"]
     )
     milvus: MilvusSettings = Field(default=MilvusSettings(), description="the vector database", examples=["'{\"memory_gib\": 16}'"])
+    access: AccessSettings = Field(
+        default=AccessSettings(), description="who may log in to Milvus besides root", examples=['\'{"tenants": ["sales"]}\'']
+    )
     embedding: EmbeddingSettings = Field(
         default=EmbeddingSettings(), description="the embedding service", examples=["'{\"dimension\": 256}'"]
     )
@@ -88,6 +92,15 @@ class Settings(Group):
             raise ValueError(
                 "object_store.confirm_delete is there although nothing is to be deleted: the next change of on_destroy would count as "
                 f"told twice. Remove it: pulumi config rm --path {PROJECT}:object_store.confirm_delete"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _tenants_are_kept_apart(self) -> "Settings":
+        if self.access.tenants and not self.milvus.authentication:
+            raise ValueError(
+                "access.tenants would be names and nothing else: a Milvus that asks nobody who they are shows everybody everything. "
+                f"Cure: pulumi config set --path {PROJECT}:milvus.authentication true"
             )
         return self
 

@@ -53,7 +53,7 @@ class MilvusSettings(Group):
     )
     administration_uri: AdministrationUri | None = Field(
         default=None,
-        description="Milvus as this machine reaches it, to set root's password; default the address inside the cluster",
+        description="Milvus as this machine reaches it, to make its users; default a way through the Kubernetes API, as a port-forward",
         examples=["http://127.0.0.1:19530"],
     )
 
