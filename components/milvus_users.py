@@ -32,8 +32,8 @@ class MilvusUsersArgs:
     """Mark on users and databases; whatever carries another one is left alone."""
     generation: int
     """Raise it for new passwords."""
-    namespace: pulumi.Resource
-    """The namespace that Milvus is in: goes it, its users need not be deleted one by one."""
+    namespace: pulumi.Resource | None
+    """The namespace that Milvus is in, if it is ours: where it goes, its users need not be deleted one by one."""
     retain: bool
     """Databases stay when the stack is destroyed."""
 

@@ -16,6 +16,7 @@ SECRET_KEY = "made-by-the-store"  # a recognisable value, so that a test can loo
 API_KEY = "made-for-a-service"  # as above
 ROOT_PASSWORD = "made-by-the-provider"
 _OUTPUTS: dict[str, dict[str, Any]] = {
+    "pulumi-python:dynamic/milvus:User": {"password": "made-for-a-user"},
     "pulumi-python:dynamic/milvus:Password": {"password": ROOT_PASSWORD},
     "kubernetes:core/v1:Namespace": {"metadata": {"name": "rag", "uid": NAMESPACE_UID}},
     **{

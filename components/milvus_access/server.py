@@ -108,6 +108,6 @@ def _login(uri: str, root: Mapping[str, str], inputs: Mapping[str, Any], options
     except MilvusException as error:
         raise AccessError(
             f"it does not let {root['username']} in with the password of the Secret {inputs['root_secret']}, or does not answer at all "
-            f"({error.message}). Cure: if it cannot be reached, set milvus-x10000:milvus.administration_uri to where this machine reaches it; if the "
-            f"password was changed by hand, put the new one into that Secret"
+            f"({error.message}). Cure: where it cannot be reached, set milvus-x10000:milvus.administration_uri to an address that can; if "
+            f"the password was changed by hand, put the new one into that Secret"
         ) from None

@@ -26,7 +26,7 @@ class AccessSettings(Group):
         default=(),
         max_length=_MOST_TENANTS,
         description="databases besides the default one, each with users to search, ingest and administer",
-        examples=["'[\"sales\", \"legal\"]'"],
+        examples=['\'["sales", "legal"]\''],
     )
     password_generation: int = Field(
         default=1, ge=1, le=1_000_000, description="raise it by one for new passwords of all these users", examples=[2]

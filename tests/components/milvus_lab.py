@@ -30,7 +30,13 @@ class OwnMilvus:
     root_password: str
 
     def server(self) -> dict[str, str]:
-        return {"namespace": self.namespace, "namespace_uid": self.uid, "root_secret": "milvus-root", "uri": f"cluster://{self.namespace}", "ca_pem": ""}
+        return {
+            "namespace": self.namespace,
+            "namespace_uid": self.uid,
+            "root_secret": "milvus-root",
+            "uri": f"cluster://{self.namespace}",
+            "ca_pem": "",
+        }
 
     @contextmanager
     def as_user(self, user: str, password: str, database: str = "default") -> Iterator[Any]:

@@ -16,6 +16,8 @@ from components.generations import Generations
 from components.llm import Llm, LlmArgs
 from components.milvus import Chart, Milvus, MilvusArgs
 from components.milvus_access.root import MilvusRoot, MilvusRootArgs
+from components.milvus_access.server import Server
+from components.milvus_users import MilvusUsers, MilvusUsersArgs
 from components.milvus_values import MilvusShape, MilvusStore
 from components.model_server import ModelServer, ModelServerArgs
 from components.object_store import ObjectStore
@@ -85,12 +87,19 @@ FLOWS = table(Layout(cluster=False, etcd=False, services={}, endpoints=(Endpoint
 QUOTA = Quota(cpu_cores=1, memory_gib=4, pods=10, ephemeral_storage_gib=None)
 TENANCY = TenancyArgs(namespace="rag", pod_security="restricted", flows=FLOWS, accounts=("milvus", "embedding"), quota=QUOTA)
 
+
+def milvus_users() -> MilvusUsersArgs:
+    server = Server(namespace="rag", namespace_uid="u", root_secret="milvus-root", uri="cluster://rag", ca_pem="")
+    return MilvusUsersArgs(server=server, tenants=("sales",), owner="p/s/u", generation=1, namespace=None, retain=True)
+
+
 COMPONENTS: dict[str, Callable[[], pulumi.ComponentResource]] = {
     "Tenancy": lambda: Tenancy("thing", TENANCY),
     "Trust": lambda: Trust("thing", TrustArgs(namespace="rag", ca_pem="PEM")),
     "ObjectStore": lambda: ObjectStore("thing", OBJECT_STORE),
     "MilvusRoot": lambda: MilvusRoot("thing", MilvusRootArgs(namespace="rag", generation=1)),
     "Milvus": lambda: Milvus("thing", MILVUS),
+    "MilvusUsers": lambda: MilvusUsers("thing", milvus_users()),
     "Preflight": lambda: Preflight("thing", PREFLIGHT),
     "ModelServer": lambda: ModelServer("thing", "thing", SERVER),
     "Embedding": lambda: Embedding("thing", EMBEDDING),

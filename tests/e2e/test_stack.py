@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import boto3
+import grpc
 import pytest
 import yaml
 from botocore.exceptions import ClientError
-from pymilvus import MilvusClient  # type: ignore[import-untyped]  # pymilvus has no types
+from pymilvus import MilvusClient, MilvusException  # type: ignore[import-untyped]  # pymilvus has no types
 
 from lab import project
 from lab.daemons import administrator
@@ -38,6 +39,13 @@ class Stack:
         found: dict[str, Any] = json.loads(self.pulumi("stack", "output", "--json").output)
         return found
 
+    def milvus(self, secret_name: str, database: str = "default") -> Any:
+        """Return a client of its Milvus, as the user of a Secret."""
+        address = self.lab.kubectl("-n", "rag-e2e", "get", "service", "milvus")["spec"]["clusterIP"]
+        secret = self.lab.kubectl("-n", "rag-e2e", "get", "secret", secret_name)["data"]
+        user, password = (base64.b64decode(secret[key]).decode() for key in ("username", "password"))
+        return MilvusClient(uri=f"http://{address}:19530", user=user, password=password, db_name=database, timeout=30)
+
     def client(self, secret_name: str) -> Any:
         """Return a boto3 client with the credential that the stack made."""
         secret = self.lab.kubectl("-n", self.outputs()["namespace"], "get", "secret", secret_name)["data"]
@@ -61,6 +69,8 @@ def stack(lab: Lab) -> Iterator[Stack]:
     """Bring up the stack `e2e` with the lab's images and store; destroy it afterwards."""
     facts = yaml.safe_load(project.config_file(project.STACK).read_text())["config"]
     facts[f"{project.PROJECT}:namespace"] = "rag-e2e"
+    facts[f"{project.PROJECT}:milvus"] = {**facts[f"{project.PROJECT}:milvus"], "authentication": True}
+    facts[f"{project.PROJECT}:access"] = {"tenants": ["red"]}
     project.configure(STACK, facts)
     project.select(STACK)
     found = Stack(lab, lab.pulumi(STACK, "up", "--yes", "--skip-preview", "--non-interactive"))
@@ -108,9 +118,21 @@ def test_milvus_may_touch_its_own_bucket_and_no_other(stack: Stack) -> None:
         s3.create_bucket(Bucket="made-by-milvus")
 
 
-def test_milvus_keeps_what_is_flushed_in_its_bucket(stack: Stack) -> None:
+def test_a_tenant_logs_in_to_its_own_database_and_sees_no_other(stack: Stack) -> None:
+    with closing(stack.milvus("milvus-red-search", "red")) as milvus:
+        assert milvus.list_collections() == []
+    with closing(stack.milvus("milvus-red-search")) as milvus, pytest.raises(grpc.RpcError, match="permission deny"):
+        milvus.list_collections()
+
+
+def test_nobody_logs_in_with_the_published_password(stack: Stack) -> None:
     address = stack.lab.kubectl("-n", "rag-e2e", "get", "service", "milvus")["spec"]["clusterIP"]
-    with closing(MilvusClient(uri=f"http://{address}:19530", timeout=30)) as milvus:
+    with pytest.raises(MilvusException):
+        MilvusClient(uri=f"http://{address}:19530", user="root", password="Milvus", timeout=5)
+
+
+def test_milvus_keeps_what_is_flushed_in_its_bucket(stack: Stack) -> None:
+    with closing(stack.milvus("milvus-admin")) as milvus:
         milvus.create_collection("kept", dimension=8)
         milvus.insert("kept", [{"id": number, "vector": [float(number + part) for part in range(8)]} for number in range(100)])
         milvus.flush("kept")

@@ -127,7 +127,8 @@ def test_a_milvus_that_asks_who_is_there_has_a_password_for_root_that_only_its_s
     assert found["milvus-root-secret"].secrets == {"stringData"}
     assert found["milvus-login"].secrets == {"password"}
     values = found["milvus-release"].inputs["values"]
-    assert yaml.safe_load(values["extraConfigFiles"]["user.yaml"])["common"]["security"] == {"authorizationEnabled": True}
+    security = yaml.safe_load(values["extraConfigFiles"]["user.yaml"])["common"]["security"]
+    assert security == {"authorizationEnabled": True, "enablePublicPrivilege": False}
     reference = next(item for item in values["standalone"]["extraEnv"] if item["name"] == "COMMON_SECURITY_DEFAULTROOTPASSWORD")
     assert reference["valueFrom"] == {"secretKeyRef": {"name": "milvus-root", "key": "password"}}
 
@@ -191,6 +192,10 @@ def test_the_outputs_are_what_the_gate_is_promised(private: bool, ca_file: Path)
         "milvus_uri": "http://milvus.rag.svc.cluster.local:19530",
         "milvus_database": "default",
         "milvus_root_secret_name": "",
+        "milvus_search_secret_name": "",
+        "milvus_ingest_secret_name": "",
+        "milvus_admin_secret_name": "",
+        "milvus_tenants": [],
         "milvus_bucket": "rag-milvus",
         "milvus_root_path": "milvus",
         "milvus_wal": "rocksmq",
