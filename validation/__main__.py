@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from validation import runner
+from validation import original, runner
 from validation.history import commands as history
 from validation.history.baseline import DIRECTORY
 from validation.preflight import command as preflight
@@ -74,6 +74,9 @@ def run(
     flush_streams()
     print(table.result_line(record, report))
     raise typer.Exit(record.exit_code)
+
+
+app.command("original", help=original.HELP)(original.original)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

@@ -59,6 +59,10 @@ class Chunk:
     """Of the whole document."""
     text: str
     generated: bool = False
+    object_key: str = ""
+    """Where the original is kept in the documents bucket; "" until it is stored."""
+    version_id: str = ""
+    """Which of the stored versions this was read from."""
 
     @property
     def passage(self) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from validation import corpus, slo, slo_file, target
 from validation.bench import Bench
-from validation.checks import answer, embedding, ingest, quality, reachable, retrieval, sources
+from validation.checks import answer, embedding, ingest, originals, quality, reachable, retrieval, sources
 from validation.errors import UsageError
 from validation.guard import guarded
 from validation.history import baseline, fingerprint
@@ -95,4 +95,5 @@ def _measure(bench: Bench) -> None:
     question_vectors = embedding.run(bench, services)
     retrieval.run(bench, services, loaded, question_vectors)
     quality.run(bench, loaded, question_vectors)
-    answer.run(bench, services, sources.run(bench, services, loaded, question_vectors))
+    graded = answer.run(bench, services, sources.run(bench, services, loaded, question_vectors))
+    originals.run(bench, services, loaded, graded)

@@ -138,10 +138,12 @@ def stream(text: str) -> Response:
 
 @dataclass
 class Bucket:
-    """As much of S3 as the gate uses, in memory."""
+    """As much of S3 as the gate uses, in memory; every put is a version, numbered from 1, unless it keeps none."""
 
     name: str = "documents"
+    versioned: bool = True
     objects: dict[str, bytes] = field(default_factory=dict)
+    versions: dict[tuple[str, str], bytes] = field(default_factory=dict)
     puts: list[str] = field(default_factory=list)
     corrupt: bool = False
 
@@ -158,16 +160,26 @@ class Bucket:
         return Response(status_code=200 if request.path_params["bucket"] == self.name else 404)
 
     async def _get(self, request: Request) -> Response:
-        body = self.objects.get(request.path_params["key"])
+        key, version = request.path_params["key"], request.query_params.get("versionId")
+        body = self.objects.get(key) if version is None else self.versions.get((key, version))
         if body is None:
-            return Response("<Error><Code>NoSuchKey</Code><Message>none</Message></Error>", 404, media_type="application/xml")
-        return Response(body)
+            code = "NoSuchKey" if version is None else "NoSuchVersion"
+            return Response(f"<Error><Code>{code}</Code><Message>none</Message></Error>", 404, media_type="application/xml")
+        return Response(body, headers=self._version_header(version or self._latest(key)))
 
     async def _put(self, request: Request) -> Response:
         body = unchunked(await request.body(), request.headers.get("content-encoding", ""))
-        self.puts.append(request.path_params["key"])
-        self.objects[request.path_params["key"]] = body[:-1] if self.corrupt else body
-        return Response(headers={"ETag": '"x"'})
+        key = request.path_params["key"]
+        self.puts.append(key)
+        self.objects[key] = body[:-1] if self.corrupt else body
+        self.versions[key, self._latest(key)] = self.objects[key]
+        return Response(headers={"ETag": '"x"', **self._version_header(self._latest(key))})
+
+    def _latest(self, key: str) -> str:
+        return str(self.puts.count(key))
+
+    def _version_header(self, version: str) -> dict[str, str]:
+        return {"x-amz-version-id": version} if self.versioned else {}
 
 
 def unchunked(body: bytes, encoding: str) -> bytes:

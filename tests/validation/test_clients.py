@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from tests.validation.services import DIMENSION, Bucket, Models, stream
-from validation.clients.documents import Credential, DocumentStore
+from validation.clients.documents import Credential, DocumentStore, Original
 from validation.clients.embedding import EmbeddingService
 from validation.clients.llm import LanguageModel, Source, prompt
 from validation.clients.reranker import Reranker
@@ -160,8 +161,9 @@ def documents(url: str, bucket: str = "documents") -> DocumentStore:
 def test_an_original_is_written_once_and_read_back(bucket: Bucket, bucket_url: str) -> None:
     store = documents(bucket_url)
     store.check()
-    assert store.store("corpus/a.md", b"hello", "text/markdown") is True
-    assert store.store("corpus/a.md", b"hello", "text/markdown") is False
+    first = Original(key="corpus/a.md", version_id="1", written=True)
+    assert store.store("corpus/a.md", b"hello", "text/markdown") == first
+    assert store.store("corpus/a.md", b"hello", "text/markdown") == replace(first, written=False)
     assert bucket.objects == {"corpus/a.md": b"hello"}
     assert bucket.puts == ["corpus/a.md"]
 

@@ -35,8 +35,14 @@ class Graded:
         """Whether a relevant document is cited, and nothing that was not given."""
         return grading.citation_is_right(self.answer.text, [source.document_id for source in self.sources], self.question.relevance)
 
+    @property
+    def cited_chunks(self) -> list[Chunk]:
+        """The chunks that the answer cites, of those that it was given."""
+        numbers = grading.cited_numbers(self.answer.text)
+        cited = [self.sources[number - 1].chunk for number in numbers if 1 <= number <= len(self.sources)]
+        return [chunk for chunk in cited if chunk is not None]
 
-def run(bench: Bench, services: Services, chosen: Sequence[Sequence[Chunk]]) -> None:
+def run(bench: Bench, services: Services, chosen: Sequence[Sequence[Chunk]]) -> list[Graded]:
     """Ask every judged question once; a question that fails is a wrong answer, and if all fail the reason ends the run."""
     questions = bench.corpus.questions
     graded, failures = list[Graded](), dict[str, GateError]()
@@ -53,6 +59,7 @@ def run(bench: Bench, services: Services, chosen: Sequence[Sequence[Chunk]]) -> 
         check.facts["failed"] = {name: str(error) for name, error in failures.items()}
         check.facts["wrong"] = [_describe(one) for one in graded if not (one.has_fact and one.is_cited)]
     _measure(bench, graded, len(questions))
+    return graded
 
 
 def _sources(bench: Bench, chunks: Sequence[Chunk]) -> list[Source]:
@@ -63,7 +70,7 @@ def _sources(bench: Bench, chunks: Sequence[Chunk]) -> list[Source]:
         left -= len(chunk.text) + len(chunk.title)
         if left < 0:
             break
-        sources.append(Source(title=chunk.title, document_id=chunk.document_id, text=chunk.text))
+        sources.append(Source(title=chunk.title, document_id=chunk.document_id, text=chunk.text, chunk=chunk))
     if chunks and not sources:
         tokens, length = bench.target.llm_context_tokens, len(chunks[0].text)
         raise UsageError(

@@ -6,11 +6,14 @@ Count and content are both compared: a stale collection of equal size passes a c
 import random
 import time
 import zlib
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from validation.bench import Bench, Loaded, Services
+from validation.clients.documents import Original
 from validation.clients.milvus import PREFIX, Collection, Row
 from validation.corpus import MEDIA_TYPES
 from validation.errors import GateError, InvalidRunError
@@ -28,8 +31,8 @@ def run(bench: Bench, services: Services) -> Loaded:
     """Store originals and chunks; InvalidRunError when what can be read is not what was sent."""
     with bench.record.check("ingest", QUESTION) as check:
         _tell_of_others(bench, services, check)
-        _store_originals(bench, services, check)
-        rows, generated = _rows(bench)
+        originals = _store_originals(bench, services, check)
+        rows, generated = _rows(bench, originals)
         begin = time.perf_counter()
         with bench.reporter.track("embed", len(rows)) as advance:
             matrix = services.embedding.embed_all([row.chunk.passage for row in rows], advance)
@@ -53,20 +56,26 @@ def _tell_of_others(bench: Bench, services: Services, check: CheckRecord) -> Non
         bench.reporter.say(f"{told}; once no gate runs, remove them: {remove}")
 
 
-def _store_originals(bench: Bench, services: Services, check: CheckRecord) -> None:
+def _store_originals(bench: Bench, services: Services, check: CheckRecord) -> dict[str, Original]:
+    """Return where each document is kept, and as which version, by its source."""
     prefix = f"corpus/{bench.corpus.sha256[:16]}"
-    written = 0
+    kept = {}
     for document in bench.corpus.documents:
         media_type = MEDIA_TYPES["." + document.source.rpartition(".")[2]]
-        written += services.documents.store(f"{prefix}/{document.source}", document.body, media_type)
-    check.facts["originals"] = {"prefix": prefix, "written": written, "already there": len(bench.corpus.documents) - written}
+        kept[document.source] = services.documents.store(f"{prefix}/{document.source}", document.body, media_type)
+    written = sum(original.written for original in kept.values())
+    check.facts["originals"] = {"prefix": prefix, "written": written, "already there": len(kept) - written}
     bench.record.measure("documents", len(bench.corpus.documents))
     bench.record.measure("chunks", len(bench.corpus.chunks))
+    return kept
 
 
-def _rows(bench: Bench) -> tuple[list[Row], list[Generated]]:
-    """Return the sample's chunks and as many generated ones as the promise needs."""
-    sample = bench.corpus.chunks
+def _rows(bench: Bench, originals: Mapping[str, Original]) -> tuple[list[Row], list[Generated]]:
+    """Return the sample's chunks, each with the version of its original, and as many generated ones as the promise needs."""
+    sample = [
+        replace(chunk, object_key=originals[chunk.source].key, version_id=originals[chunk.source].version_id)
+        for chunk in bench.corpus.chunks
+    ]
     chunks, documents = generate_chunks(bench.seed, max(bench.profile.vectors.value - len(sample), 1))
     rows = [Row(id=number, bucket=zlib.crc32(str(number).encode()) % 100, chunk=chunk) for number, chunk in enumerate([*sample, *chunks])]
     return rows, documents

@@ -10,6 +10,7 @@ from validation import cluster, models, network
 from validation.bench import Bench, Services
 from validation.clients import milvus
 from validation.clients.documents import DocumentStore
+from validation.target import Target
 
 QUESTION = "Does every part of the target answer, and is it what the stack declared?"
 _CLIENTS = ("pymilvus", "numpy", "boto3", "httpx", "hdrhistogram")
@@ -28,7 +29,7 @@ def run(bench: Bench) -> Services:
         network.bypass_proxies(addresses.values())
         record.images = [asdict(image) for image in kubernetes.running_images(target.namespace)]
         record.versions = {name: version(name) for name in _CLIENTS}
-        documents = _documents(bench, kubernetes, addresses["object_store_endpoint"])
+        documents = documents_store(target, kubernetes, bench.closing, record.secrets)
         store = milvus.connect(addresses["milvus_uri"], target.milvus_database)
         bench.closing.callback(store.close)
         record.versions["milvus server"] = store.server_version()
@@ -38,16 +39,16 @@ def run(bench: Bench) -> Services:
     return Services(milvus=store, documents=documents, embedding=served.embedding, llm=served.llm, reranker=served.reranker)
 
 
-def _documents(bench: Bench, kubernetes: cluster.Cluster, endpoint: str) -> DocumentStore:
-    target = bench.target
+def documents_store(target: Target, kubernetes: cluster.Cluster, closing: ExitStack, secrets: list[str]) -> DocumentStore:
+    """Return the documents bucket, opened with its own credential; what must never be printed goes to `secrets`."""
     credential = kubernetes.credential(target.namespace, target.documents_secret_name)
-    bench.record.secrets += [credential.access_key, credential.secret_key]
+    secrets += [credential.access_key, credential.secret_key]
     ca_file = None
     if target.object_store_ca_config_map:
         pem = kubernetes.certificate_authority(target.namespace, target.object_store_ca_config_map)
-        ca_file = _temporary(bench.closing, pem)
+        ca_file = _temporary(closing, pem)
     return DocumentStore(
-        endpoint=endpoint,
+        endpoint=kubernetes.address(target.object_store_endpoint),
         region=target.object_store_region,
         bucket=target.documents_bucket,
         credential=credential,

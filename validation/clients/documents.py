@@ -28,6 +28,17 @@ class Credential:
         return "Credential(...)"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Original:
+    """Where one original is kept."""
+
+    key: str
+    version_id: str
+    """"" where the bucket keeps no versions."""
+    written: bool
+    """Whether it was not there before."""
+
+
 class DocumentStore:
     """One bucket, seen with one credential."""
 
@@ -57,25 +68,38 @@ class DocumentStore:
         except (ClientError, BotoCoreError) as error:
             raise self._explain(error, "see") from error
 
-    def store(self, key: str, body: bytes, media_type: str) -> bool:
-        """Make sure that `key` holds exactly `body`, by reading it back; return whether it had to be written."""
+    def store(self, key: str, body: bytes, media_type: str) -> Original:
+        """Make sure that `key` holds exactly `body`, by reading the version back that the store says it is."""
         try:
-            if self._read(key) == body:
-                return False
+            found, version = self._latest(key)
+            if found == body:
+                return Original(key=key, version_id=version, written=False)
             digest = hashlib.sha256(body).hexdigest()
-            self._s3.put_object(Bucket=self._bucket, Key=key, Body=body, ContentType=media_type, Metadata={"sha256": digest})
-            kept = self._read(key)
+            put = self._s3.put_object(Bucket=self._bucket, Key=key, Body=body, ContentType=media_type, Metadata={"sha256": digest})
+            version = put.get("VersionId", "")
+            kept = self._version(key, version) if version else self._latest(key)[0]
         except (ClientError, BotoCoreError) as error:
             raise self._explain(error, f"write {key} to") from error
         if kept != body:
             raise InvalidRunError(f"bucket {self._bucket} answered the write of {key} with success, but reads back other bytes")
-        return True
+        return Original(key=key, version_id=version, written=True)
 
-    def _read(self, key: str) -> bytes | None:
+    def read_version(self, key: str, version_id: str) -> bytes:
+        """Return one version of an object, whatever came after it."""
         try:
-            return self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+            return self._version(key, version_id)
+        except (ClientError, BotoCoreError) as error:
+            raise self._explain(error, f"read {key}, version {version_id}, from") from error
+
+    def _version(self, key: str, version_id: str) -> bytes:
+        return self._s3.get_object(Bucket=self._bucket, Key=key, VersionId=version_id)["Body"].read()
+
+    def _latest(self, key: str) -> tuple[bytes | None, str]:
+        try:
+            answer = self._s3.get_object(Bucket=self._bucket, Key=key)
         except self._s3.exceptions.NoSuchKey:
-            return None
+            return None, ""
+        return answer["Body"].read(), answer.get("VersionId", "")
 
     def _explain(self, error: ClientError | BotoCoreError, doing: str) -> UnreachableError | InvalidRunError:
         where = f"bucket {self._bucket} at {self._endpoint}"

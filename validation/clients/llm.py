@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import httpx
 
 from validation.clients import http
+from validation.corpus import Chunk
 from validation.errors import InvalidRunError, UsageError
 
 _WHAT = "the LLM service"
@@ -21,6 +22,8 @@ class Source:
     title: str
     document_id: str
     text: str
+    chunk: Chunk | None = None
+    """What it was made from; the model does not see its metadata."""
 
 
 @dataclass(frozen=True, kw_only=True)

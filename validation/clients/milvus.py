@@ -46,12 +46,24 @@ class Row:
             "language": chunk.language,
             "source": chunk.source,
             "sha256": chunk.sha256,
+            "object_key": chunk.object_key,
+            "version_id": chunk.version_id,
             "generated": chunk.generated,
             "text": chunk.text,
         }
 
 
-_STRINGS = {"document_id": 512, "title": 1_024, "section": 1_024, "language": 16, "source": 1_024, "sha256": 64, "text": _TEXT_BYTES}
+_STRINGS = {
+    "document_id": 512,
+    "title": 1_024,
+    "section": 1_024,
+    "language": 16,
+    "source": 1_024,
+    "sha256": 64,
+    "object_key": 1_024,
+    "version_id": 1_024,
+    "text": _TEXT_BYTES,
+}
 SCALARS = ("id", "bucket", "generated", *_STRINGS)
 
 
