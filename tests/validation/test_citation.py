@@ -8,7 +8,9 @@ from validation.citation import Citation, parse
 from validation.errors import UsageError
 
 SHA = "a" * 64
-TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\r\n\t"), min_size=1).filter(lambda text: text.strip() == text and not text.startswith("/"))
+TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\r\n\t"), min_size=1).filter(
+    lambda text: text.strip() == text and not text.startswith("/")
+)
 
 
 @given(key=TEXT, version=TEXT.filter(lambda text: text != "null"))

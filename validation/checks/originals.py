@@ -39,6 +39,8 @@ def citation_of(fields: dict[str, object], bucket: str) -> Citation:
 
 def problem(documents: DocumentStore, citation: Citation) -> str:
     """Why a citation does not lead to what was read; "" when it does."""
+    if not citation.key or not citation.sha256:
+        return "the chunk does not say where its original is"
     if not citation.is_versioned:
         return "the bucket keeps no versions: what is there tomorrow may be another document"
     try:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, SSLError
+from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, FlexibleChecksumError, SSLError
 
 from validation.errors import InvalidRunError, UnreachableError
 
@@ -44,7 +44,7 @@ class DocumentStore:
 
     def __init__(self, *, endpoint: str, region: str, bucket: str, credential: Credential, ca_file: Path | None) -> None:
         self._endpoint = endpoint
-        self._bucket = bucket
+        self.bucket = bucket
         self._s3: S3Client = boto3.client(
             "s3",
             endpoint_url=endpoint,
@@ -64,7 +64,7 @@ class DocumentStore:
     def check(self) -> None:
         """Refuse a bucket that cannot be reached or seen."""
         try:
-            self._s3.head_bucket(Bucket=self._bucket)
+            self._s3.head_bucket(Bucket=self.bucket)
         except (ClientError, BotoCoreError) as error:
             raise self._explain(error, "see") from error
 
@@ -75,13 +75,13 @@ class DocumentStore:
             if found == body:
                 return Original(key=key, version_id=version, written=False)
             digest = hashlib.sha256(body).hexdigest()
-            put = self._s3.put_object(Bucket=self._bucket, Key=key, Body=body, ContentType=media_type, Metadata={"sha256": digest})
+            put = self._s3.put_object(Bucket=self.bucket, Key=key, Body=body, ContentType=media_type, Metadata={"sha256": digest})
             version = put.get("VersionId", "")
             kept = self._version(key, version) if version else self._latest(key)[0]
         except (ClientError, BotoCoreError) as error:
             raise self._explain(error, f"write {key} to") from error
         if kept != body:
-            raise InvalidRunError(f"bucket {self._bucket} answered the write of {key} with success, but reads back other bytes")
+            raise InvalidRunError(f"bucket {self.bucket} answered the write of {key} with success, but reads back other bytes")
         return Original(key=key, version_id=version, written=True)
 
     def read_version(self, key: str, version_id: str) -> bytes:
@@ -92,21 +92,23 @@ class DocumentStore:
             raise self._explain(error, f"read {key}, version {version_id}, from") from error
 
     def _version(self, key: str, version_id: str) -> bytes:
-        return self._s3.get_object(Bucket=self._bucket, Key=key, VersionId=version_id)["Body"].read()
+        return self._s3.get_object(Bucket=self.bucket, Key=key, VersionId=version_id)["Body"].read()
 
     def _latest(self, key: str) -> tuple[bytes | None, str]:
         try:
-            answer = self._s3.get_object(Bucket=self._bucket, Key=key)
+            answer = self._s3.get_object(Bucket=self.bucket, Key=key)
         except self._s3.exceptions.NoSuchKey:
             return None, ""
         return answer["Body"].read(), answer.get("VersionId", "")
 
     def _explain(self, error: ClientError | BotoCoreError, doing: str) -> UnreachableError | InvalidRunError:
-        where = f"bucket {self._bucket} at {self._endpoint}"
+        where = f"bucket {self.bucket} at {self._endpoint}"
         if isinstance(error, SSLError):
             return UnreachableError(
                 f"cannot {doing} {where}: its certificate is not trusted ({error}); the stack's object_store.ca_file must hold its CA"
             )
+        if isinstance(error, FlexibleChecksumError):
+            return InvalidRunError(f"cannot {doing} {where}: its bytes do not fit their checksum; they were altered in the store")
         if isinstance(error, ClientError):
             code = error.response.get("Error", {}).get("Code", "?")
             return InvalidRunError(
