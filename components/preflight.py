@@ -44,6 +44,8 @@ class PreflightArgs:
     """The suite's own image."""
     store: MilvusStore
     """What Milvus will be given."""
+    other_bucket: pulumi.Input[str]
+    """A bucket that Milvus's key must not open: the documents'."""
     wal: str
     """Milvus's write-ahead log, which decides what the store must be able to do."""
     performance: bool
@@ -125,6 +127,7 @@ def _arguments(args: PreflightArgs) -> list[pulumi.Input[str]]:
         "--bucket": store.bucket,
         "--root-path": store.root_path,
         "--credential-dir": _CREDENTIAL,
+        "--other-bucket": args.other_bucket,
         "--wal": args.wal,
         # once this name resolves, what is below the root path is this Milvus's own
         "--milvus-uri": pulumi.Output.format("http://{0}.{1}.svc.cluster.local", SERVICE_NAME, args.namespace),

@@ -16,7 +16,7 @@ _NOT_CHECKED = (
 )
 
 
-def declare(settings: Settings, tenancy: Tenancy, store: ObjectStore, trust: Trust) -> list[Preflight]:
+def declare(settings: Settings, tenancy: Tenancy, store: ObjectStore, documents: ObjectStore, trust: Trust) -> list[Preflight]:
     """Return what Milvus has to wait for: the Job, or nothing and a warning without an image for it."""
     if settings.images.suite is None:
         pulumi.log.warn(_NOT_CHECKED)
@@ -26,6 +26,7 @@ def declare(settings: Settings, tenancy: Tenancy, store: ObjectStore, trust: Tru
         account=tenancy.accounts["suite"],
         image=settings.images.suite,
         store=milvus.data(settings, store, trust),
+        other_bucket=documents.bucket,
         wal=settings.milvus.wal,
         performance=settings.preflight.performance,
     )

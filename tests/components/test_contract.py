@@ -75,7 +75,9 @@ MILVUS = MilvusArgs(
     store=DATA,
     administration=None,
 )
-PREFLIGHT = PreflightArgs(namespace="rag", account="suite", image="s:1", store=DATA, wal="rocksmq", performance=False)
+PREFLIGHT = PreflightArgs(
+    namespace="rag", account="suite", image="s:1", store=DATA, other_bucket="rag-documents", wal="rocksmq", performance=False
+)
 ENGINE = Engine(arguments=("serve",), port=8080, health_path="/health", api_path="/v1")
 SERVER = ModelServerArgs(namespace="rag", namespace_name="rag", account="thing", image="m:1", engine=ENGINE, resources=SMALL, replicas=1)
 LAB = Model(name="m", location="")

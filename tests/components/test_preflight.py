@@ -22,7 +22,9 @@ STORE = MilvusStore(
     ca_config_map="object-store-ca",
     ca_sha256="c" * 64,
 )
-ARGS = PreflightArgs(namespace="rag", account="suite", image="suite:1", store=STORE, wal="rocksmq", performance=False)
+ARGS = PreflightArgs(
+    namespace="rag", account="suite", image="suite:1", store=STORE, other_bucket="rag-documents", wal="rocksmq", performance=False
+)
 
 
 def declared(args: PreflightArgs) -> dict[str, Declared]:

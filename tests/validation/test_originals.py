@@ -32,79 +32,87 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield s3_server.start(stack, root, certificates.make(root))
 
 
-@pytest.fixture
-def s3(server: Server, tmp_path: Path) -> Iterator["S3Client"]:
-    (tmp_path / "ca.crt").write_text(server.ca_pem)
+@pytest.fixture(scope="module")
+def ca_file(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("trust") / "ca.crt"
+    path.write_text(server.ca_pem)
+    return path
+
+
+@pytest.fixture(scope="module")
+def s3(server: Server, ca_file: Path) -> Iterator["S3Client"]:
     client = boto3.client(
         "s3",
         endpoint_url=server.endpoint,
         region_name="us-east-1",
         aws_access_key_id=PROFILE,
         aws_secret_access_key=ADMIN_KEY,
-        verify=str(tmp_path / "ca.crt"),
+        verify=str(ca_file),
     )
     yield client
     client.close()
 
 
-def documents(server: Server, s3: "S3Client", tmp_path: Path, *, versioned: bool = True) -> DocumentStore:
-    """Open a bucket of the test's own."""
-    bucket = f"documents-{os.urandom(4).hex()}"
-    s3.create_bucket(Bucket=bucket)
-    if versioned:
-        s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+@pytest.fixture(scope="module")
+def store(server: Server, s3: "S3Client", ca_file: Path) -> DocumentStore:
+    s3.create_bucket(Bucket="documents")
+    s3.put_bucket_versioning(Bucket="documents", VersioningConfiguration={"Status": "Enabled"})
+    return documents(server, ca_file, "documents")
+
+
+def documents(server: Server, ca_file: Path, bucket: str) -> DocumentStore:
     credential = Credential(access_key=PROFILE, secret_key=ADMIN_KEY)
-    return DocumentStore(endpoint=server.endpoint, region="us-east-1", bucket=bucket, credential=credential, ca_file=tmp_path / "ca.crt")
+    return DocumentStore(endpoint=server.endpoint, region="us-east-1", bucket=bucket, credential=credential, ca_file=ca_file)
+
+
+@pytest.fixture
+def key() -> str:
+    return f"{os.urandom(4).hex()}.md"
 
 
 def cited(store: DocumentStore, kept: Original) -> Citation:
     return citation_of({"object_key": kept.key, "version_id": kept.version_id, "sha256": SHA}, store.bucket)
 
 
-def test_a_citation_leads_to_what_was_read_also_after_the_document_was_replaced(server: Server, s3: "S3Client", tmp_path: Path) -> None:
-    store = documents(server, s3, tmp_path)
-    citation = cited(store, store.store("a.md", BODY, "text/markdown"))
+def test_a_citation_leads_to_what_was_read_also_after_the_document_was_replaced(store: DocumentStore, key: str) -> None:
+    citation = cited(store, store.store(key, BODY, "text/markdown"))
     assert problem(store, citation) == ""
-    newer = store.store("a.md", b"Forklifts go first.", "text/markdown")
+    newer = store.store(key, b"Forklifts go first.", "text/markdown")
     assert newer.version_id != citation.version_id
     assert problem(store, citation) == ""
-    assert store.read_version("a.md", citation.version_id) == BODY
+    assert store.read_version(key, citation.version_id) == BODY
 
 
-def test_the_same_document_keeps_its_version_and_its_citations(server: Server, s3: "S3Client", tmp_path: Path) -> None:
-    store = documents(server, s3, tmp_path)
-    first = store.store("a.md", BODY, "text/markdown")
-    again = store.store("a.md", BODY, "text/markdown")
+def test_the_same_document_keeps_its_version_and_its_citations(store: DocumentStore, key: str) -> None:
+    first = store.store(key, BODY, "text/markdown")
+    again = store.store(key, BODY, "text/markdown")
     assert (first.version_id, first.written, again.written) == (again.version_id, True, False)
 
 
-def test_an_original_that_was_tampered_with_is_red(server: Server, s3: "S3Client", tmp_path: Path) -> None:
-    store = documents(server, s3, tmp_path)
-    citation = cited(store, store.store("a.md", BODY, "text/markdown"))
-    (server.buckets / store.bucket / "a.md").write_bytes(BODY.replace(b"give", b"GIVE"))
+def test_an_original_that_was_tampered_with_is_red(server: Server, store: DocumentStore, key: str) -> None:
+    citation = cited(store, store.store(key, BODY, "text/markdown"))
+    (server.buckets / store.bucket / key).write_bytes(BODY.replace(b"give", b"GIVE"))
     assert "they were altered in the store" in problem(store, citation)
 
 
-def test_an_original_that_was_replaced_together_with_its_checksum_is_red(server: Server, s3: "S3Client", tmp_path: Path) -> None:
-    store = documents(server, s3, tmp_path)
-    citation = cited(store, store.store("a.md", BODY, "text/markdown"))
-    forged = s3.put_object(Bucket=store.bucket, Key="a.md", Body=BODY.replace(b"give", b"GIVE"))["VersionId"]
+def test_an_original_that_was_replaced_together_with_its_checksum_is_red(s3: "S3Client", store: DocumentStore, key: str) -> None:
+    citation = cited(store, store.store(key, BODY, "text/markdown"))
+    forged = s3.put_object(Bucket=store.bucket, Key=key, Body=BODY.replace(b"give", b"GIVE"))["VersionId"]
     assert "they were altered in the store" in problem(store, replace(citation, version_id=forged))
 
 
-def test_a_version_that_was_deleted_is_red(server: Server, s3: "S3Client", tmp_path: Path) -> None:
-    store = documents(server, s3, tmp_path)
-    citation = cited(store, store.store("a.md", BODY, "text/markdown"))
-    s3.delete_object(Bucket=store.bucket, Key="a.md", VersionId=citation.version_id)
+def test_a_version_that_was_deleted_is_red(s3: "S3Client", store: DocumentStore, key: str) -> None:
+    citation = cited(store, store.store(key, BODY, "text/markdown"))
+    s3.delete_object(Bucket=store.bucket, Key=key, VersionId=citation.version_id)
     assert "the store answered NoSuch" in problem(store, citation)
 
 
-def test_a_bucket_without_versions_proves_nothing(server: Server, s3: "S3Client", tmp_path: Path) -> None:
-    store = documents(server, s3, tmp_path, versioned=False)
-    kept = store.store("a.md", BODY, "text/markdown")
+def test_a_bucket_without_versions_proves_nothing(server: Server, s3: "S3Client", ca_file: Path, key: str) -> None:
+    s3.create_bucket(Bucket="plain")
+    store = documents(server, ca_file, "plain")
+    kept = store.store(key, BODY, "text/markdown")
     assert problem(store, cited(store, kept)).startswith("the bucket keeps no versions")
 
 
-def test_a_chunk_that_lost_its_metadata_is_red(server: Server, s3: "S3Client", tmp_path: Path) -> None:
-    store = documents(server, s3, tmp_path)
+def test_a_chunk_that_lost_its_metadata_is_red(store: DocumentStore) -> None:
     assert problem(store, citation_of({}, store.bucket)) == "the chunk does not say where its original is"

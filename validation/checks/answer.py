@@ -42,6 +42,7 @@ class Graded:
         cited = [self.sources[number - 1].chunk for number in numbers if 1 <= number <= len(self.sources)]
         return [chunk for chunk in cited if chunk is not None]
 
+
 def run(bench: Bench, services: Services, chosen: Sequence[Sequence[Chunk]]) -> list[Graded]:
     """Ask every judged question once; a question that fails is a wrong answer, and if all fail the reason ends the run."""
     questions = bench.corpus.questions
