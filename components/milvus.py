@@ -58,14 +58,15 @@ class Milvus(pulumi.ComponentResource):
     """Milvus as a Helm release on its own bucket."""
 
     uri: pulumi.Output[str]
-    """http://host:port inside the cluster."""
+    """http(s)://host:port inside the cluster."""
     database: pulumi.Output[str]
     """Database that is there from the start."""
 
     def __init__(self, name: str, args: MilvusArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("milvus-x10000:index:Milvus", name, None, opts)
         release = self._make_release(name, args)
-        self.uri = pulumi.Output.format("http://{0}.{1}.svc.cluster.local:{2}", SERVICE_NAME, release.namespace, _PORT)
+        scheme = "https" if args.shape.security.proxy_secret is not None else "http"
+        self.uri = pulumi.Output.format("{0}://{1}.{2}.svc.cluster.local:{3}", scheme, SERVICE_NAME, release.namespace, _PORT)
         self.database = pulumi.Output.from_input("default")
         if args.administration is not None:
             self._make_login(name, args.administration, release)

@@ -16,6 +16,7 @@ def build(settings: Settings) -> Endpoints:
     root = milvus.root(settings, frame)
     database = milvus.declare(settings, frame, milvus_store, trust, user=root, after=passed)
     users = milvus_users.declare(settings, frame, root, database)
+    milvus.disruption(settings, frame)
     embedding = models.embedding(settings, frame, trust)
     llm = models.llm(settings, frame, trust)
     reranker = models.reranker(settings, frame, trust)
@@ -24,6 +25,7 @@ def build(settings: Settings) -> Endpoints:
         namespace=frame.namespace,
         milvus_uri=database.uri,
         milvus_database=database.database,
+        milvus_index=settings.milvus.index.index.manifest(),
         milvus_root_secret_name=root.secret_name if root is not None else "",
         milvus_search_secret_name=milvus_users.secret_name(users, "search"),
         milvus_ingest_secret_name=milvus_users.secret_name(users, "ingest"),

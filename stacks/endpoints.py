@@ -1,7 +1,7 @@
 """What a stack exports: the only thing that the gate, or any other user of the stack, knows about it. No secret is among it."""
 
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import pulumi
 
@@ -31,9 +31,11 @@ class Endpoints:
     namespace: pulumi.Output[str]
     """Kubernetes namespace of everything."""
     milvus_uri: pulumi.Output[str]
-    """http://host:port of Milvus inside the cluster."""
+    """http(s)://host:port of Milvus inside the cluster."""
     milvus_database: pulumi.Output[str]
     """Milvus database to use."""
+    milvus_index: dict[str, Any]
+    """Index of the vectors in Milvus's own words: `index_type`, `metric_type`, `params`, `search_params`."""
     milvus_root_secret_name: pulumi.Output[str] | str
     """Secret with `username` and `password` of Milvus's first user, "" when Milvus asks nobody who they are."""
     milvus_search_secret_name: pulumi.Output[str] | str

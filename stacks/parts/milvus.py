@@ -7,11 +7,12 @@ import pulumi
 
 from components.milvus import Administration, Chart, Milvus, MilvusArgs
 from components.milvus_access.root import MilvusRoot, MilvusRootArgs
-from components.milvus_values import MilvusShape, MilvusStore
+from components.milvus_disruption import MilvusDisruption, MilvusDisruptionArgs
+from components.milvus_values.shape import MilvusStore, Standalone
 from components.object_store import ObjectStore
-from components.quantities import Resources
 from components.tenancy import Tenancy
 from components.trust import Trust
+from stacks.parts import milvus_shape
 from stacks.settings import Settings
 
 
@@ -36,7 +37,7 @@ def declare(
     args = MilvusArgs(
         namespace=tenancy.namespace,
         chart=chart(settings),
-        shape=_shape(settings, tenancy, user),
+        shape=milvus_shape.of(settings, tenancy.accounts["milvus"], user),
         store=data(settings, store, trust),
         administration=_administration(settings, user),
     )
@@ -46,7 +47,7 @@ def declare(
 def _administration(settings: Settings, user: MilvusRoot | None) -> Administration | None:
     if user is None:
         return None
-    return Administration(uri=settings.milvus.administration_uri, ca_pem="", password=user.password)
+    return Administration(uri=settings.milvus.administration_uri, ca_pem=settings.milvus.tls.ca_pem, password=user.password)
 
 
 def chart(settings: Settings) -> Chart:
@@ -55,19 +56,18 @@ def chart(settings: Settings) -> Chart:
     return Chart(name=chosen.chart, version=chosen.resolved_chart_version(), repository=chosen.resolved_chart_repository())
 
 
-def _shape(settings: Settings, tenancy: Tenancy, user: MilvusRoot | None) -> MilvusShape:
-    chosen = settings.milvus
-    return MilvusShape(
-        image=settings.images.milvus,
-        mode=chosen.mode,
-        wal=chosen.wal,
-        etcd=chosen.etcd,
-        resources=Resources(cpu_cores=chosen.cpu_cores, memory_gib=chosen.memory_gib),
-        storage_gib=chosen.storage_gib,
-        storage_class=chosen.storage_class,
-        service_account=tenancy.accounts["milvus"],
-        root_secret_name=user.secret_name if user is not None else None,
-    )
+def replicated(settings: Settings) -> tuple[str, ...]:
+    """Components with more than one pod."""
+    size = milvus_shape.size(settings.milvus)
+    if isinstance(size, Standalone):
+        return ()
+    return tuple(name for name, each in size.workloads.items() if each.replicas > 1)
+
+
+def disruption(settings: Settings, tenancy: Tenancy) -> MilvusDisruption | None:
+    """What a node's maintenance may take away, where there is more than one of anything."""
+    names = replicated(settings)
+    return MilvusDisruption("milvus-disruption", MilvusDisruptionArgs(namespace=tenancy.namespace, components=names)) if names else None
 
 
 def data(settings: Settings, store: ObjectStore, trust: Trust) -> MilvusStore:

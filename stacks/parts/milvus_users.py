@@ -22,7 +22,7 @@ def declare(settings: Settings, tenancy: Tenancy, root: MilvusRoot | None, milvu
         namespace_uid=tenancy.uid,
         root_secret=root.secret_name,
         uri=chosen if chosen is not None else through_cluster(settings.namespace),
-        ca_pem="",
+        ca_pem=settings.milvus.tls.ca_pem,
     )
     args = MilvusUsersArgs(
         server=server,

@@ -6,12 +6,15 @@ import pulumi
 
 from components import flows, preflight
 from components.flows import Endpoint, Flow, Layout, Namespaces, Outside
+from components.milvus_values.shape import Standalone, Workload
 from components.quantities import Resources
 from components.quota import Consumer, excess
 from components.tenancy import Tenancy, TenancyArgs
-from stacks.parts import models
+from stacks.parts import milvus_shape, models
 from stacks.problems import SettingsError
 from stacks.settings import PROJECT, Settings
+
+_PULSAR_PORTS = (6650, 8080)
 
 
 def declare(settings: Settings) -> Tenancy:
@@ -25,12 +28,18 @@ def declare(settings: Settings) -> Tenancy:
         "tenancy",
         TenancyArgs(
             namespace=settings.namespace,
-            pod_security="restricted" if settings.milvus.etcd == "embedded" else "baseline",
+            pod_security="restricted" if _fits_restricted(settings) else "baseline",
             flows=found,
             accounts=("milvus", *services(settings), *(("suite",) if settings.images.suite is not None else ())),
             quota=settings.quota.quota if settings.quota is not None else None,
         ),
     )
+
+
+def _fits_restricted(settings: Settings) -> bool:
+    """The chart's own etcd, Pulsar and console run as it likes; the pods of Milvus as we say."""
+    chosen = settings.milvus
+    return chosen.etcd != "bundled" and not chosen.attu and (chosen.wal != "pulsar" or chosen.pulsar is not None)
 
 
 def layout(settings: Settings) -> Layout:
@@ -40,8 +49,10 @@ def layout(settings: Settings) -> Layout:
     if network.dns_addresses:
         dns = (*dns, Outside(host="name server of the node", cidrs=network.dns_addresses))
     return Layout(
-        cluster=False,
+        cluster=settings.milvus.mode == "cluster",
         etcd=settings.milvus.etcd == "bundled",
+        attu=settings.milvus.attu,
+        brokers={"pulsarv3": _PULSAR_PORTS} if settings.milvus.wal == "pulsar" and settings.milvus.pulsar is None else {},
         services=services(settings),
         endpoints=tuple(endpoints(settings)),
         addresses=network.addresses,
@@ -59,7 +70,22 @@ def endpoints(settings: Settings) -> list[Endpoint]:
     """Everything outside that parts of the namespace use."""
     why = "Milvus keeps its data there, and the gate the original documents"
     users = ("milvus", "suite", *models.from_bucket(settings))
-    return [Endpoint(name="store", url=settings.object_store.endpoint, users=users, why=why), *models.outside(settings)]
+    store = Endpoint(name="store", url=settings.object_store.endpoint, users=users, why=why)
+    return [store, *_leaned_on(settings), *models.outside(settings)]
+
+
+def _leaned_on(settings: Settings) -> list[Endpoint]:
+    """Brokers and metadata of one's own."""
+    chosen = settings.milvus
+    pulsar = [chosen.pulsar] if chosen.pulsar is not None else []
+    hosts = {"pulsar": pulsar, "kafka": chosen.kafka, "etcd": chosen.etcd_cluster.endpoints}
+    why = "Milvus keeps its log or its metadata there"
+    found = []
+    for name, members in hosts.items():
+        names = [name, *(f"{name}-{number}" for number in range(2, len(members) + 1))]
+        for each, member in zip(names, members, strict=False):
+            found.append(Endpoint(name=f"external-{each}", url=f"tcp://{member}", users=("milvus",), why=why))
+    return found
 
 
 def warnings(found: tuple[Flow, ...]) -> list[str]:
@@ -76,9 +102,8 @@ def warnings(found: tuple[Flow, ...]) -> list[str]:
 
 def consumers(settings: Settings) -> list[Consumer]:
     """Everything that takes something from the quota, at its most."""
-    milvus = settings.milvus
     return [
-        Consumer(name="milvus", replicas=1, surge=0, resources=Resources(cpu_cores=milvus.cpu_cores, memory_gib=milvus.memory_gib)),
+        *_of_milvus(settings),
         *(
             Consumer(
                 name=name,
@@ -91,6 +116,29 @@ def consumers(settings: Settings) -> list[Consumer]:
         ),
         *([_preflight(settings)] if settings.images.suite is not None else []),
     ]
+
+
+def _of_milvus(settings: Settings) -> list[Consumer]:
+    """Every process of it, at its most."""
+    size = milvus_shape.size(settings.milvus)
+    workloads = {"milvus": size.process} if isinstance(size, Standalone) else size.workloads
+    found = [_consumer(name, each, surge=0 if isinstance(size, Standalone) else None) for name, each in workloads.items()]
+    etcd = settings.milvus.etcd_cluster
+    if settings.milvus.etcd == "bundled":
+        resources = Resources(cpu_cores=etcd.cpu_cores, memory_gib=etcd.memory_gib)
+        found.append(Consumer(name="etcd", replicas=etcd.replicas, surge=0, resources=resources))
+    return found
+
+
+def _consumer(name: str, workload: Workload, surge: int | None) -> Consumer:
+    scaling, disk = workload.autoscaling, workload.ephemeral_storage_gib
+    return Consumer(
+        name=name,
+        replicas=scaling.most_replicas if scaling is not None else workload.replicas,
+        surge=surge,
+        resources=workload.resources,
+        ephemeral_storage_gib=disk if disk is not None else 0,
+    )
 
 
 def _preflight(settings: Settings) -> Consumer:

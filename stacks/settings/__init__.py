@@ -17,6 +17,7 @@ from stacks.settings.access import AccessSettings
 from stacks.settings.group import Group
 from stacks.settings.images import ImageSettings
 from stacks.settings.milvus import MilvusSettings
+from stacks.settings.milvus import images as milvus_images
 from stacks.settings.models import needs
 from stacks.settings.models.embedding import EmbeddingSettings, RerankerSettings
 from stacks.settings.models.llm import LlmSettings
@@ -102,6 +103,12 @@ class Settings(Group):
                 "access.tenants would be names and nothing else: a Milvus that asks nobody who they are shows everybody everything. "
                 f"Cure: pulumi config set --path {PROJECT}:milvus.authentication true"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _milvus_can_run(self) -> "Settings":
+        if found := milvus_images.problems(self.milvus, self.images):
+            raise ValueError("; ".join(found))
         return self
 
     @model_validator(mode="after")

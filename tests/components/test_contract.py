@@ -17,8 +17,10 @@ from components.llm import Llm, LlmArgs
 from components.milvus import Chart, Milvus, MilvusArgs
 from components.milvus_access.root import MilvusRoot, MilvusRootArgs
 from components.milvus_access.server import Server
+from components.milvus_disruption import MilvusDisruption, MilvusDisruptionArgs
 from components.milvus_users import MilvusUsers, MilvusUsersArgs
 from components.milvus_values import MilvusShape, MilvusStore
+from components.milvus_values.shape import Etcd, Security, Standalone, Tuning, Workload, WriteAheadLog
 from components.model_server import ModelServer, ModelServerArgs
 from components.object_store import ObjectStore
 from components.preflight import Preflight, PreflightArgs
@@ -57,16 +59,17 @@ DATA = MilvusStore(
     ca_config_map="",
     ca_sha256="",
 )
+PROCESS = Workload(replicas=1, resources=SMALL, node_selector={}, tolerations=())
 SHAPE = MilvusShape(
     image="milvus:1.0",
-    mode="standalone",
-    wal="rocksmq",
-    etcd="embedded",
-    resources=SMALL,
-    storage_gib=5,
-    storage_class=None,
+    size=Standalone(process=PROCESS, storage_gib=5, storage_class=None),
+    wal=WriteAheadLog(kind="rocksmq"),
+    etcd=Etcd(kind="embedded"),
+    security=Security(),
+    tuning=Tuning(),
+    service_monitor=False,
+    attu_image=None,
     service_account="milvus",
-    root_secret_name=None,
 )
 MILVUS = MilvusArgs(
     namespace="rag",
@@ -100,6 +103,7 @@ COMPONENTS: dict[str, Callable[[], pulumi.ComponentResource]] = {
     "Trust": lambda: Trust("thing", TrustArgs(namespace="rag", ca_pem="PEM")),
     "ObjectStore": lambda: ObjectStore("thing", OBJECT_STORE),
     "MilvusRoot": lambda: MilvusRoot("thing", MilvusRootArgs(namespace="rag", generation=1)),
+    "MilvusDisruption": lambda: MilvusDisruption("thing", MilvusDisruptionArgs(namespace="rag", components=("proxy", "querynode"))),
     "Milvus": lambda: Milvus("thing", MILVUS),
     "MilvusUsers": lambda: MilvusUsers("thing", milvus_users()),
     "Preflight": lambda: Preflight("thing", PREFLIGHT),

@@ -10,11 +10,12 @@ import yaml
 
 from components.milvus import Milvus
 from components.milvus_values import CA_ANNOTATION, CREDENTIAL_ANNOTATION, MilvusShape, values
+from components.milvus_values.shape import Etcd, WriteAheadLog
 from tests.components.test_contract import DATA, MILVUS, SHAPE
 from tests.deploy import deploy, resolved
 
 OFFICIAL_KEYS = dict(line.split(": ") for line in Path(__file__).with_name("milvus-chart-5.0.19.keys").read_text().splitlines())
-BUNDLED = replace(SHAPE, etcd="bundled", wal="woodpecker", storage_class="fast")
+BUNDLED = replace(SHAPE, etcd=Etcd(kind="bundled", storage_class="fast"), wal=WriteAheadLog(kind="woodpecker"))
 PRIVATE = replace(DATA, ca_config_map="object-store-ca", ca_sha256="f00d")
 
 

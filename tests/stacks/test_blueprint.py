@@ -191,6 +191,13 @@ def test_the_outputs_are_what_the_gate_is_promised(private: bool, ca_file: Path)
         "namespace": "rag",
         "milvus_uri": "http://milvus.rag.svc.cluster.local:19530",
         "milvus_database": "default",
+        "milvus_index": {
+            "profile": "hnsw",
+            "index_type": "HNSW",
+            "metric_type": "COSINE",
+            "params": {"M": 48, "efConstruction": 600},
+            "search_params": {"ef": 256},
+        },
         "milvus_root_secret_name": "",
         "milvus_search_secret_name": "",
         "milvus_ingest_secret_name": "",

@@ -18,7 +18,7 @@ from stacks.settings import Settings, load, parse
 
 DIGEST = "sha256:" + "ab" * 32
 GOOD: dict[str, Any] = {
-    "images": {"milvus": f"lab.local/milvus:2.3.5@{DIGEST}", "embedding": "lab.local/models:1.0", "llm": "lab.local/models:1.0"},
+    "images": {"milvus": f"lab.local/milvus:2.6.15@{DIGEST}", "embedding": "lab.local/models:1.0", "llm": "lab.local/models:1.0"},
     "object_store": {"endpoint": "https://10.0.0.5:9000", "iam_endpoint": "https://10.0.0.5:9001", "admin_profile": "admin"},
 }
 
@@ -80,9 +80,9 @@ WRONG: list[tuple[str, Any, str]] = [
     ("object_store.on_destroy", "keep", "should be 'retain' or 'delete'"),
     ("object_store.credential_generation", 0, "greater than or equal to 1"),
     ("object_store.revoked_generation", -1, "greater than or equal to 0"),
-    ("milvus.mode", "huge", "should be 'standalone'"),
-    ("milvus.wal", "kafkaesque", "should be 'woodpecker' or 'rocksmq'"),
-    ("milvus.etcd", "none", "should be 'bundled' or 'embedded'"),
+    ("milvus.mode", "huge", "should be 'standalone' or 'cluster'"),
+    ("milvus.wal", "kafkaesque", "should be 'woodpecker', 'rocksmq', 'pulsar' or 'kafka'"),
+    ("milvus.etcd", "none", "should be 'bundled', 'embedded' or 'external'"),
     ("milvus.root_path", "/milvus", "without a slash at either end"),
     ("milvus.root_path", "off", "turns it into something else"),
     ("milvus.cpu_cores", 0, "greater than 0"),

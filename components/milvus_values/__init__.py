@@ -1,0 +1,91 @@
+"""From sizes and names to the values of the Milvus chart. Pure: one builder for the official chart and for the lab's.
+
+Refuses to carry a key: the chart would write it in clear text into a ConfigMap, and Helm into its record of the release. Milvus
+reads MINIO_ACCESS_KEY_ID and MINIO_SECRET_ACCESS_KEY from its environment with a higher priority than its files, so the values
+only name the Secret. Strings that come from outputs stay leaves of the values; nothing here looks into them.
+"""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+import pulumi
+
+from components import pod_security
+from components.milvus_values import configuration, images, services, workloads
+from components.milvus_values.shape import Cluster, MilvusShape, MilvusStore, Security
+from components.trust import CA_KEY
+
+__all__ = ["CA_ANNOTATION", "CREDENTIAL_ANNOTATION", "SERVICE_NAME", "MilvusShape", "MilvusStore", "values"]
+
+SERVICE_NAME = "milvus"
+CREDENTIAL_ANNOTATION = "milvus-x10000/credential-generation"
+CA_ANNOTATION = "milvus-x10000/ca-sha256"
+_HTTPS_PORT = 443
+_READY_AFTER_S = 5
+_READY_EVERY_S = 5
+
+
+def values(shape: MilvusShape, store: MilvusStore) -> dict[str, Any]:
+    """Chart values."""
+    return {
+        "fullnameOverride": SERVICE_NAME,
+        "image": {"all": {**images.split(shape.image), "pullPolicy": "IfNotPresent"}},
+        **workloads.of(shape, store),
+        "annotations": _annotations(store),
+        "serviceAccount": {"create": False, "name": shape.service_account},
+        "securityContext": pod_security.pod(),
+        "containerSecurityContext": pod_security.container(),
+        **_mounts(shape, store),
+        "readinessProbe": {"initialDelaySeconds": _READY_AFTER_S, "periodSeconds": _READY_EVERY_S},
+        "externalS3": _external_s3(store),
+        "extraConfigFiles": {"user.yaml": configuration.text(shape, store)},
+        **services.of(shape),
+    }
+
+
+def _annotations(store: MilvusStore) -> dict[str, pulumi.Input[str]]:
+    """Never a hash of a secret: it would let a guess be checked."""
+    generation: dict[str, pulumi.Input[str]] = {CREDENTIAL_ANNOTATION: store.credential_generation}
+    return {**generation, CA_ANNOTATION: store.ca_sha256} if store.ca_sha256 else generation
+
+
+def _mounts(shape: MilvusShape, store: MilvusStore) -> dict[str, Any]:
+    """Writable places on a read-only root, and the CA where both halves of Milvus look: its C++ half reads nothing but this file."""
+    places = {"milvus-run": "/run/milvus", "milvus-tmp": "/tmp"}  # noqa: S108  a path in the container
+    if isinstance(shape.size, Cluster):
+        places["milvus-local"] = configuration.LOCAL_DIRECTORY
+    volumes: list[dict[str, Any]] = [{"name": name, "emptyDir": {}} for name in places]
+    mounts: list[dict[str, Any]] = [{"name": name, "mountPath": path} for name, path in places.items()]
+    if store.ca_sha256:
+        volumes.append({"name": "object-store-ca", "configMap": {"name": store.ca_config_map}})
+        mounts.append({"name": "object-store-ca", "mountPath": configuration.CA_BUNDLE, "subPath": CA_KEY, "readOnly": True})
+    for name, secret, folder in _certificates(shape.security):
+        volumes.append({"name": name, "secret": {"secretName": secret}})
+        mounts.append({"name": name, "mountPath": folder, "readOnly": True})
+    return {"volumes": volumes, "volumeMounts": mounts}
+
+
+def _certificates(security: Security) -> list[tuple[str, str, str]]:
+    wanted = (
+        ("proxy-certificate", security.proxy_secret, configuration.PROXY_CERTIFICATE),
+        ("internal-certificate", security.internal_secret, configuration.INTERNAL_CERTIFICATE),
+    )
+    return [(name, secret, folder) for name, secret, folder in wanted if secret is not None]
+
+
+def _external_s3(store: MilvusStore) -> dict[str, Any]:
+    url = urlsplit(store.endpoint)
+    return {
+        "enabled": True,
+        "host": url.hostname,
+        "port": str(url.port if url.port is not None else _HTTPS_PORT),
+        "useSSL": True,
+        "accessKey": "",
+        "secretKey": "",
+        "bucketName": store.bucket,
+        "rootPath": store.root_path,
+        "region": store.region,
+        "cloudProvider": "aws",
+        "useIAM": False,
+        "useVirtualHost": False,
+    }

@@ -1,0 +1,178 @@
+"""What is to be installed, as plain data: the store, the sizes, where the log and the metadata are, what is protected and how."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import pulumi
+
+from components.gpu import Toleration
+from components.quantities import Resources
+
+Mode = Literal["standalone", "cluster"]
+Log = Literal["woodpecker", "rocksmq", "pulsar", "kafka"]
+Metadata = Literal["bundled", "embedded", "external"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MilvusStore:
+    """Where Milvus keeps its data."""
+
+    endpoint: str
+    """https://host[:port]."""
+    region: str
+    bucket: pulumi.Input[str]
+    root_path: pulumi.Input[str]
+    """Prefix of every object of this installation."""
+    secret_name: pulumi.Input[str]
+    """Secret with `access_key` and `secret_key`."""
+    credential_generation: pulumi.Input[str]
+    """Restarts the pods when the key changes."""
+    ca_config_map: pulumi.Input[str]
+    """ConfigMap with the private CA; used only if there is a `ca_sha256`."""
+    ca_sha256: str
+    """Fingerprint of the private CA, "" for none; restarts the pods when the CA changes, since a file mounted by subPath never does."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Autoscaling:
+    """How far a component may grow, and when."""
+
+    most_replicas: int
+    cpu_percent: int
+    """Of the cores requested."""
+    memory_percent: int | None
+    """Of the memory requested; the chart knows it for query nodes only."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workload:
+    """One component of a cluster, or the standalone process."""
+
+    replicas: int
+    resources: Resources
+    ephemeral_storage_gib: float | None = None
+    """On the node's own disk: indexes on disk, mapped files, caches. None for no reservation."""
+    node_selector: Mapping[str, str]
+    tolerations: tuple[Toleration, ...]
+    autoscaling: Autoscaling | None = None
+    gpus: int = 0
+    runtime_class: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standalone:
+    """One process."""
+
+    process: Workload
+    storage_gib: float
+    """Volume for the local write-ahead log, the embedded etcd and the cache of indexes."""
+    storage_class: str | None
+    """None for the cluster's default."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cluster:
+    """Five components; a second coordinator stands by."""
+
+    proxy: Workload
+    mix_coordinator: Workload
+    active_standby: bool
+    query_node: Workload
+    data_node: Workload
+    streaming_node: Workload
+    spread_over: tuple[str, ...]
+    """Node labels over which the replicas of each component are spread."""
+    spread_strictly: bool
+    """Rather leave a pod pending than put two on one node."""
+
+    @property
+    def workloads(self) -> dict[str, Workload]:
+        """Each component by its label `component`."""
+        return {
+            "proxy": self.proxy,
+            "mixcoord": self.mix_coordinator,
+            "querynode": self.query_node,
+            "datanode": self.data_node,
+            "streamingnode": self.streaming_node,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class WriteAheadLog:
+    """Where writes are acknowledged."""
+
+    kind: Log
+    condition_write: Literal["auto", "enable", "disable"] = "auto"
+    """Woodpecker: whether its fence is a conditional PUT of the store or a lock in etcd."""
+    pulsar: str | None = None
+    """host:port of a Pulsar of one's own; None for the chart's."""
+    pulsar_image: str | None = None
+    """Image of the chart's Pulsar; None for the chart's own choice."""
+    kafka: tuple[str, ...] = ()
+    """host:port of each broker."""
+    kafka_tls: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Etcd:
+    """Where metadata are."""
+
+    kind: Metadata
+    endpoints: tuple[str, ...] = ()
+    """host:port of each member of an external one."""
+    replicas: int = 3
+    resources: Resources | None = None
+    storage_gib: float | None = None
+    storage_class: str | None = None
+    image: str | None = None
+    """None for the chart's own choice."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Security:
+    """Who is let in, and by which certificates."""
+
+    root_secret_name: pulumi.Input[str] | None = None
+    """Secret with the `password` of root, for a Milvus that asks who is there; None for one that does not."""
+    proxy_secret: str | None = None
+    """Secret with `tls.crt`, `tls.key` and `ca.crt` of the proxy; None for plain text."""
+    client_certificates: bool = False
+    """Clients must show a certificate of that `ca.crt`."""
+    internal_secret: str | None = None
+    """The same for the components among themselves."""
+    internal_name: str = ""
+    """Name in the components' certificate."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tuning:
+    """What differs from Milvus's own choice; None leaves that."""
+
+    disk_index: bool = False
+    """Indexes on the node's disk may be built and searched."""
+    mmap: bool = False
+    tiered_storage: bool = False
+    request_timeout_ms: int | None = None
+    """Of one request to the store."""
+    thread_coefficients: tuple[int, int, int] | None = None
+    """Threads for reading and writing the store, per core: high, middle and low priority."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MilvusShape:
+    """What runs, and how big."""
+
+    image: str
+    """Reference with a tag, a digest or both."""
+    size: Standalone | Cluster
+    wal: WriteAheadLog
+    etcd: Etcd
+    security: Security
+    tuning: Tuning
+    service_monitor: bool
+    """A ServiceMonitor for Prometheus's operator; needs its CRD."""
+    attu_image: str | None
+    """Milvus's console; None for none."""
+    service_account: pulumi.Input[str]
+    """Account without a token that the pods run under."""

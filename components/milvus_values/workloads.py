@@ -1,0 +1,123 @@
+"""Processes of Milvus as the chart wants them: one, or five components with replicas, resources, places and autoscaling."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from components.milvus_values.shape import Cluster, MilvusShape, MilvusStore, Standalone, Workload
+from components.quantities import gib
+
+DATA_DIRECTORY = "/var/lib/milvus"
+_SELECTOR = {"app.kubernetes.io/name": "milvus", "app.kubernetes.io/instance": "milvus"}
+_ROOT_PASSWORD = "COMMON_SECURITY_DEFAULTROOTPASSWORD"  # noqa: S105  the name of a variable
+_AUTOSCALED = -1
+"""The chart leaves `replicas` out for it, so that the autoscaler is not overruled by the next `pulumi up`."""
+
+
+def of(shape: MilvusShape, store: MilvusStore) -> dict[str, Any]:
+    """Values of the processes."""
+    if isinstance(shape.size, Standalone):
+        return {"cluster": {"enabled": False}, "standalone": _standalone(shape, shape.size, store)}
+    return {"cluster": {"enabled": True}, **_cluster(shape, shape.size, store)}
+
+
+def _standalone(shape: MilvusShape, size: Standalone, store: MilvusStore) -> dict[str, Any]:
+    claim: dict[str, Any] = {"size": gib(size.storage_gib), "accessModes": "ReadWriteOnce"}
+    if size.storage_class is not None:
+        claim["storageClass"] = size.storage_class
+    alone = [{"name": "DEPLOY_MODE", "value": "STANDALONE"}] if shape.etcd.kind == "embedded" else []  # else that etcd refuses to start
+    return {
+        "messageQueue": shape.wal.kind,
+        "resources": _resources(size.process),
+        "extraEnv": [*_credential(store), *_password(shape), *alone],
+        **_place(size.process),
+        **({"disk": {"enabled": True, "size": {"enabled": True}}} if size.process.ephemeral_storage_gib is not None else {}),
+        "persistence": {"enabled": True, "mountPath": DATA_DIRECTORY, "persistentVolumeClaim": claim},
+    }
+
+
+def _cluster(shape: MilvusShape, size: Cluster, store: MilvusStore) -> dict[str, Any]:
+    keys = _credential(store)
+    return {
+        "topologySpreadConstraints": _spread(size.spread_over, strictly=size.spread_strictly),
+        "proxy": _component(size.proxy, keys),
+        "mixCoordinator": {
+            **_component(size.mix_coordinator, [*keys, *_password(shape)]),
+            "activeStandby": {"enabled": size.active_standby},
+        },
+        "queryNode": {**_component(size.query_node, keys), "disk": _disk(size.query_node, needed=shape.tuning.disk_index)},
+        "dataNode": _component(size.data_node, keys),
+        "streamingNode": _component(size.streaming_node, keys),
+        "indexNode": {"enabled": False},
+    }
+
+
+def _component(workload: Workload, environment: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    runtime = {"runtimeClassName": workload.runtime_class} if workload.runtime_class is not None else {}
+    return {
+        **_replicas(workload),
+        "resources": _resources(workload),
+        "extraEnv": list(environment),
+        **_place(workload),
+        **runtime,
+    }
+
+
+def _replicas(workload: Workload) -> dict[str, Any]:
+    scaling = workload.autoscaling
+    if scaling is None:
+        return {"replicas": workload.replicas}
+    memory = {"memoryUtilization": scaling.memory_percent} if scaling.memory_percent is not None else {}
+    limits = {"minReplicas": workload.replicas, "maxReplicas": scaling.most_replicas}
+    return {"replicas": _AUTOSCALED, "hpa": {"enabled": True, **limits, "cpuUtilization": scaling.cpu_percent, **memory}}
+
+
+def _resources(workload: Workload) -> dict[str, Any]:
+    """GPUs and the node's disk are requested and limited alike: neither is lent."""
+    manifest = workload.resources.manifest()
+    both: dict[str, str] = {}
+    if workload.ephemeral_storage_gib is not None:
+        both["ephemeral-storage"] = gib(workload.ephemeral_storage_gib)
+    if workload.gpus:
+        both["nvidia.com/gpu"] = str(workload.gpus)
+    return {group: {**amounts, **both} for group, amounts in manifest.items()}
+
+
+def _place(workload: Workload) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if workload.node_selector:
+        found["nodeSelector"] = dict(workload.node_selector)
+    if workload.tolerations:
+        found["tolerations"] = [each.manifest() for each in workload.tolerations]
+    return found
+
+
+def _disk(workload: Workload, *, needed: bool) -> dict[str, Any]:
+    """Milvus is told how much of the disk is its own, since it would count the whole disk of the node."""
+    sized = workload.ephemeral_storage_gib is not None
+    return {"enabled": needed or sized, "size": {"enabled": sized}}
+
+
+def _spread(labels: Sequence[str], *, strictly: bool) -> list[dict[str, Any]]:
+    """One constraint for all components: `matchLabelKeys` (Kubernetes 1.27) makes each of them count its own pods only."""
+    return [
+        {
+            "maxSkew": 1,
+            "topologyKey": label,
+            "whenUnsatisfiable": "DoNotSchedule" if strictly else "ScheduleAnyway",
+            "labelSelector": {"matchLabels": _SELECTOR},
+            "matchLabelKeys": ["component", "pod-template-hash"],
+        }
+        for label in labels
+    ]
+
+
+def _credential(store: MilvusStore) -> list[dict[str, Any]]:
+    """Keys by reference only: the chart would write them in clear text into a ConfigMap."""
+    keys = {"MINIO_ACCESS_KEY_ID": "access_key", "MINIO_SECRET_ACCESS_KEY": "secret_key"}
+    return [{"name": name, "valueFrom": {"secretKeyRef": {"name": store.secret_name, "key": key}}} for name, key in keys.items()]
+
+
+def _password(shape: MilvusShape) -> list[dict[str, Any]]:
+    """For the process that makes the first user; Milvus before 2.5 does not know it, see `components.milvus_access`."""
+    secret = shape.security.root_secret_name
+    return [] if secret is None else [{"name": _ROOT_PASSWORD, "valueFrom": {"secretKeyRef": {"name": secret, "key": "password"}}}]

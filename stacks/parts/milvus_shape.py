@@ -1,0 +1,123 @@
+"""From the settings of Milvus to the shape that its component wants. Pure."""
+
+import pulumi
+
+from components.gpu import Toleration
+from components.milvus_access.root import MilvusRoot
+from components.milvus_values.shape import Autoscaling, Cluster, Etcd, MilvusShape, Security, Standalone, Tuning, Workload, WriteAheadLog
+from components.quantities import Resources
+from stacks.settings import Settings
+from stacks.settings.milvus import MilvusSettings
+from stacks.settings.milvus.sizes import ComponentSettings, QueryNodeSettings, ScalingSettings, TolerationSettings
+
+
+def of(settings: Settings, account: pulumi.Input[str], user: MilvusRoot | None) -> MilvusShape:
+    """Everything."""
+    chosen = settings.milvus
+    return MilvusShape(
+        image=settings.images.milvus,
+        size=size(chosen),
+        wal=_log(settings),
+        etcd=_etcd(settings),
+        security=_security(chosen, user),
+        tuning=_tuning(chosen),
+        service_monitor=chosen.service_monitor,
+        attu_image=settings.images.attu if chosen.attu else None,
+        service_account=account,
+    )
+
+
+def size(chosen: MilvusSettings) -> Standalone | Cluster:
+    """One process, or five components."""
+    if chosen.mode == "standalone":
+        process = Workload(
+            replicas=1,
+            resources=Resources(cpu_cores=chosen.cpu_cores, memory_gib=chosen.memory_gib),
+            ephemeral_storage_gib=chosen.ephemeral_storage_gib,
+            node_selector=chosen.node_selector,
+            tolerations=_tolerations(chosen.tolerations),
+        )
+        return Standalone(process=process, storage_gib=chosen.storage_gib, storage_class=chosen.storage_class)
+    return Cluster(
+        proxy=_workload(chosen, chosen.proxy),
+        mix_coordinator=_workload(chosen, chosen.mix_coordinator),
+        active_standby=chosen.mix_coordinator.active_standby,
+        query_node=_workload(chosen, chosen.query_node),
+        data_node=_workload(chosen, chosen.data_node),
+        streaming_node=_workload(chosen, chosen.streaming_node),
+        spread_over=chosen.spread_over,
+        spread_strictly=chosen.spread_strictly,
+    )
+
+
+def _workload(chosen: MilvusSettings, component: ComponentSettings) -> Workload:
+    """With the place of all where it has none of its own."""
+    gpu = component if isinstance(component, QueryNodeSettings) else QueryNodeSettings()
+    return Workload(
+        replicas=component.replicas,
+        resources=Resources(cpu_cores=component.cpu_cores, memory_gib=component.memory_gib),
+        ephemeral_storage_gib=component.ephemeral_storage_gib,
+        node_selector=component.node_selector or chosen.node_selector,
+        tolerations=_tolerations(component.tolerations or chosen.tolerations),
+        autoscaling=_autoscaling(component),
+        gpus=gpu.gpus,
+        runtime_class=gpu.runtime_class,
+    )
+
+
+def _autoscaling(component: ComponentSettings) -> Autoscaling | None:
+    scaling = component.autoscaling if isinstance(component, ScalingSettings) else None
+    if scaling is None:
+        return None
+    return Autoscaling(most_replicas=scaling.most_replicas, cpu_percent=scaling.cpu_percent, memory_percent=scaling.memory_percent)
+
+
+def _tolerations(given: tuple[TolerationSettings, ...]) -> tuple[Toleration, ...]:
+    return tuple(Toleration(key=each.key, value=each.value, effect=each.effect) for each in given)
+
+
+def _log(settings: Settings) -> WriteAheadLog:
+    chosen = settings.milvus
+    return WriteAheadLog(
+        kind=chosen.wal,
+        condition_write=chosen.condition_write,
+        pulsar=chosen.pulsar,
+        pulsar_image=settings.images.pulsar,
+        kafka=chosen.kafka,
+        kafka_tls=chosen.kafka_tls,
+    )
+
+
+def _etcd(settings: Settings) -> Etcd:
+    chosen = settings.milvus.etcd_cluster
+    return Etcd(
+        kind=settings.milvus.etcd,
+        endpoints=chosen.endpoints,
+        replicas=chosen.replicas,
+        resources=Resources(cpu_cores=chosen.cpu_cores, memory_gib=chosen.memory_gib),
+        storage_gib=chosen.storage_gib,
+        storage_class=chosen.storage_class,
+        image=settings.images.etcd,
+    )
+
+
+def _security(chosen: MilvusSettings, user: MilvusRoot | None) -> Security:
+    tls = chosen.tls
+    return Security(
+        root_secret_name=user.secret_name if user is not None else None,
+        proxy_secret=tls.proxy_secret,
+        client_certificates=tls.client_certificates,
+        internal_secret=tls.internal_secret,
+        internal_name=tls.internal_name if tls.internal_name is not None else "",
+    )
+
+
+def _tuning(chosen: MilvusSettings) -> Tuning:
+    threads = chosen.threads
+    return Tuning(
+        disk_index=chosen.index.profile == "diskann",
+        mmap=chosen.mmap,
+        tiered_storage=chosen.tiered_storage,
+        request_timeout_ms=chosen.request_timeout_ms,
+        thread_coefficients=(threads.high, threads.middle, threads.low) if threads is not None else None,
+    )

@@ -1,0 +1,172 @@
+"""Milvus: chart, shape and sizes."""
+
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import Field, model_validator
+
+from components.versions import MILVUS_CHART, MILVUS_CHART_REPOSITORY, MILVUS_CHART_VERSION
+from stacks.names import AdministrationUri, RootPath, YamlText
+from stacks.settings.group import Group
+from stacks.settings.milvus import refusals
+from stacks.settings.milvus.index import IndexSettings
+from stacks.settings.milvus.sizes import ComponentSettings, CoordinatorSettings, QueryNodeSettings, ScalingSettings, TolerationSettings
+from stacks.settings.milvus.surroundings import EtcdSettings, HostPort, ThreadSettings, TlsSettings
+
+
+class MilvusSettings(Group):
+    """Milvus: how it is installed and how big."""
+
+    mode: Literal["standalone", "cluster"] = Field(default="standalone", description="one process, or a cluster", examples=["cluster"])
+    chart: str = Field(
+        default=MILVUS_CHART,
+        min_length=1,
+        description="chart: a path, oci://..., or a name in chart_repository",
+        examples=["oci://registry.example.net/charts/milvus"],
+    )
+    chart_repository: str | None = Field(
+        default=None, description="repository of a chart that is given by name", examples=[MILVUS_CHART_REPOSITORY]
+    )
+    chart_version: str | None = Field(
+        default=None, description="version of the chart; a chart in a directory has its own", examples=[MILVUS_CHART_VERSION]
+    )
+    wal: Literal["woodpecker", "rocksmq", "pulsar", "kafka"] = Field(
+        default="woodpecker",
+        description="write-ahead log: on the object store (Milvus 2.6 or newer), on the pod's volume, or a broker",
+        examples=["woodpecker"],
+    )
+    condition_write: Literal["auto", "enable", "disable"] = Field(
+        default="auto",
+        description="fence of woodpecker: conditional PUT where the store can, or a lock in etcd (disable)",
+        examples=["disable"],
+    )
+    pulsar: HostPort | None = Field(
+        default=None, description="a Pulsar of your own; none for the chart's", examples=["pulsar.example.net:6650"]
+    )
+    kafka: tuple[HostPort, ...] = Field(default=(), description="brokers of your Kafka", examples=["'[\"kafka-0.example.net:9093\"]'"])
+    kafka_tls: bool = Field(default=True, description="speak TLS to Kafka", examples=["true"])
+    etcd: Literal["bundled", "embedded", "external"] = Field(
+        default="bundled", description="metadata: the chart's etcd, one inside Milvus, or one of your own", examples=["bundled"]
+    )
+    etcd_cluster: EtcdSettings = Field(
+        default=EtcdSettings(), description="the bundled or external etcd", examples=['\'{"storage_class": "fast-nvme"}\'']
+    )
+    root_path: RootPath = Field(default="milvus", description="prefix of Milvus's objects in its bucket", examples=["milvus"])
+    migration: int = Field(
+        default=0,
+        ge=0,
+        description="raise it by one after a migration that you made yourself, so that the changed setting is accepted once",
+        examples=[1],
+    )
+    cpu_cores: float = Field(default=2, gt=0, le=512, description="cores requested by a standalone", examples=[2])
+    memory_gib: float = Field(default=8, ge=1, le=4096, description="memory requested by a standalone, and its limit", examples=[8])
+    storage_gib: float = Field(
+        default=20, ge=1, le=65536, description="volume for the local log, the etcd inside Milvus and caches", examples=[20]
+    )
+    storage_class: YamlText | None = Field(
+        default=None, description="StorageClass of that volume; default the cluster's", examples=["fast-nvme"]
+    )
+    ephemeral_storage_gib: float | None = Field(
+        default=None, gt=0, le=65536, description="of a standalone, on the node's own disk, for indexes", examples=[100]
+    )
+    proxy: ScalingSettings = Field(
+        default=ScalingSettings(replicas=2, cpu_cores=2, memory_gib=4),
+        description="where clients come in",
+        examples=["'{\"replicas\": 2}'"],
+    )
+    mix_coordinator: CoordinatorSettings = Field(
+        default=CoordinatorSettings(replicas=2, cpu_cores=1, memory_gib=4, active_standby=True),
+        description="the coordinators",
+        examples=['\'{"replicas": 2, "active_standby": true}\''],
+    )
+    query_node: QueryNodeSettings = Field(
+        default=QueryNodeSettings(replicas=2, cpu_cores=8, memory_gib=32), description="what searches", examples=["'{\"memory_gib\": 64}'"]
+    )
+    data_node: ScalingSettings = Field(
+        default=ScalingSettings(replicas=2, cpu_cores=4, memory_gib=16),
+        description="what builds indexes and compacts",
+        examples=["'{\"cpu_cores\": 8}'"],
+    )
+    streaming_node: ComponentSettings = Field(
+        default=ComponentSettings(replicas=2, cpu_cores=2, memory_gib=8),
+        description="what takes writes in",
+        examples=["'{\"replicas\": 2}'"],
+    )
+    node_selector: dict[str, str] = Field(
+        default_factory=dict, description="labels of the nodes of every component without its own", examples=['\'{"pool": "milvus"}\'']
+    )
+    tolerations: tuple[TolerationSettings, ...] = Field(
+        default=(), description="taints of the nodes of every component without its own", examples=['\'[{"key": "dedicated"}]\'']
+    )
+    spread_over: tuple[str, ...] = Field(
+        default=("kubernetes.io/hostname",),
+        description="node labels over which the pods of a component are spread",
+        examples=['\'["kubernetes.io/hostname", "topology.kubernetes.io/zone"]\''],
+    )
+    spread_strictly: bool = Field(default=False, description="rather leave a pod pending than put two on one node", examples=["true"])
+    index: IndexSettings = Field(default=IndexSettings(), description="the vector index", examples=['\'{"profile": "hnsw"}\''])
+    mmap: bool = Field(default=False, description="map vectors and indexes from the node's disk instead of holding them", examples=["true"])
+    tiered_storage: bool = Field(
+        default=False, description="load what is searched, and let go of what is not (2.6.4 or newer)", examples=["true"]
+    )
+    request_timeout_ms: int | None = Field(
+        default=None, ge=1000, le=600_000, description="of one request to the store; default Milvus's own, 10000", examples=[20000]
+    )
+    threads: ThreadSettings | None = Field(
+        default=None, description="threads for the store; default Milvus's own", examples=["'{\"high\": 20}'"]
+    )
+    tls: TlsSettings = Field(default=TlsSettings(), description="certificates", examples=['\'{"proxy_secret": "milvus-proxy-tls"}\''])
+    service_monitor: bool = Field(
+        default=False, description="a ServiceMonitor; the cluster must have Prometheus's operator", examples=["true"]
+    )
+    attu: bool = Field(default=False, description="Milvus's console; needs images.attu", examples=["true"])
+    authentication: bool = Field(
+        default=False, description="whether Milvus asks who is there; the password of root is made, and lies in a Secret", examples=["true"]
+    )
+    root_password_generation: int = Field(
+        default=1, ge=1, le=1_000_000, description="raise it by one for another password of root", examples=[2]
+    )
+    administration_uri: AdministrationUri | None = Field(
+        default=None,
+        description="Milvus as this machine reaches it, to make its users; default a way through the Kubernetes API, as a port-forward",
+        examples=["http://127.0.0.1:19530"],
+    )
+
+    @property
+    def chart_is_directory(self) -> bool:
+        """A chart as files, such as the lab's."""
+        return "://" not in self.chart and "/" in self.chart and not self.chart.endswith(".tgz")
+
+    @property
+    def chart_is_named(self) -> bool:
+        """A chart by its name in a repository."""
+        return "/" not in self.chart and not self.chart.endswith(".tgz")
+
+    @model_validator(mode="after")
+    def _chart_can_be_found(self) -> "MilvusSettings":
+        if self.chart_repository is not None and not self.chart_is_named:
+            raise ValueError(f"chart_repository would be ignored: the chart {self.chart!r} is not a name in it")
+        if self.chart_version is not None and self.chart_is_directory:
+            raise ValueError(f"chart_version would be ignored: the chart {self.chart!r} is a directory and has its own")
+        if self.chart_is_directory and not (Path(self.chart) / "Chart.yaml").is_file():
+            raise ValueError(f"chart {self.chart!r} is no directory with a Chart.yaml, seen from {Path.cwd()}")
+        return self
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "MilvusSettings":
+        if found := refusals.of(self):
+            raise ValueError("; ".join(found))
+        return self
+
+    def resolved_chart_version(self) -> str:
+        """Version that is installed: a directory's own, or the one asked for, or the one that the values were checked against."""
+        if self.chart_is_directory:
+            return str(yaml.safe_load((Path(self.chart) / "Chart.yaml").read_text(encoding="utf-8"))["version"])
+        return self.chart_version if self.chart_version is not None else MILVUS_CHART_VERSION
+
+    def resolved_chart_repository(self) -> str | None:
+        """URL for a chart by name, else None."""
+        if not self.chart_is_named:
+            return None
+        return self.chart_repository if self.chart_repository is not None else MILVUS_CHART_REPOSITORY

@@ -1,0 +1,48 @@
+"""Whether the images of Milvus are of a version and a kind that can do what is asked for. Pure."""
+
+import re
+from collections.abc import Iterator
+
+from components import milvus_index
+from stacks.settings.images import ImageSettings
+from stacks.settings.milvus import MilvusSettings
+
+_VERSION = re.compile(r":(?:[-\w.]*?[^\d.])?(\d+)\.(\d+)\.(\d+)")
+_WOODPECKER = (2, 6, 0)
+_TIERED = (2, 6, 4)
+_CLUSTER = (2, 6, 0)
+
+Version = tuple[int, int, int]
+
+
+def version(reference: str) -> Version | None:
+    """Version of Milvus by the tag of its image; None for a tag without one, or a bare digest."""
+    found = _VERSION.search(reference.partition("@")[0].rpartition("/")[2])
+    return (int(found[1]), int(found[2]), int(found[3])) if found else None
+
+
+def problems(milvus: MilvusSettings, images: ImageSettings) -> list[str]:
+    """Every reason; empty when they fit."""
+    return list(_problems(milvus, images))
+
+
+def _problems(milvus: MilvusSettings, images: ImageSettings) -> Iterator[str]:
+    is_version = version(images.milvus)
+    if reason := milvus_index.problem(milvus.index.index, is_version):
+        yield reason
+    if (milvus.index.profile == milvus_index.GPU) != ("gpu" in images.milvus.partition("@")[0].rpartition(":")[2]):
+        yield f"index.profile={milvus.index.profile} and images.milvus={images.milvus!r}: a GPU index, and it alone, needs an image -gpu"
+    if milvus.attu and images.attu is None:
+        yield "milvus.attu without images.attu: which console may run is your decision"
+    if is_version is not None:
+        yield from _too_old(milvus, is_version)
+
+
+def _too_old(milvus: MilvusSettings, found: Version) -> Iterator[str]:
+    known = ".".join(map(str, found))
+    if milvus.wal == "woodpecker" and found < _WOODPECKER:
+        yield f"milvus.wal=woodpecker needs Milvus 2.6 or newer, the image is {known}"
+    if milvus.tiered_storage and found < _TIERED:
+        yield f"milvus.tiered_storage needs Milvus 2.6.4 or newer, the image is {known}"
+    if milvus.mode == "cluster" and found < _CLUSTER:
+        yield f"milvus.mode=cluster needs Milvus 2.6 or newer, the image is {known}: its streaming nodes and one coordinator"

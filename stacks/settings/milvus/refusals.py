@@ -1,0 +1,92 @@
+"""Settings of Milvus that are well spelt and cannot work: each with the reason. Pure.
+
+Found before Helm sees anything, since most of them show themselves late: as a pod that never starts, or as data that is gone.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from stacks.settings.milvus import MilvusSettings
+
+_STANDALONE = ("cpu_cores", "memory_gib", "storage_gib", "storage_class", "ephemeral_storage_gib")
+_CLUSTER = ("proxy", "mix_coordinator", "query_node", "data_node", "streaming_node", "spread_over", "spread_strictly")
+_MAPPED = ("mmap", "tiered_storage")
+
+
+def of(settings: "MilvusSettings") -> list[str]:
+    """Every reason; empty when they fit together."""
+    checks = (_ignored, _log, _metadata, _replicas, _disk, _gpu, _console)
+    return [reason for check in checks for reason in check(settings)]
+
+
+def _ignored(given: "MilvusSettings") -> Iterator[str]:
+    others = _CLUSTER if given.mode == "standalone" else _STANDALONE
+    if wrong := [name for name in others if name in given.model_fields_set]:
+        yield f"{', '.join(wrong)} would be ignored with mode={given.mode}"
+
+
+def _log(given: "MilvusSettings") -> Iterator[str]:
+    if given.wal == "rocksmq" and given.mode == "cluster":
+        yield "wal=rocksmq is a file of one process, and a cluster has many: choose woodpecker, pulsar or kafka"
+    if given.wal == "kafka" and not given.kafka:
+        yield "wal=kafka needs the brokers in `kafka`: the chart's own Kafka is of a version that is no longer maintained"
+    if given.kafka and given.wal != "kafka":
+        yield f"kafka would be ignored with wal={given.wal}"
+    if given.pulsar is not None and given.wal != "pulsar":
+        yield f"pulsar would be ignored with wal={given.wal}"
+    if given.condition_write != "auto" and given.wal != "woodpecker":
+        yield f"condition_write would be ignored with wal={given.wal}: it is the fence of woodpecker"
+    if given.wal == "pulsar" and given.pulsar is None and given.mode == "standalone":
+        yield "wal=pulsar with the chart's own Pulsar is five more processes for one of Milvus: name your own in `pulsar`"
+
+
+def _metadata(given: "MilvusSettings") -> Iterator[str]:
+    if given.etcd == "embedded" and given.mode == "cluster":
+        yield "etcd=embedded lives inside one process, and a cluster has many: choose bundled or external"
+    if given.etcd == "external" and not given.etcd_cluster.endpoints:
+        yield "etcd=external needs etcd_cluster.endpoints"
+    if given.etcd != "external" and given.etcd_cluster.endpoints:
+        yield f"etcd_cluster.endpoints would be ignored with etcd={given.etcd}, and Milvus would start empty on another etcd"
+
+
+def _replicas(given: "MilvusSettings") -> Iterator[str]:
+    coordinator = given.mix_coordinator
+    if coordinator.replicas > 1 and not coordinator.active_standby:
+        yield "mix_coordinator.replicas is more than 1 without active_standby: both would hand out the same time stamps and segments"
+    for name in ("proxy", "query_node", "data_node"):
+        component = getattr(given, name)
+        scaling = component.autoscaling
+        if scaling is not None and scaling.most_replicas <= component.replicas:
+            yield f"{name}.autoscaling.most_replicas={scaling.most_replicas} leaves nothing to grow above replicas={component.replicas}"
+        if scaling is not None and scaling.memory_percent is not None and name != "query_node":
+            yield f"{name}.autoscaling.memory_percent would be ignored: the chart scales query nodes alone by memory"
+
+
+def _disk(given: "MilvusSettings") -> Iterator[str]:
+    reserved = given.ephemeral_storage_gib if given.mode == "standalone" else given.query_node.ephemeral_storage_gib
+    where = "ephemeral_storage_gib" if given.mode == "standalone" else "query_node.ephemeral_storage_gib"
+    why = "the node's disk fills up, and the kubelet ends pods that are not to blame"
+    if reserved is None and given.index.profile == "diskann":
+        yield f"index.profile=diskann without {where}: {why}"
+    if reserved is None and given.mode == "cluster":
+        for name in _MAPPED:
+            if getattr(given, name):
+                yield f"{name} without {where}: {why}"
+
+
+def _gpu(given: "MilvusSettings") -> Iterator[str]:
+    node = given.query_node
+    if given.index.profile == "gpu_cagra" and given.mode == "standalone":
+        yield "index.profile=gpu_cagra needs mode=cluster: the chart gives GPUs to query nodes"
+    if given.index.profile == "gpu_cagra" and given.mode == "cluster" and node.gpus == 0:
+        yield "index.profile=gpu_cagra with query_node.gpus=0: the index could be built by nobody"
+    if node.gpus and given.index.profile != "gpu_cagra":
+        yield f"query_node.gpus={node.gpus} with index.profile={given.index.profile}: the GPUs would stand idle"
+    if node.runtime_class is not None and node.gpus == 0:
+        yield "query_node.runtime_class without query_node.gpus: the pods would wait for nodes that they do not need"
+
+
+def _console(given: "MilvusSettings") -> Iterator[str]:
+    if given.attu and given.tls.proxy_secret is not None:
+        yield "attu with tls.proxy_secret: the chart writes http:// into its environment, so it would never reach Milvus"

@@ -1,0 +1,85 @@
+"""What Milvus leans on and who is let in: external logs, metadata, certificates; and what is tuned."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from stacks.names import CaFile, YamlText
+from stacks.settings.group import Group
+
+_HOST_PORT = re.compile(r"[A-Za-z0-9]([-.A-Za-z0-9]*[A-Za-z0-9])?:(?P<port>\d{1,5})")
+_SECRET = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?")
+_LAST_PORT = 65535
+
+
+def _host_port(value: str) -> str:
+    found = _HOST_PORT.fullmatch(value)
+    if found is None or not 0 < int(found["port"]) <= _LAST_PORT:
+        raise ValueError("must be host:port, without a scheme or a path")
+    return value
+
+
+def _secret(value: str) -> str:
+    if not _SECRET.fullmatch(value):
+        raise ValueError("is no name of a Secret: lower-case letters, digits, dashes and dots")
+    return value
+
+
+HostPort = Annotated[str, AfterValidator(_host_port)]
+SecretName = Annotated[str, AfterValidator(_secret)]
+
+
+class EtcdSettings(Group):
+    """The chart's own etcd, or another one."""
+
+    endpoints: tuple[HostPort, ...] = Field(
+        default=(), description="members of an external one", examples=["'[\"etcd-0.example.net:2379\"]'"]
+    )
+    replicas: Literal[1, 3, 5] = Field(
+        default=3, description="members of the bundled one: an even number survives no more than one less", examples=[3]
+    )
+    cpu_cores: float = Field(default=0.5, gt=0, le=64, description="cores requested by a member", examples=[1])
+    memory_gib: float = Field(default=2, ge=0.5, le=256, description="memory of a member; its quota is 4 GiB of disk", examples=[4])
+    storage_gib: float = Field(default=10, ge=8, le=1024, description="volume of a member: twice its quota of 4 GiB", examples=[10])
+    storage_class: YamlText | None = Field(
+        default=None, description="StorageClass; its fsync should take less than 10 ms at p99", examples=["fast-nvme"]
+    )
+
+
+class TlsSettings(Group):
+    """Certificates, each in a Secret with `tls.crt`, `tls.key` and `ca.crt`, as cert-manager writes them."""
+
+    proxy_secret: SecretName | None = Field(default=None, description="Secret of the proxy: TLS for clients", examples=["milvus-proxy-tls"])
+    ca_file: CaFile | None = Field(
+        default=None, description="PEM file of the authority of the proxy's certificate, for clients", examples=["/etc/ssl/milvus-ca.crt"]
+    )
+    client_certificates: bool = Field(default=False, description="clients must show a certificate too", examples=["true"])
+    internal_secret: SecretName | None = Field(
+        default=None, description="Secret of the components: TLS among themselves", examples=["milvus-internal-tls"]
+    )
+    internal_name: YamlText | None = Field(default=None, description="name in the components' certificate", examples=["milvus.internal"])
+
+    @property
+    def ca_pem(self) -> str:
+        """Text of `ca_file`, "" without one."""
+        return Path(self.ca_file).expanduser().read_text(encoding="ascii") if self.ca_file is not None else ""
+
+    @model_validator(mode="after")
+    def _whole(self) -> "TlsSettings":
+        if self.proxy_secret is not None and self.ca_file is None:
+            raise ValueError("tls without ca_file: no client, the gate among them, could tell this Milvus from another")
+        if self.proxy_secret is None and (self.ca_file is not None or self.client_certificates):
+            raise ValueError("ca_file and client_certificates would be ignored without proxy_secret: clients would speak plain text")
+        if (self.internal_secret is None) != (self.internal_name is None):
+            raise ValueError("internal_secret and internal_name belong together: components check the name in each other's certificate")
+        return self
+
+
+class ThreadSettings(Group):
+    """Threads that read and write the store, per core (`common.threadCoreCoefficient`)."""
+
+    high: int = Field(default=10, ge=1, le=100, description="loading what a search waits for", examples=[10])
+    middle: int = Field(default=5, ge=1, le=100, description="loading ahead", examples=[5])
+    low: int = Field(default=1, ge=1, le=100, description="everything else", examples=[1])
