@@ -32,6 +32,8 @@ class TenancyArgs:
     """Parts that get a service account, by name."""
     quota: Quota | None
     """Most that all pods together may take; None for no limit."""
+    protect: bool
+    """Refuse to delete the namespace: with it go all volumes, and with them the metadata without which the bucket cannot be read."""
 
 
 class Tenancy(pulumi.ComponentResource):
@@ -63,7 +65,9 @@ class Tenancy(pulumi.ComponentResource):
         label = "pod-security.kubernetes.io"
         levels = {f"{label}/enforce": args.pod_security, f"{label}/warn": "restricted", f"{label}/audit": "restricted"}
         return k8s.core.v1.Namespace(
-            f"{name}-namespace", metadata={"name": args.namespace, "labels": levels}, opts=pulumi.ResourceOptions(parent=self)
+            f"{name}-namespace",
+            metadata={"name": args.namespace, "labels": levels},
+            opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
         )
 
     def _make_account(self, name: str, part: str) -> pulumi.Output[str]:

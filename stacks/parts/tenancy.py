@@ -32,6 +32,7 @@ def declare(settings: Settings) -> Tenancy:
             flows=found,
             accounts=("milvus", *services(settings), *(("suite",) if settings.images.suite is not None else ())),
             quota=settings.quota.quota if settings.quota is not None else None,
+            protect=not settings.object_store.deletes,
         ),
     )
 

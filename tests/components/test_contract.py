@@ -90,7 +90,7 @@ RERANKER = RerankerArgs(served=replace(SERVER, engine=lab.reranker(LAB)), model=
 WEIGHTS_ACCESS = WeightsAccessArgs(store=STORE, bucket="weights", user="rag-llm-weights", owner="p/s/u", namespace="rag")
 FLOWS = table(Layout(cluster=False, etcd=False, services={}, endpoints=(Endpoint(name="store", url=ENDPOINT, users=("milvus",), why="w"),)))
 QUOTA = Quota(cpu_cores=1, memory_gib=4, pods=10, ephemeral_storage_gib=None)
-TENANCY = TenancyArgs(namespace="rag", pod_security="restricted", flows=FLOWS, accounts=("milvus", "embedding"), quota=QUOTA)
+TENANCY = TenancyArgs(namespace="rag", pod_security="restricted", flows=FLOWS, accounts=("milvus", "embedding"), quota=QUOTA, protect=True)
 
 
 def milvus_users() -> MilvusUsersArgs:

@@ -241,3 +241,8 @@ def test_the_program_is_a_table_of_contents_and_exports_every_endpoint() -> None
 
     deploy(run)
     assert list(exported) == [field.name for field in fields(Endpoints)]
+
+
+def test_the_namespace_with_its_volumes_is_protected_as_the_data_is() -> None:
+    assert declared(configuration(GOOD))["tenancy-namespace"].request.protect
+    assert not declared(lab())["tenancy-namespace"].request.protect

@@ -69,9 +69,11 @@ def checkpoint(live: Object, inputs: Object, manager: str, initial_api: str) -> 
 class Objects:
     """Handler of every resource that is one Kubernetes object."""
 
-    def __init__(self, cluster: Cluster, waiter: Waiter) -> None:
+    def __init__(self, cluster: Cluster, waiter: Waiter, *, takes_over: bool = False) -> None:
+        """With `takes_over`, what exists already becomes the stack's, as the operator asked for."""
         self._cluster = cluster
         self._waiter = waiter
+        self._takes_over = takes_over
 
     def check(self, proposal: Proposal) -> Object:
         """Inputs with apiVersion, kind, name and namespace."""
@@ -177,14 +179,15 @@ class Objects:
         return metadata
 
     def _refuse_foreign(self, at: Reference, manager: str) -> None:
-        live = self._cluster.get(at)
+        live = None if self._takes_over else self._cluster.get(at)
         if live is None or any(one.get("manager") == manager for one in live["metadata"].get("managedFields") or []):
             return
         identity = f"{at.namespace}/{at.name}" if at.namespace else at.name
         group_version = at.api_version if "/" in at.api_version else f"core/{at.api_version}"
         raise RefusedError(
             f"{at} exists already and this stack did not make it, so it was left alone. Give the new object another name, or take it over: "
-            f"pulumi import kubernetes:{group_version}:{at.kind} NAME {identity}"
+            f"pulumi import kubernetes:{group_version}:{at.kind} NAME {identity}, or whatever exists: "
+            "pulumi config set kubernetes:upsertExistingObjects true"
         )
 
 

@@ -29,7 +29,14 @@ from .wire import dump, load, plain
 
 SETTINGS = frozenset({"kubeconfig", "context", "namespace"})
 HARMLESS_SETTINGS = frozenset(
-    {"version", "pluginDownloadURL", "suppressDeprecationWarnings", "suppressHelmHookWarnings", "enableServerSideApply"}
+    {
+        "version",
+        "pluginDownloadURL",
+        "suppressDeprecationWarnings",
+        "suppressHelmHookWarnings",
+        "enableServerSideApply",
+        "upsertExistingObjects",
+    }
 )
 REPLACING_SETTINGS = ("kubeconfig", "context")
 SUFFIX_CHARACTERS = 8
@@ -112,7 +119,8 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         cluster = Cluster(Settings(**{key: str(given.get(key) or "") for key in SETTINGS}), self._private)
         progress = Progress(self._engine_address)
         waiter = Waiter(cluster, progress, self._cancelled)
-        self._objects = Objects(cluster, waiter)
+        takes_over = str(given.get("upsertExistingObjects", "")).lower() == "true"
+        self._objects = Objects(cluster, waiter, takes_over=takes_over)
         self._releases = release.Releases(cluster, Helm(cluster, self._private, self._cancelled), waiter, progress)
         return pb.ConfigureResponse(acceptSecrets=True, supportsPreview=True, supports_autonaming_configuration=True)
 
