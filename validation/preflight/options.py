@@ -49,7 +49,7 @@ class Limits:
     """One connection, one wait for an answer: Milvus's own `minio.requestTimeoutMs` is 10000."""
     patience_s: float = 20
     """How long a store may say that it is busy before it counts as unusable."""
-    budget_mib: int = 6144
+    budget_mib: int = 8192
     """Bytes of the performance part, both ways together."""
     budget_s: float = 120
     """Seconds of the performance part."""

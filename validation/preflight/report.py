@@ -10,10 +10,12 @@ from rich.text import Text
 
 from validation.preflight.aim import Aim
 from validation.preflight.finding import Finding
+from validation.preflight.objects import size_name
 from validation.preflight.options import Options
 from validation.preflight.record import PreflightRecord
 from validation.record import Facts
 from validation.report import json
+from validation.report.table import number
 
 SCHEMA = "milvus-x10000/preflight-report"
 _COLOURS = {"OK": "green", "WARN": "yellow", "FAIL": "red", "-": "dim"}
@@ -47,6 +49,11 @@ def show(record: PreflightRecord, console: Console) -> None:
         console.print(f"not asked, since the failure above comes first: {', '.join(record.not_asked)}", soft_wrap=True, highlight=False)
     if record.wal:
         console.print(f"write-ahead log that fits: {record.wal['fits']} ({record.wal['setting']})", markup=False, highlight=False)
+    if record.performance:
+        console.print(_speeds(record))
+    for one in record.estimates:
+        line = f"{one['what']}: {number(one['value'])} {one['unit']} = {one['formula']}"
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     for left in record.left_behind:
         text = json.hide(f"still there: {left}", record.secrets)
         console.print(text, markup=False, highlight=False, soft_wrap=True)
@@ -65,3 +72,14 @@ def _table(record: PreflightRecord) -> Table:
 def _told(one: Finding) -> str:
     lines = [one.seen, f"Breaks: {one.consequence}" if one.consequence else "", f"Cure: {one.cure}" if one.cure else ""]
     return "\n".join(line for line in lines if line)
+
+
+def _speeds(record: PreflightRecord) -> Table:
+    table = Table(title="Latency and throughput; - is not measured, or of too few samples", title_justify="left")
+    for heading in ("operation", "size", "at a time", "samples", "failed", "p50 ms", "p95 ms", "p99 ms", "max ms", "MiB/s"):
+        table.add_column(heading, justify="left" if heading == "operation" else "right", no_wrap=True)
+    for row in record.performance:
+        times = [number(row[name]) for name in ("p50_ms", "p95_ms", "p99_ms", "max_ms", "mib_per_s")]
+        failed = str(sum(row["errors"].values()))
+        table.add_row(row["operation"], size_name(row["size_bytes"]), str(row["workers"]), str(row["samples"]), failed, *times)
+    return table

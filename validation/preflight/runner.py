@@ -31,8 +31,10 @@ from validation.preflight.questions import (
     consistency,
     encryption,
     endpoint,
+    estimate,
     identity,
     isolation,
+    performance,
     permissions,
     root_path,
     tls,
@@ -57,6 +59,8 @@ QUESTIONS: tuple[ModuleType, ...] = (
     checksums,
     encryption,
     busy,
+    performance,
+    estimate,
 )
 
 

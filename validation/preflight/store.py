@@ -86,13 +86,15 @@ class Trouble:
 class Store:
     """One bucket with one key."""
 
-    def __init__(self, aim: Aim, credential: Credential, ca_file: Path | None, style: Style | None = None) -> None:
+    def __init__(
+        self, aim: Aim, credential: Credential, ca_file: Path | None, style: Style | None = None, *, sign_bodies: bool = True
+    ) -> None:
         self.aim = aim
         self.bucket = aim.bucket
         self.trouble = Trouble()
         self._credential = credential
         self._ca_file = ca_file
-        self.s3: S3Client = _client(aim, credential, ca_file, style or aim.style)
+        self.s3: S3Client = _client(aim, credential, ca_file, style or aim.style, sign_bodies=sign_bodies)
         self.signed_for: set[str] = set()
         """Regions that requests were really signed for: boto3 follows a store to another one without a word, Milvus does not."""
         self.s3.meta.events.register("before-send.s3", self._note_region)
@@ -100,6 +102,10 @@ class Store:
     def in_style(self, style: Style) -> "Store":
         """Return the same bucket, addressed the other way."""
         return Store(self.aim, self._credential, self._ca_file, style)
+
+    def for_load(self) -> "Store":
+        """Return the same bucket for measuring: over TLS bodies are not hashed, as Milvus's client does not, or the hash were measured."""
+        return Store(self.aim, self._credential, self._ca_file, sign_bodies=not self.aim.is_tls)
 
     def ask(self, request: "Callable[[S3Client], _Answer]") -> _Answer:
         """Send one request; a ClientError is the store's answer, everything else that goes wrong ends the run."""
@@ -171,7 +177,7 @@ def _session() -> boto3.session.Session:
     return boto3.session.Session()
 
 
-def _client(aim: Aim, credential: Credential, ca_file: Path | None, style: Style) -> "S3Client":
+def _client(aim: Aim, credential: Credential, ca_file: Path | None, style: Style, *, sign_bodies: bool) -> "S3Client":
     return _session().client(
         "s3",
         endpoint_url=aim.endpoint,
@@ -183,7 +189,7 @@ def _client(aim: Aim, credential: Credential, ca_file: Path | None, style: Style
             connect_timeout=aim.limits.timeout_s,
             read_timeout=aim.limits.timeout_s,
             retries={"total_max_attempts": 1, "mode": "standard"},
-            s3={"addressing_style": style.value},
+            s3={"addressing_style": style.value, "payload_signing_enabled": sign_bodies},
             signature_version="s3v4",
             max_pool_connections=_CONNECTIONS,
             # checksums are a question of their own, so that a store without them fails that one alone

@@ -26,7 +26,9 @@ from validation.preflight.questions import (
     conditional_write,
     consistency,
     encryption,
+    estimate,
     isolation,
+    performance,
     permissions,
     root_path,
 )
@@ -408,3 +410,31 @@ def test_a_store_that_misbehaves_is_red_for_the_right_reason(run: Preflight, sit
             s3.delete_objects(Bucket=BUCKET, Delete={"Objects": [{"Key": key} for key in left]})
     else:
         assert left == []
+
+
+def test_performance_is_measured_within_its_budget_and_nothing_is_left(run: Preflight, site: Site) -> None:
+    record = run(performance, estimate, performance=True, limits=replace(QUICK, budget_s=6, budget_mib=40))
+    rows = {(row["operation"], row["size_bytes"], row["workers"]): row for row in record.performance}
+    assert rows["PUT", 65536, 1]["samples"] >= 2
+    assert rows["PUT", 65536, 1]["max_ms"] >= rows["PUT", 65536, 1]["p50_ms"] > 0
+    assert {row["size_bytes"] for row in record.performance} == {65536}
+    assert found(record, "performance").outcome is Outcome.WARN
+    assert "not measured: 64 KiB x 32, 1 MiB x 1, " in found(record, "performance").seen
+    assert [one["value"] for one in record.estimates[:2]] == [None, None]
+    assert keys_in(site) == []
+
+
+def test_ctrl_c_while_measuring_removes_what_was_written(run: Preflight, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> None:
+        assert keys_in(site)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(performance, "_row", interrupt)
+    record = run(performance, performance=True, limits=replace(QUICK, budget_s=4, budget_mib=20))
+    assert (record.exit_code, record.outcome, record.left_behind) == (2, Outcome.ERROR, [])
+    assert keys_in(site) == []
+
+
+def test_a_budget_in_which_nothing_can_be_measured_exits_3(run: Preflight) -> None:
+    record = run(performance, performance=True, limits=replace(QUICK, budget_s=4, budget_mib=1))
+    assert (record.exit_code, record.findings[-1].seen) == (3, "not one operation has samples enough")
