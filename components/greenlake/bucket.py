@@ -105,8 +105,8 @@ def _ours(session: Session, name: str, allowed: set[str]) -> dict[str, Any] | No
 def _made(session: Session, inputs: Mapping[str, Any]) -> dict[str, Any]:
     what = f"make the bucket {inputs['bucket']!r}"
     body: dict[str, Any] = {"name": inputs["bucket"], "bucketTags": _as_list({**inputs["tags"], OWNER_TAG: inputs["owner"]})}
-    if inputs["compressed"] is not None:
-        body["compression"] = _ENABLED if inputs["compressed"] else "DISABLED"
+    if inputs.get("compressed") is not None:
+        body["compression"] = _ENABLED if inputs.get("compressed") else "DISABLED"
     if inputs["versioned"]:
         body["versioning"] = _ENABLED
     if inputs["lock"]:
@@ -130,8 +130,8 @@ def _set(session: Session, inputs: Mapping[str, Any], before: Mapping[str, Any])
     gone = set(before.get("tags", {})) - set(inputs["tags"])
     tags = {**{key: value for key, value in _tags(there).items() if key not in gone}, **inputs["tags"], OWNER_TAG: inputs["owner"]}
     edit: dict[str, Any] = {} if tags == _tags(there) else {"tags": _as_list(tags)}
-    if inputs["compressed"] is not None and bool(there.get("compression")) != inputs["compressed"]:
-        edit["compression"] = _ENABLED if inputs["compressed"] else "DISABLED"
+    if inputs.get("compressed") is not None and bool(there.get("compression")) != inputs.get("compressed"):
+        edit["compression"] = _ENABLED if inputs.get("compressed") else "DISABLED"
     if edit:
         what = f"change the bucket {name!r}"
         done(session, session.ask("PUT", f"{_COLLECTION}/{there['id']}", what, body=edit).json(), what)
@@ -140,7 +140,7 @@ def _set(session: Session, inputs: Mapping[str, Any], before: Mapping[str, Any])
 def _found(there: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
     """Options as they are; the API does not tell the lock of a bucket."""
     tags = _tags(there)
-    compressed = bool(there.get("compression")) if wanted["compressed"] is not None else None
+    compressed = bool(there.get("compression")) if wanted.get("compressed") is not None else None
     return {
         "owner": tags.get(OWNER_TAG, ""),
         "versioned": _is_versioned(there),

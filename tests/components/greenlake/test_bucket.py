@@ -20,7 +20,8 @@ OWNER = "milvus-x10000/test/uid-1/greenlake"
 
 @pytest.fixture
 def inputs(greenlake: Served, bucket: str) -> dict[str, Any]:
-    options = {key: value for key, value in BucketOptions(versioned=False).inputs().items() if key != "encryption"}
+    # as Pulumi hands them over: without what is None
+    options = {key: value for key, value in BucketOptions(versioned=False).inputs().items() if key != "encryption" and value is not None}
     return {**greenlake.system.inputs(), "bucket": bucket, "owner": OWNER, **options}
 
 
@@ -77,7 +78,8 @@ def test_a_bucket_whose_answer_was_lost_is_found_and_not_made_twice(greenlake: S
     greenlake.misbehave(kind="lost", method="POST", path="/buckets")
     PROVIDER.create(inputs)
     assert greenlake.names("buckets").count(inputs["bucket"]) == 1
-    assert outputs(PROVIDER.read(inputs["bucket"], inputs)) == inputs
+    found = PROVIDER.read(inputs["bucket"], inputs)
+    assert not PROVIDER.diff(found.id or "", outputs(found), inputs).changes
 
 
 def test_a_bucket_that_is_slow_to_appear_after_a_lost_answer_is_waited_for(greenlake: Served, inputs: dict[str, Any]) -> None:
