@@ -63,3 +63,9 @@ gpus: ## whether any node of the cluster can have the GPUs that an environment a
 
 doctor: ## is the Helm release half-done, and what would help: make doctor ENV=prod, then with CURE=--cure
 	$(STACKS) doctor $(ENV) $(CURE)
+
+rollout: ## settings, preflight, pulumi up, gate, with one exit code: make rollout ENV=prod, then with ROLLBACK=--rollback
+	$(STACKS) rollout $(ENV) $(ROLLBACK)
+
+rotate: ## a new key for Milvus at the store, the old one goes last; continues one that was killed: make rotate ENV=prod
+	$(STACKS) rotate $(ENV)

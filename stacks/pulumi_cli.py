@@ -1,0 +1,55 @@
+"""The Pulumi CLI as the commands need it: outputs, a stack's credentials, one setting, one `up`, whose output stays on the terminal."""
+
+import json
+import re
+import subprocess
+from collections.abc import Sequence
+from typing import Any
+
+from stacks.problems import SettingsError
+
+_CREDENTIAL = re.compile(r"::milvus-store-credential(?:-(?P<generation>\d+))?$")
+
+
+def outputs(stack: str) -> dict[str, Any]:
+    """What the stack exports; empty before its first `up`."""
+    found: dict[str, Any] = json.loads(_said("stack", "output", "--json", "--stack", stack) or "{}")
+    return found
+
+
+def resources(stack: str, *, secrets: bool = False) -> list[dict[str, Any]]:
+    """Everything in the state; with `secrets` in clear, for this process alone."""
+    shown = ["--show-secrets"] if secrets else []
+    deployment = json.loads(_said("stack", "export", "--stack", stack, *shown) or "{}").get("deployment") or {}
+    found: list[dict[str, Any]] = deployment.get("resources") or []
+    return found
+
+
+def credentials(found: Sequence[dict[str, Any]]) -> dict[int, dict[str, Any]]:
+    """Outputs of each generation of Milvus's credential that is in the state."""
+    matched = [(_CREDENTIAL.search(one["urn"]), one) for one in found]
+    return {int(match["generation"] or 1): one.get("outputs") or {} for match, one in matched if match is not None}
+
+
+def configure(stack: str, key: str, value: object) -> None:
+    """Set one setting of the stack."""
+    _said("config", "set", "--stack", stack, "--path", f"milvus-x10000:{key}", str(value))
+
+
+def up(stack: str, *targets: str) -> int:
+    """Run `pulumi up`, of everything or of `targets` only; its exit code."""
+    chosen = [part for target in targets for part in ("--target", target)]
+    command = ["pulumi", "up", "--stack", stack, "--yes", "--skip-preview", "--non-interactive", "--suppress-permalink", "--diff=false"]
+    return subprocess.run([*command, *chosen], stdin=subprocess.DEVNULL, check=False).returncode
+
+
+def _said(*arguments: str) -> str:
+    try:
+        ended = subprocess.run(
+            ["pulumi", *arguments, "--non-interactive"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError:
+        raise SettingsError('pulumi is not on PATH; in the lab: eval "$(make -s env)"') from None
+    if ended.returncode:
+        raise SettingsError(f"`pulumi {' '.join(arguments[:2])}` failed: {ended.stderr.strip()[-600:]}")
+    return ended.stdout

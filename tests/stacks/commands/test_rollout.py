@@ -1,0 +1,119 @@
+"""The order of a rollout, where it stops, and with which code; the parts it calls are real in the drill of docs/operations.md."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import typer
+
+from stacks import helm, pulumi_cli
+from stacks.commands import rollout
+from stacks.helm import Revision
+
+STATE = [{"urn": "urn:pulumi:t::p::t::milvus-store-credential", "outputs": {}}]
+
+
+@dataclass
+class Parts:
+    """What the command calls, in order; codes and revisions are the test's."""
+
+    calls: list[str] = field(default_factory=list)
+    codes: dict[str, int] = field(default_factory=dict)
+    revisions: list[int] = field(default_factory=lambda: [3, 4])
+    """Newest revision before and after `pulumi up`; 0 for none."""
+    is_new: bool = False
+
+    def did(self, name: str) -> int:
+        self.calls.append(name)
+        return self.codes.get(name, 0)
+
+    def history(self, *_: str) -> list[Revision]:
+        newest = self.revisions[1 if "up" in self.calls else 0]
+        return [Revision(number=newest, status="deployed", updated=datetime.now(UTC), description="")] if newest else []
+
+
+@pytest.fixture
+def parts(monkeypatch: pytest.MonkeyPatch) -> Parts:
+    made = Parts()
+    found = SimpleNamespace(
+        name="t", settings=SimpleNamespace(namespace="rag", object_store=None, milvus=SimpleNamespace(root_path="milvus", wal="rocksmq"))
+    )
+
+    def outputs(_: str) -> dict[str, Any]:
+        return {} if made.is_new else {"milvus_secret_name": "milvus-store"}
+
+    replaced: list[tuple[Any, str, Callable[..., Any]]] = [
+        (rollout, "chosen", lambda _: found),
+        (rollout, "_run", lambda *module: made.did(module[1])),
+        (pulumi_cli, "outputs", outputs),
+        (pulumi_cli, "resources", lambda _: STATE),
+        (pulumi_cli, "up", lambda _, *targets: made.did("stage" if targets else "up")),
+        (helm, "history", made.history),
+        (helm, "roll_back", lambda _name, _space, revision: made.did(f"roll back to {revision}")),
+    ]
+    for owner, name, replacement in replaced:
+        monkeypatch.setattr(owner, name, replacement)
+    return made
+
+
+def code_of(*, rollback: bool = False) -> int:
+    try:
+        rollout.run("t", rollback=rollback)
+    except typer.Exit as ended:
+        return ended.exit_code
+    return 0
+
+
+def test_all_in_order(parts: Parts) -> None:
+    assert code_of() == 0
+    assert parts.calls == ["preflight", "up", "run"]
+
+
+def test_a_new_store_is_made_first_so_that_there_is_something_to_look_at(parts: Parts) -> None:
+    parts.is_new = True
+    assert code_of() == 0
+    assert parts.calls == ["stage", "preflight", "up", "run"]
+
+
+@pytest.mark.parametrize("code", [1, 2, 3, 4])
+def test_a_store_that_does_not_pass_stops_before_milvus_is_touched(parts: Parts, code: int) -> None:
+    parts.codes = {"preflight": code}
+    assert code_of(rollback=True) == code
+    assert parts.calls == ["preflight"]
+
+
+def test_an_up_that_fails_is_4_and_names_the_evidence(parts: Parts, capsys: pytest.CaptureFixture[str]) -> None:
+    parts.codes, parts.revisions = {"up": 255}, [0, 0]
+    assert code_of(rollback=True) == 4
+    assert "left as it is, as evidence: kubectl -n rag get pods" in capsys.readouterr().out
+    assert "run" not in parts.calls
+
+
+@pytest.mark.parametrize("code", [1, 3])
+def test_a_red_gate_of_an_upgrade_names_the_way_back_and_takes_it_when_asked(
+    parts: Parts, capsys: pytest.CaptureFixture[str], code: int
+) -> None:
+    parts.codes = {"run": code}
+    assert code_of() == code
+    assert "helm rollback milvus 3 -n rag --wait" in capsys.readouterr().out
+    assert parts.calls[-1] == "run"
+    parts.calls.clear()
+    assert code_of(rollback=True) == code
+    assert parts.calls[-1] == "roll back to 3"
+
+
+@pytest.mark.parametrize("revisions", [[0, 1], [3, 3]])
+def test_a_first_installation_and_an_unchanged_release_are_not_rolled_back(parts: Parts, revisions: list[int]) -> None:
+    parts.codes, parts.revisions = {"run": 1}, revisions
+    assert code_of(rollback=True) == 1
+    assert parts.calls[-1] == "run"
+
+
+@pytest.mark.parametrize("code", [2, 4])
+def test_a_gate_that_did_not_run_says_nothing_of_the_release(parts: Parts, code: int) -> None:
+    parts.codes = {"run": code}
+    assert code_of(rollback=True) == code
+    assert parts.calls[-1] == "run"
