@@ -30,6 +30,10 @@ check: ## format, lint, types, import rules, unit tests
 test: check ## check, then the end-to-end tests on the lab, which is brought up when none is there
 	.venv/bin/pytest -m e2e
 
+mutation: ## change the judging in one place at a time; each change must make a test fail (three minutes; docs/mutation.md)
+	@$(PYTHON) -m lab venv
+	.venv/bin/python tests/mutation/run.py
+
 clean-cache: ## remove tools, images and virtual environments
 	@$(PYTHON) -m lab clean-cache
 

@@ -5,13 +5,20 @@ omission). Here a server that stalls for two seconds at 100 requests/s shows two
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
+from typing import Literal
+
+import numpy as np
 
 Send = Callable[[int], Awaitable[list[int]]]
 """Sends request number i, returns the ids found, raises on any failure."""
 
+Progress = Callable[[int], None]
+
 _LEAD_S = 0.05
+_THIRDS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +43,33 @@ class Shot:
         return self.sent_s - self.planned_s
 
 
-async def constant_rate(send: Send, numbers: range, rate_per_s: float, progress: Callable[[int], None] = lambda _: None) -> list[Shot]:
-    """Send `numbers` at `rate_per_s` by the running loop's clock, and return one Shot each, in order, when the last one ended.
+def offsets(count: int, rate_per_s: float, arrivals: Literal["constant", "poisson"], seed: int) -> list[float]:
+    """Return when each of `count` requests is due, in seconds from the start; Poisson arrivals are drawn from the seed."""
+    if arrivals == "constant":
+        return [number / rate_per_s for number in range(count)]
+    gaps = np.random.default_rng(seed).exponential(1 / rate_per_s, count)
+    return [float(due) for due in np.cumsum(gaps) - gaps[0]]
+
+
+async def constant_rate(send: Send, numbers: range, rate_per_s: float, progress: Progress = lambda _: None) -> list[Shot]:
+    """Send `numbers` evenly at `rate_per_s` from now on."""
+    due = dict(zip(numbers, offsets(len(numbers), rate_per_s, "constant", 0), strict=True))
+    return await at_times(send, due, asyncio.get_running_loop().time() + _LEAD_S, progress)
+
+
+async def at_times(send: Send, due: Mapping[int, float], start_s: float, progress: Progress = lambda _: None) -> list[Shot]:
+    """Send each number at its offset from `start_s` of the running loop's clock, and return one Shot each when the last one ended.
 
     How many are under way at once is bounded by `send`'s own time-out: rate times time-out.
     """
     loop = asyncio.get_running_loop()
-    start = loop.time() + _LEAD_S
     async with asyncio.TaskGroup() as group:
         tasks = []
-        for position, number in enumerate(numbers):
-            planned = start + position / rate_per_s
+        for position, (number, offset) in enumerate(due.items(), 1):
+            planned = start_s + offset
             await asyncio.sleep(planned - loop.time())
             tasks.append(group.create_task(_shoot(send, number, planned)))
-            progress(position + 1)
+            progress(position)
     return [task.result() for task in tasks]
 
 
@@ -75,3 +95,14 @@ def answered_rate(shots: Sequence[Shot]) -> float | None:
         return None
     span = max(shot.ended_s for shot in shots) - shots[0].planned_s
     return sum(not shot.error for shot in shots) / span if span > 0 else None
+
+
+def drift_s(shots: Sequence[Shot]) -> float | None:
+    """Return how much slower the last third was than the first, by median; None for fewer than three.
+
+    A queue that grows shows here long before a percentile does: then every percentile only says how long was measured.
+    """
+    part = len(shots) // _THIRDS
+    if not part:
+        return None
+    return median(shot.latency_s for shot in shots[-part:]) - median(shot.latency_s for shot in shots[:part])

@@ -77,6 +77,7 @@ _ALL = [
     *_latencies("embedding", "One query embedded", (50, 95)),
     *_latencies("search", "Search answered, counted from its planned send time", (50, 95, 99)),
     *_latencies("search_delay", "The gate's own delay in sending a search", (50, 95, 99)),
+    _told("search_drift_ms", "ms", "How much slower the last third of the searches was than the first, by median"),
     _told("search_requests", "requests", "Searches planned and sent after the warm-up"),
     _told("search_offered_rate", "requests/s", "Rate that was planned"),
     _told("search_sent_rate", "requests/s", "Rate at which searches really left"),

@@ -190,6 +190,15 @@ class Patience(_Strict):
     loaded_s: float = Field(default=600, gt=0)
 
 
+class Load(_Strict):
+    """How searches are sent."""
+
+    arrivals: Literal["constant", "poisson"] = "constant"
+    """Evenly, or as independent users come: in bursts, which is harder at the same rate."""
+    processes: int = Field(default=1, ge=1, le=64)
+    """Generators on this machine, started together; one sends about a thousand a second from a core of its own."""
+
+
 class Score(_Strict):
     """What a weighted share of kept objectives is worth: from `pass_from` on PASS, from `warn_from` on WARN, below it FAIL."""
 
@@ -216,6 +225,7 @@ class Profile(_Strict):
     rate: Rate
     requests: Requests
     search: Search
+    load: Load = Load()
     answer: Answer
     patience: Patience = Patience()
     score: Score | None = None

@@ -6,7 +6,7 @@ needed here and was not measured is a fault, never a silence.
 
 from collections.abc import Iterator, Mapping
 
-from validation.criteria import flat
+from validation.criteria import flat, hold
 from validation.measures import CATALOGUE, Measurements
 from validation.profile import Profile
 
@@ -14,6 +14,7 @@ _RATE_KEPT = 0.98
 _COVERAGE = 0.99
 _PLANTED = 0.9
 _DELAY_SHARE = 0.1
+_DRIFT_SHARE = 0.5
 
 
 def faults(profile: Profile, measurements: Measurements, baseline: Mapping[str, float]) -> Iterator[str]:
@@ -21,6 +22,7 @@ def faults(profile: Profile, measurements: Measurements, baseline: Mapping[str, 
     yield from _too_small(profile, measurements)
     yield from _rate_not_held(profile, measurements)
     yield from _delayed(profile, measurements, baseline)
+    yield from _unsteady(profile, measurements, baseline)
     yield from _truth_in_doubt(measurements)
 
 
@@ -58,6 +60,30 @@ def _delayed(profile: Profile, measurements: Measurements, baseline: Mapping[str
     elif delay is None or delay > limit * _DELAY_SHARE:
         late = f"the gate's own sending delay p99 was {_show(delay)} ms"
         yield f"{late}, more than a tenth of the tightest limit it is to judge ({limit:g} ms); give it more CPU, or a quieter machine"
+
+
+def _unsteady(profile: Profile, measurements: Measurements, baseline: Mapping[str, float]) -> Iterator[str]:
+    """Refuse a green answer while latency still moves: by more than a tenth of the tightest limit and half of the median.
+
+    A run that misses a limit of search is no less red for it, and stays a FAIL: slow and broken never share an exit code.
+    """
+    limit, drift, median = (
+        tightest_limit_ms(profile, baseline),
+        _value(measurements, "search_drift_ms"),
+        _value(measurements, "search_p50_ms"),
+    )
+    if limit is None or _search_is_slow(profile, measurements, baseline):
+        return
+    if drift is None or abs(drift) > max(limit * _DELAY_SHARE, (median or 0) * _DRIFT_SHARE):
+        moved = f"search_drift_ms is {_show(drift)}: latency was not steady"
+        yield f"{moved}, so that its percentiles only say how long was measured; warm up longer, or look for a queue that grows"
+
+
+def _search_is_slow(profile: Profile, measurements: Measurements, baseline: Mapping[str, float]) -> bool:
+    named = [
+        (one, _value(measurements, name), baseline.get(name)) for name, one in profile.objectives.items() if name.startswith("search_p")
+    ]
+    return any(value is not None and hold(one.limit, value, before) is False for one, value, before in named)
 
 
 def _truth_in_doubt(measurements: Measurements) -> Iterator[str]:

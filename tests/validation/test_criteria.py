@@ -72,6 +72,7 @@ def test_a_percentage_is_of_the_baseline(value: float, baseline: float) -> None:
         ("<= 5", "<= 6", False),
         (">= 5", ">= 6", True),
         (">= 6", ">= 5", False),
+        (">= 5", ">= 5", True),
         ("<= 6", ">= 5", False),
         ("<= 60", "<= +5%", False),
     ],

@@ -5,9 +5,10 @@ import selectors
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+import numpy as np
 import pytest
 
-from validation.load import Shot, answered_rate, constant_rate, sent_rate
+from validation.load import Shot, answered_rate, at_times, constant_rate, drift_s, offsets, sent_rate
 
 _Result = TypeVar("_Result")
 
@@ -96,3 +97,27 @@ def test_answered_rate_counts_only_answers() -> None:
 def test_rates_of_nothing_are_not_numbers() -> None:
     assert sent_rate([]) is None
     assert answered_rate([]) is None
+
+
+def test_poisson_arrivals_come_at_the_rate_in_bursts_and_the_same_for_the_same_seed() -> None:
+    due = offsets(20_000, 100, "poisson", 7)
+    gaps = np.diff(due)
+    assert (due[0], due) == (0, sorted(due))
+    assert due[-1] == pytest.approx(200, rel=0.03)
+    assert np.std(gaps) == pytest.approx(np.mean(gaps), rel=0.05), "of an exponential distribution both are equal"
+    assert due == offsets(20_000, 100, "poisson", 7) != offsets(20_000, 100, "poisson", 8)
+
+
+def test_requests_leave_at_whatever_times_are_planned() -> None:
+    shots = run(at_times(at_once, {4: 0.0, 9: 0.5, 2: 0.5}, 1.0))
+    assert [(shot.number, shot.planned_s) for shot in shots] == [(4, 1.0), (9, 1.5), (2, 1.5)]
+    assert max(shot.delay_s for shot in shots) < 0.002
+
+
+def test_a_queue_that_grows_shows_as_drift_and_a_steady_stream_as_none() -> None:
+    def shots(latencies: list[float]) -> list[Shot]:
+        return [Shot(number, number, number, number + latency, [], "") for number, latency in enumerate(latencies)]
+
+    assert drift_s(shots([0.1 * number for number in range(300)])) == pytest.approx(20)
+    assert drift_s(shots([0.1, 0.2, 0.1] * 100)) == pytest.approx(0)
+    assert drift_s(shots([0.1, 0.1])) is None

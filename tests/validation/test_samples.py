@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from hdrh.histogram import HdrHistogram  # type: ignore[import-untyped]  # hdrhistogram ships no types
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,3 +33,15 @@ def test_no_samples_have_no_percentile() -> None:
 def test_durations_beyond_the_range_are_kept_at_its_ends() -> None:
     assert Samples([0.0]).percentile_ms(50) == pytest.approx(0.001)
     assert Samples([10_000.0]).percentile_ms(50) == pytest.approx(600_000, rel=0.01)
+
+
+def test_a_percentile_is_the_sample_of_its_rank_and_not_its_neighbour() -> None:
+    samples = Samples(number / 1e3 for number in range(1, 1_001))
+    assert [samples.percentile_ms(percentile) for percentile in (50, 95, 99)] == pytest.approx([500, 950, 990], rel=0.001)
+
+
+def test_the_encoded_histogram_holds_every_sample() -> None:
+    text = Samples([0.001] * 99 + [0.5]).encoded()
+    decoded = HdrHistogram.decode(text)
+    assert decoded.get_total_count() == 100
+    assert decoded.get_value_at_percentile(100) == pytest.approx(500_000, rel=0.001)

@@ -20,6 +20,9 @@ from validation.validity import faults, tightest_limit_ms
         ("search_sent_rate", None, "the gate sent nothing of 100 requests/s"),
         ("search_delay_p99_ms", 5.01, "the gate's own sending delay p99 was 5.01 ms, more than a tenth of the tightest limit"),
         ("search_delay_p99_ms", None, "the gate's own sending delay p99 was nothing ms"),
+        ("search_drift_ms", 12.6, "search_drift_ms is 12.6: latency was not steady"),
+        ("search_drift_ms", -12.6, "search_drift_ms is -12.6: latency was not steady"),
+        ("search_drift_ms", None, "search_drift_ms is nothing: latency was not steady"),
         ("truth_coverage", 0.98, "truth_coverage is 0.98, must be 0.99 or more: the exact answers are not to be trusted"),
         ("planted_in_truth", 0.5, "planted_in_truth is 0.5, must be 0.9 or more: the exact answers are not to be trusted"),
         ("planted_in_truth", None, "planted_in_truth is nothing"),
@@ -40,6 +43,8 @@ def test_a_run_that_proves_nothing_is_invalid(profile: Profile, good: Measuremen
     [
         ("search_sent_rate", 98.0),
         ("search_delay_p99_ms", 5.0),
+        ("search_drift_ms", 12.5),
+        ("search_drift_ms", -12.5),
         ("truth_coverage", 0.99),
         ("planted_in_truth", 0.9),
         ("vectors", 10_000),
@@ -67,5 +72,23 @@ def test_a_delay_that_no_limit_can_be_held_against_is_a_fault(profile: Profile, 
     for name in ("search_p50_ms", "search_p95_ms", "search_p99_ms"):
         data["objectives"][name] |= {"limit": "<= +10%", "warn": None}
     relative = Profile.model_validate(data)
-    assert "cannot be held against anything" in next(iter(faults(relative, good, {})))
+    assert next(iter(faults(relative, good, {}))) == (
+        "no search latency has a fixed limit, and there is no baseline: the gate's own delay cannot be held against anything"
+    )
     assert list(faults(relative, good, {"search_p95_ms": 10.0})) == []
+
+
+def test_a_drift_below_a_tenth_of_the_tightest_limit_is_steady_however_fast_search_is(profile: Profile, good: Measurements) -> None:
+    quick = put(good, search_p50_ms=1.0)
+    assert list(faults(profile, put(quick, search_drift_ms=5.0), {})) == []
+    assert "not steady" in next(iter(faults(profile, put(quick, search_drift_ms=5.01), {})))
+    assert "not steady" in next(iter(faults(profile, put(quick, search_p50_ms=None, search_drift_ms=5.01), {})))
+
+
+def test_a_slow_search_stays_a_failure_though_it_was_not_steady(profile: Profile, good: Measurements) -> None:
+    slow = put(good, search_p99_ms=401.0, search_drift_ms=300.0)
+    assert judge(profile, slow).outcome is Outcome.FAIL
+    relative = changed(profile, "search_p99_ms", limit=["<= 400", "<= +10%"], warn=None)
+    unsteady = put(good, search_p99_ms=120.0, search_drift_ms=300.0)
+    assert list(faults(relative, unsteady, {"search_p99_ms": 100.0})) == []
+    assert len(list(faults(relative, unsteady, {"search_p99_ms": 200.0}))) == 1

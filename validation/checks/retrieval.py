@@ -4,16 +4,13 @@ Both are measured on the same requests: speed at a rate, judged at a recall floo
 and compared after it ended, so that neither costs the timed part anything.
 """
 
-import asyncio
-import gc
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from validation import interval, load, plan, truth
+from validation import interval, load, plan, truth, workers
 from validation.bench import Bench, Loaded, Services
-from validation.clients.searcher import Searcher
 from validation.load import Shot
 from validation.plan import Plan
 from validation.record import CheckRecord
@@ -60,29 +57,17 @@ def _pools(bench: Bench, services: Services, loaded: Loaded, question_vectors: M
 
 
 def _shoot(bench: Bench, services: Services, loaded: Loaded, drawn: Plan) -> list[Shot]:
-    """Warm up, then load; the garbage collector waits, since its pauses would be ours."""
-    gc.collect()
-    gc.disable()
-    try:
-        return asyncio.run(_load(bench, services, loaded, drawn))
-    finally:
-        gc.enable()
-
-
-async def _load(bench: Bench, services: Services, loaded: Loaded, drawn: Plan) -> list[Shot]:
-    search, rate = bench.profile.search, bench.profile.rate.value
+    """Warm up, then load, from processes of their own."""
+    profile, total = bench.profile, len(drawn.filters)
+    search, rate = profile.search, profile.rate.value
     expressions = [plan.expression(chosen) for chosen in drawn.filters]
-    total = len(expressions)
-    name, uri, database = loaded.collection.name, services.milvus.uri, bench.target.milvus_database
-    async with Searcher(uri=uri, database=database, collection=name, search=search, limit=TOP_K) as searcher:
-
-        async def send(number: int) -> list[int]:
-            return await searcher.search(drawn.queries[number % total], expressions[number % total])
-
-        bench.reporter.say(f"search: {search.warmup_requests} to warm up, then {total:,} at {rate:g} requests/s")
-        await load.constant_rate(send, range(search.warmup_requests), rate)
-        with bench.reporter.track("search", total) as advance:
-            return await load.constant_rate(send, range(total), rate, advance)
+    due_s = load.offsets(total, rate, profile.load.arrivals, bench.seed)
+    aim = workers.Aim(
+        uri=services.milvus.uri, database=bench.target.milvus_database, collection=loaded.collection.name, search=search, limit=TOP_K
+    )
+    bench.reporter.say(f"search: {search.warmup_requests} to warm up, then {total:,} at {rate:g} requests/s, {profile.load.arrivals}")
+    with bench.reporter.track("search", total) as advance:
+        return workers.run(aim, workers.deal(drawn.queries, expressions, due_s, profile.load.processes), advance)
 
 
 def _measure_load(bench: Bench, shots: Sequence[Shot]) -> None:
@@ -96,6 +81,8 @@ def _measure_load(bench: Bench, shots: Sequence[Shot]) -> None:
             f"search_p{percentile}_ms", latency.percentile_ms(percentile), count, interval.of_load_percentile_ms(seconds, percentile)
         )
         record.measure(f"search_delay_p{percentile}_ms", delay.percentile_ms(percentile), count)
+    drift_s = load.drift_s(shots)
+    record.measure("search_drift_ms", None if drift_s is None else drift_s * 1e3, count)
     record.measure("search_requests", count)
     record.measure("search_offered_rate", bench.profile.rate.value)
     record.measure("search_sent_rate", load.sent_rate(shots), count)

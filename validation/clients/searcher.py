@@ -1,19 +1,41 @@
-"""The timed searches: asyncio over gRPC, any number under way at once, ids only, so that the client adds as little as it can."""
+"""The timed searches: asyncio over gRPC, any number under way at once, ids only, so that the client adds as little as it can.
+
+Two clients behind one Protocol. `Searcher` is pymilvus as an application uses it. `RawSearcher` sends over pymilvus's own channel
+(address, TLS and credential are its business) bytes that pymilvus's own builder made before the clock started, and reads nothing but the
+ids: the same requests and results for a fraction of the CPU. It does not retry: what fails is counted.
+"""
 
 from types import TracebackType
-from typing import Self
+from typing import Any, Generic, Protocol, Self, TypeVar
 
-from pymilvus import AsyncMilvusClient  # type: ignore[import-untyped]  # pymilvus ships no types
+from pymilvus import AsyncMilvusClient, MilvusException  # type: ignore[import-untyped]  # pymilvus ships no types
+from pymilvus.client import ts_utils  # type: ignore[import-untyped]
+from pymilvus.client.prepare import Prepare  # type: ignore[import-untyped]
+from pymilvus.grpc_gen import milvus_pb2  # type: ignore[import-untyped]
 
 from validation.profile import Search
 from validation.truth import Matrix
 
+_METHOD = "/milvus.proto.milvus.MilvusService/Search"
+Request = TypeVar("Request")
 
-class Searcher:
-    """An async context manager that searches one collection as a profile says."""
+
+class Searching(Protocol[Request]):
+    """What the load generator needs: requests made beforehand, and sent."""
+
+    def prepare(self, vector: Matrix, expression: str) -> Request:
+        """Make the request; nothing is sent."""
+
+    async def send(self, request: Request) -> list[int]:
+        """Return the ids found, best first; raises on any failure, after the profile's time-out at the latest."""
+
+
+class _Connected(Generic[Request]):
+    """An async context manager that knows one collection and how a profile searches it."""
 
     def __init__(self, *, uri: str, database: str, collection: str, search: Search, limit: int) -> None:
         self._client = AsyncMilvusClient(uri=uri, db_name=database, timeout=search.timeout_ms / 1e3)
+        self._database = database
         self._collection = collection
         self._limit = limit
         self._params = {"params": {"ef": search.ef}}
@@ -27,8 +49,17 @@ class Searcher:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self._client.__aexit__(kind, error, trace)
 
-    async def search(self, vector: Matrix, expression: str) -> list[int]:
-        """Return the ids found, best first; raises whatever pymilvus raises, after the profile's time-out at the latest."""
+
+class Searcher(_Connected[tuple[Matrix, str]]):
+    """Searches as an application does."""
+
+    def prepare(self, vector: Matrix, expression: str) -> tuple[Matrix, str]:
+        """Return both as they are: pymilvus builds its request when it sends."""
+        return vector, expression
+
+    async def send(self, request: tuple[Matrix, str]) -> list[int]:
+        """Search through pymilvus."""
+        vector, expression = request
         hits = await self._client.search(
             self._collection,
             data=[vector],
@@ -39,3 +70,39 @@ class Searcher:
             timeout=self._timeout_s,
         )
         return [int(hit["id"]) for hit in hits[0]]
+
+
+class RawSearcher(_Connected[bytes]):
+    """Searches with bytes that are ready."""
+
+    async def __aenter__(self) -> Self:
+        await super().__aenter__()
+        handler = await self._client._get_connection()  # noqa: SLF001 - pymilvus has no public way to its channel
+        self._address: str = handler.server_address
+        read = milvus_pb2.SearchResults.FromString
+        self._call = handler._final_channel.unary_unary(_METHOD, request_serializer=None, response_deserializer=read)  # noqa: SLF001
+        return self
+
+    def prepare(self, vector: Matrix, expression: str) -> bytes:
+        """Return the request as pymilvus would send it: the same builder, the same guarantee timestamp."""
+        settings: dict[str, Any] = {"consistency_level": self._consistency}
+        default = ts_utils.construct_guarantee_ts(self._collection, settings, self._address, self._database)
+        request = Prepare.search_requests_with_expr(
+            collection_name=self._collection,
+            anns_field="",
+            param=self._params,
+            limit=self._limit,
+            data=[vector],
+            expr=expression,
+            use_default_consistency=default,
+            expr_params={},
+            **settings,
+        )
+        return bytes(request.SerializeToString())
+
+    async def send(self, request: bytes) -> list[int]:
+        """Send the bytes; MilvusException when Milvus answers with an error, grpc's own when it does not answer."""
+        answer = await self._call(request, timeout=self._timeout_s, metadata=(("dbname", self._database),))
+        if answer.status.code or answer.status.error_code:
+            raise MilvusException(code=answer.status.code or answer.status.error_code, message=answer.status.reason)
+        return list(answer.results.ids.int_id.data)
