@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
-from validation import original, runner
+from validation import original, runner, sweep
 from validation.history import commands as history
 from validation.history.baseline import DIRECTORY
+from validation.outcome import exit_code
 from validation.preflight import command as preflight
 from validation.progress import Reporter, flush_streams
 from validation.report import table
@@ -32,6 +33,14 @@ Examples:
     python -m validation run --stack prod --slo validation/slo.prod.yaml --strict
 
     pulumi stack output --json --stack lab > target.json; python -m validation run --target target.json --slo my.yaml
+"""
+
+_SWEEP = """Find the highest rate at which every promise about search holds: capacity at SLO.
+
+Loads the corpus once, then searches at rising rates: doubled while they hold, then halved between, until the gap is below a tenth. Each
+rate is judged as a run is, recall included. Where the generator itself is late, the sweep ends there and says so.
+
+Exit codes: 0 the promised rate holds, 1 it does not, 2 usage, 3 nothing could be measured validly, 4 the target does not answer.
 """
 
 app = typer.Typer(help=_HELP, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
@@ -77,6 +86,25 @@ def run(
 
 
 app.command("original", help=original.HELP)(original.original)
+
+
+@app.command("sweep", help=_SWEEP)
+def sweep_rates(
+    *,
+    stack: Annotated[str | None, typer.Option(help="Pulumi stack to aim at.")] = None,
+    target: Annotated[Path | None, typer.Option(help="File with the same outputs as JSON, instead of --stack.")] = None,
+    slo: Annotated[Path | None, typer.Option(help="The promises. Default: validation/slo.<stack>.yaml")] = None,
+    out: Annotated[Path, typer.Option(help="The file to write.")] = Path("build") / "reports" / "sweep.json",
+    lowest: Annotated[float, typer.Option("--from", min=1, help="First rate, in requests/s; doubled while it holds.")] = 25,
+    highest: Annotated[float, typer.Option("--to", min=1, max=20_000, help="No rate above this one.")] = 3_200,
+    seconds: Annotated[float, typer.Option(min=2, max=600, help="How long each rate is held.")] = 10,
+) -> None:
+    """See _SWEEP."""
+    order = runner.Order(stack=stack, target_file=target, slo=slo, corpus=Path("corpus"), seed=7, strict=False, keep=False)
+    found = sweep.execute(order, sweep.Range(lowest=lowest, highest=highest, seconds=seconds), Reporter(), out)
+    code = exit_code(found.outcome, strict=False)
+    print(f"RESULT: {found.outcome} {found.reason} (exit {code}) report: {out}")
+    raise typer.Exit(code)
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

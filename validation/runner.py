@@ -15,6 +15,7 @@ from validation.checks import answer, embedding, ingest, originals, quality, rea
 from validation.errors import UsageError
 from validation.guard import guarded
 from validation.history import baseline, fingerprint
+from validation.profile import Profile
 from validation.progress import Reporter
 from validation.record import Record
 from validation.report import json
@@ -58,25 +59,29 @@ def _run(order: Order, reporter: Reporter, record: Record, seams: Seams) -> None
     profile = slo_file.read_profile(order.slo_file)
     record.inputs["profile"] = profile.model_dump(mode="json")
     kept = baseline.load(order.baselines, profile.profile)
+    with ExitStack() as closing:
+        _measure(make_bench(order, profile, reporter=reporter, record=record, seams=seams, closing=closing))
+    reference = baseline.reference(kept, profile.profile, fingerprint.of(json.as_data(record)))
+    record.judgement = slo.judge(profile, record.measurements, record.faults, reference)
+
+
+def make_bench(order: Order, profile: Profile, *, reporter: Reporter, record: Record, seams: Seams, closing: ExitStack) -> Bench:
+    """Read the corpus, aim, and note both in the record; nothing is sent yet."""
     documents = corpus.read_corpus(order.corpus)
     record.inputs["corpus_sha256"] = documents.sha256
     aim = _aim(order)
     record.target = aim.model_dump(mode="json")
-    with ExitStack() as closing:
-        bench = Bench(
-            profile=profile,
-            target=aim,
-            corpus=documents,
-            seed=order.seed,
-            keep=order.keep,
-            record=record,
-            reporter=reporter,
-            seams=seams,
-            closing=closing,
-        )
-        _measure(bench)
-    reference = baseline.reference(kept, profile.profile, fingerprint.of(json.as_data(record)))
-    record.judgement = slo.judge(profile, record.measurements, record.faults, reference)
+    return Bench(
+        profile=profile,
+        target=aim,
+        corpus=documents,
+        seed=order.seed,
+        keep=order.keep,
+        record=record,
+        reporter=reporter,
+        seams=seams,
+        closing=closing,
+    )
 
 
 def _aim(order: Order) -> target.Target:
