@@ -14,7 +14,7 @@ from stacks.commands import EnvironmentName, chosen
 
 def run(environment: EnvironmentName) -> None:
     """Print the images and the chart of one environment."""
-    found = chosen(environment)
+    found = chosen(environment, as_named=True)
     for text in carried.images(found):
         image = image_names.parse(text)
         mirror = image_names.mirrored(image, found.settings.registry.mirrors)

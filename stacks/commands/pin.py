@@ -28,7 +28,7 @@ from stacks.settings import Settings
 
 def run(environment: EnvironmentName) -> None:
     """Pin one environment."""
-    found = chosen(environment)
+    found = chosen(environment, as_named=True)
     with access_of(found.settings) as access:
         made = ask(found, access)
     print(f"{len(made.images)} images and the chart {made.chart.name} {made.chart.version} in {pins.write(environment, made)}")

@@ -61,6 +61,7 @@ def test_every_image_is_pinned_to_what_was_pushed_and_up_uses_it(
     settings = environments.read("lab")
     assert pins.pinned(settings, "lab").images.milvus.endswith(f"@{pushed}")
     assert f"image {registry.host}/rag/milvus:1.0@{pushed}" in command("images", "lab")[1]
+    assert pushed.removeprefix("sha256:") in command("values", "lab")[1]
 
 
 def test_an_image_of_several_platforms_is_pinned_by_its_index(registry: Registry, configure: Callable[..., Path], command: Command) -> None:
