@@ -1,0 +1,141 @@
+"""`ObjectStore` with the driver greenlake under the real Pulumi: killed in the middle, completed by the next run, destroyed."""
+
+import base64
+import json
+import os
+import ssl
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import boto3
+import httpx
+import psutil
+import pytest
+
+from lab import project
+from lab.daemons import GREENLAKE_SYSTEM
+from lab.places import PKI, REPOSITORY, network
+from tests.e2e.lab import Lab
+
+pytestmark = pytest.mark.e2e
+NAMESPACE = "store-e2e"
+PROGRAM = """
+import pulumi
+import pulumi_kubernetes as k8s
+from pathlib import Path
+from components.bucket_options import BucketOptions
+from components.generations import Generations
+from components.greenlake.driver import GreenLakeDriver
+from components.greenlake.system import System
+from components.object_store import ObjectStore
+from components.s3 import policy
+from components.store_driver import ObjectStoreArgs
+
+chosen = pulumi.Config().require_object("system")
+ca_pem = Path(chosen.pop("ca_file")).read_text()
+namespace = k8s.core.v1.Namespace("namespace", metadata={{"name": "{namespace}"}})
+ObjectStore("store", ObjectStoreArgs(
+    driver=GreenLakeDriver(System(**chosen, region="us-east-1", ca_pem=ca_pem, api_ca_pem=ca_pem)),
+    bucket="{namespace}-bucket", options=BucketOptions(versioned=False), permissions=policy.MILVUS,
+    owner=pulumi.Output.concat("e2e/", namespace.metadata["uid"]), namespace=namespace.metadata["name"],
+    retain=False, generations=Generations(),
+))
+"""
+
+
+class Program:
+    """A project of its own with this one component, on a backend of its own."""
+
+    def __init__(self, home: Path, shell: dict[str, str]) -> None:
+        net = network()
+        self.home = home
+        runtime = {"name": "python", "options": {"virtualenv": str(REPOSITORY / ".venv")}}
+        (home / "Pulumi.yaml").write_text(json.dumps({"name": "store-e2e", "runtime": runtime}))
+        (home / "__main__.py").write_text(PROGRAM.format(namespace=NAMESPACE))
+        (home / "backend").mkdir()
+        (home / "passphrase").write_text("of this test")
+        own = {"PULUMI_BACKEND_URL": f"file://{home / 'backend'}", "PULUMI_CONFIG_PASSPHRASE_FILE": str(home / "passphrase")}
+        unwanted = {"PULUMI_OPTION_CONFIG_FILE", "PULUMI_STACK"}
+        self.environment = {key: value for key, value in {**os.environ, **shell, **own}.items() if key not in unwanted}
+        self.environment["PYTHONPATH"] = str(REPOSITORY)
+        system = {
+            "api_endpoint": net.greenlake_endpoint,
+            "token_url": f"{net.greenlake_endpoint}/as/token.oauth2",
+            "system_id": GREENLAKE_SYSTEM,
+            "client_profile": "lab",
+            "endpoint": net.s3_endpoint,
+            "ca_file": str(PKI / "store-ca.crt"),
+        }
+        self.pulumi("stack", "init", "test")
+        self.pulumi("config", "set", "store-e2e:system", json.dumps(system))
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        command = ["pulumi", *arguments, "--stack", "test"] if arguments[0] != "stack" else ["pulumi", *arguments]
+        streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "start_new_session": True}
+        return subprocess.Popen(command, cwd=self.home, env=self.environment, stdin=subprocess.DEVNULL, **streams)
+
+    def pulumi(self, *arguments: str) -> str:
+        process = self.start(*arguments)
+        said = process.communicate(timeout=120)[0]
+        assert process.returncode == 0, said
+        return said
+
+
+@pytest.fixture
+def api(lab: Lab) -> Iterator[httpx.Client]:
+    """The emulator as its API client, to let it misbehave and to look what is there."""
+    assert lab
+    net, client = network(), (PKI / "greenlake").read_text().split()
+    form = {"grant_type": "client_credentials", "client_id": client[3], "client_secret": client[6]}
+    context = ssl.create_default_context(cafile=str(PKI / "store-ca.crt"))
+    with httpx.Client(base_url=net.greenlake_endpoint, verify=context, timeout=30) as http:
+        token = http.post("/as/token.oauth2", data=form).json()["access_token"]
+        http.headers["Authorization"] = f"Bearer {token}"
+        yield http
+        http.delete("/emulator/faults")
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    """With its plugins, at once."""
+    everything = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+    for one in everything:
+        with suppress(psutil.NoSuchProcess):
+            one.kill()
+    process.communicate()
+
+
+def names(api: httpx.Client, collection: str) -> list[str]:
+    path = f"/object-storage/v1alpha1/devtype7-storage-systems/{GREENLAKE_SYSTEM}/{collection}"
+    return [item["name"] for item in api.get(path, params={"limit": 10}).json()["items"] if item["name"].startswith(NAMESPACE)]
+
+
+def test_a_run_killed_between_user_and_policy_is_completed_by_the_next_and_destroy_leaves_nothing(
+    lab: Lab, api: httpx.Client, tmp_path: Path
+) -> None:
+    program = Program(tmp_path, project.environment())
+    api.post("/emulator/faults", json={"kind": "slow", "method": "PUT", "path": "/apply-policy", "seconds": 8})
+    first = program.start("up", "--yes", "--skip-preview", "--non-interactive")
+    end = time.monotonic() + 60
+    while not names(api, "users") and time.monotonic() < end:
+        time.sleep(0.2)
+    kill(first)
+    assert len(names(api, "users")) == 1
+    for lock in (tmp_path / "backend" / ".pulumi" / "locks").rglob("*.json"):
+        lock.unlink()
+    program.pulumi("refresh", "--yes", "--skip-preview", "--clear-pending-creates", "--non-interactive")
+    program.pulumi("up", "--yes", "--skip-preview", "--non-interactive")
+    assert len(names(api, "users")) == len(names(api, "access-policies")) == len(names(api, "buckets")) == 1
+    secret = lab.kubectl("-n", NAMESPACE, "get", "secret", "store")["data"]
+    access_key, secret_key = (base64.b64decode(secret[name]).decode() for name in ("access_key", "secret_key"))
+    session = boto3.Session(access_key, secret_key, region_name="us-east-1")
+    s3 = session.client("s3", endpoint_url=network().s3_endpoint, verify=str(PKI / "store-ca.crt"))
+    s3.put_object(Bucket=f"{NAMESPACE}-bucket", Key="x", Body=b"1")
+    state = program.pulumi("stack", "export")
+    assert secret_key not in state
+    assert (PKI / "greenlake").read_text().split()[6] not in program.pulumi("stack", "export", "--show-secrets")
+    program.pulumi("destroy", "--yes", "--skip-preview", "--non-interactive")
+    assert [names(api, collection) for collection in ("users", "access-policies", "buckets")] == [[], [], []]
