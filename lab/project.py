@@ -115,7 +115,7 @@ def configure(stack: str, facts: Mapping[str, Any]) -> None:
     target = config_file(stack)
     before = yaml.safe_load(target.read_text()) if target.exists() else {}
     committed = yaml.safe_load((REPOSITORY / "stacks" / f"Pulumi.{STACK}.yaml").read_text())
-    whole = {**committed, "config": _throwaway(merged(committed["config"], facts))}
+    whole = {**committed, "config": _throwaway(merged(committed["config"], merged(_generations(before), facts)))}
     if "encryptionsalt" in before:
         whole["encryptionsalt"] = before["encryptionsalt"]
     fresh = target.with_suffix(".new")
@@ -134,6 +134,13 @@ def write_pins(stack: str, config: Mapping[str, Any]) -> Path:
     fresh.write_text(yaml.safe_dump({**images, "chart": {"name": chart, "version": version, "sha256": None}}))
     fresh.replace(target)
     return target
+
+
+def _generations(before: Mapping[str, Any]) -> dict[str, Any]:
+    """Which credentials a rotation left valid: the committed settings know nothing of it, and would bring the first one back."""
+    group = f"{PROJECT}:object_store"
+    found = before.get("config", {}).get(group, {})
+    return {group: {name: found[name] for name in ("credential_generation", "revoked_generation") if name in found}}
 
 
 def _throwaway(config: Mapping[str, Any]) -> dict[str, Any]:

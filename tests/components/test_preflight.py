@@ -2,15 +2,17 @@
 
 import json
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from typer.main import get_command
 
 from components import network
 from components.flows import Endpoint, Layout, table
 from components.milvus_values import MilvusStore
 from components.preflight import Preflight, PreflightArgs
 from tests.deploy import Declared, deploy
+from validation.__main__ import app
 
 STORE = MilvusStore(
     endpoint="https://store.example.net:9000",
@@ -87,6 +89,16 @@ def test_the_key_comes_as_files_and_is_no_argument_and_no_variable() -> None:
 def test_the_job_knows_where_milvus_will_be_so_that_its_objects_are_not_taken_for_another_ones() -> None:
     asked = pod_of(ARGS)["containers"][0]["args"]
     assert asked[asked.index("--milvus-uri") + 1] == "http://milvus.rag.svc.cluster.local"
+
+
+@pytest.mark.parametrize("args", [ARGS, replace(ARGS, performance=True, wal="woodpecker")])
+def test_the_command_line_of_the_suite_understands_every_argument(args: PreflightArgs) -> None:
+    asked = [str(part) for part in pod_of(args)["containers"][0]["args"]]
+    command = cast("Any", get_command(app)).commands[asked[0]]
+    given = command.make_context("preflight", asked[1:]).params
+    assert (given["bucket"], given["other_bucket"], given["root_path"]) == ("rag-milvus", "rag-documents", "milvus")
+    assert given["milvus_uri"].startswith("http://milvus.rag.svc.cluster.local")
+    assert given["performance"] is args.performance
 
 
 def test_performance_is_measured_on_request_only() -> None:
