@@ -2,12 +2,13 @@
 
 from components.trust import Trust, TrustArgs
 from stacks.endpoints import Endpoints, reranker_endpoint
-from stacks.parts import milvus, milvus_users, models, object_store, preflight, tenancy
+from stacks.parts import milvus, milvus_users, models, object_store, preflight, residency, tenancy
 from stacks.settings import Settings
 
 
 def build(settings: Settings) -> Endpoints:
     """Declare everything that the settings ask for."""
+    residency.refuse_outside(settings)
     frame = tenancy.declare(settings)
     trust = Trust("object-store-ca", TrustArgs(namespace=frame.namespace, ca_pem=settings.object_store.ca_pem))
     milvus_store = object_store.for_milvus(settings, frame)

@@ -7,6 +7,7 @@ import sys
 
 import typer
 
+from policies import residency
 from policies.rules import RULES
 from policies.subject import Context, Subject, Violation, context_of
 from stacks import objects, pins
@@ -23,12 +24,20 @@ def run(environment: EnvironmentName) -> None:
     rendered = objects.of(found)
     context = context_of(environment)
     violations = list(judged([subject_of(item) for item in rendered.found], context, _not_judged(found, context)))
+    violations += _outside(found, rendered.found)
     for rule, violation in violations:
         print(f"{rule:<20} {violation.subject.label}: {violation.text}")
     for note in rendered.notes:
         print(f"note: {note}", file=sys.stderr)
     print(f"{len(rendered.found)} objects, {len(RULES)} rules: {len(violations)} violations")
     raise typer.Exit(_VIOLATED if violations else 0)
+
+
+def _outside(found: Environment, rendered: list[Object]) -> list[tuple[str, Violation]]:
+    """What names an address outside, where residency is locked: the one rule that needs to know the settings."""
+    locked = found.settings.residency
+    subjects = [subject_of(item) for item in rendered] if locked.mode == "locked" else []
+    return [("residency", violation) for violation in residency.violations(subjects, locked.allowed)]
 
 
 def _not_judged(found: Environment, context: Context) -> frozenset[str]:

@@ -25,6 +25,7 @@ from stacks.settings.models.needs import KedaSettings
 from stacks.settings.object_store import ObjectStoreSettings, S3Settings
 from stacks.settings.preflight import PreflightSettings
 from stacks.settings.registry import RegistrySettings
+from stacks.settings.residency import ResidencySettings
 from stacks.settings.tenancy import NetworkSettings, QuotaSettings
 
 PROJECT = "milvus-x10000"
@@ -54,6 +55,9 @@ class Settings(Group):
     keda: KedaSettings | None = Field(default=None, description="KEDA, where it is installed", examples=['\'{"prometheus_url": "..."}\''])
     quota: QuotaSettings | None = Field(
         default=None, description="limit of the namespace", examples=['\'{"cpu_cores": 16, "memory_gib": 64}\'']
+    )
+    residency: ResidencySettings = Field(
+        default=ResidencySettings(), description="where data may go", examples=['\'{"mode": "locked", "allowed": ["10.0.0.0/8"]}\'']
     )
     network: NetworkSettings = Field(
         default=NetworkSettings(), description="what network policies must be told", examples=["'{\"dns_port\": 53}'"]
