@@ -4,9 +4,11 @@ import json
 import math
 import os
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from validation import budget
 from validation.criteria import show
 from validation.history import fingerprint
 from validation.measures import CATALOGUE
@@ -57,6 +59,7 @@ def _as_data(record: Record) -> dict[str, Any]:
         "validity": {"valid": bool(judgement) and not judgement.faults if judgement else False, "faults": _faults(record)},
         "objectives": [_objective(one) for one in judgement.judged] if judgement else [],
         "baseline": list(judgement.said) if judgement else [],
+        "budget": [asdict(stage) for stage in budget.stages(record.measurements)],
         "measurements": {
             name: {
                 "value": found.value,

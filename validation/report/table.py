@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from validation import budget
 from validation.criteria import flat
 from validation.criteria import show as show_criteria
 from validation.measures import CATALOGUE
@@ -22,6 +23,8 @@ def show(record: Record, console: Console) -> None:
     """Print the tables and whatever keeps the run from being valid."""
     if record.measurements:
         console.print(_table(record))
+    if told := budget.line(record.measurements):
+        console.print(told, highlight=False, soft_wrap=True)
     if record.judgement:
         for line in [f"{one.objective.sli}: {one.why}" for one in record.judgement.judged if one.why] + [*record.judgement.said]:
             console.print(Text(hide(line, record.secrets), style="yellow"), soft_wrap=True)
