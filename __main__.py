@@ -2,8 +2,10 @@
 
 import pulumi
 
-from stacks import blueprint, settings
+from stacks import blueprint, neighbours, pins, settings
 
-endpoints = blueprint.build(settings.load())
+chosen, environment = settings.load(), pulumi.get_stack()
+neighbours.refuse_shared(chosen, environment)
+endpoints = blueprint.build(pins.for_up(chosen, environment))
 for name, value in vars(endpoints).items():
     pulumi.export(name, value)

@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from stacks import neighbours
 from stacks.problems import SettingsError
 from stacks.settings import Settings, parse
 
@@ -54,6 +55,7 @@ def load(name: str, *, own_files_only: bool = False) -> Environment:
     example = whole is None and facts.is_file()
     found = _config(committed if whole is None else whole)
     settings = parse(_as_pulumi_does(_laid_over(found, _config(facts)) if example else found))
+    neighbours.refuse_shared(settings, name)
     return Environment(name=name, settings=settings, source=committed if whole is None else whole, example=example)
 
 

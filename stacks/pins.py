@@ -103,3 +103,8 @@ def pinned(settings: Settings, environment: str) -> Settings:
         )
     images = settings.images.model_copy(update={name: found.images[name].reference for name in named(settings)})
     return settings.model_copy(update={"images": images})
+
+
+def for_up(settings: Settings, environment: str) -> Settings:
+    """Return what `pulumi up` takes: by digest where that is required; SettingsError where nobody knows them."""
+    return pinned(settings, environment) if settings.images_pinned == "required" else settings

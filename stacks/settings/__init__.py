@@ -6,7 +6,7 @@ Everything is checked before anything is created.
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import pulumi
 from pydantic import Field, ValidationError, model_validator
@@ -36,6 +36,11 @@ class Settings(Group):
 
     namespace: Namespace = Field(default="rag", description="namespace that the stack makes and owns", examples=["rag"])
     images: ImageSettings = Field(description="what runs", examples=['\'{"milvus": "..."}\''])
+    images_pinned: Literal["required", "optional"] = Field(
+        default="optional",
+        description="whether `pulumi up` takes images by the digests of stacks/images.ENV.lock alone",
+        examples=["required"],
+    )
     registry: RegistrySettings = Field(
         default=RegistrySettings(), description="where images are pulled from", examples=['\'{"ca_file": "/etc/ssl/registry-ca.crt"}\'']
     )
@@ -111,7 +116,7 @@ class Settings(Group):
 
     @model_validator(mode="after")
     def _milvus_can_run(self) -> "Settings":
-        if found := milvus_images.problems(self.milvus, self.images):
+        if found := milvus_images.problems(self.milvus, self.images, pinned=self.images_pinned == "required"):
             raise ValueError("; ".join(found))
         return self
 

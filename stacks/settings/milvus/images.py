@@ -21,9 +21,17 @@ def version(reference: str) -> Version | None:
     return (int(found[1]), int(found[2]), int(found[3])) if found else None
 
 
-def problems(milvus: MilvusSettings, images: ImageSettings) -> list[str]:
-    """Every reason; empty when they fit."""
-    return list(_problems(milvus, images))
+def problems(milvus: MilvusSettings, images: ImageSettings, *, pinned: bool) -> list[str]:
+    """Every reason; empty when they fit. With `pinned`, what the chart would choose by itself must be named, to be found in the lock."""
+    return [*_problems(milvus, images), *(_unnamed(milvus, images) if pinned else ())]
+
+
+def _unnamed(milvus: MilvusSettings, images: ImageSettings) -> Iterator[str]:
+    why = "images_pinned=required, and the chart's own choice has no digest"
+    if milvus.etcd == "bundled" and images.etcd is None:
+        yield f"milvus.etcd=bundled without images.etcd: {why}"
+    if milvus.wal == "pulsar" and milvus.pulsar is None and images.pulsar is None:
+        yield f"milvus.wal=pulsar without images.pulsar: {why}"
 
 
 def _problems(milvus: MilvusSettings, images: ImageSettings) -> Iterator[str]:

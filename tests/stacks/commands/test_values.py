@@ -9,10 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from stacks import release
 from stacks.environments import Environment, load
 from stacks.problems import SettingsError
-from tests.components.test_milvus_values import OFFICIAL_KEYS, leaves
 
 Command = Callable[..., tuple[int, str, str]]
 
@@ -60,10 +58,6 @@ def test_a_shell_whose_configuration_is_gone_is_told_so(monkeypatch: pytest.Monk
     monkeypatch.setenv("PULUMI_STACK", "lab")
     with pytest.raises(SettingsError, match="PULUMI_OPTION_CONFIG_FILE is /nowhere"):
         load("lab")
-
-
-def test_every_key_is_one_that_the_official_chart_has_since_helm_ignores_the_others(environment: Environment) -> None:
-    assert set(leaves(release.of(environment).values)) - OFFICIAL_KEYS.keys() == set()
 
 
 def test_help_teaches(command: Command) -> None:
