@@ -1,4 +1,4 @@
-"""The Pulumi CLI as the commands need it: outputs, a stack's credentials, one setting, one `up`, whose output stays on the terminal."""
+"""The Pulumi CLI as the commands need it: what is in the state, a stack's credentials, one setting, one `up`, whose output stays on the terminal."""
 
 import json
 import re
@@ -9,12 +9,6 @@ from typing import Any
 from stacks.problems import SettingsError
 
 _CREDENTIAL = re.compile(r"::milvus-store-credential(?:-(?P<generation>\d+))?$")
-
-
-def outputs(stack: str) -> dict[str, Any]:
-    """What the stack exports; empty before its first `up`."""
-    found: dict[str, Any] = json.loads(_said("stack", "output", "--json", "--stack", stack) or "{}")
-    return found
 
 
 def resources(stack: str, *, secrets: bool = False) -> list[dict[str, Any]]:

@@ -26,6 +26,8 @@ from stacks.settings.object_store import S3Settings
 
 RELEASE = "milvus"
 _FIRST = ("**tenancy**", "**object-store-ca**", "**milvus-store**", "**documents-store**")
+_SECRET = "::milvus-store-secret"
+"""Ends the URN of the last of them: without it a run was killed in between, or there was none."""
 _NOT_THERE = 4
 _VERDICTS = {1, 3}
 """Exit codes of the gate that say something of the new release: a promise is missed, or could not be measured."""
@@ -55,7 +57,7 @@ def run(
 
 def preflight(found: Environment) -> int:
     """Look at the store from this machine, with what is there; bucket and credential are made first where they are new."""
-    if "milvus_secret_name" not in pulumi_cli.outputs(found.name) or not pulumi_cli.credentials(pulumi_cli.resources(found.name)):
+    if not any(one["urn"].endswith(_SECRET) for one in pulumi_cli.resources(found.name)):
         _tell("bucket and credential are new: they are made first")
         if pulumi_cli.up(found.name, *_FIRST):
             return _NOT_THERE

@@ -1,4 +1,4 @@
-"""The order of a rollout, where it stops, and with which code; the parts it calls are real in the drill of docs/operations.md."""
+"""The order of a rollout, where it stops, and with which code."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,7 +13,8 @@ from stacks import helm, pulumi_cli
 from stacks.commands import rollout
 from stacks.helm import Revision
 
-STATE = [{"urn": "urn:pulumi:t::p::t::milvus-store-credential", "outputs": {}}]
+SECRET = {"urn": "urn:pulumi:t::p::t::milvus-store-secret", "outputs": {}}
+KILLED = {"urn": "urn:pulumi:t::p::t::milvus-store-credential", "outputs": {}}
 
 
 @dataclass
@@ -24,7 +25,7 @@ class Parts:
     codes: dict[str, int] = field(default_factory=dict)
     revisions: list[int] = field(default_factory=lambda: [3, 4])
     """Newest revision before and after `pulumi up`; 0 for none."""
-    is_new: bool = False
+    state: list[dict[str, Any]] = field(default_factory=lambda: [KILLED, SECRET])
 
     def did(self, name: str) -> int:
         self.calls.append(name)
@@ -42,14 +43,10 @@ def parts(monkeypatch: pytest.MonkeyPatch) -> Parts:
         name="t", settings=SimpleNamespace(namespace="rag", object_store=None, milvus=SimpleNamespace(root_path="milvus", wal="rocksmq"))
     )
 
-    def outputs(_: str) -> dict[str, Any]:
-        return {} if made.is_new else {"milvus_secret_name": "milvus-store"}
-
     replaced: list[tuple[Any, str, Callable[..., Any]]] = [
         (rollout, "chosen", lambda _: found),
         (rollout, "_run", lambda *module: made.did(module[1])),
-        (pulumi_cli, "outputs", outputs),
-        (pulumi_cli, "resources", lambda _: STATE),
+        (pulumi_cli, "resources", lambda _: made.state),
         (pulumi_cli, "up", lambda _, *targets: made.did("stage" if targets else "up")),
         (helm, "history", made.history),
         (helm, "roll_back", lambda _name, _space, revision: made.did(f"roll back to {revision}")),
@@ -72,8 +69,11 @@ def test_all_in_order(parts: Parts) -> None:
     assert parts.calls == ["preflight", "up", "run"]
 
 
-def test_a_new_store_is_made_first_so_that_there_is_something_to_look_at(parts: Parts) -> None:
-    parts.is_new = True
+@pytest.mark.parametrize("state", [[], [KILLED]])
+def test_a_store_that_is_not_all_there_is_made_first_so_that_there_is_something_to_look_at(
+    parts: Parts, state: list[dict[str, Any]]
+) -> None:
+    parts.state = state
     assert code_of() == 0
     assert parts.calls == ["stage", "preflight", "up", "run"]
 
