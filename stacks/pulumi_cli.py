@@ -1,4 +1,4 @@
-"""The Pulumi CLI as the commands need it: what is in the state, a stack's credentials, one setting, one `up`, whose output stays on the terminal."""
+"""The Pulumi CLI as the commands need it: the state, credentials in it, one setting, one `up`, whose output stays on the terminal."""
 
 import json
 import re

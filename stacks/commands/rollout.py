@@ -26,7 +26,7 @@ from stacks.settings.object_store import S3Settings
 
 RELEASE = "milvus"
 _FIRST = ("**tenancy**", "**object-store-ca**", "**milvus-store**", "**documents-store**")
-_SECRET = "::milvus-store-secret"
+_LAST_MADE = "::milvus-store-secret"
 """Ends the URN of the last of them: without it a run was killed in between, or there was none."""
 _NOT_THERE = 4
 _VERDICTS = {1, 3}
@@ -57,7 +57,7 @@ def run(
 
 def preflight(found: Environment) -> int:
     """Look at the store from this machine, with what is there; bucket and credential are made first where they are new."""
-    if not any(one["urn"].endswith(_SECRET) for one in pulumi_cli.resources(found.name)):
+    if not any(one["urn"].endswith(_LAST_MADE) for one in pulumi_cli.resources(found.name)):
         _tell("bucket and credential are new: they are made first")
         if pulumi_cli.up(found.name, *_FIRST):
             return _NOT_THERE
