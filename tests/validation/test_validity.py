@@ -85,6 +85,12 @@ def test_a_drift_below_a_tenth_of_the_tightest_limit_is_steady_however_fast_sear
     assert "not steady" in next(iter(faults(profile, put(quick, search_p50_ms=None, search_drift_ms=5.01), {})))
 
 
+def test_a_median_that_nobody_measured_forgives_no_drift(profile: Profile, good: Measurements) -> None:
+    tight = changed(profile, "search_p50_ms", limit="<= 4", warn=None)
+    unmeasured = put(good, search_p50_ms=None, search_drift_ms=0.45)
+    assert "not steady" in next(iter(faults(tight, unmeasured, {})))
+
+
 def test_a_slow_search_stays_a_failure_though_it_was_not_steady(profile: Profile, good: Measurements) -> None:
     slow = put(good, search_p99_ms=401.0, search_drift_ms=300.0)
     assert judge(profile, slow).outcome is Outcome.FAIL

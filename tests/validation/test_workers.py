@@ -1,6 +1,7 @@
 """Load from processes of their own, against a server that speaks Milvus's gRPC and remembers every request as bytes."""
 
 import asyncio
+import functools
 import multiprocessing
 import time
 from collections.abc import Iterator
@@ -10,10 +11,11 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
-from pymilvus import MilvusException  # type: ignore[import-untyped]  # pymilvus ships no types
+from pymilvus import AsyncMilvusClient, MilvusException  # type: ignore[import-untyped]  # pymilvus ships no types
 from pymilvus.grpc_gen import common_pb2, milvus_pb2, milvus_pb2_grpc, schema_pb2  # type: ignore[import-untyped]
 
 from validation import workers
+from validation.clients import searcher as searcher_module
 from validation.clients.searcher import RawSearcher, Searcher
 from validation.errors import InvalidRunError
 from validation.profile import Profile, Search
@@ -85,7 +87,25 @@ def test_what_is_sent_raw_is_what_pymilvus_sends_and_the_ids_are_the_same(
 
     assert asyncio.run(both()) == [[3, 1, 2], [3, 1, 2]]
     assert milvus.requests[0] == milvus.requests[1]
-    assert [seen["dbname"] for seen in milvus.metadata] == ["db", "db"]
+    through_pymilvus, raw = ({name: value for name, value in seen.items() if "request" not in name} for seen in milvus.metadata)
+    assert raw == through_pymilvus
+    assert raw["dbname"] == "db"
+
+
+def test_the_credential_goes_with_the_raw_bytes_as_with_pymilvus(
+    milvus: Milvus, served: tuple[Milvus, str], search: Search, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_token = functools.partial(AsyncMilvusClient, token="root:secret")
+    monkeypatch.setattr(searcher_module, "AsyncMilvusClient", with_token)
+
+    async def both() -> None:
+        kinds: tuple[Any, ...] = (Searcher, RawSearcher)
+        for kind in kinds:
+            async with kind(uri=served[1], database="db", collection="gate_x", search=search, limit=10) as searcher:
+                await searcher.send(searcher.prepare(vectors(1)[0], ""))
+
+    asyncio.run(both())
+    assert milvus.metadata[0]["authorization"] == milvus.metadata[1]["authorization"]
 
 
 def test_an_answer_that_is_an_error_is_one(milvus: Milvus, served: tuple[Milvus, str], search: Search) -> None:
