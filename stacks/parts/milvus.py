@@ -8,12 +8,14 @@ import pulumi
 from components.milvus import Administration, Chart, Milvus, MilvusArgs
 from components.milvus_access.root import MilvusRoot, MilvusRootArgs
 from components.milvus_disruption import MilvusDisruption, MilvusDisruptionArgs
+from components.milvus_foundation import Foundation, MilvusFoundation
 from components.milvus_values.shape import MilvusStore, Standalone
 from components.object_store import ObjectStore
 from components.tenancy import Tenancy
 from components.trust import Trust
 from stacks.parts import milvus_shape
 from stacks.settings import Settings
+from stacks.settings.milvus.images import version
 
 
 def root(settings: Settings, tenancy: Tenancy) -> MilvusRoot | None:
@@ -41,7 +43,22 @@ def declare(
         store=data(settings, store, trust),
         administration=_administration(settings, user),
     )
-    return Milvus("milvus", args, pulumi.ResourceOptions(depends_on=list(after)))
+    return Milvus("milvus", args, pulumi.ResourceOptions(depends_on=[_foundation(settings), *after]))
+
+
+def _foundation(settings: Settings) -> MilvusFoundation:
+    """Asked before Helm is."""
+    chosen, found = settings.milvus, version(settings.images.milvus)
+    foundation = Foundation(
+        wal=chosen.wal,
+        etcd=chosen.etcd,
+        bucket=settings.milvus_bucket,
+        root_path=chosen.root_path,
+        mode=chosen.mode,
+        version=".".join(map(str, found)) if found is not None else "",
+        migration=chosen.migration,
+    )
+    return MilvusFoundation("milvus-foundation", foundation=foundation)
 
 
 def _administration(settings: Settings, user: MilvusRoot | None) -> Administration | None:

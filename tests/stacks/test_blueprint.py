@@ -47,6 +47,7 @@ def test_the_lab_settings_are_good_and_declare_the_whole_system() -> None:
         "documents-store": "ObjectStore",
         "preflight": "Preflight",
         "milvus": "Milvus",
+        "milvus-foundation": "Foundation",
         "embedding": "Embedding",
         "llm": "Llm",
     }
@@ -105,7 +106,7 @@ def test_with_greenlake_bucket_and_users_are_made_through_its_api_and_no_secret_
 def test_with_an_existing_store_nothing_is_made_on_it() -> None:
     found = declared(configuration({**GOOD, "object_store": EXISTING}))
     kinds = {item.type.partition("dynamic/")[2] for item in found.values() if "dynamic" in item.type}
-    assert kinds == {"existing:Credential", "keys:Generated"}
+    assert kinds == {"existing:Credential", "keys:Generated", "milvus:Foundation"}
     assert found["milvus-store-credential"].inputs["secret_name"] == "milvus-key"
     assert found["documents-store-credential"].inputs["secret_name"] == "documents-key"
 
