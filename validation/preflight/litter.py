@@ -42,7 +42,8 @@ class Litter:
         return upload_id
 
     def version(self, key: str, version_id: str) -> None:
-        """Remember a version that a versioned bucket keeps."""
+        """Remember a version that a versioned bucket keeps; a plain delete would only hide it behind one more."""
+        self.forget(key)
         self._versions[(key, version_id)] = None
 
     def forget(self, key: str) -> None:
