@@ -91,7 +91,7 @@ def machine_facts(net: Network, images: Mapping[str, Image], store: str = "s3") 
     """Return the settings that only this machine knows: the store and how it is used, the images it built."""
     models = images["models"].reference
     return {
-        f"{PROJECT}:images": {"milvus": images["milvus"].reference, "embedding": models, "llm": models},
+        f"{PROJECT}:images": {"milvus": images["milvus"].reference, "suite": images["suite"].reference, "embedding": models, "llm": models},
         f"{PROJECT}:object_store": stores.facts(store, net),
     }
 
