@@ -95,8 +95,7 @@ class Objects:
 
     def _is_failed_for_good(self, new: Object, state: Object) -> bool:
         """Whether a Job did not succeed and asks to be made anew then; Kubernetes never runs the same one again."""
-        annotations = (new.get("metadata") or {}).get("annotations") or {}
-        if new.get("kind") != "Job" or str(annotations.get(REPLACE_UNREADY, "")).lower() != "true" or not state.get("metadata"):
+        if new.get("kind") != "Job" or not _asks_to_be_replaced(new.get("metadata")) or not state.get("metadata"):
             return False
         live = self._cluster.get(Reference.of(plain(state)))
         return live is not None and not judge(live).ready
@@ -197,6 +196,12 @@ def _made_up_name(proposal: Proposal) -> str:
     if not proposal.proposed_name:
         raise InvalidInputError("metadata.name", "autonaming is switched off in this project, so every object needs metadata.name")
     return proposal.proposed_name
+
+
+def _asks_to_be_replaced(metadata: object) -> bool:
+    """Metadata may be unknown as a whole, and then it is a text."""
+    annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
+    return isinstance(annotations, dict) and str(annotations.get(REPLACE_UNREADY, "")).lower() == "true"
 
 
 def _is_forced(manifest: Object) -> bool:

@@ -1,11 +1,13 @@
 """Promises of single objects: their names, their state, their field manager."""
 
+from typing import Any, cast
+
 import pytest
 
 from lab.pulumi_host.kubernetes.errors import InvalidInputError, UnsupportedError
-from lab.pulumi_host.kubernetes.objects import api_of, checkpoint, is_autonamed, manager_of
+from lab.pulumi_host.kubernetes.objects import Objects, api_of, checkpoint, is_autonamed, manager_of
 from lab.pulumi_host.kubernetes.waiting import is_skipped, time_limit_s
-from lab.pulumi_host.kubernetes.wire import Secret, plain
+from lab.pulumi_host.kubernetes.wire import UNKNOWN, Secret, plain
 
 
 @pytest.mark.parametrize(
@@ -57,3 +59,13 @@ def test_a_time_limit_that_is_no_number_is_refused() -> None:
 def test_an_object_can_ask_not_to_be_waited_for() -> None:
     assert is_skipped({"metadata": {"annotations": {"pulumi.com/skipAwait": "True"}}})
     assert not is_skipped({"metadata": {}})
+
+
+def test_only_a_job_asks_to_be_made_anew_and_metadata_may_be_unknown_as_a_whole() -> None:
+    objects = Objects(cast("Any", None), cast("Any", None))  # nothing of the cluster is asked for any of these
+    state = {"metadata": {"name": "x"}}
+    asking = {"annotations": {"pulumi.com/replaceUnready": "true"}}
+    for new in ({"kind": "Secret", "metadata": UNKNOWN}, {"kind": "Job", "metadata": UNKNOWN}, {"kind": "Job", "metadata": {}}):
+        assert not objects._is_failed_for_good(new, state)
+    assert not objects._is_failed_for_good({"kind": "Secret", "metadata": asking}, state)
+    assert not objects._is_failed_for_good({"kind": "Job", "metadata": asking}, {})
