@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from stacks import environments, neighbours, pins, release
+from stacks.commands import needs
 from stacks.dump import dump
 from stacks.environments import Environment
 from stacks.problems import SettingsError
@@ -114,3 +115,8 @@ def test_two_environments_in_one_place_of_one_store_are_refused(tmp_path: Path) 
     config["config"]["milvus-x10000:milvus"]["root_path"] = "elsewhere"
     (tmp_path / "Pulumi.copy.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
     neighbours.refuse_shared(settings, "prod", tmp_path)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_page_of_an_environment_says_what_it_takes(name: str) -> None:
+    assert needs.table(environment(name).settings) in Path(f"docs/environments/{name}.md").read_text(encoding="utf-8")
