@@ -112,6 +112,10 @@ class Rate(_Strict):
     reason: Reason
 
 
+_CANDIDATES = {"ef", "search_list", "itopk_size"}
+"""Search parameters of HNSW, DISKANN and GPU_CAGRA that say how many candidates are kept."""
+
+
 class Requests(_Strict):
     """How many searches are timed, after the warm-up."""
 
@@ -121,12 +125,16 @@ class Requests(_Strict):
 
 
 class Index(_Strict):
-    """The vector index, as Milvus spells it."""
+    """The vector index and how it is searched, in Milvus's own words: names and values go to it as they are."""
 
-    type: Literal["HNSW"] = "HNSW"
-    metric: Literal["COSINE", "IP"] = "COSINE"
-    m: int = Field(ge=2, le=2048)
-    ef_construction: int = Field(ge=8)
+    type: str = Field(min_length=1)
+    metric: Literal["COSINE", "IP", "L2"]
+    params: dict[str, bool | int | float | str] = {}
+    search_params: dict[str, bool | int | float | str] = {}
+
+    def searching(self, limit: int) -> dict[str, bool | int | float | str]:
+        """How it is searched for `limit` rows: a list of candidates that is shorter than the answer is refused by Milvus."""
+        return {name: max(int(value), limit) if name in _CANDIDATES else value for name, value in self.search_params.items()}
 
 
 class Filter(_Strict):
@@ -154,13 +162,20 @@ def _refuse_unless_one(shares: list[float]) -> None:
 class Search(_Strict):
     """How the collection is built and searched."""
 
-    index: Index
-    ef: int = Field(ge=10)
+    index: Index | None = None
+    """None for the one that the stack names (its output `milvus_index`)."""
     consistency: Literal["Strong", "Bounded", "Session", "Eventually"]
     timeout_ms: int = Field(ge=10)
     warmup_requests: int = Field(ge=0)
     filters: Annotated[list[Filter], Field(min_length=1)]
     queries: Queries
+
+    @property
+    def chosen_index(self) -> Index:
+        """The index, once it is known from the file or from the stack."""
+        if self.index is None:
+            raise ValueError("the index is not chosen yet")
+        return self.index
 
     @field_validator("filters")
     @classmethod

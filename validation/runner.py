@@ -15,7 +15,7 @@ from validation.checks import answer, embedding, ingest, originals, quality, rea
 from validation.errors import UsageError
 from validation.guard import guarded
 from validation.history import baseline, fingerprint
-from validation.profile import Profile
+from validation.profile import Index, Profile
 from validation.progress import Reporter
 from validation.record import Record
 from validation.report import json
@@ -71,8 +71,10 @@ def make_bench(order: Order, profile: Profile, *, reporter: Reporter, record: Re
     record.inputs["corpus_sha256"] = documents.sha256
     aim = _aim(order)
     record.target = aim.model_dump(mode="json")
+    chosen = _with_index(profile, aim)
+    record.inputs["profile"] = chosen.model_dump(mode="json")
     return Bench(
-        profile=profile,
+        profile=chosen,
         target=aim,
         corpus=documents,
         seed=order.seed,
@@ -82,6 +84,17 @@ def make_bench(order: Order, profile: Profile, *, reporter: Reporter, record: Re
         seams=seams,
         closing=closing,
     )
+
+
+def _with_index(profile: Profile, aim: target.Target) -> Profile:
+    """Fill in the index that the stack is sized for, where the SLO file names none."""
+    if profile.search.index is not None:
+        return profile
+    if aim.milvus_index is None:
+        raise UsageError("neither the SLO file (search.index) nor the stack (output milvus_index) says which index to build; name one")
+    given = aim.milvus_index
+    index = Index(type=given.index_type, metric=given.metric_type, params=given.params, search_params=given.search_params)
+    return profile.model_copy(update={"search": profile.search.model_copy(update={"index": index})})
 
 
 def _aim(order: Order) -> target.Target:

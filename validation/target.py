@@ -8,7 +8,7 @@ import json
 import os
 import subprocess
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -61,6 +61,17 @@ class Chart(BaseModel):
     version: str = ""
 
 
+class MilvusIndex(BaseModel):
+    """The index that the stack is sized for, in Milvus's own words."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    index_type: Name
+    metric_type: Literal["COSINE", "IP", "L2"]
+    params: dict[str, bool | int | float | str] = {}
+    search_params: dict[str, bool | int | float | str] = {}
+
+
 class Target(BaseModel):
     """What the stack exports; outputs that the gate does not know are left alone."""
 
@@ -69,6 +80,7 @@ class Target(BaseModel):
     namespace: Name
     milvus_uri: Url
     milvus_database: Name = "default"
+    milvus_index: MilvusIndex | None = None
     documents_bucket: Name
     documents_secret_name: Name
     object_store_endpoint: Url

@@ -94,7 +94,7 @@ def line_of(text: str, part: str) -> int:
         ("share: 0.4}", "share: 0.5}", "  filters:", "add up to 1"),
         ("judged: 0.3", "judged: 0.4", "  queries:", "add up to 1"),
         ("planted: 0.3", "planted: 0", "planted: 0}", "greater than 0"),
-        ("  ef: 256", "  eff: 256", "eff: 256", "Extra inputs are not permitted"),
+        ("  timeout_ms: ", "  timeoutms: ", "timeoutms", "Extra inputs are not permitted"),
         ("consistency: Bounded", "consistency: bounded", "consistency: bounded", "'Strong', 'Bounded'"),
         ("version: 1", "version: 2", "version: 2", "should be 1"),
     ],

@@ -88,7 +88,7 @@ def _make_collection(bench: Bench, services: Services) -> Collection:
     collection = services.milvus.collection(name)
     if not bench.keep:
         bench.closing.callback(_drop, bench, collection)
-    collection.create(bench.target.embedding_dimension, bench.profile.search.index)
+    collection.create(bench.target.embedding_dimension, bench.profile.search.chosen_index)
     return collection
 
 

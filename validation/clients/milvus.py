@@ -140,8 +140,7 @@ class Collection:
             schema.add_field(field, DataType.VARCHAR, max_length=length)
         schema.add_field("vector", DataType.FLOAT_VECTOR, dim=dimension)
         params = self._client.prepare_index_params()
-        build = {"M": index.m, "efConstruction": index.ef_construction}
-        params.add_index("vector", index_type=index.type, metric_type=index.metric, params=build)
+        params.add_index("vector", index_type=index.type, metric_type=index.metric, params=index.params)
         with failures_named(self._uri, f"creating collection {self.name}"):
             self._client.create_collection(self.name, schema=schema, index_params=params, consistency_level="Strong", timeout=_TIMEOUT_S)
 
@@ -209,7 +208,7 @@ class Collection:
                 self.name,
                 data=[vector],
                 limit=limit,
-                search_params={"params": {"ef": max(search.ef, limit)}},
+                search_params={"params": search.chosen_index.searching(limit)},
                 consistency_level=search.consistency,
                 timeout=_TIMEOUT_S,
             )

@@ -38,7 +38,7 @@ class _Connected(Generic[Request]):
         self._database = database
         self._collection = collection
         self._limit = limit
-        self._params = {"params": {"ef": search.ef}}
+        self._params = {"params": search.chosen_index.searching(limit)}
         self._consistency = search.consistency
         self._timeout_s = search.timeout_ms / 1e3
 

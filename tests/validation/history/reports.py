@@ -17,7 +17,8 @@ def write_report(directory: Path, profile: Profile, measurements: Measurements, 
     """Write the report of a run that measured just this; `changes` are of its inputs, target, versions or images."""
     data = profile.model_dump(mode="json")
     data["rate"]["value"] = changes.get("rate", data["rate"]["value"])
-    data["search"]["ef"] = changes.get("ef", data["search"]["ef"])
+    searching = data["search"]["index"]["search_params"]
+    searching["ef"] = changes.get("ef", searching["ef"])
     record = Record(run_id=changes.get("run_id", "base"), strict=False, started_at=datetime(2026, 1, 1, tzinfo=UTC))
     record.inputs = {"profile": data, "corpus_sha256": changes.get("corpus_sha256", "c"), "seed": changes.get("seed", 7)}
     record.target = {"embedding_model": changes.get("embedding_model", "m"), "embedding_dimension": 384, "llm_model": "l"}

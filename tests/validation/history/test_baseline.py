@@ -48,7 +48,7 @@ def test_without_a_baseline_that_is_said_with_the_command_that_sets_one(profile:
         ({"seed": 8}, "seed is 8, was 7"),
         ({"embedding_model": "bge"}, "embedding model is bge, was m"),
         ({"rate": 90.0}, "rate is 90.0, was 100.0"),
-        ({"ef": 128}, "search ef is 128, was 256"),
+        ({"ef": 128}, "search index search_params ef is 128, was 256"),
     ],
 )
 def test_another_workload_is_not_compared_and_that_is_said(
