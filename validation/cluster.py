@@ -17,6 +17,7 @@ from kubernetes.config.config_exception import ConfigException
 from urllib3.exceptions import HTTPError
 
 from validation.clients.documents import Credential
+from validation.clients.milvus_login import Login
 from validation.errors import UnreachableError, UsageError
 
 _TIMEOUT_S = (10, 30)
@@ -89,6 +90,17 @@ class Cluster:
             raise UsageError(f"Secret {name} in {namespace} has no {' and no '.join(missing)}; deploy again: pulumi up")
         access_key, secret_key = (base64.b64decode(data[key]).decode("utf-8") for key in ("access_key", "secret_key"))
         return Credential(access_key=access_key, secret_key=secret_key)
+
+    def login(self, namespace: str, name: str) -> Login:
+        """Return user and password in a Secret with `username` and `password`, as they are now."""
+        what = f"Secret {name} in {namespace}"
+        found = self._ask(lambda: self._api.read_namespaced_secret(name, namespace, _request_timeout=_TIMEOUT_S), what)
+        data = found.data or {}
+        missing = [key for key in ("username", "password") if not data.get(key)]
+        if missing:
+            raise UsageError(f"{what} has no {' and no '.join(missing)}; deploy again: pulumi up")
+        user, password = (base64.b64decode(data[key]).decode("utf-8") for key in ("username", "password"))
+        return Login(user=user, password=password)
 
     def api_key(self, namespace: str, name: str) -> str:
         """Return the API key in a Secret with `api_key`, as it is now."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from validation import corpus, slo, slo_file, target
 from validation.bench import Bench
-from validation.checks import answer, embedding, ingest, originals, quality, reachable, retrieval, sources
+from validation.checks import answer, embedding, ingest, isolation, originals, quality, reachable, retrieval, sources
 from validation.errors import UsageError
 from validation.guard import guarded
 from validation.history import baseline, fingerprint
@@ -115,3 +115,4 @@ def _measure(bench: Bench) -> None:
     quality.run(bench, loaded, question_vectors)
     graded = answer.run(bench, services, sources.run(bench, services, loaded, question_vectors))
     originals.run(bench, services, loaded, graded)
+    isolation.run(bench, services, loaded)

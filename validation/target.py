@@ -81,6 +81,10 @@ class Target(BaseModel):
     milvus_uri: Url
     milvus_database: Name = "default"
     milvus_index: MilvusIndex | None = None
+    milvus_search_secret_name: str = ""
+    milvus_ingest_secret_name: str = ""
+    milvus_admin_secret_name: str = ""
+    milvus_tenants: tuple[Name, ...] = ()
     documents_bucket: Name
     documents_secret_name: Name
     object_store_endpoint: Url

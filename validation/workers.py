@@ -18,6 +18,7 @@ from multiprocessing.context import ForkServerProcess
 from typing import Any
 
 from validation import load
+from validation.clients.milvus_login import Login
 from validation.clients.searcher import RawSearcher
 from validation.errors import InvalidRunError
 from validation.load import Shot
@@ -29,6 +30,8 @@ _PATIENCE_S = 60.0
 _TELL_EVERY_S = 1.0
 _DIED = "a load generator ended in the middle of the run; was it killed, or the memory full?"
 
+_NOBODY = Login()
+
 
 @dataclass(frozen=True, kw_only=True)
 class Aim:
@@ -39,6 +42,7 @@ class Aim:
     collection: str
     search: Search
     limit: int
+    login: Login = _NOBODY
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,7 +159,9 @@ def _generate(aim: Aim, share: Share, pipe: Connection) -> None:
 
 
 async def _shoot(aim: Aim, share: Share, pipe: Connection) -> list[Shot]:
-    async with RawSearcher(uri=aim.uri, database=aim.database, collection=aim.collection, search=aim.search, limit=aim.limit) as searcher:
+    async with RawSearcher(
+        uri=aim.uri, database=aim.database, collection=aim.collection, search=aim.search, limit=aim.limit, login=aim.login
+    ) as searcher:
         requests = [searcher.prepare(vector, expression) for vector, expression in zip(share.vectors, share.expressions, strict=True)]
         by_number = dict(zip(share.numbers, requests, strict=True))
         span = share.due_s[-1] - share.due_s[0]

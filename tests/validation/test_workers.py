@@ -16,6 +16,7 @@ from pymilvus.grpc_gen import common_pb2, milvus_pb2, milvus_pb2_grpc, schema_pb
 
 from validation import workers
 from validation.clients import searcher as searcher_module
+from validation.clients.milvus_login import Login
 from validation.clients.searcher import RawSearcher, Searcher
 from validation.errors import InvalidRunError
 from validation.profile import Profile, Search
@@ -112,7 +113,7 @@ def test_an_answer_that_is_an_error_is_one(milvus: Milvus, served: tuple[Milvus,
     milvus.code = 100
 
     async def failing() -> None:
-        async with RawSearcher(uri=served[1], database="default", collection="gate_x", search=search, limit=10) as searcher:
+        async with RawSearcher(uri=served[1], database="default", collection="gate_x", search=search, limit=10, login=Login()) as searcher:
             await searcher.send(searcher.prepare(vectors(1)[0], ""))
 
     with pytest.raises(MilvusException, match="no"):

@@ -50,7 +50,8 @@ def _tell_of_others(bench: Bench, services: Services, check: CheckRecord) -> Non
     others = services.milvus.collections_of_gates()
     check.facts["collections of other runs"] = others
     if others:
-        client = f"MilvusClient({services.milvus.uri!r}, db_name={bench.target.milvus_database!r})"
+        user = ", user='admin', password=input()" if bench.target.milvus_admin_secret_name else ""
+        client = f"MilvusClient({services.milvus.uri!r}, db_name={bench.target.milvus_database!r}{user})"
         remove = f'python -c "from pymilvus import MilvusClient; milvus = {client}; [milvus.drop_collection(name) for name in {others}]"'
         told = f"collections of other runs (kept, killed or still at work): {', '.join(others)}"
         bench.reporter.say(f"{told}; once no gate runs, remove them: {remove}")

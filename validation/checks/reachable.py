@@ -3,6 +3,7 @@
 import tempfile
 from contextlib import ExitStack
 from dataclasses import asdict
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from validation import cluster, models, network
 from validation.bench import Bench, Services
 from validation.clients import milvus
 from validation.clients.documents import DocumentStore
+from validation.clients.milvus_login import Login, Logins
 from validation.target import Target
 
 QUESTION = "Does every part of the target answer, and is it what the stack declared?"
@@ -30,13 +32,31 @@ def run(bench: Bench) -> Services:
         record.images = [asdict(image) for image in kubernetes.running_images(target.namespace)]
         record.versions = {name: version(name) for name in _CLIENTS}
         documents = documents_store(target, kubernetes, bench.closing, record.secrets)
-        store = milvus.connect(addresses["milvus_uri"], target.milvus_database)
+        store = milvus.connect(addresses["milvus_uri"], target.milvus_database, _logins(bench, kubernetes))
         bench.closing.callback(store.close)
         record.versions["milvus server"] = store.server_version()
         served = models.connect(bench, kubernetes)
         documents.check()
         models.check(bench, kubernetes, served)
     return Services(milvus=store, documents=documents, embedding=served.embedding, llm=served.llm, reranker=served.reranker)
+
+
+def _logins(bench: Bench, kubernetes: cluster.Cluster) -> Logins:
+    """Read each Secret when it is needed; no user at all where the target names none."""
+    target = bench.target
+
+    def ask(name: str) -> Login:
+        login = kubernetes.login(target.namespace, name)
+        bench.record.secrets.append(login.password)
+        return login
+
+    if not target.milvus_search_secret_name:
+        return Logins()
+    return Logins(
+        search=partial(ask, target.milvus_search_secret_name),
+        ingest=partial(ask, target.milvus_ingest_secret_name),
+        admin=partial(ask, target.milvus_admin_secret_name),
+    )
 
 
 def documents_store(target: Target, kubernetes: cluster.Cluster, closing: ExitStack, secrets: list[str]) -> DocumentStore:

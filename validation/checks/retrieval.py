@@ -63,7 +63,12 @@ def _shoot(bench: Bench, services: Services, loaded: Loaded, drawn: Plan) -> lis
     expressions = [plan.expression(chosen) for chosen in drawn.filters]
     due_s = load.offsets(total, rate, profile.load.arrivals, bench.seed)
     aim = workers.Aim(
-        uri=services.milvus.uri, database=bench.target.milvus_database, collection=loaded.collection.name, search=search, limit=TOP_K
+        uri=services.milvus.uri,
+        database=bench.target.milvus_database,
+        collection=loaded.collection.name,
+        search=search,
+        limit=TOP_K,
+        login=services.milvus.logins.search(),
     )
     bench.reporter.say(f"search: {search.warmup_requests} to warm up, then {total:,} at {rate:g} requests/s, {profile.load.arrivals}")
     with bench.reporter.track("search", total) as advance:

@@ -12,9 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from pymilvus import DataType, MilvusClient, MilvusException  # type: ignore[import-untyped]  # pymilvus ships no types
+import grpc
+from pymilvus import DataType, MilvusException  # type: ignore[import-untyped]  # pymilvus ships no types
 
+from validation.clients import milvus_login
 from validation.clients.http import CONNECT_TIMEOUT_S
+from validation.clients.milvus_login import Clients, Logins
 from validation.corpus import Chunk
 from validation.errors import InvalidRunError, UnreachableError
 from validation.profile import Index, Search
@@ -24,6 +27,7 @@ PREFIX = "gate_"
 _TIMEOUT_S = 60.0
 _POLL_S = 0.25
 _TEXT_BYTES = 8_192
+_NOBODY = Logins()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,15 +78,22 @@ def failures_named(uri: str, doing: str) -> Iterator[None]:
         yield
     except MilvusException as error:
         raise InvalidRunError(f"Milvus at {uri} failed while {doing}: code {error.code}, {error.message}") from error
+    except grpc.RpcError as error:
+        detail = error.details() if isinstance(error, grpc.Call) else error
+        raise InvalidRunError(f"Milvus at {uri} failed while {doing}: {detail}") from error
 
 
-def connect(uri: str, database: str) -> "VectorStore":
+def connect(uri: str, database: str, logins: Logins = _NOBODY) -> "VectorStore":
     """Return a connected store; UnreachableError within CONNECT_TIMEOUT_S, naming the address."""
     parts = urlsplit(uri)
-    cure = "is it up? kubectl get pods --all-namespaces; does this machine have a route to it?"
+    cure = "is it up? kubectl get pods --all-namespaces; does this machine have a route to it? " + (
+        "does it ask who is there, and the target names no Secret? pulumi up"
+        if logins == _NOBODY
+        else "does it know the users of the Secrets milvus-search, -ingest and -admin? pulumi up --refresh"
+    )
     try:
         socket.create_connection((parts.hostname or "", parts.port or 19530), timeout=CONNECT_TIMEOUT_S).close()
-        return VectorStore(uri, MilvusClient(uri=uri, db_name=database, timeout=CONNECT_TIMEOUT_S))
+        return VectorStore(uri, milvus_login.connect(uri, database, logins), logins)
     except OSError as error:
         raise UnreachableError(f"Milvus at {uri} does not answer ({error}); {cure}") from error
     except MilvusException as error:
@@ -92,67 +103,68 @@ def connect(uri: str, database: str) -> "VectorStore":
 class VectorStore:
     """A connection to one Milvus database."""
 
-    def __init__(self, uri: str, client: MilvusClient) -> None:
+    def __init__(self, uri: str, clients: Clients, logins: Logins = _NOBODY) -> None:
         self.uri = uri
-        self._client = client
+        self.clients = clients
+        self.logins = logins
 
     def close(self) -> None:
         """Close the connection."""
-        self._client.close()
+        self.clients.close()
 
     def server_version(self) -> str:
         """Return the version that the server says it has."""
         with failures_named(self.uri, "asking for its version"):
-            return str(self._client.get_server_version(timeout=CONNECT_TIMEOUT_S))
+            return str(self.clients.search.get_server_version(timeout=CONNECT_TIMEOUT_S))
 
     def collections_of_gates(self) -> list[str]:
         """Return the names of all collections that look like a gate run's."""
         with failures_named(self.uri, "listing collections"):
-            return sorted(name for name in self._client.list_collections(timeout=_TIMEOUT_S) if name.startswith(PREFIX))
+            return sorted(name for name in self.clients.search.list_collections(timeout=_TIMEOUT_S) if name.startswith(PREFIX))
 
     def refuse_taken(self, name: str) -> None:
         """Refuse a name that is taken: that collection is somebody else's, and is left alone."""
         with failures_named(self.uri, "looking for collections"):
-            taken = self._client.has_collection(name, timeout=_TIMEOUT_S)
+            taken = self.clients.search.has_collection(name, timeout=_TIMEOUT_S)
         if taken:
             raise InvalidRunError(f"collection {name} is there already and not this run's: it is left alone; run again")
 
     def collection(self, name: str) -> "Collection":
         """Return the handle of a collection, whether or not it is there yet."""
-        return Collection(self.uri, self._client, name)
+        return Collection(self.uri, self.clients, name)
 
 
 class Collection:
     """The collection of one run."""
 
-    def __init__(self, uri: str, client: MilvusClient, name: str) -> None:
+    def __init__(self, uri: str, clients: Clients, name: str) -> None:
         self.name = name
         self._uri = uri
-        self._client = client
+        self._read, self._write, self._admin = clients.search, clients.ingest, clients.admin
 
     def create(self, dimension: int, index: Index) -> None:
         """Create the collection with its index, and load it, empty."""
-        schema = self._client.create_schema(auto_id=False, enable_dynamic_field=False)
+        schema = self._write.create_schema(auto_id=False, enable_dynamic_field=False)
         schema.add_field("id", DataType.INT64, is_primary=True)
         schema.add_field("bucket", DataType.INT32)
         schema.add_field("generated", DataType.BOOL)
         for field, length in _STRINGS.items():
             schema.add_field(field, DataType.VARCHAR, max_length=length)
         schema.add_field("vector", DataType.FLOAT_VECTOR, dim=dimension)
-        params = self._client.prepare_index_params()
+        params = self._write.prepare_index_params()
         params.add_index("vector", index_type=index.type, metric_type=index.metric, params=index.params)
         with failures_named(self._uri, f"creating collection {self.name}"):
-            self._client.create_collection(self.name, schema=schema, index_params=params, consistency_level="Strong", timeout=_TIMEOUT_S)
+            self._write.create_collection(self.name, schema=schema, index_params=params, consistency_level="Strong", timeout=_TIMEOUT_S)
 
     def drop(self) -> None:
         """Remove the collection and all that Milvus keeps for it; one that is not there is no error."""
         with failures_named(self._uri, f"dropping collection {self.name}"):
-            self._client.drop_collection(self.name, timeout=_TIMEOUT_S)
+            self._admin.drop_collection(self.name, timeout=_TIMEOUT_S)
 
     def insert(self, rows: Sequence[Row], matrix: Matrix) -> None:
         """Insert one batch; it is acknowledged when this returns."""
         with failures_named(self._uri, f"inserting into {self.name}"):
-            result = self._client.insert(self.name, [{**row.fields(), "vector": matrix[row.id]} for row in rows], timeout=_TIMEOUT_S)
+            result = self._write.insert(self.name, [{**row.fields(), "vector": matrix[row.id]} for row in rows], timeout=_TIMEOUT_S)
         if result["insert_count"] != len(rows):
             raise InvalidRunError(f"Milvus acknowledged {result['insert_count']} of {len(rows)} rows of a batch")
 
@@ -161,7 +173,7 @@ class Collection:
         wanted = f"id == {row.id}"
 
         def found() -> bool:
-            hits = self._client.search(self.name, data=[vector], filter=wanted, limit=1, consistency_level="Strong", timeout=_TIMEOUT_S)
+            hits = self._read.search(self.name, data=[vector], filter=wanted, limit=1, consistency_level="Strong", timeout=_TIMEOUT_S)
             return bool(hits and hits[0])
 
         self._wait(found, f"a search finds row {row.id}", patience_s)
@@ -169,13 +181,13 @@ class Collection:
     def flush(self) -> None:
         """Seal what was inserted. Once per run: Milvus allows one flush in ten seconds for each collection."""
         with failures_named(self._uri, f"flushing {self.name}"):
-            self._client.flush(self.name, timeout=_TIMEOUT_S * 5)
+            self._write.flush(self.name, timeout=_TIMEOUT_S * 5)
 
     def wait_until_indexed(self, total: int, patience_s: float) -> None:
         """Return when no row waits for its index and as many are indexed as were sent; the state alone says less."""
 
         def indexed() -> bool:
-            seen = self._client.describe_index(self.name, "vector", timeout=_TIMEOUT_S) or {}
+            seen = self._read.describe_index(self.name, "vector", timeout=_TIMEOUT_S) or {}
             return seen.get("pending_index_rows") == 0 and seen.get("indexed_rows") == seen.get("total_rows") == total
 
         self._wait(indexed, f"all {total} rows are indexed", patience_s)
@@ -183,20 +195,20 @@ class Collection:
     def reload(self, patience_s: float) -> None:
         """Release and load again, so that what is searched is what the object store holds, and no row is left in a growing segment."""
         with failures_named(self._uri, f"loading {self.name}"):
-            self._client.release_collection(self.name, timeout=_TIMEOUT_S)
-            self._client.load_collection(self.name, timeout=patience_s)
+            self._admin.release_collection(self.name, timeout=_TIMEOUT_S)
+            self._admin.load_collection(self.name, timeout=patience_s)
 
     def count(self) -> int:
         """Return how many rows can be read, with Strong consistency."""
         with failures_named(self._uri, f"counting {self.name}"):
-            answer = self._client.query(self.name, filter="", output_fields=["count(*)"], consistency_level="Strong", timeout=_TIMEOUT_S)
+            answer = self._read.query(self.name, filter="", output_fields=["count(*)"], consistency_level="Strong", timeout=_TIMEOUT_S)
         return int(answer[0]["count(*)"])
 
     def read(self, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
         """Return the rows with these ids, all fields and the vector."""
         with failures_named(self._uri, f"reading rows of {self.name}"):
             wanted = f"id in {list(ids)}"
-            rows = self._client.query(
+            rows = self._read.query(
                 self.name, filter=wanted, output_fields=[*SCALARS, "vector"], consistency_level="Strong", timeout=_TIMEOUT_S
             )
         return {int(row["id"]): dict(row) for row in rows}
@@ -204,7 +216,7 @@ class Collection:
     def nearest(self, vector: Matrix, limit: int, search: Search) -> list[int]:
         """Return the ids of the nearest rows, best first, without a filter."""
         with failures_named(self._uri, f"searching {self.name}"):
-            hits = self._client.search(
+            hits = self._read.search(
                 self.name,
                 data=[vector],
                 limit=limit,

@@ -13,10 +13,12 @@ from pymilvus.client import ts_utils  # type: ignore[import-untyped]
 from pymilvus.client.prepare import Prepare  # type: ignore[import-untyped]
 from pymilvus.grpc_gen import milvus_pb2  # type: ignore[import-untyped]
 
+from validation.clients.milvus_login import Login
 from validation.profile import Search
 from validation.truth import Matrix
 
 _METHOD = "/milvus.proto.milvus.MilvusService/Search"
+_NOBODY = Login()
 Request = TypeVar("Request")
 
 
@@ -33,8 +35,8 @@ class Searching(Protocol[Request]):
 class _Connected(Generic[Request]):
     """An async context manager that knows one collection and how a profile searches it."""
 
-    def __init__(self, *, uri: str, database: str, collection: str, search: Search, limit: int) -> None:
-        self._client = AsyncMilvusClient(uri=uri, db_name=database, timeout=search.timeout_ms / 1e3)
+    def __init__(self, *, uri: str, database: str, collection: str, search: Search, limit: int, login: Login = _NOBODY) -> None:
+        self._client = AsyncMilvusClient(uri=uri, db_name=database, timeout=search.timeout_ms / 1e3, **login.options())
         self._database = database
         self._collection = collection
         self._limit = limit

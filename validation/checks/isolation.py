@@ -1,0 +1,85 @@
+"""Tries what must not be possible: the user that searches writes, the one that ingests drops, and both look into other databases.
+
+It comes last, since whatever succeeds may take the collection of this very run with it. A success is a fault: the run is red, whatever
+the profile promises. Nothing is tried on what this run did not make but reading, and that as the users of the stack.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from typing import Any
+
+import grpc
+from pymilvus import MilvusException  # type: ignore[import-untyped]  # pymilvus ships no types
+
+from validation.bench import Bench, Loaded, Services
+from validation.clients import milvus_login
+from validation.clients.milvus import VectorStore
+from validation.errors import InvalidRunError
+
+QUESTION = "Can each user of Milvus do its own work and nothing else?"
+_TIMEOUT_S = 10.0
+_DENIED = ("permission deny", "permission denied", "privilege")
+
+Attempt = tuple[str, Callable[[], Any]]
+
+
+def run(bench: Bench, services: Services, loaded: Loaded) -> None:
+    """Try everything; a fault for each attempt that succeeds. Nothing where Milvus asks nobody who they are."""
+    with bench.record.check("isolation", QUESTION) as check:
+        if not bench.target.milvus_search_secret_name:
+            check.facts["skipped"] = "Milvus asks nobody who they are (milvus.authentication), so there is nobody to keep apart"
+            return
+        verdicts = attempted(services.milvus, loaded, bench.target.milvus_database, bench.target.milvus_tenants)
+        check.facts["tried"] = {name: "denied" if is_denied else "SUCCEEDED" for name, is_denied in verdicts.items()}
+        breaches = [name for name, is_denied in verdicts.items() if not is_denied]
+        bench.record.measure("isolation_breaches", len(breaches), len(verdicts))
+        bench.record.faults += [f"{name}, and Milvus let it; cure: pulumi up --refresh" for name in breaches]
+
+
+def attempted(store: VectorStore, loaded: Loaded, database: str, tenants: Iterable[str]) -> dict[str, bool]:
+    """Try everything, and return for each attempt whether it was denied."""
+    verdicts = {name: denied(attempt) for name, attempt in (*writing(store, loaded), *dropping(store, loaded, database))}
+    for tenant in tenants:
+        verdicts |= _looking(store, tenant)
+    return verdicts
+
+
+def denied(attempt: Callable[[], Any]) -> bool:
+    """Whether Milvus refuses for want of a right; InvalidRunError when it fails for another reason, which proves nothing."""
+    try:
+        attempt()
+    except (MilvusException, grpc.RpcError) as error:
+        said = str(error).lower()
+        if any(word in said for word in _DENIED):
+            return True
+        raise InvalidRunError(f"whether users are kept apart was not seen, since Milvus failed otherwise: {error}") from error
+    return False
+
+
+def writing(store: VectorStore, loaded: Loaded) -> Iterator[Attempt]:
+    """What the user that searches must not."""
+    client, name, row = store.clients.search, loaded.collection.name, loaded.rows[0]
+    stored = {**row.fields(), "vector": loaded.matrix[row.id]}
+    yield "the user that searches inserted a row", lambda: client.insert(name, [stored], timeout=_TIMEOUT_S)
+    yield "the user that searches deleted a row", lambda: client.delete(name, ids=[-1], timeout=_TIMEOUT_S)
+    yield "the user that searches dropped the collection", lambda: client.drop_collection(name, timeout=_TIMEOUT_S)
+    yield "the user that searches listed the users", lambda: client.list_users(timeout=_TIMEOUT_S)
+
+
+def dropping(store: VectorStore, loaded: Loaded, database: str) -> Iterator[Attempt]:
+    """What the user that ingests must not."""
+    client, name = store.clients.ingest, loaded.collection.name
+    yield "the user that ingests released the collection", lambda: client.release_collection(name, timeout=_TIMEOUT_S)
+    yield "the user that ingests dropped the index", lambda: client.drop_index(name, "vector", timeout=_TIMEOUT_S)
+    yield "the user that ingests dropped the collection", lambda: client.drop_collection(name, timeout=_TIMEOUT_S)
+    yield f"the user that ingests dropped the database {database}", lambda: client.drop_database(database, timeout=_TIMEOUT_S)
+
+
+def _looking(store: VectorStore, tenant: str) -> dict[str, bool]:
+    """Try to look into the database of another tenant, as each user of this one."""
+    asked = {"searches": store.logins.search, "ingests": store.logins.ingest, "administers": store.logins.admin}
+    found = {}
+    for work, ask in asked.items():
+        with closing(milvus_login.logged_in(store.uri, tenant, ask)) as client:
+            found[f"the user that {work} listed the collections of the tenant {tenant}"] = denied(client.list_collections)
+    return found
