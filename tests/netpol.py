@@ -1,8 +1,7 @@
 """What network policies allow, by the rules of networking.k8s.io/v1 and nothing else: for tests of the rendered policies.
 
 Two libraries were looked at. network-config-analyzer (PyPI) is no longer developed and pins parsers that we have newer; its successor is a
-Go program. Both answer the same question; docs/tenancy.md says how the answers were compared. Refuses what it does not know, such as a
-named port, rather than guess.
+Go program; their answers were not compared with these. Refuses what it does not know, such as a named port, rather than guess.
 """
 
 import ipaddress

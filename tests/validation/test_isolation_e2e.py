@@ -70,7 +70,7 @@ def loaded(store: VectorStore) -> Iterator[Loaded]:
     assert store.server_version()
     store.refuse_taken("gate_auth")
     collection = store.collection("gate_auth")
-    collection.create(MATRIX.shape[1], PROFILE.search.index)
+    collection.create(MATRIX.shape[1], PROFILE.search.chosen_index)
     collection.insert(rows, MATRIX)
     collection.wait_until_found(rows[-1], MATRIX[-1], 30)
     collection.flush()
