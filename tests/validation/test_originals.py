@@ -20,6 +20,8 @@ from validation.clients.documents import Credential, DocumentStore, Original
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+pytestmark = pytest.mark.e2e
+
 BODY = b"Forklifts give way to people."
 SHA = hashlib.sha256(BODY).hexdigest()
 
