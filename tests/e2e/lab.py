@@ -102,9 +102,9 @@ class Lab:
         """Run the gate as an operator does."""
         return self.run(sys.executable, "-m", "validation", "run", *arguments)
 
-    def pulumi(self, stack: str, *arguments: str) -> Ended:
+    def pulumi(self, stack: str, *arguments: str, environment: Mapping[str, str] | None = None) -> Ended:
         """Run `pulumi` on a stack with the configuration that the lab keeps for it."""
-        chosen = {"PULUMI_OPTION_CONFIG_FILE": str(project.config_file(stack)), "PULUMI_STACK": stack}
+        chosen = {"PULUMI_OPTION_CONFIG_FILE": str(project.config_file(stack)), "PULUMI_STACK": stack, **(environment or {})}
         return self.run("pulumi", *arguments, "--stack", stack, environment=chosen)
 
 
