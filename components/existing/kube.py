@@ -3,10 +3,11 @@
 import base64
 from collections.abc import Sequence
 
-from kubernetes import client, config
+from kubernetes import client
 from kubernetes.config.config_exception import ConfigException
 from urllib3.exceptions import HTTPError
 
+from components import kube_api
 from components.s3.errors import StoreError
 
 _NOT_FOUND = 404
@@ -30,8 +31,8 @@ def secret(namespace: str, name: str, keys: Sequence[str]) -> dict[str, str]:
 
 def _data(namespace: str, name: str) -> dict[str, str]:
     try:
-        config.load_kube_config()  # type: ignore[no-untyped-call]  # not annotated in kubernetes 37
-        found = client.CoreV1Api().read_namespaced_secret(name, namespace, _request_timeout=_TIMEOUT_S).data or {}
+        with kube_api.core() as api:
+            found = api.read_namespaced_secret(name, namespace, _request_timeout=_TIMEOUT_S).data or {}
     except client.ApiException as error:
         raise StoreError(_refused(namespace, name, error.status)) from None
     except (ConfigException, HTTPError) as error:

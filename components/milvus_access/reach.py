@@ -11,8 +11,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-from kubernetes import client, config
-
+from components import kube_api
 from components.milvus_access.errors import AccessError
 from components.milvus_access.forward import forwarded
 
@@ -52,8 +51,9 @@ def _as_file(text: str) -> Iterator[str]:
 
 
 def _ready_pod(namespace: str) -> str:
-    config.load_kube_config()  # type: ignore[no-untyped-call]  # not annotated in kubernetes 37
-    for pod in client.CoreV1Api().list_namespaced_pod(namespace, label_selector=_POD, _request_timeout=_TIMEOUT_S).items:
+    with kube_api.core() as api:
+        pods = api.list_namespaced_pod(namespace, label_selector=_POD, _request_timeout=_TIMEOUT_S).items
+    for pod in pods:
         conditions = (pod.status and pod.status.conditions) or ()
         if pod.metadata is not None and any(each.type == "Ready" and each.status == "True" for each in conditions):
             return str(pod.metadata.name)

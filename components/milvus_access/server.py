@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import pulumi
-from kubernetes import client, config
+from kubernetes import client
 from pymilvus import MilvusClient, MilvusException  # type: ignore[import-untyped]  # pymilvus ships no types
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
+from components import kube_api
 from components.milvus_access.errors import AccessError
 from components.milvus_access.reach import reached
 
@@ -73,10 +74,9 @@ def place_of(inputs: Mapping[str, Any]) -> str:
 @contextmanager
 def opened(inputs: Mapping[str, Any]) -> Iterator[Opened]:
     """Open it as root. AccessError for another cluster, and for a Milvus that does not let root in."""
-    config.load_kube_config()  # type: ignore[no-untyped-call]  # not annotated in kubernetes 37
-    api = client.CoreV1Api()
-    _require_cluster(api, inputs)
-    root = _secret(api, inputs["namespace"], inputs["root_secret"])
+    with kube_api.core() as api:
+        _require_cluster(api, inputs)
+        root = _secret(api, inputs["namespace"], inputs["root_secret"])
     with reached(inputs["uri"], inputs["ca_pem"]) as (uri, options), closing(_login(uri, root, inputs, options)) as milvus:
         yield Opened(uri=uri, options=options, root=milvus)
 

@@ -1,5 +1,6 @@
 """A Milvus with authentication of these tests alone: the lab's chart in a namespace of its own, on the lab's store."""
 
+import gc
 import json
 import secrets
 import subprocess
@@ -66,6 +67,7 @@ def own_milvus(lab: Lab, namespace: str, folder: Path) -> Iterator[OwnMilvus]:
         yield OwnMilvus(namespace, uid, uri, password)
     finally:
         lab.run("kubectl", "delete", "namespace", namespace, "--wait=false")
+        gc.collect()  # here, where the sockets that a port-forward leaves are expected, and not in the middle of another test
 
 
 def _namespace(lab: Lab, namespace: str) -> str:

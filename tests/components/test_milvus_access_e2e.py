@@ -19,7 +19,11 @@ from components.milvus_access.user import UserProvider
 from tests.components.milvus_lab import OwnMilvus, own_milvus
 from tests.e2e.lab import Lab
 
-pytestmark = pytest.mark.e2e
+pytestmark = [
+    pytest.mark.e2e,
+    # the library leaves the sockets of a port-forward to the garbage collector
+    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
+]
 
 OWNER, STRANGER = "milvus-x10000/test/uid-1", "milvus-x10000/other/uid-2"
 USERS, DATABASES, PUBLIC = UserProvider(), DatabaseProvider(), PublicProvider()

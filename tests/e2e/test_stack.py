@@ -1,10 +1,11 @@
-"""The whole declaration on a real cluster and store, in a stack of its own beside the lab's."""
+"""The whole declaration on a real cluster and store, in a stack of its own, with just the rights of docs/rbac.yaml."""
 
 import base64
 import json
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -18,6 +19,7 @@ from lab import project
 from lab.daemons import administrator
 from lab.errors import LabError
 from lab.places import PKI, network
+from tests.e2e import operator_account
 from tests.e2e.lab import Ended, Lab
 
 pytestmark = pytest.mark.e2e
@@ -30,10 +32,12 @@ class Stack:
     """A stack of these tests alone."""
 
     lab: Lab
+    account: Path
+    """Kubeconfig of the operator's account."""
     up: Ended
 
     def pulumi(self, *arguments: str) -> Ended:
-        return self.lab.pulumi(STACK, *arguments)
+        return self.lab.pulumi(STACK, *arguments, environment={"KUBECONFIG": str(self.account)})
 
     def outputs(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.pulumi("stack", "output", "--json").output)
@@ -65,19 +69,23 @@ def client(access_key: str, secret_key: str) -> Any:
 
 
 @pytest.fixture(scope="module")
-def stack(lab: Lab) -> Iterator[Stack]:
+def stack(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Bring up the stack `e2e` with the lab's images and store; destroy it afterwards."""
     facts = yaml.safe_load(project.config_file(project.STACK).read_text())["config"]
     facts[f"{project.PROJECT}:namespace"] = "rag-e2e"
     facts[f"{project.PROJECT}:milvus"] = {**facts[f"{project.PROJECT}:milvus"], "authentication": True}
     facts[f"{project.PROJECT}:access"] = {"tenants": ["red"]}
+    facts["kubernetes:upsertExistingObjects"] = "true"  # the namespace is there before the account that may use it
     project.configure(STACK, facts)
     project.select(STACK)
-    found = Stack(lab, lab.pulumi(STACK, "up", "--yes", "--skip-preview", "--non-interactive"))
+    account = operator_account.kubeconfig(lab, "rag-e2e", tmp_path_factory.mktemp("account"))
+    up = lab.pulumi(STACK, "up", "--yes", "--skip-preview", "--non-interactive", environment={"KUBECONFIG": str(account)})
+    found = Stack(lab, account, up)
     try:
         yield found
     finally:
-        destroyed = lab.pulumi(STACK, "destroy", "--yes", "--skip-preview", "--non-interactive")
+        destroyed = found.pulumi("destroy", "--yes", "--skip-preview", "--non-interactive")
+        operator_account.remove(lab, "rag-e2e")
         assert destroyed.code == 0, destroyed.output
         lab.pulumi(STACK, "stack", "rm", "--yes")
 

@@ -29,7 +29,11 @@ from validation.corpus import Chunk
 from validation.errors import UnreachableError
 from validation.truth import unit
 
-pytestmark = pytest.mark.e2e
+pytestmark = [
+    pytest.mark.e2e,
+    # the library leaves the sockets of a port-forward to the garbage collector
+    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
+]
 
 OWNER = "milvus-x10000/test/uid-1"
 KINDS: tuple[Kind, ...] = ("search", "ingest", "admin")
