@@ -19,7 +19,7 @@ place = {"namespace": namespace.metadata["name"]}
 k8s.core.v1.ConfigMap("settings", metadata={"name": "settings", **place}, data={"size": config.get("size") or "1"})
 k8s.core.v1.Secret("keys", metadata={"name": "keys", **place}, string_data={"password": config.require_secret("password")})
 labels = {"app": "web"}
-resources = {"requests": {"cpu": "1000m", "memory": "1024Mi"}}
+resources = {"requests": {"cpu": "0.1", "memory": "1024Mi"}}
 container = {"name": "web", "image": "127.0.0.1:1/absent:1", "resources": resources}
 pod = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
 web = k8s.apps.v1.Deployment(
