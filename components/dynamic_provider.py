@@ -2,7 +2,8 @@
 
 import sys
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Self
 
 from pulumi import dynamic
 
@@ -23,6 +24,20 @@ class Provider(dynamic.ResourceProvider):
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> dynamic.DiffResult:
         """Whatever differs is changed in place."""
         return dynamic.DiffResult(changes=inputs_of(_news) != {key: _olds.get(key) for key in inputs_of(_news)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class AsInputs:
+    """Plain texts that are inputs of a dynamic resource: to be written there, and read from there."""
+
+    def inputs(self) -> dict[str, str]:
+        """As inputs of a dynamic resource."""
+        return asdict(self)
+
+    @classmethod
+    def of(cls, inputs: Mapping[str, Any]) -> Self:
+        """From the inputs of a dynamic resource."""
+        return cls(**{field.name: inputs[field.name] for field in fields(cls)})
 
 
 def inputs_of(props: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,11 +7,16 @@ from contextlib import contextmanager
 from kubernetes import client, config
 
 
+def load() -> None:
+    """Choose the cluster; ConfigException where there is no kubeconfig."""
+    # named aloud: the client reads the variable once, when it is imported
+    config.load_kube_config(os.environ.get("KUBECONFIG"))  # type: ignore[no-untyped-call]  # not annotated in kubernetes 37
+
+
 @contextmanager
 def core() -> Iterator[client.CoreV1Api]:
     """Open it as whoever runs Pulumi; ConfigException where there is no kubeconfig."""
-    # named aloud: the client reads the variable once, when it is imported
-    config.load_kube_config(os.environ.get("KUBECONFIG"))  # type: ignore[no-untyped-call]  # not annotated in kubernetes 37
+    load()
     with client.ApiClient() as api:
         try:
             yield client.CoreV1Api(api)

@@ -81,26 +81,23 @@ class Cluster:
 
     def credential(self, namespace: str, name: str) -> Credential:
         """Return the access key pair in a Secret with `access_key` and `secret_key`."""
-        found = self._ask(
-            lambda: self._api.read_namespaced_secret(name, namespace, _request_timeout=_TIMEOUT_S), f"Secret {name} in {namespace}"
-        )
-        data = found.data or {}
-        missing = [key for key in ("access_key", "secret_key") if not data.get(key)]
-        if missing:
-            raise UsageError(f"Secret {name} in {namespace} has no {' and no '.join(missing)}; deploy again: pulumi up")
-        access_key, secret_key = (base64.b64decode(data[key]).decode("utf-8") for key in ("access_key", "secret_key"))
+        access_key, secret_key = self._texts(namespace, name, "access_key", "secret_key")
         return Credential(access_key=access_key, secret_key=secret_key)
 
     def login(self, namespace: str, name: str) -> Login:
         """Return user and password in a Secret with `username` and `password`, as they are now."""
+        user, password = self._texts(namespace, name, "username", "password")
+        return Login(user=user, password=password)
+
+    def _texts(self, namespace: str, name: str, *keys: str) -> list[str]:
+        """Return what a Secret holds under `keys`; UsageError where one is missing."""
         what = f"Secret {name} in {namespace}"
         found = self._ask(lambda: self._api.read_namespaced_secret(name, namespace, _request_timeout=_TIMEOUT_S), what)
         data = found.data or {}
-        missing = [key for key in ("username", "password") if not data.get(key)]
+        missing = [key for key in keys if not data.get(key)]
         if missing:
             raise UsageError(f"{what} has no {' and no '.join(missing)}; deploy again: pulumi up")
-        user, password = (base64.b64decode(data[key]).decode("utf-8") for key in ("username", "password"))
-        return Login(user=user, password=password)
+        return [base64.b64decode(data[key]).decode("utf-8") for key in keys]
 
     def api_key(self, namespace: str, name: str) -> str:
         """Return the API key in a Secret with `api_key`, as it is now."""

@@ -6,18 +6,19 @@ a Secret without the two keys and a bucket that does not answer to them: Milvus 
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pulumi
 from botocore.exceptions import ClientError
 from pulumi import dynamic
 
+from components.dynamic_provider import AsInputs, inputs_of
 from components.existing import kube
 from components.s3.client import client
 from components.s3.errors import StoreError, code, explained_for_user
 from components.s3.features import is_versioned
-from components.s3.provider import StoreProvider, inputs_of
+from components.s3.provider import StoreProvider
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -28,7 +29,7 @@ _PROBE = "{bucket!r} on {endpoint} with the key in the Secret {secret}"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class Place(AsInputs):
     """Where bucket and Secret are."""
 
     endpoint: str
@@ -41,15 +42,6 @@ class Place:
     """Kubernetes namespace of the Secret."""
     secret_name: str
     """Secret with `access_key` and `secret_key`."""
-
-    def inputs(self) -> dict[str, str]:
-        """As inputs of a dynamic resource."""
-        return asdict(self)
-
-    @classmethod
-    def of(cls, inputs: Mapping[str, Any]) -> "Place":
-        """From the inputs of a dynamic resource."""
-        return cls(**{field.name: inputs[field.name] for field in fields(cls)})
 
 
 class ExistingCredentialProvider(StoreProvider):

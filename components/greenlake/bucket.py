@@ -11,12 +11,13 @@ import pulumi
 from pulumi import dynamic
 
 from components.bucket_options import BucketOptions
+from components.dynamic_provider import inputs_of
 from components.greenlake.emptying import emptied
 from components.greenlake.making import done, once
 from components.greenlake.session import Session
 from components.greenlake.system import System
 from components.s3.errors import StoreError
-from components.s3.provider import StoreProvider, inputs_of, require_ours
+from components.s3.provider import StoreProvider, require_ours
 from components.s3.store import OWNER_TAG
 
 _COLLECTION = "buckets"

@@ -12,9 +12,10 @@ from typing import Any
 import pulumi
 from pulumi import dynamic
 
+from components.dynamic_provider import inputs_of
 from components.greenlake import users
 from components.greenlake.system import System
-from components.s3.provider import StoreProvider, inputs_of
+from components.s3.provider import StoreProvider
 
 _SECRET_OUTPUTS = ["access_key", "secret_key"]
 _GENERATION_BYTES = 6

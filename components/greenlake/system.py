@@ -1,13 +1,13 @@
 """Which X10000, through which API, and where it serves S3; opened with httpx when a provider runs."""
 
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
 import httpx
 
+from components.dynamic_provider import AsInputs
 from components.greenlake.login import login
 from components.greenlake.session import Session
 
@@ -15,7 +15,7 @@ _TIMEOUT = httpx.Timeout(60, connect=10)
 
 
 @dataclass(frozen=True, kw_only=True)
-class System:
+class System(AsInputs):
     """A storage system that HPE GreenLake manages."""
 
     api_endpoint: str
@@ -34,15 +34,6 @@ class System:
     """Signing region of the S3 API."""
     ca_pem: str
     """Private CA of the S3 API as PEM text; "" means the public ones."""
-
-    def inputs(self) -> dict[str, str]:
-        """As inputs of a dynamic resource."""
-        return asdict(self)
-
-    @classmethod
-    def of(cls, inputs: Mapping[str, Any]) -> "System":
-        """From the inputs of a dynamic resource."""
-        return cls(**{field.name: inputs[field.name] for field in fields(cls)})
 
     @contextmanager
     def session(self) -> Iterator[Session]:

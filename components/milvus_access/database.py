@@ -9,10 +9,11 @@ from typing import Any
 import pulumi
 from pulumi import dynamic
 
+from components.dynamic_provider import inputs_of
 from components.milvus_access import roles
 from components.milvus_access.errors import explained
 from components.milvus_access.server import Server, opened, place_of
-from components.s3.provider import StoreProvider, inputs_of
+from components.s3.provider import StoreProvider
 
 
 class DatabaseProvider(StoreProvider):

@@ -4,15 +4,16 @@ Pulumi reaches the API of the cluster in any case, and a Service's address only 
 `pulumi up`. Good for administration; nothing is measured through it.
 """
 
-import os
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from typing import Any
 
-from kubernetes import client, config
+from kubernetes import client
 from kubernetes.stream import portforward
+
+from components import kube_api
 
 _PIECE_BYTES = 1 << 16
 
@@ -40,7 +41,7 @@ def _serve(listener: socket.socket, namespace: str, pod: str, port: int) -> None
 
 
 def _opened(namespace: str, pod: str, port: int) -> Any:  # noqa: ANN401  the library's own kind of socket
-    config.load_kube_config(os.environ.get("KUBECONFIG"))  # type: ignore[no-untyped-call]  # not annotated in kubernetes 37
+    kube_api.load()
     api = client.CoreV1Api()
     tunnel = portforward(api.connect_get_namespaced_pod_portforward, pod, namespace, ports=str(port))
     there = tunnel.socket(port)

@@ -12,10 +12,11 @@ import pulumi
 from pulumi import dynamic
 from pymilvus import MilvusClient, MilvusException  # type: ignore[import-untyped]  # pymilvus ships no types
 
+from components.dynamic_provider import inputs_of
 from components.milvus_access import roles
 from components.milvus_access.errors import explained
 from components.milvus_access.server import Server, opened, place_of
-from components.s3.provider import StoreProvider, inputs_of
+from components.s3.provider import StoreProvider
 
 _PASSWORD_BYTES = 24
 

@@ -11,10 +11,11 @@ from botocore.exceptions import ClientError
 from pulumi import dynamic
 
 from components.bucket_options import BucketOptions
+from components.dynamic_provider import inputs_of
 from components.s3 import features
 from components.s3.emptying import empty
 from components.s3.errors import StoreError, code, explained
-from components.s3.provider import StoreProvider, inputs_of, owner_of, require_ours, tagging_command
+from components.s3.provider import StoreProvider, owner_of, require_ours, tagging_command
 from components.s3.store import Store
 
 if TYPE_CHECKING:

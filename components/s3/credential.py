@@ -13,9 +13,10 @@ import pulumi
 from botocore.exceptions import ClientError
 from pulumi import dynamic
 
+from components.dynamic_provider import inputs_of
 from components.s3 import policy as policies
 from components.s3.errors import code, explained
-from components.s3.provider import StoreProvider, inputs_of, owner_of, require_ours, user_tagging_command
+from components.s3.provider import StoreProvider, owner_of, require_ours, user_tagging_command
 from components.s3.store import OWNER_TAG, Store
 
 if TYPE_CHECKING:

@@ -1,30 +1,21 @@
-"""What both dynamic providers share: how they are stored, how they compare, whom they may touch."""
+"""What the providers of stores share: how they compare, whom they may touch."""
 
 import shlex
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pulumi import dynamic
 
+from components.dynamic_provider import PROVIDER_KEY, Provider
 from components.s3.errors import StoreError
 from components.s3.store import OWNER_TAG, Store
 
-PROVIDER_KEY = "__provider"  # where Pulumi keeps the pickled provider among the inputs
 
+class StoreProvider(Provider):
+    """Base of those that make things at a store, one of whose inputs makes another thing."""
 
-class StoreProvider(dynamic.ResourceProvider):
-    """Base: no fields, so that its pickle is nothing but an import path and equal everywhere."""
-
-    serialize_as_secret_always = False  # it holds no secret, and a diff of it should be readable
     identity: str
     """The input that cannot change without making another thing."""
-
-    def configure(self, req: dynamic.ConfigureRequest) -> None:
-        """Keep the message of an error only: the provider's own process, which calls this, prints whole tracebacks."""
-        _ = req
-        if not sys.flags.dev_mode:  # PYTHONDEVMODE=1 shows them
-            sys.tracebacklimit = 0
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> dynamic.DiffResult:
         """Compare what is there (after a refresh: what was found) with what is wanted."""
@@ -36,11 +27,6 @@ class StoreProvider(dynamic.ResourceProvider):
         """Whether something that no input names is missing."""
         _ = outputs
         return False
-
-
-def inputs_of(props: Mapping[str, Any]) -> dict[str, Any]:
-    """Properties without Pulumi's own."""
-    return {key: value for key, value in props.items() if key != PROVIDER_KEY}
 
 
 def owner_of(tags: Sequence[Mapping[str, object]]) -> str:

@@ -4,13 +4,14 @@ The administrator's key is in
 none of this: `admin_profile` names an entry of the AWS credentials file of whoever runs Pulumi, and boto3 reads it at run time.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import boto3
 
+from components.dynamic_provider import AsInputs
 from components.s3.client import configuration, verifying
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ OWNER_TAG = "milvus-x10000/owner"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Store:
+class Store(AsInputs):
     """An S3 server with its IAM API."""
 
     endpoint: str
@@ -35,15 +36,6 @@ class Store:
     """Private CA as PEM text; "" means the public ones. Text rather than a path: the state must not know this machine."""
     admin_profile: str
     """AWS profile that may make buckets and users."""
-
-    def inputs(self) -> dict[str, str]:
-        """As inputs of a dynamic resource."""
-        return asdict(self)
-
-    @classmethod
-    def of(cls, inputs: Mapping[str, Any]) -> "Store":
-        """From the inputs of a dynamic resource."""
-        return cls(**{field.name: inputs[field.name] for field in fields(cls)})
 
     @contextmanager
     def s3(self) -> Iterator["S3Client"]:

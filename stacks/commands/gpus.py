@@ -4,16 +4,16 @@ Asks the cluster that KUBECONFIG names for its nodes, and changes nothing. What 
 while a product that no node has, a profile that no GPU is divided into, or a taint that is not tolerated, never changes by waiting.
 """
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import typer
-from kubernetes import client, config
+from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 from kubernetes.config.config_exception import ConfigException
 from urllib3.exceptions import HTTPError
 
+from components import kube_api
 from components.gpu import placing_problem
 from stacks.commands import EnvironmentName, chosen
 from stacks.parts import models
@@ -39,7 +39,7 @@ def run(environment: EnvironmentName) -> None:
 def nodes() -> Sequence[Mapping[str, Any]]:
     """Return the nodes as the API spells them; SettingsError without a cluster to ask."""
     try:
-        config.load_kube_config(os.environ.get("KUBECONFIG"))  # type: ignore[no-untyped-call]  # not annotated in kubernetes 37
+        kube_api.load()
     except (ConfigException, OSError) as error:
         raise SettingsError(f'no Kubernetes configuration ({error}); set KUBECONFIG, in the lab type: eval "$(make -s env)"') from None
     with client.ApiClient() as api:
