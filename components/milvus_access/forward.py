@@ -56,4 +56,6 @@ def _pump(source: Any, target: Any) -> None:  # noqa: ANN401  as above
             target.sendall(piece)
     for end in (source, target):
         with suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)  # wakes whoever waits for this end; a mere close does not, and the tunnel would stay open
+        with suppress(OSError):
             end.close()

@@ -67,7 +67,7 @@ def own_milvus(lab: Lab, namespace: str, folder: Path) -> Iterator[OwnMilvus]:
         yield OwnMilvus(namespace, uid, uri, password)
     finally:
         lab.run("kubectl", "delete", "namespace", namespace, "--wait=false")
-        gc.collect()  # here, where the sockets that a port-forward leaves are expected, and not in the middle of another test
+        gc.collect()  # a socket that a port-forward left is told of here, and not in the middle of another test
 
 
 def _namespace(lab: Lab, namespace: str) -> str:
