@@ -63,6 +63,13 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
         if name == "up":
             command.add_argument("--no-gate", action="store_true", help="stop before the gate: the tests run it themselves")
+            command.add_argument(
+                "--wait",
+                type=float,
+                default=1800,
+                metavar="S",
+                help="seconds to wait for another command that is changing the lab; 0: say which, and end (default: %(default)s)",
+            )
             command.add_argument("--store", choices=STORES, help="how the stack comes by its buckets (default: as it does, else s3)")
     return parser
 
@@ -83,16 +90,11 @@ def _prepared(out: TextIO | None = None) -> Steps:
 def up(arguments: argparse.Namespace) -> int:
     """Bring the lab up and run the gate."""
     bootstrap.check_machine()
-    missing = bootstrap.missing_packages()
-    if missing:
-        print(f"will install from Debian: {' '.join(missing)}", flush=True)
-        steps = Steps(log=CACHE / "log" / "commands.log")
-        with steps.step("Debian packages"):
-            bootstrap.install_packages(missing, steps)
+    bootstrap.ensure_packages(Steps(log=CACHE / "log" / "commands.log"))
     steps = _prepared()
     from lab import up as lab_up
 
-    with only_one(LAB):
+    with only_one(LAB, patience_s=arguments.wait, say=steps.say):
         print(f"lab: state in {STATE}, cache in {CACHE}, log in {steps.log}", flush=True)
         code = lab_up.up(steps, gate=not arguments.no_gate, store=arguments.store)
     print(f'use it:       eval "$(make -s env)"\ntake it down: make down\nsteps:        {steps.total_s():.0f} s in all', flush=True)

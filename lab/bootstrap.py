@@ -76,6 +76,18 @@ def missing_packages(names: Sequence[str] = DEBIAN_PACKAGES) -> list[str]:
     return [name for name in names if name not in installed]
 
 
+def ensure_packages(steps: Steps) -> None:
+    """Install what is missing of DEBIAN_PACKAGES, one command at a time: dpkg takes no second one."""
+    if not missing_packages():
+        return
+    with only_one(PACKAGES, patience_s=600, say=steps.say):
+        missing = missing_packages()
+        if missing:
+            steps.say(f"will install from Debian: {' '.join(missing)}")
+            with steps.step("Debian packages"):
+                install_packages(missing, steps)
+
+
 def install_packages(names: Sequence[str], steps: Steps) -> None:
     """Install Debian packages, without starting the services that they bring: the lab runs its own containerd."""
     cure = "check `apt-get update` on this machine, then `make up` again"
@@ -112,7 +124,7 @@ def make_venv(steps: Steps) -> Path:
     Raises LabError when a package cannot be had or its hash differs.
     """
     home = venv_home()
-    with only_one(PACKAGES, patience_s=600):
+    with only_one(PACKAGES, patience_s=600, say=steps.say):
         if not (home / "complete").exists():
             _fill_venv(home, steps)
         _link(home)

@@ -37,6 +37,12 @@ class Daemon:
         tool = str(NODE_BIN / self.name) if (NODE_BIN / self.name).exists() else self.name
         return [self.program or tool, *map(str, self.arguments)]
 
+    def is_run_by(self, command: Sequence[str]) -> bool:
+        """Return whether a process with that command line is this part."""
+        if self.program:  # an interpreter: what it runs tells which part it is
+            return [*command[1:3]] == [*map(str, self.arguments[:2])]
+        return bool(command) and Path(command[0]).name == self.name
+
 
 def administrator(path: Path = PKI / "credentials") -> tuple[str, str]:
     """Return access key and secret key of the object store's administrator."""

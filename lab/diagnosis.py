@@ -46,8 +46,8 @@ class Facts:
     since: str = ""
     runs: bool = False
     """Whether its process tree is alive."""
-    busy_pid: str = ""
-    """Process that changes the lab at this moment; "" for none."""
+    busy: str = ""
+    """Command that changes the lab at this moment; "" for none."""
     parts: Sequence[Part] = field(default_factory=tuple)
     pods: Sequence[Pod] = field(default_factory=tuple)
     pods_memory_mib: float = 0
@@ -70,10 +70,10 @@ class Problem:
 def notes(facts: Facts) -> list[Problem]:
     """What is worth knowing and not wrong."""
     found = []
-    if facts.busy_pid:
-        found.append(Problem(f"process {facts.busy_pid} is changing the lab at this moment", "wait for it, then `make status` again"))
+    if facts.busy:
+        found.append(Problem(f"{facts.busy} is changing the lab at this moment", "wait for it, then `make status` again"))
     if facts.checkout and facts.checkout != facts.here:
-        found.append(Problem(f"this lab was started from {facts.checkout}", "make up  (goes on with it from here)"))
+        found.append(Problem(f"this lab was brought up from {facts.checkout}", "make up  (goes on with it from here)"))
     return found
 
 

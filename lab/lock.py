@@ -6,29 +6,60 @@ It is a socket in the kernel's abstract namespace: no file to leave behind, and 
 import socket
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 
 from lab.errors import LabError
+from lab.processes import started_at, words
 
 LAB = "\0milvus-x10000-lab"
 PACKAGES = "\0milvus-x10000-venv"
+SIGN_OF_LIFE_S = 15
+_POLL_S = 0.2
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a lock, as far as the kernel tells; `pid` is 0 for a process of another container."""
+
+    pid: int
+    command: str = "a command"
+    since: str = ""
+    checkout: str = ""
+
+    def __str__(self) -> str:
+        if not self.pid:
+            return "a process outside of this container"
+        return f"process {self.pid} ({self.command}, since {self.since} UTC, in {self.checkout})"
+
+    @property
+    def cure(self) -> str:
+        """What to type."""
+        return f"wait for it, or end it: `kill {self.pid or 'PID'}`; then the same command again"
+
+
+def _silent(_: str) -> None:
+    """Tell nobody."""
 
 
 @contextmanager
-def only_one(name: str, *, patience_s: float = 0) -> Iterator[None]:
-    """Hold the lock for the block, waiting for it up to `patience_s` seconds.
+def only_one(name: str, *, patience_s: float = 0, say: Callable[[str], None] = _silent) -> Iterator[None]:
+    """Hold the lock for the block, waiting for it up to `patience_s` seconds and telling `say` for whom.
 
-    Raises LabError naming the holder's process id when another command has it.
+    Raises LabError naming the holder when another command still has it.
     """
-    end = time.monotonic() + patience_s
+    began, told = time.monotonic(), -float(SIGN_OF_LIFE_S)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as held:
         while not _bound(held, name):
-            if time.monotonic() >= end:
-                pid = holder(name) or "(just ended)"
-                cure = f"wait for it, or end it: `kill {pid}`; then the same command again"
-                raise LabError(f"process {pid} is changing the lab at this moment", cure)
-            time.sleep(0.5)
+            waited, who = time.monotonic() - began, holder(name)
+            if who is not None and waited >= patience_s:
+                raise LabError(f"{who} is changing the lab at this moment", who.cure)
+            if who is not None and waited - told >= SIGN_OF_LIFE_S:
+                told = waited
+                say(f"...    waiting for {who}: {waited:.0f} s of at most {patience_s:.0f} s; Ctrl-C ends the wait")
+            time.sleep(_POLL_S)
         held.listen()
         yield
 
@@ -41,12 +72,25 @@ def _bound(held: socket.socket, name: str) -> bool:
     return True
 
 
-def holder(name: str) -> str:
-    """Return the id of the process that holds the lock, "" where nobody does."""
+def holder(name: str) -> Holder | None:
+    """Return who holds the lock, None where nobody does."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
         try:
             asking.connect(name)
         except OSError:
-            return ""
+            return None
         pid, _, _ = struct.unpack("3i", asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
-    return str(pid)
+    return _described(pid)
+
+
+def _described(pid: int) -> Holder:
+    """Read the rest beside the id: the lock is held, so the process lives and is the one that took it."""
+    command = words(pid)
+    if "-m" in command and command[command.index("-m") + 1 :][:1] == ["lab"]:
+        command = ["make", *command[command.index("-m") + 2 :]]
+    since = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(started_at(pid)))
+    try:
+        checkout = str(Path(f"/proc/{pid}/cwd").readlink())
+    except OSError:  # another user's
+        checkout = "a folder that this user may not see"
+    return Holder(pid, " ".join(command)[:100] or "a command", since, checkout)

@@ -8,16 +8,16 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Final
 
-from lab import daemons
+from lab import daemons, logs
 from lab.daemons import Daemon
 from lab.places import CGROUP, LOGS, STATE, Network, network
 
 RESTART_AFTER_S: Final = 1.0
-LOG_LIMIT_BYTES: Final = 64 * 2**20
 
 
 def mount_private() -> None:
@@ -79,10 +79,7 @@ class Supervisor:
 
     def start(self, daemon: Daemon) -> None:
         """Start `daemon`, with what it prints in logs/<name>.log."""
-        path = LOGS / f"{daemon.name}.log"
-        if path.exists() and path.stat().st_size > LOG_LIMIT_BYTES:
-            path.replace(path.with_suffix(".log.1"))
-        with path.open("ab") as log:
+        with (LOGS / f"{daemon.name}.log").open("ab") as log:
             process = subprocess.Popen(
                 daemon.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=STATE, env={**os.environ, **daemon.environment}
             )
@@ -112,6 +109,7 @@ def main() -> None:
     mount_private()
     configure_network(net)
     write_configuration(net)
+    threading.Thread(target=logs.keep_small, args=(LOGS,), daemon=True).start()
     supervisor = Supervisor()
     for daemon in [*daemons.object_store(net), *daemons.greenlake(net), *daemons.control_plane(net), *daemons.node(net)]:
         supervisor.start(daemon)

@@ -24,6 +24,9 @@ STATE = Path("/var/lib/milvus-x10000-lab")
 
 LOGS = STATE / "logs"
 PKI = STATE / "pki"
+CODE = STATE / "code"
+"""What of this package the node runs."""
+
 NODE_BIN = STATE / "node-bin"
 """What runs the lab itself."""
 

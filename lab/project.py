@@ -9,7 +9,6 @@ import os
 import secrets
 import subprocess
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,12 +17,12 @@ import yaml
 
 from lab import stores
 from lab.attended import attended
+from lab.checkpoint import Checkpoint
 from lab.cluster import kubectl
 from lab.errors import LabError
 from lab.images.build import Image
 from lab.pki import write_secret
 from lab.places import BIN, KUBECONFIG, PKI, REPOSITORY, STATE, Network
-from lab.sandbox import wait_for
 
 PROJECT = "milvus-x10000"
 STACK = "lab"
@@ -157,10 +156,9 @@ def _throwaway(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def store_of(stack: str, asked: str | None) -> str:
     """Return the driver by which `stack` comes by its buckets; LabError for another one than its data is kept by."""
-    target, checkpoint = config_file(stack), HOME / "backend" / ".pulumi" / "stacks" / PROJECT / f"{stack}.json"
+    target = config_file(stack)
     config = yaml.safe_load(target.read_text())["config"] if target.exists() else {}
-    empty = not checkpoint.exists() or not json.loads(checkpoint.read_text())["checkpoint"].get("latest", {}).get("resources")
-    return stores.chosen(asked, config, empty=empty)
+    return stores.chosen(asked, config, empty=Checkpoint(HOME, PROJECT, stack).is_empty())
 
 
 def pulumi(*arguments: str, stack: str = STACK) -> subprocess.CompletedProcess[str]:
@@ -198,10 +196,8 @@ def select(stack: str = STACK) -> None:
 def _is_empty_shell(stack: str) -> bool:
     """Return whether a killed `stack init` left a stack without resources, whose salt was never written down."""
     salted = "encryptionsalt" in yaml.safe_load(config_file(stack).read_text())
-    checkpoint = HOME / "backend" / ".pulumi" / "stacks" / PROJECT / f"{stack}.json"
-    if salted or not checkpoint.exists():
-        return False
-    return not json.loads(checkpoint.read_text())["checkpoint"].get("latest", {}).get("resources")
+    checkpoint = Checkpoint(HOME, PROJECT, stack)
+    return not salted and checkpoint.is_there() and checkpoint.is_empty()
 
 
 def _check(ended: subprocess.CompletedProcess[str]) -> None:
@@ -221,8 +217,9 @@ def up(stack: str = STACK) -> None:
 
     Raises LabError when it fails; Ctrl-C lets Pulumi end in order.
     """
-    _release_stale_lock(stack)
-    if _has_pending(stack):
+    checkpoint = Checkpoint(HOME, PROJECT, stack)
+    checkpoint.release_stale_lock()
+    if checkpoint.has_pending():
         print("  note   an earlier `pulumi up` was killed: what it was about to create is looked up again", flush=True)
         _check(pulumi("refresh", "--stack", stack, "--yes", "--skip-preview", "--clear-pending-creates", "--non-interactive", stack=stack))
     command = [_binary(), "up", "--stack", stack, "--yes", "--skip-preview", "--suppress-permalink", "--non-interactive", "--diff=false"]
@@ -231,32 +228,3 @@ def up(stack: str = STACK) -> None:
         raise LabError(
             f"`pulumi up` ended with {ended}; what it said is above", 'look around with eval "$(make -s env)"; `make up` tries again'
         )
-
-
-def _has_pending(stack: str) -> bool:
-    checkpoint = HOME / "backend" / ".pulumi" / "stacks" / PROJECT / f"{stack}.json"
-    return bool(json.loads(checkpoint.read_text())["checkpoint"].get("latest", {}).get("pending_operations"))
-
-
-def _release_stale_lock(stack: str) -> None:
-    """Wait for a Pulumi that is still ending, and remove the lock that a killed one left: nobody holds it any more."""
-    for lock in (HOME / "backend" / ".pulumi" / "locks").rglob(f"{stack}/*.json"):
-        pid = json.loads(lock.read_text())["pid"]
-        if _is_pulumi(pid):
-            print(f"  note   an earlier pulumi (process {pid}) is still ending", flush=True)
-        cure = f"wait for it, or end it: kill -INT {pid}; then the same command again"
-        wait_for(partial(_has_ended, pid), 120, f"pulumi (process {pid}) works on the stack {stack} and did not end", cure)
-        if lock.exists():
-            print(f"  note   a killed pulumi (process {pid}) left its lock: removed", flush=True)
-            lock.unlink()
-
-
-def _is_pulumi(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/comm").read_text().strip() == "pulumi"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
-def _has_ended(pid: int) -> bool:
-    return not _is_pulumi(pid)

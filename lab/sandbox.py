@@ -11,33 +11,22 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any, TypeVar
 
+from lab import node_code
 from lab.errors import LabError
-from lab.places import CGROUP, HOST_INTERFACE, LOGS, REPOSITORY, STATE, Network
+from lab.places import CGROUP, CODE, HOST_INTERFACE, LOGS, REPOSITORY, STATE, Network
+from lab.processes import first_child, identity, is_alive, start_time, stat, words
 from lab.steps import tail
 
 T = TypeVar("T")
+_ON_A_LINE = ("sh", "-c", 'read -r _ && exec "$@" </dev/null', "sh")
 REMOVING = STATE.with_name(f"{STATE.name}.removing")
 OUTER = STATE / "outer.json"
-"""Process id and start time of the outer process, the checkout that started it, and the tools that it runs."""
-
-
-def _stat(pid: int | str) -> list[str]:
-    """Return the fields of /proc/PID/stat after the name: state, parent, ..., start time as the 20th; empty where there is none."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return []
-
-
-def _start_time(pid: int) -> str:
-    """Return the kernel's start time of a process in clock ticks since boot; "" where there is none or it is dead."""
-    fields = _stat(pid)
-    return fields[19] if fields and fields[0] != "Z" else ""
+"""Identity of the outer process, the checkout that brought it up last, and the tools that it runs."""
 
 
 def recorded() -> dict[str, Any] | None:
@@ -50,9 +39,9 @@ def recorded() -> dict[str, Any] | None:
 
 
 def running() -> dict[str, Any] | None:
-    """Return what is known of the running lab, or None; a process id that was given to another program since does not count."""
+    """Return what is known of the running lab, or None; an id that another program got since, or after a restart, is none."""
     outer = recorded()
-    return outer if outer is not None and _start_time(outer["pid"]) == outer["start"] else None
+    return outer if outer is not None and is_alive(outer) else None
 
 
 def check_addresses(net: Network) -> None:
@@ -78,11 +67,19 @@ def start(net: Network, tools: Sequence[str]) -> None:
     """
     require_bridge_filter()
     LOGS.mkdir(parents=True, exist_ok=True)
+    node_code.install()
     inner = [sys.executable, "-m", "lab.node"]
     command = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "tini", "-s", "--", *inner]
+    # it waits for a line, which comes once it is written down: no tree ever runs that nobody knows of
+    held, go = os.pipe()
     with (LOGS / "node.log").open("ab") as log:
-        outer = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=REPOSITORY)
-    _record(outer.pid, tools)
+        outer = subprocess.Popen([*_ON_A_LINE, *command], stdin=held, stdout=log, stderr=log, start_new_session=True, cwd=CODE)
+    os.close(held)
+    try:
+        _record(outer.pid, tools)
+        os.write(go, b"\n")
+    finally:
+        os.close(go)
     try:
         _wire(net, outer.pid)
     except BaseException:
@@ -107,7 +104,7 @@ def require_bridge_filter() -> None:
 def _wire(net: Network, outer: int) -> None:
     log = LOGS / "node.log"
     try:
-        first = wait_for(lambda: _first_child(outer), 10, "the lab's process tree did not start", "make down; make up")
+        first = wait_for(lambda: first_child(outer), 10, "the lab's process tree did not start", "make down; make up")
     except LabError as error:
         raise LabError(f"{error.problem}:\n{tail(log)}", error.cure) from None
     ip("link", "add", HOST_INTERFACE, "type", "veth", "peer", "name", "eth0", "netns", str(first))
@@ -119,17 +116,26 @@ def _wire(net: Network, outer: int) -> None:
 
 def _record(pid: int, tools: Sequence[str]) -> None:
     since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    text = json.dumps({"pid": pid, "start": _start_time(pid), "checkout": str(REPOSITORY), "since": since, "tools": list(tools)})
+    _write({**identity(pid), "checkout": str(REPOSITORY), "since": since, "tools": list(tools)})
+
+
+def adopt(outer: Mapping[str, Any]) -> None:
+    """Write down that this checkout brings up the tree that another one started; nothing in it is changed."""
+    if outer["checkout"] != str(REPOSITORY):
+        _write({**outer, "checkout": str(REPOSITORY)})
+
+
+def _write(outer: Mapping[str, Any]) -> None:
     fresh = OUTER.with_suffix(".new")
-    fresh.write_text(text)
+    fresh.write_text(json.dumps(outer))
     fresh.replace(OUTER)
 
 
-def _first_child(pid: int) -> int | None:
-    for found in Path("/proc").glob("[0-9]*"):
-        if _stat(found.name)[1:2] == [str(pid)]:
-            return int(found.name)
-    return None
+def is_wired(net: Network) -> bool:
+    """Return whether the host's routes lead into the tree: a `make up` that was killed early, or an administrator, may have left none."""
+    shown = subprocess.run(["ip", "-j", "-4", "route", "show", "dev", HOST_INTERFACE], capture_output=True, check=False)
+    routes = json.loads(shown.stdout or "[]") if shown.returncode == 0 else []
+    return {str(net.services), str(net.pods)} <= {route["dst"] for route in routes}
 
 
 def wait_for(check: Callable[[], T | None], timeout_s: float, problem: str, cure: str) -> T:
@@ -155,7 +161,7 @@ def stop() -> None:
     outer = running()
     if outer is not None:
         os.kill(outer["pid"], signal.SIGKILL)
-        wait_for(lambda: not _start_time(outer["pid"]), 30, f"process {outer['pid']} did not end", f"kill -9 {outer['pid']}")
+        wait_for(lambda: not start_time(outer["pid"]), 30, f"process {outer['pid']} did not end", f"kill -9 {outer['pid']}")
     if not OUTER.exists():
         return
     if not _interface_gone():
@@ -168,25 +174,18 @@ def stop() -> None:
 
 def end_strays(folder: Path) -> None:
     """End what runs from `folder` outside of the tree: plugins of a Pulumi that was killed, and their children."""
-    commands = {path.parent.name: path for path in Path("/proc").glob("[0-9]*/cmdline")}
-    strays = {pid for pid, path in commands.items() if _runs_from(folder, _words(path))}
-    children = {pid for pid in commands if _stat(pid)[1:2] and _stat(pid)[1] in strays}
+    commands = [path.name for path in Path("/proc").glob("[0-9]*")]
+    strays = {pid for pid in commands if _runs_from(folder, words(pid))}
+    children = {pid for pid in commands if stat(pid)[1:2] and stat(pid)[1] in strays}
     for pid in (*strays, *children):  # a parent first, so that it cannot act on the end of its child
         with contextlib.suppress(ProcessLookupError):
             os.kill(int(pid), signal.SIGKILL)
 
 
-def _runs_from(folder: Path, words: Sequence[str]) -> bool:
+def _runs_from(folder: Path, command: Sequence[str]) -> bool:
     """Return whether a command is a program of `folder`, or a script of it under its interpreter; naming a file is not running it."""
-    interpreted = words[1:4] if words and Path(words[0]).name.startswith(("sh", "python")) else []
-    return any(word.startswith(f"{folder}/") for word in [*words[:1], *interpreted])
-
-
-def _words(cmdline: Path) -> list[str]:
-    try:
-        return cmdline.read_text(errors="replace").split("\0")
-    except (FileNotFoundError, ProcessLookupError):
-        return []
+    interpreted = command[1:4] if command and Path(command[0]).name.startswith(("sh", "python")) else []
+    return any(word.startswith(f"{folder}/") for word in [*command[:1], *interpreted])
 
 
 def _interface_gone() -> bool:

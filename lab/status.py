@@ -11,7 +11,6 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,6 +23,7 @@ from lab import cluster, daemons, project, sandbox
 from lab.diagnosis import Facts, Part, Pod, Problem, diagnose, notes
 from lab.lock import LAB, holder
 from lab.places import CACHE, LOGS, PKI, REPOSITORY, STATE, network
+from lab.processes import words
 
 _MIB = 2**20
 _HTTPS_PORT = 443
@@ -47,14 +47,14 @@ def look() -> Facts:
     if outer is None:
         return Facts(here=str(REPOSITORY))
     processes = _processes(outer["pid"]) if alive else {}
-    parts = [_part(daemon.name, processes) for daemon in _expected()] if alive else []
+    parts = [_part(daemon, processes) for daemon in _expected()] if alive else []
     known = sum(part.memory_mib for part in parts)
     return Facts(
         checkout=outer["checkout"],
         here=str(REPOSITORY),
         since=outer["since"],
         runs=alive,
-        busy_pid=holder(LAB),
+        busy=str(holder(LAB) or ""),
         parts=parts,
         pods=list(_pods()) if alive else [],
         pods_memory_mib=sum(_memory_mib(process) for process in processes.values()) - known,
@@ -76,25 +76,18 @@ def _processes(outer: int) -> dict[int, psutil.Process]:
         return {}
 
 
-def _part(name: str, processes: Mapping[int, psutil.Process]) -> Part:
-    found = next((process for process in processes.values() if _is(process, name)), None)
+def _part(daemon: daemons.Daemon, processes: Mapping[int, psutil.Process]) -> Part:
+    found = next((process for process in processes.values() if daemon.is_run_by(words(process.pid))), None)
     if found is None:
-        return Part(name=name)
+        return Part(name=daemon.name)
     with found.oneshot():
         return Part(
-            name=name,
+            name=daemon.name,
             pid=found.pid,
             running_s=time.time() - found.create_time(),
             memory_mib=_memory_mib(found),
-            restarts=_restarts(name),
+            restarts=_restarts(daemon.name),
         )
-
-
-def _is(process: psutil.Process, name: str) -> bool:
-    try:
-        return Path(process.cmdline()[0]).name == name
-    except (psutil.Error, IndexError):
-        return False
 
 
 def _memory_mib(process: psutil.Process) -> float:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TextIO
 
 from lab.errors import LabError
+from lab.logs import rotate
 
 SIGN_OF_LIFE_S = 15
 TAIL_LINES = 15
@@ -71,6 +72,7 @@ class Steps:
         Raises LabError with the end of that output and `cure` when it fails.
         """
         self.log.parent.mkdir(parents=True, exist_ok=True)
+        rotate(self.log)
         with self.log.open("ab") as log:
             log.write(f"$ {' '.join(map(str, command))}\n".encode())
             log.flush()

@@ -4,7 +4,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from lab import cluster, daemons, project, sandbox, stores, toolchain
+from lab import cluster, node_code, project, sandbox, stores, toolchain
 from lab.attended import attended
 from lab.errors import LabError
 from lab.images.build import IMAGES, Builder, Image
@@ -73,7 +73,7 @@ def start_cluster(net: Network, homes: dict[str, Path], made: dict[str, Image], 
         toolchain.publish(homes, NODE_BIN, BIN)
         choose_pulumi(homes, steps)
     with steps.step("lab: process tree"):
-        start_process_tree(net, [*(home.name for home in homes.values()), daemons.GREENLAKE], steps)
+        start_process_tree(net, [*(home.name for home in homes.values()), node_code.name()], steps)
     with steps.step("lab: Kubernetes API and object store"):
         cluster.wait_for_api()
         cluster.wait_for_store(net)
@@ -101,9 +101,12 @@ def start_process_tree(net: Network, tools: list[str], steps: Steps) -> None:
     """Start the process tree unless it runs already, from whichever checkout; one with other tools is started anew on the same state."""
     outer = sandbox.running()
     if outer is not None and outer["checkout"] != str(REPOSITORY):
-        steps.say(f"this lab was started from {outer['checkout']} at {outer['since']}; it goes on from here")
-    if outer is not None and outer.get("tools") == tools:
+        steps.say(f"this lab was brought up from {outer['checkout']} at {outer['since']}; it goes on from here")
+    if outer is not None and outer.get("tools") == tools and sandbox.is_wired(net):
+        sandbox.adopt(outer)
         return
+    if outer is not None:
+        steps.say("its processes run with other tools, certificates or routes than they should: they are started anew, on the same state")
     sandbox.stop()
     sandbox.check_addresses(net)
     sandbox.start(net, tools)

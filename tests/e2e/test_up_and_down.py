@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from lab import sandbox
 from lab.places import CACHE, CGROUP, HOST_INTERFACE, REPOSITORY, STATE
 from tests.e2e.lab import Ended, Lab, run
 
@@ -54,12 +55,14 @@ def test_make_up_tells_each_step_with_its_seconds_then_where_to_look_and_how_to_
 
 
 def test_a_second_make_up_leaves_the_running_lab_alone(lab: Lab) -> None:
-    before = (STATE / "outer.json").read_text()
+    before = sandbox.running()
     again = lab.run(sys.executable, "-m", "lab", "up", "--no-gate")
     assert again.code == 0, again.output
     assert re.search(r"\d+ unchanged", again.output), again.output
     assert not re.search(r"\d+ (created|updated|deleted|replaced)", again.output), again.output
-    assert (STATE / "outer.json").read_text() == before
+    after = sandbox.running()
+    assert before is not None
+    assert after == {**before, "checkout": str(REPOSITORY)}
 
 
 @pytest.mark.last

@@ -69,6 +69,6 @@ def test_a_lab_whose_processes_are_gone_is_not_asked_about_its_pods() -> None:
 
 
 def test_another_checkout_and_a_command_at_work_are_notes_and_no_problems() -> None:
-    noted = notes(replace(WELL, here="/there", busy_pid="17"))
+    noted = notes(replace(WELL, here="/there", busy="process 17"))
     assert ["process 17" in noted[0].problem, "/here" in noted[1].problem] == [True, True]
-    assert diagnose(replace(WELL, here="/there", busy_pid="17"), NOW) == []
+    assert diagnose(replace(WELL, here="/there", busy="process 17"), NOW) == []

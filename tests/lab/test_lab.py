@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import bootstrap, daemons, project, sandbox, toolchain
+from lab import bootstrap, daemons, processes, project, sandbox, toolchain
 from lab.errors import LabError
 from lab.lock import only_one
 from lab.places import REPOSITORY, Network, network
@@ -38,7 +38,7 @@ def test_a_step_prints_one_line_with_its_seconds_also_when_it_fails(tmp_path: Pa
 
 def test_a_second_command_is_told_who_holds_the_lab() -> None:
     name = f"\0milvus-x10000-test-{os.getpid()}"
-    with only_one(name), pytest.raises(LabError, match=rf"process {os.getpid()} is changing the lab"), only_one(name):
+    with only_one(name), pytest.raises(LabError, match=rf"process {os.getpid()} \(.*\) is changing the lab"), only_one(name):
         pass
     with only_one(name):
         """Free again."""
@@ -55,7 +55,7 @@ def test_a_process_id_that_another_program_got_since_is_not_the_lab(tmp_path: Pa
     assert sandbox.running() is None
     sandbox.OUTER.write_text(json.dumps({"pid": os.getpid(), "start": "1"}))
     assert sandbox.running() is None
-    sandbox.OUTER.write_text(json.dumps({"pid": os.getpid(), "start": sandbox._start_time(os.getpid())}))
+    sandbox.OUTER.write_text(json.dumps({"pid": os.getpid(), "start": processes.start_time(os.getpid())}))
     assert sandbox.running() is not None
 
 
@@ -64,14 +64,14 @@ def test_a_stray_that_runs_from_the_labs_folder_is_ended_with_its_children_and_n
     script.write_text("#!/bin/sh\nsleep 60\n")
     script.chmod(0o755)
     with subprocess.Popen([str(script)]) as stray, subprocess.Popen(["sleep", "60"]) as other:
-        while not (children := [pid.name for pid in Path("/proc").glob("[0-9]*") if sandbox._stat(pid.name)[1:2] == [str(stray.pid)]]):
+        while not (children := [pid.name for pid in Path("/proc").glob("[0-9]*") if processes.stat(pid.name)[1:2] == [str(stray.pid)]]):
             pass
         sandbox.end_strays(tmp_path)
         assert stray.wait() == -9
         assert other.poll() is None
         other.kill()
     # a killed process dies in its own time
-    sandbox.wait_for(lambda: not sandbox._start_time(int(children[0])), 30, "the child lives on", "")
+    sandbox.wait_for(lambda: not processes.start_time(int(children[0])), 30, "the child lives on", "")
 
 
 def test_no_daemon_has_a_secret_among_its_arguments(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,74 @@
+"""What a killed Pulumi leaves in a file backend: its lock, what it was about to create, a stack that was never filled.
+
+Files are read directly: the CLI itself waits for nobody's lock, and tells a stale one from a live one no better.
+"""
+
+import json
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from lab.processes import started_at
+from lab.sandbox import wait_for
+
+PATIENCE_S = 120
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The state of one stack in the backend under `home`."""
+
+    home: Path
+    project: str
+    stack: str
+
+    @property
+    def path(self) -> Path:
+        """Where it is kept."""
+        return self.home / "backend" / ".pulumi" / "stacks" / self.project / f"{self.stack}.json"
+
+    def is_there(self) -> bool:
+        """Return whether the backend has this stack."""
+        return self.path.exists()
+
+    def _latest(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.path.read_text())["checkpoint"].get("latest") or {} if self.is_there() else {}
+        return found
+
+    def is_empty(self) -> bool:
+        """Return whether nothing has been made yet."""
+        return not self._latest().get("resources")
+
+    def has_pending(self) -> bool:
+        """Return whether a Pulumi was killed while it made something."""
+        return bool(self._latest().get("pending_operations"))
+
+    def release_stale_lock(self) -> None:
+        """Wait for a Pulumi that is still ending, and remove the lock that a killed one left: nobody holds it any more.
+
+        Raises LabError for one that does not end.
+        """
+        for lock in (self.home / "backend" / ".pulumi" / "locks").rglob(f"{self.stack}/*.json"):
+            pid = json.loads(lock.read_text())["pid"]
+            if holds(pid, lock):
+                print(f"  note   an earlier pulumi (process {pid}) is still ending", flush=True)
+            problem = f"pulumi (process {pid}) works on the stack {self.stack} and did not end"
+            cure = f"wait for it, or end it: kill -INT {pid}; then the same command again"
+            wait_for(partial(_is_let_go, pid, lock), PATIENCE_S, problem, cure)
+            if lock.exists():
+                print(f"  note   a killed pulumi (process {pid}) left its lock: removed", flush=True)
+                lock.unlink()
+
+
+def holds(pid: int, lock: Path) -> bool:
+    """Return whether that process wrote the lock: a pulumi that started later, after a restart of the machine perhaps, did not."""
+    try:
+        is_pulumi = Path(f"/proc/{pid}/comm").read_text().strip() == "pulumi"
+        return is_pulumi and started_at(pid) <= lock.stat().st_mtime + 1
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def _is_let_go(pid: int, lock: Path) -> bool:
+    return not holds(pid, lock)

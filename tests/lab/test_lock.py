@@ -1,0 +1,142 @@
+"""Two commands at once, a restart of the machine, and process ids that other programs have by now."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from lab import processes, sandbox
+from lab.checkpoint import Checkpoint, holds
+from lab.errors import LabError
+from lab.lock import holder, only_one
+from lab.places import REPOSITORY
+
+NAME = f"\0milvus-x10000-test-{os.getpid()}"
+HOLD = """
+import sys
+from lab.lock import only_one
+with only_one(sys.argv[1].replace("@", chr(0))):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def another() -> Iterator[subprocess.Popen[str]]:
+    """Another command, which holds the lock until its input ends."""
+    command = [sys.executable, "-c", HOLD, NAME.replace("\0", "@")]
+    with subprocess.Popen(command, cwd=REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+def test_the_second_is_told_the_id_the_time_the_folder_and_the_command_of_the_first_and_what_to_type() -> None:
+    with another() as first:
+        who = holder(NAME)
+        with pytest.raises(LabError) as refused, only_one(NAME):
+            pass
+    assert who is not None
+    assert (who.pid, who.checkout) == (first.pid, str(REPOSITORY))
+    assert f"process {first.pid} ({who.command}, since 20" in refused.value.problem
+    assert f"in {REPOSITORY})" in refused.value.problem
+    assert f"`kill {first.pid}`" in refused.value.cure
+
+
+def test_a_second_that_waits_says_for_whom_and_goes_on_when_the_first_ends() -> None:
+    said: list[str] = []
+    with another() as first:
+
+        def hear(text: str) -> None:
+            said.append(text)
+            first.kill()  # killed: a lock that outlived its holder would never be had
+
+        with only_one(NAME, patience_s=60, say=hear):
+            assert holder(NAME) is not None
+    assert f"waiting for process {first.pid}" in said[0]
+    assert holder(NAME) is None
+
+
+def test_a_record_of_before_a_restart_is_no_running_lab_though_its_id_and_tick_are_somebodys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sandbox, "OUTER", tmp_path / "outer.json")
+    known = processes.identity(os.getpid())
+    sandbox._write(known)
+    assert sandbox.running() == known
+    sandbox._write({**known, "boot": "00000000-0000-0000-0000-000000000000"})
+    assert sandbox.running() is None
+    assert sandbox.recorded() is not None
+
+
+def test_after_a_restart_only_the_record_is_removed_and_nobody_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("OUTER", tmp_path / "outer.json"), ("HOST_INTERFACE", "no-such-link"), ("CGROUP", "no-such-cgroup")):
+        monkeypatch.setattr(sandbox, name, value)
+    with subprocess.Popen(["sleep", "60"]) as innocent:
+        sandbox._write({"pid": innocent.pid, "start": "1", "boot": processes.boot()})
+        sandbox.stop()
+        assert innocent.poll() is None
+        innocent.kill()
+    assert not sandbox.OUTER.exists()
+
+
+def test_a_tree_whose_start_was_never_written_down_does_not_start(tmp_path: Path) -> None:
+    held, go = os.pipe()
+    with subprocess.Popen([*sandbox._ON_A_LINE, "touch", str(tmp_path / "started")], stdin=held) as waiting:
+        os.close(held)
+        os.close(go)  # as the kernel does for a `make up` that is killed here
+        assert waiting.wait() != 0
+    assert not (tmp_path / "started").exists()
+
+
+@pytest.fixture
+def pulumi(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that is called pulumi."""
+    program = tmp_path / "bin" / "pulumi"
+    program.parent.mkdir()
+    shutil.copy2(str(shutil.which("sleep")), program)
+    with subprocess.Popen([program, "60"]) as process:
+        named = Path(f"/proc/{process.pid}/comm")  # the kernel gives the name a little after the start
+        sandbox.wait_for(lambda: named.read_text() == "pulumi\n", 30, "no name", "")
+        yield process
+        process.kill()
+
+
+def _lock(home: Path, pid: int, *, older_by_s: float = 0) -> Path:
+    lock = home / "backend" / ".pulumi" / "locks" / "organization" / "milvus-x10000" / "lab" / "one.json"
+    lock.parent.mkdir(parents=True)
+    lock.write_text(json.dumps({"pid": pid}))
+    at = lock.stat().st_mtime - older_by_s
+    os.utime(lock, (at, at))
+    return lock
+
+
+def test_a_lock_of_before_a_restart_is_removed_though_another_pulumi_has_that_id(
+    tmp_path: Path, pulumi: subprocess.Popen[bytes], capsys: pytest.CaptureFixture[str]
+) -> None:
+    lock = _lock(tmp_path, pulumi.pid, older_by_s=3600)
+    Checkpoint(tmp_path, "milvus-x10000", "lab").release_stale_lock()
+    assert not lock.exists()
+    assert "left its lock: removed" in capsys.readouterr().out
+    assert pulumi.poll() is None
+
+
+def test_a_lock_is_held_by_the_pulumi_that_wrote_it_and_by_no_other_program(tmp_path: Path, pulumi: subprocess.Popen[bytes]) -> None:
+    lock = _lock(tmp_path, pulumi.pid)
+    assert holds(pulumi.pid, lock)
+    assert not holds(os.getpid(), lock)
+
+
+def test_a_stack_that_is_not_there_is_empty_and_has_nothing_pending(tmp_path: Path) -> None:
+    checkpoint = Checkpoint(tmp_path, "milvus-x10000", "lab")
+    assert (checkpoint.is_there(), checkpoint.is_empty(), checkpoint.has_pending()) == (False, True, False)
+    checkpoint.path.parent.mkdir(parents=True)
+    checkpoint.path.write_text(json.dumps({"checkpoint": {"latest": {"resources": [{}], "pending_operations": [{}]}}}))
+    assert (checkpoint.is_there(), checkpoint.is_empty(), checkpoint.has_pending()) == (True, False, True)
