@@ -14,6 +14,7 @@ from lab.places import CGROUP, NODE_BIN, PKI, REPOSITORY, STATE, Network
 
 CONTAINERD_SOCKET = str(STATE / "containerd.sock")
 IAM_SOCKET = "/run/lab-iam.sock"
+OBJECT_STORE = "versitygw-s3"
 GREENLAKE = "greenlake-emulator"
 GREENLAKE_SYSTEM = "LAB0000001"
 """Serial number of the storage system that the emulator pretends to be."""
@@ -69,10 +70,11 @@ def object_store(net: Network) -> list[Daemon]:
     ]
     # without the IAM cache a new or revoked key counts at once
     s3: list[str | Path] = ["--port", f"{net.node}:7070", *tls, "--quiet", "--iam-standalone-endpoint", IAM_SOCKET, "--iam-cache-disable"]
+    s3 += ["--access-log", "stdout"]  # one line a request: which key asked, from where, and what it was answered
     posix: list[str | Path] = ["posix", "--versioning-dir", STATE / "store" / "versions", STATE / "store" / "buckets"]
     return [
         Daemon(name="versitygw-iam", arguments=iam, environment=environment),
-        Daemon(name="versitygw-s3", arguments=[*s3, *posix], environment=environment),
+        Daemon(name=OBJECT_STORE, arguments=[*s3, *posix], environment=environment),
     ]
 
 

@@ -19,10 +19,11 @@ from lab import stores
 from lab.attended import attended
 from lab.checkpoint import Checkpoint
 from lab.cluster import kubectl
+from lab.daemons import OBJECT_STORE
 from lab.errors import LabError
 from lab.images.build import Image
 from lab.pki import write_secret
-from lab.places import BIN, KUBECONFIG, PKI, REPOSITORY, STATE, Network
+from lab.places import BIN, KUBECONFIG, LOGS, PKI, REPOSITORY, STATE, Network
 
 PROJECT = "milvus-x10000"
 STACK = "lab"
@@ -47,6 +48,7 @@ def environment() -> dict[str, str]:
         "AWS_SHARED_CREDENTIALS_FILE": str(PKI / "credentials"),
         "AWS_CA_BUNDLE": str(PKI / "store-ca.crt"),
         "GREENLAKE_CREDENTIALS_FILE": str(PKI / "greenlake"),
+        "OBJECT_STORE_ACCESS_LOG": str(LOGS / f"{OBJECT_STORE}.log"),
     }
     if STANDS_IN.exists():  # the operator's own Pulumi keeps its own home, with the plugins that are there
         found |= {"PULUMI_HOME": str(HOME / "home"), "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true"}
