@@ -4,8 +4,10 @@ Owns the placeholders: a secret is never known here, and what only a running sys
 Refuses a program that asks a provider a question, since the answer would have to be invented.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import pulumi
@@ -45,14 +47,26 @@ def declare(stack: str, program: Callable[[], Any]) -> list[Declared]:
     Raises SettingsError for a program that needs an answer of a provider.
     """
     monitor = _Monitor(_Answers())
-    pulumi.runtime.set_mocks(monitor.mocks, project=_PROJECT, stack=stack, preview=True, monitor=monitor)
+    run_under(monitor, program, stack=stack, preview=True)
+    return sorted(monitor.found, key=lambda item: (item.type, item.name))
+
+
+def run_under(monitor: mocks.MockMonitor, program: Callable[[], Any], *, stack: str, preview: bool) -> None:
+    """Run `program` to its end with `monitor` in the place of the engine, every `apply` included; an error inside one is raised here."""
+    asyncio.set_event_loop(_loop())
+    pulumi.runtime.set_mocks(monitor.mocks, project=_PROJECT, stack=stack, preview=preview, monitor=monitor)
 
     @pulumi.runtime.test  # type: ignore[untyped-decorator]  # Pulumi's mocks have no types here
     def run() -> None:
         program()
 
     run()
-    return sorted(monitor.found, key=lambda item: (item.type, item.name))
+
+
+@cache
+def _loop() -> asyncio.AbstractEventLoop:
+    """One for the life of the process: Pulumi gives each worker thread of it a loop that nobody closes, so the threads have to stay."""
+    return asyncio.new_event_loop()
 
 
 class _Monitor(mocks.MockMonitor):

@@ -10,6 +10,8 @@ from typing import Any
 import pulumi
 from pulumi.runtime import mocks, rpc
 
+from stacks.declared import run_under
+
 STACK = "test"
 NAMESPACE_UID = "0b1c2d3e"
 SECRET_KEY = "made-by-the-store"  # a recognisable value, so that a test can look for it everywhere
@@ -75,13 +77,7 @@ class Echo(pulumi.runtime.Mocks):
 def deploy(program: Callable[[], Any]) -> list[Declared]:
     """Run `program` to its end, every `apply` included; an error inside `apply` is raised here."""
     monitor = RecordingMonitor(Echo())
-    pulumi.runtime.set_mocks(monitor.mocks, project="milvus-x10000", stack=STACK, preview=False, monitor=monitor)
-
-    @pulumi.runtime.test  # type: ignore[untyped-decorator]  # as above
-    def run() -> None:
-        program()
-
-    run()
+    run_under(monitor, program, stack=STACK, preview=False)
     return list(monitor.declared.values())
 
 

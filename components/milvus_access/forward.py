@@ -1,61 +1,89 @@
 """A way to a port of a pod through the Kubernetes API, as `kubectl port-forward` makes one: a local port while the block runs.
 
 Pulumi reaches the API of the cluster in any case, and a Service's address only where somebody made a route; so this works with a plain
-`pulumi up`. Good for administration; nothing is measured through it.
+`pulumi up`. Good for administration; nothing is measured through it. When the block ends, so do its connections and threads, whether or
+not the one who used it closed his side: gRPC keeps a channel open for a while.
 """
 
 import socket
-import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from typing import Any
 
 from kubernetes import client
 from kubernetes.stream import portforward
+from kubernetes.stream.ws_client import PortForward
 
 from components import kube_api
 
 _PIECE_BYTES = 1 << 16
+_MOST_THREADS = 256  # two for each connection; they are made when needed
+_CLOSING_S = 5  # websocket-client itself waits 3 s for the other side's goodbye
 
 
 @contextmanager
 def forwarded(namespace: str, pod: str, port: int) -> Iterator[int]:
     """Yield a port of the loopback that leads to `port` of the pod."""
-    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
-        threading.Thread(target=_serve, args=(listener, namespace, pod, port), daemon=True).start()
-        yield listener.getsockname()[1]
+    opened: list[socket.socket] = []
+
+    def serve() -> None:
+        with suppress(OSError):  # the listener is shut
+            while True:
+                opened.append(listener.accept()[0])
+                threads.submit(_carry, opened[-1], namespace, pod, port, threads)
+
+    with ThreadPoolExecutor(_MOST_THREADS) as threads, closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        serving = threads.submit(serve)
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)  # wakes accept, which a mere close does not
+            serving.result()
+            for here in opened:
+                _shut(here, socket.SHUT_RDWR)
 
 
-def _serve(listener: socket.socket, namespace: str, pod: str, port: int) -> None:
-    """Until the listener is closed."""
-    with suppress(OSError):
-        while True:
-            here, _ = listener.accept()
-            try:
-                there = _opened(namespace, pod, port)
-            except client.ApiException:  # the caller sees a closed connection, and tries again or says so
-                here.close()
-                continue
-            for source, target in ((here, there), (there, here)):
-                threading.Thread(target=_pump, args=(source, target), daemon=True).start()
+def _carry(here: socket.socket, namespace: str, pod: str, port: int, threads: ThreadPoolExecutor) -> None:
+    """Both directions of one connection, to its end; where the cluster refuses the caller sees a closed one, and tries again or says so."""
+    with closing(here), suppress(client.ApiException, OSError), _tunnel(namespace, pod, port) as there:
+        back = threads.submit(_pump, there, here, socket.SHUT_RDWR)
+        # half of it, for what the pod still says has to find a reader until the library closes its own end
+        _pump(here, there, socket.SHUT_WR)
+        back.result()
 
 
-def _opened(namespace: str, pod: str, port: int) -> Any:  # noqa: ANN401  the library's own kind of socket
+@contextmanager
+def _tunnel(namespace: str, pod: str, port: int) -> Iterator[Any]:
     kube_api.load()
-    api = client.CoreV1Api()
-    tunnel = portforward(api.connect_get_namespaced_pod_portforward, pod, namespace, ports=str(port))
-    there = tunnel.socket(port)
-    there.setblocking(True)
-    return there
+    with client.ApiClient() as api:
+        tunnel = portforward(client.CoreV1Api(api).connect_get_namespaced_pod_portforward, pod, namespace, ports=str(port))
+        there = tunnel.socket(port)
+        there.setblocking(True)
+        try:
+            yield there
+        finally:
+            there.close()
+            _await_end(tunnel)
 
 
-def _pump(source: Any, target: Any) -> None:  # noqa: ANN401  as above
-    """Copy until one side closes, then let the other side know."""
+def _await_end(tunnel: PortForward) -> None:
+    """Wait until the library's thread has closed the connection to the cluster; close it where it did not."""
+    give_up = time.monotonic() + _CLOSING_S
+    while tunnel.websocket.sock is not None and time.monotonic() < give_up:
+        time.sleep(0.01)
+    tunnel.websocket.shutdown()
+
+
+def _pump(source: Any, target: Any, how: int) -> None:  # noqa: ANN401  the library's own kind of socket
+    """Copy until `source` ends, then let the other side know."""
     with suppress(OSError):
         while piece := source.recv(_PIECE_BYTES):
             target.sendall(piece)
-    for end in (source, target):
-        with suppress(OSError):
-            end.shutdown(socket.SHUT_RDWR)  # wakes whoever waits for this end; a mere close does not, and the tunnel would stay open
-        with suppress(OSError):
-            end.close()
+    _shut(target, how)
+
+
+def _shut(end: Any, how: int) -> None:  # noqa: ANN401  as above
+    with suppress(OSError):  # closed already
+        end.shutdown(how)

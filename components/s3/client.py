@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 import boto3
@@ -20,8 +20,8 @@ _READ_TIMEOUT_S = 60
 def client(endpoint: str, region: str, ca_pem: str, access_key: str, secret_key: str) -> Iterator["S3Client"]:
     """S3 client with a key that is at hand, until the block ends."""
     session = boto3.Session(access_key, secret_key, region_name=region)
-    with verifying(ca_pem) as verify:
-        yield session.client("s3", endpoint_url=endpoint, verify=verify, config=configuration())
+    with verifying(ca_pem) as verify, closing(session.client("s3", endpoint_url=endpoint, verify=verify, config=configuration())) as s3:
+        yield s3
 
 
 @contextmanager

@@ -5,7 +5,7 @@ none of this: `admin_profile` names an entry of the AWS credentials file of whoe
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -40,14 +40,20 @@ class Store(AsInputs):
     @contextmanager
     def s3(self) -> Iterator["S3Client"]:
         """S3 API, as the administrator."""
-        with verifying(self.ca_pem) as verify:
-            yield self._session().client("s3", endpoint_url=self.endpoint, verify=verify, config=configuration())
+        with (
+            verifying(self.ca_pem) as verify,
+            closing(self._session().client("s3", endpoint_url=self.endpoint, verify=verify, config=configuration())) as s3,
+        ):
+            yield s3
 
     @contextmanager
     def iam(self) -> Iterator["IAMClient"]:
         """IAM API, as the administrator."""
-        with verifying(self.ca_pem) as verify:
-            yield self._session().client("iam", endpoint_url=self.iam_endpoint, verify=verify, config=configuration())
+        with (
+            verifying(self.ca_pem) as verify,
+            closing(self._session().client("iam", endpoint_url=self.iam_endpoint, verify=verify, config=configuration())) as iam,
+        ):
+            yield iam
 
     def _session(self) -> boto3.Session:
         return boto3.Session(profile_name=self.admin_profile, region_name=self.region)

@@ -67,13 +67,15 @@ def documents_store(target: Target, kubernetes: cluster.Cluster, closing: ExitSt
     if target.object_store_ca_config_map:
         pem = kubernetes.certificate_authority(target.namespace, target.object_store_ca_config_map)
         ca_file = _temporary(closing, pem)
-    return DocumentStore(
+    documents = DocumentStore(
         endpoint=kubernetes.address(target.object_store_endpoint),
         region=target.object_store_region,
         bucket=target.documents_bucket,
         credential=credential,
         ca_file=ca_file,
     )
+    closing.callback(documents.close)
+    return documents
 
 
 def _temporary(closing: ExitStack, text: str) -> Path:

@@ -61,6 +61,10 @@ class DocumentStore:
             ),
         )
 
+    def close(self) -> None:
+        """Close its connections."""
+        self._s3.close()
+
     def check(self) -> None:
         """Refuse a bucket that cannot be reached or seen."""
         try:

@@ -1,6 +1,6 @@
 """Databases, users and roles on a real Milvus: who may do what, and what an interrupted or foreign beginning leads to."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 from uuid import uuid4
@@ -16,26 +16,13 @@ from components.milvus_access.errors import AccessError
 from components.milvus_access.privileges import PRIVILEGES, Kind
 from components.milvus_access.public import PublicProvider
 from components.milvus_access.user import UserProvider
-from tests.components.milvus_lab import OwnMilvus, own_milvus
-from tests.e2e.lab import Lab
+from tests.e2e.access.own_milvus import OwnMilvus
 
-pytestmark = [
-    pytest.mark.e2e,
-    # where the cluster closes a port-forward first, the library leaves its TLS socket to the garbage collector
-    pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning"),
-]
+pytestmark = pytest.mark.e2e
 
 OWNER, STRANGER = "milvus-x10000/test/uid-1", "milvus-x10000/other/uid-2"
 USERS, DATABASES, PUBLIC = UserProvider(), DatabaseProvider(), PublicProvider()
 DENIED = (grpc.RpcError, MilvusException)
-
-
-@pytest.fixture(scope="module")
-def milvus(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnMilvus]:
-    with own_milvus(lab, "tenancy-e2e", tmp_path_factory.mktemp("milvus")) as found, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("KUBECONFIG", lab.environment()["KUBECONFIG"])
-        PUBLIC.create({**found.server(), "privileges": []})
-        yield found
 
 
 def asked(milvus: OwnMilvus, kind: Kind = "search", database: str = "default", **more: Any) -> dict[str, Any]:

@@ -14,10 +14,8 @@ import pytest
 from components.milvus_access import roles
 from components.milvus_access.database import DatabaseProvider
 from components.milvus_access.privileges import PRIVILEGES, Kind
-from components.milvus_access.public import PublicProvider
 from components.milvus_access.user import UserProvider
-from tests.components.milvus_lab import OwnMilvus, own_milvus
-from tests.e2e.lab import Lab
+from tests.e2e.access.own_milvus import OwnMilvus
 from validation import slo_file
 from validation.bench import Loaded
 from validation.checks import isolation
@@ -29,11 +27,7 @@ from validation.corpus import Chunk
 from validation.errors import UnreachableError
 from validation.truth import unit
 
-pytestmark = [
-    pytest.mark.e2e,
-    # where the cluster closes a port-forward first, the library leaves its TLS socket to the garbage collector
-    pytest.mark.filterwarnings("ignore:unclosed <ssl.SSLSocket:ResourceWarning"),
-]
+pytestmark = pytest.mark.e2e
 
 OWNER = "milvus-x10000/test/uid-1"
 KINDS: tuple[Kind, ...] = ("search", "ingest", "admin")
@@ -42,12 +36,9 @@ MATRIX = unit(np.random.default_rng(7).standard_normal((20, 8)).astype(np.float3
 
 
 @pytest.fixture(scope="module")
-def own(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnMilvus]:
-    with own_milvus(lab, "tenancy-gate", tmp_path_factory.mktemp("milvus")) as found, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("KUBECONFIG", lab.environment()["KUBECONFIG"])
-        PublicProvider().create({**found.server(), "privileges": []})
-        DatabaseProvider().create({**found.server(), "database": "red", "owner": OWNER})
-        yield found
+def own(milvus: OwnMilvus) -> OwnMilvus:
+    DatabaseProvider().create({**milvus.server(), "database": "red", "owner": OWNER})
+    return milvus
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """A Milvus with authentication of these tests alone: the lab's chart in a namespace of its own, on the lab's store."""
 
-import gc
 import json
 import secrets
 import subprocess
@@ -67,7 +66,6 @@ def own_milvus(lab: Lab, namespace: str, folder: Path) -> Iterator[OwnMilvus]:
         yield OwnMilvus(namespace, uid, uri, password)
     finally:
         lab.run("kubectl", "delete", "namespace", namespace, "--wait=false")
-        gc.collect()  # a socket that a port-forward left is told of here, and not in the middle of another test
 
 
 def _namespace(lab: Lab, namespace: str) -> str:
