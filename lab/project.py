@@ -29,7 +29,6 @@ PROJECT = "milvus-x10000"
 STACK = "lab"
 HOME = STATE / "pulumi"
 PASSPHRASE = HOME / "passphrase"
-_DELETING = ("on_destroy", "confirm_delete")
 STANDS_IN = HOME / "stands-in"
 """Present where the lab's stand-ins take the place of the official language host and plugin."""
 
@@ -145,15 +144,14 @@ def _generations(before: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _throwaway(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the configuration with both words that let `destroy` delete data, for the buckets that this namespace's stack makes."""
+    """Return the configuration with both words that let `destroy` delete data, for what this namespace's stack makes."""
     store = config[f"{PROJECT}:object_store"]
-    if store.get("driver") == "existing":  # its buckets are somebody else's: there is nothing to confirm
-        return {**config, f"{PROJECT}:object_store": {key: value for key, value in store.items() if key not in _DELETING}}
     if store.get("on_destroy") != "delete":
         return dict(config)
     namespace = config.get(f"{PROJECT}:namespace", "rag")
-    buckets = [store.get(f"{use}_bucket", f"{namespace}-{use}") for use in ("milvus", "documents")]
-    return {**config, f"{PROJECT}:object_store": {**store, "confirm_delete": buckets}}
+    made = [store.get(f"{use}_bucket", f"{namespace}-{use}") for use in ("milvus", "documents")]
+    at_stake = [namespace] if store.get("driver") == "existing" else made  # its buckets are somebody else's
+    return {**config, f"{PROJECT}:object_store": {**store, "confirm_delete": at_stake}}
 
 
 def store_of(stack: str, asked: str | None) -> str:

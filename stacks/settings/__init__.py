@@ -22,7 +22,7 @@ from stacks.settings.models import needs
 from stacks.settings.models.embedding import EmbeddingSettings, RerankerSettings
 from stacks.settings.models.llm import LlmSettings
 from stacks.settings.models.needs import KedaSettings
-from stacks.settings.object_store import ObjectStoreSettings, S3Settings
+from stacks.settings.object_store import ExistingSettings, ObjectStoreSettings, S3Settings
 from stacks.settings.preflight import PreflightSettings
 from stacks.settings.registry import RegistrySettings
 from stacks.settings.residency import ResidencySettings
@@ -90,13 +90,13 @@ class Settings(Group):
 
     @model_validator(mode="after")
     def _data_is_deleted_only_when_told_twice(self) -> "Settings":
-        confirmed, buckets = set(self.object_store.buckets_to_delete), {self.milvus_bucket, self.documents_bucket}
-        wanted = json.dumps(sorted(buckets))
-        if self.object_store.deletes and confirmed != buckets:
+        confirmed = set(self.object_store.confirm_delete)
+        names, what = self._at_stake()
+        if self.object_store.deletes and confirmed != names:
             raise ValueError(
-                f"object_store.on_destroy=delete would let `pulumi destroy` delete both buckets with all their objects, and "
+                f"object_store.on_destroy=delete would let `pulumi destroy` delete {what}, and "
                 f"object_store.confirm_delete names {sorted(confirmed) or 'none of them'}. If it is meant: "
-                f"pulumi config set --path {PROJECT}:object_store.confirm_delete '{wanted}'"
+                f"pulumi config set --path {PROJECT}:object_store.confirm_delete '{json.dumps(sorted(names))}'"
             )
         if not self.object_store.deletes and confirmed:
             raise ValueError(
@@ -104,6 +104,12 @@ class Settings(Group):
                 f"told twice. Remove it: pulumi config rm --path {PROJECT}:object_store.confirm_delete"
             )
         return self
+
+    def _at_stake(self) -> tuple[set[str], str]:
+        """What cannot be made again: names to confirm, and what goes with them."""
+        if isinstance(self.object_store, ExistingSettings):
+            return {self.namespace}, f"the namespace {self.namespace!r} with the volumes without which nobody can read Milvus's bucket"
+        return {self.milvus_bucket, self.documents_bucket}, "both buckets with all their objects"
 
     @model_validator(mode="after")
     def _tenants_are_kept_apart(self) -> "Settings":

@@ -35,7 +35,7 @@ class LockSettings(Group):
 
 
 class StoreSettings(Group):
-    """All drivers: where the store is, and which key is in use."""
+    """All drivers: where the store is, which key is in use, what `destroy` may take."""
 
     endpoint: Endpoint = Field(description="S3 API, as pods and this machine reach it", examples=["https://x10000.example.net:443"])
     region: YamlText = Field(default="us-east-1", description="region that requests are signed for", examples=["us-east-1"])
@@ -49,6 +49,16 @@ class StoreSettings(Group):
     documents_bucket: BucketName | None = Field(
         default=None, description="bucket of the originals; default NAMESPACE-documents", examples=["rag-documents"]
     )
+    on_destroy: Literal["retain", "delete"] = Field(
+        default="retain",
+        description="what `pulumi destroy` does with the namespace, its volumes, and the buckets that the stack made",
+        examples=["retain"],
+    )
+    confirm_delete: list[str] = Field(
+        default=[],
+        description="what on_destroy=delete would take, by name, or it is refused: both buckets; with driver existing, the namespace",
+        examples=['\'["rag-milvus", "rag-documents"]\''],
+    )
 
     @property
     def ca_pem(self) -> str:
@@ -61,30 +71,19 @@ class StoreSettings(Group):
         return Generations(current=self.credential_generation, revoked=self.credential_generation - 1)
 
     @property
-    def buckets_to_delete(self) -> list[str]:
-        """Buckets that `destroy` was allowed to take away, by name."""
-        return []
-
-    @property
     def deletes(self) -> bool:
-        """Whether `destroy` is to take the buckets away."""
-        return False
+        """Whether `destroy` is to take away what cannot be made again."""
+        return self.on_destroy == "delete"
 
 
 class MadeStoreSettings(StoreSettings):
-    """Drivers that make buckets and users: which keys are revoked, what `destroy` does, what the buckets are like."""
+    """Drivers that make buckets and users: which keys are revoked, what the buckets are like."""
 
     revoked_generation: int = Field(
         default=0,
         ge=0,
         description="keys up to this one are refused by the store; raise it once the new key is in use",
         examples=[1],
-    )
-    on_destroy: Literal["retain", "delete"] = Field(
-        default="retain", description="what `pulumi destroy` does with buckets and their objects", examples=["retain"]
-    )
-    confirm_delete: list[str] = Field(
-        default=[], description="both buckets by name, or on_destroy=delete is refused", examples=['\'["rag-milvus", "rag-documents"]\'']
     )
     tags: Annotated[dict[str, str], AfterValidator(_tags)] = Field(
         default={}, description="tags of both buckets", examples=['\'{"cost-centre": "42"}\'']
@@ -97,16 +96,6 @@ class MadeStoreSettings(StoreSettings):
     def generations(self) -> Generations:
         """Which credentials are valid."""
         return Generations(current=self.credential_generation, revoked=self.revoked_generation)
-
-    @property
-    def buckets_to_delete(self) -> list[str]:
-        """Buckets that `destroy` was allowed to take away, by name."""
-        return self.confirm_delete
-
-    @property
-    def deletes(self) -> bool:
-        """Whether `destroy` is to take the buckets away."""
-        return self.on_destroy == "delete"
 
     @model_validator(mode="after")
     def _two_keys_at_most(self) -> "MadeStoreSettings":

@@ -222,7 +222,6 @@ def test_each_driver_has_its_own_settings() -> None:
             "one of the driver 's3', and the driver here is 'existing'",
         ),
         ({**EXISTING, "revoked_generation": 1}, "object_store.revoked_generation", "one of the driver 's3'"),
-        ({**EXISTING, "on_destroy": "delete"}, "object_store.on_destroy", "one of the driver 's3'"),
         ({**GOOD["object_store"], "milvus_secret": "key"}, "object_store.milvus_secret", "one of the driver 'existing'"),
         ({**GOOD["object_store"], "on_destory": "x"}, "object_store.on_destory", "did you mean 'on_destroy'?"),
         ({"driver": "existing"}, "object_store.milvus_secret", "is missing"),
@@ -259,6 +258,13 @@ def test_data_is_deleted_only_when_told_twice(told: dict[str, Any], why: str) ->
         parse(with_store(**GOOD["object_store"], **told))
     both = {"on_destroy": "delete", "confirm_delete": ["rag-documents", "rag-milvus"]}
     assert parse(with_store(**GOOD["object_store"], **both)).object_store.deletes
+
+
+def test_where_the_buckets_are_somebody_elses_the_namespace_is_what_has_to_be_confirmed() -> None:
+    with pytest.raises(SettingsError, match=r"(?s)delete the namespace 'rag' with the volumes.*confirm_delete '\[\"rag\"\]'"):
+        parse(with_store(**EXISTING, on_destroy="delete", confirm_delete=["rag-documents", "rag-milvus"]))
+    assert parse(with_store(**EXISTING, on_destroy="delete", confirm_delete=["rag"])).object_store.deletes
+    assert not parse(with_store(**EXISTING)).object_store.deletes
 
 
 def test_a_namespace_too_long_for_the_buckets_that_it_names_is_refused() -> None:
