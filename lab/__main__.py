@@ -4,7 +4,6 @@ Runs on a bare Python 3.11; what needs packages is imported only after the virtu
 """
 
 import argparse
-import errno
 import os
 import shlex
 import signal
@@ -15,7 +14,7 @@ from typing import TextIO
 if sys.version_info < (3, 11):  # noqa: UP036  said before anything else fails
     sys.exit(f"error: Python {sys.version.split()[0]} is too old; the lab needs 3.11 or newer\n  cure: make up PYTHON=python3.11")
 
-from lab import bootstrap
+from lab import bootstrap, disk
 from lab.errors import Interrupted, LabError
 from lab.lock import LAB, only_one
 from lab.places import CACHE, REPOSITORY, STATE, STORES
@@ -33,9 +32,9 @@ def main() -> int:
     except KeyboardInterrupt:
         problem: LabError = Interrupted()
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        if not disk.is_full(error):
             raise
-        problem = LabError(f"the disk is full: {error}", f"free space for {CACHE} and {STATE} (`df -h`), then the same command again")
+        problem = disk.ran_out(error)
     except LabError as error:
         problem = error
     else:
@@ -78,11 +77,7 @@ def _prepared(out: TextIO | None = None) -> Steps:
     """Return the steps of a command that runs in the virtual environment, going there first."""
     home = bootstrap.venv_home()
     steps = Steps(log=CACHE / "log" / "commands.log", out=out)
-    if (home / "complete").exists():
-        bootstrap.make_venv(steps)
-    else:
-        with steps.step("Python packages from requirements.lock"):
-            bootstrap.make_venv(steps)
+    bootstrap.make_venv(steps)
     bootstrap.enter(home, steps.started)
     return steps
 

@@ -13,23 +13,21 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from lab import disk, sums, wheels
 from lab.errors import LabError
 from lab.lock import PACKAGES, only_one
-from lab.places import CACHE, REPOSITORY, STATE
+from lab.places import CACHE, REPOSITORY
 from lab.steps import Steps
 
 PYTHON_MINIMUM = (3, 11)
 MEMORY_MINIMUM_GIB = 8
-CACHE_GIB = 12
-"""What an empty cache grows by: Go modules, compiled packages, tools, images, virtual environment."""
-STATE_GIB = 4
-"""What a new lab's state grows by: unpacked images, volumes, buckets."""
-SPARE_GIB = 1
-"""What must be free in any case."""
-
 DEBIAN_PACKAGES = ("ca-certificates", "containerd", "containernetworking-plugins", "iproute2", "iptables", "runc", "tini")
 LOCK = REPOSITORY / "requirements.lock"
 LINK = REPOSITORY / ".venv"
+COMPLETE = "complete"
+"""File of a virtual environment that is whole: the sums of all others."""
+
+CURE_PACKAGES = "check that pip reaches its package index (`pip download pip`), then `make up` again"
 
 
 def check_machine() -> None:
@@ -47,24 +45,7 @@ def check_machine() -> None:
     memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     if memory_gib < MEMORY_MINIMUM_GIB:
         raise LabError(f"{memory_gib:.1f} GiB of memory; the lab needs {MEMORY_MINIMUM_GIB}", "use a larger machine")
-    check_disk()
-
-
-def check_disk() -> None:
-    """Raise LabError where cache or state would run out of space half-way."""
-    needs = {CACHE: 0 if (CACHE / "images").exists() else CACHE_GIB, STATE: 0 if STATE.exists() else STATE_GIB}
-    for place in needs:
-        there = _existing(place)
-        shared = [other for other in needs if _existing(other).stat().st_dev == there.stat().st_dev]
-        needed_gib = SPARE_GIB + sum(needs[other] for other in shared)
-        free_gib = shutil.disk_usage(there).free / 2**30
-        if free_gib < needed_gib:
-            cure = f"free space under {there}, or `XDG_CACHE_HOME=/a/larger/disk make up` for the cache"
-            raise LabError(f"{free_gib:.1f} GiB free under {there}; {' and '.join(map(str, shared))} need {needed_gib}", cure)
-
-
-def _existing(place: Path) -> Path:
-    return next(path for path in (place, *place.parents) if path.exists())
+    disk.check_room()
 
 
 def missing_packages(names: Sequence[str] = DEBIAN_PACKAGES) -> list[str]:
@@ -125,23 +106,84 @@ def make_venv(steps: Steps) -> Path:
     """
     home = venv_home()
     with only_one(PACKAGES, patience_s=600, say=steps.say):
-        if not (home / "complete").exists():
-            _fill_venv(home, steps)
+        if Path(sys.prefix) != home:
+            _heed_damage(home, steps)
+        if not (home / COMPLETE).exists():
+            with steps.step("Python packages from requirements.lock"):
+                _fill_venv(home, steps)
         _link(home)
     return home
 
 
+def _heed_damage(home: Path, steps: Steps) -> None:
+    """Put aside a virtual environment that is not what it was when it was whole; write down what it is where nobody did."""
+    complete = home / COMPLETE
+    if not complete.exists():
+        return
+    kept = sums.read(complete)
+    if kept is None:  # of before sums were kept, or damaged itself
+        kept = sums.take(home)
+        if not wheels.damaged(home, kept):
+            sums.write({name: one for name, one in kept.items() if name != COMPLETE}, complete)
+            return
+    wrong = sums.damage(home, kept) or "its own list of files"
+    if wrong:
+        steps.say(f"note   the virtual environment {home} is damaged: {wrong}; it is made again")
+        complete.unlink()
+
+
 def _fill_venv(home: Path, steps: Steps) -> None:
-    shutil.rmtree(home, ignore_errors=True)
-    cure = "check that pip reaches its package index (`pip download pip`), then `make up` again"
-    python = str(home / "bin" / "python")
+    disk.require(CACHE, disk.BUILD_GIB, "Python packages")
     if not _has_ensurepip():
         install_packages(["python3-venv"], steps)
+    shutil.rmtree(home, ignore_errors=True)
+    try:
+        _install(home, steps)
+        sums.write(_checked(home, steps), home / COMPLETE)
+    except BaseException:
+        shutil.rmtree(home, ignore_errors=True)
+        raise
+
+
+def _install(home: Path, steps: Steps) -> None:
     steps.run([sys.executable, "-m", "venv", home], cure="apt-get install python3-venv")
     uv_lock = REPOSITORY / "lab" / "uv-requirements.lock"
-    steps.run([python, "-m", "pip", "install", "-q", "--require-hashes", "-r", uv_lock], cure=cure)
-    steps.run([home / "bin" / "uv", "pip", "sync", "--python", python, "--require-hashes", LOCK], cure=cure)
-    (home / "complete").touch()
+    steps.run([home / "bin" / "python", "-m", "pip", "install", "-q", "--require-hashes", "-r", uv_lock], cure=CURE_PACKAGES)
+    _sync(home, steps)
+
+
+def _sync(home: Path, steps: Steps, *options: str) -> None:
+    command: list[str | Path] = [
+        home / "bin" / "uv",
+        "pip",
+        "sync",
+        *options,
+        "--python",
+        home / "bin" / "python",
+        "--require-hashes",
+        LOCK,
+    ]
+    steps.run(command, cure=CURE_PACKAGES)
+
+
+def _checked(home: Path, steps: Steps) -> dict[str, sums.Sum]:
+    """Return the sums of an environment whose files are what their wheels say.
+
+    Raises LabError for packages that are damaged also when they were fetched anew.
+    """
+    found = sums.take(home)
+    broken = wheels.damaged(home, found)
+    if broken:
+        steps.say(f"note   the installer's own cache is damaged, it is fetched again: {', '.join(broken)}")
+        steps.run([home / "bin" / "uv", "cache", "clean", *broken], cure="uv cache clean")
+        _sync(home, steps, *(f"--reinstall-package={name}" for name in broken))
+        found = sums.take(home)
+        broken = wheels.damaged(home, found)
+    if broken:
+        raise LabError(
+            f"files of {', '.join(broken)} in {home} are not what their wheels say", "check the disk (`dmesg`), then `make up` again"
+        )
+    return found
 
 
 def _has_ensurepip() -> bool:

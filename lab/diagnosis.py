@@ -7,7 +7,8 @@ import datetime as dt
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-CERTIFICATE_WARNING = dt.timedelta(days=30)
+from lab.pki import RENEW_BEFORE
+
 DISK_MINIMUM_GIB = 1.0
 RESTARTS_MANY = 3
 
@@ -92,9 +93,9 @@ def _ground(facts: Facts, now: dt.datetime) -> Iterator[Problem]:
         if free < DISK_MINIMUM_GIB:
             yield Problem(f"{free:.1f} GiB free under {folder}", f"free space: du -xh --max-depth=2 {folder} | sort -h | tail")
     end = facts.certificates_end
-    if end is not None and end < now + CERTIFICATE_WARNING:
+    if end is not None and end < now + RENEW_BEFORE:
         verb = "have expired" if end < now else "expire soon"
-        yield Problem(f"the lab's certificates {verb} ({end:%Y-%m-%d %H:%M} UTC)", "make down, then make up  (makes new ones)")
+        yield Problem(f"the lab's certificates {verb} ({end:%Y-%m-%d %H:%M} UTC)", "make up  (renews them, and starts the parts anew)")
 
 
 def _inside(facts: Facts) -> Iterator[Problem]:

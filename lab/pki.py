@@ -5,6 +5,7 @@ Made once per lab, all or nothing; keys are readable by root alone.
 """
 
 import datetime as dt
+import hashlib
 import json
 import os
 import secrets
@@ -20,9 +21,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from lab.errors import LabError
 from lab.places import NETWORK, Network
 
 VALID_DAYS = 3650
+RENEW_BEFORE = dt.timedelta(days=30)
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 
@@ -44,8 +47,8 @@ def make_pki(home: Path, net: Network) -> None:
     partial = home.with_name(f"{home.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True, mode=0o700)
-    _authority(partial, "cluster-ca", _cluster_leaves(net))
-    _authority(partial, "store-ca", [Leaf(file="store", common_name="lab object store", names=["localhost"], addresses=[net.node])])
+    for authority, leaves in _authorities(net).items():
+        _authority(partial, authority, leaves)
     service_accounts = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     _write_key(partial / "service-accounts.key", service_accounts)
     public = service_accounts.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
@@ -53,6 +56,42 @@ def make_pki(home: Path, net: Network) -> None:
     _administrator(partial / "credentials")
     (partial / NETWORK.name).write_text(json.dumps(net.ranges) + "\n")
     partial.rename(home)
+
+
+def renew(home: Path, net: Network, now: dt.datetime) -> list[str]:
+    """Issue anew what has expired or will within RENEW_BEFORE, and return its names; every key stays, so whoever trusts it goes on to."""
+    ending = [path.stem for path in sorted(home.glob("*.crt")) if end_of(path) < now + RENEW_BEFORE]
+    for authority, leaves in _authorities(net).items():
+        subject = _authority_name(authority)
+        key = _read_key(home / f"{authority}.key")
+        if authority in ending:
+            _write_authority(home, authority, key)
+        for leaf in leaves:
+            if leaf.file in ending:
+                _issue(home, leaf, subject, key, _read_key(home / f"{leaf.file}.key"))
+    return ending
+
+
+def end_of(certificate: Path) -> dt.datetime:
+    """Return when a certificate expires."""
+    return x509.load_pem_x509_certificate(certificate.read_bytes()).not_valid_after_utc
+
+
+def fingerprint(home: Path) -> str:
+    """Return what tells these certificates from others: parts that were started with others do not see new ones."""
+    digest = hashlib.sha256()
+    for path in sorted(home.glob("*.crt")):
+        digest.update(path.read_bytes())
+    return f"certificates-{digest.hexdigest()[:12]}"
+
+
+def _authorities(net: Network) -> dict[str, list[Leaf]]:
+    store = Leaf(file="store", common_name="lab object store", names=["localhost"], addresses=[net.node])
+    return {"cluster-ca": _cluster_leaves(net), "store-ca": [store]}
+
+
+def _authority_name(name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"milvus-x10000 {name}")])
 
 
 def _cluster_leaves(net: Network) -> list[Leaf]:
@@ -71,7 +110,16 @@ def _cluster_leaves(net: Network) -> list[Leaf]:
 
 def _authority(home: Path, name: str, leaves: Sequence[Leaf]) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"milvus-x10000 {name}")])
+    _write_authority(home, name, key)
+    for leaf in leaves:
+        leaf_key = ec.generate_private_key(ec.SECP256R1())
+        _issue(home, leaf, _authority_name(name), key, leaf_key)
+        _write_key(home / f"{leaf.file}.key", leaf_key)
+    _write_key(home / f"{name}.key", key)
+
+
+def _write_authority(home: Path, name: str, key: ec.EllipticCurvePrivateKey) -> None:
+    subject = _authority_name(name)
     usage = x509.KeyUsage(
         digital_signature=True,
         key_cert_sign=True,
@@ -89,14 +137,10 @@ def _authority(home: Path, name: str, leaves: Sequence[Leaf]) -> None:
         .add_extension(usage, critical=True)
     )
     builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-    (home / f"{name}.crt").write_bytes(builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
-    for leaf in leaves:
-        _issue(home, leaf, subject, key)
-    _write_key(home / f"{name}.key", key)
+    _write_certificate(home / f"{name}.crt", builder.sign(key, hashes.SHA256()))
 
 
-def _issue(home: Path, leaf: Leaf, issuer: x509.Name, issuer_key: ec.EllipticCurvePrivateKey) -> None:
-    key = ec.generate_private_key(ec.SECP256R1())
+def _issue(home: Path, leaf: Leaf, issuer: x509.Name, issuer_key: ec.EllipticCurvePrivateKey, key: ec.EllipticCurvePrivateKey) -> None:
     attributes = [x509.NameAttribute(NameOID.COMMON_NAME, leaf.common_name)]
     if leaf.organization:
         attributes.insert(0, x509.NameAttribute(NameOID.ORGANIZATION_NAME, leaf.organization))
@@ -107,8 +151,13 @@ def _issue(home: Path, leaf: Leaf, issuer: x509.Name, issuer_key: ec.EllipticCur
     builder = builder.add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
     if alternative:
         builder = builder.add_extension(x509.SubjectAlternativeName(alternative), critical=False)
-    (home / f"{leaf.file}.crt").write_bytes(builder.sign(issuer_key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
-    _write_key(home / f"{leaf.file}.key", key)
+    _write_certificate(home / f"{leaf.file}.crt", builder.sign(issuer_key, hashes.SHA256()))
+
+
+def _write_certificate(path: Path, certificate: x509.Certificate) -> None:
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    fresh.replace(path)
 
 
 def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
@@ -121,15 +170,24 @@ def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivate
     )
 
 
+def _read_key(path: Path) -> ec.EllipticCurvePrivateKey:
+    found = serialization.load_pem_private_key(path.read_bytes(), password=None)
+    if not isinstance(found, ec.EllipticCurvePrivateKey):
+        raise LabError(f"{path} is no key that the lab made", "make down; make up")
+    return found
+
+
 def _write_key(path: Path, key: PrivateKey) -> None:
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption())
     write_secret(path, pem.decode())
 
 
 def write_secret(path: Path, text: str) -> None:
-    """Write a file that is never readable by others, not even while it is being written."""
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+    """Write a file that is never readable by others, not even while it is being written, and is there as a whole or not at all."""
+    fresh = path.with_name(f".{path.name}.new")
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(text)
+    fresh.replace(path)
 
 
 def ensure_api_client(path: Path) -> None:

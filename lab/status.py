@@ -15,13 +15,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import psutil
-from cryptography import x509
 from rich.console import Console
 from rich.table import Table
 
 from lab import cluster, daemons, project, sandbox
 from lab.diagnosis import Facts, Part, Pod, Problem, diagnose, notes
 from lab.lock import LAB, holder
+from lab.pki import end_of
 from lab.places import CACHE, LOGS, PKI, REPOSITORY, STATE, network
 from lab.processes import words
 
@@ -150,8 +150,7 @@ def _accepts(url: str) -> bool:
 
 
 def _certificates_end() -> dt.datetime | None:
-    ends = [x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc for path in PKI.glob("*.crt")]
-    return min(ends, default=None)
+    return min((end_of(path) for path in PKI.glob("*.crt")), default=None)
 
 
 def _tables(facts: Facts) -> Iterator[Table]:

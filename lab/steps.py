@@ -5,6 +5,7 @@ Standard library only. What the commands of a step print goes to a log file; its
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
+from lab import disk
 from lab.errors import LabError
 from lab.logs import rotate
 
@@ -78,9 +80,16 @@ class Steps:
             log.flush()
             start = log.tell()
             environment = {**os.environ, **(env or {})}
-            ended = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, cwd=cwd, check=False)
+            started = [*_dies_with_us(), *command]
+            ended = subprocess.run(started, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, cwd=cwd, check=False)
         if ended.returncode:
-            raise LabError(f"`{' '.join(map(str, command))[:100]}` ended with {ended.returncode}:\n{tail(self.log, start)}", cure)
+            said = f"`{' '.join(map(str, command))[:100]}` ended with {ended.returncode}:\n{tail(self.log, start)}"
+            raise disk.ran_out(said) if disk.FULL in said.lower() or disk.is_used_up() else LabError(said, cure)
+
+
+def _dies_with_us() -> list[str]:
+    """Return what makes the kernel end a command with this process: one that went on alone would write where the next run writes."""
+    return ["setpriv", "--pdeathsig", "KILL", "--"] if shutil.which("setpriv") else []
 
 
 def tail(log: Path, start: int = 0) -> str:

@@ -1,14 +1,16 @@
 """`make up` and `make down`, in reading order."""
 
+import datetime as dt
 import shutil
 import sys
+from functools import partial
 from pathlib import Path
 
-from lab import cluster, node_code, project, sandbox, stores, toolchain
+from lab import cluster, disk, kept, node_code, project, sandbox, stores, toolchain
 from lab.attended import attended
 from lab.errors import LabError
 from lab.images.build import IMAGES, Builder, Image
-from lab.pki import ensure_api_client, make_pki, write_kubeconfig
+from lab.pki import ensure_api_client, fingerprint, make_pki, renew, write_kubeconfig
 from lab.places import BIN, CACHE, KUBECONFIG, LOGS, NODE_BIN, PKI, REPOSITORY, STATE, Network, network
 from lab.pulumi_host import install
 from lab.steps import Steps
@@ -44,10 +46,13 @@ def tools(steps: Steps) -> dict[str, Path]:
     missing = [f"{name} {toolchain.BUILDS[name].version}" for name in names if not toolchain.home_of(name, go).exists()]
     if missing:
         steps.say(f"will build from source, once: {', '.join(missing)}")
+        disk.require(CACHE, disk.BUILD_GIB if (CACHE / "go" / "build").exists() else disk.CACHE_GIB["tools"], ", ".join(missing))
     homes = {}
     for name in names:
         with steps.step(f"tools: {name} {toolchain.BUILDS[name].version}"):
-            homes[name] = toolchain.built(name, go, steps)
+            build = partial(toolchain.built, name, go, steps)
+            homes[name] = build()
+            kept.ensure([homes[name]], build, steps)
     return homes
 
 
@@ -57,8 +62,15 @@ def images(homes: dict[str, Path], steps: Steps) -> dict[str, Image]:
     made = {}
     for name in IMAGES:
         with steps.step(f"image: {name}"):
-            made[name] = builder.build(name)
+            made[name] = whole(builder, name, steps)
     return made
+
+
+def whole(builder: Builder, name: str, steps: Steps) -> Image:
+    """Return an image from the cache, built again where its archive or its reference is damaged."""
+    archive = builder.build(name).archive
+    kept.ensure([archive, archive.with_suffix(".reference")], partial(builder.build, name), steps)
+    return builder.build(name)
 
 
 def start_cluster(net: Network, homes: dict[str, Path], made: dict[str, Image], steps: Steps) -> None:
@@ -67,13 +79,16 @@ def start_cluster(net: Network, homes: dict[str, Path], made: dict[str, Image], 
         sandbox.remove_leftovers()
         project.HOME.mkdir(parents=True, exist_ok=True, mode=0o700)
         make_pki(PKI, net)
+        renewed = renew(PKI, net, dt.datetime.now(dt.UTC))
+        if renewed:
+            steps.say(f"note   certificates had expired, or were about to, and are renewed: {', '.join(renewed)}")
         ensure_api_client(PKI / "greenlake")
         for user, path in (("admin", KUBECONFIG), ("kubelet", STATE / "kubelet.kubeconfig")):
             write_kubeconfig(path, PKI, user, net)
         toolchain.publish(homes, NODE_BIN, BIN)
         choose_pulumi(homes, steps)
     with steps.step("lab: process tree"):
-        start_process_tree(net, [*(home.name for home in homes.values()), node_code.name()], steps)
+        start_process_tree(net, [*(home.name for home in homes.values()), node_code.name(), fingerprint(PKI)], steps)
     with steps.step("lab: Kubernetes API and object store"):
         cluster.wait_for_api()
         cluster.wait_for_store(net)

@@ -37,9 +37,9 @@ WRONG = {
     "expired certificate": (
         {"certificates_end": NOW - dt.timedelta(hours=1)},
         "have expired (2026-11-24 11:00 UTC)",
-        "make down, then make up",
+        "make up  (renews",
     ),
-    "expiring certificate": ({"certificates_end": NOW + dt.timedelta(days=3)}, "expire soon (2026-11-27", "make down, then make up"),
+    "expiring certificate": ({"certificates_end": NOW + dt.timedelta(days=3)}, "expire soon (2026-11-27", "make up  (renews"),
     "a part that is gone": ({"parts": [Part(name="etcd")]}, "etcd does not run", "tail the log of etcd"),
     "a part that keeps ending": (
         {"parts": [Part(name="etcd", pid=7, restarts=4)]},

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import bootstrap, daemons, processes, project, sandbox, toolchain
+from lab import bootstrap, daemons, disk, processes, project, sandbox, toolchain
 from lab.errors import LabError
 from lab.lock import only_one
 from lab.places import REPOSITORY, Network, network
@@ -119,9 +119,9 @@ def test_a_machine_that_cannot_host_the_lab_is_told_so_and_what_is_needed(
 
 
 def test_a_full_disk_is_seen_before_anything_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bootstrap, "SPARE_GIB", 10**6)
-    with pytest.raises(LabError, match=r"(?s)GiB free under .* need 10000.*cure: free space"):
-        bootstrap.check_disk()
+    monkeypatch.setattr(disk, "SPARE_GIB", 10**6)
+    with pytest.raises(LabError, match=r"(?s)GiB free under .* need 1e\+06 \([\d,]+ of 1,073,7[\d,]+ bytes\).*cure: free space"):
+        disk.check_room()
 
 
 def test_without_root_make_up_says_so_in_one_line_and_changes_nothing() -> None:

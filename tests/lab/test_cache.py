@@ -1,0 +1,119 @@
+"""A cache that was damaged: found by sums of our own, told in one line, built again."""
+
+import base64
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+
+from lab import kept, sums, up, wheels
+from lab.images import build
+from lab.images.build import Builder
+from lab.steps import Steps
+
+
+@pytest.fixture
+def tool(tmp_path: Path) -> Path:
+    """A folder with two tools, and its sums."""
+    home = tmp_path / "tools" / "kubernetes-1"
+    (home / "sub").mkdir(parents=True)
+    (home / "kube").write_bytes(b"k" * 1000)
+    (home / "sub" / "helm").write_bytes(b"h" * 10)
+    sums.write(sums.take(home), sums.beside(home))
+    return home
+
+
+def _truncate(home: Path) -> None:
+    os.truncate(home / "kube", 400)
+
+
+def _remove(home: Path) -> None:
+    (home / "sub" / "helm").unlink()
+
+
+def _change(home: Path) -> None:
+    (home / "kube").write_bytes(b"x" * 1000)
+
+
+DAMAGE = {
+    "truncated": (_truncate, "kube has 400 bytes and was built with 1,000"),
+    "removed": (_remove, "helm is gone"),
+    "changed": (_change, "kube has the sha256 "),
+}
+
+
+@pytest.mark.parametrize("what", DAMAGE)
+def test_a_damaged_tool_is_told_in_one_line_and_built_again_and_then_whole(
+    what: str, tool: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hurt, said = DAMAGE[what]
+    hurt(tool)
+
+    def make() -> None:
+        assert not tool.exists()
+        (tool / "sub").mkdir(parents=True)
+        (tool / "kube").write_bytes(b"new")
+
+    kept.ensure([tool], make, Steps(log=tmp_path / "log"))
+    (line,) = capsys.readouterr().out.splitlines()
+    assert "kubernetes-1 in the cache is damaged" in line
+    assert said in line
+    kept.ensure([tool], lambda: pytest.fail("it is whole"), Steps(log=tmp_path / "log"))
+
+
+def test_a_copied_cache_is_no_damaged_one_and_what_a_disk_changed_is_found_by_reading_all(tool: Path) -> None:
+    before = (tool / "kube").stat()
+    os.utime(tool / "kube", (1, 1))
+    assert kept.damage(tool) == ""
+    (tool / "kube").write_bytes(b"x" * 1000)
+    os.utime(tool / "kube", ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert kept.damage(tool) == ""  # as the disk would have it: size and time are the same
+    assert "sha256" in kept.damage(tool, thorough=True)
+
+
+def test_sums_that_are_damaged_themselves_are_written_again(tool: Path, tmp_path: Path) -> None:
+    os.truncate(sums.beside(tool), 20)
+    kept.ensure([tool], lambda: pytest.fail("nothing says that it is damaged"), Steps(log=tmp_path / "log"))
+    assert kept.damage(tool, thorough=True) == ""
+    assert sums.read(sums.beside(tool)) is not None
+
+
+@pytest.fixture
+def builder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Builder:
+    """A builder of real images, with a cache of its own."""
+    monkeypatch.setattr(build, "CACHE", tmp_path / "cache")
+    (tmp_path / "kubernetes").mkdir()
+    (tmp_path / "kubernetes" / "pause").write_bytes(b"p" * 5000)
+    return Builder(tmp_path / "kubernetes", Steps(log=tmp_path / "log"))
+
+
+@pytest.mark.parametrize("part", [".tar", ".reference"])
+def test_a_truncated_image_is_built_again_with_the_same_digest(
+    part: str, builder: Builder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = up.whole(builder, "pause", builder.steps)
+    os.truncate(before.archive.with_suffix(part), 7)
+    after = up.whole(builder, "pause", builder.steps)
+    assert "is damaged" in capsys.readouterr().out
+    assert after == before
+    assert kept.damage(after.archive, thorough=True) == ""
+    assert sorted(path.suffix for path in (tmp_path / "cache" / "images").iterdir()) == [".reference", ".sums", ".sums", ".tar"]
+
+
+def test_a_package_of_which_a_file_is_not_what_its_wheel_says_is_named(tmp_path: Path) -> None:
+    packages = tmp_path / "lib" / "python3.11" / "site-packages"
+    for name in ("one", "two"):
+        (packages / name).mkdir(parents=True)
+        (packages / name / "code.py").write_text(f"# {name}")
+        digest = base64.urlsafe_b64encode(hashlib.sha256(f"# {name}".encode()).digest()).rstrip(b"=").decode()
+        info = packages / f"{name}-1.0.dist-info"
+        info.mkdir()
+        (info / "RECORD").write_text(f"{name}/code.py,sha256={digest},5\n{name}-1.0.dist-info/RECORD,,\n")
+    assert wheels.damaged(tmp_path, sums.take(tmp_path)) == []
+    os.truncate(packages / "two" / "code.py", 1)
+    assert wheels.damaged(tmp_path, sums.take(tmp_path)) == ["two"]
+    (packages / "one" / "code.py").unlink()
+    assert wheels.damaged(tmp_path, sums.take(tmp_path)) == ["one", "two"]
+    os.truncate(packages / "one-1.0.dist-info" / "RECORD", 0)
+    assert wheels.damaged(tmp_path, sums.take(tmp_path)) == ["one", "two"]
