@@ -121,15 +121,19 @@ def _heed_damage(home: Path, steps: Steps) -> None:
     if not complete.exists():
         return
     kept = sums.read(complete)
-    if kept is None:  # of before sums were kept, or damaged itself
-        kept = sums.take(home)
-        if not wheels.damaged(home, kept):
-            sums.write({name: one for name, one in kept.items() if name != COMPLETE}, complete)
-            return
-    wrong = sums.damage(home, kept) or "its own list of files"
+    wrong = _record(home) if kept is None else sums.damage(home, kept)
     if wrong:
         steps.say(f"note   the virtual environment {home} is damaged: {wrong}; it is made again")
         complete.unlink()
+
+
+def _record(home: Path) -> str:
+    """Write down what an environment is that nobody wrote down, or whose list was damaged itself; return what is wrong with it."""
+    found = {name: one for name, one in sums.take(home).items() if name != COMPLETE}
+    broken = wheels.damaged(home, found)
+    if not broken:
+        sums.write(found, home / COMPLETE)
+    return f"files of {', '.join(broken)}" if broken else ""
 
 
 def _fill_venv(home: Path, steps: Steps) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import kept, sums, up, wheels
+from lab import bootstrap, kept, sums, up, wheels
 from lab.images import build
 from lab.images.build import Builder
 from lab.steps import Steps
@@ -117,3 +117,20 @@ def test_a_package_of_which_a_file_is_not_what_its_wheel_says_is_named(tmp_path:
     assert wheels.damaged(tmp_path, sums.take(tmp_path)) == ["one", "two"]
     os.truncate(packages / "one-1.0.dist-info" / "RECORD", 0)
     assert wheels.damaged(tmp_path, sums.take(tmp_path)) == ["one", "two"]
+
+
+def test_a_virtual_environment_that_is_whole_is_left_alone_with_and_without_sums(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python").write_text("#!")
+    (tmp_path / bootstrap.COMPLETE).touch()  # as it was before sums were kept
+    steps = Steps(log=tmp_path / "log")
+    for _ in range(2):
+        bootstrap._heed_damage(tmp_path, steps)
+        assert sums.read(tmp_path / bootstrap.COMPLETE) is not None
+    assert capsys.readouterr().out == ""
+    os.truncate(tmp_path / "bin" / "python", 1)
+    bootstrap._heed_damage(tmp_path, steps)
+    assert "is damaged: python has 1 bytes and was built with 2; it is made again" in capsys.readouterr().out
+    assert not (tmp_path / bootstrap.COMPLETE).exists()
