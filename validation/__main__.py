@@ -11,6 +11,7 @@ import typer
 from validation import original, runner, sweep
 from validation.history import commands as history
 from validation.history.baseline import DIRECTORY
+from validation.ingest import passages_file
 from validation.outcome import exit_code
 from validation.preflight import command as preflight
 from validation.progress import Reporter, flush_streams
@@ -86,6 +87,7 @@ def run(
 
 
 app.command("original", help=original.HELP)(original.original)
+app.command("passages", help=passages_file.HELP)(passages_file.passages)
 
 
 @app.command("sweep", help=_SWEEP)

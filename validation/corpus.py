@@ -1,27 +1,39 @@
 """The sample corpus: documents, their chunks with metadata, judged questions, and one sha256 over all of it.
 
-The layout is `documents/<language>/<id>.md|.html` and `questions.jsonl`. A question that could not be judged (unknown document, no
-grade above 0) is refused with its line: it would count as a miss of the system under test.
+The layout is `documents/<language>/...` and `questions.jsonl`. A question that could not be judged (unknown document, no grade above 0) is
+refused with its line: it would count as a miss of the system under test. A document that cannot be read is listed; it stops nothing,
+unless a question needs it.
 """
 
 import hashlib
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from validation.chunking import chunks_of, parse_html, parse_markdown
 from validation.errors import UsageError
+from validation.ingest.folder import Refusal, walk
+from validation.ingest.isolation import IsolatedReader
+from validation.ingest.limits import Limits
+from validation.ingest.prepare import Prepared, distinct, names_of, prepare, short_ids
+from validation.ingest.unreadable import UnreadableError
+from validation.passages import Chunk, Document
 
-_PARSERS = {".md": parse_markdown, ".html": parse_html}
-MEDIA_TYPES = {".md": "text/markdown; charset=utf-8", ".html": "text/html; charset=utf-8"}
+__all__ = ["UNANSWERABLE", "Chunk", "Corpus", "Document", "Question", "read_corpus", "read_questions"]
+
+UNANSWERABLE = "unanswerable"
 
 
 class Question(BaseModel):
-    """A question, the documents that answer it (0 no .. 3 fully) and the words that a right answer must contain."""
+    """A question, the documents that answer it (0 no .. 3 fully) and the words that a right answer must contain.
+
+    One of the kind `unanswerable` has neither: the right answer is that the documents do not say it.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -29,45 +41,25 @@ class Question(BaseModel):
     question: Annotated[str, Field(min_length=3)]
     language: Annotated[str, Field(pattern=r"^[a-z]{2,8}$")]
     relevance: dict[str, Annotated[int, Field(ge=0, le=3)]]
-    fact: Annotated[str, Field(min_length=1)]
+    fact: Annotated[str, Field(min_length=1)] | None
     kind: Annotated[str, Field(min_length=1)]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Document:
-    """One original: where it is, what it is, and what it was when it was read."""
-
-    id: str
-    title: str
-    language: str
-    source: str
-    """Path below the corpus directory, with forward slashes."""
-    sha256: str
-    body: bytes
-
-
-@dataclass(frozen=True, kw_only=True)
-class Chunk:
-    """A passage with the metadata that a filter or a citation needs."""
-
-    document_id: str
-    title: str
-    section: str
-    language: str
-    source: str
-    sha256: str
-    """Of the whole document."""
-    text: str
-    generated: bool = False
-    object_key: str = ""
-    """Where the original is kept in the documents bucket; "" until it is stored."""
-    version_id: str = ""
-    """Which of the stored versions this was read from."""
+    as_of: date | None = None
+    """The day on which it is asked, where the answer depends on it."""
 
     @property
-    def passage(self) -> str:
-        """What is embedded: the text below its title and heading, without which a short chunk says too little."""
-        return "\n".join(part for part in dict.fromkeys((self.title, self.section, self.text)) if part)
+    def is_answerable(self) -> bool:
+        """Whether the documents hold an answer."""
+        return self.kind != UNANSWERABLE
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        if not self.is_answerable and (self.relevance or self.fact is not None):
+            raise ValueError('a question of the kind "unanswerable" has "relevance": {} and "fact": null')
+        if self.is_answerable and self.fact is None:
+            raise ValueError('no fact, so no answer could be judged; where the documents hold none, the kind is "unanswerable"')
+        if self.is_answerable and not any(self.relevance.values()):
+            raise ValueError("no document has a grade above 0; every search would count as a miss")
+        return self
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,97 +71,75 @@ class Corpus:
     questions: tuple[Question, ...]
     sha256: str
     """Over the paths and contents of all documents and the questions."""
+    refused: tuple[Refusal, ...] = ()
+    """Files, or parts of them, that could not be read, and why."""
 
 
-def read_corpus(root: Path) -> Corpus:
-    """Read and check the corpus below `root`; UsageError names the file, and the line of a bad question."""
-    documents, chunks = [], []
-    for path in _document_paths(root):
-        document = _document(root, path)
-        found = list(_chunks(document, path.suffix))
-        if not found:
-            raise UsageError(f"{path}: holds no text; an empty document can never be found")
-        documents.append(document)
-        chunks.extend(found)
-    _refuse_twins(documents)
-    questions = read_questions(root / "questions.jsonl", {document.id for document in documents})
-    digest = _digest(documents, root / "questions.jsonl")
-    return Corpus(documents=tuple(documents), chunks=tuple(chunks), questions=questions, sha256=digest)
+def read_corpus(root: Path, limits: Limits | None = None) -> Corpus:
+    """Read and check the corpus below `root`; UsageError names the line of a bad question, or that there is nothing to read."""
+    refused = list[Refusal]()
+    prepared = _prepared(root, limits or Limits(), refused)
+    if not prepared:
+        told = f" ({refused[0]})" if refused else ""
+        raise UsageError(f"{root}: no document below it can be read{told}; name the corpus with --corpus DIR")
+    sources = [one.document.source for one in prepared]
+    ids = short_ids(sources)
+    names = {name: ids[source] for name, source in names_of(sources)}
+    questions = root / "questions.jsonl"
+    return Corpus(
+        documents=tuple(replace(one.document, id=ids[one.document.source]) for one in prepared),
+        chunks=tuple(replace(chunk, document_id=ids[chunk.source]) for one in prepared for chunk in one.chunks),
+        questions=read_questions(questions, names, refused),
+        sha256=_digest([one.document for one in prepared], questions),
+        refused=tuple(refused),
+    )
 
 
-def read_questions(path: Path, document_ids: set[str]) -> tuple[Question, ...]:
-    """Return the questions in `path`, one JSON object per line."""
+def _prepared(root: Path, limits: Limits, refused: list[Refusal]) -> list[Prepared]:
+    found = []
+    with IsolatedReader(limits) as reader:
+        for one in distinct(walk(root), limits, refused.append):
+            try:
+                found.append(prepare(one, reader))
+                refused += [Refusal(source=one.file.source, reason=note) for note in found[-1].notes]
+            except UnreadableError as error:
+                refused.append(Refusal(source=one.file.source, reason=str(error)))
+    return sorted(found, key=lambda one: one.document.source)
+
+
+def read_questions(path: Path, names: Mapping[str, str], refused: Sequence[Refusal] = ()) -> tuple[Question, ...]:
+    """Return the questions in `path`, one JSON object per line; `names` gives the document id for each name that one may use."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: cannot be read ({error}); name the corpus with --corpus DIR") from None
-    questions = tuple(_question(path, number, line, document_ids) for number, line in enumerate(lines, 1) if line.strip())
-    if not questions:
-        raise UsageError(f"{path}: holds no questions; retrieval quality cannot be measured")
-    repeated = {question.id for question in questions if sum(other.id == question.id for other in questions) > 1}
+    questions = tuple(_question(f"{path}:{number}", line, names, refused) for number, line in enumerate(lines, 1) if line.strip())
+    if not any(question.is_answerable for question in questions):
+        raise UsageError(f"{path}: holds no questions that have an answer; retrieval quality cannot be measured")
+    repeated = [name for name, times in Counter(question.id for question in questions).items() if times > 1]
     if repeated:
         raise UsageError(f"{path}: question ids stand here more than once: {', '.join(sorted(repeated))}")
     return questions
 
 
-def _question(path: Path, number: int, line: str, document_ids: set[str]) -> Question:
+def _question(place: str, line: str, names: Mapping[str, str], refused: Sequence[Refusal]) -> Question:
     try:
         question = Question.model_validate(json.loads(line))
     except json.JSONDecodeError as error:
-        raise UsageError(f"{path}:{number}: not JSON: {error.msg} at column {error.colno}") from None
+        raise UsageError(f"{place}: not JSON: {error.msg} at column {error.colno}") from None
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
-        raise UsageError(f"{path}:{number}: {'.'.join(map(str, problem['loc']))}: {problem['msg']}") from None
-    unknown = sorted(set(question.relevance) - document_ids)
+        where = ".".join(map(str, problem["loc"])) or "question"
+        raise UsageError(f"{place}: {where}: {problem['msg'].removeprefix('Value error, ')}") from None
+    unknown = sorted(set(question.relevance) - set(names))
     if unknown:
-        raise UsageError(f"{path}:{number}: relevance names documents that the corpus lacks: {', '.join(unknown)}")
-    if not any(question.relevance.values()):
-        raise UsageError(f"{path}:{number}: no document has a grade above 0; every search would count as a miss")
-    return question
+        why = [str(one) for one in refused if unknown[0] in one.source]
+        told = f" ({why[0]})" if why else ""
+        raise UsageError(f"{place}: relevance names documents that the corpus lacks: {', '.join(unknown)}{told}")
+    return question.model_copy(update={"relevance": {names[name]: grade for name, grade in question.relevance.items()}})
 
 
-def _document_paths(root: Path) -> list[Path]:
-    paths = sorted(path for path in (root / "documents").glob("*/*") if path.suffix in _PARSERS)
-    if not paths:
-        raise UsageError(f"{root}: no documents/<language>/*.md or *.html below it; name the corpus with --corpus DIR")
-    return paths
-
-
-def _document(root: Path, path: Path) -> Document:
-    body = path.read_bytes()
-    try:
-        title = _PARSERS[path.suffix](body.decode("utf-8")).title
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: not UTF-8 ({error})") from None
-    source = path.relative_to(root).as_posix()
-    digest = hashlib.sha256(body).hexdigest()
-    return Document(id=path.stem, title=title or path.stem, language=path.parent.name, source=source, sha256=digest, body=body)
-
-
-def _chunks(document: Document, suffix: str) -> Iterator[Chunk]:
-    for section in _PARSERS[suffix](document.body.decode("utf-8")).sections:
-        for text in chunks_of(section):
-            yield Chunk(
-                document_id=document.id,
-                title=document.title,
-                section=section.heading,
-                language=document.language,
-                source=document.source,
-                sha256=document.sha256,
-                text=text,
-            )
-
-
-def _refuse_twins(documents: list[Document]) -> None:
-    ids = [document.id for document in documents]
-    twins = sorted({one for one in ids if ids.count(one) > 1})
-    if twins:
-        raise UsageError(
-            f"two files have the same document id (the name without its ending): {', '.join(twins)}; a citation could mean either"
-        )
-
-
-def _digest(documents: list[Document], questions: Path) -> str:
+def _digest(documents: Iterable[Document], questions: Path) -> str:
     total = hashlib.sha256()
     for document in documents:
         total.update(f"{document.source}\0{document.sha256}\n".encode())

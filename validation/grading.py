@@ -6,18 +6,22 @@ from collections.abc import Mapping, Sequence
 
 _NOT_WORD = re.compile(r"[^\w%€$+-]+")
 _BETWEEN_DIGITS = re.compile(r"(?<=\d)[.,\s](?=\d{3}(?!\d))")
+_NO_SPACES = re.compile(
+    r"[\u3041-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]"
+)  # kana and Han: each letter counts as a word
 _CITATION = re.compile(r"\[(\d{1,3})\]")
 
 
 def normalise(text: str) -> str:
     """Fold case, width and typographic variants, join `1,300` and `1.300` to `1300`, and reduce all else to single spaces."""
     folded = unicodedata.normalize("NFKC", text).casefold().translate({0x2011: "-", 0x2013: "-", 0x2212: "-"})
-    return _NOT_WORD.sub(" ", _BETWEEN_DIGITS.sub("", folded)).strip()
+    apart = _NO_SPACES.sub(r" \g<0> ", _BETWEEN_DIGITS.sub("", folded))
+    return _NOT_WORD.sub(" ", apart).strip()
 
 
-def has_fact(answer: str, fact: str) -> bool:
-    """Whether the answer contains the fact as whole words; `1,5` and `15` stay different."""
-    return f" {normalise(fact)} " in f" {normalise(_CITATION.sub(' ', answer))} "
+def has_fact(answer: str, fact: str | None) -> bool:
+    """Whether the answer contains the fact as whole words; `1,5` and `15` stay different. No answer contains None."""
+    return fact is not None and f" {normalise(fact)} " in f" {normalise(_CITATION.sub(' ', answer))} "
 
 
 def cited_numbers(answer: str) -> list[int]:

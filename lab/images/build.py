@@ -7,6 +7,7 @@ import hashlib
 import lzma
 import re
 import shutil
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,7 +94,7 @@ class Builder:
             "pause": (PAUSE, self._pause, [self.kubernetes]),
             "coredns": (COREDNS, self._coredns, [self.kubernetes]),
             "milvus": (MILVUS, self._milvus, [self.kubernetes, HERE / "milvus.sh", HERE / "milvus-requirements.lock"]),
-            "models": (MODELS, self._models, [*_files(SERVICES), *_files(CORPUS)]),
+            "models": (MODELS, self._models, [*_files(SERVICES), *_files(CORPUS), *_files(SUITE_HOME / "ingest")]),
             "suite": (SUITE, self._suite, [*_files(SUITE_HOME), *_files(CORPUS)]),
         }[name]
         home = CACHE / "images"
@@ -146,7 +147,9 @@ class Builder:
         self._debian(root, (*BASE_PACKAGES, *PYTHON_PACKAGES))
         self._wheels(SERVICES / "requirements.lock", root / "app" / "lib")
         shutil.copytree(SERVICES, root / "app" / "services", ignore=shutil.ignore_patterns("__pycache__", "requirements.*"))
-        shutil.copytree(CORPUS, root / "corpus")
+        passages = root / "passages.jsonl"
+        reading: list[str | Path] = [sys.executable, "-m", "validation", "passages", CORPUS, passages]
+        self.steps.run(reading, cure="see the log; every document and question of the corpus must be readable", cwd=REPOSITORY)
         fit = [
             "/usr/bin/env",
             "PYTHONPATH=/app:/app/lib",
@@ -155,11 +158,11 @@ class Builder:
             "-m",
             "services",
             "fit",
-            "/corpus",
+            "/passages.jsonl",
             MODEL_FILE,
         ]
         self.steps.run(["chroot", root, *fit], cure="see the log; the corpus must have more passages than the embedding has dimensions")
-        shutil.rmtree(root / "corpus")
+        passages.unlink()
 
     def _suite(self, root: Path) -> None:
         """Lay out as validation/Containerfile does; compiled, since a pod with a read-only root would compile anew at every start."""

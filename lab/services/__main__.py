@@ -1,4 +1,4 @@
-"""Command line: `python3 -m services fit CORPUS_DIR OUT_FILE`, `embedder --port 8080`, `reader --port 8080`, `reranker --port 8080`.
+"""Command line: `python3 -m services fit PASSAGES_FILE OUT_FILE`, `embedder --port 8080`, `reader --port 8080`, `reranker --port 8080`.
 
 The variable API_KEY, where it is set, is the key that clients must send; never an argument, which everybody on the machine could read.
 """
@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="services", description="Stand-ins of the lab for an embedding and an LLM service.")
     commands = parser.add_subparsers(dest="command", required=True)
     fitting = commands.add_parser("fit", help="fit the embedder on a corpus")
-    fitting.add_argument("corpus", type=Path, metavar="CORPUS_DIR", help="holds documents/ and questions.jsonl")
+    fitting.add_argument("passages", type=Path, metavar="PASSAGES_FILE", help="from: python -m validation passages CORPUS_DIR FILE")
     fitting.add_argument("out", type=Path, metavar="OUT_FILE")
     fitting.add_argument("--dimension", type=int, default=DEFAULT_DIMENSION)
     embedding = commands.add_parser("embedder", help="serve /v1/embeddings")
@@ -66,7 +66,7 @@ def _service(chosen: argparse.Namespace) -> Starlette:
 
 
 def _fit(chosen: argparse.Namespace) -> None:
-    model = fit(chosen.corpus, chosen.dimension)
+    model = fit(chosen.passages, chosen.dimension)
     model.save(chosen.out)
     print(f"{chosen.out}: {model.card}")
 

@@ -1,10 +1,9 @@
 """Fits the embedder on a corpus: TF-IDF over character n-grams, truncated SVD, unit length.
 
-Deterministic: sorted files, distinct texts in order, a fixed seed, one BLAS thread. Refuses a dimension that the rank of the
+Deterministic: distinct texts in order, a fixed seed, one BLAS thread. Refuses a dimension that the rank of the
 corpus does not allow, since the missing coordinates would be noise that looks like meaning.
 """
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ from sklearn.decomposition import TruncatedSVD  # type: ignore[import-untyped]  
 from sklearn.feature_extraction.text import TfidfVectorizer  # type: ignore[import-untyped]  # ships no types
 
 from .model import NGRAM_RANGE, EmbeddingModel, ModelCard
-from .text import Passage, corpus_sha256, document_paths, read_passages, sentences
+from .text import Passages, read_passages, sentences
 
 _SEED = 3
 _POWER_ITERATIONS = 7
@@ -20,11 +19,12 @@ _SMALLEST_SINGULAR_VALUE = 1e-4
 """Relative to the largest; float32 products do not carry less."""
 
 
-def fit(corpus: Path, dimension: int) -> EmbeddingModel:
-    """Return a model fitted on `corpus/documents`; raise `ValueError` when the corpus is too small for the dimension."""
+def fit(passages: Path, dimension: int) -> EmbeddingModel:
+    """Return a model fitted on the passages in a file; raise `ValueError` when the corpus is too small for the dimension."""
     if dimension < 1:
         raise ValueError(f"dimension {dimension}: a vector needs at least one coordinate; use --dimension 256")
-    texts = _fitting_texts(passage for path in document_paths(corpus) for passage in read_passages(path))
+    corpus = read_passages(passages)
+    texts = _fitting_texts(corpus)
     weigher = TfidfVectorizer(analyzer="char_wb", ngram_range=NGRAM_RANGE, sublinear_tf=True, min_df=2)
     weights = weigher.fit_transform(texts)
     _refuse_rank(min(weights.shape) - 1, dimension)
@@ -33,7 +33,7 @@ def fit(corpus: Path, dimension: int) -> EmbeddingModel:
     card = ModelCard(
         name=f"lab-char-svd-{dimension}",
         dimension=dimension,
-        corpus_sha256=corpus_sha256(corpus),
+        corpus_sha256=corpus.corpus_sha256,
         fitted_texts=len(texts),
         explained_variance=round(float(svd.explained_variance_ratio_.sum()), 4),
     )
@@ -41,11 +41,11 @@ def fit(corpus: Path, dimension: int) -> EmbeddingModel:
     return EmbeddingModel(card, weigher.get_feature_names_out().astype(np.str_), projection)
 
 
-def _fitting_texts(passages: Iterable[Passage]) -> list[str]:
+def _fitting_texts(passages: Passages) -> list[str]:
     """Distinct sentences and whole sections: queries are as short as the one, chunks as long as the other."""
     texts: dict[str, None] = {}
-    for passage in passages:
-        texts.update(dict.fromkeys([passage.title, passage.text, *sentences(passage.text)]))
+    for title, heading, text in passages.texts:
+        texts.update(dict.fromkeys([title, f"{heading}\n{text}", heading, *sentences(text)]))
     return list(texts)
 
 

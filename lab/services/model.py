@@ -32,7 +32,7 @@ class ModelCard:
     """`lab-char-svd-<dimension>`."""
     dimension: int
     corpus_sha256: str
-    """Digest of the corpus it was fitted on; see `text.corpus_sha256`."""
+    """Digest of the corpus it was fitted on; as the gate reports it."""
     fitted_texts: int
     """Distinct sentences and sections."""
     explained_variance: float
@@ -76,7 +76,7 @@ class EmbeddingModel:
     @classmethod
     def load(cls, path: Path) -> "EmbeddingModel":
         """Read a model; raise `FileNotFoundError` or `ValueError`, each with the command that cures it."""
-        cure = f"make it with: python3 -m services fit CORPUS_DIR {path}"
+        cure = f"make it with: python3 -m services fit PASSAGES_FILE {path}"
         if not path.is_file():
             raise FileNotFoundError(f"{path}: no fitted model, so nothing can be embedded; {cure}")
         try:

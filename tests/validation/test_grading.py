@@ -38,3 +38,10 @@ def test_citations_are_read_in_order_and_once() -> None:
 )
 def test_a_citation_is_right_when_relevant_and_when_none_is_invented(answer: str, right: bool) -> None:
     assert citation_is_right(answer, ["good", "bad"], {"good": 2, "bad": 0}) is right
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_there"), [("载重为1,300公斤。[1]", True), ("载重为 1 300 公斤", True), ("载重为11300公斤", False), ("1300台", False)]
+)
+def test_a_fact_is_found_in_writing_without_spaces(answer: str, is_there: bool) -> None:
+    assert has_fact(answer, "1300公斤") is is_there

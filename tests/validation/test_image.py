@@ -6,7 +6,16 @@ import sys
 from pathlib import Path
 
 CONTAINERFILE = Path("validation/Containerfile").read_text(encoding="utf-8")
-_PACKAGE_OF = {"bs4": "beautifulsoup4", "grpc": "grpcio", "hdrh": "hdrhistogram", "markdown_it": "markdown-it-py", "yaml": "pyyaml"}
+_PACKAGE_OF = {
+    "bs4": "beautifulsoup4",
+    "docx": "python-docx",
+    "grpc": "grpcio",
+    "hdrh": "hdrhistogram",
+    "markdown_it": "markdown-it-py",
+    "pptx": "python-pptx",
+    "webvtt": "webvtt-py",
+    "yaml": "pyyaml",
+}
 
 
 def _locked(path: str) -> dict[str, str]:

@@ -85,7 +85,7 @@ def test_a_nonsense_slo_file_exits_2_and_names_its_line(target_file: Path, tmp_p
         (("--stack", "a", "--target", "b"), "both name a target"),
         (("--target", "none.json"), "none.json"),
         (("--stack", "lab", "--slo", "none.yaml"), "none.yaml"),
-        (("--stack", "lab", "--corpus", "none"), "--corpus DIR"),
+        (("--stack", "lab", "--corpus", "none"), "none: no such folder"),
     ],
 )
 def test_what_cannot_be_right_exits_2_with_a_report(corpus_dir: Path, tmp_path: Path, arguments: tuple[str, ...], reason: str) -> None:

@@ -8,6 +8,7 @@ import time
 import zlib
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,9 @@ import numpy as np
 from validation.bench import Bench, Loaded, Services
 from validation.clients.documents import Original
 from validation.clients.milvus import PREFIX, Collection, Row
-from validation.corpus import MEDIA_TYPES
 from validation.errors import GateError, InvalidRunError
 from validation.generator import Generated, generate_chunks
+from validation.ingest.kinds import kind_of
 from validation.record import CheckRecord
 from validation.truth import Matrix
 
@@ -62,10 +63,13 @@ def _store_originals(bench: Bench, services: Services, check: CheckRecord) -> di
     prefix = f"corpus/{bench.corpus.sha256[:16]}"
     kept = {}
     for document in bench.corpus.documents:
-        media_type = MEDIA_TYPES["." + document.source.rpartition(".")[2]]
+        media_type = kind_of(PurePosixPath(document.source).suffix).media_type
         kept[document.source] = services.documents.store(f"{prefix}/{document.source}", document.body, media_type)
     written = sum(original.written for original in kept.values())
     check.facts["originals"] = {"prefix": prefix, "written": written, "already there": len(kept) - written}
+    check.facts["not read"] = [str(one) for one in bench.corpus.refused]
+    for one in bench.corpus.refused:
+        bench.reporter.say(f"not read: {one}")
     bench.record.measure("documents", len(bench.corpus.documents))
     bench.record.measure("chunks", len(bench.corpus.chunks))
     return kept

@@ -15,6 +15,7 @@ from lab.services.embedder import embedder
 from lab.services.fit import fit
 from lab.services.model import EmbeddingModel
 from lab.services.reader import reader
+from validation.ingest.passages_file import write
 
 CORPUS = Path(__file__).parents[3] / "corpus"
 _START_S = 30
@@ -39,8 +40,15 @@ def served(app: ASGIApp) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture(scope="session")
-def model() -> EmbeddingModel:
-    return fit(CORPUS, 256)
+def passages_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("corpus") / "passages.jsonl"
+    write(CORPUS, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def model(passages_file: Path) -> EmbeddingModel:
+    return fit(passages_file, 256)
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,4 @@
 import hashlib
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,17 +11,17 @@ from validation.corpus import read_corpus
 CORPUS = Path(__file__).parents[3] / "corpus"
 
 
-def test_fitting_twice_writes_the_same_bytes(model: EmbeddingModel, tmp_path: Path) -> None:
+def test_fitting_twice_writes_the_same_bytes(model: EmbeddingModel, passages_file: Path, tmp_path: Path) -> None:
     model.save(tmp_path / "first.npz")
-    fit(CORPUS, 256).save(tmp_path / "second.npz")
+    fit(passages_file, 256).save(tmp_path / "second.npz")
     digests = {hashlib.sha256(path.read_bytes()).hexdigest() for path in tmp_path.iterdir()}
     assert len(digests) == 1
 
 
-def test_the_model_is_named_after_its_dimension_and_names_its_corpus_as_the_gate_does(model: EmbeddingModel) -> None:
+def test_the_model_is_named_after_its_dimension_and_names_its_corpus_as_the_gate_does(model: EmbeddingModel, passages_file: Path) -> None:
     assert model.card.name == "lab-char-svd-256"
     assert model.card.corpus_sha256 == read_corpus(CORPUS).sha256
-    assert fit(CORPUS, 64).card.name == "lab-char-svd-64"
+    assert fit(passages_file, 64).card.name == "lab-char-svd-64"
 
 
 def test_a_saved_model_encodes_as_the_fitted_one_did(model: EmbeddingModel, tmp_path: Path) -> None:
@@ -56,34 +55,26 @@ def test_parts_of_german_compounds_are_recognised(model: EmbeddingModel) -> None
     assert whole @ part > whole @ other + 0.1
 
 
-def test_a_dimension_above_the_rank_is_refused_with_the_largest_possible(tmp_path: Path) -> None:
-    shutil.copytree(CORPUS / "documents" / "en", tmp_path / "documents" / "en")
-    shutil.copy(CORPUS / "questions.jsonl", tmp_path)
-    for path in sorted((tmp_path / "documents" / "en").iterdir())[1:]:
-        path.unlink()
+def test_a_dimension_above_the_rank_is_refused_with_the_largest_possible(passages_file: Path, tmp_path: Path) -> None:
+    (tmp_path / "few.jsonl").write_text("".join(passages_file.read_text().splitlines(keepends=True)[:12]))
     with pytest.raises(ValueError, match=r"fewer than the dimension 256.*use --dimension \d+ or less"):
-        fit(tmp_path, 256)
+        fit(tmp_path / "few.jsonl", 256)
     with pytest.raises(ValueError, match="at least one coordinate"):
-        fit(CORPUS, 0)
+        fit(passages_file, 0)
 
 
-def test_an_empty_directory_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=f"{tmp_path}: no documents"):
-        fit(tmp_path, 256)
-
-
-def test_a_document_without_a_heading_is_refused_by_name(tmp_path: Path) -> None:
-    (tmp_path / "documents" / "en").mkdir(parents=True)
-    (tmp_path / "documents" / "en" / "bare.md").write_text("Just text.\n")
-    with pytest.raises(ValueError, match=r"bare\.md: no heading"):
-        fit(tmp_path, 256)
+@pytest.mark.parametrize("damage", ["", "no JSON", '{"corpus_sha256": "0"}', '{"corpus_sha256": "0"}\n{"title": "no text"}'])
+def test_what_holds_no_passages_is_refused_by_name_with_the_command_that_makes_them(tmp_path: Path, damage: str) -> None:
+    (tmp_path / "passages.jsonl").write_text(damage)
+    with pytest.raises(ValueError, match=r"passages\.jsonl: .*python -m validation passages CORPUS_DIR"):
+        fit(tmp_path / "passages.jsonl", 256)
 
 
 @pytest.mark.parametrize("damage", [b"", b"not a zip", b"PK\x03\x04cut short"])
 def test_a_damaged_model_is_refused_with_the_command_that_makes_one(tmp_path: Path, damage: bytes) -> None:
     path = tmp_path / "model.npz"
     path.write_bytes(damage)
-    with pytest.raises(ValueError, match="services fit CORPUS_DIR"):
+    with pytest.raises(ValueError, match="services fit PASSAGES_FILE"):
         EmbeddingModel.load(path)
 
 

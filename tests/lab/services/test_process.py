@@ -82,8 +82,8 @@ def test_a_service_starts_answers_and_ends_on_sigterm_with_clients_connected(ima
     assert "Traceback" not in output
 
 
-def test_fit_writes_a_model_and_prints_its_card(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["fit", str(REPOSITORY / "corpus"), str(tmp_path / "fitted.npz"), "--dimension", "64"]) == 0
+def test_fit_writes_a_model_and_prints_its_card(passages_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fit", str(passages_file), str(tmp_path / "fitted.npz"), "--dimension", "64"]) == 0
     assert "lab-char-svd-64" in capsys.readouterr().out
     assert EmbeddingModel.load(tmp_path / "fitted.npz").card.dimension == 64
 
@@ -92,17 +92,19 @@ def test_fit_writes_a_model_and_prints_its_card(tmp_path: Path, capsys: pytest.C
     ("arguments", "cure"),
     [
         (["embedder", "--model", "missing.npz"], "make it with: python3 -m services fit"),
-        (["fit", "nowhere", "out.npz"], "name the directory of the corpus"),
-        (["fit", str(REPOSITORY / "corpus"), "out.npz", "--dimension", "100000"], "or use --dimension"),
-        (["fit", str(REPOSITORY / "corpus"), "no/such/directory/out.npz", "--dimension", "8"], "no/such/directory"),
+        (["fit", "nowhere", "out.npz"], "make it with: python -m validation passages"),
+        (["fit", "PASSAGES", "out.npz", "--dimension", "100000"], "or use --dimension"),
+        (["fit", "PASSAGES", "no/such/directory/out.npz", "--dimension", "8"], "no/such/directory"),
     ],
 )
 def test_what_cannot_work_ends_with_code_2_and_one_line_that_helps(
-    arguments: list[str], cure: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], cure: str, passages_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert main(arguments) == 2
+    empty = passages_file.parent / "empty"
+    empty.mkdir(exist_ok=True)
+    monkeypatch.chdir(empty)
+    assert main([str(passages_file) if one == "PASSAGES" else one for one in arguments]) == 2
     complaint = capsys.readouterr().err
     assert complaint.count("\n") == 1
     assert cure in complaint
-    assert not list(tmp_path.iterdir())
+    assert not list(empty.iterdir())

@@ -1,0 +1,1 @@
+"""Documents of a folder into chunks, and chunks into a collection: readers, chunking, the folder, the pipeline."""

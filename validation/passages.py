@@ -1,0 +1,83 @@
+"""What a document becomes: sections as its reader found them, then chunks with all that a filter or a citation needs. Plain data."""
+
+import hashlib
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """A piece of a document that stands for itself, in reading order."""
+
+    heading: str = ""
+    """"" above the first heading."""
+    paragraphs: tuple[str, ...]
+    """Paragraphs, list items, lines of code, or table rows with ` | ` between the cells."""
+    page: int = 0
+    """Page or slide, from 1; 0 where there are none."""
+    time_code: str = ""
+    """When it is said, in recordings; "" elsewhere."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parsed:
+    """A document's title and sections, and what of it could not be read."""
+
+    title: str
+    """"" where it names none."""
+    sections: tuple[Section, ...]
+    notes: tuple[str, ...] = ()
+    """Parts that are not in the sections, such as a page without text, and why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Document:
+    """One original: where it is, what it is, and what it was when it was read."""
+
+    id: str
+    title: str
+    language: str
+    source: str
+    """Path below the corpus directory, with forward slashes."""
+    sha256: str
+    body: bytes
+    access: str = ""
+    """Who may read it: a label for filters; see docs/ingest.md."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chunk:
+    """A passage with the metadata that a filter or a citation needs."""
+
+    document_id: str
+    title: str
+    section: str
+    language: str
+    source: str
+    sha256: str
+    """Of the whole document."""
+    text: str
+    generated: bool = False
+    page: int = 0
+    time_code: str = ""
+    access: str = ""
+    position: int = 0
+    """Number of the chunk in its document, from 0."""
+    fingerprint: str = ""
+    """Of everything that its document's chunks are made from; "" where nothing is compared with it."""
+    siblings: int = 0
+    """How many chunks its document has."""
+    object_key: str = ""
+    """Where the original is kept in the documents bucket; "" until it is stored."""
+    version_id: str = ""
+    """Which of the stored versions this was read from."""
+
+    @property
+    def passage(self) -> str:
+        """What is embedded: the text below its title and heading, without which a short chunk says too little."""
+        return "\n".join(part for part in dict.fromkeys((self.title, self.section, self.text)) if part)
+
+    @property
+    def stable_id(self) -> int:
+        """63 bits of the sha256 over source, position and text: the same chunk has the same id in every run, on every machine."""
+        identity = f"{self.source}\0{self.position}\0{self.text}".encode()
+        return int.from_bytes(hashlib.sha256(identity).digest()[:8]) >> 1
