@@ -9,7 +9,7 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -116,24 +116,28 @@ def make_venv(steps: Steps) -> Path:
 
 
 def _heed_damage(home: Path, steps: Steps) -> None:
-    """Put aside a virtual environment that is not what it was when it was whole; write down what it is where nobody did."""
+    """Mend an environment that is not what it was when it was whole: in place, since others may run from it, else all of it anew."""
     complete = home / COMPLETE
     if not complete.exists():
         return
-    kept = sums.read(complete)
-    wrong = _record(home) if kept is None else sums.damage(home, kept)
+    kept = sums.read(complete)  # none where it is of before sums were kept, or damaged itself
+    wrong = sums.damage(home, kept) if kept is not None else ""
     if wrong:
-        steps.say(f"note   the virtual environment {home} is damaged: {wrong}; it is made again")
+        steps.say(f"note   the virtual environment {home} is damaged: {wrong}; it is mended")
+    if (wrong or kept is None) and not _mended(home, kept or {}, steps):
         complete.unlink()
 
 
-def _record(home: Path) -> str:
-    """Write down what an environment is that nobody wrote down, or whose list was damaged itself; return what is wrong with it."""
-    found = {name: one for name, one in sums.take(home).items() if name != COMPLETE}
-    broken = wheels.damaged(home, found)
-    if not broken:
-        sums.write(found, home / COMPLETE)
-    return f"files of {', '.join(broken)}" if broken else ""
+def _mended(home: Path, kept: Mapping[str, sums.Sum], steps: Steps) -> bool:
+    """Fetch damaged packages again; return whether the environment is then what it was."""
+    try:
+        found = _checked(home, steps)
+    except LabError:  # the installer itself, perhaps
+        return False
+    if sums.damage(home, kept):
+        return False
+    sums.write({name: one for name, one in found.items() if name != COMPLETE}, home / COMPLETE)
+    return True
 
 
 def _fill_venv(home: Path, steps: Steps) -> None:
@@ -178,7 +182,7 @@ def _checked(home: Path, steps: Steps) -> dict[str, sums.Sum]:
     found = sums.take(home)
     broken = wheels.damaged(home, found)
     if broken:
-        steps.say(f"note   the installer's own cache is damaged, it is fetched again: {', '.join(broken)}")
+        steps.say(f"note   not what their wheels say, in the installer's own cache perhaps too, and fetched again: {', '.join(broken)}")
         steps.run([home / "bin" / "uv", "cache", "clean", *broken], cure="uv cache clean")
         _sync(home, steps, *(f"--reinstall-package={name}" for name in broken))
         found = sums.take(home)
