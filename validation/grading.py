@@ -10,6 +10,18 @@ _NO_SPACES = re.compile(
     r"[\u3041-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]"
 )  # kana and Han: each letter counts as a word
 _CITATION = re.compile(r"\[(\d{1,3})\]")
+_REFUSALS = [
+    re.compile(said)
+    for said in (
+        r"\b(?:sources?|documents?|context|information|text)\b.{0,40}\b(?:not|no|nothing|n t|cannot)\b",
+        r"\b(?:no|not|cannot|can t|unable to)\b.{0,40}\b(?:sources?|documents?|context|information|answer)\b",
+        r"\b(?:quellen?|dokumente?n?|unterlagen|text)\b.{0,60}\b(?:nicht|keine?n?|nichts)\b",
+        r"\b(?:keine?n?|nicht)\b.{0,60}\b(?:quellen?|dokumenten?|unterlagen|angaben?|informationen?|antwort|beantwort\w+)\b",
+        r"(?:来 源|资 料|文 档|文 件|信 息).{0,40}(?:没 有|未|无 法|不)|(?:没 有|无 法|未).{0,40}(?:来 源|资 料|文 档|信 息|回 答|提 及)",
+        r"(?:出 典|資 料|文 書|情 報|ソ ー ス).{0,60}(?:あ り ま せ ん|ま せ ん|な い|不 明)",
+    )
+]
+"""How an answer says that the sources do not hold it, in the words that `normalise` leaves: English, German, Chinese, Japanese."""
 
 
 def normalise(text: str) -> str:
@@ -22,6 +34,11 @@ def normalise(text: str) -> str:
 def has_fact(answer: str, fact: str | None) -> bool:
     """Whether the answer contains the fact as whole words; `1,5` and `15` stay different. No answer contains None."""
     return fact is not None and f" {normalise(fact)} " in f" {normalise(_CITATION.sub(' ', answer))} "
+
+
+def is_refusal(answer: str) -> bool:
+    """Whether the answer says that the sources do not answer, and cites none of them for anything else."""
+    return not cited_numbers(answer) and any(said.search(normalise(answer)) for said in _REFUSALS)
 
 
 def cited_numbers(answer: str) -> list[int]:

@@ -96,6 +96,8 @@ _ALL = [
     *_latencies("answer", "From sending the question until the whole answer", (50, 95)),
     _lower("answer_error_share", "share", "Questions that the language model did not answer at all"),
     _higher("fact_share", "share", "Answers that contain the expected fact", 20),
+    _higher("refusal_share", "share", "Of the questions that the documents do not answer, those to which the model said so", 10),
+    _lower("false_refusal_share", "share", "Of the questions that the documents answer, those to which the model said that they do not"),
     _lower("isolation_breaches", "attempts", "Attempts of a user of Milvus at what its role must not allow, and that succeeded"),
     _higher("citation_share", "share", "Answers that cite a relevant document and no source that was not given", 20),
     _higher("original_share", "share", "Citations whose very version of the original reads back with the sha256 of the chunk"),

@@ -27,7 +27,13 @@ _LEAST_MATCH_WITH_VALUE, _LEAST_MATCH = 0.18, 0.26
 """Below these, without the bonus for a value, the sources are about something else: found with questions they cannot answer."""
 
 _GERMAN = re.compile(r"\b(?:wie|was|wer|wann|welche[rsmn]?|wo|der|die|das|ist|und|für|ein|eine|muss|darf|kann)\b", re.IGNORECASE)
-_REFUSALS = {True: "Die Quellen beantworten diese Frage nicht.", False: "The sources do not answer this question."}
+_KANA, _HAN = re.compile(r"[\u3041-\u30ff]"), re.compile(r"[\u4e00-\u9fff]")
+_REFUSALS = (
+    (_KANA, "出典にはこの質問の答えがありません。"),
+    (_HAN, "来源没有回答这个问题。"),
+    (_GERMAN, "Die Quellen beantworten diese Frage nicht."),
+)
+_REFUSAL = "The sources do not answer this question."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +50,7 @@ def answer(question: str, sources: Sequence[Source]) -> str:
     """Return up to three sentences, each with the number of its source like `[1]`, or a sentence that refuses."""
     matches = ranked(question, sources)
     if not matches or not _is_convincing(matches[0]):
-        return _REFUSALS[bool(_GERMAN.search(question))]
+        return next((refusal for language, refusal in _REFUSALS if language.search(question)), _REFUSAL)
     best: dict[str, Quote] = {}
     for match in matches:
         if match.quote.title == matches[0].quote.title and len(best) < _MOST_SENTENCES:

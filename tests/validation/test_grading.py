@@ -2,7 +2,7 @@
 
 import pytest
 
-from validation.grading import citation_is_right, cited_numbers, has_fact
+from validation.grading import citation_is_right, cited_numbers, has_fact, is_refusal
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,27 @@ def test_a_citation_is_right_when_relevant_and_when_none_is_invented(answer: str
 )
 def test_a_fact_is_found_in_writing_without_spaces(answer: str, is_there: bool) -> None:
     assert has_fact(answer, "1300公斤") is is_there
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "The sources do not answer this question.",
+        "I cannot find this in the documents.",
+        "There is no information about that.",
+        "Die Quellen beantworten diese Frage nicht.",
+        "Dazu gibt es keine Angaben.",
+        "来源没有回答这个问题。",
+        "出典にはこの質問の答えがありません。",
+    ],
+)
+def test_saying_that_the_sources_do_not_answer_is_a_refusal(answer: str) -> None:
+    assert is_refusal(answer)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    ["It is 40 litres [1].", "40 litres", "Do not lift it. [2]", "The sources do not say, but it is 5 [1]", "", "もちろん五台です。"],
+)
+def test_anything_else_is_none(answer: str) -> None:
+    assert not is_refusal(answer)

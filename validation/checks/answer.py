@@ -1,4 +1,7 @@
-"""Asks the language model every judged question over the chunks chosen for it, and grades fact, citation and time."""
+"""Asks the language model every question over the chunks chosen for it, and grades fact, citation and time.
+
+Where the documents hold no answer, the right one is to say so: any other is invented.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,6 +9,7 @@ from statistics import fmean
 
 from validation import grading, interval
 from validation.bench import Bench, Services
+from validation.breakdown import breakdown
 from validation.clients.llm import Answer, Source
 from validation.corpus import Chunk, Question
 from validation.errors import GateError, UsageError
@@ -36,6 +40,16 @@ class Graded:
         return grading.citation_is_right(self.answer.text, [source.document_id for source in self.sources], self.question.relevance)
 
     @property
+    def is_refusal(self) -> bool:
+        """Whether it says that the sources do not answer."""
+        return grading.is_refusal(self.answer.text)
+
+    @property
+    def is_right(self) -> bool:
+        """Whether it is what somebody who read all documents would say."""
+        return self.has_fact and self.is_cited if self.question.is_answerable else self.is_refusal
+
+    @property
     def cited_chunks(self) -> list[Chunk]:
         """The chunks that the answer cites, of those that it was given."""
         numbers = grading.cited_numbers(self.answer.text)
@@ -58,8 +72,9 @@ def run(bench: Bench, services: Services, chosen: Sequence[Sequence[Chunk]]) -> 
         if not graded:
             raise next(iter(failures.values()))
         check.facts["failed"] = {name: str(error) for name, error in failures.items()}
-        check.facts["wrong"] = [_describe(one) for one in graded if not (one.has_fact and one.is_cited)]
-    _measure(bench, graded, len(questions))
+        check.facts["wrong"] = [_describe(one) for one in graded if not one.is_right]
+        check.facts["by"] = breakdown([one.question for one in graded], {"right": [float(one.is_right) for one in graded]})
+    _measure(bench, graded, questions)
     return graded
 
 
@@ -68,7 +83,7 @@ def _sources(bench: Bench, chunks: Sequence[Chunk]) -> list[Source]:
     left = bench.target.llm_context_tokens * _CHARACTERS_PER_TOKEN
     sources: list[Source] = []
     for chunk in chunks:
-        left -= len(chunk.text) + len(chunk.title)
+        left -= room(chunk.text) + room(chunk.title)
         if left < 0:
             break
         sources.append(Source(title=chunk.title, document_id=chunk.document_id, text=chunk.text, chunk=chunk))
@@ -81,7 +96,12 @@ def _sources(bench: Bench, chunks: Sequence[Chunk]) -> list[Source]:
     return sources
 
 
-def _measure(bench: Bench, graded: list[Graded], asked: int) -> None:
+def room(text: str) -> int:
+    """Return for how many letters of English a text takes room in a context: one of Chinese or Japanese can be two tokens."""
+    return len(text) + (2 * _CHARACTERS_PER_TOKEN - 1) * sum(letter > "\u2e80" for letter in text)
+
+
+def _measure(bench: Bench, graded: list[Graded], questions: Sequence[Question]) -> None:
     for name, seconds in (
         ("first_token", [one.answer.first_token_s for one in graded]),
         ("answer", [one.answer.total_s for one in graded]),
@@ -89,14 +109,22 @@ def _measure(bench: Bench, graded: list[Graded], asked: int) -> None:
         for percentile in (50, 95):
             spread = interval.of_percentile_ms(seconds, percentile)
             bench.record.measure(f"{name}_p{percentile}_ms", Samples(seconds).percentile_ms(percentile), len(seconds), spread)
-    failed = asked - len(graded)
-    shares = {
-        "answer_error_share": [1.0] * failed + [0.0] * len(graded),
-        "fact_share": [float(one.has_fact) for one in graded] + [0.0] * failed,
-        "citation_share": [float(one.is_cited) for one in graded] + [0.0] * failed,
+    for name, values in _shares(graded, questions).items():
+        bench.record.measure(name, fmean(values) if values else None, len(values), interval.of_share(values) if values else None)
+
+
+def _shares(graded: list[Graded], questions: Sequence[Question]) -> dict[str, list[float]]:
+    """One number for each question that was asked; a failed one is wrong."""
+    answers = {one.question.id: one for one in graded}
+    told = [(question, answers.get(question.id)) for question in questions]
+    answerable = [one for question, one in told if question.is_answerable]
+    return {
+        "answer_error_share": [float(one is None) for _, one in told],
+        "fact_share": [float(one is not None and one.has_fact) for one in answerable],
+        "citation_share": [float(one is not None and one.is_cited) for one in answerable],
+        "refusal_share": [float(one is not None and one.is_refusal) for question, one in told if not question.is_answerable],
+        "false_refusal_share": [float(one is not None and one.is_refusal) for one in answerable],
     }
-    for name, values in shares.items():
-        bench.record.measure(name, fmean(values), asked, interval.of_share(values))
 
 
 def _describe(one: Graded) -> dict[str, object]:

@@ -4,6 +4,7 @@ from statistics import fmean
 
 from validation import interval, ranking
 from validation.bench import Bench, Loaded
+from validation.breakdown import breakdown
 from validation.truth import Matrix
 
 QUESTION = "Do the right documents come first, with everything else in the way?"
@@ -12,11 +13,12 @@ _TOP_K = 10
 
 
 def run(bench: Bench, loaded: Loaded, question_vectors: Matrix) -> None:
-    """Search each judged question over the whole collection, and rank documents by their best chunk."""
-    questions = bench.corpus.questions
+    """Search each question that has an answer over the whole collection, and rank documents by their best chunk."""
+    asked = [pair for pair in zip(bench.corpus.questions, question_vectors, strict=True) if pair[0].is_answerable]
+    questions = [question for question, _ in asked]
     with bench.record.check("quality", QUESTION) as check:
         ranked = []
-        for vector in question_vectors:
+        for _, vector in asked:
             found = loaded.collection.nearest(vector, _CHUNKS, bench.profile.search)
             ranked.append(ranking.best_per_document([loaded.rows[row].chunk.document_id for row in found])[:_TOP_K])
         judged = [(documents, question.relevance) for documents, question in zip(ranked, questions, strict=True)]
@@ -28,6 +30,7 @@ def run(bench: Bench, loaded: Loaded, question_vectors: Matrix) -> None:
         }
         for name, values in numbers.items():
             bench.record.measure(name, fmean(values), len(values), interval.of_share(values))
+        check.facts["by"] = breakdown(questions, numbers)
         check.facts["missed"] = [question.id for question, value in zip(questions, numbers["hit_at_10"], strict=True) if not value]
         seen = [document in relevance for documents, relevance in judged for document in documents]
         check.facts["judged_share_of_found"] = fmean(seen) if seen else 0.0
