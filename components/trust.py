@@ -1,6 +1,6 @@
-"""The private certificate authority of the object store, as a ConfigMap that every client of the store mounts.
+"""The private certificate authority of one service, the object store or Milvus, as a ConfigMap that its clients read.
 
-It holds that one authority and no public one: what mounts it speaks to the store and to nobody else, and a system that trusts less
+It holds that one authority and no public one: what mounts it speaks to that service and to nobody else, and a system that trusts less
 is asked less. Without a private authority there is no ConfigMap, and clients keep the public ones of their image.
 """
 
@@ -24,7 +24,7 @@ class TrustArgs:
 
 
 class Trust(pulumi.ComponentResource):
-    """The private certificate authority of the object store, as a ConfigMap."""
+    """The private certificate authority of one service, as a ConfigMap."""
 
     config_map_name: pulumi.Output[str]
     """Name of the ConfigMap, "" when there is no private authority."""

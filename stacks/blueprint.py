@@ -26,6 +26,7 @@ def build(settings: Settings) -> Endpoints:
         namespace=frame.namespace,
         milvus_uri=database.uri,
         milvus_database=database.database,
+        milvus_ca_config_map=milvus.authority(settings, frame),
         milvus_index=settings.milvus.index.index.manifest(),
         milvus_root_secret_name=root.secret_name if root is not None else "",
         milvus_search_secret_name=milvus_users.secret_name(users, "search"),

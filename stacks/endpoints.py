@@ -34,6 +34,8 @@ class Endpoints:
     """http(s)://host:port of Milvus inside the cluster."""
     milvus_database: pulumi.Output[str]
     """Milvus database to use."""
+    milvus_ca_config_map: pulumi.Output[str] | str
+    """ConfigMap with the private CA of Milvus's certificate under `ca.crt`, "" when the public ones do, or without TLS."""
     milvus_index: dict[str, Any]
     """Index of the vectors in Milvus's own words: `index_type`, `metric_type`, `params`, `search_params`."""
     milvus_root_secret_name: pulumi.Output[str] | str

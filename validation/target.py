@@ -80,6 +80,7 @@ class Target(BaseModel):
     namespace: Name
     milvus_uri: Url
     milvus_database: Name = "default"
+    milvus_ca_config_map: str = ""
     milvus_index: MilvusIndex | None = None
     milvus_search_secret_name: str = ""
     milvus_ingest_secret_name: str = ""

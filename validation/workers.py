@@ -18,7 +18,9 @@ from multiprocessing.context import ForkServerProcess
 from typing import Any
 
 from validation import load
+from validation.clients import milvus_tls
 from validation.clients.milvus_login import Login
+from validation.clients.milvus_tls import Tls
 from validation.clients.searcher import RawSearcher
 from validation.errors import InvalidRunError
 from validation.load import Shot
@@ -43,6 +45,7 @@ class Aim:
     search: Search
     limit: int
     login: Login = _NOBODY
+    tls: Tls = milvus_tls.DEFAULT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,7 +163,7 @@ def _generate(aim: Aim, share: Share, pipe: Connection) -> None:
 
 async def _shoot(aim: Aim, share: Share, pipe: Connection) -> list[Shot]:
     async with RawSearcher(
-        uri=aim.uri, database=aim.database, collection=aim.collection, search=aim.search, limit=aim.limit, login=aim.login
+        uri=aim.uri, database=aim.database, collection=aim.collection, search=aim.search, limit=aim.limit, login=aim.login, tls=aim.tls
     ) as searcher:
         requests = [searcher.prepare(vector, expression) for vector, expression in zip(share.vectors, share.expressions, strict=True)]
         by_number = dict(zip(share.numbers, requests, strict=True))

@@ -12,7 +12,7 @@ from components.milvus_foundation import Foundation, MilvusFoundation
 from components.milvus_values.shape import MilvusStore, Standalone
 from components.object_store import ObjectStore
 from components.tenancy import Tenancy
-from components.trust import Trust
+from components.trust import Trust, TrustArgs
 from stacks.parts import milvus_shape
 from stacks.settings import Settings
 from stacks.settings.milvus.images import version
@@ -65,6 +65,12 @@ def _administration(settings: Settings, user: MilvusRoot | None) -> Administrati
     if user is None:
         return None
     return Administration(uri=settings.milvus.administration_uri, ca_pem=settings.milvus.tls.ca_pem, password=user.password)
+
+
+def authority(settings: Settings, tenancy: Tenancy) -> pulumi.Output[str] | str:
+    """ConfigMap with the authority of the proxy's certificate, for clients, the gate among them; "" without one."""
+    ca_pem = settings.milvus.tls.ca_pem
+    return Trust("milvus-ca", TrustArgs(namespace=tenancy.namespace, ca_pem=ca_pem)).config_map_name if ca_pem else ""
 
 
 def chart(settings: Settings) -> Chart:

@@ -80,6 +80,6 @@ def _looking(store: VectorStore, tenant: str) -> dict[str, bool]:
     asked = {"searches": store.logins.search, "ingests": store.logins.ingest, "administers": store.logins.admin}
     found = {}
     for work, ask in asked.items():
-        with closing(milvus_login.logged_in(store.uri, tenant, ask)) as client:
+        with closing(milvus_login.logged_in(store.uri, tenant, ask, store.tls)) as client:
             found[f"the user that {work} listed the collections of the tenant {tenant}"] = denied(client.list_collections)
     return found

@@ -6,12 +6,14 @@ from dataclasses import asdict
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from validation import cluster, models, network
 from validation.bench import Bench, Services
 from validation.clients import milvus
 from validation.clients.documents import DocumentStore
 from validation.clients.milvus_login import Login, Logins
+from validation.clients.milvus_tls import Tls
 from validation.target import Target
 
 QUESTION = "Does every part of the target answer, and is it what the stack declared?"
@@ -32,7 +34,8 @@ def run(bench: Bench) -> Services:
         record.images = [asdict(image) for image in kubernetes.running_images(target.namespace)]
         record.versions = {name: version(name) for name in _CLIENTS}
         documents = documents_store(target, kubernetes, bench.closing, record.secrets)
-        store = milvus.connect(addresses["milvus_uri"], target.milvus_database, _logins(bench, kubernetes))
+        tls = milvus_tls_of(target, addresses["milvus_uri"], kubernetes, bench.closing)
+        store = milvus.connect(addresses["milvus_uri"], target.milvus_database, _logins(bench, kubernetes), tls)
         bench.closing.callback(store.close)
         record.versions["milvus server"] = store.server_version()
         served = models.connect(bench, kubernetes)
@@ -56,6 +59,18 @@ def _logins(bench: Bench, kubernetes: cluster.Cluster) -> Logins:
         search=partial(ask, target.milvus_search_secret_name),
         ingest=partial(ask, target.milvus_ingest_secret_name),
         admin=partial(ask, target.milvus_admin_secret_name),
+    )
+
+
+def milvus_tls_of(target: Target, address: str, kubernetes: cluster.Cluster, closing: ExitStack) -> Tls:
+    """Return whom to trust: the private authority that the target names, and the name of the Service where its ClusterIP is asked."""
+    name = target.milvus_ca_config_map
+    ca_file = _temporary(closing, kubernetes.certificate_authority(target.namespace, name)) if name else None
+    host = urlsplit(target.milvus_uri).hostname or ""
+    return Tls(
+        ca_file=ca_file,
+        server_name=host if host != urlsplit(address).hostname else "",
+        origin=f"ConfigMap {name} in {target.namespace}" if name else "",
     )
 
 

@@ -69,6 +69,7 @@ def _shoot(bench: Bench, services: Services, loaded: Loaded, drawn: Plan) -> lis
         search=search,
         limit=TOP_K,
         login=services.milvus.logins.search(),
+        tls=services.milvus.tls,
     )
     bench.reporter.say(f"search: {search.warmup_requests} to warm up, then {total:,} at {rate:g} requests/s, {profile.load.arrivals}")
     with bench.reporter.track("search", total) as advance:

@@ -4,20 +4,19 @@ It owns everything that is said to Milvus apart from the timed searches (`search
 not make. pymilvus retries by itself until a call's time-out; every call here has one.
 """
 
-import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 import grpc
 from pymilvus import DataType, MilvusException  # type: ignore[import-untyped]  # pymilvus ships no types
 
-from validation.clients import milvus_login
+from validation.clients import milvus_login, milvus_tls
 from validation.clients.http import CONNECT_TIMEOUT_S
 from validation.clients.milvus_login import Clients, Logins
+from validation.clients.milvus_tls import Tls
 from validation.corpus import Chunk
 from validation.errors import InvalidRunError, UnreachableError
 from validation.profile import Index, Search
@@ -83,17 +82,16 @@ def failures_named(uri: str, doing: str) -> Iterator[None]:
         raise InvalidRunError(f"Milvus at {uri} failed while {doing}: {detail}") from error
 
 
-def connect(uri: str, database: str, logins: Logins = _NOBODY) -> "VectorStore":
+def connect(uri: str, database: str, logins: Logins = _NOBODY, tls: Tls = milvus_tls.DEFAULT) -> "VectorStore":
     """Return a connected store; UnreachableError within CONNECT_TIMEOUT_S, naming the address."""
-    parts = urlsplit(uri)
     cure = "is it up? kubectl get pods --all-namespaces; does this machine have a route to it? " + (
         "does it ask who is there, and the target names no Secret? pulumi up"
         if logins == _NOBODY
         else "does it know the users of the Secrets milvus-search, -ingest and -admin? pulumi up --refresh"
     )
     try:
-        socket.create_connection((parts.hostname or "", parts.port or 19530), timeout=CONNECT_TIMEOUT_S).close()
-        return VectorStore(uri, milvus_login.connect(uri, database, logins), logins)
+        milvus_tls.check(uri, tls)
+        return VectorStore(uri, milvus_login.connect(uri, database, logins, tls), logins, tls)
     except OSError as error:
         raise UnreachableError(f"Milvus at {uri} does not answer ({error}); {cure}") from error
     except MilvusException as error:
@@ -103,10 +101,11 @@ def connect(uri: str, database: str, logins: Logins = _NOBODY) -> "VectorStore":
 class VectorStore:
     """A connection to one Milvus database."""
 
-    def __init__(self, uri: str, clients: Clients, logins: Logins = _NOBODY) -> None:
+    def __init__(self, uri: str, clients: Clients, logins: Logins = _NOBODY, tls: Tls = milvus_tls.DEFAULT) -> None:
         self.uri = uri
         self.clients = clients
         self.logins = logins
+        self.tls = tls
 
     def close(self) -> None:
         """Close the connection."""

@@ -11,7 +11,9 @@ from typing import Any
 
 from pymilvus import MilvusClient, MilvusException  # type: ignore[import-untyped]  # pymilvus ships no types
 
+from validation.clients import milvus_tls
 from validation.clients.http import CONNECT_TIMEOUT_S
+from validation.clients.milvus_tls import Tls
 
 _AGAIN_AFTER_S = 2.0
 
@@ -60,22 +62,23 @@ class Clients:
             client.close()
 
 
-def connect(uri: str, database: str, logins: Logins) -> Clients:
+def connect(uri: str, database: str, logins: Logins, tls: Tls = milvus_tls.DEFAULT) -> Clients:
     """Connect as each of them; MilvusException where one is not let in."""
     logging.getLogger("pymilvus").setLevel(logging.CRITICAL)  # it prints whole tracebacks, also of what is told in one line here
-    first = logged_in(uri, database, logins.search)
+    first = logged_in(uri, database, logins.search, tls)
     if logins == Logins():
         return Clients(search=first, ingest=first, admin=first)
-    return Clients(search=first, ingest=logged_in(uri, database, logins.ingest), admin=logged_in(uri, database, logins.admin))
+    ingest, admin = (logged_in(uri, database, ask, tls) for ask in (logins.ingest, logins.admin))
+    return Clients(search=first, ingest=ingest, admin=admin)
 
 
-def logged_in(uri: str, database: str, ask: Ask) -> MilvusClient:
+def logged_in(uri: str, database: str, ask: Ask, tls: Tls = milvus_tls.DEFAULT) -> MilvusClient:
     """Connect with the password of the Secret, and once more with what is there a moment later."""
     login = ask()
     try:
-        return MilvusClient(uri=uri, db_name=database, timeout=CONNECT_TIMEOUT_S, **login.options())
+        return MilvusClient(uri=uri, db_name=database, timeout=CONNECT_TIMEOUT_S, **login.options(), **tls.options())
     except MilvusException:
         if not login.user:
             raise
         time.sleep(_AGAIN_AFTER_S)
-        return MilvusClient(uri=uri, db_name=database, timeout=CONNECT_TIMEOUT_S, **ask().options())
+        return MilvusClient(uri=uri, db_name=database, timeout=CONNECT_TIMEOUT_S, **ask().options(), **tls.options())

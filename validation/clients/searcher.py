@@ -13,7 +13,9 @@ from pymilvus.client import ts_utils  # type: ignore[import-untyped]
 from pymilvus.client.prepare import Prepare  # type: ignore[import-untyped]
 from pymilvus.grpc_gen import milvus_pb2  # type: ignore[import-untyped]
 
+from validation.clients import milvus_tls
 from validation.clients.milvus_login import Login
+from validation.clients.milvus_tls import Tls
 from validation.profile import Search
 from validation.truth import Matrix
 
@@ -35,8 +37,18 @@ class Searching(Protocol[Request]):
 class _Connected(Generic[Request]):
     """An async context manager that knows one collection and how a profile searches it."""
 
-    def __init__(self, *, uri: str, database: str, collection: str, search: Search, limit: int, login: Login = _NOBODY) -> None:
-        self._client = AsyncMilvusClient(uri=uri, db_name=database, timeout=search.timeout_ms / 1e3, **login.options())
+    def __init__(
+        self,
+        *,
+        uri: str,
+        database: str,
+        collection: str,
+        search: Search,
+        limit: int,
+        login: Login = _NOBODY,
+        tls: Tls = milvus_tls.DEFAULT,
+    ) -> None:
+        self._client = AsyncMilvusClient(uri=uri, db_name=database, timeout=search.timeout_ms / 1e3, **login.options(), **tls.options())
         self._database = database
         self._collection = collection
         self._limit = limit
