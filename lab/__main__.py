@@ -8,13 +8,14 @@ import os
 import shlex
 import signal
 import sys
+from collections.abc import Callable
 from types import FrameType
 from typing import TextIO
 
 if sys.version_info < (3, 11):  # noqa: UP036  said before anything else fails
     sys.exit(f"error: Python {sys.version.split()[0]} is too old; the lab needs 3.11 or newer\n  cure: make up PYTHON=python3.11")
 
-from lab import bootstrap, disk
+from lab import bootstrap, disk, progress
 from lab.errors import Interrupted, LabError
 from lab.lock import LAB, only_one
 from lab.places import CACHE, REPOSITORY, STATE, STORES
@@ -73,10 +74,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _prepared(out: TextIO | None = None) -> Steps:
+def _prepared(out: TextIO | None = None, on_step: Callable[[str], None] | None = None) -> Steps:
     """Return the steps of a command that runs in the virtual environment, going there first."""
     home = bootstrap.venv_home()
-    steps = Steps(log=CACHE / "log" / "commands.log", out=out)
+    steps = Steps(log=CACHE / "log" / "commands.log", out=out, on_step=on_step)
     bootstrap.make_venv(steps)
     bootstrap.enter(home, steps.started)
     return steps
@@ -86,12 +87,13 @@ def up(arguments: argparse.Namespace) -> int:
     """Bring the lab up and run the gate."""
     bootstrap.check_machine()
     bootstrap.ensure_packages(Steps(log=CACHE / "log" / "commands.log"))
-    steps = _prepared()
+    steps = _prepared(on_step=lambda title: progress.enter(title, os.getpid()))
     from lab import up as lab_up
 
     with only_one(LAB, patience_s=arguments.wait, say=steps.say):
         print(f"lab: state in {STATE}, cache in {CACHE}, log in {steps.log}", flush=True)
         code = lab_up.up(steps, gate=not arguments.no_gate, store=arguments.store)
+        progress.leave()
     print(f'use it:       eval "$(make -s env)"\ntake it down: make down\nsteps:        {steps.total_s():.0f} s in all', flush=True)
     return code
 
@@ -105,6 +107,7 @@ def down(_: argparse.Namespace) -> int:
 
     with only_one(LAB):
         lab_up.down(steps)
+        progress.leave()
     return 0
 
 

@@ -4,6 +4,7 @@ Files are read directly: the CLI itself waits for nobody's lock, and tells a sta
 """
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -44,13 +45,25 @@ class Checkpoint:
         """Return whether a Pulumi was killed while it made something."""
         return bool(self._latest().get("pending_operations"))
 
+    def locks(self) -> Iterator[tuple[Path, int]]:
+        """Yield each lock on the stack, with the process that wrote it."""
+        for lock in (self.home / "backend" / ".pulumi" / "locks").rglob(f"{self.stack}/*.json"):
+            yield lock, json.loads(lock.read_text())["pid"]
+
+    def trouble(self) -> str:
+        """Return what a killed Pulumi left, "" for nothing."""
+        if any(not holds(pid, lock) for lock, pid in self.locks()):
+            return "a killed Pulumi left its lock on the stack"
+        if self.has_pending() and not any(self.locks()):
+            return "a Pulumi was killed while it made something"
+        return ""
+
     def release_stale_lock(self) -> None:
         """Wait for a Pulumi that is still ending, and remove the lock that a killed one left: nobody holds it any more.
 
         Raises LabError for one that does not end.
         """
-        for lock in (self.home / "backend" / ".pulumi" / "locks").rglob(f"{self.stack}/*.json"):
-            pid = json.loads(lock.read_text())["pid"]
+        for lock, pid in self.locks():
             if holds(pid, lock):
                 print(f"  note   an earlier pulumi (process {pid}) is still ending", flush=True)
             problem = f"pulumi (process {pid}) works on the stack {self.stack} and did not end"

@@ -47,6 +47,20 @@ class Facts:
     since: str = ""
     runs: bool = False
     """Whether its process tree is alive."""
+    restarted: bool = False
+    """Whether the machine was started again since the lab was."""
+    wired: bool = True
+    """Whether the host's routes lead into the process tree."""
+    other_code: bool = False
+    """Whether its node runs other code than this checkout has."""
+    state_left: bool = False
+    """Whether there is state of a lab that was never started or is being removed."""
+    cut_short: str = ""
+    """Step in which the last `make up` failed or was killed; "" where it came to its end."""
+    stack_trouble: str = ""
+    """What a killed Pulumi left; "" for nothing."""
+    damaged: dict[str, str] = field(default_factory=dict)
+    """What is wrong with a tool or image of the cache, by its name."""
     busy: str = ""
     """Command that changes the lab at this moment; "" for none."""
     parts: Sequence[Part] = field(default_factory=tuple)
@@ -75,23 +89,48 @@ def notes(facts: Facts) -> list[Problem]:
         found.append(Problem(f"{facts.busy} is changing the lab at this moment", "wait for it, then `make status` again"))
     if facts.checkout and facts.checkout != facts.here:
         found.append(Problem(f"this lab was brought up from {facts.checkout}", "make up  (goes on with it from here)"))
+    if facts.runs and facts.other_code:
+        found.append(Problem("its node runs other code than this checkout has", "make up  (starts the parts anew, on the same state)"))
     return found
 
 
 def diagnose(facts: Facts, now: dt.datetime) -> list[Problem]:
     """Every problem, the one to act on first at the top; [] for a lab that is well."""
+    if not facts.checkout and not facts.state_left:
+        return [*_cut_short(facts), Problem("there is no lab on this machine", "make up")]
+    return [*_life(facts), *_ground(facts, now), *(_inside(facts) if facts.runs else ()), *_cut_short(facts)]
+
+
+def _life(facts: Facts) -> Iterator[Problem]:
+    """Whether its processes are there, and can be reached."""
+    go_on = "make up  (goes on with that state), or make down  (removes it)"
     if not facts.checkout:
-        return [Problem("there is no lab on this machine", "make up")]
-    gone = "the lab's processes are gone, its state is there: this machine was restarted, or they were killed"
-    life = [] if facts.runs else [Problem(gone, "make up  (goes on with that state), or make down  (removes it)")]
-    return [*life, *_ground(facts, now), *(_inside(facts) if facts.runs else ())]
+        yield Problem("there is state of a lab that was never started, or that a killed `make down` left", go_on)
+    elif facts.restarted:
+        yield Problem("this machine was restarted: the lab's processes are gone, its state is there", go_on)
+    elif not facts.runs:
+        yield Problem("the lab's processes were killed, its state is there", go_on)
+    elif not facts.wired:
+        yield Problem("the lab runs, but no route of this host leads to it", "make up  (starts its parts anew, on the same state)")
+
+
+def _cut_short(facts: Facts) -> Iterator[Problem]:
+    """What a command that was killed left unfinished; one that is at work is none."""
+    if facts.busy:
+        return
+    if facts.cut_short:
+        yield Problem(f"the last `make up` did not come to its end: it failed or was killed in the step {facts.cut_short}", "make up")
+    if facts.stack_trouble:
+        yield Problem(facts.stack_trouble, "make up  (looks up what was made, and goes on)")
 
 
 def _ground(facts: Facts, now: dt.datetime) -> Iterator[Problem]:
-    """Disk and certificates: what fails everything else."""
+    """Disk, cache and certificates: what fails everything else."""
     for folder, free in facts.free_gib.items():
         if free < DISK_MINIMUM_GIB:
             yield Problem(f"{free:.1f} GiB free under {folder}", f"free space: du -xh --max-depth=2 {folder} | sort -h | tail")
+    for name, wrong in facts.damaged.items():
+        yield Problem(f"{name} in the cache is damaged: {wrong}", "make up  (builds it again)")
     end = facts.certificates_end
     if end is not None and end < now + RENEW_BEFORE:
         verb = "have expired" if end < now else "expire soon"

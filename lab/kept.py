@@ -1,12 +1,15 @@
 """Tools and images in the cache: what was damaged since it was built is told in one line and built again."""
 
+import json
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lab import sums
-from lab.places import CACHE
+from lab.places import STATE
 from lab.steps import Steps
+
+USED = STATE / "used.json"
 
 
 def ensure(whats: Sequence[Path], make: Callable[[], object], steps: Steps) -> None:
@@ -39,9 +42,14 @@ def forget(what: Path) -> None:
             one.unlink(missing_ok=True)
 
 
-def damaged(among: Iterable[str] | None = None, *, thorough: bool = False) -> dict[Path, str]:
-    """Return what of the cache is damaged and how: of everything, or of the tools and images that are named `among`."""
-    lists = [*(CACHE / "tools").glob("*.sums"), *(CACHE / "images").glob("*.sums")]
-    whats = [path.with_suffix("") for path in lists]
-    found = {what: damage(what, thorough=thorough) for what in whats if among is None or what.name in among}
-    return {what: wrong for what, wrong in found.items() if wrong}
+def use(whats: Sequence[Path]) -> None:
+    """Write down which tools and images the lab uses: the cache holds those of other checkouts too."""
+    fresh = USED.with_suffix(".new")
+    fresh.write_text(json.dumps([str(what) for what in whats]))
+    fresh.replace(USED)
+
+
+def damaged() -> dict[str, str]:
+    """Return what is wrong with tools and images that the lab uses, by their names."""
+    used = [Path(text) for text in json.loads(USED.read_text())] if USED.exists() else []
+    return {what.name: wrong for what in used if (wrong := damage(what))}

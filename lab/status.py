@@ -11,6 +11,8 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,12 +20,13 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from lab import cluster, daemons, project, sandbox
+from lab import cluster, daemons, kept, node_code, progress, project, sandbox
+from lab.checkpoint import Checkpoint
 from lab.diagnosis import Facts, Part, Pod, Problem, diagnose, notes
 from lab.lock import LAB, holder
 from lab.pki import end_of
 from lab.places import CACHE, LOGS, PKI, REPOSITORY, STATE, network
-from lab.processes import words
+from lab.processes import boot, words
 
 _MIB = 2**20
 _HTTPS_PORT = 443
@@ -44,22 +47,36 @@ def status() -> int:
 def look() -> Facts:
     """Return what there is to see."""
     outer, alive = sandbox.recorded(), sandbox.running() is not None
+    machine = _machine()
     if outer is None:
-        return Facts(here=str(REPOSITORY))
+        return replace(machine, state_left=STATE.exists() or sandbox.REMOVING.exists())
     processes = _processes(outer["pid"]) if alive else {}
     parts = [_part(daemon, processes) for daemon in _expected()] if alive else []
     known = sum(part.memory_mib for part in parts)
-    return Facts(
+    return replace(
+        machine,
         checkout=outer["checkout"],
-        here=str(REPOSITORY),
         since=outer["since"],
         runs=alive,
-        busy=str(holder(LAB) or ""),
+        restarted=outer.get("boot", boot()) != boot(),
+        wired=not alive or sandbox.is_wired(network()),
+        other_code=node_code.name() not in outer["tools"],
+        stack_trouble=Checkpoint(project.HOME, project.PROJECT, project.STACK).trouble(),
         parts=parts,
         pods=list(_pods()) if alive else [],
         pods_memory_mib=sum(_memory_mib(process) for process in processes.values()) - known,
         addresses=_addresses() if alive else {},
         certificates_end=_certificates_end(),
+    )
+
+
+def _machine() -> Facts:
+    """Return what there is to see whether or not there is a lab."""
+    return Facts(
+        here=str(REPOSITORY),
+        busy=str(holder(LAB) or ""),
+        cut_short=progress.cut_short(),
+        damaged=kept.damaged(),
         free_gib={str(folder): shutil.disk_usage(folder).free / 2**30 for folder in (STATE, CACHE) if folder.exists()},
     )
 
@@ -170,6 +187,10 @@ def _tables(facts: Facts) -> Iterator[Table]:
     yield addresses
 
 
+def _size_mib(folder: Path) -> float:
+    return sum(path.lstat().st_size for path in folder.rglob("*")) / _MIB
+
+
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
@@ -184,7 +205,8 @@ def _age(seconds: float) -> str:
 def _tell(console: Console, facts: Facts, problems: list[Problem]) -> None:
     if facts.checkout:
         console.print(f"lab: {'runs' if facts.runs else 'does not run'}, started {facts.since} from {facts.checkout}")
-        console.print(f"     state {STATE}, logs {LOGS}, cache {CACHE}")
+        console.print(f"     state {STATE}, cache {CACHE}")
+        console.print(f"     logs {LOGS} ({_size_mib(LOGS):,.0f} MiB; of tools and images: {CACHE / 'log' / 'commands.log'})")
         free = ", ".join(f"{gib:.0f} GiB free under {folder}" for folder, gib in facts.free_gib.items())
         ends = f"; certificates until {facts.certificates_end:%Y-%m-%d}" if facts.certificates_end else ""
         console.print(f"     {free}{ends}")

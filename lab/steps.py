@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,9 +35,14 @@ class Steps:
     out: TextIO | None = None
     """Where steps are told; standard output unless that is somebody's input."""
 
+    on_step: Callable[[str], None] | None = None
+    """What is told the title of a step when it begins."""
+
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
         """Print `title` with its seconds when the block ends; every 15 s that it is still going."""
+        if self.on_step is not None:
+            self.on_step(title)
         began, over = time.monotonic(), threading.Event()
         watch = threading.Thread(target=self._sign_of_life, args=(title, began, over), daemon=True)
         watch.start()

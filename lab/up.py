@@ -78,6 +78,7 @@ def start_cluster(net: Network, homes: dict[str, Path], made: dict[str, Image], 
     with steps.step("lab: certificates and tools"):
         sandbox.remove_leftovers()
         project.HOME.mkdir(parents=True, exist_ok=True, mode=0o700)
+        kept.use([*homes.values(), *(image.archive for image in made.values())])
         make_pki(PKI, net)
         renewed = renew(PKI, net, dt.datetime.now(dt.UTC))
         if renewed:

@@ -79,6 +79,14 @@ def test_sums_that_are_damaged_themselves_are_written_again(tool: Path, tmp_path
     assert sums.read(sums.beside(tool)) is not None
 
 
+def test_only_what_the_lab_uses_is_looked_at(tool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept, "USED", tmp_path / "used.json")
+    os.truncate(tool / "kube", 1)
+    assert kept.damaged() == {}
+    kept.use([tool])
+    assert kept.damaged() == {"kubernetes-1": "kube has 1 bytes and was built with 1,000"}
+
+
 @pytest.fixture
 def builder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Builder:
     """A builder of real images, with a cache of its own."""

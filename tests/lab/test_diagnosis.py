@@ -32,7 +32,13 @@ def test_no_lab_is_told_as_that_and_as_nothing_else() -> None:
 
 
 WRONG = {
-    "reboot": ({"runs": False}, "processes are gone, its state is there", "make up"),
+    "restart of the machine": ({"runs": False, "restarted": True}, "this machine was restarted", "make up  (goes on"),
+    "killed processes": ({"runs": False}, "the lab's processes were killed", "make up  (goes on"),
+    "state without a lab": ({"checkout": "", "runs": False, "state_left": True}, "a lab that was never started", "make down  (removes"),
+    "no route": ({"wired": False}, "no route of this host leads to it", "make up  (starts its parts anew"),
+    "damaged cache": ({"damaged": {"kube-1": "kube is gone"}}, "kube-1 in the cache is damaged: kube is gone", "make up  (builds"),
+    "killed make up": ({"cut_short": "`gate` (now, in /here)"}, "failed or was killed in the step `gate`", "make up"),
+    "killed pulumi": ({"stack_trouble": "a killed Pulumi left its lock"}, "a killed Pulumi left its lock", "make up  (looks up"),
     "full disk": ({"free_gib": {"/state": 0.2}}, "0.2 GiB free under /state", "du -xh"),
     "expired certificate": (
         {"certificates_end": NOW - dt.timedelta(hours=1)},
@@ -63,6 +69,15 @@ def test_each_trouble_is_told_apart_with_what_helps(what: str) -> None:
     assert cure in only.cure
 
 
+def test_no_two_troubles_are_told_in_the_same_words() -> None:
+    told = [diagnose(replace(WELL, **change), NOW)[0].problem for change, _, _ in WRONG.values()]  # type: ignore[arg-type]  # a table of fields
+    assert len(set(told)) == len(WRONG)
+
+
+def test_a_command_at_work_is_not_told_as_one_that_was_killed() -> None:
+    assert diagnose(replace(WELL, busy="process 17", cut_short="`gate`", stack_trouble="a lock"), NOW) == []
+
+
 def test_a_lab_whose_processes_are_gone_is_not_asked_about_its_pods() -> None:
     gone = replace(WELL, runs=False, parts=[Part(name="etcd")], addresses={"S3 API": ("https://x", False)})
     assert len(diagnose(gone, NOW)) == 1
@@ -71,4 +86,5 @@ def test_a_lab_whose_processes_are_gone_is_not_asked_about_its_pods() -> None:
 def test_another_checkout_and_a_command_at_work_are_notes_and_no_problems() -> None:
     noted = notes(replace(WELL, here="/there", busy="process 17"))
     assert ["process 17" in noted[0].problem, "/here" in noted[1].problem] == [True, True]
+    assert "other code" in notes(replace(WELL, other_code=True))[0].problem
     assert diagnose(replace(WELL, here="/there", busy="process 17"), NOW) == []

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import processes, sandbox
+from lab import processes, progress, sandbox
 from lab.checkpoint import Checkpoint, holds
 from lab.errors import LabError
 from lab.lock import holder, only_one
@@ -140,3 +140,26 @@ def test_a_stack_that_is_not_there_is_empty_and_has_nothing_pending(tmp_path: Pa
     checkpoint.path.parent.mkdir(parents=True)
     checkpoint.path.write_text(json.dumps({"checkpoint": {"latest": {"resources": [{}], "pending_operations": [{}]}}}))
     assert (checkpoint.is_there(), checkpoint.is_empty(), checkpoint.has_pending()) == (True, False, True)
+
+
+def test_the_step_in_which_a_command_was_killed_is_known_and_that_of_one_at_work_is_no_trouble(tmp_path: Path) -> None:
+    file = tmp_path / "log" / "progress.json"
+    assert progress.cut_short(file) == ""
+    with subprocess.Popen(["sleep", "60"]) as command:
+        progress.enter("image: milvus", command.pid, file)
+        assert progress.cut_short(file) == ""
+        command.kill()
+    assert progress.cut_short(file).startswith("`image: milvus` (20")
+    progress.leave(file)
+    assert progress.cut_short(file) == ""
+
+
+def test_what_a_killed_pulumi_left_is_told_and_what_one_at_work_holds_is_not(tmp_path: Path, pulumi: subprocess.Popen[bytes]) -> None:
+    checkpoint = Checkpoint(tmp_path, "milvus-x10000", "lab")
+    checkpoint.path.parent.mkdir(parents=True)
+    checkpoint.path.write_text(json.dumps({"checkpoint": {"latest": {"pending_operations": [{}]}}}))
+    assert checkpoint.trouble() == "a Pulumi was killed while it made something"
+    lock = _lock(tmp_path, pulumi.pid)
+    assert checkpoint.trouble() == ""
+    lock.write_text(json.dumps({"pid": os.getpid()}))
+    assert checkpoint.trouble() == "a killed Pulumi left its lock on the stack"

@@ -1,0 +1,40 @@
+"""How far the last `make up` came: written down at every step, so that one that was killed is known, and where. Standard library only."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from lab.places import CACHE, REPOSITORY
+from lab.processes import identity, is_alive
+
+FILE = CACHE / "log" / "progress.json"
+
+
+def enter(step: str, pid: int, file: Path = FILE) -> None:
+    """Write down that the process `pid` is in that step."""
+    since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    file.parent.mkdir(parents=True, exist_ok=True)
+    fresh = file.with_suffix(".new")
+    fresh.write_text(json.dumps({**identity(pid), "step": step, "since": since, "checkout": str(REPOSITORY)}))
+    fresh.replace(file)
+
+
+def leave(file: Path = FILE) -> None:
+    """Write down that it came to its end."""
+    file.unlink(missing_ok=True)
+
+
+def read(file: Path = FILE) -> dict[str, Any] | None:
+    """Return the last step that was entered by a `make up` that has not come to its end, None for none."""
+    try:
+        found: dict[str, Any] = json.loads(file.read_text())
+    except (OSError, ValueError):
+        return None
+    return found
+
+
+def cut_short(file: Path = FILE) -> str:
+    """Return where the last `make up` failed or was killed, "" where it was not."""
+    found = read(file)
+    return "" if found is None or is_alive(found) else f"`{found['step']}` ({found['since']}, in {found['checkout']})"
