@@ -1,0 +1,27 @@
+"""What the store says to a key: it is tried on Milvus's bucket, since only the store knows which keys it takes."""
+
+from collections.abc import Mapping
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from components.s3.client import client
+from stacks.problems import UnansweredError
+from stacks.settings import Settings
+
+_REFUSALS = {"InvalidAccessKeyId", "AccessDenied", "SignatureDoesNotMatch", "403"}
+
+
+def refusal(settings: Settings, key: Mapping[str, str]) -> str:
+    """How the store refuses `access_key` and `secret_key`, "" when it takes them; UnansweredError where that does not tell."""
+    chosen = settings.object_store
+    try:
+        with client(chosen.endpoint, chosen.region, chosen.ca_pem, key["access_key"], key["secret_key"]) as s3:
+            s3.list_objects_v2(Bucket=settings.milvus_bucket, MaxKeys=1)
+    except ClientError as error:
+        code = str(error.response.get("Error", {}).get("Code"))
+        if code in _REFUSALS:
+            return code
+        raise UnansweredError(f"the store at {chosen.endpoint} answered {code}, which says nothing of the key; try again") from None
+    except BotoCoreError as error:
+        raise UnansweredError(f"the store at {chosen.endpoint} does not answer ({type(error).__name__}); try again") from None
+    return ""
