@@ -73,3 +73,6 @@ rollout: ## settings, preflight, pulumi up, gate, with one exit code: make rollo
 
 rotate: ## a new key for Milvus at the store, the old one goes last; continues one that was killed: make rotate ENV=prod
 	$(STACKS) rotate $(ENV)
+
+drill-rotation: ## rotate under 100 searches/s, and say for how long nobody was served: make drill-rotation ENV=lab
+	@$(PYTHON) -m lab venv >&2 && .venv/bin/python -m validation during --stack $(ENV) -- .venv/bin/python -m stacks rotate $(ENV)

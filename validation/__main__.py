@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from validation import original, runner, sweep
+from validation import during, original, runner, sweep
 from validation.history import commands as history
 from validation.history.baseline import DIRECTORY
 from validation.ingest import passages_file
@@ -42,6 +42,20 @@ Loads the corpus once, then searches at rising rates: doubled while they hold, t
 rate is judged as a run is, recall included. Where the generator itself is late, the sweep ends there and says so.
 
 Exit codes: 0 the promised rate holds, 1 it does not, 2 usage, 3 nothing could be measured validly, 4 the target does not answer.
+"""
+
+_DURING = """Search at a constant rate while a command runs, and say how long nobody was served.
+
+Loads the corpus into a collection of its own, searches it, runs the command after a calm moment, and goes on until a calm moment after
+its end. For whatever should cost no or little service: a rotation, an upgrade, a node that is drained. Bounded: a command that lasts
+longer than --limit-s is asked to end as by Ctrl-C, and killed a minute later; the load ends by itself.
+
+Exit codes: 0 measured, 1 the command failed or the service was away longer than --longest-outage-s, 2 usage, 3 the rate could not be
+sent, 4 the target does not answer. during.json is written in every case.
+
+For example:
+
+    python -m validation during --stack prod --longest-outage-s 0 -- make rotate ENV=prod
 """
 
 app = typer.Typer(help=_HELP, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
@@ -106,6 +120,28 @@ def sweep_rates(
     found = sweep.execute(order, sweep.Range(lowest=lowest, highest=highest, seconds=seconds), Reporter(), out)
     code = exit_code(found.outcome, strict=False)
     print(f"RESULT: {found.outcome} {found.reason} (exit {code}) report: {out}")
+    raise typer.Exit(code)
+
+
+@app.command("during", help=_DURING)
+def during_command(
+    command: Annotated[list[str], typer.Argument(help="The command, after --", metavar="-- COMMAND...")],
+    *,
+    stack: Annotated[str | None, typer.Option(help="Pulumi stack to aim at.")] = None,
+    target: Annotated[Path | None, typer.Option(help="File with the same outputs as JSON, instead of --stack.")] = None,
+    slo: Annotated[Path | None, typer.Option(help="How searches are made. Default: validation/slo.<stack>.yaml")] = None,
+    out: Annotated[Path | None, typer.Option(help="The report. Default: build/reports/<UTC time>/during.json")] = None,
+    rate: Annotated[float, typer.Option(min=1, max=2_000, help="Searches per second.")] = 100,
+    limit_s: Annotated[float, typer.Option(min=1, max=7_200, help="No command may last longer.")] = 1_800,
+    longest_outage_s: Annotated[float | None, typer.Option(min=0, help="Longer without service exits 1; by itself it is measured.")] = None,
+) -> None:
+    """See _DURING."""
+    order = runner.Order(stack=stack, target_file=target, slo=slo, corpus=Path("corpus"), seed=7, strict=False, keep=False)
+    wanted = during.Wanted(command=command, rate=rate, limit_s=limit_s, longest_outage_s=longest_outage_s)
+    report = out or Path("build") / "reports" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}" / "during.json"
+    found = during.execute(order, wanted, Reporter(), report)
+    code = exit_code(found.outcome, strict=False)
+    print(f"RESULT: {found.outcome} {found.reason} (exit {code}) report: {report}")
     raise typer.Exit(code)
 
 

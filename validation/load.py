@@ -57,6 +57,19 @@ async def constant_rate(send: Send, numbers: range, rate_per_s: float, progress:
     return await at_times(send, due, asyncio.get_running_loop().time() + _LEAD_S, progress)
 
 
+async def while_going(send: Send, rate_per_s: float, going: Callable[[], bool]) -> list[Shot]:
+    """Send evenly at `rate_per_s` as long as `going` says so, and return one Shot each when the last one ended."""
+    loop = asyncio.get_running_loop()
+    start_s = loop.time() + _LEAD_S
+    async with asyncio.TaskGroup() as group:
+        tasks = list[asyncio.Task[Shot]]()
+        while going():
+            planned = start_s + len(tasks) / rate_per_s
+            await asyncio.sleep(planned - loop.time())
+            tasks.append(group.create_task(_shoot(send, len(tasks), planned)))
+    return [task.result() for task in tasks]
+
+
 async def at_times(send: Send, due: Mapping[int, float], start_s: float, progress: Progress = lambda _: None) -> list[Shot]:
     """Send each number at its offset from `start_s` of the running loop's clock, and return one Shot each when the last one ended.
 
