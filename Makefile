@@ -76,3 +76,6 @@ rotate: ## a new key for Milvus at the store, the old one goes last; continues o
 
 drill-rotation: ## rotate under 100 searches/s, and say for how long nobody was served: make drill-rotation ENV=lab
 	@$(PYTHON) -m lab venv >&2 && .venv/bin/python -m validation during --stack $(ENV) -- .venv/bin/python -m stacks rotate $(ENV)
+
+drill-kills: ## rotate while being killed at every step, and look at the store for what is left over: make drill-kills ENV=lab
+	$(STACKS) drill-kills $(ENV)

@@ -25,6 +25,11 @@ def credentials(found: Sequence[dict[str, Any]]) -> dict[int, dict[str, Any]]:
     return {int(match["generation"] or 1): one.get("outputs") or {} for match, one in matched if match is not None}
 
 
+def plain(value: Any) -> str:  # noqa: ANN401  whatever the state holds
+    """Text of an output, secret or not, of a state that was read in clear."""
+    return str(json.loads(value["plaintext"])) if isinstance(value, dict) else str(value)
+
+
 def configure(stack: str, key: str, value: object) -> None:
     """Set one setting of the stack."""
     _said("config", "set", "--stack", stack, "--path", f"milvus-x10000:{key}", str(value))

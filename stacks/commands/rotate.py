@@ -16,11 +16,10 @@ For example:
     python -m stacks rotate prod --access-log /var/log/store/access.log
 """
 
-import json
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -89,11 +88,7 @@ def _keys(environment: str) -> dict[int, dict[str, str]]:
     """Key and generation mark of each credential in the state, in clear, for this process alone."""
     found = pulumi_cli.credentials(pulumi_cli.resources(environment, secrets=True))
     names = ("access_key", "secret_key", "generation")
-    return {number: {name: _plain(outputs.get(name)) for name in names} for number, outputs in found.items()}
-
-
-def _plain(value: Any) -> str:  # noqa: ANN401  whatever the state holds
-    return str(json.loads(value["plaintext"])) if isinstance(value, dict) else str(value)
+    return {number: {name: pulumi_cli.plain(outputs.get(name)) for name in names} for number, outputs in found.items()}
 
 
 def _require_in_use(found: Environment, new: Key, old: Key | None, log: AccessLog | None, report: Report) -> None:
