@@ -124,6 +124,7 @@ async def _serve(bench: Bench, services: Services, loaded: Loaded, found: During
         search=bench.profile.search,
         limit=_TOP_K,
         login=services.milvus.logins.search(),
+        tls=services.milvus.tls,
     )
     async with searcher:
         requests = [searcher.prepare(vector, "") for vector in loaded.matrix[:_QUERIES]]
