@@ -145,10 +145,11 @@ async def under_load(send: Send, rate: float, command: Coroutine[Any, Any, Ended
     async def watched(number: int) -> list[int]:
         nonlocal failed_s
         try:
-            return await send(number)
+            ids: list[int] = await send(number)
         except Exception:
             failed_s = loop.time()
             raise
+        return ids
 
     def going() -> bool:
         if not running.done():

@@ -5,15 +5,19 @@ omission). Here a server that stalls for two seconds at 100 requests/s shows two
 """
 
 import asyncio
+import selectors
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
-Send = Callable[[int], Awaitable[list[int]]]
-"""Sends request number i, returns the ids found, raises on any failure."""
+Send = Callable[[int], Awaitable[Any]]
+"""Sends request number i, returns the answer, raises on any failure."""
+
+Read = Callable[[Any], list[int]]
+"""Takes the ids out of an answer, raises where it is an error; called when all answers are there, so that it delays no request."""
 
 Progress = Callable[[int], None]
 
@@ -51,6 +55,16 @@ def offsets(count: int, rate_per_s: float, arrivals: Literal["constant", "poisso
     return [float(due) for due in np.cumsum(gaps) - gaps[0]]
 
 
+def _ids(answer: Any) -> list[int]:  # noqa: ANN401 - whatever `send` returned
+    found: list[int] = answer
+    return found
+
+
+def punctual_loop() -> asyncio.AbstractEventLoop:
+    """Return a loop that wakes within microseconds: the usual one rounds every wait up to a millisecond, which latency would carry."""
+    return asyncio.SelectorEventLoop(selectors.SelectSelector())
+
+
 async def constant_rate(send: Send, numbers: range, rate_per_s: float, progress: Progress = lambda _: None) -> list[Shot]:
     """Send `numbers` evenly at `rate_per_s` from now on."""
     due = dict(zip(numbers, offsets(len(numbers), rate_per_s, "constant", 0), strict=True))
@@ -62,15 +76,16 @@ async def while_going(send: Send, rate_per_s: float, going: Callable[[], bool]) 
     loop = asyncio.get_running_loop()
     start_s = loop.time() + _LEAD_S
     async with asyncio.TaskGroup() as group:
-        tasks = list[asyncio.Task[Shot]]()
+        tasks = list[asyncio.Task[tuple[float, float, Any]]]()
         while going():
-            planned = start_s + len(tasks) / rate_per_s
-            await asyncio.sleep(planned - loop.time())
-            tasks.append(group.create_task(_shoot(send, len(tasks), planned)))
-    return [task.result() for task in tasks]
+            await asyncio.sleep(start_s + len(tasks) / rate_per_s - loop.time())
+            tasks.append(group.create_task(_shoot(send, len(tasks))))
+    return [_shot(number, start_s + number / rate_per_s, task.result(), _ids) for number, task in enumerate(tasks)]
 
 
-async def at_times(send: Send, due: Mapping[int, float], start_s: float, progress: Progress = lambda _: None) -> list[Shot]:
+async def at_times(
+    send: Send, due: Mapping[int, float], start_s: float, progress: Progress = lambda _: None, read: Read = _ids
+) -> list[Shot]:
     """Send each number at its offset from `start_s` of the running loop's clock, and return one Shot each when the last one ended.
 
     How many are under way at once is bounded by `send`'s own time-out: rate times time-out.
@@ -81,19 +96,32 @@ async def at_times(send: Send, due: Mapping[int, float], start_s: float, progres
         for position, (number, offset) in enumerate(due.items(), 1):
             planned = start_s + offset
             await asyncio.sleep(planned - loop.time())
-            tasks.append(group.create_task(_shoot(send, number, planned)))
+            tasks.append(group.create_task(_shoot(send, number)))
             progress(position)
-    return [task.result() for task in tasks]
+    return [_shot(number, start_s + due[number], task.result(), read) for number, task in zip(due, tasks, strict=True)]
 
 
-async def _shoot(send: Send, number: int, planned_s: float) -> Shot:
+async def _shoot(send: Send, number: int) -> tuple[float, float, Any]:
+    """Return when the request left, when it ended, and its answer, or what it died of."""
     clock = asyncio.get_running_loop().time
-    sent_s, ids, error = clock(), list[int](), ""
+    sent_s = clock()
     try:
-        ids = await send(number)
+        answer = await send(number)
     except Exception as failure:  # noqa: BLE001 - whatever a request dies of is a failed request, counted and named in the report
-        error = f"{type(failure).__name__}: {failure}"
-    return Shot(number=number, planned_s=planned_s, sent_s=sent_s, ended_s=clock(), ids=ids, error=error)
+        return sent_s, clock(), failure
+    return sent_s, clock(), answer
+
+
+def _shot(number: int, planned_s: float, outcome: tuple[float, float, Any], read: Read) -> Shot:
+    sent_s, ended_s, answer = outcome
+    ids, failure = list[int](), answer if isinstance(answer, Exception) else None
+    if failure is None:
+        try:
+            ids = read(answer)
+        except Exception as error:  # noqa: BLE001 - an answer that says no, or is nonsense, is a failed request as well
+            failure = error
+    told = "" if failure is None else f"{type(failure).__name__}: {failure}"
+    return Shot(number=number, planned_s=planned_s, sent_s=sent_s, ended_s=ended_s, ids=ids, error=told)
 
 
 def sent_rate(shots: Sequence[Shot]) -> float | None:

@@ -154,7 +154,8 @@ def _generate(aim: Aim, share: Share, pipe: Connection) -> None:
     """Be one generator process; Ctrl-C is for the gate, which ends this one."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        shots = asyncio.run(_shoot(aim, share, pipe))
+        with asyncio.Runner(loop_factory=load.punctual_loop) as runner:
+            shots = runner.run(_shoot(aim, share, pipe))
     except Exception as error:  # noqa: BLE001 - whatever it is, the gate must hear of it and end
         pipe.send(("failed", f"{type(error).__name__}: {error}"))
         return
@@ -173,8 +174,8 @@ async def _shoot(aim: Aim, share: Share, pipe: Connection) -> list[Shot]:
         async def warm(number: int) -> list[int]:
             return await searcher.send(requests[number % len(requests)])
 
-        async def send(number: int) -> list[int]:
-            return await searcher.send(by_number[number])
+        async def send(number: int) -> bytes:
+            return await searcher.ask(by_number[number])
 
         await load.constant_rate(warm, range(aim.search.warmup_requests), rate)
         gc.collect()
@@ -182,7 +183,7 @@ async def _shoot(aim: Aim, share: Share, pipe: Connection) -> list[Shot]:
         gc.disable()  # its pauses would be ours
         pipe.send(("ready", None))
         start_s = await asyncio.to_thread(pipe.recv)
-        return await load.at_times(send, dict(zip(share.numbers, share.due_s, strict=True)), start_s, _teller(pipe))
+        return await load.at_times(send, dict(zip(share.numbers, share.due_s, strict=True)), start_s, _teller(pipe), searcher.read)
 
 
 def _teller(pipe: Connection) -> Callable[[int], None]:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pytest
 
-from validation.load import Shot, answered_rate, at_times, constant_rate, drift_s, offsets, sent_rate
+from validation.load import Shot, answered_rate, at_times, constant_rate, drift_s, offsets, punctual_loop, sent_rate
 
 _Result = TypeVar("_Result")
 
@@ -121,3 +121,34 @@ def test_a_queue_that_grows_shows_as_drift_and_a_steady_stream_as_none() -> None
     assert drift_s(shots([0.1 * number for number in range(300)])) == pytest.approx(20)
     assert drift_s(shots([0.1, 0.2, 0.1] * 100)) == pytest.approx(0)
     assert drift_s(shots([0.1, 0.1])) is None
+
+
+def test_answers_are_read_when_all_are_there_and_one_that_says_no_is_a_failure() -> None:
+    read = list[int]()
+    open_requests = set[int]()
+
+    async def send(number: int) -> int:
+        open_requests.add(number)
+        await asyncio.sleep(1)
+        open_requests.remove(number)
+        return number
+
+    def ids(answer: int) -> list[int]:
+        assert not open_requests
+        read.append(answer)
+        if answer == 2:
+            raise ValueError("no")
+        return [answer]
+
+    shots = run(at_times(send, {number: number / 10 for number in range(4)}, 1.0, read=ids))
+    assert read == [0, 1, 2, 3]
+    assert [(shot.ids, shot.error) for shot in shots] == [([0], ""), ([1], ""), ([], "ValueError: no"), ([3], "")]
+
+
+def test_the_loop_of_a_generator_does_not_round_its_waits() -> None:
+    loop = punctual_loop()
+    try:
+        selector = loop._selector  # type: ignore[attr-defined]  # asyncio has no public way to it
+        assert isinstance(selector, selectors.SelectSelector), "epoll, poll and kqueue wait whole milliseconds"
+    finally:
+        loop.close()

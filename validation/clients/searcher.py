@@ -1,13 +1,16 @@
 """The timed searches: asyncio over gRPC, any number under way at once, ids only, so that the client adds as little as it can.
 
 Two clients behind one Protocol. `Searcher` is pymilvus as an application uses it. `RawSearcher` sends over pymilvus's own channel
-(address, TLS and credential are its business) bytes that pymilvus's own builder made before the clock started, and reads nothing but the
-ids: the same requests and results for a fraction of the CPU. It does not retry: what fails is counted.
+(address, TLS and credential are its business) bytes that pymilvus's own builder made before the clock started, and keeps the bytes of the
+answer: whoever holds the clock reads the ids afterwards. The same requests and results for a fraction of the CPU. It does not retry: what
+fails is counted.
 """
 
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Generic, Protocol, Self, TypeVar
 
+from grpc.aio import ClientCallDetails
 from pymilvus import AsyncMilvusClient, MilvusException  # type: ignore[import-untyped]  # pymilvus ships no types
 from pymilvus.client import ts_utils  # type: ignore[import-untyped]
 from pymilvus.client.prepare import Prepare  # type: ignore[import-untyped]
@@ -87,7 +90,7 @@ class Searcher(_Connected[tuple[Matrix, str]]):
             consistency_level=self._consistency,
             timeout=self._timeout_s,
         )
-        return [int(hit["id"]) for hit in hits[0]]
+        return [int(hit.id) for hit in hits[0]]
 
 
 class RawSearcher(_Connected[bytes]):
@@ -96,9 +99,11 @@ class RawSearcher(_Connected[bytes]):
     async def __aenter__(self) -> Self:
         await super().__aenter__()
         handler = await self._client._get_connection()  # noqa: SLF001 - pymilvus has no public way to its channel
+        channel = handler._final_channel  # noqa: SLF001
         self._address: str = handler.server_address
-        read = milvus_pb2.SearchResults.FromString
-        self._call = handler._final_channel.unary_unary(_METHOD, request_serializer=None, response_deserializer=read)  # noqa: SLF001
+        self._metadata = await _added(channel._unary_unary_interceptors, (("dbname", self._database),))  # noqa: SLF001
+        self._call = channel.unary_unary(_METHOD, request_serializer=None, response_deserializer=None)
+        self._call._interceptors = []  # noqa: SLF001 - what they add is in the metadata already: gRPC makes a task of its own for them
         return self
 
     def prepare(self, vector: Matrix, expression: str) -> bytes:
@@ -119,8 +124,30 @@ class RawSearcher(_Connected[bytes]):
         return bytes(request.SerializeToString())
 
     async def send(self, request: bytes) -> list[int]:
-        """Send the bytes; MilvusException when Milvus answers with an error, grpc's own when it does not answer."""
-        answer = await self._call(request, timeout=self._timeout_s, metadata=(("dbname", self._database),))
-        if answer.status.code or answer.status.error_code:
-            raise MilvusException(code=answer.status.code or answer.status.error_code, message=answer.status.reason)
-        return list(answer.results.ids.int_id.data)
+        """Send the bytes and read the answer; MilvusException when Milvus answers with an error, grpc's own when it does not answer."""
+        return self.read(await self.ask(request))
+
+    async def ask(self, request: bytes) -> bytes:
+        """Send the bytes, and return the answer as it came; grpc's own error when there is none."""
+        answer: bytes = await self._call(request, timeout=self._timeout_s, metadata=self._metadata)
+        return answer
+
+    @staticmethod
+    def read(answer: bytes) -> list[int]:
+        """Return the ids of an answer, best first; MilvusException when it says that the search failed."""
+        results = milvus_pb2.SearchResults.FromString(answer)
+        if results.status.code or results.status.error_code:
+            raise MilvusException(code=results.status.code or results.status.error_code, message=results.status.reason)
+        return list(results.results.ids.int_id.data)
+
+
+async def _added(interceptors: Sequence[Any], metadata: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    """Return the metadata of a call after pymilvus's interceptors, asked once: credential and identifier stay the same for a connection."""
+    details: Any = ClientCallDetails(_METHOD, None, metadata, None, None)  # type: ignore[arg-type]  # a plain tuple, as pymilvus hands it in
+
+    async def keep(changed: Any, _request: bytes) -> Any:  # noqa: ANN401 - ClientCallDetails, unchanged
+        return changed
+
+    for interceptor in interceptors:
+        details = await interceptor.intercept_unary_unary(keep, details, b"")
+    return tuple(details.metadata)
