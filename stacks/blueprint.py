@@ -12,7 +12,7 @@ def build(settings: Settings) -> Endpoints:
     frame = tenancy.declare(settings)
     trust = Trust("object-store-ca", TrustArgs(namespace=frame.namespace, ca_pem=settings.object_store.ca_pem))
     milvus_store = object_store.for_milvus(settings, frame)
-    documents_store = object_store.for_documents(settings, frame)
+    documents_store = object_store.for_documents(settings, frame, milvus_store)
     passed = preflight.declare(settings, frame, milvus_store, documents_store, trust)
     root = milvus.root(settings, frame)
     database = milvus.declare(settings, frame, milvus_store, trust, user=root, after=passed)

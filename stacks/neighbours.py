@@ -12,13 +12,16 @@ import yaml
 
 from stacks.problems import SettingsError
 from stacks.settings import PROJECT, Settings
+from stacks.settings.object_store import CosiSettings
 
 FOLDER = Path(__file__).parent
 _DEFAULTS = {"namespace": "rag", "root_path": "milvus"}
 
 
 def refuse_shared(settings: Settings, name: str, folder: Path = FOLDER) -> None:
-    """SettingsError when another environment of the checkout keeps Milvus's data in the same place."""
+    """SettingsError when another environment of the checkout keeps Milvus's data in the same place; COSI gives no name twice."""
+    if isinstance(settings.object_store, CosiSettings):
+        return
     own = (settings.object_store.endpoint, settings.milvus_bucket, settings.milvus.root_path)
     for path in sorted(folder.glob("Pulumi.*.yaml")):
         other = path.name.removeprefix("Pulumi.").removesuffix(".yaml")
@@ -34,4 +37,6 @@ def _place(file: Mapping[str, Any]) -> tuple[str | None, str, str]:
     config = file.get("config") or {}
     store, milvus = config.get(f"{PROJECT}:object_store") or {}, config.get(f"{PROJECT}:milvus") or {}
     namespace = config.get(f"{PROJECT}:namespace", _DEFAULTS["namespace"])
+    if store.get("driver") == "cosi":
+        return None, "", ""
     return store.get("endpoint"), store.get("milvus_bucket", f"{namespace}-milvus"), milvus.get("root_path", _DEFAULTS["root_path"])

@@ -16,7 +16,7 @@ def refusal(settings: Settings, key: Mapping[str, str]) -> str:
     chosen = settings.object_store
     try:
         with client(chosen.endpoint, chosen.region, chosen.ca_pem, key["access_key"], key["secret_key"]) as s3:
-            s3.list_objects_v2(Bucket=settings.milvus_bucket, MaxKeys=1)
+            s3.list_objects_v2(Bucket=key.get("bucket") or settings.milvus_bucket, MaxKeys=1)
     except ClientError as error:
         code = str(error.response.get("Error", {}).get("Code"))
         if code in _REFUSALS:

@@ -16,6 +16,7 @@ STACK = "test"
 NAMESPACE_UID = "0b1c2d3e"
 SECRET_KEY = "made-by-the-store"  # a recognisable value, so that a test can look for it everywhere
 API_KEY = "made-for-a-service"  # as above
+COSI_BUCKET = "bc-named-by-cosi"
 ROOT_PASSWORD = "made-by-the-provider"
 _OUTPUTS: dict[str, dict[str, Any]] = {
     "pulumi-python:dynamic/milvus:User": {"password": "made-for-a-user"},
@@ -23,8 +24,9 @@ _OUTPUTS: dict[str, dict[str, Any]] = {
     "kubernetes:core/v1:Namespace": {"metadata": {"name": "rag", "uid": NAMESPACE_UID}},
     **{
         f"pulumi-python:dynamic/{driver}:Credential": {"access_key": "AKIATEST", "secret_key": SECRET_KEY, "generation": "g1"}
-        for driver in ("s3", "existing", "greenlake")
+        for driver in ("s3", "existing", "greenlake", "cosi")
     },
+    "pulumi-python:dynamic/cosi:BucketClaim": {"bucket": COSI_BUCKET},
     "pulumi-python:dynamic/keys:Generated": {"value": API_KEY, "generation": "k1"},
 }
 

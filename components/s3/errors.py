@@ -91,9 +91,9 @@ def explained(store: Store, service: Literal["S3", "IAM"], action: str) -> Itera
 
 
 @contextmanager
-def explained_for_user(endpoint: str, action: str, secret: str) -> Iterator[None]:
+def explained_for_user(endpoint: str, action: str, secret: str, by_code: Mapping[str, str] = _BY_CODE_FOR_USER) -> Iterator[None]:
     """Turn a foreseen failure of `action`, with the key in the Kubernetes Secret `secret`, into a StoreError."""
-    with _explained(endpoint, "S3", action, _BY_CODE_FOR_USER, {"secret": secret}):
+    with _explained(endpoint, "S3", action, by_code, {"secret": secret}):
         yield
 
 

@@ -80,15 +80,15 @@ def _rotate(found: Environment, log: AccessLog | None, report: Report) -> None:
     _up(found, report, "remove")
     _require_ended(found, keys, left, report)
     if log is not None:
-        _require_none_refused(found, log, mark, report)
+        _require_none_refused(keys[left.new]["bucket"] or found.settings.milvus_bucket, log, mark, report)
     report.result = "done"
 
 
 def _keys(environment: str) -> dict[int, dict[str, str]]:
-    """Key and generation mark of each credential in the state, in clear, for this process alone."""
+    """Key, generation mark and bucket of each credential in the state, in clear, for this process alone; COSI names buckets itself."""
     found = pulumi_cli.credentials(pulumi_cli.resources(environment, secrets=True))
-    names = ("access_key", "secret_key", "generation")
-    return {number: {name: pulumi_cli.plain(outputs.get(name)) for name in names} for number, outputs in found.items()}
+    names = ("access_key", "secret_key", "generation", "bucket")
+    return {number: {name: pulumi_cli.plain(outputs.get(name, "")) for name in names} for number, outputs in found.items()}
 
 
 def _require_in_use(found: Environment, new: Key, old: Key | None, log: AccessLog | None, report: Report) -> None:
@@ -118,8 +118,8 @@ def _require_ended(found: Environment, keys: dict[int, dict[str, str]], left: Pl
     _tell(f"done: the store takes the key of generation {left.new}, and answers {report.old_key} to that of generation {left.old}")
 
 
-def _require_none_refused(found: Environment, log: AccessLog, mark: int, report: Report) -> None:
-    refused = key_use.refused(log, mark, found.settings.milvus_bucket)
+def _require_none_refused(bucket: str, log: AccessLog, mark: int, report: Report) -> None:
+    refused = key_use.refused(log, mark, bucket)
     report.refused_to_milvus = len(refused)
     _tell(f"requests that the store refused to Milvus meanwhile: {len(refused)}")
     if refused:

@@ -1,8 +1,13 @@
 """A bucket with its credential as the settings ask for it."""
 
+from collections.abc import Sequence
+
 import pulumi
 
 from components.bucket_options import BucketOptions, Lock
+from components.cosi.driver import CosiDriver
+from components.cosi.manifests import Backend
+from components.cosi.place import Place as CosiPlace
 from components.existing.credential import Place
 from components.existing.driver import ExistingDriver
 from components.greenlake.driver import GreenLakeDriver
@@ -14,7 +19,7 @@ from components.s3.store import Store
 from components.store_driver import ObjectStoreArgs, StoreDriver
 from components.tenancy import Tenancy
 from stacks.settings import PROJECT, Settings
-from stacks.settings.object_store import ExistingSettings, GreenLakeSettings, ObjectStoreSettings, S3Settings
+from stacks.settings.object_store import CosiSettings, ExistingSettings, GreenLakeSettings, ObjectStoreSettings, S3Settings
 from stacks.settings.stores import MadeStoreSettings
 
 
@@ -26,10 +31,10 @@ def for_milvus(settings: Settings, tenancy: Tenancy) -> ObjectStore:
     return ObjectStore("milvus-store", args)
 
 
-def for_documents(settings: Settings, tenancy: Tenancy) -> ObjectStore:
-    """The originals: versioned, and locked where the settings say so."""
+def for_documents(settings: Settings, tenancy: Tenancy, first: ObjectStore) -> ObjectStore:
+    """The originals: versioned, and locked where the settings say so; after `first` where a driver cannot make two at once."""
     chosen = settings.object_store
-    driver = _driver(chosen, chosen.documents_secret if isinstance(chosen, ExistingSettings) else "")
+    driver = _driver(chosen, chosen.documents_secret if isinstance(chosen, ExistingSettings) else "", first)
     args = _args(settings, tenancy, driver, documents=True)
     return ObjectStore("documents-store", args)
 
@@ -47,7 +52,7 @@ def _args(settings: Settings, tenancy: Tenancy, driver: StoreDriver, *, document
     )
 
 
-def _driver(chosen: ObjectStoreSettings, secret: str) -> StoreDriver:
+def _driver(chosen: ObjectStoreSettings, secret: str, *first: pulumi.Resource) -> StoreDriver:
     if isinstance(chosen, ExistingSettings):
         place = Place(
             endpoint=chosen.endpoint,
@@ -59,7 +64,15 @@ def _driver(chosen: ObjectStoreSettings, secret: str) -> StoreDriver:
         return ExistingDriver(place)
     if isinstance(chosen, GreenLakeSettings):
         return GreenLakeDriver(_system(chosen))
+    if isinstance(chosen, CosiSettings):
+        return _cosi(chosen, first)
     return S3Driver(store(chosen))
+
+
+def _cosi(chosen: CosiSettings, after: Sequence[pulumi.Resource]) -> CosiDriver:
+    backend = Backend(driver_name=chosen.driver_name, secret=chosen.backend_secret, secret_namespace=chosen.backend_namespace)
+    place = CosiPlace(endpoint=chosen.endpoint, region=chosen.region, ca_pem=chosen.ca_pem)
+    return CosiDriver(backend=backend, place=place, timeout_s=chosen.ready_timeout_s, after=after)
 
 
 def _system(chosen: GreenLakeSettings) -> System:
@@ -97,7 +110,7 @@ def _options(chosen: ObjectStoreSettings, *, documents: bool) -> BucketOptions:
     lock = chosen.documents_lock if documents else None
     return BucketOptions(
         versioned=documents,
-        compressed=chosen.compression if isinstance(chosen, GreenLakeSettings) else None,
+        compressed=chosen.compression if isinstance(chosen, GreenLakeSettings | CosiSettings) else None,
         tags=chosen.tags,
         lock=Lock(mode=lock.mode, days=lock.days) if lock is not None else None,
         encryption=chosen.encryption if isinstance(chosen, S3Settings) else None,

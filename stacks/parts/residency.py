@@ -3,17 +3,28 @@
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+import pulumi
+
 from policies.residency import is_inside, registry
 from stacks.parts import tenancy
 from stacks.problems import SettingsError
 from stacks.settings import PROJECT, Settings
-from stacks.settings.object_store import S3Settings
+from stacks.settings.object_store import CosiSettings, S3Settings
+
+_COSI = (
+    "{project}:residency is locked, and buckets are made by COSI: its driver asks HPE GreenLake or a management of your own, whose address "
+    "(dsccZone) is in its Secret {secret}, which nobody here may read, so it is not checked. It gets names of buckets and users, "
+    "no objects. Cure: see that it is in the house, or take the driver existing"
+)
 
 
 def refuse_outside(settings: Settings) -> None:
     """SettingsError with every address that is not on the list, where residency is locked."""
     if settings.residency.mode != "locked":
         return
+    chosen = settings.object_store
+    if isinstance(chosen, CosiSettings):
+        pulumi.log.warn(_COSI.format(project=PROJECT, secret=f"{chosen.backend_namespace}/{chosen.backend_secret}"))
     outside = [f"  {what}: {host}" for what, host in named(settings) if not is_inside(host, settings.residency.allowed)]
     if outside:
         raise SettingsError(

@@ -22,7 +22,7 @@ from stacks.settings.models import needs
 from stacks.settings.models.embedding import EmbeddingSettings, RerankerSettings
 from stacks.settings.models.llm import LlmSettings
 from stacks.settings.models.needs import KedaSettings
-from stacks.settings.object_store import ExistingSettings, ObjectStoreSettings, S3Settings
+from stacks.settings.object_store import CosiSettings, ExistingSettings, ObjectStoreSettings, S3Settings
 from stacks.settings.preflight import PreflightSettings
 from stacks.settings.registry import RegistrySettings
 from stacks.settings.residency import ResidencySettings
@@ -107,7 +107,7 @@ class Settings(Group):
 
     def _at_stake(self) -> tuple[set[str], str]:
         """What cannot be made again: names to confirm, and what goes with them."""
-        if isinstance(self.object_store, ExistingSettings):
+        if isinstance(self.object_store, ExistingSettings | CosiSettings):  # neither ever deletes a bucket
             return {self.namespace}, f"the namespace {self.namespace!r} with the volumes without which nobody can read Milvus's bucket"
         return {self.milvus_bucket, self.documents_bucket}, "both buckets with all their objects"
 

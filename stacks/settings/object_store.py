@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag, field_validator
 
 from stacks.names import ApiUrl, CaFile, Endpoint, Namespace, YamlText
 from stacks.settings.stores import MadeStoreSettings, StoreSettings
@@ -68,12 +68,47 @@ class ExistingSettings(StoreSettings):
     )
 
 
+class CosiSettings(MadeStoreSettings):
+    """Buckets and users by COSI, and HPE's driver for it, which runs in the cluster."""
+
+    driver: Literal["cosi"] = Field(description="how buckets and users are made", examples=["cosi"])
+    driver_name: YamlText = Field(default="cosi.hpe.com", min_length=1, description="name of the COSI driver", examples=["cosi.hpe.com"])
+    backend_secret: YamlText = Field(
+        min_length=1, description="the COSI driver's own Secret, which an administrator made", examples=["hpe-object-backend"]
+    )
+    backend_namespace: YamlText = Field(min_length=1, description="Kubernetes namespace of that Secret", examples=["hpe-cosi"])
+    compression: bool | None = Field(
+        default=None, description="compress both buckets; without it, as the COSI driver does it by itself", examples=["true"]
+    )
+    ready_timeout_s: int = Field(default=300, ge=1, le=3600, description="how long COSI may take for one bucket or one key", examples=[300])
+
+    @field_validator("milvus_bucket", "documents_bucket")
+    @classmethod
+    def _no_name(cls, name: str | None) -> str | None:
+        if name is not None:
+            raise ValueError("COSI names every bucket itself; the outputs milvus_bucket and documents_bucket of the stack tell")
+        return name
+
+    @field_validator("tags")
+    @classmethod
+    def _plain_tags(cls, tags: dict[str, str]) -> dict[str, str]:
+        for key, value in tags.items():
+            if set(",=") & set(key + value) or key.strip() != key or value.strip() != value:
+                raise ValueError(
+                    f"the tag {key!r} cannot be told to COSI, which takes all tags as one text: no comma, no =, no space at an end"
+                )
+        return tags
+
+
 def _driver(value: Any) -> str:  # noqa: ANN401  a configuration value has any type
     return str(value.get("driver", "s3")) if isinstance(value, Mapping) else str(getattr(value, "driver", "s3"))
 
 
 ObjectStoreSettings = Annotated[
-    Annotated[S3Settings, Tag("s3")] | Annotated[GreenLakeSettings, Tag("greenlake")] | Annotated[ExistingSettings, Tag("existing")],
+    Annotated[S3Settings, Tag("s3")]
+    | Annotated[GreenLakeSettings, Tag("greenlake")]
+    | Annotated[CosiSettings, Tag("cosi")]
+    | Annotated[ExistingSettings, Tag("existing")],
     Discriminator(_driver),
 ]
 """Any driver's group."""

@@ -56,7 +56,7 @@ class StoreSettings(Group):
     )
     confirm_delete: list[str] = Field(
         default=[],
-        description="what on_destroy=delete would take, by name, or it is refused: both buckets; with driver existing, the namespace",
+        description="what on_destroy=delete would take, by name, or it is refused: both buckets; with existing or cosi, the namespace",
         examples=['\'["rag-milvus", "rag-documents"]\''],
     )
 

@@ -15,10 +15,13 @@ from pulumi.dynamic.dynamic import serialize_provider
 from components.s3.bucket import BucketProvider
 from components.s3.credential import CredentialProvider
 from components.existing.credential import ExistingCredentialProvider
+from components.cosi.bucket import BucketClaimProvider, BucketClassProvider
+from components.cosi.credential import AccessClassProvider, CosiCredentialProvider
 from components.greenlake.bucket import GreenLakeBucketProvider
 from components.greenlake.credential import GreenLakeCredentialProvider
 greenlake = GreenLakeBucketProvider(), GreenLakeCredentialProvider()
-for provider in (BucketProvider(), CredentialProvider(), ExistingCredentialProvider(), *greenlake):
+cosi = BucketClassProvider(), BucketClaimProvider(), AccessClassProvider(), CosiCredentialProvider()
+for provider in (BucketProvider(), CredentialProvider(), ExistingCredentialProvider(), *greenlake, *cosi):
     print(serialize_provider(provider))
 """
 

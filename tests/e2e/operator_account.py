@@ -9,10 +9,11 @@ from lab.places import KUBECONFIG
 from tests.e2e.lab import Lab
 
 
-def kubeconfig(lab: Lab, namespace: str, folder: Path) -> Path:
-    """Apply the manifest for `namespace`, and return a kubeconfig of its ServiceAccount."""
+def kubeconfig(lab: Lab, namespace: str, folder: Path, *more: str) -> Path:
+    """Apply the manifest for `namespace`, and `more`, and return a kubeconfig of its ServiceAccount."""
     manifest = folder / "rbac.yaml"
-    manifest.write_text(re.sub(r"\brag\b", namespace, Path("docs/rbac.yaml").read_text(encoding="utf-8")))
+    texts = [Path(each).read_text(encoding="utf-8") for each in ("docs/rbac.yaml", *more)]
+    manifest.write_text(re.sub(r"\brag\b", namespace, "---\n".join(texts)))
     applied = lab.run("kubectl", "apply", "-f", str(manifest))
     assert applied.code == 0, applied.output
     made = lab.run("kubectl", "-n", f"{namespace}-operator", "create", "token", f"{namespace}-operator", "--duration", "1h")
@@ -29,5 +30,5 @@ def kubeconfig(lab: Lab, namespace: str, folder: Path) -> Path:
 def remove(lab: Lab, namespace: str) -> None:
     """Remove what lies outside the namespace, and the namespace where the stack did not come so far as to own it."""
     lab.run("kubectl", "delete", "namespace", namespace, f"{namespace}-operator", "--ignore-not-found", "--wait=false")
-    for kind in ("clusterrole", "clusterrolebinding"):
-        lab.run("kubectl", "delete", kind, f"{namespace}-operator")
+    names = (f"{namespace}-operator", f"{namespace}-operator-cosi")
+    lab.run("kubectl", "delete", "clusterrole,clusterrolebinding", *names, "--ignore-not-found")

@@ -62,7 +62,7 @@ WRONG: list[tuple[str, Any, str]] = [
     ("images.llm", "host:5000/llm", "needs a digest or a tag that does not move"),
     ("images.embedding", "not an image", "is no image reference"),
     ("images.embedding", "models@sha256:abc", "is no image reference"),
-    ("object_store.driver", "gcs", "should be 's3' or 'greenlake' or 'existing'"),
+    ("object_store.driver", "gcs", "should be 's3' or 'greenlake' or 'cosi' or 'existing'"),
     ("object_store.endpoint", "http://10.0.0.5:9000", "must begin with https://"),
     ("object_store.endpoint", "10.0.0.5:9000", "must begin with https://"),
     ("object_store.endpoint", "https://10.0.0.5:9000/", "and nothing else"),

@@ -1,0 +1,54 @@
+"""The lab's API server with the kinds of COSI, a namespace with the operator's least rights in it, and the stand-in at work there."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from components.s3.store import Store
+from lab.places import KUBECONFIG
+from tests.components.cosi import definitions
+from tests.components.cosi.stand_in import StandIn
+from tests.e2e import operator_account
+from tests.e2e.lab import Lab
+
+NAMESPACE = "cosi-e2e"
+
+
+@pytest.fixture(scope="session")
+def cosi_kinds(lab: Lab) -> Iterator[None]:
+    """Make the cluster know COSI, and forget it again."""
+    manifest = json.dumps({"apiVersion": "v1", "kind": "List", "items": definitions.all_of_them()})
+    names = [one["metadata"]["name"] for one in definitions.all_of_them()]
+    made = lab.run("bash", "-c", 'kubectl create -f - <<<"$1"', "-", manifest)
+    assert made.code == 0, made.output
+    try:
+        waited = lab.run("kubectl", "wait", "--for=condition=Established", "--timeout=60s", *(f"crd/{name}" for name in names))
+        assert waited.code == 0, waited.output
+        yield
+    finally:
+        lab.run("kubectl", "delete", "crd", *names, "--timeout=60s")
+
+
+@pytest.fixture(scope="session")
+def operator(lab: Lab, cosi_kinds: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Kubeconfig of an account with docs/rbac.yaml and docs/rbac-cosi.yaml and nothing else."""
+    assert cosi_kinds is None
+    try:
+        yield operator_account.kubeconfig(lab, NAMESPACE, tmp_path_factory.mktemp("operator"), "docs/rbac-cosi.yaml")
+    finally:
+        operator_account.remove(lab, NAMESPACE)
+
+
+@pytest.fixture(scope="session")
+def cosi(operator: Path, store: Store) -> Iterator[StandIn]:
+    """Start the stand-in with the lab's own rights."""
+    assert operator
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KUBECONFIG", str(KUBECONFIG))
+        running = StandIn(store, NAMESPACE)
+        running.start()
+        running.opened.wait(30)
+    yield running
+    running.stop()
