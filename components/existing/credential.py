@@ -100,20 +100,25 @@ def _require_bucket(place: Place, bucket: str, key: Mapping[str, str], *, versio
         client(place.endpoint, place.region, place.ca_pem, key["access_key"], key["secret_key"]) as s3,
     ):
         s3.list_objects_v2(Bucket=bucket, MaxKeys=1)
-        if not versioned:
-            _require_plain(s3, bucket)
+        _require_versions(s3, bucket, wanted=versioned)
 
 
-def _require_plain(s3: "S3Client", bucket: str) -> None:
-    """Refuse versions where they hurt; a key that may not look is believed, and the preflight asks again with another one."""
+def _require_versions(s3: "S3Client", bucket: str, *, wanted: bool) -> None:
+    """Refuse versions where they hurt, and none where they are needed; a key that may not look is believed."""
     try:
         kept = is_versioned(s3, bucket)
     except ClientError as error:
         if code(error) in {"AccessDenied", "NotImplemented"}:
             return
         raise
+    if kept == wanted:
+        return
     if kept:
         raise StoreError(
             f"the bucket {bucket!r} keeps old versions, so what Milvus compacts away would stay for ever. "
             f"Cure: name an unversioned one in milvus-x10000:object_store.milvus_bucket."
         )
+    raise StoreError(
+        f"the bucket {bucket!r} keeps no old versions, so a document that is changed takes the source of old answers with it. "
+        f"Cure: let whoever administers it turn versioning on, or name another in milvus-x10000:object_store.documents_bucket."
+    )

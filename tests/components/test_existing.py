@@ -19,6 +19,7 @@ from components.s3.bucket import BucketProvider
 from components.s3.credential import CredentialProvider
 from components.s3.errors import StoreError
 from components.s3.store import Store
+from tests.s3_server import ADMIN_KEY, PROFILE
 
 pytestmark = pytest.mark.e2e
 PROVIDER = ExistingCredentialProvider()
@@ -166,3 +167,14 @@ def test_delete_deletes_nothing(api: ApiServer, store: Store, inputs: dict[str, 
     made = outputs(PROVIDER.create(inputs))
     PROVIDER.delete(bucket, made)
     assert outputs(PROVIDER.read(bucket, made)) == made
+
+
+def test_a_bucket_whose_versions_do_not_fit_its_use_is_refused_with_the_cure(api: ApiServer, store: Store, inputs: dict[str, Any]) -> None:
+    put(api, {"access_key": PROFILE, "secret_key": ADMIN_KEY})
+    reasons = {True: "keeps old versions, so what Milvus compacts away", False: "keeps no old versions, so a document that is changed"}
+    for versioned, why in reasons.items():
+        name = f"theirs-{uuid4().hex[:12]}"
+        BucketProvider().create({**store.inputs(), "bucket": name, "owner": OWNER, **BucketOptions(versioned=versioned).inputs()})
+        with pytest.raises(StoreError, match=why):
+            PROVIDER.create({**inputs, "bucket": name, "versioned": not versioned})
+        assert PROVIDER.create({**inputs, "bucket": name, "versioned": versioned}).outs
