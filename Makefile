@@ -68,6 +68,9 @@ gpus: ## whether any node of the cluster can have the GPUs that an environment a
 doctor: ## is the Helm release half-done, and what would help: make doctor ENV=prod, then with CURE=--cure
 	$(STACKS) doctor $(ENV) $(CURE)
 
+preflight: ## can Milvus live on the store of an environment, asked from this machine: make preflight ENV=prod
+	$(STACKS) preflight $(ENV)
+
 rollout: ## settings, preflight, pulumi up, gate, with one exit code: make rollout ENV=prod, then with ROLLBACK=--rollback
 	$(STACKS) rollout $(ENV) $(ROLLBACK)
 

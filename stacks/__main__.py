@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from stacks.commands import doctor, drill_kills, gpus, images, needs, pin, policies, render, rollout, rotate, values
+from stacks.commands import doctor, drill_kills, gpus, images, needs, pin, policies, preflight, render, rollout, rotate, values
 from stacks.problems import SettingsError
 
 _HELP = """Look at an environment before, and after, `pulumi up`.
@@ -32,7 +32,7 @@ def _operator() -> None:
     pass
 
 
-for command in (values, render, needs, policies, pin, images, gpus, doctor, rollout, rotate, drill_kills):
+for command in (values, render, needs, policies, pin, images, gpus, doctor, preflight, rollout, rotate, drill_kills):
     app.command(command.__name__.rpartition(".")[2].replace("_", "-"), help=command.__doc__)(command.run)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from components.s3.driver import LONGEST_USER
 from stacks.parts.object_store import store
 from stacks.settings import Settings
 from stacks.settings.object_store import S3Settings
@@ -34,6 +35,5 @@ def _keys(iam: "IAMClient", user: str) -> list[str]:
 
 
 def _is_of(user: str, buckets: tuple[str, ...]) -> bool:
-    """The bucket's name alone, or as the stem before an underscore, which no bucket's name holds."""
-    stem = user.partition("_")[0]
-    return any(user == bucket or (stem != user and bucket.startswith(stem)) for bucket in buckets)
+    """The bucket's name alone, or its beginning before an underscore, which no bucket's name holds."""
+    return any(user == bucket or user.startswith(f"{bucket[:LONGEST_USER]}_") for bucket in buckets)

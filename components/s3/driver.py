@@ -11,7 +11,7 @@ from components.s3.credential import Credential
 from components.s3.store import Store
 from components.store_driver import Declared, ObjectStoreArgs
 
-_LONGEST_USER = 56
+LONGEST_USER = 56
 """Characters of a bucket's name in a user's: AWS's IAM allows 64 in all."""
 
 
@@ -35,7 +35,7 @@ class S3Driver:
         return Declared(bucket=bucket.bucket, access_key=newest.access_key, secret_key=newest.secret_key, generation=newest.generation)
 
     def _credential(self, name: str, args: ObjectStoreArgs, generation: int, parent: pulumi.Resource) -> Credential:
-        user = args.bucket if generation == 1 else f"{args.bucket[:_LONGEST_USER]}_{generation}"  # no bucket's name holds a _
+        user = args.bucket if generation == 1 else f"{args.bucket[:LONGEST_USER]}_{generation}"  # no bucket's name holds a _
         return Credential(
             suffixed(f"{name}-credential", generation),
             store=self.store,

@@ -17,9 +17,11 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from components.milvus_values import CREDENTIAL_ANNOTATION
-from stacks import key_use, milvus_pods
+from stacks import key_use, milvus_pods, store_users
 from stacks.access_log import AccessLog
+from stacks.parts.object_store import store
 from stacks.problems import SettingsError, UnansweredError
+from stacks.settings.object_store import S3Settings
 from stacks.store_trial import refusal
 from tests import certificates, s3_server
 from tests.s3_server import ADMIN_KEY, PROFILE, Server
@@ -164,3 +166,24 @@ def test_a_cluster_that_does_not_answer_is_said(pods: Path) -> None:
     pods.unlink()
     with pytest.raises(UnansweredError, match="kubectl cluster-info"):
         milvus_pods.listed("rag")
+
+
+def test_users_and_keys_that_the_state_does_not_know_are_named(
+    server: tuple[Server, AccessLog], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, _ = server
+    s3_server.credentials(tmp_path / "credentials", PROFILE, ADMIN_KEY)
+    (tmp_path / "ca.crt").write_text(found.ca_pem)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    chosen = S3Settings.model_construct(
+        endpoint=found.endpoint, iam_endpoint=found.iam_endpoint, admin_profile=PROFILE, ca_file=str(tmp_path / "ca.crt")
+    )
+    asked: Any = SimpleNamespace(object_store=chosen, milvus_bucket=BUCKET, documents_bucket="rag-documents")
+    with store(chosen).iam() as iam:
+        for user in (BUCKET, f"{BUCKET}_2", "rag-milvus-of-others"):
+            iam.create_user(UserName=user)
+        key = iam.create_access_key(UserName=BUCKET)["AccessKey"]["AccessKeyId"]
+        assert store_users.left_over(asked, {BUCKET: key}) == [f"user {BUCKET}_2"]
+        iam.create_access_key(UserName=BUCKET)
+    assert store_users.left_over(asked, {BUCKET: key, f"{BUCKET}_2": ""}) == [f"a key of {BUCKET}"]
+    assert store_users.left_over(SimpleNamespace(object_store=None), {}) is None  # type: ignore[arg-type]  # any other driver
