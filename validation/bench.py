@@ -1,7 +1,7 @@
 """What the checks share: the promises, the data, the open clients, and the record they write to."""
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -56,6 +56,10 @@ class Loaded:
     rows: list[Row]
     matrix: truth.Matrix
     generated: list[Generated]
+
+    def extended(self, rows: list[Row], vectors: truth.Matrix) -> "Loaded":
+        """Return what is known once these rows are in the collection too."""
+        return replace(self, rows=[*self.rows, *rows], matrix=np.vstack([self.matrix, vectors]))
 
     def columns(self) -> Columns:
         """Return the scalar fields that filters look at, as arrays."""

@@ -19,6 +19,8 @@ Objectives = Mapping[str, "Objective"]
 _RISING = (
     ("search_p50_ms", "search_p95_ms", "search_p99_ms"),
     ("embedding_p50_ms", "embedding_p95_ms"),
+    ("freshness_p50_ms", "freshness_p95_ms"),
+    ("during_ingest_p50_ms", "during_ingest_p95_ms", "during_ingest_p99_ms"),
     ("first_token_p50_ms", "first_token_p95_ms", "answer_p95_ms"),
     ("answer_p50_ms", "answer_p95_ms"),
     ("hit_at_1", "mrr_at_10", "hit_at_10"),
@@ -62,12 +64,23 @@ def _refuse_out_of_reach(objectives: Objectives, profile: Mapping[str, Any]) -> 
     rate = profile["rate"].value if "rate" in profile else None
     for name, objective in objectives.items():
         limit = _fixed(objective)
+        _refuse_unasked_ingest(name, limit, profile)
         if limit is None:
             continue
         if timeout_ms is not None and name.startswith("search_p") and limit >= timeout_ms:
             _refuse_at((name, "limit"), f'"<= {limit:g}" can never be missed: a search ends after timeout_ms: {timeout_ms}')
         if rate is not None and name == "search_answered_rate" and limit > rate:
             _refuse_at((name, "limit"), f'">= {limit:g}" can never be true: no more than rate: {rate:g} is asked')
+
+
+def _refuse_unasked_ingest(name: str, limit: float | None, profile: Mapping[str, Any]) -> None:
+    if not name.startswith("during_ingest_") or "ingesting" not in profile:
+        return
+    ingesting = profile["ingesting"]
+    if ingesting is None:
+        _refuse_at((name,), f"{name} is never measured: the file names no rate at which rows stream in; add ingesting: {{value: 200, ...}}")
+    if name == "during_ingest_rate" and limit is not None and limit > ingesting.value:
+        _refuse_at((name, "limit"), f'">= {limit:g}" can never be true: no more than ingesting: {ingesting.value:g} is sent')
 
 
 def _pairs(objectives: Objectives) -> Iterator[tuple[str, str]]:

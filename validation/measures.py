@@ -65,6 +65,18 @@ def _higher(name: str, unit: str, meaning: str, min_samples: int = 1) -> Measure
     return Measure(name=name, unit=unit, better=Better.HIGHER, meaning=meaning, min_samples=min_samples)
 
 
+SELECTIVITIES = (1, 10, 50, 99)
+"""Which filters are tried on their own: percent of the rows that pass."""
+
+
+def _searched(prefix: str, what: str) -> list[Measure]:
+    return [*_latencies(prefix, what, (50, 95)), _higher(f"{prefix}_recall_at_10", "share", f"{what}: share of the exact ten nearest", 100)]
+
+
+def _selectivities() -> list[Measure]:
+    return [one for percent in SELECTIVITIES for one in _searched(f"filter_{percent}", f"Search that {percent} % of the rows pass")]
+
+
 _ALL = [
     _told("documents", "documents", "Documents of the sample corpus whose originals were read back from the bucket"),
     _told("chunks", "chunks", "Chunks of the sample corpus"),
@@ -74,6 +86,8 @@ _ALL = [
     _lower("searchable_s", "s", "From sending the last batch until a search with Strong consistency finds its last row"),
     _lower("indexed_s", "s", "From the last acknowledged row until no row is waiting for its index, one flush included"),
     _lower("load_s", "s", "Released and loaded again: segments and index read from the object store"),
+    _lower("cold_first_ms", "ms", "The first search after that load"),
+    _lower("cold_second_ms", "ms", "The same search once more"),
     *_latencies("embedding", "One query embedded", (50, 95)),
     *_latencies("search", "Search answered, counted from its planned send time", (50, 95, 99)),
     *_latencies("search_delay", "The gate's own delay in sending a search", (50, 95, 99)),
@@ -91,6 +105,15 @@ _ALL = [
     _higher("mrr_at_10", "share", "One over the rank of the first relevant document", 20),
     _higher("hit_at_1", "share", "Questions whose first document is relevant", 20),
     _higher("hit_at_10", "share", "Questions with a relevant document among ten", 20),
+    *_selectivities(),
+    *_searched("growing", "Search over rows that no index holds yet"),
+    *_searched("sealed", "The same searches over the same rows, sealed and indexed"),
+    *_latencies("freshness", "From sending one new document until a search as users send it finds it", (50, 95)),
+    _lower("freshness_indexed_s", "s", "From the last new document's acknowledgement until it is indexed, one flush included"),
+    *_latencies("during_ingest", "Search answered while rows stream in and segments are sealed, indexed and merged", (50, 95, 99)),
+    _lower("during_ingest_error_share", "share", "Searches that failed meanwhile"),
+    _higher("during_ingest_recall_at_10", "share", "Share of the exact ten nearest of what was visible that they found", 100),
+    _higher("during_ingest_rate", "vectors/s", "Rows acknowledged per second meanwhile"),
     *_latencies("rerank", "What a search found for one question, reranked", (50, 95)),
     *_latencies("first_token", "From sending the question until the first token", (50, 95)),
     *_latencies("answer", "From sending the question until the whole answer", (50, 95)),

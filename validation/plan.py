@@ -55,14 +55,20 @@ def make_plan(search: Search, pools: dict[str, Pool], count: int, seed: int) -> 
     asked = list(zip(kinds, members, strict=True))
     queries = np.stack([pools[kind].vectors[member] for kind, member in asked])
     planted = [number for number, kind in enumerate(kinds) if kind == "planted"]
-    push = np.random.default_rng(seed).standard_normal((len(planted), queries.shape[1])).astype(np.float32)
-    queries[planted] += _PUSH * unit(push)
+    queries = unit(queries)
+    queries[planted] = pushed(queries[planted], seed)
     return Plan(
-        queries=unit(queries),
+        queries=queries,
         filters=tuple(_own(chosen, pools[kind].languages[member]) for chosen, (kind, member) in zip(filters, asked, strict=True)),
         kinds=tuple(kinds),
         planted_rows=tuple(member if kind == "planted" else None for kind, member in asked),
     )
+
+
+def pushed(vectors: Matrix, seed: int) -> Matrix:
+    """Return the vectors, each of length 1, pushed a little aside, and of length 1 again."""
+    push = np.random.default_rng(seed).standard_normal(vectors.shape).astype(np.float32)
+    return unit(vectors + _PUSH * unit(push))
 
 
 def _own(chosen: Filter, language: str) -> Filter:

@@ -205,6 +205,15 @@ class Patience(_Strict):
     loaded_s: float = Field(default=600, gt=0)
 
 
+class Ingesting(_Strict):
+    """The rate at which rows stream in while searches are timed, and for how long."""
+
+    value: float = Field(gt=0, le=100_000)
+    unit: Literal["vectors/s"]
+    seconds: float = Field(default=6, ge=3, le=3_600)
+    reason: Reason
+
+
 class Load(_Strict):
     """How searches are sent."""
 
@@ -242,6 +251,8 @@ class Profile(_Strict):
     search: Search
     load: Load = Load()
     answer: Answer
+    ingesting: Ingesting | None = None
+    """Without it nothing is timed during ingest."""
     patience: Patience = Patience()
     score: Score | None = None
     """Without it every objective must hold, and one warning makes the run WARN."""

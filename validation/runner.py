@@ -11,7 +11,22 @@ from pathlib import Path
 
 from validation import corpus, slo, slo_file, target
 from validation.bench import Bench
-from validation.checks import answer, embedding, ingest, isolation, originals, quality, reachable, retrieval, sources
+from validation.checks import (
+    answer,
+    cold_path,
+    during_ingest,
+    embedding,
+    filtered,
+    freshness,
+    ingest,
+    isolation,
+    originals,
+    quality,
+    reachable,
+    retrieval,
+    segments,
+    sources,
+)
 from validation.errors import UsageError
 from validation.guard import guarded
 from validation.history import baseline, fingerprint
@@ -110,9 +125,14 @@ def _aim(order: Order) -> target.Target:
 def _measure(bench: Bench) -> None:
     services = reachable.run(bench)
     loaded = ingest.run(bench, services)
+    cold_path.run(bench, loaded)
     question_vectors = embedding.run(bench, services)
     retrieval.run(bench, services, loaded, question_vectors)
     quality.run(bench, loaded, question_vectors)
     graded = answer.run(bench, services, sources.run(bench, services, loaded, question_vectors))
     originals.run(bench, services, loaded, graded)
+    filtered.run(bench, services, loaded, question_vectors)
+    segments.run(bench, services, loaded, question_vectors)
+    loaded = freshness.run(bench, loaded)
+    during_ingest.run(bench, services, loaded, question_vectors)
     isolation.run(bench, services, loaded)

@@ -13,7 +13,7 @@ from typing import Any
 
 from validation import capacity, runner, slo, slo_file
 from validation.bench import Bench
-from validation.checks import embedding, ingest, reachable, retrieval
+from validation.checks import cold_path, embedding, ingest, reachable, retrieval
 from validation.guard import guarded
 from validation.outcome import Outcome
 from validation.profile import Profile
@@ -94,6 +94,7 @@ def _run(order: runner.Order, wanted: Range, reporter: Reporter, found: Sweep) -
         bench = runner.make_bench(order, profile, reporter=reporter, record=found.record, seams=Seams(), closing=closing)
         services = reachable.run(bench)
         loaded = ingest.run(bench, services)
+        cold_path.run(bench, loaded)
         vectors = embedding.run(bench, services)
 
         def holds(rate: float) -> bool:

@@ -45,9 +45,9 @@ def _rate_not_held(profile: Profile, measurements: Measurements) -> Iterator[str
         yield f"the gate sent {offered}: it was the bottleneck itself; give it more CPU, or promise a lower rate"
 
 
-def tightest_limit_ms(profile: Profile, baseline: Mapping[str, float]) -> float | None:
-    """Return the lowest number that a search latency is held against; None when every one waits for a baseline."""
-    named = [(name, one) for name, one in profile.objectives.items() if name.startswith("search_p")]
+def tightest_limit_ms(profile: Profile, baseline: Mapping[str, float], prefix: str = "search_p") -> float | None:
+    """Return the lowest number that a latency whose name begins so is held against; None when every one waits for a baseline."""
+    named = [(name, one) for name, one in profile.objectives.items() if name.startswith(prefix)]
     bounds = [criterion.bound(baseline.get(name)) for name, one in named for criterion in flat(one.limit)]
     return min((bound for bound in bounds if bound is not None), default=None)
 

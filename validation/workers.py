@@ -71,14 +71,23 @@ def deal(vectors: Matrix, expressions: Sequence[str], due_s: Sequence[float], pr
     ]
 
 
-def run(aim: Aim, shares: Sequence[Share], advance: Callable[[int], None] = lambda _: None) -> list[Shot]:
-    """Send every share at its times, all from one start, and return all shots in the order of the plan."""
+def run(
+    aim: Aim,
+    shares: Sequence[Share],
+    advance: Callable[[int], None] = lambda _: None,
+    started: Callable[[float], None] = lambda _: None,
+) -> list[Shot]:
+    """Send every share at its times, all from one start, and return all shots in the order of the plan.
+
+    `started` is called with that start, in seconds of the monotonic clock, a moment before it.
+    """
     with _started(aim, shares) as pipes:
         for pipe in pipes:
             _expect(pipe, "ready", _PATIENCE_S + aim.search.warmup_requests * aim.search.timeout_ms / 1e3)
         start_s = time.monotonic() + _LEAD_S
         for pipe in pipes:
             _tell(pipe, start_s)
+        started(start_s)
         longest = max((share.due_s[-1] for share in shares), default=0.0) + aim.search.timeout_ms / 1e3 + _PATIENCE_S
         shots = _collect(pipes, start_s + longest, advance)
     return sorted(shots, key=lambda shot: shot.number)

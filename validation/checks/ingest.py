@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from validation import own_collection
 from validation.bench import Bench, Loaded, Services
 from validation.clients.documents import Original
-from validation.clients.milvus import PREFIX, Collection, Row
-from validation.errors import GateError, InvalidRunError
+from validation.clients.milvus import Collection, Row
+from validation.errors import InvalidRunError
 from validation.generator import Generated, generate_chunks
 from validation.ingest.kinds import kind_of
 from validation.record import CheckRecord
@@ -38,11 +39,11 @@ def run(bench: Bench, services: Services) -> Loaded:
         with bench.reporter.track("embed", len(rows)) as advance:
             matrix = services.embedding.embed_all([row.chunk.passage for row in rows], advance)
         bench.record.measure("embedding_rate", len(rows) / (time.perf_counter() - begin), len(rows))
-        collection = _make_collection(bench, services)
+        collection = own_collection.make(bench, services)
         check.facts["collection"] = collection.name
         acknowledged_s = _insert(bench, collection, rows, matrix)
         _settle(bench, collection, len(rows), acknowledged_s)
-        _compare_content(bench, collection, rows, matrix)
+        compare_content(bench, collection, rows, matrix)
     return Loaded(collection=collection, rows=rows, matrix=matrix, generated=generated)
 
 
@@ -86,26 +87,6 @@ def _rows(bench: Bench, originals: Mapping[str, Original]) -> tuple[list[Row], l
     return rows, documents
 
 
-def _make_collection(bench: Bench, services: Services) -> Collection:
-    name = f"{PREFIX}{bench.record.run_id}"
-    services.milvus.refuse_taken(name)
-    bench.record.left_behind.append(name)
-    collection = services.milvus.collection(name)
-    if not bench.keep:
-        bench.closing.callback(_drop, bench, collection)
-    collection.create(bench.target.embedding_dimension, bench.profile.search.chosen_index)
-    return collection
-
-
-def _drop(bench: Bench, collection: Collection) -> None:
-    """Drop the run's collection; a failure is told, but never hides why the run ended."""
-    try:
-        collection.drop()
-        bench.record.left_behind.remove(collection.name)
-    except GateError as error:
-        bench.reporter.say(f"collection {collection.name} is left behind: {error}")
-
-
 def _insert(bench: Bench, collection: Collection, rows: list[Row], matrix: Matrix) -> float:
     """Insert in batches, see when the last row is found and whether all are; return when the last one was acknowledged."""
     delivered = bench.seams.delivered(rows)
@@ -120,24 +101,21 @@ def _insert(bench: Bench, collection: Collection, rows: list[Row], matrix: Matri
     last = delivered[-1]
     collection.wait_until_found(last, matrix[last.id], bench.profile.patience.searchable_s)
     bench.record.measure("searchable_s", time.perf_counter() - last_sent)
-    _compare_count(bench, collection, len(rows))
+    compare_count(bench, collection, len(rows))
     return acknowledged_s
 
 
 def _settle(bench: Bench, collection: Collection, total: int, acknowledged_s: float) -> None:
-    """Wait until every row is indexed, then load what the object store holds."""
+    """Wait until every row is indexed."""
     patience = bench.profile.patience
     bench.reporter.say("index: flush, then wait until no row is pending")
     collection.flush()
     collection.wait_until_indexed(total, patience.indexed_s)
     bench.record.measure("indexed_s", time.perf_counter() - acknowledged_s)
-    begin = time.perf_counter()
-    collection.reload(patience.loaded_s)
-    bench.record.measure("load_s", time.perf_counter() - begin)
-    _compare_count(bench, collection, total)
 
 
-def _compare_count(bench: Bench, collection: Collection, sent: int) -> None:
+def compare_count(bench: Bench, collection: Collection, sent: int) -> None:
+    """Count, and refuse to go on with another number than was sent."""
     counted = collection.count()
     bench.record.measure("vectors", counted)
     if counted != sent:
@@ -146,7 +124,8 @@ def _compare_count(bench: Bench, collection: Collection, sent: int) -> None:
         )
 
 
-def _compare_content(bench: Bench, collection: Collection, rows: list[Row], matrix: Matrix) -> None:
+def compare_content(bench: Bench, collection: Collection, rows: list[Row], matrix: Matrix) -> None:
+    """Read a sample back, and refuse to go on with other rows than were sent."""
     chosen = random.Random(bench.seed).sample(rows, min(_SAMPLE, len(rows)))  # noqa: S311 - which rows to look at, nothing secret
     kept = collection.read([row.id for row in chosen])
     wrong = [row.id for row in chosen if not _same(row, matrix[row.id], kept.get(row.id, {}))]

@@ -6,30 +6,20 @@ and compared after it ended, so that neither costs the timed part anything.
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from statistics import fmean
 
-from validation import interval, load, plan, truth, workers
+from validation import interval, load, plan, timed, truth
 from validation.bench import Bench, Loaded, Services
 from validation.load import Shot
 from validation.plan import Plan
 from validation.record import CheckRecord
 from validation.samples import Samples
+from validation.timed import Expected
 from validation.truth import Matrix
 
 QUESTION = "Does search keep its latency and its recall at the promised rate?"
-TOP_K = 10
 _GENERATED_QUERIES = 300
 _ERRORS_SHOWN = 5
-
-
-@dataclass(frozen=True, kw_only=True)
-class Expected:
-    """The searches, and the exact answer to each."""
-
-    plan: Plan
-    masks: Sequence[truth.Mask]
-    exact: Sequence[truth.Exact]
 
 
 def run(bench: Bench, services: Services, loaded: Loaded, question_vectors: Matrix) -> None:
@@ -37,8 +27,7 @@ def run(bench: Bench, services: Services, loaded: Loaded, question_vectors: Matr
     search, count = bench.profile.search, bench.profile.requests.value
     with bench.record.check("retrieval", QUESTION) as check:
         drawn = plan.make_plan(search, _pools(bench, services, loaded, question_vectors), count, bench.seed)
-        masks = plan.masks(drawn.filters, loaded.columns())
-        expected = Expected(plan=drawn, masks=masks, exact=bench.seams.exact_truth(loaded.matrix, drawn.queries, masks, TOP_K))
+        expected = timed.expected(bench, loaded, drawn)
         shots = _shoot(bench, services, loaded, drawn)
         _measure_load(bench, shots)
         _measure_truth(bench, expected, loaded.matrix)
@@ -59,27 +48,14 @@ def _pools(bench: Bench, services: Services, loaded: Loaded, question_vectors: M
 def _shoot(bench: Bench, services: Services, loaded: Loaded, drawn: Plan) -> list[Shot]:
     """Warm up, then load, from processes of their own."""
     profile, total = bench.profile, len(drawn.filters)
-    search, rate = profile.search, profile.rate.value
-    expressions = [plan.expression(chosen) for chosen in drawn.filters]
-    due_s = load.offsets(total, rate, profile.load.arrivals, bench.seed)
-    aim = workers.Aim(
-        uri=services.milvus.uri,
-        database=bench.target.milvus_database,
-        collection=loaded.collection.name,
-        search=search,
-        limit=TOP_K,
-        login=services.milvus.logins.search(),
-        tls=services.milvus.tls,
-    )
-    bench.reporter.say(f"search: {search.warmup_requests} to warm up, then {total:,} at {rate:g} requests/s, {profile.load.arrivals}")
-    with bench.reporter.track("search", total) as advance:
-        return workers.run(aim, workers.deal(drawn.queries, expressions, due_s, profile.load.processes), advance)
+    warm_up, rate = profile.search.warmup_requests, profile.rate.value
+    bench.reporter.say(f"search: {warm_up} to warm up, then {total:,} at {rate:g} requests/s, {profile.load.arrivals}")
+    return timed.shoot(bench, services, loaded.collection.name, drawn, warm_up=warm_up)
 
 
 def _measure_load(bench: Bench, shots: Sequence[Shot]) -> None:
-    """Record rates, latencies and delays; a failed request counts as slow as the time-out, so that failing fast never looks fast."""
-    timeout_s, record, count = bench.profile.search.timeout_ms / 1e3, bench.record, len(shots)
-    seconds = [max(shot.latency_s, timeout_s) if shot.error else shot.latency_s for shot in shots]
+    """Record rates, latencies and delays."""
+    record, count, seconds = bench.record, len(shots), timed.counted_s(bench, shots)
     latency = Samples(seconds)
     delay = Samples(shot.delay_s for shot in shots)
     for percentile in (50, 95, 99):

@@ -12,6 +12,7 @@ from typing import Any
 
 import grpc
 from pymilvus import DataType, MilvusException  # type: ignore[import-untyped]  # pymilvus ships no types
+from pymilvus.client.types import SegmentState  # type: ignore[import-untyped]
 
 from validation.clients import milvus_login, milvus_tls
 from validation.clients.http import CONNECT_TIMEOUT_S
@@ -25,6 +26,7 @@ from validation.truth import Matrix
 PREFIX = "gate_"
 _TIMEOUT_S = 60.0
 _POLL_S = 0.25
+_SEEN_POLL_S = 0.005
 _TEXT_BYTES = 8_192
 _NOBODY = Logins()
 
@@ -177,6 +179,10 @@ class Collection:
 
         self._wait(found, f"a search finds row {row.id}", patience_s)
 
+    def wait_until_seen(self, row: Row, vector: Matrix, search: Search, patience_s: float) -> None:
+        """Return as soon as a search as the profile's users send it finds the row, near duplicates or not."""
+        self._wait(lambda: row.id in self.nearest(vector, 10, search), f"users find row {row.id}", patience_s, _SEEN_POLL_S)
+
     def flush(self) -> None:
         """Seal what was inserted. Once per run: Milvus allows one flush in ten seconds for each collection."""
         with failures_named(self._uri, f"flushing {self.name}"):
@@ -225,10 +231,34 @@ class Collection:
             )
         return [int(hit["id"]) for hit in hits[0]]
 
-    def _wait(self, reached: Callable[[], bool], what: str, patience_s: float) -> None:
+    def loaded_rows(self) -> dict[str, int]:
+        """Return how many rows query nodes hold in segments of each state, `Growing` and `Sealed`."""
+        with failures_named(self._uri, f"asking for the segments of {self.name}"):
+            segments = self._admin.list_loaded_segments(self.name, timeout=_TIMEOUT_S)
+        found: dict[str, int] = {}
+        for segment in segments:
+            state = SegmentState(segment.state).name
+            found[state] = found.get(state, 0) + segment.num_rows
+        return found
+
+    def wait_until_sealed(self, total: int, patience_s: float) -> None:
+        """Return when query nodes hold all rows in sealed segments, and none is growing."""
+        self._wait(lambda: self.loaded_rows() == {"Sealed": total}, f"all {total} rows are in sealed segments", patience_s)
+
+    def compact(self) -> int:
+        """Ask Milvus to merge segments; return the number of the job."""
+        with failures_named(self._uri, f"compacting {self.name}"):
+            return int(self._admin.compact(self.name, timeout=_TIMEOUT_S))
+
+    def compaction_state(self, job: int) -> str:
+        """Return `Executing` or `Completed`, as Milvus says it."""
+        with failures_named(self._uri, f"asking for the compaction of {self.name}"):
+            return str(self._admin.get_compaction_state(job, timeout=_TIMEOUT_S))
+
+    def _wait(self, reached: Callable[[], bool], what: str, patience_s: float, poll_s: float = _POLL_S) -> None:
         deadline = time.monotonic() + patience_s
         with failures_named(self._uri, f"waiting until {what}"):
             while not reached():
                 if time.monotonic() > deadline:
                     raise InvalidRunError(f"Milvus at {self._uri}: waited {patience_s:g} s until {what}, in vain; see the Milvus pod's log")
-                time.sleep(_POLL_S)
+                time.sleep(poll_s)

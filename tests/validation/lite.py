@@ -1,0 +1,74 @@
+"""A Milvus in this process: milvus-lite behind gRPC on loopback, whole until a test says what of it is broken.
+
+It keeps, indexes and finds by itself. What its adapter does not answer and the gate asks, query nodes' segments, is answered here from
+its engine: rows in its memory are growing, rows in its files are sealed.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+from milvus_lite.adapter.grpc.servicer import MilvusServicer  # type: ignore[import-untyped]  # milvus-lite ships no types
+from milvus_lite.db import MilvusLite  # type: ignore[import-untyped]
+from pymilvus.grpc_gen import common_pb2, milvus_pb2, milvus_pb2_grpc  # type: ignore[import-untyped]  # generated without types
+
+_THREADS = 8
+
+
+class Lite(MilvusServicer):  # type: ignore[misc]  # milvus-lite ships no types
+    """Milvus; its fields say how it misbehaves."""
+
+    def __init__(self, engine: MilvusLite) -> None:
+        super().__init__(engine)
+        self.heal()
+
+    def heal(self) -> None:
+        """Be whole again."""
+        self.loses: Callable[[int], bool] = lambda _: False
+        """Which rows no search finds."""
+        self.delay_s = 0.0
+        """How long each search waits before it begins."""
+        self.never_seals = False
+
+    def Search(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802 - the name that gRPC calls
+        time.sleep(self.delay_s)
+        answer = super().Search(request, context)
+        found = answer.results
+        kept = [at for at, row in enumerate(found.ids.int_id.data) if not self.loses(row)]
+        if len(kept) < len(found.ids.int_id.data):
+            ids, scores = [found.ids.int_id.data[at] for at in kept], [found.scores[at] for at in kept]
+            del found.ids.int_id.data[:], found.scores[:], found.topks[:]
+            found.ids.int_id.data.extend(ids)
+            found.scores.extend(scores)
+            found.topks.append(len(ids))
+        return answer
+
+    def GetQuerySegmentInfo(self, request: Any, _context: grpc.ServicerContext) -> Any:  # noqa: N802
+        engine = self._db.get_collection(request.collectionName)
+        growing = engine._memtable.size()
+        rows = {common_pb2.Growing: growing, common_pb2.Sealed: engine.num_entities - growing}
+        infos = [milvus_pb2.QuerySegmentInfo(segmentID=state, num_rows=count, state=state) for state, count in rows.items() if count]
+        return milvus_pb2.GetQuerySegmentInfoResponse(infos=infos)
+
+
+@contextmanager
+def milvus(folder: Path, port: int = 0) -> Iterator[tuple[Lite, str]]:
+    """Serve what `folder` holds, and yield the server and its address."""
+    logging.getLogger("milvus_lite").setLevel(logging.CRITICAL)
+    engine = MilvusLite(str(folder))
+    lite = Lite(engine)
+    with ThreadPoolExecutor(_THREADS) as threads:
+        server = grpc.server(threads, options=[("grpc.max_receive_message_length", -1)])
+        milvus_pb2_grpc.add_MilvusServiceServicer_to_server(lite, server)
+        port = server.add_insecure_port(f"127.0.0.1:{port}")
+        server.start()
+        try:
+            yield lite, f"http://127.0.0.1:{port}"
+        finally:
+            server.stop(grace=1).wait()
+    engine.close()
