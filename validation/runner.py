@@ -124,7 +124,7 @@ def _aim(order: Order) -> target.Target:
 
 def _measure(bench: Bench) -> None:
     services = reachable.run(bench)
-    loaded = ingest.run(bench, services)
+    loaded = freshness.run(bench, ingest.run(bench, services))
     cold_path.run(bench, loaded)
     question_vectors = embedding.run(bench, services)
     retrieval.run(bench, services, loaded, question_vectors)
@@ -133,6 +133,5 @@ def _measure(bench: Bench) -> None:
     originals.run(bench, services, loaded, graded)
     filtered.run(bench, services, loaded, question_vectors)
     segments.run(bench, services, loaded, question_vectors)
-    loaded = freshness.run(bench, loaded)
     during_ingest.run(bench, services, loaded, question_vectors)
     isolation.run(bench, services, loaded)

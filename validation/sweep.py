@@ -13,7 +13,7 @@ from typing import Any
 
 from validation import capacity, runner, slo, slo_file
 from validation.bench import Bench
-from validation.checks import cold_path, embedding, ingest, reachable, retrieval
+from validation.checks import cold_path, embedding, freshness, ingest, reachable, retrieval
 from validation.guard import guarded
 from validation.outcome import Outcome
 from validation.profile import Profile
@@ -93,7 +93,7 @@ def _run(order: runner.Order, wanted: Range, reporter: Reporter, found: Sweep) -
     with ExitStack() as closing:
         bench = runner.make_bench(order, profile, reporter=reporter, record=found.record, seams=Seams(), closing=closing)
         services = reachable.run(bench)
-        loaded = ingest.run(bench, services)
+        loaded = freshness.run(bench, ingest.run(bench, services))
         cold_path.run(bench, loaded)
         vectors = embedding.run(bench, services)
 
