@@ -47,6 +47,10 @@ class Bench:
     closing: ExitStack
     """Undone in reverse order when the run ends, however it ends."""
 
+    def promises(self, *prefixes: str) -> bool:
+        """Whether the SLO file has an objective whose name begins so: what nobody promised is not worth the seconds it takes."""
+        return any(name.startswith(prefixes) for name in self.profile.objectives)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Loaded:

@@ -33,19 +33,28 @@ class Lite(MilvusServicer):  # type: ignore[misc]  # milvus-lite ships no types
         """Which rows no search finds."""
         self.delay_s = 0.0
         """How long each search waits before it begins."""
-        self.never_seals = False
+        self.empty_searches = 0
+        """How many searches find nothing, from now on."""
+        self.has_flushed = False
+        """Set by a flush."""
 
     def Search(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802 - the name that gRPC calls
         time.sleep(self.delay_s)
         answer = super().Search(request, context)
         found = answer.results
-        kept = [at for at, row in enumerate(found.ids.int_id.data) if not self.loses(row)]
+        is_empty, self.empty_searches = self.empty_searches > 0, max(self.empty_searches - 1, 0)
+        kept = [at for at, row in enumerate(found.ids.int_id.data) if not is_empty and not self.loses(row)]
         if len(kept) < len(found.ids.int_id.data):
             ids, scores = [found.ids.int_id.data[at] for at in kept], [found.scores[at] for at in kept]
             del found.ids.int_id.data[:], found.scores[:], found.topks[:]
             found.ids.int_id.data.extend(ids)
             found.scores.extend(scores)
             found.topks.append(len(ids))
+        return answer
+
+    def Flush(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        answer = super().Flush(request, context)
+        self.has_flushed = True
         return answer
 
     def GetQuerySegmentInfo(self, request: Any, _context: grpc.ServicerContext) -> Any:  # noqa: N802

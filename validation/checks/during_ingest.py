@@ -24,11 +24,11 @@ _STALE_S = {"Strong": 0.0, "Bounded": 5.0}
 
 
 def run(bench: Bench, services: Services, loaded: Loaded, question_vectors: Matrix) -> None:
-    """Search the whole collection while it grows; nothing where the SLO file names no rate of ingest."""
+    """Search the whole collection while it grows; nothing where the SLO file promises nothing about it."""
     asked = bench.profile.ingesting
     with bench.record.check("during_ingest", QUESTION) as check:
-        if asked is None:
-            check.facts["skipped"] = "the SLO file names no rate at which rows stream in (ingesting)"
+        if asked is None or not bench.promises("during_ingest_"):
+            check.facts["skipped"] = "the SLO file promises nothing about it (ingesting, and objectives during_ingest_...)"
             return
         rows, vectors = new_rows(loaded, math.ceil(asked.value * asked.seconds), bench.seed)
         grown = loaded.extended(rows, vectors)

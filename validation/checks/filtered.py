@@ -19,6 +19,9 @@ def run(bench: Bench, services: Services, loaded: Loaded, question_vectors: Matr
     """Send as many searches behind each filter, all mixed, at the promised rate."""
     filters = [Filter(share=1 / len(SELECTIVITIES), bucket_below=percent) for percent in SELECTIVITIES]
     with bench.record.check("filtered", QUESTION) as check:
+        if not bench.promises("filter_"):
+            check.facts["skipped"] = "the SLO file promises nothing about it (objectives filter_...)"
+            return
         drawn = timed.small_plan(bench, loaded, question_vectors, filters * _EACH)
         wanted = timed.expected(bench, loaded, drawn)
         shots = timed.shoot(bench, services, loaded.collection.name, drawn)

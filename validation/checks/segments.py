@@ -22,6 +22,9 @@ _SEARCHES = 100
 def run(bench: Bench, services: Services, loaded: Loaded, question_vectors: Matrix) -> None:
     """Search a new collection before and after its segments are sealed; InvalidRunError where the one was already the other."""
     with bench.record.check("segments", QUESTION) as check:
+        if not bench.promises("growing_", "sealed_"):
+            check.facts["skipped"] = "the SLO file promises nothing about it (objectives growing_... and sealed_...)"
+            return
         collection = own_collection.make(bench, services, "_segments")
         part = Loaded(collection=collection, rows=loaded.rows[:_ROWS], matrix=loaded.matrix[:_ROWS], generated=[])
         drawn = timed.small_plan(bench, part, question_vectors, [Filter(share=1)] * _SEARCHES)
