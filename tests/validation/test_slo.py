@@ -167,6 +167,7 @@ def test_a_score_forgives_what_is_not_key_but_never_calls_it_kept(
     profile: Profile, good: Measurements, fields: dict[str, Any], value: float, expected: tuple[float, Outcome]
 ) -> None:
     data = profile.model_dump(mode="json")
+    data["objectives"] = dict(list(data["objectives"].items())[:17])
     extra = ("embedding_p50_ms", "first_token_p50_ms", "mrr_at_10")
     for name in extra:
         side = ">= 0.1" if name == "mrr_at_10" else "<= 90"
