@@ -12,7 +12,7 @@ _REFUSALS = {"InvalidAccessKeyId", "AccessDenied", "SignatureDoesNotMatch", "403
 
 
 def refusal(settings: Settings, key: Mapping[str, str]) -> str:
-    """How the store refuses `access_key` and `secret_key`, "" when it takes them; UnansweredError where that does not tell."""
+    """How the store refuses `access_key` and `secret_key` on `bucket`, "" when it takes them; UnansweredError where that does not tell."""
     chosen = settings.object_store
     try:
         with client(chosen.endpoint, chosen.region, chosen.ca_pem, key["access_key"], key["secret_key"]) as s3:

@@ -64,7 +64,7 @@ def run(
 
 def _rotate(found: Environment, log: AccessLog | None, report: Report) -> None:
     mark = log.mark() if log is not None else 0
-    keys = _keys(found.name)
+    keys = _keys(found)
     left = rotation.plan(found.settings.object_store.generations, set(keys))
     report.old, report.new, report.steps = left.old, left.new, list(left.steps)
     _tell(f"from generation {left.old} to {left.new}: {', '.join(left.steps)}")
@@ -72,7 +72,7 @@ def _rotate(found: Environment, log: AccessLog | None, report: Report) -> None:
         pulumi_cli.configure(found.name, "object_store.credential_generation", left.new)
     if "switch" in left.steps:
         _up(found, report, "switch")
-        keys |= _keys(found.name)
+        keys |= _keys(found)
     with report.step("in use"):
         _require_in_use(found, keys[left.new], keys.get(left.old), log, report)
     if "revoke" in left.steps:
@@ -84,11 +84,17 @@ def _rotate(found: Environment, log: AccessLog | None, report: Report) -> None:
     report.result = "done"
 
 
-def _keys(environment: str) -> dict[int, dict[str, str]]:
-    """Key, generation mark and bucket of each credential in the state, in clear, for this process alone; COSI names buckets itself."""
-    found = pulumi_cli.credentials(pulumi_cli.resources(environment, secrets=True))
-    names = ("access_key", "secret_key", "generation", "bucket")
-    return {number: {name: pulumi_cli.plain(outputs.get(name, "")) for name in names} for number, outputs in found.items()}
+def _keys(found: Environment) -> dict[int, dict[str, str]]:
+    """Key, generation mark and bucket of each credential in the state, in clear, for this process alone."""
+    credentials = pulumi_cli.credentials(pulumi_cli.resources(found.name, secrets=True))
+    names = ("access_key", "secret_key", "generation")
+    return {
+        number: {
+            **{name: pulumi_cli.plain(outputs.get(name)) for name in names},
+            "bucket": pulumi_cli.plain(outputs.get("bucket", found.settings.milvus_bucket)),  # COSI names its buckets itself
+        }
+        for number, outputs in credentials.items()
+    }
 
 
 def _require_in_use(found: Environment, new: Key, old: Key | None, log: AccessLog | None, report: Report) -> None:

@@ -27,8 +27,8 @@ from tests import certificates, s3_server
 from tests.s3_server import ADMIN_KEY, PROFILE, Server
 
 BUCKET = "rag-milvus"
-GOOD = {"access_key": PROFILE, "secret_key": ADMIN_KEY, "generation": "new"}
-GONE = {"access_key": "no-longer-there", "secret_key": "x" * 20, "generation": "old"}
+GOOD = {"access_key": PROFILE, "secret_key": ADMIN_KEY, "generation": "new", "bucket": BUCKET}
+GONE = {"access_key": "no-longer-there", "secret_key": "x" * 20, "generation": "old", "bucket": BUCKET}
 
 
 @pytest.fixture(scope="module")
