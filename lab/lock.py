@@ -3,8 +3,10 @@
 It is a socket in the kernel's abstract namespace: no file to leave behind, and the kernel tells the second who the first is.
 """
 
+import contextlib
 import socket
 import struct
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,7 +24,7 @@ _POLL_S = 0.2
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds a lock, as far as the kernel tells; `pid` is 0 for a process of another container."""
+    """Who holds a lock, as far as the kernel tells; `pid` is 0 where it does not tell, as of another container."""
 
     pid: int
     command: str = "a command"
@@ -31,7 +33,7 @@ class Holder:
 
     def __str__(self) -> str:
         if not self.pid:
-            return "a process outside of this container"
+            return "a process that cannot be seen from here"
         return f"process {self.pid} ({self.command}, since {self.since} UTC, in {self.checkout})"
 
     @property
@@ -61,7 +63,20 @@ def only_one(name: str, *, patience_s: float = 0, say: Callable[[str], None] = _
                 say(f"...    waiting for {who}: {waited:.0f} s of at most {patience_s:.0f} s; Ctrl-C ends the wait")
             time.sleep(_POLL_S)
         held.listen()
-        yield
+        answering = threading.Thread(target=_answer, args=(held,), daemon=True)
+        answering.start()
+        try:
+            yield
+        finally:
+            held.shutdown(socket.SHUT_RDWR)
+            answering.join()
+
+
+def _answer(held: socket.socket) -> None:
+    """Take every question off the queue: once that is full, whoever asks would wait for the end of the lock."""
+    with contextlib.suppress(OSError):
+        while True:
+            held.accept()[0].close()
 
 
 def _bound(held: socket.socket, name: str) -> bool:
@@ -75,8 +90,11 @@ def _bound(held: socket.socket, name: str) -> bool:
 def holder(name: str) -> Holder | None:
     """Return who holds the lock, None where nobody does."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
+        asking.setblocking(False)
         try:
             asking.connect(name)
+        except BlockingIOError:  # held, by one that answers nobody
+            return Holder(0)
         except OSError:
             return None
         pid, _, _ = struct.unpack("3i", asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))

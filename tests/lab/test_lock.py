@@ -1,8 +1,10 @@
 """Two commands at once, a restart of the machine, and process ids that other programs have by now."""
 
+import contextlib
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -62,6 +64,29 @@ def test_a_second_that_waits_says_for_whom_and_goes_on_when_the_first_ends() -> 
             assert holder(NAME) is not None
     assert f"waiting for process {first.pid}" in said[0]
     assert holder(NAME) is None
+
+
+def test_however_often_it_is_asked_the_holder_answers() -> None:
+    with another() as first:
+        assert {who.pid for _ in range(1000) if (who := holder(NAME)) is not None} <= {0, first.pid}
+        with pytest.raises(LabError, match=r"is changing the lab at this moment"), only_one(NAME):
+            pass
+        known = sandbox.wait_for(lambda: (who := holder(NAME)) and who.pid, 30, "it does not answer any more", "")
+        assert known == first.pid
+
+
+def test_a_holder_that_answers_nobody_is_told_as_that() -> None:
+    name = f"\0milvus-x10000-silent-{os.getpid()}"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as silent, contextlib.ExitStack() as asking:
+        silent.bind(name)
+        silent.listen(0)
+        for _ in range(3):
+            one = asking.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+            one.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                one.connect(name)
+        with pytest.raises(LabError, match="a process that cannot be seen from here is changing the lab"), only_one(name):
+            pass
 
 
 def test_a_record_of_before_a_restart_is_no_running_lab_though_its_id_and_tick_are_somebodys(
