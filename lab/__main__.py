@@ -8,7 +8,7 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import TextIO
 
@@ -95,10 +95,10 @@ def _options_of_drill(command: argparse.ArgumentParser) -> None:
     command.add_argument("--table", action="store_true", help="try nothing: print what was seen so far, as a table")
 
 
-def _prepared(out: TextIO | None = None, on_step: Callable[[str], None] | None = None) -> Steps:
+def _prepared(out: TextIO | None = None, on_steps: Callable[[Sequence[str]], None] | None = None) -> Steps:
     """Return the steps of a command that runs in the virtual environment, going there first."""
     home = bootstrap.venv_home()
-    steps = Steps(log=CACHE / "log" / "commands.log", out=out, on_step=on_step)
+    steps = Steps(log=CACHE / "log" / "commands.log", out=out, on_steps=on_steps)
     bootstrap.make_venv(steps)
     bootstrap.enter(home, steps.started)
     return steps
@@ -108,7 +108,7 @@ def up(arguments: argparse.Namespace) -> int:
     """Bring the lab up and run the gate."""
     bootstrap.check_machine()
     bootstrap.ensure_packages(Steps(log=CACHE / "log" / "commands.log"))
-    steps = _prepared(on_step=lambda title: progress.enter(title, os.getpid()))
+    steps = _prepared(on_steps=lambda titles: progress.enter(titles, os.getpid()))
     from lab import up as lab_up
 
     with only_one(LAB, patience_s=arguments.wait, say=steps.say):

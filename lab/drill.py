@@ -171,7 +171,9 @@ def _is_there(moment: Moment, log: Path, leader: int) -> bool:
     if moment.says:
         return moment.is_said(log.read_text(errors="replace"))
     at = progress.read()
-    if at is None or not is_alive(at) or not at["step"].startswith(moment.step) or os.getsid(at["pid"]) != leader:
+    if at is None or not is_alive(at) or os.getsid(at["pid"]) != leader:
+        return False
+    if not any(step.startswith(moment.step) for step in at["steps"]):
         return False
     time.sleep(moment.after_s)
     return True

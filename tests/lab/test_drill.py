@@ -87,10 +87,10 @@ def test_a_step_of_another_command_is_not_the_moment(tmp_path: Path, monkeypatch
     monkeypatch.setattr(progress, "read", lambda: read(file))
     assert not drill._is_there(moment, file, os.getsid(0))
     with subprocess.Popen(["sleep", "60"], start_new_session=True) as command:
-        progress.enter("image: milvus", command.pid, file)
+        progress.enter(["image: pause", "image: milvus"], command.pid, file)
         assert drill._is_there(moment, file, command.pid)
         assert not drill._is_there(moment, file, os.getpid())
-        progress.enter("gate", command.pid, file)
+        progress.enter(["gate"], command.pid, file)
         assert not drill._is_there(moment, file, command.pid)
         command.kill()
 
