@@ -92,6 +92,7 @@ def _options_of_drill(command: argparse.ArgumentParser) -> None:
     command.add_argument("--from", dest="first", default="", metavar="MOMENT", help="begin with this one")
     command.add_argument("--only", action="append", default=[], metavar="MOMENT", help="this one alone; may be given again")
     command.add_argument("--again", action="store_true", help="also those that passed before (build/drills/kill.json)")
+    command.add_argument("--no-gate", action="store_true", help="up and well is enough; such a moment has not passed, and is tried again")
     command.add_argument("--table", action="store_true", help="try nothing: print what was seen so far, as a table")
 
 
@@ -149,7 +150,7 @@ def drill_kill(arguments: argparse.Namespace) -> int:
     if arguments.table:
         print(drill.table())
         return 0
-    return drill.drill(arguments.kills, arguments.only, arguments.first, again=arguments.again)
+    return drill.drill(arguments.kills, arguments.only, arguments.first, again=arguments.again, gate=not arguments.no_gate)
 
 
 def env(_: argparse.Namespace) -> int:

@@ -94,14 +94,14 @@ class Steps:
             log.flush()
             start = log.tell()
             environment = {**os.environ, **(env or {})}
-            started = [*_dies_with_us(), *command]
+            started = [*dies_with_us(), *command]
             ended = subprocess.run(started, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, cwd=cwd, check=False)
         if ended.returncode:
             said = f"`{' '.join(map(str, command))[:100]}` ended with {ended.returncode}:\n{tail(self.log, start)}"
             raise disk.ran_out(said) if disk.FULL in said.lower() or disk.is_used_up() else LabError(said, cure)
 
 
-def _dies_with_us() -> list[str]:
+def dies_with_us() -> list[str]:
     """Return what makes the kernel end a command with this process: one that went on alone would write where the next run writes."""
     return ["setpriv", "--pdeathsig", "KILL", "--"] if shutil.which("setpriv") else []
 

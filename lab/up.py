@@ -47,16 +47,18 @@ def tools(steps: Steps) -> dict[str, Path]:
     names = [name for name, build in toolchain.BUILDS.items() if not build.on_demand and name not in toolchain.preferred_on_path()]
     with steps.step("tools: Go"):
         go = toolchain.go_command(steps)
-    missing = [f"{name} {toolchain.BUILDS[name].version}" for name in names if not toolchain.home_of(name, go).exists()]
+    missing = [name for name in names if not toolchain.home_of(name, go).exists()]
     if missing:
-        steps.say(f"will build from source, once: {', '.join(missing)}")
-        disk.require(CACHE, disk.BUILD_GIB if (CACHE / "go" / "build").exists() else disk.CACHE_GIB["tools"], ", ".join(missing))
+        told = ", ".join(f"{name} {toolchain.BUILDS[name].version}" for name in missing)
+        steps.say(f"will build from source, once: {told}")
+        disk.require(CACHE, disk.BUILD_GIB if (CACHE / "go" / "build").exists() else disk.CACHE_GIB["tools"], told)
     homes = {}
-    for name in names:
-        with steps.step(f"tools: {name} {toolchain.BUILDS[name].version}"):
-            build = partial(toolchain.built, name, go, steps)
-            homes[name] = build()
-            kept.ensure([homes[name]], build, steps)
+    with toolchain.fetching(missing[1:], go, steps.log):
+        for name in names:
+            with steps.step(f"tools: {name} {toolchain.BUILDS[name].version}"):
+                build = partial(toolchain.built, name, go, steps)
+                homes[name] = build()
+                kept.ensure([homes[name]], build, steps)
     return homes
 
 

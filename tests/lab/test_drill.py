@@ -13,7 +13,7 @@ from lab import drill, progress
 from lab.errors import LabError
 from lab.moments import MOMENTS, Moment, chosen
 
-DELAY = "not valid: the gate's own delay p99 is 9 ms, over a tenth of 50 ms"
+DELAY = "not valid: the gate's own sending delay p99 was 8.415 ms, more than a tenth of the tightest limit it is to judge (50 ms)"
 
 
 def test_twenty_moments_have_names_of_their_own_and_touch_every_step_of_make_up() -> None:
@@ -42,7 +42,7 @@ def test_moments_are_chosen_by_name_from_one_on_or_spread_evenly() -> None:
 
 def test_a_moment_that_is_none_is_told_with_those_that_are() -> None:
     with pytest.raises(LabError, match=r"(?s)no moment lunch.*cure: one of: packages, "):
-        drill.drill(20, ["lunch"], "", again=False)
+        drill.drill(20, ["lunch"], "", again=False, gate=True)
 
 
 @pytest.mark.parametrize(
@@ -57,6 +57,13 @@ def test_a_moment_that_is_none_is_told_with_those_that_are() -> None:
 )
 def test_pass_is_good_and_invalid_only_for_the_gates_own_delay(verdict: str, said: str, good: bool) -> None:
     assert drill._is_good(verdict, said) is good
+
+
+def test_without_the_gate_a_moment_is_not_taken_for_passed_and_no_result_is_no_verdict() -> None:
+    assert drill._verdict(0, "RESULT: PASS 17 of 17 (exit 0)", gate=True) == ("PASS", "")
+    assert drill._verdict(3, "RESULT: INVALID too slow (exit 3)", gate=True) == ("INVALID", "too slow (exit 3)")
+    assert drill._verdict(2, "error: no such luck", gate=True) == ("none", "error: no such luck")
+    assert not drill._is_good("well, gate not run", "")
 
 
 @pytest.mark.parametrize("everything", [False, True])
