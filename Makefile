@@ -37,13 +37,14 @@ mutation: ## change the judging in one place at a time; each change must make a 
 clean-cache: ## remove tools, images and virtual environments
 	@$(PYTHON) -m lab clean-cache
 
-drill-kill: ## kill make up at KILLS=20 moments, each followed by one that must pass (an hour; ONLY=release, FROM=bucket): docs/lab.md
-	@$(PYTHON) -m lab drill-kill $(if $(KILLS),--kills $(KILLS)) $(if $(FROM),--from $(FROM)) $(addprefix --only ,$(ONLY))
-
 lock: ## renew requirements.lock, and those of the suite's image and the policy pack, from requirements.in
 	.venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --python-version 3.11 --universal requirements.in -o requirements.lock
 	.venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --python-version 3.11 --universal -c requirements.lock validation/requirements.in -o validation/requirements.lock
 	.venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --python-version 3.11 --universal policies/requirements.in -o policies/requirements.lock
+
+bench-ingest: ## rate of the ingest pipeline against a bare insert, and its memory for 1,000 and 50,000 chunks, on the lab
+	@$(PYTHON) -m lab venv
+	@eval "$$($(PYTHON) -m lab env)" && .venv/bin/python -m validation ingest-rate --stack lab
 
 values: ## the chart's values of an environment, as YAML and nothing else: make -s values ENV=prod
 	$(STACKS) values $(ENV)

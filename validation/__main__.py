@@ -11,10 +11,10 @@ import typer
 from validation import during, original, runner, sweep
 from validation.history import commands as history
 from validation.history.baseline import DIRECTORY
-from validation.ingest import passages_file
+from validation.ingest import command, passages_file, rate
 from validation.outcome import exit_code
 from validation.preflight import command as preflight
-from validation.progress import Reporter, flush_streams
+from validation.progress import Reporter
 from validation.report import table
 
 _HELP = """Measure a deployed stack, compare it with its promises, and answer with an exit code.
@@ -34,6 +34,8 @@ Examples:
     python -m validation run --stack prod --slo validation/slo.prod.yaml --strict
 
     pulumi stack output --json --stack lab > target.json; python -m validation run --target target.json --slo my.yaml
+
+    python -m validation run --stack prod --collection handbook --read-only --corpus my/documents --slo my.yaml
 """
 
 _SWEEP = """Find the highest rate at which every promise about search holds: capacity at SLO.
@@ -83,24 +85,37 @@ def run(
     seed: Annotated[int, typer.Option(help="Same seed, same generated documents and searches.")] = 7,
     strict: Annotated[bool, typer.Option("--strict", help="A warning exits 1.")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the collection, to look into it.")] = False,
+    collection: Annotated[str, typer.Option(help="Judge this collection, which `ingest` or --keep left; needs --read-only.")] = "",
+    read_only: Annotated[bool, typer.Option("--read-only", help="Write nothing; what cannot be measured so is named as skipped.")] = False,
     baselines: Annotated[Path, typer.Option(help="Directory of the baselines that `baseline set` keeps.")] = DIRECTORY,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress; the table and the RESULT line only.")] = False,
 ) -> None:
     """Run the gate once."""
-    order = runner.Order(stack=stack, target_file=target, slo=slo, corpus=corpus, seed=seed, strict=strict, keep=keep, baselines=baselines)
+    if bool(collection) != read_only:
+        print("RESULT: ERROR --collection NAME and --read-only belong together: the gate writes into collections of its own only (exit 2)")
+        raise typer.Exit(2)
+    order = runner.Order(
+        stack=stack,
+        target_file=target,
+        slo=slo,
+        corpus=corpus,
+        seed=seed,
+        strict=strict,
+        keep=keep,
+        baselines=baselines,
+        collection=collection,
+    )
     report = (out or Path("build") / "reports" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}") / "report.json"
-    try:
-        record = runner.execute(order, Reporter(quiet=quiet), report)
-    except OSError as error:
-        print(f"RESULT: ERROR the report cannot be written ({error}); name a directory with --out (exit 2)")
-        raise typer.Exit(2) from None
-    table.show(record, table.stdout_console())
-    flush_streams()
-    print(table.result_line(record, report))
-    raise typer.Exit(record.exit_code)
+    raise typer.Exit(table.tell(lambda: runner.execute(order, Reporter(quiet=quiet), report), report))
 
 
 app.command("original", help=original.HELP)(original.original)
+app.command("ingest", help=command.HELP)(command.ingest)
+
+
+app.command("ingest-rate", help=rate.HELP)(rate.rate)
+
+
 app.command("passages", help=passages_file.HELP)(passages_file.passages)
 
 

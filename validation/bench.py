@@ -1,5 +1,6 @@
 """What the checks share: the promises, the data, the open clients, and the record they write to."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
@@ -12,7 +13,9 @@ from validation.clients.llm import LanguageModel
 from validation.clients.milvus import Collection, Row, VectorStore
 from validation.clients.reranker import Reranker
 from validation.corpus import Corpus
+from validation.errors import InvalidRunError
 from validation.generator import Generated
+from validation.load import Shot
 from validation.plan import Columns
 from validation.profile import Profile
 from validation.progress import Reporter
@@ -46,6 +49,8 @@ class Bench:
     seams: Seams
     closing: ExitStack
     """Undone in reverse order when the run ends, however it ends."""
+    collection: str = ""
+    """A collection that is there already, to be judged without writing; "" for one of the run's own."""
 
     def promises(self, *prefixes: str) -> bool:
         """Whether the SLO file has an objective whose name begins so: what nobody promised is not worth the seconds it takes."""
@@ -60,10 +65,27 @@ class Loaded:
     rows: list[Row]
     matrix: truth.Matrix
     generated: list[Generated]
+    places: Mapping[int, int] | None = None
+    """Row in the matrix by the id that Milvus has for it; None where they are the same."""
+
+    def rows_of(self, ids: Sequence[int]) -> list[int]:
+        """Return the rows that these ids stand for; InvalidRunError for one that came while the run went on."""
+        if self.places is None:
+            return list(ids)
+        try:
+            return [self.places[one] for one in ids]
+        except KeyError as error:
+            raise InvalidRunError(
+                f"{self.collection.name} was written to while it was judged (row {error}): run again when nobody does"
+            ) from None
 
     def extended(self, rows: list[Row], vectors: truth.Matrix) -> "Loaded":
         """Return what is known once these rows are in the collection too."""
         return replace(self, rows=[*self.rows, *rows], matrix=np.vstack([self.matrix, vectors]))
+
+    def in_rows(self, shots: Iterable[Shot]) -> list[Shot]:
+        """Return the shots with rows in the place of ids."""
+        return [replace(shot, ids=self.rows_of(shot.ids)) for shot in shots]
 
     def columns(self) -> Columns:
         """Return the scalar fields that filters look at, as arrays."""

@@ -24,7 +24,7 @@ from validation.ingest.prepare import Prepared, distinct, names_of, prepare, sho
 from validation.ingest.unreadable import UnreadableError
 from validation.passages import Chunk, Document
 
-__all__ = ["UNANSWERABLE", "Chunk", "Corpus", "Document", "Question", "read_corpus", "read_questions"]
+__all__ = ["UNANSWERABLE", "Chunk", "Corpus", "Document", "Question", "digest", "read_corpus", "read_questions", "resolved"]
 
 UNANSWERABLE = "unanswerable"
 
@@ -73,6 +73,8 @@ class Corpus:
     """Over the paths and contents of all documents and the questions."""
     refused: tuple[Refusal, ...] = ()
     """Files, or parts of them, that could not be read, and why."""
+    root: Path = Path()
+    """The directory that was named."""
 
 
 def read_corpus(root: Path, limits: Limits | None = None) -> Corpus:
@@ -90,8 +92,9 @@ def read_corpus(root: Path, limits: Limits | None = None) -> Corpus:
         documents=tuple(replace(one.document, id=ids[one.document.source]) for one in prepared),
         chunks=tuple(replace(chunk, document_id=ids[chunk.source]) for one in prepared for chunk in one.chunks),
         questions=read_questions(questions, names, refused),
-        sha256=_digest([one.document for one in prepared], questions),
+        sha256=digest(((one.document.source, one.document.sha256) for one in prepared), questions),
         refused=tuple(refused),
+        root=root,
     )
 
 
@@ -107,8 +110,11 @@ def _prepared(root: Path, limits: Limits, refused: list[Refusal]) -> list[Prepar
     return sorted(found, key=lambda one: one.document.source)
 
 
-def read_questions(path: Path, names: Mapping[str, str], refused: Sequence[Refusal] = ()) -> tuple[Question, ...]:
-    """Return the questions in `path`, one JSON object per line; `names` gives the document id for each name that one may use."""
+def read_questions(path: Path, names: Mapping[str, str] | None, refused: Sequence[Refusal] = ()) -> tuple[Question, ...]:
+    """Return the questions in `path`, one JSON object per line; `names` gives the document id for each name that one may use.
+
+    Without `names` the documents are left as they are named, until `resolved` is told what there is.
+    """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -122,7 +128,7 @@ def read_questions(path: Path, names: Mapping[str, str], refused: Sequence[Refus
     return questions
 
 
-def _question(place: str, line: str, names: Mapping[str, str], refused: Sequence[Refusal]) -> Question:
+def _question(place: str, line: str, names: Mapping[str, str] | None, refused: Sequence[Refusal]) -> Question:
     try:
         question = Question.model_validate(json.loads(line))
     except json.JSONDecodeError as error:
@@ -131,6 +137,11 @@ def _question(place: str, line: str, names: Mapping[str, str], refused: Sequence
         problem = error.errors(include_url=False)[0]
         where = ".".join(map(str, problem["loc"])) or "question"
         raise UsageError(f"{place}: {where}: {problem['msg'].removeprefix('Value error, ')}") from None
+    return question if names is None else resolved(place, question, names, refused)
+
+
+def resolved(place: str, question: Question, names: Mapping[str, str], refused: Sequence[Refusal] = ()) -> Question:
+    """Return the question with document ids in the place of names; UsageError where there is no such document."""
     unknown = sorted(set(question.relevance) - set(names))
     if unknown:
         why = [str(one) for one in refused if unknown[0] in one.source]
@@ -139,9 +150,10 @@ def _question(place: str, line: str, names: Mapping[str, str], refused: Sequence
     return question.model_copy(update={"relevance": {names[name]: grade for name, grade in question.relevance.items()}})
 
 
-def _digest(documents: Iterable[Document], questions: Path) -> str:
+def digest(documents: Iterable[tuple[str, str]], questions: Path) -> str:
+    """Return the sha256 over source and sha256 of all documents, in the order of sources, and the questions."""
     total = hashlib.sha256()
-    for document in documents:
-        total.update(f"{document.source}\0{document.sha256}\n".encode())
+    for source, sha256 in documents:
+        total.update(f"{source}\0{sha256}\n".encode())
     total.update(questions.read_bytes())
     return total.hexdigest()

@@ -45,6 +45,8 @@ class Record:
     """Why the run proves nothing, as far as a check saw it and no number shows it."""
     left_behind: list[str] = field(default_factory=list)
     """Collections that are still there: asked for with --keep, or because dropping them failed."""
+    skipped: dict[str, str] = field(default_factory=dict)
+    """Checks, and promises, that this kind of run leaves out, and why."""
     secrets: list[str] = field(default_factory=list, repr=False)
     """Values that must not be in any report, even inside somebody else's error message."""
     judgement: Judgement | None = None

@@ -16,6 +16,7 @@ from validation.checks import (
     cold_path,
     during_ingest,
     embedding,
+    existing,
     filtered,
     freshness,
     ingest,
@@ -50,6 +51,8 @@ class Order:
     keep: bool
     baselines: Path = baseline.DIRECTORY
     """Where the baselines are kept."""
+    collection: str = ""
+    """A collection that is there already, to be judged without writing."""
 
     @property
     def slo_file(self) -> Path:
@@ -72,6 +75,8 @@ def execute(order: Order, reporter: Reporter, report: Path, seams: Seams | None 
 def _run(order: Order, reporter: Reporter, record: Record, seams: Seams) -> None:
     record.inputs = {"slo_file": str(order.slo_file), "corpus": str(order.corpus), "seed": order.seed}
     profile = slo_file.read_profile(order.slo_file)
+    if order.collection:
+        profile = existing.judgeable(profile, record)
     record.inputs["profile"] = profile.model_dump(mode="json")
     kept = baseline.load(order.baselines, profile.profile)
     with ExitStack() as closing:
@@ -80,9 +85,19 @@ def _run(order: Order, reporter: Reporter, record: Record, seams: Seams) -> None
     record.judgement = slo.judge(profile, record.measurements, record.faults, reference)
 
 
-def make_bench(order: Order, profile: Profile, *, reporter: Reporter, record: Record, seams: Seams, closing: ExitStack) -> Bench:
-    """Read the corpus, aim, and note both in the record; nothing is sent yet."""
-    documents = corpus.read_corpus(order.corpus)
+def make_bench(
+    order: Order,
+    profile: Profile,
+    *,
+    reporter: Reporter,
+    record: Record,
+    seams: Seams,
+    closing: ExitStack,
+    documents: corpus.Corpus | None = None,
+) -> Bench:
+    """Read the corpus, unless `documents` is it, aim, and note both in the record; nothing is sent yet."""
+    if documents is None:
+        documents = existing.questions_only(order.corpus) if order.collection else corpus.read_corpus(order.corpus)
     record.inputs["corpus_sha256"] = documents.sha256
     aim = _aim(order)
     record.target = aim.model_dump(mode="json")
@@ -98,6 +113,7 @@ def make_bench(order: Order, profile: Profile, *, reporter: Reporter, record: Re
         reporter=reporter,
         seams=seams,
         closing=closing,
+        collection=order.collection,
     )
 
 
@@ -124,14 +140,18 @@ def _aim(order: Order) -> target.Target:
 
 def _measure(bench: Bench) -> None:
     services = reachable.run(bench)
-    loaded = freshness.run(bench, ingest.run(bench, services))
-    cold_path.run(bench, loaded)
+    if bench.collection:
+        bench, loaded = existing.run(bench, services)
+    else:
+        loaded = freshness.run(bench, ingest.run(bench, services))
+        cold_path.run(bench, loaded)
     question_vectors = embedding.run(bench, services)
     retrieval.run(bench, services, loaded, question_vectors)
     quality.run(bench, loaded, question_vectors)
     graded = answer.run(bench, services, sources.run(bench, services, loaded, question_vectors))
     originals.run(bench, services, loaded, graded)
     filtered.run(bench, services, loaded, question_vectors)
-    segments.run(bench, services, loaded, question_vectors)
-    during_ingest.run(bench, services, loaded, question_vectors)
-    isolation.run(bench, services, loaded)
+    if not bench.collection:
+        segments.run(bench, services, loaded, question_vectors)
+        during_ingest.run(bench, services, loaded, question_vectors)
+        isolation.run(bench, services, loaded)

@@ -24,7 +24,7 @@ def run(bench: Bench, services: Services, loaded: Loaded, question_vectors: Matr
             return
         drawn = timed.small_plan(bench, loaded, question_vectors, filters * _EACH)
         wanted = timed.expected(bench, loaded, drawn)
-        shots = timed.shoot(bench, services, loaded.collection.name, drawn)
+        shots = loaded.in_rows(timed.shoot(bench, services, loaded.collection.name, drawn))
         for place, percent in enumerate(SELECTIVITIES):
             group = [shot for shot in shots if shot.number % len(SELECTIVITIES) == place]
             timed.measure_latency(bench, f"filter_{percent}", group)

@@ -50,7 +50,7 @@ def _shoot(bench: Bench, services: Services, loaded: Loaded, drawn: Plan) -> lis
     profile, total = bench.profile, len(drawn.filters)
     warm_up, rate = profile.search.warmup_requests, profile.rate.value
     bench.reporter.say(f"search: {warm_up} to warm up, then {total:,} at {rate:g} requests/s, {profile.load.arrivals}")
-    return timed.shoot(bench, services, loaded.collection.name, drawn, warm_up=warm_up)
+    return loaded.in_rows(timed.shoot(bench, services, loaded.collection.name, drawn, warm_up=warm_up))
 
 
 def _measure_load(bench: Bench, shots: Sequence[Shot]) -> None:

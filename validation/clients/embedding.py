@@ -48,6 +48,8 @@ class EmbeddingService:
 
     def embed_all(self, texts: Sequence[str], progress: Callable[[int], None]) -> Matrix:
         """Embed many texts in batches, a few at once; a batch that does not get through is tried three times."""
+        if not texts:
+            return np.empty((0, self._dimension), dtype=np.float32)
         batches = [texts[first : first + _BATCH] for first in range(0, len(texts), _BATCH)]
         matrices = []
         with ThreadPoolExecutor(_WORKERS) as pool:

@@ -54,6 +54,12 @@ class Row:
             "object_key": chunk.object_key,
             "version_id": chunk.version_id,
             "generated": chunk.generated,
+            "page": chunk.page,
+            "time_code": chunk.time_code,
+            "access": chunk.access,
+            "position": chunk.position,
+            "siblings": chunk.siblings,
+            "fingerprint": chunk.fingerprint,
             "text": chunk.text,
         }
 
@@ -67,9 +73,13 @@ _STRINGS = {
     "sha256": 64,
     "object_key": 1_024,
     "version_id": 1_024,
+    "time_code": 16,
+    "access": 32,
+    "fingerprint": 64,
     "text": _TEXT_BYTES,
 }
-SCALARS = ("id", "bucket", "generated", *_STRINGS)
+_NUMBERS = ("bucket", "page", "position", "siblings")
+SCALARS = ("id", "generated", *_NUMBERS, *_STRINGS)
 
 
 @contextmanager
@@ -143,12 +153,13 @@ class Collection:
         self._uri = uri
         self._read, self._write, self._admin = clients.search, clients.ingest, clients.admin
 
-    def create(self, dimension: int, index: Index) -> None:
+    def create(self, dimension: int, index: Index, description: str = "") -> None:
         """Create the collection with its index, and load it, empty."""
-        schema = self._write.create_schema(auto_id=False, enable_dynamic_field=False)
+        schema = self._write.create_schema(auto_id=False, enable_dynamic_field=False, description=description)
         schema.add_field("id", DataType.INT64, is_primary=True)
-        schema.add_field("bucket", DataType.INT32)
         schema.add_field("generated", DataType.BOOL)
+        for field in _NUMBERS:
+            schema.add_field(field, DataType.INT32)
         for field, length in _STRINGS.items():
             schema.add_field(field, DataType.VARCHAR, max_length=length)
         schema.add_field("vector", DataType.FLOAT_VECTOR, dim=dimension)

@@ -47,6 +47,8 @@ class Refusal:
 
     source: str
     reason: str
+    is_duplicate: bool = False
+    """Whether nothing is lost: what it says is found under another name."""
 
     def __str__(self) -> str:
         shown = "".join(letter if letter.isprintable() else "?" for letter in self.source)

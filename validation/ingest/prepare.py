@@ -71,7 +71,7 @@ def distinct(found: Iterable[File | Refusal], limits: Limits, refuse: Callable[[
         if first == file.source:
             yield one
         else:
-            refuse(Refusal(source=file.source, reason=f"has the same content as {first}, under which it is found"))
+            refuse(Refusal(source=file.source, reason=f"has the same content as {first}, under which it is found", is_duplicate=True))
 
 
 def prepare(one: Opened, reader: IsolatedReader) -> Prepared:

@@ -98,6 +98,7 @@ def tail(record: Record) -> dict[str, Any]:
         "target": record.target,
         "versions": record.versions,
         "left_behind": record.left_behind,
+        "skipped": record.skipped,
     }
 
 

@@ -1,5 +1,6 @@
 """The table on the terminal: what, measured, limit, grade; then what was measured without a promise, then the one RESULT line."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
@@ -10,6 +11,7 @@ from validation import budget
 from validation.criteria import flat
 from validation.criteria import show as show_criteria
 from validation.measures import CATALOGUE
+from validation.progress import flush_streams
 from validation.record import Record
 from validation.report.json import hide
 from validation.slo import Grade, Judged
@@ -30,8 +32,23 @@ def show(record: Record, console: Console) -> None:
             console.print(Text(hide(line, record.secrets), style="yellow"), soft_wrap=True)
         for fault in record.judgement.faults:
             console.print(Text(f"not valid: {hide(fault, record.secrets)}", style="red"), soft_wrap=True)
+    for name, why in record.skipped.items():
+        console.print(f"skipped: {name}: {why}", markup=False, highlight=False, soft_wrap=True)
     for collection in record.left_behind:
         console.print(f"still there: collection {collection}", markup=False, highlight=False, soft_wrap=True)
+
+
+def tell(run: Callable[[], Record], report: Path) -> int:
+    """Do a run, print what came of it, and return its exit code; 2 when its report cannot be written."""
+    try:
+        record = run()
+    except OSError as error:
+        print(f"RESULT: ERROR the report cannot be written ({error}); name a directory with --out (exit 2)")
+        return 2
+    show(record, stdout_console())
+    flush_streams()
+    print(result_line(record, report))
+    return record.exit_code
 
 
 def result_line(record: Record, path: Path | None) -> str:
