@@ -64,6 +64,8 @@ def pod_template(subject: Subject) -> Mapping[str, Any] | None:
         return subject.content
     if subject.kind == "CronJob":
         found = get(subject.content, "spec", "jobTemplate", "spec", "template")
+    elif subject.kind == "PodTemplate":
+        found = subject.content.get("template")
     elif subject.kind in _WITH_PODS:
         found = get(subject.content, "spec", "template")
     else:

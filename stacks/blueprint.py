@@ -2,7 +2,7 @@
 
 from components.trust import Trust, TrustArgs
 from stacks.endpoints import Endpoints, reranker_endpoint
-from stacks.parts import milvus, milvus_users, models, object_store, preflight, residency, tenancy
+from stacks.parts import load_generators, milvus, milvus_users, models, object_store, preflight, residency, tenancy
 from stacks.settings import Settings
 
 
@@ -17,16 +17,18 @@ def build(settings: Settings) -> Endpoints:
     root = milvus.root(settings, frame)
     database = milvus.declare(settings, frame, milvus_store, trust, user=root, after=passed)
     users = milvus_users.declare(settings, frame, root, database)
+    milvus_ca = milvus.authority(settings, frame)
     milvus.disruption(settings, frame)
     embedding = models.embedding(settings, frame, trust)
     llm = models.llm(settings, frame, trust)
     reranker = models.reranker(settings, frame, trust)
+    generators = load_generators.declare(settings, frame, trust, milvus_ca=milvus_ca, login=milvus_users.secret_name(users, "search"))
     chart = milvus.chart(settings)
     return Endpoints(
         namespace=frame.namespace,
         milvus_uri=database.uri,
         milvus_database=database.database,
-        milvus_ca_config_map=milvus.authority(settings, frame),
+        milvus_ca_config_map=milvus_ca,
         milvus_index=settings.milvus.index.index.manifest(),
         milvus_root_secret_name=root.secret_name if root is not None else "",
         milvus_search_secret_name=milvus_users.secret_name(users, "search"),
@@ -53,6 +55,7 @@ def build(settings: Settings) -> Endpoints:
         llm_secret_name=llm.secret_name,
         llm_ca_config_map=llm.ca_config_map,
         reranker=reranker_endpoint(reranker),
+        load_pod_template=load_generators.template(generators),
         images={name: image for name, image in settings.images.model_dump().items() if image is not None},
         chart={"name": chart.name, "version": chart.version},
     )

@@ -88,6 +88,8 @@ class Endpoints:
     """ConfigMap with the private CA of the LLM service under `ca.crt`, "" for none."""
     reranker: RerankerEndpoint | None
     """Address, model, Secret and CA of the reranker; none where the stack has none."""
+    load_pod_template: pulumi.Output[str] | str
+    """PodTemplate of the gate's load generators, "" for none."""
     images: dict[str, str]
     """Image references as declared, by part; what really runs is in the pods' imageID."""
     chart: ChartRef

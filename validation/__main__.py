@@ -13,6 +13,7 @@ from validation.history import commands as history
 from validation.history.baseline import DIRECTORY
 from validation.ingest import command, passages_file, rate
 from validation.outcome import exit_code
+from validation.pods import agreement, generator
 from validation.preflight import command as preflight
 from validation.progress import Reporter
 from validation.report import table
@@ -60,6 +61,8 @@ For example:
     python -m validation during --stack prod --longest-outage-s 0 -- make rotate ENV=prod
 """
 
+_PODS = "Send the searches from so many pods of a Job in the cluster, each its share of the rate; 0: from this machine."
+
 app = typer.Typer(help=_HELP, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
 
@@ -88,6 +91,7 @@ def run(
     collection: Annotated[str, typer.Option(help="Judge this collection, which `ingest` or --keep left; needs --read-only.")] = "",
     read_only: Annotated[bool, typer.Option("--read-only", help="Write nothing; what cannot be measured so is named as skipped.")] = False,
     baselines: Annotated[Path, typer.Option(help="Directory of the baselines that `baseline set` keeps.")] = DIRECTORY,
+    pods: Annotated[int, typer.Option(min=0, max=64, help=_PODS)] = 0,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress; the table and the RESULT line only.")] = False,
 ) -> None:
     """Run the gate once."""
@@ -104,12 +108,15 @@ def run(
         keep=keep,
         baselines=baselines,
         collection=collection,
+        pods=pods,
     )
     report = (out or Path("build") / "reports" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}") / "report.json"
     raise typer.Exit(table.tell(lambda: runner.execute(order, Reporter(quiet=quiet), report), report))
 
 
 app.command("original", help=original.HELP)(original.original)
+app.command("agree", help=agreement.HELP)(agreement.command)
+app.command("pod", help=generator.HELP, hidden=True)(generator.command)
 app.command("ingest", help=command.HELP)(command.ingest)
 
 
@@ -129,9 +136,10 @@ def sweep_rates(
     lowest: Annotated[float, typer.Option("--from", min=1, help="First rate, in requests/s; doubled while it holds.")] = 25,
     highest: Annotated[float, typer.Option("--to", min=1, max=20_000, help="No rate above this one.")] = 3_200,
     seconds: Annotated[float, typer.Option(min=2, max=600, help="How long each rate is held.")] = 10,
+    pods: Annotated[int, typer.Option(min=0, max=64, help=_PODS)] = 0,
 ) -> None:
     """See _SWEEP."""
-    order = runner.Order(stack=stack, target_file=target, slo=slo, corpus=Path("corpus"), seed=7, strict=False, keep=False)
+    order = runner.Order(stack=stack, target_file=target, slo=slo, corpus=Path("corpus"), seed=7, strict=False, keep=False, pods=pods)
     found = sweep.execute(order, sweep.Range(lowest=lowest, highest=highest, seconds=seconds), Reporter(), out)
     code = exit_code(found.outcome, strict=False)
     print(f"RESULT: {found.outcome} {found.reason} (exit {code}) report: {out}")

@@ -51,6 +51,8 @@ class Bench:
     """Undone in reverse order when the run ends, however it ends."""
     collection: str = ""
     """A collection that is there already, to be judged without writing; "" for one of the run's own."""
+    pods: int = 0
+    """How many pods of a Job send the searches; 0 for processes of this machine."""
 
     def promises(self, *prefixes: str) -> bool:
         """Whether the SLO file has an objective whose name begins so: what nobody promised is not worth the seconds it takes."""

@@ -59,6 +59,12 @@ class Cluster:
     def __init__(self, api: client.CoreV1Api) -> None:
         self._api = api
 
+    @property
+    def api_client(self) -> client.ApiClient:
+        """The connection itself, for the few things that the gate makes."""
+        found: client.ApiClient = self._api.api_client
+        return found
+
     def close(self) -> None:
         """Close the connections to the API server."""
         self._api.api_client.close()

@@ -41,6 +41,10 @@ class Shot:
         """From the planned time to the end."""
         return self.ended_s - self.planned_s
 
+    def counted_s(self, timeout_s: float) -> float:
+        """As it counts in a percentile: a failed request is as slow as the time-out, so that failing fast never looks fast."""
+        return max(self.latency_s, timeout_s) if self.error else self.latency_s
+
     @property
     def delay_s(self) -> float:
         """How late the gate itself was."""

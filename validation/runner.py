@@ -31,6 +31,7 @@ from validation.checks import (
 from validation.errors import UsageError
 from validation.guard import guarded
 from validation.history import baseline, fingerprint
+from validation.pods import run as pods
 from validation.profile import Index, Profile
 from validation.progress import Reporter
 from validation.record import Record
@@ -49,6 +50,8 @@ class Order:
     seed: int
     strict: bool
     keep: bool
+    pods: int = 0
+    """How many pods of a Job send the searches; 0 for processes of this machine."""
     baselines: Path = baseline.DIRECTORY
     """Where the baselines are kept."""
     collection: str = ""
@@ -100,6 +103,8 @@ def make_bench(
         documents = existing.questions_only(order.corpus) if order.collection else corpus.read_corpus(order.corpus)
     record.inputs["corpus_sha256"] = documents.sha256
     aim = _aim(order)
+    if order.pods:
+        pods.require(aim)
     record.target = aim.model_dump(mode="json")
     chosen = _with_index(profile, aim)
     record.inputs["profile"] = chosen.model_dump(mode="json")
@@ -109,6 +114,7 @@ def make_bench(
         corpus=documents,
         seed=order.seed,
         keep=order.keep,
+        pods=order.pods,
         record=record,
         reporter=reporter,
         seams=seams,

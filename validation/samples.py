@@ -40,6 +40,13 @@ class Samples:
         rank = math.ceil(self.count * percentile / 100 - _ROUNDING)
         return float(self._histogram.get_value_at_percentile(100 * rank / self.count)) / 1e3
 
+    @classmethod
+    def decoded(cls, text: str) -> "Samples":
+        """Inverse of `encoded`, to the last count."""
+        found = cls()
+        found._histogram.add(HdrHistogram.decode(text.encode("ascii")))
+        return found
+
     def encoded(self) -> str:
         """Return the whole histogram in HdrHistogram's own compressed form, for whoever wants another percentile later."""
         return bytes(self._histogram.encode()).decode("ascii")

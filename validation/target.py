@@ -86,6 +86,9 @@ class Target(BaseModel):
     milvus_ingest_secret_name: str = ""
     milvus_admin_secret_name: str = ""
     milvus_tenants: tuple[Name, ...] = ()
+    milvus_bucket: str = ""
+    milvus_secret_name: str = ""
+    load_pod_template: str = ""
     documents_bucket: Name
     documents_secret_name: Name
     object_store_endpoint: Url

@@ -49,16 +49,10 @@ def expected(bench: Bench, loaded: Loaded, drawn: Plan) -> Expected:
     return Expected(plan=drawn, masks=masks, exact=bench.seams.exact_truth(loaded.matrix, drawn.queries, masks, TOP_K))
 
 
-def shoot(
-    bench: Bench,
-    services: Services,
-    collection: str,
-    drawn: Plan,
-    *,
-    warm_up: int = FEW_WARM_UP,
-    started: Callable[[float], None] = lambda _: None,
-) -> list[Shot]:
-    """Warm up, then send the plan at the profile's rate; `started` is told when, on the monotonic clock."""
+def deal(
+    bench: Bench, services: Services, collection: str, drawn: Plan, *, warm_up: int, generators: int
+) -> tuple[workers.Aim, list[workers.Share]]:
+    """Say where the plan goes at the profile's rate, and what each generator sends of it."""
     profile, total = bench.profile, len(drawn.filters)
     due_s = load.offsets(total, profile.rate.value, profile.load.arrivals, bench.seed)
     aim = workers.Aim(
@@ -71,14 +65,28 @@ def shoot(
         tls=services.milvus.tls,
     )
     expressions = [plan.expression(chosen) for chosen in drawn.filters]
-    with bench.reporter.track("search", total) as advance:
-        return workers.run(aim, workers.deal(drawn.queries, expressions, due_s, profile.load.processes), advance, started)
+    return aim, workers.deal(drawn.queries, expressions, due_s, generators)
+
+
+def shoot(
+    bench: Bench,
+    services: Services,
+    collection: str,
+    drawn: Plan,
+    *,
+    warm_up: int = FEW_WARM_UP,
+    started: Callable[[float], None] = lambda _: None,
+) -> list[Shot]:
+    """Warm up, then send the plan at the profile's rate; `started` is told when, on the monotonic clock."""
+    aim, shares = deal(bench, services, collection, drawn, warm_up=warm_up, generators=bench.profile.load.processes)
+    with bench.reporter.track("search", len(drawn.filters)) as advance:
+        return workers.run(aim, shares, advance, started)
 
 
 def counted_s(bench: Bench, shots: Sequence[Shot]) -> list[float]:
     """Return what each search took as it counts: a failed one no less than the time-out."""
     timeout_s = bench.profile.search.timeout_ms / 1e3
-    return [max(shot.latency_s, timeout_s) if shot.error else shot.latency_s for shot in shots]
+    return [shot.counted_s(timeout_s) for shot in shots]
 
 
 def measure_latency(bench: Bench, prefix: str, shots: Sequence[Shot], percentiles: Sequence[int] = (50, 95)) -> None:

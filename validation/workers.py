@@ -71,20 +71,26 @@ def deal(vectors: Matrix, expressions: Sequence[str], due_s: Sequence[float], pr
     ]
 
 
+def _soon() -> float:
+    return time.monotonic() + _LEAD_S
+
+
 def run(
     aim: Aim,
     shares: Sequence[Share],
     advance: Callable[[int], None] = lambda _: None,
     started: Callable[[float], None] = lambda _: None,
+    start: Callable[[], float] = _soon,
 ) -> list[Shot]:
     """Send every share at its times, all from one start, and return all shots in the order of the plan.
 
-    `started` is called with that start, in seconds of the monotonic clock, a moment before it.
+    `start` is asked once every process is ready, and returns the start in seconds of the monotonic clock; `started` is called with it, a
+    moment before it.
     """
     with _started(aim, shares) as pipes:
         for pipe in pipes:
             _expect(pipe, "ready", _PATIENCE_S + aim.search.warmup_requests * aim.search.timeout_ms / 1e3)
-        start_s = time.monotonic() + _LEAD_S
+        start_s = start()
         for pipe in pipes:
             _tell(pipe, start_s)
         started(start_s)

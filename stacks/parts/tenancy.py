@@ -10,7 +10,7 @@ from components.milvus_values.shape import Standalone, Workload
 from components.quantities import Resources
 from components.quota import Consumer, excess
 from components.tenancy import Tenancy, TenancyArgs
-from stacks.parts import milvus_shape, models
+from stacks.parts import load_generators, milvus_shape, models
 from stacks.problems import SettingsError
 from stacks.settings import PROJECT, Settings
 
@@ -116,6 +116,7 @@ def consumers(settings: Settings) -> list[Consumer]:
             for name, each in models.here(settings).items()
         ),
         *([_preflight(settings)] if settings.images.suite is not None else []),
+        *load_generators.consumers(settings),
     ]
 
 

@@ -16,6 +16,7 @@ from stacks.names import Namespace, require_bucket_name
 from stacks.settings.access import AccessSettings
 from stacks.settings.group import Group
 from stacks.settings.images import ImageSettings
+from stacks.settings.load_generators import LoadGeneratorSettings
 from stacks.settings.milvus import MilvusSettings
 from stacks.settings.milvus import images as milvus_images
 from stacks.settings.models import needs
@@ -47,6 +48,9 @@ class Settings(Group):
     object_store: ObjectStoreSettings = Field(description="the S3 store", examples=['\'{"endpoint": "https://..."}\''])
     preflight: PreflightSettings = Field(
         default=PreflightSettings(), description="the look at the store from inside the cluster", examples=["'{\"performance\": true}'"]
+    )
+    load_generators: LoadGeneratorSettings = Field(
+        default=LoadGeneratorSettings(), description="pods that send the gate's searches", examples=["'{\"pods\": 4}'"]
     )
     milvus: MilvusSettings = Field(default=MilvusSettings(), description="the vector database", examples=["'{\"memory_gib\": 16}'"])
     access: AccessSettings = Field(

@@ -14,6 +14,7 @@ from components.engines.engine import Engine, Model
 from components.flows import Endpoint, Layout, table
 from components.generations import Generations
 from components.llm import Llm, LlmArgs
+from components.load_generators import LoadGenerators, LoadGeneratorsArgs
 from components.milvus import Chart, Milvus, MilvusArgs
 from components.milvus_access.root import MilvusRoot, MilvusRootArgs
 from components.milvus_access.server import Server
@@ -78,6 +79,15 @@ MILVUS = MilvusArgs(
     store=DATA,
     administration=None,
 )
+GENERATORS = LoadGeneratorsArgs(
+    namespace="rag",
+    account="suite",
+    image="suite:1",
+    resources=SMALL,
+    store_ca_config_map=None,
+    milvus_ca_config_map=None,
+    login_secret=None,
+)
 PREFLIGHT = PreflightArgs(
     namespace="rag", account="suite", image="s:1", store=DATA, other_bucket="rag-documents", wal="rocksmq", performance=False
 )
@@ -107,6 +117,7 @@ COMPONENTS: dict[str, Callable[[], pulumi.ComponentResource]] = {
     "Milvus": lambda: Milvus("thing", MILVUS),
     "MilvusUsers": lambda: MilvusUsers("thing", milvus_users()),
     "Preflight": lambda: Preflight("thing", PREFLIGHT),
+    "LoadGenerators": lambda: LoadGenerators("thing", GENERATORS),
     "ModelServer": lambda: ModelServer("thing", "thing", SERVER),
     "Embedding": lambda: Embedding("thing", EMBEDDING),
     "Llm": lambda: Llm("thing", LLM),

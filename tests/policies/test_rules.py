@@ -133,6 +133,13 @@ def test_every_rule_has_one_that_passes_and_one_that_fails() -> None:
     assert {rule for rule, *_ in BAD} == names
 
 
+def test_a_pod_template_that_runs_nothing_yet_is_judged_as_what_is_made_of_it_later() -> None:
+    right = deployment().content["spec"]["template"]
+    assert list(broken(thing("PodTemplate", {"kind": "PodTemplate", "template": right}))) == []
+    right["spec"]["containers"][0]["image"] = "suite:latest"
+    assert list(broken(thing("PodTemplate", {"kind": "PodTemplate", "template": right}))) == ["image-by-digest"]
+
+
 def test_a_trial_may_name_images_by_tag_and_lose_its_data() -> None:
     tagged = container(lambda it: it.update(image="milvusdb/milvus:v2.6.15"))
     assert list(broken(tagged, thing("Bucket", {}), thing("Namespace", {}), context=TRIAL)) == []

@@ -50,6 +50,7 @@ def test_the_lab_settings_are_good_and_declare_the_whole_system() -> None:
         "milvus-foundation": "Foundation",
         "embedding": "Embedding",
         "llm": "Llm",
+        "load-generators": "LoadGenerators",
     }
 
 
@@ -222,6 +223,7 @@ def test_the_outputs_are_what_the_gate_is_promised(private: bool, ca_file: Path)
         "llm_secret_name": "llm-api-key",
         "llm_ca_config_map": "",
         "reranker": None,
+        "load_pod_template": "load-generator",
         "images": LAB_FACTS["images"],
         "chart": {"name": "lab/chart/milvus", "version": "0.1.0"},
     }

@@ -78,19 +78,21 @@ def documents_store(target: Target, kubernetes: cluster.Cluster, closing: ExitSt
     """Return the documents bucket, opened with its own credential; what must never be printed goes to `secrets`."""
     credential = kubernetes.credential(target.namespace, target.documents_secret_name)
     secrets += [credential.access_key, credential.secret_key]
-    ca_file = None
-    if target.object_store_ca_config_map:
-        pem = kubernetes.certificate_authority(target.namespace, target.object_store_ca_config_map)
-        ca_file = _temporary(closing, pem)
     documents = DocumentStore(
         endpoint=kubernetes.address(target.object_store_endpoint),
         region=target.object_store_region,
         bucket=target.documents_bucket,
         credential=credential,
-        ca_file=ca_file,
+        ca_file=store_ca_file(target, kubernetes, closing),
     )
     closing.callback(documents.close)
     return documents
+
+
+def store_ca_file(target: Target, kubernetes: cluster.Cluster, closing: ExitStack) -> Path | None:
+    """Return the private authority of the store as a file, None where the public ones do."""
+    name = target.object_store_ca_config_map
+    return _temporary(closing, kubernetes.certificate_authority(target.namespace, name)) if name else None
 
 
 def _temporary(closing: ExitStack, text: str) -> Path:

@@ -12,6 +12,7 @@ from validation import interval, load, plan, timed, truth
 from validation.bench import Bench, Loaded, Services
 from validation.load import Shot
 from validation.plan import Plan
+from validation.pods import run as pods
 from validation.record import CheckRecord
 from validation.samples import Samples
 from validation.timed import Expected
@@ -28,7 +29,7 @@ def run(bench: Bench, services: Services, loaded: Loaded, question_vectors: Matr
     with bench.record.check("retrieval", QUESTION) as check:
         drawn = plan.make_plan(search, _pools(bench, services, loaded, question_vectors), count, bench.seed)
         expected = timed.expected(bench, loaded, drawn)
-        shots = _shoot(bench, services, loaded, drawn)
+        shots = _shoot(bench, services, loaded, drawn, check)
         _measure_load(bench, shots)
         _measure_truth(bench, expected, loaded.matrix)
         _add_facts(check, drawn, shots, _measure_recall(bench, loaded.matrix, expected, shots))
@@ -45,12 +46,20 @@ def _pools(bench: Bench, services: Services, loaded: Loaded, question_vectors: M
     }
 
 
-def _shoot(bench: Bench, services: Services, loaded: Loaded, drawn: Plan) -> list[Shot]:
-    """Warm up, then load, from processes of their own."""
+def _shoot(bench: Bench, services: Services, loaded: Loaded, drawn: Plan, check: CheckRecord) -> list[Shot]:
+    """Warm up, then load, from processes of their own, or from pods."""
     profile, total = bench.profile, len(drawn.filters)
     warm_up, rate = profile.search.warmup_requests, profile.rate.value
     bench.reporter.say(f"search: {warm_up} to warm up, then {total:,} at {rate:g} requests/s, {profile.load.arrivals}")
-    return loaded.in_rows(timed.shoot(bench, services, loaded.collection.name, drawn, warm_up=warm_up))
+    if not bench.pods:
+        return loaded.in_rows(timed.shoot(bench, services, loaded.collection.name, drawn, warm_up=warm_up))
+    aim, shares = timed.deal(bench, services, loaded.collection.name, drawn, warm_up=warm_up, generators=bench.pods)
+    ground = pods.Ground(target=bench.target, reporter=bench.reporter, secrets=bench.record.secrets)
+    with bench.reporter.track("search", total) as advance:
+        volley = pods.fire(ground, aim, shares, advance)
+    check.facts["pods"] = volley.facts
+    bench.record.faults += volley.faults
+    return loaded.in_rows(volley.shots)
 
 
 def _measure_load(bench: Bench, shots: Sequence[Shot]) -> None:
