@@ -37,6 +37,9 @@ mutation: ## change the judging in one place at a time; each change must make a 
 clean-cache: ## remove tools, images and virtual environments
 	@$(PYTHON) -m lab clean-cache
 
+drill-kill: ## kill make up at KILLS=20 moments, each followed by one that must pass (an hour; ONLY=release, FROM=bucket): docs/lab.md
+	@$(PYTHON) -m lab drill-kill $(if $(KILLS),--kills $(KILLS)) $(if $(FROM),--from $(FROM)) $(addprefix --only ,$(ONLY))
+
 lock: ## renew requirements.lock, and those of the suite's image and the policy pack, from requirements.in
 	.venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --python-version 3.11 --universal requirements.in -o requirements.lock
 	.venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --python-version 3.11 --universal -c requirements.lock validation/requirements.in -o validation/requirements.lock

@@ -9,7 +9,9 @@ import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from string import Template
 from typing import Any
 
@@ -59,21 +61,26 @@ def answers(endpoint: str, context: ssl.SSLContext) -> bool:
         return False
 
 
-def import_images(images: Sequence[Image], steps: Steps) -> None:
+def import_images(images: Sequence[Image], steps: Steps, at_once: int) -> None:
     """Bring images into the cluster's container runtime under their tags and their digests; those that are there already are left."""
     wait_for(lambda: _ctr("version").returncode == 0, 60, "containerd is not ready", f"{CURE}{LOGS / 'containerd.log'}")
     present = set(_ctr("images", "list", "-q").stdout.split())
-    for image in images:
-        tag, _, digest = image.reference.partition("@")
-        pinned = f"{tag.rpartition(':')[0]}@{digest}"
-        if pinned in present:
-            continue
-        steps.run(
-            ["ctr", "-a", CONTAINERD_SOCKET, "-n", "k8s.io", "images", "import", image.archive],
-            cure="make clean-cache, then `make up` again",
-        )
-        for command in (["rm", pinned], ["tag", tag, pinned]):
-            _ctr("images", *command)
+    missing = [image for image in images if _pinned(image) not in present]
+    with ThreadPoolExecutor(at_once) as pool:
+        list(pool.map(lambda image: _import(image, steps), missing))
+
+
+def _pinned(image: Image) -> str:
+    """Return the name by digest alone, under which pods ask for it."""
+    tag, _, digest = image.reference.partition("@")
+    return f"{tag.rpartition(':')[0]}@{digest}"
+
+
+def _import(image: Image, steps: Steps) -> None:
+    command: list[str | Path] = ["ctr", "-a", CONTAINERD_SOCKET, "-n", "k8s.io", "images", "import", image.archive]
+    steps.run(command, cure="make clean-cache, then `make up` again")
+    for name in (["rm", _pinned(image)], ["tag", image.reference.partition("@")[0], _pinned(image)]):
+        _ctr("images", *name)
 
 
 def _ctr(*arguments: str) -> subprocess.CompletedProcess[str]:

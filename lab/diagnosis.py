@@ -98,7 +98,7 @@ def diagnose(facts: Facts, now: dt.datetime) -> list[Problem]:
     """Every problem, the one to act on first at the top; [] for a lab that is well."""
     if not facts.checkout and not facts.state_left:
         return [*_cut_short(facts), Problem("there is no lab on this machine", "make up")]
-    return [*_life(facts), *_ground(facts, now), *(_inside(facts) if facts.runs else ()), *_cut_short(facts)]
+    return [*_life(facts), *_ground(facts, now), *(_inside(facts) if facts.runs and facts.wired else ()), *_cut_short(facts)]
 
 
 def _life(facts: Facts) -> Iterator[Problem]:

@@ -4,6 +4,7 @@ It owns a private /run, /var/lib and /var/log, so nothing a part writes there re
 When this process ends, the kernel ends all others and takes back mounts, interfaces, routes and rules.
 """
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -65,10 +66,21 @@ def write_configuration(net: Network) -> None:
     (STATE / "containerd.toml").write_text(daemons.containerd_config())
     (STATE / "cni" / "10-lab.conflist").write_text(daemons.cni_config(net))
     (STATE / "kubelet.yaml").write_text(daemons.kubelet_config(net, cgroup_v1=cgroup_v1))
-    root = Path("/sys/fs/cgroup")
-    for controller in root.iterdir() if cgroup_v1 else [root]:
-        if controller.is_dir() and not controller.is_symlink():
-            (controller / CGROUP).mkdir(exist_ok=True)
+    make_cgroups(Path("/sys/fs/cgroup"), cgroup_v1=cgroup_v1)
+
+
+def make_cgroups(root: Path, *, cgroup_v1: bool) -> None:
+    """Make the folder that kubelet's cgroups go into, in every hierarchy; it must have every controller that the machine has.
+
+    In the one hierarchy of cgroup v2 a folder has those that its parent hands down, and kubelet does not start where one is missing.
+    """
+    if not cgroup_v1:
+        for controller in (root / "cgroup.controllers").read_text().split():
+            with contextlib.suppress(OSError):  # not every one can be handed down, and kubelet needs not every one
+                (root / "cgroup.subtree_control").write_text(f"+{controller}")
+    for controllers in root.iterdir() if cgroup_v1 else [root]:
+        if controllers.is_dir() and not controllers.is_symlink():
+            (controllers / CGROUP).mkdir(exist_ok=True)
 
 
 class Supervisor:

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,12 @@ from lab.processes import identity, is_alive
 FILE = CACHE / "log" / "progress.json"
 
 
-def enter(step: str, pid: int, file: Path = FILE) -> None:
-    """Write down that the process `pid` is in that step."""
+def enter(steps: Sequence[str], pid: int, file: Path = FILE) -> None:
+    """Write down that the process `pid` is in those steps."""
     since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     file.parent.mkdir(parents=True, exist_ok=True)
     fresh = file.with_suffix(".new")
-    fresh.write_text(json.dumps({**identity(pid), "step": step, "since": since, "checkout": str(REPOSITORY)}))
+    fresh.write_text(json.dumps({**identity(pid), "steps": list(steps), "since": since, "checkout": str(REPOSITORY)}))
     fresh.replace(file)
 
 
@@ -26,7 +27,7 @@ def leave(file: Path = FILE) -> None:
 
 
 def read(file: Path = FILE) -> dict[str, Any] | None:
-    """Return the last step that was entered by a `make up` that has not come to its end, None for none."""
+    """Return the steps that were under way last in a `make up` that has not come to its end, None for none."""
     try:
         found: dict[str, Any] = json.loads(file.read_text())
     except (OSError, ValueError):
@@ -37,4 +38,8 @@ def read(file: Path = FILE) -> dict[str, Any] | None:
 def cut_short(file: Path = FILE) -> str:
     """Return where the last `make up` failed or was killed, "" where it was not."""
     found = read(file)
-    return "" if found is None or is_alive(found) else f"`{found['step']}` ({found['since']}, in {found['checkout']})"
+    return "" if found is None or is_alive(found) else f"{_named(found)} ({found['since']}, in {found['checkout']})"
+
+
+def _named(found: Mapping[str, Any]) -> str:
+    return " and ".join(f"`{step}`" for step in found.get("steps", ["?"]))

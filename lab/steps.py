@@ -35,17 +35,18 @@ class Steps:
     out: TextIO | None = None
     """Where steps are told; standard output unless that is somebody's input."""
 
-    on_step: Callable[[str], None] | None = None
-    """What is told the title of a step when it begins."""
+    on_steps: Callable[[Sequence[str]], None] | None = None
+    """What is told the titles of the steps that are under way, whenever one begins or ends."""
+    _under_way: list[str] = field(default_factory=list)
+    _telling: threading.Lock = field(default_factory=threading.Lock)
 
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
-        """Print `title` with its seconds when the block ends; every 15 s that it is still going."""
-        if self.on_step is not None:
-            self.on_step(title)
+        """Print `title` with its seconds when the block ends; every 15 s that it is still going. Several may be under way at once."""
         began, over = time.monotonic(), threading.Event()
         watch = threading.Thread(target=self._sign_of_life, args=(title, began, over), daemon=True)
         watch.start()
+        self._tell(begins=title)
         mark = "FAILED"
         try:
             yield
@@ -56,6 +57,14 @@ class Steps:
             took = time.monotonic() - began
             self.seconds[title] = round(self.seconds.get(title, 0) + took, 1)
             self.say(f"{mark:6} {title:.<68} {took:6.1f} s")
+        self._tell(ends=title)
+
+    def _tell(self, begins: str = "", ends: str = "") -> None:
+        """Keep and tell what is under way; a step that fails stays, for that is where the command ended."""
+        with self._telling:
+            self._under_way = [*(one for one in self._under_way if one != ends), *([begins] if begins else [])]
+            if self.on_steps is not None and self._under_way:
+                self.on_steps(self._under_way)
 
     def _sign_of_life(self, title: str, began: float, over: threading.Event) -> None:
         while not over.wait(SIGN_OF_LIFE_S):
@@ -63,7 +72,7 @@ class Steps:
 
     def say(self, text: str) -> None:
         """Print one line."""
-        print(f"  {text}", file=self.out or sys.stdout, flush=True)
+        print(f"  {text}\n", end="", file=self.out or sys.stdout, flush=True)
 
     def total_s(self) -> float:
         """Return the seconds since the command began."""
@@ -85,14 +94,14 @@ class Steps:
             log.flush()
             start = log.tell()
             environment = {**os.environ, **(env or {})}
-            started = [*_dies_with_us(), *command]
+            started = [*dies_with_us(), *command]
             ended = subprocess.run(started, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, cwd=cwd, check=False)
         if ended.returncode:
             said = f"`{' '.join(map(str, command))[:100]}` ended with {ended.returncode}:\n{tail(self.log, start)}"
             raise disk.ran_out(said) if disk.FULL in said.lower() or disk.is_used_up() else LabError(said, cure)
 
 
-def _dies_with_us() -> list[str]:
+def dies_with_us() -> list[str]:
     """Return what makes the kernel end a command with this process: one that went on alone would write where the next run writes."""
     return ["setpriv", "--pdeathsig", "KILL", "--"] if shutil.which("setpriv") else []
 

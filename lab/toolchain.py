@@ -9,12 +9,13 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab.places import BIN, CACHE, REPOSITORY, UV
-from lab.steps import Steps
+from lab.steps import Steps, dies_with_us
 
 TOOLS = REPOSITORY / "lab" / "tools"
 GO_MINIMUM = (1, 26)
@@ -150,6 +151,20 @@ def built(name: str, go: str, steps: Steps) -> Path:
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return home
+
+
+@contextmanager
+def fetching(names: Sequence[str], go: str, log: Path) -> Iterator[None]:
+    """Fetch the modules of the builds `names` while the block compiles others; a failure is told by the build that needs them."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as said, ExitStack() as beside:
+        for name in names:
+            command = [*dies_with_us(), go, "list", "-deps", *BUILDS[name].packages]
+            environment, folder = {**os.environ, **go_environment()}, TOOLS / BUILDS[name].module
+            fetch = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said, env=environment, cwd=folder)
+            beside.enter_context(fetch)
+            beside.callback(fetch.terminate)
+        yield
 
 
 def _copy_scripts(build: Build, go: str, home: Path) -> None:

@@ -3,6 +3,7 @@
 import datetime as dt
 import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from lab.pki import ensure_api_client, fingerprint, make_pki, renew, write_kubec
 from lab.places import BIN, CACHE, KUBECONFIG, LOGS, NODE_BIN, PKI, REPOSITORY, STATE, Network, network
 from lab.pulumi_host import install
 from lab.steps import Steps
+
+AT_ONCE = 2
+"""Images that are built or imported at the same time: the lab's machine has two cores or more, and memory for two."""
 
 
 def up(steps: Steps, *, gate: bool = True, store: str | None = None) -> int:
@@ -43,27 +47,32 @@ def tools(steps: Steps) -> dict[str, Path]:
     names = [name for name, build in toolchain.BUILDS.items() if not build.on_demand and name not in toolchain.preferred_on_path()]
     with steps.step("tools: Go"):
         go = toolchain.go_command(steps)
-    missing = [f"{name} {toolchain.BUILDS[name].version}" for name in names if not toolchain.home_of(name, go).exists()]
+    missing = [name for name in names if not toolchain.home_of(name, go).exists()]
     if missing:
-        steps.say(f"will build from source, once: {', '.join(missing)}")
-        disk.require(CACHE, disk.BUILD_GIB if (CACHE / "go" / "build").exists() else disk.CACHE_GIB["tools"], ", ".join(missing))
+        told = ", ".join(f"{name} {toolchain.BUILDS[name].version}" for name in missing)
+        steps.say(f"will build from source, once: {told}")
+        disk.require(CACHE, disk.BUILD_GIB if (CACHE / "go" / "build").exists() else disk.CACHE_GIB["tools"], told)
     homes = {}
-    for name in names:
-        with steps.step(f"tools: {name} {toolchain.BUILDS[name].version}"):
-            build = partial(toolchain.built, name, go, steps)
-            homes[name] = build()
-            kept.ensure([homes[name]], build, steps)
+    with toolchain.fetching(missing[1:], go, steps.log):
+        for name in names:
+            with steps.step(f"tools: {name} {toolchain.BUILDS[name].version}"):
+                build = partial(toolchain.built, name, go, steps)
+                homes[name] = build()
+                kept.ensure([homes[name]], build, steps)
     return homes
 
 
 def images(homes: dict[str, Path], steps: Steps) -> dict[str, Image]:
-    """Build what is missing, one step an image."""
+    """Build what is missing, one step an image and two at a time: each is the work of one core."""
     builder = Builder(homes["kubernetes"], steps)
-    made = {}
-    for name in IMAGES:
+
+    def build(name: str) -> Image:
         with steps.step(f"image: {name}"):
-            made[name] = whole(builder, name, steps)
-    return made
+            return whole(builder, name, steps)
+
+    longest_first = IMAGES[::-1]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return dict(zip(longest_first, pool.map(build, longest_first), strict=True))
 
 
 def whole(builder: Builder, name: str, steps: Steps) -> Image:
@@ -90,14 +99,21 @@ def start_cluster(net: Network, homes: dict[str, Path], made: dict[str, Image], 
         choose_pulumi(homes, steps)
     with steps.step("lab: process tree"):
         start_process_tree(net, [*(home.name for home in homes.values()), node_code.name(), fingerprint(PKI)], steps)
-    with steps.step("lab: Kubernetes API and object store"):
-        cluster.wait_for_api()
-        cluster.wait_for_store(net)
-    with steps.step("lab: images into the cluster"):
-        cluster.import_images(list(made.values()), steps)
+    with ThreadPoolExecutor(1) as beside:
+        importing = beside.submit(import_images, made, steps)
+        with steps.step("lab: Kubernetes API and object store"):
+            cluster.wait_for_api()
+            cluster.wait_for_store(net)
+        importing.result()
     with steps.step("lab: node, name server, StorageClass"):
         cluster.apply_basics(net, made["coredns"])
         cluster.wait_for_node()
+
+
+def import_images(made: dict[str, Image], steps: Steps) -> None:
+    """Bring the images into the container runtime, which waits for no API server."""
+    with steps.step("lab: images into the cluster"):
+        cluster.import_images(list(made.values()), steps, AT_ONCE)
 
 
 def choose_pulumi(homes: dict[str, Path], steps: Steps) -> None:

@@ -8,12 +8,14 @@ import lzma
 import re
 import shutil
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lab.errors import LabError
 from lab.images.archive import Recipe, pack, write_file
+from lab.images.recipes import BASE_PACKAGES, COREDNS, MILVUS, MODEL_FILE, MODELS, PAUSE, PYTHON_PACKAGES, SUITE
 from lab.places import CACHE, REPOSITORY, UV
 from lab.steps import Steps
 
@@ -22,52 +24,7 @@ SERVICES = REPOSITORY / "lab" / "services"
 CORPUS = REPOSITORY / "corpus"
 SUITE_HOME = REPOSITORY / "validation"
 
-BASE_PACKAGES = ("busybox-static", "libc6", "libgcc-s1", "libstdc++6", "tini", "zlib1g")
-PYTHON_PACKAGES = (
-    "libbz2-1.0",
-    "libexpat1",
-    "libffi8",
-    "liblzma5",
-    "libpython3.11-minimal",
-    "libpython3.11-stdlib",
-    "libsqlite3-0",
-    "libssl3",
-    "libuuid1",
-    "media-types",
-    "python3.11-minimal",
-)
 CURE = "check that apt and pip reach their package indexes, then `make up` again"
-
-PAUSE = Recipe(repository="lab.local/pause", tag="1", entrypoint=("/pause",), user="65535:65535")
-COREDNS = Recipe(repository="lab.local/coredns", tag="1.12.4", entrypoint=("/coredns",), user="65532:65532")
-MILVUS = Recipe(
-    repository="lab.local/milvus",
-    tag="2.3.5",
-    entrypoint=("/tini", "--"),
-    environment={"PATH": "/milvus/bin:/usr/bin:/bin"},
-    working_dir="/milvus",
-)
-MODELS = Recipe(
-    repository="lab.local/models",
-    tag="1",
-    entrypoint=("/tini", "--", "/usr/bin/python3.11", "-m", "services"),
-    environment={
-        "PATH": "/usr/bin:/bin",
-        "PYTHONPATH": "/app:/app/lib",
-        "OPENBLAS_NUM_THREADS": "1",
-        "OMP_NUM_THREADS": "1",
-        "JOBLIB_MULTIPROCESSING": "0",
-    },
-    working_dir="/app",
-)
-MODEL_FILE = "/app/model.npz"
-SUITE = Recipe(
-    repository="lab.local/suite",
-    tag="1",
-    entrypoint=("/tini", "--", "/usr/bin/python3.11", "-m", "validation"),
-    environment={"PATH": "/usr/bin:/bin", "PYTHONPATH": "/app:/app/lib", "PYTHONUNBUFFERED": "1"},
-    working_dir="/app",
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,10 +37,10 @@ class Image:
 
 
 class Builder:
-    """Builds the lab's images, or finds them in the cache; `kubernetes` is the folder with its binaries."""
+    """Builds the lab's images, or finds them in the cache, several at once if asked to; `kubernetes` is the folder with its binaries."""
 
     def __init__(self, kubernetes: Path, steps: Steps) -> None:
-        self.kubernetes, self.steps = kubernetes, steps
+        self.kubernetes, self.steps, self.updating = kubernetes, steps, threading.Lock()
 
     def build(self, name: str) -> Image:
         """Return the image `name`, one of IMAGES.
@@ -184,7 +141,8 @@ class Builder:
         try:
             self.steps.run(download, cure=CURE, cwd=debs)
         except LabError:  # the package lists may be older than what the index still has
-            self.steps.run(["apt-get", "update", "-q"], cure=CURE)
+            with self.updating:  # apt takes no second one
+                self.steps.run(["apt-get", "update", "-q"], cure=CURE)
             self.steps.run(download, cure=CURE, cwd=debs)
         for deb in sorted(debs.glob("*.deb")):
             self.steps.run(["dpkg-deb", "-x", deb, root], cure=CURE)
@@ -243,7 +201,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _key(recipe: Recipe, sources: Sequence[Path]) -> str:
-    builder = [Path(__file__), HERE / "archive.py"]
+    builder = [Path(__file__), HERE / "archive.py", HERE / "recipes.py"]
     digest = hashlib.sha256(repr(recipe).encode())
     for path in [*builder, *sources]:
         # a folder of built tools carries its own key in its name

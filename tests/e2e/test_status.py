@@ -18,7 +18,7 @@ def told(lab: Lab) -> str:
 
 def test_every_part_has_a_pid_an_age_and_memory_and_every_address_answers(lab: Lab) -> None:
     text = told(lab)
-    for part in ("etcd", "kube-apiserver", "kubelet", "containerd", "versitygw-s3"):
+    for part in ("etcd", "kube-apiserver", "kubelet", "containerd", "versitygw-s3", "greenlake-emulator"):
         assert re.search(rf"^{part} +\d+ +\d+:\d\d:\d\d +[1-9]\d* MiB", text, re.MULTILINE), text
     for address in ("Kubernetes API", "S3 API", "milvus_uri", "embedding_url", "llm_url"):
         assert re.search(rf"^{address} +http\S+ +yes", text, re.MULTILINE), text

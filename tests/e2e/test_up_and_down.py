@@ -1,6 +1,7 @@
 """`make up` and `make down` as an operator meets them; only where no lab was up before."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from lab import sandbox
+from lab.lock import LAB, only_one
 from lab.places import CACHE, CGROUP, HOST_INTERFACE, REPOSITORY, STATE
 from tests.e2e.lab import Ended, Lab, run
 
@@ -63,6 +65,18 @@ def test_a_second_make_up_leaves_the_running_lab_alone(lab: Lab) -> None:
     after = sandbox.running()
     assert before is not None
     assert after == {**before, "checkout": str(REPOSITORY)}
+
+
+@pytest.mark.usefixtures("lab")
+@pytest.mark.parametrize("command", [["up", "--wait", "0"], ["down"], ["clean-cache"]])
+def test_while_one_command_changes_the_lab_another_says_which_and_changes_nothing(command: list[str]) -> None:
+    before = sandbox.running()
+    with only_one(LAB, patience_s=600):
+        refused = run([sys.executable, "-m", "lab", *command])
+    assert refused.code == 2, refused.output
+    assert f"process {os.getpid()} (" in refused.output
+    assert f"`kill {os.getpid()}`" in refused.output
+    assert sandbox.running() == before
 
 
 @pytest.mark.last

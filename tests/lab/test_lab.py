@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from lab import bootstrap, daemons, disk, processes, project, sandbox, toolchain
+from lab import bootstrap, daemons, disk, node, processes, project, sandbox, toolchain
 from lab.errors import LabError
 from lab.lock import only_one
-from lab.places import REPOSITORY, Network, network
+from lab.places import CGROUP, REPOSITORY, Network, network
 from lab.steps import Steps
 from stacks import pins
 
@@ -145,3 +145,20 @@ def test_the_lab_pins_the_images_that_it_built_in_the_form_of_make_pin(tmp_path:
     assert found is not None
     assert written == pins.path_of("lab")
     assert found.images["milvus"].reference == image
+
+
+def test_every_hierarchy_of_cgroup_v1_gets_the_labs_folder(tmp_path: Path) -> None:
+    for controller in ("cpu", "memory"):
+        (tmp_path / controller).mkdir()
+    (tmp_path / "cpuacct").symlink_to("cpu")
+    node.make_cgroups(tmp_path, cgroup_v1=True)
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.glob(f"*/{CGROUP}")) == [
+        f"{one}/{CGROUP}" for one in ("cpu", "cpuacct", "memory")
+    ]
+
+
+def test_controllers_of_cgroup_v2_are_handed_down_before_the_labs_folder_is_made(tmp_path: Path) -> None:
+    (tmp_path / "cgroup.controllers").write_text("cpuset cpu io memory hugetlb pids\n")
+    node.make_cgroups(tmp_path, cgroup_v1=False)
+    assert (tmp_path / "cgroup.subtree_control").read_text() == "+pids"  # an ordinary file keeps the last word; the kernel takes each
+    assert (tmp_path / CGROUP).is_dir()

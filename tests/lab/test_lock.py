@@ -167,14 +167,14 @@ def test_a_stack_that_is_not_there_is_empty_and_has_nothing_pending(tmp_path: Pa
     assert (checkpoint.is_there(), checkpoint.is_empty(), checkpoint.has_pending()) == (True, False, True)
 
 
-def test_the_step_in_which_a_command_was_killed_is_known_and_that_of_one_at_work_is_no_trouble(tmp_path: Path) -> None:
+def test_the_steps_in_which_a_command_was_killed_is_known_and_that_of_one_at_work_is_no_trouble(tmp_path: Path) -> None:
     file = tmp_path / "log" / "progress.json"
     assert progress.cut_short(file) == ""
     with subprocess.Popen(["sleep", "60"]) as command:
-        progress.enter("image: milvus", command.pid, file)
+        progress.enter(["image: pause", "image: milvus"], command.pid, file)
         assert progress.cut_short(file) == ""
         command.kill()
-    assert progress.cut_short(file).startswith("`image: milvus` (20")
+    assert progress.cut_short(file).startswith("`image: pause` and `image: milvus` (20")
     progress.leave(file)
     assert progress.cut_short(file) == ""
 

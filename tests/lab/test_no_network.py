@@ -47,3 +47,15 @@ def test_without_a_module_proxy_a_tool_is_not_there_rather_than_half_there(tmp_p
     with pytest.raises(LabError, match=r"(?s)connection refused.*cure: check that the Go module proxy is reachable"):
         toolchain.built("versitygw", go, Steps(log=tmp_path / "log"))
     assert list((tmp_path / "tools").iterdir()) == []
+
+
+def test_fetching_ahead_says_nothing_and_stops_with_its_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    go = shutil.which("go")
+    if go is None:
+        pytest.skip("no Go on PATH; `make up` brings its own")
+    monkeypatch.setattr(toolchain, "CACHE", tmp_path)
+    monkeypatch.setenv("GOPROXY", NOBODY)
+    with toolchain.fetching(["versitygw"], go, tmp_path / "log"):
+        pass
+    children = subprocess.run(["pgrep", "-P", str(os.getpid()), "-f", "go list -deps"], capture_output=True, text=True, check=False).stdout
+    assert children == ""
