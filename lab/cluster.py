@@ -22,12 +22,15 @@ from lab.places import KUBECONFIG, LOGS, NODE_BIN, PKI, REPOSITORY, Network
 from lab.sandbox import running, wait_for
 from lab.steps import Steps
 
+_NOT_FOUND = 127
 CURE = "`make down` and `make up` again; logs: "
 
 
 def kubectl(*arguments: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
-    """Run the lab's kubectl as its administrator."""
+    """Run the lab's kubectl as its administrator; one that is gone from the cache fails as one that cannot reach the API server does."""
     command = [str(NODE_BIN / "kubectl"), "--kubeconfig", str(KUBECONFIG), *arguments]
+    if not Path(command[0]).exists():
+        return subprocess.CompletedProcess(command, _NOT_FOUND, "", f"{command[0]} is gone")
     return subprocess.run(command, input=text, capture_output=True, text=True, check=False)
 
 

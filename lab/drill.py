@@ -169,9 +169,10 @@ def _kill_at(moment: Moment) -> float | None:
     ):
         try:
             reached = _wait_for(lambda: _is_there(moment, log, process.pid), process)
+            took = round(time.monotonic() - began, 1)
         finally:
             _kill(process.pid, everything=moment.everything)
-    return round(time.monotonic() - began, 1) if reached else None
+    return took if reached and process.returncode == -signal.SIGKILL else None
 
 
 def _wait_for(check: Callable[[], bool], process: subprocess.Popen[bytes]) -> bool:

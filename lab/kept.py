@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lab import sums
-from lab.places import STATE
+from lab.places import CACHE, STATE
 from lab.steps import Steps
+from lab.toolchain import BUILDS
 
 USED = STATE / "used.json"
 
@@ -40,6 +41,18 @@ def forget(what: Path) -> None:
             shutil.rmtree(one)
         else:
             one.unlink(missing_ok=True)
+
+
+def sweep(cache: Path = CACHE) -> None:
+    """Remove what builds that were killed left; only for who holds the lock of the lab, since nobody else builds these."""
+    left = [path for end in ("root", "partial", "layer", "new") for path in (cache / "images").glob(f"*.{end}")]
+    ours = [name for name, build in BUILDS.items() if not build.on_demand]  # a test may be building the others
+    left += [path for name in ours for path in (cache / "tools").glob(f"{name}-*.partial-*")]
+    for path in left:
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.exists():
+            path.unlink()
 
 
 def use(whats: Sequence[Path]) -> None:

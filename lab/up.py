@@ -23,6 +23,7 @@ AT_ONCE = 2
 def up(steps: Steps, *, gate: bool = True, store: str | None = None) -> int:
     """Do everything from tools to verdict and return the exit code of the gate."""
     net = network()
+    kept.sweep()
     homes = tools(steps)
     made = images(homes, steps)
     start_cluster(net, homes, made, steps)

@@ -79,6 +79,17 @@ def test_sums_that_are_damaged_themselves_are_written_again(tool: Path, tmp_path
     assert sums.read(sums.beside(tool)) is not None
 
 
+def test_what_killed_builds_left_is_removed_and_nothing_else(tool: Path, tmp_path: Path) -> None:
+    for name in ("kubernetes-2.partial-17", "registry-1.partial-18"):
+        (tmp_path / "tools" / name).mkdir()
+    (tmp_path / "images" / "milvus-1.root" / "usr").mkdir(parents=True)
+    for name in ("milvus-1.partial", "milvus-1.layer", "milvus-1.new", "milvus-1.tar", "milvus-1.reference"):
+        (tmp_path / "images" / name).touch()
+    kept.sweep(tmp_path)
+    assert sorted(path.name for path in (tmp_path / "images").iterdir()) == ["milvus-1.reference", "milvus-1.tar"]
+    assert sorted(path.name for path in (tmp_path / "tools").iterdir()) == [tool.name, f"{tool.name}.sums", "registry-1.partial-18"]
+
+
 def test_only_what_the_lab_uses_is_looked_at(tool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kept, "USED", tmp_path / "used.json")
     os.truncate(tool / "kube", 1)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import bootstrap, daemons, disk, node, processes, project, sandbox, toolchain
+from lab import bootstrap, cluster, daemons, disk, node, processes, project, sandbox, toolchain
 from lab.errors import LabError
 from lab.lock import only_one
 from lab.places import CGROUP, REPOSITORY, Network, network
@@ -162,3 +162,10 @@ def test_controllers_of_cgroup_v2_are_handed_down_before_the_labs_folder_is_made
     node.make_cgroups(tmp_path, cgroup_v1=False)
     assert (tmp_path / "cgroup.subtree_control").read_text() == "+pids"  # an ordinary file keeps the last word; the kernel takes each
     assert (tmp_path / CGROUP).is_dir()
+
+
+def test_status_can_be_told_without_the_labs_kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "NODE_BIN", tmp_path)
+    asked = cluster.kubectl("get", "pods")
+    assert (asked.returncode, asked.stdout) == (127, "")
+    assert "is gone" in asked.stderr
