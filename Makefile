@@ -49,6 +49,10 @@ bench-ingest: ## rate of the ingest pipeline against a bare insert, and its memo
 	@$(PYTHON) -m lab venv
 	@eval "$$($(PYTHON) -m lab env)" && .venv/bin/python -m validation ingest-rate --stack lab
 
+corpus: ## make the PDF, DOCX, PPTX and PNG documents of the corpus anew from corpus/sources; the same bytes each time
+	@$(PYTHON) -m lab venv
+	.venv/bin/python -m corpus.make
+
 values: ## the chart's values of an environment, as YAML and nothing else: make -s values ENV=prod
 	$(STACKS) values $(ENV)
 

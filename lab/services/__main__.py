@@ -19,7 +19,7 @@ from .model import EmbeddingModel
 from .reader import reader
 from .reranker import reranker
 
-DEFAULT_DIMENSION = 256
+DEFAULT_DIMENSION = 512
 DEFAULT_MODEL = Path("/app/model.npz")
 _GRACE_S = 5
 

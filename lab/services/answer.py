@@ -15,6 +15,7 @@ import numpy.typing as npt
 from sklearn.feature_extraction.text import TfidfVectorizer  # type: ignore[import-untyped]  # ships no types
 
 from .asked import holds_asked_value
+from .letters import in_words
 from .prompt import Source
 from .quotes import Quote, quotes_of
 
@@ -75,7 +76,7 @@ def ranked(question: str, sources: Sequence[Source]) -> list[Match]:
 
 
 def _matches(question: str, quotes: Sequence[Quote], sources: Sequence[Source]) -> Scores:
-    weigher = TfidfVectorizer(analyzer="char_wb", ngram_range=_NGRAM_RANGE, sublinear_tf=True)
+    weigher = TfidfVectorizer(preprocessor=in_words, analyzer="char_wb", ngram_range=_NGRAM_RANGE, sublinear_tf=True)
     weights = weigher.fit_transform([*(quote.text for quote in quotes), question])
     own: Scores = (weights[:-1] @ weights[-1].T).toarray()[:, 0]
 

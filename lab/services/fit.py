@@ -10,11 +10,14 @@ import numpy as np
 from sklearn.decomposition import TruncatedSVD  # type: ignore[import-untyped]  # ships no types
 from sklearn.feature_extraction.text import TfidfVectorizer  # type: ignore[import-untyped]  # ships no types
 
+from .letters import in_words
 from .model import NGRAM_RANGE, EmbeddingModel, ModelCard
 from .text import Passages, read_passages, sentences
 
 _SEED = 3
-_POWER_ITERATIONS = 7
+_POWER_ITERATIONS = 4
+_MOST_COMMON = 0.1
+"""Share of the texts; an n-gram in more of them tells languages apart, which takes dimensions, and not what a text is about."""
 _SMALLEST_SINGULAR_VALUE = 1e-4
 """Relative to the largest; float32 products do not carry less."""
 
@@ -22,10 +25,12 @@ _SMALLEST_SINGULAR_VALUE = 1e-4
 def fit(passages: Path, dimension: int) -> EmbeddingModel:
     """Return a model fitted on the passages in a file; raise `ValueError` when the corpus is too small for the dimension."""
     if dimension < 1:
-        raise ValueError(f"dimension {dimension}: a vector needs at least one coordinate; use --dimension 256")
+        raise ValueError(f"dimension {dimension}: a vector needs at least one coordinate; use --dimension 512")
     corpus = read_passages(passages)
     texts = _fitting_texts(corpus)
-    weigher = TfidfVectorizer(analyzer="char_wb", ngram_range=NGRAM_RANGE, sublinear_tf=True, min_df=2)
+    weigher = TfidfVectorizer(
+        preprocessor=in_words, analyzer="char_wb", ngram_range=NGRAM_RANGE, sublinear_tf=True, min_df=2, max_df=_MOST_COMMON
+    )
     weights = weigher.fit_transform(texts)
     _refuse_rank(min(weights.shape) - 1, dimension)
     svd = TruncatedSVD(dimension, n_iter=_POWER_ITERATIONS, random_state=_SEED).fit(weights)

@@ -3,7 +3,7 @@
 Owns the file format (one `.npz`, no pickle, the same bytes for the same corpus) and the arithmetic of `encode`. The
 inverse document frequencies are folded into the projection, and the length of the sparse vector cancels out when the
 result is scaled to unit length, so encoding is one sparse-by-dense product.
-Refuses a zero vector: a text that shares no n-gram with the corpus (Chinese, against an English and German corpus) gets a
+Refuses a zero vector: a text that shares no n-gram with the corpus (Korean, in a corpus without it) gets a
 unit vector drawn from the sha256 of the text: equal texts stay equal, others come out nearly orthogonal.
 """
 
@@ -17,6 +17,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from sklearn.feature_extraction.text import CountVectorizer  # type: ignore[import-untyped]  # ships no types
+
+from .letters import in_words
 
 Matrix = npt.NDArray[np.float32]
 
@@ -50,7 +52,8 @@ class EmbeddingModel:
         self.card = card
         self._terms = terms
         self._projection = projection
-        self._counter = CountVectorizer(analyzer="char_wb", ngram_range=NGRAM_RANGE, vocabulary=terms.tolist(), dtype=np.float32)
+        words = {"preprocessor": in_words, "analyzer": "char_wb", "ngram_range": NGRAM_RANGE}
+        self._counter = CountVectorizer(**words, vocabulary=terms.tolist(), dtype=np.float32)
         self._counter.fit([""])  # builds its vocabulary now, not in two threads at once
 
     def encode(self, texts: Sequence[str]) -> Matrix:

@@ -57,7 +57,7 @@ class Settings(Group):
         default=AccessSettings(), description="who may log in to Milvus besides root", examples=['\'{"tenants": ["sales"]}\'']
     )
     embedding: EmbeddingSettings = Field(
-        default=EmbeddingSettings(), description="the embedding service", examples=["'{\"dimension\": 256}'"]
+        default=EmbeddingSettings(), description="the embedding service", examples=["'{\"dimension\": 512}'"]
     )
     llm: LlmSettings = Field(default=LlmSettings(), description="the LLM service", examples=["'{\"context_tokens\": 4096}'"])
     reranker: RerankerSettings | None = Field(default=None, description="the reranker; none by default", examples=['\'{"engine": "tei"}\''])

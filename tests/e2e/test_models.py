@@ -32,6 +32,7 @@ from validation.bench import Bench
 from validation.clients.llm import Source
 from validation.corpus import Corpus
 from validation.errors import GateError, InvalidRunError, UnreachableError, UsageError
+from validation.ingest.passages_file import write
 from validation.progress import Reporter
 from validation.record import Record
 from validation.seams import Seams
@@ -180,7 +181,9 @@ def store(lab: Lab) -> Iterator[Store]:
 def reader(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """Put fitted weights into a bucket, and make a user that may read it and nothing else."""
     path = tmp_path_factory.mktemp("weights") / "model.npz"
-    fit(REPOSITORY / "corpus", DIMENSION).save(path)
+    passages = path.with_name("passages.jsonl")
+    write(REPOSITORY / "corpus", passages)
+    fit(passages, DIMENSION).save(path)
     user = {**store.inputs(), "user": WEIGHTS, "policy": policy.document(WEIGHTS, policy.READER), "owner": "milvus-x10000/e2e/models"}
     with store.s3() as s3:
         s3.create_bucket(Bucket=WEIGHTS)
@@ -251,7 +254,7 @@ def test_a_service_outside_answers_over_tls_with_its_key(pods: Pods) -> None:
         ({"llm_url": f"https://{HOST}:8080/other"}, UsageError, ["no list of models", "usually with /v1"]),
         ({"llm_model": "other"}, InvalidRunError, ["serves ['lab-reader'], declared is 'other'"]),
         ({"llm_context_tokens": 8192}, InvalidRunError, ["reads 4096 tokens, declared are 8192"]),
-        ({"embedding_model": "lab-char-svd-256"}, InvalidRunError, [f"serves ['lab-char-svd-{DIMENSION}']"]),
+        ({"embedding_model": "lab-char-svd-512"}, InvalidRunError, [f"serves ['lab-char-svd-{DIMENSION}']"]),
         ({"embedding_dimension": 256}, InvalidRunError, ["dimension 256", "cannot be searched with another"]),
     ],
 )

@@ -140,4 +140,4 @@ def test_the_corpus_of_this_project_can_be_read() -> None:
     corpus = read_corpus(Path(__file__).parents[2] / "corpus")
     assert len(corpus.documents) >= 20
     assert len(corpus.questions) >= 40
-    assert {document.language for document in corpus.documents} == {"de", "en"}
+    assert {document.language for document in corpus.documents} == {"de", "en", "ja", "zh"}

@@ -15,9 +15,9 @@ class EmbeddingSettings(Serving):
 
     engine: Literal["lab", "tei", "vllm", "external"] = Field(default="lab", description="what serves the model", examples=["lab"])
     model: str = Field(
-        default="lab-char-svd-256", min_length=1, description="model name that requests carry", examples=["lab-char-svd-256"]
+        default="lab-char-svd-512", min_length=1, description="model name that requests carry", examples=["lab-char-svd-512"]
     )
-    dimension: int = Field(default=256, ge=2, le=32768, description="length of a vector", examples=[256])
+    dimension: int = Field(default=512, ge=2, le=32768, description="length of a vector", examples=[512])
 
     def problems(self) -> list[str]:
         """Also a dimension that the lab's model cannot have: it is part of its name."""

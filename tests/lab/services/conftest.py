@@ -48,7 +48,7 @@ def passages_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def model(passages_file: Path) -> EmbeddingModel:
-    return fit(passages_file, 256)
+    return fit(passages_file, 512)
 
 
 @pytest.fixture(scope="session")

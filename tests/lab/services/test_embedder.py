@@ -10,7 +10,7 @@ import pytest
 
 from lab.services.model import EmbeddingModel
 
-MODEL = "lab-char-svd-256"
+MODEL = "lab-char-svd-512"
 PATH = "/v1/embeddings"
 
 
@@ -57,7 +57,7 @@ def test_base64_holds_the_same_numbers_as_floats(embedding: httpx.Client) -> Non
 
 
 def test_its_own_dimension_may_be_asked_for(embedding: httpx.Client) -> None:
-    assert post(embedding, input="Hotels", dimensions=256).status_code == 200
+    assert post(embedding, input="Hotels", dimensions=512).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ WRONG: list[tuple[str, dict[str, Any], list[str]]] = [
     # KV cache
     ("llm-vllm", {"kv_cache_type": "q8_0"}, ["kv_cache_type 'q8_0' is none of engine 'vllm', which knows: auto, fp8"]),
     # dimension
-    ("embedding-lab", {"dimension": 512}, ["dimension is 512, the model 'lab-char-svd-256' makes vectors of 256"]),
+    ("embedding-lab", {"dimension": 256}, ["dimension is 256, the model 'lab-char-svd-512' makes vectors of 512"]),
     # GPU
     ("llm-vllm", {"gpu": None}, ["engine 'vllm' needs gpu, with product, count and memory_gib"]),
     ("llm-vllm", {"gpu__product": None}, ["llm.gpu.product", "nobody but you can know it"]),
