@@ -105,6 +105,7 @@ def make_bench(
     aim = _aim(order)
     if order.pods:
         pods.require(aim)
+        record.inputs["pods"] = order.pods
     record.target = aim.model_dump(mode="json")
     chosen = _with_index(profile, aim)
     record.inputs["profile"] = chosen.model_dump(mode="json")

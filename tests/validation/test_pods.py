@@ -15,11 +15,13 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from tests.validation.services import Bucket
+from tests.validation.test_target import OUTPUTS
 from tests.validation.test_workers import milvus, served  # noqa: F401 - fixtures
 from validation import workers
 from validation.__main__ import app
 from validation.clients.documents import Credential
-from validation.errors import InvalidRunError
+from validation.errors import InvalidRunError, UsageError
+from validation.history import fingerprint
 from validation.load import Shot
 from validation.pods import agreement, lead, mailbox
 from validation.pods import generator as generator_module
@@ -33,6 +35,7 @@ from validation.pods.mailbox import Mailbox
 from validation.pods.throttling import throttled_s
 from validation.profile import Profile
 from validation.samples import Samples
+from validation.target import Target
 
 DELAYS = st.floats(0, 5)
 AHEAD_S = 3600.0
@@ -282,3 +285,16 @@ def test_two_ways_agree_where_they_differ_by_no_more_than_either_moves_by_itself
     shown = "\n".join(agreement.table([way("one process here", 0.010, 0.0101), way("2 pods", 0.012, 0.0121)]))
     assert "+2.0" in shown
     assert "200 and 200 searches" in shown
+
+
+def test_a_stack_without_a_template_is_refused_before_anything_is_sent_with_the_cure() -> None:
+    target = Target.model_validate({**OUTPUTS, "milvus_secret_name": "milvus-store"})
+    with pytest.raises(UsageError, match=r"images\.suite .*pulumi up; without --pods this machine"):
+        pods.require(target)
+    pods.require(target.model_copy(update={"load_pod_template": "load-generator"}))
+
+
+def test_a_run_from_pods_is_another_workload_than_one_from_here() -> None:
+    report: dict[str, Any] = {"inputs": {}, "target": {}, "versions": {}, "images": []}
+    here, there = (fingerprint.of({**report, "inputs": inputs}).workload for inputs in ({}, {"pods": 2}))
+    assert fingerprint.differences(here, there) == ["pods is 2, was nothing"]

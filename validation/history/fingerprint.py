@@ -36,6 +36,7 @@ def of(report: Mapping[str, Any]) -> Fingerprint:
             "requests": (profile.get("requests") or {}).get("value"),
             "search": profile.get("search"),
             "load": profile.get("load"),
+            **({"pods": inputs["pods"]} if inputs.get("pods") else {}),  # measured from elsewhere: another number
             "ingesting": profile.get("ingesting"),
             "answer": profile.get("answer"),
             "embedding model": target.get("embedding_model"),
