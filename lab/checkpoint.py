@@ -41,6 +41,10 @@ class Checkpoint:
         """Return whether nothing has been made yet."""
         return not self._latest().get("resources")
 
+    def has(self, name: str) -> bool:
+        """Return whether a resource of that name has been made."""
+        return any(one["urn"].endswith(f"::{name}") for one in self._latest().get("resources") or [])
+
     def has_pending(self) -> bool:
         """Return whether a Pulumi was killed while it made something."""
         return bool(self._latest().get("pending_operations"))

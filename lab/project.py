@@ -212,16 +212,24 @@ def _check(ended: subprocess.CompletedProcess[str]) -> None:
     raise LabError(f"{' '.join(ended.args[1:3])}: {said}", "make down; make up starts with an empty state")
 
 
-def up(stack: str = STACK) -> None:
-    """Run `pulumi up`, with its output on the terminal.
+def recover(stack: str = STACK) -> None:
+    """Complete what an earlier Pulumi left that was killed: its lock, and what it was about to create.
 
-    Raises LabError when it fails; Ctrl-C lets Pulumi end in order.
+    Raises LabError for one that does not end.
     """
     checkpoint = Checkpoint(HOME, PROJECT, stack)
     checkpoint.release_stale_lock()
     if checkpoint.has_pending():
         print("  note   an earlier `pulumi up` was killed: what it was about to create is looked up again", flush=True)
         _check(pulumi("refresh", "--stack", stack, "--yes", "--skip-preview", "--clear-pending-creates", "--non-interactive", stack=stack))
+
+
+def up(stack: str = STACK) -> None:
+    """Run `pulumi up`, with its output on the terminal.
+
+    Raises LabError when it fails; Ctrl-C lets Pulumi end in order.
+    """
+    recover(stack)
     command = [_binary(), "up", "--stack", stack, "--yes", "--skip-preview", "--suppress-permalink", "--non-interactive", "--diff=false"]
     ended = attended(command, variables(stack))
     if ended:

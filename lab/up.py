@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lab import cluster, disk, kept, node_code, project, sandbox, stores, toolchain
 from lab.attended import attended
+from lab.checkpoint import Checkpoint
 from lab.errors import LabError
 from lab.images.build import IMAGES, Builder, Image
 from lab.pki import ensure_api_client, fingerprint, make_pki, renew, write_kubeconfig
@@ -27,12 +28,15 @@ def up(steps: Steps, *, gate: bool = True, store: str | None = None) -> int:
     homes = tools(steps)
     made = images(homes, steps)
     start_cluster(net, homes, made, steps)
-    with steps.step("pulumi up"):
+    with steps.step("preflight"):
         driver = project.store_of(project.STACK, store)
         if driver == "existing":
             stores.hand_over(net, {"rag-milvus": False, "rag-documents": True})
         project.configure(project.STACK, project.machine_facts(net, made, driver))
         project.select()
+        project.recover()
+        look_at_store()
+    with steps.step("pulumi up"):
         project.up()
         cluster.wait_for_pods()
     if not gate:
@@ -143,6 +147,19 @@ def start_process_tree(net: Network, tools: list[str], steps: Steps) -> None:
     sandbox.stop()
     sandbox.check_addresses(net)
     sandbox.start(net, tools)
+
+
+def look_at_store() -> None:
+    """Make buckets and credentials, and try them from this machine, as a rollout does, before there is a Milvus on them.
+
+    Raises LabError when the store does not pass.
+    """
+    if Checkpoint(project.HOME, project.PROJECT, project.STACK).has("milvus-release"):
+        return  # it has been asked; what changes since is asked again inside the cluster
+    ended = attended([sys.executable, "-m", "stacks", "preflight", project.STACK], project.environment())
+    if ended:
+        cure = f"what the lines above say, then `make up` again; the store's log: {LOGS}"
+        raise LabError(f"the object store did not pass the preflight (exit {ended}), so nothing of Milvus was touched", cure)
 
 
 def run_gate() -> int:
