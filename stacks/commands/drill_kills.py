@@ -12,13 +12,13 @@ For example:
     python -m stacks drill-kills lab
 """
 
-import os
 import re
-import signal
 import subprocess
 import sys
+from contextlib import suppress
 from typing import Any
 
+import psutil
 import typer
 
 from stacks import pulumi_cli, store_users
@@ -62,15 +62,22 @@ def _rotation(environment: str, points: dict[str, str]) -> tuple[str, int]:
     """Start one; return the point at which it was killed, "" where it ended by itself, and its exit code."""
     command = [sys.executable, "-m", "stacks", "rotate", environment]
     streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    with subprocess.Popen(command, start_new_session=True, **streams) as process:
+    with subprocess.Popen(command, **streams) as process:
         for line in process.stdout or ():
             print(line, end="", flush=True)
             reached = next((name for name, pattern in points.items() if re.search(pattern, line)), "")
             if reached:
-                os.killpg(process.pid, signal.SIGKILL)
+                _kill(process.pid)
                 process.communicate()
                 return reached, 0
         return "", process.wait()
+
+
+def _kill(pid: int) -> None:
+    """End it with everything that it started, at once: Pulumi's plugins have process groups of their own."""
+    for one in (psutil.Process(pid), *psutil.Process(pid).children(recursive=True)):
+        with suppress(psutil.NoSuchProcess):
+            one.kill()
 
 
 def _release(environment: str) -> None:
