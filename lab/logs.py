@@ -35,7 +35,7 @@ def rotate(log: Path, limit_bytes: int = LIMIT_BYTES, kept: int = KEPT) -> None:
 def keep_small(folder: Path) -> None:
     """Rotate the logs of `folder` as long as this process lives."""
     while True:
-        for log in folder.glob("*.log"):
+        for log in (path for path in folder.glob("*.log") if not path.is_symlink()):  # such a one is somebody else's to rotate
             with contextlib.suppress(OSError):
                 rotate(log)
         time.sleep(EVERY_S)

@@ -41,5 +41,11 @@ def cut_short(file: Path = FILE) -> str:
     return "" if found is None or is_alive(found) else f"{_named(found)} ({found['since']}, in {found['checkout']})"
 
 
+def at_work(file: Path = FILE) -> str:
+    """Return in which steps a `make up` is at this moment, "" where none is."""
+    found = read(file)
+    return f"in {_named(found)}" if found is not None and is_alive(found) else ""
+
+
 def _named(found: Mapping[str, Any]) -> str:
     return " and ".join(f"`{step}`" for step in found.get("steps", ["?"]))

@@ -74,7 +74,7 @@ def _machine() -> Facts:
     """Return what there is to see whether or not there is a lab."""
     return Facts(
         here=str(REPOSITORY),
-        busy=str(holder(LAB) or ""),
+        busy=" ".join(filter(None, (str(who), progress.at_work()))) if (who := holder(LAB)) else "",
         cut_short=progress.cut_short(),
         damaged=kept.damaged(),
         free_gib={str(folder): shutil.disk_usage(folder).free / 2**30 for folder in (STATE, CACHE) if folder.exists()},

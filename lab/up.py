@@ -91,6 +91,7 @@ def start_cluster(net: Network, homes: dict[str, Path], made: dict[str, Image], 
     """Bring up the lab's process tree, or leave the one that runs well, and wait until it serves."""
     with steps.step("lab: certificates and tools"):
         sandbox.remove_leftovers()
+        link_log(steps.log)
         project.HOME.mkdir(parents=True, exist_ok=True, mode=0o700)
         kept.use([*homes.values(), *(image.archive for image in made.values())])
         make_pki(PKI, net)
@@ -113,6 +114,13 @@ def start_cluster(net: Network, homes: dict[str, Path], made: dict[str, Image], 
     with steps.step("lab: node, name server, StorageClass"):
         cluster.apply_basics(net, made["coredns"])
         cluster.wait_for_node()
+
+
+def link_log(log: Path, folder: Path = LOGS) -> None:
+    """Put the log of builds beside those of the parts; it begins before there is a lab, and so in the cache."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / log.name).unlink(missing_ok=True)
+    (folder / log.name).symlink_to(log)
 
 
 def import_images(made: dict[str, Image], steps: Steps) -> None:

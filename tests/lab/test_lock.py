@@ -173,7 +173,9 @@ def test_the_steps_in_which_a_command_was_killed_is_known_and_that_of_one_at_wor
     with subprocess.Popen(["sleep", "60"]) as command:
         progress.enter(["image: pause", "image: milvus"], command.pid, file)
         assert progress.cut_short(file) == ""
+        assert progress.at_work(file) == "in `image: pause` and `image: milvus`"
         command.kill()
+    assert progress.at_work(file) == ""
     assert progress.cut_short(file).startswith("`image: pause` and `image: milvus` (20")
     progress.leave(file)
     assert progress.cut_short(file) == ""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import node_code
+from lab import node_code, up
 from lab.logs import rotate
 
 
@@ -42,6 +42,13 @@ def test_on_a_full_disk_the_bound_counts_for_more_than_the_content(tmp_path: Pat
     rotate(log, limit_bytes=10)
     assert log.read_bytes() == b""
     assert not (tmp_path / "part.log.1").exists()
+
+
+def test_the_log_of_builds_is_found_beside_those_of_the_parts(tmp_path: Path) -> None:
+    (tmp_path / "cache.log").write_text("built")
+    for _ in range(2):
+        up.link_log(tmp_path / "cache.log", tmp_path / "logs")
+    assert (tmp_path / "logs" / "cache.log").read_text() == "built"
 
 
 def test_the_node_runs_from_a_copy_that_needs_no_checkout(tmp_path: Path) -> None:
