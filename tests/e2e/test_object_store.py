@@ -1,15 +1,12 @@
 """`ObjectStore` with the driver greenlake under the real Pulumi: killed in the middle, completed by the next run, destroyed."""
 
 import base64
-import json
-import os
 import ssl
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import boto3
 import httpx
@@ -18,8 +15,9 @@ import pytest
 
 from lab import project
 from lab.daemons import GREENLAKE_SYSTEM
-from lab.places import PKI, REPOSITORY, network
+from lab.places import PKI, network
 from tests.e2e.lab import Lab
+from tests.e2e.program import Program
 
 pytestmark = pytest.mark.e2e
 NAMESPACE = "store-e2e"
@@ -45,44 +43,6 @@ ObjectStore("store", ObjectStoreArgs(
     retain=False, generations=Generations(),
 ))
 """
-
-
-class Program:
-    """A project of its own with this one component, on a backend of its own."""
-
-    def __init__(self, home: Path, shell: dict[str, str]) -> None:
-        net = network()
-        self.home = home
-        runtime = {"name": "python", "options": {"virtualenv": str(REPOSITORY / ".venv")}}
-        (home / "Pulumi.yaml").write_text(json.dumps({"name": "store-e2e", "runtime": runtime}))
-        (home / "__main__.py").write_text(PROGRAM.format(namespace=NAMESPACE))
-        (home / "backend").mkdir()
-        (home / "passphrase").write_text("of this test")
-        own = {"PULUMI_BACKEND_URL": f"file://{home / 'backend'}", "PULUMI_CONFIG_PASSPHRASE_FILE": str(home / "passphrase")}
-        unwanted = {"PULUMI_OPTION_CONFIG_FILE", "PULUMI_STACK"}
-        self.environment = {key: value for key, value in {**os.environ, **shell, **own}.items() if key not in unwanted}
-        self.environment["PYTHONPATH"] = str(REPOSITORY)
-        system = {
-            "api_endpoint": net.greenlake_endpoint,
-            "token_url": f"{net.greenlake_endpoint}/as/token.oauth2",
-            "system_id": GREENLAKE_SYSTEM,
-            "client_profile": "lab",
-            "endpoint": net.s3_endpoint,
-            "ca_file": str(PKI / "store-ca.crt"),
-        }
-        (home / "Pulumi.test.yaml").write_text(json.dumps({"config": {"store-e2e:system": system}}))
-        self.pulumi("stack", "init", "test")
-
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        command = ["pulumi", *arguments, "--stack", "test"] if arguments[0] != "stack" else ["pulumi", *arguments]
-        streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "start_new_session": True}
-        return subprocess.Popen(command, cwd=self.home, env=self.environment, stdin=subprocess.DEVNULL, **streams)
-
-    def pulumi(self, *arguments: str) -> str:
-        process = self.start(*arguments)
-        said = process.communicate(timeout=120)[0]
-        assert process.returncode == 0, said
-        return said
 
 
 @pytest.fixture
@@ -116,7 +76,16 @@ def names(api: httpx.Client, collection: str) -> list[str]:
 def test_a_run_killed_between_user_and_policy_is_completed_by_the_next_and_destroy_leaves_nothing(
     lab: Lab, api: httpx.Client, tmp_path: Path
 ) -> None:
-    program = Program(tmp_path, project.environment())
+    net = network()
+    system = {
+        "api_endpoint": net.greenlake_endpoint,
+        "token_url": f"{net.greenlake_endpoint}/as/token.oauth2",
+        "system_id": GREENLAKE_SYSTEM,
+        "client_profile": "lab",
+        "endpoint": net.s3_endpoint,
+        "ca_file": str(PKI / "store-ca.crt"),
+    }
+    program = Program(tmp_path, project.environment(), PROGRAM.format(namespace=NAMESPACE), {"system": system})
     api.post("/emulator/faults", json={"kind": "slow", "method": "PUT", "path": "/apply-policy", "seconds": 8})
     first = program.start("up", "--yes", "--skip-preview", "--non-interactive")
     end = time.monotonic() + 60
@@ -134,7 +103,7 @@ def test_a_run_killed_between_user_and_policy_is_completed_by_the_next_and_destr
     session = boto3.Session(access_key, secret_key, region_name="us-east-1")
     s3 = session.client("s3", endpoint_url=network().s3_endpoint, verify=str(PKI / "store-ca.crt"))
     s3.put_object(Bucket=f"{NAMESPACE}-bucket", Key="x", Body=b"1")
-    state = (tmp_path / "backend" / ".pulumi" / "stacks" / "store-e2e" / "test.json").read_text()
+    state = program.state()
     assert "ciphertext" in state
     assert not [secret for secret in (secret_key, *(PKI / "greenlake").read_text().split()[3::3]) if secret in state]
     program.pulumi("destroy", "--yes", "--skip-preview", "--non-interactive")

@@ -42,7 +42,7 @@ def operator(lab: Lab, cosi_kinds: None, tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.fixture(scope="session")
-def cosi(operator: Path, store: Store) -> Iterator[StandIn]:
+def cosi(lab: Lab, operator: Path, store: Store) -> Iterator[StandIn]:
     """Start the stand-in with the lab's own rights."""
     assert operator
     with pytest.MonkeyPatch.context() as patch:
@@ -51,4 +51,11 @@ def cosi(operator: Path, store: Store) -> Iterator[StandIn]:
         running.start()
         running.opened.wait(30)
     yield running
+    running.faults = {}
+    for kinds, place in (
+        ("bucketaccesses", ["-n", NAMESPACE]),
+        ("bucketclaims", ["-n", NAMESPACE]),
+        ("bucketclasses,bucketaccessclasses", []),
+    ):
+        lab.run("kubectl", *place, "delete", kinds, "--all", "--timeout=60s")  # what a test that failed left over
     running.stop()

@@ -20,7 +20,7 @@ from components.s3.store import Store
 GROUP, VERSION = "objectstorage.k8s.io", "v1alpha1"
 FINALIZER = "cosi.objectstorage.k8s.io/protection"
 ENABLED = "Enabled"
-_PAUSE_S = 0.05
+_PAUSE_S = 0.1
 
 
 class StandIn(threading.Thread):

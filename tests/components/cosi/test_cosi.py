@@ -63,8 +63,9 @@ class Stack:
         return outputs
 
     def end(self) -> None:
-        """The newest first."""
-        for provider, inputs in reversed(self.made):
+        """The newest first, once."""
+        while self.made:
+            provider, inputs = self.made.pop()
             provider.delete("", {**inputs, "timeout_s": LONG_S})
 
 
@@ -114,9 +115,10 @@ def test_a_second_key_beside_the_first_and_then_instead_of_it_and_the_data_stays
     assert first["generation"] != second["generation"]
     CosiCredentialProvider().delete("", first)
     assert [opens(store, key, claim["bucket"]) for key in (first, second)] == ["InvalidAccessKeyId", ""]
+    made = [manifests.of(inputs) for _, inputs in stack.made]
     stack.end()
     with opened() as objects, store.s3() as s3:
-        assert not [inputs for _, inputs in stack.made if objects.find(manifests.of(inputs))]
+        assert not [manifest for manifest in made if objects.find(manifest)]
         assert s3.get_object(Bucket=claim["bucket"], Key="signed")["Body"].read() == b"1"
 
 

@@ -1,0 +1,53 @@
+"""A small Pulumi project of its own for a test, on a backend of its own, with the real CLI."""
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lab.places import REPOSITORY
+
+_NAME = "test-program"
+_LONGEST_S = 300
+
+
+class Program:
+    """A project with one stack, `test`; the program's text reads `config`."""
+
+    def __init__(self, home: Path, shell: Mapping[str, str], source: str, config: Mapping[str, Any]) -> None:
+        self.home = home
+        runtime = {"name": "python", "options": {"virtualenv": str(REPOSITORY / ".venv")}}
+        (home / "Pulumi.yaml").write_text(json.dumps({"name": _NAME, "runtime": runtime}))
+        (home / "__main__.py").write_text(source)
+        (home / "backend").mkdir()
+        (home / "passphrase").write_text("of this test")
+        own = {"PULUMI_BACKEND_URL": f"file://{home / 'backend'}", "PULUMI_CONFIG_PASSPHRASE_FILE": str(home / "passphrase")}
+        unwanted = {"PULUMI_OPTION_CONFIG_FILE", "PULUMI_STACK"}
+        self.environment = {key: value for key, value in {**os.environ, **shell, **own}.items() if key not in unwanted}
+        self.environment["PYTHONPATH"] = str(REPOSITORY)
+        (home / "Pulumi.test.yaml").write_text(json.dumps({"config": {f"{_NAME}:{key}": value for key, value in config.items()}}))
+        self.pulumi("stack", "init", "test")
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Run `pulumi` and do not wait for it."""
+        command = ["pulumi", *arguments, "--stack", "test"] if arguments[0] != "stack" else ["pulumi", *arguments]
+        streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "start_new_session": True}
+        return subprocess.Popen(command, cwd=self.home, env=self.environment, stdin=subprocess.DEVNULL, **streams)
+
+    def pulumi(self, *arguments: str) -> str:
+        """Run `pulumi` to its good end, and give what it printed."""
+        process = self.start(*arguments)
+        try:
+            said = process.communicate(timeout=_LONGEST_S)[0]
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            said = f"{process.communicate()[0]}\nkilled after {_LONGEST_S} s"
+        assert process.returncode == 0, said
+        return said
+
+    def state(self) -> str:
+        """The state as it lies on the disk."""
+        return (self.home / "backend" / ".pulumi" / "stacks" / _NAME / "test.json").read_text()
