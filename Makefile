@@ -34,6 +34,10 @@ mutation: ## change the judging in one place at a time; each change must make a 
 	@$(PYTHON) -m lab venv
 	.venv/bin/python tests/mutation/run.py
 
+bench: ## the gate's generator beside VectorDBBench and a bare pymilvus loop, on the lab's Milvus (three minutes; docs/bench.md)
+	@$(PYTHON) -m lab venv
+	.venv/bin/python -m tests.bench.run
+
 clean-cache: ## remove tools, images and virtual environments
 	@$(PYTHON) -m lab clean-cache
 
@@ -44,6 +48,7 @@ lock: ## renew requirements.lock, and those of the suite's image and the policy 
 	.venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --python-version 3.11 --universal requirements.in -o requirements.lock
 	.venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --python-version 3.11 --universal -c requirements.lock validation/requirements.in -o validation/requirements.lock
 	.venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --python-version 3.11 --universal policies/requirements.in -o policies/requirements.lock
+	.venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --python-version 3.11 --universal tests/bench/requirements.in -o tests/bench/requirements.lock
 
 bench-ingest: ## rate of the ingest pipeline against a bare insert, and its memory for 1,000 and 50,000 chunks, on the lab
 	@$(PYTHON) -m lab venv

@@ -1,0 +1,184 @@
+"""A contestant of `make bench` in a process of its own, on one core: tasks come in as lines of JSON, results go out as lines of JSON.
+
+`ours` is the gate's generator as the gate uses it, `ours-pymilvus` the same with pymilvus as its client, `bare` a loop around pymilvus, and
+`bytes` a loop around gRPC with the generator's own bytes.
+"""
+
+import asyncio
+import gc
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import grpc
+import numpy as np
+from pymilvus import MilvusClient  # type: ignore[import-untyped]  # pymilvus ships no types
+
+from validation import load
+from validation.clients.searcher import RawSearcher, Searcher
+from validation.load import Shot
+from validation.profile import Index, Search
+from validation.samples import Samples
+from validation.slo_file import read_profile
+
+LIMIT, EF, DIMENSION = 10, 64, 384
+QUERIES = np.random.default_rng(2).standard_normal((500, DIMENSION)).astype(np.float32)
+_METHOD = "/milvus.proto.milvus.MilvusService/Search"
+_SLOW_S = 0.1
+_HELD = 0.95
+_STEPS = 6
+Task = dict[str, Any]
+
+
+def _search() -> Search:
+    profile = read_profile(Path(__file__).parents[2] / "validation" / "slo.lab.yaml")
+    index = Index(type="HNSW", metric="COSINE", search_params={"ef": EF})
+    return profile.search.model_copy(update={"consistency": "Bounded", "index": index, "timeout_ms": 10_000})
+
+
+def cpu_s() -> float:
+    """Return the CPU time of this process, user and system."""
+    spent = os.times()
+    return spent.user + spent.system
+
+
+def told(shots: Sequence[Shot], spent_s: float) -> Task:
+    """Return what a run shows: latency counts from the planned time, as in the gate."""
+    latency, delay = Samples(shot.latency_s for shot in shots), Samples(shot.delay_s for shot in shots)
+    return {
+        "requests": len(shots),
+        "failed": sum(bool(shot.error) for shot in shots),
+        "sent_rate": load.sent_rate(shots),
+        "rate": load.answered_rate(shots),
+        "cpu_ms": spent_s / len(shots) * 1e3,
+        **{f"p{percentile}_ms": latency.percentile_ms(percentile) for percentile in (50, 95, 99, 100)},
+        "slow": sum(shot.latency_s > _SLOW_S for shot in shots),
+        "delay_p99_ms": delay.percentile_ms(99),
+    }
+
+
+class Generator:
+    """The gate's way: open loop, with either client."""
+
+    def __init__(self, kind: str, uri: str, collection: str) -> None:
+        which: Any = RawSearcher if kind == "ours" else Searcher
+        self._searcher = which(uri=uri, database="default", collection=collection, search=_search(), limit=LIMIT)
+
+    def do(self, task: Task) -> Task:
+        """Do one task on a connection of its own."""
+        with asyncio.Runner(loop_factory=load.punctual_loop) as runner:
+            return runner.run(self._do(task))
+
+    async def _do(self, task: Task) -> Task:
+        async with self._searcher as searcher:
+            self._requests = [searcher.prepare(vector, "") for vector in QUERIES]
+            for request in self._requests[:20]:
+                await searcher.send(request)
+            if task["do"] == "ids":
+                return {"ids": [await searcher.send(request) for request in self._requests[:20]]}
+            if task["do"] == "highest":
+                return await self._highest(task["seconds"])
+            return await self._paced(task["rate"], task["seconds"], task.get("start_s"))
+
+    async def _paced(self, rate: float, seconds: float, start_s: float | None = None) -> Task:
+        raw = isinstance(self._searcher, RawSearcher)
+        ask, read = (self._searcher.ask, self._searcher.read) if raw else (self._searcher.send, list)
+
+        async def send(number: int) -> Any:
+            return await ask(self._requests[number % len(self._requests)])
+
+        due = dict(enumerate(load.offsets(round(rate * seconds), rate, "constant", 0)))
+        gc.collect()  # as workers.py does before the clock starts
+        gc.freeze()
+        gc.disable()
+        begun_s = cpu_s()
+        shots = await load.at_times(send, due, start_s or time.monotonic() + 0.05, read=read)
+        return told(shots, cpu_s() - begun_s)
+
+    async def _highest(self, seconds: float) -> Task:
+        """Return the run at the highest rate of a ladder that was both sent and answered; `held` says whether any was."""
+        probe = await self._paced(500, 1)
+        rate, best = 800 / probe["cpu_ms"], None
+        for _ in range(_STEPS):
+            found = await self._paced(rate, seconds)
+            if min(found["sent_rate"], found["rate"]) >= _HELD * rate and not found["failed"]:
+                best, rate = {**found, "held": True}, rate * 1.15
+            elif best:
+                break
+            else:
+                rate *= 0.8
+        return best or {**found, "held": False}
+
+
+class Loop:
+    """A loop that asks, waits for the answer and asks again; with a rate it waits for the next due time, but counts from when it asked."""
+
+    def __init__(self, kind: str, uri: str, collection: str) -> None:
+        self._uri, self._collection = uri, collection
+        self._asking = self._bytes if kind == "bytes" else self._pymilvus
+
+    def do(self, task: Task) -> Task:
+        """Do one task on a connection of its own."""
+        with self._asking() as ask:
+            for number in range(20):
+                ask(number)
+            if task["do"] == "ids":
+                return {"ids": [ask(number) for number in range(20)]}
+            return self._loop(ask, task["seconds"], task.get("rate"), task.get("start_s"))
+
+    def _loop(self, ask: Callable[[int], Any], seconds: float, rate: float | None, start_s: float | None) -> Task:
+        begin_s, begun_s, shots = start_s or time.monotonic(), cpu_s(), list[Shot]()
+        while time.monotonic() < begin_s + seconds:
+            due_s = begin_s + len(shots) / rate if rate else 0.0
+            time.sleep(max(due_s - time.monotonic(), 0) if rate else 0)
+            sent_s = time.monotonic()
+            ask(len(shots))
+            shots.append(Shot(len(shots), sent_s, sent_s, time.monotonic(), [], ""))
+        return told(shots, cpu_s() - begun_s)
+
+    @contextmanager
+    def _pymilvus(self) -> Iterator[Callable[[int], Any]]:
+        client = MilvusClient(uri=self._uri, timeout=30)
+        try:
+
+            def ask(number: int) -> list[int]:
+                found = client.search(
+                    self._collection, data=[QUERIES[number % len(QUERIES)]], limit=LIMIT, search_params={"params": {"ef": EF}}
+                )
+                return [int(hit.id) for hit in found[0]]
+
+            yield ask
+        finally:
+            client.close()
+
+    @contextmanager
+    def _bytes(self) -> Iterator[Callable[[int], Any]]:
+        searcher = RawSearcher(uri=self._uri, database="default", collection=self._collection, search=_search(), limit=LIMIT)
+
+        async def prepared() -> list[bytes]:
+            async with searcher:
+                return [searcher.prepare(vector, "") for vector in QUERIES]
+
+        requests = asyncio.run(prepared())
+        with grpc.insecure_channel(urlsplit(self._uri).netloc) as channel:
+            call: Any = channel.unary_unary(_METHOD, request_serializer=None, response_deserializer=None)
+            yield lambda number: RawSearcher.read(call(requests[number % len(requests)], timeout=10, metadata=(("dbname", "default"),)))
+
+
+def main(kind: str, core: int, collection: str) -> None:
+    """Do every task that comes in."""
+    os.sched_setaffinity(0, {core})
+    which = Generator if kind.startswith("ours") else Loop
+    for line in sys.stdin:
+        task = json.loads(line)
+        print(json.dumps(which(kind, task["uri"], collection).do(task)), flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), sys.argv[3])
