@@ -44,7 +44,10 @@ def test_after_ctrl_c_and_after_a_kill_make_up_ends_in_a_verdict_and_its_exit_co
     assert preflight in {"PASS", "WARN"}, up.output
     assert len(gate) == 1, up.output
     assert (up.code == 0) == (CODES[gate[0]] == 0), up.output
-    assert gate[0] in {"PASS", "WARN", "FAIL"}, up.output
+    noisy = re.search(
+        r"^RESULT: INVALID the run proves nothing: (the gate's own sending delay|search_drift_ms is)", up.output, re.MULTILINE
+    )
+    assert gate[0] in {"PASS", "WARN", "FAIL"} or noisy, up.output  # a neighbour's load is no fault of the lab
 
 
 def test_make_up_tells_each_step_with_its_seconds_then_where_to_look_and_how_to_end(own_lab: Lab) -> None:
