@@ -58,6 +58,7 @@ def test_a_virtual_environment_that_does_not_fit_is_not_there(
     monkeypatch.setattr(bootstrap, "CACHE", small)
     monkeypatch.setattr(disk, "CACHE", small)
     monkeypatch.setattr(disk, "BUILD_GIB", 0)
+    _fill(small)
     with pytest.raises(LabError, match=r"(?s)the disk is full: .*bytes free under .*cure: free space"):
         bootstrap._fill_venv(small / "venv" / "key", Steps(log=small.parent / "log"))
     assert not (small / "venv" / "key").exists()
