@@ -99,7 +99,7 @@ def _mistake(one: Criterion, measure: Measure, *, is_limit: bool) -> str | None:
 class Vectors(_Strict):
     """How many vectors the collection must hold for the promise to mean anything."""
 
-    value: int = Field(ge=1_000)
+    value: int = Field(ge=100)
     unit: Literal["vectors"]
     reason: Reason
 

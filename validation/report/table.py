@@ -1,6 +1,6 @@
 """The table on the terminal: what, measured, limit, grade; then what was measured without a promise, then the one RESULT line."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from rich.console import Console
@@ -25,8 +25,8 @@ def show(record: Record, console: Console) -> None:
     """Print the tables and whatever keeps the run from being valid."""
     if record.measurements:
         console.print(_table(record))
-    if told := budget.line(record.measurements):
-        console.print(told, highlight=False, soft_wrap=True)
+    for told in filter(None, (budget.line(record.measurements), *_by_group(record))):
+        console.print(told, markup=False, highlight=False, soft_wrap=True)
     if record.judgement:
         for line in [f"{one.objective.sli}: {one.why}" for one in record.judgement.judged if one.why] + [*record.judgement.said]:
             console.print(Text(hide(line, record.secrets), style="yellow"), soft_wrap=True)
@@ -36,6 +36,16 @@ def show(record: Record, console: Console) -> None:
         console.print(f"skipped: {name}: {why}", markup=False, highlight=False, soft_wrap=True)
     for collection in record.left_behind:
         console.print(f"still there: collection {collection}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _by_group(record: Record) -> Iterator[str]:
+    """Yield one line for retrieval by language and one by kind: the mean over all questions hides where it is low."""
+    quality: dict[str, dict[str, dict[str, float]]] = next(
+        (check.facts.get("by", {}) for check in record.checks if check.name == "quality"), {}
+    )
+    for group, members in quality.items():
+        told = (f"{name} {numbers['ndcg_at_10']:.3f} ({numbers['questions']:g})" for name, numbers in members.items())
+        yield f"nDCG@10 by {group} (questions): {', '.join(told)}"
 
 
 def tell(run: Callable[[], Record], report: Path) -> int:
