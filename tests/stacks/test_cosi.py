@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 import yaml
 
-from stacks import declared, neighbours
+from stacks import declared, neighbours, pulumi_cli
 from stacks.blueprint import build
+from stacks.commands import rotate
 from stacks.dump import dump
+from stacks.environments import Environment
 from stacks.problems import SettingsError
 from stacks.settings import parse
 from tests.deploy import COSI_BUCKET, SECRET_KEY, Declared, deploy, resolved
@@ -108,6 +110,17 @@ def test_what_cosi_cannot_express_is_refused_with_the_reason(store: dict[str, An
         parse(configured(**store))
     assert key in str(refused.value)
     assert why in str(refused.value)
+
+
+def test_a_rotation_tries_the_keys_on_the_bucket_that_cosi_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    urn = "urn:pulumi:x::milvus-x10000::milvus-x10000:index:ObjectStore$pulumi-python:dynamic/cosi:Credential::milvus-store-credential"
+    secret = {"plaintext": '"k"'}
+    outputs = {"access_key": secret, "secret_key": secret, "generation": "g", "bucket": COSI_BUCKET}
+    found = [{"urn": urn, "outputs": outputs}, {"urn": f"{urn}-2", "outputs": outputs}]
+    monkeypatch.setattr(pulumi_cli, "resources", lambda *_, **__: found)
+    key = {"access_key": "k", "secret_key": "k", "generation": "g", "bucket": COSI_BUCKET}
+    environment = Environment(name="x", settings=parse(configured()), source=GOLDEN, example=False)
+    assert rotate._keys(environment) == {1: key, 2: key}
 
 
 def test_two_environments_with_cosi_share_no_bucket_since_it_gives_no_name_twice(tmp_path: Path) -> None:

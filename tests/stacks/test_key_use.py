@@ -89,6 +89,8 @@ def test_each_key_is_told_by_the_stores_own_answer(server: tuple[Server, AccessL
     assert refusal(settings(found), {**GOOD, "secret_key": "wrong"}) == "SignatureDoesNotMatch"
     with pytest.raises(UnansweredError, match="does not answer"):
         refusal(settings(found, "https://127.0.0.1:1"), GOOD)
+    with pytest.raises(UnansweredError, match="NoSuchBucket"):  # a key that knows its bucket's name, as COSI gave it
+        refusal(settings(found), {**GOOD, "bucket": "named-by-cosi"})
 
 
 def test_the_log_says_who_asked_with_which_key_and_what_was_refused(server: tuple[Server, AccessLog]) -> None:
