@@ -73,6 +73,11 @@ def _searched(prefix: str, what: str) -> list[Measure]:
     return [*_latencies(prefix, what, (50, 95)), _higher(f"{prefix}_recall_at_10", "share", f"{what}: share of the exact ten nearest", 100)]
 
 
+def _mode(prefix: str, by: str) -> list[Measure]:
+    what = f"Judged questions searched by {by}"
+    return [_higher(f"{prefix}_ndcg_at_10", "share", f"{what}: ranking of documents", 20), *_latencies(prefix, what, (50, 95))]
+
+
 def _selectivities() -> list[Measure]:
     return [one for percent in SELECTIVITIES for one in _searched(f"filter_{percent}", f"Search that {percent} % of the rows pass")]
 
@@ -113,6 +118,9 @@ _ALL = [
     _lower("during_ingest_error_share", "share", "Searches that failed meanwhile"),
     _higher("during_ingest_recall_at_10", "share", "Share of the exact ten nearest of what was visible that they found", 100),
     _higher("during_ingest_rate", "vectors/s", "Rows acknowledged per second meanwhile"),
+    *_mode("dense", "vectors"),
+    *_mode("sparse", "words (BM25)"),
+    *_mode("hybrid", "vectors and words, fused by reciprocal rank"),
     *_latencies("rerank", "What a search found for one question, reranked", (50, 95)),
     *_latencies("first_token", "From sending the question until the first token", (50, 95)),
     *_latencies("answer", "From sending the question until the whole answer", (50, 95)),

@@ -21,6 +21,7 @@ from validation.checks import (
     freshness,
     ingest,
     isolation,
+    modes,
     originals,
     quality,
     reachable,
@@ -160,5 +161,6 @@ def _measure(bench: Bench) -> None:
     filtered.run(bench, services, loaded, question_vectors)
     if not bench.collection:
         segments.run(bench, services, loaded, question_vectors)
+        modes.run(bench, services, loaded, question_vectors)
         during_ingest.run(bench, services, loaded, question_vectors)
         isolation.run(bench, services, loaded)

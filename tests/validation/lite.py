@@ -36,9 +36,11 @@ class Lite(MilvusServicer):  # type: ignore[misc]  # milvus-lite ships no types
         self.empty_searches = 0
         """How many searches find nothing, from now on."""
         self.has_flushed = False
+        self.is_by_words = False
         """Set by a flush."""
 
     def Search(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802 - the name that gRPC calls
+        self.is_by_words = any(pair.key == "anns_field" and pair.value == "words" for pair in request.search_params)
         time.sleep(self.delay_s)
         answer = super().Search(request, context)
         found = answer.results

@@ -15,13 +15,13 @@ from tests.validation.services import DIMENSION, vector
 from tests.validation.test_target import OUTPUTS
 from validation import own_collection, slo
 from validation.bench import Bench, Loaded, Services
-from validation.checks import cold_path, during_ingest, filtered, freshness, segments
+from validation.checks import cold_path, during_ingest, filtered, freshness, modes, segments
 from validation.clients.milvus import Row, VectorStore, connect
 from validation.corpus import read_corpus
 from validation.errors import InvalidRunError
 from validation.generator import generate_chunks
 from validation.load import Shot
-from validation.profile import Ingesting, Patience, Profile
+from validation.profile import Ingesting, Objective, Patience, Profile
 from validation.progress import Reporter
 from validation.record import Record
 from validation.seams import Seams
@@ -33,6 +33,7 @@ from validation.truth import Matrix, unit
 ROWS = 300
 CHUNKS = generate_chunks(7, ROWS)[0]
 MATRIX = unit(np.array([vector(chunk.passage, DIMENSION) for chunk in CHUNKS], dtype=np.float32))
+PROMISE = {"sli": "hybrid_ndcg_at_10", "unit": "share", "limit": ">= 0.5", "reason": "only for this test"}
 NO_COLLECTION: Any = None
 KEPT = [Row(id=number, bucket=number % 100, chunk=chunk) for number, chunk in enumerate(CHUNKS)]
 NUMBERS = itertools.count()
@@ -208,3 +209,45 @@ def test_what_a_search_had_to_see_follows_from_its_answer_and_its_consistency(
     stream = Stream(collection=NO_COLLECTION, rows=new, matrix=MATRIX, rate=2, seconds=2)
     stream.acknowledged, stream.ends = [(1.0, 2), (2.0, 4)], [2, 4]
     assert during_ingest._visible(changed, stream, [shot(0, sent_s, ids)]) == {0: ROWS + rows}
+
+
+@pytest.fixture
+def judged(bench: Bench, services: Services) -> tuple[Bench, Loaded]:
+    """Return a bench that promises something of full-text search, and rows of the corpus with a few generated ones in their way."""
+    promised = {"hybrid_ndcg_at_10": Objective.model_validate(PROMISE)}
+    chunks = [*bench.corpus.chunks, *CHUNKS[:50]]
+    rows = [Row(id=number, bucket=0, chunk=chunk) for number, chunk in enumerate(chunks)]
+    matrix = unit(np.array([vector(chunk.passage, DIMENSION) for chunk in chunks], dtype=np.float32))
+    bench.record.versions["milvus server"] = services.milvus.server_version()
+    changed = replace(bench, profile=bench.profile.model_copy(update={"objectives": bench.profile.objectives | promised}))
+    return changed, Loaded(collection=NO_COLLECTION, rows=rows, matrix=matrix, generated=[])
+
+
+def test_questions_are_ranked_by_vectors_by_words_and_by_both(judged: tuple[Bench, Loaded], lite: Lite, services: Services) -> None:
+    lite.heal()
+    modes.run(judged[0], services, judged[1], asked(judged[0]))
+    assert {mode: value(judged[0], f"{mode}_ndcg_at_10") for mode in ("dense", "sparse", "hybrid")} == pytest.approx(
+        {"dense": 1, "sparse": 1, "hybrid": 1}, abs=0.4
+    )
+    assert value(judged[0], "hybrid_p95_ms") > 0
+
+
+def test_words_that_find_nothing_are_seen_beside_vectors_that_do(judged: tuple[Bench, Loaded], lite: Lite, services: Services) -> None:
+    bench, loaded = judged
+    right = {number for number, row in enumerate(loaded.rows) if not row.chunk.generated}
+    lite.loses = lambda row: row in right and lite.is_by_words
+    modes.run(bench, services, loaded, asked(bench))
+    assert value(bench, "sparse_ndcg_at_10") == 0
+    assert value(bench, "dense_ndcg_at_10") > 0
+    assert bench.record.checks[-1].facts["sparse"]["missed"] == ["q1", "q2"]
+
+
+@pytest.mark.parametrize("version", ["2.3.5", "v2.4.17", ""])
+def test_a_server_without_full_text_search_is_skipped_with_the_reason(
+    judged: tuple[Bench, Loaded], services: Services, version: str
+) -> None:
+    bench, loaded = judged
+    bench.record.versions["milvus server"] = version
+    modes.run(bench, services, loaded, asked(bench))
+    assert "has no full-text search; 2.5 and newer have" in bench.record.checks[-1].facts["skipped"]
+    assert grade(bench, "hybrid_ndcg_at_10") is Grade.UNMEASURED

@@ -152,6 +152,7 @@ class Collection:
         self.name = name
         self._uri = uri
         self._read, self._write, self._admin = clients.search, clients.ingest, clients.admin
+        self.clients = clients
 
     def create(self, dimension: int, index: Index, description: str = "") -> None:
         """Create the collection with its index, and load it, empty."""

@@ -1,0 +1,96 @@
+"""A collection that is searched by words, by vectors, and by both: BM25 inside Milvus (2.5 or newer), fused by reciprocal rank.
+
+Milvus turns text into sparse vectors by itself, with the word statistics of the whole collection; the gate sends it nothing but text.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from pymilvus import (  # type: ignore[import-untyped]  # pymilvus ships no types
+    AnnSearchRequest,
+    DataType,
+    Function,
+    FunctionType,
+    RRFRanker,
+)
+
+from validation.clients.milvus import Collection, Row, failures_named
+from validation.profile import Index, Search
+from validation.truth import Matrix
+
+FIRST_VERSION = (2, 5)
+_TIMEOUT_S = 60.0
+_TEXT_BYTES = 65_535
+_RRF_K = 60
+"""Of Cormack, Clarke and Büttcher (SIGIR 2009), and Milvus's own default."""
+
+
+class FullText:
+    """One collection with a dense and a sparse field."""
+
+    def __init__(self, uri: str, collection: Collection, search: Search) -> None:
+        self._uri, self._search = uri, search
+        self._name = collection.name
+        self._read, self._write = collection.clients.search, collection.clients.ingest
+
+    def create(self, dimension: int, index: Index) -> None:
+        """Create it, empty and loaded."""
+        schema = self._write.create_schema(auto_id=False, enable_dynamic_field=False)
+        schema.add_field("id", DataType.INT64, is_primary=True)
+        schema.add_field("text", DataType.VARCHAR, max_length=_TEXT_BYTES, enable_analyzer=True)
+        schema.add_field("vector", DataType.FLOAT_VECTOR, dim=dimension)
+        schema.add_field("words", DataType.SPARSE_FLOAT_VECTOR)
+        words = Function(name="words", function_type=FunctionType.BM25, input_field_names=["text"], output_field_names=["words"])
+        schema.add_function(words)
+        params = self._write.prepare_index_params()
+        params.add_index("vector", index_type=index.type, metric_type=index.metric, params=index.params)
+        params.add_index("words", index_type="SPARSE_INVERTED_INDEX", metric_type="BM25")
+        with failures_named(self._uri, f"creating collection {self._name} with full-text search"):
+            self._write.create_collection(self._name, schema=schema, index_params=params, consistency_level="Strong", timeout=_TIMEOUT_S)
+
+    def insert(self, rows: Sequence[Row], matrix: Matrix) -> None:
+        """Insert rows: what is embedded is what is searched by words."""
+        data = [{"id": row.id, "text": row.chunk.passage, "vector": matrix[row.id]} for row in rows]
+        with failures_named(self._uri, f"inserting into {self._name}"):
+            self._write.insert(self._name, data, timeout=_TIMEOUT_S)
+
+    def dense(self, _text: str, vector: Matrix, limit: int) -> list[int]:
+        """Search by the vector alone."""
+        params = {"params": self._search.chosen_index.searching(limit)}
+        return self._ids(
+            lambda: self._read.search(
+                self._name,
+                data=[vector],
+                anns_field="vector",
+                limit=limit,
+                search_params=params,
+                consistency_level="Strong",
+                timeout=_TIMEOUT_S,
+            )
+        )
+
+    def sparse(self, text: str, _vector: Matrix, limit: int) -> list[int]:
+        """Search by the words alone."""
+        return self._ids(
+            lambda: self._read.search(
+                self._name, data=[text], anns_field="words", limit=limit, consistency_level="Strong", timeout=_TIMEOUT_S
+            )
+        )
+
+    def hybrid(self, text: str, vector: Matrix, limit: int) -> list[int]:
+        """Search by both, and fuse the two lists by reciprocal rank."""
+        params = {"metric_type": self._search.chosen_index.metric, "params": self._search.chosen_index.searching(limit)}
+        asked = [
+            AnnSearchRequest(data=[vector], anns_field="vector", param=params, limit=limit),
+            AnnSearchRequest(data=[text], anns_field="words", param={"metric_type": "BM25"}, limit=limit),
+        ]
+        ranker = RRFRanker(_RRF_K)
+        return self._ids(
+            lambda: self._read.hybrid_search(
+                self._name, reqs=asked, ranker=ranker, limit=limit, consistency_level="Strong", timeout=_TIMEOUT_S
+            )
+        )
+
+    def _ids(self, search: Callable[[], Any]) -> list[int]:
+        with failures_named(self._uri, f"searching {self._name}"):
+            return [int(hit["id"]) for hit in search()[0]]
