@@ -3,3 +3,7 @@
 It knows what is promised and where the endpoints are, never how they were made: nothing here imports Pulumi, `stacks`, `components`
 or `lab`.
 """
+
+from validation.early import heed
+
+heed()

@@ -12,7 +12,7 @@ from validation.clients.embedding import EmbeddingService
 from validation.clients.llm import LanguageModel
 from validation.clients.milvus import Collection, Row, VectorStore
 from validation.clients.reranker import Reranker
-from validation.corpus import Corpus
+from validation.corpus import Chunk, Corpus
 from validation.errors import InvalidRunError
 from validation.generator import Generated
 from validation.load import Shot
@@ -80,6 +80,15 @@ class Loaded:
             raise InvalidRunError(
                 f"{self.collection.name} was written to while it was judged (row {error}): run again when nobody does"
             ) from None
+
+    def chunks(self, ids: Sequence[int]) -> list[Chunk]:
+        """Return the chunks of the rows that a search found; InvalidRunError for one that was never sent."""
+        found = self.rows_of(ids)
+        if strange := [row for row in found if not 0 <= row < len(self.rows)]:
+            raise InvalidRunError(
+                f"a search of {self.collection.name} found row {strange[0]}, which was never sent: this is not what it says"
+            )
+        return [self.rows[row].chunk for row in found]
 
     def extended(self, rows: list[Row], vectors: truth.Matrix) -> "Loaded":
         """Return what is known once these rows are in the collection too."""

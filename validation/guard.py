@@ -4,6 +4,7 @@ import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from validation.early import interrupts
 from validation.errors import GateError
 from validation.outcome import Outcome
 from validation.progress import Reporter
@@ -14,7 +15,8 @@ from validation.report import json
 def guarded(record: Record, reporter: Reporter, run: Callable[[], None], write: Callable[[], None]) -> None:
     """Do `run`, note in the record how it ended, then `write`; raises only what `write` raises."""
     try:
-        run()
+        with interrupts():
+            run()
     except GateError as error:
         record.stop(error)
     except KeyboardInterrupt:

@@ -22,6 +22,7 @@ from validation.clients import milvus_tls
 from validation.clients.milvus_login import Login
 from validation.clients.milvus_tls import Tls
 from validation.clients.searcher import RawSearcher
+from validation.early import held_back
 from validation.errors import InvalidRunError
 from validation.load import Shot
 from validation.profile import Search
@@ -108,7 +109,8 @@ def _started(aim: Aim, shares: Sequence[Share]) -> Iterator[list[Connection]]:
         for share in shares:
             ours, theirs = context.Pipe()
             process = context.Process(target=_generate, args=(aim, share, theirs), daemon=True)
-            process.start()
+            with held_back():
+                process.start()
             theirs.close()
             processes.append(process)
             pipes.append(ours)

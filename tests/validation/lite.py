@@ -5,7 +5,6 @@ its engine: rows in its memory are growing, rows in its files are sealed.
 """
 
 import logging
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -31,8 +30,11 @@ class Lite(MilvusServicer):  # type: ignore[misc]  # milvus-lite ships no types
         """Be whole again."""
         self.loses: Callable[[int], bool] = lambda _: False
         """Which rows no search finds."""
-        self.delay_s = 0.0
-        """How long each search waits before it begins."""
+        self.answers_with: Callable[[int], int] = lambda row: row
+        """What a search says instead of a row."""
+        self.refuses_to_drop = False
+        self.is_gone = False
+        """Whether every call is answered as if nobody were there."""
         self.empty_searches = 0
         """How many searches find nothing, from now on."""
         self.has_flushed = False
@@ -41,7 +43,6 @@ class Lite(MilvusServicer):  # type: ignore[misc]  # milvus-lite ships no types
 
     def Search(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802 - the name that gRPC calls
         self.is_by_words = any(pair.key == "anns_field" and pair.value == "words" for pair in request.search_params)
-        time.sleep(self.delay_s)
         answer = super().Search(request, context)
         found = answer.results
         is_empty, self.empty_searches = self.empty_searches > 0, max(self.empty_searches - 1, 0)
@@ -52,7 +53,13 @@ class Lite(MilvusServicer):  # type: ignore[misc]  # milvus-lite ships no types
             found.ids.int_id.data.extend(ids)
             found.scores.extend(scores)
             found.topks.append(len(ids))
+        found.ids.int_id.data[:] = [self.answers_with(row) for row in found.ids.int_id.data]
         return answer
+
+    def DropCollection(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        if self.refuses_to_drop:
+            return common_pb2.Status(code=65535, reason="not now")
+        return super().DropCollection(request, context)
 
     def Flush(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         answer = super().Flush(request, context)
@@ -67,6 +74,18 @@ class Lite(MilvusServicer):  # type: ignore[misc]  # milvus-lite ships no types
         return milvus_pb2.GetQuerySegmentInfoResponse(infos=infos)
 
 
+class _Gone(grpc.ServerInterceptor):
+    """Answers UNAVAILABLE, as a client sees a server whose process has ended, while Milvus is said to be gone."""
+
+    def __init__(self, lite: Lite) -> None:
+        self._lite = lite
+
+    def intercept_service(self, continuation: Any, call: Any) -> Any:
+        if not self._lite.is_gone:
+            return continuation(call)
+        return grpc.unary_unary_rpc_method_handler(lambda _request, context: context.abort(grpc.StatusCode.UNAVAILABLE, "gone"))
+
+
 @contextmanager
 def milvus(folder: Path, port: int = 0) -> Iterator[tuple[Lite, str]]:
     """Serve what `folder` holds, and yield the server and its address."""
@@ -74,7 +93,7 @@ def milvus(folder: Path, port: int = 0) -> Iterator[tuple[Lite, str]]:
     engine = MilvusLite(str(folder))
     lite = Lite(engine)
     with ThreadPoolExecutor(_THREADS) as threads:
-        server = grpc.server(threads, options=[("grpc.max_receive_message_length", -1)])
+        server = grpc.server(threads, interceptors=[_Gone(lite)], options=[("grpc.max_receive_message_length", -1)])
         milvus_pb2_grpc.add_MilvusServiceServicer_to_server(lite, server)
         port = server.add_insecure_port(f"127.0.0.1:{port}")
         server.start()

@@ -133,6 +133,13 @@ def test_a_load_after_which_rows_are_missing_ends_the_run(bench: Bench, loaded: 
         cold_path.run(bench, more)
 
 
+def test_a_row_that_was_never_sent_proves_nothing(loaded: Loaded) -> None:
+    assert loaded.chunks([0, ROWS - 1]) == [KEPT[0].chunk, KEPT[-1].chunk]
+    for strange in (ROWS, -1):
+        with pytest.raises(InvalidRunError, match=f"found row {strange}, which was never sent"):
+            loaded.chunks([0, strange])
+
+
 def test_a_filter_behind_which_rows_are_lost_is_red_and_the_others_are_not(
     bench: Bench, lite: Lite, services: Services, loaded: Loaded, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -189,3 +189,19 @@ def test_a_file_that_is_no_mapping_is_refused_with_its_first_line(tmp_path: Path
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--slo FILE"):
         read_profile(tmp_path / "none.yaml")
+
+
+def test_a_promise_about_ingest_without_a_rate_of_ingest_is_refused_at_its_line(tmp_path: Path) -> None:
+    text = LAB.read_text()
+    start, end = text.index("ingesting:"), text.index("objectives:")
+    path = tmp_path / "slo.yaml"
+    path.write_text(text[:start] + text[end:])
+    with pytest.raises(UsageError, match=r"slo.yaml:\d+: .*during_ingest_\w+ is never measured.*add ingesting"):
+        read_profile(path)
+
+
+def test_more_ingest_than_is_sent_can_never_be_kept(tmp_path: Path) -> None:
+    path = tmp_path / "slo.yaml"
+    path.write_text(LAB.read_text().replace('">= 150"', '">= 250"').replace('">= 190"', '">= 260"'))
+    with pytest.raises(UsageError, match=r"can never be true: no more than ingesting: 200 is sent"):
+        read_profile(path)

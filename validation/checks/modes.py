@@ -58,7 +58,7 @@ def _rank(bench: Bench, loaded: Loaded, question_vectors: Matrix, name: str, mod
         begin = time.perf_counter()
         ids = mode(question.question, vector, _CHUNKS)
         seconds.append(time.perf_counter() - begin)
-        documents = ranking.best_per_document([loaded.rows[row].chunk.document_id for row in ids])[:_TOP_K]
+        documents = ranking.best_per_document([chunk.document_id for chunk in loaded.chunks(ids)])[:_TOP_K]
         values.append(ranking.ndcg(documents, question.relevance, _TOP_K))
     bench.record.measure(f"{name}_ndcg_at_10", fmean(values), len(values), interval.of_share(values))
     for percentile in (50, 95):

@@ -20,7 +20,7 @@ def run(bench: Bench, loaded: Loaded, question_vectors: Matrix) -> None:
         ranked = []
         for _, vector in asked:
             found = loaded.collection.nearest(vector, _CHUNKS, bench.profile.search)
-            ranked.append(ranking.best_per_document([loaded.rows[row].chunk.document_id for row in loaded.rows_of(found)])[:_TOP_K])
+            ranked.append(ranking.best_per_document([chunk.document_id for chunk in loaded.chunks(found)])[:_TOP_K])
         judged = [(documents, question.relevance) for documents, question in zip(ranked, questions, strict=True)]
         numbers = {
             "ndcg_at_10": [ranking.ndcg(documents, relevance, _TOP_K) for documents, relevance in judged],

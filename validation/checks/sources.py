@@ -26,7 +26,7 @@ def run(bench: Bench, services: Services, loaded: Loaded, question_vectors: Matr
 
 
 def _nearest(bench: Bench, loaded: Loaded, vector: Matrix, count: int) -> list[Chunk]:
-    return [loaded.rows[row].chunk for row in loaded.rows_of(loaded.collection.nearest(vector, count, bench.profile.search))]
+    return loaded.chunks(loaded.collection.nearest(vector, count, bench.profile.search))
 
 
 def _reranked(bench: Bench, reranker: Reranker, questions: Sequence[Question], found: list[list[Chunk]]) -> list[list[Chunk]]:
