@@ -49,6 +49,13 @@ class Checkpoint:
         """Return whether a Pulumi was killed while it made something."""
         return bool(self._latest().get("pending_operations"))
 
+    def drop_torn(self) -> None:
+        """Remove the empty file of attributes that a Pulumi leaves which was killed while it wrote: none could read the state again."""
+        attributes = self.path.with_name(f"{self.path.name}.attrs")
+        if attributes.exists() and not attributes.stat().st_size:
+            print(f"  note   a killed pulumi left {attributes} empty: removed; the state itself is whole", flush=True)
+            attributes.unlink()
+
     def locks(self) -> Iterator[tuple[Path, int]]:
         """Yield each lock on the stack, with the process that wrote it."""
         for lock in (self.home / "backend" / ".pulumi" / "locks").rglob(f"{self.stack}/*.json"):

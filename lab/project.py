@@ -183,6 +183,7 @@ def select(stack: str = STACK) -> None:
 
     Raises LabError where the passphrase does not fit the state.
     """
+    Checkpoint(HOME, PROJECT, stack).drop_torn()
     if _is_empty_shell(stack):
         _check(pulumi("stack", "rm", stack, "--yes", "--force", "--preserve-config", stack=stack))
     if stack not in {found["name"] for found in json.loads(pulumi("stack", "ls", "--json").stdout or "[]")}:

@@ -3,20 +3,41 @@
 import json
 import re
 import subprocess
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from stacks.problems import SettingsError
 
+_TORN = "failed to load checkpoint: EOF"
 _CREDENTIAL = re.compile(r"::milvus-store-credential(?:-(?P<generation>\d+))?$")
 
 
 def resources(stack: str, *, secrets: bool = False) -> list[dict[str, Any]]:
     """Everything in the state; with `secrets` in clear, for this process alone."""
-    shown = ["--show-secrets"] if secrets else []
-    deployment = json.loads(_said("stack", "export", "--stack", stack, *shown) or "{}").get("deployment") or {}
+    export = ["stack", "export", "--stack", stack, *(["--show-secrets"] if secrets else [])]
+    try:
+        said = _said(*export)
+    except SettingsError as error:
+        if _TORN not in str(error) or not _drop_torn(stack):
+            raise
+        said = _said(*export)
+    deployment = json.loads(said or "{}").get("deployment") or {}
     found: list[dict[str, Any]] = deployment.get("resources") or []
     return found
+
+
+def _drop_torn(stack: str) -> bool:
+    """Remove the empty file of attributes that a Pulumi leaves which was killed while it wrote its state into a folder; False for none."""
+    where = urlsplit(json.loads(_said("whoami", "--json"))["url"])
+    folder = Path(where.path) / ".pulumi" / "stacks"
+    torn = [path for path in folder.rglob(f"{stack}.json.attrs") if not path.stat().st_size] if where.scheme == "file" else []
+    for path in torn:
+        print(f"note: a killed pulumi left {path} empty: removed; the state itself is whole", file=sys.stderr)
+        path.unlink()
+    return bool(torn)
 
 
 def credentials(found: Sequence[dict[str, Any]]) -> dict[int, dict[str, Any]]:

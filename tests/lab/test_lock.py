@@ -153,6 +153,18 @@ def test_a_lock_of_before_a_restart_is_removed_though_another_pulumi_has_that_id
     assert pulumi.poll() is None
 
 
+def test_attributes_that_a_killed_pulumi_left_empty_are_removed_and_others_stay(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    checkpoint = Checkpoint(tmp_path, "milvus-x10000", "lab")
+    checkpoint.path.parent.mkdir(parents=True)
+    checkpoint.path.write_text("{}")
+    attributes = checkpoint.path.with_name("lab.json.attrs")
+    for content, stays in (("{}", True), ("", False)):
+        attributes.write_text(content)
+        checkpoint.drop_torn()
+        assert attributes.exists() is stays
+    assert "the state itself is whole" in capsys.readouterr().out
+
+
 def test_a_lock_is_held_by_the_pulumi_that_wrote_it_and_by_no_other_program(tmp_path: Path, pulumi: subprocess.Popen[bytes]) -> None:
     lock = _lock(tmp_path, pulumi.pid)
     assert holds(pulumi.pid, lock)
