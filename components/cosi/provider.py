@@ -23,9 +23,8 @@ class CosiProvider(Provider):
         """Another name or namespace is another object; how long to wait is no property of it."""
         wanted = {key: value for key, value in inputs_of(_news).items() if key != "timeout_s"}
         changed = [key for key, value in wanted.items() if _olds.get(key) != value]
-        return dynamic.DiffResult(
-            changes=bool(changed) or self.incomplete(_olds), replaces=["metadata"] if _place(_olds) != _place(_news) else []
-        )
+        replaces = ["metadata"] if _moved(_olds["metadata"], _news["metadata"]) else []
+        return dynamic.DiffResult(changes=bool(changed) or self.incomplete(_olds), replaces=replaces)
 
     def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
         """Make it, or go on with what an interrupted run of the same stack began."""
@@ -95,6 +94,11 @@ class CosiProvider(Provider):
 def _place(inputs: Mapping[str, Any]) -> str:
     metadata = inputs["metadata"]
     return "/".join(metadata[part] for part in ("namespace", "name") if metadata.get(part))
+
+
+def _moved(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether it is another object; what a preview does not know yet is no text, and no other name."""
+    return any(isinstance(new.get(part), str) and new[part] != old.get(part) for part in ("namespace", "name"))
 
 
 def _annotations(manifest: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, str]:
