@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -46,9 +47,10 @@ def target(lab: Lab, tmp_path: Path) -> Path:
     return path
 
 
-def run_broken(target: Path, home: Path, seams: Seams) -> Record:
+def run_broken(target: Path, home: Path, seams: Seams, *, with_dear: bool = False) -> Record:
     """Run the gate in this process with one part broken."""
-    order = Order(stack=None, target_file=target, slo=profile(home), corpus=REPOSITORY / "corpus", seed=7, strict=False, keep=False)
+    slo = profile(home, with_dear=with_dear)
+    order = Order(stack=None, target_file=target, slo=slo, corpus=REPOSITORY / "corpus", seed=7, strict=False, keep=False)
     return execute(order, Reporter(quiet=True), home / "report.json", seams)
 
 
@@ -73,9 +75,39 @@ def test_a_half_loaded_collection_is_never_green(target: Path, tmp_path: Path) -
     assert record.exit_code in (1, 3), record.reason
 
 
-def test_truth_that_belongs_to_other_searches_is_never_green(target: Path, tmp_path: Path) -> None:
-    record = run_broken(target, tmp_path, Seams(exact_truth=shuffled))
+def test_truth_that_belongs_to_other_searches_is_never_green_in_any_check(target: Path, tmp_path: Path) -> None:
+    record = run_broken(target, tmp_path, Seams(exact_truth=shuffled), with_dear=True)
     assert record.exit_code in (1, 3), record.reason
+    assert record.judgement is not None, record.reason
+    recalls = {one.objective.sli: one.grade for one in record.judgement.judged if "recall" in one.objective.sli}
+    of = ("recall_at_10", *(f"{kind}_recall_at_10" for kind in ("filter_10", "filter_50", "growing", "sealed", "during_ingest")))
+    assert {sli: recalls[sli] for sli in of} == dict.fromkeys(of, "fail")
+
+
+def test_a_sweep_finds_what_holds_and_says_it_with_its_exit_code(lab: Lab, target: Path, tmp_path: Path) -> None:
+    out = tmp_path / "sweep.json"
+    arguments = (
+        "--target",
+        str(target),
+        "--slo",
+        str(profile(tmp_path)),
+        "--out",
+        str(out),
+        "--from",
+        "100",
+        "--to",
+        "100",
+        "--seconds",
+        "3",
+    )
+    ended = lab.run(sys.executable, "-m", "validation", "sweep", *arguments)
+    found = json.loads(out.read_text())
+    assert [step["rate"] for step in found["steps"]] == [100]
+    assert found["steps"][0]["numbers"]["recall_at_10"] > 0.9
+    held = found["steps"][0]["outcome"] in ("PASS", "WARN")
+    assert found["capacity"] == (100 if held else None)
+    assert ended.code == {"PASS": 0, "FAIL": 1, "INVALID": 3}[found["result"]], ended.output
+    assert ended.output.splitlines()[-1].startswith(f"RESULT: {found['result']} ")
 
 
 def test_the_same_run_with_nothing_broken_meets_every_promise_about_quality(target: Path, tmp_path: Path) -> None:
