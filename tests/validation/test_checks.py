@@ -258,3 +258,24 @@ def test_a_server_without_full_text_search_is_skipped_with_the_reason(
     modes.run(bench, services, loaded, asked(bench))
     assert "has no full-text search; 2.5 and newer have" in bench.record.checks[-1].facts["skipped"]
     assert grade(bench, "hybrid_ndcg_at_10") is Grade.UNMEASURED
+
+
+def test_two_runs_at_once_do_not_touch_each_other(bench: Bench, services: Services) -> None:
+    mine = own_collection.make(bench, services)
+    with ExitStack() as closing_other:
+        other = replace(bench, record=Record(run_id=f"other_{next(NUMBERS)}", strict=False), closing=closing_other)
+        theirs = own_collection.make(other, services)
+        assert {mine.name, theirs.name} <= set(services.milvus.collections_of_gates())
+    assert theirs.name not in services.milvus.collections_of_gates()
+    assert mine.name in services.milvus.collections_of_gates()
+    assert (other.record.left_behind, bench.record.left_behind) == ([], [mine.name])
+
+
+def test_a_collection_of_the_same_name_is_somebody_elses_and_left_alone(bench: Bench, services: Services) -> None:
+    theirs = own_collection.make(bench, services)
+    with ExitStack() as closing_other:
+        other = replace(bench, record=Record(run_id=bench.record.run_id, strict=False), closing=closing_other)
+        with pytest.raises(InvalidRunError, match=f"{theirs.name} is there already and not this run's: it is left alone"):
+            own_collection.make(other, services)
+    assert theirs.name in services.milvus.collections_of_gates()
+    assert other.record.left_behind == []

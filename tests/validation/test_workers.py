@@ -3,6 +3,9 @@
 import asyncio
 import functools
 import multiprocessing
+import os
+import signal
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,8 +22,11 @@ from validation.clients import searcher as searcher_module
 from validation.clients.milvus_login import Login
 from validation.clients.searcher import RawSearcher, Searcher
 from validation.errors import InvalidRunError
+from validation.measures import Measurement, Measurements
 from validation.profile import Profile, Search
+from validation.samples import Samples
 from validation.truth import Matrix
+from validation.validity import faults
 
 
 class Milvus(milvus_pb2_grpc.MilvusServiceServicer):  # type: ignore[misc]  # generated without types
@@ -162,3 +168,30 @@ def test_a_generator_that_dies_ends_the_run_and_no_process_is_left(
     with pytest.raises(InvalidRunError, match="ended in the middle of the run"):
         workers.run(aim, workers.deal(vectors(2), ["", ""], [0.0, 0.01], 1))
     assert multiprocessing.active_children() == []
+
+
+def test_a_generator_that_gets_no_cpu_makes_the_run_invalid(
+    served: tuple[Milvus, str], search: Search, profile: Profile, good: Measurements
+) -> None:
+    aim = workers.Aim(uri=served[1], database="default", collection="gate_x", search=search, limit=10)
+    stopped: list[threading.Thread] = []
+
+    def starve(_start_s: float) -> None:
+        pid = multiprocessing.active_children()[0].pid
+        assert pid
+        stopped.append(threading.Thread(target=stop_for, args=(pid, 0.5)))
+        stopped[0].start()
+
+    shots = workers.run(aim, workers.deal(vectors(120), [""] * 120, [number / 100 for number in range(120)], 1), started=starve)
+    stopped[0].join()
+    delay = Measurement(value=Samples(shot.delay_s for shot in shots).percentile_ms(99), samples=len(shots))
+    seen = list(faults(profile, good | {"search_delay_p99_ms": delay}, {}))
+    assert [fault for fault in seen if "the gate's own sending delay p99 was" in fault and "give it more CPU" in fault]
+
+
+def stop_for(pid: int, seconds: float) -> None:
+    """Take a process's CPU away for a while, once its load has begun."""
+    time.sleep(0.4)
+    os.kill(pid, signal.SIGSTOP)
+    time.sleep(seconds)
+    os.kill(pid, signal.SIGCONT)
