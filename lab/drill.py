@@ -101,7 +101,7 @@ def _try(moment: Moment, *, gate: bool) -> dict[str, Any]:
 
 def _verdict(code: int, said: str, *, gate: bool) -> tuple[str, str]:
     """Return the gate's word and reason; without a gate, whether the lab came up and `make status` finds nothing wrong."""
-    result = re.search(r"^RESULT: (\w+) (.*)$", said, re.MULTILINE)
+    result = re.search(r"^RESULT: (\w+) (?!.*report: build/preflight/)(.*)$", said, re.MULTILINE)  # the gate's, not the preflight's
     if result:
         return result[1], "" if result[1] == "PASS" else result[2]
     if gate or code:

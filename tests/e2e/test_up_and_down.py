@@ -16,6 +16,8 @@ from tests.e2e.lab import Ended, Lab, run
 
 pytestmark = pytest.mark.e2e
 
+_GATE = re.compile(r"^RESULT: (\w+) (?!.*report: build/preflight/)", re.MULTILINE)
+"""The gate's verdict, not the preflight's, which a store is given before there is a Milvus on it."""
 CODES = {"PASS": 0, "WARN": 0, "FAIL": 1, "ERROR": 2, "INVALID": 3, "UNREACHABLE": 4}
 
 
@@ -35,13 +37,12 @@ def test_ctrl_c_in_the_middle_says_how_to_go_on(own_lab: Lab) -> None:
 def test_a_kill_in_the_middle_is_a_kill_in_the_middle(own_lab: Lab) -> None:
     stopped = ended(own_lab.killed)
     assert stopped.code == -9
-    assert "RESULT:" not in stopped.output
+    assert not _GATE.findall(stopped.output)
 
 
 def test_after_ctrl_c_and_after_a_kill_make_up_ends_in_a_verdict_and_its_exit_code(own_lab: Lab) -> None:
     up = ended(own_lab.brought_up)
-    preflight, *gate = re.findall(r"^RESULT: (\w+)", up.output, re.MULTILINE)
-    assert preflight in {"PASS", "WARN"}, up.output
+    gate = _GATE.findall(up.output)
     assert len(gate) == 1, up.output
     assert (up.code == 0) == (CODES[gate[0]] == 0), up.output
     noisy = re.search(

@@ -62,6 +62,9 @@ def test_pass_is_good_and_invalid_only_for_the_gates_own_delay(verdict: str, sai
 def test_without_the_gate_a_moment_is_not_taken_for_passed_and_no_result_is_no_verdict() -> None:
     assert drill._verdict(0, "RESULT: PASS 17 of 17 (exit 0)", gate=True) == ("PASS", "")
     assert drill._verdict(3, "RESULT: INVALID too slow (exit 3)", gate=True) == ("INVALID", "too slow (exit 3)")
+    both = "RESULT: PASS 23 of 23 (exit 0) report: build/preflight/x/report.json\nRESULT: FAIL slow (exit 1) report: build/reports/x"
+    assert drill._verdict(1, both, gate=True)[0] == "FAIL"
+    assert drill._verdict(4, both.splitlines()[0], gate=True)[0] == "none"
     assert drill._verdict(2, "error: no such luck", gate=True) == ("none", "error: no such luck")
     assert not drill._is_good("well, gate not run", "")
 
