@@ -48,6 +48,15 @@ def cpu_s() -> float:
     return spent.user + spent.system
 
 
+def agreed_start_s(task: Task) -> float | None:
+    """Say that all is ready, and return when to begin; None for at once, where nobody else takes part."""
+    if not task.get("together"):
+        return None
+    print(json.dumps({"ready": True}), flush=True)
+    start_s: float = json.loads(sys.stdin.readline())["start_s"]
+    return start_s
+
+
 def told(shots: Sequence[Shot], spent_s: float) -> Task:
     """Return what a run shows: latency counts from the planned time, as in the gate."""
     latency, delay = Samples(shot.latency_s for shot in shots), Samples(shot.delay_s for shot in shots)
@@ -84,7 +93,7 @@ class Generator:
                 return {"ids": [await searcher.send(request) for request in self._requests[:20]]}
             if task["do"] == "highest":
                 return await self._highest(task["seconds"])
-            return await self._paced(task["rate"], task["seconds"], task.get("start_s"))
+            return await self._paced(task["rate"], task["seconds"], agreed_start_s(task))
 
     async def _paced(self, rate: float, seconds: float, start_s: float | None = None) -> Task:
         raw = isinstance(self._searcher, RawSearcher)
@@ -104,11 +113,11 @@ class Generator:
     async def _highest(self, seconds: float) -> Task:
         """Return the run at the highest rate of a ladder that was both sent and answered; `held` says whether any was."""
         probe = await self._paced(500, 1)
-        rate, best = 800 / probe["cpu_ms"], None
+        rate, best = 1_000 / probe["cpu_ms"], None
         for _ in range(_STEPS):
             found = await self._paced(rate, seconds)
             if min(found["sent_rate"], found["rate"]) >= _HELD * rate and not found["failed"]:
-                best, rate = {**found, "held": True}, rate * 1.15
+                best, rate = {**found, "held": True}, rate * 1.2
             elif best:
                 break
             else:
@@ -130,7 +139,7 @@ class Loop:
                 ask(number)
             if task["do"] == "ids":
                 return {"ids": [ask(number) for number in range(20)]}
-            return self._loop(ask, task["seconds"], task.get("rate"), task.get("start_s"))
+            return self._loop(ask, task["seconds"], task.get("rate"), agreed_start_s(task))
 
     def _loop(self, ask: Callable[[int], Any], seconds: float, rate: float | None, start_s: float | None) -> Task:
         begin_s, begun_s, shots = start_s or time.monotonic(), cpu_s(), list[Shot]()

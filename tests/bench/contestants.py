@@ -3,11 +3,12 @@
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -73,13 +74,20 @@ def running(*command: str) -> Iterator[Contestant]:
     with tempfile.TemporaryDirectory() as folder:
         quiet = {"LOG_LEVEL": "ERROR", "LOG_FILE": f"{folder}/log", "GRPC_VERBOSITY": "NONE", "PYTHONPATH": str(REPOSITORY)}
         process = subprocess.Popen(
-            command, cwd=folder, env={**os.environ, **quiet}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            command,
+            cwd=folder,
+            env={**os.environ, **quiet},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,  # Ctrl-C is for the benchmark, which ends this one and all that it started
         )
         with process:
             try:
                 yield Contestant(process)
             finally:
-                process.terminate()
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGTERM)
 
 
 def ours(kind: str, collection: str) -> tuple[str, ...]:
