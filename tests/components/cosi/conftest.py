@@ -16,7 +16,7 @@ from tests.e2e.lab import Lab
 NAMESPACE = "cosi-e2e"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cosi_kinds(lab: Lab) -> Iterator[None]:
     """Make the cluster know COSI, and forget it again."""
     manifest = json.dumps({"apiVersion": "v1", "kind": "List", "items": definitions.all_of_them()})
@@ -31,7 +31,7 @@ def cosi_kinds(lab: Lab) -> Iterator[None]:
         lab.run("kubectl", "delete", "crd", *names, "--timeout=60s")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def operator(lab: Lab, cosi_kinds: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Kubeconfig of an account with docs/rbac.yaml and docs/rbac-cosi.yaml and nothing else."""
     assert cosi_kinds is None
@@ -41,7 +41,7 @@ def operator(lab: Lab, cosi_kinds: None, tmp_path_factory: pytest.TempPathFactor
         operator_account.remove(lab, NAMESPACE)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cosi(lab: Lab, operator: Path, store: Store) -> Iterator[StandIn]:
     """Start the stand-in with the lab's own rights."""
     assert operator

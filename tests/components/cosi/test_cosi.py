@@ -1,72 +1,29 @@
 """Driver `cosi` against a real API server and real buckets, as the operator's account; COSI and HPE's driver are a stand-in."""
 
+import base64
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
 from kubernetes.client import V1ObjectMeta, V1Secret
-from pulumi import dynamic
 
 from components import kube_api
-from components.bucket_options import BucketOptions, Lock
+from components.bucket_options import BucketOptions
 from components.cosi import manifests, trial
 from components.cosi.bucket import BucketClaimProvider, BucketClassProvider
-from components.cosi.credential import AccessClassProvider, CosiCredentialProvider
-from components.cosi.manifests import Backend, Mark
+from components.cosi.credential import CosiCredentialProvider
 from components.cosi.objects import opened
-from components.s3.client import client
 from components.s3.errors import StoreError
 from components.s3.store import OWNER_TAG, Store
+from lab import project
 from tests.components.cosi.conftest import NAMESPACE
 from tests.components.cosi.stand_in import StandIn
+from tests.components.cosi.steps import BACKEND, LONG_S, MILVUS, NAME, OWNER, QUIET, SHORT_S, SOURCE, Stack, opens
+from tests.e2e.lab import Lab
+from tests.e2e.program import Program
 
 pytestmark = pytest.mark.e2e
-OWNER = "milvus-x10000/cosi/uid"
-BACKEND = Backend(driver_name="cosi.hpe.com", secret="hpe-object-backend", secret_namespace="hpe-cosi")
-NAME = f"{NAMESPACE}-milvus"
-LONG_S, SHORT_S = 60, 0.5
-MILVUS, DOCUMENTS = BucketOptions(versioned=False), BucketOptions(versioned=True, lock=Lock(mode="GOVERNANCE", days=1))
-
-
-class Stack:
-    """What a stack would ask of the providers, one after another; `end` takes all of it away."""
-
-    def __init__(self, store: Store, *, options: BucketOptions = MILVUS, timeout_s: float = LONG_S, owner: str = OWNER) -> None:
-        self.store, self.options, self.timeout_s, self.owner = store, options, timeout_s, owner
-        self.made: list[tuple[dynamic.ResourceProvider, dict[str, Any]]] = []
-
-    def claim(self) -> dict[str, Any]:
-        """Class and claim."""
-        self.create(BucketClassProvider(), manifests.bucket_class(self.mark(None), BACKEND, self.options))
-        return self.create(BucketClaimProvider(), manifests.bucket_claim(self.mark(NAMESPACE), NAME))
-
-    def access(self, claim: dict[str, Any], name: str = NAME) -> dict[str, Any]:
-        """Access class and access."""
-        self.create(AccessClassProvider(), manifests.access_class(self.mark(None), BACKEND))
-        place = {"endpoint": self.store.endpoint, "region": self.store.region, "ca_pem": self.store.ca_pem}
-        like = {"versioned": self.options.versioned, "lock": self.options.inputs()["lock"]}
-        manifest = manifests.bucket_access(self.mark(NAMESPACE, name), NAME, NAME)
-        return self.create(CosiCredentialProvider(), {**manifest, **place, **like, "bucket": claim["bucket"]})
-
-    def mark(self, namespace: str | None, name: str = NAME) -> Mark:
-        """Name and owner."""
-        return Mark(name=name, namespace=namespace, owner=self.owner)
-
-    def create(self, provider: dynamic.ResourceProvider, inputs: dict[str, Any]) -> dict[str, Any]:
-        """Remembered before it is made, as it may be left over by a failure."""
-        inputs = {**inputs, "timeout_s": self.timeout_s}
-        self.made.append((provider, inputs))
-        outputs = provider.create(inputs).outs
-        assert outputs is not None
-        return outputs
-
-    def end(self) -> None:
-        """The newest first, once."""
-        while self.made:
-            provider, inputs = self.made.pop()
-            provider.delete("", {**inputs, "timeout_s": LONG_S})
 
 
 @pytest.fixture
@@ -76,16 +33,6 @@ def stack(cosi: StandIn, operator: Path, store: Store, monkeypatch: pytest.Monke
     yield stack
     cosi.faults = {}
     stack.end()
-
-
-def opens(store: Store, key: dict[str, Any], bucket: str) -> str:
-    """What the store says to a write with the key: "" when it takes it."""
-    with client(store.endpoint, store.region, store.ca_pem, key["access_key"], key["secret_key"]) as s3:
-        try:
-            s3.put_object(Bucket=bucket, Key="signed", Body=b"1")
-        except ClientError as error:
-            return str(error.response["Error"]["Code"])
-    return ""
 
 
 def test_the_key_in_the_secret_signs_requests_for_its_bucket_and_no_other(stack: Stack, cosi: StandIn, store: Store) -> None:
@@ -120,16 +67,6 @@ def test_a_second_key_beside_the_first_and_then_instead_of_it_and_the_data_stays
     with opened() as objects, store.s3() as s3:
         assert not [manifest for manifest in made if objects.find(manifest)]
         assert s3.get_object(Bucket=claim["bucket"], Key="signed")["Body"].read() == b"1"
-
-
-def test_the_documents_bucket_has_the_versions_and_the_lock_that_its_class_asks_for(stack: Stack, store: Store) -> None:
-    stack.options = DOCUMENTS
-    claim = stack.claim()
-    stack.access(claim)
-    with store.s3() as s3:
-        assert s3.get_bucket_versioning(Bucket=claim["bucket"])["Status"] == "Enabled"
-        rule = s3.get_object_lock_configuration(Bucket=claim["bucket"])["ObjectLockConfiguration"]["Rule"]["DefaultRetention"]
-    assert (rule["Mode"], rule["Days"]) == ("GOVERNANCE", 1)
 
 
 def lateness(stack: Stack, cosi: StandIn, ask: Callable[[], object]) -> str:
@@ -247,3 +184,35 @@ def test_an_account_without_the_right_is_told_which_file_has_it(stack: Stack) ->
     theirs = manifests.bucket_class(stack.mark(None, "a-class-of-others"), BACKEND, MILVUS)
     with pytest.raises(StoreError, match=r"may not get the BucketClass a-class-of-others \(403\)\. Cure: .*docs/rbac-cosi\.yaml"):
         BucketClassProvider().create({**theirs, "timeout_s": LONG_S})
+
+
+def key(lab: Lab, name: str) -> dict[str, str]:
+    data = lab.kubectl("-n", NAMESPACE, "get", "secret", name)["data"]
+    return {part: base64.b64decode(data[part]).decode() for part in ("access_key", "secret_key")}
+
+
+def test_two_buckets_in_order_then_destroyed_and_the_data_stays(
+    lab: Lab, cosi: StandIn, operator: Path, store: Store, tmp_path: Path
+) -> None:
+    place = {"endpoint": store.endpoint, "region": store.region, "ca_pem": store.ca_pem}
+    config: dict[str, Any] = {"namespace": NAMESPACE, "place": place, "retain": False}
+    program = Program(tmp_path, {**project.environment(), "KUBECONFIG": str(operator)}, SOURCE, config)
+    cosi.at_once, cosi.keys = [], []
+    said = program.pulumi("up", *QUIET)
+    claims = lab.kubectl("-n", NAMESPACE, "get", "bucketclaims.objectstorage.k8s.io")["items"]
+    buckets = {claim["metadata"]["name"].removeprefix(f"{NAMESPACE}-"): claim["status"]["bucketName"] for claim in claims}
+    keys = {name: key(lab, f"{name}-store") for name in buckets}
+    assert [opens(store, keys[name], buckets[name]) for name in ("milvus", "documents")] == ["", ""]
+    assert opens(store, keys["milvus"], buckets["documents"]) == "AccessDenied"
+    assert cosi.at_once == [], "claims and accesses one after another"
+    state = program.state()
+    said += program.pulumi("destroy", *QUIET)
+    assert len(cosi.keys) == 2
+    assert not [secret for secret in cosi.keys if secret in state or secret in said]
+    assert "ciphertext" in state
+    with store.s3() as s3:
+        assert s3.get_object(Bucket=buckets["milvus"], Key="signed")["Body"].read() == b"1"
+        assert s3.get_bucket_versioning(Bucket=buckets["documents"])["Status"] == "Enabled"
+        rule = s3.get_object_lock_configuration(Bucket=buckets["documents"])["ObjectLockConfiguration"]["Rule"]["DefaultRetention"]
+    assert (rule["Mode"], rule["Days"]) == ("GOVERNANCE", 1)
+    assert lab.kubectl("-n", NAMESPACE, "get", "bucketclaims.objectstorage.k8s.io")["items"] == []
