@@ -25,7 +25,7 @@ _MOST_BYTES = 2 * 1024**3
 _PAGE_BYTES = 8 * 1024**2
 _ROW_BYTES = 6 * 1024
 _WRITING = {
-    "ingest, freshness, during_ingest, segments": "store rows",
+    "ingest, freshness, during_ingest, segments, modes": "store rows",
     "cold_path": "releases and loads the collection",
     "isolation": "tries to write as users that must not",
 }
