@@ -174,24 +174,17 @@ def test_a_generator_that_gets_no_cpu_makes_the_run_invalid(
     served: tuple[Milvus, str], search: Search, profile: Profile, good: Measurements
 ) -> None:
     aim = workers.Aim(uri=served[1], database="default", collection="gate_x", search=search, limit=10)
-    stopped: list[threading.Thread] = []
+    timers: list[threading.Timer] = []
 
     def starve(_start_s: float) -> None:
         pid = multiprocessing.active_children()[0].pid
         assert pid
-        stopped.append(threading.Thread(target=stop_for, args=(pid, 0.5)))
-        stopped[0].start()
+        os.kill(pid, signal.SIGSTOP)
+        timers.append(threading.Timer(1, os.kill, (pid, signal.SIGCONT)))
+        timers[0].start()
 
     shots = workers.run(aim, workers.deal(vectors(120), [""] * 120, [number / 100 for number in range(120)], 1), started=starve)
-    stopped[0].join()
+    timers[0].join()
     delay = Measurement(value=Samples(shot.delay_s for shot in shots).percentile_ms(99), samples=len(shots))
     seen = list(faults(profile, good | {"search_delay_p99_ms": delay}, {}))
     assert [fault for fault in seen if "the gate's own sending delay p99 was" in fault and "give it more CPU" in fault]
-
-
-def stop_for(pid: int, seconds: float) -> None:
-    """Take a process's CPU away for a while, once its load has begun."""
-    time.sleep(0.4)
-    os.kill(pid, signal.SIGSTOP)
-    time.sleep(seconds)
-    os.kill(pid, signal.SIGCONT)
