@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import threading
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -48,6 +49,7 @@ class Backend:
         self._iam: IAMClient = session.client("iam", endpoint_url=servers.iam, verify=str(servers.ca_file), config=config)
         self._iam_folder = servers.iam_folder
         self._record = Record(home / "greenlake.json")
+        self._applying = threading.RLock()
 
     def buckets(self) -> list[str]:
         """Every bucket of the store, also those that were not made here."""
@@ -134,10 +136,11 @@ class Backend:
     def delete_user(self, name: str) -> None:
         """With its key and its policies."""
         remove_keys(self._iam_folder, name)
-        self._apply(name, [], {})
-        self._iam.delete_user(UserName=name)
         with self._record.change() as record:
             record["applied"].pop(name, None)
+        with self._applying:  # or another task, which refreshes every user, gives it a policy again in between
+            self._apply(name, [], {})
+            self._iam.delete_user(UserName=name)
 
     def policies(self) -> list[str]:
         """All of them."""
@@ -160,8 +163,9 @@ class Backend:
         with self._record.change() as record:
             record["policies"].pop(name, None)
             record["applied"] = {user: [one for one in names if one != name] for user, names in record["applied"].items()}
-        for user in self.users():
-            self._refresh_user(user)
+        with self._applying:
+            for user in self.users():
+                self._refresh_user(user)
 
     def apply(self, user: str, policies: Sequence[str]) -> None:
         """Let a user have these policies and no others."""
@@ -173,13 +177,15 @@ class Backend:
         self._refresh_user(user)
 
     def _refresh(self, policy: str) -> None:
-        for user, names in self._record.read()["applied"].items():
-            if policy in names:
-                self._refresh_user(user)
+        with self._applying:
+            for user, names in self._record.read()["applied"].items():
+                if policy in names:
+                    self._refresh_user(user)
 
     def _refresh_user(self, user: str) -> None:
-        record = self._record.read()
-        self._apply(user, record["applied"].get(user, []), record["policies"])
+        with self._applying:
+            record = self._record.read()
+            self._apply(user, record["applied"].get(user, []), record["policies"])
 
     def _apply(self, user: str, names: Sequence[str], policies: Mapping[str, Any]) -> None:
         for name in set(self._iam.list_user_policies(UserName=user)["PolicyNames"]) - set(names):
