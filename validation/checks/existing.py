@@ -40,6 +40,9 @@ _NEED_WRITING = (
     "growing_",
     "sealed_",
     "during_",
+    "dense_",
+    "sparse_",
+    "hybrid_",
 )
 
 
