@@ -29,7 +29,8 @@ def chunks_of(section: Section) -> Iterator[str]:
 
 def _overlap(packed: str, room: int) -> str:
     """Return the last whole sentence or row, if it is short enough to be said twice."""
-    last = [part for part in _SENTENCE_END.split(packed.rpartition("\n")[2]) if part][-1]
+    tail = packed[-OVERLAP_CHARACTERS - 2 :].rpartition("\n")[2]  # an overlap that may be said twice ends within it
+    last = [part for part in _SENTENCE_END.split(tail) if part][-1]
     return last if len(last) <= min(OVERLAP_CHARACTERS, room) and len(last) < len(packed) else ""
 
 

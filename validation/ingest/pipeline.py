@@ -5,6 +5,7 @@ chunks are embedded and written in batches, and only when all that is acknowledg
 leaves too much rather than too little, and the next one puts it right.
 """
 
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -72,6 +73,8 @@ class Tally:
     """Chunks that were deleted, of documents that are gone or changed."""
     rows: int = 0
     """Chunks that the collection holds now."""
+    acknowledged_s: float = 0.0
+    """From the beginning until Milvus had acknowledged the last row; what is deleted and counted after that is not in it."""
     refused: list[Refusal] = field(default_factory=list)
     """Files, or parts of them, that were not read, and why."""
 
@@ -85,6 +88,7 @@ class _Batch:
 
 def run(job: Job, advance: Callable[[int], None] = lambda _: None) -> Tally:
     """Bring the collection into step; `advance` is told how many files are done. InvalidRunError when rows are missing at the end."""
+    begin = time.perf_counter()
     going = _Run(job, job.collection.known(), advance)
     with ExitStack() as closing:
         going.open_readers(closing)
@@ -92,6 +96,7 @@ def run(job: Job, advance: Callable[[int], None] = lambda _: None) -> Tally:
         prepared = ahead(readers, going.prepare, going.changed(), _READERS * _IN_HAND)
         for written in ahead(writers, going.write, going.batches(prepared), _WRITERS * _IN_HAND):
             going.tally.written += written
+    going.tally.acknowledged_s = time.perf_counter() - begin
     going.remove()
     going.compare()
     return going.tally

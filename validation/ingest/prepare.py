@@ -87,6 +87,7 @@ def prepare(one: Opened, reader: IsolatedReader) -> Prepared:
         body=one.body,
         access=one.access,
     )
+    fingerprint = one.fingerprint
     texts = [(section, text) for section in parsed.sections for text in chunks_of(section)]
     chunks = tuple(
         Chunk(
@@ -101,7 +102,7 @@ def prepare(one: Opened, reader: IsolatedReader) -> Prepared:
             time_code=section.time_code,
             access=document.access,
             position=position,
-            fingerprint=one.fingerprint,
+            fingerprint=fingerprint,
             siblings=len(texts),
         )
         for position, (section, text) in enumerate(texts)

@@ -9,6 +9,7 @@ from validation.ingest.unreadable import UnreadableError
 from validation.passages import Parsed
 
 _TITLE_CHARACTERS = 240
+logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # it tells of every oddity; what matters is in the result
 
 
 def read(body: bytes, suffix: str, caption: str = "") -> Parsed:
@@ -17,7 +18,6 @@ def read(body: bytes, suffix: str, caption: str = "") -> Parsed:
     Readers are large libraries and the files anybody's, so every exception of theirs counts as a file that cannot be read.
     """
     refuse_disguise(suffix, body)
-    logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # it tells of every oddity; what matters is in the result
     kind = kind_of(suffix)
     try:
         parsed = _reader(kind.reader)(body, *([caption] if kind.captioned else []))
