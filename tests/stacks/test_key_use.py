@@ -82,6 +82,7 @@ def write(path: Path, pods: dict[str, tuple[str, bool]]) -> None:
     path.write_text(json.dumps({"items": items}))
 
 
+@pytest.mark.e2e
 def test_each_key_is_told_by_the_stores_own_answer(server: tuple[Server, AccessLog]) -> None:
     found, _ = server
     assert refusal(settings(found), GOOD) == ""
@@ -93,6 +94,7 @@ def test_each_key_is_told_by_the_stores_own_answer(server: tuple[Server, AccessL
         refusal(settings(found), {**GOOD, "bucket": "named-by-cosi"})
 
 
+@pytest.mark.e2e
 def test_the_log_says_who_asked_with_which_key_and_what_was_refused(server: tuple[Server, AccessLog]) -> None:
     found, log = server
     mark = log.mark()
@@ -118,6 +120,7 @@ def test_a_log_that_was_begun_anew_is_read_from_its_beginning(tmp_path: Path) ->
         AccessLog(tmp_path / "none")
 
 
+@pytest.mark.e2e
 def test_the_new_key_is_in_use_when_the_store_saw_milvus_sign_with_it(server: tuple[Server, AccessLog], pods: Path) -> None:
     found, log = server
     unseen = {**GOOD, "access_key": "never-used"}
@@ -129,6 +132,7 @@ def test_the_new_key_is_in_use_when_the_store_saw_milvus_sign_with_it(server: tu
     assert pods.exists()
 
 
+@pytest.mark.e2e
 def test_a_trial_of_ours_is_no_use_by_milvus(server: tuple[Server, AccessLog], pods: Path, tmp_path: Path) -> None:
     _, log = server
     trials = tmp_path / "only-ours.log"
@@ -138,6 +142,7 @@ def test_a_trial_of_ours_is_no_use_by_milvus(server: tuple[Server, AccessLog], p
     assert pods.exists()
 
 
+@pytest.mark.e2e
 def test_an_old_key_that_somebody_still_uses_stops_the_revoking(
     server: tuple[Server, AccessLog], pods: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -170,6 +175,7 @@ def test_a_cluster_that_does_not_answer_is_said(pods: Path) -> None:
         milvus_pods.listed("rag")
 
 
+@pytest.mark.e2e
 def test_users_and_keys_that_the_state_does_not_know_are_named(
     server: tuple[Server, AccessLog], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

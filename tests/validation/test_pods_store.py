@@ -19,6 +19,7 @@ from validation.pods.generator import Mail
 from validation.pods.mailbox import PREFIX, Mailbox
 from validation.profile import Profile
 
+pytestmark = pytest.mark.e2e
 BUCKET = "rag-milvus"
 
 
