@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -52,7 +53,7 @@ def make_collection(client: Any, name: str) -> None:
     client.create_collection(name, schema=schema, index_params=index, timeout=30)
 
 
-@retry(retry=retry_if_exception_type(grpc.RpcError), stop=stop_after_delay(5), wait=wait_fixed(0.1), reraise=True)
+@retry(retry=retry_if_exception_type(DENIED), stop=stop_after_delay(20), wait=wait_fixed(0.1), reraise=True)
 def soon(call: Callable[[], Any]) -> Any:
     """Milvus tells its proxies of a new role a moment after it answered."""
     return call()
@@ -74,8 +75,8 @@ def tenants(milvus: OwnMilvus) -> dict[str, dict[Kind, dict[str, Any]]]:
         users[tenant] = {kind: made(asked(milvus, kind, tenant)) for kind in kinds}
         ingest = users[tenant]["ingest"]
         with milvus.as_user(ingest["user"], ingest["password"], tenant) as client:
-            make_collection(client, f"{tenant}_documents")
-            client.insert(f"{tenant}_documents", [{"id": 1, "vector": [0.0, 1.0]}], timeout=30)
+            soon(partial(make_collection, client, f"{tenant}_documents"))
+            soon(partial(client.insert, f"{tenant}_documents", [{"id": 1, "vector": [0.0, 1.0]}], timeout=30))
     return users
 
 
