@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from lab.places import REPOSITORY
 
 _NAME = "test-program"
@@ -37,15 +39,21 @@ class Program:
         streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "start_new_session": True}
         return subprocess.Popen(command, cwd=self.home, env=self.environment, stdin=subprocess.DEVNULL, **streams)
 
-    def pulumi(self, *arguments: str) -> str:
-        """Run `pulumi` to its good end, and give what it printed."""
+    def configure(self, key: str, value: Any) -> None:
+        """Set one key of `config`."""
+        whole = yaml.safe_load((self.home / "Pulumi.test.yaml").read_text())
+        whole["config"][f"{_NAME}:{key}"] = value
+        (self.home / "Pulumi.test.yaml").write_text(yaml.safe_dump(whole))
+
+    def pulumi(self, *arguments: str, fails: bool = False) -> str:
+        """Run `pulumi` to its good end, or to a bad one that is expected, and give what it printed."""
         process = self.start(*arguments)
         try:
             said = process.communicate(timeout=_LONGEST_S)[0]
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             said = f"{process.communicate()[0]}\nkilled after {_LONGEST_S} s"
-        assert process.returncode == 0, said
+        assert (process.returncode != 0) is fails, said
         return said
 
     def state(self) -> str:

@@ -5,18 +5,20 @@ import ssl
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import boto3
 import httpx
 import psutil
 import pytest
+from botocore.exceptions import ClientError
 
 from lab import project
 from lab.daemons import GREENLAKE_SYSTEM
 from lab.places import PKI, network
 from tests.e2e.lab import Lab
+from tests.e2e.leaks import KINDS, search
 from tests.e2e.program import Program
 
 pytestmark = pytest.mark.e2e
@@ -40,7 +42,7 @@ ObjectStore("store", ObjectStoreArgs(
     driver=GreenLakeDriver(System(**chosen, region="us-east-1", ca_pem=ca_pem, api_ca_pem=ca_pem)),
     bucket="{namespace}-bucket", options=BucketOptions(versioned=False), permissions=policy.MILVUS,
     owner=pulumi.Output.concat("e2e/", namespace.metadata["uid"]), namespace=namespace.metadata["name"],
-    retain=False, generations=Generations(),
+    retain=False, generations=Generations(**pulumi.Config().get_object("generations") or {{}}),
 ))
 """
 
@@ -68,12 +70,36 @@ def kill(process: subprocess.Popen[str]) -> None:
     process.communicate()
 
 
+def rotate(program: Program, *, current: int, revoked: int, fails: bool = False) -> str:
+    """One step of a rotation, as the settings ask for it."""
+    program.configure("generations", {"current": current, "revoked": revoked})
+    return program.pulumi("up", "--yes", "--skip-preview", "--non-interactive", fails=fails)
+
+
+def key(lab: Lab) -> tuple[str, str]:
+    """Access key and secret key as the Secret has them."""
+    secret = lab.kubectl("-n", NAMESPACE, "get", "secret", "store")["data"]
+    access_key, secret_key = (base64.b64decode(secret[name]).decode() for name in ("access_key", "secret_key"))
+    return access_key, secret_key
+
+
+def answer(pair: tuple[str, str]) -> str:
+    """What the store says to a key: "" when it takes it."""
+    session = boto3.Session(*pair, region_name="us-east-1")
+    with closing(session.client("s3", endpoint_url=network().s3_endpoint, verify=str(PKI / "store-ca.crt"))) as s3:
+        try:
+            s3.list_objects_v2(Bucket=f"{NAMESPACE}-bucket")  # a body would meet a connection that a refusal has closed
+        except ClientError as error:
+            return str(error.response["Error"]["Code"])
+    return ""
+
+
 def names(api: httpx.Client, collection: str) -> list[str]:
     path = f"/object-storage/v1alpha1/devtype7-storage-systems/{GREENLAKE_SYSTEM}/{collection}"
     return [item["name"] for item in api.get(path, params={"limit": 10}).json()["items"] if item["name"].startswith(NAMESPACE)]
 
 
-def test_a_run_killed_between_user_and_policy_is_completed_by_the_next_and_destroy_leaves_nothing(
+def test_a_killed_run_is_completed_a_rotation_that_failed_too_no_key_leaks_and_destroy_leaves_nothing(
     lab: Lab, api: httpx.Client, tmp_path: Path
 ) -> None:
     net = network()
@@ -87,24 +113,32 @@ def test_a_run_killed_between_user_and_policy_is_completed_by_the_next_and_destr
     }
     program = Program(tmp_path, project.environment(), PROGRAM.format(namespace=NAMESPACE), {"system": system})
     api.post("/emulator/faults", json={"kind": "slow", "method": "PUT", "path": "/apply-policy", "seconds": 8})
-    first = program.start("up", "--yes", "--skip-preview", "--non-interactive")
+    killed = program.start("up", "--yes", "--skip-preview", "--non-interactive")
     end = time.monotonic() + 60
     while not names(api, "users") and time.monotonic() < end:
         time.sleep(0.2)
-    kill(first)
+    kill(killed)
     assert len(names(api, "users")) == 1
     for lock in (tmp_path / "backend" / ".pulumi" / "locks").rglob("*.json"):
         lock.unlink()
     program.pulumi("refresh", "--yes", "--skip-preview", "--clear-pending-creates", "--non-interactive")
     program.pulumi("up", "--yes", "--skip-preview", "--non-interactive")
     assert len(names(api, "users")) == len(names(api, "access-policies")) == len(names(api, "buckets")) == 1
-    secret = lab.kubectl("-n", NAMESPACE, "get", "secret", "store")["data"]
-    access_key, secret_key = (base64.b64decode(secret[name]).decode() for name in ("access_key", "secret_key"))
-    session = boto3.Session(access_key, secret_key, region_name="us-east-1")
-    s3 = session.client("s3", endpoint_url=network().s3_endpoint, verify=str(PKI / "store-ca.crt"))
-    s3.put_object(Bucket=f"{NAMESPACE}-bucket", Key="x", Body=b"1")
-    state = program.state()
-    assert "ciphertext" in state
-    assert not [secret for secret in (secret_key, *(PKI / "greenlake").read_text().split()[3::3]) if secret in state]
+    first = key(lab)
+    assert answer(first) == ""
+    assert "ciphertext" in program.state()
+    api.post("/emulator/faults", json={"kind": "fail", "method": "PUT", "path": "/apply-policy", "message": "pool is full"})
+    assert "pool is full" in rotate(program, current=2, revoked=0, fails=True)
+    assert key(lab) == first, "a rotation that failed leaves the key that works"
+    rotate(program, current=2, revoked=0)
+    second = key(lab)
+    assert (answer(first), answer(second), len(names(api, "users"))) == ("", "", 2)
+    rotate(program, current=2, revoked=1)
+    assert (answer(first), answer(second), len(names(api, "users"))) == ("InvalidAccessKeyId", "", 1)
+    client_secret = (PKI / "greenlake").read_text().split()[6]
+    secrets = {"old/secret_key": first[1], "new/secret_key": second[1], "api/client_secret": client_secret}
+    seen, leaks = search(lab, secrets, tmp_path / "backend")
+    assert seen >= KINDS - {"report"}
+    assert not leaks
     program.pulumi("destroy", "--yes", "--skip-preview", "--non-interactive")
     assert [names(api, collection) for collection in ("users", "access-policies", "buckets")] == [[], [], []]
