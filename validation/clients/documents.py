@@ -28,6 +28,28 @@ class Credential:
         return "Credential(...)"
 
 
+_TALK = Config(
+    connect_timeout=_TIMEOUT_S,
+    read_timeout=_TIMEOUT_S,
+    retries={"total_max_attempts": 3, "mode": "standard"},
+    s3={"addressing_style": "path"},
+    signature_version="s3v4",
+)
+
+
+def s3_client(endpoint: str, region: str, credential: Credential, ca_file: Path | None, more: Config = _TALK) -> "S3Client":
+    """Return a client of the store that talks as the gate does, with what `more` adds or changes; it is the caller's to close."""
+    return boto3.client(
+        "s3",
+        endpoint_url=endpoint,
+        region_name=region,
+        aws_access_key_id=credential.access_key,
+        aws_secret_access_key=credential.secret_key,
+        verify=str(ca_file) if ca_file else None,
+        config=_TALK.merge(more),
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Original:
     """Where one original is kept."""
@@ -45,21 +67,7 @@ class DocumentStore:
     def __init__(self, *, endpoint: str, region: str, bucket: str, credential: Credential, ca_file: Path | None) -> None:
         self._endpoint = endpoint
         self.bucket = bucket
-        self._s3: S3Client = boto3.client(
-            "s3",
-            endpoint_url=endpoint,
-            region_name=region,
-            aws_access_key_id=credential.access_key,
-            aws_secret_access_key=credential.secret_key,
-            verify=str(ca_file) if ca_file else None,
-            config=Config(
-                connect_timeout=_TIMEOUT_S,
-                read_timeout=_TIMEOUT_S,
-                retries={"total_max_attempts": 3, "mode": "standard"},
-                s3={"addressing_style": "path"},
-                signature_version="s3v4",
-            ),
-        )
+        self._s3 = s3_client(endpoint, region, credential, ca_file)
 
     def close(self) -> None:
         """Close its connections."""

@@ -9,18 +9,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from validation.clients.documents import Credential
+from validation.clients.documents import Credential, s3_client
 from validation.errors import InvalidRunError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client  # stubs only; nothing to import at run time
 
 PREFIX = "gate-load/"
-_TIMEOUT_S = 10
 _STALE = timedelta(hours=4)
 """Longer than any address or Job of a run lives."""
 _Answer = TypeVar("_Answer")
@@ -95,20 +93,6 @@ class Mailbox:
 
 def connect(endpoint: str, region: str, credential: Credential, ca_file: Path | None) -> "S3Client":
     """Return a client of the store; presigning with it sends nothing."""
-    return boto3.client(
-        "s3",
-        endpoint_url=endpoint,
-        region_name=region,
-        aws_access_key_id=credential.access_key,
-        aws_secret_access_key=credential.secret_key,
-        verify=str(ca_file) if ca_file else None,
-        config=Config(
-            connect_timeout=_TIMEOUT_S,
-            read_timeout=_TIMEOUT_S,
-            retries={"total_max_attempts": 3, "mode": "standard"},
-            s3={"addressing_style": "path"},
-            signature_version="s3v4",
-            request_checksum_calculation="when_required",  # an address that asks for one could not be used by a plain client
-            response_checksum_validation="when_required",
-        ),
-    )
+    # an address that asks for a checksum could not be used by a plain client
+    plain = Config(request_checksum_calculation="when_required", response_checksum_validation="when_required")
+    return s3_client(endpoint, region, credential, ca_file, plain)
