@@ -11,8 +11,8 @@ from validation.profile import Filter
 from validation.truth import Matrix
 
 QUESTION = "Does search keep its recall and its latency, however few rows a filter leaves?"
-_EACH = 100
-"""The fewest of which the catalogue takes a recall."""
+_EACH = 200
+"""Twice the fewest of which the catalogue takes a recall: of 100, a recall of 0.976 could not be told from a limit of 0.95."""
 
 
 def run(bench: Bench, services: Services, loaded: Loaded, question_vectors: Matrix) -> None:
