@@ -64,7 +64,7 @@ class Row:
         }
 
 
-_STRINGS = {
+STRINGS = {
     "document_id": 512,
     "title": 1_024,
     "section": 1_024,
@@ -78,8 +78,8 @@ _STRINGS = {
     "fingerprint": 64,
     "text": _TEXT_BYTES,
 }
-_NUMBERS = ("bucket", "page", "position", "siblings")
-SCALARS = ("id", "generated", *_NUMBERS, *_STRINGS)
+NUMBERS = ("bucket", "page", "position", "siblings")
+SCALARS = ("id", "generated", *NUMBERS, *STRINGS)
 
 
 @contextmanager
@@ -159,9 +159,9 @@ class Collection:
         schema = self._write.create_schema(auto_id=False, enable_dynamic_field=False, description=description)
         schema.add_field("id", DataType.INT64, is_primary=True)
         schema.add_field("generated", DataType.BOOL)
-        for field in _NUMBERS:
+        for field in NUMBERS:
             schema.add_field(field, DataType.INT32)
-        for field, length in _STRINGS.items():
+        for field, length in STRINGS.items():
             schema.add_field(field, DataType.VARCHAR, max_length=length)
         schema.add_field("vector", DataType.FLOAT_VECTOR, dim=dimension)
         params = self._write.prepare_index_params()

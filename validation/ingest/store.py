@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from validation.clients import columns
 from validation.clients.milvus import Collection, Row, VectorStore, failures_named
 from validation.errors import UsageError
 from validation.passages import Chunk
@@ -96,10 +97,8 @@ class FolderCollection:
 
     def write(self, rows: Sequence[Row], vectors: Matrix, *, replacing: bool) -> None:
         """Store a batch; `replacing` where some of the ids may be there already, which costs Milvus more."""
-        data = [{**one.fields(), "vector": vector} for one, vector in zip(rows, vectors, strict=True)]
-        send = self._write.upsert if replacing else self._write.insert
         with failures_named(self._uri, f"writing to {self.name}"):
-            send(self.name, data, timeout=_TIMEOUT_S)
+            columns.write(self._write, self.name, rows, vectors, replacing=replacing, timeout_s=_TIMEOUT_S)
 
     def remove(self, source: str, *, but: str = "") -> int:
         """Delete the chunks of a document, apart from those with the fingerprint `but`; return how many there were."""
