@@ -2,6 +2,11 @@
 PYTHON ?= python3
 .PHONY: $(shell sed -n 's/^\([a-z-]*\):.*## .*/\1/p' $(MAKEFILE_LIST))
 
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/milvus-x10000
+
+# Python compiles a package once and keeps it, also where the environment forbids that: hundreds of processes would each do it again.
+unexport PYTHONDONTWRITEBYTECODE
+
 STACKS = @$(PYTHON) -m lab venv >&2 && .venv/bin/python -m stacks
 
 help: ## this list
@@ -23,7 +28,7 @@ check: ## format, lint, types, import rules, unit tests
 	@$(PYTHON) -m lab venv
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
-	.venv/bin/mypy
+	flock $(CACHE)/mypy.lock .venv/bin/mypy --cache-dir $(CACHE)/mypy
 	.venv/bin/lint-imports
 	.venv/bin/pytest -q -m "not e2e"
 
