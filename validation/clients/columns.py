@@ -6,6 +6,7 @@ credential, database and errors, is pymilvus's own.
 """
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any
 
 from google.protobuf.wrappers_pb2 import BytesValue
@@ -34,13 +35,14 @@ def write(client: MilvusClient, collection: str, rows: Sequence[Row], vectors: M
 
 def fill(fields: Any, rows: Sequence[Row], vectors: Matrix) -> None:  # noqa: ANN401 - a repeated FieldData, which has no types
     """Add a column for each field of the collection."""
+    chunks = [row.chunk for row in rows]
     fields.add(field_name="id", type=DataType.INT64).scalars.long_data.data.extend(row.id for row in rows)
-    fields.add(field_name="generated", type=DataType.BOOL).scalars.bool_data.data.extend(row.chunk.generated for row in rows)
+    fields.add(field_name="generated", type=DataType.BOOL).scalars.bool_data.data.extend(chunk.generated for chunk in chunks)
     for name in NUMBERS:
-        numbers = (getattr(row if name == "bucket" else row.chunk, name) for row in rows)
+        numbers = map(attrgetter(name), rows if name == "bucket" else chunks)
         fields.add(field_name=name, type=DataType.INT32).scalars.int_data.data.extend(numbers)
     for name in STRINGS:
-        fields.add(field_name=name, type=DataType.VARCHAR).scalars.string_data.data.extend(getattr(row.chunk, name) for row in rows)
+        fields.add(field_name=name, type=DataType.VARCHAR).scalars.string_data.data.extend(map(attrgetter(name), chunks))
     found = fields.add(field_name="vector", type=DataType.FLOAT_VECTOR).vectors
     found.dim = vectors.shape[1]
     found.float_vector.MergeFromString(_packed(vectors))

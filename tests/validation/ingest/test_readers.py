@@ -135,6 +135,13 @@ def test_text_of_east_asia_is_read_too(encoding: str) -> None:
     assert lines(read((text * 5).encode(encoding), ".txt")) == [text * 5]
 
 
+def test_half_a_letter_does_not_keep_the_rest_from_being_read() -> None:
+    body = rb'[{"name": "Gate \ud83d\ude9a", "text": "Lift \ud800 here"}, {"text": "\ude9a"}]'
+    parsed = read(body, ".json")
+    assert lines(parsed) == ["name: Gate 🚚", "text: Lift \ufffd here", "text: \ufffd"]
+    assert all(one.heading.encode() for one in parsed.sections[:1])
+
+
 def bomb() -> bytes:
     packed = BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("word/document.xml", "w") as part:
