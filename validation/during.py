@@ -18,7 +18,7 @@ from validation.checks import ingest, reachable
 from validation.clients.searcher import RawSearcher
 from validation.errors import InvalidRunError, UsageError
 from validation.guard import guarded
-from validation.load import Send, Shot
+from validation.load import Done, Fire, Shot
 from validation.outage import Outage
 from validation.outcome import Outcome
 from validation.progress import Reporter
@@ -132,24 +132,25 @@ async def _serve(bench: Bench, services: Services, loaded: Loaded, found: During
         async def send(number: int) -> list[int]:
             return await searcher.send(requests[number % len(requests)])
 
-        await load.constant_rate(send, range(_QUERIES), found.wanted.rate)
-        shots, found.ended = await under_load(send, found.wanted.rate, _after_a_calm(found.wanted))
+        fire = load.awaiting(send)
+        await load.constant_rate(fire, range(_QUERIES), found.wanted.rate)
+        shots, found.ended = await under_load(fire, found.wanted.rate, _after_a_calm(found.wanted))
         return shots
 
 
-async def under_load(send: Send, rate: float, command: Coroutine[Any, Any, Ended]) -> tuple[list[Shot], Ended]:
+async def under_load(fire: Fire, rate: float, command: Coroutine[Any, Any, Ended]) -> tuple[list[Shot], Ended]:
     """Send while the command runs, and on until a calm moment has passed without a failure, or the service does not come back."""
     loop = asyncio.get_running_loop()
     running, failed_s = asyncio.create_task(command), 0.0
 
-    async def watched(number: int) -> list[int]:
-        nonlocal failed_s
-        try:
-            ids: list[int] = await send(number)
-        except Exception:
-            failed_s = loop.time()
-            raise
-        return ids
+    def watched(number: int, done: Done) -> None:
+        def ended(outcome: Any) -> None:  # noqa: ANN401 - an answer, or what the request died of
+            nonlocal failed_s
+            if isinstance(outcome, Exception):
+                failed_s = loop.time()
+            done(outcome)
+
+        fire(number, ended)
 
     def going() -> bool:
         if not running.done():

@@ -6,12 +6,20 @@ omission). Here a server that stalls for two seconds at 100 requests/s shows two
 
 import asyncio
 import selectors
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import count, takewhile
 from statistics import median
 from typing import Any, Literal
 
 import numpy as np
+
+Done = Callable[[Any], None]
+"""Takes the answer of a request, or the exception that it died of."""
+
+Fire = Callable[[int, Done], None]
+"""Sends request number i and returns at once; calls its second argument once, at the moment the request ended."""
 
 Send = Callable[[int], Awaitable[Any]]
 """Sends request number i, returns the answer, raises on any failure."""
@@ -69,63 +77,130 @@ def punctual_loop() -> asyncio.AbstractEventLoop:
     return asyncio.SelectorEventLoop(selectors.SelectSelector())
 
 
-async def constant_rate(send: Send, numbers: range, rate_per_s: float, progress: Progress = lambda _: None) -> list[Shot]:
+def awaiting(send: Send) -> Fire:
+    """Return a way to fire what has to be waited for: a task for each request, which costs more than a callback."""
+    tasks = set[asyncio.Task[Any]]()
+
+    def fire(number: int, done: Done) -> None:
+        def ended(task: asyncio.Task[Any]) -> None:
+            tasks.discard(task)
+            if not task.cancelled():
+                done(task.exception() or task.result())
+
+        task: asyncio.Task[Any] = asyncio.ensure_future(send(number))
+        tasks.add(task)
+        task.add_done_callback(ended)
+
+    return fire
+
+
+async def constant_rate(fire: Fire, numbers: range, rate_per_s: float, progress: Progress = lambda _: None) -> list[Shot]:
     """Send `numbers` evenly at `rate_per_s` from now on."""
     due = dict(zip(numbers, offsets(len(numbers), rate_per_s, "constant", 0), strict=True))
-    return await at_times(send, due, asyncio.get_running_loop().time() + _LEAD_S, progress)
+    return await at_times(fire, due, asyncio.get_running_loop().time() + _LEAD_S, progress)
 
 
-async def while_going(send: Send, rate_per_s: float, going: Callable[[], bool]) -> list[Shot]:
+async def while_going(fire: Fire, rate_per_s: float, going: Callable[[], bool]) -> list[Shot]:
     """Send evenly at `rate_per_s` as long as `going` says so, and return one Shot each when the last one ended."""
-    loop = asyncio.get_running_loop()
-    start_s = loop.time() + _LEAD_S
-    async with asyncio.TaskGroup() as group:
-        tasks = list[asyncio.Task[tuple[float, float, Any]]]()
-        while going():
-            await asyncio.sleep(start_s + len(tasks) / rate_per_s - loop.time())
-            tasks.append(group.create_task(_shoot(send, len(tasks))))
-    return [_shot(number, start_s + number / rate_per_s, task.result(), _ids) for number, task in enumerate(tasks)]
+    start_s = asyncio.get_running_loop().time() + _LEAD_S
+    plan = ((number, start_s + number / rate_per_s) for number in takewhile(lambda _: going(), count()))
+    return await _Volley(fire, plan).fly(_ids)
 
 
 async def at_times(
-    send: Send, due: Mapping[int, float], start_s: float, progress: Progress = lambda _: None, read: Read = _ids
+    fire: Fire, due: Mapping[int, float], start_s: float, progress: Progress = lambda _: None, read: Read = _ids
 ) -> list[Shot]:
     """Send each number at its offset from `start_s` of the running loop's clock, and return one Shot each when the last one ended.
 
-    How many are under way at once is bounded by `send`'s own time-out: rate times time-out.
+    How many are under way at once is bounded by the time-out of whatever `fire` calls: rate times time-out.
     """
-    loop = asyncio.get_running_loop()
-    async with asyncio.TaskGroup() as group:
-        tasks = []
-        for position, (number, offset) in enumerate(due.items(), 1):
-            planned = start_s + offset
-            await asyncio.sleep(planned - loop.time())
-            tasks.append(group.create_task(_shoot(send, number)))
-            progress(position)
-    return [_shot(number, start_s + due[number], task.result(), read) for number, task in zip(due, tasks, strict=True)]
+    return await _Volley(fire, ((number, start_s + offset) for number, offset in due.items()), progress).fly(read)
 
 
-async def _shoot(send: Send, number: int) -> tuple[float, float, Any]:
-    """Return when the request left, when it ended, and its answer, or what it died of."""
-    clock = asyncio.get_running_loop().time
-    sent_s = clock()
-    try:
-        answer = await send(number)
-    except Exception as failure:  # noqa: BLE001 - whatever a request dies of is a failed request, counted and named in the report
-        return sent_s, clock(), failure
-    return sent_s, clock(), answer
+@dataclass(slots=True)
+class _Flight:
+    """One request under way."""
+
+    number: int
+    planned_s: float
+    sent_s: float
+    ended_s: float = 0.0
+    outcome: Any = None
 
 
-def _shot(number: int, planned_s: float, outcome: tuple[float, float, Any], read: Read) -> Shot:
-    sent_s, ended_s, answer = outcome
-    ids, failure = list[int](), answer if isinstance(answer, Exception) else None
+class _Volley:
+    """Requests that leave by one timer and are noted where they end: no task waits for any of them, which would be CPU and delay."""
+
+    def __init__(self, fire: Fire, plan: Iterable[tuple[int, float]], progress: Progress = lambda _: None) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._clock = self._loop.time
+        self._fire, self._progress = fire, progress
+        self._plan: Iterator[tuple[int, float]] = iter(plan)
+        self._timer: asyncio.TimerHandle | None = None
+        self._flights = list[_Flight]()
+        self._open = 1
+        """Requests without an end, and one for the plan itself."""
+        self._over: asyncio.Future[None] = self._loop.create_future()
+
+    async def fly(self, read: Read) -> list[Shot]:
+        """Send all of the plan, wait for the last end, and only then look at answers."""
+        self._wait_for(next(self._plan, None))
+        try:
+            await self._over
+        finally:
+            if self._timer is not None:
+                self._timer.cancel()
+        return [_shot(flight, read) for flight in self._flights]
+
+    def _wait_for(self, due: tuple[int, float] | None) -> None:
+        if due is None:
+            self._end_one()
+        else:
+            self._timer = self._loop.call_at(due[1], self._send_due, due)
+
+    def _send_due(self, due: tuple[int, float] | None) -> None:
+        """Send what the timer was for and what else was due by now, but nothing that falls due meanwhile: answers have their turn first."""
+        now_s = self._clock()
+        try:
+            while due is not None and (due[1] <= now_s or self._timer is not None):
+                self._timer = None
+                self._send(*due)
+                due = next(self._plan, None)
+            self._wait_for(due)
+        except Exception as error:  # noqa: BLE001 - of the plan or of `progress`: it belongs to whoever waits
+            self._over.set_exception(error)
+
+    def _send(self, number: int, planned_s: float) -> None:
+        flight = _Flight(number, planned_s, self._clock())
+        self._flights.append(flight)
+        self._open += 1
+        try:
+            self._fire(number, partial(self._land, flight))
+        except Exception as failure:  # noqa: BLE001 - whatever a request dies of is a failed request, counted and named in the report
+            self._land(flight, failure)
+        self._progress(len(self._flights))
+
+    def _land(self, flight: _Flight, outcome: Any) -> None:  # noqa: ANN401 - whatever came of it
+        flight.ended_s = self._clock()
+        flight.outcome = outcome
+        self._end_one()
+
+    def _end_one(self) -> None:
+        self._open -= 1
+        if not self._open and not self._over.done():
+            self._over.set_result(None)
+
+
+def _shot(flight: _Flight, read: Read) -> Shot:
+    ids, outcome = list[int](), flight.outcome
+    failure = outcome if isinstance(outcome, Exception) else None
     if failure is None:
         try:
-            ids = read(answer)
+            ids = read(outcome)
         except Exception as error:  # noqa: BLE001 - an answer that says no, or is nonsense, is a failed request as well
             failure = error
     told = "" if failure is None else f"{type(failure).__name__}: {failure}"
-    return Shot(number=number, planned_s=planned_s, sent_s=sent_s, ended_s=ended_s, ids=ids, error=told)
+    return Shot(number=flight.number, planned_s=flight.planned_s, sent_s=flight.sent_s, ended_s=flight.ended_s, ids=ids, error=told)
 
 
 def sent_rate(shots: Sequence[Shot]) -> float | None:

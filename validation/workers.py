@@ -188,11 +188,11 @@ async def _shoot(aim: Aim, share: Share, pipe: Connection) -> list[Shot]:
         span = share.due_s[-1] - share.due_s[0]
         rate = (len(requests) - 1) / span if span > 0 else len(requests)
 
-        async def warm(number: int) -> list[int]:
-            return await searcher.send(requests[number % len(requests)])
+        def fire(number: int, done: load.Done) -> None:
+            searcher.fire(by_number[number], done)
 
-        async def send(number: int) -> bytes:
-            return await searcher.ask(by_number[number])
+        def warm(number: int, done: load.Done) -> None:
+            searcher.fire(requests[number % len(requests)], done)
 
         await load.constant_rate(warm, range(aim.search.warmup_requests), rate)
         gc.collect()
@@ -200,7 +200,7 @@ async def _shoot(aim: Aim, share: Share, pipe: Connection) -> list[Shot]:
         gc.disable()  # its pauses would be ours
         pipe.send(("ready", None))
         start_s = await asyncio.to_thread(pipe.recv)
-        return await load.at_times(send, dict(zip(share.numbers, share.due_s, strict=True)), start_s, _teller(pipe), searcher.read)
+        return await load.at_times(fire, dict(zip(share.numbers, share.due_s, strict=True)), start_s, _teller(pipe), searcher.read)
 
 
 def _teller(pipe: Connection) -> Callable[[int], None]:

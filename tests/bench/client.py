@@ -22,6 +22,7 @@ from pymilvus import MilvusClient  # type: ignore[import-untyped]  # pymilvus sh
 
 from validation import load
 from validation.clients.searcher import RawSearcher, Searcher
+from validation.clients.unary import framed
 from validation.load import Shot
 from validation.profile import Index, Search
 from validation.samples import Samples
@@ -96,18 +97,23 @@ class Generator:
             return await self._paced(task["rate"], task["seconds"], agreed_start_s(task))
 
     async def _paced(self, rate: float, seconds: float, start_s: float | None = None) -> Task:
-        raw = isinstance(self._searcher, RawSearcher)
-        ask, read = (self._searcher.ask, self._searcher.read) if raw else (self._searcher.send, list)
+        searcher, requests = self._searcher, self._requests
 
-        async def send(number: int) -> Any:
-            return await ask(self._requests[number % len(self._requests)])
+        def fire(number: int, done: load.Done) -> None:
+            searcher.fire(requests[number % len(requests)], done)
 
+        async def send(number: int) -> list[int]:
+            found: list[int] = await searcher.send(requests[number % len(requests)])
+            return found
+
+        raw = isinstance(searcher, RawSearcher)
+        how, read = (fire, searcher.read) if raw else (load.awaiting(send), list)
         due = dict(enumerate(load.offsets(round(rate * seconds), rate, "constant", 0)))
         gc.collect()  # as workers.py does before the clock starts
         gc.freeze()
         gc.disable()
         begun_s = cpu_s()
-        shots = await load.at_times(send, due, start_s or time.monotonic() + 0.05, read=read)
+        shots = await load.at_times(how, due, start_s or time.monotonic() + 0.05, read=read)
         return told(shots, cpu_s() - begun_s)
 
     async def _highest(self, seconds: float) -> Task:
@@ -172,7 +178,7 @@ class Loop:
 
         async def prepared() -> list[bytes]:
             async with searcher:
-                return [searcher.prepare(vector, "") for vector in QUERIES]
+                return [searcher.prepare(vector, "")[len(framed(b"")) :] for vector in QUERIES]  # gRPC frames them itself
 
         requests = asyncio.run(prepared())
         with grpc.insecure_channel(urlsplit(self._uri).netloc) as channel:

@@ -102,4 +102,4 @@ def vectordbbench(collection: str) -> tuple[str, ...]:
 
 def front(address: str) -> tuple[str, ...]:
     """Return the command of the front."""
-    return "taskset", "--cpu-list", str(cores()[1]), other_python(), str(HERE / "front.py"), address
+    return "taskset", "--cpu-list", str(cores()[1]), sys.executable, "-m", "tests.bench.front", address

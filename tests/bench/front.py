@@ -1,8 +1,7 @@
 """A Milvus that answers searches at once: passes every other call on to the real one, and its first search too, whose answer it repeats.
 
 What a client itself can do is not seen on a server that is slower than it. This speaks just as much HTTP/2 as gRPC needs, over a socket
-without TLS, for about a twentieth of a millisecond a search. Runs in the virtual environment of requirements.lock: `front.py MILVUS`
-prints its port, and ends when its standard input does.
+without TLS, for about a twentieth of a millisecond a search. `front.py MILVUS` prints its port, and ends when its standard input does.
 """
 
 import asyncio
@@ -11,10 +10,11 @@ import sys
 from typing import Any
 
 import grpc.aio
-from hpack import Decoder  # type: ignore[import-not-found]  # in the environment of requirements.lock only
+from hpack import Decoder
+
+from validation.clients.http2 import PREFACE, frame
 
 _SEARCH = "/milvus.proto.milvus.MilvusService/Search"
-_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _DATA, _HEADERS, _RESET, _SETTINGS, _PING, _WINDOW = 0, 1, 3, 4, 6, 8
 _ACK, _END_STREAM, _END_HEADERS = 1, 1, 4
 _WIDE = 2**31 - 1
@@ -24,11 +24,6 @@ _FRAME = 16_384
 _OK = b"\x88" + b"\x0f\x10\x10application/grpc"  # :status 200, content-type, neither remembered
 _OF_THE_TRANSPORT = {"te", "content-type", "user-agent"}
 _TRAILERS = b"\x00\x0bgrpc-status\x010"
-
-
-def frame(kind: int, flags: int, stream: int, body: bytes) -> bytes:
-    """Return one HTTP/2 frame."""
-    return struct.pack(">I", len(body))[1:] + struct.pack(">BBI", kind, flags, stream) + body
 
 
 def answer(stream: int, message: bytes) -> bytes:
@@ -68,7 +63,7 @@ class Front(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take whole frames off what arrived."""
         held = self._buffer + data
-        at = len(_PREFACE) if held.startswith(_PREFACE) else 0
+        at = len(PREFACE) if held.startswith(PREFACE) else 0
         while len(held) - at >= _HEAD:
             end = at + _HEAD + int.from_bytes(held[at : at + 3], "big")
             if len(held) < end:
@@ -81,7 +76,7 @@ class Front(asyncio.Protocol):
         if kind == _DATA:
             self._calls[stream][2].append(body)
         elif kind == _HEADERS:
-            headers = self._headers.decode(body)
+            headers = [(str(name), str(value)) for name, value in self._headers.decode(body)]
             self._calls[stream] = dict(headers)[":path"], headers, []
         elif kind == _RESET:
             self._calls.pop(stream, None)

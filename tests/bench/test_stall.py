@@ -44,7 +44,7 @@ def test_every_request_that_was_due_during_a_stall_ends_after_it(stalling: Stall
                 return [len(await call(REQUEST, timeout=60))]
 
             stalling.arm(after_s=0.2, for_s=STALL_S)
-            return await load.while_going(send, 100, lambda: not stalling.held)
+            return await load.while_going(load.awaiting(send), 100, lambda: not stalling.held)
 
     shots = asyncio.run(shoot())
     begun_s, ended_s = stalling.held[0]

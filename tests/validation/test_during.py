@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from tests.validation.test_load import run
-from validation import attended, during, outage
+from validation import attended, during, load, outage
 from validation.attended import Ended
 from validation.during import During, Wanted
 from validation.load import Shot
@@ -50,7 +50,7 @@ def test_the_load_goes_on_until_service_has_been_back_for_a_calm_moment() -> Non
             raise ConnectionError("gone")
         return [1]
 
-    found, ended = run(during.under_load(away_from_5_to_25, 100, lasting(10)))
+    found, ended = run(during.under_load(load.awaiting(away_from_5_to_25), 100, lasting(10)))
     assert ended.code == 0
     (away,) = outage.find(found)
     assert away.seconds == pytest.approx(20, abs=0.02)
@@ -62,7 +62,7 @@ def test_a_service_that_does_not_come_back_is_not_waited_for_without_end() -> No
     async def gone(_number: int) -> list[int]:
         raise ConnectionError("gone")
 
-    found, _ = run(during.under_load(gone, 10, lasting(10)))
+    found, _ = run(during.under_load(load.awaiting(gone), 10, lasting(10)))
     assert found[-1].planned_s == pytest.approx(130, abs=1)
 
 
@@ -74,7 +74,7 @@ def test_a_command_that_cannot_be_run_ends_the_load() -> None:
         return [1]
 
     with pytest.raises(ValueError, match="no such command"):
-        run(during.under_load(answered, 100, no_such_command()))
+        run(during.under_load(load.awaiting(answered), 100, no_such_command()))
 
 
 def test_a_command_is_waited_for_and_its_code_is_told() -> None:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pytest
 
-from validation.load import Shot, answered_rate, at_times, constant_rate, drift_s, offsets, punctual_loop, sent_rate
+from validation.load import Shot, answered_rate, at_times, awaiting, constant_rate, drift_s, offsets, punctual_loop, sent_rate
 
 _Result = TypeVar("_Result")
 
@@ -44,7 +44,7 @@ async def at_once(_number: int) -> list[int]:
 
 
 def test_requests_leave_at_their_planned_times() -> None:
-    shots = run(constant_rate(at_once, range(100), 50))
+    shots = run(constant_rate(awaiting(at_once), range(100), 50))
     assert [shot.number for shot in shots] == list(range(100))
     assert [shot.planned_s - shots[0].planned_s for shot in shots] == pytest.approx([number / 50 for number in range(100)])
     assert max(shot.delay_s for shot in shots) < 0.002
@@ -58,7 +58,7 @@ def test_a_stalled_server_is_seen_by_every_request_that_was_due_meanwhile() -> N
         await asyncio.sleep(max(until_s - clock(), 0.001))
         return [1]
 
-    shots = run(constant_rate(stalled, range(400), 100))
+    shots = run(constant_rate(awaiting(stalled), range(400), 100))
     slow = [shot for shot in shots if shot.latency_s > 0.1]
     assert len(slow) == pytest.approx(185, abs=3), "everything due from second 1.05 until 2.9 waited for second 3"
     assert max(shot.latency_s for shot in shots) == pytest.approx(1.95, abs=0.01)
@@ -73,7 +73,7 @@ def test_a_gate_that_is_held_up_shows_it_as_its_own_delay_and_in_the_latency() -
             loop.skipping.now += 0.5
         return [1]
 
-    shots = run(constant_rate(blocking, range(100), 100))
+    shots = run(constant_rate(awaiting(blocking), range(100), 100))
     assert max(shot.delay_s for shot in shots) == pytest.approx(0.49, abs=0.01)
     assert all(shot.latency_s >= shot.delay_s for shot in shots)
 
@@ -84,7 +84,7 @@ def test_failures_are_kept_with_their_reason() -> None:
             raise TimeoutError("too slow")
         return [number]
 
-    shots = run(constant_rate(failing, range(10), 1000))
+    shots = run(constant_rate(awaiting(failing), range(10), 1000))
     assert [shot.error for shot in shots[:2]] == ["", "TimeoutError: too slow"]
     assert sum(bool(shot.error) for shot in shots) == 5
 
@@ -109,7 +109,7 @@ def test_poisson_arrivals_come_at_the_rate_in_bursts_and_the_same_for_the_same_s
 
 
 def test_requests_leave_at_whatever_times_are_planned() -> None:
-    shots = run(at_times(at_once, {4: 0.0, 9: 0.5, 2: 0.5}, 1.0))
+    shots = run(at_times(awaiting(at_once), {4: 0.0, 9: 0.5, 2: 0.5}, 1.0))
     assert [(shot.number, shot.planned_s) for shot in shots] == [(4, 1.0), (9, 1.5), (2, 1.5)]
     assert max(shot.delay_s for shot in shots) < 0.002
 
@@ -140,7 +140,7 @@ def test_answers_are_read_when_all_are_there_and_one_that_says_no_is_a_failure()
             raise ValueError("no")
         return [answer]
 
-    shots = run(at_times(send, {number: number / 10 for number in range(4)}, 1.0, read=ids))
+    shots = run(at_times(awaiting(send), {number: number / 10 for number in range(4)}, 1.0, read=ids))
     assert read == [0, 1, 2, 3]
     assert [(shot.ids, shot.error) for shot in shots] == [([0], ""), ([1], ""), ([], "ValueError: no"), ([3], "")]
 

@@ -54,9 +54,9 @@ def check(uri: str, tls: Tls) -> None:
 
 def _shake_hands(opened: socket.socket, uri: str, tls: Tls) -> None:
     name = tls.server_name or urlsplit(uri).hostname or ""
-    context = _context(tls)
+    own = context(tls)
     try:
-        context.wrap_socket(opened, server_hostname=name).close()
+        own.wrap_socket(opened, server_hostname=name).close()
     except ssl.SSLCertVerificationError as error:
         raise UnreachableError(f"Milvus at {uri} is not trusted: {error.verify_message}; {_cure(error, tls, name)}") from error
     except ssl.SSLError as error:
@@ -65,16 +65,17 @@ def _shake_hands(opened: socket.socket, uri: str, tls: Tls) -> None:
         ) from error
 
 
-def _context(tls: Tls) -> ssl.SSLContext:
+def context(tls: Tls) -> ssl.SSLContext:
+    """Return what a gRPC client checks; UsageError where the authority's file holds none."""
     try:
-        context = ssl.create_default_context(cafile=tls._roots())  # noqa: SLF001 - the same module
+        made = ssl.create_default_context(cafile=tls._roots())  # noqa: SLF001 - the same module
     except (OSError, ssl.SSLError) as error:
         where = tls.origin or tls._roots()  # noqa: SLF001
         raise UsageError(
             f"{where} holds no usable certificate ({error}); name the PEM file in milvus.tls.ca_file, then: pulumi up"
         ) from error
-    context.set_alpn_protocols(["h2"])  # gRPC servers close a connection that does not ask for it
-    return context
+    made.set_alpn_protocols(["h2"])  # gRPC servers close a connection that does not ask for it
+    return made
 
 
 _EXPIRED, _MISMATCH = 10, (62, 64)

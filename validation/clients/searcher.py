@@ -1,9 +1,9 @@
 """The timed searches: asyncio over gRPC, any number under way at once, ids only, so that the client adds as little as it can.
 
-Two clients behind one Protocol. `Searcher` is pymilvus as an application uses it. `RawSearcher` sends over pymilvus's own channel
-(address, TLS and credential are its business) bytes that pymilvus's own builder made before the clock started, and keeps the bytes of the
-answer: whoever holds the clock reads the ids afterwards. The same requests and results for a fraction of the CPU. It does not retry: what
-fails is counted.
+Two clients behind one Protocol. `Searcher` is pymilvus as an application uses it. `RawSearcher` sends bytes that pymilvus's own builder
+made before the clock started, with what pymilvus adds to a call (credential, database), over a connection of its own (`unary.py`), and
+keeps the bytes of the answer: whoever holds the clock reads the ids afterwards. The same requests and results for a fraction of the CPU. It
+does not retry: what fails is counted.
 """
 
 from collections.abc import Sequence
@@ -19,6 +19,7 @@ from pymilvus.grpc_gen import milvus_pb2  # type: ignore[import-untyped]
 from validation.clients import milvus_tls
 from validation.clients.milvus_login import Login
 from validation.clients.milvus_tls import Tls
+from validation.clients.unary import Done, UnaryCalls, framed
 from validation.profile import Search
 from validation.truth import Matrix
 
@@ -55,6 +56,7 @@ class _Connected(Generic[Request]):
     ) -> None:
         timeout_s = search.timeout_ms / 1e3
         known = {**login.options(), **tls.options()}
+        self._uri, self._tls = uri, tls
         self._client = AsyncMilvusClient(uri=uri, db_name=database, timeout=timeout_s, grpc_options=_CHANNEL, **known)
         self._database = database
         self._collection = collection
@@ -98,16 +100,23 @@ class RawSearcher(_Connected[bytes]):
 
     async def __aenter__(self) -> Self:
         await super().__aenter__()
-        handler = await self._client._get_connection()  # noqa: SLF001 - pymilvus has no public way to its channel
-        channel = handler._final_channel  # noqa: SLF001
+        handler = await self._client._get_connection()  # noqa: SLF001 - pymilvus has no public way to what it adds to a call
         self._address: str = handler.server_address
-        self._metadata = await _added(channel._unary_unary_interceptors, (("dbname", self._database),))  # noqa: SLF001
-        self._call = channel.unary_unary(_METHOD, request_serializer=None, response_deserializer=None)
-        self._call._interceptors = []  # noqa: SLF001 - what they add is in the metadata already: gRPC makes a task of its own for them
+        added = await _added(handler._final_channel._unary_unary_interceptors, (("dbname", self._database),))  # noqa: SLF001
+        self._calls = UnaryCalls(uri=self._uri, method=_METHOD, metadata=added, timeout_s=self._timeout_s, tls=self._tls)
+        try:
+            await self._calls.__aenter__()
+        except BaseException:
+            await super().__aexit__(None, None, None)
+            raise
         return self
 
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self._calls.__aexit__(kind, error, trace)
+        await super().__aexit__(kind, error, trace)
+
     def prepare(self, vector: Matrix, expression: str) -> bytes:
-        """Return the request as pymilvus would send it: the same builder, the same guarantee timestamp."""
+        """Return the request as pymilvus would send it: the same builder, the same guarantee timestamp; framed for the wire."""
         settings: dict[str, Any] = {"consistency_level": self._consistency}
         default = ts_utils.construct_guarantee_ts(self._collection, settings, self._address, self._database)
         request = Prepare.search_requests_with_expr(
@@ -121,16 +130,15 @@ class RawSearcher(_Connected[bytes]):
             expr_params={},
             **settings,
         )
-        return bytes(request.SerializeToString())
+        return framed(request.SerializeToString())
 
     async def send(self, request: bytes) -> list[int]:
-        """Send the bytes and read the answer; MilvusException when Milvus answers with an error, grpc's own when it does not answer."""
-        return self.read(await self.ask(request))
+        """Send the bytes and read the answer; MilvusException when Milvus answers with an error, CallError when it does not answer."""
+        return self.read(await self._calls.ask(request))
 
-    async def ask(self, request: bytes) -> bytes:
-        """Send the bytes, and return the answer as it came; grpc's own error when there is none."""
-        answer: bytes = await self._call(request, timeout=self._timeout_s, metadata=self._metadata)
-        return answer
+    def fire(self, request: bytes, done: Done) -> None:
+        """Send the bytes and return; `done` gets the answer as it came, or the CallError, at the moment of its end."""
+        self._calls.fire(request, done)
 
     @staticmethod
     def read(answer: bytes) -> list[int]:

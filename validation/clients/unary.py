@@ -1,0 +1,234 @@
+"""gRPC's unary calls of one method, over `http2.py`: each ends in the bytes of its answer, or in a CallError that says why not.
+
+It connects when it is opened, and again when it has to: a server that comes back is found within a fifth of a second. It does not retry
+what a server may have seen; what fails is counted. What a server says that it has not looked at is sent once more, as gRPC does it.
+"""
+
+import asyncio
+import os
+import struct
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any, Self
+from urllib.parse import unquote, urlsplit
+
+import grpc
+
+from validation.clients import http2, milvus_tls
+from validation.clients.milvus_tls import Tls
+
+Done = Callable[[Any], None]
+"""Takes the bytes of an answer, or the exception that the call died of; called once, at the moment that it ended."""
+_PORT = 19530
+_AGAIN_AFTER_S = 0.2
+"""As long a server is taken to be away after it could not be reached: calls meanwhile fail at once, as with gRPC."""
+_FRAMED = struct.Struct(">BI")
+_NAMES = {code.value[0]: code.name for code in grpc.StatusCode}
+
+
+class CallError(Exception):
+    """A call without an answer: gRPC's name of the reason, and what is known of it."""
+
+    def __init__(self, status: grpc.StatusCode | int, message: str) -> None:
+        code = status if isinstance(status, int) else status.value[0]
+        super().__init__(f"{_NAMES.get(code, code)}: {message}")
+
+
+def framed(message: bytes) -> bytes:
+    """Return the message as it is sent: not compressed, with its length."""
+    return _FRAMED.pack(0, len(message)) + message
+
+
+class Call:
+    """One call that is under way; `http2.Exchange`."""
+
+    __slots__ = ("_again", "_done", "answer", "body", "ended", "head", "room", "sent", "stream", "tail", "until_s")
+
+    def __init__(self, body: bytes, done: Done, until_s: float, again: Callable[["Call"], None]) -> None:
+        self.body, self.until_s = body, until_s
+        self.stream = self.room = self.sent = 0
+        self.head = self.tail = self.answer = b""
+        self.ended = False
+        self._done, self._again = done, again
+
+    def answered(self) -> None:
+        """End with the answer, or with what the server said instead."""
+        error = _refusal(self.head, self.tail)
+        message = self.answer
+        if error is None and (len(message) < _FRAMED.size or _FRAMED.unpack_from(message) != (0, len(message) - _FRAMED.size)):
+            error = CallError(grpc.StatusCode.INTERNAL, f"the answer of {len(message)} bytes is no gRPC message")
+        self.end(message[_FRAMED.size :] if error is None else error)
+
+    def refused(self) -> None:
+        """Be sent once more."""
+        again, self._again = self._again, Call._twice
+        self.stream, self.head = 0, b""
+        again(self)
+
+    def _twice(self) -> None:
+        self.failed("the server refused the call twice without looking at it")
+
+    def failed(self, why: str) -> None:
+        """End without an answer."""
+        self.end(CallError(grpc.StatusCode.UNAVAILABLE, why))
+
+    def end(self, outcome: bytes | CallError) -> None:
+        """Tell what came of it."""
+        if not self.ended:
+            self.ended = True
+            self._done(outcome)
+
+
+@lru_cache(maxsize=256)
+def _said(head: bytes, tail: bytes) -> tuple[int, str]:
+    """Return status and message of an answer by its first headers and its trailers, which may be one block."""
+    first, last = http2.headers(head), http2.headers(tail or head)
+    status = last.get("grpc-status", "")
+    if status.isdecimal():
+        return int(status), unquote(last.get("grpc-message", ""))
+    told = f"HTTP status {first.get(':status', 'none')}, {first.get('content-type', 'no content type')}"
+    return int(grpc.StatusCode.UNKNOWN.value[0]), f"the answer is not gRPC's ({told})"
+
+
+def _refusal(head: bytes, tail: bytes) -> CallError | None:
+    try:
+        status, message = _said(head, tail)
+    except http2.ProtocolError as error:
+        return CallError(grpc.StatusCode.INTERNAL, str(error))
+    return CallError(status, message) if status else None
+
+
+class UnaryCalls:
+    """An async context manager; `fire` sends without waiting, `ask` waits for the answer."""
+
+    def __init__(self, *, uri: str, method: str, metadata: Sequence[tuple[str, str]], timeout_s: float, tls: Tls) -> None:
+        parts = urlsplit(uri)
+        self._host, self._port, self._secure = parts.hostname or "", parts.port or _PORT, parts.scheme == "https"
+        self._tls, self._timeout_s = tls, timeout_s
+        self._fields = [
+            (":method", "POST"),
+            (":scheme", parts.scheme),
+            (":path", method),
+            (":authority", tls.server_name or parts.netloc),
+            ("te", "trailers"),
+            ("content-type", "application/grpc"),
+            ("user-agent", "milvus-x10000-gate"),
+            ("grpc-timeout", f"{round(timeout_s * 1e3)}m"),
+            *metadata,
+        ]
+        self._connection: http2.Connection | None = None
+        self._connections = list[http2.Connection]()
+        self._connecting: asyncio.Task[None] | None = None
+        self._waiting = list[Call]()
+        self._calls = deque[Call]()
+        self._timer: asyncio.TimerHandle | None = None
+        self._away_until_s, self._away = 0.0, ""
+
+    async def __aenter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
+        self._connection = await self._connected()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._connecting is not None:
+            self._connecting.cancel()
+            await asyncio.gather(self._connecting, return_exceptions=True)
+        for connection in self._connections:
+            connection.close()
+            await connection.closed
+
+    async def ask(self, body: bytes) -> bytes:
+        """Send what `framed` returned, and return the answer; CallError when there is none, after the time-out at the latest."""
+        ended = self._loop.create_future()
+
+        def end(outcome: bytes | CallError) -> None:
+            if not ended.done():
+                ended.set_result(outcome)
+
+        self.fire(body, end)
+        outcome: bytes | CallError = await ended
+        if isinstance(outcome, CallError):
+            raise outcome
+        return outcome
+
+    def fire(self, body: bytes, done: Done) -> None:
+        """Send what `framed` returned, and return at once."""
+        call = Call(body, done, self._loop.time() + self._timeout_s, self._send)
+        while self._calls and self._calls[0].ended:
+            self._calls.popleft()
+        self._calls.append(call)
+        if self._timer is None:
+            self._timer = self._loop.call_at(call.until_s, self._expire)
+        self._send(call)
+
+    def _send(self, call: Call) -> None:
+        if self._connection is not None:
+            self._connection.send(call)
+        elif self._connecting is None and self._loop.time() < self._away_until_s:
+            call.failed(self._away)
+        else:
+            self._waiting.append(call)
+            if self._connecting is None:
+                self._connecting = self._loop.create_task(self._connect_again())
+
+    def _expire(self) -> None:
+        """End the calls whose time is over; all have the same time, so they stand in the order in which it ends."""
+        self._timer = None
+        now_s = self._loop.time()
+        while self._calls and (self._calls[0].ended or self._calls[0].until_s <= now_s):
+            call = self._calls.popleft()
+            if not call.ended:
+                self._forget(call)
+                call.end(CallError(grpc.StatusCode.DEADLINE_EXCEEDED, f"no answer within {self._timeout_s:g} s"))
+        if self._calls:
+            self._timer = self._loop.call_at(self._calls[0].until_s, self._expire)
+
+    def _forget(self, call: Call) -> None:
+        if call in self._waiting:
+            self._waiting.remove(call)
+        for connection in self._connections:
+            connection.forget(call)
+
+    async def _connect_again(self) -> None:
+        try:
+            self._connection = await self._connected()
+        except CallError as error:
+            self._away, self._away_until_s = str(error).partition(": ")[2], self._loop.time() + _AGAIN_AFTER_S
+        waiting, self._waiting, self._connecting = self._waiting, [], None
+        for call in waiting:
+            self._send(call)
+
+    async def _connected(self) -> http2.Connection:
+        """Return a connection over which the server spoke HTTP/2; CallError when there is none within the time-out."""
+        made: http2.Connection | None = None
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                _, made = await self._loop.create_connection(self._make, self._host, self._port, **self._security())
+                await made.ready
+            if not made.takes_requests:
+                raise http2.ProtocolError("it said goodbye at once")  # noqa: TRY301 - told as all others are
+        except (OSError, http2.ProtocolError, TimeoutError) as error:
+            if made is not None:
+                made.close()
+            raise CallError(grpc.StatusCode.UNAVAILABLE, f"{self._host}:{self._port}: {self._told(error)}") from None
+        self._connections = [each for each in self._connections if not each.closed.done()] + [made]
+        return made
+
+    def _told(self, error: Exception) -> str:
+        if isinstance(error, ConnectionError) and error.errno:
+            return os.strerror(error.errno)  # asyncio's own words name the address once more
+        return str(error) or f"no answer within {self._timeout_s:g} s"
+
+    def _make(self) -> http2.Connection:
+        return http2.Connection(self._fields, self._lost)
+
+    def _security(self) -> dict[str, Any]:
+        if not self._secure:
+            return {}
+        return {"ssl": milvus_tls.context(self._tls), "server_hostname": self._tls.server_name or self._host}
+
+    def _lost(self) -> None:
+        self._connection = None
