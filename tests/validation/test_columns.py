@@ -114,13 +114,13 @@ def test_what_arrives_is_what_pymilvus_brings(
     ids = [one.id for one in ROWS]
     found, wanted = made.read(ids), by_rows.read(ids)
     assert list(found) == list(wanted)
-    assert {number: _plain(one) for number, one in found.items()} == {number: _plain(one) for number, one in wanted.items()}
+    assert {number: plain(one) for number, one in found.items()} == {number: plain(one) for number, one in wanted.items()}
     for one, vector in zip(ROWS, MATRIX, strict=True):
-        assert _plain(found[one.id]) == _plain({**one.fields(), "vector": vector})
+        assert plain(found[one.id]) == plain({**one.fields(), "vector": vector})
     assert made.count() == len(ROWS)
 
 
-def _plain(fields: dict[str, Any]) -> dict[str, Any]:
+def plain(fields: dict[str, Any]) -> dict[str, Any]:
     """Return the fields with the vector as its bytes, which tells -0.0 from 0.0 also."""
     return {**fields, "vector": np.asarray(fields["vector"], dtype=np.float32).tobytes()}
 

@@ -11,6 +11,7 @@ import pytest
 from pymilvus import DataType  # type: ignore[import-untyped]  # pymilvus ships no types
 
 from tests.e2e.lab import Lab
+from tests.validation.test_columns import MATRIX, ROWS, dictionaries, plain
 from validation.clients import milvus
 from validation.clients.milvus import VectorStore
 from validation.errors import UsageError
@@ -94,6 +95,19 @@ def test_ingest_twice_changes_nothing_and_of_a_changed_folder_exactly_the_differ
     assert {after[came] for came in after.keys() - before.keys()} == {"Three.", "Just come."}
     assert {"Page one.", "Page two."} <= set(after.values()), "what cannot be read this time is kept"
     assert third.rows == len(after) == 6
+
+
+def test_rows_by_columns_arrive_as_pymilvus_brings_them(collection: FolderCollection) -> None:
+    found = []
+    for way in ("columns", "rows"):
+        if way == "columns":
+            collection.write(ROWS, MATRIX, replacing=False)
+        else:
+            collection._write.insert(collection.name, dictionaries(), timeout=60)
+        found.append({number: plain(one) for number, one in collection.collection.read([row.id for row in ROWS]).items()})
+        for source in collection.known():
+            collection.remove(source)
+    assert found[0] == found[1] == {number: plain(one) for number, one in zip((row.id for row in ROWS), dictionaries(), strict=True)}
 
 
 def test_a_run_that_was_killed_half_way_is_put_right_by_the_next(folder: Path, collection: FolderCollection) -> None:
