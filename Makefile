@@ -30,7 +30,7 @@ check: ## format, lint, types, import rules, unit tests
 	.venv/bin/ruff check .
 	flock $(CACHE)/mypy.lock .venv/bin/mypy --cache-dir $(CACHE)/mypy
 	.venv/bin/lint-imports
-	.venv/bin/pytest -q -m "not e2e"
+	.venv/bin/pytest -q -m "not e2e" -n 2 --dist loadfile
 
 test: check ## check, then the end-to-end tests on the lab, which is brought up when none is there
 	.venv/bin/pytest -m e2e

@@ -9,6 +9,7 @@ CONTAINERFILE = Path("validation/Containerfile").read_text(encoding="utf-8")
 _PACKAGE_OF = {
     "bs4": "beautifulsoup4",
     "docx": "python-docx",
+    "google": "protobuf",
     "grpc": "grpcio",
     "hdrh": "hdrhistogram",
     "markdown_it": "markdown-it-py",

@@ -40,8 +40,11 @@ def client(served: tuple[Lite, str]) -> Iterator[MilvusClient]:
     """Make two collections that are somebody else's, one of them another gate's, and return whom to ask about them."""
     served[0].heal()
     with closing(MilvusClient(uri=served[1])) as asked:
-        for name in OTHERS:
-            asked.create_collection(name, dimension=4, id_type=DataType.INT64)
+        schema = asked.create_schema()
+        schema.add_field("id", DataType.INT64, is_primary=True)
+        schema.add_field("vector", DataType.FLOAT_VECTOR, dim=4)
+        for name in OTHERS:  # without an index, for which pymilvus would wait half a second
+            asked.create_collection(name, schema=schema)
         yield asked
         served[0].heal()
         for name in asked.list_collections():

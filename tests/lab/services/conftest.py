@@ -1,5 +1,6 @@
 """The two services, really served on loopback, and the model fitted once."""
 
+import fcntl
 import threading
 import time
 from collections.abc import Iterator
@@ -47,8 +48,16 @@ def passages_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def model(passages_file: Path) -> EmbeddingModel:
-    return fit(passages_file, 512)
+def model(passages_file: Path, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> EmbeddingModel:
+    """Fit it in one of the processes that run tests, and read what that one wrote in the others."""
+    if worker_id == "master":
+        return fit(passages_file, 512)
+    written = tmp_path_factory.getbasetemp().parent / "model.npz"
+    with written.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not written.exists():
+            fit(passages_file, 512).save(written)
+        return EmbeddingModel.load(written)
 
 
 @pytest.fixture(scope="session")
