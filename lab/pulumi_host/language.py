@@ -227,6 +227,7 @@ def main() -> None:
 
     An engine that was killed sends no signal, but its children get another parent.
     """
+    parent = os.getppid()  # before the engine knows that we run: it may be killed the moment after
     addresses = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
     children = Children()
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=64), options=GRPC_OPTIONS)
@@ -238,7 +239,6 @@ def main() -> None:
     server.start()
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
-    parent = os.getppid()
     while not ended.wait(PARENT_LOOK_S) and os.getppid() == parent:
         pass
     children.end()

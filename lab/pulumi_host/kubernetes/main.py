@@ -47,6 +47,7 @@ def serve(engine_address: str, private: Path, cancelled: threading.Event, ended:
 
     An engine that was killed sends no signal, but its children get another parent.
     """
+    parent = os.getppid()  # before the engine knows that we run: it may be killed the moment after
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=MAX_CALLS), options=GRPC_OPTIONS)
     provider = Provider(metadata.version("pulumi-kubernetes"), engine_address, private, cancelled)
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(provider, server)
@@ -54,7 +55,6 @@ def serve(engine_address: str, private: Path, cancelled: threading.Event, ended:
     server.start()
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
-    parent = os.getppid()
     while not ended.wait(PARENT_LOOK_S) and os.getppid() == parent:
         pass
     cancelled.set()
