@@ -12,15 +12,26 @@ from typing import Any
 import grpc.aio
 from hpack import Decoder
 
-from validation.clients.http2 import PREFACE, frame
+from validation.clients.http2.frames import (
+    ACK,
+    DATA,
+    END_HEADERS,
+    END_STREAM,
+    HEAD,
+    HEADERS,
+    LARGEST,
+    PING,
+    PREFACE,
+    RESET,
+    SETTINGS,
+    USUAL_WINDOW,
+    WIDE,
+    WINDOW,
+    frame,
+)
+from validation.clients.unary import framed
 
 _SEARCH = "/milvus.proto.milvus.MilvusService/Search"
-_DATA, _HEADERS, _RESET, _SETTINGS, _PING, _WINDOW = 0, 1, 3, 4, 6, 8
-_ACK, _END_STREAM, _END_HEADERS = 1, 1, 4
-_WIDE = 2**31 - 1
-_FIRST_WINDOW = 65_535
-_HEAD = 9
-_FRAME = 16_384
 _OK = b"\x88" + b"\x0f\x10\x10application/grpc"  # :status 200, content-type, neither remembered
 _OF_THE_TRANSPORT = {"te", "content-type", "user-agent"}
 _TRAILERS = b"\x00\x0bgrpc-status\x010"
@@ -28,15 +39,15 @@ _TRAILERS = b"\x00\x0bgrpc-status\x010"
 
 def answer(stream: int, message: bytes) -> bytes:
     """Return a whole gRPC answer: headers, the message, trailers that say that all is well."""
-    whole = b"\0" + struct.pack(">I", len(message)) + message
-    data = [frame(_DATA, 0, stream, whole[at : at + _FRAME]) for at in range(0, len(whole), _FRAME)]
-    return b"".join([frame(_HEADERS, _END_HEADERS, stream, _OK), *data, frame(_HEADERS, _END_HEADERS | _END_STREAM, stream, _TRAILERS)])
+    whole = framed(message)
+    data = [frame(DATA, 0, stream, whole[at : at + LARGEST]) for at in range(0, len(whole), LARGEST)]
+    return b"".join([frame(HEADERS, END_HEADERS, stream, _OK), *data, frame(HEADERS, END_HEADERS | END_STREAM, stream, _TRAILERS)])
 
 
 def refusal(stream: int, status: int) -> bytes:
     """Return a gRPC answer that is nothing but a status, of two digits at most."""
     told = b"\x00\x0bgrpc-status" + bytes([len(str(status))]) + str(status).encode()
-    return frame(_HEADERS, _END_HEADERS | _END_STREAM, stream, _OK + told)
+    return frame(HEADERS, END_HEADERS | END_STREAM, stream, _OK + told)
 
 
 class Front(asyncio.Protocol):
@@ -50,42 +61,42 @@ class Front(asyncio.Protocol):
         self._buffer = b""
         self._headers = Decoder()
         self._calls = dict[int, tuple[str, list[tuple[str, str]], list[bytes]]]()
-        self._window = _FIRST_WINDOW
+        self._window = USUAL_WINDOW
         self._waiting = list[tuple[int, bytes]]()
         self._tasks = set[asyncio.Task[None]]()
 
     def connection_made(self, transport: Any) -> None:
         """Open both windows wide: requests of a whole run fit."""
         self._to = transport
-        transport.write(frame(_SETTINGS, 0, 0, struct.pack(">HIHI", 4, _WIDE, 3, 1_000_000)))
-        transport.write(frame(_WINDOW, 0, 0, struct.pack(">I", _WIDE - _FIRST_WINDOW)))
+        transport.write(frame(SETTINGS, 0, 0, struct.pack(">HIHI", 4, WIDE, 3, 1_000_000)))
+        transport.write(frame(WINDOW, 0, 0, struct.pack(">I", WIDE - USUAL_WINDOW)))
 
     def data_received(self, data: bytes) -> None:
         """Take whole frames off what arrived."""
         held = self._buffer + data
         at = len(PREFACE) if held.startswith(PREFACE) else 0
-        while len(held) - at >= _HEAD:
-            end = at + _HEAD + int.from_bytes(held[at : at + 3], "big")
+        while len(held) - at >= HEAD.size:
+            end = at + HEAD.size + int.from_bytes(held[at : at + 3], "big")
             if len(held) < end:
                 break
-            self._take(held[at + 3], held[at + 4], int.from_bytes(held[at + 5 : at + _HEAD], "big"), held[at + _HEAD : end])
+            self._take(held[at + 3], held[at + 4], int.from_bytes(held[at + 5 : at + HEAD.size], "big"), held[at + HEAD.size : end])
             at = end
         self._buffer = held[at:]
 
     def _take(self, kind: int, flags: int, stream: int, body: bytes) -> None:
-        if kind == _DATA:
+        if kind == DATA:
             self._calls[stream][2].append(body)
-        elif kind == _HEADERS:
+        elif kind == HEADERS:
             headers = [(str(name), str(value)) for name, value in self._headers.decode(body)]
             self._calls[stream] = dict(headers)[":path"], headers, []
-        elif kind == _RESET:
+        elif kind == RESET:
             self._calls.pop(stream, None)
-        elif kind in {_SETTINGS, _PING} and not flags & _ACK:
-            self._to.write(frame(kind, _ACK, 0, body if kind == _PING else b""))
-        elif kind == _WINDOW and not stream:
+        elif kind in {SETTINGS, PING} and not flags & ACK:
+            self._to.write(frame(kind, ACK, 0, body if kind == PING else b""))
+        elif kind == WINDOW and not stream:
             self._window += int.from_bytes(body, "big")
             self._flush()
-        if kind in {_DATA, _HEADERS} and flags & _END_STREAM:
+        if kind in {DATA, HEADERS} and flags & END_STREAM:
             self._finish(stream)
 
     def _finish(self, stream: int) -> None:

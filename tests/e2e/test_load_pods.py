@@ -89,6 +89,21 @@ def test_every_request_comes_back_once_and_the_histogram_is_that_of_both_pods(sm
     assert not [secret for secret in small.ground.secrets if secret in json.dumps(volley.facts)]
 
 
+def test_ctrl_c_under_load_leaves_neither_pods_nor_objects(small: Range) -> None:
+    seen = list[int]()
+
+    def press(done: int) -> None:
+        if done:
+            seen.append(len(small.left()))
+            raise KeyboardInterrupt
+
+    due = [number / 4 for number in range(len(VECTORS))]  # half a minute, if nobody ended it
+    with pytest.raises(KeyboardInterrupt):
+        fire(small.ground, small.aim, workers.deal(VECTORS, [""] * len(VECTORS), due, 2), press)
+    assert seen[0] >= 4, "a Job, its Secret and two pods were there, and objects"
+    assert small.left() == []
+
+
 def test_a_killed_pod_makes_the_run_invalid_and_is_named(small: Range) -> None:
     killed = list[str]()
 

@@ -14,15 +14,26 @@ from hpack import Encoder
 from hypothesis import given
 from hypothesis import strategies as st
 
-from validation.clients import http2
-from validation.clients.http2 import PREFACE, Connection, frame
+from validation.clients.http2.connection import Connection
+from validation.clients.http2.frames import (
+    CONTINUATION,
+    DATA,
+    GOODBYE,
+    HEADERS,
+    PING,
+    PREFACE,
+    RESET,
+    SETTINGS,
+    WINDOW,
+    block,
+    frame,
+)
 from validation.clients.milvus_tls import Tls
 from validation.clients.unary import Call, CallError, UnaryCalls, framed
 
 METHOD = "/test.Service/Ask"
-OK = http2.block([(":status", "200"), ("content-type", "application/grpc")])
-WELL = http2.block([("grpc-status", "0")])
-DATA, HEADERS, RESET, SETTINGS, PING, GOODBYE, WINDOW, CONTINUATION = 0, 1, 3, 4, 6, 7, 8, 9
+OK = block([(":status", "200"), ("content-type", "application/grpc")])
+WELL = block([("grpc-status", "0")])
 
 
 def calls(port: int, timeout_s: float = 20, **more: Any) -> UnaryCalls:
@@ -217,7 +228,7 @@ def test_padding_and_headers_in_pieces_are_read_as_what_they_are() -> None:
 @pytest.mark.parametrize(
     ("frames", "why"),
     [
-        ((lambda s: frame(HEADERS, 5, s, http2.block([(":status", "503"), ("content-type", "text/html")])),), "UNKNOWN: .*HTTP status 503"),
+        ((lambda s: frame(HEADERS, 5, s, block([(":status", "503"), ("content-type", "text/html")])),), "UNKNOWN: .*HTTP status 503"),
         ((lambda s: frame(HEADERS, 4, s, OK), lambda s: frame(DATA, 1, s, framed(b"yes"))), "UNKNOWN: the answer is not gRPC's"),
         (
             (lambda s: frame(HEADERS, 4, s, OK), lambda s: frame(DATA, 0, s, b"\0\0\0\0\x09yes"), lambda s: frame(HEADERS, 5, s, WELL)),
@@ -353,7 +364,7 @@ def test_an_answer_before_the_whole_question_ends_the_call() -> None:
     async def impatient(peer: Peer) -> None:
         await peer.greet((4, 10))
         stream, _ = await peer.next(DATA)
-        peer.say(frame(HEADERS, 5, stream, http2.block([(":status", "200"), ("grpc-status", "8"), ("grpc-message", "too%20large")])))
+        peer.say(frame(HEADERS, 5, stream, block([(":status", "200"), ("grpc-status", "8"), ("grpc-message", "too%20large")])))
         await peer.next(RESET)
 
     assert [str(error) for error in told(impatient, messages=(b"x" * 40,))] == ["RESOURCE_EXHAUSTED: too large"]
@@ -361,7 +372,7 @@ def test_an_answer_before_the_whole_question_ends_the_call() -> None:
 
 def test_a_header_that_no_server_must_take_is_refused_before_anything_is_sent() -> None:
     with pytest.raises(ValueError, match=r"the headers of a request take .* bytes, and 16384"):
-        http2.block([("authorization", "\0" * 20_000)])
+        block([("authorization", "\0" * 20_000)])
 
 
 # bytes in any pieces

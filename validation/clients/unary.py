@@ -1,4 +1,4 @@
-"""gRPC's unary calls of one method, over `http2.py`: each ends in the bytes of its answer, or in a CallError that says why not.
+"""gRPC's unary calls of one method, over `http2`: each ends in the bytes of its answer, or in a CallError that says why not.
 
 It connects when it is opened, and again when it has to: a server that comes back is found within a fifth of a second. It does not retry
 what a server may have seen; what fails is counted. What a server says that it has not looked at is sent once more, as gRPC does it.
@@ -15,7 +15,9 @@ from urllib.parse import unquote, urlsplit
 
 import grpc
 
-from validation.clients import http2, milvus_tls
+from validation.clients import milvus_tls
+from validation.clients.http2.connection import Connection
+from validation.clients.http2.frames import ProtocolError, headers
 from validation.clients.milvus_tls import Tls
 
 Done = Callable[[Any], None]
@@ -41,7 +43,7 @@ def framed(message: bytes) -> bytes:
 
 
 class Call:
-    """One call that is under way; `http2.Exchange`."""
+    """One call that is under way; an Exchange."""
 
     __slots__ = ("_again", "_done", "answer", "body", "ended", "head", "room", "sent", "stream", "tail", "until_s")
 
@@ -83,7 +85,7 @@ class Call:
 @lru_cache(maxsize=256)
 def _said(head: bytes, tail: bytes) -> tuple[int, str]:
     """Return status and message of an answer by its first headers and its trailers, which may be one block."""
-    first, last = http2.headers(head), http2.headers(tail or head)
+    first, last = headers(head), headers(tail or head)
     status = last.get("grpc-status", "")
     if status.isdecimal():
         return int(status), unquote(last.get("grpc-message", ""))
@@ -94,7 +96,7 @@ def _said(head: bytes, tail: bytes) -> tuple[int, str]:
 def _refusal(head: bytes, tail: bytes) -> CallError | None:
     try:
         status, message = _said(head, tail)
-    except http2.ProtocolError as error:
+    except ProtocolError as error:
         return CallError(grpc.StatusCode.INTERNAL, str(error))
     return CallError(status, message) if status else None
 
@@ -117,8 +119,8 @@ class UnaryCalls:
             ("grpc-timeout", f"{round(timeout_s * 1e3)}m"),
             *metadata,
         ]
-        self._connection: http2.Connection | None = None
-        self._connections = list[http2.Connection]()
+        self._connection: Connection | None = None
+        self._connections = list[Connection]()
         self._connecting: asyncio.Task[None] | None = None
         self._waiting = list[Call]()
         self._calls = deque[Call]()
@@ -201,16 +203,16 @@ class UnaryCalls:
         for call in waiting:
             self._send(call)
 
-    async def _connected(self) -> http2.Connection:
+    async def _connected(self) -> Connection:
         """Return a connection over which the server spoke HTTP/2; CallError when there is none within the time-out."""
-        made: http2.Connection | None = None
+        made: Connection | None = None
         try:
             async with asyncio.timeout(self._timeout_s):
                 _, made = await self._loop.create_connection(self._make, self._host, self._port, **self._security())
                 await made.ready
             if not made.takes_requests:
-                raise http2.ProtocolError("it said goodbye at once")  # noqa: TRY301 - told as all others are
-        except (OSError, http2.ProtocolError, TimeoutError) as error:
+                raise ProtocolError("it said goodbye at once")  # noqa: TRY301 - told as all others are
+        except (OSError, ProtocolError, TimeoutError) as error:
             if made is not None:
                 made.close()
             raise CallError(grpc.StatusCode.UNAVAILABLE, f"{self._host}:{self._port}: {self._told(error)}") from None
@@ -222,8 +224,8 @@ class UnaryCalls:
             return os.strerror(error.errno)  # asyncio's own words name the address once more
         return str(error) or f"no answer within {self._timeout_s:g} s"
 
-    def _make(self) -> http2.Connection:
-        return http2.Connection(self._fields, self._lost)
+    def _make(self) -> Connection:
+        return Connection(self._fields, self._lost)
 
     def _security(self) -> dict[str, Any]:
         if not self._secure:
