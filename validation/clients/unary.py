@@ -1,7 +1,8 @@
 """gRPC's unary calls of one method, over `http2`: each ends in the bytes of its answer, or in a CallError that says why not.
 
 It connects when it is opened, and again when it has to: a server that comes back is found within a fifth of a second. It does not retry
-what a server may have seen; what fails is counted. What a server says that it has not looked at is sent once more, as gRPC does it.
+what a server may have seen; what fails is counted. What a server says that it has not looked at is sent again until its time is over: one
+that allows few streams refuses some for a moment, since it counts a stream as open for longer than its client.
 """
 
 import asyncio
@@ -24,7 +25,9 @@ Done = Callable[[Any], None]
 """Takes the bytes of an answer, or the exception that the call died of; called once, at the moment that it ended."""
 _PORT = 19530
 _AGAIN_AFTER_S = 0.2
-"""As long a server is taken to be away after it could not be reached: calls meanwhile fail at once, as with gRPC."""
+_PAUSE_S = 0.001
+"""Before a call that was refused twice is sent again; doubled each time."""
+"""So long a server is taken to be away after it could not be reached: calls meanwhile fail at once, as with gRPC."""
 _FRAMED = struct.Struct(">BI")
 _NAMES = {code.value[0]: code.name for code in grpc.StatusCode}
 
@@ -45,11 +48,11 @@ def framed(message: bytes) -> bytes:
 class Call:
     """One call that is under way; an Exchange."""
 
-    __slots__ = ("_again", "_done", "answer", "body", "ended", "head", "room", "sent", "stream", "tail", "until_s")
+    __slots__ = ("_again", "_done", "answer", "body", "ended", "head", "refusals", "room", "sent", "stream", "tail", "until_s")
 
     def __init__(self, body: bytes, done: Done, until_s: float, again: Callable[["Call"], None]) -> None:
         self.body, self.until_s = body, until_s
-        self.stream = self.room = self.sent = 0
+        self.stream = self.room = self.sent = self.refusals = 0
         self.head = self.tail = self.answer = b""
         self.ended = False
         self._done, self._again = done, again
@@ -63,13 +66,10 @@ class Call:
         self.end(message[_FRAMED.size :] if error is None else error)
 
     def refused(self) -> None:
-        """Be sent once more."""
-        again, self._again = self._again, Call._twice
+        """Be sent again."""
+        self.refusals += 1
         self.stream, self.head = 0, b""
-        again(self)
-
-    def _twice(self) -> None:
-        self.failed("the server refused the call twice without looking at it")
+        self._again(self)
 
     def failed(self, why: str) -> None:
         """End without an answer."""
@@ -138,6 +138,8 @@ class UnaryCalls:
         if self._connecting is not None:
             self._connecting.cancel()
             await asyncio.gather(self._connecting, return_exceptions=True)
+        for call in self._calls:
+            call.failed("the client was closed")
         for connection in self._connections:
             connection.close()
             await connection.closed
@@ -158,7 +160,7 @@ class UnaryCalls:
 
     def fire(self, body: bytes, done: Done) -> None:
         """Send what `framed` returned, and return at once."""
-        call = Call(body, done, self._loop.time() + self._timeout_s, self._send)
+        call = Call(body, done, self._loop.time() + self._timeout_s, self._send_again)
         while self._calls and self._calls[0].ended:
             self._calls.popleft()
         self._calls.append(call)
@@ -176,6 +178,16 @@ class UnaryCalls:
             if self._connecting is None:
                 self._connecting = self._loop.create_task(self._connect_again())
 
+    def _send_again(self, call: Call) -> None:
+        if call.refusals == 1:
+            self._send(call)
+        else:
+            self._loop.call_later(_PAUSE_S * 2.0 ** (call.refusals - 2), self._send_unless_ended, call)
+
+    def _send_unless_ended(self, call: Call) -> None:
+        if not call.ended:
+            self._send(call)
+
     def _expire(self) -> None:
         """End the calls whose time is over; all have the same time, so they stand in the order in which it ends."""
         self._timer = None
@@ -184,7 +196,8 @@ class UnaryCalls:
             call = self._calls.popleft()
             if not call.ended:
                 self._forget(call)
-                call.end(CallError(grpc.StatusCode.DEADLINE_EXCEEDED, f"no answer within {self._timeout_s:g} s"))
+                refused = f"; the server refused it {call.refusals} times without looking at it" if call.refusals else ""
+                call.end(CallError(grpc.StatusCode.DEADLINE_EXCEEDED, f"no answer within {self._timeout_s:g} s{refused}"))
         if self._calls:
             self._timer = self._loop.call_at(self._calls[0].until_s, self._expire)
 
