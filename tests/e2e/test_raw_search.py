@@ -18,9 +18,9 @@ pytestmark = pytest.mark.e2e
 VECTORS = np.random.default_rng(5).standard_normal((300, 16)).astype(np.float32)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def collection(lab: Lab) -> Iterator[tuple[str, str]]:
-    """Make a small collection of this test's own, and drop it; return Milvus's address and its name."""
+    """Make a small collection of these tests' own, and drop it; return Milvus's address and its name."""
     uri = f"http://{lab.kubectl('-n', 'rag', 'get', 'service', 'milvus')['spec']['clusterIP']}:19530"
     name = f"raw_{secrets.token_hex(4)}"
     milvus = MilvusClient(uri=uri, timeout=30)

@@ -14,7 +14,7 @@ from tests.lab.pulumi_host.stand_in_stack import Stack
 
 @pytest.fixture
 def stack(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Stack]:
-    """A stack of the project whose files the test is parametrised with; its namespace goes afterwards."""
+    """A stack of the project whose files the test is parametrised with; its namespace goes afterwards, with all that is in it."""
     project, backend = tmp_path / "project", tmp_path / "backend"
     for folder in (project, backend):
         folder.mkdir()
@@ -31,10 +31,7 @@ def stack(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Stack]:
     environment.pop("PULUMI_OPTION_CONFIG_FILE", None)  # names the configuration of the lab's own stack
     made = Stack(project, environment, f"stand-in-{uuid.uuid4().hex[:8]}", f"very-secret-{uuid.uuid4().hex}")
     made.must("stack", "init", "test")
-    made.must("config", "set", "namespace", made.namespace)
-    made.must("config", "set", "--secret", "password", made.password)
+    made.must("config", "set-all", "--plaintext", f"namespace={made.namespace}", "--secret", f"password={made.password}")
     yield made
-    made.run("destroy", "--yes", "--skip-preview")
-    subprocess.run(
-        ["kubectl", "delete", "namespace", made.namespace, "--ignore-not-found"], env=environment, capture_output=True, check=True
-    )
+    remove = ["kubectl", "delete", "namespace", made.namespace, "--ignore-not-found", "--wait=false"]
+    subprocess.run(remove, env=environment, capture_output=True, check=True)
