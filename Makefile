@@ -1,6 +1,6 @@
 # Names for commands; what they do is in lab/ and validation/.
 PYTHON ?= python3
-.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*## .*/\1/p' $(MAKEFILE_LIST))
+.PHONY: static unit $(shell sed -n 's/^\([a-z-]*\):.*## .*/\1/p' $(MAKEFILE_LIST))
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/milvus-x10000
 
@@ -24,16 +24,20 @@ status: ## what of the lab runs, since when, memory, addresses, what is wrong an
 env: ## what a shell needs to use the lab: eval "$(make -s env)"
 	@$(PYTHON) -m lab env
 
-check: ## format, lint, types, import rules, unit tests
+check: static unit ## format, lint, types, import rules, unit tests
+
+static:
 	@$(PYTHON) -m lab venv
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	flock $(CACHE)/mypy.lock .venv/bin/mypy --cache-dir $(CACHE)/mypy
 	.venv/bin/lint-imports
+
+unit:
 	.venv/bin/pytest -q -m "not e2e" -n 2 --dist loadfile
 
-test: check ## check, then the end-to-end tests on the lab, which is brought up when none is there
-	.venv/bin/pytest -m e2e
+test: static ## check, then the end-to-end tests on the lab, which is brought up when none is there
+	.venv/bin/python -m tests.e2e.run
 
 mutation: ## change the judging in one place at a time; each change must make a test fail (three minutes; docs/mutation.md)
 	@$(PYTHON) -m lab venv

@@ -1,10 +1,12 @@
 """The lab for tests that are marked e2e: the one that is up, else one that is brought up and taken down again."""
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.e2e.lab import Lab
+from tests.e2e.lab import STORY, Lab
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -31,6 +33,9 @@ def _lab_on_path(request: pytest.FixtureRequest) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
     """Return the lab; what was not up before is not up afterwards."""
+    if STORY in os.environ:
+        yield Lab.told(print, Path(os.environ[STORY]))
+        return
     found = Lab(request.config.get_terminal_writer().line)
     if not found.was_up:
         found.bring_up()

@@ -9,12 +9,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from lab import project, sandbox
 from lab.places import REPOSITORY
+
+STORY = "E2E_LAB_STORY"
+"""Environment variable with the file that says how `tests.e2e.run` brought the lab up."""
 
 MID_UP = re.compile(r"kubernetes:helm.sh/v3:Release milvus-release (creat|updat)ing")
 """What `pulumi up` says while Helm installs Milvus: the worst moment to be stopped."""
@@ -26,6 +29,10 @@ class Ended:
 
     code: int
     output: str
+
+
+UPS = ("interrupted", "killed", "brought_up")
+"""Fields of a lab that was not there: how each of three `make up` ended."""
 
 
 @dataclass
@@ -42,9 +49,30 @@ class Lab:
 
     def bring_up(self) -> None:
         """`make up` three times: ended by Ctrl-C in the middle, killed in the middle, and left alone."""
+        self.stop_in_the_middle()
+        self.leave_alone()
+
+    def stop_in_the_middle(self) -> None:
+        """Begin twice, and time nothing."""
         self.interrupted = self._make_up("interrupted", stop=signal.SIGINT)
         self.killed = self._make_up("killed", stop=signal.SIGKILL)
+
+    def leave_alone(self) -> None:
+        """Let `make up` go on to its verdict."""
         self.brought_up = self._make_up("left alone")
+
+    def tell(self, file: Path) -> None:
+        """Write down how the lab came up, for tests in other processes."""
+        file.write_text(json.dumps({name: asdict(ended) for name in UPS if (ended := getattr(self, name))}))
+
+    @classmethod
+    def told(cls, say: Callable[[str], None], file: Path) -> "Lab":
+        """Return the lab that another process brought up, and will take down."""
+        ups = {name: Ended(**ended) for name, ended in json.loads(file.read_text()).items()}
+        found = cls(say, was_up=not ups)
+        for name, ended in ups.items():
+            setattr(found, name, ended)
+        return found
 
     def _make_up(self, title: str, stop: signal.Signals | None = None) -> Ended:
         """Run `make up`; with `stop`, send that to it once Helm installs Milvus, and return as soon as it is gone itself."""

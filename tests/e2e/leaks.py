@@ -3,7 +3,9 @@
 import base64
 import gzip
 import json
+import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from lab.places import CACHE, LOGS, REPOSITORY
@@ -28,6 +30,17 @@ def search(lab: Lab, secrets: Mapping[str, str], *states: Path) -> tuple[set[str
     return seen, leaks
 
 
+def files(top: Path) -> Iterator[tuple[Path, bytes]]:
+    """Yield every file below `top` with what it holds; one that went meanwhile, as the log of a removed pod does, can be read by nobody."""
+    for folder, _, names in os.walk(top):
+        for path in (Path(folder, name) for name in names):
+            content = None
+            with suppress(FileNotFoundError):
+                content = path.read_bytes() if path.is_file() else None
+            if content is not None:
+                yield path, content
+
+
 def places(lab: Lab, *states: Path) -> Iterator[tuple[str, bytes]]:
     """Yield every place that must hold no secret, by kind and name."""
     for kind in ("configmaps", "pods", "deployments", "services", "events", "persistentvolumeclaims", "jobs"):
@@ -41,8 +54,7 @@ def places(lab: Lab, *states: Path) -> Iterator[tuple[str, bytes]]:
     folders = [("state", HOME / "backend"), *(("state", state) for state in states), ("log", LOGS)]
     folders += [("report", REPOSITORY / "build" / "reports"), ("config", REPOSITORY / "stacks")]
     for kind, top in folders:
-        for path in (found for found in top.rglob("*") if found.is_file()):
-            content = path.read_bytes()
+        for path, content in files(top):
             yield f"{kind} {path}", gzip.decompress(content) if path.suffix == ".gz" else content
     yield f"log {CACHE}", (CACHE / "log" / "commands.log").read_bytes()
     yield "config of this machine", b"".join(path.read_bytes() for path in HOME.glob("Pulumi.*.yaml"))
