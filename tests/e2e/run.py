@@ -1,7 +1,7 @@
 """What `make test` does after the static checks: unit tests, the lab up, its tests, the lab down unless it was there before.
 
-Beside the unit tests, which need no lab, `make up` is stopped twice in the middle: neither times anything. Its third run, with the gate,
-and the tests on the lab have the machine to themselves.
+Beside the unit tests, which need no lab, `make up` is stopped twice in the middle: neither times anything. On the lab, two files of tests
+run at a time, since most of them wait; then one by one those marked `alone`, which time something or look at all of the lab.
 """
 
 import os
@@ -14,7 +14,9 @@ from lab.places import REPOSITORY
 from tests.e2e.lab import STORY, Lab
 
 UNIT = ["make", "-s", "unit", f"PYTHON={sys.executable}"]
-E2E = [sys.executable, "-m", "pytest", "-m", "e2e"]
+PYTEST = [sys.executable, "-m", "pytest", "-m"]
+BESIDE = [*PYTEST, "e2e and not alone", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
+ALONE = [*PYTEST, "e2e and alone"]
 
 
 def main() -> int:
@@ -38,7 +40,7 @@ def _on_the_lab(lab: Lab) -> int:
     story = REPOSITORY / "build" / "e2e" / "story.json"
     story.parent.mkdir(parents=True, exist_ok=True)
     lab.tell(story)
-    return _code(E2E, story=str(story))
+    return max([_code(command, story=str(story)) for command in (BESIDE, ALONE)])
 
 
 def _code(command: list[str], story: str | None = None) -> int:

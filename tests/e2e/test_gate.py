@@ -61,6 +61,7 @@ def shuffled(*arguments: Any) -> list[truth.Exact]:
     return [exact[index] for index in order]
 
 
+@pytest.mark.alone
 def test_an_slo_that_cannot_be_met_gives_1_and_the_report_says_which(lab: Lab, target: Path, tmp_path: Path) -> None:
     slo = profile(tmp_path, ndcg_at_10__limit=">= 0.9999", ndcg_at_10__warn=None)
     ended = lab.gate("--target", str(target), "--slo", str(slo), "--out", str(tmp_path), "--quiet")
@@ -110,6 +111,7 @@ def test_a_sweep_finds_what_holds_and_says_it_with_its_exit_code(lab: Lab, targe
     assert ended.output.splitlines()[-1].startswith(f"RESULT: {found['result']} ")
 
 
+@pytest.mark.alone
 def test_the_same_run_with_nothing_broken_meets_every_promise_about_quality(target: Path, tmp_path: Path) -> None:
     record = run_broken(target, tmp_path, Seams())
     assert record.judgement is not None, record.reason
@@ -143,6 +145,7 @@ def test_a_nonsense_slo_file_gives_2_and_names_the_line(lab: Lab, target: Path, 
     assert f"{slo}:{line}" in ended.output.replace("\n", "") or f"line {line}" in ended.output
 
 
+@pytest.mark.alone
 def test_no_collection_of_a_run_is_left(lab: Lab) -> None:
     address = lab.kubectl("-n", "rag", "get", "service", "milvus")["spec"]["clusterIP"]
     with closing(MilvusClient(uri=f"http://{address}:19530", timeout=10)) as milvus:

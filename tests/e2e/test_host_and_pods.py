@@ -9,7 +9,7 @@ from testinfra.host import Host  # type: ignore[import-untyped]  # testinfra has
 from lab.places import HOST_INTERFACE, STATE, network
 from tests.e2e.lab import Lab
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 
 
 @pytest.fixture

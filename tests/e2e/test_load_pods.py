@@ -23,7 +23,7 @@ from validation.slo_file import read_profile
 from validation.target import Target
 from validation.workers import Aim
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 VECTORS = np.random.default_rng(5).standard_normal((120, 16)).astype(np.float32)
 SEARCH = read_profile(REPOSITORY / "validation" / "slo.lab.yaml").search
 RATE = 40

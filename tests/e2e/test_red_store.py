@@ -14,7 +14,7 @@ from lab.daemons import administrator
 from lab.places import PKI, network
 from tests.e2e.lab import Ended, Lab
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 
 STACK, NAMESPACE = "red", "rag-red"
 BUCKETS = {"rag-red-milvus": False, "rag-red-documents": True}

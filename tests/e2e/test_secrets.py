@@ -11,7 +11,7 @@ from lab.project import PASSPHRASE
 from tests.e2e.lab import Lab
 from tests.e2e.leaks import KINDS, search
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 
 
 @pytest.fixture(scope="module")

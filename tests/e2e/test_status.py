@@ -9,7 +9,7 @@ import pytest
 from lab import sandbox, status
 from tests.e2e.lab import Lab, run
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 
 
 def told(lab: Lab) -> str:

@@ -14,7 +14,7 @@ from lab.lock import LAB, only_one
 from lab.places import CACHE, CGROUP, HOST_INTERFACE, REPOSITORY, STATE
 from tests.e2e.lab import Ended, Lab, run
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 
 _GATE = re.compile(r"^RESULT: (\w+) (?!.*report: build/preflight/)", re.MULTILINE)
 """The gate's verdict, not the preflight's, which a store is given before there is a Milvus on it."""

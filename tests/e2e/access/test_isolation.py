@@ -27,7 +27,7 @@ from validation.corpus import Chunk
 from validation.errors import UnreachableError
 from validation.truth import unit
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]  # one Milvus for both files
 
 OWNER = "milvus-x10000/test/uid-1"
 KINDS: tuple[Kind, ...] = ("search", "ingest", "admin")

@@ -19,7 +19,7 @@ from components.milvus_access.public import PublicProvider
 from components.milvus_access.user import UserProvider
 from tests.e2e.access.own_milvus import OwnMilvus
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]  # one Milvus for both files
 
 OWNER, STRANGER = "milvus-x10000/test/uid-1", "milvus-x10000/other/uid-2"
 USERS, DATABASES, PUBLIC = UserProvider(), DatabaseProvider(), PublicProvider()
