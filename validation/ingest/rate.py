@@ -6,8 +6,9 @@ runs in a process of its own, so that the most memory it ever held is its own.
 """
 
 import json
+import math
 import multiprocessing
-import resource
+import re
 import secrets
 import tempfile
 import time
@@ -175,8 +176,13 @@ def piped(uri: str, folder: Path, dimension: int) -> Ran:
         begin = time.perf_counter()
         tally = pipeline.run(job)
         whole_s = time.perf_counter() - begin
-    peak_mib = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss + resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) / _MIB
-    return Ran(chunks=tally.written, seconds=tally.acknowledged_s, whole_s=whole_s, memory_mib=peak_mib)
+    return Ran(chunks=tally.written, seconds=tally.acknowledged_s, whole_s=whole_s, memory_mib=_peak_mib())
+
+
+def _peak_mib() -> float:
+    """Return the most memory that this process ever held; getrusage's number is never less than its parent's when it was started."""
+    found = re.search(r"^VmHWM:\s+(\d+) kB$", Path("/proc/self/status").read_text(), re.MULTILINE)
+    return int(found[1]) / _MIB if found else math.nan
 
 
 def _bare(uri: str, folder: Path, dimension: int) -> Ran:
