@@ -43,7 +43,7 @@ mutation: ## change the judging in one place at a time; each change must make a 
 	@$(PYTHON) -m lab venv
 	.venv/bin/python tests/mutation/run.py
 
-bench: ## the gate's generator beside VectorDBBench and a bare pymilvus loop, on the lab's Milvus (three minutes; docs/bench.md)
+bench: ## the gate's generator beside VectorDBBench and a bare pymilvus loop, on the lab's Milvus (four minutes; docs/bench.md)
 	@$(PYTHON) -m lab venv
 	.venv/bin/python -m tests.bench.run
 

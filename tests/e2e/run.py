@@ -40,7 +40,8 @@ def _on_the_lab(lab: Lab) -> int:
     story = REPOSITORY / "build" / "e2e" / "story.json"
     story.parent.mkdir(parents=True, exist_ok=True)
     lab.tell(story)
-    return max([_code(command, story=str(story)) for command in (BESIDE, ALONE)])
+    codes = [_code(command, story=str(story)) for command in (BESIDE, ALONE)]
+    return int(any(codes))  # one that was killed ended with a number below 0
 
 
 def _code(command: list[str], story: str | None = None) -> int:
