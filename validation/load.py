@@ -158,12 +158,12 @@ class _Volley:
         else:
             self._timer = self._loop.call_at(due[1], self._send_due, due)
 
-    def _send_due(self, due: tuple[int, float] | None) -> None:
+    def _send_due(self, first: tuple[int, float]) -> None:
         """Send what the timer was for and what else was due by now, but nothing that falls due meanwhile: answers have their turn first."""
-        now_s = self._clock()
+        due: tuple[int, float] | None = first
+        until_s = max(self._clock(), first[1])
         try:
-            while due is not None and (due[1] <= now_s or self._timer is not None):
-                self._timer = None
+            while due is not None and due[1] <= until_s:
                 self._send(*due)
                 due = next(self._plan, None)
             self._wait_for(due)

@@ -38,6 +38,7 @@ class CallError(Exception):
     def __init__(self, status: grpc.StatusCode | int, message: str) -> None:
         code = status if isinstance(status, int) else status.value[0]
         super().__init__(f"{_NAMES.get(code, code)}: {message}")
+        self.why = message
 
 
 def framed(message: bytes) -> bytes:
@@ -211,7 +212,7 @@ class UnaryCalls:
         try:
             self._connection = await self._connected()
         except CallError as error:
-            self._away, self._away_until_s = str(error).partition(": ")[2], self._loop.time() + _AGAIN_AFTER_S
+            self._away, self._away_until_s = error.why, self._loop.time() + _AGAIN_AFTER_S
         waiting, self._waiting, self._connecting = self._waiting, [], None
         for call in waiting:
             self._send(call)
