@@ -84,8 +84,7 @@ def awaiting(send: Send) -> Fire:
     def fire(number: int, done: Done) -> None:
         def ended(task: asyncio.Task[Any]) -> None:
             tasks.discard(task)
-            if not task.cancelled():
-                done(task.exception() or task.result())
+            done(ConnectionError("the request was cancelled") if task.cancelled() else task.exception() or task.result())
 
         task: asyncio.Task[Any] = asyncio.ensure_future(send(number))
         tasks.add(task)

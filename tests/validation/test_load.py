@@ -89,6 +89,19 @@ def test_failures_are_kept_with_their_reason() -> None:
     assert sum(bool(shot.error) for shot in shots) == 5
 
 
+def test_a_request_that_its_client_cancels_is_a_failed_one_and_not_waited_for_without_end() -> None:
+    async def cancelled(number: int) -> list[int]:
+        if number == 1:
+            raise asyncio.CancelledError
+        return [number]
+
+    assert [shot.error for shot in run(constant_rate(awaiting(cancelled), range(3), 100))] == [
+        "",
+        "ConnectionError: the request was cancelled",
+        "",
+    ]
+
+
 def test_answered_rate_counts_only_answers() -> None:
     shots = [Shot(number, number / 10, number / 10, number / 10 + 0.1, [], "" if number % 2 else "x") for number in range(10)]
     assert answered_rate(shots) == pytest.approx(5)
