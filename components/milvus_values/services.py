@@ -3,6 +3,7 @@
 Says aloud what is not wanted, since the chart's own choice is Pulsar and MinIO.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from components.milvus_values import images
@@ -21,7 +22,7 @@ def of(shape: MilvusShape) -> dict[str, Any]:
         **_write_ahead_log(shape.wal, cluster=isinstance(shape.size, Cluster)),
         "minio": {"enabled": False},
         **({"attu": _attu(shape.attu_image)} if shape.attu_image is not None else {}),
-        **({"metrics": {"enabled": True, "serviceMonitor": _monitor()}} if shape.service_monitor else {}),
+        **({"metrics": {"enabled": True, "serviceMonitor": _monitor(shape.monitor_labels)}} if shape.monitor_labels is not None else {}),
     }
 
 
@@ -75,5 +76,5 @@ def _attu(image: str) -> dict[str, Any]:
     return {"enabled": True, "image": images.split(image), "resources": _ATTU.manifest()}
 
 
-def _monitor() -> dict[str, Any]:
-    return {"enabled": True, "interval": _SCRAPE_EVERY}
+def _monitor(labels: Mapping[str, str]) -> dict[str, Any]:
+    return {"enabled": True, "interval": _SCRAPE_EVERY, **({"additionalLabels": dict(labels)} if labels else {})}

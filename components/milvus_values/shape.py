@@ -170,8 +170,8 @@ class MilvusShape:
     etcd: Etcd
     security: Security
     tuning: Tuning
-    service_monitor: bool
-    """A ServiceMonitor for Prometheus's operator; needs its CRD."""
+    monitor_labels: Mapping[str, str] | None
+    """Labels of a ServiceMonitor for Prometheus's operator, which needs its CRD; None for no monitor."""
     attu_image: str | None
     """Milvus's console; None for none."""
     service_account: pulumi.Input[str]

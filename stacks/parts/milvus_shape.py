@@ -2,13 +2,12 @@
 
 import pulumi
 
-from components.gpu import Toleration
 from components.milvus_access.root import MilvusRoot
 from components.milvus_values.shape import Autoscaling, Cluster, Etcd, MilvusShape, Security, Standalone, Tuning, Workload, WriteAheadLog
 from components.quantities import Resources
 from stacks.settings import Settings
 from stacks.settings.milvus import MilvusSettings
-from stacks.settings.milvus.sizes import ComponentSettings, QueryNodeSettings, ScalingSettings, TolerationSettings
+from stacks.settings.milvus.sizes import ComponentSettings, QueryNodeSettings, ScalingSettings
 
 
 def of(settings: Settings, account: pulumi.Input[str], user: MilvusRoot | None) -> MilvusShape:
@@ -21,7 +20,7 @@ def of(settings: Settings, account: pulumi.Input[str], user: MilvusRoot | None) 
         etcd=_etcd(settings),
         security=_security(chosen, user),
         tuning=_tuning(chosen),
-        service_monitor=chosen.service_monitor,
+        monitor_labels=settings.monitoring.labels if settings.monitoring.enabled else None,
         attu_image=settings.images.attu if chosen.attu else None,
         service_account=account,
     )
@@ -35,7 +34,7 @@ def size(chosen: MilvusSettings) -> Standalone | Cluster:
             resources=Resources(cpu_cores=chosen.cpu_cores, memory_gib=chosen.memory_gib),
             ephemeral_storage_gib=chosen.ephemeral_storage_gib,
             node_selector=chosen.node_selector,
-            tolerations=_tolerations(chosen.tolerations),
+            tolerations=tuple(taint.toleration for taint in chosen.tolerations),
         )
         return Standalone(process=process, storage_gib=chosen.storage_gib, storage_class=chosen.storage_class)
     return Cluster(
@@ -58,7 +57,7 @@ def _workload(chosen: MilvusSettings, component: ComponentSettings) -> Workload:
         resources=Resources(cpu_cores=component.cpu_cores, memory_gib=component.memory_gib),
         ephemeral_storage_gib=component.ephemeral_storage_gib,
         node_selector=component.node_selector or chosen.node_selector,
-        tolerations=_tolerations(component.tolerations or chosen.tolerations),
+        tolerations=tuple(taint.toleration for taint in component.tolerations or chosen.tolerations),
         autoscaling=_autoscaling(component),
         gpus=gpu.gpus,
         runtime_class=gpu.runtime_class,
@@ -70,10 +69,6 @@ def _autoscaling(component: ComponentSettings) -> Autoscaling | None:
     if scaling is None:
         return None
     return Autoscaling(most_replicas=scaling.most_replicas, cpu_percent=scaling.cpu_percent, memory_percent=scaling.memory_percent)
-
-
-def _tolerations(given: tuple[TolerationSettings, ...]) -> tuple[Toleration, ...]:
-    return tuple(Toleration(key=each.key, value=each.value, effect=each.effect) for each in given)
 
 
 def _log(settings: Settings) -> WriteAheadLog:

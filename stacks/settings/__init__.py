@@ -11,6 +11,7 @@ from typing import Any, Literal
 import pulumi
 from pydantic import Field, ValidationError, model_validator
 
+from components.pod_options import PodOptions
 from stacks import problems
 from stacks.names import Namespace, require_bucket_name
 from stacks.settings.access import AccessSettings
@@ -24,6 +25,7 @@ from stacks.settings.models.embedding import EmbeddingSettings, RerankerSettings
 from stacks.settings.models.llm import LlmSettings
 from stacks.settings.models.needs import KedaSettings
 from stacks.settings.object_store import CosiSettings, ExistingSettings, ObjectStoreSettings, S3Settings
+from stacks.settings.platform import ClusterSettings, MonitoringSettings, PodSecuritySettings, PodSettings
 from stacks.settings.preflight import PreflightSettings
 from stacks.settings.registry import RegistrySettings
 from stacks.settings.residency import ResidencySettings
@@ -71,6 +73,30 @@ class Settings(Group):
     network: NetworkSettings = Field(
         default=NetworkSettings(), description="what network policies must be told", examples=["'{\"dns_port\": 53}'"]
     )
+
+    pods: PodSettings = Field(default=PodSettings(), description="what every pod gets", examples=['\'{"node_selector": {"pool": "rag"}}\''])
+    pod_security: PodSecuritySettings = Field(
+        default=PodSecuritySettings(), description="what the platform's admission decides", examples=["'{\"assign_ids\": false}'"]
+    )
+    cluster: ClusterSettings = Field(
+        default=ClusterSettings(), description="the Kubernetes cluster", examples=['\'{"domain": "k8s.example.net"}\'']
+    )
+    monitoring: MonitoringSettings = Field(
+        default=MonitoringSettings(), description="monitors for Prometheus's operator", examples=["'{\"enabled\": true}'"]
+    )
+
+    @property
+    def pod_options(self) -> PodOptions:
+        """What every pod gets, as the components take it."""
+        return PodOptions(
+            pull_secrets=self.registry.pull_secrets,
+            node_selector=self.pods.node_selector,
+            tolerations=tuple(taint.toleration for taint in self.pods.tolerations),
+            priority_class=self.pods.priority_class,
+            labels=self.pods.labels,
+            annotations=self.pods.annotations,
+            assign_ids=self.pod_security.assign_ids,
+        )
 
     @property
     def milvus_bucket(self) -> str:

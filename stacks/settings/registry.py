@@ -1,5 +1,7 @@
 """Registries: where images are really pulled from, and whom to trust there. Credentials are the ones of `docker login`."""
 
+from typing import Annotated
+
 from pydantic import Field, field_validator
 
 from stacks.names import CaFile, require_mirrors
@@ -16,6 +18,12 @@ class RegistrySettings(Group):
     )
     ca_file: CaFile | None = Field(
         default=None, description="PEM file of the registries' private CA, besides the public ones", examples=["/etc/ssl/registry-ca.crt"]
+    )
+
+    pull_secrets: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        default=(),
+        description="Secrets of the namespace, of type kubernetes.io/dockerconfigjson, for registries that ask who pulls",
+        examples=["'[\"mirror\"]'"],
     )
 
     @field_validator("mirrors")

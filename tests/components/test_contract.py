@@ -68,7 +68,7 @@ SHAPE = MilvusShape(
     etcd=Etcd(kind="embedded"),
     security=Security(),
     tuning=Tuning(),
-    service_monitor=False,
+    monitor_labels=None,
     attu_image=None,
     service_account="milvus",
 )

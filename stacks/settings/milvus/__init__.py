@@ -11,8 +11,9 @@ from stacks.names import AdministrationUri, RootPath, YamlText
 from stacks.settings.group import Group
 from stacks.settings.milvus import refusals
 from stacks.settings.milvus.index import IndexSettings
-from stacks.settings.milvus.sizes import ComponentSettings, CoordinatorSettings, QueryNodeSettings, ScalingSettings, TolerationSettings
+from stacks.settings.milvus.sizes import ComponentSettings, CoordinatorSettings, QueryNodeSettings, ScalingSettings
 from stacks.settings.milvus.surroundings import EtcdSettings, HostPort, ThreadSettings, TlsSettings
+from stacks.settings.platform import TolerationSettings
 
 
 class MilvusSettings(Group):
@@ -117,9 +118,6 @@ class MilvusSettings(Group):
         default=None, description="threads for the store; default Milvus's own", examples=["'{\"high\": 20}'"]
     )
     tls: TlsSettings = Field(default=TlsSettings(), description="certificates", examples=['\'{"proxy_secret": "milvus-proxy-tls"}\''])
-    service_monitor: bool = Field(
-        default=False, description="a ServiceMonitor; the cluster must have Prometheus's operator", examples=["true"]
-    )
     attu: bool = Field(default=False, description="Milvus's console; needs images.attu", examples=["true"])
     authentication: bool = Field(
         default=False, description="whether Milvus asks who is there; the password of root is made, and lies in a Secret", examples=["true"]

@@ -4,16 +4,7 @@ from pydantic import Field
 
 from stacks.names import YamlText
 from stacks.settings.group import Group
-
-
-class TolerationSettings(Group):
-    """A taint of nodes that is put up with."""
-
-    key: str = Field(min_length=1, description="key of the taint", examples=["dedicated"])
-    value: str | None = Field(default=None, description="its value; none for any", examples=["milvus"])
-    effect: str | None = Field(
-        default=None, pattern="^(NoSchedule|PreferNoSchedule|NoExecute)$", description="its effect; none for any", examples=["NoSchedule"]
-    )
+from stacks.settings.platform import TolerationSettings
 
 
 class AutoscalingSettings(Group):

@@ -2,18 +2,9 @@
 
 from pydantic import Field, field_validator, model_validator
 
-from components.gpu import MIG_PROFILE, Gpu, Toleration
+from components.gpu import MIG_PROFILE, Gpu
 from stacks.settings.group import Group
-
-
-class TolerationSettings(Group):
-    """A taint of GPU nodes that is put up with."""
-
-    key: str = Field(min_length=1, description="key of the taint", examples=["nvidia.com/gpu"])
-    value: str | None = Field(default=None, description="its value; none for any", examples=["present"])
-    effect: str | None = Field(
-        default=None, pattern=r"^(NoSchedule|PreferNoSchedule|NoExecute)$", description="its effect; none for any", examples=["NoSchedule"]
-    )
+from stacks.settings.platform import TolerationSettings
 
 
 class GpuSettings(Group):
@@ -54,6 +45,6 @@ class GpuSettings(Group):
             memory_gib=self.memory_gib,
             memory_share=self.memory_share,
             mig_profile=self.mig_profile,
-            tolerations=tuple(Toleration(key=one.key, value=one.value, effect=one.effect) for one in self.tolerations),
+            tolerations=tuple(taint.toleration for taint in self.tolerations),
             runtime_class=self.runtime_class,
         )

@@ -1,0 +1,98 @@
+"""What a cluster asks of whatever runs in it: places, marks, ids of users, its own name, and who reads metrics."""
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, model_validator
+
+from components.gpu import Toleration
+from stacks.settings.group import Group
+
+_DOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+
+
+def _domain(value: str) -> str:
+    if not _DOMAIN.fullmatch(value):
+        raise ValueError("must be a domain in lower-case letters, digits, dashes and dots, without a dot at either end")
+    return value
+
+
+class TolerationSettings(Group):
+    """A taint of nodes that is put up with."""
+
+    key: str = Field(min_length=1, description="key of the taint", examples=["dedicated"])
+    value: str | None = Field(default=None, description="its value; none for any", examples=["milvus"])
+    effect: str | None = Field(
+        default=None, pattern="^(NoSchedule|PreferNoSchedule|NoExecute)$", description="its effect; none for any", examples=["NoSchedule"]
+    )
+
+    @property
+    def toleration(self) -> Toleration:
+        """As the components take it."""
+        return Toleration(key=self.key, value=self.value, effect=self.effect)
+
+
+class PodSettings(Group):
+    """What every pod of the stack gets: Milvus, etcd, model services, Jobs, load generators. A part's own settings come first."""
+
+    node_selector: dict[str, str] = Field(
+        default_factory=dict, description="labels that every node of ours must have", examples=['\'{"pool": "rag"}\'']
+    )
+    tolerations: tuple[TolerationSettings, ...] = Field(
+        default=(), description="taints of those nodes; without them no pod is ever placed there", examples=['\'[{"key": "dedicated"}]\'']
+    )
+    priority_class: str | None = Field(
+        default=None,
+        min_length=1,
+        description="PriorityClass: without one any other pod may push ours off a full node",
+        examples=["rag-high"],
+    )
+    labels: dict[str, str] = Field(
+        default_factory=dict, description="further labels, such as a cost centre", examples=['\'{"cost-centre": "4711"}\'']
+    )
+    annotations: dict[str, str] = Field(
+        default_factory=dict, description="further annotations, such as the ones of a service mesh", examples=['\'{"team": "search"}\'']
+    )
+
+
+class PodSecuritySettings(Group):
+    """What the platform's admission decides by itself."""
+
+    assign_ids: bool = Field(
+        default=True,
+        description="state user and group of every pod; false on OpenShift, which assigns them from the range of the namespace",
+        examples=["false"],
+    )
+
+
+class ClusterSettings(Group):
+    """The Kubernetes cluster of this environment."""
+
+    domain: Annotated[str, AfterValidator(_domain)] = Field(
+        default="cluster.local",
+        description="domain of the cluster's own names: another one makes every address of a Service unknown",
+        examples=["k8s.example.net"],
+    )
+    context: str | None = Field(
+        default=None,
+        min_length=1,
+        description="context of the kubeconfig that this environment belongs to; any other is refused",
+        examples=["prod-admin@prod"],
+    )
+
+
+class MonitoringSettings(Group):
+    """What Prometheus's operator is told; the cluster must have its CRDs."""
+
+    enabled: bool = Field(default=False, description="make a ServiceMonitor for Milvus and one for each model service", examples=["true"])
+    labels: dict[str, str] = Field(
+        default_factory=dict,
+        description="labels by which Prometheus selects monitors; without them most installations read none of ours",
+        examples=['\'{"release": "kube-prometheus-stack"}\''],
+    )
+
+    @model_validator(mode="after")
+    def _labels_have_a_monitor(self) -> "MonitoringSettings":
+        if self.labels and not self.enabled:
+            raise ValueError("labels would be ignored: no monitor is made unless monitoring.enabled is true")
+        return self
