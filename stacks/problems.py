@@ -20,6 +20,11 @@ class SettingsError(pulumi.RunError):
     exit_code = 2
     """Of a command that ends with it."""
 
+    def __init__(self, message: str, *, code: str = "settings") -> None:
+        super().__init__(message)
+        self.code = code
+        """What is wrong, for programs: such as `settings.placeholder`."""
+
 
 class UnansweredError(SettingsError):
     """A registry, a repository or the cluster does not answer as it should."""
