@@ -30,7 +30,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"etcd": "external", "etcd_cluster": {"endpoints": ["http://e:2379"]}}, "must be host:port"),
     ({"wal": "kafka", "kafka": ["kafka"]}, "must be host:port"),
     ({"wal": "pulsar", "pulsar": "p:99999"}, "must be host:port"),
-    ({**CLUSTER, "mix_coordinator": {"replicas": 2}}, "without active_standby"),
+    ({**CLUSTER, "mix_coordinator": {"active_standby": False}}, "without active_standby"),
     ({**CLUSTER, "proxy": {"replicas": 4, "autoscaling": {"most_replicas": 4}}}, "leaves nothing to grow"),
     ({**CLUSTER, "data_node": {"autoscaling": {"most_replicas": 4, "memory_percent": 80}}}, "scales query nodes alone"),
     ({**CLUSTER, "query_node": {"autoscaling": {"most_replicas": 4, "cpu_percent": 99}}}, "less than or equal to 95"),

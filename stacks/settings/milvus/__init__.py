@@ -11,7 +11,13 @@ from stacks.names import AdministrationUri, RootPath, YamlText
 from stacks.settings.group import Group
 from stacks.settings.milvus import refusals
 from stacks.settings.milvus.index import IndexSettings
-from stacks.settings.milvus.sizes import ComponentSettings, CoordinatorSettings, QueryNodeSettings, ScalingSettings
+from stacks.settings.milvus.sizes import (
+    CoordinatorSettings,
+    DataNodeSettings,
+    ProxySettings,
+    QueryNodeSettings,
+    StreamingNodeSettings,
+)
 from stacks.settings.milvus.surroundings import EtcdSettings, HostPort, ThreadSettings, TlsSettings
 from stacks.settings.platform import TolerationSettings
 
@@ -71,28 +77,16 @@ class MilvusSettings(Group):
     ephemeral_storage_gib: float | None = Field(
         default=None, gt=0, le=65536, description="of a standalone, on the node's own disk, for indexes", examples=[100]
     )
-    proxy: ScalingSettings = Field(
-        default=ScalingSettings(replicas=2, cpu_cores=2, memory_gib=4),
-        description="where clients come in",
-        examples=["'{\"replicas\": 2}'"],
-    )
+    proxy: ProxySettings = Field(default=ProxySettings(), description="where clients come in", examples=["'{\"replicas\": 3}'"])
     mix_coordinator: CoordinatorSettings = Field(
-        default=CoordinatorSettings(replicas=2, cpu_cores=1, memory_gib=4, active_standby=True),
-        description="the coordinators",
-        examples=['\'{"replicas": 2, "active_standby": true}\''],
+        default=CoordinatorSettings(), description="the coordinators", examples=["'{\"memory_gib\": 8}'"]
     )
-    query_node: QueryNodeSettings = Field(
-        default=QueryNodeSettings(replicas=2, cpu_cores=8, memory_gib=32), description="what searches", examples=["'{\"memory_gib\": 64}'"]
+    query_node: QueryNodeSettings = Field(default=QueryNodeSettings(), description="what searches", examples=["'{\"memory_gib\": 64}'"])
+    data_node: DataNodeSettings = Field(
+        default=DataNodeSettings(), description="what builds indexes and compacts", examples=["'{\"cpu_cores\": 8}'"]
     )
-    data_node: ScalingSettings = Field(
-        default=ScalingSettings(replicas=2, cpu_cores=4, memory_gib=16),
-        description="what builds indexes and compacts",
-        examples=["'{\"cpu_cores\": 8}'"],
-    )
-    streaming_node: ComponentSettings = Field(
-        default=ComponentSettings(replicas=2, cpu_cores=2, memory_gib=8),
-        description="what takes writes in",
-        examples=["'{\"replicas\": 2}'"],
+    streaming_node: StreamingNodeSettings = Field(
+        default=StreamingNodeSettings(), description="what takes writes in", examples=["'{\"replicas\": 3}'"]
     )
     node_selector: dict[str, str] = Field(
         default_factory=dict, description="labels of the nodes of every component without its own", examples=['\'{"pool": "milvus"}\'']

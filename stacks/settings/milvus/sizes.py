@@ -1,4 +1,9 @@
-"""How big each component of a cluster is, where it runs, and how far it grows."""
+"""How big each component of a cluster is, where it runs, and how far it grows.
+
+One class a component, with its sizes as defaults of its fields: a part of a group, such as more memory, keeps the rest.
+"""
+
+from typing import Annotated
 
 from pydantic import Field
 
@@ -17,12 +22,17 @@ class AutoscalingSettings(Group):
     )
 
 
-class ComponentSettings(Group):
-    """One component."""
+Pods = Annotated[int, Field(ge=1, le=256, description="pods", examples=[3])]
+Cores = Annotated[float, Field(gt=0, le=512, description="cores requested by a pod", examples=[6])]
+MemoryGib = Annotated[float, Field(ge=0.5, le=4096, description="memory requested by a pod, and its limit", examples=[64])]
 
-    replicas: int = Field(default=1, ge=1, le=256, description="pods", examples=[2])
-    cpu_cores: float = Field(default=1, gt=0, le=512, description="cores requested by a pod", examples=[4])
-    memory_gib: float = Field(default=4, ge=0.5, le=4096, description="memory requested by a pod, and its limit", examples=[16])
+
+class ComponentSettings(Group):
+    """What all components of a cluster share; each of them has sizes of its own."""
+
+    replicas: Pods
+    cpu_cores: Cores
+    memory_gib: MemoryGib
     ephemeral_storage_gib: float | None = Field(
         default=None, gt=0, le=65536, description="reserved on the node's own disk, for indexes and mapped files", examples=[200]
     )
@@ -40,16 +50,46 @@ class ScalingSettings(ComponentSettings):
     )
 
 
+class ProxySettings(ScalingSettings):
+    """Where clients come in."""
+
+    replicas: Pods = 2
+    cpu_cores: Cores = 2
+    memory_gib: MemoryGib = 4
+
+
 class CoordinatorSettings(ComponentSettings):
     """The coordinators in one process."""
 
+    replicas: Pods = 2
+    cpu_cores: Cores = 1
+    memory_gib: MemoryGib = 4
     active_standby: bool = Field(
-        default=False, description="let a second one stand by; needed for more than one replica", examples=["true"]
+        default=True, description="let a second one stand by; needed for more than one replica", examples=["false"]
     )
 
 
 class QueryNodeSettings(ScalingSettings):
     """What holds the indexes and searches them."""
 
+    replicas: Pods = 2
+    cpu_cores: Cores = 8
+    memory_gib: MemoryGib = 32
     gpus: int = Field(default=0, ge=0, le=16, description="nvidia.com/gpu of a pod", examples=[1])
     runtime_class: YamlText | None = Field(default=None, description="runtimeClassName for GPUs", examples=["nvidia"])
+
+
+class DataNodeSettings(ScalingSettings):
+    """What builds indexes and compacts."""
+
+    replicas: Pods = 2
+    cpu_cores: Cores = 4
+    memory_gib: MemoryGib = 16
+
+
+class StreamingNodeSettings(ComponentSettings):
+    """What takes writes in."""
+
+    replicas: Pods = 2
+    cpu_cores: Cores = 2
+    memory_gib: MemoryGib = 8
