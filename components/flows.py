@@ -58,7 +58,7 @@ class Flow:
     """One row of the table."""
 
     name: str
-    source: Pods | Namespaces
+    source: Peer
     target: Peer
     ports: tuple[tuple[Transport, int | None], ...]
     """None: every port of that transport."""
@@ -93,6 +93,8 @@ class Layout:
     """Port of each model service in the namespace, by its name."""
     brokers: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     """Ports of a message broker in the namespace, by the value of its label NAME."""
+    client_cidrs: tuple[str, ...] = ()
+    """Addresses outside the cluster that clients of Milvus come from."""
     endpoints: tuple[Endpoint, ...]
     """What is used outside: the store always, an external etcd or model where there is one."""
     addresses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -155,6 +157,12 @@ def _clients(layout: Layout) -> list[Flow]:
     clients, door = Namespaces(label=CLIENT_LABEL, value="true"), _door(layout)
     why = "applications in namespaces that the operator labelled search and ingest"
     found = [Flow(name="clients-to-milvus", source=clients, target=door, ports=(("TCP", MILVUS_PORT),), why=why)]
+    if layout.client_cidrs:
+        outside, why = (
+            Outside(host="clients", cidrs=layout.client_cidrs),
+            "clients outside the cluster, at addresses that the settings name",
+        )
+        found.append(Flow(name="outside-to-milvus", source=outside, target=door, ports=(("TCP", MILVUS_PORT),), why=why))
     for name, port in layout.services.items():
         why = f"applications in namespaces that the operator labelled use the service {name}"
         found.append(Flow(name=f"clients-to-{name}", source=clients, target=part(name), ports=(("TCP", port),), why=why))

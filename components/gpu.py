@@ -6,7 +6,7 @@ strategy, `nvidia.com/mig-<profile>`, and the node label `nvidia.com/gpu.product
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 PRODUCT_LABEL = "nvidia.com/gpu.product"
@@ -46,6 +46,8 @@ class Gpu:
     mig_profile: str | None
     tolerations: tuple[Toleration, ...]
     runtime_class: str | None
+    node_selector: Mapping[str, str] = field(default_factory=dict)
+    """Further labels that the node must have."""
 
     @property
     def resource(self) -> str:
@@ -60,7 +62,8 @@ class Gpu:
     def pod(self) -> dict[str, Any]:
         """What the spec of a pod needs so that it lands where such GPUs are."""
         runtime = {"runtimeClassName": self.runtime_class} if self.runtime_class is not None else {}
-        return {"nodeSelector": {PRODUCT_LABEL: self.product}, "tolerations": [one.manifest() for one in self.tolerations], **runtime}
+        selector = {**self.node_selector, PRODUCT_LABEL: self.product}
+        return {"nodeSelector": selector, "tolerations": [taint.manifest() for taint in self.tolerations], **runtime}
 
     def limits(self) -> dict[str, str]:
         """Requests equal limits: an extended resource cannot be overcommitted."""
@@ -81,11 +84,15 @@ def placing_problem(gpu: Gpu, nodes: Sequence[Mapping[str, Any]]) -> str:
 
 def _unfit(gpu: Gpu, node: Mapping[str, Any]) -> str:
     """Reason, "" where the node fits."""
-    label = node["metadata"].get("labels", {}).get(PRODUCT_LABEL)
+    labels = node["metadata"].get("labels", {})
+    label = labels.get(PRODUCT_LABEL)
     if label is None:
         return f"has no label {PRODUCT_LABEL}"
     if label != gpu.product:
         return f"has {label!r}"
+    missing = [f"{key}={value}" for key, value in gpu.node_selector.items() if labels.get(key) != value]
+    if missing:
+        return f"has no label {', '.join(missing)}"
     allocatable = int(node.get("status", {}).get("allocatable", {}).get(gpu.resource, 0))
     if allocatable < gpu.count:
         return f"has {allocatable} x {gpu.resource}"

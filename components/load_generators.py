@@ -13,6 +13,7 @@ import pulumi_kubernetes as k8s
 
 from components import pod_security
 from components.flows import SUITE
+from components.pod_options import NO_OPTIONS, PodOptions
 from components.quantities import Resources
 from components.trust import CA_KEY
 
@@ -38,6 +39,7 @@ class LoadGeneratorsArgs:
     """The same of Milvus."""
     login_secret: pulumi.Input[str] | None
     """Secret of Milvus's user that searches; None where Milvus asks nobody."""
+    options: PodOptions = NO_OPTIONS
 
 
 class LoadGenerators(pulumi.ComponentResource):
@@ -53,7 +55,7 @@ class LoadGenerators(pulumi.ComponentResource):
 
     def _make_template(self, name: str, args: LoadGeneratorsArgs) -> k8s.core.v1.PodTemplate:
         metadata: Any = {"name": NAME, "namespace": args.namespace, "labels": _LABELS}
-        template: Any = {"metadata": {"labels": _LABELS}, "spec": _pod(args)}
+        template: Any = {"metadata": args.options.metadata(_LABELS, job=True), "spec": _pod(args)}
         return k8s.core.v1.PodTemplate(f"{name}-template", metadata=metadata, template=template, opts=pulumi.ResourceOptions(parent=self))
 
 
@@ -65,7 +67,8 @@ def _pod(args: LoadGeneratorsArgs) -> dict[str, Any]:
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": _GRACE_S,
-        "securityContext": pod_security.pod(),
+        "securityContext": args.options.security(),
+        **args.options.spec(),
         "topologySpreadConstraints": [
             {
                 "maxSkew": 1,

@@ -52,6 +52,7 @@ class MilvusArgs:
     store: MilvusStore
     administration: Administration | None
     """None for a Milvus that asks nobody who they are."""
+    cluster_domain: str = "cluster.local"
 
 
 class Milvus(pulumi.ComponentResource):
@@ -66,10 +67,11 @@ class Milvus(pulumi.ComponentResource):
         super().__init__("milvus-x10000:index:Milvus", name, None, opts)
         release = self._make_release(name, args)
         scheme = "https" if args.shape.security.proxy_secret is not None else "http"
-        self.uri = pulumi.Output.format("{0}://{1}.{2}.svc.cluster.local:{3}", scheme, SERVICE_NAME, release.namespace, _PORT)
+        host = pulumi.Output.format("{0}.{1}.svc.{2}", SERVICE_NAME, release.namespace, args.cluster_domain)
+        self.uri = pulumi.Output.format("{0}://{1}:{2}", scheme, host, _PORT)
         self.database = pulumi.Output.from_input("default")
         if args.administration is not None:
-            self._make_login(name, args.administration, release)
+            self._make_login(name, args, args.administration, release)
         self.register_outputs({"uri": self.uri, "database": self.database})
 
     def _make_release(self, name: str, args: MilvusArgs) -> k8s.helm.v3.Release:
@@ -89,7 +91,7 @@ class Milvus(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
 
-    def _make_login(self, name: str, given: Administration, release: k8s.helm.v3.Release) -> Login:
+    def _make_login(self, name: str, args: MilvusArgs, given: Administration, release: k8s.helm.v3.Release) -> Login:
         """Through an output of the release, since nobody answers before it is there."""
-        uri = release.namespace.apply(lambda namespace: given.uri if given.uri is not None else through_cluster(str(namespace)))
+        uri = release.namespace.apply(lambda namespace: given.uri or through_cluster(str(namespace), args.cluster_domain))
         return Login(f"{name}-login", uri=uri, ca_pem=given.ca_pem, password=given.password, opts=pulumi.ResourceOptions(parent=self))

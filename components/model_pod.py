@@ -11,6 +11,7 @@ from components import weights as weights_parts
 from components.api_key import SECRET_KEY
 from components.engines.engine import Engine
 from components.gpu import Gpu
+from components.pod_options import NO_OPTIONS, PodOptions
 from components.quantities import Resources, gib
 from components.weights import Source
 
@@ -54,6 +55,7 @@ def pod(
     engine: Engine,
     resources: Resources,
     attached: Attached,
+    options: PodOptions = NO_OPTIONS,
     gpu: Gpu | None = None,
     weights: Source | None = None,
     size_gib: float = 0,
@@ -66,7 +68,8 @@ def pod(
         "serviceAccountName": account,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "securityContext": pod_security.pod(),
+        "securityContext": options.security(),
+        **options.spec(),
         **(gpu.pod() if gpu is not None else {}),
         **({"initContainers": loaded.init_containers} if loaded.init_containers else {}),
         "containers": [

@@ -17,6 +17,7 @@ from components import model_pod, scaling
 from components.api_key import ApiKey
 from components.engines.engine import Engine
 from components.gpu import Gpu
+from components.pod_options import NO_OPTIONS, PodOptions
 from components.quantities import Resources, gib
 from components.scaling import Scaling
 from components.weights import SCRIPT, Bucket, Cache, Source
@@ -46,6 +47,8 @@ class ModelServerArgs:
     scaling: Scaling | None = None
     rotation: int = 1
     """Another number makes another key."""
+    options: PodOptions = NO_OPTIONS
+    cluster_domain: str = "cluster.local"
 
 
 class ModelServer(pulumi.ComponentResource):
@@ -71,9 +74,8 @@ class ModelServer(pulumi.ComponentResource):
         self._make_scaler(name, service, args)
         self._make_budget(name, service, labels, args)
         host = self._make_service(name, service, labels, args).metadata
-        self.url = pulumi.Output.format(
-            "http://{0}.{1}.svc.cluster.local:{2}{3}", host["name"], host["namespace"], args.engine.port, args.engine.api_path
-        )
+        address = pulumi.Output.format("{0}.{1}.svc.{2}:{3}", host["name"], host["namespace"], args.cluster_domain, args.engine.port)
+        self.url = pulumi.Output.format("http://{0}{1}", address, args.engine.api_path)
         self.register_outputs({"url": self.url, "secret_name": self.secret_name})
 
     def _make_key(self, name: str, service: str, args: ModelServerArgs) -> ApiKey:
@@ -162,13 +164,14 @@ class ModelServer(pulumi.ComponentResource):
 
 def deployment_spec(service: str, labels: Mapping[str, str], args: ModelServerArgs, attached: model_pod.Attached) -> Any:  # noqa: ANN401  a plain manifest
     """Spec of the Deployment; what an autoscaler decides is left out, or each `up` would undo it."""
-    metadata = {"labels": labels, "annotations": {model_pod.GENERATION: attached.generation}}
+    metadata = args.options.metadata(labels, {model_pod.GENERATION: attached.generation})
     spec = model_pod.pod(
         service,
         account=args.account,
         image=args.image,
         engine=args.engine,
         resources=args.resources,
+        options=args.options,
         gpu=args.gpu,
         weights=args.weights,
         size_gib=args.size_gib,

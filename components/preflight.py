@@ -17,6 +17,7 @@ import pulumi_kubernetes as k8s
 from components import pod_security
 from components.flows import SUITE
 from components.milvus_values import CA_ANNOTATION, CREDENTIAL_ANNOTATION, SERVICE_NAME, MilvusStore
+from components.pod_options import NO_OPTIONS, PodOptions
 from components.quantities import Resources
 from components.trust import CA_KEY
 
@@ -50,6 +51,8 @@ class PreflightArgs:
     """Milvus's write-ahead log, which decides what the store must be able to do."""
     performance: bool
     """Measure latency and throughput too: minutes instead of seconds."""
+    options: PodOptions = NO_OPTIONS
+    cluster_domain: str = "cluster.local"
 
 
 class Preflight(pulumi.ComponentResource):
@@ -92,7 +95,7 @@ def job(args: PreflightArgs) -> Any:  # noqa: ANN401  plain data in a typed API
         "backoffLimit": _TRIES - 1,
         "activeDeadlineSeconds": _LIMIT_S,
         "podFailurePolicy": {"rules": [{"action": "FailJob", "onExitCodes": {"operator": "In", "values": _VERDICTS}}]},
-        "template": {"metadata": {"labels": _LABELS, "annotations": annotations}, "spec": _pod(args)},
+        "template": {"metadata": args.options.metadata(_LABELS, annotations, job=True), "spec": _pod(args)},
     }
 
 
@@ -102,7 +105,8 @@ def _pod(args: PreflightArgs) -> dict[str, Any]:
         "serviceAccountName": args.account,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "securityContext": pod_security.pod(),
+        "securityContext": args.options.security(),
+        **args.options.spec(),
         "containers": [
             {
                 "name": "preflight",
@@ -130,7 +134,7 @@ def _arguments(args: PreflightArgs) -> list[pulumi.Input[str]]:
         "--other-bucket": args.other_bucket,
         "--wal": args.wal,
         # once this name resolves, what is below the root path is this Milvus's own
-        "--milvus-uri": pulumi.Output.format("http://{0}.{1}.svc.cluster.local", SERVICE_NAME, args.namespace),
+        "--milvus-uri": pulumi.Output.format("http://{0}.{1}.svc.{2}", SERVICE_NAME, args.namespace, args.cluster_domain),
         "--out": _REPORT,
     }
     if store.ca_sha256:

@@ -32,6 +32,8 @@ class TenancyArgs:
     """Parts that get a service account, by name."""
     quota: Quota | None
     """Most that all pods together may take; None for no limit."""
+    pull_secrets: tuple[str, ...] = ()
+    """Secrets with the credentials of registries, which pods of these accounts pull with."""
     protect: bool
     """Refuse to delete the namespace: with it go all volumes, and with them the metadata without which the bucket cannot be read."""
 
@@ -54,7 +56,7 @@ class Tenancy(pulumi.ComponentResource):
         self.resource = namespace
         self.namespace = namespace.metadata["name"]
         self.uid = namespace.metadata["uid"]
-        self.accounts = {part: self._make_account(name, part) for part in args.accounts}
+        self.accounts = {part: self._make_account(name, part, args.pull_secrets) for part in args.accounts}
         self._make_policies(name, args)
         self._make_limits(name)
         if args.quota is not None:
@@ -70,11 +72,12 @@ class Tenancy(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
         )
 
-    def _make_account(self, name: str, part: str) -> pulumi.Output[str]:
+    def _make_account(self, name: str, part: str, pull_secrets: tuple[str, ...]) -> pulumi.Output[str]:
         account = k8s.core.v1.ServiceAccount(
             f"{name}-account-{part}",
             metadata={"name": part, "namespace": self.namespace},
             automount_service_account_token=False,
+            image_pull_secrets=[{"name": secret} for secret in pull_secrets] or None,
             opts=pulumi.ResourceOptions(parent=self),
         )
         return account.metadata["name"]

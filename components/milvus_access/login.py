@@ -40,7 +40,7 @@ class Address:
     """Milvus as this machine reaches it."""
 
     uri: str
-    """http(s)://host:port, or `cluster://NAMESPACE` for a way through the Kubernetes API."""
+    """http(s)://host:port, or `cluster://NAMESPACE.svc.DOMAIN` for a way through the Kubernetes API."""
     ca_pem: str
     """PEM text of its certificate authority; "" for plain http or a public one."""
 

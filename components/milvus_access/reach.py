@@ -1,4 +1,4 @@
-"""The way from this machine to a Milvus: its address, or `cluster://NAMESPACE` for one through the Kubernetes API.
+"""The way from this machine to a Milvus: its address, or `cluster://NAMESPACE.svc.DOMAIN` for one through the Kubernetes API.
 
 Pulumi reaches the API of the cluster in any case, a Service's address only where somebody made a route.
 """
@@ -21,9 +21,9 @@ _TIMEOUT_S = 10
 _POD = "app.kubernetes.io/name=milvus,component in (proxy,standalone)"
 
 
-def through_cluster(namespace: str) -> str:
-    """URI of the Milvus in this namespace."""
-    return f"{_SCHEME}://{namespace}"
+def through_cluster(namespace: str, domain: str) -> str:
+    """URI of the Milvus in this namespace of a cluster whose names end in `domain`."""
+    return f"{_SCHEME}://{namespace}.svc.{domain}"
 
 
 @contextmanager
@@ -37,8 +37,9 @@ def reached(uri: str, ca_pem: str) -> Iterator[tuple[str, dict[str, Any]]]:
         if urlsplit(uri).scheme != _SCHEME:
             yield uri, options
             return
-        port = stack.enter_context(forwarded(host, _ready_pod(host), _PORT))
-        name = {"server_name": f"milvus.{host}.svc.cluster.local"} if ca_pem else {}
+        namespace = host.partition(".")[0]
+        port = stack.enter_context(forwarded(namespace, _ready_pod(namespace), _PORT))
+        name = {"server_name": f"milvus.{host}"} if ca_pem else {}
         yield f"http{'s' if ca_pem else ''}://127.0.0.1:{port}", options | name
 
 

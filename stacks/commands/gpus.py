@@ -25,7 +25,8 @@ _NONE_FITS = 1
 
 def run(environment: EnvironmentName) -> None:
     """Look at the nodes for one environment."""
-    wanted = {name: each.gpu.made() for name, each in models.here(chosen(environment).settings).items() if each.gpu is not None}
+    settings = chosen(environment).settings
+    wanted = {name: each.gpu.made(settings.pod_options) for name, each in models.here(settings).items() if each.gpu is not None}
     if not wanted:
         print("no model service asks for a GPU")
         return

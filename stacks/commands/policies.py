@@ -14,6 +14,7 @@ from stacks import objects, pins
 from stacks.commands import EnvironmentName, chosen
 from stacks.environments import Environment
 from stacks.objects import Object
+from stacks.parts.residency import allowed
 
 _VIOLATED = 1
 
@@ -35,9 +36,8 @@ def run(environment: EnvironmentName) -> None:
 
 def _outside(found: Environment, rendered: list[Object]) -> list[tuple[str, Violation]]:
     """What names an address outside, where residency is locked: the one rule that needs to know the settings."""
-    locked = found.settings.residency
-    subjects = [subject_of(item) for item in rendered] if locked.mode == "locked" else []
-    return [("residency", violation) for violation in residency.violations(subjects, locked.allowed)]
+    subjects = [subject_of(item) for item in rendered] if found.settings.residency.mode == "locked" else []
+    return [("residency", violation) for violation in residency.violations(subjects, allowed(found.settings))]
 
 
 def _not_judged(found: Environment, context: Context) -> frozenset[str]:

@@ -25,6 +25,7 @@ def declare(
         store_ca_config_map=trust.config_map_name if settings.object_store.ca_pem else None,
         milvus_ca_config_map=milvus_ca if settings.milvus.tls.ca_pem else None,
         login_secret=login if settings.milvus.authentication else None,
+        options=settings.pod_options,
     )
     return LoadGenerators("load-generators", args)
 

@@ -42,6 +42,7 @@ def declare(
         shape=milvus_shape.of(settings, tenancy.accounts["milvus"], user),
         store=data(settings, store, trust),
         administration=_administration(settings, user),
+        cluster_domain=settings.cluster.domain,
     )
     return Milvus("milvus", args, pulumi.ResourceOptions(depends_on=[_foundation(settings), *after]))
 

@@ -21,7 +21,7 @@ def declare(settings: Settings, tenancy: Tenancy, root: MilvusRoot | None, milvu
         namespace=tenancy.namespace,
         namespace_uid=tenancy.uid,
         root_secret=root.secret_name,
-        uri=chosen if chosen is not None else through_cluster(settings.namespace),
+        uri=chosen if chosen is not None else through_cluster(settings.namespace, settings.cluster.domain),
         ca_pem=settings.milvus.tls.ca_pem,
     )
     args = MilvusUsersArgs(

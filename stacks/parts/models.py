@@ -120,12 +120,14 @@ def _served(
         engine=engines[chosen.engine](model),
         resources=Resources(cpu_cores=chosen.cpu_cores, memory_gib=chosen.memory_gib),
         replicas=chosen.replicas,
-        gpu=chosen.gpu.made() if chosen.gpu is not None else None,
+        gpu=chosen.gpu.made(settings.pod_options) if chosen.gpu is not None else None,
         weights=_weights(name, chosen, settings, tenancy, trust),
         size_gib=chosen.weights.size_gib if chosen.weights is not None else 0,
         cache=Cache(size_gib=cache.size_gib, storage_class=cache.storage_class, shared=cache.shared) if cache is not None else None,
         scaling=chosen.scaling.made(keda) if chosen.scaling is not None else None,
         rotation=chosen.key_rotation,
+        options=settings.pod_options,
+        cluster_domain=settings.cluster.domain,
     )
 
 

@@ -29,5 +29,7 @@ def declare(settings: Settings, tenancy: Tenancy, store: ObjectStore, documents:
         other_bucket=documents.bucket,
         wal=settings.milvus.wal,
         performance=settings.preflight.performance,
+        options=settings.pod_options,
+        cluster_domain=settings.cluster.domain,
     )
     return [Preflight("preflight", args, pulumi.ResourceOptions(depends_on=[tenancy]))]  # its network policies let the Job out

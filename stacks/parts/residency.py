@@ -25,7 +25,7 @@ def refuse_outside(settings: Settings) -> None:
     chosen = settings.object_store
     if isinstance(chosen, CosiSettings):
         pulumi.log.warn(_COSI.format(project=PROJECT, secret=f"{chosen.backend_namespace}/{chosen.backend_secret}"))
-    outside = [f"  {what}: {host}" for what, host in named(settings) if not is_inside(host, settings.residency.allowed)]
+    outside = [f"  {what}: {host}" for what, host in named(settings) if not is_inside(host, allowed(settings))]
     if outside:
         raise SettingsError(
             "\n".join(
@@ -36,6 +36,11 @@ def refuse_outside(settings: Settings) -> None:
                 ]
             )
         )
+
+
+def allowed(settings: Settings) -> tuple[str, ...]:
+    """The list, and the names of the cluster itself."""
+    return (*settings.residency.allowed, f"*.svc.{settings.cluster.domain}")
 
 
 def named(settings: Settings) -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Who may log in to Milvus besides root."""
+"""Who may reach Milvus from outside the cluster, and who may log in besides root."""
 
 import re
 from typing import Annotated
@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, field_validator
 
 from stacks.settings.group import Group
+from stacks.settings.tenancy import Cidr
 
 _TENANT = re.compile(r"[a-z][a-z0-9]{0,30}")
 _MOST_TENANTS = 30  # three users each, and Milvus has 100 at most
@@ -20,13 +21,18 @@ def _tenant(value: str) -> str:
 
 
 class AccessSettings(Group):
-    """Who may log in to Milvus besides root; only where it asks (`milvus.authentication`)."""
+    """Who may reach Milvus, and log in to it besides root."""
 
     tenants: tuple[Annotated[str, AfterValidator(_tenant)], ...] = Field(
         default=(),
         max_length=_MOST_TENANTS,
-        description="databases besides the default one, each with users to search, ingest and administer",
+        description="databases besides the default one, each with users to search, ingest and administer; needs milvus.authentication",
         examples=['\'["sales", "legal"]\''],
+    )
+    client_cidrs: tuple[Cidr, ...] = Field(
+        default=(),
+        description="addresses outside the cluster from which clients may reach Milvus's port 19530; without them only labelled namespaces",
+        examples=["'[\"10.20.0.0/16\"]'"],
     )
     password_generation: int = Field(
         default=1, ge=1, le=1_000_000, description="raise it by one for new passwords of all these users", examples=[2]

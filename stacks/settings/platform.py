@@ -10,11 +10,25 @@ from stacks.settings.group import Group
 
 _DOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 
+_OURS = ("app.kubernetes.io/", "milvus-x10000/")
+
 
 def _domain(value: str) -> str:
     if not _DOMAIN.fullmatch(value):
-        raise ValueError("must be a domain in lower-case letters, digits, dashes and dots, without a dot at either end")
+        raise ValueError(
+            "is no domain, so no Service would be resolved: lower-case letters, digits, dashes and dots, without a dot at either end"
+        )
     return value
+
+
+def _marks(value: dict[str, str]) -> dict[str, str]:
+    ours = sorted(key for key in value if key == "component" or key.startswith(_OURS))
+    if ours:
+        raise ValueError(f"names {', '.join(ours)}, by which services, network policies and restarts find our pods; choose another key")
+    return value
+
+
+Marks = Annotated[dict[str, str], AfterValidator(_marks)]
 
 
 class TolerationSettings(Group):
@@ -47,10 +61,10 @@ class PodSettings(Group):
         description="PriorityClass: without one any other pod may push ours off a full node",
         examples=["rag-high"],
     )
-    labels: dict[str, str] = Field(
+    labels: Marks = Field(
         default_factory=dict, description="further labels, such as a cost centre", examples=['\'{"cost-centre": "4711"}\'']
     )
-    annotations: dict[str, str] = Field(
+    annotations: Marks = Field(
         default_factory=dict, description="further annotations, such as the ones of a service mesh", examples=['\'{"team": "search"}\'']
     )
 

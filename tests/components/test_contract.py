@@ -104,7 +104,7 @@ TENANCY = TenancyArgs(namespace="rag", pod_security="restricted", flows=FLOWS, a
 
 
 def milvus_users() -> MilvusUsersArgs:
-    server = Server(namespace="rag", namespace_uid="u", root_secret="milvus-root", uri="cluster://rag", ca_pem="")
+    server = Server(namespace="rag", namespace_uid="u", root_secret="milvus-root", uri="cluster://rag.svc.cluster.local", ca_pem="")
     return MilvusUsersArgs(server=server, tenants=("sales",), owner="p/s/u", generation=1, namespace=None, retain=True)
 
 

@@ -25,6 +25,7 @@ PROD = Layout(
         Endpoint(name="model", url="https://models.example.net", users=("suite",), why="external"),
     ),
     addresses={"models.example.net": ("192.0.2.0/28",)},
+    client_cidrs=("10.20.0.0/16",),
     dns=(Namespaces(label="kubernetes.io/metadata.name", value="kube-system"), Outside(host="node", cidrs=("169.254.20.10/32",))),
 )
 LAYOUTS = {"lab": LAB, "prod": PROD}
@@ -49,6 +50,7 @@ ENDS = {
     "store": End(ip="10.9.0.5"),
     "neighbour of the store": End(ip="10.9.0.6"),
     "external model": End(ip="192.0.2.3"),
+    "client outside": End(ip="10.20.3.4"),
     "internet": End(ip="93.184.216.34"),
 }
 PORTS = [
@@ -76,6 +78,9 @@ FORBIDDEN = [
     ("other tenant", "embedding", 8080),
     ("internet", "milvus proxy", 19530),
     ("client", "milvus querynode", 19530),
+    ("client outside", "milvus standalone", 19530),
+    ("client outside", "milvus proxy", 9091),
+    ("client outside", "embedding", 80),
     ("client", "milvus standalone", 9091),
     ("monitoring", "milvus standalone", 19530),
     ("attu", "store", 9000),

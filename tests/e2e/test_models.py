@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-import yaml
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from components.embedding import Embedding, EmbeddingArgs
@@ -296,20 +295,3 @@ def test_a_key_rotated_in_use_is_read_anew_and_weights_are_not_copied_again(pods
 def soon(ask: Callable[[], Any]) -> Any:
     """Ask until the Service leads to the new pod: that takes a moment after it is ready."""
     return ask()
-
-
-def test_the_api_server_takes_the_manifests_of_every_engine(lab: Lab, tmp_path: Path) -> None:
-    """KEDA's own kind is not among them, since the lab has no KEDA."""
-    found = [
-        one
-        for path in sorted((REPOSITORY / "tests" / "stacks" / "models" / "golden").glob("*.yaml"))
-        for one in yaml.safe_load_all(path.read_text(encoding="utf-8"))
-        if one.get("kind") not in {None, "ScaledObject"}
-    ]
-    for one in found:
-        one["metadata"]["namespace"] = "default"
-    path = tmp_path / "objects.json"
-    path.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": found}))
-    ended = lab.run("kubectl", "create", "--dry-run=server", "--validate=strict", "-f", str(path))
-    assert ended.code == 0, ended.output
-    assert ended.output.count("(server dry run)") == len(found) > 50

@@ -3,6 +3,7 @@
 from pydantic import Field, field_validator, model_validator
 
 from components.gpu import MIG_PROFILE, Gpu
+from components.pod_options import NO_OPTIONS, PodOptions
 from stacks.settings.group import Group
 from stacks.settings.platform import TolerationSettings
 
@@ -19,6 +20,12 @@ class GpuSettings(Group):
         default=(TolerationSettings(key="nvidia.com/gpu"),), description="taints that are put up with", examples=['\'[{"key": "gpu"}]\'']
     )
     runtime_class: str | None = Field(default=None, min_length=1, description="RuntimeClass of the pod", examples=["nvidia"])
+
+    node_selector: dict[str, str] | None = Field(
+        default=None,
+        description="further labels of these nodes, instead of the ones of pods.node_selector, where GPUs are another pool",
+        examples=['\'{"pool": "gpu"}\''],
+    )
 
     @field_validator("mig_profile")
     @classmethod
@@ -37,14 +44,15 @@ class GpuSettings(Group):
             )
         return self
 
-    def made(self) -> Gpu:
-        """As the components take it."""
+    def made(self, pods: PodOptions = NO_OPTIONS) -> Gpu:
+        """As the components take it, with what every pod gets."""
         return Gpu(
             product=self.product,
             count=self.count,
             memory_gib=self.memory_gib,
             memory_share=self.memory_share,
             mig_profile=self.mig_profile,
-            tolerations=tuple(taint.toleration for taint in self.tolerations),
+            tolerations=(*pods.tolerations, *(taint.toleration for taint in self.tolerations)),
             runtime_class=self.runtime_class,
+            node_selector=self.node_selector if self.node_selector is not None else pods.node_selector,
         )

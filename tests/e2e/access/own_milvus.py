@@ -34,7 +34,7 @@ class OwnMilvus:
             "namespace": self.namespace,
             "namespace_uid": self.uid,
             "root_secret": "milvus-root",
-            "uri": f"cluster://{self.namespace}",
+            "uri": f"cluster://{self.namespace}.svc.cluster.local",
             "ca_pem": "",
         }
 

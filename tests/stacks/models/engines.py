@@ -1,4 +1,4 @@
-"""One good configuration for each engine of each service: what the golden manifests are made from, and what tests change."""
+"""One good configuration for each engine of each service: what tests start from and change."""
 
 import json
 from typing import Any

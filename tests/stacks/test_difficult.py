@@ -1,0 +1,164 @@
+"""A platform that asks for much: every pod, account and monitor of the stack gets what it asks for."""
+
+import functools
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from policies.subject import context_of, get, pod_spec, pod_template
+from stacks import objects
+from stacks.commands.policies import judged, subject_of
+from stacks.objects import Object
+from stacks.parts import residency, tenancy
+from stacks.problems import SettingsError
+from stacks.settings import parse
+from tests.stacks import difficult
+from tests.stacks.test_settings import changed
+
+PLATFORM = (
+    "registry",
+    "pods",
+    "pod_security",
+    "cluster",
+    "monitoring",
+    "access",
+    "preflight",
+    "load_generators",
+    "quota",
+    "network",
+    "residency",
+)
+"""Groups of settings that are about the platform rather than about Milvus, a model or a store."""
+
+
+@functools.cache
+def rendered() -> list[Object]:
+    return objects.of(difficult.environment()).found
+
+
+def of_kind(kind: str) -> list[Mapping[str, Any]]:
+    return [item.manifest for item in rendered() if item.kind == kind]
+
+
+def with_pods() -> list[tuple[str, Mapping[str, Any]]]:
+    """Every object of ours that makes pods, with the template of them; the chart's pods have their own tests."""
+    subjects = [subject_of(item) for item in rendered() if item.origin == "stack"]
+    return [(subject.label, template) for subject in subjects if (template := pod_template(subject)) is not None]
+
+
+def unset(group: BaseModel, path: str) -> Iterator[str]:
+    """Settings that the environment leaves at their default."""
+    for name in type(group).model_fields:
+        value, here = getattr(group, name), f"{path}.{name}"
+        if name not in group.model_fields_set:
+            yield here
+        for member in value if isinstance(value, tuple) else (value,):
+            if isinstance(member, BaseModel) and not path.endswith("tolerations"):
+                yield from unset(member, here)
+
+
+@pytest.mark.parametrize("group", PLATFORM)
+def test_every_setting_of_the_platform_is_set(group: str) -> None:
+    left_out = list(unset(getattr(difficult.environment().settings, group), group))
+    partly = {"pods.tolerations.value", "pods.tolerations.effect"}  # set at the first taint, left out at the second, as either may be
+    assert set(left_out) <= partly
+
+
+def test_the_pods_that_are_looked_at_are_all_of_ours() -> None:
+    kinds = [name.partition(" ")[0] for name, _ in with_pods()]
+    assert sorted(kinds) == ["Deployment", "Deployment", "Deployment", "Job", "PodTemplate"]
+
+
+def test_every_pod_lands_on_the_nodes_that_are_meant_for_it() -> None:
+    pools = {name: template["spec"]["nodeSelector"] for name, template in with_pods()}
+    assert pools.pop("Deployment embedding") == {"example.org/pool": "gpu", "nvidia.com/gpu.product": "NVIDIA-L4"}
+    assert all(selector == {"example.org/pool": "rag"} for selector in pools.values())
+    for _, template in with_pods():
+        assert template["spec"]["tolerations"][:2] == [
+            {"key": "example.org/dedicated", "operator": "Equal", "value": "rag", "effect": "NoSchedule"},
+            {"key": "example.org/drained", "operator": "Exists"},
+        ]
+        assert template["spec"]["priorityClassName"] == "rag-high"
+
+
+def test_every_pod_is_marked_and_no_selector_depends_on_a_mark_that_may_change() -> None:
+    for _, template in with_pods():
+        assert template["metadata"]["labels"]["example.org/cost-centre"] == "4711"
+        assert template["metadata"]["annotations"]["example.org/team"] == "search"
+    for deployment in of_kind("Deployment"):
+        assert "example.org/cost-centre" not in deployment["spec"]["selector"]["matchLabels"]
+
+
+def test_no_pod_states_an_id_and_each_still_refuses_root() -> None:
+    for _, template in with_pods():
+        security = template["spec"]["securityContext"]
+        assert security == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+        for group in ("containers", "initContainers"):
+            assert all("runAsUser" not in container["securityContext"] for container in template["spec"].get(group, []))
+
+
+def test_every_account_pulls_with_the_secrets_of_the_registry() -> None:
+    accounts = of_kind("ServiceAccount")
+    assert accounts
+    assert all(account["imagePullSecrets"] == [{"name": "mirror"}, {"name": "mirror-of-models"}] for account in accounts)
+    known = {account["metadata"]["name"] for account in accounts}
+    assert all(template["spec"]["serviceAccountName"] in known for _, template in with_pods())
+
+
+def test_a_pod_that_has_to_end_gets_no_sidecar_and_a_service_may_have_one() -> None:
+    for name, template in with_pods():
+        kept_away = template["metadata"]["labels"].get("sidecar.istio.io/inject") == "false"
+        assert kept_away == name.startswith(("Job", "PodTemplate"))
+        assert (template["metadata"]["annotations"].get("linkerd.io/inject") == "disabled") == kept_away
+
+
+def test_no_object_names_the_usual_domain() -> None:
+    assert "cluster.local" not in "".join(item.text for item in rendered() if item.origin == "stack")
+    (job,) = of_kind("Job")
+    asked = job["spec"]["template"]["spec"]["containers"][0]["args"]
+    assert asked[asked.index("--milvus-uri") + 1] == "http://milvus.knowledge.svc.k8s.example.org"
+
+
+def test_clients_outside_reach_the_port_of_the_proxy_and_nothing_else() -> None:
+    (policy,) = (item for item in of_kind("NetworkPolicy") if item["metadata"]["name"] == "outside-to-milvus")
+    (rule,) = policy["spec"]["ingress"]
+    assert [peer["ipBlock"]["cidr"] for peer in rule["from"]] == ["10.20.0.0/16", "10.21.7.0/24"]
+    assert rule["ports"] == [{"protocol": "TCP", "port": 19530}]
+    assert policy["spec"]["podSelector"]["matchLabels"]["component"] == "proxy"
+
+
+def test_it_keeps_every_rule_but_for_images_that_are_not_pinned_yet() -> None:
+    subjects = [subject_of(item) for item in rendered()]
+    broken = judged(subjects, context_of("difficult"), frozenset({"image-by-digest"}))
+    assert [(rule, violation.subject.label, violation.text) for rule, violation in broken] == []
+
+
+def test_its_house_is_locked_and_its_own_names_are_inside() -> None:
+    settings = difficult.environment().settings
+    residency.refuse_outside(settings)
+    tenancy.refuse_too_much(settings)
+    assert all(get(pod_spec(subject_of(item)), "hostNetwork") is None for item in rendered())
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "why"),
+    [
+        ("monitoring.labels", {"release": "x"}, "no monitor is made unless monitoring.enabled is true"),
+        ("pods.labels", {"app.kubernetes.io/name": "x"}, "app.kubernetes.io/name"),
+        ("pods.labels", {"component": "x"}, "component"),
+        ("pods.annotations", {"milvus-x10000/credential-generation": "x"}, "milvus-x10000/credential-generation"),
+        ("pods.tolerations", [{"key": "a", "effect": "Never"}], "NoSchedule|PreferNoSchedule|NoExecute"),
+        ("cluster.domain", "K8s.example.net", "lower-case"),
+        ("cluster.domain", "cluster.local.", "without a dot at either end"),
+        ("access.client_cidrs", ["0.0.0.0/0"], "every address there is"),
+        ("access.client_cidrs", ["10.20.0.1/16"], "no range of addresses"),
+        ("registry.pull_secrets", [""], "at least 1 character"),
+    ],
+)
+def test_a_setting_of_the_platform_that_cannot_be_meant_is_refused(key: str, value: Any, why: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        parse(changed(key, value))
+    assert key.partition(".")[0] in str(refused.value)
+    assert why in str(refused.value)
