@@ -34,7 +34,11 @@ def test_every_object_of_the_environment_may_be_made_changed_and_removed(name: s
 
 def test_beyond_its_namespace_it_may_touch_that_namespace_alone() -> None:
     found = [(rule["resources"], rule.get("resourceNames"), rule["verbs"]) for rule in rules("ClusterRole")]
-    assert found == [(["namespaces"], ["rag"], ["get", "patch", "update", "delete"]), (["storageclasses"], None, ["get"])]
+    assert found == [
+        (["namespaces"], ["rag"], ["get", "patch", "update", "delete"]),
+        (["namespaces"], None, ["list", "watch"]),
+        (["storageclasses"], None, ["get"]),
+    ]
     granted = [
         entry for rule in (*rules("Role"), *rules("ClusterRole")) for key in ("apiGroups", "resources", "verbs") for entry in rule[key]
     ]
