@@ -4,6 +4,6 @@ It knows what is promised and where the endpoints are, never how they were made:
 or `lab`.
 """
 
-from validation.early import heed
+from validation.run.interrupts import heed
 
 heed()

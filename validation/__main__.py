@@ -8,15 +8,17 @@ from typing import Annotated
 
 import typer
 
-from validation import during, original, runner, sweep
-from validation.history import commands as history
-from validation.history.baseline import DIRECTORY
-from validation.ingest import command, passages_file, rate
-from validation.outcome import exit_code
-from validation.pods import agreement, generator
-from validation.preflight import command as preflight
-from validation.progress import Reporter
-from validation.report import table
+from validation.corpus import original
+from validation.corpus.ingest import passages_file
+from validation.experiments import agreement, during, rate, sweep
+from validation.judge.outcome import exit_code
+from validation.load.pods import generator
+from validation.reports import table
+from validation.reports.history import commands as history
+from validation.reports.history.baseline import DIRECTORY
+from validation.run.progress import Reporter
+from validation.suites import ingest, runner
+from validation.suites.preflight import command as preflight
 
 _HELP = """Measure a deployed stack, compare it with its promises, and answer with an exit code.
 
@@ -117,7 +119,7 @@ def run(
 app.command("original", help=original.HELP)(original.original)
 app.command("agree", help=agreement.HELP)(agreement.command)
 app.command("pod", help=generator.HELP, hidden=True)(generator.command)
-app.command("ingest", help=command.HELP)(command.ingest)
+app.command("ingest", help=ingest.HELP)(ingest.ingest)
 
 
 app.command("ingest-rate", help=rate.HELP)(rate.rate)

@@ -20,13 +20,13 @@ import grpc
 import numpy as np
 from pymilvus import MilvusClient  # type: ignore[import-untyped]  # pymilvus ships no types
 
-from validation import load
 from validation.clients.searcher import RawSearcher, Searcher
 from validation.clients.unary import framed
-from validation.load import Shot
-from validation.profile import Index, Search
-from validation.samples import Samples
-from validation.slo_file import read_profile
+from validation.judge.profile import Index, Search
+from validation.judge.slo_file import read_profile
+from validation.load import open_loop
+from validation.load.open_loop import Shot
+from validation.load.samples import Samples
 
 LIMIT, EF, DIMENSION = 10, 64, 384
 QUERIES = np.random.default_rng(2).standard_normal((500, DIMENSION)).astype(np.float32)
@@ -64,8 +64,8 @@ def told(shots: Sequence[Shot], spent_s: float) -> Task:
     return {
         "requests": len(shots),
         "failed": sum(bool(shot.error) for shot in shots),
-        "sent_rate": load.sent_rate(shots),
-        "rate": load.answered_rate(shots),
+        "sent_rate": open_loop.sent_rate(shots),
+        "rate": open_loop.answered_rate(shots),
         "cpu_ms": spent_s / len(shots) * 1e3,
         **{f"p{percentile}_ms": latency.percentile_ms(percentile) for percentile in (50, 95, 99, 100)},
         "slow": sum(shot.latency_s > _SLOW_S for shot in shots),
@@ -82,7 +82,7 @@ class Generator:
 
     def do(self, task: Task) -> Task:
         """Do one task on a connection of its own."""
-        with asyncio.Runner(loop_factory=load.punctual_loop) as runner:
+        with asyncio.Runner(loop_factory=open_loop.punctual_loop) as runner:
             return runner.run(self._do(task))
 
     async def _do(self, task: Task) -> Task:
@@ -99,7 +99,7 @@ class Generator:
     async def _paced(self, rate: float, seconds: float, start_s: float | None = None) -> Task:
         searcher, requests = self._searcher, self._requests
 
-        def fire(number: int, done: load.Done) -> None:
+        def fire(number: int, done: open_loop.Done) -> None:
             searcher.fire(requests[number % len(requests)], done)
 
         async def send(number: int) -> list[int]:
@@ -107,13 +107,13 @@ class Generator:
             return found
 
         raw = isinstance(searcher, RawSearcher)
-        how, read = (fire, searcher.read) if raw else (load.awaiting(send), list)
-        due = dict(enumerate(load.offsets(round(rate * seconds), rate, "constant", 0)))
+        how, read = (fire, searcher.read) if raw else (open_loop.awaiting(send), list)
+        due = dict(enumerate(open_loop.offsets(round(rate * seconds), rate, "constant", 0)))
         gc.collect()  # as workers.py does before the clock starts
         gc.freeze()
         gc.disable()
         begun_s = cpu_s()
-        shots = await load.at_times(how, due, start_s or time.monotonic() + 0.05, read=read)
+        shots = await open_loop.at_times(how, due, start_s or time.monotonic() + 0.05, read=read)
         return told(shots, cpu_s() - begun_s)
 
     async def _highest(self, seconds: float) -> Task:

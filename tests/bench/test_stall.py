@@ -10,7 +10,7 @@ import grpc
 import pytest
 
 from tests.bench.stall import Stalling
-from validation import load
+from validation.load import open_loop
 
 STALL_S = 0.6
 REQUEST = b"x" * 1_700
@@ -36,7 +36,7 @@ def stalling() -> Iterator[Stalling]:
 
 
 def test_every_request_that_was_due_during_a_stall_ends_after_it(stalling: Stalling) -> None:
-    async def shoot() -> list[load.Shot]:
+    async def shoot() -> list[open_loop.Shot]:
         async with grpc.aio.insecure_channel(f"127.0.0.1:{stalling.port}") as channel:
             call: Any = channel.unary_unary(METHOD)
 
@@ -44,7 +44,7 @@ def test_every_request_that_was_due_during_a_stall_ends_after_it(stalling: Stall
                 return [len(await call(REQUEST, timeout=60))]
 
             stalling.arm(after_s=0.2, for_s=STALL_S)
-            return await load.while_going(load.awaiting(send), 100, lambda: not stalling.held)
+            return await open_loop.while_going(open_loop.awaiting(send), 100, lambda: not stalling.held)
 
     shots = asyncio.run(shoot())
     begun_s, ended_s = stalling.held[0]

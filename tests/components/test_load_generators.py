@@ -8,7 +8,7 @@ from components.flows import SUITE
 from components.load_generators import LoadGenerators, LoadGeneratorsArgs
 from components.quantities import Resources
 from tests.deploy import deploy
-from validation.pods import generator
+from validation.load.pods import generator
 
 ARGS = LoadGeneratorsArgs(
     namespace="rag",

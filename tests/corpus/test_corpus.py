@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from validation.corpus import Question, read_corpus
-from validation.grading import has_fact, normalise
+from validation.corpus.documents import Question, read_corpus
+from validation.corpus.grading import has_fact, normalise
 
 ROOT = Path(__file__).parents[2] / "corpus"
 CORPUS = read_corpus(ROOT)

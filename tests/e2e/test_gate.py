@@ -14,11 +14,11 @@ from pymilvus import MilvusClient  # type: ignore[import-untyped]  # pymilvus ha
 
 from lab.places import REPOSITORY
 from tests.e2e.lab import Lab
-from validation import truth
-from validation.progress import Reporter
-from validation.record import Record
-from validation.runner import Order, execute
-from validation.seams import Seams
+from validation.checks.seams import Seams
+from validation.load import truth
+from validation.run.progress import Reporter
+from validation.run.record import Record
+from validation.suites.runner import Order, execute
 
 pytestmark = pytest.mark.e2e
 

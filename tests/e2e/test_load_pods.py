@@ -13,15 +13,16 @@ from pymilvus import MilvusClient  # type: ignore[import-untyped]  # pymilvus ha
 
 from lab.places import REPOSITORY
 from tests.e2e.lab import Lab
-from validation import cluster, workers
-from validation.errors import InvalidRunError
-from validation.pods import mailbox
-from validation.pods.run import Ground, Volley, fire
-from validation.progress import Reporter
-from validation.samples import Samples
-from validation.slo_file import read_profile
-from validation.target import Target
-from validation.workers import Aim
+from validation.clients import kube
+from validation.clients.target import Target
+from validation.judge.errors import InvalidRunError
+from validation.judge.slo_file import read_profile
+from validation.load import workers
+from validation.load.pods import mailbox
+from validation.load.pods.run import Ground, Volley, fire
+from validation.load.samples import Samples
+from validation.load.workers import Aim
+from validation.run.progress import Reporter
 
 pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 VECTORS = np.random.default_rng(5).standard_normal((120, 16)).astype(np.float32)
@@ -46,7 +47,7 @@ class Range:
         found = self.lab.kubectl("-n", "rag", "get", "job,secret,pod")["items"]
         names = [item["metadata"]["name"] for item in found if item["metadata"]["name"].startswith("gate-load-")]
         target = self.ground.target
-        with closing(cluster.connect()) as kubernetes:
+        with closing(kube.connect()) as kubernetes:
             credential = kubernetes.credential("rag", target.milvus_secret_name)
         ca_file = Path(self.lab.environment()["AWS_CA_BUNDLE"])
         with closing(mailbox.connect(target.object_store_endpoint, target.object_store_region, credential, ca_file)) as store:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
@@ -26,16 +26,12 @@ from lab.services.fit import fit
 from tests import certificates
 from tests.deploy import deploy
 from tests.e2e.lab import Lab
-from validation import cluster, models, slo_file
-from validation.bench import Bench
+from validation.clients import kube
+from validation.clients.connect import Connector
 from validation.clients.llm import Source
-from validation.corpus import Corpus
-from validation.errors import GateError, InvalidRunError, UnreachableError, UsageError
-from validation.ingest.passages_file import write
-from validation.progress import Reporter
-from validation.record import Record
-from validation.seams import Seams
-from validation.target import Target
+from validation.clients.target import Target
+from validation.corpus.ingest.passages_file import write
+from validation.judge.errors import GateError, InvalidRunError, UnreachableError, UsageError
 
 pytestmark = pytest.mark.e2e
 
@@ -44,6 +40,7 @@ WEIGHTS = "models-e2e-weights"
 HOST = f"llm.{NAMESPACE}.svc.cluster.local"
 DIMENSION = 64
 LONGEST_START_S = 300
+LLM_TIMEOUT_S = 30
 
 
 @dataclass(frozen=True)
@@ -73,7 +70,7 @@ class Pods:
         return self.kubectl("logs", newest["metadata"]["name"], "-c", "load-weights")
 
     @contextmanager
-    def bench(self, **outputs: Any) -> Iterator[tuple[Bench, cluster.Cluster]]:
+    def connector(self, **outputs: Any) -> Iterator[Connector]:
         """Aim the gate at these services, some outputs changed."""
         usual = {
             "namespace": NAMESPACE,
@@ -91,27 +88,14 @@ class Pods:
             "llm_secret_name": "llm-api-key",
             "llm_ca_config_map": "llm-ca",
         }
-        profile = slo_file.read_profile(REPOSITORY / "validation" / "slo.lab.yaml")
-        with ExitStack() as stack, closing(cluster.connect()) as kubernetes:
-            yield (
-                Bench(
-                    profile=profile,
-                    target=Target.model_validate(usual | outputs),
-                    corpus=cast("Corpus", None),
-                    seed=7,
-                    keep=False,
-                    record=Record(run_id="e2e", strict=False),
-                    reporter=Reporter(quiet=True),
-                    seams=Seams(),
-                    closing=stack,
-                ),
-                kubernetes,
-            )
+        with ExitStack() as stack, closing(kube.connect()) as kubernetes:
+            target = Target.model_validate(usual | outputs)
+            yield Connector(target=target, kubernetes=kubernetes, closing=stack, secrets=[])
 
     def checked(self, **outputs: Any) -> None:
         """Connect and check as a run of the gate does."""
-        with self.bench(**outputs) as (bench, kubernetes):
-            models.check(bench, kubernetes, models.connect(bench, kubernetes))
+        with self.connector(**outputs) as connector:
+            connector.check(connector.models(LLM_TIMEOUT_S))
 
 
 def objects(program: Callable[[], object]) -> list[dict[str, Any]]:
@@ -238,8 +222,8 @@ def test_weights_from_the_bucket_are_what_the_pod_serves(pods: Pods) -> None:
 
 
 def test_a_service_outside_answers_over_tls_with_its_key(pods: Pods) -> None:
-    with pods.bench() as (bench, kubernetes):
-        found = models.connect(bench, kubernetes)
+    with pods.connector() as connector:
+        found = connector.models(LLM_TIMEOUT_S)
         source = Source(title="Forklifts", document_id="forklifts", text="A forklift may go 8 km/h.")
         assert "8 km/h. [1]" in found.llm.ask("How fast may a forklift go?", [source]).text
 
@@ -279,15 +263,15 @@ def silence(pods: Pods) -> str:
 
 
 def test_a_key_rotated_in_use_is_read_anew_and_weights_are_not_copied_again(pods: Pods) -> None:
-    with pods.bench() as (bench, kubernetes):
-        client = models.connect(bench, kubernetes).embedding
+    with pods.connector() as connector:
+        client = connector.models(LLM_TIMEOUT_S).embedding
         before = client.embed(["forklift"])
         pods.apply(secret("embedding-api-key", {"api_key": "another-key"}))
         annotation = {"spec": {"template": {"metadata": {"annotations": {"milvus-x10000/api-key-generation": "k2"}}}}}
         pods.kubectl("patch", "deployment", "embedding", "--patch", json.dumps(annotation))
         pods.wait("embedding")
         assert (soon(lambda: client.embed(["forklift"])) == before).all()
-        assert bench.record.secrets[-1] == "another-key"
+        assert connector.secrets[-1] == "another-key"
     assert "0.0 MiB copied" in pods.loading("embedding")
 
 

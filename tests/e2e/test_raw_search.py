@@ -12,7 +12,7 @@ from pymilvus import MilvusClient  # type: ignore[import-untyped]  # pymilvus ha
 from lab.places import REPOSITORY
 from tests.e2e.lab import Lab
 from validation.clients.searcher import RawSearcher, Searcher
-from validation.slo_file import read_profile
+from validation.judge.slo_file import read_profile
 
 pytestmark = pytest.mark.e2e
 VECTORS = np.random.default_rng(5).standard_normal((300, 16)).astype(np.float32)

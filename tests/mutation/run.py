@@ -12,8 +12,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 HOME = ROOT / "build" / "mutation"
-MUTATED = ("slo.py", "samples.py", "validity.py", "criteria.py")
-TESTS = ("test_slo.py", "test_samples.py", "test_validity.py", "test_criteria.py", "test_slo_file.py", "conftest.py", "services.py")
+MUTATED = ("judge/slo.py", "judge/validity.py", "judge/criteria.py", "load/samples.py")
+TESTS = ("judge", "load/test_samples.py", "conftest.py", "services.py")
 _CONFIG = """
 [tool.mutmut]
 source_paths = ["validation"]
@@ -64,9 +64,10 @@ def _copy() -> None:
     work = HOME / "work"
     shutil.rmtree(work, ignore_errors=True)
     shutil.copytree(ROOT / "validation", work / "validation", ignore=shutil.ignore_patterns("__pycache__"))
-    (work / "tests" / "validation").mkdir(parents=True)
     for name in TESTS:
-        shutil.copy(ROOT / "tests" / "validation" / name, work / "tests" / "validation" / name)
+        source, copy = ROOT / "tests" / "validation" / name, work / "tests" / "validation" / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(source, copy) if source.is_dir() else shutil.copy(source, copy)
     only = ", ".join(f'"validation/{name}"' for name in MUTATED)
     (work / "pyproject.toml").write_text(_CONFIG.format(only=only), encoding="utf-8")
 

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from tests.validation.services import Bucket, KubernetesApi, Models, Switch, kubeconfig, serving
-from validation.measures import Measurement, Measurements
-from validation.profile import Profile
+from validation.judge.measures import Measurement, Measurements
+from validation.judge.profile import Profile
 
 LAB = Path(__file__).parents[2] / "validation" / "slo.lab.yaml"
 

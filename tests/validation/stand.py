@@ -9,7 +9,7 @@ import yaml
 
 from tests.validation.conftest import LAB
 from tests.validation.lite import Lite
-from validation.runner import Order
+from validation.suites.runner import Order
 
 DEAR = ("filter_", "growing_", "sealed_", "during_ingest_")
 

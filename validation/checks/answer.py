@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from validation import grading, interval
-from validation.bench import Bench, Services
-from validation.breakdown import breakdown
+from validation.checks.bench import Bench, Services
+from validation.checks.breakdown import breakdown
 from validation.clients.llm import Answer, Source
-from validation.corpus import Chunk, Question
-from validation.errors import GateError, UsageError
-from validation.samples import Samples
+from validation.clients.passages import Chunk
+from validation.corpus import grading
+from validation.corpus.documents import Question
+from validation.judge import interval
+from validation.judge.errors import GateError, UsageError
+from validation.load.samples import Samples
 
 QUESTION = "Does the language model answer with the expected fact, cite a document that holds it, and how soon?"
 _CHARACTERS_PER_TOKEN = 2

@@ -7,10 +7,10 @@ import time
 
 import numpy as np
 
-from validation import truth
-from validation.bench import Bench, Loaded
+from validation.checks.bench import Bench, Loaded
 from validation.checks.ingest import compare_content, compare_count
-from validation.truth import Matrix
+from validation.clients.vectors import Matrix
+from validation.load import truth
 
 QUESTION = "How long is there no search while a collection is loaded from the store, and how cold is the first one?"
 _TOP_K = 10

@@ -9,14 +9,16 @@ import math
 from collections.abc import Sequence
 from statistics import fmean
 
-from validation import interval, plan, timed
-from validation.bench import Bench, Loaded, Services
+from validation.checks import timed
+from validation.checks.bench import Bench, Loaded, Services
 from validation.checks.freshness import new_rows
-from validation.load import Shot
-from validation.plan import Plan
-from validation.profile import Filter, Ingesting
-from validation.stream import Stream
-from validation.truth import Mask, Matrix
+from validation.clients.vectors import Mask, Matrix
+from validation.judge import interval
+from validation.judge.profile import Filter, Ingesting
+from validation.load import plan
+from validation.load.open_loop import Shot
+from validation.load.plan import Plan
+from validation.load.stream import Stream
 
 QUESTION = "Does search keep its latency and its recall while documents stream in?"
 _STALE_S = {"Strong": 0.0, "Bounded": 5.0}

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from validation import interval
-from validation.bench import Bench, Services
-from validation.samples import Samples
-from validation.truth import Matrix
+from validation.checks.bench import Bench, Services
+from validation.clients.vectors import Matrix
+from validation.judge import interval
+from validation.load.samples import Samples
 
 QUESTION = "How fast is one query turned into a vector?"
 _ROUNDS = 3

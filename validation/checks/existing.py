@@ -10,14 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from validation.bench import Bench, Loaded, Services
+from validation.checks.bench import Bench, Loaded, Services
 from validation.clients.milvus import SCALARS, Collection, Row, failures_named
-from validation.corpus import Chunk, Corpus, digest, read_questions, resolved
-from validation.errors import InvalidRunError, UsageError
-from validation.ingest.prepare import names_of
-from validation.profile import Profile, Queries
-from validation.record import Record
-from validation.truth import Matrix, unit
+from validation.clients.passages import Chunk
+from validation.clients.vectors import Matrix, unit
+from validation.corpus.documents import Corpus, digest, read_questions, resolved
+from validation.corpus.ingest.prepare import names_of
+from validation.judge.errors import InvalidRunError, UsageError
+from validation.judge.profile import Profile, Queries
+from validation.run.record import Record
 
 QUESTION = "What is in the collection, and can it be judged?"
 _TIMEOUT_S = 60.0

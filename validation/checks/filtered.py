@@ -4,11 +4,11 @@ A graph index finds least where a filter leaves few enough to break its paths an
 filters the others hide it.
 """
 
-from validation import timed
-from validation.bench import Bench, Loaded, Services
-from validation.measures import SELECTIVITIES
-from validation.profile import Filter
-from validation.truth import Matrix
+from validation.checks import timed
+from validation.checks.bench import Bench, Loaded, Services
+from validation.clients.vectors import Matrix
+from validation.judge.measures import SELECTIVITIES
+from validation.judge.profile import Filter
 
 QUESTION = "Does search keep its recall and its latency, however few rows a filter leaves?"
 _EACH = 200

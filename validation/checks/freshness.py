@@ -10,11 +10,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from validation import interval, plan
-from validation.bench import Bench, Loaded
+from validation.checks.bench import Bench, Loaded
 from validation.clients.milvus import Row
-from validation.samples import Samples
-from validation.truth import Matrix
+from validation.clients.vectors import Matrix
+from validation.judge import interval
+from validation.load import plan
+from validation.load.samples import Samples
 
 QUESTION = "How soon is a new document found, and how soon is everything indexed?"
 _DOCUMENTS = 20

@@ -14,15 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from validation import own_collection
-from validation.bench import Bench, Loaded, Services
+from validation.checks import own_collection
+from validation.checks.bench import Bench, Loaded, Services
 from validation.clients.documents import Original
 from validation.clients.milvus import Collection, Row
-from validation.errors import InvalidRunError
-from validation.generator import Generated, generate_chunks
-from validation.ingest.kinds import kind_of
-from validation.record import CheckRecord
-from validation.truth import Matrix
+from validation.clients.vectors import Matrix
+from validation.corpus.generator import Generated, generate_chunks
+from validation.corpus.reading.kinds import kind_of
+from validation.judge.errors import InvalidRunError
+from validation.run.record import CheckRecord
 
 QUESTION = "Is everything that was sent stored, complete and readable?"
 _BATCH = 500

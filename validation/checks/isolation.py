@@ -11,10 +11,10 @@ from typing import Any
 import grpc
 from pymilvus import MilvusException  # type: ignore[import-untyped]  # pymilvus ships no types
 
-from validation.bench import Bench, Loaded, Services
+from validation.checks.bench import Bench, Loaded, Services
 from validation.clients import milvus_login
 from validation.clients.milvus import VectorStore
-from validation.errors import InvalidRunError
+from validation.judge.errors import InvalidRunError
 
 QUESTION = "Can each user of Milvus do its own work and nothing else?"
 _TIMEOUT_S = 10.0

@@ -9,11 +9,13 @@ import time
 from collections.abc import Callable
 from statistics import fmean
 
-from validation import interval, own_collection, ranking
-from validation.bench import Bench, Loaded, Services
+from validation.checks import own_collection
+from validation.checks.bench import Bench, Loaded, Services
 from validation.clients.fulltext import FIRST_VERSION, FullText
-from validation.samples import Samples
-from validation.truth import Matrix
+from validation.clients.vectors import Matrix
+from validation.corpus import ranking
+from validation.judge import interval
+from validation.load.samples import Samples
 
 QUESTION = "Do vectors, words, and both together bring the right documents first?"
 _ROWS = 2_000

@@ -7,11 +7,11 @@ Generated chunks are noise without an original; an answer that cites one is wron
 import hashlib
 from collections.abc import Sequence
 
-from validation.bench import Bench, Loaded, Services
 from validation.checks.answer import Graded
-from validation.citation import Citation
+from validation.checks.bench import Bench, Loaded, Services
 from validation.clients.documents import DocumentStore
-from validation.errors import InvalidRunError
+from validation.corpus.citation import Citation
+from validation.judge.errors import InvalidRunError
 
 QUESTION = "Does every citation lead to the very version of the original that was read?"
 

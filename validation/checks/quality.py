@@ -2,10 +2,11 @@
 
 from statistics import fmean
 
-from validation import interval, ranking
-from validation.bench import Bench, Loaded
-from validation.breakdown import breakdown
-from validation.truth import Matrix
+from validation.checks.bench import Bench, Loaded
+from validation.checks.breakdown import breakdown
+from validation.clients.vectors import Matrix
+from validation.corpus import ranking
+from validation.judge import interval
 
 QUESTION = "Do the right documents come first, with everything else in the way?"
 _CHUNKS = 100

@@ -8,15 +8,17 @@ from collections import Counter
 from collections.abc import Sequence
 from statistics import fmean
 
-from validation import interval, load, plan, timed, truth
-from validation.bench import Bench, Loaded, Services
-from validation.load import Shot
-from validation.plan import Plan
-from validation.pods import run as pods
-from validation.record import CheckRecord
-from validation.samples import Samples
-from validation.timed import Expected
-from validation.truth import Matrix
+from validation.checks import timed
+from validation.checks.bench import Bench, Loaded, Services
+from validation.checks.timed import Expected
+from validation.clients.vectors import Matrix
+from validation.judge import interval
+from validation.load import open_loop, plan, truth
+from validation.load.open_loop import Shot
+from validation.load.plan import Plan
+from validation.load.pods import run as pods
+from validation.load.samples import Samples
+from validation.run.record import CheckRecord
 
 QUESTION = "Does search keep its latency and its recall at the promised rate?"
 _GENERATED_QUERIES = 300
@@ -72,12 +74,12 @@ def _measure_load(bench: Bench, shots: Sequence[Shot]) -> None:
             f"search_p{percentile}_ms", latency.percentile_ms(percentile), count, interval.of_load_percentile_ms(seconds, percentile)
         )
         record.measure(f"search_delay_p{percentile}_ms", delay.percentile_ms(percentile), count)
-    drift_s = load.drift_s(shots)
+    drift_s = open_loop.drift_s(shots)
     record.measure("search_drift_ms", None if drift_s is None else drift_s * 1e3, count)
     record.measure("search_requests", count)
     record.measure("search_offered_rate", bench.profile.rate.value)
-    record.measure("search_sent_rate", load.sent_rate(shots), count)
-    record.measure("search_answered_rate", load.answered_rate(shots), count)
+    record.measure("search_sent_rate", open_loop.sent_rate(shots), count)
+    record.measure("search_answered_rate", open_loop.answered_rate(shots), count)
     failed = [float(bool(shot.error)) for shot in shots]
     record.measure("search_error_share", fmean(failed), count, interval.of_share(failed))
 

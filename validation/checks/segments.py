@@ -4,13 +4,13 @@ New rows are searched one by one until their segment is sealed; a document must 
 than search can bear. Rows and collection are this check's own, X.
 """
 
-from validation import own_collection, timed
-from validation.bench import Bench, Loaded, Services
+from validation.checks import own_collection, timed
+from validation.checks.bench import Bench, Loaded, Services
 from validation.clients.milvus import Collection
-from validation.errors import InvalidRunError
-from validation.load import Shot
-from validation.profile import Filter
-from validation.truth import Matrix
+from validation.clients.vectors import Matrix
+from validation.judge.errors import InvalidRunError
+from validation.judge.profile import Filter
+from validation.load.open_loop import Shot
 
 QUESTION = "Are results and latency the same on growing and on sealed segments?"
 _ROWS = 2_000

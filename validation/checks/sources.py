@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
-from validation import interval
-from validation.bench import Bench, Loaded, Services
+from validation.checks.bench import Bench, Loaded, Services
+from validation.clients.passages import Chunk
 from validation.clients.reranker import Reranker
-from validation.corpus import Chunk, Question
-from validation.samples import Samples
-from validation.truth import Matrix
+from validation.clients.vectors import Matrix
+from validation.corpus.documents import Question
+from validation.judge import interval
+from validation.load.samples import Samples
 
 QUESTION = "Which chunks is the language model shown, and what does reranking them take?"
 _CANDIDATES = 4

@@ -14,7 +14,7 @@ from pymilvus import DataType, MilvusClient  # type: ignore[import-untyped]  # p
 from pymilvus.grpc_gen import milvus_pb2  # type: ignore[import-untyped]
 
 from validation.clients.milvus import NUMBERS, STRINGS, Row
-from validation.truth import Matrix
+from validation.clients.vectors import Matrix
 
 _SCHEMA = {"fields": ()}
 """Keeps pymilvus from asking Milvus for it before each call; it reads none of it where the request is there already."""

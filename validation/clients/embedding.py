@@ -10,8 +10,8 @@ import numpy as np
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from validation.clients import http
-from validation.errors import InvalidRunError, UnreachableError
-from validation.truth import Matrix, unit
+from validation.clients.vectors import Matrix, unit
+from validation.judge.errors import InvalidRunError, UnreachableError
 
 _BATCH = 64
 _WORKERS = 4

@@ -15,8 +15,8 @@ from pymilvus import (  # type: ignore[import-untyped]  # pymilvus ships no type
 )
 
 from validation.clients.milvus import Collection, Row, failures_named
-from validation.profile import Index, Search
-from validation.truth import Matrix
+from validation.clients.vectors import Matrix
+from validation.judge.profile import Index, Search
 
 FIRST_VERSION = (2, 5)
 _TIMEOUT_S = 60.0

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from validation.errors import InvalidRunError, UnreachableError, UsageError
+from validation.judge.errors import InvalidRunError, UnreachableError, UsageError
 
 CONNECT_TIMEOUT_S = 10.0
 _SHOWN = 200

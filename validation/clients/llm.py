@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import httpx
 
 from validation.clients import http
-from validation.corpus import Chunk
-from validation.errors import InvalidRunError, UsageError
+from validation.clients.passages import Chunk
+from validation.judge.errors import InvalidRunError, UsageError
 
 _WHAT = "the LLM service"
 _RULE = "Answer only from the numbered sources. Cite the source like [1]. If the sources do not answer, say so."

@@ -18,10 +18,10 @@ from validation.clients import milvus_login, milvus_tls
 from validation.clients.http import CONNECT_TIMEOUT_S
 from validation.clients.milvus_login import Clients, Logins
 from validation.clients.milvus_tls import Tls
-from validation.corpus import Chunk
-from validation.errors import InvalidRunError, UnreachableError
-from validation.profile import Index, Search
-from validation.truth import Matrix
+from validation.clients.passages import Chunk
+from validation.clients.vectors import Matrix
+from validation.judge.errors import InvalidRunError, UnreachableError
+from validation.judge.profile import Index, Search
 
 PREFIX = "gate_"
 _TIMEOUT_S = 60.0

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import certifi
 
 from validation.clients.http import CONNECT_TIMEOUT_S
-from validation.errors import UnreachableError, UsageError
+from validation.judge.errors import UnreachableError, UsageError
 
 _PORT = 19530
 _GRPC_ROOTS = "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"

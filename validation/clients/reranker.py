@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import httpx
 
 from validation.clients import http
-from validation.errors import InvalidRunError
+from validation.judge.errors import InvalidRunError
 
 _TIMEOUT_S = 60.0
 _WHAT = "the reranker"

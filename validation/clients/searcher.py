@@ -20,8 +20,8 @@ from validation.clients import milvus_tls
 from validation.clients.milvus_login import Login
 from validation.clients.milvus_tls import Tls
 from validation.clients.unary import Done, UnaryCalls, framed
-from validation.profile import Search
-from validation.truth import Matrix
+from validation.clients.vectors import Matrix
+from validation.judge.profile import Search
 
 _METHOD = "/milvus.proto.milvus.MilvusService/Search"
 _CHANNEL = {"grpc.initial_reconnect_backoff_ms": 200, "grpc.max_reconnect_backoff_ms": 500}

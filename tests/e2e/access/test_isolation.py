@@ -16,16 +16,16 @@ from components.milvus_access.database import DatabaseProvider
 from components.milvus_access.privileges import PRIVILEGES, Kind
 from components.milvus_access.user import UserProvider
 from tests.e2e.access.own_milvus import OwnMilvus
-from validation import slo_file
-from validation.bench import Loaded
 from validation.checks import isolation
+from validation.checks.bench import Loaded
 from validation.clients import milvus
 from validation.clients.milvus import Row, VectorStore
 from validation.clients.milvus_login import Login, Logins
+from validation.clients.passages import Chunk
 from validation.clients.searcher import RawSearcher
-from validation.corpus import Chunk
-from validation.errors import UnreachableError
-from validation.truth import unit
+from validation.clients.vectors import unit
+from validation.judge import slo_file
+from validation.judge.errors import UnreachableError
 
 pytestmark = [pytest.mark.e2e, pytest.mark.alone]  # one Milvus for both files
 

@@ -16,7 +16,7 @@ from lab.services.embedder import embedder
 from lab.services.fit import fit
 from lab.services.model import EmbeddingModel
 from lab.services.reader import reader
-from validation.ingest.passages_file import write
+from validation.corpus.ingest.passages_file import write
 
 CORPUS = Path(__file__).parents[3] / "corpus"
 _START_S = 30

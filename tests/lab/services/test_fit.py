@@ -6,7 +6,7 @@ import pytest
 
 from lab.services.fit import fit
 from lab.services.model import EmbeddingModel
-from validation.corpus import read_corpus
+from validation.corpus.documents import read_corpus
 
 CORPUS = Path(__file__).parents[3] / "corpus"
 

@@ -10,9 +10,9 @@ from lab.services.answer import answer
 from lab.services.model import EmbeddingModel, Matrix
 from lab.services.prompt import parse
 from validation.clients.llm import Source, prompt
-from validation.corpus import Question, read_corpus
-from validation.grading import citation_is_right, has_fact
-from validation.ranking import best_per_document, hit, ndcg
+from validation.corpus.documents import Question, read_corpus
+from validation.corpus.grading import citation_is_right, has_fact
+from validation.corpus.ranking import best_per_document, hit, ndcg
 
 CORPUS = read_corpus(Path(__file__).parents[3] / "corpus")
 ASKED = [question for question in CORPUS.questions if question.is_answerable]

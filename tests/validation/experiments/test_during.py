@@ -1,0 +1,114 @@
+"""A command under load: how long nobody was served, and that neither the load nor the command is ever left behind."""
+
+import asyncio
+import sys
+
+import pytest
+
+from tests.validation.load.test_open_loop import run
+from validation.experiments import during, outage, supervised
+from validation.experiments.during import During, Wanted
+from validation.experiments.supervised import Ended
+from validation.judge.outcome import Outcome
+from validation.load import open_loop
+from validation.load.open_loop import Shot
+from validation.run.record import Record
+
+
+def shots(answered: str) -> list[Shot]:
+    """One shot a letter, ten a second: `x` failed."""
+    return [
+        Shot(number=at, planned_s=7 + at / 10, sent_s=7 + at / 10, ended_s=7 + at / 10, ids=[], error="gone" if letter == "x" else "")
+        for at, letter in enumerate(answered)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("answered", "expected"),
+    [
+        ("......", []),
+        ("..xxx.", [(0.2, 0.3, 3, True)]),
+        ("x.xx..", [(0.0, 0.1, 1, True), (0.2, 0.2, 2, True)]),
+        ("...xxx", [(0.3, 0.2, 3, False)]),
+        ("", []),
+    ],
+)
+def test_an_outage_lasts_until_the_next_request_that_is_answered(answered: str, expected: list[tuple[float, float, int, bool]]) -> None:
+    found = outage.find(shots(answered))
+    assert [(round(one.begin_s, 3), round(one.seconds, 3), one.failed, one.ended) for one in found] == expected
+
+
+async def lasting(seconds: float) -> Ended:
+    loop = asyncio.get_running_loop()
+    begun_s = loop.time()
+    await asyncio.sleep(seconds)
+    return Ended(begun_s=begun_s, ended_s=loop.time(), code=0)
+
+
+def test_the_load_goes_on_until_service_has_been_back_for_a_calm_moment() -> None:
+    async def away_from_5_to_25(_number: int) -> list[int]:
+        if 5 <= asyncio.get_running_loop().time() < 25:
+            raise ConnectionError("gone")
+        return [1]
+
+    found, ended = run(during.under_load(open_loop.awaiting(away_from_5_to_25), 100, lasting(10)))
+    assert ended.code == 0
+    (away,) = outage.find(found)
+    assert away.seconds == pytest.approx(20, abs=0.02)
+    assert away.failed == pytest.approx(2_000, abs=2)
+    assert found[-1].planned_s == pytest.approx(30, abs=0.1)
+
+
+def test_a_service_that_does_not_come_back_is_not_waited_for_without_end() -> None:
+    async def gone(_number: int) -> list[int]:
+        raise ConnectionError("gone")
+
+    found, _ = run(during.under_load(open_loop.awaiting(gone), 10, lasting(10)))
+    assert found[-1].planned_s == pytest.approx(130, abs=1)
+
+
+def test_a_command_that_cannot_be_run_ends_the_load() -> None:
+    async def no_such_command() -> Ended:
+        raise ValueError("no such command")
+
+    async def answered(_number: int) -> list[int]:
+        return [1]
+
+    with pytest.raises(ValueError, match="no such command"):
+        run(during.under_load(open_loop.awaiting(answered), 100, no_such_command()))
+
+
+def test_a_command_is_waited_for_and_its_code_is_told() -> None:
+    found = asyncio.run(supervised.run([sys.executable, "-c", "raise SystemExit(3)"], 60))
+    assert found.code == 3
+    assert found.ended_s > found.begun_s
+
+
+def test_a_command_that_lasts_too_long_is_ended_with_what_it_started() -> None:
+    found = asyncio.run(supervised.run(["sh", "-c", "sleep 600; true"], 0.2))
+    assert found.code is None
+    assert found.ended_s - found.begun_s < 600
+
+
+def of(ended: Ended, answered: str, longest_outage_s: float | None = None) -> During:
+    wanted = Wanted(command=["make", "rotate"], rate=10, limit_s=900, longest_outage_s=longest_outage_s)
+    found = During(record=Record(run_id="x", strict=False), wanted=wanted, ended=ended)
+    found.requests, found.failed, found.command_s = len(answered), answered.count("x"), 60.0
+    found.outages = outage.find(shots(answered))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("found", "outcome", "reason"),
+    [
+        (of(Ended(code=0), "..xx.."), Outcome.PASS, "2 of 6 searches failed; longest time without service 0.20 s, in all 0.20 s"),
+        (of(Ended(code=0), "..xx..", 0.1), Outcome.FAIL, "more than 0.1 s without service"),
+        (of(Ended(code=4), "......"), Outcome.FAIL, "the command ended with 4"),
+        (of(Ended(code=None), "......"), Outcome.FAIL, "the command was ended after 900 s"),
+        (of(Ended(code=0), "...xxx"), Outcome.FAIL, "service did not come back"),
+    ],
+)
+def test_the_result_says_what_was_lost_and_what_went_wrong(found: During, outcome: Outcome, reason: str) -> None:
+    assert (found.outcome, reason in found.reason) == (outcome, True), found.reason
+    assert during.as_data(found)["result"]["outcome"] == outcome
+    assert during.as_data(found)["longest_without_service_s"] == found.longest_s

@@ -1,0 +1,120 @@
+"""Reports: whole or not at all, valid JSON, units and reasons, nothing secret."""
+
+import io
+import json
+import math
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from validation.judge.errors import InvalidRunError
+from validation.judge.measures import CATALOGUE, Measurement, Measurements
+from validation.judge.profile import Profile
+from validation.judge.slo import judge
+from validation.reports import json as json_report
+from validation.reports import table
+from validation.run.record import Record
+
+
+@pytest.fixture
+def record(profile: Profile, good: Measurements) -> Record:
+    record = Record(run_id="x", strict=False)
+    record.measurements = good
+    record.judgement = judge(profile, good)
+    return record
+
+
+def test_every_number_has_its_unit_samples_and_meaning(record: Record) -> None:
+    data = json.loads(json_report.render(record))
+    assert data["schema_version"] == 1
+    assert data["result"] == {
+        "outcome": "PASS",
+        "exit_code": 0,
+        "reason": f"{len(data['objectives'])} of {len(data['objectives'])} objectives met",
+    }
+    assert data["measurements"]["recall_at_10"] == {
+        "value": 0.99,
+        "unit": "share",
+        "samples": 10_000,
+        "interval": None,
+        "meaning": CATALOGUE["recall_at_10"].meaning,
+    }
+    assert all(one["reason"] and one["unit"] and one["limit"] for one in data["objectives"])
+
+
+def test_what_is_not_a_number_is_null_and_never_zero(record: Record) -> None:
+    record.measure("searchable_s", math.nan)
+    record.measure("indexed_s", None)
+    found = json.loads(json_report.render(record))["measurements"]
+    assert found["searchable_s"]["value"] is None
+    assert (found["indexed_s"]["value"], found["indexed_s"]["samples"]) == (None, 0)
+
+
+def test_a_name_that_the_catalogue_lacks_cannot_be_measured(record: Record) -> None:
+    with pytest.raises(KeyError):
+        record.measure("made_up", 1.0)
+
+
+def test_a_report_replaces_the_old_one_whole_and_leaves_nothing_beside_it(record: Record, tmp_path: Path) -> None:
+    path = tmp_path / "new" / "report.json"
+    json_report.write(record, path)
+    json_report.write(record, path)
+    assert [entry.name for entry in path.parent.iterdir()] == ["report.json"]
+
+
+def test_a_report_that_cannot_be_rendered_does_not_destroy_the_old_one(record: Record, tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    json_report.write(record, path)
+    before = path.read_text()
+    record.inputs["broken"] = object()
+    with pytest.raises(TypeError):
+        json_report.write(record, path)
+    assert path.read_text() == before
+    assert [entry.name for entry in tmp_path.iterdir()] == ["report.json"]
+
+
+def test_secrets_are_hidden_wherever_they_turn_up(record: Record) -> None:
+    record.secrets = ["s3cr3t"]
+    record.stop(InvalidRunError("the store said s3cr3t\nis wrong"))
+    assert "s3cr3t" not in json_report.render(record)
+    line = table.result_line(record, None)
+    assert line == "RESULT: INVALID the store said (hidden) is wrong (exit 3)"
+
+
+def test_the_table_shows_promises_first_and_their_grades(record: Record) -> None:
+    out = io.StringIO()
+    table.show(record, Console(file=out, width=120))
+    lines = out.getvalue().splitlines()
+    assert "search_p50_ms" in lines[4]
+    assert "<= 50" in lines[4]
+    assert "pass" in lines[4]
+
+
+def test_a_number_that_misses_its_limit_never_looks_as_if_it_kept_it(profile: Profile, good: Measurements) -> None:
+    record = Record(run_id="x", strict=False)
+    record.measurements = good | {
+        "recall_at_10": Measurement(value=0.949996, samples=9_999),
+        "search_p99_ms": Measurement(value=400.00004, samples=9_999, interval=(390.0, 410.0)),
+        "search_p95_ms": Measurement(value=70.0, samples=9_999, interval=(60.0, 160.0)),
+    }
+    record.judgement = judge(profile, record.measurements)
+    out = io.StringIO()
+    table.show(record, Console(file=out, width=120))
+    assert "0.949996" in out.getvalue()
+    assert "400.00004" in out.getvalue()
+    assert "search_p95_ms: not decided by 9,999 samples: another run may give 160" in out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(None, "-"), (10_000, "10,000"), (0.0, "0"), (0.9499, "0.9499"), (400.04, "400.0"), (1.23456, "1.235")]
+)
+def test_numbers_are_shown_with_the_digits_they_deserve(value: float | None, text: str) -> None:
+    assert table.number(value) == text
+
+
+def test_a_check_that_stops_is_marked_and_timed(record: Record) -> None:
+    clock = iter([1.0, 3.5])
+    with pytest.raises(InvalidRunError), record.check("ingest", "?", lambda: next(clock)):
+        raise InvalidRunError("x")
+    assert (record.checks[0].status, record.checks[0].seconds) == ("stopped", 2.5)

@@ -1,0 +1,140 @@
+"""Asks how the store answers `If-None-Match: *`, by the six steps with which the Woodpecker write-ahead log asks it, and by a race.
+
+Told apart by what is stored afterwards, never by a status alone:
+    strict    the second write is refused with 412: one writer owns a log, Woodpecker works as it is
+    ignored   the second write succeeds: only a lock in etcd keeps two writers apart, which is weaker
+    rejected  the header itself is refused: Woodpecker cannot write its fence, not even without conditional writes
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from enum import StrEnum
+
+from botocore.exceptions import ClientError
+
+from validation.checks.storage.bench import Bench
+from validation.checks.storage.options import Wal
+from validation.checks.storage.store import answered, status
+
+QUESTION = "Does a conditional write let exactly one writer win, and which write-ahead log fits?"
+_FENCE = b"F"
+_FENCE_METADATA = {"woodpecker-fence": "true"}
+_WRITERS = 8
+_RACES = 10
+_REFUSED = 412
+_CONFLICT = 409
+"""AWS answers a loser of a race with 409 ConditionalRequestConflict or 412; either way it did not win."""
+
+
+class Answer(StrEnum):
+    """How the store treats the header."""
+
+    STRICT = "strict"
+    IGNORED = "ignored"
+    REJECTED = "rejected"
+
+
+_FITS = {
+    Answer.STRICT: ("woodpecker", "woodpecker.logstore.fencePolicy.conditionWrite: auto"),
+    Answer.IGNORED: ("woodpecker-unconditional", "woodpecker.logstore.fencePolicy.conditionWrite: disable"),
+    Answer.REJECTED: ("pulsar or kafka", "embedded woodpecker is not usable on this store"),
+}
+_WORKS_WITH = {
+    Answer.STRICT: set(Wal),
+    Answer.IGNORED: set(Wal) - {Wal.WOODPECKER},
+    Answer.REJECTED: set(Wal) - {Wal.WOODPECKER, Wal.WOODPECKER_UNCONDITIONAL},
+}
+
+
+def run(bench: Bench) -> None:
+    """Add how the store answers, and whether the planned log can live with it."""
+    answer, seen = _ask(bench)
+    if answer is Answer.STRICT:
+        answer, seen = _race(bench, seen)
+    fitting, setting = _FITS[answer]
+    bench.record.wal = {"conditional_write": answer, "fits": fitting, "setting": setting, "planned": bench.aim.wal}
+    _judge(bench, answer, seen)
+
+
+def _judge(bench: Bench, answer: Answer, seen: str) -> None:
+    planned, (fitting, setting) = bench.aim.wal, _FITS[answer]
+    if planned not in _WORKS_WITH[answer]:
+        bench.record.fail(
+            "conditional_write",
+            f"{answer}: {seen}; planned is {planned}",
+            "Milvus would end at its start (CheckIfConditionWriteSupport failed), or two writers would mix one log"
+            if planned is Wal.WOODPECKER
+            else "its fence is written with If-None-Match all the same (milvus issue 49139): a log could not be taken over",
+            f"--wal {fitting}: {setting}",
+        )
+    elif planned is Wal.WOODPECKER_UNCONDITIONAL:
+        weaker = "two writers are kept apart by a lock in etcd alone, and fail-over waits up to 10 s for its session to end"
+        better = "milvus.wal: woodpecker, since the store can" if answer is Answer.STRICT else "a store with strict conditional writes"
+        bench.record.warn("conditional_write", f"{answer}: {seen}", weaker, better)
+    else:
+        needed = "" if planned is Wal.WOODPECKER else f"; {planned} does not need it"
+        bench.record.ok("conditional_write", f"{answer}: {seen}{needed}")
+
+
+def _ask(bench: Bench) -> tuple[Answer, str]:
+    """The six steps, in Woodpecker's order; the first that differs decides."""
+    data, fence = bench.litter.key("conditional/data"), bench.litter.key("conditional/fence")
+    if refusal := _write(bench, data, b"one"):  # 1: a new key
+        return Answer.REJECTED, f"a first write with If-None-Match: * is refused: {answered(refusal)}"
+    second = _write(bench, data, b"two")  # 2: the same key again
+    if second is None or bench.get(data) != b"one":
+        return Answer.IGNORED, _kept(bench, data, "a second write with If-None-Match: *")
+    if status(second) != _REFUSED:
+        return Answer.REJECTED, f"a second write with If-None-Match: * is refused with {answered(second)}, not with 412"
+    if _is_fence(bench, data):
+        return Answer.REJECTED, "HEAD of a key that was written without metadata shows some"
+    if _write(bench, data, _FENCE, _FENCE_METADATA) is None:  # 3: a fence on a key that is taken
+        return Answer.IGNORED, _kept(bench, data, "a fence on a taken key")
+    return _fence(bench, fence)
+
+
+def _fence(bench: Bench, fence: str) -> tuple[Answer, str]:
+    if refusal := _write(bench, fence, _FENCE, _FENCE_METADATA):  # 4: a fence on a new key
+        return Answer.REJECTED, f"a fence, one byte with metadata, is refused on a new key: {answered(refusal)}"
+    if _write(bench, fence, b"late") is None:  # 5: a late writer meets the fence
+        return Answer.IGNORED, _kept(bench, fence, "a write on a fenced key")
+    if not _is_fence(bench, fence):
+        return Answer.REJECTED, "HEAD does not give back the metadata of a fence, so a late writer cannot tell that it is fenced"
+    if _write(bench, fence, _FENCE, _FENCE_METADATA) is None:  # 6: fencing twice
+        return Answer.IGNORED, _kept(bench, fence, "a second fence")
+    return Answer.STRICT, "each of the six steps is answered as Woodpecker needs it (412)"
+
+
+def _write(bench: Bench, key: str, body: bytes, metadata: dict[str, str] | None = None) -> ClientError | None:
+    """Write if the key is free; return the refusal."""
+    try:
+        bench.store.ask(lambda s3: s3.put_object(Bucket=bench.aim.bucket, Key=key, Body=body, IfNoneMatch="*", Metadata=metadata or {}))
+    except ClientError as error:
+        return error
+    return None
+
+
+def _is_fence(bench: Bench, key: str) -> bool:
+    found = bench.store.ask(lambda s3: s3.head_object(Bucket=bench.aim.bucket, Key=key))["Metadata"]
+    return found.get("woodpecker-fence") == "true"
+
+
+def _kept(bench: Bench, key: str, what: str) -> str:
+    return f"{what} succeeds, and the key then holds {bench.get(key)!r}"
+
+
+def _race(bench: Bench, seen: str) -> tuple[Answer, str]:
+    """Let writers run for one key, again and again: one must win, and its bytes must be there."""
+    wins: list[int] = []
+    with ThreadPoolExecutor(_WRITERS) as pool:
+        for number in range(_RACES):
+            key = bench.litter.key(f"race/{number}")
+            bodies = [f"{number}/{writer}".encode() for writer in range(_WRITERS)]
+            refusals = list(pool.map(lambda body, key=key: _write(bench, key, body), bodies))
+            won = [body for body, refusal in zip(bodies, refusals, strict=True) if refusal is None]
+            odd = [one for one in refusals if one is not None and status(one) not in {_REFUSED, _CONFLICT}]
+            if odd:
+                return Answer.REJECTED, f"in a race of {_WRITERS} writers one was answered {answered(odd[0])}, not 412"
+            if len(won) != 1 or bench.get(key) != won[0]:
+                return Answer.IGNORED, f"in a race of {_WRITERS} writers for one key {len(won)} won ({', '.join(map(repr, won))})"
+            wins.append(len(won))
+    return Answer.STRICT, f"{seen}; one of {_WRITERS} writers won each of {len(wins)} races"

@@ -1,0 +1,75 @@
+"""What a preflight remembers while it goes on, and the verdict that follows from it."""
+
+from dataclasses import asdict, dataclass, field
+
+from validation.checks.storage.finding import BlockedError, Finding
+from validation.judge.outcome import Outcome
+from validation.run.record import Facts, Record
+
+_GRAVEST_FIRST = (Outcome.UNREACHABLE, Outcome.FAIL, Outcome.INVALID, Outcome.WARN)
+
+
+@dataclass(kw_only=True)
+class PreflightRecord(Record):
+    """A record whose verdict is the gravest of its findings; without a finding nothing was proven."""
+
+    findings: list[Finding] = field(default_factory=list)
+    not_asked: list[str] = field(default_factory=list)
+    """Questions that an earlier failure kept from being asked."""
+    performance: list[Facts] = field(default_factory=list)
+    """One row an operation, size and concurrency."""
+    estimates: list[Facts] = field(default_factory=list)
+    """What the measured numbers mean for Milvus, each with its formula."""
+    wal: Facts = field(default_factory=dict)
+    """How the store answers a conditional write, and the write-ahead log that fits."""
+
+    def ok(self, name: str, seen: str) -> None:
+        """Note what is as it should be."""
+        self.findings.append(Finding(name=name, outcome=Outcome.PASS, seen=seen))
+
+    def warn(self, name: str, seen: str, consequence: str, cure: str) -> None:
+        """Note what Milvus survives."""
+        self.findings.append(Finding(name=name, outcome=Outcome.WARN, seen=seen, consequence=consequence, cure=cure))
+
+    def fail(self, name: str, seen: str, consequence: str, cure: str) -> None:
+        """Note what Milvus would not survive."""
+        self.findings.append(Finding(name=name, outcome=Outcome.FAIL, seen=seen, consequence=consequence, cure=cure))
+
+    def skip(self, name: str, why: str) -> None:
+        """Note what was not asked; counts neither way."""
+        self.findings.append(Finding(name=name, outcome=None, seen=why))
+
+    def block(self, name: str, seen: str, consequence: str, cure: str, outcome: Outcome = Outcome.FAIL) -> BlockedError:
+        """Return what to raise where nothing else can be asked."""
+        return BlockedError(Finding(name=name, outcome=outcome, seen=seen, consequence=consequence, cure=cure))
+
+    @property
+    def outcome(self) -> Outcome:
+        """The word after `RESULT:`."""
+        if self.stopped:
+            return self.stopped[0]
+        found = {one.outcome for one in self.findings}
+        return next((outcome for outcome in _GRAVEST_FIRST if outcome in found), Outcome.PASS if found - {None} else Outcome.INVALID)
+
+    @property
+    def reason(self) -> str:
+        """The gravest finding in full, or how many were fine; on one line."""
+        if self.stopped:
+            return " ".join(self.stopped[1].split())
+        grave = [one for one in self.findings if one.outcome is self.outcome]
+        if self.outcome is Outcome.PASS:
+            return f"{len(grave)} of {len(grave)} findings are OK"
+        if not grave:
+            return "nothing was asked, so nothing is proven"
+        others = f" (and {len(grave) - 1} more, see the table)" if len(grave) > 1 else ""
+        return f"{grave[0].sentence}{others}"
+
+    def facts(self) -> Facts:
+        """The part of the report that a gate's does not have."""
+        return {
+            "findings": [{"grade": one.word, **asdict(one)} for one in self.findings],
+            "not_asked": self.not_asked,
+            "wal": self.wal,
+            "performance": self.performance,
+            "estimates": self.estimates,
+        }

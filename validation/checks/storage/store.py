@@ -1,0 +1,203 @@
+"""One bucket of the store, seen with one key: signed by boto3, one try a request, and repeated here so that repeats are counted.
+
+A store that says it is busy (500, 503, SlowDown) is given `patience_s`; one that stops answering ends the run as unreachable.
+"""
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError, ConnectionError, HTTPClientError, IncompleteReadError  # noqa: A004 - boto's own name
+from botocore.parsers import ResponseParserError
+from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_exponential
+
+from validation.checks.storage.aim import Aim
+from validation.checks.storage.finding import BlockedError, Finding
+from validation.checks.storage.options import Style
+from validation.clients.documents import Credential
+from validation.judge.outcome import Outcome
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client  # stubs only; nothing to import at run time
+
+_BUSY_STATUS = frozenset({429, 500, 502, 503, 504})
+_BUSY_CODES = frozenset({"SlowDown", "ServiceUnavailable", "InternalError", "RequestTimeout", "OperationAborted"})
+_TRIES_WITHOUT_ANSWER = 2
+_LONGEST_WAIT_S = 2.0
+_CONNECTIONS = 40
+_SCOPE = re.compile(r"/([^/]+)/s3/aws4_request")
+GONE = (ConnectionError, HTTPClientError, IncompleteReadError)
+"""What boto3 raises when no whole answer came."""
+_Answer = TypeVar("_Answer")
+
+
+def code(error: ClientError) -> str:
+    """Error code of an answer, such as NoSuchBucket; a HEAD has none, so its status stands there."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def status(error: ClientError) -> int:
+    """HTTP status of an answer."""
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def answered(error: ClientError) -> str:
+    """Status, code and message, as an operator would look them up."""
+    message = " ".join(str(error.response.get("Error", {}).get("Message", "")).split())
+    return f"HTTP {status(error)} {code(error)}" + (f" ({message[:200]})" if message else "")
+
+
+def is_denied(error: ClientError) -> bool:
+    """Whether the key may not do this."""
+    return code(error) in {"AccessDenied", "AllAccessDisabled"} or status(error) == 403  # noqa: PLR2004 - HTTP
+
+
+def is_busy(error: BaseException) -> bool:
+    """Whether the store asks to come back later."""
+    return isinstance(error, ClientError) and (status(error) in _BUSY_STATUS or code(error) in _BUSY_CODES)
+
+
+@dataclass(kw_only=True)
+class Trouble:
+    """How often a request had to be repeated, why, and over which time."""
+
+    reasons: list[str] = field(default_factory=list)
+    first_s: float | None = None
+    last_s: float | None = None
+
+    def note(self, reason: str) -> None:
+        """Count one repeat; called from many threads, and appending is atomic."""
+        self.reasons.append(reason)
+        self.last_s = time.monotonic()
+        self.first_s = self.last_s if self.first_s is None else self.first_s
+
+    @property
+    def seconds(self) -> float:
+        """From the first to the last."""
+        return (self.last_s or 0.0) - (self.first_s or 0.0)
+
+
+class Store:
+    """One bucket with one key."""
+
+    def __init__(
+        self, aim: Aim, credential: Credential, ca_file: Path | None, style: Style | None = None, *, sign_bodies: bool = True
+    ) -> None:
+        self.aim = aim
+        self.bucket = aim.bucket
+        self.trouble = Trouble()
+        self._credential = credential
+        self._ca_file = ca_file
+        self.s3: S3Client = _client(aim, credential, ca_file, style or aim.style, sign_bodies=sign_bodies)
+        self.signed_for: set[str] = set()
+        """Regions that requests were really signed for: boto3 follows a store to another one without a word, Milvus does not."""
+        self.s3.meta.events.register("before-send.s3", self._note_region)
+
+    def in_style(self, style: Style) -> "Store":
+        """Return the same bucket, addressed the other way."""
+        return Store(self.aim, self._credential, self._ca_file, style)
+
+    def for_load(self) -> "Store":
+        """Return the same bucket for measuring: over TLS bodies are not hashed, as Milvus's client does not, or the hash were measured."""
+        return Store(self.aim, self._credential, self._ca_file, sign_bodies=not self.aim.is_tls)
+
+    def ask(self, request: "Callable[[S3Client], _Answer]") -> _Answer:
+        """Send one request; a ClientError is the store's answer, everything else that goes wrong ends the run."""
+        try:
+            return self._trying()(request, self.s3)
+        except GONE as error:
+            raise BlockedError(self._gone(error)) from None
+        except ResponseParserError as error:
+            raise BlockedError(self._not_s3(error)) from None
+        except ClientError as error:
+            if is_busy(error):
+                raise BlockedError(self._busy(error)) from None
+            raise
+
+    def _note_region(self, request: Any, **_: object) -> None:  # noqa: ANN401 - an event of botocore's
+        if found := _SCOPE.search(str(request.headers.get("Authorization", ""))):
+            self.signed_for.add(found[1])
+
+    def _trying(self) -> Retrying:
+        def worth_it(error: BaseException) -> bool:
+            return is_busy(error) or isinstance(error, GONE)
+
+        def enough(state: RetryCallState) -> bool:
+            error = state.outcome.exception() if state.outcome else None
+            if isinstance(error, GONE):
+                return state.attempt_number >= _TRIES_WITHOUT_ANSWER
+            return (state.seconds_since_start or 0.0) >= self.aim.limits.patience_s
+
+        def count(state: RetryCallState) -> None:
+            error = state.outcome.exception() if state.outcome else None
+            self.trouble.note(answered(error) if isinstance(error, ClientError) else type(error).__name__)
+
+        wait = wait_random_exponential(multiplier=0.1, max=_LONGEST_WAIT_S)
+        return Retrying(stop=enough, wait=wait, retry=retry_if_exception(worth_it), before_sleep=count, reraise=True)
+
+    def _gone(self, error: Exception) -> Finding:
+        seen = f"the store at {self.aim.endpoint} stopped answering ({type(error).__name__}: {_short(error)})"
+        return Finding(
+            name="answers",
+            outcome=Outcome.UNREACHABLE,
+            seen=seen,
+            consequence="Milvus would wait and repeat, and neither ingest nor load anything",
+            cure="see whether the store is up and the way to it is free, then run the preflight again",
+        )
+
+    def _not_s3(self, error: Exception) -> Finding:
+        return Finding(
+            name="s3_api",
+            outcome=Outcome.FAIL,
+            seen=f"what answers at {self.aim.endpoint} speaks no S3 ({_short(error)})",
+            consequence="Milvus would not start",
+            cure="give the address of the S3 API, not that of a console or a proxy: --endpoint https://HOST:PORT",
+        )
+
+    def _busy(self, error: ClientError) -> Finding:
+        patience = self.aim.limits.patience_s
+        return Finding(
+            name="answers",
+            outcome=Outcome.INVALID,
+            seen=f"the store said that it is busy for {patience:g} s: {answered(error)}",
+            consequence="nothing that it answers in this state says how it would serve Milvus",
+            cure="wait until its load is over, or look at its health; --patience-s waits longer",
+        )
+
+
+@cache
+def _session() -> boto3.session.Session:
+    """One session, since each one reads the description of the S3 API anew; it holds no key."""
+    return boto3.session.Session()
+
+
+def _client(aim: Aim, credential: Credential, ca_file: Path | None, style: Style, *, sign_bodies: bool) -> "S3Client":
+    return _session().client(
+        "s3",
+        endpoint_url=aim.endpoint,
+        region_name=aim.region,
+        aws_access_key_id=credential.access_key,
+        aws_secret_access_key=credential.secret_key,
+        verify=str(ca_file) if ca_file else None,
+        config=Config(
+            connect_timeout=aim.limits.timeout_s,
+            read_timeout=aim.limits.timeout_s,
+            retries={"total_max_attempts": 1, "mode": "standard"},
+            s3={"addressing_style": style.value, "payload_signing_enabled": sign_bodies},
+            signature_version="s3v4",
+            max_pool_connections=_CONNECTIONS,
+            # checksums are a question of their own, so that a store without them fails that one alone
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+        ),
+    )
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]

@@ -1,0 +1,158 @@
+"""Opens a client for each part of a target: where it is, with which key and authority, and its last words when it is silent.
+
+Refuses a part that is not there or is not what the stack declared. Owns no request: those are the clients'.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from validation.clients import milvus
+from validation.clients.documents import DocumentStore
+from validation.clients.embedding import EmbeddingService
+from validation.clients.http import Access
+from validation.clients.kube import Cluster
+from validation.clients.llm import LanguageModel
+from validation.clients.milvus import VectorStore
+from validation.clients.milvus_login import Login, Logins
+from validation.clients.milvus_tls import Tls
+from validation.clients.reranker import Reranker
+from validation.clients.target import Target
+from validation.judge.errors import UnreachableError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Models:
+    """The clients of the model services."""
+
+    embedding: EmbeddingService
+    llm: LanguageModel
+    reranker: Reranker | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Connector:
+    """What every client is opened with."""
+
+    target: Target
+    kubernetes: Cluster
+    closing: ExitStack
+    """Closes the clients, and removes the files of authorities, when it ends."""
+    secrets: list[str]
+    """Each credential that is read is added: no report may show it."""
+
+    def milvus(self) -> VectorStore:
+        """Connect to Milvus; UnreachableError where nothing answers."""
+        address = self.kubernetes.address(self.target.milvus_uri)
+        store = milvus.connect(address, self.target.milvus_database, self._logins(), self.milvus_tls(address))
+        self.closing.callback(store.close)
+        return store
+
+    def milvus_tls(self, address: str) -> Tls:
+        """Return whom to trust: the private authority that the target names, and the name of the Service where its ClusterIP is asked."""
+        name = self.target.milvus_ca_config_map
+        host = urlsplit(self.target.milvus_uri).hostname or ""
+        return Tls(
+            ca_file=self._ca_file(name),
+            server_name=host if host != urlsplit(address).hostname else "",
+            origin=f"ConfigMap {name} in {self.target.namespace}" if name else "",
+        )
+
+    def documents(self) -> DocumentStore:
+        """Return the documents bucket, opened with its own credential."""
+        target = self.target
+        credential = self.kubernetes.credential(target.namespace, target.documents_secret_name)
+        self.secrets.extend([credential.access_key, credential.secret_key])
+        documents = DocumentStore(
+            endpoint=self.kubernetes.address(target.object_store_endpoint),
+            region=target.object_store_region,
+            bucket=target.documents_bucket,
+            credential=credential,
+            ca_file=self.store_ca_file(),
+        )
+        self.closing.callback(documents.close)
+        return documents
+
+    def store_ca_file(self) -> Path | None:
+        """Return the private authority of the store as a file, None where the public ones do."""
+        return self._ca_file(self.target.object_store_ca_config_map)
+
+    def models(self, llm_timeout_s: float) -> Models:
+        """Open a client for each model service that the target has."""
+        target, address = self.target, self.kubernetes.address
+        access = self._access(target.embedding_url, target.embedding_secret_name, target.embedding_ca_config_map)
+        embedding = EmbeddingService(address(target.embedding_url), target.embedding_model, target.embedding_dimension, access)
+        self.closing.callback(embedding.close)
+        access = self._access(target.llm_url, target.llm_secret_name, target.llm_ca_config_map)
+        llm = LanguageModel(address(target.llm_url), target.llm_model, llm_timeout_s, access)
+        self.closing.callback(llm.close)
+        return Models(embedding=embedding, llm=llm, reranker=self._reranker())
+
+    def check(self, models: Models) -> None:
+        """Refuse a model service that does not answer, with its last words, or that is not what the stack declares."""
+        with self._last_words(self.target.embedding_url):
+            models.embedding.check()
+        with self._last_words(self.target.llm_url):
+            models.llm.check(self.target.llm_context_tokens)
+        if models.reranker is not None and self.target.reranker is not None:
+            with self._last_words(self.target.reranker.url):
+                models.reranker.check()
+
+    def _reranker(self) -> Reranker | None:
+        service = self.target.reranker
+        if service is None:
+            return None
+        access = self._access(service.url, service.secret_name, service.ca_config_map)
+        reranker = Reranker(self.kubernetes.address(service.url), service.model, access)
+        self.closing.callback(reranker.close)
+        return reranker
+
+    def _logins(self) -> Logins:
+        """Read each Secret when it is needed; no user at all where the target names none."""
+        target = self.target
+        if not target.milvus_search_secret_name:
+            return Logins()
+        return Logins(
+            search=partial(self._login, target.milvus_search_secret_name),
+            ingest=partial(self._login, target.milvus_ingest_secret_name),
+            admin=partial(self._login, target.milvus_admin_secret_name),
+        )
+
+    def _login(self, secret_name: str) -> Login:
+        login = self.kubernetes.login(self.target.namespace, secret_name)
+        self.secrets.append(login.password)
+        return login
+
+    def _access(self, url: str, secret_name: str, ca_config_map: str) -> Access:
+        namespace, parts = self.target.namespace, urlsplit(url)
+        moved = parts.scheme == "https" and self.kubernetes.address(url) != url
+        return Access(
+            read_key=partial(self._api_key, secret_name) if secret_name else None,
+            ca_pem=self.kubernetes.certificate_authority(namespace, ca_config_map) if ca_config_map else "",
+            server_name=(parts.hostname or "") if moved else "",
+        )
+
+    def _api_key(self, secret_name: str) -> str:
+        key = self.kubernetes.api_key(self.target.namespace, secret_name)
+        self.secrets.append(key)
+        return key
+
+    def _ca_file(self, config_map: str) -> Path | None:
+        """Write an authority to a file that goes when the run ends; boto3 takes a CA only as a path."""
+        if not config_map:
+            return None
+        path = Path(self.closing.enter_context(tempfile.TemporaryDirectory(prefix="gate-"))) / "ca.crt"
+        path.write_text(self.kubernetes.certificate_authority(self.target.namespace, config_map), encoding="utf-8")
+        return path
+
+    @contextmanager
+    def _last_words(self, url: str) -> Iterator[None]:
+        try:
+            yield
+        except UnreachableError as error:
+            words = self.kubernetes.last_words(url)
+            raise UnreachableError(f"{error}; {words}" if words else str(error)) from error

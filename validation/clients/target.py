@@ -1,0 +1,152 @@
+"""Where to aim: the outputs of a stack, read from the Pulumi CLI or from a file that holds the same JSON.
+
+The CLI is only ever asked to read. Outputs carry names of Secrets, never a credential; an address with a user in it is refused, since
+it would end up in the report.
+"""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from validation.judge.errors import UsageError
+
+_TIMEOUT_S = 120
+
+
+def _plain_address(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("expected an address like http://name:port")
+    if parts.username or parts.password:
+        raise ValueError("an address must not carry a user or a password")
+    return url
+
+
+Url = Annotated[str, AfterValidator(_plain_address)]
+Name = Annotated[str, Field(min_length=1)]
+
+
+class Images(BaseModel):
+    """The image references as the stack declares them."""
+
+    model_config = ConfigDict(frozen=True)
+
+    milvus: str = ""
+    embedding: str = ""
+    llm: str = ""
+
+
+class RerankerTarget(BaseModel):
+    """Where the reranker answers."""
+
+    model_config = ConfigDict(frozen=True)
+
+    url: Url
+    model: Name
+    secret_name: str = ""
+    ca_config_map: str = ""
+
+
+class Chart(BaseModel):
+    """The Helm chart that Milvus came from."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str = ""
+    version: str = ""
+
+
+class MilvusIndex(BaseModel):
+    """The index that the stack is sized for, in Milvus's own words."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    index_type: Name
+    metric_type: Literal["COSINE", "IP", "L2"]
+    params: dict[str, bool | int | float | str] = {}
+    search_params: dict[str, bool | int | float | str] = {}
+
+
+class Target(BaseModel):
+    """What the stack exports; outputs that the gate does not know are left alone."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    namespace: Name
+    milvus_uri: Url
+    milvus_database: Name = "default"
+    milvus_ca_config_map: str = ""
+    milvus_index: MilvusIndex | None = None
+    milvus_search_secret_name: str = ""
+    milvus_ingest_secret_name: str = ""
+    milvus_admin_secret_name: str = ""
+    milvus_tenants: tuple[Name, ...] = ()
+    milvus_bucket: str = ""
+    milvus_secret_name: str = ""
+    load_pod_template: str = ""
+    documents_bucket: Name
+    documents_secret_name: Name
+    object_store_endpoint: Url
+    object_store_region: Name
+    object_store_ca_config_map: str = ""
+    embedding_url: Url
+    embedding_model: Name
+    embedding_dimension: Annotated[int, Field(ge=2, le=32_768)]
+    llm_url: Url
+    llm_model: Name
+    llm_context_tokens: Annotated[int, Field(ge=256)] = 4_096
+    embedding_secret_name: str = ""
+    embedding_ca_config_map: str = ""
+    llm_secret_name: str = ""
+    llm_ca_config_map: str = ""
+    reranker: RerankerTarget | None = None
+    images: Images = Images()
+    chart: Chart = Chart()
+
+
+def from_file(path: Path) -> Target:
+    """Read a target from a JSON file, as `pulumi stack output --json` writes it."""
+    try:
+        return _parse(path.read_text(encoding="utf-8"), str(path), "write one with: pulumi stack output --json > FILE")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: cannot be read as a target ({error})") from None
+
+
+def from_stack(name: str) -> Target:
+    """Return the outputs of a stack of the project in the working directory."""
+    return _parse(outputs_of_stack(name), f"stack {name}", f"deploy it first: pulumi up --stack {name}")
+
+
+def outputs_of_stack(name: str) -> str:
+    """Ask the Pulumi CLI for the outputs of a stack, as JSON text."""
+    command = ["pulumi", "stack", "output", "--json", "--non-interactive", "--stack", name]
+    environment = os.environ | {"PULUMI_SKIP_UPDATE_CHECK": "true"}
+    try:
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
+    except FileNotFoundError:
+        raise UsageError('pulumi is not on PATH, so the outputs cannot be read; in the lab type: eval "$(make -s env)"') from None
+    except subprocess.TimeoutExpired:
+        raise UsageError(f"pulumi did not answer for stack {name} within {_TIMEOUT_S} s; is its state backend reachable?") from None
+    if done.returncode:
+        reason = " ".join(done.stderr.split())[:600]
+        raise UsageError(f"pulumi has no outputs of stack {name}: {reason}; see what there is with: pulumi stack ls")
+    return done.stdout
+
+
+def _parse(text: str, origin: str, cure: str) -> Target:
+    try:
+        outputs: Any = json.loads(text)
+    except ValueError as error:
+        raise UsageError(f"{origin}: the outputs are not JSON ({error})") from None
+    if not isinstance(outputs, dict) or not outputs:
+        raise UsageError(f"{origin} has no outputs yet; {cure}")
+    try:
+        return Target.model_validate(outputs)
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg'].removeprefix('Value error, ')}" for one in error.errors())
+        raise UsageError(f"{origin}: {problems}; {cure}") from None

@@ -1,0 +1,159 @@
+"""The sample corpus: documents, their chunks with metadata, judged questions, and one sha256 over all of it.
+
+The layout is `documents/<language>/...` and `questions.jsonl`. A question that could not be judged (unknown document, no grade above 0) is
+refused with its line: it would count as a miss of the system under test. A document that cannot be read is listed; it stops nothing,
+unless a question needs it.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from validation.clients.passages import Chunk, Document
+from validation.corpus.ingest.folder import Refusal, walk
+from validation.corpus.ingest.prepare import Prepared, distinct, names_of, prepare, short_ids
+from validation.corpus.reading.isolation import IsolatedReader
+from validation.corpus.reading.limits import Limits
+from validation.corpus.reading.unreadable import UnreadableError
+from validation.judge.errors import UsageError
+
+__all__ = ["UNANSWERABLE", "Corpus", "Question", "digest", "read_corpus", "read_questions", "resolved"]
+
+UNANSWERABLE = "unanswerable"
+
+
+class Question(BaseModel):
+    """A question, the documents that answer it (0 no .. 3 fully) and the words that a right answer must contain.
+
+    One of the kind `unanswerable` has neither: the right answer is that the documents do not say it.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: Annotated[str, Field(min_length=1)]
+    question: Annotated[str, Field(min_length=3)]
+    language: Annotated[str, Field(pattern=r"^[a-z]{2,8}$")]
+    relevance: dict[str, Annotated[int, Field(ge=0, le=3)]]
+    fact: Annotated[str, Field(min_length=1)] | None
+    kind: Annotated[str, Field(min_length=1)]
+    as_of: date | None = None
+    """The day on which it is asked, where the answer depends on it."""
+
+    @property
+    def is_answerable(self) -> bool:
+        """Whether the documents hold an answer."""
+        return self.kind != UNANSWERABLE
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        if not self.is_answerable and (self.relevance or self.fact is not None):
+            raise ValueError('a question of the kind "unanswerable" has "relevance": {} and "fact": null')
+        if self.is_answerable and self.fact is None:
+            raise ValueError('no fact, so no answer could be judged; where the documents hold none, the kind is "unanswerable"')
+        if self.is_answerable and not any(self.relevance.values()):
+            raise ValueError("no document has a grade above 0; every search would count as a miss")
+        return self
+
+
+@dataclass(frozen=True, kw_only=True)
+class Corpus:
+    """Everything below one corpus directory."""
+
+    documents: tuple[Document, ...]
+    chunks: tuple[Chunk, ...]
+    questions: tuple[Question, ...]
+    sha256: str
+    """Over the paths and contents of all documents and the questions."""
+    refused: tuple[Refusal, ...] = ()
+    """Files, or parts of them, that could not be read, and why."""
+    root: Path = Path()
+    """The directory that was named."""
+
+
+def read_corpus(root: Path, limits: Limits | None = None) -> Corpus:
+    """Read and check the corpus below `root`; UsageError names the line of a bad question, or that there is nothing to read."""
+    refused = list[Refusal]()
+    prepared = _prepared(root, limits or Limits(), refused)
+    if not prepared:
+        told = f" ({refused[0]})" if refused else ""
+        raise UsageError(f"{root}: no document below it can be read{told}; name the corpus with --corpus DIR")
+    sources = [one.document.source for one in prepared]
+    ids = short_ids(sources)
+    names = {name: ids[source] for name, source in names_of(sources)}
+    questions = root / "questions.jsonl"
+    return Corpus(
+        documents=tuple(replace(one.document, id=ids[one.document.source]) for one in prepared),
+        chunks=tuple(replace(chunk, document_id=ids[chunk.source]) for one in prepared for chunk in one.chunks),
+        questions=read_questions(questions, names, refused),
+        sha256=digest(((one.document.source, one.document.sha256) for one in prepared), questions),
+        refused=tuple(refused),
+        root=root,
+    )
+
+
+def _prepared(root: Path, limits: Limits, refused: list[Refusal]) -> list[Prepared]:
+    found = []
+    with IsolatedReader(limits) as reader:
+        for one in distinct(walk(root), limits, refused.append):
+            try:
+                found.append(prepare(one, reader))
+                refused += [Refusal(source=one.file.source, reason=note) for note in found[-1].notes]
+            except UnreadableError as error:
+                refused.append(Refusal(source=one.file.source, reason=str(error)))
+    return sorted(found, key=lambda one: one.document.source)
+
+
+def read_questions(path: Path, names: Mapping[str, str] | None, refused: Sequence[Refusal] = ()) -> tuple[Question, ...]:
+    """Return the questions in `path`, one JSON object per line; `names` gives the document id for each name that one may use.
+
+    Without `names` the documents are left as they are named, until `resolved` is told what there is.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: cannot be read ({error}); name the corpus with --corpus DIR") from None
+    questions = tuple(_question(f"{path}:{number}", line, names, refused) for number, line in enumerate(lines, 1) if line.strip())
+    if not any(question.is_answerable for question in questions):
+        raise UsageError(f"{path}: holds no questions that have an answer; retrieval quality cannot be measured")
+    repeated = [name for name, times in Counter(question.id for question in questions).items() if times > 1]
+    if repeated:
+        raise UsageError(f"{path}: question ids stand here more than once: {', '.join(sorted(repeated))}")
+    return questions
+
+
+def _question(place: str, line: str, names: Mapping[str, str] | None, refused: Sequence[Refusal]) -> Question:
+    try:
+        question = Question.model_validate(json.loads(line))
+    except json.JSONDecodeError as error:
+        raise UsageError(f"{place}: not JSON: {error.msg} at column {error.colno}") from None
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        where = ".".join(map(str, problem["loc"])) or "question"
+        raise UsageError(f"{place}: {where}: {problem['msg'].removeprefix('Value error, ')}") from None
+    return question if names is None else resolved(place, question, names, refused)
+
+
+def resolved(place: str, question: Question, names: Mapping[str, str], refused: Sequence[Refusal] = ()) -> Question:
+    """Return the question with document ids in the place of names; UsageError where there is no such document."""
+    unknown = sorted(set(question.relevance) - set(names))
+    if unknown:
+        why = [str(one) for one in refused if unknown[0] in one.source]
+        told = f" ({why[0]})" if why else ""
+        raise UsageError(f"{place}: relevance names documents that the corpus lacks: {', '.join(unknown)}{told}")
+    return question.model_copy(update={"relevance": {names[name]: grade for name, grade in question.relevance.items()}})
+
+
+def digest(documents: Iterable[tuple[str, str]], questions: Path) -> str:
+    """Return the sha256 over source and sha256 of all documents, in the order of sources, and the questions."""
+    total = hashlib.sha256()
+    for source, sha256 in documents:
+        total.update(f"{source}\0{sha256}\n".encode())
+    total.update(questions.read_bytes())
+    return total.hexdigest()

@@ -1,0 +1,115 @@
+"""Adds documents of the sample corpus's shape, for load: the same seed gives the same documents, and the last costs no more than the first.
+
+Every fifth document is a near-duplicate: all facts of the one before it but one. That is what makes neighbours close and recall hard, as
+in a real document store; independent random text would not. Generated documents are never judged, they only stand in the way.
+"""
+
+import hashlib
+import itertools
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from validation.clients.passages import Chunk
+from validation.corpus import generator_de, generator_en
+from validation.corpus import generator_text as text
+
+_NEAR_DUPLICATE_EVERY = 5
+_SECTIONS = 4
+_OTHERS = 2
+_LANGUAGES = {"en": generator_en, "de": generator_de}
+_SHARED = ("serial", "site", "person")
+Facts = dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generated:
+    """One generated document, and a question that only its facts answer."""
+
+    id: str
+    language: str
+    chunks: tuple[Chunk, ...]
+    question: str
+    fact: str
+
+
+def generate(seed: int, first: int = 0) -> Iterator[Generated]:
+    """Yield documents without end, from number `first` on."""
+    for number in itertools.count(first):
+        yield _document(seed, number)
+
+
+def generate_chunks(seed: int, count: int) -> tuple[list[Chunk], list[Generated]]:
+    """Return exactly `count` generated chunks, and the documents they come from."""
+    chunks: list[Chunk] = []
+    documents: list[Generated] = []
+    for document in generate(seed):
+        if len(chunks) >= count:
+            break
+        chunks.extend(document.chunks)
+        documents.append(document)
+    return chunks[:count], documents
+
+
+def _document(seed: int, number: int) -> Generated:
+    original = number - 1 if number % _NEAR_DUPLICATE_EVERY == _NEAR_DUPLICATE_EVERY - 1 else number
+    draw = _random(seed, original)
+    language = draw.choice(list(_LANGUAGES))
+    shared = {name: value for name, value in _facts(draw, original).items() if name in _SHARED}
+    sections = [(subject, _facts(draw, original) | shared) for subject in draw.sample(_LANGUAGES[language].SUBJECTS, _SECTIONS)]
+    asked, facts = sections[0]
+    title = draw.choice(_LANGUAGES[language].TITLES).format_map(facts)
+    bodies = [" ".join([subject.key, *draw.sample(subject.others, _OTHERS)]) for subject, _ in sections]
+    if original != number:
+        _change(facts, asked.asks_for, _random(seed, number))
+    told = {subject.heading: body.format_map(known) for (subject, known), body in zip(sections, bodies, strict=True)}
+    identity = f"generated-{number:07d}"
+    chunks = tuple(_chunks(identity, language, title, told))
+    return Generated(id=identity, language=language, chunks=chunks, question=asked.question.format_map(facts), fact=facts[asked.asks_for])
+
+
+def _random(seed: int, number: int) -> random.Random:
+    return random.Random(f"{seed}/{number}")  # noqa: S311 - reproducible sample text, nothing secret
+
+
+def _facts(draw: random.Random, number: int) -> Facts:
+    return {
+        "serial": f"{draw.choice('KLMPRSTX')}{draw.choice('ABCDEFGH')}-{number:06d}",
+        "site": draw.choice(text.SITES),
+        "model": draw.choice(text.MODELS),
+        "person": f"{draw.choice(text.FIRST_NAMES)} {draw.choice(text.LAST_NAMES)}",
+        "company": draw.choice(text.COMPANIES),
+        "week": str(draw.randint(1, 52)),
+        "due": f"{draw.randint(2026, 2027)}-{draw.randint(1, 12):02d}-{draw.randint(1, 28):02d}",
+        "aisle": f"{draw.choice('ABCDEFGHJK')}{draw.randint(1, 60)}",
+        "hall": str(draw.randint(1, 14)),
+        "torque": str(draw.randint(4, 180)),
+        "minutes": str(draw.randint(12, 600)),
+        "amount": str(draw.randint(1_000, 99_999)),
+        "percent": str(draw.randint(2, 48)),
+        "count": str(draw.randint(3, 400)),
+        "size": str(draw.randint(44, 50)),
+        "price": str(draw.randint(40, 90_000)),
+    }
+
+
+def _change(facts: Facts, name: str, draw: random.Random) -> None:
+    """Replace one fact by another value; drawn until it differs, since an equal one would make an exact duplicate."""
+    before = facts[name]
+    while facts[name] == before:
+        facts[name] = _facts(draw, 0)[name]
+
+
+def _chunks(identity: str, language: str, title: str, told: Facts) -> Iterator[Chunk]:
+    digest = hashlib.sha256("\n".join([title, *told, *told.values()]).encode()).hexdigest()
+    for heading, body in told.items():
+        yield Chunk(
+            document_id=identity,
+            title=title,
+            section=heading,
+            language=language,
+            source=f"generated/{language}/{identity}",
+            sha256=digest,
+            text=body,
+            generated=True,
+        )

@@ -1,0 +1,165 @@
+"""Walks a folder without ever leaving it: names what is a document, and everything else with the reason why it is none.
+
+Beside a document may lie `NAME.caption.md` (what a picture shows) and `NAME.access` (one word: who may read it); a file `.access` holds for
+its folder and all below that say nothing else. The language is the name of the first folder, where that is a code like `de`.
+"""
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from validation.corpus.reading.decode import decode
+from validation.corpus.reading.limits import MIB, Limits
+from validation.corpus.reading.unreadable import UnreadableError
+from validation.judge.errors import UsageError
+
+CAPTION, ACCESS = ".caption.md", ".access"
+UNKNOWN_LANGUAGE = "und"
+_LANGUAGE = re.compile(r"[a-z]{2}")
+_LABEL = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+_MOST_SOURCE_BYTES = 900
+_MOST_SIDECAR_BYTES = 65_536
+
+
+@dataclass(frozen=True, kw_only=True)
+class File:
+    """A document that was found, not opened yet."""
+
+    path: Path
+    source: str
+    """Path below the folder that was named, with forward slashes."""
+    language: str
+    label: str
+    """Who may read it, as the folder says."""
+
+    @property
+    def suffix(self) -> str:
+        """The ending, in lower case."""
+        return self.path.suffix.lower()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """A file that is not read, or a part of one."""
+
+    source: str
+    reason: str
+    is_duplicate: bool = False
+    """Whether nothing is lost: what it says is found under another name."""
+
+    def __str__(self) -> str:
+        shown = "".join(letter if letter.isprintable() else "?" for letter in self.source)
+        return f"{shown} {self.reason}"
+
+
+def documents_root(root: Path) -> Path:
+    """Return where the documents are: `documents` below `root`, or `root` itself."""
+    return root / "documents" if (root / "documents").is_dir() else root
+
+
+def walk(root: Path, language: str = UNKNOWN_LANGUAGE) -> Iterator[File | Refusal]:
+    """Yield every file below `root` in the order of names, whether it is a document or not; `language` is that of unnamed ones."""
+    top = documents_root(root)
+    if not top.is_dir():
+        raise UsageError(f"{root}: no such folder, so there is nothing to read; name the folder of the documents")
+    waiting: list[tuple[Path, str]] = [(top, "")]
+    while waiting:
+        folder, label = waiting.pop()
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+            label = _label(folder / ACCESS) or label
+        except (OSError, UnreadableError) as error:
+            yield Refusal(source=_source(root, folder), reason=f"is a folder that cannot be read: {error}")
+            continue
+        names = {entry.name for entry in entries}
+        yield from (
+            _entry(root, top, entry, label, language) for entry in entries if not _is_folder(entry) and not _is_beside(entry, names)
+        )
+        yield from (
+            Refusal(source=_source(root, Path(one)), reason="is hidden, and left alone") for one in entries if _is_hidden_folder(one)
+        )
+        waiting += [(Path(entry), label) for entry in reversed(entries) if _is_folder(entry) and not _is_hidden_folder(entry)]
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    return entry.is_dir(follow_symlinks=False)
+
+
+def _is_hidden_folder(entry: os.DirEntry[str]) -> bool:
+    return _is_folder(entry) and entry.name.startswith(".")
+
+
+def _is_beside(entry: os.DirEntry[str], names: set[str]) -> bool:
+    """Whether it belongs to another file, or to the folder."""
+    return (
+        entry.name in {ACCESS, "questions.jsonl"}
+        or (entry.name.endswith(CAPTION) and entry.name.removesuffix(CAPTION) in names)
+        or (entry.name.endswith(ACCESS) and entry.name.removesuffix(ACCESS) in names)
+    )
+
+
+def _entry(root: Path, top: Path, entry: os.DirEntry[str], label: str, language: str) -> File | Refusal:
+    path = Path(entry.path)
+    source = _source(root, path)
+    if entry.is_symlink():
+        return Refusal(source=source, reason="is a link, and not followed; put the file itself here")
+    if not entry.is_file(follow_symlinks=False):
+        return Refusal(source=source, reason="is no file, but a pipe, socket or device")
+    if entry.name.startswith("."):
+        return Refusal(source=source, reason="is hidden, and left alone")
+    try:
+        length = len(source.encode())
+    except UnicodeEncodeError:
+        return Refusal(source=source.encode("utf-8", "replace").decode(), reason="has a name that is not UTF-8; rename it")
+    if length > _MOST_SOURCE_BYTES:
+        return Refusal(source=source, reason=f"has a path of {length} bytes, more than {_MOST_SOURCE_BYTES}; move it up")
+    first = PurePosixPath(_source(top, path)).parts[0]
+    spoken = first if _LANGUAGE.fullmatch(first) else language
+    return File(path=path, source=source, language=spoken, label=label)
+
+
+def _source(root: Path, path: Path) -> str:
+    return path.relative_to(root).as_posix()
+
+
+def body_of(file: File, limits: Limits) -> bytes:
+    """Return the bytes of a document; a link that took its place since is not followed."""
+    return _bounded(file.path, int(limits.largest_mib * MIB), f"{limits.largest_mib:g} MiB; split it, or raise --largest-mib")
+
+
+def caption_of(file: File) -> str:
+    """Return what is said beside the file about it; "" where nothing is."""
+    beside = file.path.with_name(file.path.name + CAPTION)
+    return decode(_bounded(beside, _MOST_SIDECAR_BYTES, f"{_MOST_SIDECAR_BYTES} bytes")) if beside.exists() else ""
+
+
+def access_of(file: File) -> str:
+    """Return who may read the file: its own label, or that of its folder."""
+    return _label(file.path.with_name(file.path.name + ACCESS)) or file.label
+
+
+def _label(path: Path) -> str:
+    """Refuse a label that nobody could mean: a document under a wrong one would be shown to the wrong people."""
+    if not path.exists():
+        return ""
+    label = decode(_bounded(path, _MOST_SIDECAR_BYTES, "a word")).strip()
+    if not _LABEL.fullmatch(label):
+        raise UnreadableError(f"has in {path.name} the access label {label[:40]!r}, which is not one word of a-z, 0-9, - and _; correct it")
+    return label
+
+
+def _bounded(path: Path, most: int, told: str) -> bytes:
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        raise UnreadableError(f"cannot be opened ({error.strerror}); see who may read it: ls -l") from None
+    with os.fdopen(handle, "rb") as opened:
+        about = os.fstat(handle)
+        if not stat.S_ISREG(about.st_mode):
+            raise UnreadableError("is no file, but a pipe, socket or device")
+        if about.st_size > most:
+            raise UnreadableError(f"has {about.st_size:,} bytes, more than {told}")
+        return opened.read(most + 1)[:most]

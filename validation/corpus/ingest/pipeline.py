@@ -1,0 +1,227 @@
+"""Keeps a collection in step with a folder: what is new is added, what changed replaces its chunks, what is gone is removed.
+
+Three stages, each with a few threads and a bound on what it may have in hand, so that memory does not grow with the folder: files are read,
+chunks are embedded and written in batches, and only when all that is acknowledged are old chunks deleted. A run that was killed in between
+leaves too much rather than too little, and the next one puts it right.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from queue import SimpleQueue
+from typing import TypeVar
+
+from validation.clients.documents import DocumentStore
+from validation.clients.passages import Chunk
+from validation.clients.vectors import Matrix
+from validation.corpus.ingest.folder import UNKNOWN_LANGUAGE, Refusal, walk
+from validation.corpus.ingest.prepare import Opened, Prepared, distinct, prepare
+from validation.corpus.ingest.store import FolderCollection, Known, row
+from validation.corpus.reading.isolation import IsolatedReader
+from validation.corpus.reading.kinds import kind_of
+from validation.corpus.reading.limits import Limits
+from validation.corpus.reading.unreadable import UnreadableError
+from validation.judge.errors import InvalidRunError, UsageError
+
+Embed = Callable[[Sequence[str]], Matrix]
+"""Texts to one vector each; called from several threads."""
+_Given = TypeVar("_Given")
+_Made = TypeVar("_Made")
+_READERS = 2
+_WRITERS = 2
+_IN_HAND = 2
+"""Times as many pieces as threads may be waiting for a stage."""
+_MOST_BATCH_BYTES = 8 * 1024 * 1024
+_ROW_BYTES = 6 * 1024
+_MOST_ROWS = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What is to be brought into step with what."""
+
+    root: Path
+    collection: FolderCollection
+    embed: Embed
+    dimension: int
+    originals: DocumentStore | None
+    """Where each document itself is kept; None to keep none."""
+    language: str = UNKNOWN_LANGUAGE
+    limits: Limits = field(default_factory=Limits)
+
+    @property
+    def batch_rows(self) -> int:
+        """How many rows one request holds."""
+        return max(1, min(_MOST_ROWS, _MOST_BATCH_BYTES // (4 * self.dimension + _ROW_BYTES)))
+
+
+@dataclass(kw_only=True)
+class Tally:
+    """What became of the folder's files."""
+
+    added: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    unchanged: int = 0
+    written: int = 0
+    """Chunks that were embedded and written."""
+    deleted: int = 0
+    """Chunks that were deleted, of documents that are gone or changed."""
+    rows: int = 0
+    """Chunks that the collection holds now."""
+    acknowledged_s: float = 0.0
+    """From the beginning until Milvus had acknowledged the last row; what is deleted and counted after that is not in it."""
+    refused: list[Refusal] = field(default_factory=list)
+    """Files, or parts of them, that were not read, and why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Batch:
+    chunks: Sequence[Chunk]
+    replacing: bool
+    """Whether the collection holds something of one of their documents already."""
+
+
+def run(job: Job, advance: Callable[[int], None] = lambda _: None) -> Tally:
+    """Bring the collection into step; `advance` is told how many files are done. InvalidRunError when rows are missing at the end."""
+    begin = time.perf_counter()
+    going = _Run(job, job.collection.known(), advance)
+    with ExitStack() as closing:
+        going.open_readers(closing)
+        readers, writers = (closing.enter_context(ThreadPoolExecutor(threads)) for threads in (_READERS, _WRITERS))
+        prepared = ahead(readers, going.prepare, going.changed(), _READERS * _IN_HAND)
+        for written in ahead(writers, going.write, going.batches(prepared), _WRITERS * _IN_HAND):
+            going.tally.written += written
+    going.tally.acknowledged_s = time.perf_counter() - begin
+    going.remove()
+    going.compare()
+    return going.tally
+
+
+def ahead(pool: ThreadPoolExecutor, work: Callable[[_Given], _Made], given: Iterable[_Given], most: int) -> Iterator[_Made]:
+    """Yield the results in order while the next ones are being made, never more than `most` of them in hand."""
+    waiting: deque[Future[_Made]] = deque()
+    try:
+        for one in given:
+            waiting.append(pool.submit(work, one))
+            if len(waiting) >= most:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()
+
+
+class _Run:
+    """What is known while a run goes on: one entry for each document, none for a chunk."""
+
+    def __init__(self, job: Job, known: dict[str, Known], advance: Callable[[int], None]) -> None:
+        self.job, self.known, self.tally = job, known, Tally()
+        self._advance = advance
+        self._rows: dict[str, int] = {}
+        self._fingerprints: dict[str, str] = {}
+        self._unread: set[str] = set()
+        self._readers: SimpleQueue[IsolatedReader] = SimpleQueue()
+
+    def open_readers(self, closing: ExitStack) -> None:
+        """Have one process for each reading thread; none is started before a file needs it."""
+        for _ in range(_READERS):
+            self._readers.put(closing.enter_context(IsolatedReader(self.job.limits)))
+
+    def changed(self) -> Iterator[Opened]:
+        """Open every document, and yield those that the collection does not hold as they are now."""
+        for number, one in enumerate(distinct(walk(self.job.root, self.job.language), self.job.limits, self._refuse), 1):
+            known = self.known.get(one.file.source)
+            if known is not None and known.is_whole(one.fingerprint):
+                self.tally.unchanged += 1
+                self._rows[one.file.source] = known.chunks
+            else:
+                yield one
+            self._advance(number)
+
+    def _refuse(self, refusal: Refusal) -> None:
+        self.tally.refused.append(refusal)
+        if not refusal.is_duplicate:
+            self._unread.add(refusal.source)
+
+    def prepare(self, one: Opened) -> Prepared | Refusal:
+        """Parse a document and keep its original; in a reading thread."""
+        reader = self._readers.get()
+        try:
+            made = prepare(one, reader)
+        except UnreadableError as error:
+            return Refusal(source=one.file.source, reason=str(error))
+        finally:
+            self._readers.put(reader)
+        return replace(made, chunks=self._kept(made, one))
+
+    def _kept(self, made: Prepared, one: Opened) -> tuple[Chunk, ...]:
+        if self.job.originals is None:
+            return made.chunks
+        key = f"ingest/{self.job.collection.name}/{one.file.source}"
+        original = self.job.originals.store(key, one.body, kind_of(one.file.suffix).media_type)
+        return tuple(replace(chunk, object_key=original.key, version_id=original.version_id) for chunk in made.chunks)
+
+    def batches(self, prepared: Iterable[Prepared | Refusal]) -> Iterator[_Batch]:
+        """Gather chunks of several documents into requests of even size."""
+        waiting: dict[bool, list[Chunk]] = {False: [], True: []}
+        most = self.job.batch_rows
+        for one in prepared:
+            if isinstance(one, Refusal):
+                self._refuse(one)
+                continue
+            replacing = self._note(one)
+            waiting[replacing] += one.chunks
+            while len(waiting[replacing]) >= most:
+                yield _Batch(chunks=waiting[replacing][:most], replacing=replacing)
+                del waiting[replacing][:most]
+        yield from (_Batch(chunks=chunks, replacing=replacing) for replacing, chunks in waiting.items() if chunks)
+
+    def _note(self, one: Prepared) -> bool:
+        source = one.document.source
+        self._rows[source] = len(one.chunks)
+        self._fingerprints[source] = one.chunks[0].fingerprint
+        self.tally.refused += [Refusal(source=source, reason=note) for note in one.notes]
+        is_known = source in self.known
+        (self.tally.changed if is_known else self.tally.added).append(source)
+        return is_known
+
+    def write(self, batch: _Batch) -> int:
+        """Embed a batch and write it; in a writing thread."""
+        vectors = self.job.embed([chunk.passage for chunk in batch.chunks])
+        self.job.collection.write([row(chunk) for chunk in batch.chunks], vectors, replacing=batch.replacing)
+        return len(batch.chunks)
+
+    def remove(self) -> None:
+        """Delete what is outdated, now that what replaces it is there; a document that could not be read this time keeps its chunks."""
+        if self.known and not self._rows:
+            raise UsageError(
+                f"{self.job.root} holds no document that can be read, and collection {self.job.collection.name} holds {len(self.known):,}: "
+                "they are kept, since a folder that is not mounted looks the same; to be rid of them, drop the collection"
+            )
+        for source, known in self.known.items():
+            if source in self._fingerprints:
+                self.tally.deleted += self.job.collection.remove(source, but=self._fingerprints[source])
+            elif source not in self._rows and self._is_unread(source):
+                self._rows[source] = known.chunks
+            elif source not in self._rows:
+                self.tally.deleted += self.job.collection.remove(source)
+                self.tally.removed.append(source)
+
+    def _is_unread(self, source: str) -> bool:
+        """Whether the document, or a folder around it, is there but could not be read."""
+        return any(str(place) in self._unread for place in (PurePosixPath(source), *PurePosixPath(source).parents))
+
+    def compare(self) -> None:
+        """Refuse a collection that does not hold what was written: a search in half of it finds half of the answers."""
+        self.tally.rows, expected = self.job.collection.collection.count(), sum(self._rows.values())
+        if self.tally.rows != expected:
+            raise InvalidRunError(
+                f"collection {self.job.collection.name} holds {self.tally.rows:,} chunks, {expected:,} were to be there: run ingest again, "
+                "which writes what is missing; if that does not help, somebody else writes to it"
+            )

@@ -1,0 +1,134 @@
+"""One file into a document and its chunks, each with the metadata that a filter or a citation needs."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from validation.clients.passages import Chunk, Document, Parsed
+from validation.corpus.ingest.folder import File, Refusal, access_of, body_of, caption_of
+from validation.corpus.reading.chunking import CHUNK_CHARACTERS, OVERLAP_CHARACTERS, chunks_of
+from validation.corpus.reading.isolation import IsolatedReader
+from validation.corpus.reading.kinds import kind_of
+from validation.corpus.reading.limits import MIB, Limits
+from validation.corpus.reading.read import read
+from validation.corpus.reading.unreadable import UnreadableError
+
+_HEADING_CHARACTERS = 240
+_READ_HERE_MIB = 1
+"""Larger files are read in a process of their own."""
+READERS = "1"
+"""Raised when readers or chunking give other chunks than before, so that the next ingest makes them anew."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """A document whose bytes are known, and from them whether it changed; nothing is parsed yet."""
+
+    file: File
+    body: bytes
+    caption: str
+    access: str
+    sha256: str
+
+    @property
+    def fingerprint(self) -> str:
+        """Return the sha256 over everything that the chunks are made from."""
+        parts = (READERS, CHUNK_CHARACTERS, OVERLAP_CHARACTERS, self.sha256, self.caption, self.access, self.file.language)
+        return hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A document, its chunks, and what of it could not be read."""
+
+    document: Document
+    chunks: tuple[Chunk, ...]
+    notes: tuple[str, ...]
+
+
+def opened(file: File, limits: Limits) -> Opened:
+    """Read the bytes of a file, and what lies beside it; UnreadableError says why not."""
+    kind_of(file.suffix)
+    body = body_of(file, limits)
+    return Opened(file=file, body=body, caption=caption_of(file), access=access_of(file), sha256=hashlib.sha256(body).hexdigest())
+
+
+def distinct(found: Iterable[File | Refusal], limits: Limits, refuse: Callable[[Refusal], None]) -> Iterator[Opened]:
+    """Open each document; one with the bytes, the words beside it, the label and the language of another is named, and found under that."""
+    seen: dict[str, str] = {}
+    for file in found:
+        if isinstance(file, Refusal):
+            refuse(file)
+            continue
+        try:
+            one = opened(file, limits)
+        except UnreadableError as error:
+            refuse(Refusal(source=file.source, reason=str(error)))
+            continue
+        first = seen.setdefault(one.fingerprint, file.source)
+        if first == file.source:
+            yield one
+        else:
+            refuse(Refusal(source=file.source, reason=f"has the same content as {first}, under which it is found", is_duplicate=True))
+
+
+def prepare(one: Opened, reader: IsolatedReader) -> Prepared:
+    """Parse and cut a document; its id is its path."""
+    file = one.file
+    parsed = _parsed(one, reader)
+    document = Document(
+        id=file.source,
+        title=parsed.title or PurePosixPath(file.source).stem,
+        language=file.language,
+        source=file.source,
+        sha256=one.sha256,
+        body=one.body,
+        access=one.access,
+    )
+    fingerprint = one.fingerprint
+    texts = [(section, text) for section in parsed.sections for text in chunks_of(section)]
+    chunks = tuple(
+        Chunk(
+            document_id=document.id,
+            title=document.title,
+            section=section.heading[:_HEADING_CHARACTERS],
+            language=document.language,
+            source=document.source,
+            sha256=document.sha256,
+            text=text,
+            page=section.page,
+            time_code=section.time_code,
+            access=document.access,
+            position=position,
+            fingerprint=fingerprint,
+            siblings=len(texts),
+        )
+        for position, (section, text) in enumerate(texts)
+    )
+    return Prepared(document=document, chunks=chunks, notes=parsed.notes)
+
+
+def _parsed(one: Opened, reader: IsolatedReader) -> Parsed:
+    if kind_of(one.file.suffix).isolated or len(one.body) > _READ_HERE_MIB * MIB:
+        return reader.read(one.file.path, one.file.suffix, one.caption, one.sha256)
+    return read(one.body, one.file.suffix, one.caption)
+
+
+def short_ids(sources: list[str]) -> dict[str, str]:
+    """Return for each source the id that people use: the name without its ending where no other has it, else the path below `documents`."""
+    stems = Counter(PurePosixPath(source).stem for source in sources)
+
+    def short(source: str) -> str:
+        stem = PurePosixPath(source).stem
+        return stem if stems[stem] == 1 else source.removeprefix("documents/")
+
+    return {source: short(source) for source in sources}
+
+
+def names_of(sources: list[str]) -> Iterator[tuple[str, str]]:
+    """Yield every name that a question may use for a document, with its source: the short one, and the path."""
+    for source, short in short_ids(sources).items():
+        for name in dict.fromkeys((short, source.removeprefix("documents/"), source)):
+            yield name, source

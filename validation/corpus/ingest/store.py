@@ -1,0 +1,124 @@
+"""One collection that `ingest` keeps in step with a folder; it refuses every collection that does not carry its mark.
+
+The mark is the collection's description, which is written once, when Milvus creates it: it also names model and dimension, since vectors
+of two models in one collection answer nothing.
+"""
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from validation.clients import columns
+from validation.clients.milvus import Collection, Row, VectorStore, failures_named
+from validation.clients.passages import Chunk
+from validation.clients.vectors import Matrix
+from validation.judge.errors import UsageError
+from validation.judge.profile import Index
+
+MARK = "milvus-x10000 ingest 1"
+_TIMEOUT_S = 60.0
+_PAGE = 2_000
+_MOST_IDS = 10_000
+
+
+@dataclass(kw_only=True)
+class Known:
+    """What the collection holds of one document."""
+
+    fingerprints: set[str]
+    chunks: int
+    siblings: int
+
+    def is_whole(self, fingerprint: str) -> bool:
+        """Whether it holds exactly the chunks that a document with this fingerprint has."""
+        return self.fingerprints == {fingerprint} and self.chunks == self.siblings
+
+
+def description(model: str, dimension: int) -> str:
+    """Return the mark of a collection of this model."""
+    return f"{MARK}; model {model}; dimension {dimension}"
+
+
+def row(chunk: Chunk) -> Row:
+    """Return the row of a chunk; its id is the same in every run."""
+    number = chunk.stable_id
+    return Row(id=number, bucket=zlib.crc32(str(number).encode()) % 100, chunk=chunk)
+
+
+class FolderCollection:
+    """The collection of one folder."""
+
+    def __init__(self, store: VectorStore, name: str) -> None:
+        self.name = name
+        self.collection: Collection = store.collection(name)
+        self._uri = store.uri
+        self._read, self._write = store.clients.search, store.clients.ingest
+
+    def open(self, model: str, dimension: int, index: Index) -> bool:
+        """Make the collection, or make sure that it is one of `ingest`'s and of this model; return whether it was made."""
+        wanted = description(model, dimension)
+        with failures_named(self._uri, f"looking for collection {self.name}"):
+            is_there = self._read.has_collection(self.name, timeout=_TIMEOUT_S)
+            found = str(self._read.describe_collection(self.name, timeout=_TIMEOUT_S).get("description", "")) if is_there else wanted
+        if not found.startswith(MARK):
+            raise UsageError(
+                f"collection {self.name} was not made by ingest (its description is {found[:60]!r}), so it is somebody else's and left "
+                "alone; name another with --collection"
+            )
+        if found != wanted:
+            raise UsageError(
+                f"collection {self.name} holds vectors of another model ({found.removeprefix(MARK + '; ')}), the stack serves {model} of "
+                f"dimension {dimension}; name a new collection with --collection, and drop the old one when nobody searches it any more"
+            )
+        if not is_there:
+            self.collection.create(dimension, index, wanted)
+        return not is_there
+
+    def known(self) -> dict[str, Known]:
+        """Return what is there of each document, by its source."""
+        found: dict[str, Known] = {}
+        with failures_named(self._uri, f"reading what {self.name} holds"):
+            pages = self._read.query_iterator(
+                self.name,
+                batch_size=_PAGE,
+                output_fields=["source", "fingerprint", "siblings"],
+                consistency_level="Strong",
+                timeout=_TIMEOUT_S,
+            )
+            try:
+                while page := pages.next():
+                    for one in page:
+                        known = found.setdefault(one["source"], Known(fingerprints=set(), chunks=0, siblings=int(one["siblings"])))
+                        known.fingerprints.add(one["fingerprint"])
+                        known.chunks += 1
+            finally:
+                pages.close()
+        return found
+
+    def write(self, rows: Sequence[Row], vectors: Matrix, *, replacing: bool) -> None:
+        """Store a batch; `replacing` where some of the ids may be there already, which costs Milvus more."""
+        with failures_named(self._uri, f"writing to {self.name}"):
+            columns.write(self._write, self.name, rows, vectors, replacing=replacing, timeout_s=_TIMEOUT_S)
+
+    def remove(self, source: str, *, but: str = "") -> int:
+        """Delete the chunks of a document, apart from those with the fingerprint `but`; return how many there were."""
+        wanted = f'source == "{_quoted(source)}"' + (f' and fingerprint != "{but}"' if but else "")
+        with failures_named(self._uri, f"deleting from {self.name}"):
+            ids = self._ids(wanted)
+            for first in range(0, len(ids), _MOST_IDS):
+                self._write.delete(self.name, ids=ids[first : first + _MOST_IDS], timeout=_TIMEOUT_S)
+        return len(ids)
+
+    def _ids(self, wanted: str) -> list[int]:
+        pages = self._read.query_iterator(
+            self.name, batch_size=_PAGE, filter=wanted, output_fields=["id"], consistency_level="Strong", timeout=_TIMEOUT_S
+        )
+        try:
+            return [int(one["id"]) for page in iter(pages.next, []) for one in page]
+        finally:
+            pages.close()
+
+
+def _quoted(text: str) -> str:
+    """Return a text as it stands between the quotes of a filter; a name is data, and must never become a condition."""
+    return text.replace("\\", "\\\\").replace('"', '\\"')

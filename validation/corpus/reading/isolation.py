@@ -1,0 +1,88 @@
+"""Reads one file after the other in a process of its own, which is started when it is first needed, and anew when it had to be ended."""
+
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+from validation.clients.passages import Parsed, Section
+from validation.corpus.reading.limits import MIB, Limits
+from validation.corpus.reading.unreadable import UnreadableError
+
+_HOME = Path(__file__).parents[3]
+_PIECE = 1 << 16
+
+
+class IsolatedReader:
+    """One process; use it from one thread at a time, and as a context manager."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None) -> None:
+        self._end()
+
+    def read(self, path: Path, suffix: str, caption: str, sha256: str) -> Parsed:
+        """Return what is in the file, whose bytes have that sha256; UnreadableError when it is too slow, too large, or kills its reader."""
+        asked = json.dumps({"path": str(path.resolve()), "suffix": suffix, "caption": caption, "sha256": sha256})
+        try:
+            answer = self._ask(asked.encode() + b"\n")
+        except BaseException:
+            self._end()
+            raise
+        if "unreadable" in answer:
+            raise UnreadableError(answer["unreadable"])
+        sections = tuple(Section(**{**section, "paragraphs": tuple(section["paragraphs"])}) for section in answer["sections"])
+        return Parsed(title=answer["title"], sections=sections, notes=tuple(answer["notes"]))
+
+    def _ask(self, line: bytes) -> dict[str, Any]:
+        process = self._process = self._process or self._start()
+        if process.stdin is None or process.stdout is None:
+            raise TypeError
+        try:
+            process.stdin.write(line)
+            process.stdin.flush()
+            answer: dict[str, Any] = json.loads(self._line(process.stdout))
+        except (BrokenPipeError, ValueError):
+            code = process.wait(timeout=self._limits.seconds)
+            raise UnreadableError(f"ended the process that read it (exit {code}): out of memory, or an attack on the reader") from None
+        return answer
+
+    def _line(self, pipe: IO[bytes]) -> bytes:
+        """Return one line; the bound on time is for all of it."""
+        deadline, found = time.monotonic() + self._limits.seconds, bytearray()
+        while not found.endswith(b"\n"):
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([pipe], [], [], left)[0]:
+                raise UnreadableError(f"was not read within {self._limits.seconds:g} s; split it, or save it anew")
+            piece = os.read(pipe.fileno(), _PIECE)
+            found += piece
+            if not piece:
+                break
+            if len(found) > self._limits.most_text_mib * MIB:
+                raise UnreadableError(f"holds more than {self._limits.most_text_mib:g} MiB of text; split it")
+        return bytes(found)
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        search = os.pathsep.join([str(_HOME), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))])
+        command = [sys.executable, "-m", "validation.corpus.reading.child", str(self._limits.memory_mib * MIB)]
+        environment = {"PYTHONPATH": search, "PATH": os.environ.get("PATH", ""), "LANG": "C.UTF-8"}
+        return subprocess.Popen(
+            command, env=environment, cwd=_HOME, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+
+    def _end(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.kill()
+        process.communicate()

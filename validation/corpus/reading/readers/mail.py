@@ -1,0 +1,62 @@
+"""E-mail: each message of a thread is a section, with sender and date. What is attached is named, not read."""
+
+import email
+import re
+from collections.abc import Iterator
+from email.message import EmailMessage, MIMEPart
+from email.policy import default
+
+from validation.clients.passages import Parsed, Section
+from validation.corpus.reading.decode import decode
+from validation.corpus.reading.readers import markup
+from validation.corpus.reading.unreadable import UnreadableError
+
+_HEADERS = ("From", "To", "Cc", "Date")
+_QUOTE = re.compile(r"^[> ]*>\s?")
+
+
+def read_mail(body: bytes) -> Parsed:
+    """Read a message, and the messages that it carries whole."""
+    message = email.message_from_bytes(body, _class=EmailMessage, policy=default)
+    sections = tuple(_sections(message))
+    if not message.keys() or not sections:
+        raise UnreadableError("is no e-mail with a text")
+    return Parsed(title=markup.one_line(str(message["Subject"] or "")), sections=sections, notes=tuple(_attachments(message)))
+
+
+def _sections(message: EmailMessage) -> Iterator[Section]:
+    heads = tuple(f"{name}: {markup.one_line(str(message[name]))}" for name in _HEADERS if message[name])
+    if paragraphs := tuple(_paragraphs(message)):
+        yield Section(heading=markup.one_line(str(message["Subject"] or "")), paragraphs=heads + paragraphs)
+    for part in message.iter_attachments() if message.is_multipart() else ():
+        inner = part.get_content() if part.get_content_type() == "message/rfc822" else None
+        if isinstance(inner, EmailMessage):
+            yield from _sections(inner)
+
+
+def _paragraphs(message: EmailMessage) -> Iterator[str]:
+    part = message.get_body(("plain", "html"))
+    if part is None:
+        return
+    payload = part.get_payload(decode=True)
+    text = _text(part, payload if isinstance(payload, bytes) else b"")
+    if part.get_content_subtype() == "html":
+        yield from (line for section in markup.parse_html(text).sections for line in filter(None, (section.heading, *section.paragraphs)))
+        return
+    unquoted = "\n".join(_QUOTE.sub("", line) for line in text.splitlines())
+    yield from (words for block in re.split(r"\n\s*\n", unquoted) if (words := markup.one_line(block)))
+
+
+def _text(part: MIMEPart, body: bytes) -> str:
+    try:
+        return body.decode(part.get_content_charset() or "utf-8")
+    except (LookupError, UnicodeDecodeError):
+        return decode(body)
+
+
+def _attachments(message: EmailMessage) -> Iterator[str]:
+    if not message.is_multipart():
+        return
+    for part in message.iter_attachments():
+        if part.get_content_type() != "message/rfc822":
+            yield f"its attachment {part.get_filename() or part.get_content_type()} was not read; put it beside the message as a file"

@@ -1,0 +1,150 @@
+"""Capacity at SLO: the highest rate at which every promise about search, recall included, still holds.
+
+One collection, loaded once; then one short load after another, each judged as a run is. A rate that the generator itself could not send
+cleanly is not held against the system: the sweep says that it ended at its own limit.
+"""
+
+import json as plain
+import math
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from validation.checks import cold_path, embedding, freshness, ingest, reachable, retrieval
+from validation.checks.bench import Bench
+from validation.checks.seams import Seams
+from validation.experiments import capacity
+from validation.judge import slo, slo_file
+from validation.judge.outcome import Outcome
+from validation.judge.profile import Profile
+from validation.judge.slo import Grade
+from validation.run.guard import guarded
+from validation.run.progress import Reporter
+from validation.run.record import Record
+from validation.suites import runner
+
+SCHEMA = "milvus-x10000/gate-sweep"
+_SHOWN = ("search_p50_ms", "search_p95_ms", "search_p99_ms", "search_error_share", "recall_at_10", "search_delay_p99_ms")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Range:
+    """From which rate to which, and how long each is held."""
+
+    lowest: float
+    highest: float
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One rate, what it came to, and the numbers."""
+
+    rate: float
+    outcome: Outcome
+    why: str
+    numbers: dict[str, float | None]
+
+    @property
+    def holds(self) -> bool:
+        """Whether every promise about search holds, a warning included."""
+        return self.outcome in {Outcome.PASS, Outcome.WARN}
+
+
+@dataclass(kw_only=True)
+class Sweep:
+    """What a sweep found so far."""
+
+    record: Record
+    steps: list[Step]
+    promised: float | None = None
+    capacity: float | None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        """PASS when the promised rate holds, FAIL when not, INVALID when the generator could not send even the lowest rate."""
+        if self.record.stopped:
+            return self.record.outcome
+        if self.capacity is None:
+            return Outcome.INVALID if any(step.outcome is Outcome.INVALID for step in self.steps) else Outcome.FAIL
+        return Outcome.PASS if self.promised is not None and self.capacity >= self.promised else Outcome.FAIL
+
+    @property
+    def reason(self) -> str:
+        """One line: the rate that holds, and what the next one did not."""
+        if self.record.stopped:
+            return self.record.reason
+        failed = min((step for step in self.steps if not step.holds), key=lambda step: step.rate, default=None)
+        held = "no rate that was tried holds" if self.capacity is None else f"{self.capacity:g} requests/s hold every promise about search"
+        beyond = f"{failed.rate:g} do not: {failed.why}" if failed else "no higher rate was asked for"
+        return f"{held} (promised: {self.promised or 0:g}); {beyond}"
+
+
+def execute(order: runner.Order, wanted: Range, reporter: Reporter, path: Path) -> Sweep:
+    """Sweep, write sweep.json to `path`, and return what was found."""
+    found = Sweep(record=Record(run_id=runner.new_run_id(), strict=False), steps=[])
+    guarded(found.record, reporter, lambda: _run(order, wanted, reporter, found), lambda: _write(found, path))
+    return found
+
+
+def _run(order: runner.Order, wanted: Range, reporter: Reporter, found: Sweep) -> None:
+    profile = slo_file.read_profile(order.slo_file)
+    found.promised = profile.rate.value
+    with ExitStack() as closing:
+        bench = runner.make_bench(order, profile, reporter=reporter, record=found.record, seams=Seams(), closing=closing)
+        services = reachable.run(bench)
+        loaded = freshness.run(bench, ingest.run(bench, services))
+        cold_path.run(bench, loaded)
+        vectors = embedding.run(bench, services)
+
+        def holds(rate: float) -> bool:
+            step = replace(bench, profile=at_rate(profile, rate, wanted.seconds), record=Record(run_id="step", strict=False))
+            retrieval.run(step, services, loaded, vectors)
+            found.steps.append(_judge(step, bench))
+            reporter.say(f"{rate:g} requests/s: {found.steps[-1].outcome} {found.steps[-1].why}")
+            return found.steps[-1].holds
+
+        found.capacity = capacity.search(holds, wanted.lowest, wanted.highest)
+
+
+def at_rate(profile: Profile, rate: float, seconds: float) -> Profile:
+    """Return the profile at another rate, with the requests that it takes, and only the promises about search."""
+    count = max(math.ceil(rate * seconds), 300)
+    objectives = {name: one for name, one in profile.objectives.items() if name.startswith("search_") or name == "recall_at_10"}
+    changed = {
+        "rate": profile.rate.model_copy(update={"value": rate}),
+        "requests": profile.requests.model_copy(update={"value": count}),
+        "objectives": {name: one for name, one in objectives.items() if name != "search_answered_rate"},
+    }
+    return profile.model_copy(update=changed)
+
+
+def _judge(step: Bench, bench: Bench) -> Step:
+    measurements = {"vectors": bench.record.measurements["vectors"]} | step.record.measurements
+    judgement = slo.judge(step.profile, measurements, step.record.faults)
+    missed = [f"{one.objective.sli} ({one.grade})" for one in judgement.judged if one.grade in {Grade.FAIL, Grade.UNMEASURED}]
+    return Step(
+        rate=step.profile.rate.value,
+        outcome=judgement.outcome,
+        why=judgement.faults[0] if judgement.faults else ", ".join(missed),
+        numbers={name: measurements[name].value for name in _SHOWN if name in measurements},
+    )
+
+
+def as_data(found: Sweep) -> dict[str, Any]:
+    """Return the sweep as plain data."""
+    steps = [{"rate": one.rate, "outcome": one.outcome, "why": one.why, "numbers": one.numbers} for one in found.steps]
+    head: dict[str, Any] = {
+        "schema": SCHEMA,
+        "schema_version": 1,
+        "run": found.record.run_id,
+        "result": found.outcome,
+        "reason": found.reason,
+    }
+    return head | {"unit": "requests/s", "promised": found.promised, "capacity": found.capacity, "steps": steps}
+
+
+def _write(found: Sweep, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(found.record.hide(plain.dumps(as_data(found), indent=2, ensure_ascii=False)) + "\n", encoding="utf-8")

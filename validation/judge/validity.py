@@ -1,0 +1,102 @@
+"""Whether a run proves anything, whatever its numbers are; pure.
+
+It must be big enough, at the promised rate, by a gate that was not late itself, against exact answers that are exact. A number that is
+needed here and was not measured is a fault, never a silence.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from validation.judge.criteria import flat, hold
+from validation.judge.measures import CATALOGUE, Measurements
+from validation.judge.profile import Profile
+
+_RATE_KEPT = 0.98
+_COVERAGE = 0.99
+_PLANTED = 0.9
+_DELAY_SHARE = 0.1
+_DRIFT_SHARE = 0.5
+
+
+def faults(profile: Profile, measurements: Measurements, baseline: Mapping[str, float]) -> Iterator[str]:
+    """Yield each reason why the run proves nothing; `baseline` is needed where a limit is relative to it."""
+    yield from _too_small(profile, measurements)
+    yield from _rate_not_held(profile, measurements)
+    yield from _delayed(profile, measurements, baseline)
+    yield from _unsteady(profile, measurements, baseline)
+    yield from _truth_in_doubt(measurements)
+
+
+def _value(measurements: Measurements, name: str) -> float | None:
+    found = measurements.get(name)
+    return found.value if found and found.is_usable(CATALOGUE[name]) else None
+
+
+def _too_small(profile: Profile, measurements: Measurements) -> Iterator[str]:
+    for name, promised in (("vectors", profile.vectors.value), ("search_requests", profile.requests.value)):
+        measured = _value(measurements, name)
+        if measured is None or measured < promised:
+            yield f"{name}: {_show(measured)} measured, {promised} promised; a smaller run certifies nothing"
+
+
+def _rate_not_held(profile: Profile, measurements: Measurements) -> Iterator[str]:
+    sent = _value(measurements, "search_sent_rate")
+    if sent is None or sent < _RATE_KEPT * profile.rate.value:
+        offered = f"{_show(sent)} of {profile.rate.value:g} requests/s"
+        yield f"the gate sent {offered}: it was the bottleneck itself; give it more CPU, or promise a lower rate"
+
+
+def tightest_limit_ms(profile: Profile, baseline: Mapping[str, float], prefix: str = "search_p") -> float | None:
+    """Return the lowest number that a latency whose name begins so is held against; None when every one waits for a baseline."""
+    named = [(name, one) for name, one in profile.objectives.items() if name.startswith(prefix)]
+    bounds = [criterion.bound(baseline.get(name)) for name, one in named for criterion in flat(one.limit)]
+    return min((bound for bound in bounds if bound is not None), default=None)
+
+
+def _delayed(profile: Profile, measurements: Measurements, baseline: Mapping[str, float]) -> Iterator[str]:
+    """Hold the gate's own delay against a tenth of the tightest limit: above that it would judge itself."""
+    limit, delay = tightest_limit_ms(profile, baseline), _value(measurements, "search_delay_p99_ms")
+    if limit is None:
+        yield "no search latency has a fixed limit, and there is no baseline: the gate's own delay cannot be held against anything"
+    elif delay is None or delay > limit * _DELAY_SHARE:
+        late = f"the gate's own sending delay p99 was {_show(delay)} ms"
+        yield f"{late}, more than a tenth of the tightest limit it is to judge ({limit:g} ms); give it more CPU, or a quieter machine"
+
+
+def _unsteady(profile: Profile, measurements: Measurements, baseline: Mapping[str, float]) -> Iterator[str]:
+    """Refuse a green answer while latency still moves: by more than a tenth of the tightest limit and half of the median.
+
+    A run that misses a limit of search is no less red for it, and stays a FAIL: slow and broken never share an exit code.
+    """
+    limit, drift, median = (
+        tightest_limit_ms(profile, baseline),
+        _value(measurements, "search_drift_ms"),
+        _value(measurements, "search_p50_ms"),
+    )
+    if limit is None or _search_is_slow(profile, measurements, baseline):
+        return
+    if drift is None or abs(drift) > max(limit * _DELAY_SHARE, (median or 0) * _DRIFT_SHARE):
+        moved = f"search_drift_ms is {_show(drift)}: latency was not steady"
+        yield f"{moved}, so that its percentiles only say how long was measured; warm up longer, or look for a queue that grows"
+
+
+def _search_is_slow(profile: Profile, measurements: Measurements, baseline: Mapping[str, float]) -> bool:
+    named = [
+        (one, _value(measurements, name), baseline.get(name)) for name, one in profile.objectives.items() if name.startswith("search_p")
+    ]
+    return any(value is not None and hold(one.limit, value, before) is False for one, value, before in named)
+
+
+def _truth_in_doubt(measurements: Measurements) -> Iterator[str]:
+    for name, least in (("truth_coverage", _COVERAGE), ("planted_in_truth", _PLANTED)):
+        measured = _value(measurements, name)
+        if measured is None or measured < least:
+            yield f"{name} is {_show(measured)}, must be {least:g} or more: the exact answers are not to be trusted"
+    if _value(measurements, "truth_beaten_share") != 0:
+        beaten = _show(_value(measurements, "truth_beaten_share"))
+        yield f"truth_beaten_share is {beaten}, must be 0: searches found better rows than the exact answers, so those are not exact"
+    if _value(measurements, "recall_at_10") == 0:
+        yield "not one search found anything right (recall 0): truth and collection are not of the same data"
+
+
+def _show(value: float | None) -> str:
+    return "nothing" if value is None else f"{value:g}"

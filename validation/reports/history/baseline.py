@@ -1,0 +1,111 @@
+"""The baseline: one run that passed, kept as a file for each profile, and what relative limits are compared with.
+
+Only a valid run that passed becomes one, and only by hand: a gate that takes every run as the next baseline forgives a little more each
+time. One exception is needed for the first: a run that only lacks a baseline may become it, since every other limit was kept.
+"""
+
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from validation.judge.errors import InvalidRunError, UsageError
+from validation.judge.slo import Grade, Reference
+from validation.reports.fingerprint import Fingerprint, differences
+from validation.reports.history.report_file import Number, Report, usable
+
+DIRECTORY = Path("build") / "reports" / "baselines"
+_SHOWN = 3
+_SET = "python -m validation baseline set REPORT"
+
+
+class Baseline(BaseModel):
+    """One kept run."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    schema_name: Literal["milvus-x10000/gate-baseline"] = Field(default="milvus-x10000/gate-baseline", alias="schema")
+    schema_version: Literal[1] = 1
+    run: str
+    profile: str
+    measured_at: str
+    set_at: str
+    fingerprint: Fingerprint
+    measurements: dict[str, Number]
+
+
+def path_of(directory: Path, profile: str) -> Path:
+    """Return where the baseline of a profile is kept."""
+    return directory / f"{profile}.json"
+
+
+def keep(report: Report, directory: Path) -> Path:
+    """Make the report's run the baseline of its profile; InvalidRunError when it is not fit for that."""
+    _refuse_unfit(report)
+    made = Baseline(
+        run=report.run.id,
+        profile=report.profile,
+        measured_at=report.run.started_at,
+        set_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        fingerprint=report.fingerprint,
+        measurements={name: Number(value=one.value, samples=one.samples, interval=one.interval) for name, one in report.usable().items()},
+    )
+    path = path_of(directory, report.profile)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        partial.write_text(made.model_dump_json(by_alias=True, indent=2) + "\n", encoding="utf-8")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return path
+
+
+def _refuse_unfit(report: Report) -> None:
+    if not report.validity.valid:
+        raise InvalidRunError(
+            f"run {report.run.id} is not valid ({report.result.outcome}): it proves nothing, so nothing is compared with it"
+        )
+    spoilt = {one.sli: one.grade for one in report.objectives if one.grade not in {Grade.PASS, Grade.UNCOMPARED}}
+    if spoilt or not report.objectives:
+        named = ", ".join(f"{sli} ({grade})" for sli, grade in spoilt.items()) or "nothing was promised"
+        raise InvalidRunError(
+            f"run {report.run.id} did not pass ({named}): later runs would be allowed to be as bad; choose one that passed"
+        )
+
+
+def load(directory: Path, profile: str) -> Baseline | None:
+    """Return the baseline of a profile; None where there is none, UsageError where a file is there but cannot be one."""
+    path = path_of(directory, profile)
+    if not path.exists():
+        return None
+    try:
+        found = Baseline.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        reason = error.errors(include_url=False)[0]["msg"] if isinstance(error, ValidationError) else error
+        raise UsageError(f"{path}: is no baseline ({reason}); remove it, or set one anew: {_SET}") from None
+    if found.profile != profile:
+        raise UsageError(f"{path}: is the baseline of profile {found.profile}, not of {profile}; set one anew: {_SET}")
+    return found
+
+
+def reference(found: Baseline | None, profile: str, now: Fingerprint) -> Reference:
+    """Return what relative limits are compared with, and say so: none, another workload and another system never pass silently."""
+    if found is None:
+        return Reference(values={}, said=(f"no baseline for profile {profile}: nothing is compared; once a run passed: {_SET}",))
+    other = differences(found.fingerprint.workload, now.workload)
+    if other:
+        why = f"baseline {found.run} is of another workload ({_some(other)}): nothing is compared; measure one anew: {_SET}"
+        return Reference(values={}, said=(why,))
+    changed = differences(found.fingerprint.system, now.system)
+    told = f", which was another system: {_some(changed)}" if changed else ", the same system"
+    values = {name: one.value for name, one in usable(found.measurements).items() if one.value is not None}
+    return Reference(values=values, said=(f"compared with baseline {found.run} of {found.measured_at}{told}",))
+
+
+def _some(phrases: list[str]) -> str:
+    more = len(phrases) - _SHOWN
+    return "; ".join(phrases[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")

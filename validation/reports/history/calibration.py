@@ -1,0 +1,141 @@
+"""Limits for an environment from what equal runs on it showed; pure.
+
+From each objective's worst end over all runs (interval included) two numbers follow: `warn`, where only half of the margin is used up, and
+`limit`, where all of it is. Rounded to two figures, away from what was seen. Criteria relative to a baseline stay as they are. What the
+profile promised before stands beside the proposal: it is for people to decide whether a promise becomes looser.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from validation.judge.criteria import Kind, flat
+from validation.judge.errors import InvalidRunError, UsageError
+from validation.judge.measures import CATALOGUE, Better, Measure, Measurement
+from validation.judge.profile import Objective, Profile
+from validation.reports.fingerprint import differences
+from validation.reports.history.report_file import Report
+
+LEAST_RUNS = 3
+_FIGURES = 2
+_SHARE_DIGITS = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proposal:
+    """One objective: what was seen, and what follows from it."""
+
+    objective: Objective
+    seen: tuple[float, float]
+    """Lowest and highest value of all runs."""
+    worst: float
+    limit: str
+    warn: str | None
+
+
+def refuse_unequal(reports: Sequence[Report]) -> None:
+    """Refuse runs that are too few, not valid or not of the same thing: their spread would not be that of the environment."""
+    if len(reports) < LEAST_RUNS:
+        raise UsageError(f"{len(reports)} runs are too few to see how far equal runs differ; give {LEAST_RUNS} or more")
+    if len({report.run.id for report in reports}) < len(reports):
+        raise UsageError("the same run is named twice; it would look as if two runs agreed")
+    refuse_invalid(reports)
+    for report in reports[1:]:
+        refuse_other(reports[0], report, "workload")
+        refuse_other(reports[0], report, "system")
+
+
+def refuse_invalid(reports: Sequence[Report]) -> None:
+    """Refuse a run that proves nothing."""
+    for report in reports:
+        if not report.validity.valid:
+            raise InvalidRunError(f"run {report.run.id} is not valid: nothing can be learnt from it; leave it out")
+
+
+def refuse_other(first: Report, second: Report, group: Literal["workload", "system"]) -> None:
+    """Refuse two runs whose fingerprints differ in a group."""
+    other = differences(getattr(first.fingerprint, group), getattr(second.fingerprint, group))
+    if other:
+        raise InvalidRunError(f"runs {first.run.id} and {second.run.id} are not of the same {group}: {'; '.join(other[:3])}")
+
+
+def propose(profile: Profile, reports: Sequence[Report], margin: float) -> list[Proposal]:
+    """Return one proposal for each objective that every run measured; `margin` of 0.5 leaves half as much again."""
+    numbers = [report.usable() for report in reports]
+    return [
+        _propose(objective, [one[sli] for one in numbers], margin)
+        for sli, objective in profile.objectives.items()
+        if all(sli in one for one in numbers)
+    ]
+
+
+def _propose(objective: Objective, seen: Sequence[Measurement], margin: float) -> Proposal:
+    measure = CATALOGUE[objective.sli]
+    values = [one.value or 0.0 for one in seen]
+    ends = [end for one in seen for end in (one.interval or (one.value or 0.0, one.value or 0.0))] + values
+    worst = max(ends) if measure.better is Better.LOWER else min(ends)
+    if any(one.kind is Kind.FIXED and one.value == _edge(measure) for one in flat(objective.limit)) and set(values) == {_edge(measure)}:
+        limit, warn = f"{_side(measure)} {_edge(measure):g}", None  # "not a single one" was promised and kept
+    else:
+        limit, warn = (f"{_side(measure)} {_with_room(measure, worst, room)}" for room in (margin, margin / 2))
+    return Proposal(objective=objective, seen=(min(values), max(values)), worst=worst, limit=limit, warn=warn if warn != limit else None)
+
+
+def _edge(measure: Measure) -> float:
+    return 0.0 if measure.better is Better.LOWER else 1.0
+
+
+def _side(measure: Measure) -> str:
+    return "<=" if measure.better is Better.LOWER else ">="
+
+
+def _with_room(measure: Measure, worst: float, room: float) -> str:
+    """Return the worst end moved away by `room`, as YAML: of a share that is better higher, what is missing to 1 grows instead."""
+    if measure.unit == "share":
+        missing = worst if measure.better is Better.LOWER else 1 - worst
+        grown = min(_up(missing * (1 + room)), 0.99)
+        return f"{round(grown if measure.better is Better.LOWER else 1 - grown, _SHARE_DIGITS + 2):g}"
+    if measure.better is Better.LOWER:
+        return f"{_up(worst * (1 + room)):.12g}"
+    return f"{_down(worst / (1 + room)):.12g}"
+
+
+def _up(value: float) -> float:
+    """Round up to two figures."""
+    if value <= 0:
+        return 10.0**-_SHARE_DIGITS
+    step = 10.0 ** (math.floor(math.log10(value)) - _FIGURES + 1)
+    return round(math.ceil(value / step - 1e-9) * step, 12)
+
+
+def _down(value: float) -> float:
+    step = 10.0 ** (math.floor(math.log10(value)) - _FIGURES + 1)
+    return round(math.floor(value / step + 1e-9) * step, 12)
+
+
+def calibrated(profile: Profile, proposals: Sequence[Proposal], name: str, reports: Sequence[Report], margin: float) -> dict[str, Any]:
+    """Return the profile as plain data, with the proposals in the place of its fixed limits and the reason for each."""
+    data: dict[str, Any] = profile.model_dump(mode="json", exclude_none=True)
+    data["profile"] = name
+    runs = f"{len(reports)} equal runs from {min(one.run.started_at for one in reports)} on"
+    for one in proposals:
+        entry = data["objectives"][one.objective.sli]
+        relative = [str(each) for each in flat(one.objective.limit) if each.kind is not Kind.FIXED]
+        entry |= {
+            "limit": [one.limit, *dict.fromkeys(relative)] if relative else one.limit,
+            "basis": "calibrated",
+            "reason": _reason(one, runs, margin),
+        }
+        entry.pop("warn", None)
+        if one.warn:
+            entry["warn"] = one.warn
+    for entry in data["objectives"].values():
+        entry.pop("sli")
+    return data
+
+
+def _reason(one: Proposal, runs: str, margin: float) -> str:
+    low, high = one.seen
+    unit = one.objective.unit
+    return f"{runs} saw {low:.4g} to {high:.4g} {unit}, {one.worst:.4g} at the worst end of an interval; {margin:.0%} of room beyond that"

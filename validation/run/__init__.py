@@ -1,0 +1,1 @@
+"""What any run has: its record, progress on stderr, and an end that always leaves a report."""
