@@ -14,7 +14,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from components import model_pod, scaling
-from components.api_key import ApiKey
+from components.api_key import SECRET_KEY, ApiKey
 from components.engines.engine import Engine
 from components.gpu import Gpu
 from components.pod_options import NO_OPTIONS, PodOptions
@@ -24,6 +24,7 @@ from components.weights import SCRIPT, Bucket, Cache, Source
 
 _PORT_NAME = model_pod.PORT_NAME
 _SLACK_S = 300
+_SCRAPE_EVERY = "30s"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +49,8 @@ class ModelServerArgs:
     rotation: int = 1
     """Another number makes another key."""
     options: PodOptions = NO_OPTIONS
+    monitor_labels: Mapping[str, str] | None = None
+    """Labels of a ServiceMonitor for Prometheus's operator; None for no monitor."""
     cluster_domain: str = "cluster.local"
 
 
@@ -73,6 +76,7 @@ class ModelServer(pulumi.ComponentResource):
         self._make_deployment(name, service, labels, args, attached)
         self._make_scaler(name, service, args)
         self._make_budget(name, service, labels, args)
+        self._make_monitor(name, service, labels, args)
         host = self._make_service(name, service, labels, args).metadata
         address = pulumi.Output.format("{0}.{1}.svc.{2}:{3}", host["name"], host["namespace"], args.cluster_domain, args.engine.port)
         self.url = pulumi.Output.format("http://{0}{1}", address, args.engine.api_path)
@@ -149,6 +153,21 @@ class ModelServer(pulumi.ComponentResource):
             f"{name}-budget",
             metadata={"name": service, "namespace": args.namespace},
             spec=spec,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+    def _make_monitor(self, name: str, service: str, labels: Mapping[str, str], args: ModelServerArgs) -> None:
+        if args.monitor_labels is None or not args.engine.metrics_path:
+            return
+        # an engine may ask for its key at this path too; one that does not takes no notice
+        key = {"credentials": {"name": self.secret_name, "key": SECRET_KEY}}
+        endpoint = {"port": _PORT_NAME, "path": args.engine.metrics_path, "interval": _SCRAPE_EVERY, "authorization": key}
+        k8s.apiextensions.CustomResource(
+            f"{name}-monitor",
+            api_version="monitoring.coreos.com/v1",
+            kind="ServiceMonitor",
+            metadata={"name": service, "namespace": args.namespace, "labels": {**labels, **args.monitor_labels}},
+            spec={"selector": {"matchLabels": labels}, "endpoints": [endpoint]},
             opts=pulumi.ResourceOptions(parent=self),
         )
 

@@ -64,6 +64,8 @@ class Engine:
     """Environment variable that the engine reads its API key from."""
     queue_metric: str = ""
     """Prometheus gauge of requests that wait; "" where there is none."""
+    metrics_path: str = ""
+    """Where Prometheus reads, on the same port; "" where there is nothing to read."""
     shared_memory: bool = False
     """Processes of it talk through /dev/shm, of which a container has 64 MiB by itself."""
 

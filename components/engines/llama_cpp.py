@@ -84,6 +84,7 @@ def llm(model: Model) -> Engine:
         environment={"HOME": "/tmp"},  # noqa: S108  a path in the container
         port=_PORT,
         health_path="/health",
+        metrics_path="/metrics",
         api_path="/v1",
         key_variable="LLAMA_API_KEY",
         queue_metric="llamacpp:requests_deferred",

@@ -48,6 +48,7 @@ def _engine(model: Model, api_path: str) -> Engine:
         environment=environment(model, HUGGINGFACE_HUB_CACHE=CACHE_PATH, SERVED_MODEL_NAME=model.name),
         port=_PORT,
         health_path="/health",
+        metrics_path="/metrics",
         api_path=api_path,
         queue_metric="te_queue_size",
     )

@@ -82,6 +82,7 @@ def _engine(model: Model, kind: tuple[str, ...]) -> Engine:
         ),
         port=_PORT,
         health_path="/health",
+        metrics_path="/metrics",
         api_path="/v1",
         key_variable="VLLM_API_KEY",
         queue_metric="vllm:num_requests_waiting",

@@ -127,6 +127,7 @@ def _served(
         scaling=chosen.scaling.made(keda) if chosen.scaling is not None else None,
         rotation=chosen.key_rotation,
         options=settings.pod_options,
+        monitor_labels=settings.monitoring.labels if settings.monitoring.enabled else None,
         cluster_domain=settings.cluster.domain,
     )
 

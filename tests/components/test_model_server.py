@@ -154,6 +154,13 @@ def test_by_cpu_an_autoscaler_decides_how_many_pods_and_the_stack_does_not() -> 
     assert found["thing-scaler"].inputs["spec"]["metrics"][0]["resource"]["target"]["averageUtilization"] == 70
 
 
+def test_an_engine_without_metrics_has_no_monitor_and_without_monitoring_none_has() -> None:
+    engine = replace(SERVER.engine, metrics_path="/metrics")
+    assert "thing-monitor" in declared(replace(SERVER, engine=engine, monitor_labels={}))
+    assert "thing-monitor" not in declared(replace(SERVER, engine=engine))
+    assert "thing-monitor" not in declared(replace(SERVER, monitor_labels={}))
+
+
 def test_by_queue_keda_asks_prometheus_for_the_engines_own_gauge() -> None:
     engine = replace(SERVER.engine, queue_metric="te_queue_size")
     found = declared(replace(SERVER, engine=engine, scaling=scaled(None, 4)))["thing-scaler"]

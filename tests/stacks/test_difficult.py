@@ -121,6 +121,20 @@ def test_no_object_names_the_usual_domain() -> None:
     assert asked[asked.index("--milvus-uri") + 1] == "http://milvus.knowledge.svc.k8s.example.org"
 
 
+def test_every_model_service_has_a_monitor_that_prometheus_selects_and_that_has_the_key() -> None:
+    monitors = {monitor["metadata"]["name"]: monitor for monitor in of_kind("ServiceMonitor")}
+    services = {service["metadata"]["name"]: service for service in of_kind("Service")}
+    assert {"embedding", "llm", "reranker"} <= monitors.keys()
+    for name in ("embedding", "llm", "reranker"):
+        spec, service = monitors[name]["spec"], services[name]
+        assert monitors[name]["metadata"]["labels"]["release"] == "kube-prometheus-stack"
+        assert spec["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+        (endpoint,) = spec["endpoints"]
+        assert endpoint["path"] == "/metrics"
+        assert endpoint["port"] in {port["name"] for port in service["spec"]["ports"]}
+        assert endpoint["authorization"] == {"credentials": {"name": f"{name}-api-key", "key": "api_key"}}
+
+
 def test_clients_outside_reach_the_port_of_the_proxy_and_nothing_else() -> None:
     (policy,) = (item for item in of_kind("NetworkPolicy") if item["metadata"]["name"] == "outside-to-milvus")
     (rule,) = policy["spec"]["ingress"]
