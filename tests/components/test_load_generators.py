@@ -9,6 +9,7 @@ from components.load_generators import LoadGenerators, LoadGeneratorsArgs
 from components.quantities import Resources
 from tests.deploy import deploy
 from validation.load.pods import generator
+from validation.load.pods.job import CONTAINER
 
 ARGS = LoadGeneratorsArgs(
     namespace="rag",
@@ -44,7 +45,8 @@ def test_what_is_mounted_is_where_the_generator_looks_for_it() -> None:
     assert f"{mounts['object-store-ca']}/ca.crt" == str(generator.STORE_CA)
     assert f"{mounts['milvus-ca']}/ca.crt" == str(generator.MILVUS_CA)
     assert mounts["milvus-login"] == str(generator.LOGIN)
-    assert template_of(ARGS)["spec"]["containers"][0]["args"] == ["pod", mounts["orders"]]
+    container = template_of(ARGS)["spec"]["containers"][0]
+    assert (container["name"], container["args"]) == (CONTAINER, ["pod", mounts["orders"]])
 
 
 def test_what_the_stack_has_not_is_not_mounted() -> None:

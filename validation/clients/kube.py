@@ -18,11 +18,11 @@ from urllib3.exceptions import HTTPError
 
 from validation.clients.documents import Credential
 from validation.clients.milvus_login import Login
+from validation.clients.network import service_of
 from validation.judge.errors import UnreachableError, UsageError
 
 _TIMEOUT_S = (10, 30)
 _LAST_LINES = 5
-_SUFFIXES = (".svc.cluster.local", ".svc")
 _Found = TypeVar("_Found")
 
 
@@ -191,13 +191,3 @@ def _waited_for(pod: client.V1Pod) -> str | None:
 def _is_ready(pod: client.V1Pod) -> bool:
     conditions = (pod.status.conditions if pod.status else None) or []
     return any(one.type == "Ready" and one.status == "True" for one in conditions)
-
-
-def service_of(url: str) -> tuple[str, str] | None:
-    """Return (service, namespace) of an address with a cluster-internal name, else None."""
-    host = urlsplit(url).hostname or ""
-    suffix = next((suffix for suffix in _SUFFIXES if host.endswith(suffix)), None)
-    if suffix is None:
-        return None
-    name, _, namespace = host.removesuffix(suffix).rpartition(".")
-    return (name, namespace) if name and namespace else None

@@ -80,6 +80,8 @@ def test_a_service_name_becomes_its_cluster_address(kubernetes_api: KubernetesAp
     kubernetes_api.add_service("headless", "None")
     api = kube.connect()
     assert api.address("http://milvus.rag.svc.cluster.local:19530") == "http://10.96.0.7:19530"
+    assert api.address("http://milvus.rag.svc.k8s.example.net:19530") == "http://10.96.0.7:19530", "another domain of the cluster"
+    assert api.address("https://svc.example.net/x") == "https://svc.example.net/x"
     assert api.address("http://six.rag.svc:8080/v1") == "http://[fd00::7]:8080/v1"
     assert api.address("https://store.example.net/x") == "https://store.example.net/x"
     with pytest.raises(UsageError, match="headless"):

@@ -23,6 +23,8 @@ _KEPT_S = 600
 _LOG_LINES = 6
 _INDEX = "batch.kubernetes.io/job-completion-index"
 _ORDERS = "orders"
+CONTAINER = "generator"
+"""The container of the template that is the generator; others may be beside it."""
 _Found = TypeVar("_Found")
 
 
@@ -106,7 +108,9 @@ class Job:
     def last_words(self, pod: str) -> str:
         """Return the last lines of a pod's log, on one line; "" where there is none any more."""
         with suppress(ApiException, HTTPError):
-            said = self._core.read_namespaced_pod_log(pod, self._namespace, tail_lines=_LOG_LINES, _request_timeout=_TIMEOUT_S)
+            said = self._core.read_namespaced_pod_log(
+                pod, self._namespace, container=CONTAINER, tail_lines=_LOG_LINES, _request_timeout=_TIMEOUT_S
+            )
             return " | ".join(line.strip() for line in said.splitlines() if line.strip())
         return ""
 
@@ -174,15 +178,20 @@ def _pod(found: client.V1Pod) -> Pod:
 
 
 def _failure(pod: client.V1Pod) -> str:
-    ended = [
-        one.state.terminated for one in (pod.status.container_statuses if pod.status else None) or [] if one.state and one.state.terminated
-    ]
-    bad = next((f"exit code {one.exit_code}, {one.reason}" for one in ended if one.exit_code), "")
+    """By the end of the generator itself: a container that somebody injected may run for ever, and says nothing of the result."""
+    ended = _ended(pod)
+    if ended is not None:
+        return f"it failed (exit code {ended.exit_code}, {ended.reason})" if ended.exit_code else ""
     if pod.status and pod.status.phase == "Failed":
-        return f"it failed ({bad or pod.status.reason or 'no reason given'})"
+        return f"it failed ({pod.status.reason or 'no reason given'})"
     if pod.metadata and pod.metadata.deletion_timestamp and not (pod.status and pod.status.phase == "Succeeded"):
         return "it is being removed by somebody"
     return ""
+
+
+def _ended(pod: client.V1Pod) -> client.V1ContainerStateTerminated | None:
+    statuses = (pod.status.container_statuses if pod.status else None) or []
+    return next((each.state.terminated for each in statuses if each.name == CONTAINER and each.state), None)
 
 
 def _waits_for(status: client.V1PodStatus) -> str:

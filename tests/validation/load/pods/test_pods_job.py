@@ -151,6 +151,26 @@ def test_a_pod_that_will_bring_nothing_is_named_with_its_last_words(api: Api, jo
         require(job.pods(), job)
 
 
+def beside_endless(code: int | None) -> dict[str, Any]:
+    """A generator that ended, or runs, beside a container that somebody injected and that never ends."""
+    endless = {"name": "proxy", "image": "i", "imageID": "i", "ready": True, "restartCount": 0, "state": {"running": {}}}
+    own = ended(code, "Error") if code is not None else ended(0, "")
+    (generator,) = own["containerStatuses"]
+    return {"containerStatuses": [endless, generator if code is not None else {**generator, "state": {"running": {}}}]}
+
+
+def test_beside_an_endless_container_a_generator_is_judged_by_its_own_end(api: Api, job: Job) -> None:
+    api.pods = [pod(0, **beside_endless(0)), pod(1, **beside_endless(None)), pod(2, **beside_endless(1))]
+    assert [each.failure for each in job.pods().values()] == ["", "", "it failed (exit code 1, Error)"]
+
+
+def test_the_end_of_another_container_is_not_that_of_the_generator(api: Api, job: Job) -> None:
+    failed = ended(0, "Completed")
+    failed["containerStatuses"].append({**failed["containerStatuses"][0], "name": "proxy", "state": {"terminated": {"exitCode": 143}}})
+    api.pods = [pod(0, phase="Failed", **failed)]
+    require(job.pods(), job)
+
+
 def test_a_pod_that_ended_well_is_no_failure_also_while_it_is_removed(api: Api, job: Job) -> None:
     api.pods = [pod(0, phase="Succeeded", deleted="2026-01-01T00:00:00Z", **ended(0, "Completed"))]
     require(job.pods(), job)

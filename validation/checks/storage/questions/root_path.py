@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from validation.checks.storage.bench import Bench
 from validation.clients import kube
+from validation.clients.network import service_of
 from validation.judge.errors import GateError
 
 QUESTION = "Is the root path empty or ours?"
@@ -41,7 +42,7 @@ def _ours(bench: Bench) -> str:
     host = urlsplit(bench.aim.milvus_uri).hostname or ""
     if not host:
         return ""
-    if host.endswith((".svc", ".svc.cluster.local")) and not kube.in_cluster():
+    if service_of(bench.aim.milvus_uri) is not None and not kube.in_cluster():
         return _service_is_there(bench.aim.milvus_uri)
     try:
         socket.getaddrinfo(host, None)
