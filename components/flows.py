@@ -18,7 +18,7 @@ MONITORING_LABEL = "milvus-x10000/monitoring"
 NAME = "app.kubernetes.io/name"
 COMPONENT = "component"
 
-MILVUS_PORT, METRICS_PORT, ATTU_PORT = 19530, 9091, 3000
+MILVUS_PORT, METRICS_PORT = 19530, 9091
 ETCD_CLIENT_PORT, ETCD_PEER_PORT = 2379, 2380
 _SCHEME_PORTS = {"http": 80, "https": 443}
 
@@ -30,8 +30,6 @@ class Pods:
     """Pods of the namespace with these labels; all of them without any."""
 
     labels: Mapping[str, str] = field(default_factory=dict)
-    without: tuple[str, ...] = ()
-    """Values of the label `component` that are not meant."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,12 +85,8 @@ class Layout:
     """Milvus is several processes that talk to each other."""
     etcd: bool
     """The chart's own etcd runs in the namespace."""
-    attu: bool = False
-    """Milvus's own console runs in the namespace."""
     services: Mapping[str, int]
     """Port of each model service in the namespace, by its name."""
-    brokers: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    """Ports of a message broker in the namespace, by the value of its label NAME."""
     client_cidrs: tuple[str, ...] = ()
     """Addresses outside the cluster that clients of Milvus come from."""
     endpoints: tuple[Endpoint, ...]
@@ -115,10 +109,10 @@ def open_flows(flows: Iterable[Flow]) -> list[tuple[Flow, str]]:
 
 def part(name: str) -> Pods:
     """Pods of one part."""
-    return MILVUS if name == "milvus" else Pods(labels={NAME: name})
+    return Pods(labels={NAME: name})
 
 
-MILVUS = Pods(labels={NAME: "milvus"}, without=("attu",))
+MILVUS = part("milvus")
 SUITE = part("suite")
 
 
@@ -145,11 +139,6 @@ def _inside_milvus(layout: Layout) -> list[Flow]:
         found.append(Flow(name="milvus-to-etcd", source=MILVUS, target=etcd, ports=(("TCP", ETCD_CLIENT_PORT),), why=why))
         peers: tuple[tuple[Transport, int | None], ...] = (("TCP", ETCD_CLIENT_PORT), ("TCP", ETCD_PEER_PORT))
         found.append(Flow(name="etcd-to-etcd", source=etcd, target=etcd, ports=peers, why="members of one etcd agree on every write"))
-    for name, ports in layout.brokers.items():
-        broker, tcp = part(name), tuple[tuple[Transport, int | None], ...](("TCP", port) for port in ports)
-        found.append(Flow(name=f"milvus-to-{name}", source=MILVUS, target=broker, ports=tcp, why="the write-ahead log of Milvus is there"))
-        why = "brokers and bookies of one log call each other"
-        found.append(Flow(name=f"{name}-to-{name}", source=broker, target=broker, ports=(("TCP", None),), why=why))
     return found
 
 
@@ -166,12 +155,6 @@ def _clients(layout: Layout) -> list[Flow]:
     for name, port in layout.services.items():
         why = f"applications in namespaces that the operator labelled use the service {name}"
         found.append(Flow(name=f"clients-to-{name}", source=clients, target=part(name), ports=(("TCP", port),), why=why))
-    if layout.attu:
-        attu = Pods(labels={NAME: "milvus", COMPONENT: "attu"})
-        why = "people look at Milvus in their browser, through an ingress in a labelled namespace"
-        found.append(Flow(name="clients-to-attu", source=clients, target=attu, ports=(("TCP", ATTU_PORT),), why=why))
-        why = "the console is a client of Milvus"
-        found.append(Flow(name="attu-to-milvus", source=attu, target=door, ports=(("TCP", MILVUS_PORT),), why=why))
     return found
 
 

@@ -8,7 +8,7 @@ an init container may do what its pod may; and traffic from the node itself (pro
 from collections.abc import Iterable
 from typing import Any
 
-from components.flows import COMPONENT, Flow, Namespaces, Outside, Peer, Pods
+from components.flows import Flow, Namespaces, Outside, Peer, Pods
 
 DENY = "default-deny"
 WHY_DENY = "what no other policy allows is denied, in and out"
@@ -55,7 +55,4 @@ def _blocks(outside: Outside) -> list[dict[str, Any]]:
 
 
 def _selector(pods: Pods) -> dict[str, Any]:
-    selector: dict[str, Any] = {"matchLabels": dict(pods.labels)} if pods.labels else {}
-    if pods.without:
-        selector["matchExpressions"] = [{"key": COMPONENT, "operator": "NotIn", "values": list(pods.without)}]
-    return selector
+    return {"matchLabels": dict(pods.labels)} if pods.labels else {}

@@ -26,13 +26,7 @@ class Part:
     tag: str
 
 
-PARTS = (
-    Part(switch=("etcd", "enabled"), image=("etcd", "image"), repository="milvusdb/etcd", tag="3.5.25-r1"),
-    Part(switch=("attu", "enabled"), image=("attu", "image"), repository="zilliz/attu", tag="v2.5.3"),
-    Part(switch=("pulsarv3", "enabled"), image=("pulsarv3", "image"), repository="apachepulsar/pulsar", tag="3.0.7"),
-    Part(switch=("kafka", "enabled"), image=("kafka", "image"), repository="bitnamilegacy/kafka", tag="3.1.0"),
-    Part(switch=("kafka", "enabled"), image=("kafka", "zookeeper", "image"), repository="bitnamilegacy/zookeeper", tag="3.7.0"),
-)
+PARTS = (Part(switch=("etcd", "enabled"), image=("etcd", "image"), repository="milvusdb/etcd", tag="3.5.25-r1"),)
 """What chart 5.0.19 installs by default for each part (its values.yaml and those of its subcharts)."""
 
 

@@ -6,13 +6,12 @@ only name the Secret. Strings that come from outputs stay leaves of the values; 
 """
 
 from typing import Any
-from urllib.parse import urlsplit
 
 import pulumi
 
 from components import pod_security
 from components.milvus_values import configuration, images, services, workloads
-from components.milvus_values.shape import Cluster, MilvusShape, MilvusStore, Security
+from components.milvus_values.shape import Cluster, MilvusShape, MilvusStore
 from components.trust import CA_KEY
 
 __all__ = ["CA_ANNOTATION", "CREDENTIAL_ANNOTATION", "SERVICE_NAME", "MilvusShape", "MilvusStore", "values"]
@@ -20,7 +19,6 @@ __all__ = ["CA_ANNOTATION", "CREDENTIAL_ANNOTATION", "SERVICE_NAME", "MilvusShap
 SERVICE_NAME = "milvus"
 CREDENTIAL_ANNOTATION = "milvus-x10000/credential-generation"
 CA_ANNOTATION = "milvus-x10000/ca-sha256"
-_HTTPS_PORT = 443
 _READY_AFTER_S = 5
 _READY_EVERY_S = 5
 
@@ -59,26 +57,28 @@ def _mounts(shape: MilvusShape, store: MilvusStore) -> dict[str, Any]:
     if store.ca_sha256:
         volumes.append({"name": "object-store-ca", "configMap": {"name": store.ca_config_map}})
         mounts.append({"name": "object-store-ca", "mountPath": configuration.CA_BUNDLE, "subPath": CA_KEY, "readOnly": True})
-    for name, secret, folder in _certificates(shape.security):
+    for name, secret, folder in _certificates(shape):
         volumes.append({"name": name, "secret": {"secretName": secret}})
         mounts.append({"name": name, "mountPath": folder, "readOnly": True})
     return {"volumes": volumes, "volumeMounts": mounts}
 
 
-def _certificates(security: Security) -> list[tuple[str, str, str]]:
-    wanted = (
-        ("proxy-certificate", security.proxy_secret, configuration.PROXY_CERTIFICATE),
-        ("internal-certificate", security.internal_secret, configuration.INTERNAL_CERTIFICATE),
+def _certificates(shape: MilvusShape) -> list[tuple[str, str, str]]:
+    kafka = shape.wal.kafka.certificate_secret if shape.wal.kafka is not None else None
+    certificates = (
+        ("proxy-certificate", shape.security.proxy_secret, configuration.PROXY_CERTIFICATE),
+        ("internal-certificate", shape.security.internal_secret, configuration.INTERNAL_CERTIFICATE),
+        ("etcd-certificate", shape.etcd.certificate_secret, configuration.ETCD_CERTIFICATE),
+        ("kafka-certificate", kafka, configuration.KAFKA_CERTIFICATE),
     )
-    return [(name, secret, folder) for name, secret, folder in wanted if secret is not None]
+    return [(name, secret, folder) for name, secret, folder in certificates if secret is not None]
 
 
 def _external_s3(store: MilvusStore) -> dict[str, Any]:
-    url = urlsplit(store.endpoint)
     return {
         "enabled": True,
-        "host": url.hostname,
-        "port": str(url.port if url.port is not None else _HTTPS_PORT),
+        "host": store.host,
+        "port": store.port,
         "useSSL": True,
         "accessKey": "",
         "secretKey": "",

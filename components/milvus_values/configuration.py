@@ -10,6 +10,8 @@ from components.milvus_values.workloads import DATA_DIRECTORY
 CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 PROXY_CERTIFICATE = "/etc/milvus/tls/proxy"
 INTERNAL_CERTIFICATE = "/etc/milvus/tls/internal"
+ETCD_CERTIFICATE = "/etc/milvus/tls/etcd"
+KAFKA_CERTIFICATE = "/etc/milvus/tls/kafka"
 LOCAL_DIRECTORY = "/var/lib/milvus-local"
 """Indexes and mapped files of a component: its own path, since the chart mounts different things below /var/lib/milvus in each."""
 _MOST_ROLES = 1000  # the default of 10 is less than what three tenants need
@@ -19,7 +21,7 @@ _HTTP_PORT = 8080
 
 def text(shape: MilvusShape, store: MilvusStore) -> str:
     """The file."""
-    parts = (_places(shape), _store(shape.tuning, store), _security(shape.security), _tuning(shape.tuning), _log(shape))
+    parts = (_places(shape), _store(shape.tuning, store), _security(shape.security), _neighbours(shape), _tuning(shape.tuning), _log(shape))
     whole: dict[str, Any] = {}
     for part in parts:
         _merge(whole, part)
@@ -70,6 +72,23 @@ def _security(security: Security) -> dict[str, Any]:
 
 def _certificate(folder: str) -> dict[str, str]:
     return {"serverPemPath": f"{folder}/tls.crt", "serverKeyPath": f"{folder}/tls.key", "caPemPath": f"{folder}/ca.crt"}
+
+
+def _neighbours(shape: MilvusShape) -> dict[str, Any]:
+    """Login and TLS of an external etcd and of Kafka; names and passwords come by environment (`workloads`)."""
+    found: dict[str, Any] = {}
+    if shape.etcd.login_secret is not None:
+        found["etcd"] = {"auth": {"enabled": True}}
+    if shape.etcd.certificate_secret is not None:
+        found.setdefault("etcd", {})["ssl"] = {"enabled": True, **_client_certificate(ETCD_CERTIFICATE, authority="tlsCACert")}
+    if shape.wal.kafka is not None and shape.wal.kafka.certificate_secret is not None:
+        found["kafka"] = {"ssl": {"enabled": True, **_client_certificate(KAFKA_CERTIFICATE, authority="tlsCaCert")}}
+    return found
+
+
+def _client_certificate(folder: str, authority: str) -> dict[str, str]:
+    """Paths; Milvus spells the authority's key in two ways."""
+    return {"tlsCert": f"{folder}/tls.crt", "tlsKey": f"{folder}/tls.key", authority: f"{folder}/ca.crt"}
 
 
 def _tuning(tuning: Tuning) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What Milvus leans on besides the store: metadata, write-ahead log, console, metrics.
+"""What Milvus leans on besides the store: metadata, write-ahead log, metrics.
 
 Says aloud what is not wanted, since the chart's own choice is Pulsar and MinIO.
 """
@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from components.milvus_values import images
-from components.milvus_values.shape import Cluster, Etcd, MilvusShape, WriteAheadLog
-from components.quantities import Resources, gib
+from components.milvus_values.shape import Cluster, Etcd, Kafka, MilvusShape, Pulsar, WriteAheadLog
+from components.quantities import gib
 
 EMBEDDED_ETCD = "localhost:2379"
-_ATTU = Resources(cpu_cores=0.1, memory_gib=0.5)
 _SCRAPE_EVERY = "30s"
 
 
@@ -21,7 +20,6 @@ def of(shape: MilvusShape) -> dict[str, Any]:
         **_etcd(shape.etcd),
         **_write_ahead_log(shape.wal, cluster=isinstance(shape.size, Cluster)),
         "minio": {"enabled": False},
-        **({"attu": _attu(shape.attu_image)} if shape.attu_image is not None else {}),
         **({"metrics": {"enabled": True, "serviceMonitor": _monitor(shape.monitor_labels)}} if shape.monitor_labels is not None else {}),
     }
 
@@ -55,25 +53,29 @@ def _write_ahead_log(wal: WriteAheadLog, *, cluster: bool) -> dict[str, Any]:
         streaming = {"enabled": True, "woodpecker": {"embedded": True, "storage": {"type": "minio"}}}
         return {**off, "woodpecker": {"enabled": True}, "streaming": streaming}
     needed = {"streaming": {"enabled": True}} if cluster else {}
-    if wal.kind == "kafka":
-        security = {"brokerList": ",".join(wal.kafka), "securityProtocol": "SSL" if wal.kafka_tls else "PLAINTEXT"}
-        return {**off, **needed, "externalKafka": {"enabled": True, **security}}
-    return {**off, **needed, **(_pulsar(wal) if wal.kind == "pulsar" else {})}
+    kafka = {"externalKafka": _kafka(wal.kafka)} if wal.kafka is not None else {}
+    pulsar = {"externalPulsar": _pulsar(wal.pulsar)} if wal.pulsar is not None else {}
+    return {**off, **needed, **kafka, **pulsar}
 
 
-def _pulsar(wal: WriteAheadLog) -> dict[str, Any]:
-    if wal.pulsar is not None:
-        host, _, port = wal.pulsar.rpartition(":")
-        return {"externalPulsar": {"enabled": True, "host": host, "port": int(port)}}
-    if wal.pulsar_image is None:
-        return {"pulsarv3": {"enabled": True}}
-    image = images.split(wal.pulsar_image)
-    parts = ("zookeeper", "bookie", "autorecovery", "broker", "proxy")
-    return {"pulsarv3": {"enabled": True, "images": dict.fromkeys(parts, image), "pulsar_metadata": {"image": image}}}
+def _kafka(kafka: Kafka) -> dict[str, Any]:
+    protocol = "SSL" if kafka.tls else "PLAINTEXT"
+    if kafka.login_secret is None:
+        return {"enabled": True, "brokerList": ",".join(kafka.brokers), "securityProtocol": protocol}
+    protocol = "SASL_SSL" if kafka.tls else "SASL_PLAINTEXT"
+    return {
+        "enabled": True,
+        "brokerList": ",".join(kafka.brokers),
+        "securityProtocol": protocol,
+        "sasl": {"mechanisms": kafka.mechanism},
+    }
 
 
-def _attu(image: str) -> dict[str, Any]:
-    return {"enabled": True, "image": images.split(image), "resources": _ATTU.manifest()}
+def _pulsar(pulsar: Pulsar) -> dict[str, Any]:
+    """A whole URL as host: Milvus takes an address with a colon as it is, and so no variable PULSAR_PORT of a Service is read."""
+    scheme, port = "pulsar+ssl" if pulsar.tls else "pulsar", pulsar.address.rpartition(":")[2]
+    token = {"authPlugin": "token"} if pulsar.token_secret is not None else {}
+    return {"enabled": True, "host": f"{scheme}://{pulsar.address}", "port": int(port), **token}
 
 
 def _monitor(labels: Mapping[str, str]) -> dict[str, Any]:

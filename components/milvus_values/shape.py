@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import urlsplit
 
 import pulumi
 
@@ -12,6 +13,7 @@ from components.quantities import Resources
 Mode = Literal["standalone", "cluster"]
 Log = Literal["woodpecker", "rocksmq", "pulsar", "kafka"]
 Metadata = Literal["bundled", "embedded", "external"]
+_HTTPS_PORT = 443
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +34,17 @@ class MilvusStore:
     """ConfigMap with the private CA; used only if there is a `ca_sha256`."""
     ca_sha256: str
     """Fingerprint of the private CA, "" for none; restarts the pods when the CA changes, since a file mounted by subPath never does."""
+
+    @property
+    def host(self) -> str:
+        """Host of the endpoint."""
+        return urlsplit(self.endpoint).hostname or ""
+
+    @property
+    def port(self) -> str:
+        """Port of the endpoint."""
+        port = urlsplit(self.endpoint).port
+        return str(port if port is not None else _HTTPS_PORT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,19 +112,40 @@ class Cluster:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Kafka:
+    """Brokers that somebody else runs."""
+
+    brokers: tuple[str, ...]
+    """host:port of each."""
+    tls: bool = True
+    login_secret: str | None = None
+    """Secret with `username` and `password`."""
+    mechanism: str = ""
+    """Of SASL."""
+    certificate_secret: str | None = None
+    """Secret with `tls.crt`, `tls.key` and `ca.crt`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pulsar:
+    """A Pulsar that somebody else runs."""
+
+    address: str
+    """host:port."""
+    tls: bool = True
+    token_secret: str | None = None
+    """Secret with `token`."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class WriteAheadLog:
     """Where writes are acknowledged."""
 
     kind: Log
     condition_write: Literal["auto", "enable", "disable"] = "auto"
     """Woodpecker: whether its fence is a conditional PUT of the store or a lock in etcd."""
-    pulsar: str | None = None
-    """host:port of a Pulsar of one's own; None for the chart's."""
-    pulsar_image: str | None = None
-    """Image of the chart's Pulsar; None for the chart's own choice."""
-    kafka: tuple[str, ...] = ()
-    """host:port of each broker."""
-    kafka_tls: bool = True
+    kafka: Kafka | None = None
+    pulsar: Pulsar | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,6 +155,10 @@ class Etcd:
     kind: Metadata
     endpoints: tuple[str, ...] = ()
     """host:port of each member of an external one."""
+    login_secret: str | None = None
+    """Secret with `username` and `password` of an external one."""
+    certificate_secret: str | None = None
+    """Secret with `tls.crt`, `tls.key` and `ca.crt` for an external one."""
     replicas: int = 3
     resources: Resources | None = None
     storage_gib: float | None = None
@@ -172,7 +210,5 @@ class MilvusShape:
     tuning: Tuning
     monitor_labels: Mapping[str, str] | None
     """Labels of a ServiceMonitor for Prometheus's operator, which needs its CRD; None for no monitor."""
-    attu_image: str | None
-    """Milvus's console; None for none."""
     service_account: pulumi.Input[str]
     """Account without a token that the pods run under."""

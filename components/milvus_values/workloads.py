@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+import pulumi
+
 from components.milvus_values.shape import Cluster, MilvusShape, MilvusStore, Standalone, Workload
 from components.quantities import gib
 
@@ -28,7 +30,7 @@ def _standalone(shape: MilvusShape, size: Standalone, store: MilvusStore) -> dic
     return {
         "messageQueue": shape.wal.kind,
         "resources": _resources(size.process),
-        "extraEnv": [*_credential(store), *_password(shape), *alone],
+        "extraEnv": [*_environment(shape, store), *_password(shape), *alone],
         **_place(size.process),
         **({"disk": {"enabled": True, "size": {"enabled": True}}} if size.process.ephemeral_storage_gib is not None else {}),
         "persistence": {"enabled": True, "mountPath": DATA_DIRECTORY, "persistentVolumeClaim": claim},
@@ -36,7 +38,7 @@ def _standalone(shape: MilvusShape, size: Standalone, store: MilvusStore) -> dic
 
 
 def _cluster(shape: MilvusShape, size: Cluster, store: MilvusStore) -> dict[str, Any]:
-    keys = _credential(store)
+    keys = _environment(shape, store)
     return {
         "topologySpreadConstraints": _spread(size.spread_over, strictly=size.spread_strictly),
         "proxy": _component(size.proxy, keys),
@@ -111,13 +113,34 @@ def _spread(labels: Sequence[str], *, strictly: bool) -> list[dict[str, Any]]:
     ]
 
 
-def _credential(store: MilvusStore) -> list[dict[str, Any]]:
-    """Keys by reference only: the chart would write them in clear text into a ConfigMap."""
-    keys = {"MINIO_ACCESS_KEY_ID": "access_key", "MINIO_SECRET_ACCESS_KEY": "secret_key"}
-    return [{"name": name, "valueFrom": {"secretKeyRef": {"name": store.secret_name, "key": key}}} for name, key in keys.items()]
+def _environment(shape: MilvusShape, store: MilvusStore) -> list[dict[str, Any]]:
+    """Keys and passwords by reference only: the chart would write them in clear text into a ConfigMap.
+
+    The port is said aloud, since a Service called minio in the namespace would put an address of its own into MINIO_PORT.
+    """
+    found = [
+        _from_secret("MINIO_ACCESS_KEY_ID", store.secret_name, "access_key"),
+        _from_secret("MINIO_SECRET_ACCESS_KEY", store.secret_name, "secret_key"),
+        {"name": "MINIO_PORT", "value": store.port},
+    ]
+    kafka, pulsar = shape.wal.kafka, shape.wal.pulsar
+    logins = {"ETCD_AUTH": shape.etcd.login_secret, "KAFKA_SASL": kafka.login_secret if kafka is not None else None}
+    for prefix, secret in logins.items():
+        if secret is not None:
+            found += [_from_secret(f"{prefix}_{word.upper()}", secret, word) for word in ("username", "password")]
+    if pulsar is not None and pulsar.token_secret is not None:
+        found += [
+            _from_secret("PULSAR_TOKEN", pulsar.token_secret, "token"),
+            {"name": "PULSAR_AUTHPARAMS", "value": "token:$(PULSAR_TOKEN)"},
+        ]
+    return found
+
+
+def _from_secret(name: str, secret: pulumi.Input[str], key: str) -> dict[str, Any]:
+    return {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
 
 
 def _password(shape: MilvusShape) -> list[dict[str, Any]]:
     """For the process that makes the first user; Milvus before 2.5 does not know it, see `components.milvus_access`."""
     secret = shape.security.root_secret_name
-    return [] if secret is None else [{"name": _ROOT_PASSWORD, "valueFrom": {"secretKeyRef": {"name": secret, "key": "password"}}}]
+    return [] if secret is None else [_from_secret(_ROOT_PASSWORD, secret, "password")]

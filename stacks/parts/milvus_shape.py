@@ -3,7 +3,19 @@
 import pulumi
 
 from components.milvus_access.root import MilvusRoot
-from components.milvus_values.shape import Autoscaling, Cluster, Etcd, MilvusShape, Security, Standalone, Tuning, Workload, WriteAheadLog
+from components.milvus_values.shape import (
+    Autoscaling,
+    Cluster,
+    Etcd,
+    Kafka,
+    MilvusShape,
+    Pulsar,
+    Security,
+    Standalone,
+    Tuning,
+    Workload,
+    WriteAheadLog,
+)
 from components.quantities import Resources
 from stacks.settings import Settings
 from stacks.settings.milvus import MilvusSettings
@@ -16,12 +28,11 @@ def of(settings: Settings, account: pulumi.Input[str], user: MilvusRoot | None) 
     return MilvusShape(
         image=settings.images.milvus,
         size=size(chosen),
-        wal=_log(settings),
+        wal=_log(chosen),
         etcd=_etcd(settings),
         security=_security(chosen, user),
         tuning=_tuning(chosen),
         monitor_labels=settings.monitoring.labels if settings.monitoring.enabled else None,
-        attu_image=settings.images.attu if chosen.attu else None,
         service_account=account,
     )
 
@@ -71,15 +82,12 @@ def _autoscaling(component: ComponentSettings) -> Autoscaling | None:
     return Autoscaling(most_replicas=scaling.most_replicas, cpu_percent=scaling.cpu_percent, memory_percent=scaling.memory_percent)
 
 
-def _log(settings: Settings) -> WriteAheadLog:
-    chosen = settings.milvus
+def _log(chosen: MilvusSettings) -> WriteAheadLog:
     return WriteAheadLog(
         kind=chosen.wal,
         condition_write=chosen.condition_write,
-        pulsar=chosen.pulsar,
-        pulsar_image=settings.images.pulsar,
-        kafka=chosen.kafka,
-        kafka_tls=chosen.kafka_tls,
+        kafka=Kafka(**chosen.kafka.model_dump()) if chosen.kafka is not None else None,
+        pulsar=Pulsar(**chosen.pulsar.model_dump()) if chosen.pulsar is not None else None,
     )
 
 
@@ -88,6 +96,8 @@ def _etcd(settings: Settings) -> Etcd:
     return Etcd(
         kind=settings.milvus.etcd,
         endpoints=chosen.endpoints,
+        login_secret=chosen.login_secret,
+        certificate_secret=chosen.certificate_secret,
         replicas=chosen.replicas,
         resources=Resources(cpu_cores=chosen.cpu_cores, memory_gib=chosen.memory_gib),
         storage_gib=chosen.storage_gib,

@@ -14,8 +14,6 @@ from stacks.parts import load_generators, milvus_shape, models
 from stacks.problems import SettingsError
 from stacks.settings import PROJECT, Settings
 
-_PULSAR_PORTS = (6650, 8080)
-
 
 def declare(settings: Settings) -> Tenancy:
     """Pod security: the chart's own etcd pods cannot be made to fit `restricted`, everything else does."""
@@ -39,9 +37,8 @@ def declare(settings: Settings) -> Tenancy:
 
 
 def _fits_restricted(settings: Settings) -> bool:
-    """The chart's own etcd, Pulsar and console run as it likes; the pods of Milvus as we say."""
-    chosen = settings.milvus
-    return chosen.etcd != "bundled" and not chosen.attu and (chosen.wal != "pulsar" or chosen.pulsar is not None)
+    """The chart's own etcd runs as it likes; the pods of Milvus as we say."""
+    return settings.milvus.etcd != "bundled"
 
 
 def layout(settings: Settings) -> Layout:
@@ -53,8 +50,6 @@ def layout(settings: Settings) -> Layout:
     return Layout(
         cluster=settings.milvus.mode == "cluster",
         etcd=settings.milvus.etcd == "bundled",
-        attu=settings.milvus.attu,
-        brokers={"pulsarv3": _PULSAR_PORTS} if settings.milvus.wal == "pulsar" and settings.milvus.pulsar is None else {},
         services=services(settings),
         client_cidrs=settings.access.client_cidrs,
         endpoints=tuple(endpoints(settings)),
@@ -80,8 +75,9 @@ def endpoints(settings: Settings) -> list[Endpoint]:
 def _leaned_on(settings: Settings) -> list[Endpoint]:
     """Brokers and metadata of one's own."""
     chosen = settings.milvus
-    pulsar = [chosen.pulsar] if chosen.pulsar is not None else []
-    hosts = {"pulsar": pulsar, "kafka": chosen.kafka, "etcd": chosen.etcd_cluster.endpoints}
+    pulsar = (chosen.pulsar.address,) if chosen.pulsar is not None else ()
+    kafka = chosen.kafka.brokers if chosen.kafka is not None else ()
+    hosts = {"pulsar": pulsar, "kafka": kafka, "etcd": chosen.etcd_cluster.endpoints}
     why = "Milvus keeps its log or its metadata there"
     found = []
     for name, members in hosts.items():

@@ -15,10 +15,6 @@ class ImageSettings(Group):
         description="image of the bundled etcd; default the chart's own",
         examples=["registry.example.net/milvusdb/etcd:3.5.25-r1"],
     )
-    pulsar: Image | None = Field(
-        default=None, description="image of the chart's Pulsar; default the chart's own", examples=["registry.example.net/pulsar:3.0.7"]
-    )
-    attu: Image | None = Field(default=None, description="image of Milvus's console", examples=["registry.example.net/zilliz/attu:v2.5.3"])
     embedding: Image | None = Field(
         default=None, description="image of the embedding service", examples=["registry.example.net/embedding:1.2.0"]
     )

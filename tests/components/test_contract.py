@@ -69,7 +69,6 @@ SHAPE = MilvusShape(
     security=Security(),
     tuning=Tuning(),
     monitor_labels=None,
-    attu_image=None,
     service_account="milvus",
 )
 MILVUS = MilvusArgs(

@@ -19,7 +19,7 @@ def said(peer: Pods | Namespaces | Outside) -> str:
     if isinstance(peer, Outside):
         return f"{peer.host}, by address"
     labels = ", ".join(f"`{key}={value}`" for key, value in peer.labels.items())
-    return (labels or "every pod") + (f", not {' or '.join(peer.without)}" if peer.without else "")
+    return labels or "every pod"
 
 
 def test_the_page_has_every_flow_as_the_code_has_it() -> None:

@@ -16,9 +16,7 @@ LAB = Layout(cluster=False, etcd=False, services={"embedding": 8080, "llm": 8080
 PROD = Layout(
     cluster=True,
     etcd=True,
-    attu=True,
     services={"embedding": 80, "llm": 8000, "reranker": 81},
-    brokers={"kafka": (9092,)},
     endpoints=(
         STORE,
         Endpoint(name="weights", url="https://10.9.0.5:9000", users=("llm",), why="weights"),
@@ -35,7 +33,6 @@ INSIDE = {
     "milvus standalone": {"app.kubernetes.io/name": "milvus", "component": "standalone"},
     "milvus proxy": {"app.kubernetes.io/name": "milvus", "component": "proxy"},
     "milvus querynode": {"app.kubernetes.io/name": "milvus", "component": "querynode"},
-    "attu": {"app.kubernetes.io/name": "milvus", "component": "attu"},
     **{name: {"app.kubernetes.io/name": name} for name in ("etcd", "kafka", "embedding", "llm", "reranker", "suite", "preflight")},
     "stranger": {"app.kubernetes.io/name": "stranger"},
     "unlabelled": {},
@@ -83,7 +80,7 @@ FORBIDDEN = [
     ("client outside", "embedding", 80),
     ("client", "milvus standalone", 9091),
     ("monitoring", "milvus standalone", 19530),
-    ("attu", "store", 9000),
+    ("milvus querynode", "kafka", 9092),
     ("stranger", "milvus standalone", 19530),
     ("unlabelled", "embedding", 8080),
     ("preflight", "milvus standalone", 19530),
@@ -100,7 +97,7 @@ def is_peer(peer: Pods | Namespaces | Outside, end: End) -> bool:
         return any(allows([_block(cidr)], ENDS["stranger"], end, 1) for cidr in peer.cidrs)
     if isinstance(peer, Namespaces):
         return end.namespace is not None and end.namespace_labels.get(peer.label) == peer.value
-    return end.namespace == HERE and matches({"matchLabels": peer.labels}, end.labels) and end.labels.get("component") not in peer.without
+    return end.namespace == HERE and matches({"matchLabels": peer.labels}, end.labels)
 
 
 def _block(cidr: str) -> dict[str, Any]:
@@ -167,12 +164,9 @@ def test_what_the_lab_needs_is_allowed(source: str, target: str, port: int) -> N
         ("milvus querynode", "store", 9000),
         ("milvus proxy", "milvus querynode", 53100),
         ("milvus querynode", "etcd", 2379),
-        ("milvus proxy", "kafka", 9092),
         ("etcd", "etcd", 2380),
         ("llm", "store", 9000),
         ("suite", "external model", 443),
-        ("client", "attu", 3000),
-        ("attu", "milvus proxy", 19530),
         ("milvus querynode", "node dns", 53),
     ],
 )

@@ -10,7 +10,7 @@ import yaml
 
 from components.milvus import Milvus
 from components.milvus_values import CA_ANNOTATION, CREDENTIAL_ANNOTATION, MilvusShape, values
-from components.milvus_values.shape import Etcd, WriteAheadLog
+from components.milvus_values.shape import Etcd, Kafka, Pulsar, WriteAheadLog
 from tests.components.test_contract import DATA, MILVUS, SHAPE
 from tests.deploy import deploy, resolved
 
@@ -29,7 +29,16 @@ def leaves(tree: Mapping[str, Any], path: str = "") -> Iterator[str]:
             yield dotted
 
 
-@pytest.mark.parametrize("shape", [SHAPE, BUNDLED])
+KAFKA = WriteAheadLog(
+    kind="kafka",
+    kafka=Kafka(brokers=("k-0:9093", "k-1:9093"), login_secret="kafka", mechanism="SCRAM-SHA-512", certificate_secret="kafka-tls"),
+)
+PULSAR = WriteAheadLog(kind="pulsar", pulsar=Pulsar(address="pulsar.example.net:6651", token_secret="pulsar-token"))
+ETCD = Etcd(kind="external", endpoints=("e-0:2379",), login_secret="etcd", certificate_secret="etcd-tls")
+SHAPES = [SHAPE, BUNDLED, replace(SHAPE, wal=KAFKA, etcd=ETCD), replace(SHAPE, wal=PULSAR)]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
 def test_every_key_is_one_of_the_official_chart_since_helm_ignores_others_in_silence(shape: MilvusShape) -> None:
     assert set(leaves(values(shape, PRIVATE))) - OFFICIAL_KEYS.keys() == set()
 
@@ -42,6 +51,65 @@ def test_the_key_of_the_store_is_named_by_its_secret_and_never_written() -> None
         "MINIO_ACCESS_KEY_ID": {"name": "milvus-store", "key": "access_key"},
         "MINIO_SECRET_ACCESS_KEY": {"name": "milvus-store", "key": "secret_key"},
     }
+
+
+def secrets(built: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """Secret and key of each variable that has one."""
+    found = {item["name"]: item["valueFrom"]["secretKeyRef"] for item in built["standalone"]["extraEnv"] if "valueFrom" in item}
+    return {name: (reference["name"], reference["key"]) for name, reference in found.items() if not name.startswith("MINIO_")}
+
+
+def test_logins_of_an_external_etcd_and_of_kafka_come_from_their_secrets_and_certificates_are_mounted() -> None:
+    built = values(replace(SHAPE, wal=KAFKA, etcd=ETCD), DATA)
+    assert secrets(built) == {
+        "ETCD_AUTH_USERNAME": ("etcd", "username"),
+        "ETCD_AUTH_PASSWORD": ("etcd", "password"),
+        "KAFKA_SASL_USERNAME": ("kafka", "username"),
+        "KAFKA_SASL_PASSWORD": ("kafka", "password"),
+    }
+    assert built["externalKafka"] == {
+        "enabled": True,
+        "brokerList": "k-0:9093,k-1:9093",
+        "securityProtocol": "SASL_SSL",
+        "sasl": {"mechanisms": "SCRAM-SHA-512"},
+    }
+    user = yaml.safe_load(built["extraConfigFiles"]["user.yaml"])
+    assert user["etcd"]["auth"] == {"enabled": True}
+    mounts = {item["mountPath"] for item in built["volumeMounts"]}
+    for group, authority in (("etcd", "tlsCACert"), ("kafka", "tlsCaCert")):
+        files = user[group]["ssl"]
+        assert (files["enabled"], files[authority]) == (True, f"/etc/milvus/tls/{group}/ca.crt")
+        assert f"/etc/milvus/tls/{group}" in mounts
+        assert {"name": f"{group}-certificate", "secret": {"secretName": f"{group}-tls"}} in built["volumes"]
+
+
+def test_the_token_of_pulsar_comes_from_its_secret_and_its_address_says_tls() -> None:
+    built = values(replace(SHAPE, wal=PULSAR), DATA)
+    assert secrets(built) == {"PULSAR_TOKEN": ("pulsar-token", "token")}
+    assert {"name": "PULSAR_AUTHPARAMS", "value": "token:$(PULSAR_TOKEN)"} in built["standalone"]["extraEnv"]
+    assert built["externalPulsar"] == {
+        "enabled": True,
+        "host": "pulsar+ssl://pulsar.example.net:6651",
+        "port": 6651,
+        "authPlugin": "token",
+    }
+
+
+@pytest.mark.parametrize(
+    ("kafka", "protocol"),
+    [
+        (Kafka(brokers=("k:9092",), tls=False), "PLAINTEXT"),
+        (Kafka(brokers=("k:9093",)), "SSL"),
+        (Kafka(brokers=("k:9092",), tls=False, login_secret="k", mechanism="PLAIN"), "SASL_PLAINTEXT"),
+    ],
+)
+def test_kafka_is_spoken_to_as_it_is_set(kafka: Kafka, protocol: str) -> None:
+    built = values(replace(SHAPE, wal=WriteAheadLog(kind="kafka", kafka=kafka)), DATA)
+    assert built["externalKafka"]["securityProtocol"] == protocol
+
+
+def test_a_service_called_minio_beside_milvus_does_not_change_the_port_of_the_store() -> None:
+    assert {"name": "MINIO_PORT", "value": "9000"} in values(SHAPE, DATA)["standalone"]["extraEnv"]
 
 
 def test_a_new_key_or_a_new_ca_restarts_the_pods() -> None:

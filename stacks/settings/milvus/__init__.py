@@ -18,7 +18,7 @@ from stacks.settings.milvus.sizes import (
     QueryNodeSettings,
     StreamingNodeSettings,
 )
-from stacks.settings.milvus.surroundings import EtcdSettings, HostPort, ThreadSettings, TlsSettings
+from stacks.settings.milvus.surroundings import EtcdSettings, KafkaSettings, PulsarSettings, ThreadSettings, TlsSettings
 from stacks.settings.platform import TolerationSettings
 
 
@@ -40,7 +40,7 @@ class MilvusSettings(Group):
     )
     wal: Literal["woodpecker", "rocksmq", "pulsar", "kafka"] = Field(
         default="woodpecker",
-        description="write-ahead log: on the object store (Milvus 2.6 or newer), on the pod's volume, or a broker",
+        description="write-ahead log: on the object store (Milvus 2.6 or newer), on the pod's volume, or a broker of your own",
         examples=["woodpecker"],
     )
     condition_write: Literal["auto", "enable", "disable"] = Field(
@@ -48,11 +48,12 @@ class MilvusSettings(Group):
         description="fence of woodpecker: conditional PUT where the store can, or a lock in etcd (disable)",
         examples=["disable"],
     )
-    pulsar: HostPort | None = Field(
-        default=None, description="a Pulsar of your own; none for the chart's", examples=["pulsar.example.net:6650"]
+    pulsar: PulsarSettings | None = Field(
+        default=None, description="your Pulsar, for wal=pulsar", examples=['\'{"address": "pulsar.example.net:6651"}\'']
     )
-    kafka: tuple[HostPort, ...] = Field(default=(), description="brokers of your Kafka", examples=["'[\"kafka-0.example.net:9093\"]'"])
-    kafka_tls: bool = Field(default=True, description="speak TLS to Kafka", examples=["true"])
+    kafka: KafkaSettings | None = Field(
+        default=None, description="your Kafka, for wal=kafka", examples=['\'{"brokers": ["kafka-0.example.net:9093"]}\'']
+    )
     etcd: Literal["bundled", "embedded", "external"] = Field(
         default="bundled", description="metadata: the chart's etcd, one inside Milvus, or one of your own", examples=["bundled"]
     )
@@ -112,7 +113,6 @@ class MilvusSettings(Group):
         default=None, description="threads for the store; default Milvus's own", examples=["'{\"high\": 20}'"]
     )
     tls: TlsSettings = Field(default=TlsSettings(), description="certificates", examples=['\'{"proxy_secret": "milvus-proxy-tls"}\''])
-    attu: bool = Field(default=False, description="Milvus's console; needs images.attu", examples=["true"])
     authentication: bool = Field(
         default=False, description="whether Milvus asks who is there; the password of root is made, and lies in a Secret", examples=["true"]
     )

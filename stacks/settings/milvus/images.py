@@ -30,8 +30,6 @@ def _unnamed(milvus: MilvusSettings, images: ImageSettings) -> Iterator[str]:
     why = "images_pinned=required, and the chart's own choice has no digest"
     if milvus.etcd == "bundled" and images.etcd is None:
         yield f"milvus.etcd=bundled without images.etcd: {why}"
-    if milvus.wal == "pulsar" and milvus.pulsar is None and images.pulsar is None:
-        yield f"milvus.wal=pulsar without images.pulsar: {why}"
 
 
 def _problems(milvus: MilvusSettings, images: ImageSettings) -> Iterator[str]:
@@ -40,8 +38,6 @@ def _problems(milvus: MilvusSettings, images: ImageSettings) -> Iterator[str]:
         yield reason
     if (milvus.index.profile == milvus_index.GPU) != ("gpu" in images.milvus.partition("@")[0].rpartition(":")[2]):
         yield f"index.profile={milvus.index.profile} and images.milvus={images.milvus!r}: a GPU index, and it alone, needs an image -gpu"
-    if milvus.attu and images.attu is None:
-        yield "milvus.attu without images.attu: which console may run is your decision"
     if is_version is not None:
         yield from _too_old(milvus, is_version)
 

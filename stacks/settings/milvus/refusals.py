@@ -11,12 +11,18 @@ if TYPE_CHECKING:
 
 _STANDALONE = ("cpu_cores", "memory_gib", "storage_gib", "storage_class", "ephemeral_storage_gib")
 _CLUSTER = ("proxy", "mix_coordinator", "query_node", "data_node", "streaming_node", "spread_over", "spread_strictly")
+_BROKERS = {
+    "kafka": "the chart's own is of a version that is no longer maintained",
+    "pulsar": "the chart's own is eleven pods that no network policy, quota or place of this blueprint reaches",
+}
+_EXTERNAL = ("login_secret", "certificate_secret")
+_BUNDLED = ("replicas", "cpu_cores", "memory_gib", "storage_gib", "storage_class")
 _MAPPED = ("mmap", "tiered_storage")
 
 
 def of(settings: "MilvusSettings") -> list[str]:
     """Every reason; empty when they fit together."""
-    checks = (_ignored, _log, _metadata, _replicas, _disk, _gpu, _console)
+    checks = (_ignored, _log, _metadata, _replicas, _disk, _gpu)
     return [reason for check in checks for reason in check(settings)]
 
 
@@ -29,16 +35,13 @@ def _ignored(given: "MilvusSettings") -> Iterator[str]:
 def _log(given: "MilvusSettings") -> Iterator[str]:
     if given.wal == "rocksmq" and given.mode == "cluster":
         yield "wal=rocksmq is a file of one process, and a cluster has many: choose woodpecker, pulsar or kafka"
-    if given.wal == "kafka" and not given.kafka:
-        yield "wal=kafka needs the brokers in `kafka`: the chart's own Kafka is of a version that is no longer maintained"
-    if given.kafka and given.wal != "kafka":
-        yield f"kafka would be ignored with wal={given.wal}"
-    if given.pulsar is not None and given.wal != "pulsar":
-        yield f"pulsar would be ignored with wal={given.wal}"
+    for name, why in _BROKERS.items():
+        if given.wal == name and getattr(given, name) is None:
+            yield f"wal={name} needs a broker of your own in milvus.{name}: {why}"
+        if given.wal != name and getattr(given, name) is not None:
+            yield f"{name} would be ignored with wal={given.wal}"
     if given.condition_write != "auto" and given.wal != "woodpecker":
         yield f"condition_write would be ignored with wal={given.wal}: it is the fence of woodpecker"
-    if given.wal == "pulsar" and given.pulsar is None and given.mode == "standalone":
-        yield "wal=pulsar with the chart's own Pulsar is five more processes for one of Milvus: name your own in `pulsar`"
 
 
 def _metadata(given: "MilvusSettings") -> Iterator[str]:
@@ -48,6 +51,9 @@ def _metadata(given: "MilvusSettings") -> Iterator[str]:
         yield "etcd=external needs etcd_cluster.endpoints"
     if given.etcd != "external" and given.etcd_cluster.endpoints:
         yield f"etcd_cluster.endpoints would be ignored with etcd={given.etcd}, and Milvus would start empty on another etcd"
+    others = _BUNDLED if given.etcd != "bundled" else _EXTERNAL
+    if wrong := [name for name in others if name in given.etcd_cluster.model_fields_set]:
+        yield f"etcd_cluster: {', '.join(wrong)} would be ignored with etcd={given.etcd}"
 
 
 def _replicas(given: "MilvusSettings") -> Iterator[str]:
@@ -85,8 +91,3 @@ def _gpu(given: "MilvusSettings") -> Iterator[str]:
         yield f"query_node.gpus={node.gpus} with index.profile={given.index.profile}: the GPUs would stand idle"
     if node.runtime_class is not None and node.gpus == 0:
         yield "query_node.runtime_class without query_node.gpus: the pods would wait for nodes that they do not need"
-
-
-def _console(given: "MilvusSettings") -> Iterator[str]:
-    if given.attu and given.tls.proxy_secret is not None:
-        yield "attu with tls.proxy_secret: the chart writes http:// into its environment, so it would never reach Milvus"

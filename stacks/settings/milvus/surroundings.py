@@ -31,11 +31,59 @@ HostPort = Annotated[str, AfterValidator(_host_port)]
 SecretName = Annotated[str, AfterValidator(_secret)]
 
 
+class KafkaSettings(Group):
+    """Kafka brokers that somebody else runs."""
+
+    brokers: tuple[HostPort, ...] = Field(min_length=1, description="brokers", examples=["'[\"kafka-0.example.net:9093\"]'"])
+    tls: bool = Field(
+        default=True, description="speak TLS; the authority is one of the image or of object_store.ca_file", examples=["true"]
+    )
+    login_secret: SecretName | None = Field(
+        default=None, description="Secret of the namespace with `username` and `password`, for SASL", examples=["kafka-login"]
+    )
+    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        default="SCRAM-SHA-512", description="how that login is proven", examples=["PLAIN"]
+    )
+    certificate_secret: SecretName | None = Field(
+        default=None,
+        description="Secret of the namespace with `tls.crt`, `tls.key` and `ca.crt`: a client certificate and the brokers' authority",
+        examples=["kafka-client-tls"],
+    )
+
+    @model_validator(mode="after")
+    def _nothing_is_ignored(self) -> "KafkaSettings":
+        if self.certificate_secret is not None and not self.tls:
+            raise ValueError("certificate_secret would be ignored with tls=false: the brokers are spoken to in plain text")
+        if self.login_secret is None and "mechanism" in self.model_fields_set:
+            raise ValueError("mechanism would be ignored without login_secret: nobody logs in")
+        return self
+
+
+class PulsarSettings(Group):
+    """A Pulsar that somebody else runs."""
+
+    address: HostPort = Field(description="broker or proxy", examples=["pulsar.example.net:6651"])
+    tls: bool = Field(
+        default=True, description="speak TLS; the authority is one of the image or of object_store.ca_file", examples=["true"]
+    )
+    token_secret: SecretName | None = Field(
+        default=None, description="Secret of the namespace with `token`: a token of Pulsar", examples=["pulsar-token"]
+    )
+
+
 class EtcdSettings(Group):
     """The chart's own etcd, or another one."""
 
     endpoints: tuple[HostPort, ...] = Field(
         default=(), description="members of an external one", examples=["'[\"etcd-0.example.net:2379\"]'"]
+    )
+    login_secret: SecretName | None = Field(
+        default=None, description="Secret of the namespace with `username` and `password` of an external one", examples=["etcd-login"]
+    )
+    certificate_secret: SecretName | None = Field(
+        default=None,
+        description="Secret of the namespace with `tls.crt`, `tls.key` and `ca.crt`: TLS to an external one, which needs all three",
+        examples=["etcd-client-tls"],
     )
     replicas: Literal[1, 3, 5] = Field(
         default=3, description="members of the bundled one: an even number survives no more than one less", examples=[3]
