@@ -5,11 +5,12 @@
 
 The second is the usual formula, for one token in Kwon et al., "Efficient Memory Management for Large Language Model Serving with
 PagedAttention", 2023 (arXiv:2309.06180), section 3: 2 x 5120 x 40 x 2 bytes = 800 KB for OPT-13B. Activations and the engine itself
-come on top: they are what the share of a GPU that an engine does not take, 10 % unless told otherwise, leaves room for. An estimate of
+come on top: they are what the share of a GPU that an engine does not take, 10 % by default, leaves room for. An estimate of
 the worst case, all sequences at full length: an engine may start in less, and then makes requests wait.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 _GIB = 2**30
@@ -46,17 +47,27 @@ class Load:
     gpus: int = 1
 
 
-def problem(shape: Shape, load: Load, available_gib: float, what: str) -> str:
-    """Why the model does not fit into what is available, with what would; "" when it does."""
-    weights = shape.weights_gib()
+@dataclass(frozen=True, kw_only=True)
+class Need:
+    """Memory that something besides weights and KV cache takes."""
+
+    what: str
+    gib: float
+
+
+def shortage(shape: Shape, load: Load, available_gib: float, what: str, needs: Sequence[Need] = ()) -> str:
+    """Return why the model does not fit into what is available, with what would; "" when it does."""
+    fixed = [Need(what="weights", gib=shape.weights_gib()), *needs]
     cache = shape.kv_cache_gib(load.context_tokens, load.sequences, load.bytes_per_value, load.gpus)
-    if weights + cache <= available_gib:
+    total = sum(need.gib for need in fixed)
+    if total + cache <= available_gib:
         return ""
     one = shape.kv_cache_gib(load.context_tokens, 1, load.bytes_per_value, load.gpus)
-    fitting = math.floor((available_gib - weights) / one)
+    fitting = math.floor((available_gib - total) / one)
     cure = f"at most {fitting} sequences of that length fit" if fitting > 0 else "not even one sequence of that length fits"
     asked = f"{load.sequences} sequences of {load.context_tokens} tokens"
+    parts = ", ".join(f"{need.gib:.1f} GiB of {need.what}" for need in fixed)
     return (
-        f"is too large for {what}: {weights:.1f} GiB of weights and {cache:.1f} GiB of KV cache ({asked}) are {weights + cache:.1f} GiB, "
+        f"is too large for {what}: {parts} and {cache:.1f} GiB of KV cache ({asked}) are {total + cache:.1f} GiB, "
         f"there are {available_gib:.1f} GiB; {cure}"
     )

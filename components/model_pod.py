@@ -9,7 +9,7 @@ import pulumi
 from components import pod_security
 from components import weights as weights_parts
 from components.api_key import SECRET_KEY
-from components.engines.engine import Engine
+from components.engines.engine import Container
 from components.gpu import Gpu
 from components.pod_options import NO_OPTIONS, PodOptions
 from components.quantities import Resources, gib
@@ -52,7 +52,7 @@ def pod(
     *,
     account: pulumi.Input[str],
     image: str,
-    engine: Engine,
+    engine: Container,
     resources: Resources,
     attached: Attached,
     options: PodOptions = NO_OPTIONS,
@@ -91,7 +91,7 @@ def pod(
     }
 
 
-def _environment(engine: Engine, attached: Attached) -> list[dict[str, Any]]:
+def _environment(engine: Container, attached: Attached) -> list[dict[str, Any]]:
     plain: list[dict[str, Any]] = [{"name": name, "value": value} for name, value in sorted(engine.environment.items())]
     key = {"name": engine.key_variable, "valueFrom": {"secretKeyRef": {"name": attached.key, "key": SECRET_KEY}}}
     return [*plain, key]
@@ -105,15 +105,15 @@ def _resources(resources: Resources, gpu: Gpu | None, disk_gib: float) -> dict[s
     return {"requests": requests, "limits": limits}
 
 
-def _shared_memory_volumes(engine: Engine) -> list[dict[str, Any]]:
+def _shared_memory_volumes(engine: Container) -> list[dict[str, Any]]:
     return [{"name": "shared-memory", "emptyDir": {"medium": "Memory"}}] if engine.shared_memory else []
 
 
-def _shared_memory_mounts(engine: Engine) -> list[dict[str, Any]]:
+def _shared_memory_mounts(engine: Container) -> list[dict[str, Any]]:
     return [{"name": "shared-memory", "mountPath": "/dev/shm"}] if engine.shared_memory else []  # noqa: S108  a path in the container
 
 
-def _probes(engine: Engine, limit_s: int) -> dict[str, Any]:
+def _probes(engine: Container, limit_s: int) -> dict[str, Any]:
     probe = {"httpGet": {"path": engine.health_path, "port": PORT_NAME}, "periodSeconds": _PROBE_EVERY_S, "timeoutSeconds": _PROBE_EVERY_S}
     starting = {**probe, "periodSeconds": 1, "failureThreshold": limit_s}
     return {"startupProbe": starting, "readinessProbe": probe, "livenessProbe": {**probe, "failureThreshold": 6}}

@@ -15,7 +15,7 @@ import pulumi_kubernetes as k8s
 
 from components import model_pod, scaling
 from components.api_key import SECRET_KEY, ApiKey
-from components.engines.engine import Engine
+from components.engines.engine import Container
 from components.gpu import Gpu
 from components.pod_options import NO_OPTIONS, PodOptions
 from components.quantities import Resources, gib
@@ -37,7 +37,7 @@ class ModelServerArgs:
     account: pulumi.Input[str]
     """Service account of the pods."""
     image: str
-    engine: Engine
+    engine: Container
     resources: Resources
     replicas: int
     gpu: Gpu | None = None

@@ -5,6 +5,7 @@ from typing import Any, TypedDict
 
 import pulumi
 
+from components.engines.engine import Options
 from components.reranker import Reranker
 
 
@@ -15,6 +16,13 @@ class RerankerEndpoint(TypedDict):
     model: pulumi.Output[str]
     secret_name: pulumi.Output[str]
     ca_config_map: pulumi.Output[str]
+
+
+class Request(TypedDict):
+    """How text of one kind is sent to the embedding service."""
+
+    prefix: str
+    options: Options
 
 
 class ChartRef(TypedDict):
@@ -72,12 +80,20 @@ class Endpoints:
     """Model name that requests to it carry."""
     embedding_dimension: pulumi.Output[int]
     """Length of its vectors."""
+    embedding_query: Request
+    """What goes before the text of a query, and further fields of a request for one."""
+    embedding_passage: Request
+    """The same of a passage."""
     llm_url: pulumi.Output[str]
     """Base of the LLM service's OpenAI API inside the cluster."""
     llm_model: pulumi.Output[str]
     """Model name that requests to it carry."""
     llm_context_tokens: pulumi.Output[int]
     """Longest prompt, sources included, that it reads."""
+    llm_answer_tokens: int
+    """Longest answer: `max_tokens` of a request."""
+    llm_temperature: float | None
+    """Temperature of a request; none for a model that refuses it."""
     embedding_secret_name: pulumi.Output[str]
     """Secret with the key of the embedding service under `api_key`, "" for none."""
     embedding_ca_config_map: pulumi.Output[str]

@@ -1,10 +1,21 @@
-"""What every engine is told, and what it comes to: a container, its probes, its metrics.
+"""What an engine is: the program that serves a model, what it can be told, and what of it cannot work. Pure.
 
-No key is among it: an engine names the variable that it reads its API key from, and the pod fills that from a Secret.
+    Engine       one class for each engine, one instance in `components.engines.ENGINES`; whatever differs between engines is a member of it
+    Model        what is served, as the settings describe it
+    Container    what comes of the two: arguments, environment, probes, metrics
+    Problem      why a model cannot be served so
+
+No key is among them: an engine names the variable that it reads its API key from, and the pod fills that from a Secret. Options are
+known by the versions whose source was read (docs/models.md); what lies between or after those is allowed and reported as not judged.
 """
 
-from collections.abc import Mapping
+import difflib
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+from components.memory import Load, Need, Shape, shortage
 
 CACHE_PATH = "/cache"
 """Where the cache volume is: what a restart should not download or compile again."""
@@ -13,7 +24,7 @@ WEIGHTS_PATH = "/weights"
 """Where weights from a volume or a bucket are, read-only to the engine."""
 
 TELEMETRY_OFF = {"DO_NOT_TRACK": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
-"""No engine tells anybody that it runs."""
+"""No engine reports to anybody that it runs."""
 
 HUB_OFF = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
 """Nothing is looked up on a hub, not even whether there is a newer version."""
@@ -21,34 +32,55 @@ HUB_OFF = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
 Options = Mapping[str, str | int | float | bool]
 """Further options of an engine by their documented names without the dashes; true is a bare flag."""
 
+Role = Literal["embedding", "llm", "reranker"]
+Version = tuple[int, ...]
+
+_KEY_OPTIONS = {"api-key", "api-key-file", "hf-api-token", "hf-token"}
+_PARTS_OF_VERSION = 3
+
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """Which model an engine serves, and how big it may get."""
+    """Which model an engine serves, from where, and how big it may get."""
 
+    role: Role
     name: str
     """Name that requests carry."""
-    location: str
-    """Path in the pod, or repository on a hub."""
+    location: str = ""
+    """Path in the pod, or repository on a hub; "" where the engine has its own."""
+    source: str = ""
+    """image, volume, bucket or hub; "" without weights."""
+    file: str = ""
+    """The one file of a volume or a bucket, "" for a folder."""
+    size_gib: float = 0
+    """Size of the weights."""
     revision: str = ""
     """Commit on a hub; "" for a path."""
+    offline: bool = True
+    """Never ask a hub."""
+    version: Version | None = None
+    """Version of the engine, by the tag of its image; None where the tag does not show it."""
     context_tokens: int = 0
     """Longest sequence; 0 leaves it to the model."""
     sequences: int = 1
     """Sequences at once."""
-    gpus: int = 0
-    gpu_memory_share: float = 0.9
-    """Share of a GPU's memory that the engine takes."""
     kv_cache_type: str = ""
     """Type of the KV cache's values; "" leaves it to the engine."""
+    shape: Shape | None = None
     cpu_cores: float = 1
-    offline: bool = True
-    """Never ask a hub."""
+    memory_gib: float = 0
+    """Memory of the pod."""
+    gpus: int = 0
+    gpu_memory_gib: float = 0
+    """Memory of one GPU."""
+    gpu_memory_share: float = 0.9
+    """Share of a GPU's memory that the engine takes."""
+    scales_by_queue: bool = False
     options: Options = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Engine:
+class Container:
     """How an image is run as a model service."""
 
     arguments: tuple[str, ...]
@@ -67,21 +99,197 @@ class Engine:
     metrics_path: str = ""
     """Where Prometheus reads, on the same port; "" where there is nothing to read."""
     shared_memory: bool = False
-    """Processes of it talk through /dev/shm, of which a container has 64 MiB by itself."""
+    """Its processes talk through /dev/shm, of which a container has 64 MiB by itself."""
 
 
-def flags(options: Options) -> tuple[str, ...]:
-    """`{"dtype": "float16", "auto-truncate": True}` as arguments, in order of their names; False leaves the flag out."""
-    arguments: list[str] = []
-    for name, value in sorted(options.items()):
-        if value is True:
-            arguments.append(f"--{name}")
-        elif value is not False:
-            arguments += [f"--{name}", str(value)]
-    return tuple(arguments)
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """Why a model cannot be served so."""
+
+    code: str
+    """Such as `models.option_unknown`."""
+    setting: str
+    """The setting that is wrong, below the one of the service."""
+    text: str
+    """What is wrong, what it breaks, and what to write instead."""
+
+    def __str__(self) -> str:
+        return f"{self.setting}: {self.text}"
 
 
-def environment(model: Model, **more: str) -> dict[str, str]:
-    """Variables that every engine with a hub client gets: caches on the cache volume, no telemetry, offline where it is asked for."""
+class Engine:
+    """An engine; a subclass says what differs, and `arguments` how its image is started."""
+
+    name: ClassVar[str]
+    """As settings spell it."""
+    roles: ClassVar[frozenset[Role]]
+    """What it can serve."""
+    repository: ClassVar[str] = "?"
+    """Part of the name of its images; a tag of any other image says nothing about the engine's version."""
+    tag: ClassVar[re.Pattern[str]] = re.compile(r"(?:.*-)?v?(?P<version>\d+\.\d+(?:\.\d+)?)(?:-.*)?")
+    """Tag of its images, with the group `version`."""
+    version_prefix: ClassVar[str] = ""
+    port: ClassVar[int] = 8080
+    command: ClassVar[tuple[str, ...]] = ()
+    key_variable: ClassVar[str] = "API_KEY"
+    queue_metric: ClassVar[str] = ""
+    metrics_path: ClassVar[str] = "/metrics"
+    shared_memory: ClassVar[bool] = False
+    needs_weights: ClassVar[bool] = True
+    ignores: ClassVar[Mapping[str, str]] = {}
+    """Settings that would have no effect, each with the reason."""
+    sets: ClassVar[Mapping[str, str]] = {}
+    """Flags that the stack sets itself, each with the setting that they come from."""
+    options: ClassVar[Mapping[Version, frozenset[str]]] = {}
+    """Options that an operator may give, by the versions whose source was read, oldest first; the oldest is the oldest that works."""
+    kv_cache_types: ClassVar[Mapping[str, float]] = {}
+    """Bytes a value, by type."""
+
+    def container(self, model: Model) -> Container:
+        """Return how the image of this engine is run to serve `model`."""
+        return Container(
+            arguments=self.arguments(model),
+            port=self.port,
+            health_path="/health",
+            api_path=self.api_path(model.role),
+            command=self.command,
+            environment=self.environment(model),
+            key_variable=self.key_variable,
+            queue_metric=self.queue_metric,
+            metrics_path=self.metrics_path,
+            shared_memory=self.shared_memory,
+        )
+
+    def arguments(self, model: Model) -> tuple[str, ...]:
+        """Return the arguments of the container."""
+        raise NotImplementedError
+
+    def environment(self, _model: Model) -> dict[str, str]:
+        """Return variables besides the key."""
+        return {}
+
+    def api_path(self, _role: Role) -> str:
+        """Return the prefix of the API."""
+        return "/v1"
+
+    def needs(self, _model: Model) -> list[Need]:
+        """Return what takes memory besides weights and KV cache."""
+        return []
+
+    def version(self, repository: str, tag: str | None) -> Version | None:
+        """Return the version that the tag of an image shows, three numbers; None where it shows none."""
+        match = self.tag.fullmatch(tag or "") if self.repository in repository else None
+        parts = [int(part) for part in match["version"].split(".")] if match is not None else []
+        return (*parts, *[0] * (_PARTS_OF_VERSION - len(parts))) if parts else None
+
+    def shown(self, version: Version) -> str:
+        """Return a version as its project writes it."""
+        return self.version_prefix + ".".join(map(str, version))
+
+    def problems(self, model: Model) -> Iterator[Problem]:
+        """Yield everything that cannot work; an engine adds its own."""
+        if self.needs_weights and not model.source:
+            yield Problem(code="models.weights", setting="weights", text=f"engine {self.name!r} needs weights: it has no model of its own")
+        yield from self._version_problems(model)
+        for name, value in sorted(model.options.items()):
+            yield from self._option_problems(name, value, model.version)
+        yield from self._memory_problems(model)
+
+    def notes(self, model: Model) -> Iterator[str]:
+        """Yield what could not be judged, and what an operator should know."""
+        if not self.options:
+            return
+        oldest, newest = min(self.options), max(self.options)
+        if model.version is None:
+            yield f"the tag of its image shows no version of {self.name}: options are not judged by version, {self.shown(oldest)} is needed"
+        elif model.version > newest:
+            yield f"{self.name} {self.shown(model.version)} is newer than {self.shown(newest)}, the newest that was read: not judged"
+        between = [name for name in sorted(model.options) if self._knows(name, model.version) is None and model.version is not None]
+        if between and model.version is not None and model.version <= newest:
+            yield f"whether {self.name} {self.shown(model.version)} knows {', '.join(between)} was not read: not judged"
+
+    def false_as(self, _name: str) -> tuple[str, ...] | None:
+        """Return the arguments that switch an option off; None where leaving it out is the only way."""
+        return None
+
+    def flags(self, options: Options) -> tuple[str, ...]:
+        """Return `{"dtype": "float16", "enforce-eager": True}` as arguments, in order of their names."""
+        return tuple(argument for name, value in sorted(options.items()) for argument in self._flag(name, value))
+
+    def _flag(self, name: str, value: object) -> tuple[str, ...]:
+        if value is False:
+            return self.false_as(name) or ()
+        return (f"--{name}",) if value is True else (f"--{name}", str(value))
+
+    def _version_problems(self, model: Model) -> Iterator[Problem]:
+        if self.options and model.version is not None and model.version < (oldest := min(self.options)):
+            is_, needed = self.shown(model.version), self.shown(oldest)
+            text = f"the image is {self.name} {is_}, which does not know all that this stack tells it; name an image of {needed} or newer"
+            yield Problem(code="models.version", setting="engine", text=text)
+
+    def _option_problems(self, name: str, value: object, version: Version | None) -> Iterator[Problem]:
+        refused = self._refused_option(name, version)
+        if refused is not None:
+            code, text = refused
+            yield Problem(code=f"models.{code}", setting=f"options.{name}", text=text)
+        elif value is False and self.false_as(name) is None:
+            text = f"false would only leave {name!r} out, which is its default; remove it{self._negated(name)}"
+            yield Problem(code="models.option_false", setting=f"options.{name}", text=text)
+
+    def _negated(self, name: str) -> str:
+        return f", or write no-{name}: true" if any(f"no-{name}" in names for names in self.options.values()) else ""
+
+    def _refused_option(self, name: str, version: Version | None) -> tuple[str, str] | None:
+        """Return code and text of the reason why an option cannot be given; None where it can."""
+        every = frozenset[str]().union(*self.options.values())
+        if name in _KEY_OPTIONS:
+            return "option_key", "would put a key into the arguments of a pod, for everybody to read; name a Secret instead"
+        if not every:
+            return "option_unknown", f"engine {self.name!r} takes no options; remove it"
+        if name in self.sets:
+            return "option_set", f"is set by the setting {self.sets[name]!r}, and of two values one would be ignored; use that setting"
+        if name not in every:
+            close = difflib.get_close_matches(name, every, n=1)
+            guess = f"did you mean {close[0]!r}?" if close else f"known are: {', '.join(sorted(every))}"
+            return "option_unknown", f"is no option that {self.name} documents and this stack allows; {guess}"
+        if version is not None and self._knows(name, version) is False:
+            knowing = ", ".join(self.shown(read) for read, names in self.options.items() if name in names)
+            return (
+                "option_version",
+                f"{self.name} {self.shown(version)} does not know it and would not start; {knowing} does: change the image",
+            )
+        return None
+
+    def _knows(self, name: str, version: Version | None) -> bool | None:
+        """Whether a version knows an option; None between two that were read and differ, beyond the newest, or without a version."""
+        if version is None or version > max(self.options):
+            return None
+        below = [names for read, names in self.options.items() if read <= version][-1:]
+        above = [names for read, names in self.options.items() if read >= version][:1]
+        known = {name in names for names in (*below, *above)}
+        return known.pop() if len(known) == 1 else None
+
+    def _memory_problems(self, model: Model) -> Iterator[Problem]:
+        if model.role != "llm" or not self.kv_cache_types:
+            return
+        if model.kv_cache_type and model.kv_cache_type not in self.kv_cache_types:
+            text = f"{model.kv_cache_type!r} is no type of engine {self.name!r}; known are: {', '.join(self.kv_cache_types)}"
+            yield Problem(code="models.kv_cache_type", setting="kv_cache_type", text=text)
+        if model.shape is None:
+            text = f"is missing, and engine {self.name!r} needs it: without it nobody can tell whether the model fits into the memory"
+            yield Problem(code="models.shape", setting="shape", text=text)
+            return
+        width = self.kv_cache_types.get(model.kv_cache_type, 2.0)
+        load = Load(context_tokens=model.context_tokens, sequences=model.sequences, bytes_per_value=width, gpus=max(model.gpus, 1))
+        available, what, setting = model.memory_gib, "memory_gib of the pod", "memory_gib"
+        if model.gpus:
+            available = model.gpus * model.gpu_memory_gib * model.gpu_memory_share
+            what, setting = f"{model.gpus} x {model.gpu_memory_gib:g} GiB of GPU, of which {model.gpu_memory_share:.0%} are used", "gpu"
+        if reason := shortage(model.shape, load, available, what, self.needs(model)):
+            yield Problem(code="models.memory", setting=setting, text=f"the model {reason}")
+
+
+def hub_environment(model: Model, **more: str) -> dict[str, str]:
+    """Return the variables of an engine with a hub client: caches on the cache volume, no telemetry, offline where that is asked for."""
     home = {"HOME": "/tmp", "HF_HOME": CACHE_PATH}  # noqa: S108  a path in the container
     return {**home, **TELEMETRY_OFF, **(HUB_OFF if model.offline else {}), **more}

@@ -1,24 +1,40 @@
 """The lab's honest stand-ins: an embedder, a reader and a reranker in one image, which read the variable `API_KEY`."""
 
-from components.engines.engine import Engine, Model
+import re
+from collections.abc import Iterator
+from typing import ClassVar
 
-_PORT = 8080
+from components.engines.engine import Engine, Model, Problem
 
-
-def embedding(model: Model) -> Engine:
-    """The embedder, with the model of its image or a fitted one."""
-    return _engine("embedder", *(("--model", model.location) if model.location else ()))
-
-
-def llm(_model: Model) -> Engine:
-    """The reader, which has no weights."""
-    return _engine("reader")
+_PROGRAMS = {"embedding": "embedder", "llm": "reader", "reranker": "reranker"}
 
 
-def reranker(_model: Model) -> Engine:
-    """The reranker, which has no weights."""
-    return _engine("reranker")
+class Lab(Engine):
+    """The stand-ins; only the embedder has weights: those of its image, or one fitted file."""
 
+    name = "lab"
+    roles = frozenset({"embedding", "llm", "reranker"})
+    needs_weights = False
+    metrics_path = ""
+    ignores: ClassVar = {
+        "gpu": "it computes on CPU",
+        **dict.fromkeys(("sequences", "kv_cache_type", "shape"), "it quotes from its sources and has no language model"),
+    }
 
-def _engine(*arguments: str) -> Engine:
-    return Engine(arguments=arguments, port=_PORT, health_path="/health", api_path="/v1")
+    def arguments(self, model: Model) -> tuple[str, ...]:
+        """Return the program, and for the embedder its model."""
+        weights = ("--model", model.location) if model.location and model.role == "embedding" else ()
+        return (_PROGRAMS[model.role], *weights)
+
+    def problems(self, model: Model) -> Iterator[Problem]:
+        """Yield also weights that it could not load."""
+        yield from super().problems(model)
+        if model.source and model.role != "embedding":
+            yield Problem(
+                code="models.ignored", setting="weights", text=f"engine 'lab' has no weights as {model.role} and would ignore them"
+            )
+        elif model.source == "hub":
+            yield Problem(code="models.weights", setting="weights", text="engine 'lab' knows no hub; use an image, a volume or a bucket")
+        elif model.source and not re.search(r"\.npz$", model.location):
+            text = f"engine 'lab' loads one fitted file, {model.location!r} is none; name it in weights.file (.npz)"
+            yield Problem(code="models.weights_file", setting="weights", text=text)

@@ -1,91 +1,118 @@
 """llama.cpp's server: a language model in one GGUF file, on CPU.
 
 Its context is divided among its slots, so it gets one context for each sequence. It cannot pin the revision of a hub, so weights come
-from a volume, a bucket or the image.
+from a volume, a bucket or the image. Prompts that were worked through stay in memory, up to `cache-ram` MiB: set here and counted, since
+its own default of 8,192 MiB is more than most such pods have.
 """
 
 import math
+import re
+from collections.abc import Iterator
+from typing import ClassVar
 
-from components.engines.engine import Engine, Model, flags
+from components.engines.engine import Engine, Model, Options, Problem, Version
+from components.memory import Need
 
-OPTIONS = frozenset(
-    {
-        "batch-size",
-        "cache-ram",
-        "cache-reuse",
-        "chat-template",
-        "chat-template-kwargs",
-        "context-shift",
-        "flash-attn",
-        "jinja",
-        "kv-unified",
-        "load-mode",
-        "log-verbosity",
-        "min-p",
-        "no-cache-prompt",
-        "no-cont-batching",
-        "no-jinja",
-        "no-kv-unified",
-        "no-repack",
-        "no-warmup",
-        "numa",
-        "poll",
-        "predict",
-        "prio",
-        "reasoning",
-        "reasoning-budget",
-        "reasoning-format",
-        "repeat-penalty",
-        "rope-freq-base",
-        "rope-freq-scale",
-        "rope-scale",
-        "rope-scaling",
-        "seed",
-        "slot-prompt-similarity",
-        "swa-full",
-        "temp",
-        "threads-batch",
-        "threads-http",
-        "timeout",
-        "top-k",
-        "top-p",
-        "ubatch-size",
-        "yarn-orig-ctx",
-    }
+_OPTIONS = frozenset(  # as words, since one a line would be longer than the rest of the file
+    """
+    batch-size cache-ram cache-reuse chat-template chat-template-kwargs context-shift flash-attn jinja kv-unified log-verbosity min-p
+    no-cache-prompt no-cont-batching no-jinja no-kv-unified no-repack no-warmup numa poll predict prio reasoning reasoning-budget
+    reasoning-format repeat-penalty rope-freq-base rope-freq-scale rope-scale rope-scaling seed slot-prompt-similarity swa-full temp
+    threads-batch threads-http timeout top-k top-p ubatch-size yarn-orig-ctx
+    """.split()  # noqa: SIM905
 )
-"""Documented flags that the stack does not set itself. Missing on purpose: keys, everything that downloads, and the built-in tools
-(`tools`, `agent`, `mcp-servers-*`), which run commands for whoever asks."""
+"""Missing on purpose: keys, everything that downloads, and the built-in tools (`tools`, `agent`, `mcp-servers-*`), which run commands for
+whoever asks."""
 
-KV_CACHE_TYPES = {
-    "f32": 4.0,
-    "f16": 2.0,
-    "bf16": 2.0,
-    "q8_0": 34 / 32,
-    "q5_1": 24 / 32,
-    "q5_0": 22 / 32,
-    "q4_1": 20 / 32,
-    "q4_0": 18 / 32,
-    "iq4_nl": 18 / 32,
-}
-"""Bytes a value: a quantised block holds 32 values and its scale."""
-
-_PORT = 8080
+_CACHE_RAM_MIB = 1024
+_WORDS = {"flash-attn", "reasoning"}
+"""Options that take on, off or auto: bare, they would swallow the next argument. YAML reads on and off as true and false."""
+_UNQUANTISED = {"", "f32", "f16", "bf16"}
+_UI_RENAMED = (10229, 0, 0)
 
 
-def llm(model: Model) -> Engine:
-    """Serve `/v1/chat/completions`."""
-    kv_cache = ("--cache-type-k", model.kv_cache_type, "--cache-type-v", model.kv_cache_type) if model.kv_cache_type else ()
-    sizes = ("--ctx-size", str(model.context_tokens * model.sequences), "--parallel", str(model.sequences))
-    place = ("--host", "0.0.0.0", "--port", str(_PORT))  # noqa: S104  a pod is reached from outside
-    threads = ("--threads", str(max(1, math.floor(model.cpu_cores))))
-    always = ("--metrics", "--no-webui", "--offline")
-    return Engine(
-        arguments=("--model", model.location, "--alias", model.name, *place, *sizes, *threads, *kv_cache, *always, *flags(model.options)),
-        environment={"HOME": "/tmp"},  # noqa: S108  a path in the container
-        port=_PORT,
-        health_path="/health",
-        metrics_path="/metrics",
-        api_path="/v1",
-        key_variable="LLAMA_API_KEY",
-        queue_metric="llamacpp:requests_deferred",
-    )
+class LlamaCpp(Engine):
+    """llama.cpp on CPU, from build b8672 on."""
+
+    name = "llama_cpp"
+    roles = frozenset({"llm"})
+    repository = "llama"
+    tag = re.compile(r"(?:.*-)?b(?P<version>\d+)")
+    key_variable = "LLAMA_API_KEY"
+    queue_metric = "llamacpp:requests_deferred"
+    ignores: ClassVar = {"gpu": "it computes on CPU here; use 'vllm'"}
+    options: ClassVar = {(8672, 0, 0): _OPTIONS, (10229, 0, 0): _OPTIONS | {"load-mode"}, (11549, 0, 0): _OPTIONS | {"load-mode"}}
+    sets: ClassVar = {
+        "alias": "model",
+        "cache-type-k": "kv_cache_type",
+        "cache-type-v": "kv_cache_type",
+        "ctx-size": "context_tokens",
+        "hf-repo": "weights",
+        "model": "weights",
+        "parallel": "sequences",
+        "threads": "cpu_cores",
+    }
+    kv_cache_types: ClassVar = {
+        "f32": 4.0,
+        "f16": 2.0,
+        "bf16": 2.0,
+        "q8_0": 34 / 32,
+        "q5_1": 24 / 32,
+        "q5_0": 22 / 32,
+        "q4_1": 20 / 32,
+        "q4_0": 18 / 32,
+        "iq4_nl": 18 / 32,
+    }
+    """A quantised block holds 32 values and its scale."""
+
+    def shown(self, version: Version) -> str:
+        """Return the build as its images are tagged."""
+        return f"b{version[0]}"
+
+    def arguments(self, model: Model) -> tuple[str, ...]:
+        """Return the file, one context a slot, whole threads, and no web page."""
+        kv_cache = ("--cache-type-k", model.kv_cache_type, "--cache-type-v", model.kv_cache_type) if model.kv_cache_type else ()
+        sizes = ("--ctx-size", str(model.context_tokens * model.sequences), "--parallel", str(model.sequences))
+        place = ("--host", "0.0.0.0", "--port", str(self.port))  # noqa: S104  a pod is reached from outside
+        threads = ("--threads", str(max(1, math.floor(model.cpu_cores))))
+        page = "--no-webui" if model.version is not None and model.version < _UI_RENAMED else "--no-ui"
+        options = self.flags({"cache-ram": _CACHE_RAM_MIB, **model.options})
+        always = ("--metrics", page, "--offline")
+        return ("--model", model.location, "--alias", model.name, *place, *sizes, *threads, *kv_cache, *always, *options)
+
+    def environment(self, _model: Model) -> dict[str, str]:
+        """Return a home that can be written to."""
+        return {"HOME": "/tmp"}  # noqa: S108  a path in the container
+
+    def flags(self, options: Options) -> tuple[str, ...]:
+        """Write on and off where a word is wanted."""
+        words = {name: "on" if value else "off" for name, value in options.items() if name in _WORDS and isinstance(value, bool)}
+        return super().flags({**options, **words})
+
+    def false_as(self, name: str) -> tuple[str, ...] | None:
+        """A word can be off; every other option is left out."""
+        return (f"--{name}", "off") if name in _WORDS else None
+
+    def needs(self, model: Model) -> list[Need]:
+        """Return the cache of prompts."""
+        mib = model.options.get("cache-ram", _CACHE_RAM_MIB)
+        return [Need(what="cached prompts (options.cache-ram)", gib=float(mib) / 1024 if isinstance(mib, int) else 0)]
+
+    def problems(self, model: Model) -> Iterator[Problem]:
+        """Yield also what it cannot load, a cache without a limit, and a quantised cache without flash attention."""
+        yield from super().problems(model)
+        if model.source == "hub":
+            text = "engine 'llama_cpp' cannot pin the revision of a hub, so the model could change; put the file into a bucket"
+            yield Problem(code="models.weights", setting="weights", text=text)
+        if model.source and not model.location.endswith(".gguf"):
+            text = f"engine 'llama_cpp' loads one GGUF file, {model.location!r} is none; name it in weights.file or weights.path"
+            yield Problem(code="models.weights_file", setting="weights", text=text)
+        if not isinstance(limit := model.options.get("cache-ram", 0), int) or isinstance(limit, bool) or limit < 0:
+            text = f"is {limit!r}: prompts would be kept until the pod is killed; write MiB, 0 for none"
+            yield Problem(code="models.cache_ram", setting="options.cache-ram", text=text)
+        if model.options.get("flash-attn") in {"off", False} and model.kv_cache_type not in _UNQUANTISED:
+            text = f"is off, and the quantised KV cache {model.kv_cache_type!r} needs it: the server would not start; write auto"
+            yield Problem(code="models.flash_attn", setting="options.flash-attn", text=text)
+        if (word := model.options.get("flash-attn", "auto")) not in {"on", "off", "auto", True, False}:
+            text = f"is {word!r}, and only on, off and auto are known; write one of them"
+            yield Problem(code="models.flash_attn", setting="options.flash-attn", text=text)

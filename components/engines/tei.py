@@ -1,54 +1,92 @@
 """text-embeddings-inference: embedding and reranking, on CPU or GPU by its image alone.
 
-It has no `/v1/models`: the name of its model is in `/info` and in each embedding that it answers. The name to serve is a variable
-rather than a flag: an older release knows neither, and would not start with an unknown flag. Its own default of 32 texts a request
-is less than what the gate and most ingest clients send at once.
+It has no `/v1/models`: the name of its model is in each embedding that it answers. Its own default of 32 texts a request is less than what
+the gate and most ingest clients send at once. It logs its arguments at start, API key included, as `INFO text_embeddings_router`: LOG_LEVEL
+switches that one target to warnings and keeps the rest.
 """
 
-from components.engines.engine import CACHE_PATH, Engine, Model, environment, flags
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import ClassVar
 
-OPTIONS = frozenset(
-    {
-        "auto-truncate",
-        "default-prompt",
-        "default-prompt-name",
-        "dtype",
-        "json-output",
-        "max-batch-requests",
-        "max-batch-tokens",
-        "max-client-batch-size",
-        "max-concurrent-requests",
-        "payload-limit",
-        "pooling",
-        "tokenization-workers",
-    }
+from components.engines.engine import CACHE_PATH, Container, Engine, Model, Problem, Role, hub_environment
+
+_OPTIONS = frozenset(  # as words, since one a line would be longer than the rest of the file
+    """
+    auto-truncate default-prompt default-prompt-name dense-path disable-spans dtype json-output max-batch-requests max-batch-tokens
+    max-client-batch-size max-concurrent-requests payload-limit pooling tokenization-workers
+    """.split()  # noqa: SIM905
 )
-"""Documented flags that the stack does not set itself. Missing on purpose: keys (arguments are no place for them), telemetry."""
+"""Missing on purpose: keys (arguments are no place for them), telemetry, the port of a second metrics server."""
 
-_PORT = 8080
 _TEXTS_A_REQUEST = 128
+_METRICS_CHANGED = (1, 10, 0)
+"""The meaning of te_queue_size and the port of the metrics changed here; neither was read."""
 
 
-def embedding(model: Model) -> Engine:
-    """Serve `/v1/embeddings`."""
-    return _engine(model, api_path="/v1")
+class Tei(Engine):
+    """text-embeddings-inference, from 1.9.0 on: earlier ones do not know SERVED_MODEL_NAME and answer their path as the model's name."""
 
+    name = "tei"
+    roles = frozenset({"embedding", "reranker"})
+    repository = "text-embeddings-inference"
+    queue_metric = "te_queue_size"
+    options: ClassVar = {(1, 9, 0): _OPTIONS, (1, 9, 3): _OPTIONS}
+    sets: ClassVar = {
+        "hostname": "namespace",
+        "huggingface-hub-cache": "cache",
+        "model-id": "weights",
+        "port": "engine",
+        "revision": "weights.revision",
+        "served-model-name": "model",
+    }
 
-def reranker(model: Model) -> Engine:
-    """Serve `/rerank`, which is not below /v1."""
-    return _engine(model, api_path="")
+    def arguments(self, model: Model) -> tuple[str, ...]:
+        """Return the model's place and the limits of a request."""
+        options = {"max-client-batch-size": _TEXTS_A_REQUEST, **model.options}
+        revision = ("--revision", model.revision) if model.revision else ()
+        place = ("--hostname", "0.0.0.0", "--port", str(self.port))  # noqa: S104  a pod is reached from outside
+        return ("--model-id", model.location, *revision, *place, *self.flags(options))
 
+    def container(self, model: Model) -> Container:
+        """Leave out metrics where their port was not read."""
+        told = super().container(model)
+        return replace(told, metrics_path="") if model.version is not None and model.version >= _METRICS_CHANGED else told
 
-def _engine(model: Model, api_path: str) -> Engine:
-    options = {"max-client-batch-size": _TEXTS_A_REQUEST, **model.options}
-    revision = ("--revision", model.revision) if model.revision else ()
-    place = ("--hostname", "0.0.0.0", "--port", str(_PORT))  # noqa: S104  a pod is reached from outside
-    return Engine(
-        arguments=("--model-id", model.location, *revision, *place, *flags(options)),
-        environment=environment(model, HUGGINGFACE_HUB_CACHE=CACHE_PATH, SERVED_MODEL_NAME=model.name),
-        port=_PORT,
-        health_path="/health",
-        metrics_path="/metrics",
-        api_path=api_path,
-        queue_metric="te_queue_size",
-    )
+    def environment(self, model: Model) -> dict[str, str]:
+        """Return the served name, the cache, and the log without the key."""
+        log = "info,text_embeddings_router=warn,text_embeddings_router::http=info"
+        return hub_environment(model, HUGGINGFACE_HUB_CACHE=CACHE_PATH, SERVED_MODEL_NAME=model.name, LOG_LEVEL=log)
+
+    def api_path(self, role: Role) -> str:
+        """Return /v1, or nothing for `/rerank`, which is not below it."""
+        return "" if role == "reranker" else "/v1"
+
+    def false_as(self, name: str) -> tuple[str, ...] | None:
+        """Truncation is on unless it is switched off by value; every other flag is off unless it is there."""
+        return ("--auto-truncate", "false") if name == "auto-truncate" else None
+
+    def problems(self, model: Model) -> Iterator[Problem]:
+        """Yield also what it cannot load, a pod smaller than its model, and a queue whose meaning was not read."""
+        yield from super().problems(model)
+        if model.file:
+            text = f"is {model.file!r}, and engine 'tei' loads a folder; leave it out"
+            yield Problem(code="models.weights_file", setting="weights.file", text=text)
+        if model.source == "hub" and model.offline:
+            text = "engine 'tei' asks the hub at every start, whatever its cache holds; without the hub, take a bucket or a volume"
+            yield Problem(code="models.offline", setting="weights.offline", text=text)
+        available, setting = (model.gpu_memory_gib, "gpu.memory_gib") if model.gpus else (model.memory_gib, "memory_gib")
+        if available < model.size_gib:
+            text = (
+                f"is {available:g} GiB, the weights alone are {model.size_gib:g} GiB: the engine would be killed while it loads; raise it"
+            )
+            yield Problem(code="models.memory", setting=setting, text=text)
+        if model.scales_by_queue and model.version is not None and model.version >= _METRICS_CHANGED:
+            text = f"te_queue_size means something else from 1.10.0 on, the image is {self.shown(model.version)}; scale by cpu_percent"
+            yield Problem(code="models.queue_metric", setting="scaling.waiting_requests", text=text)
+
+    def notes(self, model: Model) -> Iterator[str]:
+        """Yield also that long texts are cut."""
+        yield from super().notes(model)
+        if model.options.get("auto-truncate", True) is True and model.role == "embedding":
+            yield "tei cuts a text that its model cannot read whole, in silence; with options.auto-truncate: false it refuses the text"

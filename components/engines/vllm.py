@@ -4,87 +4,94 @@ Tensor parallelism takes all GPUs of a pod. Its processes share memory, so /dev/
 the cache volume is. `USER` is set since PyTorch asks for the name of the user, and a numeric one has none.
 """
 
-from components.engines.engine import CACHE_PATH, Engine, Model, environment, flags
+from collections.abc import Iterator
+from typing import ClassVar
 
-OPTIONS = frozenset(
-    {
-        "async-scheduling",
-        "block-size",
-        "calculate-kv-scales",
-        "chat-template",
-        "compilation-config",
-        "cpu-offload-gb",
-        "disable-custom-all-reduce",
-        "disable-log-stats",
-        "disable-sliding-window",
-        "distributed-executor-backend",
-        "dtype",
-        "enable-auto-tool-choice",
-        "enable-chunked-prefill",
-        "enable-expert-parallel",
-        "enable-prefix-caching",
-        "enforce-eager",
-        "generation-config",
-        "hf-overrides",
-        "load-format",
-        "max-logprobs",
-        "max-num-batched-tokens",
-        "max-parallel-loading-workers",
-        "model-impl",
-        "no-enable-chunked-prefill",
-        "no-enable-prefix-caching",
-        "override-generation-config",
-        "pooler-config",
-        "prefix-caching-hash-algo",
-        "quantization",
-        "reasoning-parser",
-        "safetensors-load-strategy",
-        "scheduling-policy",
-        "seed",
-        "speculative-config",
-        "structured-outputs-config",
-        "swap-space",
-        "tokenizer-mode",
-        "tool-call-parser",
-    }
+from components.engines.engine import CACHE_PATH, Engine, Model, Problem, hub_environment
+
+_OPTIONS = frozenset(  # as words, since one a line would be longer than the rest of the file
+    """
+    async-scheduling block-size chat-template compilation-config cpu-offload-gb disable-custom-all-reduce disable-log-stats
+    disable-sliding-window distributed-executor-backend dtype enable-auto-tool-choice enable-chunked-prefill enable-expert-parallel
+    enable-prefix-caching enforce-eager generation-config hf-overrides load-format max-logprobs max-num-batched-tokens
+    max-parallel-loading-workers model-impl no-enable-chunked-prefill no-enable-prefix-caching override-generation-config pooler-config
+    prefix-caching-hash-algo quantization reasoning-parser safetensors-load-strategy scheduling-policy seed speculative-config
+    structured-outputs-config tokenizer-mode tool-call-parser
+    """.split()  # noqa: SIM905
 )
-"""Documented flags that the stack does not set itself. Missing on purpose: keys, telemetry, `trust-remote-code` (it runs what is in a
-repository), `allowed-local-media-path` (it hands out files of the pod)."""
+"""Known to every version that was read. Missing on purpose: keys, telemetry, `trust-remote-code` (it runs what is in a repository),
+`allowed-local-media-path` (it hands out files of the pod)."""
 
-KV_CACHE_TYPES = {"auto": 2.0, "fp8": 1.0, "fp8_e4m3": 1.0, "fp8_e5m2": 1.0}
-"""Bytes a value; `auto` is the type of the model, two bytes unless the model is kept in float32."""
-
-_PORT = 8000
+_SINCE_0_20 = frozenset({"attention-backend", "kv-offloading-size", "optimization-level", "performance-mode"})
 
 
-def llm(model: Model) -> Engine:
-    """Serve `/v1/chat/completions`."""
-    kv_cache = ("--kv-cache-dtype", model.kv_cache_type) if model.kv_cache_type else ()
-    return _engine(model, ("--max-num-seqs", str(model.sequences), *kv_cache))
+class Vllm(Engine):
+    """vLLM on GPUs."""
 
+    name = "vllm"
+    roles = frozenset({"embedding", "llm"})
+    repository = "vllm"
+    version_prefix = "v"
+    port = 8000
+    command = ("vllm", "serve")
+    key_variable = "VLLM_API_KEY"
+    queue_metric = "vllm:num_requests_waiting"
+    shared_memory = True
+    options: ClassVar = {
+        (0, 11, 0): _OPTIONS | {"calculate-kv-scales", "swap-space"},
+        (0, 20, 0): _OPTIONS | _SINCE_0_20 | {"calculate-kv-scales"},
+        (0, 33, 0): _OPTIONS | _SINCE_0_20 | {"max-num-queued-reqs", "max-num-queued-tokens"},
+    }
+    sets: ClassVar = {
+        "gpu-memory-utilization": "gpu.memory_share",
+        "kv-cache-dtype": "kv_cache_type",
+        "max-model-len": "context_tokens",
+        "max-num-seqs": "sequences",
+        "model": "weights",
+        "revision": "weights.revision",
+        "served-model-name": "model",
+        "tensor-parallel-size": "gpu.count",
+        "tokenizer-revision": "weights.revision",
+    }
+    kv_cache_types: ClassVar = {"auto": 2.0, "bfloat16": 2.0, "fp8": 1.0, "fp8_e4m3": 1.0, "fp8_e5m2": 1.0}
+    """`auto` is the type of the model, two bytes unless the model is kept in float32."""
 
-def embedding(model: Model) -> Engine:
-    """Serve `/v1/embeddings`."""
-    return _engine(model, ("--runner", "pooling"))
+    def arguments(self, model: Model) -> tuple[str, ...]:
+        """Return the model, its limits and its share of the GPUs."""
+        revision = ("--revision", model.revision, "--tokenizer-revision", model.revision) if model.revision else ()
+        context = ("--max-model-len", str(model.context_tokens)) if model.context_tokens else ()
+        gpu = ("--tensor-parallel-size", str(model.gpus), "--gpu-memory-utilization", str(model.gpu_memory_share)) if model.gpus else ()
+        place = ("--host", "0.0.0.0", "--port", str(self.port))  # noqa: S104  a pod is reached from outside
+        kv_cache = ("--kv-cache-dtype", model.kv_cache_type) if model.kv_cache_type else ()
+        kind = ("--runner", "pooling") if model.role == "embedding" else ("--max-num-seqs", str(model.sequences), *kv_cache)
+        return (
+            model.location,
+            *revision,
+            "--served-model-name",
+            model.name,
+            *place,
+            *context,
+            *gpu,
+            *kind,
+            *self.flags(model.options),
+        )
 
+    def environment(self, model: Model) -> dict[str, str]:
+        """Return caches on the cache volume, and no usage statistics."""
+        caches = {"VLLM_CACHE_ROOT": f"{CACHE_PATH}/vllm", "TRITON_CACHE_DIR": f"{CACHE_PATH}/triton"}
+        return hub_environment(model, USER="vllm", VLLM_NO_USAGE_STATS="1", **caches)
 
-def _engine(model: Model, kind: tuple[str, ...]) -> Engine:
-    revision = ("--revision", model.revision, "--tokenizer-revision", model.revision) if model.revision else ()
-    context = ("--max-model-len", str(model.context_tokens)) if model.context_tokens else ()
-    gpu = ("--tensor-parallel-size", str(model.gpus), "--gpu-memory-utilization", str(model.gpu_memory_share)) if model.gpus else ()
-    place = ("--host", "0.0.0.0", "--port", str(_PORT))  # noqa: S104  a pod is reached from outside
-    name = ("--served-model-name", model.name)
-    return Engine(
-        command=("vllm", "serve"),
-        arguments=(model.location, *revision, *name, *place, *context, *gpu, *kind, *flags(model.options)),
-        environment=environment(
-            model, USER="vllm", VLLM_NO_USAGE_STATS="1", VLLM_CACHE_ROOT=f"{CACHE_PATH}/vllm", TRITON_CACHE_DIR=f"{CACHE_PATH}/triton"
-        ),
-        port=_PORT,
-        health_path="/health",
-        metrics_path="/metrics",
-        api_path="/v1",
-        key_variable="VLLM_API_KEY",
-        queue_metric="vllm:num_requests_waiting",
-        shared_memory=True,
-    )
+    def false_as(self, name: str) -> tuple[str, ...] | None:
+        """Every flag of vLLM has its opposite."""
+        return None if name.startswith("no-") else (f"--no-{name}",)
+
+    def problems(self, model: Model) -> Iterator[Problem]:
+        """Yield also that it needs GPUs."""
+        yield from super().problems(model)
+        if not model.gpus:
+            yield Problem(code="models.gpu", setting="gpu", text="engine 'vllm' needs product, count and memory_gib of its GPUs")
+
+    def notes(self, model: Model) -> Iterator[str]:
+        """Yield also what its key does not guard."""
+        yield from super().notes(model)
+        yield "the API key of vLLM guards /v1 only: /invocations, /pooling, /score, /tokenize and /metrics answer whoever reaches the pod"

@@ -14,6 +14,7 @@ from stacks import objects, pins
 from stacks.commands import EnvironmentName, chosen
 from stacks.environments import Environment
 from stacks.objects import Object
+from stacks.parts import models
 from stacks.parts.residency import allowed
 
 _VIOLATED = 1
@@ -28,7 +29,7 @@ def run(environment: EnvironmentName) -> None:
     violations += _outside(found, rendered.found)
     for rule, violation in violations:
         print(f"{rule:<20} {violation.subject.label}: {violation.text}")
-    for note in rendered.notes:
+    for note in (*rendered.notes, *models.notes(found.settings)):
         print(f"note: {note}", file=sys.stderr)
     print(f"{len(rendered.found)} objects, {len(RULES)} rules: {len(violations)} violations")
     raise typer.Exit(_VIOLATED if violations else 0)

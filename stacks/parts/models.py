@@ -1,12 +1,10 @@
 """The model services as the settings ask for them."""
 
-from collections.abc import Callable
-
 import pulumi
 
 from components.embedding import Embedding, EmbeddingArgs
-from components.engines import lab, llama_cpp, tei, vllm
-from components.engines.engine import Engine, Model
+from components.engines import ENGINES
+from components.engines.engine import Version
 from components.flows import Endpoint
 from components.llm import Llm, LlmArgs
 from components.model_endpoint import External
@@ -19,32 +17,27 @@ from components.weights import Bucket, Cache, Hub, Source, Volume
 from components.weights_access import WeightsAccess, WeightsAccessArgs
 from stacks.parts import object_store
 from stacks.settings import Settings
+from stacks.settings.models import needs
 from stacks.settings.models.serving import Serving
 from stacks.settings.object_store import S3Settings
-
-Engines = dict[str, Callable[[Model], Engine]]
-
-_EMBEDDING: Engines = {"lab": lab.embedding, "tei": tei.embedding, "vllm": vllm.embedding}
-_LLM: Engines = {"lab": lab.llm, "vllm": vllm.llm, "llama_cpp": llama_cpp.llm}
-_RERANKER: Engines = {"lab": lab.reranker, "tei": tei.reranker}
-_ENGINES = {"embedding": _EMBEDDING, "llm": _LLM, "reranker": _RERANKER}
 
 HUB = "https://huggingface.co"
 """Where the engines' hub client looks; the files themselves come from other hosts, so a policy that names addresses has to allow those."""
 
 
 def embedding(settings: Settings, tenancy: Tenancy, trust: Trust) -> Embedding:
-    """The embedding service."""
+    """The embedding service; also says what an operator should know of all of them."""
+    for note in notes(settings):
+        pulumi.log.info(note)
     chosen = settings.embedding
-    served = _served("embedding", chosen, _EMBEDDING, _model(chosen), (settings, tenancy, trust))
+    served = _served("embedding", chosen, (settings, tenancy, trust))
     return Embedding("embedding", EmbeddingArgs(served=served, model=chosen.model, dimension=chosen.dimension))
 
 
 def llm(settings: Settings, tenancy: Tenancy, trust: Trust) -> Llm:
     """The LLM service."""
     chosen = settings.llm
-    model = _model(chosen, context_tokens=chosen.context_tokens, sequences=chosen.sequences, kv_cache_type=chosen.kv_cache_type)
-    served = _served("llm", chosen, _LLM, model, (settings, tenancy, trust))
+    served = _served("llm", chosen, (settings, tenancy, trust))
     return Llm("llm", LlmArgs(served=served, model=chosen.model, context_tokens=chosen.context_tokens))
 
 
@@ -53,19 +46,29 @@ def reranker(settings: Settings, tenancy: Tenancy, trust: Trust) -> Reranker | N
     chosen = settings.reranker
     if chosen is None:
         return None
-    served = _served("reranker", chosen, _RERANKER, _model(chosen), (settings, tenancy, trust))
+    served = _served("reranker", chosen, (settings, tenancy, trust))
     return Reranker("reranker", RerankerArgs(served=served, model=chosen.model))
 
 
 def here(settings: Settings) -> dict[str, Serving]:
     """Settings of each service that runs in the namespace, by its name."""
     asked: dict[str, Serving | None] = {"embedding": settings.embedding, "llm": settings.llm, "reranker": settings.reranker}
-    return {name: each for name, each in asked.items() if each is not None and each.engine != "external"}
+    return {name: each for name, each in asked.items() if each is not None and each.runs_here}
 
 
 def ports(settings: Settings) -> dict[str, int]:
     """Port of each service that runs in the namespace."""
-    return {name: _ENGINES[name][each.engine](_model(each)).port for name, each in here(settings).items()}
+    return {name: ENGINES[each.engine].port for name, each in here(settings).items()}
+
+
+def notes(settings: Settings) -> list[str]:
+    """What an operator should know of the engines, and what of them could not be judged."""
+    found = here(settings).items()
+    return [f"{name}: {note}" for name, each in found for note in ENGINES[each.engine].notes(each.served(_version(name, settings)))]
+
+
+def _version(name: str, settings: Settings) -> Version | None:
+    return needs.version(here(settings)[name], getattr(settings.images, name))
 
 
 def from_bucket(settings: Settings) -> list[str]:
@@ -86,26 +89,7 @@ def outside(settings: Settings) -> list[Endpoint]:
     return [*external, *([hub] if downloading else [])]
 
 
-def _model(chosen: Serving, *, context_tokens: int = 0, sequences: int = 1, kv_cache_type: str = "") -> Model:
-    weights, gpu = chosen.weights, chosen.gpu
-    return Model(
-        name=chosen.model,
-        location=weights.location if weights is not None else "",
-        revision=(weights.revision or "") if weights is not None else "",
-        context_tokens=context_tokens,
-        sequences=sequences,
-        gpus=gpu.count if gpu is not None else 0,
-        gpu_memory_share=gpu.memory_share if gpu is not None else 0,
-        kv_cache_type=kv_cache_type,
-        cpu_cores=chosen.cpu_cores,
-        offline=weights is None or not weights.downloads,
-        options=chosen.options,
-    )
-
-
-def _served(
-    name: str, chosen: Serving, engines: Engines, model: Model, frame: tuple[Settings, Tenancy, Trust]
-) -> ModelServerArgs | External:
+def _served(name: str, chosen: Serving, frame: tuple[Settings, Tenancy, Trust]) -> ModelServerArgs | External:
     settings, tenancy, trust = frame
     if chosen.external is not None:
         outside = chosen.external
@@ -117,7 +101,7 @@ def _served(
         namespace_name=settings.namespace,
         account=tenancy.accounts[name],
         image=str(getattr(settings.images, name)),
-        engine=engines[chosen.engine](model),
+        engine=ENGINES[chosen.engine].container(chosen.served(_version(name, settings))),
         resources=Resources(cpu_cores=chosen.cpu_cores, memory_gib=chosen.memory_gib),
         replicas=chosen.replicas,
         gpu=chosen.gpu.made(settings.pod_options) if chosen.gpu is not None else None,

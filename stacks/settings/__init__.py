@@ -160,7 +160,7 @@ class Settings(Group):
     def _models_can_run(self) -> "Settings":
         services = {"embedding": self.embedding, "llm": self.llm, "reranker": self.reranker}
         if found := needs.problems(services, self.images, self.keda, makes_users=isinstance(self.object_store, S3Settings)):
-            raise ValueError("; ".join(found))
+            raise ValueError("; ".join(map(str, found)))
         return self
 
 

@@ -9,8 +9,8 @@ import pytest
 from components.api_key import ApiKey
 from components.bucket_options import BucketOptions
 from components.embedding import Embedding, EmbeddingArgs
-from components.engines import lab
-from components.engines.engine import Engine, Model
+from components.engines import ENGINES
+from components.engines.engine import Container, Model
 from components.flows import Endpoint, Layout, table
 from components.generations import Generations
 from components.llm import Llm, LlmArgs
@@ -90,12 +90,13 @@ GENERATORS = LoadGeneratorsArgs(
 PREFLIGHT = PreflightArgs(
     namespace="rag", account="suite", image="s:1", store=DATA, other_bucket="rag-documents", wal="rocksmq", performance=False
 )
-ENGINE = Engine(arguments=("serve",), port=8080, health_path="/health", api_path="/v1")
+ENGINE = Container(arguments=("serve",), port=8080, health_path="/health", api_path="/v1")
 SERVER = ModelServerArgs(namespace="rag", namespace_name="rag", account="thing", image="m:1", engine=ENGINE, resources=SMALL, replicas=1)
-LAB = Model(name="m", location="")
-EMBEDDING = EmbeddingArgs(served=replace(SERVER, engine=lab.embedding(LAB)), model="m", dimension=256)
-LLM = LlmArgs(served=replace(SERVER, engine=lab.llm(LAB)), model="m", context_tokens=4096)
-RERANKER = RerankerArgs(served=replace(SERVER, engine=lab.reranker(LAB)), model="m")
+EMBEDDING = EmbeddingArgs(
+    served=replace(SERVER, engine=ENGINES["lab"].container(Model(role="embedding", name="m"))), model="m", dimension=256
+)
+LLM = LlmArgs(served=replace(SERVER, engine=ENGINES["lab"].container(Model(role="llm", name="m"))), model="m", context_tokens=4096)
+RERANKER = RerankerArgs(served=replace(SERVER, engine=ENGINES["lab"].container(Model(role="reranker", name="m"))), model="m")
 WEIGHTS_ACCESS = WeightsAccessArgs(store=STORE, bucket="weights", user="rag-llm-weights", owner="p/s/u", namespace="rag")
 FLOWS = table(Layout(cluster=False, etcd=False, services={}, endpoints=(Endpoint(name="store", url=ENDPOINT, users=("milvus",), why="w"),)))
 QUOTA = Quota(cpu_cores=1, memory_gib=4, pods=10, ephemeral_storage_gib=None)

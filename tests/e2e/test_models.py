@@ -12,8 +12,8 @@ import pytest
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from components.embedding import Embedding, EmbeddingArgs
-from components.engines import lab as engines
-from components.engines.engine import Model
+from components.engines import ENGINES
+from components.engines.engine import Model, Role
 from components.llm import Llm, LlmArgs
 from components.model_server import ModelServerArgs
 from components.quantities import Resources
@@ -103,13 +103,13 @@ def objects(program: Callable[[], object]) -> list[dict[str, Any]]:
     return [dict(item.inputs) for item in deploy(program) if item.type.startswith("kubernetes:")]
 
 
-def served(lab: Lab, account: str, engine: Callable[[Model], Any], location: str = "") -> ModelServerArgs:
+def served(lab: Lab, role: Role, location: str = "") -> ModelServerArgs:
     return ModelServerArgs(
         namespace=NAMESPACE,
         namespace_name=NAMESPACE,
-        account=account,
+        account=role,
         image=lab.outputs()["images"]["embedding"],
-        engine=engine(Model(name="m", location=location)),
+        engine=ENGINES["lab"].container(Model(role=role, name="m", location=location)),
         resources=Resources(cpu_cores=0.05, memory_gib=0.5),
         replicas=1,
     )
@@ -132,7 +132,7 @@ def embedding(lab: Lab, prefix: str, *, cached: bool) -> EmbeddingArgs:
         image=suite(lab),
     )
     cache = Cache(size_gib=1, storage_class=None, shared=False) if cached else None
-    args = replace(served(lab, "embedding", engines.embedding, "/weights/model.npz"), weights=weights, size_gib=0.02, cache=cache)
+    args = replace(served(lab, "embedding", "/weights/model.npz"), weights=weights, size_gib=0.02, cache=cache)
     return EmbeddingArgs(served=args, model=f"lab-char-svd-{DIMENSION}", dimension=DIMENSION)
 
 
@@ -199,7 +199,7 @@ def pods(lab: Lab, store: Store, reader: dict[str, str], tmp_path_factory: pytes
             secret("tls", {"tls.crt": tls.crt_file.read_text(), "tls.key": tls.key_file.read_text()}),
             *objects(lambda: Embedding("embedding", embedding(lab, "fitted/", cached=True))),
             *objects(lambda: Embedding("broken", embedding(lab, "nothing/", cached=False))),
-            *behind_tls(objects(lambda: Llm("llm", LlmArgs(served=served(lab, "llm", engines.llm), model="m", context_tokens=4096)))),
+            *behind_tls(objects(lambda: Llm("llm", LlmArgs(served=served(lab, "llm"), model="m", context_tokens=4096)))),
         )
         for name in ("embedding", "llm"):
             found.wait(name)

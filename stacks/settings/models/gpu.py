@@ -1,5 +1,7 @@
 """GPUs of one pod of a model service."""
 
+from typing import Any
+
 from pydantic import Field, field_validator, model_validator
 
 from components.gpu import MIG_PROFILE, Gpu
@@ -56,3 +58,7 @@ class GpuSettings(Group):
             runtime_class=self.runtime_class,
             node_selector=self.node_selector if self.node_selector is not None else pods.node_selector,
         )
+
+    def facts(self) -> dict[str, Any]:
+        """As an engine is told of them."""
+        return {"gpus": self.count, "gpu_memory_gib": self.memory_gib, "gpu_memory_share": self.memory_share}

@@ -1,9 +1,12 @@
-"""What the model services need of other settings: images, and KEDA where they scale by queue."""
+"""What the model services need of other settings: images of a version that can do what is asked, and KEDA where they scale by queue."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from pydantic import Field
 
+from components.engines import ENGINES
+from components.engines.engine import Problem, Version
+from stacks import image_names
 from stacks.names import ServiceUrl
 from stacks.settings.group import Group
 from stacks.settings.images import ImageSettings
@@ -18,29 +21,42 @@ class KedaSettings(Group):
     )
 
 
-def problems(services: Mapping[str, Serving | None], images: ImageSettings, keda: KedaSettings | None, *, makes_users: bool) -> list[str]:
-    """One sentence for each thing that is missing."""
-    found = []
-    for name, service in services.items():
-        if service is None:
-            continue
-        if service.engine != "external" and getattr(images, name) is None:
-            found.append(f"{name}.engine is {service.engine!r}, and images.{name} is missing: nobody but you can know it")
-        found += _bucket_problems(name, service, images, makes_users=makes_users)
-        if service.scaling is not None and service.scaling.waiting_requests is not None and keda is None:
-            found.append(
-                f"{name}.scaling.waiting_requests needs KEDA, which knows a queue where Kubernetes alone knows CPU; where it is installed, "
-                "set keda.prometheus_url, else scale by cpu_percent"
-            )
-    return found
+def version(service: Serving, image: str | None) -> Version | None:
+    """Version of a service's engine, by the tag of its image; None where it shows none."""
+    if image is None:
+        return None
+    name = image_names.parse(image)
+    return ENGINES[service.engine].version(name.repository, name.tag)
 
 
-def _bucket_problems(name: str, service: Serving, images: ImageSettings, *, makes_users: bool) -> list[str]:
+def problems(
+    services: Mapping[str, Serving | None], images: ImageSettings, keda: KedaSettings | None, *, makes_users: bool
+) -> list[Problem]:
+    """Everything that is missing or too old."""
+    return [
+        Problem(code=problem.code, setting=f"{name}.{problem.setting}", text=problem.text)
+        for name, service in services.items()
+        if service is not None
+        for problem in _problems(name, service, images, keda, makes_users=makes_users)
+    ]
+
+
+def _problems(name: str, service: Serving, images: ImageSettings, keda: KedaSettings | None, *, makes_users: bool) -> Iterator[Problem]:
+    image = getattr(images, name)
+    if service.runs_here and image is None:
+        text = f"is {service.engine!r}, and images.{name} is missing: nobody but you can know it"
+        yield Problem(code="models.image_missing", setting="engine", text=text)
+    yield from service.problems(version(service, image))
+    if service.scaling is not None and service.scaling.waiting_requests is not None and keda is None:
+        text = (
+            "needs KEDA, since Kubernetes alone knows no queue; where it is installed, set keda.prometheus_url, else scale by cpu_percent"
+        )
+        yield Problem(code="models.keda", setting="scaling.waiting_requests", text=text)
     if service.weights is None or service.weights.source != "bucket":
-        return []
-    found = []
+        return
     if images.suite is None:
-        found.append(f"{name}.weights come from a bucket, and images.suite, which copies them, is missing")
+        text = "come from a bucket, and images.suite, which copies them, is missing"
+        yield Problem(code="models.image_missing", setting="weights", text=text)
     if service.weights.secret_name is None and not makes_users:
-        found.append(f"{name}.weights.secret_name is missing: this driver of the object store makes no user that could read the bucket")
-    return found
+        text = "is missing: this driver of the object store makes no user that could read the bucket"
+        yield Problem(code="models.weights_secret", setting="weights.secret_name", text=text)

@@ -1,23 +1,21 @@
 """What all model services share: who serves, what, on what, how many; and which of these belong together.
 
-One group for all engines, and a table of what each can use: a setting that the chosen engine would ignore is refused.
+One group for all engines. What an engine can do, and which settings it would ignore, is a matter of its class in `components.engines`.
 """
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, ClassVar, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from components.engines import options
-from components.engines.engine import Options
+from components.engines import ENGINES, serving
+from components.engines.engine import Model, Options, Problem, Role, Version
 from components.scaling import Scaling
 from components.weights import copied_gib
 from stacks.names import CaFile, ServiceUrl
 from stacks.settings.group import Group
 from stacks.settings.models.gpu import GpuSettings
 from stacks.settings.models.weights import CacheSettings, WeightsSettings
-
-_RUN_HERE = {"replicas", "cpu_cores", "memory_gib", "gpu", "weights", "cache", "options", "scaling", "key_rotation"}
 
 
 class ExternalSettings(Group):
@@ -70,9 +68,9 @@ class ScalingSettings(Group):
 class Serving(Group):
     """A model service."""
 
-    engine: Literal["lab", "tei", "vllm", "llama_cpp", "external"] = Field(
-        default="lab", description="what serves the model", examples=["lab"]
-    )
+    role: ClassVar[Role]
+
+    engine: str = Field(default="lab", description="what serves the model", examples=["lab"])
     model: str = Field(min_length=1, description="model name that requests carry", examples=["bge-m3"])
     replicas: int = Field(default=1, ge=1, le=64, description="pods", examples=[1])
     cpu_cores: float = Field(default=0.1, gt=0, le=512, description="cores requested by a pod", examples=[0.1])
@@ -85,41 +83,38 @@ class Serving(Group):
     external: ExternalSettings | None = Field(default=None, description="the service of engine external", examples=['\'{"url": "..."}\''])
     key_rotation: int = Field(default=1, ge=1, description="another number makes another key", examples=[2])
 
+    @field_validator("engine")
+    @classmethod
+    def _can_serve(cls, value: str) -> str:
+        if value not in (able := serving(cls.role)):
+            raise ValueError(f"should be {' or '.join(map(repr, able))}: no other engine serves {cls.role}")
+        return value
+
     @model_validator(mode="after")
     def _belongs_together(self) -> Self:
         if found := self.problems():
-            raise ValueError("; ".join(found))
+            raise ValueError("; ".join(map(str, found)))
         return self
 
-    def problems(self) -> list[str]:
-        """What does not belong together, one sentence each."""
-        if self.engine == "external":
-            return self._external_problems()
-        found = ["external would be ignored: it belongs to the engine 'external'"] if self.external is not None else []
-        return [
-            *found,
-            *self._engine_problems(),
-            *options.problems(self.engine, self.options),
-            *self._volume_problems(),
-            *self._scaling_problems(),
-        ]
+    def problems(self, version: Version | None = None) -> list[Problem]:
+        """What does not belong together; with the version of the engine's image, also what that version cannot do."""
+        return [*self._ignored(), *ENGINES[self.engine].problems(self.served(version)), *self._volume_problems(), *self._scaling_problems()]
 
-    def _external_problems(self) -> list[str]:
-        if self.external is None:
-            return ["engine 'external' needs external.url"]
-        ignored = sorted(self.model_fields_set & _RUN_HERE)
-        return [f"engine 'external' would ignore {', '.join(ignored)}: who runs the service decides that"] if ignored else []
+    def _ignored(self) -> list[Problem]:
+        """Settings that the engine would not use, and an external service without an address."""
+        ignores = ENGINES[self.engine].ignores
+        given = sorted(name for name in self.model_fields_set & ignores.keys() if getattr(self, name) is not None)
+        found = [_ignored(name, f"engine {self.engine!r} would ignore it: {ignores[name]}") for name in given]
+        if self.external is None and self.engine == "external":
+            found.append(Problem(code="models.external", setting="external", text="engine 'external' needs external.url"))
+        if self.external is not None and self.engine != "external":
+            found.append(_ignored("external", f"engine {self.engine!r} would ignore it: it belongs to the engine 'external'"))
+        return found
 
-    def _engine_problems(self) -> list[str]:
-        checks = {"lab": self._lab_problems, "tei": self._tei_problems, "vllm": self._vllm_problems, "llama_cpp": self._llama_problems}
-        return checks[self.engine]()
-
-    def _lab_problems(self) -> list[str]:
-        hub = self.weights is not None and self.weights.source == "hub"
-        return [
-            *(["engine 'lab' computes on CPU and would ignore gpu"] if self.gpu is not None else []),
-            *(["engine 'lab' knows no hub: its model is in its image, on a volume or in a bucket"] if hub else []),
-        ]
+    @property
+    def runs_here(self) -> bool:
+        """Whether the stack starts it."""
+        return self.engine != "external"
 
     @property
     def most_replicas(self) -> int:
@@ -143,50 +138,50 @@ class Serving(Group):
         chosen = self.external.ca_file if self.external is not None else None
         return Path(chosen).expanduser().read_text(encoding="ascii") if chosen is not None else ""
 
-    def _weights_needed(self) -> list[str]:
-        return [f"engine {self.engine!r} needs weights: nobody but you can know which model"] if self.weights is None else []
+    def served(self, version: Version | None = None) -> Model:
+        """The model as the engine is told of it."""
+        return Model(
+            role=self.role,
+            name=self.model,
+            version=version,
+            cpu_cores=self.cpu_cores,
+            memory_gib=self.memory_gib,
+            options=self.options,
+            scales_by_queue=self.scaling is not None and self.scaling.waiting_requests is not None,
+            **(self.weights.facts() if self.weights is not None else {}),
+            **(self.gpu.facts() if self.gpu is not None else {}),
+            **self.limits(),
+        )
 
-    def _tei_problems(self) -> list[str]:
-        found, weights = self._weights_needed(), self.weights
-        if weights is not None and weights.file:
-            found.append(f"engine 'tei' loads a folder, and weights.file is {weights.file!r}; leave it out")
-        if weights is not None and weights.offline:
-            found.append("engine 'tei' asks the hub at every start, whatever its cache holds; without the hub, take a bucket or a volume")
+    def limits(self) -> dict[str, Any]:
+        """What bounds the model's memory; a language model says it."""
+        return {}
+
+    def _volume_problems(self) -> list[Problem]:
+        found, cache, weights = [], self.cache, self.weights
+        if cache is not None and self.most_replicas > 1 and not cache.shared:
+            text = f"is one volume for one node, and {self.most_replicas} pods may run on several; say cache.shared, or leave it out"
+            found.append(Problem(code="models.cache_shared", setting="cache", text=text))
+        if weights is not None and weights.source == "hub" and cache is None:
+            text = "is missing: weights from a hub would be downloaded again at each restart; write cache: {size_gib: ...}"
+            found.append(Problem(code="models.cache_missing", setting="cache", text=text))
+        if cache is not None and weights is not None and cache.size_gib < weights.size_gib:
+            text = f"is {cache.size_gib:g} GiB, smaller than the weights of {weights.size_gib:g} GiB: they would not fit; raise it"
+            found.append(Problem(code="models.cache_size", setting="cache.size_gib", text=text))
         return found
 
-    def _vllm_problems(self) -> list[str]:
-        gpu = ["engine 'vllm' needs gpu, with product, count and memory_gib"] if self.gpu is None else []
-        return [*self._weights_needed(), *gpu]
-
-    def _llama_problems(self) -> list[str]:
-        found = self._weights_needed()
-        if self.gpu is not None:
-            found.append("engine 'llama_cpp' computes on CPU here and would ignore gpu; use 'vllm'")
-        if self.weights is not None and self.weights.source == "hub":
-            found.append("engine 'llama_cpp' cannot pin the revision of a hub, so the model could change; put the file into a bucket")
-        if self.weights is not None and not self.weights.location.endswith(".gguf"):
-            found.append(
-                f"engine 'llama_cpp' loads one GGUF file, {self.weights.location!r} is none; name it in weights.file or weights.path"
-            )
-        return found
-
-    def _volume_problems(self) -> list[str]:
-        found = []
-        if self.cache is not None and self.most_replicas > 1 and not self.cache.shared:
-            pods = self.most_replicas
-            found.append(f"cache is one volume for one node, and {pods} pods may run on several; say cache.shared, or leave it out")
-        if self.weights is not None and self.weights.source == "hub" and self.cache is None:
-            found.append("weights from a hub without a cache are downloaded again at each restart; give it a cache")
-        if self.cache is not None and self.weights is not None and self.cache.size_gib < self.weights.size_gib:
-            found.append(f"cache of {self.cache.size_gib:g} GiB is smaller than the weights of {self.weights.size_gib:g} GiB")
-        return found
-
-    def _scaling_problems(self) -> list[str]:
+    def _scaling_problems(self) -> list[Problem]:
         if self.scaling is None:
             return []
-        found = ["replicas would be ignored: scaling decides"] if "replicas" in self.model_fields_set else []
+        found = [_ignored("replicas", "would be ignored: scaling decides; remove it")] if "replicas" in self.model_fields_set else []
         if self.scaling.cpu_percent is not None and self.gpu is not None:
-            found.append("scaling.cpu_percent says nothing of a GPU's load; use scaling.waiting_requests")
-        if self.scaling.waiting_requests is not None and self.engine == "lab":
-            found.append("engine 'lab' has no metric of waiting requests; use scaling.cpu_percent")
+            text = "says nothing of a GPU's load, so pods would neither come nor go; use scaling.waiting_requests"
+            found.append(Problem(code="models.scaling_measure", setting="scaling.cpu_percent", text=text))
+        if self.scaling.waiting_requests is not None and not ENGINES[self.engine].queue_metric:
+            text = f"engine {self.engine!r} has no metric of waiting requests, so nothing would be scaled; use scaling.cpu_percent"
+            found.append(Problem(code="models.scaling_measure", setting="scaling.waiting_requests", text=text))
         return found
+
+
+def _ignored(setting: str, text: str) -> Problem:
+    return Problem(code="models.ignored", setting=setting, text=text)

@@ -2,7 +2,7 @@
 
 import re
 from pathlib import PurePosixPath
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -73,6 +73,17 @@ class WeightsSettings(Group):
         if self.source == "image":
             return self.path or ""
         return f"{WEIGHTS_PATH}/{self.file}" if self.file else WEIGHTS_PATH
+
+    def facts(self) -> dict[str, Any]:
+        """As an engine is told of them."""
+        return {
+            "source": self.source,
+            "location": self.location,
+            "file": self.file,
+            "size_gib": self.size_gib,
+            "revision": self.revision or "",
+            "offline": not self.downloads,
+        }
 
 
 class CacheSettings(Group):
