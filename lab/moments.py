@@ -39,7 +39,7 @@ MOMENTS = (
         forget="tools/versitygw-",
         everything=True,
     ),
-    Moment(name="tool-pulumi", what="the Pulumi CLI is compiled", step="tools: pulumi", after_s=5, forget="tools/pulumi-"),
+    Moment(name="tool-pulumi", what="the Pulumi CLI is compiled", step="tools: pulumi 3", after_s=5, forget="tools/pulumi-3"),
     Moment(name="image-milvus", what="the image of Milvus is unpacked", step="image: milvus", after_s=2, forget="images/milvus-"),
     Moment(name="image-models", what="the embedding is fitted", step="image: models", after_s=6, forget="images/models-", everything=True),
     Moment(name="image-suite", what="the suite's image is filled", step="image: suite", after_s=5, forget="images/suite-"),

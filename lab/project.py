@@ -29,6 +29,7 @@ PROJECT = "milvus-x10000"
 STACK = "lab"
 HOME = STATE / "pulumi"
 PASSPHRASE = HOME / "passphrase"
+PULUMI_HOME = HOME / "home"
 STANDS_IN = HOME / "stands-in"
 """Present where the lab's stand-ins take the place of the official language host and plugin."""
 
@@ -50,7 +51,7 @@ def environment() -> dict[str, str]:
         "OBJECT_STORE_ACCESS_LOG": str(LOGS / f"{OBJECT_STORE}.log"),
     }
     if STANDS_IN.exists():  # the operator's own Pulumi keeps its own home, with the plugins that are there
-        found |= {"PULUMI_HOME": str(HOME / "home"), "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true"}
+        found |= {"PULUMI_HOME": str(PULUMI_HOME), "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true"}
     return found
 
 

@@ -172,14 +172,24 @@ def stop() -> None:
     OUTER.unlink(missing_ok=True)
 
 
-def end_strays(folder: Path) -> None:
-    """End what runs from `folder` outside of the tree: plugins of a Pulumi that was killed, and their children."""
+def end_strays(folder: Path, *, without: str = "") -> None:
+    """End what runs from `folder` outside of the tree: plugins of a Pulumi that was killed, and their children.
+
+    `without` is the name of a parent: what such a process started is left alone.
+    """
     commands = [path.name for path in Path("/proc").glob("[0-9]*")]
-    strays = {pid for pid in commands if _runs_from(folder, words(pid))}
+    strays = {pid for pid in commands if _runs_from(folder, words(pid)) and not (without and _parent(pid) == without)}
     children = {pid for pid in commands if stat(pid)[1:2] and stat(pid)[1] in strays}
     for pid in (*strays, *children):  # a parent first, so that it cannot act on the end of its child
         with contextlib.suppress(ProcessLookupError):
             os.kill(int(pid), signal.SIGKILL)
+
+
+def _parent(pid: str) -> str:
+    """Return the name of a process's parent, "" where either is gone."""
+    with contextlib.suppress(OSError, IndexError):
+        return Path(f"/proc/{stat(pid)[1]}/comm").read_text().strip()
+    return ""
 
 
 def _runs_from(folder: Path, command: Sequence[str]) -> bool:

@@ -5,6 +5,7 @@ version of Go. A build appears under its name only when it is whole. The cluster
 """
 
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from lab.places import BIN, CACHE, REPOSITORY, UV
 from lab.steps import Steps, dies_with_us
@@ -21,6 +23,9 @@ TOOLS = REPOSITORY / "lab" / "tools"
 GO_MINIMUM = (1, 26)
 KUBERNETES = "1.34.2"
 PULUMI = "3.259.0"
+PLUGIN = "4.25.0"
+"""Of Pulumi's own kubernetes plugin."""
+PLUGIN_MODULE = "github.com/pulumi/pulumi-kubernetes/provider/v4"
 CURE_BUILD = "check that the Go module proxy is reachable (`go env GOPROXY`), then `make up` again"
 
 
@@ -36,6 +41,10 @@ class Build:
     """Files to keep beside the binaries, by the module that has them."""
     on_demand: bool = False
     """Built when a test asks for it, no part of a lab."""
+    minutes: float = field(default=0, repr=False)
+    """What it takes to build it with an empty cache on two quiet cores, measured."""
+    embeds_from: str = field(default="", repr=False)
+    """Module whose command of the same name has as NAME.json what this one embeds as NAME-embed.json. Not in `repr`, which names builds."""
 
 
 BUILDS = {
@@ -44,19 +53,32 @@ BUILDS = {
         version=KUBERNETES,
         packages=("./cmd/kube", "./cmd/coredns", "./cmd/pause", "helm.sh/helm/v3/cmd/helm", "github.com/mikefarah/yq/v4"),
         ldflags=f"-X k8s.io/component-base/version.gitVersion=v{KUBERNETES} -X helm.sh/helm/v3/internal/version.version=v3.19.0",
+        minutes=6.7,
     ),
-    "versitygw": Build(module="versitygw", version="1.8.0", packages=("github.com/versity/versitygw/cmd/versitygw",)),
+    "versitygw": Build(module="versitygw", version="1.8.0", packages=("github.com/versity/versitygw/cmd/versitygw",), minutes=0.9),
     "pulumi": Build(
         module="pulumi",
         version=PULUMI,
         packages=("github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",),
         ldflags=f"-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v{PULUMI}",
+        minutes=3.4,
         scripts={
             "github.com/pulumi/pulumi/sdk/v3": ("python/cmd/pulumi-language-python-exec", "python/dist/pulumi-resource-pulumi-python")
         },
     ),
+    "pulumi-kubernetes": Build(  # not yet part of a lab: `needed`
+        module="pulumi-kubernetes",
+        version=PLUGIN,
+        packages=("./cmd/pulumi-resource-kubernetes",),
+        ldflags=f"-X {PLUGIN_MODULE}/pkg/version.Version={PLUGIN}",
+        minutes=8,
+        embeds_from=PLUGIN_MODULE,
+    ),
     "registry": Build(module="registry", version="3.1.2", packages=("./cmd/registry",), on_demand=True),
 }
+
+PULUMI_BUILDS = ("pulumi", "pulumi-kubernetes")
+"""Left out where PATH has `pulumi`."""
 
 PERSONALITIES = (
     "etcd",
@@ -143,9 +165,15 @@ def built(name: str, go: str, steps: Steps) -> Path:
     partial = home.with_name(f"{home.name}.partial-{os.getpid()}")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    command = [go, "build", "-ldflags", f"-s -w {build.ldflags}".strip(), "-o", f"{partial}/", *build.packages]
+    command = [go, "build", "-ldflags", f"-s -w {build.ldflags}".strip(), "-o", f"{partial}/"]
     try:
-        steps.run(command, cure=CURE_BUILD, env=go_environment(), cwd=TOOLS / build.module)
+        with TemporaryDirectory() as folder:
+            steps.run(
+                [*command, *_overlay(build, go, Path(folder)), *build.packages],
+                cure=CURE_BUILD,
+                env=go_environment(),
+                cwd=TOOLS / build.module,
+            )
         _copy_scripts(build, go, partial)
         partial.rename(home)
     finally:
@@ -159,7 +187,7 @@ def fetching(names: Sequence[str], go: str, log: Path) -> Iterator[None]:
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as said, ExitStack() as beside:
         for name in names:
-            command = [*dies_with_us(), go, "list", "-deps", *BUILDS[name].packages]
+            command = [*dies_with_us(), go, "list", "-e", "-deps", *BUILDS[name].packages]
             environment, folder = {**os.environ, **go_environment()}, TOOLS / BUILDS[name].module
             fetch = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said, env=environment, cwd=folder)
             beside.enter_context(fetch)
@@ -167,15 +195,38 @@ def fetching(names: Sequence[str], go: str, log: Path) -> Iterator[None]:
         yield
 
 
+def _overlay(build: Build, go: str, folder: Path) -> list[str]:
+    """Return the options that give a command the files it embeds, written to `folder` as Pulumi writes them before a release."""
+    if not build.embeds_from:
+        return []
+    (package,) = build.packages
+    laid_over = {}
+    for source in sorted((_module_folder(build.embeds_from, build, go) / package).glob("*.json")):
+        content = json.loads(source.read_text())
+        if source.stem == "schema":
+            content["version"] = build.version
+        compact = folder / f"{source.stem}-embed.json"
+        compact.write_text(json.dumps(content, separators=(",", ":")))
+        laid_over[str(TOOLS / build.module / package / compact.name)] = str(compact)
+    overlay = folder / "overlay.json"
+    overlay.write_text(json.dumps({"Replace": laid_over}))
+    return ["-overlay", str(overlay)]
+
+
+def _module_folder(module: str, build: Build, go: str) -> Path:
+    """Return where Go keeps the source of a module that `build` needs."""
+    command = [go, "list", "-m", "-f", "{{.Dir}}", module]
+    environment = {**os.environ, **go_environment()}
+    listed = subprocess.run(command, capture_output=True, text=True, check=True, cwd=TOOLS / build.module, env=environment)
+    return Path(listed.stdout.strip())
+
+
 def _copy_scripts(build: Build, go: str, home: Path) -> None:
     for module, paths in build.scripts.items():
-        asked = [go, "list", "-m", "-f", "{{.Dir}}", module]
-        folder = subprocess.run(
-            asked, capture_output=True, text=True, check=True, cwd=TOOLS / build.module, env={**os.environ, **go_environment()}
-        ).stdout.strip()
+        folder = _module_folder(module, build, go)
         for path in paths:
             (home / path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(Path(folder) / path, home / path)
+            shutil.copy2(folder / path, home / path)
 
 
 def publish(homes: Mapping[str, Path], node_bin: Path, bin_dir: Path) -> None:
@@ -199,6 +250,20 @@ def publish(homes: Mapping[str, Path], node_bin: Path, bin_dir: Path) -> None:
             (bin_dir / name).unlink(missing_ok=True)
         else:
             _link(binary, bin_dir / name)
+
+
+def needed() -> list[str]:
+    """Return the builds of a lab, without `pulumi` where PATH has it; the plugin takes the stand-in's place once all tests pass on it."""
+    left_out = PULUMI_BUILDS if "pulumi" in preferred_on_path() else ("pulumi-kubernetes",)
+    return [name for name, build in BUILDS.items() if not build.on_demand and name not in left_out]
+
+
+def forecast(names: Sequence[str]) -> str:
+    """Return what will be built, about how long that takes on two quiet cores, and what shortens it."""
+    versions = ", ".join(f"{name} {BUILDS[name].version}" for name in names)
+    whole, avoidable = (sum(BUILDS[name].minutes for name in part) for part in (names, [name for name in names if name in PULUMI_BUILDS]))
+    shorter = f"; with `pulumi` on PATH about {avoidable:.0f} of them less" if avoidable else ""
+    return f"will build from source, once, about {whole:.0f} min on two quiet cores: {versions}{shorter}"
 
 
 def preferred_on_path() -> list[str]:

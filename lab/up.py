@@ -34,6 +34,8 @@ def up(steps: Steps, *, gate: bool = True, store: str | None = None) -> int:
             stores.hand_over(net, {"rag-milvus": False, "rag-documents": True})
         project.configure(project.STACK, project.machine_facts(net, made, driver))
         project.select()
+        # a kubernetes plugin looks for its killed Pulumi every five minutes only, and goes on installing until then
+        sandbox.end_strays(project.PULUMI_HOME, without="pulumi")
         project.recover()
         look_at_store()
     with steps.step("pulumi up"):
@@ -49,14 +51,13 @@ def up(steps: Steps, *, gate: bool = True, store: str | None = None) -> int:
 
 def tools(steps: Steps) -> dict[str, Path]:
     """Build what is missing, one step a build, and return the folders with the binaries."""
-    names = [name for name, build in toolchain.BUILDS.items() if not build.on_demand and name not in toolchain.preferred_on_path()]
+    names = toolchain.needed()
     with steps.step("tools: Go"):
         go = toolchain.go_command(steps)
     missing = [name for name in names if not toolchain.home_of(name, go).exists()]
     if missing:
-        told = ", ".join(f"{name} {toolchain.BUILDS[name].version}" for name in missing)
-        steps.say(f"will build from source, once: {told}")
-        disk.require(CACHE, disk.BUILD_GIB if (CACHE / "go" / "build").exists() else disk.CACHE_GIB["tools"], told)
+        steps.say(toolchain.forecast(missing))
+        disk.require(CACHE, disk.BUILD_GIB if (CACHE / "go" / "build").exists() else disk.CACHE_GIB["tools"], ", ".join(missing))
     homes = {}
     with toolchain.fetching(missing[1:], go, steps.log):
         for name in names:
@@ -133,7 +134,7 @@ def choose_pulumi(homes: dict[str, Path], steps: Steps) -> None:
     """Put the stand-ins in place, unless the operator's own Pulumi is used: then its official parts are, and no stand-in is left."""
     if "pulumi" in homes:
         steps.say(f"no `pulumi` on PATH: the CLI {toolchain.PULUMI} was built; language host and kubernetes plugin are the lab's stand-ins")
-        install.install(project.HOME / "home", BIN, Path(sys.executable), homes["pulumi"] / "python")
+        install.install(project.PULUMI_HOME, BIN, Path(sys.executable), homes["pulumi"] / "python")
         project.STANDS_IN.touch()
         return
     steps.say("`pulumi` from PATH, with its official language host and kubernetes plugin")
@@ -179,7 +180,8 @@ def run_gate() -> int:
 def down(steps: Steps) -> None:
     """End the lab; nothing of it remains but the cache."""
     with steps.step("lab: processes, mounts, interface, routes, cgroups"):
-        sandbox.end_strays(BIN)
+        for folder in (BIN, project.PULUMI_HOME):
+            sandbox.end_strays(folder)
         sandbox.stop()
     with steps.step("lab: state"):
         sandbox.remove_state()

@@ -74,6 +74,17 @@ def test_a_stray_that_runs_from_the_labs_folder_is_ended_with_its_children_and_n
     sandbox.wait_for(lambda: not processes.start_time(int(children[0])), 30, "the child lives on", "")
 
 
+def test_a_stray_whose_parent_is_at_work_is_left_alone(tmp_path: Path) -> None:
+    script = tmp_path / "plugin"
+    script.write_text("#!/bin/sh\nsleep 60\n")
+    script.chmod(0o755)
+    with subprocess.Popen([str(script)]) as plugin:
+        sandbox.end_strays(tmp_path, without=Path("/proc/self/comm").read_text().strip())
+        assert plugin.poll() is None
+        sandbox.end_strays(tmp_path, without="pulumi")
+        assert plugin.wait() == -9
+
+
 def test_no_daemon_has_a_secret_among_its_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(daemons, "administrator", lambda: ("ACCESS", "SECRET"))
     net = network()
@@ -96,7 +107,24 @@ def test_every_tool_is_pinned_by_a_go_sum_and_declares_the_version_that_is_shown
     for build in toolchain.BUILDS.values():
         folder = REPOSITORY / "lab" / "tools" / build.module
         assert (folder / "go.sum").stat().st_size > 0
-        assert f" v{build.version}\n" in (folder / "go.mod").read_text()
+        # Pulumi's plugin has no tag that the proxy serves
+        assert f" v{build.version}\n" in (folder / "go.mod").read_text() or build.version == toolchain.PLUGIN
+
+
+def test_with_pulumi_on_the_path_neither_it_nor_its_plugin_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert {"pulumi", "pulumi-kubernetes"} <= set(toolchain.BUILDS)
+    on_path = {"pulumi": (3, 259, 0)}
+    monkeypatch.setattr(toolchain, "version_on_path", lambda command, *_: on_path.get(command))
+    assert toolchain.needed() == ["kubernetes", "versitygw"]
+    on_path["pulumi"] = (3, 100, 0)
+    assert toolchain.needed() == ["kubernetes", "versitygw", "pulumi"]
+
+
+def test_what_will_be_built_is_said_with_its_minutes_and_what_shortens_it() -> None:
+    text = toolchain.forecast(["versitygw", "pulumi", "pulumi-kubernetes"])
+    assert f"pulumi-kubernetes {toolchain.PLUGIN}" in text
+    assert f"about {sum(toolchain.BUILDS[name].minutes for name in toolchain.PULUMI_BUILDS):.0f} of them less" in text
+    assert "PATH" not in toolchain.forecast(["versitygw"])
 
 
 @pytest.mark.parametrize(
