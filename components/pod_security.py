@@ -6,12 +6,13 @@ USER_ID = 1000
 """Numeric, since the kubelet cannot prove that a named user is not root."""
 
 
-def pod(*, assign_ids: bool = True) -> dict[str, Any]:
+def pod(*, assign_ids: bool = True, user: int = USER_ID, group: int | None = None) -> dict[str, Any]:
     """`securityContext` of a pod, in the API's own spelling; `fsGroup` makes its volumes writable.
 
     Without ids where the platform's admission assigns them from a range of its own, as OpenShift does, and refuses any other.
     """
-    ids = {"runAsUser": USER_ID, "runAsGroup": USER_ID, "fsGroup": USER_ID, "fsGroupChangePolicy": "OnRootMismatch"} if assign_ids else {}
+    main = user if group is None else group
+    ids = {"runAsUser": user, "runAsGroup": main, "fsGroup": user, "fsGroupChangePolicy": "OnRootMismatch"} if assign_ids else {}
     return {"runAsNonRoot": True, **ids, "seccompProfile": {"type": "RuntimeDefault"}}
 
 

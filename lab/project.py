@@ -4,6 +4,7 @@ Everything that Pulumi writes for the lab is in the lab's state, never in the ch
 stacks/Pulumi.lab.yaml with this machine's facts merged over it; PULUMI_OPTION_CONFIG_FILE points the CLI at that copy.
 """
 
+import hashlib
 import json
 import os
 import secrets
@@ -128,13 +129,26 @@ def configure(stack: str, facts: Mapping[str, Any]) -> None:
 def write_pins(stack: str, config: Mapping[str, Any]) -> Path:
     """Write what `make pin` would of another environment: the lab's images are in no registry, and their digests are those it built."""
     images = {name: {"of": image, "reference": image} for name, image in config[f"{PROJECT}:images"].items()}
-    chart = config[f"{PROJECT}:milvus"]["chart"]
-    version = str(yaml.safe_load((REPOSITORY / chart / "Chart.yaml").read_text())["version"])
+    chart, version, digest = _chart(config[f"{PROJECT}:milvus"])
     target = HOME / f"images.{stack}.lock"
     fresh = target.with_suffix(".new")
-    fresh.write_text(yaml.safe_dump({**images, "chart": {"name": chart, "version": version, "sha256": None}}))
+    fresh.write_text(yaml.safe_dump({**images, "chart": {"name": chart, "version": version, "sha256": digest}}))
     fresh.replace(target)
     return target
+
+
+def _chart(milvus: Mapping[str, Any]) -> tuple[str, str, str | None]:
+    """Return name, version and checksum of the chart: a directory has no checksum, an archive has both, a name has its settings alone."""
+    name = str(milvus["chart"])
+    place = REPOSITORY / name
+    if place.is_dir():
+        return name, str(yaml.safe_load((place / "Chart.yaml").read_text())["version"]), None
+    if place.is_file():
+        shown = subprocess.run([BIN / "helm", "show", "chart", place], capture_output=True, text=True, check=True).stdout
+        return name, str(yaml.safe_load(shown)["version"]), hashlib.sha256(place.read_bytes()).hexdigest()
+    if "chart_version" not in milvus:
+        raise LabError(f"the chart {name!r} is neither a folder nor an archive here", cure="set milvus.chart_version to take it by name")
+    return name, str(milvus["chart_version"]), None
 
 
 def _generations(before: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,13 +7,17 @@ else only the release itself is there, and a note says what is missing and how t
 import re
 import shutil
 import subprocess
+import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
 
+from components.milvus_values.configuration import merge
+from components.versions import KUBERNETES_VERSION, MILVUS_CHART_VERSION
 from stacks import release
 from stacks.declared import Declared
 from stacks.dump import dump
@@ -25,6 +29,8 @@ CHARTS = Path("build/charts")
 """Where `make pin` keeps the chart that it computed a checksum of."""
 
 _KUBERNETES = "kubernetes:"
+_UNLISTED = {"image.all.pullSecrets"}
+"""What templates of the official chart read, although its values only name it in a comment."""
 _COMPAT = "compat"  # the SDK's own note to the plugin, no setting of ours
 
 
@@ -124,12 +130,54 @@ def _helm_cache() -> list[Path]:
     return [Path(said)] if said else []
 
 
+def refuse_unknown_keys(values: Mapping[str, Any], chart: Path) -> None:
+    """Compare the keys of the values with those of the very chart, since Helm drops unknown ones in silence; SettingsError."""
+    with TemporaryDirectory() as folder:
+        root = chart if chart.is_dir() else _unpacked(chart, Path(folder))
+        known = _shown_values(root)
+        for subchart in sorted(root.glob("charts/*")):
+            name = re.sub(r"-\d.*", "", subchart.name)
+            if name in known:
+                own, known[name] = known[name], _shown_values(subchart)
+                merge(known[name], own)
+    unknown = sorted(set(_unknown(values, known)) - _UNLISTED)
+    if unknown:
+        raise SettingsError(
+            f"the chart {chart} does not know {', '.join(unknown)}, and Helm would drop that in silence: it is of another version than "
+            "the values are made for (5.0.8 to below 6). "
+            f"Cure: pulumi config set --path milvus-x10000:milvus.chart_version {MILVUS_CHART_VERSION}"
+        )
+
+
+def _unpacked(archive: Path, folder: Path) -> Path:
+    with tarfile.open(archive) as packed:
+        packed.extractall(folder, filter="data")
+    return next(folder.iterdir())
+
+
+def _shown_values(chart: Path) -> dict[str, Any]:
+    shown = subprocess.run(["helm", "show", "values", str(chart)], capture_output=True, text=True, check=True).stdout
+    found: dict[str, Any] = yaml.safe_load(shown) or {}
+    return found
+
+
+def _unknown(values: Mapping[str, Any], known: Mapping[str, Any], path: str = "") -> Iterator[str]:
+    """Paths of the keys that are not there; what a chart leaves empty takes anything, and what is switched off may be missing."""
+    for key, value in values.items():
+        if key not in known:
+            yield from [] if value == {"enabled": False} else [f"{path}{key}"]
+        elif isinstance(value, Mapping) and isinstance(known[key], Mapping) and known[key]:
+            yield from _unknown(value, known[key], f"{path}{key}.")
+
+
 def template(asked: Release, chart: Path) -> list[dict[str, Any]]:
     """Render the chart as Helm does at an install, and return its manifests.
 
     Raises SettingsError with Helm's own words where the chart refuses the values.
     """
+    refuse_unknown_keys(asked.values, chart)
     command = ["helm", "template", asked.name, str(chart), "--namespace", asked.namespace, "--values", "-"]
+    command += ["--kube-version", KUBERNETES_VERSION]
     ended = subprocess.run(command, input=yaml.safe_dump(asked.values), capture_output=True, text=True, check=False)
     if ended.returncode != 0:
         raise SettingsError(f"the chart {chart} refuses the values of this environment: {ended.stderr.strip()}")

@@ -19,6 +19,8 @@ __all__ = ["CA_ANNOTATION", "CREDENTIAL_ANNOTATION", "SERVICE_NAME", "MilvusShap
 SERVICE_NAME = "milvus"
 CREDENTIAL_ANNOTATION = "milvus-x10000/credential-generation"
 CA_ANNOTATION = "milvus-x10000/ca-sha256"
+_ROOT_GROUP = 0
+"""Older images give their files to root and its group (mode 0774), newer ones to user 999: its user in this group may run both."""
 _READY_AFTER_S = 5
 _READY_EVERY_S = 5
 
@@ -27,11 +29,13 @@ def values(shape: MilvusShape, store: MilvusStore) -> dict[str, Any]:
     """Chart values."""
     return {
         "fullnameOverride": SERVICE_NAME,
-        "image": {"all": {**images.split(shape.image), "pullPolicy": "IfNotPresent"}},
+        "image": {"all": {**images.split(shape.image), "pullPolicy": "IfNotPresent", **_pull_secrets(shape)}},
         **workloads.of(shape, store),
-        "annotations": _annotations(store),
+        **({"labels": dict(shape.options.labels)} if shape.options.labels else {}),
+        "annotations": {**shape.options.annotations, **_annotations(store)},
+        "service": _service(shape),
         "serviceAccount": {"create": False, "name": shape.service_account},
-        "securityContext": pod_security.pod(),
+        "securityContext": pod_security.pod(assign_ids=shape.options.assign_ids, user=shape.user_id, group=_ROOT_GROUP),
         "containerSecurityContext": pod_security.container(),
         **_mounts(shape, store),
         "readinessProbe": {"initialDelaySeconds": _READY_AFTER_S, "periodSeconds": _READY_EVERY_S},
@@ -39,6 +43,18 @@ def values(shape: MilvusShape, store: MilvusStore) -> dict[str, Any]:
         "extraConfigFiles": {"user.yaml": configuration.text(shape, store)},
         **services.of(shape),
     }
+
+
+def _pull_secrets(shape: MilvusShape) -> dict[str, Any]:
+    return {"pullSecrets": list(shape.options.pull_secrets)} if shape.options.pull_secrets else {}
+
+
+def _service(shape: MilvusShape) -> dict[str, Any]:
+    """Also the platform's labels: what finds pods by them looks for their Service too."""
+    service, labels = shape.service, dict(shape.options.labels)
+    ranges = {"loadBalancerSourceRanges": list(service.source_ranges)} if service.type == "LoadBalancer" else {}
+    marks = {"labels": labels, "annotations": dict(service.annotations)}
+    return {"type": service.type, **ranges, **{name: value for name, value in marks.items() if value}}
 
 
 def _annotations(store: MilvusStore) -> dict[str, pulumi.Input[str]]:

@@ -1,5 +1,6 @@
 """user.yaml of Milvus: what the chart has no key for. Only what differs from Milvus's own choice is in it."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
@@ -24,14 +25,15 @@ def text(shape: MilvusShape, store: MilvusStore) -> str:
     parts = (_places(shape), _store(shape.tuning, store), _security(shape.security), _neighbours(shape), _tuning(shape.tuning), _log(shape))
     whole: dict[str, Any] = {}
     for part in parts:
-        _merge(whole, part)
+        merge(whole, part)
     return str(yaml.safe_dump(whole, sort_keys=True))
 
 
-def _merge(base: dict[str, Any], over: dict[str, Any]) -> None:
+def merge(base: dict[str, Any], over: Mapping[str, Any]) -> None:
+    """Lay `over` upon `base`, group by group; `base` is changed."""
     for key, value in over.items():
-        if isinstance(value, dict) and isinstance(base.get(key), dict):
-            _merge(base[key], value)
+        if isinstance(value, Mapping) and isinstance(base.get(key), dict):
+            merge(base[key], value)
         else:
             base[key] = value
 

@@ -20,6 +20,6 @@ def split(reference: str) -> dict[str, str]:
 def with_registry(reference: str) -> dict[str, str]:
     """For the etcd chart, which puts docker.io before every repository unless it is told the registry."""
     first, slash, rest = reference.partition("/")
-    if slash and ("." in first or ":" in first):
+    if slash and ("." in first or ":" in first or first == "localhost"):
         return {"registry": first, **split(rest)}
     return split(reference)

@@ -8,6 +8,7 @@ from typing import Any
 
 from components.milvus_values import images
 from components.milvus_values.shape import Cluster, Etcd, Kafka, MilvusShape, Pulsar, WriteAheadLog
+from components.pod_options import PodOptions
 from components.quantities import gib
 
 EMBEDDED_ETCD = "localhost:2379"
@@ -17,22 +18,39 @@ _SCRAPE_EVERY = "30s"
 def of(shape: MilvusShape) -> dict[str, Any]:
     """Values of all of them."""
     return {
-        **_etcd(shape.etcd),
+        **_etcd(shape),
         **_write_ahead_log(shape.wal, cluster=isinstance(shape.size, Cluster)),
         "minio": {"enabled": False},
         **({"metrics": {"enabled": True, "serviceMonitor": _monitor(shape.monitor_labels)}} if shape.monitor_labels is not None else {}),
     }
 
 
-def _etcd(etcd: Etcd) -> dict[str, Any]:
+def _etcd(shape: MilvusShape) -> dict[str, Any]:
     """Say the address of an embedded etcd aloud, or the chart names a Service that is not there."""
+    etcd = shape.etcd
     if etcd.kind == "bundled":
-        return {"etcd": _bundled(etcd), "externalEtcd": {"enabled": False}}
+        strictly = isinstance(shape.size, Cluster) and shape.size.spread_strictly
+        apart = {"podAntiAffinityPreset": "hard"} if strictly else {}
+        place = {"clusterDomain": shape.cluster_domain, **apart, **_marks(etcd, shape.options)}
+        return {"etcd": {**_bundled(etcd, shape.options), **place}, "externalEtcd": {"enabled": False}}
     endpoints = [EMBEDDED_ETCD] if etcd.kind == "embedded" else list(etcd.endpoints)
     return {"etcd": {"enabled": False}, "externalEtcd": {"enabled": True, "endpoints": endpoints}}
 
 
-def _bundled(etcd: Etcd) -> dict[str, Any]:
+def _marks(etcd: Etcd, options: PodOptions) -> dict[str, Any]:
+    """Places and marks of its pods; where the platform assigns ids the chart must state none, and it states them in both contexts."""
+    found: dict[str, Any] = {
+        "nodeSelector": dict(etcd.node_selector),
+        "tolerations": [toleration.manifest() for toleration in etcd.tolerations],
+        "priorityClassName": options.priority_class,
+        "podLabels": dict(options.labels),
+        "podAnnotations": dict(options.annotations),
+    }
+    contexts = {} if options.assign_ids else {"podSecurityContext": {"enabled": False}, "containerSecurityContext": {"enabled": False}}
+    return {**{name: value for name, value in found.items() if value}, **contexts}
+
+
+def _bundled(etcd: Etcd, options: PodOptions) -> dict[str, Any]:
     found: dict[str, Any] = {"enabled": True, "replicaCount": etcd.replicas, "pdb": {"create": etcd.replicas > 1}}
     persistence: dict[str, Any] = {"enabled": True}
     if etcd.storage_gib is not None:
@@ -41,8 +59,9 @@ def _bundled(etcd: Etcd) -> dict[str, Any]:
         persistence["storageClass"] = etcd.storage_class
     if etcd.resources is not None:
         found["resources"] = etcd.resources.manifest()
-    if etcd.image is not None:
-        found["image"] = images.with_registry(etcd.image)
+    pull_secrets = {"pullSecrets": list(options.pull_secrets)} if options.pull_secrets else {}
+    if etcd.image is not None or pull_secrets:
+        found["image"] = {**(images.with_registry(etcd.image) if etcd.image is not None else {}), **pull_secrets}
     return {**found, "persistence": persistence}
 
 

@@ -1,13 +1,14 @@
 """What is to be installed, as plain data: the store, the sizes, where the log and the metadata are, what is protected and how."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import urlsplit
 
 import pulumi
 
 from components.gpu import Toleration
+from components.pod_options import NO_OPTIONS, PodOptions
 from components.quantities import Resources
 
 Mode = Literal["standalone", "cluster"]
@@ -163,6 +164,8 @@ class Etcd:
     resources: Resources | None = None
     storage_gib: float | None = None
     storage_class: str | None = None
+    node_selector: Mapping[str, str] = field(default_factory=dict)
+    tolerations: tuple[Toleration, ...] = ()
     image: str | None = None
     """None for the chart's own choice."""
 
@@ -181,6 +184,16 @@ class Security:
     """The same for the components among themselves."""
     internal_name: str = ""
     """Name in the components' certificate."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """How clients outside the cluster come in."""
+
+    type: Literal["ClusterIP", "LoadBalancer", "NodePort"] = "ClusterIP"
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    source_ranges: tuple[str, ...] = ()
+    """Addresses that a load balancer lets in."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,5 +223,11 @@ class MilvusShape:
     tuning: Tuning
     monitor_labels: Mapping[str, str] | None
     """Labels of a ServiceMonitor for Prometheus's operator, which needs its CRD; None for no monitor."""
+    user_id: int = 999
+    """User that the processes run under; its files belong to the group of the same number."""
+    options: PodOptions = NO_OPTIONS
+    """What the platform asks of every pod."""
+    cluster_domain: str = "cluster.local"
+    service: Service = Service()
     service_account: pulumi.Input[str]
     """Account without a token that the pods run under."""

@@ -32,7 +32,7 @@ def _standalone(shape: MilvusShape, size: Standalone, store: MilvusStore) -> dic
         "resources": _resources(size.process),
         "extraEnv": [*_environment(shape, store), *_password(shape), *alone],
         **_place(size.process),
-        **({"disk": {"enabled": True, "size": {"enabled": True}}} if size.process.ephemeral_storage_gib is not None else {}),
+        "disk": _disk(size.process, needed=False),  # else the chart lays the node's disk over the caches on the volume
         "persistence": {"enabled": True, "mountPath": DATA_DIRECTORY, "persistentVolumeClaim": claim},
     }
 

@@ -17,6 +17,11 @@ from stacks.parts import milvus_shape
 from stacks.settings import Settings
 from stacks.settings.milvus.images import version
 
+_NO_PRIORITY = (
+    "pods.priority_class={name} does not reach the pods of Milvus itself: its chart has no key for it, only the one of etcd has. Other "
+    "pods may push them off a full node; to close that, give the PriorityClass globalDefault: true, or Milvus nodes of its own"
+)
+
 
 def root(settings: Settings, tenancy: Tenancy) -> MilvusRoot | None:
     """The first user, where Milvus asks who is there."""
@@ -36,6 +41,8 @@ def declare(
     after: Sequence[pulumi.Resource] = (),
 ) -> Milvus:
     """Milvus on the bucket of `store`, made once everything in `after` succeeded."""
+    if settings.pods.priority_class is not None:
+        pulumi.log.warn(_NO_PRIORITY.format(name=settings.pods.priority_class))
     args = MilvusArgs(
         namespace=tenancy.namespace,
         chart=chart(settings),

@@ -151,6 +151,15 @@ class Settings(Group):
         return self
 
     @model_validator(mode="after")
+    def _somebody_may_come_in(self) -> "Settings":
+        if self.milvus.service.type != "ClusterIP" and not self.access.client_cidrs:
+            raise ValueError(
+                f"milvus.service.type={self.milvus.service.type} without access.client_cidrs: network policies would let nobody in. "
+                f"Cure: pulumi config set --path '{PROJECT}:access.client_cidrs[0]' 10.20.0.0/16"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _milvus_can_run(self) -> "Settings":
         if found := milvus_images.problems(self.milvus, self.images, pinned=self.images_pinned == "required"):
             raise ValueError("; ".join(found))

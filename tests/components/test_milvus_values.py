@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 import yaml
 
+from components.gpu import Toleration
 from components.milvus import Milvus
 from components.milvus_values import CA_ANNOTATION, CREDENTIAL_ANNOTATION, MilvusShape, values
-from components.milvus_values.shape import Etcd, Kafka, Pulsar, WriteAheadLog
-from tests.components.test_contract import DATA, MILVUS, SHAPE
+from components.milvus_values.shape import Etcd, Kafka, Pulsar, Service, Standalone, WriteAheadLog
+from components.pod_options import PodOptions
+from tests.components.test_contract import DATA, MILVUS, PROCESS, SHAPE
 from tests.deploy import deploy, resolved
 
 OFFICIAL_KEYS = dict(line.split(": ") for line in Path(__file__).with_name("milvus-chart-5.0.19.keys").read_text().splitlines())
@@ -35,7 +37,23 @@ KAFKA = WriteAheadLog(
 )
 PULSAR = WriteAheadLog(kind="pulsar", pulsar=Pulsar(address="pulsar.example.net:6651", token_secret="pulsar-token"))
 ETCD = Etcd(kind="external", endpoints=("e-0:2379",), login_secret="etcd", certificate_secret="etcd-tls")
-SHAPES = [SHAPE, BUNDLED, replace(SHAPE, wal=KAFKA, etcd=ETCD), replace(SHAPE, wal=PULSAR)]
+ASKED = PodOptions(
+    pull_secrets=("mirror",),
+    node_selector={"pool": "rag"},
+    tolerations=(Toleration(key="dedicated", value=None, effect=None),),
+    priority_class="rag-high",
+    labels={"cost-centre": "4711"},
+    annotations={"team": "search"},
+    assign_ids=False,
+)
+PLATFORM = replace(
+    BUNDLED,
+    etcd=replace(BUNDLED.etcd, node_selector=ASKED.node_selector, tolerations=ASKED.tolerations, image="localhost/etcd:1-r1"),
+    options=ASKED,
+    cluster_domain="k8s.example.net",
+    service=Service(type="LoadBalancer", annotations={"pool": "rag"}, source_ranges=("10.20.0.0/16",)),
+)
+SHAPES = [PLATFORM, SHAPE, BUNDLED, replace(SHAPE, wal=KAFKA, etcd=ETCD), replace(SHAPE, wal=PULSAR)]
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -106,6 +124,50 @@ def test_the_token_of_pulsar_comes_from_its_secret_and_its_address_says_tls() ->
 def test_kafka_is_spoken_to_as_it_is_set(kafka: Kafka, protocol: str) -> None:
     built = values(replace(SHAPE, wal=WriteAheadLog(kind="kafka", kafka=kafka)), DATA)
     assert built["externalKafka"]["securityProtocol"] == protocol
+
+
+def test_pods_of_milvus_and_of_its_etcd_get_what_the_platform_asks_for() -> None:
+    built = values(PLATFORM, DATA)
+    assert built["image"]["all"]["pullSecrets"] == ["mirror"]
+    assert built["labels"] == built["service"]["labels"] == {"cost-centre": "4711"}
+    assert built["annotations"] == {"team": "search", CREDENTIAL_ANNOTATION: "g1"}
+    assert built["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    etcd = built["etcd"]
+    assert etcd["image"] == {"registry": "localhost", "repository": "etcd", "tag": "1-r1", "pullSecrets": ["mirror"]}
+    assert {name: etcd[name] for name in ("nodeSelector", "priorityClassName", "podLabels", "podAnnotations", "clusterDomain")} == {
+        "nodeSelector": {"pool": "rag"},
+        "priorityClassName": "rag-high",
+        "podLabels": {"cost-centre": "4711"},
+        "podAnnotations": {"team": "search"},
+        "clusterDomain": "k8s.example.net",
+    }
+    assert etcd["tolerations"] == [{"key": "dedicated", "operator": "Exists"}]
+    assert etcd["podSecurityContext"] == etcd["containerSecurityContext"] == {"enabled": False}
+
+
+def test_a_load_balancer_lets_in_the_addresses_of_clients_alone() -> None:
+    assert values(PLATFORM, DATA)["service"] | {"labels": {}} == {
+        "type": "LoadBalancer",
+        "loadBalancerSourceRanges": ["10.20.0.0/16"],
+        "annotations": {"pool": "rag"},
+        "labels": {},
+    }
+    assert values(SHAPE, DATA)["service"] == {"type": "ClusterIP"}
+
+
+def test_milvus_runs_as_its_image_s_user_in_the_group_of_root_so_that_older_and_newer_images_start() -> None:
+    security = values(SHAPE, DATA)["securityContext"]
+    assert {name: security[name] for name in ("runAsUser", "runAsGroup", "fsGroup")} == {"runAsUser": 999, "runAsGroup": 0, "fsGroup": 999}
+    assert values(replace(SHAPE, user_id=1000), DATA)["securityContext"]["runAsUser"] == 1000
+
+
+def test_caches_of_a_standalone_are_on_its_volume_unless_the_node_s_disk_is_reserved() -> None:
+    reserved = Standalone(process=replace(PROCESS, ephemeral_storage_gib=10), storage_gib=5, storage_class=None)
+    assert values(SHAPE, DATA)["standalone"]["disk"] == {"enabled": False, "size": {"enabled": False}}
+    assert values(replace(SHAPE, size=reserved), DATA)["standalone"]["disk"] == {
+        "enabled": True,
+        "size": {"enabled": True},
+    }
 
 
 def test_a_service_called_minio_beside_milvus_does_not_change_the_port_of_the_store() -> None:

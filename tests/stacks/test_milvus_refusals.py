@@ -1,5 +1,7 @@
 """Settings of Milvus that are well spelt and cannot work: each is refused with its reason, before Helm sees anything."""
 
+import tarfile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -61,6 +63,20 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"tls": {"client_certificates": True}}, "would be ignored without proxy_secret"),
     ({"tls": {"internal_secret": "i"}}, "belong together"),
     ({"tls": {"proxy_secret": "Milvus_TLS", "ca_file": "stacks/example-ca.crt"}}, "is no name of a Secret"),
+    ({"service": {"type": "LoadBalancer"}}, "without authentication"),
+    ({"service": {"type": "ExternalName"}}, "should be 'ClusterIP', 'LoadBalancer' or 'NodePort'"),
+    ({"authentication": True, "service": {"type": "LoadBalancer"}}, "without access.client_cidrs"),
+    ({"accept_authentication_bypass": "a test without data"}, "there is no authentication to pass by"),
+    ({"user_id": 0}, "greater than or equal to 1"),
+    ({"chart_version": "4.2.48"}, "is not one from 5.0.8 to below 6"),
+    ({"chart_version": "6.0.0"}, "is not one from 5.0.8 to below 6"),
+    ({"chart_version": "5.0"}, "is no version: three numbers"),
+    ({"chart_version": "^5.0.0"}, "is no version: three numbers"),
+    ({"chart_version": ""}, "is no version: three numbers"),
+    ({"chart_version": "latest"}, "is no version: three numbers"),
+    ({"chart": "oci://registry.example.net/milvus:5.0.19"}, "without a tag"),
+    ({"chart": "https://charts.example.net/milvus-5.0.19.tgz"}, "is no reference"),
+    ({"chart": "build/none.tgz"}, "is no file"),
     ({"request_timeout_ms": 10}, "greater than or equal to 1000"),
     ({"threads": {"high": 0}}, "greater than or equal to 1"),
     ({"root_path": "/a"}, "without a slash at either end"),
@@ -95,6 +111,85 @@ def test_the_table_is_as_long_as_it_should_be() -> None:
 def test_an_image_that_is_too_old_or_of_another_kind_is_refused(image: str, milvus: dict[str, Any], why: str) -> None:
     with pytest.raises(SettingsError, match=why):
         parse(configuration({**GOOD, "images": {**GOOD["images"], "milvus": image}, "milvus": milvus}))
+
+
+AUTHENTICATED = {"authentication": True, "wal": "rocksmq"}
+
+
+@pytest.mark.parametrize(
+    ("version_of_image", "name"),
+    [
+        ("2.3.5", "CVE-2025-64513"),
+        ("2.4.23", "CVE-2025-64513"),
+        ("2.4.24", "CVE-2026-26190"),
+        ("2.5.20", "CVE-2025-64513"),
+        ("2.5.26", "CVE-2026-26190"),
+        ("2.6.4", "CVE-2025-64513"),
+        ("2.6.9", "CVE-2026-26190"),
+    ],
+)
+def test_a_version_whose_authentication_is_passed_by_is_refused_unless_somebody_says_why(version_of_image: str, name: str) -> None:
+    images = {**GOOD["images"], "milvus": f"milvus:v{version_of_image}"}
+    with pytest.raises(SettingsError, match=name):
+        parse(configuration({**GOOD, "images": images, "milvus": AUTHENTICATED}))
+    parse(configuration({**GOOD, "images": images, "milvus": {"wal": "rocksmq"}}))
+    accepted = {**AUTHENTICATED, "accept_authentication_bypass": "a test on one machine"}
+    parse(configuration({**GOOD, "images": images, "milvus": accepted}))
+
+
+@pytest.mark.parametrize("version_of_image", ["2.5.27", "2.6.10", "2.6.21", "3.0.1"])
+def test_a_version_with_both_fixes_may_ask_who_is_there(version_of_image: str) -> None:
+    parse(configuration({**GOOD, "images": {**GOOD["images"], "milvus": f"milvus:v{version_of_image}"}, "milvus": AUTHENTICATED}))
+
+
+@pytest.mark.parametrize(
+    ("etcd", "is_accepted"),
+    [
+        ("quay.io/coreos/etcd:v3.5.25", False),
+        ("registry.k8s.io/etcd:3.5.25-0", False),
+        ("milvusdb/etcd:3.5.25-r1", True),
+        ("localhost/milvusdb/etcd:3.5.25", True),
+        ("registry.example.net/mirror/etcd:3.5.25-r1", True),
+        ("bitnamilegacy/etcd@sha256:" + "ab" * 32, True),
+    ],
+)
+def test_an_etcd_that_the_probes_of_the_chart_cannot_ask_is_refused(etcd: str, is_accepted: bool) -> None:
+    given = configuration({**GOOD, "images": {**GOOD["images"], "etcd": etcd}})
+    if is_accepted:
+        parse(given)
+    else:
+        with pytest.raises(SettingsError, match="is not built by Bitnami"):
+            parse(given)
+
+
+def packed_chart(folder: Path, version_of_chart: str) -> Path:
+    """An archive as Helm packs it, with nothing in it but the description."""
+    source = folder / "milvus" / "Chart.yaml"
+    source.parent.mkdir()
+    source.write_text(f"apiVersion: v2\nname: milvus\nversion: {version_of_chart}\n", encoding="utf-8")
+    with tarfile.open(folder / "milvus.tgz", "w:gz") as archive:
+        archive.add(source, "milvus/Chart.yaml")
+    return folder / "milvus.tgz"
+
+
+def test_a_packed_chart_has_its_own_version_and_another_one_is_refused(tmp_path: Path) -> None:
+    archive = packed_chart(tmp_path, "5.0.17")
+    read = parse(configuration({**GOOD, "milvus": {"chart": str(archive)}})).milvus
+    assert read.resolved_chart_version() == "5.0.17"
+    with pytest.raises(SettingsError, match=r"the archive .* holds 5\.0\.17"):
+        parse(configuration({**GOOD, "milvus": {"chart": str(archive), "chart_version": "5.0.19"}}))
+
+
+@pytest.mark.parametrize(("content", "why"), [(b"no archive", "is no packed chart"), (b"", "is no packed chart")])
+def test_a_file_that_is_no_packed_chart_is_refused(tmp_path: Path, content: bytes, why: str) -> None:
+    (tmp_path / "milvus.tgz").write_bytes(content)
+    with pytest.raises(SettingsError, match=why):
+        parse(configuration({**GOOD, "milvus": {"chart": str(tmp_path / "milvus.tgz")}}))
+
+
+def test_a_packed_chart_that_is_too_old_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"is not one from 5\.0\.8 to below 6"):
+        parse(configuration({**GOOD, "milvus": {"chart": str(packed_chart(tmp_path, "4.2.48"))}}))
 
 
 @pytest.mark.parametrize(

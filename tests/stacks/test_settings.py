@@ -163,12 +163,11 @@ def test_a_chart_that_cannot_be_found_as_described_is_refused(milvus: dict[str, 
     ("chart", "repository", "version"),
     [
         ({"chart": "lab/chart/milvus"}, None, "0.1.0"),
-        ({"chart": "/charts/milvus-5.0.19.tgz"}, None, "5.0.19"),
         ({"chart": "oci://registry.example.net/milvus", "chart_version": "5.0.22"}, None, "5.0.22"),
         ({"chart": "milvus", "chart_repository": "https://charts.example.net"}, "https://charts.example.net", "5.0.19"),
     ],
 )
-def test_a_chart_is_a_directory_a_file_a_reference_or_a_name(chart: dict[str, Any], repository: str | None, version: str) -> None:
+def test_a_chart_is_a_directory_a_reference_or_a_name(chart: dict[str, Any], repository: str | None, version: str) -> None:
     read = parse(configuration({**GOOD, "milvus": chart})).milvus
     assert (read.resolved_chart_repository(), read.resolved_chart_version()) == (repository, version)
 

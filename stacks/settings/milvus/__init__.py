@@ -1,5 +1,7 @@
 """Milvus: chart, shape and sizes."""
 
+import re
+import tarfile
 from pathlib import Path
 from typing import Literal
 
@@ -18,8 +20,21 @@ from stacks.settings.milvus.sizes import (
     QueryNodeSettings,
     StreamingNodeSettings,
 )
-from stacks.settings.milvus.surroundings import EtcdSettings, KafkaSettings, PulsarSettings, ThreadSettings, TlsSettings
+from stacks.settings.milvus.surroundings import EtcdSettings, KafkaSettings, PulsarSettings, ServiceSettings, ThreadSettings, TlsSettings
 from stacks.settings.platform import TolerationSettings
+
+_OLDEST_CHART, _FIRST_CHART_NOT_TRIED = (5, 0, 8), (6, 0, 0)
+
+
+def version_of_archive(archive: Path) -> str:
+    """Return the version of a packed chart; ValueError where the file is none."""
+    try:
+        with tarfile.open(archive) as packed:
+            name = min((name for name in packed.getnames() if name.endswith("/Chart.yaml")), key=len)
+            content = packed.extractfile(name)
+            return str(yaml.safe_load(content.read())["version"]) if content is not None else ""
+    except (tarfile.TarError, OSError, ValueError, KeyError) as error:
+        raise ValueError(f"chart {str(archive)!r} is no packed chart: {error}") from None
 
 
 class MilvusSettings(Group):
@@ -113,8 +128,24 @@ class MilvusSettings(Group):
         default=None, description="threads for the store; default Milvus's own", examples=["'{\"high\": 20}'"]
     )
     tls: TlsSettings = Field(default=TlsSettings(), description="certificates", examples=['\'{"proxy_secret": "milvus-proxy-tls"}\''])
+    user_id: int = Field(
+        default=999,
+        ge=1,
+        le=2**31 - 1,
+        description="user that Milvus runs under, in the group 0: the official images' own; another one for an image of your own",
+        examples=[1000],
+    )
+    service: ServiceSettings = Field(
+        default=ServiceSettings(), description="how clients outside the cluster come in", examples=['\'{"type": "LoadBalancer"}\'']
+    )
     authentication: bool = Field(
         default=False, description="whether Milvus asks who is there; the password of root is made, and lies in a Secret", examples=["true"]
+    )
+    accept_authentication_bypass: str | None = Field(
+        default=None,
+        min_length=10,
+        description="why a version whose authentication is known to be passed by is run nevertheless; by default it is refused",
+        examples=["'a test on one machine, without data of anybody'"],
     )
     root_password_generation: int = Field(
         default=1, ge=1, le=1_000_000, description="raise it by one for another password of root", examples=[2]
@@ -135,8 +166,17 @@ class MilvusSettings(Group):
         """A chart by its name in a repository."""
         return "/" not in self.chart and not self.chart.endswith(".tgz")
 
+    @property
+    def chart_is_archive(self) -> bool:
+        """A chart as a packed file."""
+        return "://" not in self.chart and self.chart.endswith(".tgz")
+
     @model_validator(mode="after")
     def _chart_can_be_found(self) -> "MilvusSettings":
+        if "://" in self.chart and not re.fullmatch(r"oci://[^:@]+(:\d+/[^:@]+)?", self.chart):
+            raise ValueError(f"chart {self.chart!r} is no reference: oci://HOST[:PORT]/PATH without a tag, whose version is chart_version")
+        if self.chart_is_archive and not Path(self.chart).is_file():
+            raise ValueError(f"chart {self.chart!r} is no file, seen from {Path.cwd()}")
         if self.chart_repository is not None and not self.chart_is_named:
             raise ValueError(f"chart_repository would be ignored: the chart {self.chart!r} is not a name in it")
         if self.chart_version is not None and self.chart_is_directory:
@@ -146,15 +186,32 @@ class MilvusSettings(Group):
         return self
 
     @model_validator(mode="after")
+    def _chart_is_of_a_version_that_was_tried(self) -> "MilvusSettings":
+        found = self.resolved_chart_version()
+        if self.chart_is_archive and self.chart_version not in {None, found}:
+            raise ValueError(f"chart_version is {self.chart_version}, and the archive {self.chart} holds {found}: leave chart_version out")
+        numbers = re.fullmatch(r"(\d+)\.(\d+)\.(\d+)", found)
+        if numbers is None:
+            raise ValueError(f"chart_version {found!r} is no version: three numbers, such as {MILVUS_CHART_VERSION}")
+        if not self.chart_is_directory and not _OLDEST_CHART <= tuple(map(int, numbers.groups())) < _FIRST_CHART_NOT_TRIED:
+            raise ValueError(
+                f"chart_version {found} is not one from 5.0.8 to below 6: older charts drop keys that the values rest on, such as "
+                "containerSecurityContext, and Milvus's pods would be refused once the old ones are gone"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _fits_together(self) -> "MilvusSettings":
         if found := refusals.of(self):
             raise ValueError("; ".join(found))
         return self
 
     def resolved_chart_version(self) -> str:
-        """Version that is installed: a directory's own, or the one asked for, or the one that the values were checked against."""
+        """Version that is installed: a directory's or an archive's own, the one asked for, or the one that was checked."""
         if self.chart_is_directory:
             return str(yaml.safe_load((Path(self.chart) / "Chart.yaml").read_text(encoding="utf-8"))["version"])
+        if self.chart_is_archive:
+            return version_of_archive(Path(self.chart))
         return self.chart_version if self.chart_version is not None else MILVUS_CHART_VERSION
 
     def resolved_chart_repository(self) -> str | None:

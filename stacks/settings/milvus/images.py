@@ -12,6 +12,16 @@ _WOODPECKER = (2, 6, 0)
 _TIERED = (2, 6, 4)
 _CLUSTER = (2, 6, 0)
 
+_BYPASSES = {
+    "CVE-2025-64513": (
+        ((2, 4, 24), (2, 5, 21), (2, 6, 5)),
+        "a request on port 19530 that claims to come from inside is not asked who it is",
+    ),
+    "CVE-2026-26190": (((2, 5, 27), (2, 6, 10)), "the REST interface on port 9091 asks nobody who they are"),
+}
+_BITNAMI = re.compile(r"(^|/)(milvusdb|bitnami[a-z]*)/|:[^/@]*-r\d+(@|$)")
+"""By the organisation, or by the revision that Bitnami puts behind its tags, which survives a mirror."""
+
 Version = tuple[int, int, int]
 
 
@@ -40,6 +50,24 @@ def _problems(milvus: MilvusSettings, images: ImageSettings) -> Iterator[str]:
         yield f"index.profile={milvus.index.profile} and images.milvus={images.milvus!r}: a GPU index, and it alone, needs an image -gpu"
     if is_version is not None:
         yield from _too_old(milvus, is_version)
+        yield from _bypassed(milvus, is_version)
+    if milvus.etcd == "bundled" and images.etcd is not None and not _BITNAMI.search(images.etcd):
+        yield (
+            f"images.etcd={images.etcd!r} is not built by Bitnami: the chart starts and probes etcd by Bitnami's scripts, and it would "
+            "never be ready; take milvusdb/etcd:3.5.25-r1, or milvus.etcd=external"
+        )
+
+
+def _bypassed(milvus: MilvusSettings, running: Version) -> Iterator[str]:
+    if not milvus.authentication or milvus.accept_authentication_bypass is not None:
+        return
+    for name, (fixes, what) in _BYPASSES.items():
+        first = next((fix for fix in fixes if fix[:2] == running[:2]), fixes[-1])
+        if running < first:
+            yield (
+                f"Milvus {'.'.join(map(str, running))} has {name}: {what}, so milvus.authentication would protect nothing; fixed in "
+                f"{', '.join('.'.join(map(str, fix)) for fix in fixes)}. Set images.milvus to one of these or a newer one"
+            )
 
 
 def _too_old(milvus: MilvusSettings, found: Version) -> Iterator[str]:

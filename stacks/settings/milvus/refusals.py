@@ -22,8 +22,15 @@ _MAPPED = ("mmap", "tiered_storage")
 
 def of(settings: "MilvusSettings") -> list[str]:
     """Every reason; empty when they fit together."""
-    checks = (_ignored, _log, _metadata, _replicas, _disk, _gpu)
+    checks = (_access, _ignored, _log, _metadata, _replicas, _disk, _gpu)
     return [reason for check in checks for reason in check(settings)]
+
+
+def _access(given: "MilvusSettings") -> Iterator[str]:
+    if given.service.type != "ClusterIP" and not given.authentication:
+        yield f"service.type={given.service.type} without authentication: whoever reaches the address reads and deletes everything"
+    if given.accept_authentication_bypass is not None and not given.authentication:
+        yield "accept_authentication_bypass would be ignored: there is no authentication to pass by"
 
 
 def _ignored(given: "MilvusSettings") -> Iterator[str]:

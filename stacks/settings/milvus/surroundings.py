@@ -125,6 +125,21 @@ class TlsSettings(Group):
         return self
 
 
+class ServiceSettings(Group):
+    """The Service of Milvus; a Gateway or an Ingress for gRPC of your own needs none of it."""
+
+    type: Literal["ClusterIP", "LoadBalancer", "NodePort"] = Field(
+        default="ClusterIP",
+        description="LoadBalancer or NodePort let clients outside in: those of access.client_cidrs, with milvus.authentication",
+        examples=["LoadBalancer"],
+    )
+    annotations: dict[str, str] = Field(
+        default_factory=dict,
+        description="annotations, such as the ones of a load balancer",
+        examples=['\'{"metallb.universe.tf/address-pool": "rag"}\''],
+    )
+
+
 class ThreadSettings(Group):
     """Threads that read and write the store, per core (`common.threadCoreCoefficient`)."""
 
