@@ -10,11 +10,11 @@ from typing import Any
 import pulumi
 
 from components import pod_security
-from components.milvus_values import configuration, images, services, workloads
+from components.milvus_values import configuration, extra, images, services, workloads
 from components.milvus_values.shape import Cluster, MilvusShape, MilvusStore
 from components.trust import CA_KEY
 
-__all__ = ["CA_ANNOTATION", "CREDENTIAL_ANNOTATION", "SERVICE_NAME", "MilvusShape", "MilvusStore", "values"]
+__all__ = ["CA_ANNOTATION", "CREDENTIAL_ANNOTATION", "SERVICE_NAME", "MilvusShape", "MilvusStore", "problems", "values"]
 
 SERVICE_NAME = "milvus"
 CREDENTIAL_ANNOTATION = "milvus-x10000/credential-generation"
@@ -26,7 +26,22 @@ _READY_EVERY_S = 5
 
 
 def values(shape: MilvusShape, store: MilvusStore) -> dict[str, Any]:
-    """Chart values."""
+    """Return the values of the chart, with what the operator adds."""
+    built = _own_values(shape, store)
+    configuration.merge(built, shape.extra_values)
+    return built
+
+
+def problems(shape: MilvusShape, store: MilvusStore) -> list[str]:
+    """Why what the operator adds cannot be added; empty where it can."""
+    ours = configuration.tree(shape, store)
+    return [
+        *extra.problems_of_values(_own_values(shape, store), shape.extra_values),
+        *extra.problems_of_config(ours, shape.extra_config),
+    ]
+
+
+def _own_values(shape: MilvusShape, store: MilvusStore) -> dict[str, Any]:
     return {
         "fullnameOverride": SERVICE_NAME,
         "image": {"all": {**images.split(shape.image), "pullPolicy": "IfNotPresent", **_pull_secrets(shape)}},

@@ -21,12 +21,19 @@ _HTTP_PORT = 8080
 
 
 def text(shape: MilvusShape, store: MilvusStore) -> str:
-    """The file."""
+    """Return the file, with what the operator adds."""
+    whole = tree(shape, store)
+    merge(whole, shape.extra_config)
+    return str(yaml.safe_dump(whole, sort_keys=True))
+
+
+def tree(shape: MilvusShape, store: MilvusStore) -> dict[str, Any]:
+    """Return what the blueprint sets."""
     parts = (_places(shape), _store(shape.tuning, store), _security(shape.security), _neighbours(shape), _tuning(shape.tuning), _log(shape))
     whole: dict[str, Any] = {}
     for part in parts:
         merge(whole, part)
-    return str(yaml.safe_dump(whole, sort_keys=True))
+    return whole
 
 
 def merge(base: dict[str, Any], over: Mapping[str, Any]) -> None:

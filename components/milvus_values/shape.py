@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import pulumi
@@ -229,5 +229,9 @@ class MilvusShape:
     """What the platform asks of every pod."""
     cluster_domain: str = "cluster.local"
     service: Service = Service()
+    extra_values: Mapping[str, Any] = field(default_factory=dict)
+    """Values of the chart that the operator adds; judged by `problems`."""
+    extra_config: Mapping[str, Any] = field(default_factory=dict)
+    """The same for milvus.yaml."""
     service_account: pulumi.Input[str]
     """Account without a token that the pods run under."""

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import pulumi
 
+from components import milvus_values
 from components.milvus import Administration, Chart, Milvus, MilvusArgs
 from components.milvus_access.root import MilvusRoot, MilvusRootArgs
 from components.milvus_disruption import MilvusDisruption, MilvusDisruptionArgs
@@ -14,6 +15,7 @@ from components.object_store import ObjectStore
 from components.tenancy import Tenancy
 from components.trust import Trust, TrustArgs
 from stacks.parts import milvus_shape
+from stacks.problems import SettingsError
 from stacks.settings import Settings
 from stacks.settings.milvus.images import version
 
@@ -43,11 +45,14 @@ def declare(
     """Milvus on the bucket of `store`, made once everything in `after` succeeded."""
     if settings.pods.priority_class is not None:
         pulumi.log.warn(_NO_PRIORITY.format(name=settings.pods.priority_class))
+    shape, place = milvus_shape.of(settings, tenancy.accounts["milvus"], user), data(settings, store, trust)
+    if wrong := milvus_values.problems(shape, place):
+        raise SettingsError("\n".join(["what is added to Milvus cannot be, so nothing was changed:", *wrong]))
     args = MilvusArgs(
         namespace=tenancy.namespace,
         chart=chart(settings),
-        shape=milvus_shape.of(settings, tenancy.accounts["milvus"], user),
-        store=data(settings, store, trust),
+        shape=shape,
+        store=place,
         administration=_administration(settings, user),
         cluster_domain=settings.cluster.domain,
     )

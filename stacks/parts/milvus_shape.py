@@ -43,6 +43,8 @@ def of(settings: Settings, account: pulumi.Input[str], user: MilvusRoot | None) 
         options=settings.pod_options,
         cluster_domain=settings.cluster.domain,
         service=Service(type=chosen.service.type, annotations=chosen.service.annotations, source_ranges=settings.access.client_cidrs),
+        extra_values=chosen.extra_values,
+        extra_config=chosen.extra_config,
         service_account=account,
     )
 

@@ -32,7 +32,7 @@ BASES: list[Tree] = [
     {"milvus": {"wal": "pulsar", "pulsar": {"address": "pulsar:6651"}}},
     {"milvus": {"etcd": "external", "etcd_cluster": {"endpoints": ["etcd:2379"]}}},
     {"milvus": {"tls": {"proxy_secret": "proxy", "ca_file": CA, "internal_secret": "internal", "internal_name": "milvus.internal"}}},
-    {"milvus": {"authentication": True}},
+    {"milvus": {"authentication": True}, "access": {"client_cidrs": ["10.20.0.0/16"]}},
     {"embedding": EXTERNAL, "llm": EXTERNAL},
     *({key.removeprefix("milvus-x10000:"): value for key, value in file.items()} for file in FILES.values()),
 ]
@@ -68,7 +68,7 @@ KEYS = [
     (f"{path}.{name}", field)
     for path, default in GROUPS.items()
     for name, field in type(default).model_fields.items()
-    if f"{path}.{name}" not in GROUPS and f"{path}.{name}" != "llm.engine"  # each engine needs what every other one refuses
+    if f"{path}.{name}" not in GROUPS and name != "engine"  # each engine needs what every other one refuses
 ]
 
 

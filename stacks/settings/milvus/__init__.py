@@ -3,7 +3,7 @@
 import re
 import tarfile
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import yaml
 from pydantic import Field, model_validator
@@ -149,6 +149,16 @@ class MilvusSettings(Group):
     )
     root_password_generation: int = Field(
         default=1, ge=1, le=1_000_000, description="raise it by one for another password of root", examples=[2]
+    )
+    extra_values: dict[str, Any] = Field(
+        default_factory=dict,
+        description="further values of the chart, passed through; refused where they override the blueprint's or hold a key",
+        examples=['\'{"queryNode": {"affinity": {"nodeAffinity": {}}}}\''],
+    )
+    extra_config: dict[str, Any] = Field(
+        default_factory=dict,
+        description="further keys of milvus.yaml, passed through; refused where they override the blueprint's or hold a key",
+        examples=['\'{"log": {"level": "debug"}}\''],
     )
     administration_uri: AdministrationUri | None = Field(
         default=None,
