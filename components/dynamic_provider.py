@@ -1,19 +1,57 @@
-"""What dynamic providers share that keep nothing but their import path in the state: how they compare, what they tell of an error."""
+"""What our dynamic providers share: the shape of create, read, update and delete, how they compare, what they tell of an error.
+
+    Exception
+      ProviderError    something cannot be made as declared; the message is for the operator
+
+A provider keeps in the state its import path and the name of its group of settings, never its code or a path of the machine: two
+checkouts give the same state, and `destroy` works from either. A provider that moves or is renamed is an update in place.
+"""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Self
+from typing import Any, Generic, Self, TypeVar
 
 from pulumi import dynamic
 
 PROVIDER_KEY = "__provider"  # where Pulumi keeps the pickled provider among the inputs
+_PLACEHOLDER = "<setting>"
+Api = TypeVar("Api")
+
+
+class ProviderError(Exception):
+    """Something cannot be made as declared.
+
+    `<setting>` in the text stands for the setting that cures it: its field here, its full name once the provider that knows the group
+    of settings has passed the error on.
+    """
+
+    settings = ""
+
+    def __init__(self, text: str, *, code: str, setting: str = "") -> None:
+        super().__init__(text)
+        self.code, self.setting = code, setting
+
+    def __str__(self) -> str:
+        name = ".".join(filter(None, (self.settings, self.setting)))
+        return str(self.args[0]).replace(_PLACEHOLDER, name)
 
 
 class Provider(dynamic.ResourceProvider):
-    """Base without fields, so that its pickle is an import path and equal everywhere."""
+    """Compares and configures; `settings` names the group of settings that its resource was declared from."""
 
     serialize_as_secret_always = False  # it holds no secret, and a diff of it should be readable
+    settings = ""
+    identity: tuple[str, ...] = ()
+    """Inputs that cannot change without making another thing."""
+    essential = ""
+    """Output without which the resource is to be completed: a refresh found that it is lost."""
+
+    def __init__(self, settings: str = "") -> None:
+        super().__init__()
+        if settings:
+            self.settings = settings
 
     def configure(self, req: dynamic.ConfigureRequest) -> None:
         """Keep the message of an error only: the provider's own process, which calls this, prints whole tracebacks."""
@@ -21,9 +59,81 @@ class Provider(dynamic.ResourceProvider):
         if not sys.flags.dev_mode:  # PYTHONDEVMODE=1 shows them
             sys.tracebacklimit = 0
 
+    @contextmanager
+    def naming(self) -> Iterator[None]:
+        """Complete the name of the setting in an error."""
+        try:
+            yield
+        except ProviderError as error:
+            error.settings = self.settings
+            raise
+
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> dynamic.DiffResult:
-        """Whatever differs is changed in place."""
-        return dynamic.DiffResult(changes=inputs_of(_news) != {key: _olds.get(key) for key in inputs_of(_news)})
+        """Compare what is there (after a refresh: what was found) with what is declared."""
+        changed = [key for key in _news if _olds.get(key) != _news[key]]
+        lost = bool(self.essential) and not _olds.get(self.essential)
+        return dynamic.DiffResult(changes=bool(changed) or lost, replaces=[key for key in self.identity if key in changed])
+
+
+class OwnedProvider(Provider, Generic[Api]):
+    """Makes, finds, changes and removes one thing through `Api`, which is open while one of the four runs."""
+
+    kind: str
+    """What a message calls it, such as `bucket`."""
+
+    def open(self, inputs: Mapping[str, Any], action: str) -> AbstractContextManager[Api]:
+        """Open the API for `action`, such as `make the bucket 'x'`, and explain what fails meanwhile."""
+        raise NotImplementedError
+
+    def name_of(self, inputs: Mapping[str, Any]) -> str:
+        """Return the id of what these inputs declare."""
+        return str(inputs[self.identity[0]])
+
+    def make(self, api: Api, name: str, inputs: dict[str, Any]) -> Mapping[str, Any]:
+        """Make it, or finish what an interrupted run of the same stack began; return the outputs that are no inputs."""
+        raise NotImplementedError
+
+    def look(self, api: Api, name: str, outputs: dict[str, Any]) -> Mapping[str, Any] | None:
+        """Return the properties as they really are, None where it is gone."""
+        raise NotImplementedError
+
+    def change(self, api: Api, name: str, inputs: dict[str, Any], olds: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Restore it as declared; return the outputs that are no inputs."""
+        raise NotImplementedError
+
+    def remove(self, api: Api, name: str, outputs: Mapping[str, Any]) -> None:
+        """Remove it; what is gone already is no error."""
+        raise NotImplementedError
+
+    def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
+        """Make it."""
+        inputs = inputs_of(props)
+        name = self.name_of(inputs)
+        with self._opened(inputs, "make", name) as api:
+            return dynamic.CreateResult(name, {**inputs, **self.make(api, name, inputs)})
+
+    def read(self, id_: str, props: dict[str, Any]) -> dynamic.ReadResult:
+        """Find it."""
+        outputs = inputs_of(props)
+        with self._opened(outputs, "look at", id_) as api:
+            there = self.look(api, id_, outputs)
+        return dynamic.ReadResult("", {}) if there is None else dynamic.ReadResult(id_, {**outputs, **there})
+
+    def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> dynamic.UpdateResult:
+        """Change it."""
+        inputs = inputs_of(_news)
+        with self._opened(inputs, "change", _id) as api:
+            return dynamic.UpdateResult({**inputs, **self.change(api, _id, inputs, inputs_of(_olds))})
+
+    def delete(self, _id: str, _props: dict[str, Any]) -> None:
+        """Remove it."""
+        with self._opened(_props, "delete", _id) as api:
+            self.remove(api, _id, _props)
+
+    @contextmanager
+    def _opened(self, inputs: Mapping[str, Any], verb: str, name: str) -> Iterator[Api]:
+        with self.naming(), self.open(inputs, f"{verb} the {self.kind} {name!r}") as api:
+            yield api
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,15 +141,15 @@ class AsInputs:
     """Plain texts that are inputs of a dynamic resource: to be written there, and read from there."""
 
     def inputs(self) -> dict[str, str]:
-        """As inputs of a dynamic resource."""
+        """Return them as inputs of a dynamic resource."""
         return asdict(self)
 
     @classmethod
     def of(cls, inputs: Mapping[str, Any]) -> Self:
-        """From the inputs of a dynamic resource."""
+        """Take them from the inputs of a dynamic resource."""
         return cls(**{field.name: inputs[field.name] for field in fields(cls)})
 
 
 def inputs_of(props: Mapping[str, Any]) -> dict[str, Any]:
-    """Properties without Pulumi's own."""
+    """Return the properties without Pulumi's own."""
     return {key: value for key, value in props.items() if key != PROVIDER_KEY}

@@ -1,10 +1,26 @@
-"""The API of the cluster that KUBECONFIG names, for what Pulumi's own provider does not do; closed with its connections."""
+"""The API of the cluster that KUBECONFIG names, for what Pulumi's own provider does not do; closed with its connections.
 
+ProviderError
+  ClusterError    the cluster does not answer, or does not have what is needed
+"""
+
+import base64
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from kubernetes import client, config
+from kubernetes.config.config_exception import ConfigException
+from urllib3.exceptions import HTTPError
+
+from components.dynamic_provider import ProviderError
+
+NOT_FOUND, FORBIDDEN = 404, 403
+TIMEOUT_S = 30
+
+
+class ClusterError(ProviderError):
+    """The cluster does not answer, or does not have what is needed."""
 
 
 def load() -> None:
@@ -15,10 +31,57 @@ def load() -> None:
 
 @contextmanager
 def core() -> Iterator[client.CoreV1Api]:
-    """Open it as whoever runs Pulumi; ConfigException where there is no kubeconfig."""
-    load()
-    with client.ApiClient() as api:
-        try:
-            yield client.CoreV1Api(api)
-        finally:
-            api.rest_client.pool_manager.clear()
+    """Open it as whoever runs Pulumi; ClusterError where there is no kubeconfig, or nobody answers."""
+    try:
+        load()
+        with client.ApiClient() as api:
+            try:
+                yield client.CoreV1Api(api)
+            finally:
+                api.rest_client.pool_manager.clear()
+    except (ConfigException, HTTPError) as error:
+        raise ClusterError(
+            f"the cluster does not answer: {error}. Cure: try `kubectl get namespaces` in this shell.", code="cluster.unreachable"
+        ) from None
+
+
+def find_secret(api: client.CoreV1Api, namespace: str, name: str) -> dict[str, str] | None:
+    """Return the texts of a Secret by their keys, None where there is no such Secret; ClusterError where it cannot be read.
+
+    One line end at the end of a text is no part of it: `echo KEY >file` puts it there.
+    """
+    try:
+        data = api.read_namespaced_secret(name, namespace, _request_timeout=TIMEOUT_S).data or {}
+    except client.ApiException as error:
+        if error.status == NOT_FOUND:
+            return None
+        what = "whoever runs Pulumi may not read" if error.status == FORBIDDEN else "the API server does not give"
+        raise ClusterError(
+            f"{what} the Secret {namespace}/{name} ({error.status}). Cure: let them: kubectl auth can-i get secret/{name} -n {namespace}",
+            code="cluster.secret_forbidden" if error.status == FORBIDDEN else "cluster.secret_unreadable",
+        ) from None
+    return {key: _without_line_end(base64.b64decode(value).decode(errors="replace")) for key, value in data.items()}
+
+
+def require_secret(api: client.CoreV1Api, namespace: str, name: str, keys: Sequence[str]) -> dict[str, str]:
+    """Return the texts under `keys`; ClusterError that says what is missing, or cannot be meant, and how to make it."""
+    texts = find_secret(api, namespace, name)
+    # from files: a key in an argument would be in the shell's history
+    cure = f"Cure: kubectl -n {namespace} create secret generic {name} " + " ".join(f"--from-file={key}" for key in keys)
+    if texts is None:
+        text = f"there is no Secret {namespace}/{name}, so nobody could sign a request or log in. {cure}"
+        raise ClusterError(text, code="cluster.secret_missing")
+    missing = [key for key in keys if not texts.get(key)]
+    if missing:
+        there = ", ".join(sorted(texts)) or "nothing"
+        text = f"the Secret {namespace}/{name} has no {' and no '.join(missing)}, it has {there}: nobody could log in. {cure}"
+        raise ClusterError(text, code="cluster.secret_incomplete")
+    spaced = [key for key in keys if any(character.isspace() for character in texts[key])]
+    if spaced:
+        text = f"the Secret {namespace}/{name} has a space in {' and in '.join(spaced)}: no store gives such keys. {cure}"
+        raise ClusterError(text, code="cluster.secret_spaces")
+    return {key: texts[key] for key in keys}
+
+
+def _without_line_end(text: str) -> str:
+    return text.removesuffix("\n").removesuffix("\r")

@@ -8,16 +8,15 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_kubernetes as k8s
 
-from components.s3 import policy
-from components.s3.credential import Credential
-from components.s3.store import Store
+from components.stores import READER
+from components.stores.s3 import S3Store
 
 
 @dataclass(frozen=True, kw_only=True)
 class WeightsAccessArgs:
     """Who may read what."""
 
-    store: Store
+    store: S3Store
     bucket: str
     """Name of the bucket, which is there already."""
     user: str
@@ -36,8 +35,10 @@ class WeightsAccess(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: WeightsAccessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("milvus-x10000:index:WeightsAccess", name, None, opts)
-        document, own = policy.document(args.bucket, policy.READER), pulumi.ResourceOptions(parent=self)
-        credential = Credential(f"{name}-credential", store=args.store, user=args.user, policy=document, owner=args.owner, opts=own)
+        own = pulumi.ResourceOptions(parent=self)
+        credential = args.store.credential(
+            f"{name}-credential", user=args.user, bucket=args.bucket, permissions=READER, owner=args.owner, opts=own
+        )
         secret = k8s.core.v1.Secret(
             f"{name}-secret",
             metadata={"name": name, "namespace": args.namespace},

@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Literal
 
-from components.generations import Generations
+from components.stores import Generations
 
 Step = Literal["raise", "switch", "revoke", "remove"]
 """Ask for the next generation; make it, switch the Secret and roll the pods; ask for the old one to go; let it go."""

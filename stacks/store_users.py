@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from components.s3.driver import LONGEST_USER
-from stacks.parts.object_store import store
+from components.stores.s3 import LONGEST_USER
+from stacks.parts.object_store import s3_store
 from stacks.settings import Settings
 from stacks.settings.object_store import S3Settings
 
@@ -19,7 +19,7 @@ def left_over(settings: Settings, known: Mapping[str, str]) -> list[str] | None:
     """
     if not isinstance(settings.object_store, S3Settings):
         return None
-    with store(settings.object_store).iam() as iam:
+    with s3_store(settings.object_store).server.iam() as iam:
         found = [user for user in _users(iam) if _is_of(user, (settings.milvus_bucket, settings.documents_bucket))]
         users = [f"user {user}" for user in found if user not in known]
         keys = [f"a key of {user}" for user in found if user in known for key in _keys(iam, user) if key != known[user]]

@@ -1,6 +1,6 @@
 """What Milvus or the way to it answered, in words that help.
 
-    Exception
+    ProviderError
       AccessError    Milvus cannot be administered as declared; the message is for the operator
 
 Every foreseen failure of pymilvus, gRPC and the Kubernetes client becomes one. No password is in any message.
@@ -11,12 +11,12 @@ from contextlib import contextmanager
 
 import grpc
 from kubernetes.client import ApiException
-from kubernetes.config.config_exception import ConfigException
 from pymilvus import MilvusException  # type: ignore[import-untyped]  # pymilvus ships no types
-from urllib3.exceptions import HTTPError
+
+from components.dynamic_provider import ProviderError
 
 
-class AccessError(Exception):
+class AccessError(ProviderError):
     """Milvus cannot be administered as declared."""
 
 
@@ -26,11 +26,13 @@ def explained(place: str, action: str) -> Iterator[None]:
     try:
         yield
     except MilvusException as error:
-        raise AccessError(f"{place}: cannot {action}: {error.message}") from None
+        raise AccessError(f"{place}: cannot {action}: {error.message}", code="milvus.refused") from None
     except grpc.RpcError as error:
         detail = error.details() if isinstance(error, grpc.Call) else str(error)
-        raise AccessError(f"{place}: cannot {action}: {detail}") from None
+        raise AccessError(f"{place}: cannot {action}: {detail}", code="milvus.refused") from None
     except ApiException as error:
-        raise AccessError(f"{place}: cannot {action}: the Kubernetes API answers {error.status} ({error.reason})") from None
-    except (ConfigException, HTTPError, OSError) as error:
-        raise AccessError(f"{place}: cannot {action}: {error}. Cure: does `kubectl get namespaces` work in this shell?") from None
+        text = f"{place}: cannot {action}: the Kubernetes API answers {error.status} ({error.reason})"
+        raise AccessError(text, code="cluster.refused") from None
+    except OSError as error:
+        text = f"{place}: cannot {action}: {error}. Cure: does `kubectl get namespaces` work in this shell?"
+        raise AccessError(text, code="cluster.unreachable") from None

@@ -6,7 +6,6 @@ not the one who used it closed his side: gRPC keeps a channel open for a while.
 """
 
 import socket
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
@@ -15,8 +14,10 @@ from typing import Any
 from kubernetes import client
 from kubernetes.stream import portforward
 from kubernetes.stream.ws_client import PortForward
+from tenacity import wait_fixed
 
 from components import kube_api
+from components.waiting import until
 
 _PIECE_BYTES = 1 << 16
 _MOST_THREADS = 256  # two for each connection; they are made when needed
@@ -70,9 +71,8 @@ def _tunnel(namespace: str, pod: str, port: int) -> Iterator[Any]:
 
 def _await_end(tunnel: PortForward) -> None:
     """Wait until the library's thread has closed the connection to the cluster; close it where it did not."""
-    give_up = time.monotonic() + _CLOSING_S
-    while tunnel.websocket.sock is not None and time.monotonic() < give_up:
-        time.sleep(0.01)
+    with suppress(TimeoutError):
+        until(lambda: True if tunnel.websocket.sock is None else None, timeout_s=_CLOSING_S, wait=wait_fixed(0.01))
     tunnel.websocket.shutdown()
 
 

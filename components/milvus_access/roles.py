@@ -23,7 +23,8 @@ def mark(milvus: MilvusClient, thing: str, owner: str, *, exists: bool) -> str:
     if exists:
         raise AccessError(
             f"{thing.replace('_', ' ', 1)} is there already and carries no mark of ours (a role {role}): it is somebody else's and is left "
-            f"alone. Cure: remove or rename it; or, if it really is yours, make the role {role} as root and run `pulumi up` again"
+            f"alone. Cure: remove or rename it; or, if it really is yours, make the role {role} as root and run `pulumi up` again",
+            code="milvus.not_ours",
         )
     milvus.create_role(role)
     return role
@@ -42,14 +43,14 @@ def granted(milvus: MilvusClient, role: str, database: str) -> list[str]:
     """What the role may do in the database, as `Object.Privilege`; nothing for a role that is gone."""
     if role not in milvus.list_roles():
         return []
-    found = milvus.describe_role(role, db_name=database)["privileges"]
-    return sorted(f"{each['object_type']}.{each['privilege']}" for each in found if each["db_name"] in {database, "*"})
+    grants = milvus.describe_role(role, db_name=database)["privileges"]
+    return sorted(f"{each['object_type']}.{each['privilege']}" for each in grants if each["db_name"] in {database, "*"})
 
 
-def set_privileges(milvus: MilvusClient, role: str, database: str, wanted: Collection[str]) -> None:
+def set_privileges(milvus: MilvusClient, role: str, database: str, privileges: Collection[str]) -> None:
     """Grant what is missing and revoke what is too much."""
     there = granted(milvus, role, database)
-    for change, names in ((milvus.grant_privilege, set(wanted) - set(there)), (milvus.revoke_privilege, set(there) - set(wanted))):
+    for change, names in ((milvus.grant_privilege, set(privileges) - set(there)), (milvus.revoke_privilege, set(there) - set(privileges))):
         for name in sorted(names):
             kind, privilege = name.split(".")
             change(role, kind, privilege, "*", db_name=database)

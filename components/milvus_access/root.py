@@ -9,11 +9,14 @@ from dataclasses import dataclass
 
 import pulumi
 import pulumi_kubernetes as k8s
+from pulumi import dynamic
 
-from components.milvus_access.password import Password
+from components.random_secret import RandomSecretProvider
 
 USER = "root"
 SECRET_NAME = "milvus-root"  # noqa: S105  the name of a Secret
+PASSWORD_BYTES = 24
+"""192 bits, 32 characters: Milvus takes 6 to 72."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +27,18 @@ class MilvusRootArgs:
     """Kubernetes namespace of the Secret."""
     generation: int
     """A higher number is another password."""
+
+
+class Password(dynamic.Resource, module="milvus", name="Password"):
+    """A random password that stays the same until `generation` changes."""
+
+    password: pulumi.Output[str]
+    """Secret in the state."""
+
+    def __init__(self, name: str, *, generation: int, opts: pulumi.ResourceOptions | None = None) -> None:
+        provider = RandomSecretProvider(number="generation", output="password", size_bytes=PASSWORD_BYTES)
+        secret = pulumi.ResourceOptions(additional_secret_outputs=["password"])
+        super().__init__(provider, name, {"generation": generation, "password": None}, pulumi.ResourceOptions.merge(opts, secret))
 
 
 class MilvusRoot(pulumi.ComponentResource):

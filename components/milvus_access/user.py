@@ -4,7 +4,6 @@ The password is made here and known to nobody else; Milvus keeps a hash of it. A
 recording the password leaves a user that nobody can log in as; the next run, which knows it by its role, makes it anew.
 """
 
-import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,71 +11,57 @@ import pulumi
 from pulumi import dynamic
 from pymilvus import MilvusClient, MilvusException  # type: ignore[import-untyped]  # pymilvus ships no types
 
-from components.dynamic_provider import inputs_of
 from components.milvus_access import roles
-from components.milvus_access.errors import explained
-from components.milvus_access.server import Server, opened, place_of
-from components.s3.provider import StoreProvider
-
-_PASSWORD_BYTES = 24
+from components.milvus_access.root import PASSWORD_BYTES
+from components.milvus_access.server import MilvusProvider, Opened, Server
+from components.random_secret import draw
 
 
-class UserProvider(StoreProvider):
+class UserProvider(MilvusProvider):
     """Inputs: those of Server, `user`, `database`, `privileges` (sorted), `owner`, `generation`. Outputs: as found, and the password."""
 
-    identity = "user"
+    kind = "user"
+    identity = ("user",)
+    essential = "password"
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> dynamic.DiffResult:
         """Another database is another user of the same name, so the old one goes first."""
-        found = super().diff(_id, _olds, _news)
         if _olds.get("database") != _news.get("database"):
             return dynamic.DiffResult(changes=True, replaces=["database"], delete_before_replace=True)
-        return found
+        return super().diff(_id, _olds, _news)
 
-    def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
+    def make(self, api: Opened, name: str, inputs: dict[str, Any]) -> Mapping[str, Any]:
         """Make role and user, or finish what an interrupted run of the same stack began."""
-        inputs = inputs_of(props)
-        with explained(place_of(inputs), f"make the user {inputs['user']!r}"), opened(inputs) as way:
-            exists = inputs["user"] in way.root.list_users()
-            role = roles.mark(way.root, f"user_{inputs['user']}", inputs["owner"], exists=exists)
-            password = _make(way.root, inputs["user"], exists=exists)
-            _entitle(way.root, inputs, role)
-            return dynamic.CreateResult(inputs["user"], {**inputs, "password": password})
+        exists = name in api.root.list_users()
+        role = roles.mark(api.root, f"user_{name}", inputs["owner"], exists=exists)
+        password = _make(api.root, name, exists=exists)
+        _entitle(api.root, inputs, role)
+        return {"password": password}
 
-    def read(self, id_: str, props: dict[str, Any]) -> dynamic.ReadResult:
-        """Gone, or what is really there: a password that no longer fits reads as ""."""
-        outputs = inputs_of(props)
-        with explained(place_of(outputs), f"look at the user {id_!r}"), opened(outputs) as way:
-            if id_ not in way.root.list_users():
-                return dynamic.ReadResult("", {})
-            role = _role(outputs)
-            held = role in way.root.describe_user(id_)["roles"]
-            outputs["privileges"] = roles.granted(way.root, role, outputs["database"]) if held else []
-            if not way.accepts(id_, outputs["password"]):
-                outputs["password"] = ""
-        return dynamic.ReadResult(id_, outputs)
+    def look(self, api: Opened, name: str, outputs: dict[str, Any]) -> Mapping[str, Any] | None:
+        """Return the privileges as they are; a password that no longer fits reads as ""."""
+        if name not in api.root.list_users():
+            return None
+        role = _role(outputs)
+        has_role = role in api.root.describe_user(name)["roles"]
+        privileges = roles.granted(api.root, role, outputs["database"]) if has_role else []
+        fits = bool(outputs["password"]) and api.way.accepts(name, outputs["password"])
+        return {"privileges": privileges, "password": outputs["password"] if fits else ""}
 
-    def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> dynamic.UpdateResult:
-        """Restore role and privileges; a new password where the old one is lost, or another generation is wanted."""
-        inputs = inputs_of(_news)
-        with explained(place_of(inputs), f"change the user {_id!r}"), opened(inputs) as way:
-            role = roles.mark(way.root, f"user_{_id}", inputs["owner"], exists=False)
-            keep = _olds["password"] and _olds["generation"] == inputs["generation"]
-            password = _olds["password"] if keep else _changed(way.root, _id, _olds["password"])
-            _entitle(way.root, inputs, role)
-            return dynamic.UpdateResult({**inputs, "password": password})
+    def change(self, api: Opened, name: str, inputs: dict[str, Any], olds: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Restore role and privileges; a new password where the old one is lost, or another generation is declared."""
+        role = roles.mark(api.root, f"user_{name}", inputs["owner"], exists=False)
+        keep = olds["password"] and olds["generation"] == inputs["generation"]
+        password = olds["password"] if keep else _changed(api.root, name, olds["password"])
+        _entitle(api.root, inputs, role)
+        return {"password": password}
 
-    def delete(self, _id: str, _props: dict[str, Any]) -> None:
+    def remove(self, api: Opened, name: str, outputs: Mapping[str, Any]) -> None:
         """Delete user and role; one whose role is gone is no longer known as ours and stays."""
-        with explained(place_of(_props), f"delete the user {_id!r}"), opened(_props) as way:
-            role = _role(_props)
-            if role in way.root.list_roles():
-                way.root.drop_user(_id)
-                roles.unmark(way.root, role, [_props["database"]])
-
-    def incomplete(self, outputs: Mapping[str, Any]) -> bool:
-        """Tell whether a refresh found that the password no longer fits."""
-        return not outputs.get("password")
+        role = _role(outputs)
+        if role in api.root.list_roles():
+            api.root.drop_user(name)
+            roles.unmark(api.root, role, [outputs["database"]])
 
 
 class User(dynamic.Resource, module="milvus", name="User"):
@@ -98,9 +83,9 @@ class User(dynamic.Resource, module="milvus", name="User"):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         secret = pulumi.ResourceOptions(additional_secret_outputs=["password"])
-        asked = {"user": user, "database": database, "privileges": sorted(privileges), "owner": owner, "generation": generation}
-        inputs = {**server.inputs(), **asked, "password": None}
-        super().__init__(UserProvider(), name, inputs, pulumi.ResourceOptions.merge(opts, secret))
+        declared = {"user": user, "database": database, "privileges": sorted(privileges), "owner": owner, "generation": generation}
+        inputs = {**server.inputs(), **declared, "password": None}
+        super().__init__(UserProvider(server.settings), name, inputs, pulumi.ResourceOptions.merge(opts, secret))
 
 
 def _role(inputs: Mapping[str, Any]) -> str:
@@ -110,14 +95,14 @@ def _role(inputs: Mapping[str, Any]) -> str:
 def _make(milvus: MilvusClient, user: str, *, exists: bool) -> str:
     if exists:
         milvus.drop_user(user)
-    password = secrets.token_urlsafe(_PASSWORD_BYTES)
+    password = draw(PASSWORD_BYTES)
     milvus.create_user(user, password)
     return password
 
 
 def _changed(milvus: MilvusClient, user: str, known: str) -> str:
     """Change the password in place where the old one is known, since Milvus asks even root for it; else make the user anew."""
-    password = secrets.token_urlsafe(_PASSWORD_BYTES)
+    password = draw(PASSWORD_BYTES)
     try:
         milvus.update_password(user, known, password)
     except MilvusException:

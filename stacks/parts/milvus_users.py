@@ -9,6 +9,7 @@ from components.milvus_access.root import MilvusRoot
 from components.milvus_access.server import Server
 from components.milvus_users import MilvusUsers, MilvusUsersArgs
 from components.tenancy import Tenancy
+from stacks.parts.object_store import owner
 from stacks.settings import PROJECT, Settings
 
 
@@ -23,11 +24,12 @@ def declare(settings: Settings, tenancy: Tenancy, root: MilvusRoot | None, milvu
         root_secret=root.secret_name,
         uri=chosen if chosen is not None else through_cluster(settings.namespace, settings.cluster.domain),
         ca_pem=settings.milvus.tls.ca_pem,
+        settings=f"{PROJECT}:milvus",
     )
     args = MilvusUsersArgs(
         server=server,
         tenants=settings.access.tenants,
-        owner=pulumi.Output.format("{0}/{1}/{2}", PROJECT, pulumi.get_stack(), tenancy.uid),
+        owner=owner(tenancy),
         generation=settings.access.password_generation,
         namespace=tenancy.resource,
         retain=not settings.object_store.deletes,

@@ -143,7 +143,7 @@ def _reader(name: str, bucket: str, settings: Settings, tenancy: Tenancy) -> pul
     if not isinstance(store, S3Settings):
         return ""
     args = WeightsAccessArgs(
-        store=object_store.store(store),
+        store=object_store.s3_store(store),
         bucket=bucket,
         user=f"{settings.namespace}-{name}-weights",
         owner=object_store.owner(tenancy),

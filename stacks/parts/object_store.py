@@ -1,47 +1,39 @@
 """A bucket with its credential as the settings ask for it."""
 
-from collections.abc import Sequence
-
 import pulumi
 
-from components.bucket_options import BucketOptions, Lock
-from components.cosi.driver import CosiDriver
-from components.cosi.manifests import Backend
-from components.cosi.place import Place as CosiPlace
-from components.existing.credential import Place
-from components.existing.driver import ExistingDriver
-from components.greenlake.driver import GreenLakeDriver
-from components.greenlake.system import System
 from components.object_store import ObjectStore
-from components.s3.driver import S3Driver
-from components.s3.policy import DOCUMENTS, MILVUS
-from components.s3.store import Store
-from components.store_driver import ObjectStoreArgs, StoreDriver
+from components.stores import DOCUMENTS, MILVUS, BucketOptions, Connection, Lock, ObjectStoreArgs, Store
+from components.stores.cosi import Backend, CosiStore
+from components.stores.existing import ExistingStore, Place
+from components.stores.greenlake import GreenLakeStore, GreenLakeSystem
+from components.stores.s3 import S3Server, S3Store
 from components.tenancy import Tenancy
 from stacks.settings import PROJECT, Settings
 from stacks.settings.object_store import CosiSettings, ExistingSettings, GreenLakeSettings, ObjectStoreSettings, S3Settings
 from stacks.settings.stores import MadeStoreSettings
 
+SETTINGS = f"{PROJECT}:object_store"
+"""Group of settings that a store's messages name."""
+
 
 def for_milvus(settings: Settings, tenancy: Tenancy) -> ObjectStore:
     """Milvus's own: unversioned and unlocked, since its garbage collection has to delete."""
     chosen = settings.object_store
-    driver = _driver(chosen, chosen.milvus_secret if isinstance(chosen, ExistingSettings) else "")
-    args = _args(settings, tenancy, driver, documents=False)
-    return ObjectStore("milvus-store", args)
+    secret = chosen.milvus_secret if isinstance(chosen, ExistingSettings) else ""
+    return ObjectStore("milvus-store", _args(settings, tenancy, _store(chosen, secret), documents=False))
 
 
 def for_documents(settings: Settings, tenancy: Tenancy, first: ObjectStore) -> ObjectStore:
-    """The originals: versioned, and locked where the settings say so; after `first` where a driver cannot make two at once."""
+    """The originals: versioned, and locked where the settings say so; after `first` where a store cannot make two at once."""
     chosen = settings.object_store
-    driver = _driver(chosen, chosen.documents_secret if isinstance(chosen, ExistingSettings) else "", first)
-    args = _args(settings, tenancy, driver, documents=True)
-    return ObjectStore("documents-store", args)
+    secret = chosen.documents_secret if isinstance(chosen, ExistingSettings) else ""
+    return ObjectStore("documents-store", _args(settings, tenancy, _store(chosen, secret, first), documents=True))
 
 
-def _args(settings: Settings, tenancy: Tenancy, driver: StoreDriver, *, documents: bool) -> ObjectStoreArgs:
+def _args(settings: Settings, tenancy: Tenancy, store: Store, *, documents: bool) -> ObjectStoreArgs:
     return ObjectStoreArgs(
-        driver=driver,
+        store=store,
         bucket=settings.documents_bucket if documents else settings.milvus_bucket,
         options=_options(settings.object_store, documents=documents),
         permissions=DOCUMENTS if documents else MILVUS,
@@ -52,51 +44,38 @@ def _args(settings: Settings, tenancy: Tenancy, driver: StoreDriver, *, document
     )
 
 
-def _driver(chosen: ObjectStoreSettings, secret: str, *first: pulumi.Resource) -> StoreDriver:
+def _store(chosen: ObjectStoreSettings, secret: str, *first: pulumi.Resource) -> Store:
     if isinstance(chosen, ExistingSettings):
-        place = Place(
-            endpoint=chosen.endpoint,
-            region=chosen.region,
-            ca_pem=chosen.ca_pem,
-            secret_namespace=chosen.secret_namespace,
-            secret_name=secret,
-        )
-        return ExistingDriver(place)
+        place = Place(**_connection(chosen).inputs(), secret_namespace=chosen.secret_namespace, secret_name=secret)
+        return ExistingStore(place=place, settings=SETTINGS)
     if isinstance(chosen, GreenLakeSettings):
-        return GreenLakeDriver(_system(chosen))
+        return GreenLakeStore(system=_system(chosen), settings=SETTINGS)
     if isinstance(chosen, CosiSettings):
-        return _cosi(chosen, first)
-    return S3Driver(store(chosen))
+        backend = Backend(driver_name=chosen.driver_name, secret=chosen.backend_secret, secret_namespace=chosen.backend_namespace)
+        timeout_s, connection = chosen.ready_timeout_s, _connection(chosen)
+        return CosiStore(backend=backend, connection=connection, timeout_s=timeout_s, after=first, settings=SETTINGS)
+    return s3_store(chosen)
 
 
-def _cosi(chosen: CosiSettings, after: Sequence[pulumi.Resource]) -> CosiDriver:
-    backend = Backend(driver_name=chosen.driver_name, secret=chosen.backend_secret, secret_namespace=chosen.backend_namespace)
-    place = CosiPlace(endpoint=chosen.endpoint, region=chosen.region, ca_pem=chosen.ca_pem)
-    return CosiDriver(backend=backend, place=place, timeout_s=chosen.ready_timeout_s, after=after)
+def _connection(chosen: ObjectStoreSettings) -> Connection:
+    return Connection(endpoint=chosen.endpoint, region=chosen.region, ca_pem=chosen.ca_pem)
 
 
-def _system(chosen: GreenLakeSettings) -> System:
-    return System(
+def _system(chosen: GreenLakeSettings) -> GreenLakeSystem:
+    return GreenLakeSystem(
+        **_connection(chosen).inputs(),
         api_endpoint=chosen.api_endpoint,
         token_url=chosen.token_url,
         system_id=chosen.system_id,
         client_profile=chosen.client_profile,
         api_ca_pem=chosen.api_ca_pem,
-        endpoint=chosen.endpoint,
-        region=chosen.region,
-        ca_pem=chosen.ca_pem,
     )
 
 
-def store(chosen: S3Settings) -> Store:
-    """The S3 server and its administrator."""
-    return Store(
-        endpoint=chosen.endpoint,
-        iam_endpoint=chosen.iam_endpoint,
-        region=chosen.region,
-        ca_pem=chosen.ca_pem,
-        admin_profile=chosen.admin_profile,
-    )
+def s3_store(chosen: S3Settings) -> S3Store:
+    """Return the S3 server and its administrator."""
+    server = S3Server(**_connection(chosen).inputs(), iam_endpoint=chosen.iam_endpoint, admin_profile=chosen.admin_profile)
+    return S3Store(server=server, settings=SETTINGS)
 
 
 def owner(tenancy: Tenancy) -> pulumi.Output[str]:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from components.generations import Generations
+from components.stores import Generations
 from stacks.names import BucketName, CaFile, Endpoint, YamlText
 from stacks.settings.group import Group
 

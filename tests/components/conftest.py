@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from components.s3.store import Store
+from components.stores.s3 import S3Server
 from tests import certificates, s3_server
 from tests.s3_server import ADMIN_KEY, PROFILE, credentials
 
@@ -18,7 +18,7 @@ def store_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def store(store_home: Path) -> Iterator[Store]:
+def store(store_home: Path) -> Iterator[S3Server]:
     """Run the server, with the profile `test-admin` for its administrator in a credentials file of its own."""
     s3_server.require()
     root = store_home
@@ -26,7 +26,7 @@ def store(store_home: Path) -> Iterator[Store]:
     with ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(root / "credentials"))
         server = s3_server.start(stack, root, certificates.make(root))
-        yield Store(
+        yield S3Server(
             endpoint=server.endpoint,
             iam_endpoint=server.iam_endpoint,
             region="us-east-1",

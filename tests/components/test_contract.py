@@ -7,12 +7,10 @@ import pulumi
 import pytest
 
 from components.api_key import ApiKey
-from components.bucket_options import BucketOptions
 from components.embedding import Embedding, EmbeddingArgs
 from components.engines import ENGINES
 from components.engines.engine import Container, Model
 from components.flows import Endpoint, Layout, table
-from components.generations import Generations
 from components.llm import Llm, LlmArgs
 from components.load_generators import LoadGenerators, LoadGeneratorsArgs
 from components.milvus import Chart, Milvus, MilvusArgs
@@ -28,10 +26,8 @@ from components.preflight import Preflight, PreflightArgs
 from components.quantities import Resources
 from components.quota import Quota
 from components.reranker import Reranker, RerankerArgs
-from components.s3 import policy
-from components.s3.driver import S3Driver
-from components.s3.store import Store
-from components.store_driver import ObjectStoreArgs
+from components.stores import BucketOptions, Generations, ObjectStoreArgs, policy
+from components.stores.s3 import S3Server, S3Store
 from components.tenancy import Tenancy, TenancyArgs
 from components.trust import Trust, TrustArgs
 from components.weights_access import WeightsAccess, WeightsAccessArgs
@@ -39,9 +35,10 @@ from tests.deploy import deploy
 
 SMALL = Resources(cpu_cores=0.1, memory_gib=0.5)
 ENDPOINT = "https://10.0.0.5:9000"
-STORE = Store(endpoint=ENDPOINT, iam_endpoint=ENDPOINT, region="us-east-1", ca_pem="", admin_profile="admin")
+S3 = S3Server(endpoint=ENDPOINT, iam_endpoint=ENDPOINT, region="us-east-1", ca_pem="", admin_profile="admin")
+STORE = S3Store(server=S3)
 OBJECT_STORE = ObjectStoreArgs(
-    driver=S3Driver(STORE),
+    store=STORE,
     bucket="rag-milvus",
     options=BucketOptions(versioned=False),
     permissions=policy.MILVUS,

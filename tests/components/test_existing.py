@@ -12,17 +12,15 @@ from uuid import uuid4
 import pytest
 import yaml
 
-from components.bucket_options import BucketOptions
-from components.existing.credential import ExistingCredentialProvider
-from components.s3 import policy
-from components.s3.bucket import BucketProvider
-from components.s3.credential import CredentialProvider
-from components.s3.errors import StoreError
-from components.s3.store import Store
+from components.stores import BucketOptions, StoreError, policy
+from components.stores.existing.credential import ExistingCredentialProvider
+from components.stores.s3 import S3Server
+from components.stores.s3.bucket import S3BucketProvider
+from components.stores.s3.credential import S3CredentialProvider
 from tests.s3_server import ADMIN_KEY, PROFILE
 
 pytestmark = pytest.mark.e2e
-PROVIDER = ExistingCredentialProvider()
+PROVIDER = ExistingCredentialProvider("milvus-x10000:object_store")
 OWNER = "somebody/else/uid"
 
 
@@ -70,14 +68,14 @@ def api(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ApiServer]:
 
 
 @pytest.fixture
-def bucket(store: Store) -> str:
+def bucket(store: S3Server) -> str:
     name = f"theirs-{uuid4().hex[:12]}"
-    BucketProvider().create({**store.inputs(), "bucket": name, "owner": OWNER, **BucketOptions(versioned=False).inputs()})
+    S3BucketProvider().create({**store.inputs(), "bucket": name, "owner": OWNER, **BucketOptions(versioned=False).inputs()})
     return name
 
 
-def key_for(store: Store, bucket: str) -> dict[str, str]:
-    made = CredentialProvider().create(
+def key_for(store: S3Server, bucket: str) -> dict[str, str]:
+    made = S3CredentialProvider().create(
         {**store.inputs(), "user": f"u-{uuid4().hex[:12]}", "policy": policy.document(bucket, policy.MILVUS), "owner": OWNER}
     )
     assert made.outs is not None
@@ -85,7 +83,7 @@ def key_for(store: Store, bucket: str) -> dict[str, str]:
 
 
 @pytest.fixture
-def inputs(store: Store, bucket: str) -> dict[str, Any]:
+def inputs(store: S3Server, bucket: str) -> dict[str, Any]:
     place = {"endpoint": store.endpoint, "region": store.region, "ca_pem": store.ca_pem}
     secret = {"secret_namespace": "storage", "secret_name": "key"}
     return {**place, **secret, "bucket": bucket, "versioned": False, "credential_generation": 1}
@@ -101,7 +99,7 @@ def outputs(made: Any) -> dict[str, Any]:
     return found
 
 
-def test_a_good_secret_gives_its_key_and_a_generation(api: ApiServer, store: Store, inputs: dict[str, Any], bucket: str) -> None:
+def test_a_good_secret_gives_its_key_and_a_generation(api: ApiServer, store: S3Server, inputs: dict[str, Any], bucket: str) -> None:
     key = key_for(store, bucket)
     put(api, {**key, "note": "more is no harm"})
     made = outputs(PROVIDER.create(inputs))
@@ -112,7 +110,7 @@ def test_a_good_secret_gives_its_key_and_a_generation(api: ApiServer, store: Sto
 
 
 def test_a_changed_secret_is_a_new_generation_and_an_unchanged_one_is_not(
-    api: ApiServer, store: Store, inputs: dict[str, Any], bucket: str
+    api: ApiServer, store: S3Server, inputs: dict[str, Any], bucket: str
 ) -> None:
     put(api, key_for(store, bucket))
     made = outputs(PROVIDER.create(inputs))
@@ -153,28 +151,30 @@ def test_a_secret_that_may_not_be_read_is_told_apart(api: ApiServer, inputs: dic
         PROVIDER.create(inputs)
 
 
-def test_another_buckets_key_and_a_bucket_that_is_not_there_are_told_apart(api: ApiServer, store: Store, inputs: dict[str, Any]) -> None:
+def test_another_buckets_key_and_a_bucket_that_is_not_there_are_told_apart(api: ApiServer, store: S3Server, inputs: dict[str, Any]) -> None:
     put(api, key_for(store, "another"))
     with pytest.raises(StoreError, match=r"may not do that .*s3:ListBucket"):
         PROVIDER.create(inputs)
     put(api, key_for(store, "not-there"))
-    with pytest.raises(StoreError, match=r"there is no such bucket .*wait for it for ever"):
+    with pytest.raises(StoreError, match=r"there is no such bucket .*wait for it without end"):
         PROVIDER.create({**inputs, "bucket": "not-there"})
 
 
-def test_delete_deletes_nothing(api: ApiServer, store: Store, inputs: dict[str, Any], bucket: str) -> None:
+def test_delete_deletes_nothing(api: ApiServer, store: S3Server, inputs: dict[str, Any], bucket: str) -> None:
     put(api, key_for(store, bucket))
     made = outputs(PROVIDER.create(inputs))
     PROVIDER.delete(bucket, made)
     assert outputs(PROVIDER.read(bucket, made)) == made
 
 
-def test_a_bucket_whose_versions_do_not_fit_its_use_is_refused_with_the_cure(api: ApiServer, store: Store, inputs: dict[str, Any]) -> None:
+def test_a_bucket_whose_versions_do_not_fit_its_use_is_refused_with_the_cure(
+    api: ApiServer, store: S3Server, inputs: dict[str, Any]
+) -> None:
     put(api, {"access_key": PROFILE, "secret_key": ADMIN_KEY})
     reasons = {True: "keeps old versions, so what Milvus compacts away", False: "keeps no old versions, so a document that is changed"}
     for versioned, why in reasons.items():
         name = f"theirs-{uuid4().hex[:12]}"
-        BucketProvider().create({**store.inputs(), "bucket": name, "owner": OWNER, **BucketOptions(versioned=versioned).inputs()})
+        S3BucketProvider().create({**store.inputs(), "bucket": name, "owner": OWNER, **BucketOptions(versioned=versioned).inputs()})
         with pytest.raises(StoreError, match=why):
             PROVIDER.create({**inputs, "bucket": name, "versioned": not versioned})
         assert PROVIDER.create({**inputs, "bucket": name, "versioned": versioned}).outs

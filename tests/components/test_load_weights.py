@@ -10,14 +10,14 @@ from uuid import uuid4
 import pytest
 
 from components import load_weights
-from components.s3.store import Store
+from components.stores.s3 import S3Server
 from tests.s3_server import ADMIN_KEY, PROFILE
 
 pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture
-def s3(store: Store) -> Iterator[Any]:
+def s3(store: S3Server) -> Iterator[Any]:
     with store.s3() as client:
         yield client
 
@@ -31,7 +31,7 @@ def bucket(s3: Any) -> str:
 
 @pytest.fixture
 def load(
-    store: Store, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    store: S3Server, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., tuple[int, str]]:
     """Run the script; returns its exit code and what it said."""
     (tmp_path / "ca.crt").write_text(store.ca_pem)
@@ -108,7 +108,7 @@ def test_a_checksum_that_fits_is_silent_and_one_that_does_not_stops_the_engine(
     ],
 )
 def test_what_cannot_be_copied_ends_with_one_line_that_names_the_place(
-    load: Callable[..., tuple[int, str]], store: Store, files: dict[str, bytes], wrong: dict[str, str], words: str
+    load: Callable[..., tuple[int, str]], store: S3Server, files: dict[str, bytes], wrong: dict[str, str], words: str
 ) -> None:
     with store.s3() as s3:
         put(s3, os.environ["BUCKET"], files)

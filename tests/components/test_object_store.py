@@ -4,9 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from components.generations import Generations
 from components.object_store import ObjectStore
-from components.s3 import policy
+from components.stores import Generations, policy
 from tests.components.test_contract import OBJECT_STORE
 from tests.deploy import SECRET_KEY, Declared, deploy
 

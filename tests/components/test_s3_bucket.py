@@ -11,17 +11,17 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from components.s3 import features
-from components.s3.bucket import BucketProvider
-from components.s3.errors import StoreError
-from components.s3.store import OWNER_TAG, Store
+from components.stores import StoreError, features
+from components.stores.owned import OWNER_TAG
+from components.stores.s3 import S3Server
+from components.stores.s3.bucket import S3BucketProvider
 from tests.s3_server import PROFILE, credentials, free_port
 
-PROVIDER = BucketProvider()
+PROVIDER = S3BucketProvider("milvus-x10000:object_store")
 
 
 @pytest.fixture
-def inputs(store: Store) -> dict[str, Any]:
+def inputs(store: S3Server) -> dict[str, Any]:
     return {
         **store.inputs(),
         "bucket": f"test-{uuid4().hex[:12]}",
@@ -34,7 +34,7 @@ def inputs(store: Store) -> dict[str, Any]:
 
 
 @pytest.fixture
-def s3(store: Store) -> Iterator[Any]:
+def s3(store: S3Server) -> Iterator[Any]:
     with store.s3() as client:
         yield client
 
@@ -201,7 +201,9 @@ def test_a_store_that_knows_no_tags_at_creation_gets_them_right_after() -> None:
         (lambda store: replace(store, endpoint=store.iam_endpoint), ["no S3 API answers there", "object_store.endpoint"]),
     ],
 )
-def test_a_wrong_store_is_named_with_its_address_and_the_cure(store: Store, inputs: dict[str, Any], change: Any, words: list[str]) -> None:
+def test_a_wrong_store_is_named_with_its_address_and_the_cure(
+    store: S3Server, inputs: dict[str, Any], change: Any, words: list[str]
+) -> None:
     wrong = change(store)
     with pytest.raises(StoreError) as refused:
         PROVIDER.create({**inputs, **wrong.inputs()})

@@ -9,26 +9,25 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from components.bucket_options import BucketOptions
-from components.s3 import policy
-from components.s3.bucket import BucketProvider
-from components.s3.credential import CredentialProvider
-from components.s3.errors import StoreError
-from components.s3.store import OWNER_TAG, Store
+from components.stores import BucketOptions, StoreError, policy
+from components.stores.owned import OWNER_TAG
+from components.stores.s3 import S3Server
+from components.stores.s3.bucket import S3BucketProvider
+from components.stores.s3.credential import S3CredentialProvider
 
 pytestmark = pytest.mark.e2e
-PROVIDER = CredentialProvider()
+PROVIDER = S3CredentialProvider("milvus-x10000:object_store")
 OWNER = "milvus-x10000/test/uid-1"
 
 
 @pytest.fixture
-def inputs(store: Store) -> dict[str, Any]:
+def inputs(store: S3Server) -> dict[str, Any]:
     user = f"test-{uuid4().hex[:12]}"
     return {**store.inputs(), "user": user, "policy": policy.document(user, policy.MILVUS), "owner": OWNER}
 
 
 @pytest.fixture
-def iam(store: Store) -> Iterator[Any]:
+def iam(store: S3Server) -> Iterator[Any]:
     with store.iam() as client:
         yield client
 
@@ -49,9 +48,9 @@ def key_ids(iam: Any, user: str) -> list[str]:
     return [key["AccessKeyId"] for key in iam.list_access_keys(UserName=user)["AccessKeyMetadata"]]
 
 
-def test_the_key_can_use_its_bucket_and_no_other(store: Store, inputs: dict[str, Any], tmp_path: Any) -> None:
+def test_the_key_can_use_its_bucket_and_no_other(store: S3Server, inputs: dict[str, Any], tmp_path: Any) -> None:
     for name in (inputs["user"], f"{inputs['user']}-other"):
-        BucketProvider().create({**store.inputs(), "bucket": name, "owner": OWNER, **BucketOptions(versioned=False).inputs()})
+        S3BucketProvider().create({**store.inputs(), "bucket": name, "owner": OWNER, **BucketOptions(versioned=False).inputs()})
     outputs = made(inputs)
     (tmp_path / "ca.crt").write_text(store.ca_pem)
     session = boto3.Session(outputs["access_key"], outputs["secret_key"], region_name="us-east-1")
@@ -138,7 +137,7 @@ def test_another_user_is_another_credential(inputs: dict[str, Any]) -> None:
     assert PROVIDER.diff("id", {**inputs, "access_key": "k"}, {**inputs, "user": "other"}).replaces == ["user"]
 
 
-def test_an_address_without_an_iam_api_is_named_with_the_cure(store: Store, inputs: dict[str, Any]) -> None:
+def test_an_address_without_an_iam_api_is_named_with_the_cure(store: S3Server, inputs: dict[str, Any]) -> None:
     wrong = replace(store, iam_endpoint=store.endpoint)
     with pytest.raises(StoreError, match=r"no IAM API answers there .*object_store\.iam_endpoint"):
         PROVIDER.create({**inputs, **wrong.inputs()})

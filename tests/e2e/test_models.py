@@ -17,9 +17,9 @@ from components.engines.engine import Model, Role
 from components.llm import Llm, LlmArgs
 from components.model_server import ModelServerArgs
 from components.quantities import Resources
-from components.s3 import policy
-from components.s3.credential import CredentialProvider
-from components.s3.store import Store
+from components.stores import policy
+from components.stores.s3 import S3Server
+from components.stores.s3.credential import S3CredentialProvider
 from components.weights import Bucket, Cache
 from lab.places import PKI, REPOSITORY, network
 from lab.services.fit import fit
@@ -151,17 +151,19 @@ def behind_tls(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def store(lab: Lab) -> Iterator[Store]:
+def store(lab: Lab) -> Iterator[S3Server]:
     with pytest.MonkeyPatch.context() as patch:
         for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CA_BUNDLE"):
             patch.setenv(name, lab.environment()[name])
         ca_pem = (PKI / "store-ca.crt").read_text()
         net = network()
-        yield Store(endpoint=net.s3_endpoint, iam_endpoint=net.iam_endpoint, region="us-east-1", ca_pem=ca_pem, admin_profile="lab-admin")
+        yield S3Server(
+            endpoint=net.s3_endpoint, iam_endpoint=net.iam_endpoint, region="us-east-1", ca_pem=ca_pem, admin_profile="lab-admin"
+        )
 
 
 @pytest.fixture(scope="module")
-def reader(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+def reader(store: S3Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """Put fitted weights into a bucket, and make a user that may read it and nothing else."""
     path = tmp_path_factory.mktemp("weights") / "model.npz"
     passages = path.with_name("passages.jsonl")
@@ -171,17 +173,17 @@ def reader(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[d
     with store.s3() as s3:
         s3.create_bucket(Bucket=WEIGHTS)
         s3.upload_file(str(path), WEIGHTS, "fitted/model.npz")
-        made = CredentialProvider().create(user).outs or {}
+        made = S3CredentialProvider().create(user).outs or {}
         try:
             yield {name: str(made[name]) for name in ("access_key", "secret_key")}
         finally:
-            CredentialProvider().delete(WEIGHTS, made)
+            S3CredentialProvider().delete(WEIGHTS, made)
             s3.delete_object(Bucket=WEIGHTS, Key="fitted/model.npz")
             s3.delete_bucket(Bucket=WEIGHTS)
 
 
 @pytest.fixture(scope="module")
-def pods(lab: Lab, store: Store, reader: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pods]:
+def pods(lab: Lab, store: S3Server, reader: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pods]:
     """Start all services at once: one that loads from the bucket, one behind TLS, one whose weights are not there."""
     home = tmp_path_factory.mktemp("pods")
     found = Pods(lab, home)

@@ -27,20 +27,16 @@ PROGRAM = """
 import pulumi
 import pulumi_kubernetes as k8s
 from pathlib import Path
-from components.bucket_options import BucketOptions
-from components.generations import Generations
-from components.greenlake.driver import GreenLakeDriver
-from components.greenlake.system import System
 from components.object_store import ObjectStore
-from components.s3 import policy
-from components.store_driver import ObjectStoreArgs
+from components.stores import MILVUS, BucketOptions, Generations, ObjectStoreArgs
+from components.stores.greenlake import GreenLakeStore, GreenLakeSystem
 
 chosen = pulumi.Config().require_object("system")
 ca_pem = Path(chosen.pop("ca_file")).read_text()
 namespace = k8s.core.v1.Namespace("namespace", metadata={{"name": "{namespace}"}})
 ObjectStore("store", ObjectStoreArgs(
-    driver=GreenLakeDriver(System(**chosen, region="us-east-1", ca_pem=ca_pem, api_ca_pem=ca_pem)),
-    bucket="{namespace}-bucket", options=BucketOptions(versioned=False), permissions=policy.MILVUS,
+    store=GreenLakeStore(system=GreenLakeSystem(**chosen, region="us-east-1", ca_pem=ca_pem, api_ca_pem=ca_pem)),
+    bucket="{namespace}-bucket", options=BucketOptions(versioned=False), permissions=MILVUS,
     owner=pulumi.Output.concat("e2e/", namespace.metadata["uid"]), namespace=namespace.metadata["name"],
     retain=False, generations=Generations(**pulumi.Config().get_object("generations") or {{}}),
 ))

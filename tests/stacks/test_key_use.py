@@ -19,7 +19,7 @@ from botocore.credentials import Credentials
 from components.milvus_values import CREDENTIAL_ANNOTATION
 from stacks import key_use, milvus_pods, store_users
 from stacks.access_log import AccessLog
-from stacks.parts.object_store import store
+from stacks.parts.object_store import s3_store
 from stacks.problems import SettingsError, UnansweredError
 from stacks.settings.object_store import S3Settings
 from stacks.store_trial import refusal
@@ -187,7 +187,7 @@ def test_users_and_keys_that_the_state_does_not_know_are_named(
         endpoint=found.endpoint, iam_endpoint=found.iam_endpoint, admin_profile=PROFILE, ca_file=str(tmp_path / "ca.crt")
     )
     asked: Any = SimpleNamespace(object_store=chosen, milvus_bucket=BUCKET, documents_bucket="rag-documents")
-    with store(chosen).iam() as iam:
+    with s3_store(chosen).server.iam() as iam:
         for user in (BUCKET, f"{BUCKET}_2", "rag-milvus-of-others"):
             iam.create_user(UserName=user)
         key = iam.create_access_key(UserName=BUCKET)["AccessKey"]["AccessKeyId"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from components.generations import Generations
+from components.stores import Generations
 from stacks import pulumi_cli
 from stacks.rotation import plan
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from components.s3.store import Store
+from components.stores.s3 import S3Server
 from lab.places import KUBECONFIG
 from tests.components.cosi import definitions
 from tests.components.cosi.stand_in import StandIn
@@ -42,7 +42,7 @@ def operator(lab: Lab, cosi_kinds: None, tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.fixture(scope="module")
-def cosi(lab: Lab, operator: Path, store: Store) -> Iterator[StandIn]:
+def cosi(lab: Lab, operator: Path, store: S3Server) -> Iterator[StandIn]:
     """Start the stand-in with the lab's own rights."""
     assert operator
     with pytest.MonkeyPatch.context() as patch:

@@ -14,8 +14,8 @@ from uuid import uuid4
 from kubernetes import client
 
 from components import kube_api
-from components.s3.policy import canonical
-from components.s3.store import Store
+from components.stores.policy import canonical
+from components.stores.s3 import S3Server
 
 GROUP, VERSION = "objectstorage.k8s.io", "v1alpha1"
 FINALIZER = "cosi.objectstorage.k8s.io/protection"
@@ -26,7 +26,7 @@ _PAUSE_S = 0.1
 class StandIn(threading.Thread):
     """Reconciles until `stop`; `faults` says what goes wrong with objects of a kind."""
 
-    def __init__(self, store: Store, namespace: str) -> None:
+    def __init__(self, store: S3Server, namespace: str) -> None:
         super().__init__(name="stand-in for COSI")
         self.store, self.namespace = store, namespace
         self.faults: dict[str, str] = {}

@@ -5,15 +5,16 @@ from typing import Any
 from botocore.exceptions import ClientError
 from pulumi import dynamic
 
-from components.bucket_options import BucketOptions
-from components.cosi import manifests
-from components.cosi.bucket import BucketClaimProvider, BucketClassProvider
-from components.cosi.credential import AccessClassProvider, CosiCredentialProvider
-from components.cosi.manifests import Backend, Mark
-from components.s3.client import client
-from components.s3.store import Store
+from components.stores import BucketOptions
+from components.stores.connection import s3_client
+from components.stores.cosi import manifests
+from components.stores.cosi.bucket import AccessClassProvider, BucketClaimProvider, BucketClassProvider
+from components.stores.cosi.credential import CosiCredentialProvider
+from components.stores.cosi.manifests import Backend, Mark
+from components.stores.s3 import S3Server
 from tests.components.cosi.conftest import NAMESPACE
 
+SETTINGS = "milvus-x10000:object_store"
 OWNER = "milvus-x10000/cosi/uid"
 BACKEND = Backend(driver_name="cosi.hpe.com", secret="hpe-object-backend", secret_namespace="hpe-cosi")
 NAME = f"{NAMESPACE}-milvus"
@@ -24,22 +25,22 @@ MILVUS = BucketOptions(versioned=False)
 class Stack:
     """What a stack would ask of the providers, one after another; `end` takes all of it away."""
 
-    def __init__(self, store: Store, *, options: BucketOptions = MILVUS, timeout_s: float = LONG_S, owner: str = OWNER) -> None:
+    def __init__(self, store: S3Server, *, options: BucketOptions = MILVUS, timeout_s: float = LONG_S, owner: str = OWNER) -> None:
         self.store, self.options, self.timeout_s, self.owner = store, options, timeout_s, owner
         self.made: list[tuple[dynamic.ResourceProvider, dict[str, Any]]] = []
 
     def claim(self) -> dict[str, Any]:
         """Class and claim."""
-        self.create(BucketClassProvider(), manifests.bucket_class(self.mark(None), BACKEND, self.options))
-        return self.create(BucketClaimProvider(), manifests.bucket_claim(self.mark(NAMESPACE), NAME))
+        self.create(BucketClassProvider(SETTINGS), manifests.bucket_class(self.mark(None), BACKEND, self.options))
+        return self.create(BucketClaimProvider(SETTINGS), manifests.bucket_claim(self.mark(NAMESPACE), NAME))
 
     def access(self, claim: dict[str, Any], name: str = NAME) -> dict[str, Any]:
         """Access class and access."""
-        self.create(AccessClassProvider(), manifests.access_class(self.mark(None), BACKEND))
+        self.create(AccessClassProvider(SETTINGS), manifests.access_class(self.mark(None), BACKEND))
         place = {"endpoint": self.store.endpoint, "region": self.store.region, "ca_pem": self.store.ca_pem}
         like = {"versioned": self.options.versioned, "lock": self.options.inputs()["lock"]}
         manifest = manifests.bucket_access(self.mark(NAMESPACE, name), NAME, NAME)
-        return self.create(CosiCredentialProvider(), {**manifest, **place, **like, "bucket": claim["bucket"]})
+        return self.create(CosiCredentialProvider(SETTINGS), {**manifest, **place, **like, "bucket": claim["bucket"]})
 
     def mark(self, namespace: str | None, name: str = NAME) -> Mark:
         """Name and owner."""
@@ -60,9 +61,9 @@ class Stack:
             provider.delete("", {**inputs, "timeout_s": LONG_S})
 
 
-def opens(store: Store, key: dict[str, Any], bucket: str) -> str:
+def opens(store: S3Server, key: dict[str, Any], bucket: str) -> str:
     """What the store says to a write with the key: "" when it takes it."""
-    with client(store.endpoint, store.region, store.ca_pem, key["access_key"], key["secret_key"]) as s3:
+    with s3_client(store, key["access_key"], key["secret_key"]) as s3:
         try:
             s3.put_object(Bucket=bucket, Key="signed", Body=b"1")
         except ClientError as error:
@@ -72,14 +73,9 @@ def opens(store: Store, key: dict[str, Any], bucket: str) -> str:
 
 SOURCE = """
 import pulumi
-from components.bucket_options import BucketOptions, Lock
-from components.cosi.driver import CosiDriver
-from components.cosi.manifests import Backend
-from components.cosi.place import Place
-from components.generations import Generations
 from components.object_store import ObjectStore
-from components.s3 import policy
-from components.store_driver import ObjectStoreArgs
+from components.stores import MILVUS, BucketOptions, Connection, Generations, Lock, ObjectStoreArgs
+from components.stores.cosi import Backend, CosiStore
 
 config = pulumi.Config()
 namespace, retain = config.require("namespace"), config.require_bool("retain")
@@ -87,9 +83,9 @@ backend = Backend(driver_name="cosi.hpe.com", secret="hpe-object-backend", secre
 first = []
 options = {"milvus": BucketOptions(versioned=False), "documents": BucketOptions(versioned=True, lock=Lock(mode="GOVERNANCE", days=1))}
 for name in options:
-    driver = CosiDriver(backend=backend, place=Place(**config.require_object("place")), timeout_s=60, after=tuple(first))
+    store = CosiStore(backend=backend, connection=Connection(**config.require_object("place")), timeout_s=60, after=tuple(first))
     args = ObjectStoreArgs(
-        driver=driver, bucket=f"{namespace}-{name}", options=options[name], permissions=policy.MILVUS,
+        store=store, bucket=f"{namespace}-{name}", options=options[name], permissions=MILVUS,
         owner="e2e/uid", namespace=namespace, retain=retain, generations=Generations(),
     )
     first = [ObjectStore(f"{name}-store", args)]

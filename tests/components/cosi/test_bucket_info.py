@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from components.cosi.bucket_info import parse
-from components.s3.errors import StoreError
+from components.stores import StoreError
+from components.stores.cosi.bucket_info import parse
 
 HIDDEN = "hunter2"
 S3 = {"endpoint": "http://10.0.0.5:8080", "region": "us-east-1", "accessKeyID": "user_ba-1", "accessSecretKey": HIDDEN}

@@ -9,13 +9,13 @@ import pytest
 from kubernetes.client import V1ObjectMeta, V1Secret
 
 from components import kube_api
-from components.bucket_options import BucketOptions
-from components.cosi import manifests, trial
-from components.cosi.bucket import BucketClaimProvider, BucketClassProvider
-from components.cosi.credential import CosiCredentialProvider
-from components.cosi.objects import opened
-from components.s3.errors import StoreError
-from components.s3.store import OWNER_TAG, Store
+from components.stores import BucketOptions, StoreError
+from components.stores.cosi import credential, manifests
+from components.stores.cosi.bucket import BucketClaimProvider, BucketClassProvider
+from components.stores.cosi.credential import CosiCredentialProvider
+from components.stores.cosi.objects import opened
+from components.stores.owned import OWNER_TAG
+from components.stores.s3 import S3Server
 from lab import project
 from tests.components.cosi.conftest import NAMESPACE
 from tests.components.cosi.stand_in import StandIn
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture
-def stack(cosi: StandIn, operator: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
+def stack(cosi: StandIn, operator: Path, store: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     monkeypatch.setenv("KUBECONFIG", str(operator))
     stack = Stack(store)
     yield stack
@@ -35,7 +35,7 @@ def stack(cosi: StandIn, operator: Path, store: Store, monkeypatch: pytest.Monke
     stack.end()
 
 
-def test_the_key_in_the_secret_signs_requests_for_its_bucket_and_no_other(stack: Stack, cosi: StandIn, store: Store) -> None:
+def test_the_key_in_the_secret_signs_requests_for_its_bucket_and_no_other(stack: Stack, cosi: StandIn, store: S3Server) -> None:
     cosi.at_once = []
     claim = stack.claim()
     key = stack.access(claim)
@@ -55,14 +55,14 @@ def test_the_key_in_the_secret_signs_requests_for_its_bucket_and_no_other(stack:
         assert not provider.diff("x", found, inputs).changes
 
 
-def test_a_second_key_beside_the_first_and_then_instead_of_it_and_the_data_stays(stack: Stack, store: Store) -> None:
+def test_a_second_key_beside_the_first_and_then_instead_of_it_and_the_data_stays(stack: Stack, store: S3Server) -> None:
     claim = stack.claim()
     first, second = stack.access(claim), stack.access(claim, f"{NAME}-2")
     assert [opens(store, key, claim["bucket"]) for key in (first, second)] == ["", ""]
     assert first["generation"] != second["generation"]
     CosiCredentialProvider().delete("", first)
     assert [opens(store, key, claim["bucket"]) for key in (first, second)] == ["InvalidAccessKeyId", ""]
-    made = [manifests.of(inputs) for _, inputs in stack.made]
+    made = [manifests.manifest(inputs) for _, inputs in stack.made]
     stack.end()
     with opened() as objects, store.s3() as s3:
         assert not [manifest for manifest in made if objects.find(manifest)]
@@ -107,7 +107,7 @@ FAULTS = {
 def test_a_bucket_info_that_cannot_be_used_is_refused_and_its_key_is_in_no_message(
     stack: Stack, cosi: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trial, "_SETTLE_S", 0)
+    monkeypatch.setattr(credential, "_SETTLE_S", 0)
     claim = stack.claim()
     for fault, words in FAULTS.items():
         cosi.faults = {"bucketaccesses": fault}
@@ -124,7 +124,7 @@ def test_a_cosi_driver_that_ignores_versions_is_found_out(stack: Stack, cosi: St
         stack.access(stack.claim())
 
 
-def test_a_claim_of_somebody_else_is_left_alone(stack: Stack, store: Store) -> None:
+def test_a_claim_of_somebody_else_is_left_alone(stack: Stack, store: S3Server) -> None:
     theirs = Stack(store, owner="somebody/else/uid")
     before = theirs.claim()
     ours = {**manifests.bucket_claim(stack.mark(NAMESPACE), NAME), "timeout_s": LONG_S}
@@ -156,7 +156,7 @@ def test_a_secret_that_is_there_already_is_no_key_of_ours(stack: Stack) -> None:
             core.delete_namespaced_secret(f"{NAME}-bucket-info", NAMESPACE)
 
 
-def test_what_cosi_would_not_follow_is_refused_and_what_is_gone_is_not_made_anew(stack: Stack, store: Store) -> None:
+def test_what_cosi_would_not_follow_is_refused_and_what_is_gone_is_not_made_anew(stack: Stack, store: S3Server) -> None:
     claim = stack.claim()
     key = stack.access(claim)
     (_, asked), *_ = stack.made
@@ -192,7 +192,7 @@ def key(lab: Lab, name: str) -> dict[str, str]:
 
 
 def test_two_buckets_in_order_then_destroyed_and_the_data_stays(
-    lab: Lab, cosi: StandIn, operator: Path, store: Store, tmp_path: Path
+    lab: Lab, cosi: StandIn, operator: Path, store: S3Server, tmp_path: Path
 ) -> None:
     place = {"endpoint": store.endpoint, "region": store.region, "ca_pem": store.ca_pem}
     config: dict[str, Any] = {"namespace": NAMESPACE, "place": place, "retain": False}

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 from pulumi.output import Unknown
 
-from components.cosi import manifests
-from components.cosi.bucket import BucketClaimProvider
-from components.cosi.credential import CosiCredentialProvider
-from components.cosi.manifests import Mark
-from components.s3.store import OWNER_TAG
+from components.stores.cosi import manifests
+from components.stores.cosi.bucket import BucketClaimProvider
+from components.stores.cosi.credential import CosiCredentialProvider
+from components.stores.cosi.manifests import Mark
+from components.stores.owned import OWNER_TAG
 
 MANIFEST = manifests.bucket_claim(Mark(name="rag-milvus", namespace="rag", owner="p/s/uid"), "rag-milvus")
 UNKNOWN: Any = Unknown()  # type: ignore[no-untyped-call]  # Pulumi's class has no types

@@ -13,8 +13,8 @@ import boto3
 import pytest
 import uvicorn
 
-from components.greenlake.system import System
-from components.s3.store import Store
+from components.stores.greenlake.system import GreenLakeSystem
+from components.stores.s3 import S3Server
 from lab.greenlake.app import Emulator
 from lab.greenlake.backend import Backend, Servers
 from lab.greenlake.faults import Fault
@@ -30,7 +30,7 @@ class Served:
     """The emulator, how to reach it, and what it was asked."""
 
     emulator: Emulator
-    system: System
+    system: GreenLakeSystem
     asked: list[str] = field(default_factory=list)
 
     def misbehave(self, **fault: Any) -> None:
@@ -43,7 +43,7 @@ class Served:
 
 
 @pytest.fixture(scope="session")
-def served(store: Store, store_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def served(store: S3Server, store_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     ca_file = store_home / "tls.crt"
     servers = Servers(
         s3=store.endpoint, iam=store.iam_endpoint, ca_file=ca_file, administrator=(PROFILE, ADMIN_KEY), iam_folder=store_home / "iam"
@@ -80,8 +80,8 @@ def recorded(app: Any, asked: list[str]) -> Any:
     return wrapped
 
 
-def system_at(url: str, store: Store) -> System:
-    return System(
+def system_at(url: str, store: S3Server) -> GreenLakeSystem:
+    return GreenLakeSystem(
         api_endpoint=url,
         token_url=f"{url}/as/token.oauth2",
         system_id=SYSTEM,
@@ -110,7 +110,7 @@ def bucket() -> str:
     return f"gl-{uuid4().hex[:12]}"
 
 
-def s3_with(system: System, ca_file: Path, outputs: dict[str, Any]) -> Any:
+def s3_with(system: GreenLakeSystem, ca_file: Path, outputs: dict[str, Any]) -> Any:
     """Return a client that signs with a key that the driver made."""
     session = boto3.Session(outputs["access_key"], outputs["secret_key"], region_name="us-east-1")
     return session.client("s3", endpoint_url=system.endpoint, verify=str(ca_file))

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from components.bucket_options import BucketOptions
-from components.greenlake.bucket import GreenLakeBucketProvider
-from components.greenlake.errors import TaskFailed
-from components.s3.errors import StoreError
-from components.s3.store import OWNER_TAG, Store
+from components.stores import BucketOptions, StoreError
+from components.stores.greenlake.api import TaskFailed
+from components.stores.greenlake.bucket import GreenLakeBucketProvider
+from components.stores.owned import OWNER_TAG
+from components.stores.s3 import S3Server
 from tests.components.greenlake.conftest import Served
 
 pytestmark = pytest.mark.e2e
-PROVIDER = GreenLakeBucketProvider()
+PROVIDER = GreenLakeBucketProvider("milvus-x10000:object_store")
 OWNER = "milvus-x10000/test/uid-1/greenlake"
 
 
@@ -26,7 +26,7 @@ def inputs(greenlake: Served, bucket: str) -> dict[str, Any]:
 
 
 @pytest.fixture
-def s3(store: Store) -> Iterator[Any]:
+def s3(store: S3Server) -> Iterator[Any]:
     with store.s3() as client:
         yield client
 
@@ -103,7 +103,7 @@ def test_a_task_is_polled_until_it_is_done_and_one_that_never_ends_says_where_to
     greenlake.misbehave(kind="slow", method="POST", path="/buckets", seconds=0.5)
     PROVIDER.create(inputs)
     assert len([one for one in greenlake.asked if "async-operations" in one]) >= 3
-    monkeypatch.setattr("components.greenlake.making._TASK_TIMEOUT_S", 0.3)
+    monkeypatch.setattr("components.stores.greenlake.api._TASK_TIMEOUT_S", 0.3)
     greenlake.misbehave(kind="slow", method="PUT", path="/buckets", seconds=1)
     with pytest.raises(StoreError, match=r"is still RUNNING at 50 % after 0 s.*`pulumi up` goes on"):
         PROVIDER.update(inputs["bucket"], inputs, {**inputs, "tags": {"a": "b"}})

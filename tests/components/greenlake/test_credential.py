@@ -9,15 +9,13 @@ from uuid import uuid4
 import pytest
 from botocore.exceptions import ClientError
 
-from components.greenlake import users
-from components.greenlake.credential import GreenLakeCredentialProvider
-from components.s3 import policy
-from components.s3.errors import StoreError
-from components.s3.store import Store
+from components.stores import StoreError, policy
+from components.stores.greenlake.credential import GreenLakeCredentialProvider, GreenLakeUsers, user_name
+from components.stores.s3 import S3Server
 from tests.components.greenlake.conftest import CLIENT_SECRET, Served, s3_with
 
 pytestmark = pytest.mark.e2e
-PROVIDER = GreenLakeCredentialProvider()
+PROVIDER = GreenLakeCredentialProvider("milvus-x10000:object_store")
 OWNER = "milvus-x10000/test/uid-1/greenlake"
 
 
@@ -25,7 +23,7 @@ NUMBERS = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
-def buckets(store: Store) -> str:
+def buckets(store: S3Server) -> str:
     """Two for all tests: each test has users of its own."""
     name = f"gl-{uuid4().hex[:12]}"
     with store.s3() as s3:
@@ -41,7 +39,7 @@ def inputs(greenlake: Served, buckets: str) -> dict[str, Any]:
 
 
 def name_of(inputs: dict[str, Any]) -> str:
-    return users.name_of(inputs["bucket"], OWNER, str(inputs["number"]))
+    return user_name(inputs["bucket"], OWNER, str(inputs["number"]))
 
 
 def made(inputs: dict[str, Any]) -> dict[str, Any]:
@@ -112,8 +110,9 @@ def test_a_run_that_was_killed_between_user_and_policy_is_completed_by_the_next(
     greenlake: Served, inputs: dict[str, Any], ca_file: Path
 ) -> None:
     with greenlake.system.session() as session:
-        users.put_policy(session, name_of(inputs), inputs["policy"])
-        users.secret_of(session, name_of(inputs))
+        users = GreenLakeUsers(session)
+        users.put_policy(name_of(inputs), inputs["policy"])
+        users.secret(name_of(inputs))
     outputs = made(inputs)
     assert can_sign(greenlake, ca_file, outputs)
     assert greenlake.names("users").count(outputs["access_key"]) == 1
@@ -227,7 +226,7 @@ def test_a_rotation_is_a_second_user_and_the_first_key_works_until_it_is_revoked
 def test_another_owner_bucket_or_number_is_another_user(inputs: dict[str, Any]) -> None:
     for change in ({"owner": "other"}, {"bucket": "other"}, {"number": 0}):
         assert PROVIDER.diff("id", inputs, {**inputs, **change}).replaces == list(change)
-    names = {users.name_of("b" * 63, owner, use) for owner in ("one", "two") for use in ("1", "delete")}
+    names = {user_name("b" * 63, owner, use) for owner in ("one", "two") for use in ("1", "delete")}
     assert len(names) == 4
     assert all(len(name) <= 44 for name in names)
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import typer
 
-from components.generations import Generations
+from components.stores import Generations
 from stacks import key_use, pulumi_cli
 from stacks.commands import rotate
 from stacks.key_use import Evidence

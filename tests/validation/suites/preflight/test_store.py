@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from components.s3 import policy
-from components.s3.store import Store as Administrator
+from components.stores import policy
+from components.stores.s3 import S3Server as Administrator
 from tests import certificates, s3_server
 from tests.s3_server import ADMIN_KEY, PROFILE, Server
 from tests.validation.suites.preflight import faults

@@ -1,0 +1,147 @@
+"""A user of one bucket: asked of COSI, read from the Secret that COSI writes, tried on the bucket at the address that pods use.
+
+The key is taken from `BucketInfo` into the state, where it is secret, and is in no message. Believes the effect and not the status: a
+COSI driver older than 2.0.0 knows no versions and no lock, and says nothing when it is asked for them.
+"""
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from components import kube_api
+from components.random_secret import new_generation
+from components.stores import features
+from components.stores.connection import Connection, s3_client
+from components.stores.cosi import bucket_info, manifests
+from components.stores.cosi.bucket_info import BucketInfo
+from components.stores.cosi.objects import Manifest, Objects
+from components.stores.cosi.provider import CosiProvider
+from components.stores.errors import Cause, StoreError, explained_for_user
+from components.stores.owned import KEY_OUTPUTS, Credential
+
+_SETTLE_S = 60.0
+_NO_USE = Cause(
+    "cosi.key_refused",
+    "it refuses the key that COSI wrote into the Secret {secret} ({detail}). Cure: see whether <setting> and the COSI driver's own "
+    "Secret (its `endpoint`) name the same system; if they do, look for the user in HPE GreenLake.",
+    "endpoint",
+)
+
+
+class CosiCredentialProvider(CosiProvider):
+    """Inputs: the manifest of a BucketAccess, those of Connection, `bucket`, `versioned`, `lock`. Outputs: the same, and the key."""
+
+    essential = "access_key"
+
+    def make(self, api: Objects, name: str, inputs: dict[str, Any]) -> Mapping[str, Any]:
+        """Make the access; refuse a Secret of the name that no access of ours has."""
+        manifest = manifests.manifest(inputs)
+        space, secret = _secret(manifest)
+        if api.find(manifest) is None and _text(api, manifest) is not None:
+            raise StoreError(
+                f"the Secret {space}/{secret} is there already, and no {manifests.title(manifest)} that it could be of: COSI would keep it "
+                f"and give no key. Cure: see whose it is, then: kubectl -n {space} delete secret {secret}",
+                code="cosi.secret_left_over",
+            )
+        return super().make(api, name, inputs)
+
+    def look(self, api: Objects, name: str, outputs: dict[str, Any]) -> Mapping[str, Any] | None:
+        """Return the key in the Secret now; a lost key reads as ""."""
+        there = super().look(api, name, outputs)
+        if there is None:
+            return None
+        manifest = manifests.manifest(outputs)
+        _warn_of_lost_claim(api, manifest, outputs["bucket"])
+        text = _text(api, manifest)
+        if text is None:
+            return {**there, **dict.fromkeys(KEY_OUTPUTS, "")}
+        return {**there, **_outputs(_info(manifest, text, outputs["bucket"]), outputs)}
+
+    def answer(self, api: Objects, inputs: Mapping[str, Any], olds: Mapping[str, Any]) -> dict[str, Any]:
+        """Wait for the grant, read the key and try it."""
+        manifest, timeout_s = manifests.manifest(inputs), inputs["timeout_s"]
+        api.status(manifest, "accessGranted", timeout_s)
+        condition = f"in possession of {bucket_info.KEY} in the Secret {'/'.join(_secret(manifest))}"
+        info = _info(manifest, api.wait(manifest, condition, lambda: _text(api, manifest), timeout_s), inputs["bucket"])
+        _try_key(info, "/".join(_secret(manifest)), inputs)
+        return _outputs(info, olds)
+
+
+class CosiCredential(Credential, module="cosi", name="Credential"):
+    """One user of a bucket, and its key."""
+
+
+def _try_key(info: BucketInfo, secret: str, inputs: Mapping[str, Any]) -> None:
+    """Raise StoreError unless the key opens the bucket, and the bucket is as `versioned` and `lock` of the inputs say."""
+    place, bucket = Connection.of(inputs), info.bucket
+    action = f"read the bucket {bucket!r} with the key in the Secret {secret} (COSI's own address of it: {info.endpoint})"
+    refusals = dict.fromkeys(features.REFUSED_KEY, _NO_USE)
+    with (
+        explained_for_user(place.endpoint, action, secret, refusals),
+        s3_client(place, info.access_key, info.secret_key) as s3,
+    ):
+        features.wait_until_accepted(s3, bucket, min(_SETTLE_S, inputs["timeout_s"]))
+        versioned, lock = features.ask(features.is_versioned, s3, bucket), features.ask(features.lock, s3, bucket)
+    if versioned is not None and versioned != inputs["versioned"]:
+        raise _wrong_versions(place, bucket, versioned=versioned)
+    if lock is not None and lock != inputs["lock"]:
+        raise StoreError(
+            f"the bucket {bucket!r} has the lock {lock or 'none'}, and its class asks for {dict(inputs['lock']) or 'none'}: HPE's COSI "
+            "driver before 2.0.0 ignores that. Cure: bring the driver to 2.0.0 and let the claim be made anew, or leave <setting> out.",
+            code="cosi.no_lock",
+            setting="documents_lock",
+        )
+
+
+def _wrong_versions(place: Connection, bucket: str, *, versioned: bool) -> StoreError:
+    if versioned:
+        return StoreError(
+            f"the bucket {bucket!r} keeps old versions, so what Milvus compacts away would stay. "
+            "Cure: switch versions off at the store, since the class that COSI made it of does not ask for them.",
+            code="store.versioned",
+        )
+    return StoreError(
+        f"the bucket {bucket!r} keeps no old versions, though its class asks for them: HPE's COSI driver before 2.0.0 ignores that, and a "
+        "citation could not be followed to the version it cites. Cure: bring the driver to 2.0.0, or switch versions on at the store: "
+        f"aws s3api put-bucket-versioning --endpoint-url {place.endpoint} --bucket {bucket} --versioning-configuration Status=Enabled",
+        code="store.unversioned",
+    )
+
+
+def _warn_of_lost_claim(api: Objects, access: Manifest, bucket: str) -> None:
+    """Tell of an access that outlives its claim: COSI keeps user and key, and the key still opens the bucket."""
+    claim = {**access, "kind": "BucketClaim", "metadata": {**access["metadata"], "name": access["spec"]["bucketClaimName"]}}
+    if api.find(claim) is None:
+        print(
+            f"warning: the {manifests.title(access)} outlives its {manifests.title(claim)}: its key still opens the bucket {bucket!r}. "
+            f"To revoke it: {manifests.command(access, 'delete')}",
+            file=sys.stderr,
+        )
+
+
+def _secret(manifest: Manifest) -> tuple[str, str]:
+    return manifest["metadata"]["namespace"], manifest["spec"]["credentialsSecretName"]
+
+
+def _text(api: Objects, manifest: Manifest) -> str | None:
+    """BucketInfo as it is, None where there is no such Secret; "" for one without it."""
+    texts = kube_api.find_secret(api.core, *_secret(manifest))
+    return None if texts is None else texts.get(bucket_info.KEY, "")
+
+
+def _info(manifest: Manifest, text: str, bucket: str) -> BucketInfo:
+    where, again = "/".join(_secret(manifest)), manifests.command(manifest, "delete")
+    info = bucket_info.parse(text, where, again)
+    if info.bucket != bucket:
+        raise StoreError(
+            f"the key in the Secret {where} is for the bucket {info.bucket!r}, and the claim's bucket is {bucket!r}: Milvus would write "
+            f"into somebody else's data. Cure: make COSI write it again: {again}; then run `pulumi up` again.",
+            code="cosi.another_bucket",
+        )
+    return info
+
+
+def _outputs(info: BucketInfo, olds: Mapping[str, Any]) -> dict[str, str]:
+    same = (olds.get("access_key"), olds.get("secret_key")) == (info.access_key, info.secret_key)
+    generation = olds["generation"] if same else new_generation()
+    return {"access_key": info.access_key, "secret_key": info.secret_key, "generation": generation}

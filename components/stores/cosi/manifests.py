@@ -1,0 +1,123 @@
+"""The four objects of COSI as manifests, with the parameters as HPE's driver 2.0.0 spells them. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+
+from components.stores.options import BucketOptions
+from components.stores.owned import OWNER_TAG
+
+GROUP, VERSION = "objectstorage.k8s.io", "v1alpha1"
+PLURALS = {
+    "BucketClass": "bucketclasses",
+    "BucketClaim": "bucketclaims",
+    "BucketAccessClass": "bucketaccessclasses",
+    "BucketAccess": "bucketaccesses",
+}
+PARTS = ("apiVersion", "kind", "metadata", "spec", "driverName", "deletionPolicy", "authenticationType", "parameters")
+"""Inputs of a resource that are its manifest; classes have their fields at the top."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backend:
+    """Which COSI driver, and where it finds what it needs to know of the store."""
+
+    driver_name: str
+    """Such as cosi.hpe.com."""
+    secret: str
+    """Secret of the COSI driver's own: the store's address, its administrator's key, the API client."""
+    secret_namespace: str
+
+    def parameters(self) -> dict[str, str]:
+        """Of both classes."""
+        return {"cosiUserSecretName": self.secret, "cosiUserSecretNamespace": self.secret_namespace}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mark:
+    """What an object is called, and whose it is."""
+
+    name: str
+    namespace: pulumi.Input[str] | None
+    """None for the classes, which belong to the whole cluster."""
+    owner: pulumi.Input[str]
+
+    def metadata(self) -> dict[str, Any]:
+        """Of the manifest."""
+        place = {"namespace": self.namespace} if self.namespace is not None else {}
+        return {"name": self.name, **place, "annotations": {OWNER_TAG: self.owner}}
+
+
+def bucket_class(mark: Mark, backend: Backend, options: BucketOptions) -> dict[str, Any]:
+    """Always Retain: COSI copies the policy when it makes the bucket, so a stack could never be told a second time to delete it."""
+    fields = {"driverName": backend.driver_name, "deletionPolicy": "Retain"}
+    return {**_head("BucketClass", mark), **fields, "parameters": {**backend.parameters(), **_parameters(options)}}
+
+
+def bucket_claim(mark: Mark, class_name: pulumi.Input[str]) -> dict[str, Any]:
+    """Ask for one new bucket."""
+    return {**_head("BucketClaim", mark), "spec": {"bucketClassName": class_name, "protocols": ["s3"]}}
+
+
+def access_class(mark: Mark, backend: Backend) -> dict[str, Any]:
+    """Ask for keys, the only kind of access that HPE's driver has."""
+    fields = {"driverName": backend.driver_name, "authenticationType": "Key"}
+    return {**_head("BucketAccessClass", mark), **fields, "parameters": backend.parameters()}
+
+
+def bucket_access(mark: Mark, class_name: pulumi.Input[str], claim: str) -> dict[str, Any]:
+    """Ask for one user of the claim's bucket; its key comes in a Secret of its own."""
+    spec = {
+        "bucketAccessClassName": class_name,
+        "bucketClaimName": claim,
+        "credentialsSecretName": f"{mark.name}-bucket-info",
+        "protocol": "s3",
+    }
+    return {**_head("BucketAccess", mark), "spec": spec}
+
+
+def manifest(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Take the manifest out of the inputs of a resource."""
+    return {part: inputs[part] for part in PARTS if part in inputs}
+
+
+def place(inputs: Mapping[str, Any]) -> str:
+    """Return namespace/name, or the name of a class."""
+    return "/".join(inputs["metadata"][part] for part in ("namespace", "name") if inputs["metadata"].get(part))
+
+
+def title(inputs: Mapping[str, Any]) -> str:
+    """Return what a message calls it: kind and namespace/name."""
+    return f"{inputs['kind']} {place(inputs)}"
+
+
+def owner(inputs: Mapping[str, Any]) -> str:
+    """Return our mark on an object; "" when there is none."""
+    return str((inputs["metadata"].get("annotations") or {}).get(OWNER_TAG, ""))
+
+
+def command(inputs: Mapping[str, Any], verb: str, *more: str) -> str:
+    """Return a shell command about it."""
+    space = inputs["metadata"].get("namespace")
+    resource = f"{PLURALS[inputs['kind']]}.{GROUP}"
+    return " ".join(["kubectl", *(["-n", space] if space else []), verb, resource, inputs["metadata"]["name"], *more])
+
+
+def _head(kind: str, mark: Mark) -> dict[str, Any]:
+    return {"apiVersion": f"{GROUP}/{VERSION}", "kind": kind, "metadata": mark.metadata()}
+
+
+def _parameters(options: BucketOptions) -> dict[str, str]:
+    """What the bucket is to be like; what is not said is left to the driver."""
+    if options.encryption is not None:
+        raise ValueError("COSI knows no encryption of a bucket; the driver s3 does")
+    parameters = {"versioning": "Enabled" if options.versioned else "Disabled"}
+    if options.compressed is not None:
+        parameters["compression"] = "Enabled" if options.compressed else "Disabled"
+    if options.tags:
+        parameters["bucketTags"] = ", ".join(f"{key}={value}" for key, value in sorted(options.tags.items()))
+    if options.lock is not None:
+        parameters |= {"locking": "Enabled", "retentionMode": options.lock.mode, "defaultRetentionInterval": f"{options.lock.days}d"}
+    return parameters

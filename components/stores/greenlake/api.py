@@ -1,0 +1,286 @@
+"""Calls to the API: a token that is renewed once when it expires, patience with a busy service, tasks waited for.
+
+    StoreError
+      Refused       the API will not do it; the message is for the operator
+        TaskFailed    it began, and failed
+    Exception
+      Unanswered    nobody knows whether it was done: look, then go on
+      Again         nothing was done; the same call may work in a moment
+
+Repeats what can be repeated without harm: everything but a POST that makes something. Of that one nobody knows whether it was done
+when its answer is lost, so it is `Unanswered`, and `make_once` looks before it asks again.
+"""
+
+import email.utils
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
+
+import httpx
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
+
+from components.stores.errors import StoreError
+from components.stores.greenlake.login import Login
+from components.waiting import until
+
+T = TypeVar("T")
+_TRIES = 6
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.25, 60.0
+_LOOK_TIMEOUT_S, _LONGEST_LOOK_S, _TASK_TIMEOUT_S = 16.0, 4.0, 600.0
+_DEFAULT_INTERVAL_S, _SHORTEST_INTERVAL_S = 2.0, 0.1
+_PAGE = 100
+_NOT_FOUND, _UNAUTHORIZED, _TOO_MANY, _SERVER_ERROR = 404, 401, 429, 500
+_PATH = "/object-storage/v1alpha1/devtype7-storage-systems/{system}/"
+_GOING_ON = frozenset({"INITIALIZED", "RUNNING", "PAUSED"})
+_TASKS = ("/data-services/v1beta1/async-operations/{id}", "/api/v1/tasks/{id}")
+"""Where a task is found by its id: the current API, and the older one."""
+_CURES = {
+    400: "this version of the API expects something else; please report it with the debugId",
+    401: "the API does not accept a token that it has just given out: check that <setting> and .api_endpoint belong to the same HPE "
+    "GreenLake workspace",
+    403: "the API client may not do that: give it a role that may change object storage on this system (HPE GreenLake, Manage Workspace, "
+    "Identity & Access)",
+    404: "set <setting> to the serial number of the system, and .api_endpoint to the region that manages it; what was deleted outside "
+    "Pulumi is found out by `pulumi refresh`",
+}
+_CURING_SETTING = {401: "token_url", 404: "system_id"}
+
+
+class Refused(StoreError):  # noqa: N818  reads as what happened
+    """The API will not do it."""
+
+
+class TaskFailed(Refused):
+    """It began, and failed."""
+
+
+class Unanswered(Exception):  # noqa: N818  it is no error yet
+    """A call that makes something was sent, and nobody knows whether it was done."""
+
+
+class Again(Exception):  # noqa: N818  as above
+    """Nothing was done; `after_s` seconds later the same call may work, None where the API does not say."""
+
+    def __init__(self, reason: str, after_s: float | None = None) -> None:
+        super().__init__(reason)
+        self.after_s = after_s
+
+
+class Session:
+    """One conversation with the API about one storage system."""
+
+    def __init__(self, http: httpx.Client, api_endpoint: str, token_url: str, system_id: str, login: Login) -> None:
+        self._http, self._api, self._token_url, self._login = http, api_endpoint, token_url, login
+        self._path = _PATH.format(system=system_id)
+        self._token = ""
+
+    def find(self, collection: str, name: str) -> dict[str, Any] | None:
+        """Return the item of that name, None where there is none, over all pages of the collection."""
+        return next((item for item in self._items(collection) if item.get("name") == name), None)
+
+    def submit(self, method: str, path: str, what: str, body: Mapping[str, Any] | None = None) -> None:
+        """Ask for a change and wait for its task; Refused, TaskFailed, or Unanswered for a POST."""
+        answer = self.ask(method, path, what, body)
+        # where the task is: in a header by the developer guide, in the body by the published structure
+        uri = answer.headers.get("Location") or (answer.json() if answer.content else {}).get("taskUri") or ""
+        task_id = str(uri).rstrip("/").rpartition("/")[2]
+        if not task_id:
+            raise StoreError(
+                f"cannot {what}: the API accepted it and names no task, neither in Location nor in taskUri, so nobody can see how it "
+                "ends. Cure: look in HPE GreenLake, Tasks, then run `pulumi up` again.",
+                code="greenlake.no_task",
+            )
+        self._wait_for_task(task_id, what)
+
+    def ask(self, method: str, path: str, what: str, body: Mapping[str, Any] | None = None, **more: Any) -> httpx.Response:  # noqa: ANN401  as httpx takes it
+        """Return the answer to a call below the storage system that was done; Refused, or Unanswered for a POST."""
+        return self._require(what, self._call(method, self._path + path, json=body, **more))
+
+    def _items(self, collection: str) -> Iterator[dict[str, Any]]:
+        offset = 0
+        while True:
+            page = self.ask("GET", collection, f"list {collection}", params={"limit": _PAGE, "offset": offset}).json()
+            items = page.get("items") or []
+            yield from items
+            offset += len(items)
+            if not items or (page.get("total") is not None and offset >= page["total"]):
+                return
+
+    def _wait_for_task(self, task_id: str, what: str) -> None:
+        task: dict[str, Any] = {}
+
+        def look() -> str | None:
+            task.update(self._task(task_id, what))
+            return None if task.get("state") in _GOING_ON else str(task.get("state", "UNSPECIFIED"))
+
+        def pause_s(_: RetryCallState) -> float:
+            return max(_SHORTEST_INTERVAL_S, float(task.get("suggestedPollingIntervalSeconds", _DEFAULT_INTERVAL_S)))
+
+        def progress() -> str:
+            return f"the task {task_id} is still {task.get('state')} at {task.get('progressPercent')} %"
+
+        try:
+            state = until(look, timeout_s=_TASK_TIMEOUT_S, what=lambda: f"{what}: {progress()}", wait=pause_s)
+        except TimeoutError:
+            raise StoreError(
+                f"cannot {what}: {progress()} after {_TASK_TIMEOUT_S:.0f} s. "
+                "Cure: see it in HPE GreenLake, Tasks; when it is done, `pulumi up` goes on from there.",
+                code="greenlake.task_late",
+            ) from None
+        if state != "SUCCEEDED":
+            raise TaskFailed(
+                f"cannot {what}: the task {task_id} ended as {state}: {_reason(task)}. Cure: see it in HPE GreenLake, Tasks.",
+                code="greenlake.task_failed",
+            )
+
+    def _task(self, task_id: str, what: str) -> dict[str, Any]:
+        for path in _TASKS:
+            answer = self._call("GET", path.format(id=task_id))
+            if answer.status_code != _NOT_FOUND:
+                task: dict[str, Any] = self._require(f"look at the task {task_id}", answer).json()
+                return task
+        text = f"cannot {what}: the API knows nothing of its own task {task_id}. Cure: look in HPE GreenLake, Tasks."
+        raise StoreError(text, code="greenlake.no_task")
+
+    def _require(self, what: str, answer: httpx.Response) -> httpx.Response:
+        if not answer.is_error:
+            return answer
+        status = answer.status_code
+        cure = _CURES.get(status, "see the message of the API")
+        text = f"cannot {what}: {answer.request.url.host} answers {status}: {_message(answer)}. Cure: {cure}."
+        raise Refused(text, code=f"greenlake.refused_{status}", setting=_CURING_SETTING.get(status, ""))
+
+    def _call(self, method: str, path: str, **request: Any) -> httpx.Response:  # noqa: ANN401  as httpx takes it
+        """Return whatever the API answers in the end, with a token that it accepts."""
+
+        def with_token() -> httpx.Response:
+            answer = self._send(method, self._api + path, repeatable=method != "POST", headers=self._bearer(), **request)
+            if answer.status_code == _UNAUTHORIZED:
+                self._token = ""
+                answer = self._send(method, self._api + path, repeatable=method != "POST", headers=self._bearer(), **request)
+            return answer
+
+        return _patiently(with_token)
+
+    def _bearer(self) -> dict[str, str]:
+        if not self._token:
+            self._token = _patiently(self._new_token)
+        return {"Authorization": f"Bearer {self._token}"}
+
+    def _new_token(self) -> str:
+        form = {"grant_type": "client_credentials", "client_id": self._login.client_id, "client_secret": self._login.client_secret}
+        answer = self._send("POST", self._token_url, repeatable=True, data=form)
+        if answer.is_error:
+            raise StoreError(
+                f"{self._token_url}: it gives no token ({answer.status_code}: {_message(answer)}). Cure: check client_id and "
+                "client_secret of the API client, whether it has expired (a workspace has at most 7), and <setting>.",
+                code="greenlake.no_token",
+                setting="token_url",
+            )
+        return str(answer.json()["access_token"])
+
+    def _send(self, method: str, url: str, *, repeatable: bool, **request: Any) -> httpx.Response:  # noqa: ANN401  as httpx takes it
+        """Exchange once. Again where nothing was done, or doing it twice does no harm; Unanswered where it may have been done."""
+        try:
+            answer = self._http.request(method, url, **request)
+        except httpx.ConnectError as error:
+            raise _unreachable(url, error) from None
+        except httpx.TransportError as error:
+            lost = f"{url}: the answer was lost ({str(error) or type(error).__name__})"
+            raise (Again(lost) if repeatable else Unanswered(lost)) from None
+        status = answer.status_code
+        busy = f"{url} answers {status}: {_message(answer)}" if status == _TOO_MANY or status >= _SERVER_ERROR else ""
+        if busy and status >= _SERVER_ERROR and not repeatable:
+            raise Unanswered(busy)
+        if busy:
+            raise Again(busy, _retry_after(answer))
+        return answer
+
+
+def make_once(look: Callable[[], T | None], make: Callable[[], T], what: str) -> T:
+    """Return what is there, else make it; after an answer that was lost, look again before making it again."""
+    doubt = ""
+
+    def attempt() -> T | None:
+        nonlocal doubt
+        there = look()
+        if there is not None:
+            return there
+        try:
+            return make()
+        except Unanswered as error:
+            doubt = str(error)
+        except Refused:
+            if not doubt:  # else the call before, whose answer was lost, may still be at work
+                raise
+        return None
+
+    try:
+        return until(attempt, timeout_s=_LOOK_TIMEOUT_S, wait=wait_exponential(_FIRST_WAIT_S, max=_LONGEST_LOOK_S))
+    except TimeoutError:
+        raise StoreError(
+            f"cannot {what}: {doubt} (asked for {_LOOK_TIMEOUT_S:.0f} s). Cure: run `pulumi up` again later; it goes on from here.",
+            code="greenlake.unanswered",
+        ) from None
+
+
+def _patiently(call: Callable[[], T]) -> T:
+    """Repeat a call while nothing was done; StoreError when patience is at its end."""
+    retrying = Retrying(stop=stop_after_attempt(_TRIES), wait=_wait_s, retry=retry_if_exception_type(Again), reraise=True)
+    try:
+        return retrying(call)
+    except Again as error:
+        text = f"{error} (asked {_TRIES} times). Cure: run `pulumi up` again later; it goes on where this one ended."
+        raise StoreError(text, code="greenlake.busy") from None
+
+
+def _wait_s(state: RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome is not None else None
+    wish_s = error.after_s if isinstance(error, Again) else None
+    return min(_LONGEST_WAIT_S, wish_s if wish_s is not None else _FIRST_WAIT_S * 2**state.attempt_number)
+
+
+def _retry_after(answer: httpx.Response) -> float | None:
+    """Return the seconds that Retry-After asks for, as a number or as a date."""
+    text = answer.headers.get("Retry-After", "")
+    if text.isdigit():
+        return float(text)
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
+    except ValueError:
+        return None
+
+
+def _unreachable(url: str, error: httpx.ConnectError) -> Exception:
+    """Return an error to raise: nothing was sent."""
+    detail = str(error) or type(error).__name__
+    if "CERTIFICATE" in detail.upper():
+        return StoreError(
+            f"{url}: its certificate cannot be trusted, so no key is sent to it ({detail}). Cure: set <setting> to the PEM file of the "
+            "CA that signed it.",
+            code="greenlake.not_trusted",
+            setting="api_ca_file",
+        )
+    cure = f"check address, firewall and proxy (HTTPS_PROXY), for example with `curl -v {url}`"
+    return Again(f"{url}: it cannot be reached ({detail}). Cure: {cure}.")
+
+
+def _message(answer: httpx.Response) -> str:
+    """Return what an error's body says, in its newer or its older form; never a body that is none of these, which may hold anything."""
+    try:
+        body: Any = answer.json()
+    except ValueError:
+        return "no JSON"
+    words = _words(body, "errorCode", "message", "error", "error_description") if isinstance(body, dict) else ""
+    debug = f" (debugId {body['debugId']})" if words and body.get("debugId") else ""
+    return f"{words}{debug}" or "no error of this API"
+
+
+def _reason(task: Mapping[str, Any]) -> str:
+    error = task.get("error")
+    words = _words(error, "errorCode", "error", "message") if isinstance(error, dict) else str(error or "")
+    return words or "no reason given"
+
+
+def _words(body: Mapping[str, Any], *names: str) -> str:
+    return ": ".join(body[name] for name in names if isinstance(body.get(name), str) and body[name])

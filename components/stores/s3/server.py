@@ -1,0 +1,49 @@
+"""An S3 server with its IAM API, and who administers it; opened with boto3 when a provider runs.
+
+The administrator's key is in none of this: `admin_profile` names an entry of the AWS credentials file of whoever runs Pulumi, and
+boto3 reads it at run time.
+"""
+
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import boto3
+
+from components.stores.connection import Connection, api_client
+
+if TYPE_CHECKING:
+    from mypy_boto3_iam import IAMClient
+    from mypy_boto3_s3 import S3Client
+
+
+@dataclass(frozen=True, kw_only=True)
+class S3Server(Connection):
+    """An S3 server with its IAM API."""
+
+    iam_endpoint: str
+    """https://host[:port] of the IAM API."""
+    admin_profile: str
+    """AWS profile that may make buckets and users."""
+
+    @contextmanager
+    def s3(self) -> Iterator["S3Client"]:
+        """Open the S3 API, as the administrator."""
+        with api_client("s3", self, self.endpoint, self._session()) as s3:
+            yield s3
+
+    @contextmanager
+    def iam(self) -> Iterator["IAMClient"]:
+        """Open the IAM API, as the administrator."""
+        with api_client("iam", self, self.iam_endpoint, self._session()) as iam:
+            yield iam
+
+    def command(self, *words: str) -> str:
+        """Return a shell command of the AWS client, as the administrator: `words` begin with the service."""
+        endpoint = self.iam_endpoint if words[0] == "iam" else self.endpoint
+        return shlex.join(["aws", "--profile", self.admin_profile, "--endpoint-url", endpoint, *words])
+
+    def _session(self) -> boto3.Session:
+        return boto3.Session(profile_name=self.admin_profile, region_name=self.region)
