@@ -1,5 +1,4 @@
-"""The way from this machine to a Milvus, and a login there: its address, or `cluster://NAMESPACE.svc.DOMAIN` for one through the
-Kubernetes API.
+"""The way from this machine to a Milvus: its address, or `cluster://NAMESPACE.svc.DOMAIN` for one through the API; and a login there.
 
 Pulumi reaches the API of the cluster in any case, a Service's address only where somebody made a route.
 """
