@@ -11,8 +11,11 @@ from uuid import uuid4
 
 import pytest
 import yaml
+from botocore.exceptions import HTTPClientError
 
+from components.dynamic_provider import ProviderError
 from components.stores import BucketOptions, StoreError, policy
+from components.stores.errors import explained_for_user
 from components.stores.existing.credential import ExistingCredentialProvider
 from components.stores.s3 import S3Server
 from components.stores.s3.bucket import S3BucketProvider
@@ -109,6 +112,16 @@ def test_a_good_secret_gives_its_key_and_a_generation(api: ApiServer, store: S3S
     assert not PROVIDER.diff(bucket, made, inputs).changes
 
 
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_a_line_end_that_echo_leaves_is_no_part_of_the_key(
+    api: ApiServer, store: S3Server, inputs: dict[str, Any], bucket: str, line_end: str
+) -> None:
+    key = key_for(store, bucket)
+    put(api, {name: f"{value}{line_end}" for name, value in key.items()})
+    made = outputs(PROVIDER.create(inputs))
+    assert {name: made[name] for name in key} == key
+
+
 def test_a_changed_secret_is_a_new_generation_and_an_unchanged_one_is_not(
     api: ApiServer, store: S3Server, inputs: dict[str, Any], bucket: str
 ) -> None:
@@ -129,6 +142,7 @@ def test_a_changed_secret_is_a_new_generation_and_an_unchanged_one_is_not(
     [
         (None, ["there is no Secret storage/key", "kubectl -n storage create secret generic key --from-file=access_key"]),
         ({}, ["has no access_key and no secret_key, it has nothing"]),
+        ({"access_key": "AKIA 1", "secret_key": "hunter2"}, ["has a space in access_key"]),
         ({"accesskey": "x", "secret_key": "y"}, ["has no access_key, it has accesskey, secret_key"]),
         ({"access_key": "nobody", "secret_key": "hunter2"}, ["refuses the key in the Secret storage/key", "InvalidAccessKeyId"]),
     ],
@@ -138,16 +152,25 @@ def test_a_secret_that_cannot_work_is_named_with_the_cure_and_never_shown(
 ) -> None:
     if secret is not None:
         put(api, secret)
-    with pytest.raises(StoreError) as refused:
+    with pytest.raises(ProviderError) as refused:
         PROVIDER.create(inputs)
     for word in words:
         assert word in str(refused.value)
     assert "hunter2" not in str(refused.value)
+    assert "AKIA" not in str(refused.value)
+
+
+def test_what_a_library_says_of_a_request_is_not_repeated_since_its_headers_hold_the_credential() -> None:
+    words = HTTPClientError(error=ValueError("Invalid header value b'AWS4-HMAC-SHA256 Credential=AKIA1/20260101'"))
+    with pytest.raises(StoreError, match="no request can be sent") as refused, explained_for_user("https://s", "read it", "storage/key"):
+        raise words
+    assert refused.value.code == "store.request_not_sent"
+    assert "AKIA" not in str(refused.value)
 
 
 def test_a_secret_that_may_not_be_read_is_told_apart(api: ApiServer, inputs: dict[str, Any]) -> None:
     api.status = 403
-    with pytest.raises(StoreError, match=r"may not read the Secret storage/key \(403\)"):
+    with pytest.raises(ProviderError, match=r"may not read the Secret storage/key \(403\)"):
         PROVIDER.create(inputs)
 
 
