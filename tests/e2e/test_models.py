@@ -267,12 +267,12 @@ def silence(pods: Pods) -> str:
 def test_a_key_rotated_in_use_is_read_anew_and_weights_are_not_copied_again(pods: Pods) -> None:
     with pods.connector() as connector:
         client = connector.models(LLM_TIMEOUT_S).embedding
-        before = client.embed(["forklift"])
+        before = client.embed_queries(["forklift"])
         pods.apply(secret("embedding-api-key", {"api_key": "another-key"}))
         annotation = {"spec": {"template": {"metadata": {"annotations": {"milvus-x10000/api-key-generation": "k2"}}}}}
         pods.kubectl("patch", "deployment", "embedding", "--patch", json.dumps(annotation))
         pods.wait("embedding")
-        assert (soon(lambda: client.embed(["forklift"])) == before).all()
+        assert (soon(lambda: client.embed_queries(["forklift"])) == before).all()
         assert connector.secrets[-1] == "another-key"
     assert "0.0 MiB copied" in pods.loading("embedding")
 

@@ -16,6 +16,7 @@ from validation.corpus.documents import Question
 from validation.judge import interval
 from validation.judge.errors import GateError, UsageError
 from validation.load.samples import Samples
+from validation.run.record import CheckRecord
 
 QUESTION = "Does the language model answer with the expected fact, cite a document that holds it, and how soon?"
 _CHARACTERS_PER_TOKEN = 2
@@ -73,16 +74,28 @@ def run(bench: Bench, services: Services, chosen: Sequence[Sequence[Chunk]]) -> 
             advance(number)
         if not graded:
             raise next(iter(failures.values()))
+        _add_facts(check, graded, services.llm.notes)
         check.facts["failed"] = {name: str(error) for name, error in failures.items()}
         check.facts["wrong"] = [_describe(one) for one in graded if not one.is_right]
         check.facts["by"] = breakdown([one.question for one in graded], {"right": [float(one.is_right) for one in graded]})
+    for note in services.llm.notes:
+        bench.reporter.say(f"note: {note}")
+    if cut := check.facts["cut"]:
+        bench.reporter.say(f"{len(cut)} answers were cut after {bench.target.llm_answer_tokens} tokens ({cut[0]}): raise llm.answer_tokens")
     _measure(bench, graded, questions)
     return graded
 
 
+def _add_facts(check: CheckRecord, graded: list[Graded], notes: list[str]) -> None:
+    """Say which answers were cut, how many came after thinking, and how requests had to be changed."""
+    check.facts["notes"] = notes
+    check.facts["thinking"] = sum(bool(one.answer.thinking) for one in graded)
+    check.facts["cut"] = [one.question.id for one in graded if one.answer.is_cut]
+
+
 def _sources(bench: Bench, chunks: Sequence[Chunk]) -> list[Source]:
     """Return those of the chunks that the model's context holds; refuse a context that does not hold even one."""
-    left = bench.target.llm_context_tokens * _CHARACTERS_PER_TOKEN
+    left = (bench.target.llm_context_tokens - bench.target.llm_answer_tokens) * _CHARACTERS_PER_TOKEN
     sources: list[Source] = []
     for chunk in chunks:
         left -= room(chunk.text) + room(chunk.title)
@@ -136,5 +149,6 @@ def _describe(one: Graded) -> dict[str, object]:
         "citation": one.is_cited,
         "fact_in_sources": any(grading.has_fact(source.text, one.question.fact) for source in one.sources),
         "sources": [source.document_id for source in one.sources],
+        "cut": one.answer.is_cut,
         "answer": one.answer.text[:_SHOWN],
     }

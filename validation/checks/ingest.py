@@ -49,7 +49,7 @@ def run(bench: Bench, services: Services) -> Loaded:
 def _embed(bench: Bench, services: Services, rows: list[Row]) -> Matrix:
     begin = time.perf_counter()
     with bench.reporter.track("embed", len(rows)) as advance:
-        matrix = services.embedding.embed_all([row.chunk.passage for row in rows], advance)
+        matrix = services.embedding.embed_passages([row.chunk for row in rows], advance)
     bench.record.measure("embedding_rate", len(rows) / (time.perf_counter() - begin), len(rows))
     return matrix
 

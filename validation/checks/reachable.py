@@ -29,5 +29,7 @@ def run(bench: Bench) -> Services:
         record.versions["milvus server"] = milvus.server_version()
         models = connector.models(bench.profile.answer.timeout_s)
         documents.check()
-        connector.check(models)
+        check.facts["notes"] = connector.check(models)
+    for note in check.facts["notes"]:
+        bench.reporter.say(f"note: {note}")
     return Services(milvus=milvus, documents=documents, embedding=models.embedding, llm=models.llm, reranker=models.reranker)

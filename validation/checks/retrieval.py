@@ -40,7 +40,7 @@ def run(bench: Bench, services: Services, loaded: Loaded, question_vectors: Matr
 def _pools(bench: Bench, services: Services, loaded: Loaded, question_vectors: Matrix) -> dict[str, plan.Pool]:
     """Return the vectors that queries are drawn from, each with the language it is asked in."""
     notes = loaded.generated[:_GENERATED_QUERIES]
-    generated = services.embedding.embed_all([note.question for note in notes], lambda _: None)
+    generated = services.embedding.embed_queries([note.question for note in notes])
     return {
         "judged": plan.Pool(vectors=question_vectors, languages=[question.language for question in bench.corpus.questions]),
         "generated": plan.Pool(vectors=generated, languages=[note.language for note in notes]),

@@ -85,22 +85,37 @@ class Connector:
         """Open a client for each model service that the target has."""
         target, address = self.target, self.kubernetes.address
         access = self._access(target.embedding_url, target.embedding_secret_name, target.embedding_ca_config_map)
-        embedding = EmbeddingService(address(target.embedding_url), target.embedding_model, target.embedding_dimension, access)
+        embedding = EmbeddingService(
+            address(target.embedding_url),
+            target.embedding_model,
+            target.embedding_dimension,
+            access,
+            query=target.embedding_query,
+            passage=target.embedding_passage,
+        )
         self.closing.callback(embedding.close)
         access = self._access(target.llm_url, target.llm_secret_name, target.llm_ca_config_map)
-        llm = LanguageModel(address(target.llm_url), target.llm_model, llm_timeout_s, access)
+        llm = LanguageModel(
+            address(target.llm_url),
+            target.llm_model,
+            llm_timeout_s,
+            access,
+            max_tokens=target.llm_answer_tokens,
+            temperature=target.llm_temperature,
+        )
         self.closing.callback(llm.close)
         return Models(embedding=embedding, llm=llm, reranker=self._reranker())
 
-    def check(self, models: Models) -> None:
-        """Refuse a model service that does not answer, with its last words, or that is not what the stack declares."""
+    def check(self, models: Models) -> list[str]:
+        """Refuse a model service that does not answer, with its last words, or that is not what the stack declares; return notes."""
         with self._last_words(self.target.embedding_url):
-            models.embedding.check()
+            notes = models.embedding.check()
         with self._last_words(self.target.llm_url):
             models.llm.check(self.target.llm_context_tokens)
         if models.reranker is not None and self.target.reranker is not None:
             with self._last_words(self.target.reranker.url):
                 models.reranker.check()
+        return [*notes, *models.llm.notes]
 
     def _reranker(self) -> Reranker | None:
         service = self.target.reranker

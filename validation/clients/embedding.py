@@ -10,6 +10,8 @@ import numpy as np
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from validation.clients import http
+from validation.clients.passages import Chunk
+from validation.clients.target import EmbeddingRequest
 from validation.clients.vectors import Matrix, unit
 from validation.judge.errors import InvalidRunError, UnreachableError
 
@@ -17,52 +19,88 @@ _BATCH = 64
 _WORKERS = 4
 _TIMEOUT_S = 60.0
 _WHAT = "the embedding service"
+_PLAIN = EmbeddingRequest()
 
 
 class EmbeddingService:
-    """A client of one OpenAI-compatible embedding endpoint; close() it."""
+    """A client of one OpenAI-compatible embedding endpoint, which asks for queries and for passages as the model wants it; close() it."""
 
-    def __init__(self, url: str, model: str, dimension: int, access: http.Access | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        model: str,
+        dimension: int,
+        access: http.Access | None = None,
+        *,
+        query: EmbeddingRequest = _PLAIN,
+        passage: EmbeddingRequest = _PLAIN,
+    ) -> None:
         self._client: httpx.Client = http.open_client(url, _TIMEOUT_S, access)
-        self._model = model
-        self._dimension = dimension
+        self._model, self._dimension = model, dimension
+        self._query, self._passage = query, passage
 
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
 
-    def check(self) -> None:
-        """Refuse a service that is not there, serves another model or another dimension."""
-        http.check_model(self._client, _WHAT, self._model)
-        self.embed(["dimension"])
+    def check(self) -> list[str]:
+        """Refuse a service that is not there, serves another model or another dimension; return what a reader of the run should know."""
+        listed = http.check_model(self._client, _WHAT, self._model)
+        for request in (self._passage, self._query):
+            self._embed(["dimension"], request)
+        return self._truncation() if listed is None else []
 
-    def embed(self, texts: Sequence[str]) -> Matrix:
-        """Return one row for each text, in order, of length 1."""
-        answer = http.call(self._client, _WHAT, "POST", "embeddings", {"model": self._model, "input": list(texts)})
-        if answer.get("model") != self._model:
-            raise InvalidRunError(
-                f"{_WHAT} answered with model {answer.get('model')!r}, declared is {self._model!r}: an index of one model says nothing to "
-                "the vectors of another; set embedding.model to what is served, and build the index anew if it was made with another"
-            )
-        return self._matrix(answer, len(texts))
+    def embed_queries(self, texts: Sequence[str]) -> Matrix:
+        """Return one row for each query, in order, of length 1."""
+        return self._in_batches(texts, self._query, lambda _: None)
 
-    def embed_all(self, texts: Sequence[str], progress: Callable[[int], None]) -> Matrix:
-        """Embed many texts in batches, a few at once; a batch that does not get through is tried three times."""
+    def embed_passages(self, chunks: Sequence[Chunk], progress: Callable[[int], None] = lambda _: None) -> Matrix:
+        """Return one row for each chunk, in order; TooLongError names the chunk that the model cannot read."""
+        try:
+            return self._in_batches([chunk.passage for chunk in chunks], self._passage, progress)
+        except http.TooLongError as error:
+            raise self._named(error, chunks) from None
+
+    def time_one(self, text: str) -> tuple[Matrix, float]:
+        """Embed a single query and return its vector and the seconds it took."""
+        begin = time.perf_counter()
+        vector = self._embed([text], self._query)[0]
+        return vector, time.perf_counter() - begin
+
+    def _truncation(self) -> list[str]:
+        """What text-embeddings-inference does with a text that is too long, from its /info; nothing where there is no such page."""
+        with http.failures_named(_WHAT, self._client.base_url):
+            response = self._client.get(self._client.base_url.join("../info"))
+        try:
+            info = response.json() if response.is_success else {}
+        except ValueError:
+            return []
+        if not isinstance(info, dict) or info.get("auto_truncate") is not True:
+            return []
+        limit = info.get("max_input_length", "its model reads")
+        return [f"{_WHAT} cuts every text after {limit} tokens, in silence; options.auto-truncate: false makes it refuse such a text"]
+
+    def _named(self, error: http.TooLongError, chunks: Sequence[Chunk]) -> http.TooLongError:
+        """The same error with the first chunk that is refused when it is sent alone."""
+        for chunk in sorted(chunks, key=lambda each: -len(each.passage)):
+            try:
+                self._embed([chunk.passage], self._passage)
+            except http.TooLongError as alone:
+                place = f"document {chunk.source}, chunk {chunk.position + 1}, {len(chunk.passage)} characters"
+                return http.TooLongError(f"{place}: {alone}; text-embeddings-inference cuts such texts with options.auto-truncate: true")
+        return error
+
+    def _in_batches(self, texts: Sequence[str], request: EmbeddingRequest, progress: Callable[[int], None]) -> Matrix:
+        """Embed many texts, a few batches at once; a batch that does not get through is tried three times."""
         if not texts:
             return np.empty((0, self._dimension), dtype=np.float32)
         batches = [texts[first : first + _BATCH] for first in range(0, len(texts), _BATCH)]
         matrices = []
         with ThreadPoolExecutor(_WORKERS) as pool:
-            for number, matrix in enumerate(pool.map(self._patiently, batches), 1):
+            for number, matrix in enumerate(pool.map(lambda batch: self._patiently(batch, request), batches), 1):
                 matrices.append(matrix)
                 progress(min(number * _BATCH, len(texts)))
         return np.concatenate(matrices)
-
-    def time_one(self, text: str) -> tuple[Matrix, float]:
-        """Embed a single query and return its vector and the seconds it took."""
-        begin = time.perf_counter()
-        vector = self.embed([text])[0]
-        return vector, time.perf_counter() - begin
 
     @retry(
         retry=retry_if_exception_type((UnreachableError, http.BusyError)),
@@ -70,8 +108,18 @@ class EmbeddingService:
         wait=wait_exponential(multiplier=0.2),
         reraise=True,
     )
-    def _patiently(self, texts: Sequence[str]) -> Matrix:
-        return self.embed(texts)
+    def _patiently(self, texts: Sequence[str], request: EmbeddingRequest) -> Matrix:
+        return self._embed(texts, request)
+
+    def _embed(self, texts: Sequence[str], request: EmbeddingRequest) -> Matrix:
+        body = {**request.options, "model": self._model, "input": [request.prefix + text for text in texts]}
+        answer = http.call(self._client, _WHAT, "POST", "embeddings", body)
+        if answer.get("model") != self._model:
+            raise InvalidRunError(
+                f"{_WHAT} answered with model {answer.get('model')!r}, declared is {self._model!r}: an index of one model says nothing to "
+                "the vectors of another; set embedding.model to what is served, and build the index anew if it was made with another"
+            )
+        return self._matrix(answer, len(texts))
 
     def _matrix(self, answer: dict[str, Any], count: int) -> Matrix:
         try:

@@ -1,5 +1,6 @@
 """JSON over HTTP with errors that an operator can act on; shared by the clients of the model services."""
 
+import re
 import ssl
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
@@ -22,12 +23,27 @@ _CURES = {
         "the address or the model is not there: the address ends where /models and /embeddings begin, usually with /v1, and the model has "
         "the name that the service lists under /models"
     ),
-    413: "what was sent at once is too much for it: raise the limit of the service, for text-embeddings-inference max-client-batch-size",
+    413: "what was sent at once is too much for it: raise the limit of the service, for text-embeddings-inference payload-limit",
 }
+_TOO_LONG = re.compile(r"must have less than \d+ (tokens|characters)|maximum context length|exceeds the available context size")
+"""How text-embeddings-inference (413, from 1.9 on 422), vLLM (400) and llama.cpp (400) refuse one text."""
+_TOO_MANY = re.compile(r"batch size \d+ > maximum allowed batch size")
 
 
 class BusyError(InvalidRunError):
     """The service refuses for load."""
+
+
+class TooLongError(UsageError):
+    """One text is longer than the model reads."""
+
+    code = "models.text_too_long"
+
+
+class TooManyError(UsageError):
+    """More texts were sent at once than the service takes."""
+
+    code = "models.too_many_texts"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,6 +152,10 @@ def refuse_failure(what: str, response: httpx.Response) -> None:
     if status == httpx.codes.TOO_MANY_REQUESTS:
         wait = f", and asks to wait {response.headers['retry-after']} s" if "retry-after" in response.headers else ""
         raise BusyError(f"{said}; it refuses for load{wait}: raise its limit for this client, or run the gate when nobody else uses it")
+    if _TOO_LONG.search(response.text):
+        raise TooLongError(f"{said}; one text is longer than the model reads: make chunks smaller, or serve a model that reads more")
+    if _TOO_MANY.search(response.text):
+        raise TooManyError(f"{said}; raise the limit of the service, for text-embeddings-inference options.max-client-batch-size")
     if status in _CURES:
         raise UsageError(f"{said}; {_CURES[status]}")
     raise InvalidRunError(said)

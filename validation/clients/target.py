@@ -72,6 +72,17 @@ class MilvusIndex(BaseModel):
     search_params: dict[str, bool | int | float | str] = {}
 
 
+class EmbeddingRequest(BaseModel):
+    """How a text of one kind, a query or a passage, is sent to the embedding service."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    prefix: str = ""
+    """Goes before each text."""
+    options: dict[str, bool | int | float | str] = {}
+    """Further fields of the request."""
+
+
 class Target(BaseModel):
     """What the stack exports; outputs that the gate does not know are left alone."""
 
@@ -97,9 +108,13 @@ class Target(BaseModel):
     embedding_url: Url
     embedding_model: Name
     embedding_dimension: Annotated[int, Field(ge=2, le=32_768)]
+    embedding_query: EmbeddingRequest = EmbeddingRequest()
+    embedding_passage: EmbeddingRequest = EmbeddingRequest()
     llm_url: Url
     llm_model: Name
     llm_context_tokens: Annotated[int, Field(ge=256)] = 4_096
+    llm_answer_tokens: Annotated[int, Field(ge=1)] = 512
+    llm_temperature: float | None = 0
     embedding_secret_name: str = ""
     embedding_ca_config_map: str = ""
     llm_secret_name: str = ""
@@ -107,6 +122,12 @@ class Target(BaseModel):
     reranker: RerankerTarget | None = None
     images: Images = Images()
     chart: Chart = Chart()
+
+    @property
+    def passage_model(self) -> str:
+        """What made the vectors of passages: the model, and what it is sent besides their text; another one needs another collection."""
+        asked = self.embedding_passage
+        return self.embedding_model if asked == EmbeddingRequest() else f"{self.embedding_model}, asked with {asked.model_dump_json()}"
 
 
 def from_file(path: Path) -> Target:

@@ -26,6 +26,7 @@ from pymilvus import MilvusClient  # type: ignore[import-untyped]  # pymilvus sh
 
 from validation.clients import kube, milvus, network
 from validation.clients import target as targets
+from validation.clients.passages import Chunk
 from validation.clients.vectors import Matrix, unit
 from validation.corpus.ingest import pipeline
 from validation.corpus.ingest.folder import walk
@@ -69,9 +70,9 @@ class Drawn:
     def __init__(self, dimension: int) -> None:
         self._pool = unit(np.random.default_rng(7).standard_normal((_POOL, dimension)).astype(np.float32))
 
-    def __call__(self, texts: Sequence[str]) -> Matrix:
-        """Return a vector for each text."""
-        return self._pool[[zlib.crc32(text.encode()) % _POOL for text in texts]]
+    def __call__(self, chunks: Sequence[Chunk]) -> Matrix:
+        """Return a vector for each chunk."""
+        return self._pool[[zlib.crc32(chunk.passage.encode()) % _POOL for chunk in chunks]]
 
 
 def rate(
@@ -196,10 +197,7 @@ def _bare(uri: str, folder: Path, dimension: int) -> Ran:
         chunks = [chunk for one in distinct(walk(folder), Limits(), print) for chunk in prepare(one, reader).chunks]
         for first in range(0, len(chunks), size):
             batch = chunks[first : first + size]
-            data = [
-                {**row(chunk).fields(), "vector": vector}
-                for chunk, vector in zip(batch, drawn([one.passage for one in batch]), strict=True)
-            ]
+            data = [{**row(chunk).fields(), "vector": vector} for chunk, vector in zip(batch, drawn(batch), strict=True)]
             begin = time.perf_counter()
             client.insert(collection.name, data, timeout=60)
             seconds += time.perf_counter() - begin

@@ -41,7 +41,11 @@ def of(report: Mapping[str, Any]) -> Fingerprint:
             "answer": profile.get("answer"),
             "embedding model": target.get("embedding_model"),
             "embedding dimension": target.get("embedding_dimension"),
+            "query": target.get("embedding_query"),
+            "passage": target.get("embedding_passage"),
             "language model": target.get("llm_model"),
+            "answer tokens": target.get("llm_answer_tokens"),
+            "temperature": target.get("llm_temperature"),
         },
         system={
             "milvus": report["versions"].get("milvus server"),

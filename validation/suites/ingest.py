@@ -126,11 +126,11 @@ def _run(order: Order, wanted: Wanted, reporter: Reporter, record: Record) -> Ta
 def _ingest(bench: Bench, services: Services, wanted: Wanted, advance: Any) -> Tally:  # noqa: ANN401 - progress
     target = bench.target
     collection = FolderCollection(services.milvus, wanted.collection)
-    collection.open(target.embedding_model, target.embedding_dimension, bench.profile.search.chosen_index)
+    collection.open(target.passage_model, target.embedding_dimension, bench.profile.search.chosen_index)
     job = Job(
         root=wanted.folder,
         collection=collection,
-        embed=lambda texts: services.embedding.embed_all(texts, lambda _: None),
+        embed=services.embedding.embed_passages,
         dimension=target.embedding_dimension,
         originals=services.documents if wanted.originals else None,
         language=wanted.language,

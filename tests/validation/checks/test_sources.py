@@ -1,5 +1,6 @@
 """Which chunks the language model is shown: the nearest, or what a reranker makes of a few times as many."""
 
+import json
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
@@ -7,7 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
 from tests.validation.clients.test_target import OUTPUTS
 from tests.validation.services import Models
@@ -109,7 +110,7 @@ def test_a_reranker_that_answers_nonsense_in_the_middle_ends_the_run(bench: Benc
 
 
 def test_a_context_that_does_not_hold_one_source_is_refused(bench: Bench, models_url: str) -> None:
-    small = replace(bench, target=bench.target.model_copy(update={"llm_context_tokens": 256}))
+    small = replace(bench, target=bench.target.model_copy(update={"llm_context_tokens": 256, "llm_answer_tokens": 32}))
     long = replace(chunk(0), text="x" * 600)
     with (
         closing(LanguageModel(models_url, "tiny", 5)) as llm,
@@ -119,9 +120,27 @@ def test_a_context_that_does_not_hold_one_source_is_refused(bench: Bench, models
 
 
 def test_what_a_context_holds_is_sent_and_the_rest_is_left_out(bench: Bench, models: Models, models_url: str) -> None:
-    small = replace(bench, target=bench.target.model_copy(update={"llm_context_tokens": 256}))
+    small = replace(bench, target=bench.target.model_copy(update={"llm_context_tokens": 256, "llm_answer_tokens": 32}))
     with closing(LanguageModel(models_url, "tiny", 5)) as llm:
         answer.run(small, services(None, llm), [[chunk(0), replace(chunk(1), text="x" * 600)]] * 20)
     sent = models.requests[0]["messages"][1]["content"]
     assert "fact 0" in sent
     assert "[2]" not in sent
+
+
+def test_answers_that_were_cut_and_requests_that_were_changed_are_named_in_the_report(
+    bench: Bench, models: Models, models_url: str
+) -> None:
+    cut = {"choices": [{"delta": {"content": "The pump lifts"}, "finish_reason": "length"}]}
+
+    def chat(body: dict[str, Any]) -> Response:
+        if body["messages"][0]["role"] == "system":
+            return JSONResponse({"error": {"message": "System role not supported"}}, 400)
+        return Response(f"data: {json.dumps(cut)}\n\n", media_type="text/event-stream")
+
+    models.chat = chat
+    with closing(LanguageModel(models_url, "tiny", 5)) as llm:
+        graded = answer.run(bench, services(None, llm), [[chunk(0)]] * 20)
+    facts = bench.record.checks[-1].facts
+    assert facts["cut"] == [one.question.id for one in graded]
+    assert "no system role" in "".join(facts["notes"])

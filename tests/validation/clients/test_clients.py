@@ -1,19 +1,24 @@
 """HTTP clients against real small servers, well-behaved and not."""
 
-from collections.abc import Callable
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 
-from tests.validation.services import DIMENSION, Bucket, Models, stream
+from tests.validation.services import DIMENSION, Bucket, Models, stream, vector
 from validation.clients.documents import Credential, DocumentStore, Original
 from validation.clients.embedding import EmbeddingService
-from validation.clients.llm import LanguageModel, Source, prompt
+from validation.clients.http import TooLongError, TooManyError
+from validation.clients.llm import Answer, LanguageModel, Source, TemperatureError, prompt
+from validation.clients.passages import Chunk
 from validation.clients.reranker import Reranker
+from validation.clients.target import EmbeddingRequest
 from validation.judge.errors import GateError, InvalidRunError, UnreachableError
 
 NOWHERE = "http://127.0.0.1:9"
@@ -27,11 +32,15 @@ def embedding(url: str, dimension: int = DIMENSION) -> EmbeddingService:
     return EmbeddingService(url, "tiny", dimension)
 
 
+def chunk(text: str, position: int = 0) -> Chunk:
+    return Chunk(document_id="d", title="", section="", language="en", source="manuals/pump.md", sha256="0", text=text, position=position)
+
+
 def test_vectors_come_back_in_order_and_of_length_one(models_url: str) -> None:
     service = embedding(models_url)
     texts = [f"text number {number}" for number in range(150)]
     seen: list[int] = []
-    matrix = service.embed_all(texts, seen.append)
+    matrix = service.embed_passages([chunk(text, number) for number, text in enumerate(texts)], seen.append)
     service.check()
     assert matrix.shape == (150, DIMENSION)
     assert np.linalg.norm(matrix, axis=1) == pytest.approx(1, abs=1e-5)
@@ -66,8 +75,63 @@ def test_an_embedding_service_that_answers_nonsense_makes_the_run_invalid(
     models.embeddings = answer
     service = embedding(models_url)
     with pytest.raises(InvalidRunError, match=reason):
-        service.embed(["x"])
+        service.embed_queries(["x"])
     service.close()
+
+
+def tei(limit: int, status: int) -> Callable[[dict[str, Any]], Response]:
+    """Refuse long texts as text-embeddings-inference does without truncation: 413 before 1.9, 422 since."""
+
+    def answer(body: dict[str, Any]) -> Response:
+        longest = max(len(text.split()) for text in body["input"])
+        if longest > limit:
+            message = f"Input validation error: `inputs` must have less than {limit} tokens. Given: {longest}"
+            return JSONResponse({"message": message, "code": status, "type": "Validation"}, status)
+        data = [{"index": at, "embedding": vector(text, DIMENSION)} for at, text in enumerate(body["input"])]
+        return JSONResponse({"model": "tiny", "data": data})
+
+    return answer
+
+
+@pytest.mark.parametrize("status", [413, 422])
+def test_a_text_that_the_model_cannot_read_is_named_by_document_and_chunk(models: Models, models_url: str, status: int) -> None:
+    models.embeddings = tei(8, status)
+    chunks = [chunk("short enough", number) for number in range(5)] + [chunk("far too long " * 4, 5)]
+    with closing(embedding(models_url)) as service, pytest.raises(TooLongError) as refused:
+        service.embed_passages(chunks)
+    assert refused.value.code == "models.text_too_long"
+    for words in ("document manuals/pump.md, chunk 6", "Given: 12", "make chunks smaller", "auto-truncate: true"):
+        assert words in str(refused.value)
+
+
+@pytest.mark.parametrize("status", [413, 422])
+def test_too_many_texts_at_once_are_told_from_a_text_that_is_too_long(models: Models, models_url: str, status: int) -> None:
+    models.embeddings = lambda _: JSONResponse({"message": "batch size 64 > maximum allowed batch size 32"}, status)
+    with closing(embedding(models_url)) as service, pytest.raises(TooManyError, match="max-client-batch-size") as refused:
+        service.embed_passages([chunk("x")])
+    assert refused.value.code == "models.too_many_texts"
+
+
+def test_a_service_that_cuts_texts_in_silence_is_noted_and_one_that_refuses_them_is_not(models: Models, models_url: str) -> None:
+    for cuts, expected in ((True, ["cuts every text after 512 tokens"]), (False, [])):
+        info = JSONResponse({"auto_truncate": cuts, "max_input_length": 512})
+        pages = {"/v1/models": Response(status_code=404), "/info": info}
+        models.everything = lambda request, pages=pages: pages.get(request.url.path)
+        with closing(embedding(models_url)) as service:
+            notes = service.check()
+        assert [words for words in expected if words not in "".join(notes)] == []
+        assert len(notes) == len(expected)
+
+
+def test_queries_and_passages_are_sent_as_the_model_wants_them(models: Models, models_url: str) -> None:
+    query = EmbeddingRequest(prefix="query: ", options={"input_type": "query"})
+    passage = EmbeddingRequest(prefix="passage: ", options={"input_type": "passage"})
+    with closing(EmbeddingService(models_url, "tiny", DIMENSION, query=query, passage=passage)) as service:
+        service.embed_passages([chunk("p")])
+        service.embed_queries(["q"])
+        service.time_one("t")
+    sent = [(request["input"], request["input_type"], request["model"]) for request in models.requests]
+    assert sent == [(["passage: p"], "passage", "tiny"), (["query: q"], "query", "tiny"), (["query: t"], "query", "tiny")]
 
 
 def checks(url: str, **fields: Any) -> list[Callable[[], None]]:
@@ -112,7 +176,7 @@ def test_a_batch_whose_connection_breaks_is_tried_again(models: Models, models_u
 
     models.embeddings = broken
     service = embedding(models_url)
-    assert service.embed_all(["x"], lambda _: None).shape == (1, DIMENSION)
+    assert service.embed_queries(["x"]).shape == (1, DIMENSION)
     assert len(models.requests) == 3
     service.close()
 
@@ -124,6 +188,99 @@ def test_an_answer_is_streamed_and_timed(models: Models, models_url: str) -> Non
     assert 0 < answer.first_token_s <= answer.total_s
     assert models.requests[-1]["stream"] is True
     model.close()
+
+
+def ask(url: str, **settings: Any) -> tuple[Answer, LanguageModel]:
+    with closing(LanguageModel(url, "tiny", 5, **settings)) as model:
+        return model.ask("How much does the pump lift?", SOURCES), model
+
+
+def test_the_length_of_an_answer_and_the_temperature_are_sent(models: Models, models_url: str) -> None:
+    ask(models_url, max_tokens=77, temperature=0.5)
+    assert (models.requests[-1]["max_tokens"], models.requests[-1]["temperature"]) == (77, 0.5)
+    ask(models_url, temperature=None)
+    assert "temperature" not in models.requests[-1]
+
+
+def refusing(wrong: Callable[[dict[str, Any]], bool], message: str, status: int = 400) -> Callable[[dict[str, Any]], Response]:
+    """Refuse requests of one form, and answer the others."""
+    return lambda body: JSONResponse({"error": {"message": message}}, status) if wrong(body) else stream("It lifts 40 litres. [1]")
+
+
+@pytest.mark.parametrize(
+    ("message", "status"),
+    [
+        ("System role not supported", 400),  # Gemma 2
+        ("Conversation roles must alternate user/assistant/user/assistant/...", 400),  # Mistral v0.1
+        ("Only user and assistant roles are supported!", 500),
+    ],
+)
+def test_a_model_without_a_system_role_gets_the_rule_in_the_question_and_that_is_noted_once(
+    models: Models, models_url: str, message: str, status: int
+) -> None:
+    models.chat = refusing(lambda body: body["messages"][0]["role"] == "system", message, status)
+    with closing(LanguageModel(models_url, "tiny", 5)) as model:
+        answers = [model.ask("Why?", SOURCES).text for _ in range(2)]
+    assert answers == ["It lifts 40 litres. [1]"] * 2
+    assert len(models.requests) == 3, "the refused form is sent once"
+    assert models.requests[-1]["messages"][0]["content"].startswith("Answer only from the numbered sources.")
+    assert len(model.notes) == 1
+    assert "no system role" in model.notes[0]
+
+
+def test_a_service_that_wants_max_completion_tokens_gets_them(models: Models, models_url: str) -> None:
+    message = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
+    models.chat = refusing(lambda body: "max_tokens" in body, message)
+    _, model = ask(models_url, max_tokens=9)
+    assert models.requests[-1]["max_completion_tokens"] == 9
+    assert "max_completion_tokens" in "".join(model.notes)
+
+
+def test_a_model_that_refuses_a_temperature_is_told_with_the_setting_that_leaves_it_out(models: Models, models_url: str) -> None:
+    message = "Unsupported value: 'temperature' does not support 0 with this model. Only the default (1) value is supported."
+    models.chat = refusing(lambda body: "temperature" in body, message)
+    with pytest.raises(TemperatureError, match=r"llm\.temperature: null") as refused:
+        ask(models_url)
+    assert refused.value.code == "models.temperature"
+    assert ask(models_url, temperature=None)[0].text == "It lifts 40 litres. [1]"
+
+
+def slowly(*deltas: dict[str, Any], finish_reason: str = "stop") -> Callable[[dict[str, Any]], Response]:
+    """Stream deltas one by one, a little later each, and end for a reason."""
+    choices = [*({"index": 0, "delta": delta} for delta in deltas), {"index": 0, "delta": {}, "finish_reason": finish_reason}]
+
+    async def events() -> AsyncIterator[str]:
+        for choice in choices:
+            yield f"data: {json.dumps({'choices': [choice]})}\n\n"
+            await asyncio.sleep(0.05)
+        yield "data: [DONE]\n\n"
+
+    return lambda _: StreamingResponse(events(), media_type="text/event-stream")
+
+
+@pytest.mark.parametrize(
+    "deltas",
+    [
+        ({"content": "<think>Sour"}, {"content": "ce [2]?</thi"}, {"content": "nk>\n\n"}, {"content": "40 litres"}, {"content": " [1]"}),
+        ({"content": "Source [2]?"}, {"content": "</think>"}, {"content": "40 litres"}, {"content": " [1]"}),
+        ({"reasoning_content": "Sour"}, {"reasoning_content": "ce [2]?"}, {"content": "40 litres"}, {"content": " [1]"}),
+        ({"reasoning": "Source [2]?"}, {"content": "40 litres"}, {"content": " [1]"}),
+    ],
+)
+def test_thinking_is_neither_the_answer_nor_its_first_token(models: Models, models_url: str, deltas: tuple[dict[str, Any], ...]) -> None:
+    models.chat = slowly(*deltas)
+    answer, _ = ask(models_url)
+    assert (answer.text, answer.thinking.strip()) == ("40 litres [1]", "Source [2]?")
+    before = next(number for number, delta in enumerate(deltas) if "40" in delta.get("content", ""))
+    assert answer.first_token_s >= before * 0.05, "a pause lies between any two pieces"
+
+
+def test_an_answer_that_was_cut_says_so_and_thinking_alone_is_no_answer(models: Models, models_url: str) -> None:
+    models.chat = slowly({"content": "The pump lifts"}, finish_reason="length")
+    assert ask(models_url)[0].is_cut
+    models.chat = slowly({"content": "<think>Let me see"}, finish_reason="length")
+    with pytest.raises(InvalidRunError, match=r"but its thinking, cut after 64 tokens: raise llm\.answer_tokens"):
+        ask(models_url, max_tokens=64)
 
 
 def test_the_prompt_numbers_its_sources_and_ends_with_the_question() -> None:

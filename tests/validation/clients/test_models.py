@@ -56,7 +56,7 @@ def failing(status: int, text: str = "", **headers: str) -> Callable[[Request], 
     [
         (failing(401, "no key"), UsageError, ["status 401: no key", "not the one it wants", "kubectl create secret generic"]),
         (failing(403), UsageError, ["status 403", "ask whoever runs the service"]),
-        (failing(413), UsageError, ["status 413", "max-client-batch-size"]),
+        (failing(413), UsageError, ["status 413", "payload-limit"]),
         (failing(429, "slow down"), BusyError, ["status 429: slow down", "refuses for load:"]),
         (failing(429, **{"retry-after": "20"}), BusyError, ["asks to wait 20 s"]),
         (failing(500, "boom"), InvalidRunError, ["status 500: boom"]),
@@ -93,10 +93,18 @@ def test_a_service_without_a_list_of_models_is_known_by_the_name_in_its_answers(
 
 
 def test_a_context_shorter_than_declared_is_refused(models_server: Models, models_url: str) -> None:
-    models_server.entry = {"max_model_len": 2048}
-    check_llm(models_url, 2048)
-    with pytest.raises(InvalidRunError, match=r"reads 2048 tokens, declared are 4096"):
-        check_llm(models_url, 4096)
+    for entry in ({"max_model_len": 2048}, {"meta": {"n_ctx": 2048, "n_ctx_train": 32768}}):  # vLLM, llama.cpp
+        models_server.entry = entry
+        check_llm(models_url, 2048)
+        with pytest.raises(InvalidRunError, match=r"reads 2048 tokens, declared are 4096"):
+            check_llm(models_url, 4096)
+
+
+def test_a_service_that_does_not_say_what_it_reads_is_noted(models_server: Models, models_url: str) -> None:
+    models_server.entry = {"meta": {"n_ctx_train": 32768}}
+    with closing(LanguageModel(models_url, "tiny", 5)) as model:
+        model.check(4096)
+    assert "llm.context_tokens 4096 is not verified" in "".join(model.notes)
 
 
 def test_a_key_that_was_rotated_is_read_once_more_and_the_request_goes_through(models_server: Models, models_url: str) -> None:

@@ -27,8 +27,8 @@ from validation.corpus.reading.limits import Limits
 from validation.corpus.reading.unreadable import UnreadableError
 from validation.judge.errors import InvalidRunError, UsageError
 
-Embed = Callable[[Sequence[str]], Matrix]
-"""Texts to one vector each; called from several threads."""
+Embed = Callable[[Sequence[Chunk]], Matrix]
+"""Chunks to one vector each; called from several threads."""
 _Given = TypeVar("_Given")
 _Made = TypeVar("_Made")
 _READERS = 2
@@ -193,7 +193,7 @@ class _Run:
 
     def write(self, batch: _Batch) -> int:
         """Embed a batch and write it; in a writing thread."""
-        vectors = self.job.embed([chunk.passage for chunk in batch.chunks])
+        vectors = self.job.embed(batch.chunks)
         self.job.collection.write([row(chunk) for chunk in batch.chunks], vectors, replacing=batch.replacing)
         return len(batch.chunks)
 

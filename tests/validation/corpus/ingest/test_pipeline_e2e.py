@@ -14,6 +14,7 @@ from tests.e2e.lab import Lab
 from tests.validation.clients.test_columns import MATRIX, ROWS, dictionaries, plain
 from validation.clients import milvus
 from validation.clients.milvus import VectorStore
+from validation.clients.passages import Chunk
 from validation.clients.vectors import Matrix, unit
 from validation.corpus.ingest import pipeline
 from validation.corpus.ingest.pipeline import Job, Tally
@@ -28,9 +29,10 @@ LARGEST = 2**63 - 1
 INDEX = Index(type="HNSW", metric="COSINE", params={"M": 8, "efConstruction": 32}, search_params={"ef": 16})
 
 
-def vectors(texts: Sequence[str]) -> Matrix:
+def vectors(chunks: Sequence[Chunk]) -> Matrix:
     """One direction for each text: enough to see which rows are there."""
-    return unit(np.array([list(hashlib.sha256(text.encode()).digest()[:DIMENSION]) for text in texts], dtype=np.float32) - 127.5)
+    digests = [list(hashlib.sha256(chunk.passage.encode()).digest()[:DIMENSION]) for chunk in chunks]
+    return unit(np.array(digests, dtype=np.float32) - 127.5)
 
 
 @pytest.fixture(scope="module")
