@@ -90,7 +90,7 @@ images: ## what has to be mirrored for a network without the internet: make -s i
 gpus: ## whether any node of the cluster can have the GPUs that an environment asks for: make gpus ENV=prod
 	$(STACKS) gpus $(ENV)
 
-doctor: ## is the Helm release half-done, and what would help: make doctor ENV=prod, then with CURE=--cure
+doctor: ## what is half-done, which pods cannot start, and what would help: make doctor ENV=prod, then with CURE=--cure
 	$(STACKS) doctor $(ENV) $(CURE)
 
 preflight: ## can Milvus live on the store of an environment, asked from this machine: make preflight ENV=prod
@@ -106,4 +106,4 @@ drill-rotation: ## rotate under 100 searches/s, and say for how long nobody was 
 	@$(PYTHON) -m lab venv >&2 && .venv/bin/python -m validation during --stack $(ENV) -- .venv/bin/python -m stacks rotate $(ENV)
 
 drill-kills: ## rotate while being killed at every step, and look at the store for what is left over: make drill-kills ENV=lab
-	$(STACKS) drill-kills $(ENV)
+	@$(PYTHON) -m lab venv >&2 && .venv/bin/python -m tests.drills.rotation_kills $(ENV)

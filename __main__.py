@@ -2,9 +2,10 @@
 
 import pulumi
 
-from stacks import blueprint, neighbours, pins, settings
+from stacks import blueprint, cluster, neighbours, pins, settings
 
-chosen, environment = settings.load(), pulumi.get_stack()
+chosen, environment, provider = settings.load(), pulumi.get_stack(), pulumi.Config("kubernetes")
+cluster.require_same_provider(chosen, environment, provider.get("context"), provider.get("kubeconfig"))
 neighbours.refuse_shared(chosen, environment)
 endpoints = blueprint.build(pins.for_up(chosen, environment))
 for name, value in vars(endpoints).items():

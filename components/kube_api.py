@@ -1,16 +1,25 @@
-"""The API of the cluster that KUBECONFIG names, for what Pulumi's own provider does not do; closed with its connections.
+"""The Kubernetes API of the kubeconfig's current context, for what Pulumi's own provider does not do; closed with its connections.
+
+Chooses the context as kubectl, Helm and Pulumi's provider do. The Python client by itself chooses otherwise where KUBECONFIG names several
+files (the last current context instead of the first), and would speak to another cluster than they.
 
 ProviderError
   ClusterError    the cluster does not answer, or does not have what is needed
 """
 
 import base64
+import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
+import yaml
 from kubernetes import client, config
 from kubernetes.config.config_exception import ConfigException
+from kubernetes.config.kube_config import KUBE_CONFIG_DEFAULT_LOCATION
 from urllib3.exceptions import HTTPError
 
 from components.dynamic_provider import ProviderError
@@ -23,22 +32,66 @@ class ClusterError(ProviderError):
     """The cluster does not answer, or does not have what is needed."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Cluster:
+    """Where every command of this shell goes."""
+
+    context: str
+    server: str
+    """URL of the API server."""
+
+
+def current() -> Cluster:
+    """Return the cluster of the current context; ConfigException where there is no kubeconfig, or none that names one."""
+    paths = os.environ.get("KUBECONFIG") or KUBE_CONFIG_DEFAULT_LOCATION
+    try:
+        files = [yaml.safe_load(path.read_text(encoding="utf-8")) or {} for path in _files(paths)]
+        context = next((str(file["current-context"]) for file in files if file.get("current-context")), "")
+        cluster = _named(files, "context", context).get("cluster", "")
+        server = str(_named(files, "cluster", cluster).get("server", ""))
+    except (yaml.YAMLError, UnicodeDecodeError, AttributeError, KeyError, TypeError) as error:
+        raise _unusable(f"{paths} is no kubeconfig: {error}") from None
+    if not server:
+        raise _unusable(f"{paths} is not there, or names no current context with a server")
+    return Cluster(context=context, server=server)
+
+
+def _files(paths: str) -> list[Path]:
+    return [path for part in paths.split(os.pathsep) if part and (path := Path(part).expanduser()).is_file()]
+
+
+def _named(files: list[dict[str, Any]], kind: str, name: str) -> dict[str, Any]:
+    """Entry of that name; the first file that has one counts."""
+    return next((entry[kind] for file in files for entry in file.get(f"{kind}s") or [] if entry["name"] == name), {})
+
+
+def _unusable(why: str) -> ConfigException:
+    return ConfigException(why)
+
+
 def load() -> None:
     """Choose the cluster; ConfigException where there is no kubeconfig."""
-    # named aloud: the client reads the variable once, when it is imported
-    config.load_kube_config(os.environ.get("KUBECONFIG"))  # type: ignore[no-untyped-call]  # not annotated in kubernetes 37
+    # both named aloud: the client reads the variable once, when it is imported, and prefers another context
+    config.load_kube_config(os.environ.get("KUBECONFIG"), context=current().context)  # type: ignore[no-untyped-call]  # not annotated in kubernetes 37
+
+
+@contextmanager
+def opened() -> Iterator[client.ApiClient]:
+    """Open it as whoever runs the command; ConfigException where there is no kubeconfig."""
+    load()
+    with client.ApiClient() as api:
+        try:
+            yield api
+        finally:
+            api.rest_client.pool_manager.clear()
 
 
 @contextmanager
 def core() -> Iterator[client.CoreV1Api]:
     """Open it as whoever runs Pulumi; ClusterError where there is no kubeconfig, or nobody answers."""
     try:
-        load()
-        with client.ApiClient() as api:
-            try:
-                yield client.CoreV1Api(api)
-            finally:
-                api.rest_client.pool_manager.clear()
+        with opened() as api:
+            yield client.CoreV1Api(api)
     except (ConfigException, HTTPError) as error:
         raise ClusterError(
             f"the cluster does not answer: {error}. Cure: try `kubectl get namespaces` in this shell.", code="cluster.unreachable"
@@ -85,3 +138,15 @@ def require_secret(api: client.CoreV1Api, namespace: str, name: str, keys: Seque
 
 def _without_line_end(text: str) -> str:
     return text.removesuffix("\n").removesuffix("\r")
+
+
+def answer(call: Callable[..., Any], *arguments: str, **options: Any) -> bytes:  # noqa: ANN401  as the call takes them
+    """Return what the API answers, as it spells it."""
+    found: bytes = call(*arguments, _preload_content=False, _request_timeout=TIMEOUT_S, **options).data
+    return found
+
+
+def items(call: Callable[..., Any], *arguments: str, **options: Any) -> list[dict[str, Any]]:  # noqa: ANN401  as above
+    """Return the objects of a list, as the API spells them."""
+    found: list[dict[str, Any]] = json.loads(answer(call, *arguments, **options))["items"]
+    return found

@@ -1,19 +1,15 @@
 """What a killed Pulumi leaves in a file backend: its lock, what it was about to create, a stack that was never filled.
 
-Files are read directly: the CLI itself waits for nobody's lock, and tells a stale one from a live one no better.
+Files are read directly, since `make status` and the first steps of `make up` ask before there is a Pulumi; mending is the stack's own `up`.
 """
 
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from lab.processes import started_at
-from lab.sandbox import wait_for
-
-PATIENCE_S = 120
 
 
 @dataclass(frozen=True)
@@ -69,21 +65,6 @@ class Checkpoint:
             return "a Pulumi was killed while it made something"
         return ""
 
-    def release_stale_lock(self) -> None:
-        """Wait for a Pulumi that is still ending, and remove the lock that a killed one left: nobody holds it any more.
-
-        Raises LabError for one that does not end.
-        """
-        for lock, pid in self.locks():
-            if holds(pid, lock):
-                print(f"  note   an earlier pulumi (process {pid}) is still ending", flush=True)
-            problem = f"pulumi (process {pid}) works on the stack {self.stack} and did not end"
-            cure = f"wait for it, or end it: kill -INT {pid}; then the same command again"
-            wait_for(partial(_is_let_go, pid, lock), PATIENCE_S, problem, cure)
-            if lock.exists():
-                print(f"  note   a killed pulumi (process {pid}) left its lock: removed", flush=True)
-                lock.unlink()
-
 
 def holds(pid: int, lock: Path) -> bool:
     """Return whether that process wrote the lock: a pulumi that started later, after a restart of the machine perhaps, did not."""
@@ -92,7 +73,3 @@ def holds(pid: int, lock: Path) -> bool:
         return is_pulumi and started_at(pid) <= lock.stat().st_mtime + 1
     except (FileNotFoundError, ProcessLookupError):
         return False
-
-
-def _is_let_go(pid: int, lock: Path) -> bool:
-    return not holds(pid, lock)

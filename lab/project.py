@@ -9,6 +9,7 @@ import json
 import os
 import secrets
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,17 +21,18 @@ from lab import stores
 from lab.attended import attended
 from lab.checkpoint import Checkpoint
 from lab.cluster import kubectl
-from lab.daemons import OBJECT_STORE
 from lab.errors import LabError
 from lab.images.build import Image
 from lab.pki import write_secret
-from lab.places import BIN, KUBECONFIG, LOGS, PKI, REPOSITORY, STATE, Network
+from lab.places import BIN, KUBECONFIG, PKI, REPOSITORY, STATE, Network
 
 PROJECT = "milvus-x10000"
 STACK = "lab"
 HOME = STATE / "pulumi"
 PASSPHRASE = HOME / "passphrase"
 PULUMI_HOME = HOME / "home"
+MENDING = ("--yes", "--patience-s", "0")
+"""Options of the stack's commands: nobody else works on the lab, so that whatever a killed Pulumi or helm left is mended at once."""
 STANDS_IN = HOME / "stands-in"
 """Present where the lab's stand-ins take the place of the official language host and plugin."""
 
@@ -49,7 +51,6 @@ def environment() -> dict[str, str]:
         "AWS_SHARED_CREDENTIALS_FILE": str(PKI / "credentials"),
         "AWS_CA_BUNDLE": str(PKI / "store-ca.crt"),
         "GREENLAKE_CREDENTIALS_FILE": str(PKI / "greenlake"),
-        "OBJECT_STORE_ACCESS_LOG": str(LOGS / f"{OBJECT_STORE}.log"),
     }
     if STANDS_IN.exists():  # the operator's own Pulumi keeps its own home, with the plugins that are there
         found |= {"PULUMI_HOME": str(PULUMI_HOME), "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true"}
@@ -228,26 +229,12 @@ def _check(ended: subprocess.CompletedProcess[str]) -> None:
     raise LabError(f"{' '.join(ended.args[1:3])}: {said}", "make down; make up starts with an empty state")
 
 
-def recover(stack: str = STACK) -> None:
-    """Complete what an earlier Pulumi left that was killed: its lock, and what it was about to create.
-
-    Raises LabError for one that does not end.
-    """
-    checkpoint = Checkpoint(HOME, PROJECT, stack)
-    checkpoint.release_stale_lock()
-    if checkpoint.has_pending():
-        print("  note   an earlier `pulumi up` was killed: what it was about to create is looked up again", flush=True)
-        _check(pulumi("refresh", "--stack", stack, "--yes", "--skip-preview", "--clear-pending-creates", "--non-interactive", stack=stack))
-
-
 def up(stack: str = STACK) -> None:
-    """Run `pulumi up`, with its output on the terminal.
+    """Mend what an earlier Pulumi left that was killed, and run `pulumi up`; pods that cannot start are named while it waits for them.
 
     Raises LabError when it fails; Ctrl-C lets Pulumi end in order.
     """
-    recover(stack)
-    command = [_binary(), "up", "--stack", stack, "--yes", "--skip-preview", "--suppress-permalink", "--non-interactive", "--diff=false"]
-    ended = attended(command, variables(stack))
+    ended = attended([sys.executable, "-m", "stacks", "up", stack, *MENDING], variables(stack))
     if ended:
         raise LabError(
             f"`pulumi up` ended with {ended}; what it said is above", 'look around with eval "$(make -s env)"; `make up` tries again'

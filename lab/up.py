@@ -36,7 +36,6 @@ def up(steps: Steps, *, gate: bool = True, store: str | None = None) -> int:
         project.select()
         # a kubernetes plugin looks for its killed Pulumi every five minutes only, and goes on installing until then
         sandbox.end_strays(project.PULUMI_HOME, without="pulumi")
-        project.recover()
         look_at_store()
     with steps.step("pulumi up"):
         project.up()
@@ -165,7 +164,7 @@ def look_at_store() -> None:
     """
     if Checkpoint(project.HOME, project.PROJECT, project.STACK).has("milvus-release"):
         return  # it has been asked; what changes since is asked again inside the cluster
-    ended = attended([sys.executable, "-m", "stacks", "preflight", project.STACK], project.environment())
+    ended = attended([sys.executable, "-m", "stacks", "preflight", project.STACK, *project.MENDING], project.environment())
     if ended:
         cure = f"what the lines above say, then `make up` again; the store's log: {LOGS}"
         raise LabError(f"the object store did not pass the preflight (exit {ended}), so nothing of Milvus was touched", cure)

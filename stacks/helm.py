@@ -9,6 +9,9 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
+
+import yaml
 
 from stacks.problems import UnansweredError
 
@@ -39,7 +42,9 @@ def history(name: str, namespace: str) -> list[Revision]:
     if _NOT_THERE in ended.stderr:
         return []
     if ended.returncode != 0:
-        raise UnansweredError(f"helm cannot read the release {name!r} in {namespace!r}: {ended.stderr.strip()}; check KUBECONFIG")
+        raise UnansweredError(
+            f"helm cannot read the release {name!r} in {namespace!r}: {ended.stderr.strip()}; check KUBECONFIG", code="helm.failed"
+        )
     return [
         Revision(
             number=entry["revision"],
@@ -49,6 +54,12 @@ def history(name: str, namespace: str) -> list[Revision]:
         )
         for entry in json.loads(ended.stdout)
     ]
+
+
+def manifest(name: str, namespace: str) -> list[dict[str, Any]]:
+    """Objects of the newest revision, as Helm made them. Raises UnansweredError."""
+    ended = _changed(_helm("get", "manifest", name, "--namespace", namespace))
+    return [document for document in yaml.safe_load_all(ended.stdout) if document]
 
 
 def roll_back(name: str, namespace: str, revision: int) -> None:
@@ -61,12 +72,15 @@ def remove(name: str, namespace: str) -> None:
     _changed(_helm("uninstall", name, "--namespace", namespace, "--wait", "--timeout", f"{_TIMEOUT_S}s"))
 
 
-def _changed(ended: subprocess.CompletedProcess[str]) -> None:
+def _changed(ended: subprocess.CompletedProcess[str]) -> subprocess.CompletedProcess[str]:
     if ended.returncode != 0:
-        raise UnansweredError(f"`{' '.join(ended.args)}` did not succeed: {ended.stderr.strip()}")
+        raise UnansweredError(f"`{' '.join(ended.args)}` did not succeed: {ended.stderr.strip()}", code="helm.failed")
+    return ended
 
 
 def _helm(*arguments: str) -> subprocess.CompletedProcess[str]:
     if shutil.which("helm") is None:
-        raise UnansweredError("there is no helm on PATH, and without it nobody can read its releases; install Helm 3.14 or newer")
+        raise UnansweredError(
+            "there is no helm on PATH, and without it nobody can read its releases; install Helm 3.14 or newer", code="helm.missing"
+        )
     return subprocess.run(["helm", *arguments], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)

@@ -1,49 +1,88 @@
-"""The Pulumi CLI as the commands need it: the state, credentials in it, one setting, one `up`, whose output stays on the terminal."""
+"""The Pulumi CLI as the commands need it: the state, credentials in it, one setting, and long runs that end in order.
 
+A run of `pulumi up` has a session of its own: a terminal's Ctrl-C would reach it twice, and Pulumi takes the second for "at once", which
+leaves a release half-done. It is asked once, and then waited for. Its output stays on the terminal; its own log of events says what failed.
+"""
+
+import ctypes
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from threading import Thread
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 from stacks.problems import SettingsError
 
+INTERRUPTED = 130
+"""Exit code of a command that was ended by Ctrl-C or SIGTERM."""
 _TORN = "failed to load checkpoint: EOF"
+_NO_STACK = "no stack named"
 _CREDENTIAL = re.compile(r"::milvus-store-credential(?:-(?P<generation>\d+))?$")
+_COLOUR = re.compile(r"<\{%.*?%\}>|\x1b\[[0-9;]*m")
+_LONG = ["--yes", "--skip-preview", "--non-interactive", "--suppress-permalink"]
+_PR_SET_PDEATHSIG = 1
+_LONGEST_CAUSE = 600
+_LAST_WORDS_S = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """A long run of Pulumi that came to its end."""
+
+    code: int
+    cause: str = ""
+    """What it says failed first, with the name of the resource."""
+
+
+def state(stack: str, *, secrets: bool = False) -> dict[str, Any] | None:
+    """Return the deployment in the state, with `secrets` in clear, for this process alone; None where the backend has no such stack."""
+    export = ["stack", "export", "--stack", stack, *(["--show-secrets"] if secrets else [])]
+    try:
+        text = _output(*export)
+    except SettingsError as error:
+        if _NO_STACK in str(error):
+            return None
+        if _TORN not in str(error) or not _drop_torn(stack):
+            raise
+        text = _output(*export)
+    deployment: dict[str, Any] = json.loads(text or "{}").get("deployment") or {}
+    return deployment
 
 
 def resources(stack: str, *, secrets: bool = False) -> list[dict[str, Any]]:
-    """Everything in the state; with `secrets` in clear, for this process alone."""
-    export = ["stack", "export", "--stack", stack, *(["--show-secrets"] if secrets else [])]
-    try:
-        said = _said(*export)
-    except SettingsError as error:
-        if _TORN not in str(error) or not _drop_torn(stack):
-            raise
-        said = _said(*export)
-    deployment = json.loads(said or "{}").get("deployment") or {}
-    found: list[dict[str, Any]] = deployment.get("resources") or []
+    """Everything in the state."""
+    found: list[dict[str, Any]] = (state(stack, secrets=secrets) or {}).get("resources") or []
     return found
 
 
 def _drop_torn(stack: str) -> bool:
     """Remove the empty file of attributes that a Pulumi leaves which was killed while it wrote its state into a folder; False for none."""
-    where = urlsplit(json.loads(_said("whoami", "--json"))["url"])
-    folder = Path(where.path) / ".pulumi" / "stacks"
-    torn = [path for path in folder.rglob(f"{stack}.json.attrs") if not path.stat().st_size] if where.scheme == "file" else []
+    folder = backend_folder()
+    torn = [path for path in folder.rglob(f"{stack}.json.attrs") if not path.stat().st_size] if folder is not None else []
     for path in torn:
         print(f"note: a killed pulumi left {path} empty: removed; the state itself is whole", file=sys.stderr)
         path.unlink()
     return bool(torn)
 
 
-def credentials(found: Sequence[dict[str, Any]]) -> dict[int, dict[str, Any]]:
+def backend_folder() -> Path | None:
+    """Return where a backend of files keeps its states and locks; None for any other backend."""
+    where = urlsplit(json.loads(_output("whoami", "--json"))["url"])
+    return Path(where.path) / ".pulumi" if where.scheme == "file" else None
+
+
+def credentials(resources: Sequence[dict[str, Any]]) -> dict[int, dict[str, Any]]:
     """Outputs of each generation of Milvus's credential that is in the state."""
-    matched = [(_CREDENTIAL.search(one["urn"]), one) for one in found]
-    return {int(match["generation"] or 1): one.get("outputs") or {} for match, one in matched if match is not None}
+    matched = [(_CREDENTIAL.search(resource["urn"]), resource) for resource in resources]
+    return {int(match["generation"] or 1): resource.get("outputs") or {} for match, resource in matched if match is not None}
 
 
 def plain(value: Any) -> str:  # noqa: ANN401  whatever the state holds
@@ -53,23 +92,113 @@ def plain(value: Any) -> str:  # noqa: ANN401  whatever the state holds
 
 def configure(stack: str, key: str, value: object) -> None:
     """Set one setting of the stack."""
-    _said("config", "set", "--stack", stack, "--path", f"milvus-x10000:{key}", str(value))
+    _output("config", "set", "--stack", stack, "--path", f"milvus-x10000:{key}", str(value))
 
 
-def up(stack: str, *targets: str) -> int:
-    """Run `pulumi up`, of everything or of `targets` only; its exit code."""
-    chosen = [part for target in targets for part in ("--target", target)]
-    command = ["pulumi", "up", "--stack", stack, "--yes", "--skip-preview", "--non-interactive", "--suppress-permalink", "--diff=false"]
-    return subprocess.run([*command, *chosen], stdin=subprocess.DEVNULL, check=False).returncode
+def up(stack: str, *targets: str) -> Ended:
+    """Run `pulumi up`, of everything or of `targets` only."""
+    return _long("up", "--stack", stack, "--diff=false", *(part for target in targets for part in ("--target", target)))
 
 
-def _said(*arguments: str) -> str:
+def refresh(stack: str) -> Ended:
+    """Look up again what is there: what a killed Pulumi was about to create, and what has gone since."""
+    return _long("refresh", "--stack", stack, "--clear-pending-creates")
+
+
+def cancel(stack: str) -> None:
+    """Take away the lock of a Pulumi that is gone."""
+    _output("cancel", stack, "--yes")
+
+
+def _long(command: str, *arguments: str) -> Ended:
+    with tempfile.TemporaryDirectory() as folder:
+        events = Path(folder) / "events"
+        code, errors = _attended(["pulumi", command, *arguments, *_LONG, "--event-log", str(events)])
+        return Ended(code=code, cause=_cause(events, errors) if code else "")
+
+
+def _attended(command: list[str]) -> tuple[int, str]:
+    """Run a command that must be allowed to end in order; its exit code, INTERRUPTED where it was asked to, and its standard error."""
+    errors: list[str] = []
+    with _started(command) as process:
+        reader = Thread(target=_pass_on, args=(process.stderr, errors), daemon=True)
+        reader.start()
+        interrupted = _wait(process)
+        reader.join(timeout=_LAST_WORDS_S)
+    return INTERRUPTED if interrupted else process.returncode, "".join(errors)
+
+
+def _started(command: list[str]) -> subprocess.Popen[str]:
+    try:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PULUMI_DEBUG_COMMANDS": "true"},  # without it the CLI does not know --event-log
+            start_new_session=True,
+            preexec_fn=_end_with_the_parent,  # noqa: PLW1509  one call of the C library; no thread of ours holds a lock
+        )
+    except FileNotFoundError:
+        raise _no_pulumi() from None
+
+
+def _wait(process: subprocess.Popen[str]) -> bool:
+    """Wait for its end, whatever the operator types; True where it was asked to end."""
+    interrupted = False
+    while True:
+        try:
+            process.wait()
+        except KeyboardInterrupt:
+            if not interrupted:
+                process.send_signal(signal.SIGINT)
+            interrupted = True
+            print(f"\npulumi (process {process.pid}) is ending in order; ended at once it leaves a release half-done", file=sys.stderr)
+        else:
+            return interrupted
+
+
+def _pass_on(stream: IO[str], errors: list[str]) -> None:
+    for line in stream:
+        errors.append(line)
+        sys.stderr.write(line)
+        sys.stderr.flush()
+
+
+def _end_with_the_parent() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
+
+
+def _cause(events: Path, errors: str) -> str:
+    """What failed first, by Pulumi's own log of events; its standard error where it failed before there was one."""
+    failed = list(_failures(events.read_text().splitlines())) if events.is_file() else []
+    whole = failed[0] if failed else re.sub(r"\s*\n\s*", " ", errors).strip()
+    return whole[:_LONGEST_CAUSE]
+
+
+def _failures(lines: Sequence[str]) -> Iterator[str]:
+    """Each error of a resource, then those of the stack itself, which repeat them."""
+    found = [event["diagnosticEvent"] for line in lines if "diagnosticEvent" in (event := json.loads(line))]
+    errors = [event for event in found if event.get("severity") == "error"]
+    for event in sorted(errors, key=lambda event: "::pulumi:pulumi:Stack::" in event.get("urn", "::pulumi:pulumi:Stack::")):
+        name = event.get("urn", "").rpartition("::")[2]
+        text = re.sub(r"\s*\n\s*", " ", _COLOUR.sub("", event["message"])).strip()
+        yield f"{name}: {text}" if name else text
+
+
+def _output(*arguments: str) -> str:
+    """What a short command prints; SettingsError with its words where it fails."""
     try:
         ended = subprocess.run(
             ["pulumi", *arguments, "--non-interactive"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
         )
     except FileNotFoundError:
-        raise SettingsError('pulumi is not on PATH; in the lab: eval "$(make -s env)"') from None
+        raise _no_pulumi() from None
     if ended.returncode:
-        raise SettingsError(f"`pulumi {' '.join(arguments[:2])}` failed: {ended.stderr.strip()[-600:]}")
+        raise SettingsError(f"`pulumi {' '.join(arguments[:2])}` failed: {ended.stderr.strip()[-600:]}", code="pulumi.failed")
     return ended.stdout
+
+
+def _no_pulumi() -> SettingsError:
+    return SettingsError('pulumi is not on PATH; in the lab: eval "$(make -s env)"', code="pulumi.missing")

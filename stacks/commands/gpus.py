@@ -10,16 +10,15 @@ from typing import Any
 import typer
 from kubernetes import client
 from kubernetes.client.exceptions import ApiException
-from kubernetes.config.config_exception import ConfigException
 from urllib3.exceptions import HTTPError
 
 from components import kube_api
 from components.gpu import placing_problem
+from stacks import cluster
 from stacks.commands import EnvironmentName, chosen
 from stacks.parts import models
-from stacks.problems import SettingsError, UnansweredError
+from stacks.problems import UnansweredError
 
-_TIMEOUT_S = (10, 30)
 _NONE_FITS = 1
 
 
@@ -30,6 +29,7 @@ def run(environment: EnvironmentName) -> None:
     if not wanted:
         print("no model service asks for a GPU")
         return
+    cluster.show(settings, environment)
     found = nodes()
     problems = {name: placing_problem(gpu, found) for name, gpu in wanted.items()}
     for name, gpu in wanted.items():
@@ -38,17 +38,13 @@ def run(environment: EnvironmentName) -> None:
 
 
 def nodes() -> Sequence[Mapping[str, Any]]:
-    """Return the nodes as the API spells them; SettingsError without a cluster to ask."""
+    """Return the nodes as the API spells them; UnansweredError where it does not answer."""
     try:
-        kube_api.load()
-    except (ConfigException, OSError) as error:
-        raise SettingsError(f'no Kubernetes configuration ({error}); set KUBECONFIG, in the lab type: eval "$(make -s env)"') from None
-    with client.ApiClient() as api:
-        try:
-            listed = client.CoreV1Api(api).list_node(_request_timeout=_TIMEOUT_S)
-        except ApiException as error:
-            raise UnansweredError(f"the Kubernetes API answered {error.status} {error.reason} for its nodes; may you list them?") from None
-        except HTTPError as error:
-            raise UnansweredError(f"the Kubernetes API does not answer ({type(error).__name__}); type: kubectl cluster-info") from None
-        found: Sequence[Mapping[str, Any]] = api.sanitize_for_serialization(listed)["items"]
-    return found
+        with kube_api.opened() as api:
+            return kube_api.items(client.CoreV1Api(api).list_node)
+    except ApiException as error:
+        words = f"the Kubernetes API answered {error.status} {error.reason} for its nodes; may you list them?"
+        raise UnansweredError(words, code="cluster.unanswered") from None
+    except HTTPError as error:
+        words = f"the Kubernetes API does not answer ({type(error).__name__}); type: kubectl cluster-info"
+        raise UnansweredError(words, code="cluster.unanswered") from None

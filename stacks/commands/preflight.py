@@ -12,9 +12,12 @@ For example:
 
 import typer
 
-from stacks.commands import EnvironmentName, chosen, rollout
+from stacks.commands import EnvironmentName, Progress, Yes, doctor, reached, rollout
+from stacks.commands.doctor import PATIENCE_S, Patience
 
 
-def run(environment: EnvironmentName) -> None:
+def run(environment: EnvironmentName, *, yes: Yes = False, patience_s: Patience = PATIENCE_S) -> None:
     """Look at the store of one environment."""
-    raise typer.Exit(rollout.preflight(chosen(environment)))
+    chosen, progress = reached(environment), Progress("preflight")
+    doctor.mend(chosen, progress, yes=yes, patience_s=patience_s)
+    raise typer.Exit(rollout.preflight(chosen, progress))

@@ -1,34 +1,34 @@
-"""The whole way with one exit code: settings, preflight from this machine, `pulumi up`, gate.
+"""The whole way with one exit code: settings, what an earlier run left, preflight from this machine, `pulumi up`, gate.
 
-A bucket and a credential that are new are made first, so that the preflight has something to look at; a store that does not pass stops the
-rollout before Milvus is touched. When the gate of an upgrade is red, the revision to go back to is named, and with --rollback the Helm
-release is taken back to it; a first installation that failed is left as it is, as evidence.
+What an earlier run left half-done is mended first, with consent. A bucket and a credential that are new are made next, so that the
+preflight has something to look at; a store that does not pass stops the rollout before Milvus is touched. Pods that cannot start are named
+while Pulumi waits for them. When the gate of an upgrade is red, the revision to go back to is named, and with --rollback the Helm release
+is taken back to it; a first installation that failed is left as it is, as evidence.
 
-Exit codes, as the gate's: 0 PASS or WARN, 1 the preflight or the gate is red, 2 wrong usage or settings, 3 not measured in a way that
-proves anything, 4 the store does not answer, or `pulumi up` did not succeed.
+Exit codes, as the gate's: 0 PASS or WARN, 1 the preflight or the gate is red, or something is half-done and nobody agreed to mend it, 2
+wrong usage or settings, 3 not measured in a way that proves anything, 4 the store does not answer, or `pulumi up` did not succeed, 130
+interrupted.
 
 For example:
 
-    python -m stacks rollout prod; python -m stacks rollout prod --rollback
+    python -m stacks rollout prod; python -m stacks rollout prod --rollback --yes
 """
 
 import subprocess
 import sys
-import time
 from typing import Annotated
 
 import typer
 
+from components.milvus_values import SERVICE_NAME
 from stacks import helm, pulumi_cli
-from stacks.commands import EnvironmentName, chosen
+from stacks.commands import EnvironmentName, Progress, Yes, doctor, reached
 from stacks.environments import Environment
 from stacks.settings.object_store import S3Settings
 
-RELEASE = "milvus"
 _FIRST = ("**tenancy**", "**object-store-ca**", "**milvus-store**", "**documents-store**")
 _LAST_MADE = "::milvus-store-secret"
 """Ends the URN of the last of them: without it a run was killed in between, or there was none."""
-_NOT_THERE = 4
 _VERDICTS = {1, 3}
 """Exit codes of the gate that say something of the new release: a promise is missed, or could not be measured."""
 
@@ -38,76 +38,68 @@ def run(
     *,
     rollback: Annotated[bool, typer.Option("--rollback", help="Take the Helm release back when the gate of an upgrade is red.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="A warning of the gate exits 1.")] = False,
+    yes: Yes = False,
 ) -> None:
     """Roll one environment out."""
-    found = chosen(environment)
-    _tell(f"settings of {environment!r} are good")
-    _stop(preflight(found), "the store did not pass, so nothing of Milvus was touched; the lines above say what to cure")
-    before = _revision(found)
-    _tell("pulumi up")
-    if pulumi_cli.up(environment):
-        _stop(_NOT_THERE, _evidence(found, before))
-    _tell("gate")
-    code = _run("validation", "run", "--stack", environment, *(["--strict"] if strict else []))
+    chosen, progress = reached(environment), Progress("rollout")
+    progress.tell(f"settings of {environment!r} are good")
+    doctor.mend(chosen, progress, yes=yes)
+    if code := preflight(chosen, progress):
+        progress.stop(code, "the store did not pass, so nothing of Milvus was touched; the lines above say what to cure")
+    before = _revision(chosen)
+    progress.tell("pulumi up")
+    progress.up(chosen, _evidence(chosen, before))
+    progress.tell("gate")
+    code = _run("run", "--stack", environment, *(["--strict"] if strict else []))
     if code in _VERDICTS:
-        _take_back(found, before, rollback=rollback)
-    _stop(code, "the gate is not green; its table is above")
-    _tell("done")
+        _take_back(chosen, before, progress, rollback=rollback)
+    if code:
+        progress.stop(code, "the gate is not green; its table is above")
+    progress.tell("done")
 
 
-def preflight(found: Environment) -> int:
+def preflight(chosen: Environment, progress: Progress) -> int:
     """Look at the store from this machine, with what is there; bucket and credential are made first where they are new."""
-    if not any(one["urn"].endswith(_LAST_MADE) for one in pulumi_cli.resources(found.name)):
-        _tell("bucket and credential are new: they are made first")
-        if pulumi_cli.up(found.name, *_FIRST):
-            return _NOT_THERE
-    _tell("preflight from this machine")
-    settings = found.settings
+    if not any(resource["urn"].endswith(_LAST_MADE) for resource in pulumi_cli.resources(chosen.name)):
+        progress.tell("bucket and credential are new: they are made first")
+        progress.up(chosen, "bucket and credential are not all there, and nothing of Milvus was touched", *_FIRST)
+    progress.tell("preflight from this machine")
+    settings = chosen.settings
     admin = ["--admin-profile", settings.object_store.admin_profile] if isinstance(settings.object_store, S3Settings) else []
     planned = ["--root-path", settings.milvus.root_path, "--wal", settings.milvus.wal]
-    return _run("validation", "preflight", "--stack", found.name, "--no-performance", *planned, *admin)
+    return _run("preflight", "--stack", chosen.name, "--no-performance", *planned, *admin)
 
 
-def _revision(found: Environment) -> int:
-    """Newest revision of the release, 0 for none."""
-    return max((one.number for one in helm.history(RELEASE, found.settings.namespace)), default=0)
+def _revision(chosen: Environment) -> int:
+    """Newest revision of the release that is good, 0 for none."""
+    history = helm.history(SERVICE_NAME, chosen.settings.namespace)
+    return max((revision.number for revision in history if revision.status in helm.GOOD), default=0)
 
 
-def _evidence(found: Environment, before: int) -> str:
-    space = found.settings.namespace
+def _evidence(chosen: Environment, before: int) -> str:
+    """What to look at where `pulumi up` did not succeed."""
+    space = chosen.settings.namespace
     look = f"kubectl -n {space} get pods; kubectl -n {space} get events --sort-by=.lastTimestamp; kubectl -n {space} logs JOB_OR_POD"
     if before:
-        return f"`pulumi up` did not succeed; what it left is evidence: {look}; then: make doctor ENV={found.name}"
-    return f"the first installation did not succeed and is left as it is, as evidence: {look}; `pulumi up` again tries again"
+        return f"what it left is evidence: {look}; then: make doctor ENV={chosen.name}"
+    return f"what is there of the first installation is left as it is, as evidence: {look}; the same command tries again"
 
 
-def _take_back(found: Environment, before: int, *, rollback: bool) -> None:
+def _take_back(chosen: Environment, before: int, progress: Progress, *, rollback: bool) -> None:
     """Say, or do, how an upgrade is undone; the first installation has nothing to go back to."""
-    if not before or _revision(found) == before:
-        _tell(f"the release was not upgraded by this run, so there is nothing to take back; {_look(found)}")
+    space = chosen.settings.namespace
+    if not before or _revision(chosen) == before:
+        look = f"look at: kubectl -n {space} get pods; the newest report in build/reports"
+        progress.tell(f"the release was not upgraded by this run, so there is nothing to take back; {look}")
         return
     again = "the settings still ask for the new release: change them back before the next `pulumi up`"
     if not rollback:
-        _tell(f"to take the upgrade back: helm rollback {RELEASE} {before} -n {found.settings.namespace} --wait; {again}")
+        progress.tell(f"to take the upgrade back: helm rollback {SERVICE_NAME} {before} -n {space} --wait; {again}")
         return
-    _tell(f"taking the release back to revision {before}")
-    helm.roll_back(RELEASE, found.settings.namespace, before)
-    _tell(f"revision {before} is back; {again}")
+    progress.tell(f"taking the release back to revision {before}")
+    helm.roll_back(SERVICE_NAME, space, before)
+    progress.tell(f"revision {before} is back; {again}")
 
 
-def _look(found: Environment) -> str:
-    return f"look at: kubectl -n {found.settings.namespace} get pods; the newest report in build/reports"
-
-
-def _run(*module: str) -> int:
-    return subprocess.run([sys.executable, "-m", *module], stdin=subprocess.DEVNULL, check=False).returncode
-
-
-def _tell(text: str) -> None:
-    print(f"rollout {time.strftime('%H:%M:%S')}  {text}", flush=True)
-
-
-def _stop(code: int, why: str) -> None:
-    if code:
-        _tell(f"stopped: {why} (exit {code})")
-        raise typer.Exit(code)
+def _run(*arguments: str) -> int:
+    return subprocess.run([sys.executable, "-m", "validation", *arguments], stdin=subprocess.DEVNULL, check=False).returncode

@@ -1,6 +1,7 @@
 """The order of a rollout, where it stops, and with which code."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -9,9 +10,10 @@ from typing import Any
 import pytest
 import typer
 
-from stacks import helm, pulumi_cli
-from stacks.commands import rollout
+from stacks import helm, pod_watch, pulumi_cli
+from stacks.commands import doctor, rollout
 from stacks.helm import Revision
+from stacks.pulumi_cli import Ended
 
 SECRET = {"urn": "urn:pulumi:t::p::t::milvus-store-secret", "outputs": {}}
 KILLED = {"urn": "urn:pulumi:t::p::t::milvus-store-credential", "outputs": {}}
@@ -44,10 +46,12 @@ def parts(monkeypatch: pytest.MonkeyPatch) -> Parts:
     )
 
     replaced: list[tuple[Any, str, Callable[..., Any]]] = [
-        (rollout, "chosen", lambda _: found),
-        (rollout, "_run", lambda *module: made.did(module[1])),
+        (rollout, "reached", lambda _: found),
+        (rollout, "_run", lambda *arguments: made.did(arguments[0])),
+        (doctor, "mend", lambda *_, **__: made.did("look first")),
         (pulumi_cli, "resources", lambda _: made.state),
-        (pulumi_cli, "up", lambda _, *targets: made.did("stage" if targets else "up")),
+        (pulumi_cli, "up", lambda _, *targets: Ended(code=made.did("stage" if targets else "up"), cause="milvus-release: no")),
+        (pod_watch, "watching", lambda *_: nullcontext(SimpleNamespace(troubles=[]))),
         (helm, "history", made.history),
         (helm, "roll_back", lambda _name, _space, revision: made.did(f"roll back to {revision}")),
     ]
@@ -66,7 +70,7 @@ def code_of(*, rollback: bool = False) -> int:
 
 def test_all_in_order(parts: Parts) -> None:
     assert code_of() == 0
-    assert parts.calls == ["preflight", "up", "run"]
+    assert parts.calls == ["look first", "preflight", "up", "run"]
 
 
 @pytest.mark.parametrize("state", [[], [KILLED]])
@@ -75,20 +79,24 @@ def test_a_store_that_is_not_all_there_is_made_first_so_that_there_is_something_
 ) -> None:
     parts.state = state
     assert code_of() == 0
-    assert parts.calls == ["stage", "preflight", "up", "run"]
+    assert parts.calls == ["look first", "stage", "preflight", "up", "run"]
 
 
 @pytest.mark.parametrize("code", [1, 2, 3, 4])
 def test_a_store_that_does_not_pass_stops_before_milvus_is_touched(parts: Parts, code: int) -> None:
     parts.codes = {"preflight": code}
     assert code_of(rollback=True) == code
-    assert parts.calls == ["preflight"]
+    assert parts.calls == ["look first", "preflight"]
 
 
-def test_an_up_that_fails_is_4_and_names_the_evidence(parts: Parts, capsys: pytest.CaptureFixture[str]) -> None:
-    parts.codes, parts.revisions = {"up": 255}, [0, 0]
-    assert code_of(rollback=True) == 4
-    assert "left as it is, as evidence: kubectl -n rag get pods" in capsys.readouterr().out
+@pytest.mark.parametrize(("code", "ends"), [(255, 4), (130, 130)])
+@pytest.mark.parametrize("which", ["stage", "up"])
+def test_an_up_that_fails_names_its_own_cause_and_one_that_was_interrupted_is_130(
+    parts: Parts, capsys: pytest.CaptureFixture[str], which: str, code: int, ends: int
+) -> None:
+    parts.codes, parts.revisions, parts.state = {which: code}, [0, 0], []
+    assert code_of(rollback=True) == ends
+    assert ("milvus-release: no" in capsys.readouterr().out) == (ends == 4)
     assert "run" not in parts.calls
 
 

@@ -9,7 +9,7 @@ settings; otherwise the code with which the last rotation ended.
 
 For example:
 
-    python -m stacks drill-kills lab
+    python -m tests.drills.rotation_kills lab
 """
 
 import re
@@ -19,10 +19,9 @@ from contextlib import suppress
 from typing import Any
 
 import psutil
-import typer
 
-from stacks import pulumi_cli, store_users
-from stacks.commands import EnvironmentName, chosen
+from stacks import environments, pulumi_cli
+from tests.drills import store_users
 
 _POINTS = {
     "before anything was done": r"^rotate .*  from generation",
@@ -37,30 +36,30 @@ _POINTS = {
 _MOST_RUNS = 2 * len(_POINTS)
 
 
-def run(environment: EnvironmentName) -> None:
+def main(environment: str) -> int:
     """Drill one environment."""
-    found, left = chosen(environment), dict(_POINTS)
+    left = dict(_POINTS)
     for _ in range(_MOST_RUNS):
         killed, code = _rotation(environment, left)
         if not killed:
             break
         _tell(f"killed {killed}")
         del left[killed]
-        _release(environment)
     if code:
-        _stop(code, f"the rotation ended with {code}; the lines above say why")
+        return _stop(code, f"the rotation ended with {code}; the lines above say why")
     _tell(f"completed after {len(_POINTS) - len(left)} kills; not reached: {', '.join(left) or 'none'}")
-    over = store_users.left_over(found.settings, _known(environment))
+    over = store_users.left_over(environments.read(environment), _known(environment))
     if over is None:
-        _stop(1, "the store of this driver gives no list of its users here: look by hand")
+        return _stop(1, "the store of this driver gives no list of its users here: look by hand")
     if over:
-        _stop(1, f"left over in the store: {', '.join(over)}")
+        return _stop(1, f"left over in the store: {', '.join(over)}")
     _tell("the store has the users and keys of the state and no other")
+    return 0
 
 
 def _rotation(environment: str, points: dict[str, str]) -> tuple[str, int]:
     """Start one; return the point at which it was killed, "" where it ended by itself, and its exit code."""
-    command = [sys.executable, "-m", "stacks", "rotate", environment]
+    command = [sys.executable, "-m", "stacks", "rotate", environment, "--yes"]
     streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     with subprocess.Popen(command, **streams) as process:
         for line in process.stdout or ():
@@ -80,12 +79,6 @@ def _kill(pid: int) -> None:
             one.kill()
 
 
-def _release(environment: str) -> None:
-    """Take away the lock that a killed Pulumi left, as its own message asks for."""
-    command = ["pulumi", "cancel", "--stack", environment, "--yes", "--non-interactive"]
-    subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
-
-
 def _known(environment: str) -> dict[str, str]:
     """Access key of each user in the state, of both buckets."""
     resources = pulumi_cli.resources(environment, secrets=True)
@@ -100,6 +93,10 @@ def _tell(text: str) -> None:
     print(f"drill  {text}", flush=True)
 
 
-def _stop(code: int, why: str) -> None:
+def _stop(code: int, why: str) -> int:
     _tell(f"stopped: {why} (exit {code})")
-    raise typer.Exit(code)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
