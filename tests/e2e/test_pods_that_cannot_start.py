@@ -1,0 +1,110 @@
+"""Every way in which a pod does not start is named by the watch that runs beside `pulumi up`, within 30 seconds of happening."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+import pytest
+import yaml
+
+from lab import project
+from stacks.pod_watch import Watch
+from tests.e2e.lab import Lab, run
+
+pytestmark = pytest.mark.e2e
+
+NAMESPACE = "cannot-start"
+WITHIN_S = 30
+_LONGEST_S = 120
+
+
+def deployment(name: str, container: dict[str, Any], **pod: Any) -> dict[str, Any]:
+    labels = {"app": name}
+    spec = {"terminationGracePeriodSeconds": 0, "containers": [{"name": "main", **container}], **pod}
+    template = {"metadata": {"labels": labels}, "spec": spec}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name},
+        "spec": {"replicas": 2, "selector": {"matchLabels": labels}, "template": template},
+    }
+
+
+def shell(image: str, command: str, **container: Any) -> dict[str, Any]:
+    return {"image": image, "command": ["/usr/bin/python3.11", "-c", command], **container}
+
+
+def objects(image: str) -> list[dict[str, Any]]:
+    """Deployments of two pods, each with one thing wrong, named by the code under which the watch has to name it."""
+    secret = {"secretKeyRef": {"name": "not-there", "key": "password"}}
+    limit = {"resources": {"limits": {"memory": "64Mi", "cpu": "200m"}}}
+    claim = [{"name": "data", "persistentVolumeClaim": {"claimName": "unbound"}}]
+    whole = [
+        deployment("pod.image", {"image": "127.0.0.1:1/no-such-image:1"}),
+        deployment("pod.cannot-execute", shell(image, "raise SystemExit(126)")),
+        deployment("pod.crashes", shell(image, "raise SystemExit('the last words')")),
+        deployment("pod.out-of-memory", shell(image, "b'x' * (1 << 30)", **limit)),
+        deployment("pod.unschedulable", shell(image, ""), nodeSelector={"no": "such-node"}),
+        deployment("pod.config", shell(image, "", env=[{"name": "PASSWORD", "valueFrom": secret}])),
+        deployment("pod.volume", shell(image, ""), volumes=[{"name": "secret", "secret": {"secretName": "not-there"}}]),
+        deployment("pod.refused", shell(image, "", resources={"requests": {"cpu": "1000"}, "limits": {"cpu": "1000"}})),
+        deployment("pod.unschedulable-by-claim", shell(image, ""), volumes=claim),
+    ]
+    storage = {"accessModes": ["ReadWriteOnce"], "storageClassName": "no-such-class", "resources": {"requests": {"storage": "1Gi"}}}
+    return [
+        {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "small"}, "spec": {"hard": {"requests.cpu": "100"}}},
+        {"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "small"}, "spec": {"limits": [limits()]}},
+        {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "unbound"}, "spec": storage},
+        *whole,
+    ]
+
+
+def limits() -> dict[str, Any]:
+    return {"type": "Container", "default": {"cpu": "100m"}, "defaultRequest": {"cpu": "1m"}}
+
+
+@pytest.fixture(scope="module")
+def told(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tuple[str, datetime]]]:
+    """What the watch said of each Deployment, and when; by the beginning of its pods' names."""
+    image = yaml.safe_load(project.config_file(project.STACK).read_text())["config"]["milvus-x10000:images"]["suite"]
+    manifest = tmp_path_factory.mktemp("pods") / "all.json"
+    manifest.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects(image)}))
+    lab.run("kubectl", "create", "namespace", NAMESPACE)
+    seen: list[tuple[str, datetime]] = []
+    end = Event()
+    watch = Watch("lab", NAMESPACE, lambda text: seen.append((text, datetime.now(UTC))))
+    thread = Thread(target=watch.run, args=(end,))
+    thread.start()
+    try:
+        applied = lab.run("kubectl", "-n", NAMESPACE, "apply", "-f", str(manifest))
+        assert applied.code == 0, applied.output
+        end.wait(_LONGEST_S)
+        yield {text.split()[1].rstrip(",:"): (text, when) for text, when in seen}
+    finally:
+        end.set()
+        thread.join()
+        save(lab, Path("build") / "e2e" / "cannot-start.json")
+        lab.run("kubectl", "delete", "namespace", NAMESPACE, "--wait=false")
+
+
+def save(lab: Lab, path: Path) -> None:
+    """Keep what the API said, to see why a test failed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    kinds = "pods,events,replicasets,statefulsets,jobs"
+    path.write_text(run(["kubectl", "-n", NAMESPACE, "get", kinds, "-o", "json"], lab.environment()).output)
+
+
+CODES = {
+    "pod.image": "pod.image",
+    "pod.cannot-execute": "pod.cannot_execute",
+    "pod.crashes": "pod.crashes",
+    "pod.out-of-memory": "pod.out_of_memory",
+    "pod.unschedulable": "pod.unschedulable",
+    "pod.config": "pod.config",
+    "pod.volume": "pod.volume",
+    "pod.refused": "pod.refused",
+    "pod.unschedulable-by-claim": "pod.unschedulable",
+}
