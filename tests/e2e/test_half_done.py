@@ -5,6 +5,7 @@ The stack has what the commands look at: a namespace, a Secret, and a Helm relea
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -178,8 +179,6 @@ def test_what_is_gone_though_every_record_says_it_is_there_is_found_and_made_aga
 
 def test_ctrl_c_lets_pulumi_end_in_order_and_is_130(small: Small) -> None:
     small.program.configure("test:image", BAD_IMAGE)
-    import subprocess
-
     process = subprocess.Popen(
         [sys.executable, "-m", "stacks", "up", "lab", "--yes"],
         env=small.program.environment,

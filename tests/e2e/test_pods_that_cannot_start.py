@@ -1,7 +1,9 @@
 """Every way in which a pod does not start is named by the watch that runs beside `pulumi up`, within 30 seconds of happening."""
 
 import json
-from collections.abc import Iterator
+import re
+import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event, Thread
@@ -11,7 +13,7 @@ import pytest
 import yaml
 
 from lab import project
-from stacks.pod_watch import Watch
+from stacks.pod_watch import EVERY_S, Watch
 from tests.e2e.lab import Lab, run
 
 pytestmark = pytest.mark.e2e
@@ -67,7 +69,7 @@ def limits() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def told(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, tuple[str, datetime]]]:
+def told(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, list[tuple[str, datetime]]]]:
     """What the watch said of each Deployment, and when; by the beginning of its pods' names."""
     image = yaml.safe_load(project.config_file(project.STACK).read_text())["config"]["milvus-x10000:images"]["suite"]
     manifest = tmp_path_factory.mktemp("pods") / "all.json"
@@ -81,13 +83,27 @@ def told(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[st
     try:
         applied = lab.run("kubectl", "-n", NAMESPACE, "apply", "-f", str(manifest))
         assert applied.code == 0, applied.output
-        end.wait(_LONGEST_S)
-        yield {text.split()[1].rstrip(",:"): (text, when) for text, when in seen}
+        until(lambda: all(by_name(seen).values()))
+        yield by_name(seen)
     finally:
         end.set()
         thread.join()
         save(lab, Path("build") / "e2e" / "cannot-start.json")
         lab.run("kubectl", "delete", "namespace", NAMESPACE, "--wait=false")
+
+
+def by_name(seen: list[tuple[str, datetime]]) -> dict[str, list[tuple[str, datetime]]]:
+    """What was said of each Deployment: the watch names a pod, or a ReplicaSet, whose name is the Deployment's and two hashes, or one."""
+    names = {text: re.match(r"\w+ (.+?)(-[a-z0-9]{5,10}){1,2}[,:]", text) for text, _ in seen}
+    return {name: [(text, when) for text, when in seen if (found := names[text]) and found[1] == name] for name in CODES}
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    """Wait; what was not seen by then fails its own test."""
+    deadline = time.monotonic() + _LONGEST_S
+    while not is_so() and time.monotonic() < deadline:
+        time.sleep(1)
+    time.sleep(3 * EVERY_S)  # for a second word about the same
 
 
 def save(lab: Lab, path: Path) -> None:
@@ -108,3 +124,45 @@ CODES = {
     "pod.refused": "pod.refused",
     "pod.unschedulable-by-claim": "pod.unschedulable",
 }
+
+
+def happened(lab: Lab, deployment_name: str) -> datetime:
+    """When the first thing went wrong, by the cluster's own clock: the first warning about it, or the first end of its container."""
+    events = lab.kubectl("-n", NAMESPACE, "get", "events")["items"]
+    warned = [
+        event.get("firstTimestamp") or event.get("eventTime") or event["metadata"]["creationTimestamp"]
+        for event in events
+        if event["type"] == "Warning" and event["involvedObject"]["name"].startswith(f"{deployment_name}-")
+    ]
+    return datetime.fromisoformat(min(warned))
+
+
+@pytest.mark.parametrize(("name", "code"), CODES.items())
+def test_it_is_named_within_30_seconds_of_happening(lab: Lab, told: dict[str, list[tuple[str, datetime]]], name: str, code: str) -> None:
+    assert told[name], "it was not named at all"
+    text, when = told[name][0]
+    assert f"[{code}]" in text, text
+    assert (when - happened(lab, name)).total_seconds() < WITHIN_S
+
+
+def test_a_cause_is_named_once_for_both_pods_of_a_deployment(told: dict[str, list[tuple[str, datetime]]]) -> None:
+    assert {name: len(texts) for name, texts in told.items()} == dict.fromkeys(CODES, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("pod.image", "127.0.0.1:1/no-such-image"),
+        ("pod.crashes", "the last words"),
+        ("pod.out-of-memory", "64Mi"),
+        ("pod.unschedulable", "pods.node_selector"),
+        ("pod.config", "create secret generic not-there"),
+        ("pod.volume", "create secret generic not-there"),
+        ("pod.refused", "exceeded quota"),
+        ("pod.unschedulable-by-claim", "no-such-class"),
+    ],
+)
+def test_it_is_named_with_the_words_of_the_cluster_and_what_to_type(
+    told: dict[str, list[tuple[str, datetime]]], name: str, words: str
+) -> None:
+    assert words in told[name][0][0]
