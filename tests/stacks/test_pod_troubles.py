@@ -1,0 +1,172 @@
+"""What keeps a pod from starting is read from the API's objects: the right cause, once, with words that lead to its cure."""
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from stacks import pod_troubles, problems
+from stacks.pod_troubles import Snapshot, Trouble, find_troubles
+from stacks.settings import Settings
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+SEEN = "2026-03-01T11:59:50Z"
+LONG_AGO = "2026-03-01T11:00:00Z"
+
+
+def pod(name: str = "milvus-5d8f-abcde", *, status: dict[str, Any], owner: str = "ReplicaSet milvus-5d8f", **spec: Any) -> dict[str, Any]:
+    kind, _, owner_name = owner.partition(" ")
+    metadata = {
+        "name": name,
+        "uid": f"uid of {name}",
+        "labels": {"pod-template-hash": "5d8f"},
+        "ownerReferences": [{"kind": kind, "name": owner_name, "uid": f"uid of {owner_name}"}],
+    }
+    containers = [{"name": "milvus", "resources": {"limits": {"memory": "64Mi"}}}]
+    return {"metadata": metadata, "spec": {"containers": containers, "securityContext": {"runAsUser": 1000}, **spec}, "status": status}
+
+
+def container(*, ready: bool = False, last: dict[str, Any] | None = None, **state: Any) -> dict[str, Any]:
+    whole = {"name": "milvus", "image": "registry.test/milvus:1", "ready": ready, "state": state, "lastState": {}}
+    return {"containerStatuses": [{**whole, "lastState": {"terminated": last} if last else {}}]}
+
+
+def waiting(reason: str, message: str = "", last: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {"phase": "Pending", **container(waiting={"reason": reason, "message": message}, last=last)}
+
+
+def ended(code: int, reason: str = "Error", message: str = "", finished: str = SEEN) -> dict[str, Any]:
+    return {"exitCode": code, "reason": reason, "message": message, "finishedAt": finished}
+
+
+def event(of: str, reason: str, message: str, at: str = SEEN, kind: str = "Pod") -> dict[str, Any]:
+    involved = {"kind": kind, "name": of, "uid": f"uid of {of}"}
+    return {"involvedObject": involved, "reason": reason, "message": message, "lastTimestamp": at, "metadata": {}}
+
+
+def unschedulable(message: str) -> dict[str, Any]:
+    return {"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False", "message": message}]}
+
+
+def find(*pods: dict[str, Any], events: Any = (), controllers: Any = ()) -> list[Trouble]:
+    return find_troubles(Snapshot(environment="t", namespace="rag", now=NOW, pods=pods, events=list(events), controllers=list(controllers)))
+
+
+BACK_OFF = "back-off 10s restarting failed container"
+STATUSES: dict[str, tuple[dict[str, Any], str, str, str]] = {
+    "unknown image": (waiting("ImagePullBackOff", "manifest unknown"), "pod.image", "manifest unknown", "make pin ENV=t"),
+    "login": (waiting("ErrImagePull", "401 Unauthorized"), "pod.image", "401", "registry.pull_secrets"),
+    "registry's CA": (waiting("ErrImagePull", "x509: unknown authority"), "pod.image", "x509", "CA"),
+    "no way": (waiting("ErrImagePull", "dial tcp: i/o timeout"), "pod.image", "i/o timeout", "registry.mirrors"),
+    "126": (waiting("CrashLoopBackOff", BACK_OFF, ended(126)), "pod.cannot_execute", "user 1000 may not execute", "runs as"),
+    "127": (waiting("CrashLoopBackOff", BACK_OFF, ended(127)), "pod.cannot_execute", "not in the image", "runs as"),
+    "no start": (waiting("RunContainerError", "exec: permission denied"), "pod.cannot_execute", "permission denied", "runs as"),
+    "crash": (waiting("CrashLoopBackOff", BACK_OFF, ended(1, message="no bucket")), "pod.crashes", "no bucket", "--previous"),
+    "crash that runs again": (container(running={"startedAt": SEEN}, ready=True, last=ended(1)), "pod.crashes", "exit 1", "--previous"),
+    "memory": (container(running={"startedAt": SEEN}, last=ended(137, "OOMKilled")), "pod.out_of_memory", "64Mi", "memory_gib"),
+    "no Secret": (waiting("CreateContainerConfigError", 'secret "x" not found'), "pod.config", "secret", "create secret generic x "),
+    "no key": (waiting("CreateContainerConfigError", "couldn't find key k in Secret rag/x"), "pod.config", "key k", "add the key k"),
+    "root": (waiting("CreateContainerConfigError", "container has runAsNonRoot"), "pod.config", "runAsNonRoot", "root"),
+    "taint": (unschedulable("1 node(s) had untolerated taint {dedicated: gpu}"), "pod.unschedulable", "dedicated", "pods.tolerations"),
+    "selector": (unschedulable("didn't match Pod's node affinity/selector"), "pod.unschedulable", "affinity", "pods.node_selector"),
+    "cpu": (unschedulable("2 Insufficient cpu"), "pod.unschedulable", "Insufficient cpu", "make needs ENV=t"),
+    "gpu": (unschedulable("1 Insufficient nvidia.com/gpu"), "pod.unschedulable", "nvidia", "make gpus ENV=t"),
+    "claim": (unschedulable("unbound immediate PersistentVolumeClaims"), "pod.unschedulable", "unbound", "storage_class"),
+    "evicted": ({"phase": "Failed", "reason": "Evicted", "message": "disk"}, "pod.evicted", "Evicted: disk", "describe nodes"),
+    "not ready": (container(running={"startedAt": LONG_AGO}), "pod.not_ready", LONG_AGO, "logs"),
+}
+
+
+@pytest.mark.parametrize(("status", "code", "words", "cure"), STATUSES.values(), ids=STATUSES)
+def test_one_cause_with_the_clusters_words_and_a_cure(status: dict[str, Any], code: str, words: str, cure: str) -> None:
+    (trouble,) = find(pod(status=status))
+    assert trouble.code == code
+    assert words in trouble.problem
+    assert cure in trouble.cure.replace("let the pod run as", "runs as")
+    assert f"[{code}]" in str(trouble)
+
+
+WELL: dict[str, dict[str, Any]] = {
+    "ready": container(running={"startedAt": LONG_AGO}, ready=True),
+    "starting": container(running={"startedAt": SEEN}),
+    "being made": waiting("ContainerCreating"),
+    "ready again for long": container(running={"startedAt": LONG_AGO}, ready=True, last=ended(1, finished=LONG_AGO)),
+    "ended well": {"phase": "Succeeded", **container(terminated=ended(0, "Completed"))},
+}
+
+
+@pytest.mark.parametrize("status", WELL.values(), ids=WELL)
+def test_a_pod_that_starts_or_runs_is_no_trouble(status: dict[str, Any]) -> None:
+    assert find(pod(status=status)) == []
+
+
+def test_two_pods_of_one_workload_have_one_cause_and_another_image_is_another() -> None:
+    status = waiting("ErrImagePull", "not found")
+    other = waiting("ErrImagePull", "not found")
+    other["containerStatuses"][0]["image"] = "registry.test/milvus:2"
+    assert len(find(pod("a", status=status), pod("b", status=status))) == 1
+    assert len(find(pod("a", status=status), pod("b", status=other))) == 2
+
+
+def test_the_registrys_words_are_taken_from_the_event_where_the_pod_has_only_the_back_off() -> None:
+    status = waiting("ImagePullBackOff", "Back-off pulling image")
+    pulls = [event("a", "Failed", "Failed to pull image: 403 Forbidden"), event("a", "BackOff", "Back-off pulling image")]
+    (trouble,) = find(pod("a", status=status), events=pulls)
+    assert "403 Forbidden" in trouble.problem
+    assert "registry.pull_secrets" in trouble.cure
+
+
+def test_a_volume_that_cannot_be_mounted_is_named_by_its_event_as_long_as_nothing_runs() -> None:
+    mount = [event("a", "FailedMount", 'MountVolume.SetUp failed for volume "c": configmap "ca" not found')]
+    (trouble,) = find(pod("a", status=waiting("ContainerCreating")), events=mount)
+    assert (trouble.code, "create configmap ca " in trouble.cure) == ("pod.volume", True)
+    assert find(pod("a", status=container(running={"startedAt": SEEN}, ready=True)), events=mount) == []
+
+
+def test_a_claim_that_nobody_provides_for_is_named_with_its_own_reason() -> None:
+    volumes = [{"persistentVolumeClaim": {"claimName": "data"}}]
+    told = [event("data", "ProvisioningFailed", 'storageclass "fast" not found', kind="PersistentVolumeClaim")]
+    (trouble,) = find(pod("a", status=unschedulable("unbound immediate PersistentVolumeClaims"), volumes=volumes), events=told)
+    assert 'claim data: storageclass "fast" not found' in trouble.problem
+
+
+def controller(kind: str = "ReplicaSet", **status: Any) -> dict[str, Any]:
+    return {"kind": kind, "metadata": {"name": "milvus", "uid": "uid of milvus"}, "spec": {"replicas": 2}, "status": status}
+
+
+REFUSED = event("milvus", "FailedCreate", 'Error creating: pods "m" is forbidden: exceeded quota: q', kind="ReplicaSet")
+
+
+def test_a_controller_that_is_refused_its_pods_is_named_and_one_that_has_them_is_not() -> None:
+    (trouble,) = find(events=[REFUSED], controllers=[controller(replicas=1)])
+    assert (trouble.code, trouble.problem, "quota" in trouble.cure) == ("pod.refused", "forbidden: exceeded quota: q", True)
+    assert find(events=[REFUSED], controllers=[controller(replicas=2)]) == []
+    later = event("milvus", "SuccessfulCreate", "Created pod", at="2026-03-01T11:59:59Z", kind="ReplicaSet")
+    assert find(events=[later, REFUSED], controllers=[controller(replicas=1)]) == []
+
+
+def test_a_pod_of_a_job_that_failed_is_named_until_another_one_did_the_work() -> None:
+    failed = pod("job-a", status=container(terminated=ended(3, message="RESULT: INVALID")), owner="Job milvus", restartPolicy="Never")
+    (trouble,) = find(failed, controllers=[controller("Job", failed=1)])
+    assert (trouble.code, "RESULT: INVALID" in trouble.problem) == ("pod.failed", True)
+    assert find(failed, controllers=[controller("Job", failed=1, succeeded=1)]) == []
+
+
+def test_a_container_that_ended_without_a_word_is_asked_for_its_log() -> None:
+    (silent,) = find(pod("a", status=waiting("CrashLoopBackOff", BACK_OFF, ended(1))))
+    (loud,) = find(pod("a", status=waiting("CrashLoopBackOff", BACK_OFF, ended(1, message="no bucket"))))
+    assert (silent.log, loud.log) == (("a", "milvus"), None)
+
+
+def test_a_pod_that_is_being_deleted_is_left_out() -> None:
+    going = pod("a", status=waiting("ErrImagePull", "not found"))
+    going["metadata"]["deletionTimestamp"] = SEEN
+    assert find(going) == []
+
+
+def test_every_setting_that_a_cure_names_is_there() -> None:
+    cures = [cure for table in pod_troubles._CURES.values() for _, cure in table]
+    named = {found for cure in cures for found in re.findall(r"milvus-x10000:([a-z_.]+)", cure)}
+    assert named
+    assert [path for path in named if problems.field_at(Settings, path.split(".")) is None] == []
