@@ -171,7 +171,8 @@ def _of_container(pod: Object, name: str, container: Object, seen: Snapshot) -> 
     if waiting.get("reason") == "CreateContainerConfigError":
         return _trouble("pod.config", pod, seen, waiting.get("message", ""), container=name)
     ended = state.get("terminated") or container.get("lastState", {}).get("terminated") or _never_started(waiting)
-    if ended and ended.get("exitCode") != 0 and (not container.get("ready") or _is_recent(ended.get("finishedAt"), seen)):
+    is_wrong = ended and (ended.get("exitCode") != 0 or waiting.get("reason") == "CrashLoopBackOff")
+    if is_wrong and (not container.get("ready") or _is_recent(ended.get("finishedAt"), seen)):
         return _ended(pod, name, ended, seen)
     return _not_ready(pod, name, container, seen)
 

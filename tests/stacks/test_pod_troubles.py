@@ -64,6 +64,7 @@ STATUSES: dict[str, tuple[dict[str, Any], str, str, str]] = {
     "no start": (waiting("RunContainerError", "exec: permission denied"), "pod.cannot_execute", "permission denied", "runs as"),
     "crash": (waiting("CrashLoopBackOff", BACK_OFF, ended(1, message="no bucket")), "pod.crashes", "no bucket", "--previous"),
     "crash that runs again": (container(running={"startedAt": SEEN}, ready=True, last=ended(1)), "pod.crashes", "exit 1", "--previous"),
+    "ends well again and again": (waiting("CrashLoopBackOff", BACK_OFF, ended(0)), "pod.crashes", "exit 0", "--previous"),
     "memory": (container(running={"startedAt": SEEN}, last=ended(137, "OOMKilled")), "pod.out_of_memory", "64Mi", "memory_gib"),
     "no Secret": (waiting("CreateContainerConfigError", 'secret "x" not found'), "pod.config", "secret", "create secret generic x "),
     "no key": (waiting("CreateContainerConfigError", "couldn't find key k in Secret rag/x"), "pod.config", "key k", "add the key k"),
