@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from lab import project
+from lab.places import REPOSITORY
 from tests.e2e.lab import Ended, Lab, run
 from tests.e2e.program import Program
 
@@ -98,6 +99,7 @@ def small(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Small]
     (home / "chart" / "templates" / "all.yaml").write_text(DEPLOYMENT)
     config = yaml.safe_load(project.config_file(project.STACK).read_text())["config"]
     config |= {"milvus-x10000:namespace": NAMESPACE, "test:image": "lab.local/pause:1"}
+    config["milvus-x10000:milvus"] |= {"chart": str(REPOSITORY / "lab" / "chart" / "milvus")}  # read from another folder
     store = config["milvus-x10000:object_store"]
     config["milvus-x10000:object_store"] = store | {"confirm_delete": [f"{NAMESPACE}-milvus", f"{NAMESPACE}-documents"]}
     program = Program(home, lab.environment(), SOURCE, config, name="milvus-x10000", stack="lab")

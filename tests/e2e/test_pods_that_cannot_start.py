@@ -51,7 +51,11 @@ def objects(image: str) -> list[dict[str, Any]]:
         deployment("pod.out-of-memory", shell(image, "b'x' * (1 << 30)", **limit)),
         deployment("pod.unschedulable", shell(image, ""), nodeSelector={"no": "such-node"}),
         deployment("pod.config", shell(image, "", env=[{"name": "PASSWORD", "valueFrom": secret}])),
-        deployment("pod.volume", shell(image, "", volumeMounts=[{"name": "secret", "mountPath": "/secret"}]), volumes=[{"name": "secret", "secret": {"secretName": "not-there"}}]),
+        deployment(
+            "pod.volume",
+            shell(image, "", volumeMounts=[{"name": "secret", "mountPath": "/secret"}]),
+            volumes=[{"name": "secret", "secret": {"secretName": "not-there"}}],
+        ),
         deployment("pod.refused", shell(image, "", resources={"requests": {"cpu": "1000"}, "limits": {"cpu": "1000"}})),
         deployment("pod.unschedulable-by-claim", shell(image, ""), volumes=claim),
     ]
