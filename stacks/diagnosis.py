@@ -39,6 +39,8 @@ class Facts:
     """The state says that the release is not complete, so that the next `pulumi up` tries again."""
     locks: Sequence[Lock] | None = None
     """On the state; None where the backend shows none beforehand, so that somebody may be at work."""
+    plugin_runs: bool = False
+    """A Kubernetes plugin runs on this machine: killed, Pulumi leaves it installing for up to five minutes."""
     pending: Sequence[str] = ()
     """Resources at which an earlier Pulumi was killed."""
     revisions: Sequence[Revision] = ()
@@ -137,7 +139,8 @@ def _half_done(last: Revision, good: Sequence[int], facts: Facts) -> Finding:
 
 def _is_left(facts: Facts) -> bool:
     """Whether the Pulumi that began the release is known to be gone, and its helm with it."""
-    return RELEASE in facts.pending and facts.locks is not None and all(lock.is_stale for lock in facts.locks)
+    begun_here = RELEASE in facts.pending and not facts.plugin_runs
+    return begun_here and facts.locks is not None and all(lock.is_stale for lock in facts.locks)
 
 
 def _remove(code: str, problem: str, pending_for_s: float | None = None) -> Finding:
