@@ -1,10 +1,9 @@
-"""The preflight as a Job: the store seen from inside the cluster, as Milvus will see it, before Milvus is there.
+"""The preflight in a pod: the store seen from inside the cluster, as Milvus will see it, before Milvus is there.
 
-Owns the Job; the network policies let it, as part `suite`, out to the store. It takes the very Secret, CA and endpoint that Milvus is
-given. Its name carries a hash of all that it does, since Kubernetes runs a Job once: whatever changes for Milvus (key, CA, bucket, image
-of the suite) is a new Job, and what has not changed is not asked again. One that failed is made anew by the next `pulumi up`.
-
-A verdict is final; a store that does not answer is asked twice more, since the network of a new pod may be a moment late.
+Owns the template of the pod, for rules, quota and network policies to see, and one run of it as a Job (`components.preflight_run`); the
+policies let it, as part `suite`, out to the store. It takes the very Secret, CA and endpoint that Milvus is given. The Job's name carries
+a hash of all that it does: whatever changes for Milvus (key, CA, bucket, image of the suite) is a new Job, and what has not changed is not
+asked again. One that failed is made anew by the next `pulumi up`.
 """
 
 import hashlib
@@ -18,6 +17,7 @@ from components import pod_security
 from components.flows import SUITE
 from components.milvus_values import CA_ANNOTATION, CREDENTIAL_ANNOTATION, SERVICE_NAME, MilvusStore
 from components.pod_options import NO_OPTIONS, PodOptions
+from components.preflight_run import CONTAINER, PreflightRun
 from components.quantities import Resources
 from components.trust import CA_KEY
 
@@ -25,10 +25,6 @@ _LABELS = {**SUITE.labels, "app.kubernetes.io/part-of": "milvus-x10000"}
 _CREDENTIAL = "/run/credential"
 _TRUST = "/run/object-store-ca"
 _REPORT = "/tmp/report"  # noqa: S108  a path in the container
-_LIMIT_S = 600
-_TRIES = 3
-_VERDICTS = [1, 2, 3]
-"""Exit codes of the suite that another try does not change: red, wrong usage, proves nothing. 4 is: does not answer."""
 _QUICK = Resources(cpu_cores=0.1, memory_gib=0.5)
 _MEASURING = Resources(cpu_cores=0.5, memory_gib=4)
 """32 objects of 64 MiB at a time are 2 GiB."""
@@ -56,31 +52,25 @@ class PreflightArgs:
 
 
 class Preflight(pulumi.ComponentResource):
-    """The preflight as a Job; whatever depends on it is not made unless the store passed."""
+    """The preflight; whatever depends on it is not made unless the store passed."""
 
     job_name: pulumi.Output[str]
     """Name of the Job, for `kubectl logs job/NAME`."""
 
     def __init__(self, name: str, args: PreflightArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("milvus-x10000:index:Preflight", name, None, opts)
-        self.job_name = self._make_job(name, args).metadata["name"]
+        template = pod_template(args)
+        digest = pulumi.Output.json_dumps(template, sort_keys=True).apply(lambda text: hashlib.sha256(text.encode()).hexdigest()[:10])
+        self.job_name = pulumi.Output.format("{0}-{1}", name, digest)
+        made = self._make_template(name, args, template)
+        opts = pulumi.ResourceOptions(parent=self)
+        PreflightRun(f"{name}-run", namespace=args.namespace, template=made.metadata["name"], job=self.job_name, opts=opts)
         self.register_outputs({"job_name": self.job_name})
 
-    def _make_job(self, name: str, args: PreflightArgs) -> k8s.batch.v1.Job:
-        spec = job(args)
-        digest = pulumi.Output.json_dumps(spec, sort_keys=True).apply(lambda text: hashlib.sha256(text.encode()).hexdigest()[:10])
-        metadata: Any = {
-            "name": pulumi.Output.format("{0}-{1}", name, digest),
-            "namespace": args.namespace,
-            "labels": _LABELS,
-            "annotations": {"pulumi.com/replaceUnready": "true"},
-        }
-        return k8s.batch.v1.Job(
-            f"{name}-job",
-            metadata=metadata,
-            spec=spec,
-            opts=pulumi.ResourceOptions(parent=self),
-        )
+    def _make_template(self, name: str, args: PreflightArgs, template: Any) -> k8s.core.v1.PodTemplate:  # noqa: ANN401  plain data
+        metadata: Any = {"name": CONTAINER, "namespace": args.namespace, "labels": _LABELS}
+        opts = pulumi.ResourceOptions(parent=self)
+        return k8s.core.v1.PodTemplate(f"{name}-template", metadata=metadata, template=template, opts=opts)
 
 
 def needs(*, performance: bool) -> Resources:
@@ -88,15 +78,10 @@ def needs(*, performance: bool) -> Resources:
     return _MEASURING if performance else _QUICK
 
 
-def job(args: PreflightArgs) -> Any:  # noqa: ANN401  plain data in a typed API
-    """`spec` of the Job. The pod is labelled with what the credential's and the CA's contents are, so that a new content is a new Job."""
+def pod_template(args: PreflightArgs) -> Any:  # noqa: ANN401  plain data in a typed API
+    """The pod. It is marked with what the credential's and the CA's contents are, so that a new content is a new Job."""
     annotations = {CREDENTIAL_ANNOTATION: args.store.credential_generation, CA_ANNOTATION: args.store.ca_sha256}
-    return {
-        "backoffLimit": _TRIES - 1,
-        "activeDeadlineSeconds": _LIMIT_S,
-        "podFailurePolicy": {"rules": [{"action": "FailJob", "onExitCodes": {"operator": "In", "values": _VERDICTS}}]},
-        "template": {"metadata": args.options.metadata(_LABELS, annotations, job=True), "spec": _pod(args)},
-    }
+    return {"metadata": args.options.metadata(_LABELS, annotations, job=True), "spec": _pod(args)}
 
 
 def _pod(args: PreflightArgs) -> dict[str, Any]:
@@ -109,7 +94,7 @@ def _pod(args: PreflightArgs) -> dict[str, Any]:
         **args.options.spec(),
         "containers": [
             {
-                "name": "preflight",
+                "name": CONTAINER,
                 "image": args.image,
                 "imagePullPolicy": "IfNotPresent",
                 "args": _arguments(args),

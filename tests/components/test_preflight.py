@@ -11,6 +11,7 @@ from components import network
 from components.flows import Endpoint, Layout, table
 from components.milvus_values import MilvusStore
 from components.preflight import Preflight, PreflightArgs
+from components.preflight_run import CONTAINER
 from tests.deploy import Declared, deploy
 from validation.__main__ import app
 
@@ -34,11 +35,11 @@ def declared(args: PreflightArgs) -> dict[str, Declared]:
 
 
 def name_of(args: PreflightArgs) -> str:
-    return str(declared(args)["preflight-job"].inputs["metadata"]["name"])
+    return str(declared(args)["preflight-run"].inputs["job"])
 
 
 def pod_of(args: PreflightArgs) -> Any:
-    return declared(args)["preflight-job"].inputs["spec"]["template"]["spec"]
+    return declared(args)["preflight-template"].inputs["template"]["spec"]
 
 
 def test_the_same_question_is_not_asked_twice() -> None:
@@ -61,11 +62,11 @@ def test_whatever_changes_for_milvus_is_a_new_job(changed: PreflightArgs) -> Non
     assert name_of(changed) != name_of(ARGS)
 
 
-def test_a_failed_job_is_made_anew_and_a_verdict_is_not_asked_for_again() -> None:
-    job = declared(ARGS)["preflight-job"].inputs
-    assert job["metadata"]["annotations"] == {"pulumi.com/replaceUnready": "true"}
-    rule = job["spec"]["podFailurePolicy"]["rules"][0]
-    assert (rule["action"], rule["onExitCodes"]["values"]) == ("FailJob", [1, 2, 3])
+def test_the_run_waits_for_the_template_and_for_the_container_that_is_the_preflight() -> None:
+    found = declared(ARGS)
+    assert found["preflight-run"].inputs["template"] == found["preflight-template"].inputs["metadata"]["name"]
+    assert any(urn.endswith("::preflight-template") for urn in found["preflight-run"].request.dependencies)
+    assert [container["name"] for container in pod_of(ARGS)["containers"]] == [CONTAINER]
 
 
 def test_the_pod_fits_restricted_and_holds_no_token() -> None:
@@ -112,7 +113,7 @@ def test_without_a_private_ca_none_is_mounted_or_named() -> None:
 
 
 def test_the_pod_is_the_part_that_the_network_policies_let_out_to_the_store() -> None:
-    labels = declared(ARGS)["preflight-job"].inputs["spec"]["template"]["metadata"]["labels"]
+    labels = declared(ARGS)["preflight-template"].inputs["template"]["metadata"]["labels"]
     store = Endpoint(name="store", url=STORE.endpoint, users=("suite",), why="")
     found = network.policies(table(Layout(cluster=False, etcd=False, services={}, endpoints=(store,))))
     _, spec = found["suite-to-store"]

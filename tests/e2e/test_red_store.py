@@ -82,7 +82,7 @@ def up(lab: Lab, read_only_store: None) -> Iterator[Ended]:
 
 def test_a_red_preflight_stops_the_up_and_says_what_milvus_would_have_met(up: Ended) -> None:
     assert up.code != 0
-    assert "preflight-job" in up.output
+    assert "preflight-run" in up.output
     assert "RESULT: FAIL" in up.output, up.output
 
 

@@ -140,9 +140,9 @@ def test_milvus_waits_for_its_bucket_its_secret_and_its_namespace() -> None:
 
 def test_milvus_waits_until_the_store_has_passed_the_preflight() -> None:
     found = declared(lab())
-    assert any(urn.endswith("::preflight-job") for urn in found["milvus"].request.dependencies)
+    assert any(urn.endswith("::preflight-run") for urn in found["milvus"].request.dependencies)
     names = list(found)
-    assert names.index("preflight-job") < names.index("milvus-release")
+    assert names.index("preflight-run") < names.index("milvus-release")
 
 
 def test_the_preflight_has_the_secret_the_ca_and_the_endpoint_of_milvus(ca_file: Path) -> None:
@@ -150,7 +150,7 @@ def test_the_preflight_has_the_secret_the_ca_and_the_endpoint_of_milvus(ca_file:
     store = json.loads(configured["milvus-x10000:object_store"])
     configured["milvus-x10000:object_store"] = json.dumps({**store, "ca_file": str(ca_file)})
     found = declared(configured)
-    values, pod = found["milvus-release"].inputs["values"], found["preflight-job"].inputs["spec"]["template"]["spec"]
+    values, pod = found["milvus-release"].inputs["values"], found["preflight-template"].inputs["template"]["spec"]
     secret, trust = pod["volumes"][1]["secret"]["secretName"], pod["volumes"][2]["configMap"]["name"]
     assert [secret] * 2 == [one["valueFrom"]["secretKeyRef"]["name"] for one in values["standalone"]["extraEnv"][:2]]
     assert trust == next(one["configMap"]["name"] for one in values["volumes"] if one["name"] == "object-store-ca")

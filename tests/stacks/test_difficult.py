@@ -68,7 +68,7 @@ def test_every_setting_of_the_platform_is_set(group: str) -> None:
 
 def test_the_pods_that_are_looked_at_are_all_of_ours() -> None:
     kinds = [name.partition(" ")[0] for name, _ in with_pods()]
-    assert sorted(kinds) == ["Deployment", "Deployment", "Deployment", "Job", "PodTemplate"]
+    assert sorted(kinds) == ["Deployment", "Deployment", "Deployment", "PodTemplate", "PodTemplate"]
 
 
 def test_every_pod_lands_on_the_nodes_that_are_meant_for_it() -> None:
@@ -110,14 +110,14 @@ def test_every_account_pulls_with_the_secrets_of_the_registry() -> None:
 def test_a_pod_that_has_to_end_gets_no_sidecar_and_a_service_may_have_one() -> None:
     for name, template in with_pods():
         kept_away = template["metadata"]["labels"].get("sidecar.istio.io/inject") == "false"
-        assert kept_away == name.startswith(("Job", "PodTemplate"))
+        assert kept_away == name.startswith("PodTemplate")
         assert (template["metadata"]["annotations"].get("linkerd.io/inject") == "disabled") == kept_away
 
 
 def test_no_object_names_the_usual_domain() -> None:
     assert "cluster.local" not in "".join(item.text for item in rendered() if item.origin == "stack")
-    (job,) = of_kind("Job")
-    asked = job["spec"]["template"]["spec"]["containers"][0]["args"]
+    (preflight,) = (template for name, template in with_pods() if name == "PodTemplate preflight")
+    asked = preflight["spec"]["containers"][0]["args"]
     assert asked[asked.index("--milvus-uri") + 1] == "http://milvus.knowledge.svc.k8s.example.org"
 
 
