@@ -2,6 +2,9 @@
 
 import base64
 import json
+import shutil
+import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -18,7 +21,7 @@ from pymilvus import MilvusClient, MilvusException  # type: ignore[import-untype
 from lab import project
 from lab.daemons import administrator
 from lab.errors import LabError
-from lab.places import PKI, network
+from lab.places import PKI, REPOSITORY, network
 from tests.e2e import operator_account
 from tests.e2e.lab import Ended, Lab
 
@@ -36,8 +39,30 @@ class Stack:
     """Kubeconfig of the operator's account."""
     up: Ended
 
+    @property
+    def own(self) -> dict[str, str]:
+        """What differs from the lab's shell."""
+        chosen = {"PULUMI_OPTION_CONFIG_FILE": str(project.config_file(STACK)), "PULUMI_STACK": STACK}
+        return {**chosen, "KUBECONFIG": str(self.account)}
+
+    def environment(self) -> dict[str, str]:
+        return {**self.lab.environment(), **self.own}
+
     def pulumi(self, *arguments: str) -> Ended:
-        return self.lab.pulumi(STACK, *arguments, environment={"KUBECONFIG": str(self.account)})
+        return self.lab.run("pulumi", *arguments, "--stack", STACK, environment=self.own)
+
+    def must(self, *arguments: str) -> None:
+        ended = self.pulumi(*arguments, "--non-interactive")
+        assert ended.code == 0, ended.output
+
+    def configure(self, key: str, value: str) -> None:
+        self.must("config", "set", "--path", f"{project.PROJECT}:{key}", value)
+
+    def release_is(self, status: str) -> bool:
+        """Whether the newest record of the Helm release has that status."""
+        records = self.lab.kubectl("-n", "rag-e2e", "get", "secrets", "-l", "owner=helm")["items"]
+        newest = max(records, key=lambda record: int(record["metadata"]["labels"]["version"]))
+        return bool(newest["metadata"]["labels"]["status"] == status)
 
     def outputs(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.pulumi("stack", "output", "--json").output)
@@ -101,8 +126,8 @@ def test_one_up_declares_everything(stack: Stack) -> None:
     assert all("@sha256:" in image for image in outputs["images"].values())
 
 
-def test_a_second_up_and_a_preview_show_no_change(stack: Stack) -> None:
-    for arguments in (("up", "--yes", "--skip-preview"), ("preview",)):
+def test_a_second_up_a_preview_and_a_refresh_show_no_change(stack: Stack) -> None:
+    for arguments in (("up", "--yes", "--skip-preview"), ("preview",), ("refresh", "--yes", "--skip-preview")):
         again = stack.pulumi(*arguments, "--expect-no-changes", "--non-interactive")
         assert again.code == 0, again.output
 
@@ -177,3 +202,25 @@ def test_a_passphrase_that_does_not_fit_is_named_with_its_file_and_the_cure(
     monkeypatch.setattr(project, "PASSPHRASE", wrong)
     with pytest.raises(LabError, match=r"(?s)passphrase in .* does not fit.*cure: put the passphrase back"):
         project.select(STACK)
+
+
+def test_an_edited_chart_is_rolled_out(stack: Stack, tmp_path: Path) -> None:
+    edited = shutil.copytree(REPOSITORY / "lab" / "chart" / "milvus", tmp_path / "milvus")
+    (edited / "templates" / "edited.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: edited}\n")
+    stack.configure("milvus.chart", str(edited))
+    stack.must("up", "--yes", "--skip-preview")
+    assert "edited" in stack.lab.run("kubectl", "-n", "rag-e2e", "get", "configmaps", "-o", "name").output
+
+
+def test_an_upgrade_that_a_sigterm_ended_in_the_middle_is_mended_by_the_next_up(stack: Stack) -> None:
+    stack.configure("milvus.memory_gib", "3")
+    command = ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--stack", STACK]
+    with subprocess.Popen(command, cwd=REPOSITORY, env=stack.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as up:
+        while up.poll() is None and not stack.release_is("pending-upgrade"):
+            time.sleep(0.5)
+        up.terminate()
+        printed, _ = up.communicate()
+    assert up.returncode != 0, printed.decode()
+    stack.must("up", "--yes", "--skip-preview")
+    assert stack.release_is("deployed")
+    stack.must("preview", "--expect-no-changes")
