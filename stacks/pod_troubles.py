@@ -44,6 +44,12 @@ _CURES: dict[str, list[tuple[str, str]]] = {
     "pod.crashes": [(r"", "kubectl -n {namespace} logs {pod} -c {container} --previous")],
     "pod.failed": [(r"", "kubectl -n {namespace} logs {pod} -c {container}")],
     "pod.not_ready": [(r"", "kubectl -n {namespace} logs {pod} -c {container} --tail 50")],
+    "pod.held_open": [
+        (
+            r"",
+            "let the injector leave out pods labelled sidecar.istio.io/inject=false, as Jobs are; kubectl -n {namespace} delete {owner}",
+        ),
+    ],
     "pod.evicted": [(r"", "kubectl describe nodes shows what ran out there")],
     "pod.config": [
         (r'secret "(?P<name>[^"]+)" not found', "kubectl -n {namespace} create secret generic {name} --from-file=KEY=FILE"),
@@ -83,6 +89,7 @@ _BREAKS = {
     "pod.crashes": "the container starts, ends and is started again",
     "pod.failed": "what waits for this pod does not go on",
     "pod.not_ready": "no Service sends it requests, and `pulumi up` waits for it",
+    "pod.held_open": "its Job never completes, and `pulumi up` waits for it until its deadline",
     "pod.evicted": "the pod is gone from its node",
     "pod.config": "the container is not created",
     "pod.unschedulable": "no node takes the pod",
@@ -153,8 +160,34 @@ def _of_pod(pod: Object, seen: Snapshot) -> list[Trouble]:
     if waits.get("status") == "False":
         words = f"{waits.get('message', '')} {_claims(pod, seen)}".strip()
         return [_trouble("pod.unschedulable", pod, seen, words, since=waits.get("lastTransitionTime", ""))]
+    if held := _held_open(pod, seen):
+        return [held]
     each = [trouble for name, container in _containers(pod) if (trouble := _of_container(pod, name, container, seen))]
     return each or _volumes(pod, seen)
+
+
+def _held_open(pod: Object, seen: Snapshot) -> Trouble | None:
+    """A Job's pod whose own containers ended well while another one, that somebody injected, runs on."""
+    job = next((each for each in seen.controllers if each["kind"] == "Job" and each["metadata"]["uid"] == _owner_uid(pod)), None)
+    if job is None:
+        return None
+    own = {container["name"] for container in job.get("spec", {}).get("template", {}).get("spec", {}).get("containers", ())}
+    states = {each["name"]: each.get("state", {}) for each in pod.get("status", {}).get("containerStatuses", ())}
+    ended = [states.get(name, {}).get("terminated") for name in sorted(own)]
+    injected = sorted(name for name, state in states.items() if name not in own and "running" in state)
+    if not own or not injected or not all(end is not None and end["exitCode"] == 0 for end in ended):
+        return None
+    words = f"{' and '.join(sorted(own))} ended well; {' and '.join(injected)}, which the Job does not declare, was injected and runs on"
+    since = max(str(end["finishedAt"]) for end in ended if end is not None)
+    names = {**_names(seen), "owner": f"job {job['metadata']['name']}"}
+    return Trouble(
+        code="pod.held_open",
+        where=f"pod {pod['metadata']['name']}",
+        problem=words,
+        cure=_cure("pod.held_open", words, names),
+        identity=("pod.held_open", str(job["metadata"]["name"]), *injected),
+        since=since,
+    )
 
 
 def _containers(pod: Object) -> Iterator[tuple[str, Object]]:

@@ -154,6 +154,34 @@ def test_a_pod_of_a_job_that_failed_is_named_until_another_one_did_the_work() ->
     assert find(failed, controllers=[controller("Job", failed=1, succeeded=1)]) == []
 
 
+def _with_sidecar(code: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A Job that declares one container, and its pod, in which that one ended and an injected one runs."""
+    job = {
+        "kind": "Job",
+        "metadata": {"name": "check", "uid": "uid of check"},
+        "spec": {"template": {"spec": {"containers": [{"name": "main"}]}}},
+    }
+    statuses = [
+        {"name": "main", "state": {"terminated": ended(code)}},
+        {"name": "proxy", "ready": True, "state": {"running": {"startedAt": SEEN}}},
+    ]
+    return job, pod("check-x", owner="Job check", status={"phase": "Running", "containerStatuses": statuses})
+
+
+def test_a_job_that_an_injected_container_holds_open_is_named_with_that_container() -> None:
+    job, held = _with_sidecar(0)
+    (trouble,) = find(held, controllers=[job])
+    assert trouble.code == "pod.held_open"
+    assert "proxy" in trouble.problem
+    assert "job check" in trouble.cure
+
+
+def test_a_job_whose_own_container_failed_is_named_as_failed_whatever_was_injected() -> None:
+    job, failed = _with_sidecar(1)
+    failed["spec"]["restartPolicy"] = "Never"
+    assert [trouble.code for trouble in find(failed, controllers=[job])] == ["pod.failed"]
+
+
 def test_a_container_that_ended_without_a_word_is_asked_for_its_log() -> None:
     (silent,) = find(pod("a", status=waiting("CrashLoopBackOff", BACK_OFF, ended(1))))
     (loud,) = find(pod("a", status=waiting("CrashLoopBackOff", BACK_OFF, ended(1, message="no bucket"))))

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,8 @@ from pymilvus import MilvusClient  # type: ignore[import-untyped]  # pymilvus ha
 from lab import project
 from lab.daemons import PAUSE_IMAGE
 from lab.places import network
+from lab.sandbox import wait_for
+from stacks import pod_watch
 from tests.e2e.lab import Ended, Lab
 from tests.e2e.platform import admission, node_registry
 
@@ -114,6 +117,27 @@ def test_every_image_was_pulled_from_the_registry_with_the_password(strict: Stri
     ours = [each["image"] for pod in strict.pods() for each in pod["spec"]["containers"] if each["name"] != admission.SIDECAR]
     assert ours
     assert all(image.startswith(node_registry.HOST) for image in ours), ours
+
+
+def test_a_job_that_a_careless_injector_holds_open_is_named_in_words(strict: Strict, tmp_path: Path) -> None:
+    image = strict.lab.outputs()["images"]["suite"]
+    restricted = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "seccompProfile": {"type": "RuntimeDefault"}}
+    main = {
+        "name": "main",
+        "image": image,
+        "command": ["/usr/bin/python3.11", "-c", ""],
+        "securityContext": {**restricted, "runAsNonRoot": True},
+    }
+    pod = {"restartPolicy": "Never", "containers": [main], "tolerations": [{**TAINT, "operator": "Equal"}]}
+    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "held-open"}, "spec": {"template": {"spec": pod}}}
+    manifest = tmp_path / "job.json"
+    manifest.write_text(json.dumps(job))
+    _run(strict.lab, "kubectl", "-n", NAMESPACE, "apply", "-f", str(manifest))
+    try:
+        found = wait_for(lambda: pod_watch.look(STACK, NAMESPACE) or None, 120, "the Job is not named", "")
+    finally:
+        strict.lab.run("kubectl", "-n", NAMESPACE, "delete", "job", "held-open")
+    assert [(trouble.code, admission.SIDECAR in trouble.problem) for trouble in found] == [("pod.held_open", True)]
 
 
 def test_milvus_answers(strict: Strict) -> None:
