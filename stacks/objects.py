@@ -130,6 +130,14 @@ def _helm_cache() -> list[Path]:
     return [Path(said)] if said else []
 
 
+def refuse_dropped_keys(environment: Environment) -> None:
+    """Ask the chart of the environment, where it is on this machine, whether it knows every key of the values; SettingsError."""
+    asked = release.of(environment)
+    chart = chart_at_hand(asked)
+    if chart is not None and shutil.which("helm") is not None:
+        refuse_unknown_keys(asked.values, chart)
+
+
 def refuse_unknown_keys(values: Mapping[str, Any], chart: Path) -> None:
     """Compare the keys of the values with those of the very chart, since Helm drops unknown ones in silence; SettingsError."""
     with TemporaryDirectory() as folder:

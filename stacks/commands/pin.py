@@ -17,7 +17,7 @@ from pathlib import Path
 
 import certifi
 
-from stacks import chart_source, image_names, pins, registry, release
+from stacks import chart_source, image_names, objects, pins, registry, release
 from stacks.commands import EnvironmentName, chosen
 from stacks.environments import Environment
 from stacks.pins import PinnedChart, PinnedImage, Pins
@@ -31,6 +31,7 @@ def run(environment: EnvironmentName) -> None:
     found = chosen(environment, as_named=True)
     with access_of(found.settings) as access:
         made = ask(found, access)
+    objects.refuse_dropped_keys(found)
     print(f"{len(made.images)} images and the chart {made.chart.name} {made.chart.version} in {pins.write(environment, made)}")
 
 

@@ -21,7 +21,7 @@ from typing import Annotated
 import typer
 
 from components.milvus_values import SERVICE_NAME
-from stacks import helm, pulumi_cli
+from stacks import helm, objects, pulumi_cli
 from stacks.commands import EnvironmentName, Progress, Yes, doctor, reached
 from stacks.environments import Environment
 from stacks.settings.object_store import S3Settings
@@ -42,6 +42,7 @@ def run(
 ) -> None:
     """Roll one environment out."""
     chosen, progress = reached(environment), Progress("rollout")
+    objects.refuse_dropped_keys(chosen)
     progress.tell(f"settings of {environment!r} are good")
     doctor.mend(chosen, progress, yes=yes)
     if code := preflight(chosen, progress):

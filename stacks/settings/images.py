@@ -9,7 +9,7 @@ from stacks.settings.group import Group
 class ImageSettings(Group):
     """Images; what may be run is the operator's decision, so none has a default."""
 
-    milvus: Image = Field(description="image of Milvus", examples=["registry.example.net/milvusdb/milvus:v2.6.15"])
+    milvus: Image = Field(description="image of Milvus", examples=["registry.example.net/milvusdb/milvus:v2.6.21"])
     etcd: Image | None = Field(
         default=None,
         description="image of the bundled etcd; default the chart's own",

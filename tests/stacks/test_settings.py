@@ -164,7 +164,7 @@ def test_a_chart_that_cannot_be_found_as_described_is_refused(milvus: dict[str, 
     [
         ({"chart": "lab/chart/milvus"}, None, "0.1.0"),
         ({"chart": "oci://registry.example.net/milvus", "chart_version": "5.0.22"}, None, "5.0.22"),
-        ({"chart": "milvus", "chart_repository": "https://charts.example.net"}, "https://charts.example.net", "5.0.19"),
+        ({"chart": "milvus", "chart_repository": "https://charts.example.net"}, "https://charts.example.net", "5.0.25"),
     ],
 )
 def test_a_chart_is_a_directory_a_reference_or_a_name(chart: dict[str, Any], repository: str | None, version: str) -> None:

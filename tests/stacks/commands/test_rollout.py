@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import typer
 
-from stacks import helm, pod_watch, pulumi_cli
+from stacks import helm, objects, pod_watch, pulumi_cli
 from stacks.commands import doctor, rollout
 from stacks.helm import Revision
 from stacks.pulumi_cli import Ended
@@ -48,6 +48,7 @@ def parts(monkeypatch: pytest.MonkeyPatch) -> Parts:
     replaced: list[tuple[Any, str, Callable[..., Any]]] = [
         (rollout, "reached", lambda _: found),
         (rollout, "_run", lambda *arguments: made.did(arguments[0])),
+        (objects, "refuse_dropped_keys", lambda _: None),
         (doctor, "mend", lambda *_, **__: made.did("look first")),
         (pulumi_cli, "resources", lambda _: made.state),
         (pulumi_cli, "up", lambda _, *targets: Ended(code=made.did("stage" if targets else "up"), cause="milvus-release: no")),
