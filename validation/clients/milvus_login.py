@@ -5,6 +5,7 @@ A password is read from its Secret when it is needed, and once more when it is r
 
 import logging
 import time
+from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,6 +29,10 @@ class Login:
     def options(self) -> dict[str, Any]:
         """As pymilvus takes them."""
         return {"user": self.user, "password": self.password} if self.user else {}
+
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        """As a gRPC call carries them (Milvus reads base64 of USER:PASSWORD)."""
+        return (("authorization", b64encode(f"{self.user}:{self.password}".encode()).decode()),) if self.user else ()
 
 
 Ask = Callable[[], Login]

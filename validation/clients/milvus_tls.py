@@ -44,6 +44,11 @@ class Tls:
 DEFAULT = Tls()
 
 
+def with_port(uri: str) -> str:
+    """Return the address with Milvus's port where it names none."""
+    return uri if urlsplit(uri).port else f"{uri.rstrip('/')}:{_PORT}"
+
+
 def check(uri: str, tls: Tls) -> None:
     """Open the address, and shake hands where it is an https:// one; OSError where nobody answers, UnreachableError without trust."""
     parts = urlsplit(uri)

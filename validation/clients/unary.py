@@ -1,4 +1,4 @@
-"""gRPC's unary calls of one method, over `http2`: each ends in the bytes of its answer, or in a CallError that says why not.
+"""gRPC's unary calls of one method, over `http2`, for any server: each ends in the bytes of its answer, or in a CallError.
 
 It connects when it is opened, and again when it has to: a server that comes back is found within a fifth of a second. It does not retry
 what a server may have seen; what fails is counted. What a server says that it has not looked at is sent again until its time is over: one
@@ -7,6 +7,7 @@ that allows few streams refuses some for a moment, since it counts a stream as o
 
 import asyncio
 import os
+import ssl
 import struct
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -16,18 +17,15 @@ from urllib.parse import unquote, urlsplit
 
 import grpc
 
-from validation.clients import milvus_tls
 from validation.clients.http2.connection import Connection
 from validation.clients.http2.frames import ProtocolError, headers
-from validation.clients.milvus_tls import Tls
 
 Done = Callable[[Any], None]
 """Takes the bytes of an answer, or the exception that the call died of; called once, at the moment that it ended."""
-_PORT = 19530
 _AGAIN_AFTER_S = 0.2
+"""A server that could not be reached is taken to be away for so long: calls meanwhile fail at once, as with gRPC."""
 _PAUSE_S = 0.001
 """Before a call that was refused twice is sent again; doubled each time."""
-"""So long a server is taken to be away after it could not be reached: calls meanwhile fail at once, as with gRPC."""
 _FRAMED = struct.Struct(">BI")
 _NAMES = {code.value[0]: code.name for code in grpc.StatusCode}
 
@@ -105,15 +103,24 @@ def _refusal(head: bytes, tail: bytes) -> CallError | None:
 class UnaryCalls:
     """An async context manager; `fire` sends without waiting, `ask` waits for the answer."""
 
-    def __init__(self, *, uri: str, method: str, metadata: Sequence[tuple[str, str]], timeout_s: float, tls: Tls) -> None:
-        parts = urlsplit(uri)
-        self._host, self._port, self._secure = parts.hostname or "", parts.port or _PORT, parts.scheme == "https"
-        self._tls, self._timeout_s = tls, timeout_s
+    def __init__(
+        self,
+        *,
+        url: str,
+        method: str,
+        metadata: Sequence[tuple[str, str]],
+        timeout_s: float,
+        ssl_context: ssl.SSLContext | None = None,
+        server_name: str = "",
+    ) -> None:
+        parts = urlsplit(url)
+        self._host, self._port, self._timeout_s = parts.hostname or "", parts.port or (443 if ssl_context else 80), timeout_s
+        self._ssl_context, self._server_name = ssl_context, server_name
         self._fields = [
             (":method", "POST"),
             (":scheme", parts.scheme),
             (":path", method),
-            (":authority", tls.server_name or parts.netloc),
+            (":authority", server_name or parts.netloc),
             ("te", "trailers"),
             ("content-type", "application/grpc"),
             ("user-agent", "milvus-x10000-gate"),
@@ -242,9 +249,9 @@ class UnaryCalls:
         return Connection(self._fields, self._lost)
 
     def _security(self) -> dict[str, Any]:
-        if not self._secure:
+        if self._ssl_context is None:
             return {}
-        return {"ssl": milvus_tls.context(self._tls), "server_hostname": self._tls.server_name or self._host}
+        return {"ssl": self._ssl_context, "server_hostname": self._server_name or self._host}
 
     def _lost(self) -> None:
         self._connection = None

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from validation.clients.http2.frames import DATA, HEADERS, PREFACE, SETTINGS, block, frame
-from validation.clients.milvus_tls import Tls
 from validation.clients.unary import UnaryCalls, framed
 
 METHOD = "/test.Service/Ask"
@@ -15,7 +14,7 @@ WELL = block([("grpc-status", "0")])
 
 
 def calls(port: int, timeout_s: float = 20) -> UnaryCalls:
-    return UnaryCalls(uri=f"http://127.0.0.1:{port}", method=METHOD, metadata=[("dbname", "db")], timeout_s=timeout_s, tls=Tls())
+    return UnaryCalls(url=f"http://127.0.0.1:{port}", method=METHOD, metadata=[("dbname", "db")], timeout_s=timeout_s)
 
 
 class Peer:
