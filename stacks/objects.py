@@ -158,14 +158,19 @@ def refuse_unknown_keys(values: Mapping[str, Any], chart: Path) -> None:
 
 
 def _unpacked(archive: Path, folder: Path) -> Path:
-    with tarfile.open(archive) as packed:
-        packed.extractall(folder, filter="data")
+    try:
+        with tarfile.open(archive) as packed:
+            packed.extractall(folder, filter="data")
+    except (tarfile.TarError, OSError) as error:
+        raise SettingsError(f"the chart {archive} is no packed chart: {error}; remove it, and get it again with make pin") from None
     return next(folder.iterdir())
 
 
 def _shown_values(chart: Path) -> dict[str, Any]:
-    shown = subprocess.run(["helm", "show", "values", str(chart)], capture_output=True, text=True, check=True).stdout
-    found: dict[str, Any] = yaml.safe_load(shown) or {}
+    shown = subprocess.run(["helm", "show", "values", str(chart)], capture_output=True, text=True, check=False)
+    if shown.returncode != 0:
+        raise SettingsError(f"the chart {chart} has no values that Helm could show: {shown.stderr.strip()}")
+    found: dict[str, Any] = yaml.safe_load(shown.stdout) or {}
     return found
 
 

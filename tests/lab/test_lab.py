@@ -10,6 +10,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
+import yaml
 
 from lab import bootstrap, cluster, daemons, disk, node, processes, project, sandbox, toolchain
 from lab.errors import LabError
@@ -173,6 +174,27 @@ def test_the_lab_pins_the_images_that_it_built_in_the_form_of_make_pin(tmp_path:
     assert found is not None
     assert written == pins.path_of("lab")
     assert found.images["milvus"].reference == image
+
+
+@pytest.mark.parametrize(
+    ("milvus", "chart"),
+    [
+        ({"chart": "lab/chart/milvus"}, {"name": "lab/chart/milvus", "version": "0.1.0", "sha256": None}),
+        ({"chart": "milvus", "chart_version": "5.0.25"}, {"name": "milvus", "version": "5.0.25", "sha256": None}),
+    ],
+)
+def test_the_lab_pins_a_chart_as_a_folder_or_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, milvus: dict[str, str], chart: dict[str, str | None]
+) -> None:
+    monkeypatch.setattr(project, "HOME", tmp_path)
+    written = project.write_pins("lab", {"milvus-x10000:images": {}, "milvus-x10000:milvus": milvus})
+    assert yaml.safe_load(written.read_text())["chart"] == chart
+
+
+def test_a_chart_that_is_neither_here_nor_has_a_version_is_said_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(project, "HOME", tmp_path)
+    with pytest.raises(LabError, match=r"neither a folder nor an archive.*(?s:.)*milvus\.chart_version"):
+        project.write_pins("lab", {"milvus-x10000:images": {}, "milvus-x10000:milvus": {"chart": "nowhere/milvus-5.0.25.tgz"}})
 
 
 def test_every_hierarchy_of_cgroup_v1_gets_the_labs_folder(tmp_path: Path) -> None:

@@ -2,12 +2,15 @@
 
 import filecmp
 import re
+import tarfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
+from components.versions import KUBERNETES_VERSION
 from stacks import objects
 from stacks.commands import render
 from stacks.environments import Environment
@@ -111,3 +114,45 @@ def test_values_that_the_chart_refuses_are_said_with_helms_own_words() -> None:
 def _object(name: str, *, protect: bool = False) -> Object:
     manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "rag"}}
     return Object(origin="stack", type="kubernetes:core/v1:ConfigMap", logical_name=name, manifest=manifest, protect=protect)
+
+
+def chart(folder: Path, name: str, values: str) -> Path:
+    """Write a chart with one template, which says for which Kubernetes it is rendered."""
+    (folder / name / "templates").mkdir(parents=True)
+    (folder / name / "Chart.yaml").write_text(f"apiVersion: v2\nname: {name}\nversion: 5.0.19\n", encoding="utf-8")
+    (folder / name / "values.yaml").write_text(values, encoding="utf-8")
+    template = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {version: {{ .Capabilities.KubeVersion.Version | quote }}}\n"
+    (folder / name / "templates" / "c.yaml").write_text(template, encoding="utf-8")
+    return folder / name
+
+
+def packed(folder: Path) -> Path:
+    with tarfile.open(folder.with_suffix(".tgz"), "w:gz") as archive:
+        archive.add(folder, folder.name)
+    return folder.with_suffix(".tgz")
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("whole", [lambda path: path, packed], ids=["folder", "archive"])
+def test_a_key_that_the_chart_would_drop_in_silence_is_refused_also_one_of_a_subchart(
+    tmp_path: Path, whole: Callable[[Path], Path]
+) -> None:
+    parent = chart(tmp_path, "milvus", "etcd: {enabled: true}\nproxy: {resources: {}}\n")
+    chart(parent / "charts", "etcd", "replicaCount: 1\n")
+    made = whole(parent)
+    objects.refuse_unknown_keys({"proxy": {"resources": {"limits": {}}}, "etcd": {"replicaCount": 3}, "kafka": {"enabled": False}}, made)
+    with pytest.raises(SettingsError, match=r"does not know etcd\.members, proxy\.replica, streaming,"):
+        objects.refuse_unknown_keys({"proxy": {"replica": 2}, "etcd": {"members": 3}, "streaming": {"enabled": True}}, made)
+
+
+@pytest.mark.e2e
+def test_a_chart_is_rendered_for_the_same_kubernetes_whatever_helm_was_built_for(tmp_path: Path) -> None:
+    made = chart(tmp_path, "milvus", "")
+    (manifest,) = objects.template(replace(LAB_CHART, chart=str(made)), made)
+    assert manifest["data"] == {"version": f"v{KUBERNETES_VERSION}"}
+
+
+def test_an_archive_that_is_damaged_is_named(tmp_path: Path) -> None:
+    (tmp_path / "milvus.tgz").write_bytes(b"half of it")
+    with pytest.raises(SettingsError, match="is no packed chart"):
+        objects.refuse_unknown_keys({}, tmp_path / "milvus.tgz")
