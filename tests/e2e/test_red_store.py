@@ -1,4 +1,4 @@
-"""A store that Milvus could not live on stops `pulumi up` by its preflight's Job, before there is a Milvus."""
+"""A store that Milvus could not live on stops `pulumi up` by the preflight inside the cluster, before there is a Milvus."""
 
 import json
 from collections.abc import Iterator

@@ -66,6 +66,16 @@ def test_every_setting_of_the_platform_is_set(group: str) -> None:
     assert set(left_out) <= partly
 
 
+def test_what_milvus_says_of_the_platform_itself_is_set_too() -> None:
+    assert {"node_selector", "tolerations", "service"} <= difficult.environment().settings.milvus.model_fields_set
+    values = next(item.manifest["values"] for item in rendered() if item.kind == "Release")
+    assert values["service"]["type"] == "LoadBalancer"
+    assert values["proxy"]["nodeSelector"] == {"example.org/pool": "rag", "example.org/disk": "nvme"}
+    assert values["queryNode"]["nodeSelector"]["example.org/pool"] == "large"
+    keys = {key: {taint["key"].rpartition("/")[2] for taint in values[key]["tolerations"]} for key in ("proxy", "queryNode")}
+    assert keys == {"proxy": {"dedicated", "drained", "milvus"}, "queryNode": {"dedicated", "drained", "large"}}
+
+
 def test_the_pods_that_are_looked_at_are_all_of_ours() -> None:
     kinds = [name.partition(" ")[0] for name, _ in with_pods()]
     assert sorted(kinds) == ["Deployment", "Deployment", "Deployment", "PodTemplate", "PodTemplate"]
