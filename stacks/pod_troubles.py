@@ -34,12 +34,7 @@ _CURES: dict[str, list[tuple[str, str]]] = {
         (r"x509|certificate|tls:", "let the nodes' container runtime trust the registry's CA; `kubectl get nodes` names them"),
         (r"", f"let the nodes reach the registry, or name a mirror of it: {_SET}registry.mirrors ..."),
     ],
-    "pod.cannot_execute": [
-        (
-            r"",
-            "kubectl -n {namespace} get pod {pod} -o yaml names user and program; let the pod run as the user that owns the image's files",
-        ),
-    ],
+    "pod.cannot_execute": [(r"", f"let it run as the user that owns the image's files; of Milvus: {_SET}milvus.user_id NUMBER")],
     "pod.out_of_memory": [(r"", "raise memory_gib of that component in stacks/Pulumi.{environment}.yaml; make needs ENV={environment}")],
     "pod.crashes": [(r"", "kubectl -n {namespace} logs {pod} -c {container} --previous")],
     "pod.failed": [(r"", "kubectl -n {namespace} logs {pod} -c {container}")],
