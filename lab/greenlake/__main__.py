@@ -10,6 +10,7 @@ import uvicorn
 
 from lab.greenlake.app import ABOUT, Emulator
 from lab.greenlake.backend import Backend, Servers
+from lab.greenlake.tasks import Tasks
 from lab.greenlake.tokens import Tokens
 
 
@@ -57,7 +58,7 @@ def _emulator(chosen: argparse.Namespace) -> Emulator:
     administrator, client = _first_section(chosen.administrator), _first_section(chosen.client)
     key = administrator["aws_access_key_id"], administrator["aws_secret_access_key"]
     servers = Servers(s3=chosen.s3, iam=chosen.iam, ca_file=chosen.ca, administrator=key, iam_folder=chosen.iam_folder)
-    return Emulator(Backend(servers, chosen.home), Tokens(client["client_id"], client["client_secret"]), chosen.system)
+    return Emulator(Backend(servers, chosen.home), Tokens(client["client_id"], client["client_secret"]), chosen.system, Tasks(polling_s=1))
 
 
 def _first_section(path: Path) -> configparser.SectionProxy:

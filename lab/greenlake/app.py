@@ -1,4 +1,4 @@
-"""The HTTP side: token, tasks, orders to misbehave, and every operation between its checks.
+"""The HTTP side: token, tasks, and every operation between its checks.
 
 An operation's request is checked for its token, its system and its body, and its answer against the published structure: one that
 does not fit is a defect of this emulator and answered so.
@@ -15,27 +15,27 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from lab.greenlake.answers import ApiError, Lost, answer, failure, refusal
+from lab.greenlake.answers import ApiError, answer, failure
 from lab.greenlake.backend import Backend
 from lab.greenlake.contract import Contract
-from lab.greenlake.faults import Fault, Faults
-from lab.greenlake.operations import PAGE, Answer, Operation, Operations
+from lab.greenlake.operations import Answer, Operation, Operations
 from lab.greenlake.tasks import PREFIX as TASKS
 from lab.greenlake.tasks import Tasks
 from lab.greenlake.tokens import Tokens
 
 BASE = "/object-storage/v1alpha1/devtype7-storage-systems/{systemId}"
 ABOUT = {"emulator": True, "of": "HPE GreenLake Object Storage v1alpha1, structure 1.1.0", "by": "lab of milvus-x10000"}
+_ACCEPTED = 202
 _UNAUTHORIZED = ApiError(401, "ERR_UNAUTHORIZED", "Jwt is missing or expired")
 
 
 class Emulator:
     """One storage system."""
 
-    def __init__(self, backend: Backend, tokens: Tokens, system_id: str, *, polling_s: int = 1) -> None:
+    def __init__(self, backend: Backend, tokens: Tokens, system_id: str, tasks: Tasks) -> None:
         self.tokens, self.system_id = tokens, system_id
-        self.faults, self.contract, self.tasks = Faults(), Contract(), Tasks(polling_s)
-        self.operations = Operations(backend, self.tasks, self.faults)
+        self.contract, self.tasks = Contract(), tasks
+        self.operations = Operations(backend, tasks)
 
     def application(self) -> Starlette:
         """Return the routes."""
@@ -47,7 +47,6 @@ class Emulator:
             Route("/", self.about),
             Route("/as/token.oauth2", self.token, methods=["POST"]),
             Route(f"{TASKS}/{{taskId}}", self.task),
-            Route("/emulator/faults", self.misbehave, methods=["POST", "DELETE"]),
         ]
         return Starlette(routes=[*own, *routes])
 
@@ -58,9 +57,6 @@ class Emulator:
     async def token(self, request: Request) -> Response:
         """Give out a token for client credentials."""
         form = dict(parse_qsl((await request.body()).decode()))
-        refused = self.faults.take("status", request.method, request.url.path)
-        if refused is not None:
-            return refusal(refused)
         if form.get("grant_type") != "client_credentials":
             return answer(400, {"error": "unsupported_grant_type"})
         given = self.tokens.give(form)
@@ -72,51 +68,21 @@ class Emulator:
         """One task."""
         if not self._known(request):
             return failure(_UNAUTHORIZED)
-        refused = self.faults.take("status", request.method, request.url.path)
-        if refused is not None:
-            return refusal(refused)
         found = self.tasks.get(request.path_params["taskId"])
         return answer(200, found) if found else failure(ApiError(404, "ERR_RESOURCE_NOT_FOUND", "no such task"))
-
-    async def misbehave(self, request: Request) -> Response:
-        """Take an order to misbehave, from whoever is allowed to use the API."""
-        if not self._known(request):
-            return failure(_UNAUTHORIZED)
-        if request.method == "DELETE":
-            self.behave()
-        else:
-            self.order(Fault.of(await request.json()))
-        return answer(200, {})
-
-    def order(self, fault: Fault) -> None:
-        """Misbehave so from now on."""
-        if fault.kind == "expire":
-            self.tokens.expire()
-        elif fault.kind == "page":
-            self.operations.page = fault.size
-        else:
-            self.faults.add(fault)
-
-    def behave(self) -> None:
-        """Forget every order."""
-        self.faults.clear()
-        self.operations.page = PAGE
 
     def _known(self, request: Request) -> bool:
         return self.tokens.accepts(request.headers.get("authorization", ""))
 
     def _between_checks(self, method: str, template: str, run: Operation) -> Callable[[Request], Awaitable[Response]]:
         async def handle(request: Request) -> Response:
-            refused = self.faults.take("status", method, request.url.path)
-            if refused is not None:
-                return refusal(refused)
             try:
                 body = _json(await request.body())
                 self._check(method, template, request, body)
                 status, found = await run_in_threadpool(run, request, body or {})
             except ApiError as error:
                 status, found = error.status, error.body()
-            return self._answered(method, template, request, (status, found))
+            return self._answered(method, template, (status, found))
 
         return handle
 
@@ -129,13 +95,15 @@ class Emulator:
         if problem:
             raise ApiError(400, "ERR_BAD_REQUEST", problem)
 
-    def _answered(self, method: str, template: str, request: Request, given: Answer) -> Response:
+    def _answered(self, method: str, template: str, given: Answer) -> Response:
         status, body = given
         problem = self.contract.answer_problem(method, template, status, body)
         if problem:
             return failure(ApiError(500, "EMULATOR_DEFECT", f"{method} {template} answered {status}: {problem}"))
-        lost = self.faults.take("lost", method, request.url.path)
-        return answer(status, body) if lost is None else Lost()
+        response = answer(status, body)
+        if status == _ACCEPTED:
+            response.headers["Location"] = body["taskUri"]
+        return response
 
 
 def _json(text: bytes) -> Any:  # noqa: ANN401  a body has any type

@@ -8,7 +8,6 @@ from starlette.requests import Request
 
 from lab.greenlake.answers import ApiError
 from lab.greenlake.backend import Backend, identity
-from lab.greenlake.faults import Faults
 from lab.greenlake.tasks import Tasks
 
 Kind = Literal["bucket", "user", "policy"]
@@ -24,8 +23,8 @@ _FILTER = re.compile(r"""\s*name eq ["'](?P<name>[^"']*)["']\s*""")
 class Operations:
     """Those that the blueprint's driver may need: buckets, users, access policies."""
 
-    def __init__(self, backend: Backend, tasks: Tasks, faults: Faults) -> None:
-        self.backend, self.tasks, self.faults = backend, tasks, faults
+    def __init__(self, backend: Backend, tasks: Tasks) -> None:
+        self.backend, self.tasks = backend, tasks
         self.page = PAGE
 
     def table(self) -> dict[tuple[str, str], Operation]:
@@ -77,19 +76,19 @@ class Operations:
         """Return the operation that gets one by its id."""
         return lambda request, _: (200, self._details(kind, self._name(kind, request.path_params[parameter])))
 
-    def make_bucket(self, request: Request, body: Body) -> Answer:
-        """Submit."""
-        return self._submit(request, lambda: self.backend.make_bucket(body))
+    def make_bucket(self, _: Request, body: Body) -> Answer:
+        """Submit a new bucket."""
+        return 202, self.tasks.submit(lambda: self.backend.make_bucket(body))
 
     def edit_bucket(self, request: Request, body: Body) -> Answer:
-        """Submit."""
+        """Submit a change of tags or compression."""
         name = self._name("bucket", request.path_params["bucketId"])
-        return self._submit(request, lambda: self.backend.edit_bucket(name, body))
+        return 202, self.tasks.submit(lambda: self.backend.edit_bucket(name, body))
 
     def delete_bucket(self, request: Request, _: Body) -> Answer:
-        """Submit."""
+        """Submit the deletion of an empty bucket."""
         name = self._name("bucket", request.path_params["bucketId"])
-        return self._submit(request, lambda: self.backend.delete_bucket(name))
+        return 202, self.tasks.submit(lambda: self.backend.delete_bucket(name))
 
     def make_user(self, _: Request, body: Body) -> Answer:
         """Make one at once; the secret is shown this once."""
@@ -105,34 +104,29 @@ class Operations:
         return 201, {"secretKey": self.backend.renew_secret(name)}
 
     def delete_user(self, request: Request, _: Body) -> Answer:
-        """Submit."""
+        """Submit the deletion of a user with its key."""
         name = self._name("user", request.path_params["userId"])
-        return self._submit(request, lambda: self.backend.delete_user(name))
+        return 202, self.tasks.submit(lambda: self.backend.delete_user(name))
 
-    def make_policy(self, request: Request, body: Body) -> Answer:
-        """Submit."""
-        return self._submit(request, lambda: self.backend.put_policy(body["name"], body, new=True))
+    def make_policy(self, _: Request, body: Body) -> Answer:
+        """Submit a new access policy."""
+        return 202, self.tasks.submit(lambda: self.backend.put_policy(body["name"], body, new=True))
 
     def edit_policy(self, request: Request, body: Body) -> Answer:
-        """Submit."""
+        """Submit other statements of an access policy."""
         name = self._name("policy", request.path_params["policyId"])
-        return self._submit(request, lambda: self.backend.put_policy(name, body, new=False))
+        return 202, self.tasks.submit(lambda: self.backend.put_policy(name, body, new=False))
 
     def delete_policy(self, request: Request, _: Body) -> Answer:
-        """Submit."""
+        """Submit the deletion of an access policy."""
         name = self._name("policy", request.path_params["policyId"])
-        return self._submit(request, lambda: self.backend.delete_policy(name))
+        return 202, self.tasks.submit(lambda: self.backend.delete_policy(name))
 
-    def apply_policy(self, request: Request, body: Body) -> Answer:
-        """Submit."""
+    def apply_policy(self, _: Request, body: Body) -> Answer:
+        """Submit which policies a user has."""
         if body["type"] != "USER" or body["name"] not in self.backend.users():
             raise ApiError(404, "ERR_RESOURCE_NOT_FOUND", f"no {body['type'].lower()} {body['name']}")
-        return self._submit(request, lambda: self.backend.apply(body["name"], body["policies"]))
-
-    def _submit(self, request: Request, work: Callable[[], None]) -> Answer:
-        slow = self.faults.take("slow", request.method, request.url.path)
-        failing = self.faults.take("fail", request.method, request.url.path)
-        return 202, self.tasks.submit(work, seconds=slow.seconds if slow else 0, failure=failing.message if failing else "")
+        return 202, self.tasks.submit(lambda: self.backend.apply(body["name"], body["policies"]))
 
 
 def _filtered(names: list[str], text: str) -> list[str]:

@@ -2,7 +2,6 @@
 
 import logging
 import threading
-import time
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +17,7 @@ class Tasks:
         self._polling_s = polling_s
         self._known: dict[str, dict[str, Any]] = {}
 
-    def submit(self, work: Callable[[], None], *, seconds: float = 0, failure: str = "") -> dict[str, Any]:
+    def submit(self, work: Callable[[], None]) -> dict[str, Any]:
         """Begin; return the answer to the request that asked for it."""
         task_id = str(uuid.uuid4())
         task = {
@@ -29,7 +28,7 @@ class Tasks:
             "suggestedPollingIntervalSeconds": self._polling_s,
         }
         self._known[task_id] = task
-        threading.Thread(target=self._run, args=(task, work, seconds, failure), daemon=True).start()
+        threading.Thread(target=self._run, args=(task, work), daemon=True).start()
         return {"taskUri": f"{PREFIX}/{task_id}", "message": "Successfully submitted", "status": "SUBMITTED"}
 
     def get(self, task_id: str) -> dict[str, Any] | None:
@@ -38,12 +37,8 @@ class Tasks:
         return dict(found) if found is not None else None
 
     @staticmethod
-    def _run(task: dict[str, Any], work: Callable[[], None], seconds: float, failure: str) -> None:
+    def _run(task: dict[str, Any], work: Callable[[], None]) -> None:
         task.update(state="RUNNING", progressPercent=50)
-        time.sleep(seconds)
-        if failure:
-            task.update(state="FAILED", error={"errorCode": "ERR_TOLD", "message": failure})
-            return
         try:
             work()
         except Exception as error:  # noqa: BLE001  whatever it is, the task has failed with it

@@ -191,7 +191,7 @@ def test_a_failed_task_says_why_and_the_next_run_completes_it(greenlake: Served,
 def test_a_changed_policy_is_found_and_restored_and_the_key_stays(
     greenlake: Served, inputs: dict[str, Any], ca_file: Path, drift: str
 ) -> None:
-    outputs, backend = made(inputs), greenlake.emulator.operations.backend
+    outputs, backend = made(inputs), greenlake.api.backend
     name = outputs["access_key"]
     statement = [{"effect": "ALLOW", "action": ["s3:*"], "resource": ["arn:aws:s3:::*"]}]
     if drift == "changed":
