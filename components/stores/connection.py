@@ -40,15 +40,16 @@ class Connection(AsInputs):
 @contextmanager
 def s3_client(connection: Connection, access_key: str, secret_key: str) -> Iterator["S3Client"]:
     """Open the S3 API with a key that is at hand, until the block ends."""
-    with api_client("s3", connection, connection.endpoint, boto3.Session(access_key, secret_key, region_name=connection.region)) as s3:
+    with api_client("s3", connection, connection.endpoint, aws_access_key_id=access_key, aws_secret_access_key=secret_key) as s3:
         yield s3
 
 
 @contextmanager
 def api_client(
-    service: Literal["s3", "iam"], connection: Connection, endpoint: str, session: boto3.Session
+    service: Literal["s3", "iam"], connection: Connection, endpoint: str, **who: Any
 ) -> Iterator[Any]:  # boto3 makes its classes at run time
-    """Open one API of the server at `endpoint`, until the block ends."""
+    """Open one API of the server at `endpoint`, until the block ends; `who` is a key or a profile, as boto3's Session takes it."""
+    session = boto3.Session(region_name=connection.region, **who)
     with (
         _verifying(connection.ca_pem) as verify,
         closing(session.client(service, endpoint_url=endpoint, verify=verify, config=_CONFIG)) as client,

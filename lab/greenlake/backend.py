@@ -39,14 +39,22 @@ class Servers:
     """Where the IAM server keeps its file."""
 
 
+def clients(s3: str, iam: str, ca_file: Path, administrator: tuple[str, str]) -> "tuple[S3Client, IAMClient]":
+    """Return clients of both servers for their administrator, who is an access key and a secret key."""
+    session = boto3.Session(*administrator, region_name="us-east-1")
+    config = Config(s3={"addressing_style": "path"}, retries={"mode": "standard"})
+    verify = str(ca_file)
+    return (
+        session.client("s3", endpoint_url=s3, verify=verify, config=config),
+        session.client("iam", endpoint_url=iam, verify=verify, config=config),
+    )
+
+
 class Backend:
     """The servers, as their administrator."""
 
     def __init__(self, servers: Servers, home: Path) -> None:
-        session = boto3.Session(*servers.administrator, region_name="us-east-1")
-        config = Config(s3={"addressing_style": "path"}, retries={"mode": "standard"})
-        self._s3: S3Client = session.client("s3", endpoint_url=servers.s3, verify=str(servers.ca_file), config=config)
-        self._iam: IAMClient = session.client("iam", endpoint_url=servers.iam, verify=str(servers.ca_file), config=config)
+        self._s3, self._iam = clients(servers.s3, servers.iam, servers.ca_file, servers.administrator)
         self._iam_folder = servers.iam_folder
         self._record = Record(home / "greenlake.json")
         self._applying = threading.RLock()

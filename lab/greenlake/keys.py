@@ -7,12 +7,15 @@ written is looked at again.
 
 import datetime as dt
 import json
-import os
+import operator
 import secrets
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+from tenacity import Retrying, retry_if_result, stop_after_attempt
+
+from lab.greenlake.record import write_whole
 
 _TRIES = 20
 _LOOK_AGAIN_S = 0.03
@@ -31,12 +34,12 @@ def remove_keys(folder: Path, user: str) -> None:
 
 
 def _replace(path: Path, user: str, keys: list[tuple[str, str]]) -> None:
-    for _ in range(_TRIES):
+    def written() -> bool:
         _write(path, user, keys)
         time.sleep(_LOOK_AGAIN_S)
-        if _are_there(path, user, keys):
-            return
-    raise RuntimeError(f"{path} never kept the keys of {user}")
+        return _are_there(path, user, keys)
+
+    Retrying(retry=retry_if_result(operator.not_), stop=stop_after_attempt(_TRIES))(written)
 
 
 def _write(path: Path, user: str, keys: list[tuple[str, str]]) -> None:
@@ -48,10 +51,7 @@ def _write(path: Path, user: str, keys: list[tuple[str, str]]) -> None:
         {"AccessKeyId": key, "SecretAccessKey": secret, "Status": "Active", "CreateDate": now} for key, secret in keys
     ]
     whole["accessKeyIndex"] |= dict.fromkeys((key for key, _ in keys), user)
-    handle, fresh = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump(whole, file)
-    Path(fresh).replace(path)
+    write_whole(path, json.dumps(whole))
 
 
 def _are_there(path: Path, user: str, keys: list[tuple[str, str]]) -> bool:

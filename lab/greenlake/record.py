@@ -1,6 +1,8 @@
 """What S3 and IAM have no place for: access policies as objects of their own, to whom they apply, and whether a bucket is compressed."""
 
 import json
+import os
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +31,12 @@ class Record:
         with self._lock:
             whole = self.read()
             yield whole
-            fresh = self._path.with_suffix(".new")
-            fresh.write_text(json.dumps(whole), encoding="utf-8")
-            fresh.replace(self._path)
+            write_whole(self._path, json.dumps(whole))
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Replace the file at once: whoever reads it meanwhile finds the old text or the new one."""
+    handle, fresh = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    Path(fresh).replace(path)

@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import boto3
-
 from components.stores.connection import Connection, api_client
 
 if TYPE_CHECKING:
@@ -31,19 +29,16 @@ class S3Server(Connection):
     @contextmanager
     def s3(self) -> Iterator["S3Client"]:
         """Open the S3 API, as the administrator."""
-        with api_client("s3", self, self.endpoint, self._session()) as s3:
+        with api_client("s3", self, self.endpoint, profile_name=self.admin_profile) as s3:
             yield s3
 
     @contextmanager
     def iam(self) -> Iterator["IAMClient"]:
         """Open the IAM API, as the administrator."""
-        with api_client("iam", self, self.iam_endpoint, self._session()) as iam:
+        with api_client("iam", self, self.iam_endpoint, profile_name=self.admin_profile) as iam:
             yield iam
 
     def command(self, *words: str) -> str:
         """Return a shell command of the AWS client, as the administrator: `words` begin with the service."""
         endpoint = self.iam_endpoint if words[0] == "iam" else self.endpoint
         return shlex.join(["aws", "--profile", self.admin_profile, "--endpoint-url", endpoint, *words])
-
-    def _session(self) -> boto3.Session:
-        return boto3.Session(profile_name=self.admin_profile, region_name=self.region)
