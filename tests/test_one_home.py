@@ -80,6 +80,8 @@ HOMES: dict[str, tuple[Callable[[ast.Module], bool], set[str], set[str]]] = {
         waits_in_a_loop,
         set(),
         {
+            "components/preflight_run.py",
+            "stacks/commands/doctor.py",
             "stacks/key_use.py",
             "validation/clients/milvus.py",
             "validation/load/pods/generator.py",

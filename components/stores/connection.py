@@ -45,9 +45,12 @@ def s3_client(connection: Connection, access_key: str, secret_key: str) -> Itera
 
 
 @contextmanager
-def api_client(
-    service: Literal["s3", "iam"], connection: Connection, endpoint: str, **who: Any
-) -> Iterator[Any]:  # boto3 makes its classes at run time
+def api_client(  # boto3 makes its classes at run time
+    service: Literal["s3", "iam"],
+    connection: Connection,
+    endpoint: str,
+    **who: Any,  # noqa: ANN401  texts
+) -> Iterator[Any]:
     """Open one API of the server at `endpoint`, until the block ends; `who` is a key or a profile, as boto3's Session takes it."""
     session = boto3.Session(region_name=connection.region, **who)
     with (
