@@ -164,3 +164,24 @@ def test_a_private_authority_of_an_external_service_is_read_from_its_file(ca_fil
     assert read.ca_pem == ca_file.read_text()
     with pytest.raises(SettingsError, match="there is no TLS"):
         parse(case("embedding-external", external__ca_file=str(ca_file), external__url="http://10.0.0.9/v1", external__plain_http=True))
+
+
+OPTIONAL = [
+    (name, group, key)
+    for name, values in CASES.items()
+    for service, fields in values.items()
+    for group, given in fields.items()
+    if service == name.partition("-")[0] and isinstance(given, dict) and group not in {"options", "external"}
+    for key in given
+]
+
+
+@pytest.mark.parametrize(("name", "group", "key"), OPTIONAL)
+def test_a_key_that_is_left_out_of_a_model_s_group_is_asked_for_or_leaves_the_others_as_they_are(name: str, group: str, key: str) -> None:
+    service = name.partition("-")[0]
+    whole_group = getattr(getattr(parse(case(name)), service), group).model_dump()
+    try:
+        part = getattr(getattr(parse(case(name, **{f"{group}__{key}": None})), service), group).model_dump()
+    except SettingsError:  # asked for: the tests above say with which words
+        part = whole_group
+    assert {other for other in whole_group if part[other] != whole_group[other]} <= {key}
