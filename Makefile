@@ -61,7 +61,7 @@ lock: ## renew requirements.lock, and those of the suite's image and the policy 
 
 bench-ingest: ## rate of the ingest pipeline against a bare insert, and its memory for 1,000 and 50,000 chunks, on the lab
 	@$(PYTHON) -m lab venv
-	@eval "$$($(PYTHON) -m lab env)" && .venv/bin/python -m validation ingest-rate --stack lab
+	@eval "$$($(PYTHON) -m lab env)" && .venv/bin/python -m tests.bench.ingest_rate --stack lab
 
 corpus: ## make the PDF, DOCX, PPTX and PNG documents of the corpus anew from corpus/sources; the same bytes each time
 	@$(PYTHON) -m lab venv

@@ -124,8 +124,6 @@ HOMES: dict[str, tuple[Callable[[ast.Module], bool], set[str], set[str]]] = {
             "validation/__main__.py",
             "validation/corpus/ingest/passages_file.py",
             "validation/corpus/original.py",
-            "validation/experiments/agreement.py",
-            "validation/experiments/rate.py",
             "validation/reports/history/commands.py",
             "validation/reports/table.py",
             "validation/run/interrupts.py",

@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
+from validation.checks import GATE
 from validation.corpus import original
 from validation.corpus.ingest import passages_file
-from validation.experiments import agreement, during, rate, sweep
+from validation.experiments import during, sweep
 from validation.judge.outcome import exit_code
 from validation.load.pods import generator
 from validation.reports import table
@@ -117,12 +118,14 @@ def run(
 
 
 app.command("original", help=original.HELP)(original.original)
-app.command("agree", help=agreement.HELP)(agreement.command)
 app.command("pod", help=generator.HELP, hidden=True)(generator.command)
 app.command("ingest", help=ingest.HELP)(ingest.ingest)
 
 
-app.command("ingest-rate", help=rate.HELP)(rate.rate)
+@app.command("checks")
+def list_checks() -> None:
+    """Print what the gate asks, in order, with the measures that an SLO file may name, as a Markdown table."""
+    print(GATE.table(), end="")
 
 
 app.command("passages", help=passages_file.HELP)(passages_file.passages)
@@ -140,7 +143,7 @@ def sweep_rates(
     seconds: Annotated[float, typer.Option(min=2, max=600, help="How long each rate is held.")] = 10,
     pods: Annotated[int, typer.Option(min=0, max=64, help=_PODS)] = 0,
 ) -> None:
-    """See _SWEEP."""
+    """Sweep, and exit with the answer."""
     order = runner.Order(stack=stack, target_file=target, slo=slo, corpus=Path("corpus"), seed=7, strict=False, keep=False, pods=pods)
     found = sweep.execute(order, sweep.Range(lowest=lowest, highest=highest, seconds=seconds), Reporter(), out)
     code = exit_code(found.outcome, strict=False)
@@ -160,7 +163,7 @@ def during_command(
     limit_s: Annotated[float, typer.Option(min=1, max=7_200, help="No command may last longer.")] = 1_800,
     longest_outage_s: Annotated[float | None, typer.Option(min=0, help="Longer without service exits 1; by itself it is measured.")] = None,
 ) -> None:
-    """See _DURING."""
+    """Measure, and exit with the answer."""
     order = runner.Order(stack=stack, target_file=target, slo=slo, corpus=Path("corpus"), seed=7, strict=False, keep=False)
     wanted = during.Wanted(command=command, rate=rate, limit_s=limit_s, longest_outage_s=longest_outage_s)
     report = out or Path("build") / "reports" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}" / "during.json"

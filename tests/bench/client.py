@@ -20,6 +20,7 @@ import grpc
 import numpy as np
 from pymilvus import MilvusClient  # type: ignore[import-untyped]  # pymilvus ships no types
 
+from validation import checks  # noqa: F401  # its measures are what an SLO file may name
 from validation.clients.searcher import RawSearcher, Searcher
 from validation.clients.unary import framed
 from validation.judge.profile import Index, Search

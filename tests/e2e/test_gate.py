@@ -14,7 +14,7 @@ from pymilvus import MilvusClient  # type: ignore[import-untyped]  # pymilvus ha
 
 from lab.places import REPOSITORY
 from tests.e2e.lab import Lab
-from validation.checks.seams import Seams
+from validation.checks.context import Overrides
 from validation.load import truth
 from validation.run.progress import Reporter
 from validation.run.record import Record
@@ -47,11 +47,11 @@ def target(lab: Lab, tmp_path: Path) -> Path:
     return path
 
 
-def run_broken(target: Path, home: Path, seams: Seams, *, with_dear: bool = False) -> Record:
+def run_broken(target: Path, home: Path, overrides: Overrides, *, with_dear: bool = False) -> Record:
     """Run the gate in this process with one part broken."""
     slo = profile(home, with_dear=with_dear)
     order = Order(stack=None, target_file=target, slo=slo, corpus=REPOSITORY / "corpus", seed=7, strict=False, keep=False)
-    return execute(order, Reporter(quiet=True), home / "report.json", seams)
+    return execute(order, Reporter(quiet=True), home / "report.json", overrides)
 
 
 def shuffled(*arguments: Any) -> list[truth.Exact]:
@@ -72,12 +72,12 @@ def test_an_slo_that_cannot_be_met_gives_1_and_the_report_says_which(lab: Lab, t
 
 
 def test_a_half_loaded_collection_is_never_green(target: Path, tmp_path: Path) -> None:
-    record = run_broken(target, tmp_path, Seams(delivered=lambda rows: rows[::2]))
+    record = run_broken(target, tmp_path, Overrides(delivered=lambda rows: rows[::2]))
     assert record.exit_code in (1, 3), record.reason
 
 
 def test_truth_that_belongs_to_other_searches_is_never_green_in_any_check(target: Path, tmp_path: Path) -> None:
-    record = run_broken(target, tmp_path, Seams(exact_truth=shuffled), with_dear=True)
+    record = run_broken(target, tmp_path, Overrides(exact_truth=shuffled), with_dear=True)
     assert record.exit_code in (1, 3), record.reason
     assert record.judgement is not None, record.reason
     recalls = {one.objective.sli: one.grade for one in record.judgement.judged if "recall" in one.objective.sli}
@@ -113,7 +113,7 @@ def test_a_sweep_finds_what_holds_and_says_it_with_its_exit_code(lab: Lab, targe
 
 @pytest.mark.alone
 def test_the_same_run_with_nothing_broken_meets_every_promise_about_quality(target: Path, tmp_path: Path) -> None:
-    record = run_broken(target, tmp_path, Seams())
+    record = run_broken(target, tmp_path, Overrides())
     assert record.judgement is not None, record.reason
     assert not record.judgement.faults or all("delay" in fault or "not steady" in fault for fault in record.judgement.faults)
     missed = [one.objective.sli for one in record.judgement.judged if one.objective.unit == "share" and one.grade == "fail"]
@@ -121,7 +121,7 @@ def test_the_same_run_with_nothing_broken_meets_every_promise_about_quality(targ
 
 
 def test_fewer_vectors_than_promised_is_invalid(target: Path, tmp_path: Path) -> None:
-    record = run_broken(target, tmp_path, Seams(delivered=lambda rows: rows[: len(rows) // 3]))
+    record = run_broken(target, tmp_path, Overrides(delivered=lambda rows: rows[: len(rows) // 3]))
     assert record.exit_code == 3, record.reason
 
 

@@ -11,6 +11,7 @@ from pymilvus import MilvusClient  # type: ignore[import-untyped]  # pymilvus ha
 
 from lab.places import REPOSITORY
 from tests.e2e.lab import Lab
+from validation import checks  # noqa: F401  # its measures are what an SLO file may name
 from validation.clients.searcher import RawSearcher, Searcher
 from validation.judge.slo_file import read_profile
 

@@ -10,8 +10,11 @@ import pytest
 import yaml
 
 from tests.validation.services import Bucket, KubernetesApi, Models, Switch, kubeconfig, serving
+from validation.checks import GATE
 from validation.judge.measures import Measurement, Measurements
 from validation.judge.profile import Profile
+
+assert GATE.checks, "a profile can only name measures of registered checks"
 
 LAB = Path(__file__).parents[2] / "validation" / "slo.lab.yaml"
 

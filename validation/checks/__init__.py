@@ -1,1 +1,15 @@
-"""One question each; a check measures, writes to the record, and leaves judging to `slo.py`."""
+"""One question a file, registered in a suite; importing this package registers all of them, and with them every measure."""
+
+import importlib
+import pkgutil
+
+from validation.checks.context import GATE
+from validation.judge.measures import CATALOGUE
+
+__all__ = ["GATE"]
+
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")
+for _check in GATE.ordered():  # so that measures are listed in the order in which they are measured
+    for _measure in _check.measures:
+        CATALOGUE[_measure.name] = CATALOGUE.pop(_measure.name)

@@ -7,37 +7,49 @@ import time
 
 import numpy as np
 
-from validation.checks.bench import Bench, Loaded
+from validation.checks.context import GATE, Loaded, RunContext
 from validation.checks.ingest import compare_content, compare_count
 from validation.clients.vectors import Matrix
+from validation.judge.measures import lower
 from validation.load import truth
+from validation.run.record import Facts
 
-QUESTION = "How long is there no search while a collection is loaded from the store, and how cold is the first one?"
 _TOP_K = 10
 
 
-def run(bench: Bench, loaded: Loaded) -> None:
+@GATE.check(
+    "cold_path",
+    "How long is there no search while a collection is loaded from the store, and how cold is the first one?",
+    after="freshness",
+    writes="releases and loads the collection",
+    measures=[
+        lower("load_s", "s", "Released and loaded again: segments and index read from the object store"),
+        lower("cold_first_ms", "ms", "The first search after that load"),
+        lower("cold_second_ms", "ms", "The same search once more"),
+    ],
+)
+def cold_path(run: RunContext, facts: Facts) -> None:
     """Release, load, search, search again; a fault when the first search misses what the second one finds."""
-    with bench.record.check("cold_path", QUESTION) as check:
-        bench.reporter.say("load: release, then read everything from the store again")
-        begin = time.perf_counter()
-        loaded.collection.reload(bench.profile.patience.loaded_s)
-        bench.record.measure("load_s", time.perf_counter() - begin)
-        row = len(loaded.rows) // 2
-        first = _timed(bench, loaded, "cold_first_ms", loaded.matrix[row])
-        second = _timed(bench, loaded, "cold_second_ms", loaded.matrix[row])
-        check.facts |= {"row": row, "first": first, "second": second}
-        if not first or (_finds(loaded, row, second) and not _finds(loaded, row, first)):
-            seen = f"the first search after a load found {len(first)} rows and not row {row}, whose vector it asked for; the second did"
-            bench.record.faults.append(f"{seen}: Milvus says too early that it has loaded")
-        compare_count(bench, loaded.collection, len(loaded.rows))
-        compare_content(bench, loaded.collection, loaded.rows, loaded.matrix)
-
-
-def _timed(bench: Bench, loaded: Loaded, name: str, vector: Matrix) -> list[int]:
+    loaded = run.loaded
+    run.reporter.say("load: release, then read everything from the store again")
     begin = time.perf_counter()
-    ids = loaded.collection.nearest(vector, _TOP_K, bench.profile.search)
-    bench.record.measure(name, (time.perf_counter() - begin) * 1e3)
+    loaded.collection.reload(run.profile.patience.loaded_s)
+    run.record.measure("load_s", time.perf_counter() - begin)
+    row = len(loaded.rows) // 2
+    first = _timed(run, "cold_first_ms", loaded.matrix[row])
+    second = _timed(run, "cold_second_ms", loaded.matrix[row])
+    facts |= {"row": row, "first": first, "second": second}
+    if not first or (_finds(loaded, row, second) and not _finds(loaded, row, first)):
+        seen = f"the first search after a load found {len(first)} rows and not row {row}, whose vector it asked for; the second did"
+        run.record.faults.append(f"{seen}: Milvus says too early that it has loaded")
+    compare_count(run, loaded.collection, len(loaded.rows))
+    compare_content(run, loaded.collection, loaded.rows, loaded.matrix)
+
+
+def _timed(run: RunContext, name: str, vector: Matrix) -> list[int]:
+    begin = time.perf_counter()
+    ids = run.loaded.collection.nearest(vector, _TOP_K, run.profile.search)
+    run.record.measure(name, (time.perf_counter() - begin) * 1e3)
     return ids
 
 

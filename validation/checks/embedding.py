@@ -2,29 +2,29 @@
 
 import numpy as np
 
-from validation.checks.bench import Bench, Services
-from validation.clients.vectors import Matrix
-from validation.judge import interval
-from validation.load.samples import Samples
+from validation.checks.context import GATE, RunContext
+from validation.judge.measures import latencies
+from validation.run.record import Facts
 
-QUESTION = "How fast is one query turned into a vector?"
 _ROUNDS = 3
 _WARM_UP = 5
 
 
-def run(bench: Bench, services: Services) -> Matrix:
-    """Embed every judged question, one at a time, and return their vectors in the order of the questions."""
-    questions = bench.corpus.questions
+@GATE.check(
+    "embedding",
+    "How fast is one query turned into a vector?",
+    after="cold_path",
+    measures=latencies("embedding", "One query embedded", (50, 95)),
+)
+def embedding(run: RunContext, facts: Facts) -> None:
+    """Embed every judged question, one at a time, in the order of the questions."""
+    questions, service = run.corpus.questions, run.services.embedding
     seconds: list[float] = []
-    with bench.record.check("embedding", QUESTION) as check:
-        for question in questions[:_WARM_UP]:
-            services.embedding.time_one(question.question)
-        for _ in range(_ROUNDS):
-            timed = [services.embedding.time_one(question.question) for question in questions]
-            seconds += [took for _, took in timed]
-        check.facts["rounds"] = _ROUNDS
-    samples = Samples(seconds)
-    for percentile in (50, 95):
-        spread = interval.of_percentile_ms(seconds, percentile)
-        bench.record.measure(f"embedding_p{percentile}_ms", samples.percentile_ms(percentile), samples.count, spread)
-    return np.stack([vector for vector, _ in timed])
+    for question in questions[:_WARM_UP]:
+        service.time_one(question.question)
+    for _ in range(_ROUNDS):
+        timed = [service.time_one(question.question) for question in questions]
+        seconds += [took for _, took in timed]
+    facts["rounds"] = _ROUNDS
+    run.measure_latency("embedding", seconds)
+    run.question_vectors = np.stack([vector for vector, _ in timed])

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from validation.checks.bench import Bench, Loaded, Services
+from validation.checks.context import GATE, Loaded, RunContext
 from validation.clients.milvus import SCALARS, Collection, Row, failures_named
 from validation.clients.passages import Chunk
 from validation.clients.vectors import Matrix, unit
@@ -18,39 +18,19 @@ from validation.corpus.documents import Corpus, digest, read_questions, resolved
 from validation.corpus.ingest.prepare import names_of
 from validation.judge.errors import InvalidRunError, UsageError
 from validation.judge.profile import Profile, Queries
-from validation.run.record import Record
+from validation.run.record import Facts, Record
 
-QUESTION = "What is in the collection, and can it be judged?"
 _TIMEOUT_S = 60.0
 _MOST_BYTES = 2 * 1024**3
 _PAGE_BYTES = 8 * 1024**2
 _ROW_BYTES = 6 * 1024
-_WRITING = {
-    "ingest, freshness, during_ingest, segments, modes": "store rows",
-    "cold_path": "releases and loads the collection",
-    "isolation": "tries to write as users that must not",
-}
-_NEED_WRITING = (
-    "embedding_rate",
-    "ingest_rate",
-    "searchable_s",
-    "indexed_s",
-    "load_s",
-    "freshness_",
-    "cold_",
-    "growing_",
-    "sealed_",
-    "during_",
-    "dense_",
-    "sparse_",
-    "hybrid_",
-)
 
 
 def judgeable(profile: Profile, record: Record) -> Profile:
     """Leave out, and name, what cannot be measured without writing; no query is about generated documents, since there are none."""
-    left_out = [name for name in profile.objectives if name.startswith(_NEED_WRITING)]
-    record.skipped |= {name: f"{why}, and this run only reads" for name, why in _WRITING.items()}
+    writing = {measure.name for check in GATE.writing() for measure in check.measures}
+    left_out = [name for name in profile.objectives if name in writing]
+    record.skipped |= {check.name: f"{check.writes}, and this run only reads" for check in GATE.writing()}
     record.skipped |= dict.fromkeys(left_out, "cannot be measured without writing")
     queries, search = profile.search.queries, profile.search
     rest = queries.judged + queries.planted
@@ -64,42 +44,38 @@ def questions_only(root: Path) -> Corpus:
     return Corpus(documents=(), chunks=(), questions=read_questions(root / "questions.jsonl", None), sha256="", root=root)
 
 
-def run(bench: Bench, services: Services) -> tuple[Bench, Loaded]:
-    """Read the whole collection; return it, and the run with the questions about its documents."""
-    with bench.record.check("existing", QUESTION) as check:
-        collection = services.milvus.collection(bench.collection)
-        about = _described(bench, services)
-        bench.reporter.say(f"{bench.collection}: reading every row, to compute exact answers")
-        rows, matrix = _read(bench, services)
-        bench.record.measure("vectors", len(rows))
-        check.facts |= {"collection": bench.collection, "description": about.get("description", ""), "rows": len(rows)}
-        sources = sorted({row.chunk.source: row.chunk for row in rows}.items())
-        check.facts["documents"] = len(sources)
-        check.facts["languages"] = sorted({row.chunk.language for row in rows})
-        loaded = Loaded(
-            collection=collection, rows=rows, matrix=matrix, generated=[], places={row.id: place for place, row in enumerate(rows)}
-        )
-        return _with_questions(bench, dict(sources)), loaded
+@GATE.check("existing", "What is in the collection, and can it be judged?", after="reachable", only_reading=True)
+def existing(run: RunContext, facts: Facts) -> None:
+    """Read the whole collection, and take the questions about its documents."""
+    about = _described(run)
+    run.reporter.say(f"{run.collection}: reading every row, to compute exact answers")
+    rows, matrix = _read(run)
+    run.record.measure("vectors", len(rows))
+    documents = dict(sorted({row.chunk.source: row.chunk for row in rows}.items()))
+    facts |= {"collection": run.collection, "description": about.get("description", ""), "rows": len(rows)}
+    facts |= {"documents": len(documents), "languages": sorted({row.chunk.language for row in rows})}
+    places = {row.id: place for place, row in enumerate(rows)}
+    collection = run.services.milvus.collection(run.collection)
+    run.loaded = Loaded(collection=collection, rows=rows, matrix=matrix, generated=[], places=places)
+    run.corpus = _with_questions(run, documents)
 
 
-def _with_questions(bench: Bench, documents: dict[str, Chunk]) -> Bench:
+def _with_questions(run: RunContext, documents: dict[str, Chunk]) -> Corpus:
     names = {name: documents[source].document_id for name, source in names_of(list(documents))}
     names |= {chunk.document_id: chunk.document_id for chunk in documents.values()}
-    place = str(bench.corpus.root / "questions.jsonl")
-    questions = tuple(resolved(f"{place}: {one.id}", one, names) for one in bench.corpus.questions)
-    sha256 = digest(((source, chunk.sha256) for source, chunk in documents.items()), bench.corpus.root / "questions.jsonl")
-    bench.record.inputs["corpus_sha256"] = sha256
-    return replace(bench, corpus=replace(bench.corpus, questions=questions, sha256=sha256))
+    place = str(run.corpus.root / "questions.jsonl")
+    questions = tuple(resolved(f"{place}: {one.id}", one, names) for one in run.corpus.questions)
+    sha256 = digest(((source, chunk.sha256) for source, chunk in documents.items()), run.corpus.root / "questions.jsonl")
+    run.record.inputs["corpus_sha256"] = sha256
+    return replace(run.corpus, questions=questions, sha256=sha256)
 
 
-def _described(bench: Bench, services: Services) -> dict[str, Any]:
+def _described(run: RunContext) -> dict[str, Any]:
     """Refuse a collection that is not there, has other fields or vectors of another length, or is not loaded."""
-    client, name = services.milvus.clients.search, bench.collection
-    with failures_named(services.milvus.uri, f"looking at collection {name}"):
+    client, name = run.services.milvus.clients.search, run.collection
+    with failures_named(run.services.milvus.uri, f"looking at collection {name}"):
         if not client.has_collection(name, timeout=_TIMEOUT_S):
-            raise UsageError(
-                f"there is no collection {name} in the database {bench.target.milvus_database}; see what there is: {_list(services)}"
-            )
+            raise UsageError(f"there is no collection {name} in the database {run.target.milvus_database}; see what there is: {_list(run)}")
         about: dict[str, Any] = client.describe_collection(name, timeout=_TIMEOUT_S)
         state = str(client.get_load_state(name, timeout=_TIMEOUT_S).get("state", ""))
     fields = {field["name"]: field for field in about["fields"]}
@@ -107,44 +83,44 @@ def _described(bench: Bench, services: Services) -> dict[str, Any]:
     if missing:
         raise UsageError(f"collection {name} lacks the fields {', '.join(missing)}, by which answers are judged; fill one with: ingest")
     dimension = int(fields["vector"].get("params", {}).get("dim", 0))
-    if dimension != bench.target.embedding_dimension:
-        raise UsageError(f"collection {name} holds vectors of dimension {dimension}, the stack serves {bench.target.embedding_dimension}")
+    if dimension != run.target.embedding_dimension:
+        raise UsageError(f"collection {name} holds vectors of dimension {dimension}, the stack serves {run.target.embedding_dimension}")
     if not state.endswith("Loaded"):
         raise UsageError(f"collection {name} is not loaded ({state}), and this run changes nothing; load it, then run again")
     return about
 
 
-def _list(services: Services) -> str:
-    return ", ".join(sorted(services.milvus.clients.search.list_collections(timeout=_TIMEOUT_S))) or "none"
+def _list(run: RunContext) -> str:
+    return ", ".join(sorted(run.services.milvus.clients.search.list_collections(timeout=_TIMEOUT_S))) or "none"
 
 
-def _read(bench: Bench, services: Services) -> tuple[list[Row], Matrix]:
-    collection, dimension = services.milvus.collection(bench.collection), bench.target.embedding_dimension
+def _read(run: RunContext) -> tuple[list[Row], Matrix]:
+    collection, dimension = run.services.milvus.collection(run.collection), run.target.embedding_dimension
     total = collection.count()
     if not total:
-        raise InvalidRunError(f"collection {bench.collection} is empty, so nothing can be judged; fill it with: ingest")
+        raise InvalidRunError(f"collection {run.collection} is empty, so nothing can be judged; fill it with: ingest")
     if total * dimension * 4 > _MOST_BYTES:
         raise InvalidRunError(
-            f"collection {bench.collection} holds {total:,} vectors of dimension {dimension}: exact answers need all of them in memory, "
+            f"collection {run.collection} holds {total:,} vectors of dimension {dimension}: exact answers need all of them in memory, "
             f"and {total * dimension * 4:,} bytes are more than {_MOST_BYTES:,}; judge a collection with a part of the documents"
         )
     matrix, rows = np.empty((total, dimension), dtype=np.float32), list[Row]()
-    with bench.reporter.track("read", total) as advance:
-        for page in _pages(collection, services, dimension):
+    with run.reporter.track("read", total) as advance:
+        for page in _pages(collection, run, dimension):
             if len(rows) + len(page) > total:
                 break
             matrix[len(rows) : len(rows) + len(page)] = [one["vector"] for one in page]
             rows += [_row(one) for one in page]
             advance(len(rows))
     if len(rows) != total or collection.count() != total:
-        raise InvalidRunError(f"collection {bench.collection} was written to while it was read: run again when nobody does")
+        raise InvalidRunError(f"collection {run.collection} was written to while it was read: run again when nobody does")
     return rows, unit(matrix)
 
 
-def _pages(collection: Collection, services: Services, dimension: int) -> Any:  # noqa: ANN401 - pymilvus ships no types
+def _pages(collection: Collection, run: RunContext, dimension: int) -> Any:  # noqa: ANN401 - pymilvus ships no types
     size = max(1, min(1_000, _PAGE_BYTES // (4 * dimension + _ROW_BYTES)))
-    with failures_named(services.milvus.uri, f"reading {collection.name}"):
-        pages = services.milvus.clients.search.query_iterator(
+    with failures_named(run.services.milvus.uri, f"reading {collection.name}"):
+        pages = run.services.milvus.clients.search.query_iterator(
             collection.name, batch_size=size, output_fields=[*SCALARS, "vector"], consistency_level="Strong", timeout=_TIMEOUT_S
         )
         try:

@@ -10,44 +10,50 @@ from dataclasses import replace
 
 import numpy as np
 
-from validation.checks.bench import Bench, Loaded
+from validation.checks.context import GATE, Loaded, RunContext
 from validation.clients.milvus import Row
 from validation.clients.vectors import Matrix
-from validation.judge import interval
+from validation.judge.measures import latencies, lower
 from validation.load import plan
-from validation.load.samples import Samples
+from validation.run.record import Facts
 
-QUESTION = "How soon is a new document found, and how soon is everything indexed?"
 _DOCUMENTS = 20
 """The fewest of which a 95th percentile says anything."""
 _PEOPLE = 4
 """How many store documents at the same time."""
 
 
-def run(bench: Bench, loaded: Loaded) -> Loaded:
-    """Insert some documents, each alone, then flush and wait; return what is in the collection now."""
-    with bench.record.check("freshness", QUESTION) as check:
-        rows, vectors = new_rows(loaded, _DOCUMENTS, bench.seed)
-        grown = loaded.extended(rows, vectors)
-        with ThreadPoolExecutor(_PEOPLE) as people:
-            seconds = list(people.map(lambda row: _store(bench, grown, row), rows))
-        acknowledged = time.perf_counter()
-        for percentile in (50, 95):
-            spread = interval.of_percentile_ms(seconds, percentile)
-            bench.record.measure(f"freshness_p{percentile}_ms", Samples(seconds).percentile_ms(percentile), len(seconds), spread)
-        bench.reporter.say("index: flush, then wait until no row is pending")
-        grown.collection.flush()
-        grown.collection.wait_until_indexed(len(grown.rows), bench.profile.patience.indexed_s)
-        bench.record.measure("indexed_s", time.perf_counter() - acknowledged)
-        check.facts["consistency"] = bench.profile.search.consistency
-    return grown
+@GATE.check(
+    "freshness",
+    "How soon is a new document found, and how soon is everything indexed?",
+    after="ingest",
+    writes="stores rows",
+    measures=[
+        *latencies("freshness", "From sending one new document until a search as users send it finds it", (50, 95)),
+        lower("indexed_s", "s", "From the last document's acknowledgement until no row is waiting for its index, one flush included"),
+    ],
+)
+def freshness(run: RunContext, facts: Facts) -> None:
+    """Insert some documents, each alone, then flush and wait; they belong to what is loaded from now on."""
+    rows, vectors = new_rows(run.loaded, _DOCUMENTS, run.seed)
+    grown = run.loaded.extended(rows, vectors)
+    with ThreadPoolExecutor(_PEOPLE) as people:
+        seconds = list(people.map(lambda row: _store(run, grown, row), rows))
+    acknowledged = time.perf_counter()
+    run.measure_latency("freshness", seconds)
+    run.reporter.say("index: flush, then wait until no row is pending")
+    grown.collection.flush()
+    grown.collection.wait_until_indexed(len(grown.rows), run.profile.patience.indexed_s)
+    run.record.measure("indexed_s", time.perf_counter() - acknowledged)
+    facts["consistency"] = run.profile.search.consistency
+    run.loaded = grown
 
 
-def _store(bench: Bench, grown: Loaded, row: Row) -> float:
+def _store(run: RunContext, grown: Loaded, row: Row) -> float:
     """Insert one row; return the seconds from sending it until it was found."""
     begin = time.perf_counter()
     grown.collection.insert([row], grown.matrix)
-    grown.collection.wait_until_seen(row, grown.matrix[row.id], bench.profile.search, bench.profile.patience.searchable_s)
+    grown.collection.wait_until_seen(row, grown.matrix[row.id], run.profile.search, run.profile.patience.searchable_s)
     return time.perf_counter() - begin
 
 

@@ -14,115 +14,126 @@ from typing import Any
 
 import numpy as np
 
-from validation.checks import own_collection
-from validation.checks.bench import Bench, Loaded, Services
+from validation.checks.context import GATE, Loaded, RunContext
 from validation.clients.documents import Original
 from validation.clients.milvus import Collection, Row
 from validation.clients.vectors import Matrix
 from validation.corpus.generator import Generated, generate_chunks
 from validation.corpus.reading.kinds import kind_of
 from validation.judge.errors import InvalidRunError
-from validation.run.record import CheckRecord
+from validation.judge.measures import higher, lower, neutral
+from validation.run.record import Facts
 
-QUESTION = "Is everything that was sent stored, complete and readable?"
 _BATCH = 500
 _SAMPLE = 200
 _VECTOR_EPSILON = 1e-5
 
 
-def run(bench: Bench, services: Services) -> Loaded:
+@GATE.check(
+    "ingest",
+    "Is everything that was sent stored, complete and readable?",
+    after="reachable",
+    writes="stores rows",
+    measures=[
+        neutral("documents", "documents", "Documents of the sample corpus whose originals were read back from the bucket"),
+        neutral("chunks", "chunks", "Chunks of the sample corpus"),
+        neutral("vectors", "vectors", "Vectors in the collection, sample and generated"),
+        higher("embedding_rate", "chunks/s", "Chunks embedded per second in batches"),
+        higher("ingest_rate", "vectors/s", "Rows acknowledged by Milvus per second"),
+        lower("searchable_s", "s", "From sending the last batch until a search with Strong consistency finds its last row"),
+    ],
+)
+def ingest(run: RunContext, facts: Facts) -> None:
     """Store originals and chunks; InvalidRunError when what can be read is not what was sent."""
-    with bench.record.check("ingest", QUESTION) as check:
-        _tell_of_others(bench, services, check)
-        originals = _store_originals(bench, services, check)
-        rows, generated = _rows(bench, originals)
-        with ThreadPoolExecutor(1) as meanwhile:  # Milvus takes seconds to load an empty collection, and embedding does not need it
-            making = meanwhile.submit(own_collection.make, bench, services)
-            matrix = _embed(bench, services, rows)
-            collection = making.result()
-        check.facts["collection"] = collection.name
-        _insert(bench, collection, rows, matrix)
-        compare_content(bench, collection, rows, matrix)
-    return Loaded(collection=collection, rows=rows, matrix=matrix, generated=generated)
+    _name_other_runs(run, facts)
+    originals = _store_originals(run, facts)
+    rows, generated = _rows(run, originals)
+    with ThreadPoolExecutor(1) as meanwhile:  # Milvus takes seconds to load an empty collection, and embedding does not need it
+        making = meanwhile.submit(run.make_collection)
+        matrix = _embed(run, rows)
+        collection = making.result()
+    facts["collection"] = collection.name
+    _insert(run, collection, rows, matrix)
+    compare_content(run, collection, rows, matrix)
+    run.loaded = Loaded(collection=collection, rows=rows, matrix=matrix, generated=generated)
 
 
-def _embed(bench: Bench, services: Services, rows: list[Row]) -> Matrix:
+def _embed(run: RunContext, rows: list[Row]) -> Matrix:
     begin = time.perf_counter()
-    with bench.reporter.track("embed", len(rows)) as advance:
-        matrix = services.embedding.embed_passages([row.chunk for row in rows], advance)
-    bench.record.measure("embedding_rate", len(rows) / (time.perf_counter() - begin), len(rows))
+    with run.reporter.track("embed", len(rows)) as advance:
+        matrix = run.services.embedding.embed_passages([row.chunk for row in rows], advance)
+    run.record.measure("embedding_rate", len(rows) / (time.perf_counter() - begin), len(rows))
     return matrix
 
 
-def _tell_of_others(bench: Bench, services: Services, check: CheckRecord) -> None:
+def _name_other_runs(run: RunContext, facts: Facts) -> None:
     """Name what other runs have in Milvus; never drop it, since another gate may be at work, and a killed one looks the same."""
-    others = services.milvus.collections_of_gates()
-    check.facts["collections of other runs"] = others
+    others = run.services.milvus.collections_of_gates()
+    facts["collections of other runs"] = others
     if others:
-        user = ", user='admin', password=input()" if bench.target.milvus_admin_secret_name else ""
-        client = f"MilvusClient({services.milvus.uri!r}, db_name={bench.target.milvus_database!r}{user})"
+        user = ", user='admin', password=input()" if run.target.milvus_admin_secret_name else ""
+        client = f"MilvusClient({run.services.milvus.uri!r}, db_name={run.target.milvus_database!r}{user})"
         remove = f'python -c "from pymilvus import MilvusClient; milvus = {client}; [milvus.drop_collection(name) for name in {others}]"'
         told = f"collections of other runs (kept, killed or still at work): {', '.join(others)}"
-        bench.reporter.say(f"{told}; once no gate runs, remove them: {remove}")
+        run.reporter.say(f"{told}; once no gate runs, remove them: {remove}")
 
 
-def _store_originals(bench: Bench, services: Services, check: CheckRecord) -> dict[str, Original]:
+def _store_originals(run: RunContext, facts: Facts) -> dict[str, Original]:
     """Return where each document is kept, and as which version, by its source."""
-    prefix = f"corpus/{bench.corpus.sha256[:16]}"
+    prefix = f"corpus/{run.corpus.sha256[:16]}"
     kept = {}
-    for document in bench.corpus.documents:
+    for document in run.corpus.documents:
         media_type = kind_of(PurePosixPath(document.source).suffix).media_type
-        kept[document.source] = services.documents.store(f"{prefix}/{document.source}", document.body, media_type)
+        kept[document.source] = run.services.documents.store(f"{prefix}/{document.source}", document.body, media_type)
     written = sum(original.written for original in kept.values())
-    check.facts["originals"] = {"prefix": prefix, "written": written, "already there": len(kept) - written}
-    check.facts["not read"] = [str(one) for one in bench.corpus.refused]
-    for one in bench.corpus.refused:
-        bench.reporter.say(f"not read: {one}")
-    bench.record.measure("documents", len(bench.corpus.documents))
-    bench.record.measure("chunks", len(bench.corpus.chunks))
+    facts["originals"] = {"prefix": prefix, "written": written, "already there": len(kept) - written}
+    facts["not read"] = [str(one) for one in run.corpus.refused]
+    for one in run.corpus.refused:
+        run.reporter.say(f"not read: {one}")
+    run.record.measure("documents", len(run.corpus.documents))
+    run.record.measure("chunks", len(run.corpus.chunks))
     return kept
 
 
-def _rows(bench: Bench, originals: Mapping[str, Original]) -> tuple[list[Row], list[Generated]]:
+def _rows(run: RunContext, originals: Mapping[str, Original]) -> tuple[list[Row], list[Generated]]:
     """Return the sample's chunks, each with the version of its original, and as many generated ones as the promise needs."""
     sample = [
-        replace(chunk, object_key=originals[chunk.source].key, version_id=originals[chunk.source].version_id)
-        for chunk in bench.corpus.chunks
+        replace(chunk, object_key=originals[chunk.source].key, version_id=originals[chunk.source].version_id) for chunk in run.corpus.chunks
     ]
-    chunks, documents = generate_chunks(bench.seed, max(bench.profile.vectors.value - len(sample), 1))
+    chunks, documents = generate_chunks(run.seed, max(run.profile.vectors.value - len(sample), 1))
     rows = [Row(id=number, bucket=zlib.crc32(str(number).encode()) % 100, chunk=chunk) for number, chunk in enumerate([*sample, *chunks])]
     return rows, documents
 
 
-def _insert(bench: Bench, collection: Collection, rows: list[Row], matrix: Matrix) -> None:
+def _insert(run: RunContext, collection: Collection, rows: list[Row], matrix: Matrix) -> None:
     """Insert in batches, and see when the last row is found and whether all are."""
-    delivered = bench.seams.delivered(rows)
+    delivered = run.overrides.delivered(rows)
     begin = last_sent = time.perf_counter()
-    with bench.reporter.track("ingest", len(delivered)) as advance:
+    with run.reporter.track("ingest", len(delivered)) as advance:
         for first in range(0, len(delivered), _BATCH):
             last_sent = time.perf_counter()
             collection.insert(delivered[first : first + _BATCH], matrix)
             advance(min(first + _BATCH, len(delivered)))
-    bench.record.measure("ingest_rate", len(delivered) / (time.perf_counter() - begin), len(delivered))
+    run.record.measure("ingest_rate", len(delivered) / (time.perf_counter() - begin), len(delivered))
     last = delivered[-1]
-    collection.wait_until_found(last, matrix[last.id], bench.profile.patience.searchable_s)
-    bench.record.measure("searchable_s", time.perf_counter() - last_sent)
-    compare_count(bench, collection, len(rows))
+    collection.wait_until_found(last, matrix[last.id], run.profile.patience.searchable_s)
+    run.record.measure("searchable_s", time.perf_counter() - last_sent)
+    compare_count(run, collection, len(rows))
 
 
-def compare_count(bench: Bench, collection: Collection, sent: int) -> None:
+def compare_count(run: RunContext, collection: Collection, sent: int) -> None:
     """Count, and refuse to go on with another number than was sent."""
     counted = collection.count()
-    bench.record.measure("vectors", counted)
+    run.record.measure("vectors", counted)
     if counted != sent:
         raise InvalidRunError(
             f"collection {collection.name} holds {counted} of {sent} rows: half a collection is searched faster than a whole one"
         )
 
 
-def compare_content(bench: Bench, collection: Collection, rows: list[Row], matrix: Matrix) -> None:
+def compare_content(run: RunContext, collection: Collection, rows: list[Row], matrix: Matrix) -> None:
     """Read a sample back, and refuse to go on with other rows than were sent."""
-    chosen = random.Random(bench.seed).sample(rows, min(_SAMPLE, len(rows)))  # noqa: S311 - which rows to look at, nothing secret
+    chosen = random.Random(run.seed).sample(rows, min(_SAMPLE, len(rows)))  # noqa: S311 - which rows to look at, nothing secret
     kept = collection.read([row.id for row in chosen])
     wrong = [row.id for row in chosen if not _same(row, matrix[row.id], kept.get(row.id, {}))]
     if wrong:

@@ -11,29 +11,45 @@ from typing import Any
 import grpc
 from pymilvus import MilvusException  # type: ignore[import-untyped]  # pymilvus ships no types
 
-from validation.checks.bench import Bench, Loaded, Services
+from validation.checks.context import GATE, Loaded, RunContext
+from validation.checks.registry import Check
 from validation.clients import milvus_login
 from validation.clients.milvus import VectorStore
 from validation.judge.errors import InvalidRunError
+from validation.judge.measures import lower
+from validation.run.record import Facts
 
-QUESTION = "Can each user of Milvus do its own work and nothing else?"
 _TIMEOUT_S = 10.0
 _DENIED = ("permission deny", "permission denied", "privilege")
 
 Attempt = tuple[str, Callable[[], Any]]
 
 
-def run(bench: Bench, services: Services, loaded: Loaded) -> None:
-    """Try everything; a fault for each attempt that succeeds. Nothing where Milvus asks nobody who they are."""
-    with bench.record.check("isolation", QUESTION) as check:
-        if not bench.target.milvus_search_secret_name:
-            check.facts["skipped"] = "Milvus asks nobody who they are (milvus.authentication), so there is nobody to keep apart"
-            return
-        verdicts = attempted(services.milvus, loaded, bench.target.milvus_database, bench.target.milvus_tenants)
-        check.facts["tried"] = {name: "denied" if is_denied else "SUCCEEDED" for name, is_denied in verdicts.items()}
-        breaches = [name for name, is_denied in verdicts.items() if not is_denied]
-        bench.record.measure("isolation_breaches", len(breaches), len(verdicts))
-        bench.record.faults += [f"{name}, and Milvus let it; cure: pulumi up --refresh" for name in breaches]
+def _reason_to_skip(run: RunContext, _check: Check[RunContext]) -> str:
+    return (
+        ""
+        if run.target.milvus_search_secret_name
+        else "authentication is disabled (milvus.authentication), so there are no users to keep apart"
+    )
+
+
+@GATE.check(
+    "isolation",
+    "Can each user of Milvus do its own work and nothing else?",
+    after="during_ingest",
+    writes="tries to write as users that must not",
+    measures=[
+        lower("isolation_breaches", "attempts", "Attempts of a user of Milvus at what its role must not allow, and that succeeded"),
+    ],
+    skip=_reason_to_skip,
+)
+def isolation(run: RunContext, facts: Facts) -> None:
+    """Try everything; a fault for each attempt that succeeds. Skipped where authentication is disabled."""
+    verdicts = attempted(run.services.milvus, run.loaded, run.target.milvus_database, run.target.milvus_tenants)
+    facts["tried"] = {name: "denied" if is_denied else "SUCCEEDED" for name, is_denied in verdicts.items()}
+    breaches = [name for name, is_denied in verdicts.items() if not is_denied]
+    run.record.measure("isolation_breaches", len(breaches), len(verdicts))
+    run.record.faults += [f"{name}, and Milvus let it; cure: pulumi up --refresh" for name in breaches]
 
 
 def attempted(store: VectorStore, loaded: Loaded, database: str, tenants: Iterable[str]) -> dict[str, bool]:

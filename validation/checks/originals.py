@@ -5,30 +5,33 @@ Generated chunks are noise without an original; an answer that cites one is wron
 """
 
 import hashlib
-from collections.abc import Sequence
 
-from validation.checks.answer import Graded
-from validation.checks.bench import Bench, Loaded, Services
+from validation.checks.context import GATE, RunContext
 from validation.clients.documents import DocumentStore
 from validation.corpus.citation import Citation
 from validation.judge.errors import InvalidRunError
+from validation.judge.measures import higher
+from validation.run.record import Facts
 
-QUESTION = "Does every citation lead to the very version of the original that was read?"
 
-
-def run(bench: Bench, services: Services, loaded: Loaded, graded: Sequence[Graded]) -> None:
+@GATE.check(
+    "originals",
+    "Does every citation lead to the very version of the original that was read?",
+    after="answer",
+    measures=[higher("original_share", "share", "Citations whose very version of the original reads back with the sha256 of the chunk")],
+)
+def originals(run: RunContext, facts: Facts) -> None:
     """Fetch each cited version once; the share counts citations, not versions."""
-    with bench.record.check("originals", QUESTION) as check:
-        ids = {row.chunk: row.id for row in loaded.rows}
-        asked = {one.question.id: [ids[chunk] for chunk in one.cited_chunks if not chunk.generated] for one in graded}
-        rows = sorted({row for cited in asked.values() for row in cited})
-        kept = loaded.collection.read(rows) if rows else {}
-        citations = {row: citation_of(kept.get(row, {}), bench.target.documents_bucket) for row in rows}
-        broken = {str(citation): why for citation in set(citations.values()) if (why := problem(services.documents, citation))}
-        check.facts["citations"] = {question: [str(citations[row]) for row in cited] for question, cited in asked.items()}
-        check.facts["broken"] = broken
-        follows = [str(citations[row]) not in broken for cited in asked.values() for row in cited]
-        bench.record.measure("original_share", sum(follows) / len(follows) if follows else None, len(follows))
+    ids = {row.chunk: row.id for row in run.loaded.rows}
+    asked = {one.question.id: [ids[chunk] for chunk in one.cited_chunks if not chunk.generated] for one in run.graded}
+    rows = sorted({row for cited in asked.values() for row in cited})
+    kept = run.loaded.collection.read(rows) if rows else {}
+    citations = {row: citation_of(kept.get(row, {}), run.target.documents_bucket) for row in rows}
+    broken = {str(citation): why for citation in set(citations.values()) if (why := problem(run.services.documents, citation))}
+    facts["citations"] = {question: [str(citations[row]) for row in cited] for question, cited in asked.items()}
+    facts["broken"] = broken
+    follows = [str(citations[row]) not in broken for cited in asked.values() for row in cited]
+    run.record.measure("original_share", sum(follows) / len(follows) if follows else None, len(follows))
 
 
 def citation_of(fields: dict[str, object], bucket: str) -> Citation:

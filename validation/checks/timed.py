@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from validation.checks.bench import Bench, Loaded, Services
+from validation.checks.context import Loaded, RunContext
 from validation.clients.vectors import Mask, Matrix
 from validation.judge import interval, validity
 from validation.judge.profile import Filter, Queries
@@ -33,45 +33,42 @@ class Expected:
     exact: Sequence[truth.Exact]
 
 
-def small_plan(bench: Bench, loaded: Loaded, question_vectors: Matrix, filters: Sequence[Filter]) -> Plan:
+def small_plan(run: RunContext, loaded: Loaded, filters: Sequence[Filter]) -> Plan:
     """Plan one search for each of `filters`, of questions that people ask and of planted ones."""
-    search = bench.profile.search.model_copy(update={"queries": _SMALL, "filters": [Filter(share=1)]})
+    search = run.profile.search.model_copy(update={"queries": _SMALL, "filters": [Filter(share=1)]})
     pools = {
-        "judged": plan.Pool(vectors=question_vectors, languages=[question.language for question in bench.corpus.questions]),
+        "judged": plan.Pool(vectors=run.question_vectors, languages=[question.language for question in run.corpus.questions]),
         "planted": plan.Pool(vectors=loaded.matrix, languages=[row.chunk.language for row in loaded.rows]),
     }
-    drawn = plan.make_plan(search, pools, len(filters), bench.seed)
+    drawn = plan.make_plan(search, pools, len(filters), run.seed)
     return Plan(queries=drawn.queries, filters=tuple(filters), kinds=drawn.kinds, planted_rows=drawn.planted_rows)
 
 
-def expected(bench: Bench, loaded: Loaded, drawn: Plan) -> Expected:
+def expected(run: RunContext, loaded: Loaded, drawn: Plan) -> Expected:
     """Compute the exact answers, outside the timed part."""
     masks = plan.masks(drawn.filters, loaded.columns())
-    return Expected(plan=drawn, masks=masks, exact=bench.seams.exact_truth(loaded.matrix, drawn.queries, masks, TOP_K))
+    return Expected(plan=drawn, masks=masks, exact=run.overrides.exact_truth(loaded.matrix, drawn.queries, masks, TOP_K))
 
 
-def deal(
-    bench: Bench, services: Services, collection: str, drawn: Plan, *, warm_up: int, generators: int
-) -> tuple[workers.Aim, list[workers.Share]]:
+def deal(run: RunContext, collection: str, drawn: Plan, *, warm_up: int, generators: int) -> tuple[workers.Aim, list[workers.Share]]:
     """Say where the plan goes at the profile's rate, and what each generator sends of it."""
-    profile, total = bench.profile, len(drawn.filters)
-    due_s = open_loop.offsets(total, profile.rate.value, profile.load.arrivals, bench.seed)
+    profile, total = run.profile, len(drawn.filters)
+    due_s = open_loop.offsets(total, profile.rate.value, profile.load.arrivals, run.seed)
     aim = workers.Aim(
-        uri=services.milvus.uri,
-        database=bench.target.milvus_database,
+        uri=run.services.milvus.uri,
+        database=run.target.milvus_database,
         collection=collection,
         search=profile.search.model_copy(update={"warmup_requests": warm_up}),
         limit=TOP_K,
-        login=services.milvus.logins.search(),
-        tls=services.milvus.tls,
+        login=run.services.milvus.logins.search(),
+        tls=run.services.milvus.tls,
     )
     expressions = [plan.expression(chosen) for chosen in drawn.filters]
     return aim, workers.deal(drawn.queries, expressions, due_s, generators)
 
 
 def shoot(
-    bench: Bench,
-    services: Services,
+    run: RunContext,
     collection: str,
     drawn: Plan,
     *,
@@ -79,35 +76,35 @@ def shoot(
     started: Callable[[float], None] = lambda _: None,
 ) -> list[Shot]:
     """Warm up, then send the plan at the profile's rate; `started` is told when, on the monotonic clock."""
-    aim, shares = deal(bench, services, collection, drawn, warm_up=warm_up, generators=bench.profile.load.processes)
-    with bench.reporter.track("search", len(drawn.filters)) as advance:
+    aim, shares = deal(run, collection, drawn, warm_up=warm_up, generators=run.profile.load.processes)
+    with run.reporter.track("search", len(drawn.filters)) as advance:
         return workers.run(aim, shares, advance, started)
 
 
-def counted_s(bench: Bench, shots: Sequence[Shot]) -> list[float]:
+def counted_s(run: RunContext, shots: Sequence[Shot]) -> list[float]:
     """Return what each search took as it counts: a failed one no less than the time-out."""
-    timeout_s = bench.profile.search.timeout_ms / 1e3
+    timeout_s = run.profile.search.timeout_ms / 1e3
     return [shot.counted_s(timeout_s) for shot in shots]
 
 
-def measure_latency(bench: Bench, prefix: str, shots: Sequence[Shot], percentiles: Sequence[int] = (50, 95)) -> None:
+def measure_latency(run: RunContext, prefix: str, shots: Sequence[Shot], percentiles: Sequence[int] = (50, 95)) -> None:
     """Record the percentiles, and a fault when the gate itself was too late to judge them."""
-    seconds = counted_s(bench, shots)
+    seconds = counted_s(run, shots)
     samples = Samples(seconds)
     for percentile in percentiles:
         spread = interval.of_load_percentile_ms(seconds, percentile)
-        bench.record.measure(f"{prefix}_p{percentile}_ms", samples.percentile_ms(percentile), len(shots), spread)
+        run.record.measure(f"{prefix}_p{percentile}_ms", samples.percentile_ms(percentile), len(shots), spread)
     delay_ms = Samples(shot.delay_s for shot in shots).percentile_ms(99)
-    limit_ms = validity.tightest_limit_ms(bench.profile, {}, f"{prefix}_p")
+    limit_ms = validity.tightest_limit_ms(run.profile, {}, f"{prefix}_p")
     if limit_ms is not None and delay_ms is not None and delay_ms > limit_ms * _DELAY_SHARE:
         late = f"{prefix}: the gate's own sending delay p99 was {delay_ms:g} ms"
-        bench.record.faults.append(f"{late}, more than a tenth of the tightest limit it is to judge ({limit_ms:g} ms); give it more CPU")
+        run.record.faults.append(f"{late}, more than a tenth of the tightest limit it is to judge ({limit_ms:g} ms); give it more CPU")
 
 
-def measure_recall(bench: Bench, name: str, rows: Matrix, wanted: Expected, shots: Sequence[Shot]) -> None:
+def measure_recall(run: RunContext, name: str, rows: Matrix, wanted: Expected, shots: Sequence[Shot]) -> None:
     """Record the mean share of the exact answers that was found; searches whose filter leaves nothing have none."""
     values = recalls(rows, wanted, shots)
-    bench.record.measure(name, fmean(values) if values else None, len(values), interval.of_share(values))
+    run.record.measure(name, fmean(values) if values else None, len(values), interval.of_share(values))
 
 
 def recalls(rows: Matrix, wanted: Expected, shots: Sequence[Shot]) -> list[float]:

@@ -3,6 +3,11 @@
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from validation.clients.llm import Answer, Source
+from validation.clients.passages import Chunk
+from validation.corpus.documents import Question
 
 _NOT_WORD = re.compile(r"[^\w%€$+-]+")
 _BETWEEN_DIGITS = re.compile(r"(?<=\d)[.,\s](?=\d{3}(?!\d))")
@@ -52,3 +57,39 @@ def citation_is_right(answer: str, source_documents: Sequence[str], relevance: M
     if any(not 1 <= number <= len(source_documents) for number in numbers):
         return False
     return any(relevance.get(source_documents[number - 1], 0) > 0 for number in numbers)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Graded:
+    """One question, what was shown, what came back, and whether it was right."""
+
+    question: Question
+    sources: list[Source]
+    answer: Answer
+
+    @property
+    def has_fact(self) -> bool:
+        """Whether the expected fact is in the answer."""
+        return has_fact(self.answer.text, self.question.fact)
+
+    @property
+    def is_cited(self) -> bool:
+        """Whether a relevant document is cited, and nothing that was not given."""
+        return citation_is_right(self.answer.text, [source.document_id for source in self.sources], self.question.relevance)
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether it says that the sources do not answer."""
+        return is_refusal(self.answer.text)
+
+    @property
+    def is_right(self) -> bool:
+        """Whether it is what somebody who read all documents would say."""
+        return self.has_fact and self.is_cited if self.question.is_answerable else self.is_refusal
+
+    @property
+    def cited_chunks(self) -> list[Chunk]:
+        """The chunks that the answer cites, of those that it was given."""
+        numbers = cited_numbers(self.answer.text)
+        cited = [self.sources[number - 1].chunk for number in numbers if 1 <= number <= len(self.sources)]
+        return [chunk for chunk in cited if chunk is not None]

@@ -5,6 +5,11 @@ nDCG after Järvelin and Kekäläinen (2002) as trec_eval computes it: gain = gr
 
 import math
 from collections.abc import Mapping, Sequence
+from statistics import fmean
+
+from validation.corpus.documents import Question
+
+Breakdown = dict[str, dict[str, dict[str, float]]]
 
 
 def ndcg(ranked: Sequence[str], relevance: Mapping[str, int], k: int) -> float:
@@ -30,3 +35,17 @@ def best_per_document(chunk_documents: Sequence[str]) -> list[str]:
 
 def _dcg(grades: Sequence[int]) -> float:
     return sum(grade / math.log2(rank + 1) for rank, grade in enumerate(grades, 1))
+
+
+def breakdown(questions: Sequence[Question], numbers: Mapping[str, Sequence[float]]) -> Breakdown:
+    """Return for each language and each kind how many questions it has, and the mean of each number over them."""
+    groups = {
+        "language": [question.language for question in questions],
+        "kind": [question.kind for question in questions],
+    }
+    return {by: {name: _means(members, name, numbers) for name in sorted(set(members))} for by, members in groups.items()}
+
+
+def _means(members: Sequence[str], name: str, numbers: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    at = [position for position, member in enumerate(members) if member == name]
+    return {"questions": len(at), **{key: round(fmean(values[position] for position in at), 4) for key, values in numbers.items()}}

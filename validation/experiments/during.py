@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from validation.checks import ingest, reachable
-from validation.checks.bench import Bench, Loaded, Services
-from validation.checks.seams import Seams
+from validation.checks.context import RunContext
+from validation.checks.ingest import ingest
+from validation.checks.reachable import reachable
 from validation.clients.searcher import RawSearcher
 from validation.experiments import outage, supervised
 from validation.experiments.outage import Outage
@@ -112,25 +112,25 @@ def _run(order: runner.Order, reporter: Reporter, found: During) -> None:
         raise UsageError("no command to run; name it after --: python -m validation during --stack lab -- make rotate ENV=lab")
     with ExitStack() as closing:
         profile = slo_file.read_profile(order.slo_file)
-        bench = runner.make_bench(order, profile, reporter=reporter, record=found.record, seams=Seams(), closing=closing)
-        services = reachable.run(bench)
-        loaded = ingest.run(bench, services)
+        run = runner.make_context(order, profile, reporter=reporter, record=found.record, closing=closing)
+        reachable(run)
+        ingest(run)
         reporter.say(f"{found.wanted.rate:g} searches/s, and after {_CALM_S:g} s: {' '.join(found.wanted.command)}")
-        _judge(asyncio.run(_serve(bench, services, loaded, found)), found)
+        _judge(asyncio.run(_serve(run, found)), found)
 
 
-async def _serve(bench: Bench, services: Services, loaded: Loaded, found: During) -> list[Shot]:
+async def _serve(run: RunContext, found: During) -> list[Shot]:
     searcher = RawSearcher(
-        uri=services.milvus.uri,
-        database=bench.target.milvus_database,
-        collection=loaded.collection.name,
-        search=bench.profile.search,
+        uri=run.services.milvus.uri,
+        database=run.target.milvus_database,
+        collection=run.loaded.collection.name,
+        search=run.profile.search,
         limit=_TOP_K,
-        login=services.milvus.logins.search(),
-        tls=services.milvus.tls,
+        login=run.services.milvus.logins.search(),
+        tls=run.services.milvus.tls,
     )
     async with searcher:
-        requests = [searcher.prepare(vector, "") for vector in loaded.matrix[:_QUERIES]]
+        requests = [searcher.prepare(vector, "") for vector in run.loaded.matrix[:_QUERIES]]
 
         async def send(number: int) -> list[int]:
             return await searcher.send(requests[number % len(requests)])

@@ -6,15 +6,19 @@ cleanly is not held against the system: the sweep says that it ended at its own 
 
 import json as plain
 import math
+from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from validation.checks import cold_path, embedding, freshness, ingest, reachable, retrieval
-from validation.checks.bench import Bench
-from validation.checks.seams import Seams
-from validation.experiments import capacity
+from validation.checks.cold_path import cold_path
+from validation.checks.context import RunContext
+from validation.checks.embedding import embedding
+from validation.checks.freshness import freshness
+from validation.checks.ingest import ingest
+from validation.checks.reachable import reachable
+from validation.checks.retrieval import retrieval
 from validation.judge import slo, slo_file
 from validation.judge.outcome import Outcome
 from validation.judge.profile import Profile
@@ -24,6 +28,8 @@ from validation.run.progress import Reporter
 from validation.run.record import Record
 from validation.suites import runner
 
+PRECISION = 1.1
+_GROWTH = 2.0
 SCHEMA = "milvus-x10000/gate-sweep"
 _SHOWN = ("search_p50_ms", "search_p95_ms", "search_p99_ms", "search_error_share", "recall_at_10", "search_delay_p99_ms")
 
@@ -92,20 +98,40 @@ def _run(order: runner.Order, wanted: Range, reporter: Reporter, found: Sweep) -
     profile = slo_file.read_profile(order.slo_file)
     found.promised = profile.rate.value
     with ExitStack() as closing:
-        bench = runner.make_bench(order, profile, reporter=reporter, record=found.record, seams=Seams(), closing=closing)
-        services = reachable.run(bench)
-        loaded = freshness.run(bench, ingest.run(bench, services))
-        cold_path.run(bench, loaded)
-        vectors = embedding.run(bench, services)
+        run = runner.make_context(order, profile, reporter=reporter, record=found.record, closing=closing)
+        for check in (reachable, ingest, freshness, cold_path, embedding):
+            check(run)
 
         def holds(rate: float) -> bool:
-            step = replace(bench, profile=at_rate(profile, rate, wanted.seconds), record=Record(run_id="step", strict=False))
-            retrieval.run(step, services, loaded, vectors)
-            found.steps.append(_judge(step, bench))
+            step = run.with_profile(at_rate(profile, rate, wanted.seconds), Record(run_id="step", strict=False))
+            retrieval(step)
+            found.steps.append(_judge(step, run.record))
             reporter.say(f"{rate:g} requests/s: {found.steps[-1].outcome} {found.steps[-1].why}")
             return found.steps[-1].holds
 
-        found.capacity = capacity.search(holds, wanted.lowest, wanted.highest)
+        found.capacity = search(holds, wanted.lowest, wanted.highest)
+
+
+def search(holds: Callable[[float], bool], lowest: float, highest: float) -> float | None:
+    """Return the highest rate tried that holds; None when not even `lowest` does.
+
+    Doubles from `lowest` until a rate does not hold, then halves the gap (geometrically) until it is smaller than a tenth.
+    """
+    best, worst, rate = None, None, lowest
+    while worst is None and rate <= highest:
+        if holds(rate):
+            best, rate = rate, rate * _GROWTH
+        else:
+            worst = rate
+    while best is not None and worst is not None and worst / best > PRECISION:
+        rate = float(f"{(best * worst) ** 0.5:.3g}")
+        if not best < rate < worst:
+            break
+        if holds(rate):
+            best = rate
+        else:
+            worst = rate
+    return best
 
 
 def at_rate(profile: Profile, rate: float, seconds: float) -> Profile:
@@ -120,8 +146,8 @@ def at_rate(profile: Profile, rate: float, seconds: float) -> Profile:
     return profile.model_copy(update=changed)
 
 
-def _judge(step: Bench, bench: Bench) -> Step:
-    measurements = {"vectors": bench.record.measurements["vectors"]} | step.record.measurements
+def _judge(step: RunContext, whole: Record) -> Step:
+    measurements = {"vectors": whole.measurements["vectors"]} | step.record.measurements
     judgement = slo.judge(step.profile, measurements, step.record.faults)
     missed = [f"{one.objective.sli} ({one.grade})" for one in judgement.judged if one.grade in {Grade.FAIL, Grade.UNMEASURED}]
     return Step(

@@ -3,7 +3,6 @@
 A promise that can never be missed is as false as one that can never be kept: it stands in the report as passed and was never asked.
 """
 
-import itertools
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -16,16 +15,6 @@ if TYPE_CHECKING:
     from validation.judge.profile import Objective
 
 Objectives = Mapping[str, "Objective"]
-_RISING = (
-    ("search_p50_ms", "search_p95_ms", "search_p99_ms"),
-    ("embedding_p50_ms", "embedding_p95_ms"),
-    ("freshness_p50_ms", "freshness_p95_ms"),
-    ("during_ingest_p50_ms", "during_ingest_p95_ms", "during_ingest_p99_ms"),
-    ("first_token_p50_ms", "first_token_p95_ms", "answer_p95_ms"),
-    ("answer_p50_ms", "answer_p95_ms"),
-    ("hit_at_1", "mrr_at_10", "hit_at_10"),
-)
-"""No number of a row is ever above the next one."""
 
 
 def refuse(objectives: Objectives, profile: Mapping[str, Any]) -> None:
@@ -84,9 +73,13 @@ def _refuse_unasked_ingest(name: str, limit: float | None, profile: Mapping[str,
 
 
 def _pairs(objectives: Objectives) -> Iterator[tuple[str, str]]:
-    for row in _RISING:
-        present = [name for name in row if name in objectives]
-        yield from itertools.pairwise(present)
+    """Yield each measure with the next one that it is never above, as far as both have an objective."""
+    for name in objectives:
+        above = CATALOGUE[name].at_most
+        while above and above not in objectives:
+            above = CATALOGUE[above].at_most
+        if above:
+            yield name, above
 
 
 def _refuse_implied(objectives: Objectives, lower: str, upper: str) -> None:

@@ -11,8 +11,6 @@ from validation.judge import contradictions
 from validation.judge.criteria import Criteria, Criterion, Kind, flat, show, useless
 from validation.judge.measures import CATALOGUE, Better, Measure
 
-_PROMISABLE: dict[str, Measure] = {name: measure for name, measure in CATALOGUE.items() if measure.better is not Better.NONE}
-
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -40,14 +38,17 @@ class Objective(_Strict):
     @field_validator("sli")
     @classmethod
     def _is_judged(cls, sli: str) -> str:
-        if sli not in _PROMISABLE:
-            raise ValueError(f"{sli} is not a number that can be promised; these are: {', '.join(_PROMISABLE)}")
+        if not CATALOGUE:
+            raise RuntimeError("no check is registered, so no measure has a name: import validation.checks before an SLO file is read")
+        if sli not in CATALOGUE or CATALOGUE[sli].better is Better.NONE:
+            promisable = [name for name, measure in CATALOGUE.items() if measure.better is not Better.NONE]
+            raise ValueError(f"{sli} is not a number that can be promised; these are: {', '.join(promisable)}")
         return sli
 
     @field_validator("unit")
     @classmethod
     def _is_its_unit(cls, unit: str, info: ValidationInfo) -> str:
-        measure = _PROMISABLE.get(info.data.get("sli", ""))
+        measure = CATALOGUE.get(info.data.get("sli", ""))
         if measure and unit != measure.unit:
             raise ValueError(f"{measure.name} is measured in {measure.unit}, not in {unit}")
         return unit
@@ -55,7 +56,7 @@ class Objective(_Strict):
     @field_validator("limit", "warn")
     @classmethod
     def _decides_something(cls, criteria: Criteria | None, info: ValidationInfo) -> Criteria | None:
-        measure = _PROMISABLE.get(info.data.get("sli", ""))
+        measure = CATALOGUE.get(info.data.get("sli", ""))
         if criteria is None or measure is None:
             return criteria
         mistakes = [found for one in flat(criteria) if (found := _mistake(one, measure, is_limit=info.field_name == "limit"))]

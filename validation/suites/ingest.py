@@ -9,9 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from validation.checks import reachable
-from validation.checks.bench import Bench, Services
-from validation.checks.seams import Seams
+from validation.checks.context import RunContext
+from validation.checks.reachable import reachable
 from validation.corpus.documents import Corpus
 from validation.corpus.ingest import pipeline
 from validation.corpus.ingest.folder import UNKNOWN_LANGUAGE, File, walk
@@ -109,30 +108,29 @@ def _run(order: Order, wanted: Wanted, reporter: Reporter, record: Record) -> Ta
         raise UsageError(f"--collection {wanted.collection!r}: Milvus wants letters, digits and underscores, not beginning with a digit")
     total = sum(isinstance(one, File) for one in walk(wanted.folder, wanted.language))
     with ExitStack() as closing:
-        bench = runner.make_bench(
+        run = runner.make_context(
             order,
             slo_file.read_profile(order.slo_file),
             reporter=reporter,
             record=record,
-            seams=Seams(),
             closing=closing,
             corpus=Corpus(documents=(), chunks=(), questions=(), sha256=""),
         )
-        services = reachable.run(bench)
+        reachable(run)
         with record.check("ingest", "Does the collection hold exactly what the folder holds?"), reporter.track("ingest", total) as advance:
-            return _ingest(bench, services, wanted, advance)
+            return _ingest(run, wanted, advance)
 
 
-def _ingest(bench: Bench, services: Services, wanted: Wanted, advance: Any) -> Tally:  # noqa: ANN401 - progress
-    target = bench.target
-    collection = FolderCollection(services.milvus, wanted.collection)
-    collection.open(target.passage_model, target.embedding_dimension, bench.profile.search.chosen_index)
+def _ingest(run: RunContext, wanted: Wanted, advance: Any) -> Tally:  # noqa: ANN401 - progress
+    target = run.target
+    collection = FolderCollection(run.services.milvus, wanted.collection)
+    collection.open(target.passage_model, target.embedding_dimension, run.profile.search.chosen_index)
     job = Job(
         root=wanted.folder,
         collection=collection,
-        embed=services.embedding.embed_passages,
+        embed=run.services.embedding.embed_passages,
         dimension=target.embedding_dimension,
-        originals=services.documents if wanted.originals else None,
+        originals=run.services.documents if wanted.originals else None,
         language=wanted.language,
         limits=wanted.limits,
     )

@@ -9,26 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from validation.checks import (
-    answer,
-    cold_path,
-    during_ingest,
-    embedding,
-    existing,
-    filtered,
-    freshness,
-    ingest,
-    isolation,
-    modes,
-    originals,
-    quality,
-    reachable,
-    retrieval,
-    segments,
-    sources,
-)
-from validation.checks.bench import Bench
-from validation.checks.seams import Seams
+from validation.checks import existing
+from validation.checks.context import GATE, Overrides, RunContext
 from validation.clients import target
 from validation.corpus.documents import Corpus, read_corpus
 from validation.judge import slo, slo_file
@@ -71,14 +53,14 @@ def new_run_id() -> str:
     return f"{datetime.now(UTC):%Y%m%d_%H%M%S}_{secrets.token_hex(3)}"
 
 
-def execute(order: Order, reporter: Reporter, report: Path, seams: Seams | None = None) -> Record:
+def execute(order: Order, reporter: Reporter, report: Path, overrides: Overrides | None = None) -> Record:
     """Run the gate, write `report`, and return what happened; raises only when the report cannot be written."""
     record = Record(run_id=new_run_id(), strict=order.strict)
-    guarded(record, reporter, lambda: _run(order, reporter, record, seams or Seams()), lambda: json.write(record, report))
+    guarded(record, reporter, lambda: _run(order, reporter, record, overrides or Overrides()), lambda: json.write(record, report))
     return record
 
 
-def _run(order: Order, reporter: Reporter, record: Record, seams: Seams) -> None:
+def _run(order: Order, reporter: Reporter, record: Record, overrides: Overrides) -> None:
     record.inputs = {"slo_file": str(order.slo_file), "corpus": str(order.corpus), "seed": order.seed}
     profile = slo_file.read_profile(order.slo_file)
     if order.collection:
@@ -86,21 +68,22 @@ def _run(order: Order, reporter: Reporter, record: Record, seams: Seams) -> None
     record.inputs["profile"] = profile.model_dump(mode="json")
     kept = baseline.load(order.baselines, profile.profile)
     with ExitStack() as closing:
-        _measure(make_bench(order, profile, reporter=reporter, record=record, seams=seams, closing=closing))
+        context = make_context(order, profile, reporter=reporter, record=record, closing=closing)
+        context.overrides = overrides
+        GATE.run(context, read_only=bool(order.collection))
     reference = baseline.reference(kept, profile.profile, fingerprint.of(json.as_data(record)))
     record.judgement = slo.judge(profile, record.measurements, record.faults, reference)
 
 
-def make_bench(
+def make_context(
     order: Order,
     profile: Profile,
     *,
     reporter: Reporter,
     record: Record,
-    seams: Seams,
     closing: ExitStack,
     corpus: Corpus | None = None,
-) -> Bench:
+) -> RunContext:
     """Read the corpus, unless `corpus` is it, aim, and note both in the record; nothing is sent yet."""
     if corpus is None:
         corpus = existing.questions_only(order.corpus) if order.collection else read_corpus(order.corpus)
@@ -112,7 +95,7 @@ def make_bench(
     record.target = aim.model_dump(mode="json")
     chosen = _with_index(profile, aim)
     record.inputs["profile"] = chosen.model_dump(mode="json")
-    return Bench(
+    return RunContext(
         profile=chosen,
         target=aim,
         corpus=corpus,
@@ -121,7 +104,6 @@ def make_bench(
         pods=order.pods,
         record=record,
         reporter=reporter,
-        seams=seams,
         closing=closing,
         collection=order.collection,
     )
@@ -146,23 +128,3 @@ def _aim(order: Order) -> target.Target:
     if order.stack:
         return target.from_stack(order.stack)
     raise UsageError("nothing to aim at; give --stack NAME or --target FILE")
-
-
-def _measure(bench: Bench) -> None:
-    services = reachable.run(bench)
-    if bench.collection:
-        bench, loaded = existing.run(bench, services)
-    else:
-        loaded = freshness.run(bench, ingest.run(bench, services))
-        cold_path.run(bench, loaded)
-    question_vectors = embedding.run(bench, services)
-    retrieval.run(bench, services, loaded, question_vectors)
-    quality.run(bench, loaded, question_vectors)
-    graded = answer.run(bench, services, sources.run(bench, services, loaded, question_vectors))
-    originals.run(bench, services, loaded, graded)
-    filtered.run(bench, services, loaded, question_vectors)
-    if not bench.collection:
-        segments.run(bench, services, loaded, question_vectors)
-        modes.run(bench, services, loaded, question_vectors)
-        during_ingest.run(bench, services, loaded, question_vectors)
-        isolation.run(bench, services, loaded)

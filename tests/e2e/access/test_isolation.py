@@ -17,7 +17,7 @@ from components.milvus_access.privileges import PRIVILEGES, Kind
 from components.milvus_access.user import UserProvider
 from tests.e2e.access.own_milvus import OwnMilvus
 from validation.checks import isolation
-from validation.checks.bench import Loaded
+from validation.checks.context import Loaded
 from validation.clients import milvus
 from validation.clients.milvus import Row, VectorStore
 from validation.clients.milvus_login import Login, Logins

@@ -13,9 +13,16 @@ import pytest
 from tests.validation.clients.test_target import OUTPUTS
 from tests.validation.lite import Lite, milvus
 from tests.validation.services import DIMENSION, vector
-from validation.checks import cold_path, during_ingest, filtered, freshness, modes, own_collection, segments
-from validation.checks.bench import Bench, Loaded, Services
-from validation.checks.seams import Seams
+from validation.checks import during_ingest as during_ingest_module
+from validation.checks import filtered as filtered_module
+from validation.checks import segments as segments_module
+from validation.checks.cold_path import cold_path
+from validation.checks.context import Loaded, RunContext, Services
+from validation.checks.during_ingest import during_ingest
+from validation.checks.filtered import filtered
+from validation.checks.freshness import freshness, new_rows
+from validation.checks.modes import modes
+from validation.checks.segments import segments
 from validation.clients.milvus import Row, VectorStore, connect
 from validation.clients.target import Target
 from validation.clients.vectors import Matrix, unit
@@ -60,11 +67,11 @@ def services(served: tuple[Lite, VectorStore]) -> Services:
 
 
 @pytest.fixture
-def bench(profile: Profile, corpus_dir: Path) -> Iterator[Bench]:
+def run(profile: Profile, corpus_dir: Path, services: Services) -> Iterator[RunContext]:
     search = profile.search.model_copy(update={"timeout_ms": 60_000})
     changed = {"search": search, "ingesting": STREAMED, "patience": Patience(searchable_s=0.3, indexed_s=5, loaded_s=30)}
     with ExitStack() as closing_too:
-        yield Bench(
+        context = RunContext(
             profile=profile.model_copy(update=changed),
             target=Target.model_validate(OUTPUTS),
             corpus=read_corpus(corpus_dir),
@@ -72,66 +79,72 @@ def bench(profile: Profile, corpus_dir: Path) -> Iterator[Bench]:
             keep=False,
             record=Record(run_id=f"test_{next(NUMBERS)}", strict=False),
             reporter=Reporter(quiet=True),
-            seams=Seams(),
             closing=closing_too,
         )
+        context.services, context.question_vectors = services, asked(context)
+        yield context
 
 
 @pytest.fixture
-def loaded(bench: Bench, services: Services) -> Loaded:
-    collection = own_collection.make(bench, services)
+def loaded(run: RunContext) -> Loaded:
+    collection = run.make_collection()
     collection.insert(KEPT, MATRIX)
-    return Loaded(collection=collection, rows=KEPT, matrix=MATRIX, generated=[])
+    run.loaded = Loaded(collection=collection, rows=KEPT, matrix=MATRIX, generated=[])
+    return run.loaded
 
 
-def asked(bench: Bench) -> Matrix:
+def asked(run: RunContext) -> Matrix:
     """Return the vectors of the corpus's questions."""
-    return unit(np.array([vector(one.question, DIMENSION) for one in bench.corpus.questions], dtype=np.float32))
+    return unit(np.array([vector(one.question, DIMENSION) for one in run.corpus.questions], dtype=np.float32))
 
 
-def value(bench: Bench, name: str) -> float:
-    found = bench.record.measurements[name].value
+def value(run: RunContext, name: str) -> float:
+    found = run.record.measurements[name].value
     assert found is not None
     return found
 
 
-def grade(bench: Bench, name: str) -> Grade:
-    judged = slo.judge(bench.profile, bench.record.measurements, bench.record.faults).judged
+def grade(run: RunContext, name: str) -> Grade:
+    judged = slo.judge(run.profile, run.record.measurements, run.record.faults).judged
     return next(one.grade for one in judged if one.objective.sli == name)
 
 
-def test_twenty_documents_are_stored_one_by_one_and_each_is_found(bench: Bench, lite: Lite, loaded: Loaded) -> None:
-    grown = freshness.run(bench, loaded)
+def test_twenty_documents_are_stored_one_by_one_and_each_is_found(run: RunContext, lite: Lite, loaded: Loaded) -> None:
+    freshness(run)
+    grown = run.loaded
     assert len(grown.rows) == len(grown.matrix) == loaded.collection.count() == ROWS + 20
-    assert bench.record.measurements["freshness_p95_ms"].samples == 20
-    assert 0 < value(bench, "freshness_p50_ms") <= value(bench, "freshness_p95_ms")
-    assert value(bench, "indexed_s") > 0
+    assert run.record.measurements["freshness_p95_ms"].samples == 20
+    assert 0 < value(run, "freshness_p50_ms") <= value(run, "freshness_p95_ms")
+    assert value(run, "indexed_s") > 0
     assert lite.has_flushed
 
 
-def test_a_document_that_is_never_found_ends_the_run(bench: Bench, lite: Lite, loaded: Loaded) -> None:
+@pytest.mark.usefixtures("loaded")
+def test_a_document_that_is_never_found_ends_the_run(run: RunContext, lite: Lite) -> None:
     lite.loses = lambda row: row == ROWS + 11
     with pytest.raises(InvalidRunError, match=rf"waited 0\.3 s until users find row {ROWS + 11}"):
-        freshness.run(bench, loaded)
+        freshness(run)
 
 
-def test_a_collection_is_released_loaded_and_searched_twice(bench: Bench, lite: Lite, loaded: Loaded) -> None:
+@pytest.mark.usefixtures("loaded")
+def test_a_collection_is_released_loaded_and_searched_twice(run: RunContext, lite: Lite) -> None:
     lite.heal()
-    cold_path.run(bench, loaded)
-    assert {"load_s", "cold_first_ms", "cold_second_ms"} <= set(bench.record.measurements)
-    assert bench.record.faults == []
+    cold_path(run)
+    assert {"load_s", "cold_first_ms", "cold_second_ms"} <= set(run.record.measurements)
+    assert run.record.faults == []
 
 
-def test_a_load_that_is_called_done_too_early_is_a_fault(bench: Bench, lite: Lite, loaded: Loaded) -> None:
+@pytest.mark.usefixtures("loaded")
+def test_a_load_that_is_called_done_too_early_is_a_fault(run: RunContext, lite: Lite) -> None:
     lite.empty_searches = 1
-    cold_path.run(bench, loaded)
-    assert "found 0 rows" in bench.record.faults[0]
+    cold_path(run)
+    assert "found 0 rows" in run.record.faults[0]
 
 
-def test_a_load_after_which_rows_are_missing_ends_the_run(bench: Bench, loaded: Loaded) -> None:
-    more = loaded.extended(*freshness.new_rows(loaded, 1, 7))
+def test_a_load_after_which_rows_are_missing_ends_the_run(run: RunContext, loaded: Loaded) -> None:
+    run.loaded = loaded.extended(*new_rows(loaded, 1, 7))
     with pytest.raises(InvalidRunError, match=f"holds {ROWS} of {ROWS + 1} rows"):
-        cold_path.run(bench, more)
+        cold_path(run)
 
 
 def test_a_row_that_was_never_sent_proves_nothing(loaded: Loaded) -> None:
@@ -141,54 +154,50 @@ def test_a_row_that_was_never_sent_proves_nothing(loaded: Loaded) -> None:
             loaded.chunks([0, strange])
 
 
+@pytest.mark.usefixtures("loaded")
 def test_a_filter_behind_which_rows_are_lost_is_red_and_the_others_are_not(
-    bench: Bench, lite: Lite, services: Services, loaded: Loaded, monkeypatch: pytest.MonkeyPatch
+    run: RunContext, lite: Lite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(filtered, "_EACH", 30)
+    monkeypatch.setattr(filtered_module, "_EACH", 30)
     lite.loses = lambda row: KEPT[row].bucket in range(1, 10)
-    filtered.run(bench, services, loaded, asked(bench))
-    assert value(bench, "filter_1_recall_at_10") > 0.95
-    assert value(bench, "filter_10_recall_at_10") < 0.3
-    assert value(bench, "filter_50_recall_at_10") < value(bench, "filter_99_recall_at_10")
-    assert bench.record.checks[-1].facts["10 %"] == {"rows that pass": 30, "errors": {}}
+    filtered(run)
+    assert value(run, "filter_1_recall_at_10") > 0.95
+    assert value(run, "filter_10_recall_at_10") < 0.3
+    assert value(run, "filter_50_recall_at_10") < value(run, "filter_99_recall_at_10")
+    assert run.record.checks[-1].facts["10 %"] == {"rows that pass": 30, "errors": {}}
 
 
-def test_rows_that_are_lost_when_their_segment_is_sealed_are_missed_there_alone(
-    bench: Bench, lite: Lite, services: Services, loaded: Loaded
-) -> None:
+@pytest.mark.usefixtures("loaded")
+def test_rows_that_are_lost_when_their_segment_is_sealed_are_missed_there_alone(run: RunContext, lite: Lite) -> None:
     lite.loses = lambda row: lite.has_flushed and row % 4 == 0
-    segments.run(bench, services, loaded, asked(bench))
-    assert (grade(bench, "growing_recall_at_10"), grade(bench, "sealed_recall_at_10")) == (Grade.PASS, Grade.FAIL)
-    assert bench.record.checks[-1].facts["searches with the same ten"] < 50
+    segments(run)
+    assert (grade(run, "growing_recall_at_10"), grade(run, "sealed_recall_at_10")) == (Grade.PASS, Grade.FAIL)
+    assert run.record.checks[-1].facts["searches with the same ten"] < 50
 
 
-def test_segments_that_are_sealed_already_are_not_taken_for_growing_ones(
-    bench: Bench, services: Services, loaded: Loaded, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(segments, "_insert", lambda _bench, part: (part.collection.insert(KEPT, MATRIX), part.collection.flush()))
+@pytest.mark.usefixtures("loaded")
+def test_segments_that_are_sealed_already_are_not_taken_for_growing_ones(run: RunContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(segments_module, "_insert", lambda _run, part: (part.collection.insert(KEPT, MATRIX), part.collection.flush()))
     with pytest.raises(InvalidRunError, match=f"{ROWS} rows of gate_.*_segments are sealed already"):
-        segments.run(bench, services, loaded, asked(bench))
+        segments(run)
 
 
-def test_search_is_timed_and_compared_while_rows_stream_in_and_are_sealed(
-    bench: Bench, lite: Lite, services: Services, loaded: Loaded
-) -> None:
-    during_ingest.run(bench, services, loaded, asked(bench))
+def test_search_is_timed_and_compared_while_rows_stream_in_and_are_sealed(run: RunContext, lite: Lite, loaded: Loaded) -> None:
+    during_ingest(run)
     assert loaded.collection.count() == ROWS + 300
     assert lite.has_flushed
-    assert value(bench, "during_ingest_rate") > 0
-    assert value(bench, "during_ingest_recall_at_10") > 0.9
-    assert bench.record.measurements["during_ingest_p99_ms"].samples == 300
-    assert bench.record.checks[-1].facts["merged"] == "Completed"
+    assert value(run, "during_ingest_rate") > 0
+    assert value(run, "during_ingest_recall_at_10") > 0.9
+    assert run.record.measurements["during_ingest_p99_ms"].samples == 300
+    assert run.record.checks[-1].facts["merged"] == "Completed"
 
 
-def test_what_nobody_promised_is_skipped_and_says_so(bench: Bench, services: Services) -> None:
-    silent = replace(bench, profile=bench.profile.model_copy(update={"objectives": {}}))
-    nothing = Loaded(collection=NO_COLLECTION, rows=KEPT, matrix=MATRIX, generated=[])
+def test_what_nobody_promised_is_skipped_and_says_so(run: RunContext) -> None:
+    run.profile = run.profile.model_copy(update={"objectives": {}})
     for check in (filtered, segments, during_ingest):
-        check.run(silent, services, nothing, asked(bench))
-    assert all("promises nothing about it" in check.facts["skipped"] for check in bench.record.checks)
-    assert len(bench.record.checks) == 3
+        check(run)
+    assert all("promises nothing about it" in check.facts["skipped"] for check in run.record.checks)
+    assert len(run.record.checks) == 3
 
 
 def shot(number: int, sent_s: float, ids: list[int]) -> Shot:
@@ -209,74 +218,73 @@ def shot(number: int, sent_s: float, ids: list[int]) -> Shot:
     ],
 )
 def test_what_a_search_had_to_see_follows_from_its_answer_and_its_consistency(
-    bench: Bench, consistency: str, sent_s: float, ids: list[int], rows: int
+    run: RunContext, consistency: str, sent_s: float, ids: list[int], rows: int
 ) -> None:
-    search = bench.profile.search.model_copy(update={"consistency": consistency})
-    changed = replace(bench, profile=bench.profile.model_copy(update={"search": search}))
-    new, _ = freshness.new_rows(Loaded(collection=NO_COLLECTION, rows=KEPT, matrix=MATRIX, generated=[]), 4, 7)
+    search = run.profile.search.model_copy(update={"consistency": consistency})
+    run.profile = run.profile.model_copy(update={"search": search})
+    new, _ = new_rows(Loaded(collection=NO_COLLECTION, rows=KEPT, matrix=MATRIX, generated=[]), 4, 7)
     stream = Stream(collection=NO_COLLECTION, rows=new, matrix=MATRIX, rate=2, seconds=2)
     stream.acknowledged, stream.ends = [(1.0, 2), (2.0, 4)], [2, 4]
-    assert during_ingest._visible(changed, stream, [shot(0, sent_s, ids)]) == {0: ROWS + rows}
+    assert during_ingest_module._visible(run, stream, [shot(0, sent_s, ids)]) == {0: ROWS + rows}
 
 
 @pytest.fixture
-def judged(bench: Bench, services: Services) -> tuple[Bench, Loaded]:
-    """Return a bench that promises something of full-text search, and rows of the corpus with a few generated ones in their way."""
+def judged(run: RunContext) -> RunContext:
+    """Return a run that promises something of full-text search, with rows of the corpus and a few generated ones in their way."""
     promised = {"hybrid_ndcg_at_10": Objective.model_validate(PROMISE)}
-    chunks = [*bench.corpus.chunks, *CHUNKS[:50]]
+    chunks = [*run.corpus.chunks, *CHUNKS[:50]]
     rows = [Row(id=number, bucket=0, chunk=chunk) for number, chunk in enumerate(chunks)]
     matrix = unit(np.array([vector(chunk.passage, DIMENSION) for chunk in chunks], dtype=np.float32))
-    bench.record.versions["milvus server"] = services.milvus.server_version()
-    changed = replace(bench, profile=bench.profile.model_copy(update={"objectives": bench.profile.objectives | promised}))
-    return changed, Loaded(collection=NO_COLLECTION, rows=rows, matrix=matrix, generated=[])
+    run.record.versions["milvus server"] = run.services.milvus.server_version()
+    run.profile = run.profile.model_copy(update={"objectives": run.profile.objectives | promised})
+    run.loaded = Loaded(collection=NO_COLLECTION, rows=rows, matrix=matrix, generated=[])
+    return run
 
 
-def test_questions_are_ranked_by_vectors_by_words_and_by_both(judged: tuple[Bench, Loaded], lite: Lite, services: Services) -> None:
+def test_questions_are_ranked_by_vectors_by_words_and_by_both(judged: RunContext, lite: Lite) -> None:
     lite.heal()
-    modes.run(judged[0], services, judged[1], asked(judged[0]))
-    assert {mode: value(judged[0], f"{mode}_ndcg_at_10") for mode in ("dense", "sparse", "hybrid")} == pytest.approx(
+    modes(judged)
+    assert {mode: value(judged, f"{mode}_ndcg_at_10") for mode in ("dense", "sparse", "hybrid")} == pytest.approx(
         {"dense": 1, "sparse": 1, "hybrid": 1}, abs=0.4
     )
-    assert value(judged[0], "hybrid_p95_ms") > 0
+    assert value(judged, "hybrid_p95_ms") > 0
 
 
-def test_words_that_find_nothing_are_seen_beside_vectors_that_do(judged: tuple[Bench, Loaded], lite: Lite, services: Services) -> None:
-    bench, loaded = judged
-    right = {number for number, row in enumerate(loaded.rows) if not row.chunk.generated}
+def test_words_that_find_nothing_are_seen_beside_vectors_that_do(judged: RunContext, lite: Lite) -> None:
+    right = {number for number, row in enumerate(judged.loaded.rows) if not row.chunk.generated}
     lite.loses = lambda row: row in right and lite.is_by_words
-    modes.run(bench, services, loaded, asked(bench))
-    assert value(bench, "sparse_ndcg_at_10") == 0
-    assert value(bench, "dense_ndcg_at_10") > 0
-    assert bench.record.checks[-1].facts["sparse"]["missed"] == ["q1", "q2"]
+    modes(judged)
+    assert value(judged, "sparse_ndcg_at_10") == 0
+    assert value(judged, "dense_ndcg_at_10") > 0
+    assert judged.record.checks[-1].facts["sparse"]["missed"] == ["q1", "q2"]
 
 
 @pytest.mark.parametrize("version", ["2.3.5", "v2.4.17", ""])
-def test_a_server_without_full_text_search_is_skipped_with_the_reason(
-    judged: tuple[Bench, Loaded], services: Services, version: str
-) -> None:
-    bench, loaded = judged
-    bench.record.versions["milvus server"] = version
-    modes.run(bench, services, loaded, asked(bench))
-    assert "has no full-text search; 2.5 and newer have" in bench.record.checks[-1].facts["skipped"]
-    assert grade(bench, "hybrid_ndcg_at_10") is Grade.UNMEASURED
+def test_a_server_without_full_text_search_is_skipped_with_the_reason(judged: RunContext, version: str) -> None:
+    judged.record.versions["milvus server"] = version
+    modes(judged)
+    assert "has no full-text search; 2.5 and newer have" in judged.record.checks[-1].facts["skipped"]
+    assert grade(judged, "hybrid_ndcg_at_10") is Grade.UNMEASURED
 
 
-def test_two_runs_at_once_do_not_touch_each_other(bench: Bench, services: Services) -> None:
-    mine = own_collection.make(bench, services)
+def test_two_runs_at_once_do_not_touch_each_other(run: RunContext, services: Services) -> None:
+    mine = run.make_collection()
     with ExitStack() as closing_other:
-        other = replace(bench, record=Record(run_id=f"other_{next(NUMBERS)}", strict=False), closing=closing_other)
-        theirs = own_collection.make(other, services)
+        other = replace(run, record=Record(run_id=f"other_{next(NUMBERS)}", strict=False), closing=closing_other)
+        other.services = services
+        theirs = other.make_collection()
         assert {mine.name, theirs.name} <= set(services.milvus.collections_of_gates())
     assert theirs.name not in services.milvus.collections_of_gates()
     assert mine.name in services.milvus.collections_of_gates()
-    assert (other.record.left_behind, bench.record.left_behind) == ([], [mine.name])
+    assert (other.record.left_behind, run.record.left_behind) == ([], [mine.name])
 
 
-def test_a_collection_of_the_same_name_is_somebody_elses_and_left_alone(bench: Bench, services: Services) -> None:
-    theirs = own_collection.make(bench, services)
+def test_a_collection_of_the_same_name_is_somebody_elses_and_left_alone(run: RunContext, services: Services) -> None:
+    theirs = run.make_collection()
     with ExitStack() as closing_other:
-        other = replace(bench, record=Record(run_id=bench.record.run_id, strict=False), closing=closing_other)
+        other = replace(run, record=Record(run_id=run.record.run_id, strict=False), closing=closing_other)
+        other.services = services
         with pytest.raises(InvalidRunError, match=f"{theirs.name} is there already and not this run's: it is left alone"):
-            own_collection.make(other, services)
+            other.make_collection()
     assert theirs.name in services.milvus.collections_of_gates()
     assert other.record.left_behind == []

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from validation.__main__ import app
 from validation.checks import existing
-from validation.checks.bench import Loaded
+from validation.checks.context import Loaded
 from validation.clients.milvus import Row
 from validation.clients.passages import Chunk
 from validation.judge.errors import InvalidRunError, UsageError

@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from validation.experiments import capacity
-from validation.experiments.sweep import Step, Sweep, at_rate
+from validation.experiments.sweep import Step, Sweep, at_rate, search
 from validation.judge.outcome import Outcome
 from validation.judge.profile import Profile
 from validation.run.record import Record
@@ -19,14 +18,14 @@ def test_the_highest_rate_that_holds_is_found_to_a_tenth_in_a_dozen_tries(truth:
         tried.append(rate)
         return rate <= truth
 
-    found = capacity.search(holds, 25, 3_200)
+    found = search(holds, 25, 3_200)
     assert found is not None
     assert found <= truth < found * 1.101
     assert len(tried) <= 13
 
 
 def test_a_lowest_rate_that_does_not_hold_is_no_capacity() -> None:
-    assert capacity.search(lambda _: False, 25, 3_200) is None
+    assert search(lambda _: False, 25, 3_200) is None
 
 
 def test_nothing_is_tried_beyond_the_highest_rate() -> None:
@@ -36,7 +35,7 @@ def test_nothing_is_tried_beyond_the_highest_rate() -> None:
         tried.append(rate)
         return True
 
-    assert capacity.search(holds, 100, 450) == 400
+    assert search(holds, 100, 450) == 400
     assert tried == [100, 200, 400]
 
 

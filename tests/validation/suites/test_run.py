@@ -3,6 +3,7 @@
 import json
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from tests.validation.clients.test_target import OUTPUTS
 from tests.validation.conftest import LAB
 from tests.validation.services import KubernetesApi
 from validation.__main__ import app
-from validation.checks import reachable
+from validation.checks import GATE
 from validation.judge.outcome import Outcome
 from validation.run.progress import Reporter
 from validation.suites import runner
@@ -111,19 +112,19 @@ def test_help_says_what_each_exit_code_means() -> None:
     assert all(word in result.stdout for word in ("PASS", "WARN", "FAIL", "INVALID", "UNREACHABLE", "--strict", "--keep", "--slo"))
 
 
-def interrupted(_bench: object) -> None:
+def interrupted(_run: object, _facts: object) -> None:
     raise KeyboardInterrupt
 
 
-def mistaken(_bench: object) -> None:
+def mistaken(_run: object, _facts: object) -> None:
     raise ZeroDivisionError("no")
 
 
 @pytest.mark.parametrize(("broken", "reason"), [(interrupted, "interrupted"), (mistaken, "ZeroDivisionError: no")])
 def test_interrupts_and_our_own_mistakes_end_in_a_report(
-    monkeypatch: pytest.MonkeyPatch, target_file: Path, corpus_dir: Path, broken: Callable[[object], None], reason: str
+    monkeypatch: pytest.MonkeyPatch, target_file: Path, corpus_dir: Path, broken: Callable[[object, object], None], reason: str
 ) -> None:
-    monkeypatch.setattr(reachable, "run", broken)
+    monkeypatch.setitem(GATE.checks, "reachable", replace(GATE.checks["reachable"], perform=broken))
     order = runner.Order(stack=None, target_file=target_file, slo=LAB, corpus=corpus_dir, seed=7, strict=False, keep=False)
     out = corpus_dir / "out"
     record = runner.execute(order, Reporter(quiet=True), out / "report.json")

@@ -14,13 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from tests.bench import agreement
 from tests.validation.clients.test_target import OUTPUTS
 from tests.validation.load.test_workers import milvus, served  # noqa: F401 - fixtures
 from tests.validation.services import Bucket
 from validation.__main__ import app
 from validation.clients.documents import Credential
 from validation.clients.target import Target
-from validation.experiments import agreement
 from validation.judge.errors import InvalidRunError, UsageError
 from validation.judge.profile import Profile
 from validation.load import workers

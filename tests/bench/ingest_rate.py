@@ -84,7 +84,7 @@ def rate(
     dimension: Annotated[int, typer.Option(min=2, max=4_096)] = 256,
     out: Annotated[Path, typer.Option(help="The file to write.")] = Path("build") / "reports" / "ingest-rate.json",
 ) -> None:
-    """See HELP."""
+    """Measure, and exit with the answer."""
     try:
         found = measure(_address(stack, uri), few, chunks, dimension)
     except GateError as error:
@@ -214,3 +214,9 @@ def _collection(uri: str, dimension: int) -> Iterator[FolderCollection]:
             yield collection
         finally:
             collection.collection.drop()
+
+
+if __name__ == "__main__":
+    app = typer.Typer(rich_markup_mode=None)
+    app.command(help=HELP)(rate)
+    app()

@@ -2,10 +2,11 @@
 
 import pytest
 
-from validation.checks.answer import Graded, _shares
-from validation.checks.breakdown import breakdown
+from validation.checks.answer import _shares
 from validation.clients.llm import Answer, Source
 from validation.corpus.documents import Question
+from validation.corpus.grading import Graded
+from validation.corpus.ranking import breakdown
 
 
 def question(name: str, language: str, kind: str) -> Question:

@@ -6,15 +6,17 @@ moves from round to round within one way of sending: what differs by no more tha
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from validation.checks import embedding, ingest, reachable, retrieval
-from validation.checks.bench import Bench
-from validation.checks.seams import Seams
+from validation.checks.context import RunContext
+from validation.checks.embedding import embedding
+from validation.checks.ingest import ingest
+from validation.checks.reachable import reachable
+from validation.checks.retrieval import retrieval
 from validation.experiments.sweep import at_rate
 from validation.judge import slo_file
 from validation.judge.errors import GateError, InvalidRunError
@@ -32,7 +34,7 @@ Prints p50, p95 and p99 of both from merged histograms, and how far each moved b
 
 Exit codes: 0 within noise, 1 beyond it, 2 usage, 3 not measured validly, 4 the target does not answer.
 
-Example: python -m validation agree --stack lab --pods 2
+Example: python -m tests.bench.agreement --stack lab --pods 2
 """
 
 
@@ -45,7 +47,7 @@ def command(
     rounds: Annotated[int, typer.Option(min=2, max=20, help="How often each takes its turn; noise needs two.")] = 3,
     seconds: Annotated[float, typer.Option(min=2, max=600, help="How long each turn takes.")] = 20,
 ) -> None:
-    """See HELP."""
+    """Compare them, and exit with the answer."""
     order = runner.Order(stack=stack, target_file=target, slo=slo, corpus=Path("corpus"), seed=7, strict=False, keep=False, pods=pods)
     try:
         ways = compare(order, rounds, seconds, Reporter())
@@ -81,22 +83,21 @@ def compare(order: runner.Order, rounds: int, seconds: float, reporter: Reporter
     profile = slo_file.read_profile(order.slo_file)
     record = Record(run_id=runner.new_run_id(), strict=False)
     with ExitStack() as closing:
-        bench = runner.make_bench(order, profile, reporter=reporter, record=record, seams=Seams(), closing=closing)
-        services = reachable.run(bench)
-        loaded = ingest.run(bench, services)
-        vectors = embedding.run(bench, services)
-        short = at_rate(bench.profile, profile.rate.value, seconds)
+        run = runner.make_context(order, profile, reporter=reporter, record=record, closing=closing)
+        for check in (reachable, ingest, embedding):
+            check(run)
+        short = at_rate(run.profile, profile.rate.value, seconds)
         ways = [Way(name="one process here", pods=0), Way(name=f"{order.pods} pods", pods=order.pods)]
         for number in range(rounds):
             for way in ways if number % 2 == 0 else reversed(ways):  # whoever is first has the colder caches: in turn
                 reporter.say(f"round {number + 1} of {rounds}: {way.name}")
-                step = replace(bench, profile=short, pods=way.pods, record=Record(run_id="round", strict=False))
-                retrieval.run(step, services, loaded, vectors)
+                step = run.with_profile(short, Record(run_id="round", strict=False), pods=way.pods)
+                retrieval(step)
                 _note(way, step)
     return ways
 
 
-def _note(way: Way, step: Bench) -> None:
+def _note(way: Way, step: RunContext) -> None:
     found = Samples.decoded(step.record.checks[-1].facts["latency_histogram"])
     way.merged.merge(found)
     way.rounds.append({percentile: found.percentile_ms(percentile) or 0.0 for percentile in PERCENTILES})
@@ -125,3 +126,9 @@ def within_noise(ways: list[Way]) -> dict[int, bool]:
         <= max(here.spread_ms(percentile), there.spread_ms(percentile))
         for percentile in PERCENTILES
     }
+
+
+if __name__ == "__main__":
+    app = typer.Typer(rich_markup_mode=None)
+    app.command(help=HELP)(command)
+    app()

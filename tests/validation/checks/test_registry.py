@@ -1,0 +1,103 @@
+"""A check is one file and the lines of an SLO file; everything else follows from how it registers itself."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+import yaml
+
+from tests.validation.conftest import LAB
+from validation.checks import GATE, existing
+from validation.checks.context import RunContext, unpromised
+from validation.judge.measures import CATALOGUE, lower
+from validation.judge.profile import Profile
+from validation.judge.slo import judge
+from validation.run.record import Facts, Record
+
+DOCS = Path(__file__).parents[3] / "docs" / "gate.md"
+
+
+@pytest.fixture
+def added() -> Iterator[str]:
+    """Register a check that writes, after `quality`, and take it away again."""
+
+    @GATE.check(
+        "heat", "Does it get warm?", after="quality", writes="stores heat", measures=[lower("heat_k", "K", "Warmth")], skip=unpromised
+    )
+    def heat(run: RunContext, facts: Facts) -> None:
+        facts["where"] = "everywhere"
+        run.record.measure("heat_k", 3.0)
+
+    yield heat.name
+    del GATE.checks["heat"], CATALOGUE["heat_k"]
+
+
+def promising_heat() -> Profile:
+    content = yaml.safe_load(LAB.read_text(encoding="utf-8"))
+    content["objectives"]["heat_k"] = {"unit": "K", "limit": "<= 5", "reason": "only for this test"}
+    return Profile.model_validate(content)
+
+
+def context(profile: Profile) -> RunContext:
+    """Return a run of which only profile and record are asked."""
+    return cast("RunContext", SimpleNamespace(profile=profile, record=Record(run_id="r", strict=False), closing=ExitStack()))
+
+
+def test_a_new_check_is_asked_in_its_place_and_its_promise_is_judged(added: str) -> None:
+    names = [check.name for check in GATE.ordered()]
+    assert names.index("quality") < names.index(added) < names.index("isolation")
+    run = context(promising_heat())
+    GATE.checks[added](run)
+    assert (run.record.checks[0].name, run.record.checks[0].facts) == ("heat", {"where": "everywhere"})
+    judged = judge(run.profile, run.record.measurements, []).judged
+    assert next(one.grade for one in judged if one.objective.sli == "heat_k") == "pass"
+
+
+def test_a_new_check_that_nobody_promised_is_skipped_with_the_names_of_its_measures(added: str, profile: Profile) -> None:
+    run = context(profile)
+    GATE.checks[added](run)
+    assert run.record.checks[0].facts == {"skipped": "the SLO file promises nothing about it (objectives heat_k)"}
+
+
+def test_a_new_check_that_writes_is_left_out_of_a_run_that_reads_and_its_promise_is_named(added: str) -> None:
+    record = Record(run_id="r", strict=False)
+    judged = existing.judgeable(promising_heat(), record)
+    assert "heat_k" not in judged.objectives
+    assert (record.skipped[added], record.skipped["heat_k"]) == (
+        "stores heat, and this run only reads",
+        "cannot be measured without writing",
+    )
+
+
+@pytest.mark.parametrize("taken", ["quality", "heat"])
+def test_a_name_or_a_measure_that_another_check_has_is_refused(taken: str) -> None:
+    def nothing(_run: Any, _facts: Facts) -> None: ...
+
+    measures = [] if taken == "quality" else [lower("recall_at_10", "share", "again")]
+    with pytest.raises(ValueError, match="registered already"):
+        GATE.check(taken, "?", measures=measures)(nothing)
+
+
+def test_every_check_comes_after_one_that_exists_and_what_may_break_the_collection_comes_last() -> None:
+    names = [check.name for check in GATE.ordered()]
+    assert all(names.index(check.after) < names.index(check.name) for check in GATE.ordered() if check.after)
+    assert (names[0], names[-1]) == ("reachable", "isolation")
+
+
+def test_no_measure_of_a_check_that_reads_only_is_left_out_and_every_one_that_writes_is_named(profile: Profile) -> None:
+    record = Record(run_id="r", strict=False)
+    left_out = profile.objectives.keys() - existing.judgeable(profile, record).objectives.keys()
+    by_reading = {measure.name for check in GATE.checks.values() if not check.writes for measure in check.measures}
+    assert not left_out & by_reading
+    assert {check.name for check in GATE.writing()} <= record.skipped.keys()
+
+
+def test_a_measure_that_is_never_above_another_names_one_that_exists() -> None:
+    assert {measure.at_most for measure in CATALOGUE.values()} - {""} <= CATALOGUE.keys()
+
+
+def test_the_table_of_checks_in_the_documentation_is_that_of_the_registry() -> None:
+    assert GATE.table() in DOCS.read_text(encoding="utf-8"), "renew it with: python -m validation checks"

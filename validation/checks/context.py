@@ -1,0 +1,189 @@
+"""What the checks of the gate share: the objectives, the data, the open clients, and the record they write to.
+
+Owns the collections that a run makes for itself: a name that no other run has, noted as left behind until it is dropped.
+"""
+
+import copy
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from validation.checks.registry import Check, Suite
+from validation.clients.documents import DocumentStore
+from validation.clients.embedding import EmbeddingService
+from validation.clients.llm import LanguageModel
+from validation.clients.milvus import PREFIX, Collection, Row, VectorStore
+from validation.clients.passages import Chunk
+from validation.clients.reranker import Reranker
+from validation.clients.target import Target
+from validation.clients.vectors import Mask, Matrix
+from validation.corpus.documents import Corpus
+from validation.corpus.generator import Generated
+from validation.corpus.grading import Graded
+from validation.judge import interval
+from validation.judge.errors import GateError, InvalidRunError
+from validation.judge.profile import Profile
+from validation.load import truth
+from validation.load.open_loop import Shot
+from validation.load.plan import Columns
+from validation.load.samples import Samples
+from validation.run.progress import Reporter
+from validation.run.record import Record
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """The target's parts, connected."""
+
+    milvus: VectorStore
+    documents: DocumentStore
+    embedding: EmbeddingService
+    llm: LanguageModel
+    reranker: Reranker | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """A collection that is complete, indexed and loaded, and what is known to be in it."""
+
+    collection: Collection
+    rows: list[Row]
+    matrix: Matrix
+    generated: list[Generated]
+    places: Mapping[int, int] | None = None
+    """Row in the matrix by the id that Milvus has for it; None where they are the same."""
+
+    def rows_of(self, ids: Sequence[int]) -> list[int]:
+        """Return the rows that these ids stand for; InvalidRunError for one that came while the run went on."""
+        if self.places is None:
+            return list(ids)
+        try:
+            return [self.places[one] for one in ids]
+        except KeyError as error:
+            raise InvalidRunError(
+                f"{self.collection.name} was written to while it was judged (row {error}): run again when nobody does"
+            ) from None
+
+    def chunks(self, ids: Sequence[int]) -> list[Chunk]:
+        """Return the chunks of the rows that a search found; InvalidRunError for one that was never sent."""
+        found = self.rows_of(ids)
+        if strange := [row for row in found if not 0 <= row < len(self.rows)]:
+            raise InvalidRunError(
+                f"a search of {self.collection.name} found row {strange[0]}, which was never sent: this is not what it says"
+            )
+        return [self.rows[row].chunk for row in found]
+
+    def extended(self, rows: list[Row], vectors: Matrix) -> "Loaded":
+        """Return what is known once these rows are in the collection too."""
+        return replace(self, rows=[*self.rows, *rows], matrix=np.vstack([self.matrix, vectors]))
+
+    def in_rows(self, shots: Iterable[Shot]) -> list[Shot]:
+        """Return the shots with rows in the place of ids."""
+        return [replace(shot, ids=self.rows_of(shot.ids)) for shot in shots]
+
+    def columns(self) -> Columns:
+        """Return the scalar fields that filters look at, as arrays."""
+        return Columns(
+            language=np.array([row.chunk.language for row in self.rows]),
+            bucket=np.array([row.bucket for row in self.rows], dtype=np.int64),
+        )
+
+
+Delivery = Callable[[list[Row]], list[Row]]
+Truth = Callable[[Matrix, Matrix, Sequence[Mask], int], list[truth.Exact]]
+
+
+def _all(rows: list[Row]) -> list[Row]:
+    return rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overrides:
+    """The two parts that a test may replace by a broken one, to see that the gate notices; no option of the command line reaches them."""
+
+    delivered: Delivery = _all
+    """Which of the rows reach Milvus. Broken: `lambda rows: rows[::2]`, a collection that is half loaded."""
+    exact_truth: Truth = truth.exact_truth
+    """Exact answers to all searches. Broken: the same answers in another order."""
+
+
+@dataclass(kw_only=True)
+class RunContext:
+    """One run: what it was given, and what its checks have found so far."""
+
+    profile: Profile
+    target: Target
+    corpus: Corpus
+    seed: int
+    keep: bool
+    """Whether collections stay when the run ends."""
+    record: Record
+    reporter: Reporter
+    closing: ExitStack
+    """Undone in reverse order when the run ends, however it ends."""
+    overrides: Overrides = field(default_factory=Overrides)
+    collection: str = ""
+    """A collection that is there already, to be judged without writing; "" for one of the run's own."""
+    pods: int = 0
+    """How many pods of a Job send the searches; 0 for processes of this machine."""
+    services: Services = field(init=False, repr=False)
+    """Set by `reachable`."""
+    loaded: Loaded = field(init=False, repr=False)
+    """Set by `ingest` or `existing`; `freshness` adds rows."""
+    question_vectors: Matrix = field(init=False, repr=False)
+    """Set by `embedding`: one row for each question of the corpus, of length 1."""
+    sources: list[list[Chunk]] = field(init=False, repr=False)
+    """Set by `sources`: the chunks that the language model is shown for each question, best first."""
+    graded: list[Graded] = field(init=False, repr=False)
+    """Set by `answer`: the questions that were answered."""
+
+    def with_profile(self, profile: Profile, record: Record, pods: int | None = None) -> "RunContext":
+        """Return the same run with another profile, its measurements in another record."""
+        other = copy.copy(self)
+        other.profile, other.record, other.pods = profile, record, self.pods if pods is None else pods
+        return other
+
+    def measure_latency(self, prefix: str, seconds: Sequence[float], percentiles: Sequence[int] = (50, 95)) -> None:
+        """Record the percentiles of latencies that were measured one after the other, in milliseconds."""
+        samples = Samples(seconds)
+        for percentile in percentiles:
+            spread = interval.of_percentile_ms(seconds, percentile)
+            self.record.measure(f"{prefix}_p{percentile}_ms", samples.percentile_ms(percentile), len(seconds), spread)
+
+    def make_collection(self, suffix: str = "") -> Collection:
+        """Create a collection with the profile's index, to be dropped when the run ends; refuse a name that is taken."""
+        collection = self.reserve_collection(suffix)
+        collection.create(self.target.embedding_dimension, self.profile.search.chosen_index)
+        return collection
+
+    def reserve_collection(self, suffix: str = "") -> Collection:
+        """Return the handle of a collection that is not there yet; whatever is made of it is dropped when the run ends."""
+        name = f"{PREFIX}{self.record.run_id}{suffix}"
+        self.services.milvus.refuse_taken(name)
+        self.record.left_behind.append(name)
+        collection = self.services.milvus.collection(name)
+        if not self.keep:
+            self.closing.callback(self._drop, collection)
+        return collection
+
+    def _drop(self, collection: Collection) -> None:
+        """Drop it; a failure is reported, but never hides why the run ended."""
+        try:
+            collection.drop()
+            self.record.left_behind.remove(collection.name)
+        except GateError as error:
+            self.reporter.say(f"collection {collection.name} is left behind: {error}")
+
+
+GATE = Suite[RunContext]()
+"""What `python -m validation run` asks."""
+
+
+def unpromised(run: RunContext, check: Check[RunContext]) -> str:
+    """Return why a check that costs seconds is skipped: no objective names any of its measures."""
+    names = [measure.name for measure in check.measures]
+    if run.profile.objectives.keys() & set(names):
+        return ""
+    return f"the SLO file promises nothing about it (objectives {', '.join(names)})"

@@ -1,0 +1,116 @@
+"""The checks of a suite: what each asks, measures and writes, and after which other one it comes.
+
+A check registers itself with `@SUITE.check(...)`. Order, catalogue of measures, what a run that only reads leaves out, and the tables in
+the documentation come from here: a new check is one file in this folder, and the lines of an SLO file that promise its measures.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from validation.judge.measures import CATALOGUE, Better, Measure
+from validation.run.record import Facts, Record
+
+
+class Recording(Protocol):
+    """What every check is given has a record."""
+
+    @property
+    def record(self) -> Record:
+        """Where measurements, facts and faults go."""
+
+
+Context = TypeVar("Context", bound=Recording)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check(Generic[Context]):
+    """One question; call it with the context of a run to have it answered."""
+
+    name: str
+    question: str
+    perform: Callable[[Context, Facts], None]
+    """Answers it; details that no objective names go to the facts."""
+    measures: Sequence[Measure]
+    writes: str
+    """What it writes or changes; "" for a check that only reads. A run that only reads leaves the others out."""
+    after: str
+    """Name of the check that comes before it; "" for the first."""
+    only_reading: bool
+    """Whether only a run that reads asks it."""
+    skip: "Callable[[Context, Check[Context]], str]"
+    """Returns why this run need not ask it; "" to ask it."""
+
+    def __call__(self, run: Context) -> None:
+        """Answer the question, and note how it went; what the check raises ends the run."""
+        with run.record.check(self.name, self.question) as entry:
+            if reason := self.skip(run, self):
+                entry.facts["skipped"] = reason
+            else:
+                self.perform(run, entry.facts)
+
+
+class Suite(Generic[Context]):
+    """Checks in the order in which they rest upon each other."""
+
+    def __init__(self) -> None:
+        self.checks: dict[str, Check[Context]] = {}
+
+    def check(
+        self,
+        name: str,
+        question: str,
+        *,
+        measures: Iterable[Measure] = (),
+        writes: str = "",
+        after: str = "",
+        only_reading: bool = False,
+        skip: Callable[[Context, Check[Context]], str] = lambda _run, _check: "",
+    ) -> Callable[[Callable[[Context, Facts], None]], Check[Context]]:
+        """Register the decorated function as a check; ValueError for a name or a measure that is taken."""
+
+        def register(perform: Callable[[Context, Facts], None]) -> Check[Context]:
+            check = Check(
+                name=name,
+                question=question,
+                perform=perform,
+                measures=tuple(measures),
+                writes=writes,
+                after=after,
+                only_reading=only_reading,
+                skip=skip,
+            )
+            taken = [name] if name in self.checks else [one.name for one in check.measures if one.name in CATALOGUE]
+            if taken:
+                raise ValueError(f"{', '.join(taken)}: registered already by another check")
+            self.checks[name] = check
+            CATALOGUE.update({measure.name: measure for measure in check.measures})
+            return check
+
+        return register
+
+    def ordered(self) -> list[Check[Context]]:
+        """Return the checks, each after the one that it names."""
+        return sorted(self.checks.values(), key=lambda check: (self._depth(check), check.name))
+
+    def run(self, context: Context, *, read_only: bool = False) -> None:
+        """Ask everything that such a run can ask."""
+        for check in self.ordered():
+            if not (check.writes if read_only else check.only_reading):
+                check(context)
+
+    def writing(self) -> list[Check[Context]]:
+        """Return what a run that only reads leaves out."""
+        return [check for check in self.ordered() if check.writes]
+
+    def table(self) -> str:
+        """Return the checks as a Markdown table, for the documentation."""
+        rows = [f"| `{one.name}` | {one.question} | {_names(one.measures)} | {one.writes} |" for one in self.ordered()]
+        return "\n".join(["| check | question | measures (those in brackets are never judged) | writes |", "|---|---|---|---|", *rows, ""])
+
+    def _depth(self, check: Check[Context]) -> int:
+        return 1 + self._depth(self.checks[check.after]) if check.after else 0
+
+
+def _names(measures: Sequence[Measure]) -> str:
+    return ", ".join(f"(`{one.name}`)" if one.better is Better.NONE else f"`{one.name}`" for one in measures)
