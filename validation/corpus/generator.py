@@ -9,17 +9,61 @@ import itertools
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict
 
 from validation.clients.passages import Chunk
-from validation.corpus import generator_de, generator_en
-from validation.corpus import generator_text as text
 
+_WORDS = Path(__file__).parents[2] / "corpus" / "generator"
 _NEAR_DUPLICATE_EVERY = 5
 _SECTIONS = 4
 _OTHERS = 2
-_LANGUAGES = {"en": generator_en, "de": generator_de}
+_LANGUAGES = ("en", "de")
 _SHARED = ("serial", "site", "person")
 Facts = dict[str, str]
+
+
+class _Data(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Names(_Data):
+    sites: list[str]
+    models: list[str]
+    first_names: list[str]
+    last_names: list[str]
+    companies: list[str]
+
+
+class _Subject(_Data):
+    """What a section can be about; every value in braces is a fact that is drawn."""
+
+    heading: str
+    key: str
+    """The sentence that holds the fact which is asked for; it always stands."""
+    others: list[str]
+    """Of these a few are drawn, so that no two notes are alike by template alone."""
+    question: str
+    asks_for: str
+    """Name of the fact that answers the question."""
+
+
+class _Language(_Data):
+    titles: list[str]
+    subjects: list[_Subject]
+
+
+@cache
+def _names() -> _Names:
+    return _Names.model_validate(yaml.safe_load((_WORDS / "names.yaml").read_text(encoding="utf-8")))
+
+
+@cache
+def _language(code: str) -> _Language:
+    return _Language.model_validate(yaml.safe_load((_WORDS / f"{code}.yaml").read_text(encoding="utf-8")))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,11 +98,12 @@ def generate_chunks(seed: int, count: int) -> tuple[list[Chunk], list[Generated]
 def _document(seed: int, number: int) -> Generated:
     original = number - 1 if number % _NEAR_DUPLICATE_EVERY == _NEAR_DUPLICATE_EVERY - 1 else number
     draw = _random(seed, original)
-    language = draw.choice(list(_LANGUAGES))
+    language = draw.choice(_LANGUAGES)
+    words = _language(language)
     shared = {name: value for name, value in _facts(draw, original).items() if name in _SHARED}
-    sections = [(subject, _facts(draw, original) | shared) for subject in draw.sample(_LANGUAGES[language].SUBJECTS, _SECTIONS)]
+    sections = [(subject, _facts(draw, original) | shared) for subject in draw.sample(words.subjects, _SECTIONS)]
     asked, facts = sections[0]
-    title = draw.choice(_LANGUAGES[language].TITLES).format_map(facts)
+    title = draw.choice(words.titles).format_map(facts)
     bodies = [" ".join([subject.key, *draw.sample(subject.others, _OTHERS)]) for subject, _ in sections]
     if original != number:
         _change(facts, asked.asks_for, _random(seed, number))
@@ -73,12 +118,13 @@ def _random(seed: int, number: int) -> random.Random:
 
 
 def _facts(draw: random.Random, number: int) -> Facts:
+    names = _names()
     return {
         "serial": f"{draw.choice('KLMPRSTX')}{draw.choice('ABCDEFGH')}-{number:06d}",
-        "site": draw.choice(text.SITES),
-        "model": draw.choice(text.MODELS),
-        "person": f"{draw.choice(text.FIRST_NAMES)} {draw.choice(text.LAST_NAMES)}",
-        "company": draw.choice(text.COMPANIES),
+        "site": draw.choice(names.sites),
+        "model": draw.choice(names.models),
+        "person": f"{draw.choice(names.first_names)} {draw.choice(names.last_names)}",
+        "company": draw.choice(names.companies),
         "week": str(draw.randint(1, 52)),
         "due": f"{draw.randint(2026, 2027)}-{draw.randint(1, 12):02d}-{draw.randint(1, 28):02d}",
         "aisle": f"{draw.choice('ABCDEFGHJK')}{draw.randint(1, 60)}",

@@ -1,6 +1,9 @@
 """Generated documents: reproducible, near-duplicate, of any number."""
 
+import hashlib
 from itertools import islice
+
+import pytest
 
 from validation.corpus.generator import generate, generate_chunks
 
@@ -40,3 +43,18 @@ def test_as_many_chunks_as_asked_for_are_generated() -> None:
     assert len(chunks) == 1_001
     assert all(chunk.generated for chunk in chunks)
     assert len({document.id for document in documents}) == len(documents)
+
+
+@pytest.mark.parametrize(
+    ("seed", "sha256"),
+    [
+        (7, "e3c97f51256c18bcf54c5faf5f976b313f368efd25496e9fe6439850ed88adab"),
+        (8, "36761bc1a224b16a005046dc3c86c79f3f343f0962fd55bf9b11d6b027a78ace"),
+    ],
+)
+def test_the_texts_of_a_seed_never_change_so_that_runs_of_different_releases_compare(seed: int, sha256: str) -> None:
+    digest = hashlib.sha256()
+    for one in islice(generate(seed), 2_000):
+        chunks = [(chunk.title, chunk.section, chunk.source, chunk.sha256, chunk.text) for chunk in one.chunks]
+        digest.update(repr((one.id, one.language, one.question, one.fact, chunks)).encode())
+    assert digest.hexdigest() == sha256
