@@ -86,7 +86,7 @@ HOMES: dict[str, tuple[Callable[[ast.Module], bool], set[str], set[str]]] = {
             "validation/clients/milvus.py",
             "validation/load/pods/generator.py",
             "validation/load/pods/job.py",
-            "validation/load/pods/lead.py",
+            "validation/load/pods/coordinator.py",
             "lab/drill.py",
             "lab/lock.py",
             "lab/logs.py",

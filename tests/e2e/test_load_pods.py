@@ -19,8 +19,8 @@ from validation.clients.target import Target
 from validation.judge.errors import InvalidRunError
 from validation.judge.slo_file import read_profile
 from validation.load import workers
-from validation.load.pods import mailbox
-from validation.load.pods.run import Ground, Volley, fire
+from validation.load.pods import bucket
+from validation.load.pods.coordinator import LoadResult, Placement, run_load
 from validation.load.samples import Samples
 from validation.load.workers import Aim
 from validation.run.progress import Reporter
@@ -36,23 +36,23 @@ class Range:
     """A small collection of the lab's Milvus, and two generators that search it."""
 
     lab: Lab
-    ground: Ground
+    placement: Placement
     aim: Aim
 
-    def fire(self, count: int) -> Volley:
+    def fire(self, count: int) -> LoadResult:
         due = [number / RATE for number in range(count)]
-        return fire(self.ground, self.aim, workers.deal(VECTORS[:count], [""] * count, due, 2), lambda _: None)
+        return run_load(self.placement, self.aim, workers.deal(VECTORS[:count], [""] * count, due, 2), lambda _: None)
 
     def left(self) -> list[str]:
         """Objects of the cluster and of the bucket that a run made."""
         found = self.lab.kubectl("-n", "rag", "get", "job,secret,pod")["items"]
         names = [item["metadata"]["name"] for item in found if item["metadata"]["name"].startswith("gate-load-")]
-        target = self.ground.target
+        target = self.placement.target
         with closing(kube.connect()) as kubernetes:
             credential = kubernetes.credential("rag", target.milvus_secret_name)
         ca_file = Path(self.lab.environment()["AWS_CA_BUNDLE"])
-        with closing(mailbox.connect(target.object_store_endpoint, target.object_store_region, credential, ca_file)) as store:
-            listed = store.list_objects_v2(Bucket=target.milvus_bucket, Prefix=mailbox.PREFIX)
+        with closing(bucket.connect(target.object_store_endpoint, target.object_store_region, credential, ca_file)) as store:
+            listed = store.list_objects_v2(Bucket=target.milvus_bucket, Prefix=bucket.PREFIX)
         return [*names, *(one["Key"] for one in listed.get("Contents", []))]
 
 
@@ -66,29 +66,29 @@ def small(lab: Lab) -> Iterator[Range]:
         milvus.insert(name, [{"id": number, "vector": vector} for number, vector in enumerate(VECTORS)], timeout=60)
         search = SEARCH.model_copy(update={"consistency": "Strong", "warmup_requests": 5, "timeout_ms": 20_000})
         aim = Aim(uri=uri, database="default", collection=name, search=search, limit=3)
-        yield Range(lab, Ground(target=target, reporter=Reporter(quiet=True), secrets=[]), aim)
+        yield Range(lab, Placement(target=target, reporter=Reporter(quiet=True), secrets=[]), aim)
     finally:
         milvus.drop_collection(name, timeout=60)
         milvus.close()
 
 
 def test_every_request_comes_back_once_and_the_histogram_is_that_of_both_pods(small: Range) -> None:
-    volley = small.fire(len(VECTORS))
-    assert [shot.number for shot in volley.shots] == list(range(len(VECTORS)))
-    assert [shot.ids[0] for shot in volley.shots] == list(range(len(VECTORS))), "each vector finds itself first"
-    assert [shot.planned_s for shot in volley.shots] == pytest.approx([number / RATE for number in range(len(VECTORS))], abs=1e-6)
-    first, second = volley.facts["generators"]
+    load = small.fire(len(VECTORS))
+    assert [shot.number for shot in load.shots] == list(range(len(VECTORS)))
+    assert [shot.ids[0] for shot in load.shots] == list(range(len(VECTORS))), "each vector finds itself first"
+    assert [shot.planned_s for shot in load.shots] == pytest.approx([number / RATE for number in range(len(VECTORS))], abs=1e-6)
+    first, second = load.facts["generators"]
     assert first["pod"] != second["pod"]
     assert (first["requests"], second["requests"]) == (60, 60)
     merged = Samples.decoded(first["latency_histogram"])
     merged.merge(Samples.decoded(second["latency_histogram"]))
-    assert merged.encoded() == volley.facts["latency_histogram"]
+    assert merged.encoded() == load.facts["latency_histogram"]
     assert merged.count == len(VECTORS)
     for one in (first, second):
         low, high = one["clock_ahead_ms"]
         assert low <= 0 <= high, "both run on this machine, so there is one clock, and the bounds hold it"
     assert small.left() == []
-    assert not [secret for secret in small.ground.secrets if secret in json.dumps(volley.facts)]
+    assert not [secret for secret in small.placement.secrets if secret in json.dumps(load.facts)]
 
 
 def test_ctrl_c_under_load_leaves_neither_pods_nor_objects(small: Range) -> None:
@@ -101,7 +101,7 @@ def test_ctrl_c_under_load_leaves_neither_pods_nor_objects(small: Range) -> None
 
     due = [number / 4 for number in range(len(VECTORS))]  # half a minute, if nobody ended it
     with pytest.raises(KeyboardInterrupt):
-        fire(small.ground, small.aim, workers.deal(VECTORS, [""] * len(VECTORS), due, 2), press)
+        run_load(small.placement, small.aim, workers.deal(VECTORS, [""] * len(VECTORS), due, 2), press)
     assert seen[0] >= 4, "a Job, its Secret and two pods were there, and objects"
     assert small.left() == []
 
@@ -120,7 +120,7 @@ def test_a_killed_pod_makes_the_run_invalid_and_is_named(small: Range) -> None:
     due = [number / 4 for number in range(len(VECTORS))]  # half a minute, if nobody ended it
     shares = workers.deal(VECTORS, [""] * len(VECTORS), due, 2)
     with pytest.raises(InvalidRunError) as caught:
-        fire(small.ground, small.aim, shares, kill)
+        run_load(small.placement, small.aim, shares, kill)
     assert len(killed) == 1
     assert str(caught.value).startswith(f"load generator 1, pod {killed[0]}: ")
     assert small.left() == []

@@ -17,7 +17,7 @@ from validation.judge.measures import higher, latencies, lower, neutral
 from validation.load import open_loop, plan, truth
 from validation.load.open_loop import Shot
 from validation.load.plan import Plan
-from validation.load.pods import run as pods
+from validation.load.pods import coordinator as pods
 from validation.load.samples import Samples
 from validation.run.record import Facts
 
@@ -73,12 +73,12 @@ def _send(run: RunContext, drawn: Plan, facts: Facts) -> list[Shot]:
     if not run.pods:
         return run.loaded.in_rows(timed.shoot(run, run.loaded.collection.name, drawn, warm_up=warm_up))
     aim, shares = timed.deal(run, run.loaded.collection.name, drawn, warm_up=warm_up, generators=run.pods)
-    ground = pods.Ground(target=run.target, reporter=run.reporter, secrets=run.record.secrets)
+    placement = pods.Placement(target=run.target, reporter=run.reporter, secrets=run.record.secrets)
     with run.reporter.track("search", total) as advance:
-        volley = pods.fire(ground, aim, shares, advance)
-    facts["pods"] = volley.facts
-    run.record.faults += volley.faults
-    return run.loaded.in_rows(volley.shots)
+        load = pods.run_load(placement, aim, shares, advance)
+    facts["pods"] = load.facts
+    run.record.faults += load.faults
+    return run.loaded.in_rows(load.shots)
 
 
 def _measure_load(run: RunContext, shots: Sequence[Shot]) -> None:

@@ -16,7 +16,7 @@ from validation.corpus.documents import Corpus, read_corpus
 from validation.judge import slo, slo_file
 from validation.judge.errors import UsageError
 from validation.judge.profile import Index, Profile
-from validation.load.pods import run as pods
+from validation.load.pods import coordinator as pods
 from validation.reports import fingerprint, json
 from validation.reports.history import baseline
 from validation.run.guard import guarded

@@ -1,1 +1,1 @@
-"""Load from an Indexed Job: generators in pods of the suite's own image, started together, their histograms merged through the bucket."""
+"""Load from the pods of a Job, started at one instant; each pod's latencies are its own, and their histograms merge."""

@@ -1,7 +1,8 @@
-"""One generator, in a pod: it takes its share, says that it is ready, begins when all begin, and hands its result in.
+"""One generator, in a pod: it takes its share, says that it is ready, begins at the instant that is written, and hands its result in.
 
 It knows its order and nothing else: no key of the store, no token of the cluster. Whatever goes wrong it says in its status and on
-stdout, which is the pod's log, and ends with an exit code that is not 0.
+stdout, which is the pod's log, and ends with an exit code that is not 0. A pod whose clock differs from the store's by more than a second
+refuses to send: it would begin before or after the others.
 """
 
 import re
@@ -9,12 +10,13 @@ import ssl
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Annotated, Self
 
 import httpx
 import typer
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 from validation.clients import network
@@ -23,15 +25,24 @@ from validation.clients.milvus_tls import Tls
 from validation.judge.errors import GateError, InvalidRunError, UsageError
 from validation.load import workers
 from validation.load.open_loop import Shot
-from validation.load.pods.exchange import PROTOCOL, Order, Result, Status, Word, pack_result, unpack_share
-from validation.load.pods.throttling import throttled_s
+from validation.load.pods.messages import VERSION, Order, Result, Start, Status, pack_result, unpack_share
 from validation.load.samples import Samples
 
 STORE_CA, MILVUS_CA, LOGIN = Path("/run/object-store-ca/ca.crt"), Path("/run/milvus-ca/ca.crt"), Path("/run/milvus-login")
 """Where the pod mounts them, where there are any."""
-_POLL_S = 0.02
+_POLL_S = 0.1
 _PATIENCE_S = 300.0
 _LEAST_LEAD_S = 0.02
+MOST_AHEAD_S = 1.0
+"""Most that a clock may differ from the store's: for so long a run begins and ends with a part of its rate."""
+_DATE_S = 2.0
+CGROUP = Path("/sys/fs/cgroup")
+_CPU_COUNTS = (
+    ("cpu.stat", "throttled_usec", 1e6),
+    ("cpu/cpu.stat", "throttled_time", 1e9),
+    ("cpu,cpuacct/cpu.stat", "throttled_time", 1e9),
+)
+"""File, key and unit per second: control groups 2, then 1 under its two names."""
 _TIMEOUT_S = 10.0
 
 HELP = """Be one load generator of an Indexed Job. The gate starts these (`run --pods N`); by hand there is nothing to do with it."""
@@ -41,17 +52,17 @@ def command(
     orders: Annotated[Path, typer.Argument(help="Directory with INDEX.json, as the pod mounts it.")],
     index: Annotated[int, typer.Option(envvar="JOB_COMPLETION_INDEX", help="Which of them to follow.")],
 ) -> None:
-    """See HELP."""
+    """Follow the order, and exit with 3 where that fails."""
     try:
         order = _read(orders / f"{index}.json")
-        with Mail(order) as mail:
-            follow(order, Start(mail, index))
+        with Channel(order) as channel:
+            follow(order, Generator(channel))
     except GateError as error:
         print(f"load generator {index}: {error}", flush=True)
         raise typer.Exit(3) from None
 
 
-class Mail:
+class Channel:
     """The four objects that the order names."""
 
     def __init__(self, order: Order, ca_file: Path = STORE_CA) -> None:
@@ -66,38 +77,76 @@ class Mail:
     def __exit__(self, *_: object) -> None:
         self._client.close()
 
-    def share(self) -> bytes:
-        """Return what is to be sent."""
-        body = self._get(self._order.share_url)
-        if body is None:
+    def share(self, clock: Callable[[], float]) -> tuple[bytes, tuple[float, float]]:
+        """Return what is to be sent, and between which two numbers of seconds `clock` is ahead of the store's."""
+        asked_s = clock()
+        response = self._get(self._order.share_url)
+        if response is None:
             raise InvalidRunError("its share is not in the bucket; was the run ended meanwhile?")
-        return body
+        return response.content, ahead_s(response.headers.get("Date", ""), asked_s, clock())
 
-    def word(self) -> Word:
-        """Return what the gate said last."""
-        body = self._get(self._order.word_url)
-        return Word.model_validate_json(body) if body else Word()
+    def start(self) -> Start | None:
+        """Return when to begin; None as long as that is not written."""
+        response = self._get(self._order.start_url)
+        return Start.model_validate_json(response.content) if response else None
 
-    def tell(self, status: Status) -> None:
-        """Say how it stands."""
-        self._put(self._order.status_url, _text(status))
+    def report(self, status: Status) -> None:
+        """Write how it stands."""
+        self._put(self._order.status_url, status.model_dump_json().encode())
 
     def hand_in(self, result: Result) -> None:
-        """Give the result."""
+        """Write the result."""
         self._put(self._order.result_url, pack_result(result))
 
     @retry(retry=retry_if_exception_type(httpx.HTTPError), stop=stop_after_attempt(3), wait=wait_fixed(0.5), reraise=True)
-    def _get(self, url: str) -> bytes | None:
-        answer = self._client.get(url)
-        return None if answer.status_code == httpx.codes.NOT_FOUND else answer.raise_for_status().content
+    def _get(self, url: str) -> httpx.Response | None:
+        response = self._client.get(url)
+        return None if response.status_code == httpx.codes.NOT_FOUND else response.raise_for_status()
 
     @retry(retry=retry_if_exception_type(httpx.HTTPError), stop=stop_after_attempt(3), wait=wait_fixed(0.5), reraise=True)
     def _put(self, url: str, body: bytes) -> None:
         self._client.put(url, content=body).raise_for_status()
 
 
-def _text(message: BaseModel) -> bytes:
-    return message.model_dump_json().encode()
+def ahead_s(date: str, asked_s: float, answered_s: float) -> tuple[float, float]:
+    """Return between which two numbers of seconds our clock is ahead of the one that wrote the header `Date`.
+
+    The header was written after the request left and before its answer came; it counts whole seconds, and a server may keep it for one.
+    InvalidRunError where there is none.
+    """
+    try:
+        written_s = parsedate_to_datetime(date).timestamp()
+    except ValueError:
+        raise InvalidRunError(
+            f"the store's answer has no usable header Date ({date!r}), so no clock can be compared with its own"
+        ) from None
+    return asked_s - (written_s + _DATE_S), answered_s - written_s
+
+
+def require_clock(ahead: tuple[float, float], whose: str) -> None:
+    """InvalidRunError for a clock that differs from the store's by more than a second, however long its answer took."""
+    least_s = max(ahead[0], -ahead[1])
+    if least_s > MOST_AHEAD_S:
+        direction = "ahead of" if ahead[0] > 0 else "behind"
+        raise InvalidRunError(
+            f"{whose} clock is {least_s:.1f} s or more {direction} the store's, so it would not start together with the others; "
+            "let chrony or another NTP client keep the clocks"
+        )
+
+
+def throttled_s(root: Path = CGROUP) -> float | None:
+    """Return for how long a limit kept this pod from its CPU since it began: what it could not do then would count as latency of Milvus.
+
+    None where the kernel keeps no such count here.
+    """
+    for name, key, per_second in _CPU_COUNTS:
+        try:
+            counts = dict(line.split(maxsplit=1) for line in (root / name).read_text(encoding="ascii").splitlines())
+        except (OSError, ValueError):
+            continue
+        if key in counts:
+            return int(counts[key]) / per_second
+    return None
 
 
 def _read(path: Path) -> Order:
@@ -105,28 +154,28 @@ def _read(path: Path) -> Order:
         order = Order.model_validate_json(path.read_text(encoding="utf-8"))
     except (OSError, ValidationError) as error:
         raise UsageError(f"{path} is no order ({error}); gate and image of the suite must be of one version: docs/suite-image.md") from None
-    if order.protocol != PROTOCOL:
-        spoken = f"the gate speaks version {order.protocol} with its generators, this image version {PROTOCOL}"
+    if order.version != VERSION:
+        spoken = f"the gate speaks version {order.version} with its generators, this image version {VERSION}"
         raise UsageError(f"{spoken}: build the image anew, docs/suite-image.md")
     return order
 
 
-def follow(order: Order, start: "Start") -> None:
-    """Do what the order says; whatever it dies of is told first."""
+def follow(order: Order, generator: "Generator") -> None:
+    """Do what the order says; whatever it dies of is reported first."""
     try:
-        start.mail.hand_in(_work(order, start))
+        generator.channel.hand_in(_work(order, generator))
     except GateError as error:
-        _lament(start.mail, str(error))
+        _report_failure(generator.channel, str(error))
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, the gate must hear of it
         reason = f"{type(error).__name__}: {_without_query(str(error))}"
-        _lament(start.mail, reason)
+        _report_failure(generator.channel, reason)
         raise InvalidRunError(reason) from None
 
 
-def _lament(mail: Mail, reason: str) -> None:
+def _report_failure(channel: Channel, reason: str) -> None:
     with suppress(httpx.HTTPError):
-        mail.tell(Status(state="failed", reason=reason))
+        channel.report(Status(state="failed", reason=reason))
 
 
 def _without_query(text: str) -> str:
@@ -134,8 +183,8 @@ def _without_query(text: str) -> str:
     return re.sub(r"\?X-Amz\S*", "?...", text)
 
 
-def _work(order: Order, start: "Start") -> Result:
-    share = unpack_share(start.mail.share())
+def _work(order: Order, generator: "Generator") -> Result:
+    share = unpack_share(generator.take_share())
     aim = workers.Aim(
         uri=order.uri,
         database=order.database,
@@ -145,8 +194,8 @@ def _work(order: Order, start: "Start") -> Result:
         login=_login(),
         tls=Tls(ca_file=MILVUS_CA if MILVUS_CA.exists() else None),
     )
-    shots = workers.run(aim, [share], start.tell_progress, start=start.agree)
-    return start.result(shots, order.search.timeout_ms / 1e3)
+    shots = workers.run(aim, [share], generator.report_progress, start=generator.await_start)
+    return generator.result(shots, order.search.timeout_ms / 1e3)
 
 
 def _login() -> Login:
@@ -156,44 +205,47 @@ def _login() -> Login:
     return Login(user=user, password=password)
 
 
-class Start:
+class Generator:
     """The common start, and what changed in the pod since."""
 
-    def __init__(self, mail: Mail, index: int, clock: Callable[[], float] = time.time) -> None:
-        self.mail, self._index, self._clock = mail, index, clock
+    def __init__(self, channel: Channel, clock: Callable[[], float] = time.time) -> None:
+        self.channel, self._clock = channel, clock
         self._start_s = 0.0
-        self._ahead_s = 0.0
+        self._epoch_s = 0.0
+        """Wall clock minus monotonic clock when the start was heard of."""
+        self._ahead_s = (0.0, 0.0)
         self._throttled_s: float | None = None
 
-    def agree(self) -> float:
-        """Say that all is ready, answer every word at once, and return the start by the monotonic clock, a moment before it."""
-        begins_s = self._listen()
-        self._ahead_s = self._clock() - time.monotonic()
+    def take_share(self) -> bytes:
+        """Return the share; InvalidRunError where this pod's clock is not the store's."""
+        body, self._ahead_s = self.channel.share(self._clock)
+        require_clock(self._ahead_s, "its")
+        return body
+
+    def await_start(self) -> float:
+        """Say that all is ready, and return the start by the monotonic clock, a moment before it."""
+        at_s = self._await_instant()
+        self._epoch_s = self._clock() - time.monotonic()
         self._throttled_s = throttled_s()
-        self._start_s = begins_s - self._ahead_s
+        self._start_s = at_s - self._epoch_s
         left_s = self._start_s - time.monotonic()
         if left_s < _LEAST_LEAD_S:
             raise InvalidRunError(f"it heard of the start {-left_s:.3f} s after it; the store, or this node, is too slow to start together")
         return self._start_s
 
-    def _listen(self) -> float:
-        heard = 0
-        self.mail.tell(Status(told_at_s=self._clock()))
+    def _await_instant(self) -> float:
+        self.channel.report(Status())
         deadline_s = time.monotonic() + _PATIENCE_S
         while time.monotonic() < deadline_s:
-            word, now_s = self.mail.word(), self._clock()
-            if word.start_s:
-                return word.start_s[self._index]
-            if word.number > heard:
-                heard = word.number
-                self.mail.tell(Status(heard=heard, heard_at_s=now_s, told_at_s=self._clock()))
+            if start := self.channel.start():
+                return start.at_s
             time.sleep(_POLL_S)
-        raise InvalidRunError(f"the gate said no start for {_PATIENCE_S:g} s; it is gone, or waits for another generator")
+        raise InvalidRunError(f"the gate wrote no start for {_PATIENCE_S:g} s; it is gone, or waits for another generator")
 
-    def tell_progress(self, done: int) -> None:
-        """Say how far it is; not being able to is no reason to stop."""
+    def report_progress(self, done: int) -> None:
+        """Write how far it is; not being able to is no reason to stop."""
         with suppress(httpx.HTTPError):
-            self.mail.tell(Status(done=done))
+            self.channel.report(Status(done=done))
 
     def result(self, shots: Sequence[Shot], timeout_s: float) -> Result:
         """Put together what is handed in."""
@@ -203,7 +255,8 @@ class Start:
             histogram=Samples(shot.counted_s(timeout_s) for shot in shots).encoded(),
             delays=Samples(shot.delay_s for shot in shots).encoded(),
             throttled_s=None if now_s is None or self._throttled_s is None else now_s - self._throttled_s,
-            stepped_s=self._clock() - time.monotonic() - self._ahead_s,
+            stepped_s=self._clock() - time.monotonic() - self._epoch_s,
+            clock_ahead_s=self._ahead_s,
         )
 
 

@@ -1,10 +1,12 @@
-"""Generators and the gate that leads them, through a bucket: what is told, when all begin, and what makes a run INVALID."""
+"""Generators and the gate that coordinates them, through a bucket: when all begin, and what makes a run INVALID."""
 
+import math
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
@@ -25,36 +27,42 @@ from validation.judge.errors import InvalidRunError, UsageError
 from validation.judge.profile import Profile
 from validation.load import workers
 from validation.load.open_loop import Shot
-from validation.load.pods import generator as generator_module
-from validation.load.pods import lead, mailbox
-from validation.load.pods import run as pods
-from validation.load.pods.clock import Bounds, spread_s
-from validation.load.pods.exchange import Order, Result, Status, pack_result, pack_share, unpack_result, unpack_share
-from validation.load.pods.generator import Mail, Start
+from validation.load.pods import bucket as bucket_module
+from validation.load.pods import coordinator, generator
+from validation.load.pods.bucket import LoadBucket
+from validation.load.pods.coordinator import Coordinator
+from validation.load.pods.generator import Channel, Generator, throttled_s
 from validation.load.pods.job import Pod
-from validation.load.pods.lead import Lead
-from validation.load.pods.mailbox import Mailbox
-from validation.load.pods.throttling import throttled_s
+from validation.load.pods.messages import Order, Result, Status, pack_result, pack_share, unpack_result, unpack_share
 from validation.load.samples import Samples
 from validation.reports import fingerprint
 
 DELAYS = st.floats(0, 5)
-AHEAD_S = 3600.0
 
 
-@given(ahead=st.floats(-1e6, 1e6), rounds=st.lists(st.tuples(DELAYS, DELAYS, DELAYS), min_size=1, max_size=5))
-def test_a_clock_is_never_outside_of_its_bounds_however_slow_the_store_is(ahead: float, rounds: list[tuple[float, float, float]]) -> None:
-    bounds, now = Bounds(), 0.0
-    for there, thinking, back in rounds:
-        heard, told, seen = now + there, now + there + thinking, now + there + thinking + back
-        bounds = bounds.after(asked_s=now, heard_s=heard + ahead, told_s=told + ahead, seen_s=seen)
-        now = seen
-    assert bounds.low_s - 1e-6 <= ahead <= bounds.high_s + 1e-6
-    assert bounds.width_s <= min(there + back for there, _, back in rounds) + 1e-6
+@given(ahead=st.floats(-1e6, 1e6), there=DELAYS, back=DELAYS, now=st.floats(1e9, 2e9))
+def test_a_clock_is_never_outside_of_its_bounds_however_slow_the_store_is(ahead: float, there: float, back: float, now: float) -> None:
+    date = formatdate(math.floor(now + there), usegmt=True)
+    low, high = generator.ahead_s(date, now + ahead, now + there + back + ahead)
+    assert low - 1e-3 <= ahead <= high + 1e-3
+    assert high - low <= 2 + there + back + 1e-3
 
 
-def test_what_two_starts_may_lie_apart_is_half_of_the_two_widest_bounds() -> None:
-    assert spread_s([Bounds(low_s=0, high_s=0.2), Bounds(low_s=5, high_s=5.1), Bounds(low_s=-1, high_s=-0.6)]) == pytest.approx(0.3)
+@pytest.mark.parametrize("ahead", [(-0.4, 0.7), (0.9, 2.5), (-3.0, -0.9), (-9.0, 9.0)])
+def test_a_clock_that_may_be_right_to_a_second_is_accepted(ahead: tuple[float, float]) -> None:
+    generator.require_clock(ahead, "its")
+
+
+@pytest.mark.parametrize(("ahead", "words"), [((1.1, 2.2), "1.1 s or more ahead of"), ((-3599.5, -3598.5), "3598.5 s or more behind")])
+def test_a_clock_that_is_off_is_refused_with_the_cure(ahead: tuple[float, float], words: str) -> None:
+    with pytest.raises(InvalidRunError, match=f"its clock is {words} .*NTP"):
+        generator.require_clock(ahead, "its")
+
+
+@pytest.mark.parametrize("date", ["", "yesterday"])
+def test_a_store_that_says_no_time_makes_the_run_invalid(date: str) -> None:
+    with pytest.raises(InvalidRunError, match="no usable header Date"):
+        generator.ahead_s(date, 0, 1)
 
 
 def shot(number: int, latency_s: float = 0.01, **fields: Any) -> Shot:
@@ -65,7 +73,17 @@ def shot(number: int, latency_s: float = 0.01, **fields: Any) -> Shot:
 def result(*shots: Shot, **fields: Any) -> Result:
     histogram = Samples(one.counted_s(1.0) for one in shots).encoded()
     delays = Samples(one.delay_s for one in shots).encoded()
-    return Result(**{"shots": shots, "histogram": histogram, "delays": delays, "throttled_s": None, "stepped_s": 0.0, **fields})
+    return Result(
+        **{
+            "shots": shots,
+            "histogram": histogram,
+            "delays": delays,
+            "throttled_s": None,
+            "stepped_s": 0.0,
+            "clock_ahead_s": (-0.5, 0.5),
+            **fields,
+        }
+    )
 
 
 def test_share_and_result_come_back_as_they_were_to_the_last_bit() -> None:
@@ -84,7 +102,7 @@ def test_share_and_result_come_back_as_they_were_to_the_last_bit() -> None:
 
 def test_merged_histograms_hold_every_request_once_and_failed_ones_as_slow_as_the_time_out() -> None:
     parts = [result(shot(0), shot(2, error="x")), result(shot(1, 0.02), shot(3, 0.03))]
-    shots, merged = lead.merge(parts, range(4), 1.0)
+    shots, merged = coordinator.merge(parts, range(4), 1.0)
     assert [one.number for one in shots] == [0, 1, 2, 3]
     assert merged.count == 4
     assert merged.percentile_ms(100) == pytest.approx(1000, rel=1e-3)
@@ -101,7 +119,7 @@ def test_merged_histograms_hold_every_request_once_and_failed_ones_as_slow_as_th
 )
 def test_a_request_that_is_lost_doubled_or_not_in_a_histogram_makes_the_run_invalid(parts: list[Result], reason: str) -> None:
     with pytest.raises(InvalidRunError, match=reason):
-        lead.merge(parts, range(3), 1.0)
+        coordinator.merge(parts, range(3), 1.0)
 
 
 @pytest.mark.parametrize(
@@ -126,10 +144,10 @@ def test_throttling_is_read_where_the_kernel_counts_it_and_unknown_where_not(
 
 def test_a_throttled_generator_and_a_clock_that_was_set_are_faults() -> None:
     good = result(*(shot(number) for number in range(100)), throttled_s=0.05)
-    assert pods._faults(0, good) == []
-    assert pods._faults(0, replace(good, throttled_s=None)) == []
-    assert "load generator 1 was kept from its CPU for 0.5 of" in pods._faults(1, replace(good, throttled_s=0.5))[0]
-    assert "the clock of load generator 1 was set by -2 s" in pods._faults(1, replace(good, stepped_s=-2.0))[0]
+    assert coordinator._faults(0, good) == []
+    assert coordinator._faults(0, replace(good, throttled_s=None)) == []
+    assert "load generator 1 was kept from its CPU for 0.5 of" in coordinator._faults(1, replace(good, throttled_s=0.5))[0]
+    assert "the clock of load generator 1 was set by -2 s" in coordinator._faults(1, replace(good, stepped_s=-2.0))[0]
 
 
 class Pods:
@@ -146,123 +164,133 @@ class Pods:
 
 
 @pytest.fixture
-def box(bucket: Bucket, bucket_url: str) -> Iterator[Mailbox]:
+def objects(bucket: Bucket, bucket_url: str) -> Iterator[LoadBucket]:
     bucket.name = "rag-milvus"
     credential = Credential(access_key="k", secret_key="s")
-    ours, theirs = (mailbox.connect(bucket_url, "us-east-1", credential, None) for _ in range(2))
-    made = Mailbox(bucket="rag-milvus", run="r1", ours=ours, theirs=theirs)
+    ours, theirs = (bucket_module.connect(bucket_url, "us-east-1", credential, None) for _ in range(2))
+    made = LoadBucket(bucket="rag-milvus", run="r1", ours=ours, theirs=theirs)
     yield made
     made.close()
 
 
 @pytest.fixture
-def lead_of(box: Mailbox, monkeypatch: pytest.MonkeyPatch) -> Lead:
-    monkeypatch.setattr(lead, "_LOOK_S", 0.05)
+def coordinating(objects: LoadBucket, monkeypatch: pytest.MonkeyPatch) -> Coordinator:
+    monkeypatch.setattr(coordinator, "_LOOK_S", 0.05)
     job: Any = Pods()
-    return Lead(job=job, mailbox=box, pods=2)
+    return Coordinator(job=job, objects=objects, pods=2)
 
 
-def order(box: Mailbox, index: int, uri: str, profile: Profile) -> Order:
+def order(objects: LoadBucket, index: int, uri: str, profile: Profile) -> Order:
     search = profile.search.model_copy(update={"warmup_requests": 2, "timeout_ms": 20_000})
     addresses: dict[str, Any] = {
-        f"{name}_url": box.address(f"{index}/{name}", "get" if name == "share" else "put", 60) for name in ("share", "status", "result")
+        f"{name}_url": objects.address(f"{index}/{name}", "get" if name == "share" else "put", 60) for name in ("share", "status", "result")
     }
-    word = box.address("word", "get", 60)
-    return Order(uri=uri, database="default", collection="gate_x", limit=3, search=search, word_url=word, **addresses)
+    start = objects.address("start", "get", 60)
+    return Order(uri=uri, database="default", collection="gate_x", limit=3, search=search, start_url=start, **addresses)
 
 
-def test_two_generators_whose_clocks_are_an_hour_apart_start_together(
+def test_two_generators_start_at_one_instant_and_bring_every_request(
     served: tuple[Any, str],  # noqa: F811 - the fixture
-    lead_of: Lead,
-    box: Mailbox,
+    coordinating: Coordinator,
+    objects: LoadBucket,
     profile: Profile,
 ) -> None:
     begun, failed = dict[int, float](), list[BaseException]()
-    clocks: list[Callable[[], float]] = [time.time, lambda: time.time() + AHEAD_S]
     shares = workers.deal(np.ones((40, 8), dtype=np.float32), [""] * 40, [number / 80 for number in range(40)], 2)
 
     def work(index: int) -> None:
-        given = order(box, index, served[1], profile)
-        with Mail(given, Path("/nowhere")) as mail:
-            start = Start(mail, index, clocks[index])
+        given = order(objects, index, served[1], profile)
+        with Channel(given, Path("/nowhere")) as channel:
+            one = Generator(channel)
             try:
-                generator_module.follow(given, start)
+                generator.follow(given, one)
             except InvalidRunError as error:
                 failed.append(error)
-            begun[index] = start._start_s
+            begun[index] = one._start_s
 
     for index, share in enumerate(shares):
-        box.put(f"{index}/share", pack_share(share))
+        objects.put(f"{index}/share", pack_share(share))
     threads = [threading.Thread(target=work, args=(index,)) for index in range(2)]
     for thread in threads:
         thread.start()
     try:
-        lead_of.await_all()
-        spread = lead_of.agree()
-        results = lead_of.collect(20, lambda _: None)
+        coordinating.await_all()
+        coordinating.start()
+        results = coordinating.collect(20, lambda _: None)
     finally:
         for thread in threads:
             thread.join()
     assert failed == []
-    assert lead_of.bounds[0].low_s <= 0 <= lead_of.bounds[0].high_s
-    assert lead_of.bounds[1].low_s <= AHEAD_S <= lead_of.bounds[1].high_s
-    assert abs(begun[0] - begun[1]) <= spread
-    shots, merged = lead.merge(results, range(40), 20.0)
+    assert begun[0] == pytest.approx(begun[1], abs=0.01)
+    assert all(low <= 0 <= high for low, high in (one.clock_ahead_s for one in results))
+    shots, merged = coordinator.merge(results, range(40), 20.0)
     assert {tuple(one.ids) for one in shots} == {(3, 1, 2)}
     assert merged.count == 40
 
 
-def test_a_generator_that_says_it_failed_is_named_with_its_reason(lead_of: Lead, box: Mailbox) -> None:
-    box.put("1/status", Status(state="failed", reason="TypeError: no").model_dump_json().encode())
+@pytest.mark.parametrize("ahead_s", [3600.0, -3600.0])
+def test_a_generator_whose_clock_is_off_refuses_and_the_run_is_invalid_with_its_reason(
+    coordinating: Coordinator, objects: LoadBucket, profile: Profile, ahead_s: float
+) -> None:
+    objects.put("1/share", pack_share(workers.deal(np.ones((1, 8), dtype=np.float32), [""], [0.0], 1)[0]))
+    given = order(objects, 1, "http://127.0.0.1:9", profile)
+    with Channel(given, Path("/nowhere")) as channel, pytest.raises(InvalidRunError, match=r"its clock is 3[56]"):
+        generator.follow(given, Generator(channel, lambda: time.time() + ahead_s))
+    with pytest.raises(InvalidRunError, match=r"load generator 1, pod pod-1: its clock is 3[56].*NTP"):
+        coordinating.await_all()
+
+
+def test_a_gate_whose_own_clock_is_off_starts_nothing(coordinating: Coordinator) -> None:
+    coordinating.clock = lambda: time.time() + 3600
+    with pytest.raises(InvalidRunError, match=r"the gate's clock is 3[56]"):
+        coordinating.start()
+
+
+def test_a_generator_that_says_it_failed_is_named_with_its_reason(coordinating: Coordinator, objects: LoadBucket) -> None:
+    objects.put("1/status", Status(state="failed", reason="TypeError: no").model_dump_json().encode())
     with pytest.raises(InvalidRunError, match="load generator 1, pod pod-1: TypeError: no"):
-        lead_of.await_all()
+        coordinating.await_all()
 
 
-def test_a_pod_that_ends_before_its_result_is_named_with_its_last_words(lead_of: Lead, box: Mailbox) -> None:
-    box.put("0/result", pack_result(result(shot(0))))
-    found: Any = lead_of.job
+def test_a_pod_that_ends_before_its_result_is_named_with_its_last_words(coordinating: Coordinator, objects: LoadBucket) -> None:
+    objects.put("0/result", pack_result(result(shot(0))))
+    found: Any = coordinating.job
     found.found[0] = replace(found.found[0], failure="it failed (exit code 137, OOMKilled)")  # it has brought its result
     found.found[1] = replace(found.found[1], failure="it failed (exit code 137, OOMKilled)")
     expected = r"load generator 1, pod pod-1: it failed \(exit code 137, OOMKilled\); it said last: pod-1 ran out of memory"
     with pytest.raises(InvalidRunError, match=expected):
-        lead_of.collect(20, lambda _: None)
+        coordinating.collect(20, lambda _: None)
 
 
 def test_generators_that_are_not_ready_in_time_are_told_with_what_they_wait_for(
-    lead_of: Lead, box: Mailbox, monkeypatch: pytest.MonkeyPatch
+    coordinating: Coordinator, objects: LoadBucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lead, "READY_PATIENCE_S", 0.0)
-    box.put("0/status", Status().model_dump_json().encode())
-    found: Any = lead_of.job
+    monkeypatch.setattr(coordinator, "READY_PATIENCE_S", 0.0)
+    objects.put("0/status", Status().model_dump_json().encode())
+    found: Any = coordinating.job
     found.found[1] = replace(found.found[1], waits_for="0/1 nodes are available: Insufficient cpu")
     with pytest.raises(InvalidRunError, match=r"not ready after 0 s: 1 .*Insufficient cpu"):
-        lead_of.await_all()
+        coordinating.await_all()
     del found.found[1]
     with pytest.raises(InvalidRunError, match=r"not ready after 0 s: 1 \(no pod\); is there room for 2\?"):
-        lead_of.await_all()
+        coordinating.await_all()
 
 
-def test_clocks_that_cannot_be_known_well_enough_make_the_run_invalid(lead_of: Lead, monkeypatch: pytest.MonkeyPatch) -> None:
-    slow = Bounds(low_s=0, high_s=1)
-    monkeypatch.setattr(lead_of, "_round", lambda _: setattr(lead_of, "bounds", [slow, slow]))
-    with pytest.raises(InvalidRunError, match=r"cannot be started together: after 25 rounds .* known to 1\.000 s, must be 0\.25 s"):
-        lead_of.agree()
-
-
-def test_who_hears_of_the_start_after_it_says_so(box: Mailbox, profile: Profile) -> None:
-    box.put("word", b'{"number": 1, "start_s": [5.0]}')
-    with Mail(order(box, 0, "http://127.0.0.1:9", profile), Path("/nowhere")) as mail, pytest.raises(InvalidRunError, match="s after it"):
-        Start(mail, 0).agree()
+def test_who_hears_of_the_start_after_it_says_so(objects: LoadBucket, profile: Profile) -> None:
+    objects.put("start", b'{"at_s": 5.0}')
+    given = order(objects, 0, "http://127.0.0.1:9", profile)
+    with Channel(given, Path("/nowhere")) as channel, pytest.raises(InvalidRunError, match="s after it"):
+        Generator(channel).await_start()
 
 
 @pytest.mark.parametrize(
     ("text", "reason"),
-    [("{}", "is no order"), ("", "is no order"), (None, "is no order"), ("other", "speaks version 99 .* this image version 1")],
+    [("{}", "is no order"), ("", "is no order"), (None, "is no order"), ("other", "speaks version 99 .* this image version 2")],
 )
 def test_an_order_that_the_image_does_not_understand_is_refused_with_the_cure(
-    box: Mailbox, profile: Profile, tmp_path: Path, text: str | None, reason: str
+    objects: LoadBucket, profile: Profile, tmp_path: Path, text: str | None, reason: str
 ) -> None:
-    given = order(box, 0, "http://127.0.0.1:9", profile).model_copy(update={"protocol": 99}).model_dump_json()
+    given = order(objects, 0, "http://127.0.0.1:9", profile).model_copy(update={"version": 99}).model_dump_json()
     if text is not None:
         (tmp_path / "0.json").write_text(given if text == "other" else text)
     done = CliRunner().invoke(app, ["pod", str(tmp_path)], env={"JOB_COMPLETION_INDEX": "0"})
@@ -291,8 +319,8 @@ def test_two_ways_agree_where_they_differ_by_no_more_than_either_moves_by_itself
 def test_a_stack_without_a_template_is_refused_before_anything_is_sent_with_the_cure() -> None:
     target = Target.model_validate({**OUTPUTS, "milvus_secret_name": "milvus-store"})
     with pytest.raises(UsageError, match=r"images\.suite .*pulumi up; without --pods this machine"):
-        pods.require(target)
-    pods.require(target.model_copy(update={"load_pod_template": "load-generator"}))
+        coordinator.require(target)
+    coordinator.require(target.model_copy(update={"load_pod_template": "load-generator"}))
 
 
 def test_a_run_from_pods_is_another_workload_than_one_from_here() -> None:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import ssl
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,10 +15,10 @@ from tests.s3_server import ADMIN_KEY, PROFILE, Server
 from tests.validation.load.pods.test_pods import order
 from validation.clients.documents import Credential
 from validation.judge.profile import Profile
-from validation.load.pods import mailbox
-from validation.load.pods.exchange import Status, Word
-from validation.load.pods.generator import Mail
-from validation.load.pods.mailbox import PREFIX, Mailbox
+from validation.load.pods import bucket
+from validation.load.pods.bucket import PREFIX, LoadBucket
+from validation.load.pods.generator import Channel
+from validation.load.pods.messages import Start, Status
 
 pytestmark = pytest.mark.e2e
 BUCKET = "rag-milvus"
@@ -35,11 +36,11 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Pa
 
 
 @pytest.fixture
-def box(store: tuple[Server, Path]) -> Iterator[Mailbox]:
+def objects(store: tuple[Server, Path]) -> Iterator[LoadBucket]:
     server, ca_file = store
     credential = Credential(access_key=PROFILE, secret_key=ADMIN_KEY)
-    ours, theirs = (mailbox.connect(server.endpoint, "us-east-1", credential, ca_file) for _ in range(2))
-    made = Mailbox(bucket=BUCKET, run="r1", ours=ours, theirs=theirs)
+    ours, theirs = (bucket.connect(server.endpoint, "us-east-1", credential, ca_file) for _ in range(2))
+    made = LoadBucket(bucket=BUCKET, run="r1", ours=ours, theirs=theirs)
     yield made
     made.clear()
     made.close()
@@ -49,24 +50,29 @@ def left(store: tuple[Server, Path]) -> list[str]:
     return [path.name for path in (store[0].buckets / BUCKET / PREFIX).rglob("*") if path.is_file()]
 
 
-def test_a_generator_reads_and_writes_its_own_objects_without_a_key(store: tuple[Server, Path], box: Mailbox, profile: Profile) -> None:
-    given = order(box, 0, "http://127.0.0.1:9", profile)
-    with Mail(given, store[1]) as mail:
-        assert mail.word() == Word(), "nothing was said yet"
-        box.put("word", Word(number=3).model_dump_json().encode())
-        assert mail.word().number == 3
-        mail.tell(Status(heard=3))
-        mail.tell(Status(heard=4))
-    assert Status.model_validate_json(box.get("0/status") or b"").heard == 4
+def test_a_generator_reads_and_writes_its_own_objects_without_a_key(
+    store: tuple[Server, Path], objects: LoadBucket, profile: Profile
+) -> None:
+    given = order(objects, 0, "http://127.0.0.1:9", profile)
+    with Channel(given, store[1]) as channel:
+        assert channel.start() is None, "nothing is written yet"
+        objects.put("start", Start(at_s=3).model_dump_json().encode())
+        assert channel.start() == Start(at_s=3)
+        objects.put("0/share", b"mine")
+        body, (low_s, high_s) = channel.share(time.time)
+        assert (body, low_s <= 0 <= high_s) == (b"mine", True), "one machine, one clock"
+        channel.report(Status(done=3))
+        channel.report(Status(done=4))
+    assert Status.model_validate_json(objects.get("0/status") or b"").done == 4
     assert left(store)
-    box.clear()
+    objects.clear()
     assert left(store) == []
 
 
-def test_an_address_opens_one_object_in_one_way_alone(store: tuple[Server, Path], box: Mailbox) -> None:
-    box.put("0/share", b"mine")
-    box.put("1/share", b"another's")
-    reading, writing = (box.address("0/share", "get", 60), box.address("0/result", "put", 60))
+def test_an_address_opens_one_object_in_one_way_alone(store: tuple[Server, Path], objects: LoadBucket) -> None:
+    objects.put("0/share", b"mine")
+    objects.put("1/share", b"another's")
+    reading, writing = (objects.address("0/share", "get", 60), objects.address("0/result", "put", 60))
     with httpx.Client(verify=ssl.create_default_context(cafile=str(store[1]))) as client:
         assert client.get(reading).content == b"mine"
         assert client.put(reading, content=b"x").status_code == 403
@@ -74,12 +80,12 @@ def test_an_address_opens_one_object_in_one_way_alone(store: tuple[Server, Path]
         assert client.put(writing.replace("/0/result", "/1/result"), content=b"x").status_code == 403
         assert client.delete(writing).status_code == 403
         assert client.put(writing, content=b"result").status_code == 200
-    assert box.get("0/result") == b"result"
+    assert objects.get("0/result") == b"result"
 
 
-def test_what_a_killed_run_left_is_removed_once_nobody_can_use_it(store: tuple[Server, Path], box: Mailbox) -> None:
-    box.put("0/share", b"left")
-    assert box.clear_stale() == 0
+def test_what_a_killed_run_left_is_removed_once_nobody_can_use_it(store: tuple[Server, Path], objects: LoadBucket) -> None:
+    objects.put("0/share", b"left")
+    assert objects.clear_stale() == 0
     assert left(store) == ["share"]
-    assert box.clear_stale(dt.datetime.now(dt.UTC) + dt.timedelta(hours=5)) == 1
+    assert objects.clear_stale(dt.datetime.now(dt.UTC) + dt.timedelta(hours=5)) == 1
     assert left(store) == []

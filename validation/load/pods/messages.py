@@ -1,7 +1,7 @@
-"""What the gate and its generators in pods tell each other; arrays as numpy's own files, all else as JSON.
+"""What the gate and its generators in pods exchange: arrays as numpy's own files, all else as JSON.
 
-A generator gets no key of the store. Its order names four objects by presigned addresses: the share that it reads, the orders that it
-waits for, the status and the result that it writes. Passwords are in none of them: the pod mounts the Secret.
+A generator gets no key of the store. Its order names four objects by presigned addresses: the share and the start that it reads, the
+status and the result that it writes. Passwords are in none of them: the pod mounts the Secret.
 """
 
 import io
@@ -18,8 +18,8 @@ from validation.judge.profile import Search
 from validation.load.open_loop import Shot
 from validation.load.workers import Share
 
-PROTOCOL = 1
-"""Raised with every change of what is told: an image of another version is refused instead of misunderstood."""
+VERSION = 2
+"""Raised with every change of these messages: an image of another version is refused instead of misunderstood."""
 _NOTHING = -1
 
 
@@ -30,7 +30,7 @@ class _Message(BaseModel):
 class Order(_Message):
     """All that one generator must know."""
 
-    protocol: int = PROTOCOL
+    version: int = VERSION
     uri: str
     """Milvus, by the name of its Service."""
     database: str
@@ -38,28 +38,21 @@ class Order(_Message):
     limit: int
     search: Search
     share_url: str
-    word_url: str
+    start_url: str
     status_url: str
     result_url: str
 
 
-class Word(_Message):
-    """What the gate says to all generators; it is counted, so that each one is heard once."""
+class Start(_Message):
+    """When all generators begin; written once all of them are ready."""
 
-    number: int = 0
-    start_s: tuple[float, ...] = ()
-    """When each generator begins, in the seconds of its own clock; empty until that is agreed."""
+    at_s: float
+    """Seconds since the epoch."""
 
 
 class Status(_Message):
     """What a generator says of itself; it appears once it is ready."""
 
-    heard: int = 0
-    """Number of the last word that it heard."""
-    heard_at_s: float = 0
-    """When that had arrived, by its own clock."""
-    told_at_s: float = 0
-    """When this was sent, by its own clock."""
     state: Literal["ready", "failed"] = "ready"
     reason: str = ""
     done: int = 0
@@ -78,6 +71,8 @@ class Result:
     """How late requests left, in the same form."""
     throttled_s: float | None
     """How long the pod was kept from its CPU by a limit meanwhile; None where the node does not say."""
+    clock_ahead_s: tuple[float, float]
+    """Between these two the pod's clock is ahead of the store's."""
     stepped_s: float
     """By how much the wall clock was set meanwhile."""
 
@@ -91,9 +86,9 @@ def pack_share(share: Share) -> bytes:
 
 def unpack_share(body: bytes) -> Share:
     """Inverse of pack_share."""
-    arrays, told = _unpack(body)
+    arrays, plain = _unpack(body)
     return Share(
-        numbers=arrays["numbers"].tolist(), vectors=arrays["vectors"], expressions=told["expressions"], due_s=arrays["due_s"].tolist()
+        numbers=arrays["numbers"].tolist(), vectors=arrays["vectors"], expressions=plain["expressions"], due_s=arrays["due_s"].tolist()
     )
 
 
@@ -109,28 +104,28 @@ def pack_result(result: Result) -> bytes:
         "found": np.array([len(shot.ids) for shot in result.shots], dtype=np.int64),
         "ids": ids,
     }
-    told = {name: value for name, value in vars(result).items() if name != "shots"}
-    return _pack(arrays, told | {"errors": [shot.error for shot in result.shots]})
+    plain = {name: value for name, value in vars(result).items() if name != "shots"}
+    return _pack(arrays, plain | {"errors": [shot.error for shot in result.shots]})
 
 
 def unpack_result(body: bytes) -> Result:
     """Inverse of pack_result."""
-    arrays, told = _unpack(body)
-    parts = (arrays["numbers"].tolist(), arrays["times_s"].tolist(), arrays["found"].tolist(), arrays["ids"].tolist(), told.pop("errors"))
+    arrays, plain = _unpack(body)
+    parts = (arrays["numbers"].tolist(), arrays["times_s"].tolist(), arrays["found"].tolist(), arrays["ids"].tolist(), plain.pop("errors"))
     shots = [
         Shot(number=number, planned_s=planned, sent_s=sent, ended_s=ended, ids=ids[:found], error=error)
         for number, (planned, sent, ended), found, ids, error in zip(*parts, strict=True)
     ]
-    return Result(shots=shots, **told)
+    return Result(shots=shots, **plain | {"clock_ahead_s": tuple(plain["clock_ahead_s"])})
 
 
-def _pack(arrays: Mapping[str, NDArray[Any]], told: Mapping[str, Any]) -> bytes:
+def _pack(arrays: Mapping[str, NDArray[Any]], plain: Mapping[str, Any]) -> bytes:
     packed = io.BytesIO()
-    np.savez_compressed(packed, told=np.frombuffer(json.dumps(told).encode(), dtype=np.uint8), **arrays)  # type: ignore[arg-type]  # names are ours
+    np.savez_compressed(packed, plain=np.frombuffer(json.dumps(plain).encode(), dtype=np.uint8), **arrays)  # type: ignore[arg-type]  # names are ours
     return packed.getvalue()
 
 
 def _unpack(body: bytes) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     with np.load(io.BytesIO(body), allow_pickle=False) as packed:
         arrays = dict(packed)
-    return arrays, json.loads(arrays.pop("told").tobytes())
+    return arrays, json.loads(arrays.pop("plain").tobytes())

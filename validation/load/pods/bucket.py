@@ -1,4 +1,6 @@
-"""The gate's side of the bucket: it puts and gets with its own key, and hands out addresses that open one object each, for a while.
+"""The gate's side of the bucket through which a load from pods goes: read and written with its own key.
+
+It hands out addresses that open one object each, for a while.
 
 It is Milvus's bucket, beside Milvus's root path, since that one keeps no versions: in the documents' bucket every status would stay for
 ever. Milvus's key is read by the gate, as the preflight reads it, and reaches no generator.
@@ -24,7 +26,7 @@ _STALE = timedelta(hours=4)
 _Answer = TypeVar("_Answer")
 
 
-class Mailbox:
+class LoadBucket:
     """The objects of one run, below a prefix of its own."""
 
     def __init__(self, *, bucket: str, run: str, ours: "S3Client", theirs: "S3Client") -> None:
@@ -32,10 +34,11 @@ class Mailbox:
         self._ours, self._theirs = ours, theirs
         self._written: set[str] = set()
 
-    def put(self, name: str, body: bytes) -> None:
-        """Write one object."""
+    def put(self, name: str, body: bytes) -> str:
+        """Write one object; return the header `Date` of the store's answer."""
         key = self._key(name)
-        self._ask(f"write {key} to", lambda: self._ours.put_object(Bucket=self._bucket, Key=key, Body=body))
+        answer = self._ask(f"write {key} to", lambda: self._ours.put_object(Bucket=self._bucket, Key=key, Body=body))
+        return answer["ResponseMetadata"]["HTTPHeaders"].get("date", "")
 
     def get(self, name: str) -> bytes | None:
         """Return one object, None as long as nobody wrote it."""

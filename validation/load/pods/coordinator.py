@@ -1,0 +1,255 @@
+"""One load from pods, from the first object in the bucket to the last one removed, however it ends.
+
+All pods start at one instant, which is written once they are ready; nodes keep their clocks by NTP, and a pod whose clock is off refuses.
+Every wait is bounded. A pod that is missing, fails, is late, or brings another number of requests than it was given makes the run INVALID,
+with its name and its last words: a part of the load is no load.
+"""
+
+import secrets
+import time
+from collections.abc import Callable, Container, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from validation.clients import kube
+from validation.clients.connect import Connector
+from validation.clients.target import Target
+from validation.judge.errors import GateError, InvalidRunError, UsageError
+from validation.load.open_loop import Shot
+from validation.load.pods import bucket
+from validation.load.pods.bucket import LoadBucket
+from validation.load.pods.generator import ahead_s, require_clock
+from validation.load.pods.job import Job, Pod
+from validation.load.pods.job import require as require_alive
+from validation.load.pods.messages import Order, Result, Start, Status, pack_share, unpack_result
+from validation.load.samples import Samples
+from validation.load.workers import Aim, Share
+from validation.run.progress import Reporter
+
+READY_PATIENCE_S = 300.0
+_LEAD_S = 3.0
+"""From writing the start until it: longer than a clock may be off, and a poll."""
+_READY_POLL_S = 0.2
+_LOOK_S = 1.0
+END_PATIENCE_S = 60.0
+_MARGIN_S = 900.0
+"""Beyond the load itself: images, start and results, each of which has a limit of its own."""
+_THROTTLED_SHARE = 0.01
+_STEPPED_S = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placement:
+    """Where a load takes place, and who hears of it."""
+
+    target: Target
+    reporter: Reporter
+    secrets: list[str]
+    """What must never be printed is added to it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadResult:
+    """What came back."""
+
+    shots: list[Shot]
+    """In the order of the plan, in seconds from the common start."""
+    facts: dict[str, Any]
+    faults: list[str]
+
+
+def require(target: Target) -> None:
+    """UsageError where the stack has nothing to make generators from."""
+    if not target.load_pod_template or not target.milvus_secret_name:
+        raise UsageError(
+            "the stack declares no load generators (output load_pod_template): name the suite's image in images.suite "
+            "(docs/suite-image.md), then: pulumi up; without --pods this machine sends the searches itself"
+        )
+
+
+def run_load(placement: Placement, aim: Aim, shares: Sequence[Share], advance: Callable[[int], None]) -> LoadResult:
+    """Send each share from a pod of its own, all from one start; nothing of it is left."""
+    timeout_s = aim.search.timeout_ms / 1e3
+    longest_s = max((share.due_s[-1] for share in shares), default=0.0) + timeout_s
+    with ExitStack() as closing:
+        kubernetes = kube.connect()
+        closing.callback(kubernetes.close)
+        name = f"gate-load-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+        objects = _bucket(placement, kubernetes, name, closing)
+        job = Job(kubernetes.api_client, placement.target.namespace, name)
+        closing.callback(_clean, placement, job, objects)
+        placement.reporter.say(f"search: from {len(shares)} pods, kubectl -n {placement.target.namespace} logs -l job-name={name} --prefix")
+        for index, share in enumerate(shares):
+            objects.put(f"{index}/share", pack_share(share))
+        orders = {index: _order(placement, aim, objects, index, longest_s + _MARGIN_S) for index in range(len(shares))}
+        job.make(placement.target.load_pod_template, orders, longest_s + _MARGIN_S)
+        coordinator = Coordinator(job=job, objects=objects, pods=len(shares))
+        coordinator.await_all()
+        coordinator.start()
+        results = coordinator.collect(longest_s, advance)
+        pods = job.pods()
+    shots, merged = merge(results, range(sum(len(share.numbers) for share in shares)), timeout_s)
+    found = [_facts(pods[index], result) for index, result in enumerate(results)]
+    facts = {"generators": found, "latency_histogram": merged.encoded()}
+    return LoadResult(shots=shots, facts=facts, faults=[fault for index, result in enumerate(results) for fault in _faults(index, result)])
+
+
+@dataclass(kw_only=True)
+class Coordinator:
+    """One run of generators that are made already."""
+
+    job: Job
+    objects: LoadBucket
+    pods: int
+    clock: Callable[[], float] = time.time
+    _looked_s: float = field(default=0.0, init=False)
+
+    def await_all(self) -> None:
+        """Return once every generator is ready."""
+        deadline_s = time.monotonic() + READY_PATIENCE_S
+        while missing := [index for index in range(self.pods) if self._status(index) is None]:
+            self._look()
+            if time.monotonic() > deadline_s:
+                waiting = {index: pod for index, pod in self.job.pods().items() if index in missing}
+                states = ", ".join(f"{index} ({waiting[index].waits_for or 'runs' if index in waiting else 'no pod'})" for index in missing)
+                raise InvalidRunError(
+                    f"load generators are not ready after {READY_PATIENCE_S:g} s: {states}; is there room for {self.pods}?"
+                )
+            time.sleep(_READY_POLL_S)
+
+    def start(self) -> None:
+        """Write the instant at which all begin; InvalidRunError where the gate's own clock is not the store's."""
+        asked_s = self.clock()
+        date = self.objects.put("start", Start(at_s=asked_s + _LEAD_S).model_dump_json().encode())
+        require_clock(ahead_s(date, asked_s, self.clock()), "the gate's")
+
+    def collect(self, longest_s: float, advance: Callable[[int], None]) -> list[Result]:
+        """Return the result of every generator, telling what is done on the way."""
+        deadline_s = time.monotonic() + _LEAD_S + longest_s + END_PATIENCE_S
+        results, done = dict[int, Result](), [0] * self.pods
+        while len(results) < self.pods:
+            for index in (one for one in range(self.pods) if one not in results):
+                body = self.objects.get(f"{index}/result")
+                if body is not None:
+                    results[index] = unpack_result(body)
+                    done[index] = len(results[index].shots)
+                    continue
+                status = self._status(index)
+                done[index] = max(done[index], status.done if status else 0)
+            advance(sum(done))
+            if len(results) < self.pods:
+                self._look(besides=results.keys())
+                if time.monotonic() > deadline_s:
+                    raise InvalidRunError(f"load generators {sorted(set(range(self.pods)) - results.keys())} brought no result in time")
+                time.sleep(_LOOK_S)
+        return [results[index] for index in range(self.pods)]
+
+    def _status(self, index: int) -> Status | None:
+        """What a generator says of itself; InvalidRunError when that is: failed."""
+        body = self.objects.get(f"{index}/status")
+        status = Status.model_validate_json(body) if body else None
+        if status is not None and status.state == "failed":
+            pod = self.job.pods().get(index)
+            raise InvalidRunError(f"load generator {index}, pod {pod.name if pod else '?'}: {status.reason}")
+        return status
+
+    def _look(self, besides: Container[int] = ()) -> None:
+        """Ask once a second whether every pod lives that has brought nothing yet."""
+        if time.monotonic() - self._looked_s >= _LOOK_S:
+            self._looked_s = time.monotonic()
+            require_alive({index: pod for index, pod in self.job.pods().items() if index not in besides}, self.job)
+
+
+def merge(results: Sequence[Result], planned: Sequence[int], timeout_s: float) -> tuple[list[Shot], Samples]:
+    """Merge shots and histograms; InvalidRunError unless every planned request is there once, and counted once."""
+    shots = sorted((shot for result in results for shot in result.shots), key=lambda shot: shot.number)
+    if [shot.number for shot in shots] != list(planned):
+        raise InvalidRunError(
+            f"{len(shots)} requests came back for {len(planned)} planned ones, or not the same: the run counts nothing twice"
+        )
+    merged = Samples()
+    for result in results:
+        merged.merge(Samples.decoded(result.histogram))
+    if merged.encoded() != Samples(shot.counted_s(timeout_s) for shot in shots).encoded():
+        raise InvalidRunError(
+            "the histograms of the load generators do not hold the requests that they brought; are gate and image of one version?"
+        )
+    return shots, merged
+
+
+def _bucket(placement: Placement, kubernetes: kube.Cluster, name: str, closing: ExitStack) -> LoadBucket:
+    """Open the bucket, and remove what killed runs left in it."""
+    target = placement.target
+    credential = kubernetes.credential(target.namespace, target.milvus_secret_name)
+    placement.secrets.extend([credential.access_key, credential.secret_key])
+    ca_file = Connector(target=target, kubernetes=kubernetes, closing=closing, secrets=placement.secrets).store_ca_file()
+    region, endpoint = target.object_store_region, target.object_store_endpoint
+    objects = LoadBucket(
+        bucket=target.milvus_bucket,
+        run=name,
+        ours=bucket.connect(kubernetes.address(endpoint), region, credential, ca_file),
+        theirs=bucket.connect(endpoint, region, credential, ca_file),
+    )
+    closing.callback(objects.close)
+    stale = objects.clear_stale()
+    if stale:
+        placement.reporter.say(
+            f"search: removed {stale} objects that a killed run left below {bucket.PREFIX} in bucket {target.milvus_bucket}"
+        )
+    return objects
+
+
+def _order(placement: Placement, aim: Aim, objects: LoadBucket, index: int, seconds: float) -> str:
+    order = Order(
+        uri=placement.target.milvus_uri,
+        database=aim.database,
+        collection=aim.collection,
+        limit=aim.limit,
+        search=aim.search,
+        share_url=objects.address(f"{index}/share", "get", seconds),
+        start_url=objects.address("start", "get", seconds),
+        status_url=objects.address(f"{index}/status", "put", seconds),
+        result_url=objects.address(f"{index}/result", "put", seconds),
+    )
+    return order.model_dump_json()
+
+
+def _clean(placement: Placement, job: Job, objects: LoadBucket) -> None:
+    """Remove the pods first, since they could still write; what cannot be removed is reported, with the command that does."""
+    left = job.remove()
+    if left:
+        placement.reporter.say(left)
+    try:
+        objects.clear()
+    except GateError as error:
+        placement.reporter.say(f"{error}; the next run with --pods removes it")
+
+
+def _facts(pod: Pod, result: Result) -> dict[str, Any]:
+    latency, delay = Samples.decoded(result.histogram), Samples.decoded(result.delays)
+    return {
+        "pod": pod.name,
+        "node": pod.node,
+        "requests": len(result.shots),
+        "errors": sum(bool(shot.error) for shot in result.shots),
+        **{f"p{percentile}_ms": latency.percentile_ms(percentile) for percentile in (50, 95, 99)},
+        "delay_p99_ms": delay.percentile_ms(99),
+        "clock_ahead_ms": [bound * 1e3 for bound in result.clock_ahead_s],
+        "cpu_throttled_s": result.throttled_s,
+        "clock_stepped_ms": result.stepped_s * 1e3,
+        "latency_histogram": result.histogram,
+    }
+
+
+def _faults(index: int, result: Result) -> list[str]:
+    """What a generator knows of itself that makes its numbers worth nothing; its own delay is judged with all the others'."""
+    span_s = max((shot.ended_s for shot in result.shots), default=0.0)
+    found = []
+    if result.throttled_s is not None and result.throttled_s > _THROTTLED_SHARE * span_s:
+        kept = f"load generator {index} was kept from its CPU for {result.throttled_s:.3g} of {span_s:.3g} s"
+        found.append(f"{kept}, which counts as latency of Milvus; take the CPU limit off the namespace's pods of the suite")
+    if abs(result.stepped_s) > _STEPPED_S:
+        found.append(f"the clock of load generator {index} was set by {result.stepped_s:.3g} s meanwhile; look at its node's time service")
+    return found
