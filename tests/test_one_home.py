@@ -100,7 +100,6 @@ HOMES: dict[str, tuple[Callable[[ast.Module], bool], set[str], set[str]]] = {
         {
             "stacks/chart_source.py",
             "stacks/pins.py",
-            "validation/reports/history/baseline.py",
             "validation/reports/json.py",
             "lab/drill.py",
             "lab/images/build.py",

@@ -14,7 +14,7 @@ from validation.corpus.ingest import passages_file
 from validation.experiments import during, sweep
 from validation.judge.outcome import exit_code
 from validation.load.pods import generator
-from validation.reports import table
+from validation.reports import model, table
 from validation.reports.history import commands as history
 from validation.reports.history.baseline import DIRECTORY
 from validation.run.progress import Reporter
@@ -120,6 +120,12 @@ def run(
 app.command("original", help=original.HELP)(original.original)
 app.command("pod", help=generator.HELP, hidden=True)(generator.command)
 app.command("ingest", help=ingest.HELP)(ingest.ingest)
+
+
+@app.command("report-schema", hidden=True)
+def print_report_schema() -> None:
+    """Print the JSON schema of report.json."""
+    print(model.schema(), end="")
 
 
 @app.command("checks")

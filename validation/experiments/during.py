@@ -25,6 +25,7 @@ from validation.load import open_loop
 from validation.load.open_loop import Done, Fire, Shot
 from validation.load.samples import Samples
 from validation.reports import json
+from validation.reports.model import RunReport
 from validation.run.guard import guarded
 from validation.run.progress import Reporter
 from validation.run.record import Record
@@ -192,7 +193,7 @@ def _judge(shots: list[Shot], found: During) -> None:
 
 def as_data(found: During) -> dict[str, Any]:
     """Return it as plain data."""
-    head = json.head(found.record, SCHEMA) | {"result": {"outcome": found.outcome, "reason": found.reason}}
+    head = RunReport.from_record(found.record, SCHEMA).as_data() | {"result": {"outcome": found.outcome, "reason": found.reason}}
     return head | {
         "command": list(found.wanted.command),
         "command_exit_code": found.ended.code,

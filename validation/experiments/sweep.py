@@ -4,7 +4,6 @@ One collection, loaded once; then one short load after another, each judged as a
 cleanly is not held against the system: the sweep says that it ended at its own limit.
 """
 
-import json as plain
 import math
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -23,6 +22,7 @@ from validation.judge import slo, slo_file
 from validation.judge.outcome import Outcome
 from validation.judge.profile import Profile
 from validation.judge.slo import Grade
+from validation.reports import json
 from validation.run.guard import guarded
 from validation.run.progress import Reporter
 from validation.run.record import Record
@@ -90,7 +90,7 @@ class Sweep:
 def execute(order: runner.Order, wanted: Range, reporter: Reporter, path: Path) -> Sweep:
     """Sweep, write sweep.json to `path`, and return what was found."""
     found = Sweep(record=Record(run_id=runner.new_run_id(), strict=False), steps=[])
-    guarded(found.record, reporter, lambda: _run(order, wanted, reporter, found), lambda: _write(found, path))
+    guarded(found.record, reporter, lambda: _run(order, wanted, reporter, found), lambda: json.write(found.record, path, as_data(found)))
     return found
 
 
@@ -169,8 +169,3 @@ def as_data(found: Sweep) -> dict[str, Any]:
         "reason": found.reason,
     }
     return head | {"unit": "requests/s", "promised": found.promised, "capacity": found.capacity, "steps": steps}
-
-
-def _write(found: Sweep, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(found.record.hide(plain.dumps(as_data(found), indent=2, ensure_ascii=False)) + "\n", encoding="utf-8")

@@ -21,6 +21,7 @@ from validation.judge import slo_file
 from validation.judge.errors import UsageError
 from validation.judge.outcome import Outcome, exit_code
 from validation.reports import json, table
+from validation.reports.model import RunReport
 from validation.run.guard import guarded
 from validation.run.progress import Reporter, flush_streams
 from validation.run.record import Record
@@ -143,8 +144,7 @@ def _ingest(run: RunContext, wanted: Wanted, advance: Any) -> Tally:  # noqa: AN
 def _as_data(record: Record, tally: Tally) -> dict[str, Any]:
     ended = {"outcome": record.outcome, "exit_code": record.exit_code, "reason": record.reason}
     done = {"outcome": Outcome.PASS, "exit_code": 0, "reason": "in step"}
-    return {
-        **json.head(record, SCHEMA),
+    return RunReport.from_record(record, SCHEMA).as_data() | {
         "result": ended if record.stopped else done,
         "added": tally.added,
         "changed": tally.changed,
@@ -152,7 +152,6 @@ def _as_data(record: Record, tally: Tally) -> dict[str, Any]:
         "unchanged": tally.unchanged,
         "chunks": {"written": tally.written, "deleted": tally.deleted, "now": tally.rows},
         "not_read": [{"file": one.source, "why": one.reason} for one in tally.refused],
-        **json.tail(record),
     }
 
 

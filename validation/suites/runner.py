@@ -17,8 +17,9 @@ from validation.judge import slo, slo_file
 from validation.judge.errors import UsageError
 from validation.judge.profile import Index, Profile
 from validation.load.pods import coordinator as pods
-from validation.reports import fingerprint, json
+from validation.reports import json
 from validation.reports.history import baseline
+from validation.reports.model import GateReport
 from validation.run.guard import guarded
 from validation.run.progress import Reporter
 from validation.run.record import Record
@@ -71,7 +72,7 @@ def _run(order: Order, reporter: Reporter, record: Record, overrides: Overrides)
         context = make_context(order, profile, reporter=reporter, record=record, closing=closing)
         context.overrides = overrides
         GATE.run(context, read_only=bool(order.collection))
-    reference = baseline.reference(kept, profile.profile, fingerprint.of(json.as_data(record)))
+    reference = baseline.reference(kept, profile.profile, GateReport.from_run(record).fingerprint)
     record.judgement = slo.judge(profile, record.measurements, record.faults, reference)
 
 

@@ -4,16 +4,17 @@ import io
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 
-from validation.judge.errors import InvalidRunError
+from validation.judge.errors import InvalidRunError, UsageError
 from validation.judge.measures import CATALOGUE, Measurement, Measurements
 from validation.judge.profile import Profile
 from validation.judge.slo import judge
 from validation.reports import json as json_report
-from validation.reports import table
+from validation.reports import model, table
 from validation.run.record import Record
 
 
@@ -118,3 +119,37 @@ def test_a_check_that_stops_is_marked_and_timed(record: Record) -> None:
     with pytest.raises(InvalidRunError), record.check("ingest", "?", lambda: next(clock)):
         raise InvalidRunError("x")
     assert (record.checks[0].status, record.checks[0].seconds) == ("stopped", 2.5)
+
+
+def test_the_schema_that_is_published_is_that_of_the_report_and_every_report_keeps_it(record: Record) -> None:
+    published = (Path(__file__).parents[3] / "docs" / "gate-report.schema.json").read_text(encoding="utf-8")
+    assert published == model.schema(), "renew it with: python -m validation report-schema"
+    stopped = Record(run_id="y", strict=False)
+    stopped.stop(InvalidRunError("no"))
+    for one in (record, stopped):
+        data = json.loads(json_report.render(one))
+        assert set(json.loads(published)["required"]) <= data.keys()
+
+
+def test_a_report_is_read_as_it_was_written(record: Record, tmp_path: Path) -> None:
+    json_report.write(record, tmp_path / "report.json")
+    assert model.read(tmp_path) == model.GateReport.from_run(record)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"schema_version": 0}, "is a report of version 0, and this release reads version 1"),
+        ({"schema_version": None}, "is a report of version None"),
+        ({"schema": "other/report"}, "is no report of milvus-x10000/gate-report"),
+        ({"validity": {}}, r"validity\.valid: Field required"),
+        ({"inputs": []}, "is no report of"),
+    ],
+)
+def test_a_report_of_another_form_or_version_is_refused_with_its_reason(
+    record: Record, tmp_path: Path, change: dict[str, Any], words: str
+) -> None:
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps(json.loads(json_report.render(record)) | change))
+    with pytest.raises(UsageError, match=words):
+        model.read(path)

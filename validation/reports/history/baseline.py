@@ -5,7 +5,6 @@ time. One exception is needed for the first: a run that only lacks a baseline ma
 """
 
 import json
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -15,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from validation.judge.errors import InvalidRunError, UsageError
 from validation.judge.slo import Grade, Reference
 from validation.reports.fingerprint import Fingerprint, differences
-from validation.reports.history.report_file import Number, Report, usable
+from validation.reports.json import write_whole
+from validation.reports.model import GateReport, Number, usable
 
 DIRECTORY = Path("build") / "reports" / "baselines"
 _SHOWN = 3
@@ -42,7 +42,7 @@ def path_of(directory: Path, profile: str) -> Path:
     return directory / f"{profile}.json"
 
 
-def keep(report: Report, directory: Path) -> Path:
+def keep(report: GateReport, directory: Path) -> Path:
     """Make the report's run the baseline of its profile; InvalidRunError when it is not fit for that."""
     _refuse_unfit(report)
     made = Baseline(
@@ -54,17 +54,11 @@ def keep(report: Report, directory: Path) -> Path:
         measurements={name: Number(value=one.value, samples=one.samples, interval=one.interval) for name, one in report.usable().items()},
     )
     path = path_of(directory, report.profile)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        partial.write_text(made.model_dump_json(by_alias=True, indent=2) + "\n", encoding="utf-8")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_whole(path, made.model_dump_json(by_alias=True, indent=2) + "\n")
     return path
 
 
-def _refuse_unfit(report: Report) -> None:
+def _refuse_unfit(report: GateReport) -> None:
     if not report.validity.valid:
         raise InvalidRunError(
             f"run {report.run.id} is not valid ({report.result.outcome}): it proves nothing, so nothing is compared with it"

@@ -15,7 +15,7 @@ from validation.judge.errors import InvalidRunError, UsageError
 from validation.judge.measures import CATALOGUE, Better, Measure, Measurement
 from validation.judge.profile import Objective, Profile
 from validation.reports.fingerprint import differences
-from validation.reports.history.report_file import Report
+from validation.reports.model import GateReport
 
 LEAST_RUNS = 3
 _FIGURES = 2
@@ -34,7 +34,7 @@ class Proposal:
     warn: str | None
 
 
-def refuse_unequal(reports: Sequence[Report]) -> None:
+def refuse_unequal(reports: Sequence[GateReport]) -> None:
     """Refuse runs that are too few, not valid or not of the same thing: their spread would not be that of the environment."""
     if len(reports) < LEAST_RUNS:
         raise UsageError(f"{len(reports)} runs are too few to see how far equal runs differ; give {LEAST_RUNS} or more")
@@ -46,21 +46,21 @@ def refuse_unequal(reports: Sequence[Report]) -> None:
         refuse_other(reports[0], report, "system")
 
 
-def refuse_invalid(reports: Sequence[Report]) -> None:
+def refuse_invalid(reports: Sequence[GateReport]) -> None:
     """Refuse a run that proves nothing."""
     for report in reports:
         if not report.validity.valid:
             raise InvalidRunError(f"run {report.run.id} is not valid: nothing can be learnt from it; leave it out")
 
 
-def refuse_other(first: Report, second: Report, group: Literal["workload", "system"]) -> None:
+def refuse_other(first: GateReport, second: GateReport, group: Literal["workload", "system"]) -> None:
     """Refuse two runs whose fingerprints differ in a group."""
     other = differences(getattr(first.fingerprint, group), getattr(second.fingerprint, group))
     if other:
         raise InvalidRunError(f"runs {first.run.id} and {second.run.id} are not of the same {group}: {'; '.join(other[:3])}")
 
 
-def propose(profile: Profile, reports: Sequence[Report], margin: float) -> list[Proposal]:
+def propose(profile: Profile, reports: Sequence[GateReport], margin: float) -> list[Proposal]:
     """Return one proposal for each objective that every run measured; `margin` of 0.5 leaves half as much again."""
     numbers = [report.usable() for report in reports]
     return [
@@ -114,7 +114,7 @@ def _down(value: float) -> float:
     return round(math.floor(value / step + 1e-9) * step, 12)
 
 
-def calibrated(profile: Profile, proposals: Sequence[Proposal], name: str, reports: Sequence[Report], margin: float) -> dict[str, Any]:
+def calibrated(profile: Profile, proposals: Sequence[Proposal], name: str, reports: Sequence[GateReport], margin: float) -> dict[str, Any]:
     """Return the profile as plain data, with the proposals in the place of its fixed limits and the reason for each."""
     data: dict[str, Any] = profile.model_dump(mode="json", exclude_none=True)
     data["profile"] = name

@@ -17,7 +17,7 @@ from validation.judge.slo_file import read_profile
 from validation.reports.fingerprint import differences
 from validation.reports.history import baseline, calibration, comparison
 from validation.reports.history.comparison import Change, Compared
-from validation.reports.history.report_file import Report, read
+from validation.reports.model import GateReport, read
 from validation.reports.table import number, stdout_console
 
 Directory = Annotated[Path, typer.Option("--dir", help="Where baselines are kept, one file for each profile.")]
@@ -102,7 +102,7 @@ def compare(
     raise typer.Exit(code)
 
 
-def _comparable(before: Report, after: Report, tolerance: float) -> list[Compared]:
+def _comparable(before: GateReport, after: GateReport, tolerance: float) -> list[Compared]:
     calibration.refuse_invalid([before, after])
     calibration.refuse_other(before, after, "workload")
     return comparison.compare(before.usable(), after.usable(), tolerance)

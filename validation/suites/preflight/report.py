@@ -13,7 +13,7 @@ from validation.checks.storage.finding import Finding
 from validation.checks.storage.objects import size_name
 from validation.checks.storage.options import Options
 from validation.checks.storage.record import PreflightRecord
-from validation.reports import json
+from validation.reports.model import RunReport
 from validation.reports.table import number
 from validation.run.record import Facts
 
@@ -24,7 +24,7 @@ _SECRET_FREE = ("endpoint", "bucket", "root_path", "region", "style", "wal", "ot
 
 def as_data(record: PreflightRecord) -> Facts:
     """Return the report as plain data."""
-    return {**json.head(record, SCHEMA), **record.facts(), **json.tail(record)}
+    return RunReport.from_record(record, SCHEMA).as_data() | record.facts()
 
 
 def inputs(options: Options) -> Facts:

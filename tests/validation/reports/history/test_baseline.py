@@ -14,7 +14,7 @@ from validation.judge.errors import UsageError
 from validation.judge.measures import Measurements
 from validation.judge.profile import Profile
 from validation.reports.history import baseline
-from validation.reports.history.report_file import read
+from validation.reports.model import read
 
 
 def kept(tmp_path: Path, profile: Profile, measurements: Measurements) -> Path:
@@ -141,5 +141,5 @@ def test_what_is_no_report_exits_2_and_says_so(tmp_path: Path, text: str) -> Non
 def test_a_report_of_another_version_is_refused(tmp_path: Path, profile: Profile, good: Measurements) -> None:
     path = write_report(tmp_path, profile, good)
     path.write_text(json.dumps(json.loads(path.read_text()) | {"schema_version": 2}))
-    with pytest.raises(UsageError, match="schema_version"):
+    with pytest.raises(UsageError, match="is a report of version 2, and this release reads version 1"):
         read(path)

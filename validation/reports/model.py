@@ -1,0 +1,239 @@
+"""report.json as one class: the gate writes it, `baseline`, `compare` and `calibrate` read it; its schema is docs/gate-report.schema.json.
+
+A number that was not measured is null, never 0. A report of another version is refused by its number: it would be misread.
+"""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from validation.judge.criteria import show
+from validation.judge.errors import UsageError
+from validation.judge.measures import CATALOGUE, Measurement, Measurements
+from validation.judge.outcome import Outcome
+from validation.judge.slo import Grade, Judged
+from validation.reports import budget, fingerprint
+from validation.run.record import Record
+
+VERSION = 1
+SCHEMA = "milvus-x10000/gate-report"
+Facts = dict[str, Any]
+
+
+class Part(BaseModel):
+    """One part of a report; keys that a later release added are ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+
+class Run(Part):
+    """Which run it was, and when."""
+
+    id: str = Field(pattern=r"^[A-Za-z0-9_-]+$")
+    started_at: str
+    ended_at: str | None = None
+    strict: bool = False
+
+
+class Result(Part):
+    """How it ended."""
+
+    outcome: Outcome
+    exit_code: int
+    reason: str
+
+
+class CheckResult(Part):
+    """One question, and how far its answer got."""
+
+    name: str
+    question: str
+    status: Literal["running", "done", "stopped"]
+    seconds: float
+    facts: Facts
+
+
+class RunReport(Part):
+    """What every report of a run holds: its form, what was asked with what and of whom, how it ended, and what is left."""
+
+    schema_name: str = Field(alias="schema")
+    schema_version: Literal[1]
+    run: Run
+    result: Result
+    checks: list[CheckResult] = []
+    inputs: Facts
+    target: Facts = {}
+    versions: dict[str, str] = {}
+    left_behind: list[str] = []
+    skipped: dict[str, str] = {}
+
+    @classmethod
+    def from_record(cls, record: Record, schema: str, **more: Any) -> Self:  # noqa: ANN401 - the fields of a subclass
+        """Return the report of a run that has ended, however it ended."""
+        ended_at = record.ended_at.isoformat(timespec="seconds") if record.ended_at else None
+        started_at = record.started_at.isoformat(timespec="seconds")
+        common: Facts = {
+            "schema": schema,
+            "schema_version": VERSION,
+            "run": Run(id=record.run_id, started_at=started_at, ended_at=ended_at, strict=record.strict),
+            "result": Result(outcome=record.outcome, exit_code=record.exit_code, reason=record.reason),
+            "checks": [CheckResult(**asdict(check) | {"seconds": round(check.seconds, 3)}) for check in record.checks],
+            "inputs": record.inputs,
+            "target": record.target,
+            "versions": record.versions,
+            "left_behind": record.left_behind,
+            "skipped": record.skipped,
+        }
+        return cls.model_validate(common | more)
+
+    def as_data(self) -> Facts:
+        """Return the report as plain data."""
+        return self.model_dump(by_alias=True)
+
+
+class Validity(Part):
+    """Whether the run proves anything, and why not."""
+
+    valid: bool
+    faults: list[str] = []
+
+
+class ObjectiveResult(Part):
+    """One objective, what was measured, and its grade."""
+
+    sli: str
+    value: float | None
+    unit: str
+    limit: str
+    warn: str | None
+    baseline: float | None
+    grade: Grade
+    why: str
+    weight: int
+    key: bool
+    basis: str
+    reason: str
+
+    @classmethod
+    def from_judged(cls, judged: Judged) -> Self:
+        """Return it as it stands in a report."""
+        objective = judged.objective
+        return cls(
+            **objective.model_dump(include={"sli", "unit", "weight", "key", "basis", "reason"}),
+            value=judged.measurement.value,
+            limit=show(objective.limit),
+            warn=show(objective.warn) if objective.warn else None,
+            baseline=judged.baseline,
+            grade=judged.grade,
+            why=judged.why,
+        )
+
+
+class Number(Part):
+    """One number of a report or a baseline."""
+
+    value: float | None
+    samples: int = Field(ge=0)
+    interval: tuple[float, float] | None = None
+
+
+class MeasuredNumber(Number):
+    """A number with what it means."""
+
+    unit: str
+    meaning: str
+
+
+class GateReport(RunReport):
+    """The report of `python -m validation run`."""
+
+    schema_name: Literal["milvus-x10000/gate-report"] = Field(alias="schema")
+    verdict: Outcome | None
+    score: float | None
+    validity: Validity
+    objectives: list[ObjectiveResult]
+    baseline: list[str]
+    """What was said about the baseline: whether there is one, and what differs."""
+    budget: list[Facts]
+    measurements: dict[str, MeasuredNumber]
+    images: list[dict[str, str]]
+    fingerprint: fingerprint.Fingerprint
+
+    @classmethod
+    def from_run(cls, record: Record) -> "GateReport":
+        """Return the report of a run of the gate."""
+        judgement = record.judgement
+        facts = {"inputs": record.inputs, "target": record.target, "versions": record.versions, "images": record.images}
+        faults = list(judgement.faults) if judgement else [record.reason]
+        return cls.from_record(
+            record,
+            SCHEMA,
+            verdict=judgement.verdict if judgement else None,
+            score=judgement.score if judgement else None,
+            validity=Validity(valid=bool(judgement) and not faults, faults=faults),
+            objectives=[ObjectiveResult.from_judged(one) for one in judgement.judged] if judgement else [],
+            baseline=list(judgement.said) if judgement else [],
+            budget=[asdict(stage) for stage in budget.stages(record.measurements)],
+            measurements={
+                name: MeasuredNumber(**asdict(number), unit=CATALOGUE[name].unit, meaning=CATALOGUE[name].meaning)
+                for name, number in record.measurements.items()
+            },
+            images=record.images,
+            fingerprint=fingerprint.of(facts),
+        )
+
+    @property
+    def profile(self) -> str:
+        """Name of the profile that the run was judged by."""
+        return str((self.inputs.get("profile") or {}).get("profile", ""))
+
+    def usable(self) -> Measurements:
+        """Return the numbers that rest on enough samples."""
+        return usable(self.measurements)
+
+
+def usable(numbers: "dict[str, MeasuredNumber] | dict[str, Number]") -> Measurements:
+    """Return the numbers whose names are known and that rest on enough samples."""
+    found = {
+        name: Measurement(value=one.value, samples=one.samples, interval=one.interval) for name, one in numbers.items() if name in CATALOGUE
+    }
+    return {name: one for name, one in found.items() if one.is_usable(CATALOGUE[name])}
+
+
+def read(path: Path) -> GateReport:
+    """Return the report at `path`, or in that directory; UsageError says what is wrong with it."""
+    file = path / "report.json" if path.is_dir() else path
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file}: cannot be read as a report ({error}); name the report.json of a run, or its directory") from None
+    except ValueError as error:
+        raise UsageError(f"{file}: is no report of {SCHEMA} ({error}); name the report.json of a run") from None
+    _require_version(file, data)
+    try:
+        return GateReport.model_validate(data | {"fingerprint": fingerprint.of(data)})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise UsageError(f"{file}: {where}: {first['msg']}; expected a report of {SCHEMA}, version {VERSION}") from None
+    except (AttributeError, KeyError, TypeError) as error:
+        raise UsageError(f"{file}: is no report of {SCHEMA} ({type(error).__name__}: {error}); name the report.json of a run") from None
+
+
+def _require_version(file: Path, data: object) -> None:
+    if not isinstance(data, dict) or data.get("schema") != SCHEMA:
+        raise UsageError(f"{file}: is no report of {SCHEMA}; name the report.json of a run")
+    version = data.get("schema_version")
+    if version != VERSION:
+        raise UsageError(
+            f"{file}: is a report of version {version}, and this release reads version {VERSION}; "
+            "measure again, or compare with the release that wrote it"
+        )
+
+
+def schema() -> str:
+    """Return the JSON schema of report.json."""
+    return json.dumps(GateReport.model_json_schema(by_alias=True), indent=2) + "\n"
