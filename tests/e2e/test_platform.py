@@ -126,3 +126,13 @@ def test_a_red_verdict_beside_it_is_told_with_its_last_words(preflight: Any) -> 
 def test_an_image_that_cannot_be_pulled_is_told_and_not_waited_for(preflight: Any) -> None:
     with pytest.raises(PreflightError, match=r"cannot start: (ImagePullBackOff|ErrImageNeverPull)"):
         preflight("true", image="registry.invalid/nothing:1")
+
+
+def test_a_store_that_does_not_answer_is_asked_three_times(lab: Lab, namespace: str, preflight: Any) -> None:
+    def pods_made() -> int:
+        return len(lab.kubectl("-n", namespace, "get", "events", "--field-selector", "reason=SuccessfulCreate")["items"])
+
+    before = pods_made()
+    with pytest.raises(PreflightError, match="exit code 4"):
+        preflight("exit 4")
+    assert pods_made() - before == 3
