@@ -5,8 +5,10 @@ import functools
 import pytest
 
 from policies.subject import Subject, context_of
+from stacks import environments
 from stacks.blueprint import build
 from stacks.commands.policies import judged
+from stacks.parts import models
 from stacks.settings import parse
 from tests.deploy import Declared, deploy
 from tests.stacks.models.engines import CASES, case
@@ -25,3 +27,12 @@ def test_they_keep_every_rule_of_production(name: str) -> None:
     subjects = [Subject(kind=item.inputs["kind"], name=item.name, content=item.inputs, protect=False) for item in declared(name)]
     broken = [(rule, violation.subject.name, violation.text) for rule, violation in judged(subjects, context_of("prod"))]
     assert broken == []
+
+
+def test_what_an_operator_should_know_of_an_engine_is_noted_by_service() -> None:
+    noted = models.notes(environments.load("prod", own_files_only=True).settings)
+    assert [note.partition(":")[0] for note in noted] == ["embedding", "llm"]
+    assert "in silence" in noted[0]
+    assert "/invocations" in noted[1]
+    unknown = models.notes(parse(case("llm-vllm")))
+    assert "the tag of its image shows no version of vllm" in "".join(unknown)
