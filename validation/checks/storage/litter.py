@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from validation.checks.storage.finding import BlockedError
+from validation.checks.storage.record import BlockedError
 from validation.checks.storage.store import Store, answered, code
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from botocore.exceptions import ClientError
 
-from validation.checks.storage.finding import BlockedError
+from validation.checks.storage.record import BlockedError
 from validation.load.samples import Samples
 
 Request = Callable[[str], int]

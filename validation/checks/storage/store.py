@@ -18,8 +18,8 @@ from botocore.parsers import ResponseParserError
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_exponential
 
 from validation.checks.storage.aim import Aim
-from validation.checks.storage.finding import BlockedError, Finding
 from validation.checks.storage.options import Style
+from validation.checks.storage.record import BlockedError, Finding
 from validation.clients.documents import Credential
 from validation.judge.outcome import Outcome
 

@@ -9,10 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from validation.checks.storage.aim import Aim
-from validation.checks.storage.finding import Finding
 from validation.checks.storage.objects import size_name
 from validation.checks.storage.options import Options
-from validation.checks.storage.record import PreflightRecord
+from validation.checks.storage.record import Finding, PreflightRecord
 from validation.reports.model import RunReport
 from validation.reports.table import number
 from validation.run.record import Facts

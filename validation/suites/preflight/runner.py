@@ -6,38 +6,21 @@ Order: what is asked later rests on what was answered before, so the first answe
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from types import ModuleType
 
 from botocore.exceptions import ClientError
 
+from validation.checks.registry import Check
 from validation.checks.storage import aim
 from validation.checks.storage.aim import Aim
-from validation.checks.storage.bench import Bench
-from validation.checks.storage.finding import BlockedError
+from validation.checks.storage.context import STORE, StoreContext
 from validation.checks.storage.litter import Litter
 from validation.checks.storage.options import Options
-from validation.checks.storage.questions import (
-    bucket_settings,
-    busy,
-    checksums,
-    clock,
-    conditional_write,
-    consistency,
-    encryption,
-    endpoint,
-    estimate,
-    identity,
-    isolation,
-    performance,
-    permissions,
-    root_path,
-    tls,
-)
-from validation.checks.storage.record import PreflightRecord
+from validation.checks.storage.questions.root_path import PREFIX
+from validation.checks.storage.record import BlockedError, PreflightRecord
 from validation.checks.storage.store import Store, answered
 from validation.clients import network
 from validation.reports import json
@@ -45,25 +28,6 @@ from validation.run.guard import guarded
 from validation.run.progress import Reporter
 from validation.suites.preflight import report
 from validation.suites.runner import new_run_id
-
-QUESTIONS: tuple[ModuleType, ...] = (
-    endpoint,
-    tls,
-    clock,
-    identity,
-    bucket_settings,
-    root_path,
-    permissions,
-    isolation,
-    conditional_write,
-    consistency,
-    checksums,
-    encryption,
-    busy,
-    performance,
-    estimate,
-)
-
 
 _UNEXPECTED = "Milvus sends the same requests, and counts on their success"
 _LOOK = "look into the store's log at this time; --no-performance asks the same questions again in a few seconds"
@@ -74,26 +38,26 @@ def _now() -> datetime:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seams:
+class Overrides:
     """What a test may replace; no option of the command line reaches it."""
 
     now: Callable[[], datetime] = _now
-    questions: Sequence[ModuleType] = QUESTIONS
+    checks: Sequence[Check[StoreContext]] = field(default_factory=STORE.ordered)
 
 
-def execute(options: Options, reporter: Reporter, path: Path, seams: Seams | None = None) -> PreflightRecord:
+def execute(options: Options, reporter: Reporter, path: Path, overrides: Overrides | None = None) -> PreflightRecord:
     """Run the preflight, write the report to `path`, and return what happened; raises only when it cannot be written."""
     record = PreflightRecord(run_id=new_run_id(), strict=options.strict)
     guarded(
         record,
         reporter,
-        lambda: _run(options, reporter, record, seams or Seams()),
+        lambda: _run(options, reporter, record, overrides or Overrides()),
         lambda: json.write(record, path, report.as_data(record)),
     )
     return record
 
 
-def _run(options: Options, reporter: Reporter, record: PreflightRecord, seams: Seams) -> None:
+def _run(options: Options, reporter: Reporter, record: PreflightRecord, overrides: Overrides) -> None:
     record.inputs = report.inputs(options)
     chosen = aim.take(options)
     record.target = report.target(chosen)
@@ -102,47 +66,41 @@ def _run(options: Options, reporter: Reporter, record: PreflightRecord, seams: S
         record.secrets += [credential.access_key, credential.secret_key] if credential else []
     network.bypass_proxies([chosen.endpoint])
     with ExitStack() as closing:
-        bench = _bench(chosen, record, reporter, seams, closing)
-        closing.callback(_clean, bench)
-        _ask(bench, seams.questions)
+        run = _context(chosen, record, reporter, overrides, closing)
+        closing.callback(_clean, run)
+        _ask(run, overrides.checks)
 
 
-def _bench(chosen: Aim, record: PreflightRecord, reporter: Reporter, seams: Seams, closing: ExitStack) -> Bench:
+def _context(chosen: Aim, record: PreflightRecord, reporter: Reporter, overrides: Overrides, closing: ExitStack) -> StoreContext:
     ca_file = None
     if chosen.ca_pem:
         ca_file = Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="preflight-"))) / "ca.crt"
         ca_file.write_text(chosen.ca_pem, encoding="ascii")
     below = f"{chosen.root_path}/" if chosen.scoped_to_prefix else ""
-    return Bench(
+    return StoreContext(
         aim=chosen,
         record=record,
         reporter=reporter,
         store=Store(chosen, chosen.credential, ca_file),
         admin=Store(chosen, chosen.admin, ca_file) if chosen.admin else None,
-        litter=Litter(f"{below}{root_path.PREFIX}{record.run_id}/"),
-        now=seams.now,
+        litter=Litter(f"{below}{PREFIX}{record.run_id}/"),
+        now=overrides.now,
     )
 
 
-def _ask(bench: Bench, questions: Sequence[ModuleType]) -> None:
-    for at, question in enumerate(questions):
-        name = _name(question)
-        bench.reporter.say(f"{name}: {question.QUESTION}")
+def _ask(run: StoreContext, checks: Sequence[Check[StoreContext]]) -> None:
+    for position, check in enumerate(checks):
+        run.reporter.say(f"{check.name}: {check.question}")
         try:
-            with bench.record.check(name, question.QUESTION):
-                question.run(bench)
+            check(run)
         except ClientError as error:
-            bench.record.fail(name, f"{error.operation_name} is answered with {answered(error)}", _UNEXPECTED, _LOOK)
+            run.record.fail(check.name, f"{error.operation_name} is answered with {answered(error)}", _UNEXPECTED, _LOOK)
         except BlockedError as blocked:
-            if blocked.finding not in bench.record.findings:
-                bench.record.findings.append(blocked.finding)
-            bench.record.not_asked = [_name(later) for later in questions[at + 1 :]]
+            if blocked.finding not in run.record.findings:
+                run.record.findings.append(blocked.finding)
+            run.record.not_asked = [later.name for later in checks[position + 1 :]]
             return
 
 
-def _name(question: ModuleType) -> str:
-    return question.__name__.rpartition(".")[2]
-
-
-def _clean(bench: Bench) -> None:
-    bench.record.left_behind = [f"s3://{bench.aim.bucket}/{left}" for left in bench.litter.clean(bench.store, bench.admin)]
+def _clean(run: StoreContext) -> None:
+    run.record.left_behind = [f"s3://{run.aim.bucket}/{left}" for left in run.litter.clean(run.store, run.admin)]

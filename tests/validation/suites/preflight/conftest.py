@@ -12,6 +12,7 @@ import pytest
 
 from tests import certificates
 from tests.certificates import Made
+from validation.checks.storage.context import STORE
 from validation.checks.storage.options import Limits, Options, Wal
 from validation.checks.storage.questions import clock, endpoint, identity, tls
 from validation.checks.storage.record import PreflightRecord
@@ -35,9 +36,10 @@ class Preflight:
 
     def __call__(self, *questions: ModuleType, now: Callable[[], datetime] = _now, **changes: Any) -> PreflightRecord:
         """Ask these questions after those about the connection and the key; all when none is named."""
-        asked = (*FIRST, *questions) if questions else runner.QUESTIONS
-        seams = runner.Seams(now=now, questions=asked)
-        return runner.execute(replace(self.options, **changes), Reporter(quiet=True), self.directory / "report.json", seams)
+        names = [question.__name__.rpartition(".")[2] for question in (*FIRST, *questions)]
+        checks = [STORE.checks[name] for name in names] if questions else STORE.ordered()
+        overrides = runner.Overrides(now=now, checks=checks)
+        return runner.execute(replace(self.options, **changes), Reporter(quiet=True), self.directory / "report.json", overrides)
 
     def report(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads((self.directory / "report.json").read_text())

@@ -16,8 +16,7 @@ from tests import certificates
 from tests.certificates import Made
 from tests.s3_server import free_port
 from tests.validation.suites.preflight.conftest import Preflight
-from validation.checks.storage.finding import Finding
-from validation.checks.storage.record import PreflightRecord
+from validation.checks.storage.record import Finding, PreflightRecord
 from validation.judge.outcome import Outcome
 
 

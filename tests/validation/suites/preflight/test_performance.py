@@ -9,14 +9,13 @@ from botocore.exceptions import ClientError
 
 from tests.validation.suites.preflight.conftest import key_files
 from validation.checks.storage import aim
-from validation.checks.storage.bench import Bench
-from validation.checks.storage.finding import BlockedError
+from validation.checks.storage.context import StoreContext
 from validation.checks.storage.litter import Litter
 from validation.checks.storage.load import Burst, send
 from validation.checks.storage.options import Options, Wal
 from validation.checks.storage.questions import estimate, performance
 from validation.checks.storage.questions.performance import Group
-from validation.checks.storage.record import PreflightRecord
+from validation.checks.storage.record import BlockedError, PreflightRecord
 from validation.checks.storage.store import Store
 from validation.load.samples import Samples
 from validation.run.progress import Reporter
@@ -77,12 +76,14 @@ def record() -> PreflightRecord:
 
 
 @pytest.fixture
-def bench(tmp_path: Path, record: PreflightRecord) -> Bench:
+def bench(tmp_path: Path, record: PreflightRecord) -> StoreContext:
     key = key_files(tmp_path / "key", "AKIDEXAMPLE", "made-up-secret")
     chosen = aim.take(Options(endpoint="http://127.0.0.1:9", bucket="bbb", credential_dir=key, wal=Wal.WOODPECKER))
     store = Store(chosen, chosen.credential, None)
     reporter = Reporter(quiet=True)
-    return Bench(aim=chosen, record=record, reporter=reporter, store=store, admin=None, litter=Litter("p/"), now=lambda: datetime.now(UTC))
+    return StoreContext(
+        aim=chosen, record=record, reporter=reporter, store=store, admin=None, litter=Litter("p/"), now=lambda: datetime.now(UTC)
+    )
 
 
 def row(operation: str, size: int, workers: int, latencies: list[float], moved: int = 0) -> dict[str, object]:
@@ -100,13 +101,13 @@ def test_a_percentile_of_too_few_samples_is_not_told(samples: int, workers: int,
     assert given == told or len(given) == told
 
 
-def test_estimates_follow_from_what_was_measured_and_name_their_formula(bench: Bench) -> None:
+def test_estimates_follow_from_what_was_measured_and_name_their_formula(bench: StoreContext) -> None:
     bench.record.performance = [
         row("PUT", 16 * MIB, 8, [0.1] * 20, 200 * MIB),
         row("GET first", 16 * MIB, 8, [0.1] * 20, 400 * MIB),
         row("PUT", 64 * 1024, 1, [0.03] * 100, MIB),
     ]
-    estimate.run(bench)
+    estimate.estimate(bench)
     load, ingest, durable = bench.record.estimates
     assert load["value"] == pytest.approx(1_000_000 * (768 * 4 + 128) / MIB / 400)
     assert ingest["value"] == pytest.approx(200 * MIB / (768 * 4 * 4))
@@ -115,14 +116,14 @@ def test_estimates_follow_from_what_was_measured_and_name_their_formula(bench: B
     assert "4 copies: log, segment" in ingest["formula"]
 
 
-def test_an_estimate_whose_throughput_was_not_measured_is_not_given(bench: Bench) -> None:
+def test_an_estimate_whose_throughput_was_not_measured_is_not_given(bench: StoreContext) -> None:
     bench.record.performance = [row("PUT", 16 * MIB, 8, [0.1] * 3, 200 * MIB)]
-    estimate.run(bench)
+    estimate.estimate(bench)
     assert [one["value"] for one in bench.record.estimates] == [None, None, None]
     assert len(bench.record.findings) == 3
 
 
-def test_slow_log_writes_are_a_warning_only_where_the_log_is_on_the_store(bench: Bench) -> None:
+def test_slow_log_writes_are_a_warning_only_where_the_log_is_on_the_store(bench: StoreContext) -> None:
     performance._judge_log_writes(bench, [row("PUT", 64 * 1024, 1, [0.3] * 20, MIB)])
     assert bench.record.findings[0].seen == "95 of 100 writes of 64 KiB take up to 300.0 ms, one at a time"
     assert bench.record.findings[0].word == "WARN"

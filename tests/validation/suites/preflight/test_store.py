@@ -17,7 +17,6 @@ from tests import certificates, s3_server
 from tests.s3_server import ADMIN_KEY, PROFILE, Server
 from tests.validation.suites.preflight import faults
 from tests.validation.suites.preflight.conftest import QUICK, Preflight, key_files
-from validation.checks.storage.finding import Finding
 from validation.checks.storage.options import Encryption, Limits, Options, Style, Wal
 from validation.checks.storage.questions import (
     bucket_settings,
@@ -32,7 +31,7 @@ from validation.checks.storage.questions import (
     permissions,
     root_path,
 )
-from validation.checks.storage.record import PreflightRecord
+from validation.checks.storage.record import Finding, PreflightRecord
 from validation.judge.outcome import Outcome
 
 pytestmark = pytest.mark.e2e

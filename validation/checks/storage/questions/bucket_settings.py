@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from validation.checks.storage.bench import Bench
-from validation.checks.storage.finding import BlockedError
+from validation.checks.storage.context import STORE, StoreContext
+from validation.checks.storage.record import BlockedError
 from validation.checks.storage.store import answered, code, is_denied
+from validation.run.record import Facts
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import LifecycleRuleOutputTypeDef
 
-QUESTION = "Does the bucket keep, lock or expire what Milvus deletes or needs?"
 _ABSENT = frozenset(
     {
         "NoSuchLifecycleConfiguration",
@@ -28,37 +28,38 @@ _ABSENT = frozenset(
 )
 
 
-def run(bench: Bench) -> None:
+@STORE.check("bucket_settings", "Does the bucket keep, lock or expire what Milvus deletes or needs?", after="identity")
+def bucket_settings(run: StoreContext, _facts: Facts) -> None:
     """Raise BlockedError for a bucket that cannot be written, or would keep all that this run writes."""
-    written = _write(bench)
-    locked = _judge_lock(bench, written)
-    _judge_lifecycle(bench, written)
-    versioned = _judge_versioning(bench, written)
+    written = _write(run)
+    locked = _judge_lock(run, written)
+    _judge_lifecycle(run, written)
+    versioned = _judge_versioning(run, written)
     if versioned:
         raise versioned
     if locked:
         raise locked
 
 
-def _write(bench: Bench) -> dict[str, Any]:
+def _write(run: StoreContext) -> dict[str, Any]:
     """Write one object, and return what HEAD tells of it."""
-    key = bench.litter.key("settings")
+    key = run.litter.key("settings")
     try:
-        put = bench.store.ask(lambda s3: s3.put_object(Bucket=bench.aim.bucket, Key=key, Body=b"x"))
-        head = bench.store.ask(lambda s3: s3.head_object(Bucket=bench.aim.bucket, Key=key))
+        put = run.store.ask(lambda s3: s3.put_object(Bucket=run.aim.bucket, Key=key, Body=b"x"))
+        head = run.store.ask(lambda s3: s3.head_object(Bucket=run.aim.bucket, Key=key))
     except ClientError as error:
-        bench.litter.forget(key)
-        raise _cannot_write(bench, error) from None
+        run.litter.forget(key)
+        raise _cannot_write(run, error) from None
     if version := put.get("VersionId"):
-        bench.litter.version(key, version)
+        run.litter.version(key, version)
     return {**head, **put}
 
 
-def _cannot_write(bench: Bench, error: ClientError) -> BlockedError:
+def _cannot_write(run: StoreContext, error: ClientError) -> BlockedError:
     denied = is_denied(error) or code(error) in {"MethodNotAllowed", "NotImplemented"}
     seen = "the key may read and not write" if denied else "the store refuses to write, or to show what was written"
-    bucket = bench.aim.bucket
-    return bench.record.block(
+    bucket = run.aim.bucket
+    return run.record.block(
         "permission_put",
         f"{seen} in the bucket {bucket}: {answered(error)}",
         "Milvus could keep neither its log nor a segment",
@@ -66,9 +67,9 @@ def _cannot_write(bench: Bench, error: ClientError) -> BlockedError:
     )
 
 
-def _settings(bench: Bench, ask: "Callable[[S3Client], Any]") -> dict[str, Any] | None:
+def _settings(run: StoreContext, ask: "Callable[[S3Client], Any]") -> dict[str, Any] | None:
     """Return a setting, {} when it is not there, None when nobody may look."""
-    for store in (bench.store, bench.admin):
+    for store in (run.store, run.admin):
         if store is None:
             continue
         try:
@@ -81,12 +82,12 @@ def _settings(bench: Bench, ask: "Callable[[S3Client], Any]") -> dict[str, Any] 
     return None
 
 
-def _judge_versioning(bench: Bench, written: dict[str, Any]) -> BlockedError | None:
-    bucket = bench.aim.bucket
-    found = _settings(bench, lambda s3: s3.get_bucket_versioning(Bucket=bucket)) or {}
+def _judge_versioning(run: StoreContext, written: dict[str, Any]) -> BlockedError | None:
+    bucket = run.aim.bucket
+    found = _settings(run, lambda s3: s3.get_bucket_versioning(Bucket=bucket)) or {}
     state = str(found.get("Status") or ("Enabled" if written.get("VersionId") not in {None, "null"} else ""))
     if state == "Enabled":
-        return bench.record.block(
+        return run.record.block(
             "versioning",
             f"the bucket {bucket} keeps every version: a write was answered with the version {written.get('VersionId', '?')}",
             "what Milvus deletes stays and costs space for ever, and a write-ahead log on the store may never recover (milvus issue 49139)",
@@ -94,43 +95,43 @@ def _judge_versioning(bench: Bench, written: dict[str, Any]) -> BlockedError | N
             "--versioning-configuration Status=Suspended",
         )
     if state == "Suspended":
-        bench.record.warn(
+        run.record.warn(
             "versioning", "suspended: old versions stay", "they cost space", "give Milvus a new bucket that never was versioned"
         )
     else:
-        bench.record.ok("versioning", "off: a write makes no version")
+        run.record.ok("versioning", "off: a write makes no version")
     return None
 
 
-def _judge_lock(bench: Bench, written: dict[str, Any]) -> BlockedError | None:
-    bucket = bench.aim.bucket
-    found = (_settings(bench, lambda s3: s3.get_object_lock_configuration(Bucket=bucket)) or {}).get("ObjectLockConfiguration", {})
+def _judge_lock(run: StoreContext, written: dict[str, Any]) -> BlockedError | None:
+    bucket = run.aim.bucket
+    found = (_settings(run, lambda s3: s3.get_object_lock_configuration(Bucket=bucket)) or {}).get("ObjectLockConfiguration", {})
     retention = found.get("Rule", {}).get("DefaultRetention", {})
     until = written.get("ObjectLockRetainUntilDate")
     if until or retention:
         seen = f"every new object is locked until {until}" if until else f"every new object is locked ({retention})"
-        return _locked(bench, seen)
+        return _locked(run, seen)
     if found.get("ObjectLockEnabled") == "Enabled":
-        return _locked(bench, f"object lock is on for the bucket {bucket}")
-    bench.record.ok("object_lock", "no object is locked")
+        return _locked(run, f"object lock is on for the bucket {bucket}")
+    run.record.ok("object_lock", "no object is locked")
     return None
 
 
-def _locked(bench: Bench, seen: str) -> BlockedError:
-    blocked = bench.record.block(
+def _locked(run: StoreContext, seen: str) -> BlockedError:
+    blocked = run.record.block(
         "object_lock",
         seen,
         "Milvus must delete what it has compacted; the store would refuse, and the bucket grow for ever",
         "give Milvus a bucket that was made without object lock; it cannot be switched off later",
     )
-    bench.record.findings.append(blocked.finding)
+    run.record.findings.append(blocked.finding)
     return blocked
 
 
-def _judge_lifecycle(bench: Bench, written: dict[str, Any]) -> None:
-    bucket, record = bench.aim.bucket, bench.record
-    found = _settings(bench, lambda s3: s3.get_bucket_lifecycle_configuration(Bucket=bucket))
-    rules = [rule for rule in (found or {}).get("Rules", []) if _touches_milvus(rule, bench.aim.root_path)]
+def _judge_lifecycle(run: StoreContext, written: dict[str, Any]) -> None:
+    bucket, record = run.aim.bucket, run.record
+    found = _settings(run, lambda s3: s3.get_bucket_lifecycle_configuration(Bucket=bucket))
+    rules = [rule for rule in (found or {}).get("Rules", []) if _touches_milvus(rule, run.aim.root_path)]
     expiring = [rule for rule in rules if "Expiration" in rule]
     if expiring or written.get("Expiration"):
         seen = (
@@ -138,7 +139,7 @@ def _judge_lifecycle(bench: Bench, written: dict[str, Any]) -> None:
             if expiring
             else f"objects expire: {written['Expiration']}"
         )
-        cure = f"exclude {bench.aim.root_path}/ from the rule, or remove it: aws s3api delete-bucket-lifecycle --bucket {bucket}"
+        cure = f"exclude {run.aim.root_path}/ from the rule, or remove it: aws s3api delete-bucket-lifecycle --bucket {bucket}"
         record.fail("lifecycle", seen, "the store would delete segments and log that Milvus still needs: data is lost", cure)
     elif any("Transitions" in rule for rule in rules):
         record.warn(

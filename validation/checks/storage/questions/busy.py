@@ -2,19 +2,19 @@
 
 from collections import Counter
 
-from validation.checks.storage.bench import Bench
+from validation.checks.storage.context import STORE, StoreContext
+from validation.run.record import Facts
 
-QUESTION = "Did the store answer each request at the first try?"
 
-
-def run(bench: Bench) -> None:
+@STORE.check("busy", "Did the store answer each request at the first try?", after="encryption")
+def busy(run: StoreContext, _facts: Facts) -> None:
     """Add the repeats of the whole run."""
-    trouble = bench.store.trouble
+    trouble = run.store.trouble
     if not trouble.reasons:
-        bench.record.ok("answers", "each request was answered at the first try")
+        run.record.ok("answers", "each request was answered at the first try")
         return
     told = ", ".join(f"{reason} ({times} times)" for reason, times in Counter(trouble.reasons).most_common(3))
-    bench.record.warn(
+    run.record.warn(
         "answers",
         f"requests had to be repeated, over {trouble.seconds:.0f} s: {told}",
         "Milvus repeats as well, and is slow meanwhile",

@@ -12,61 +12,62 @@ from typing import Any, Literal, get_args
 
 from botocore.exceptions import ClientError
 
-from validation.checks.storage.bench import Bench
+from validation.checks.storage.context import STORE, StoreContext
 from validation.checks.storage.store import answered
+from validation.run.record import Facts
 
-QUESTION = "Does the store take and verify the checksums that Milvus and its libraries send?"
 Algorithm = Literal["CRC32", "CRC32C", "CRC64NVME", "SHA256"]
 _NATIVE = frozenset({"CRC32C", "CRC64NVME"})
 """Computed by awscrt; boto3 alone cannot."""
 _BODY = bytes(range(256)) * 300
 
 
-def run(bench: Bench) -> None:
+@STORE.check("checksums", "Does the store take and verify the checksums that Milvus and its libraries send?", after="consistency")
+def checksums(run: StoreContext, _facts: Facts) -> None:
     """Add which trailers work, and whether wrong checksums are refused."""
     has_native = find_spec("awscrt") is not None
     good: list[str] = []
     for algorithm in get_args(Algorithm):
         if algorithm in _NATIVE and not has_native:
-            bench.record.skip(f"checksum_{algorithm.lower()}", "awscrt is not installed: pip install 'boto3[crt]'")
-        elif problem := _trailer(bench, algorithm):
-            _judge(bench, algorithm, problem)
+            run.record.skip(f"checksum_{algorithm.lower()}", "awscrt is not installed: pip install 'boto3[crt]'")
+        elif problem := _trailer(run, algorithm):
+            _judge(run, algorithm, problem)
         else:
             good.append(algorithm)
     if good:
-        form = "as trailers of a chunked body" if bench.aim.is_tls else "as headers, since trailers need TLS"
-        bench.record.ok("checksums", f"taken {form}, stored and given back: {', '.join(good)}")
-    _wrong(bench)
+        form = "as trailers of a chunked body" if run.aim.is_tls else "as headers, since trailers need TLS"
+        run.record.ok("checksums", f"taken {form}, stored and given back: {', '.join(good)}")
+    _wrong(run)
 
 
-def _trailer(bench: Bench, algorithm: Algorithm) -> str:
+def _trailer(run: StoreContext, algorithm: Algorithm) -> str:
     """Return what is wrong, "" when nothing is."""
-    bucket, key = bench.aim.bucket, bench.litter.key(f"checksum/{algorithm}")
+    bucket, key = run.aim.bucket, run.litter.key(f"checksum/{algorithm}")
     try:
-        bench.store.ask(lambda s3: s3.put_object(Bucket=bucket, Key=key, Body=_BODY, ChecksumAlgorithm=algorithm))
+        run.store.ask(lambda s3: s3.put_object(Bucket=bucket, Key=key, Body=_BODY, ChecksumAlgorithm=algorithm))
     except ClientError as error:
         return f"a body with a {algorithm} trailer is refused: {answered(error)}"
-    if bench.get(key) != _BODY:
+    if run.get(key) != _BODY:
         return f"a body with a {algorithm} trailer is accepted, but other bytes are kept: the store took the framing for data"
-    head: Any = bench.store.ask(lambda s3: s3.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED"))
+    head: Any = run.store.ask(lambda s3: s3.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED"))
     if not head.get(f"Checksum{algorithm}"):
         return f"a {algorithm} checksum is accepted and not kept: HEAD does not give it back"
     return ""
 
 
-def _judge(bench: Bench, algorithm: Algorithm, problem: str) -> None:
+def _judge(run: StoreContext, algorithm: Algorithm, problem: str) -> None:
     name = f"checksum_{algorithm.lower()}"
     kept_right = "not kept" in problem
-    if algorithm == "CRC64NVME" and bench.aim.wal.is_on_the_store and not kept_right:
+    if algorithm == "CRC64NVME" and run.aim.wal.is_on_the_store and not kept_right:
         cure = "minio.ssl.useCRC32C: true in Milvus's configuration, where CRC32C is taken; or a newer version of the store"
-        bench.record.fail(name, problem, "Milvus 2.6 and newer sends it with every object: each write would fail or be damaged", cure)
+        run.record.fail(name, problem, "Milvus 2.6 and newer sends it with every object: each write would fail or be damaged", cure)
     else:
-        bench.record.warn(
+        run.record.warn(
             name, problem, "damage on the way is not noticed, or a library that sends it by default fails", "a newer version of the store"
         )
 
 
-def _wrong(bench: Bench) -> None:
+def _wrong(run: StoreContext) -> None:
     """Send a checksum of other bytes."""
     accepted: list[str] = []
     wrong = {
@@ -74,15 +75,15 @@ def _wrong(bench: Bench) -> None:
         "SHA256": base64.b64encode(hashlib.sha256(b"other bytes").digest()).decode(),
     }
     for algorithm, value in wrong.items():
-        key = bench.litter.key(f"checksum/wrong-{algorithm}")
-        parameters: dict[str, Any] = {"Bucket": bench.aim.bucket, "Key": key, "Body": _BODY, f"Checksum{algorithm}": value}
+        key = run.litter.key(f"checksum/wrong-{algorithm}")
+        parameters: dict[str, Any] = {"Bucket": run.aim.bucket, "Key": key, "Body": _BODY, f"Checksum{algorithm}": value}
         try:
-            bench.store.ask(lambda s3, parameters=parameters: s3.put_object(**parameters))  # type: ignore[misc]
+            run.store.ask(lambda s3, parameters=parameters: s3.put_object(**parameters))  # type: ignore[misc]
         except ClientError:
             continue
         accepted.append(algorithm)
     if accepted:
         seen = f"a wrong {' and '.join(accepted)} is accepted"
-        bench.record.warn("checksum_verified", seen, "bytes that were damaged on the way would be stored", "a newer version of the store")
+        run.record.warn("checksum_verified", seen, "bytes that were damaged on the way would be stored", "a newer version of the store")
     else:
-        bench.record.ok("checksum_verified", "a wrong CRC32 or SHA256 is refused")
+        run.record.ok("checksum_verified", "a wrong CRC32 or SHA256 is refused")

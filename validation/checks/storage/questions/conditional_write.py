@@ -11,11 +11,11 @@ from enum import StrEnum
 
 from botocore.exceptions import ClientError
 
-from validation.checks.storage.bench import Bench
+from validation.checks.storage.context import STORE, StoreContext
 from validation.checks.storage.options import Wal
 from validation.checks.storage.store import answered, status
+from validation.run.record import Facts
 
-QUESTION = "Does a conditional write let exactly one writer win, and which write-ahead log fits?"
 _FENCE = b"F"
 _FENCE_METADATA = {"woodpecker-fence": "true"}
 _WRITERS = 8
@@ -45,20 +45,21 @@ _WORKS_WITH = {
 }
 
 
-def run(bench: Bench) -> None:
+@STORE.check("conditional_write", "Does a conditional write let exactly one writer win, and which write-ahead log fits?", after="isolation")
+def conditional_write(run: StoreContext, _facts: Facts) -> None:
     """Add how the store answers, and whether the planned log can live with it."""
-    answer, seen = _ask(bench)
+    answer, seen = _ask(run)
     if answer is Answer.STRICT:
-        answer, seen = _race(bench, seen)
+        answer, seen = _race(run, seen)
     fitting, setting = _FITS[answer]
-    bench.record.wal = {"conditional_write": answer, "fits": fitting, "setting": setting, "planned": bench.aim.wal}
-    _judge(bench, answer, seen)
+    run.record.wal = {"conditional_write": answer, "fits": fitting, "setting": setting, "planned": run.aim.wal}
+    _judge(run, answer, seen)
 
 
-def _judge(bench: Bench, answer: Answer, seen: str) -> None:
-    planned, (fitting, setting) = bench.aim.wal, _FITS[answer]
+def _judge(run: StoreContext, answer: Answer, seen: str) -> None:
+    planned, (fitting, setting) = run.aim.wal, _FITS[answer]
     if planned not in _WORKS_WITH[answer]:
-        bench.record.fail(
+        run.record.fail(
             "conditional_write",
             f"{answer}: {seen}; planned is {planned}",
             "Milvus would end at its start (CheckIfConditionWriteSupport failed), or two writers would mix one log"
@@ -69,72 +70,72 @@ def _judge(bench: Bench, answer: Answer, seen: str) -> None:
     elif planned is Wal.WOODPECKER_UNCONDITIONAL:
         weaker = "two writers are kept apart by a lock in etcd alone, and fail-over waits up to 10 s for its session to end"
         better = "milvus.wal: woodpecker, since the store can" if answer is Answer.STRICT else "a store with strict conditional writes"
-        bench.record.warn("conditional_write", f"{answer}: {seen}", weaker, better)
+        run.record.warn("conditional_write", f"{answer}: {seen}", weaker, better)
     else:
         needed = "" if planned is Wal.WOODPECKER else f"; {planned} does not need it"
-        bench.record.ok("conditional_write", f"{answer}: {seen}{needed}")
+        run.record.ok("conditional_write", f"{answer}: {seen}{needed}")
 
 
-def _ask(bench: Bench) -> tuple[Answer, str]:
+def _ask(run: StoreContext) -> tuple[Answer, str]:
     """The six steps, in Woodpecker's order; the first that differs decides."""
-    data, fence = bench.litter.key("conditional/data"), bench.litter.key("conditional/fence")
-    if refusal := _write(bench, data, b"one"):  # 1: a new key
+    data, fence = run.litter.key("conditional/data"), run.litter.key("conditional/fence")
+    if refusal := _write(run, data, b"one"):  # 1: a new key
         return Answer.REJECTED, f"a first write with If-None-Match: * is refused: {answered(refusal)}"
-    second = _write(bench, data, b"two")  # 2: the same key again
-    if second is None or bench.get(data) != b"one":
-        return Answer.IGNORED, _kept(bench, data, "a second write with If-None-Match: *")
+    second = _write(run, data, b"two")  # 2: the same key again
+    if second is None or run.get(data) != b"one":
+        return Answer.IGNORED, _kept(run, data, "a second write with If-None-Match: *")
     if status(second) != _REFUSED:
         return Answer.REJECTED, f"a second write with If-None-Match: * is refused with {answered(second)}, not with 412"
-    if _is_fence(bench, data):
+    if _is_fence(run, data):
         return Answer.REJECTED, "HEAD of a key that was written without metadata shows some"
-    if _write(bench, data, _FENCE, _FENCE_METADATA) is None:  # 3: a fence on a key that is taken
-        return Answer.IGNORED, _kept(bench, data, "a fence on a taken key")
-    return _fence(bench, fence)
+    if _write(run, data, _FENCE, _FENCE_METADATA) is None:  # 3: a fence on a key that is taken
+        return Answer.IGNORED, _kept(run, data, "a fence on a taken key")
+    return _fence(run, fence)
 
 
-def _fence(bench: Bench, fence: str) -> tuple[Answer, str]:
-    if refusal := _write(bench, fence, _FENCE, _FENCE_METADATA):  # 4: a fence on a new key
+def _fence(run: StoreContext, fence: str) -> tuple[Answer, str]:
+    if refusal := _write(run, fence, _FENCE, _FENCE_METADATA):  # 4: a fence on a new key
         return Answer.REJECTED, f"a fence, one byte with metadata, is refused on a new key: {answered(refusal)}"
-    if _write(bench, fence, b"late") is None:  # 5: a late writer meets the fence
-        return Answer.IGNORED, _kept(bench, fence, "a write on a fenced key")
-    if not _is_fence(bench, fence):
+    if _write(run, fence, b"late") is None:  # 5: a late writer meets the fence
+        return Answer.IGNORED, _kept(run, fence, "a write on a fenced key")
+    if not _is_fence(run, fence):
         return Answer.REJECTED, "HEAD does not give back the metadata of a fence, so a late writer cannot tell that it is fenced"
-    if _write(bench, fence, _FENCE, _FENCE_METADATA) is None:  # 6: fencing twice
-        return Answer.IGNORED, _kept(bench, fence, "a second fence")
+    if _write(run, fence, _FENCE, _FENCE_METADATA) is None:  # 6: fencing twice
+        return Answer.IGNORED, _kept(run, fence, "a second fence")
     return Answer.STRICT, "each of the six steps is answered as Woodpecker needs it (412)"
 
 
-def _write(bench: Bench, key: str, body: bytes, metadata: dict[str, str] | None = None) -> ClientError | None:
+def _write(run: StoreContext, key: str, body: bytes, metadata: dict[str, str] | None = None) -> ClientError | None:
     """Write if the key is free; return the refusal."""
     try:
-        bench.store.ask(lambda s3: s3.put_object(Bucket=bench.aim.bucket, Key=key, Body=body, IfNoneMatch="*", Metadata=metadata or {}))
+        run.store.ask(lambda s3: s3.put_object(Bucket=run.aim.bucket, Key=key, Body=body, IfNoneMatch="*", Metadata=metadata or {}))
     except ClientError as error:
         return error
     return None
 
 
-def _is_fence(bench: Bench, key: str) -> bool:
-    found = bench.store.ask(lambda s3: s3.head_object(Bucket=bench.aim.bucket, Key=key))["Metadata"]
+def _is_fence(run: StoreContext, key: str) -> bool:
+    found = run.store.ask(lambda s3: s3.head_object(Bucket=run.aim.bucket, Key=key))["Metadata"]
     return found.get("woodpecker-fence") == "true"
 
 
-def _kept(bench: Bench, key: str, what: str) -> str:
-    return f"{what} succeeds, and the key then holds {bench.get(key)!r}"
+def _kept(run: StoreContext, key: str, what: str) -> str:
+    return f"{what} succeeds, and the key then holds {run.get(key)!r}"
 
 
-def _race(bench: Bench, seen: str) -> tuple[Answer, str]:
+def _race(run: StoreContext, seen: str) -> tuple[Answer, str]:
     """Let writers run for one key, again and again: one must win, and its bytes must be there."""
     wins: list[int] = []
     with ThreadPoolExecutor(_WRITERS) as pool:
         for number in range(_RACES):
-            key = bench.litter.key(f"race/{number}")
+            key = run.litter.key(f"race/{number}")
             bodies = [f"{number}/{writer}".encode() for writer in range(_WRITERS)]
-            refusals = list(pool.map(lambda body, key=key: _write(bench, key, body), bodies))
+            refusals = list(pool.map(lambda body, key=key: _write(run, key, body), bodies))
             won = [body for body, refusal in zip(bodies, refusals, strict=True) if refusal is None]
             odd = [one for one in refusals if one is not None and status(one) not in {_REFUSED, _CONFLICT}]
             if odd:
                 return Answer.REJECTED, f"in a race of {_WRITERS} writers one was answered {answered(odd[0])}, not 412"
-            if len(won) != 1 or bench.get(key) != won[0]:
+            if len(won) != 1 or run.get(key) != won[0]:
                 return Answer.IGNORED, f"in a race of {_WRITERS} writers for one key {len(won)} won ({', '.join(map(repr, won))})"
             wins.append(len(won))
     return Answer.STRICT, f"{seen}; one of {_WRITERS} writers won each of {len(wins)} races"

@@ -4,10 +4,10 @@ from dataclasses import dataclass, field
 
 from botocore.exceptions import ClientError
 
-from validation.checks.storage.bench import Bench
+from validation.checks.storage.context import STORE, StoreContext
 from validation.checks.storage.store import Store, code
+from validation.run.record import Facts
 
-QUESTION = "Is what was written, overwritten or deleted seen at once, by reads and by lists?"
 _ROUNDS = 20
 
 
@@ -22,34 +22,35 @@ class Stale:
         self.kinds[kind] = self.kinds.get(kind, 0) + int(stale)
 
 
-def run(bench: Bench) -> None:
+@STORE.check("consistency", "Is what was written, overwritten or deleted seen at once, by reads and by lists?", after="conditional_write")
+def consistency(run: StoreContext, _facts: Facts) -> None:
     """Add how many of the observations were stale."""
-    reader, stale = bench.store.in_style(bench.aim.style), Stale()
+    reader, stale = run.store.in_style(run.aim.style), Stale()
     for number in range(_ROUNDS):
-        _round(bench, reader, number, stale)
+        _round(run, reader, number, stale)
     seen = {kind: times for kind, times in stale.kinds.items() if times}
     if seen:
         told = ", ".join(f"{kind} {times} of {_ROUNDS}" for kind, times in seen.items())
-        bench.record.fail(
+        run.record.fail(
             "consistency",
             f"stale: {told}",
             "Milvus reads back what it has just written: it would miss segments or see deleted ones",
             "switch caching on the way off, or use a store with strong read-after-write consistency",
         )
     else:
-        bench.record.ok("consistency", f"{_ROUNDS} rounds of write, overwrite and delete were seen at once by read and list")
+        run.record.ok("consistency", f"{_ROUNDS} rounds of write, overwrite and delete were seen at once by read and list")
 
 
-def _round(bench: Bench, reader: Store, number: int, stale: Stale) -> None:
+def _round(run: StoreContext, reader: Store, number: int, stale: Stale) -> None:
     name = f"consistency/{number}"
-    key = bench.put(name, b"old")
+    key = run.put(name, b"old")
     stale.note("read after write", stale=_read(reader, key) != b"old")
-    stale.note("list after write", stale=key not in _list(bench, reader))
-    bench.put(name, b"new")
+    stale.note("list after write", stale=key not in _list(run, reader))
+    run.put(name, b"new")
     stale.note("read after overwrite", stale=_read(reader, key) != b"new")
-    bench.store.ask(lambda s3: s3.delete_object(Bucket=bench.aim.bucket, Key=key))
+    run.store.ask(lambda s3: s3.delete_object(Bucket=run.aim.bucket, Key=key))
     stale.note("read after delete", stale=_read(reader, key) is not None)
-    stale.note("list after delete", stale=key in _list(bench, reader))
+    stale.note("list after delete", stale=key in _list(run, reader))
 
 
 def _read(reader: Store, key: str) -> bytes | None:
@@ -61,7 +62,7 @@ def _read(reader: Store, key: str) -> bytes | None:
         raise
 
 
-def _list(bench: Bench, reader: Store) -> set[str]:
-    prefix = f"{bench.litter.prefix}consistency/"
+def _list(run: StoreContext, reader: Store) -> set[str]:
+    prefix = f"{run.litter.prefix}consistency/"
     found = reader.ask(lambda s3: s3.list_objects_v2(Bucket=reader.bucket, Prefix=prefix))
     return {str(one.get("Key")) for one in found.get("Contents", [])}

@@ -1,25 +1,25 @@
 """Writes as Milvus writes, without asking for encryption, and looks at what the store says it did: the effect, never the status."""
 
-from validation.checks.storage.bench import Bench
+from validation.checks.storage.context import STORE, StoreContext
 from validation.checks.storage.options import Encryption
+from validation.run.record import Facts
 
-QUESTION = "Is an object encrypted at rest as the store is configured to do it?"
 
-
-def run(bench: Bench) -> None:
+@STORE.check("encryption", "Is an object encrypted at rest as the store is configured to do it?", after="checksums")
+def encryption(run: StoreContext, _facts: Facts) -> None:
     """Add what HEAD and GET say of one object."""
-    bucket, key = bench.aim.bucket, bench.put("encryption", b"x")
-    head = bench.store.ask(lambda s3: s3.head_object(Bucket=bucket, Key=key))
-    get = bench.store.ask(lambda s3: s3.get_object(Bucket=bucket, Key=key))
+    bucket, key = run.aim.bucket, run.put("encryption", b"x")
+    head = run.store.ask(lambda s3: s3.head_object(Bucket=bucket, Key=key))
+    get = run.store.ask(lambda s3: s3.get_object(Bucket=bucket, Key=key))
     get["Body"].close()
     found = {str(answer.get("ServerSideEncryption") or "none") for answer in (head, get)}
-    said, wanted = " and ".join(sorted(found)), bench.aim.encryption
+    said, wanted = " and ".join(sorted(found)), run.aim.encryption
     if wanted is Encryption.ANY:
-        bench.record.ok("encryption", f"{said}, as HEAD and GET tell it; nothing was promised (--encryption)")
+        run.record.ok("encryption", f"{said}, as HEAD and GET tell it; nothing was promised (--encryption)")
     elif found == {wanted.value}:
-        bench.record.ok("encryption", f"{said}, as promised")
+        run.record.ok("encryption", f"{said}, as promised")
     else:
-        bench.record.fail(
+        run.record.fail(
             "encryption",
             f"promised is {wanted}, HEAD and GET tell {said}",
             "vectors and documents lie on disks in another way than was promised"

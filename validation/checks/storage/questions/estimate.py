@@ -3,11 +3,10 @@
 They are the store's share alone: Milvus also decodes, builds graphs and waits for its own processors, and can only be slower.
 """
 
-from validation.checks.storage.bench import Bench
+from validation.checks.storage.context import STORE, StoreContext
 from validation.checks.storage.objects import MIB
 from validation.run.record import Facts
 
-QUESTION = "How long would a collection take to load, and how fast could it be ingested, if nothing but the store counted?"
 _SIZE = 16 * MIB
 """Milvus reads index slices and writes binlogs of this size."""
 _FLOAT_BYTES = 4
@@ -16,16 +15,21 @@ _LINKS = 16
 _WAL_INTERVAL_MS = 200
 
 
-def run(bench: Bench) -> None:
+@STORE.check(
+    "estimate",
+    "How long would a collection take to load, and how fast could it be ingested, if nothing but the store counted?",
+    after="performance",
+)
+def estimate(run: StoreContext, _facts: Facts) -> None:
     """Add the estimates to the report."""
-    if not bench.aim.performance:
+    if not run.aim.performance:
         return
-    vectors, dimension = bench.aim.vectors, bench.aim.dimension
+    vectors, dimension = run.aim.vectors, run.aim.dimension
     indexed = dimension * _FLOAT_BYTES + _LINKS * 2 * 4
-    copies = 4 if bench.aim.wal.is_on_the_store else 3
-    read, write = _best(bench, "GET first"), _best(bench, "PUT")
+    copies = 4 if run.aim.wal.is_on_the_store else 3
+    read, write = _best(run, "GET first"), _best(run, "PUT")
     shape = f"{vectors:,} vectors x {dimension}"
-    bench.record.estimates = [
+    run.record.estimates = [
         _estimate(
             f"load of {shape}, HNSW",
             vectors * indexed / MIB / read if read else None,
@@ -40,23 +44,23 @@ def run(bench: Bench) -> None:
             f"{'log, ' if copies == 4 else ''}segment, compacted segment, index)",  # noqa: PLR2004
         ),
     ]
-    if bench.aim.wal.is_on_the_store:
-        _add_freshness(bench)
-    for one in bench.record.estimates:
+    if run.aim.wal.is_on_the_store:
+        _add_freshness(run)
+    for one in run.record.estimates:
         if one["value"] is None:
-            bench.record.skip("estimate", f"{one['what']}: not measured, since its throughput was not")
+            run.record.skip("estimate", f"{one['what']}: not measured, since its throughput was not")
 
 
-def _add_freshness(bench: Bench) -> None:
-    rows = bench.record.performance
+def _add_freshness(run: StoreContext) -> None:
+    rows = run.record.performance
     p95 = next((one["p95_ms"] for one in rows if one["operation"] == "PUT" and one["size_bytes"] < MIB and one["workers"] == 1), None)
     formula = f"{_WAL_INTERVAL_MS} ms (Woodpecker's maxInterval) + {_shown(p95)} ms (p95 of a 64 KiB PUT)"
     value = _WAL_INTERVAL_MS + p95 if p95 else None
-    bench.record.estimates.append(_estimate("an insert is durable after", value, "ms, 95 of 100", formula))
+    run.record.estimates.append(_estimate("an insert is durable after", value, "ms, 95 of 100", formula))
 
 
-def _best(bench: Bench, operation: str) -> float | None:
-    found = [row["mib_per_s"] for row in bench.record.performance if row["operation"] == operation and row["size_bytes"] == _SIZE]
+def _best(run: StoreContext, operation: str) -> float | None:
+    found = [row["mib_per_s"] for row in run.record.performance if row["operation"] == operation and row["size_bytes"] == _SIZE]
     return max((one for one in found if one), default=None)
 
 

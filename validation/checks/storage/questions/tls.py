@@ -4,10 +4,10 @@ import socket
 import ssl
 from datetime import UTC, datetime
 
-from validation.checks.storage.bench import Bench
-from validation.checks.storage.finding import BlockedError
+from validation.checks.storage.context import STORE, StoreContext
+from validation.checks.storage.record import BlockedError
+from validation.run.record import Facts
 
-QUESTION = "Is the certificate one that Milvus can trust, for this name, and for long enough?"
 _WARN_DAYS = 30
 _EXPIRED, _NOT_YET, _SELF_SIGNED, _OTHER_ROOT = 10, 9, 18, 19
 _NAMES = frozenset({62, 64})
@@ -15,58 +15,59 @@ _NAMES = frozenset({62, 64})
 _BREAKS = "Milvus would end every connection to the store before the first request"
 
 
-def context(bench: Bench) -> ssl.SSLContext:
+def context(run: StoreContext) -> ssl.SSLContext:
     """Return what a connection to this store is verified with."""
-    return ssl.create_default_context(cadata=bench.aim.ca_pem or None)
+    return ssl.create_default_context(cadata=run.aim.ca_pem or None)
 
 
-def run(bench: Bench) -> None:
+@STORE.check("tls", "Is the certificate one that Milvus can trust, for this name, and for long enough?", after="endpoint")
+def tls(run: StoreContext, _facts: Facts) -> None:
     """Raise BlockedError when Milvus could not shake hands."""
-    if not bench.aim.is_tls:
-        bench.record.warn(
+    if not run.aim.is_tls:
+        run.record.warn(
             "tls",
-            f"{bench.aim.endpoint} is not encrypted",
+            f"{run.aim.endpoint} is not encrypted",
             "documents and vectors cross the network in clear text, and the blueprint refuses such an endpoint",
             "give the store a certificate, then https:// in object_store.endpoint",
         )
         return
-    trust = context(bench)
-    certificate = _handshake(bench, trust)
-    _judge_expiry(bench, "tls_expiry", "the store's certificate", certificate)
-    for authority in trust.get_ca_certs() if bench.aim.ca_pem else []:
-        _judge_expiry(bench, "tls_ca_expiry", "the CA's certificate", authority)
+    trust = context(run)
+    certificate = _handshake(run, trust)
+    _judge_expiry(run, "tls_expiry", "the store's certificate", certificate)
+    for authority in trust.get_ca_certs() if run.aim.ca_pem else []:
+        _judge_expiry(run, "tls_ca_expiry", "the CA's certificate", authority)
 
 
-def _handshake(bench: Bench, trust: ssl.SSLContext) -> "ssl._PeerCertRetDictType":
-    aim = bench.aim
+def _handshake(run: StoreContext, trust: ssl.SSLContext) -> "ssl._PeerCertRetDictType":
+    aim = run.aim
     try:
         with (
             socket.create_connection((aim.host, aim.port), timeout=aim.limits.timeout_s) as plain,
             trust.wrap_socket(plain, server_hostname=aim.host) as tls,
         ):
-            bench.record.ok("tls", f"{tls.version()}, chain and name verified" + (" with the private CA" if aim.ca_pem else ""))
+            run.record.ok("tls", f"{tls.version()}, chain and name verified" + (" with the private CA" if aim.ca_pem else ""))
             return tls.getpeercert() or {}
     except ssl.SSLCertVerificationError as error:
-        raise _untrusted(bench, error) from None
+        raise _untrusted(run, error) from None
     except ssl.SSLError as error:
-        raise _no_tls(bench, str(error.reason or error)) from None
+        raise _no_tls(run, str(error.reason or error)) from None
     except TimeoutError:
-        raise _no_tls(bench, f"no handshake within {aim.limits.timeout_s:g} s") from None
+        raise _no_tls(run, f"no handshake within {aim.limits.timeout_s:g} s") from None
     except OSError as error:
-        raise _no_tls(bench, str(error)) from None
+        raise _no_tls(run, str(error)) from None
 
 
-def _untrusted(bench: Bench, error: ssl.SSLCertVerificationError) -> BlockedError:
-    host, said = bench.aim.host, error.verify_message.rstrip(".")
+def _untrusted(run: StoreContext, error: ssl.SSLCertVerificationError) -> BlockedError:
+    host, said = run.aim.host, error.verify_message.rstrip(".")
     if error.verify_code in {_EXPIRED, _NOT_YET}:
-        return bench.record.block(
+        return run.record.block(
             "tls_expiry",
             f"the certificate is not valid now ({said})",
             _BREAKS,
             "renew the store's certificate, or set this machine's clock",
         )
     if error.verify_code in _NAMES:
-        return bench.record.block(
+        return run.record.block(
             "tls_name",
             f"{host} is not in the certificate ({said})",
             _BREAKS,
@@ -78,30 +79,30 @@ def _untrusted(bench: Bench, error: ssl.SSLCertVerificationError) -> BlockedErro
         seen = f"the chain ends in a root that is not trusted ({said})"
     else:
         seen = f"the certificate is signed by another CA than the one that is trusted ({said})"
-    see = f"openssl s_client -showcerts -connect {host}:{bench.aim.port}"
+    see = f"openssl s_client -showcerts -connect {host}:{run.aim.port}"
     cure = f"--ca-file, and object_store.ca_file, must be the CA that signed it; see it: {see}"
-    return bench.record.block("tls_chain", seen, _BREAKS, cure)
+    return run.record.block("tls_chain", seen, _BREAKS, cure)
 
 
-def _no_tls(bench: Bench, said: str) -> BlockedError:
-    return bench.record.block(
+def _no_tls(run: StoreContext, said: str) -> BlockedError:
+    return run.record.block(
         "tls",
-        f"what listens on port {bench.aim.port} does not speak TLS ({said})",
+        f"what listens on port {run.aim.port} does not speak TLS ({said})",
         _BREAKS,
-        f"give the store's https port; if it has none: --endpoint http://{bench.aim.host}:{bench.aim.port}",
+        f"give the store's https port; if it has none: --endpoint http://{run.aim.host}:{run.aim.port}",
     )
 
 
-def _judge_expiry(bench: Bench, name: str, what: str, certificate: "ssl._PeerCertRetDictType") -> None:
+def _judge_expiry(run: StoreContext, name: str, what: str, certificate: "ssl._PeerCertRetDictType") -> None:
     end = certificate.get("notAfter")
     if not isinstance(end, str):
         return
     until = datetime.fromtimestamp(ssl.cert_time_to_seconds(end), UTC)
-    days = (until - bench.now()).days
+    days = (until - run.now()).days
     seen = f"{what} is valid until {until:%Y-%m-%d}, {days} days"
     if days < _WARN_DAYS:
-        bench.record.warn(
+        run.record.warn(
             name, seen, "on that day Milvus loses its store", "renew it, and put its renewal into your calendar or your monitoring"
         )
     else:
-        bench.record.ok(name, seen)
+        run.record.ok(name, seen)

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from botocore.exceptions import ClientError
 
+from validation.checks.registry import Suite
 from validation.checks.storage.aim import Aim
 from validation.checks.storage.litter import Litter
 from validation.checks.storage.record import PreflightRecord
@@ -14,8 +15,8 @@ from validation.run.progress import Reporter
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bench:
-    """One run's set-up."""
+class StoreContext:
+    """One preflight: what it was given, and what its checks have in common."""
 
     aim: Aim
     record: PreflightRecord
@@ -41,3 +42,7 @@ class Bench:
     def get(self, key: str) -> bytes:
         """Read one object whole."""
         return self.store.ask(lambda s3: s3.get_object(Bucket=self.aim.bucket, Key=key)["Body"].read())
+
+
+STORE = Suite[StoreContext]()
+"""What `python -m validation preflight` asks."""
