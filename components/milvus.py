@@ -40,6 +40,8 @@ class Administration:
     """PEM text of the authority that Milvus's certificate comes from; "" for plain http."""
     password: pulumi.Input[str]
     """What root's password has to be."""
+    settings: str
+    """Name of the group of settings that this comes from, for messages."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,4 +96,5 @@ class Milvus(pulumi.ComponentResource):
     def _make_login(self, name: str, args: MilvusArgs, given: Administration, release: k8s.helm.v3.Release) -> Login:
         """Through an output of the release, since nobody answers before it is there."""
         uri = release.namespace.apply(lambda namespace: given.uri or through_cluster(str(namespace), args.cluster_domain))
-        return Login(f"{name}-login", uri=uri, ca_pem=given.ca_pem, password=given.password, opts=pulumi.ResourceOptions(parent=self))
+        opts = pulumi.ResourceOptions(parent=self)
+        return Login(f"{name}-login", uri=uri, ca_pem=given.ca_pem, password=given.password, settings=given.settings, opts=opts)

@@ -77,22 +77,22 @@ class FoundationProvider(Provider):
         """Refuse what only a migration can change."""
         cure = (
             "Cure: put the old value back, or move the data yourself (milvus-backup into a new environment) and then say so: "
-            "pulumi config set --path milvus-x10000:milvus.migration NUMBER, one higher than before"
+            f"pulumi config set --path {self.settings}.migration NUMBER, one higher than before"
         )
         found = problems(inputs_of(_olds), inputs_of(news))
         return dynamic.CheckResult(news, [dynamic.CheckFailure("milvus", f"{reason}. {cure}") for reason in found])
 
     def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
-        """Remember."""
+        """Record what is installed."""
         return dynamic.CreateResult("milvus", inputs_of(props))
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> dynamic.UpdateResult:
-        """Remember anew."""
+        """Record what is installed now."""
         return dynamic.UpdateResult(inputs_of(_news))
 
 
 class MilvusFoundation(dynamic.Resource, module="milvus", name="Foundation"):
     """What Milvus stands on."""
 
-    def __init__(self, name: str, *, foundation: Foundation, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(FoundationProvider(), name, dict(vars(foundation)), opts)
+    def __init__(self, name: str, *, foundation: Foundation, settings: str, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(FoundationProvider(settings), name, dict(vars(foundation)), opts)

@@ -59,7 +59,7 @@ class Login(dynamic.Resource, module="milvus", name="Login"):
         uri: pulumi.Input[str],
         ca_pem: str,
         password: pulumi.Input[str],
-        settings: str = "",
+        settings: str,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         secret = pulumi.ResourceOptions(additional_secret_outputs=["password"])

@@ -16,13 +16,16 @@ from components.tenancy import Tenancy
 from components.trust import Trust, TrustArgs
 from stacks.parts import milvus_shape
 from stacks.problems import SettingsError
-from stacks.settings import Settings
+from stacks.settings import PROJECT, Settings
 from stacks.settings.milvus.images import version
 
 _NO_PRIORITY = (
     "pods.priority_class={name} does not reach the pods of Milvus itself: its chart has no key for it, only the one of etcd has. Other "
     "pods may push them off a full node; to close that, give the PriorityClass globalDefault: true, or Milvus nodes of its own"
 )
+
+SETTINGS = f"{PROJECT}:milvus"
+"""Group of settings that messages about Milvus name."""
 
 
 def root(settings: Settings, tenancy: Tenancy) -> MilvusRoot | None:
@@ -71,13 +74,14 @@ def _foundation(settings: Settings) -> MilvusFoundation:
         version=".".join(map(str, found)) if found is not None else "",
         migration=chosen.migration,
     )
-    return MilvusFoundation("milvus-foundation", foundation=foundation)
+    return MilvusFoundation("milvus-foundation", foundation=foundation, settings=SETTINGS)
 
 
 def _administration(settings: Settings, user: MilvusRoot | None) -> Administration | None:
     if user is None:
         return None
-    return Administration(uri=settings.milvus.administration_uri, ca_pem=settings.milvus.tls.ca_pem, password=user.password)
+    chosen = settings.milvus
+    return Administration(uri=chosen.administration_uri, ca_pem=chosen.tls.ca_pem, password=user.password, settings=SETTINGS)
 
 
 def authority(settings: Settings, tenancy: Tenancy) -> pulumi.Output[str] | str:

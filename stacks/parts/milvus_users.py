@@ -9,8 +9,9 @@ from components.milvus_access.root import MilvusRoot
 from components.milvus_access.server import Server
 from components.milvus_users import MilvusUsers, MilvusUsersArgs
 from components.tenancy import Tenancy
+from stacks.parts.milvus import SETTINGS
 from stacks.parts.object_store import owner
-from stacks.settings import PROJECT, Settings
+from stacks.settings import Settings
 
 
 def declare(settings: Settings, tenancy: Tenancy, root: MilvusRoot | None, milvus: Milvus) -> MilvusUsers | None:
@@ -24,7 +25,7 @@ def declare(settings: Settings, tenancy: Tenancy, root: MilvusRoot | None, milvu
         root_secret=root.secret_name,
         uri=chosen if chosen is not None else through_cluster(settings.namespace, settings.cluster.domain),
         ca_pem=settings.milvus.tls.ca_pem,
-        settings=f"{PROJECT}:milvus",
+        settings=SETTINGS,
     )
     args = MilvusUsersArgs(
         server=server,

@@ -25,7 +25,7 @@ def inputs(**changes: Any) -> dict[str, Any]:
     ],
 )
 def test_a_change_that_would_lose_data_is_refused_until_the_operator_says_that_they_were_moved(change: dict[str, Any], why: str) -> None:
-    refused = FoundationProvider().check(inputs(), inputs(**change)).failures
+    refused = FoundationProvider("milvus-x10000:milvus").check(inputs(), inputs(**change)).failures
     assert refused is not None
     assert [why in failure.reason for failure in refused] == [True]
     assert "milvus.migration" in refused[0].reason

@@ -22,7 +22,7 @@ from tests.e2e.access.own_milvus import OwnMilvus
 pytestmark = [pytest.mark.e2e, pytest.mark.alone]  # one Milvus for both files
 
 OWNER, STRANGER = "milvus-x10000/test/uid-1", "milvus-x10000/other/uid-2"
-USERS, DATABASES, PUBLIC = UserProvider(), DatabaseProvider(), PublicProvider()
+USERS, DATABASES, PUBLIC = UserProvider("milvus-x10000:milvus"), DatabaseProvider(), PublicProvider()
 DENIED = (grpc.RpcError, MilvusException)
 
 
@@ -254,7 +254,7 @@ def test_another_cluster_is_refused_before_anything_is_said_to_milvus(milvus: Ow
 
 
 def test_an_address_without_milvus_says_which_setting_to_change(milvus: OwnMilvus, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("components.milvus_access.server._PATIENCE_S", 1)
+    monkeypatch.setattr("components.milvus_access.reach.PATIENCE_S", 1)
     with pytest.raises(AccessError, match=r"milvus\.administration_uri"):
         USERS.create(asked(milvus, uri="http://127.0.0.1:9"))
 
