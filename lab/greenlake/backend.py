@@ -64,7 +64,7 @@ class Backend:
         return [one["Name"] for one in self._s3.list_buckets()["Buckets"]]
 
     def bucket(self, name: str) -> dict[str, Any]:
-        """One of them."""
+        """Return the bucket as the API describes it."""
         known = self._record.read()["buckets"].get(name, {})
         versioning = self._s3.get_bucket_versioning(Bucket=name).get("Status", "Disabled")
         return {
@@ -123,12 +123,12 @@ class Backend:
             record["buckets"].pop(name, None)
 
     def users(self) -> list[str]:
-        """Those that were made here."""
+        """Return the names of the users that were made here."""
         pages = self._iam.get_paginator("list_users").paginate(PathPrefix=_PATH)
         return [user["UserName"] for page in pages for user in page["Users"]]
 
     def user(self, name: str) -> dict[str, Any]:
-        """One of them."""
+        """Return the user as the API describes it."""
         applied = ",".join(self._record.read()["applied"].get(name, []))
         return {"id": identity("user", name), "name": name, "systemUid": SYSTEM_UID, "policyName": applied}
 
@@ -151,11 +151,11 @@ class Backend:
             self._iam.delete_user(UserName=name)
 
     def policies(self) -> list[str]:
-        """All of them."""
+        """Return the names of the access policies."""
         return list(self._record.read()["policies"])
 
     def policy(self, name: str) -> dict[str, Any]:
-        """One of them."""
+        """Return the access policy as the API describes it."""
         return {"id": identity("policy", name), "name": name, "systemUid": SYSTEM_UID, **self._record.read()["policies"][name]}
 
     def put_policy(self, name: str, body: Mapping[str, Any], *, new: bool) -> None:
