@@ -89,7 +89,7 @@ WRONG: list[tuple[str, Any, str]] = [
     ("milvus.memory_gib", "8Gi", "valid number"),
     ("milvus.storage_gib", 0.5, "greater than or equal to 1"),
     ("milvus.storage_class", "no", "turns it into something else"),
-    ("embedding.engine", "cloud", "should be 'lab', 'tei', 'vllm' or 'external'"),
+    ("embedding.engine", "cloud", "should be 'lab' or 'tei' or 'vllm' or 'external'"),
     ("embedding.dimension", 1, "greater than or equal to 2"),
     ("embedding.dimension", "wide", "valid integer"),
     ("embedding.replicas", 0, "greater than or equal to 1"),
