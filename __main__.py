@@ -2,11 +2,10 @@
 
 import pulumi
 
-from stacks import blueprint, cluster, neighbours, pins, settings
+from stacks import blueprint, cluster, environments
 
-chosen, environment, provider = settings.load(), pulumi.get_stack(), pulumi.Config("kubernetes")
-cluster.require_same_provider(chosen, environment, provider.get("context"), provider.get("kubeconfig"))
-neighbours.refuse_shared(chosen, environment)
-endpoints = blueprint.build(pins.for_up(chosen, environment))
+chosen, provider = environments.of_running_stack(), pulumi.Config("kubernetes")
+cluster.require_same_provider(chosen, pulumi.get_stack(), provider.get("context"), provider.get("kubeconfig"))
+endpoints = blueprint.build(chosen)
 for name, value in vars(endpoints).items():
     pulumi.export(name, value)

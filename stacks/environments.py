@@ -1,23 +1,29 @@
-"""Environments by name: stacks/Pulumi.<name>.yaml, read as Pulumi would hand it to the program, without Pulumi.
+"""Environments by name: stacks/Pulumi.<name>.yaml, read as Pulumi would hand it to the program, and the one that Pulumi runs.
+
+Everything is looked at at once: the file, every setting, the neighbours, and, before something is deployed, placeholders of the examples,
+the lock of the images and the SLO file of the gate.
 
 The lab's own file knows no address: in a shell of the lab the whole configuration is where PULUMI_OPTION_CONFIG_FILE says; elsewhere
 stacks/example.lab.yaml stands in for what `make up` finds out about its machine.
 """
 
-import json
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import yaml
+import pulumi
 
-from stacks import neighbours
-from stacks.problems import SettingsError
-from stacks.settings import Settings, parse
+from stacks import neighbours, pins, placeholders, settings_file
+from stacks.problems import Locations, Problem, SettingsError, located
+from stacks.settings import Settings, parse, plain, pulumi_configuration
+from stacks.settings_file import SettingsFile
 
 _FOLDER = Path(__file__).parent
+_SLO = _FOLDER.parent / "validation"
+Step = Literal["look", "pin", "up", "rollout"]
+"""What settings are read for: to pin, placeholders must be gone; `up` needs the lock too, and a rollout the SLO file of its gate."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +36,8 @@ class Environment:
     """File that the settings came from."""
     example: bool
     """Some settings are examples, since only a machine with this environment knows them."""
+    placeholders: list[Problem] = field(default_factory=list)
+    """What is left of the examples and keeps it from being deployed."""
 
 
 def names() -> list[str]:
@@ -42,21 +50,74 @@ def read(name: str) -> Settings:
     return load(name).settings
 
 
-def load(name: str, *, own_files_only: bool = False) -> Environment:
+def load(name: str, *, own_files_only: bool = False, step: Step = "look") -> Environment:
     """Return one environment, as the shell's Pulumi would see it or, with `own_files_only`, from the files of the checkout alone.
 
-    Raises SettingsError for a name without a file, and for wrong settings.
+    Raises SettingsError for a name without a file, and for everything that is wrong or missing for that step.
     """
     committed = _FOLDER / f"Pulumi.{name}.yaml"
     if not committed.is_file():
-        raise SettingsError(f"there is no environment {name!r} ({committed.name} is missing); there are: {', '.join(names())}")
+        text = f"there is no environment {name!r} ({committed.name} is missing); there are: {', '.join(names())}"
+        raise SettingsError(text, code="settings.environment")
     whole = None if own_files_only else _of_the_shell(name)
     facts = _FOLDER / f"example.{name}.yaml"
     example = whole is None and facts.is_file()
-    found = _config(committed if whole is None else whole)
-    settings = parse(_as_pulumi_does(_laid_over(found, _config(facts)) if example else found))
-    neighbours.refuse_shared(settings, name)
-    return Environment(name=name, settings=settings, source=committed if whole is None else whole, example=example)
+    source = committed if whole is None else whole
+    file = _both(settings_file.read(source), settings_file.read(facts)) if example else settings_file.read(source)
+    settings, left = _judge(name, file.config, file, step)
+    return Environment(name=name, settings=settings, source=source, example=example, placeholders=left)
+
+
+def of_running_stack() -> Settings:
+    """Return what `pulumi up` applies, images by digest where that is required; SettingsError, also for placeholders."""
+    name, configuration = pulumi.get_stack(), pulumi_configuration()
+    chosen = os.environ.get("PULUMI_OPTION_CONFIG_FILE")
+    path = Path(chosen) if chosen is not None else _FOLDER / f"Pulumi.{name}.yaml"
+    file = settings_file.read(path) if path.is_file() else None
+    is_used = file is not None and file.config.keys() == configuration.keys()  # not where Pulumi was given another one
+    settings, _ = _judge(name, configuration, file if is_used else None, "up")
+    return pins.for_up(settings, name)
+
+
+def _judge(name: str, configuration: Mapping[str, Any], file: SettingsFile | None, step: Step) -> tuple[Settings, list[Problem]]:
+    """Return settings and placeholders; SettingsError with all that is wrong, each with its place in the file."""
+    problems = list(file.problems) if file is not None else []
+    locations: Locations = file.locations if file is not None else {}
+    settings = None
+    try:
+        settings = parse(configuration)
+    except SettingsError as error:
+        faulty = {problem.path for problem in problems}
+        problems += [problem for problem in error.problems if problem.path not in faulty]
+    left = located(placeholders.find(plain(configuration)[0]), locations)
+    problems += [
+        *(neighbours.problems(settings, name) if settings is not None else ()),
+        *(left if step != "look" else ()),
+        *(_without_lock(settings, name) if settings is not None and step in {"up", "rollout"} else ()),
+        *(_without_slo(name) if step == "rollout" else ()),
+    ]
+    if problems or settings is None:
+        raise SettingsError(problems=located(problems, locations))
+    return settings, left
+
+
+def _without_lock(settings: Settings, name: str) -> list[Problem]:
+    try:
+        pins.for_up(settings, name)
+    except SettingsError as error:
+        return list(error.problems)
+    return []
+
+
+def _without_slo(name: str) -> Iterator[Problem]:
+    path = _SLO / f"slo.{name}.yaml"
+    if not path.is_file():
+        yield Problem(
+            code="settings.slo",
+            wrong=f"there is no {settings_file.shown(path)}",
+            breaks="the gate would have nothing to judge by, after everything is deployed",
+            cure=f"cp validation/slo.prod.yaml {settings_file.shown(path)}, and set its limits (docs/gate.md)",
+        )
 
 
 def _of_the_shell(name: str) -> Path | None:
@@ -66,23 +127,22 @@ def _of_the_shell(name: str) -> Path | None:
         return None
     path = Path(chosen)
     if not path.is_file():
-        raise SettingsError(f"PULUMI_OPTION_CONFIG_FILE is {chosen}, and there is no such file; unset it, or bring the environment up")
+        text = f"PULUMI_OPTION_CONFIG_FILE is {chosen}, and there is no such file; unset it, or bring the environment up"
+        raise SettingsError(text, code="settings.environment")
     return path
 
 
-def _config(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8")).get("config", {})
-    return found
+def _both(base: SettingsFile, over: SettingsFile) -> SettingsFile:
+    """Return one file laid over another, group by group."""
+    return SettingsFile(
+        config=_laid_over(base.config, over.config),
+        locations={**over.locations, **base.locations},
+        problems=[*base.problems, *over.problems],
+    )
 
 
 def _laid_over(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Return both, group by group."""
     both = dict(base)
     for key, value in over.items():
         both[key] = _laid_over(base[key], value) if isinstance(base.get(key), Mapping) and isinstance(value, Mapping) else value
     return both
-
-
-def _as_pulumi_does(found: Mapping[str, Any]) -> dict[str, Any]:
-    """Every object a JSON text."""
-    return {key: json.dumps(value) if isinstance(value, dict | list) else value for key, value in found.items()}

@@ -1,42 +1,73 @@
 """Two environments never share one place on one store: each Milvus deletes every object there that it does not know.
 
-Looks at the files of the other environments as they are, without judging them. The mark on the bucket refuses it a second time, at the
-store, also for environments of other checkouts.
+Looks at the files of the other environments as they are, without judging more of them than whether that place can be read. The mark on
+the bucket refuses it a second time, at the store, also for environments of other checkouts.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
-import yaml
-
-from stacks.problems import SettingsError
-from stacks.settings import PROJECT, Settings
+from stacks import settings_file
+from stacks.problems import PROJECT, Problem, SettingsError, located
+from stacks.settings import Settings, default_bucket, plain
+from stacks.settings.milvus import MilvusSettings
 from stacks.settings.object_store import CosiSettings
+from stacks.settings_file import SettingsFile
 
 FOLDER = Path(__file__).parent
-_DEFAULTS = {"namespace": "rag", "root_path": "milvus"}
+_BREAKS = "nobody can tell whether both keep Milvus's data in one place, where each would delete what the other wrote"
 
 
-def refuse_shared(settings: Settings, name: str, folder: Path = FOLDER) -> None:
-    """SettingsError when another environment of the checkout keeps Milvus's data in the same place; COSI gives no name twice."""
+def problems(settings: Settings, name: str, folder: Path = FOLDER) -> Iterator[Problem]:
+    """Every other environment of the checkout that keeps Milvus's data in the same place, or may; COSI gives no name twice."""
     if isinstance(settings.object_store, CosiSettings):
         return
     own = (settings.object_store.endpoint, settings.milvus_bucket, settings.milvus.root_path)
     for path in sorted(folder.glob("Pulumi.*.yaml")):
         other = path.name.removeprefix("Pulumi.").removesuffix(".yaml")
-        if other != name and _place(yaml.safe_load(path.read_text(encoding="utf-8")) or {}) == own:
-            raise SettingsError(
-                f"{PROJECT}: the environments {name!r} and {other!r} both keep Milvus's data in bucket {own[1]!r} below {own[2]!r} on "
-                f"{own[0]}: each would delete what the other wrote. "
-                f"Cure: pulumi config set --path {PROJECT}:object_store.milvus_bucket {name}-milvus"
+        if other == name:
+            continue
+        try:
+            place = _place(settings_file.read(path))
+        except SettingsError as error:
+            yield _broken(other, error.problems[0])
+            continue
+        if place == own:
+            yield Problem(
+                code="settings.shared_place",
+                path=("object_store", "milvus_bucket"),
+                value=repr(own[1]),
+                wrong=f"the environments {name!r} and {other!r} both keep Milvus's data in bucket {own[1]!r} below {own[2]!r} on {own[0]}",
+                breaks="each would delete what the other wrote",
+                cure=f"pulumi config set --path {PROJECT}:object_store.milvus_bucket {name}-milvus",
             )
 
 
-def _place(file: Mapping[str, Any]) -> tuple[str | None, str, str]:
-    config = file.get("config") or {}
-    store, milvus = config.get(f"{PROJECT}:object_store") or {}, config.get(f"{PROJECT}:milvus") or {}
-    namespace = config.get(f"{PROJECT}:namespace", _DEFAULTS["namespace"])
+def _broken(other: str, problem: Problem) -> Problem:
+    return Problem(
+        code="settings.neighbour",
+        path=problem.path,
+        location=problem.location,
+        wrong=f"the file of another environment, {other!r}, {problem.wrong}",
+        breaks=_BREAKS,
+        cure=f"mend it, and look: make values ENV={other}; or move it elsewhere",
+    )
+
+
+def _place(file: SettingsFile) -> tuple[str | None, str, str]:
+    """Endpoint, bucket and root path; SettingsError for a file that does not say them."""
+    raw, wrong = plain(file.config)
+    wrong += [
+        Problem(code="settings.type", path=(name,), wrong=f"has {PROJECT}:{name} that is no group of settings")
+        for name in ("object_store", "milvus")
+        if not isinstance(raw.get(name), Mapping | None)
+    ]
+    if wrong:
+        raise SettingsError(problems=located(wrong, file.locations))
+    store, milvus = raw.get("object_store") or {}, raw.get("milvus") or {}
     if store.get("driver") == "cosi":
         return None, "", ""
-    return store.get("endpoint"), store.get("milvus_bucket", f"{namespace}-milvus"), milvus.get("root_path", _DEFAULTS["root_path"])
+    namespace = str(raw.get("namespace", Settings.model_fields["namespace"].default))
+    root_path = milvus.get("root_path", MilvusSettings.model_fields["root_path"].default)
+    endpoint = store.get("endpoint")
+    return str(endpoint).rstrip("/"), str(store.get("milvus_bucket", default_bucket(namespace))), str(root_path)

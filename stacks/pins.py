@@ -11,7 +11,7 @@ from typing import Annotated
 import yaml
 from pydantic import Field, StringConstraints, ValidationError
 
-from stacks.dump import dump
+from stacks.dump import dump, write_whole
 from stacks.problems import SettingsError
 from stacks.settings import Settings
 from stacks.settings.group import Group
@@ -68,15 +68,15 @@ def read(environment: str) -> Pins | None:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
         return Pins(chart=found.pop("chart"), images=found)
     except (ValidationError, yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
-        raise SettingsError(f"{path} is no lock that `make pin` wrote: {error}; write it anew: make pin ENV={environment}") from None
+        raise SettingsError(
+            f"{path} is no lock that `make pin` wrote: {error}; write it anew: make pin ENV={environment}", code="settings.lock"
+        ) from None
 
 
 def write(environment: str, pins: Pins) -> Path:
     """Write the lock in one step and return where."""
     path = path_of(environment)
-    fresh = path.with_suffix(".new")
-    fresh.write_text(pins.text(environment), encoding="utf-8")
-    fresh.replace(path)
+    write_whole(path, pins.text(environment))
     return path
 
 
@@ -94,12 +94,14 @@ def pinned(settings: Settings, environment: str) -> Settings:
     if found is None:
         raise SettingsError(
             f"there is no {path_of(environment)}, so nobody knows which programs the tags of {environment!r} stand for; "
-            f"ask the registries and write it: make pin ENV={environment}"
+            f"ask the registries and write it: make pin ENV={environment}",
+            code="settings.lock",
         )
     stale = [f"{name} ({value})" for name, value in named(settings).items() if name not in found.images or found.images[name].of != value]
     if stale:
         raise SettingsError(
-            f"{path_of(environment)} was made for other images than the settings name now: {', '.join(stale)}; make pin ENV={environment}"
+            f"{path_of(environment)} was made for other images than the settings name now: {', '.join(stale)}; make pin ENV={environment}",
+            code="settings.lock",
         )
     images = settings.images.model_copy(update={name: found.images[name].reference for name in named(settings)})
     return settings.model_copy(update={"images": images})

@@ -1,17 +1,112 @@
-"""Every wrong setting at once, each with its key, the value seen, why it matters and an example that would do."""
+"""Everything that is wrong with settings, all at once: place in the file, key and value, what is wrong, what it breaks, what to type.
+
+SettingsError      settings, or files beside them, cannot be used; `problems` has each, with a code
+UnansweredError      a registry, a repository or the cluster does not answer
+
+Validators raise `WrongValueError` for a value, `ConflictError` for values that do not fit together; errors of pydantic get a code here.
+"""
 
 import difflib
 import re
-from collections.abc import Sequence
-from typing import Any, get_args
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self, get_args
 
 import pulumi
 from pydantic import BaseModel, Tag, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+PROJECT = "milvus-x10000"
 _TAGGED = 2  # Annotated[class, Tag]
 _USER_IN_URL = re.compile(r"//[^/@]*@")
+_PATH_IN_REASON = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
+_MOST_GUESSES = 6
+_MOST_NAMES = 20
+_CODES = {
+    "extra_forbidden": "settings.unknown",
+    "missing": "settings.missing",
+    "value_error": "settings.value",
+    "union_tag_invalid": "settings.choice",
+    "literal_error": "settings.choice",
+    "greater_than": "settings.range",
+    "greater_than_equal": "settings.range",
+    "less_than": "settings.range",
+    "less_than_equal": "settings.range",
+    "finite_number": "settings.number",
+    "int_type": "settings.number",
+    "int_parsing": "settings.number",
+    "int_from_float": "settings.number",
+    "float_type": "settings.number",
+    "float_parsing": "settings.number",
+    "bool_type": "settings.boolean",
+    "bool_parsing": "settings.boolean",
+    "string_too_short": "settings.length",
+    "string_too_long": "settings.length",
+    "too_short": "settings.length",
+    "too_long": "settings.length",
+    "string_pattern_mismatch": "settings.pattern",
+}
+"""Code of an error of pydantic, by its type; any other is of the wrong type altogether: settings.type."""
+
+Path = tuple[str, ...]
+"""Place of a setting: name, names below it, numbers in a list; the first may be a whole key of another project."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Location:
+    """Line of a file."""
+
+    file: str
+    line: int | None = None
+
+
+Locations = Mapping[Path, Location]
+"""Where each setting stands."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One thing that is wrong."""
+
+    code: str
+    """Such as `settings.placeholder`."""
+    wrong: str
+    breaks: str = ""
+    cure: str = ""
+    """What to type."""
+    purpose: str = ""
+    """What the setting is for."""
+    path: Path = ()
+    value: str = ""
+    """As it was seen, without passwords; "" where nothing was, or where it may be a secret."""
+    location: Location | None = None
+
+    @property
+    def key(self) -> str:
+        """Key as `pulumi config set --path` takes it, "" where no single setting is wrong."""
+        return key_of(self.path) if self.path else ""
+
+    @property
+    def file(self) -> str:
+        """File in which it stands, "" where that is not known."""
+        return self.location.file if self.location is not None else ""
+
+    @property
+    def line(self) -> int | None:
+        """Line of that file."""
+        return self.location.line if self.location is not None else None
+
+    @property
+    def text(self) -> str:
+        """All of it, for people."""
+        place = f"{self.file}{f':{self.line}' if self.line is not None else ''}"
+        head = " ".join(
+            [*([f"{place}:"] if place else []), *([self.key] if self.key else []), *([f"= {self.value}"] if self.value else [])]
+        )
+        parts = {"wrong": self.wrong, "breaks": self.breaks, "what it is for": self.purpose, "type": self.cure}
+        body = [f"  {name}: {text}" for name, text in parts.items() if text]
+        return "\n".join([head.rstrip(":"), *body]) if head else self.wrong
 
 
 class SettingsError(pulumi.RunError):
@@ -20,10 +115,14 @@ class SettingsError(pulumi.RunError):
     exit_code = 2
     """Of a command that ends with it."""
 
-    def __init__(self, message: str, *, code: str = "settings") -> None:
-        super().__init__(message)
-        self.code = code
-        """What is wrong, for programs: such as `settings.placeholder`."""
+    def __init__(self, text: str = "", *, code: str = "settings.wrong", problems: Iterable[Problem] = ()) -> None:
+        self.problems = tuple(problems) or (Problem(code=code, wrong=text),)
+        super().__init__(text or _listed(self.problems))
+
+    @property
+    def code(self) -> str:
+        """Code of the first problem."""
+        return self.problems[0].code
 
 
 class UnansweredError(SettingsError):
@@ -32,41 +131,170 @@ class UnansweredError(SettingsError):
     exit_code = 4
 
 
-def explain(error: ValidationError, model: type[BaseModel], project: str) -> SettingsError:
-    """All problems of `model` as one error."""
-    found = [_problem(detail, model, project) for detail in error.errors(include_url=False)]
-    count = f"{len(found)} setting{'s are' if len(found) > 1 else ' is'} wrong, so nothing was changed"
-    return SettingsError("\n\n".join([count, *found]))
+class WrongValueError(ValueError):
+    """Why a validator refuses a value: what is wrong, what it breaks, and a value that would do instead."""
+
+    def __init__(self, code: str, wrong: str, breaks: str = "", *, instead: object = None) -> None:
+        super().__init__(f"{wrong}: {breaks}" if breaks else wrong)
+        self.code, self.wrong, self.breaks, self.instead = code, wrong, breaks, instead
 
 
-def _problem(detail: ErrorDetails, model: type[BaseModel], project: str) -> str:
-    path = path_of(model, [str(part) for part in detail["loc"]])
-    if detail["type"] == "union_tag_invalid":
-        path = [*path, "driver"]
-    key = f"{project}:{'.'.join(path)}"
+class Reason(str):
+    """Sentence that says why settings do not fit together, with a code of its own."""
+
+    __slots__ = ("code",)
+    code: str
+
+    def __new__(cls, text: str, *, code: str) -> Self:
+        """Make one."""
+        made = super().__new__(cls, text)
+        made.code = code
+        return made
+
+
+class ConflictError(ValueError):
+    """Why a validator refuses values that do not fit together: each a text that begins with the path of a setting."""
+
+    def __init__(self, reasons: Iterable[object]) -> None:
+        self.reasons = list(reasons)
+        super().__init__("; ".join(map(str, self.reasons)))
+
+
+def _listed(problems: Sequence[Problem]) -> str:
+    if len(problems) == 1 and not problems[0].path and problems[0].location is None:
+        return problems[0].text
+    count = f"{len(problems)} thing{'s are' if len(problems) > 1 else ' is'} wrong with the settings, so nothing was changed"
+    return "\n\n".join([count, *(problem.text for problem in problems)])
+
+
+def key_of(path: Sequence[str]) -> str:
+    """Return the key of a setting as Pulumi writes it: members of a list in brackets, other names after a dot."""
+    first, *rest = path
+    return (first.removeprefix(":") if ":" in first else f"{PROJECT}:{first}") + "".join(
+        f"[{part}]" if part.isdigit() else f".{part}" for part in rest
+    )
+
+
+def located(problems: Iterable[Problem], locations: Locations) -> list[Problem]:
+    """Return the problems with file and line: its own, or those of the nearest group around a setting that is not there."""
+    return [each if each.location is not None else replace(each, location=location_of(each.path, locations)) for each in problems]
+
+
+def location_of(path: Path, locations: Locations) -> Location | None:
+    """Where a setting stands, or the nearest group around it; None for none."""
+    return next((locations[path[:end]] for end in range(len(path), -1, -1) if path[:end] in locations), None)
+
+
+def explain(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
+    """Return all problems of `model`."""
+    details = error.errors(include_url=False)
+    below = {detail["loc"][:-1] for detail in details}  # a list whose member was refused counts as too short, too
+    return [
+        problem for detail in details if detail["type"] != "too_short" or detail["loc"] not in below for problem in _problems(detail, model)
+    ]
+
+
+def _problems(detail: ErrorDetails, model: type[BaseModel]) -> Iterator[Problem]:
+    loc = [str(part) for part in detail["loc"]]
+    path = path_of(model, loc)
+    cause = detail.get("ctx", {}).get("error")
     if detail["type"] == "extra_forbidden":
-        return _unknown(key, detail, model)
+        yield _unknown(path, loc, model)
+    elif isinstance(cause, ConflictError):
+        yield from (
+            _conflict(str(reason), getattr(reason, "code", "settings.conflict"), path, detail["input"], model) for reason in cause.reasons
+        )
+    elif detail["type"] == "value_error" and not isinstance(cause, WrongValueError) and _is_group(path, model):
+        yield _conflict(str(cause), "settings.conflict", path, detail["input"], model)
+    else:
+        yield _of_value(detail, path, model)
+
+
+def _is_group(path: Path, model: type[BaseModel]) -> bool:
     field = field_at(model, path)
-    lines = [f"{key}{_seen(detail)}", f"  problem: {_wording(detail)}"]
-    if field is not None:
-        lines += [f"  what it is for: {field.description}", f"  for example: pulumi config set --path {key} {_example(field)}"]
-    return "\n".join(lines)
+    return not path or group_of(field) is not None
+
+
+def _of_value(detail: ErrorDetails, path: Path, model: type[BaseModel]) -> Problem:
+    """One value that is refused by itself."""
+    cause = detail.get("ctx", {}).get("error")
+    if detail["type"] == "union_tag_invalid":
+        path = (*path, "driver")
+    purpose, cure = _advice(path, model, cause.instead if isinstance(cause, WrongValueError) else None)
+    return Problem(
+        code=cause.code if isinstance(cause, WrongValueError) else _CODES.get(detail["type"], "settings.type"),
+        path=path,
+        value=_seen(detail),
+        wrong=cause.wrong if isinstance(cause, WrongValueError) else _wording(detail),
+        breaks=cause.breaks if isinstance(cause, WrongValueError) else "",
+        purpose=purpose,
+        cure=cure,
+    )
+
+
+def _conflict(reason: str, code: str, path: Path, given: object, model: type[BaseModel]) -> Problem:
+    """One reason why settings do not fit together: the first setting that it names is the one that is pointed at."""
+    named = _PATH_IN_REASON.match(reason)
+    inner = tuple(named[0].split(".")) if named is not None else ()
+    while inner and field_at(model, (*path, *inner)) is None:
+        inner = inner[:-1]
+    value: object = given
+    for part in inner:
+        value = value.get(part) if isinstance(value, Mapping) else getattr(value, part, None)
+    wrong, _, cure = reason.partition(" Cure: ")
+    shown = "" if value is None or isinstance(value, Mapping | BaseModel) else shown_as(value)
+    whole = (*path, *inner)
+    purpose, example = _advice(whole, model)
+    return Problem(code=code, path=whole, value=shown, wrong=wrong.rstrip("."), purpose=purpose, cure=cure or example)
+
+
+def _advice(path: Path, model: type[BaseModel], instead: object = None) -> tuple[str, str]:
+    """What the setting is for, and what to type."""
+    field = next((found for end in range(len(path), 0, -1) if (found := field_at(model, path[:end])) is not None), None)
+    if field is None:
+        return "", ""
+    example = instead if instead is not None else (field.examples or [""])[0]
+    shown = path if instead is not None or field_at(model, path) is not None else path[:-1]
+    return field.description or "", f"pulumi config set --path {key_of(shown)} {example}"
 
 
 def _seen(detail: ErrorDetails) -> str:
     if detail["type"] == "union_tag_invalid":
-        return f" = {detail['ctx']['tag']!r}"
+        return repr(detail["ctx"]["tag"])
     silent = detail["type"] == "missing" or isinstance(detail["input"], dict | BaseModel)
-    return "" if silent else f" = {_shown(detail['input'])}"
+    return "" if silent else shown_as(detail["input"])
 
 
-def _unknown(key: str, detail: ErrorDetails, model: type[BaseModel]) -> str:
+def shown_as(value: object) -> str:
+    """Without a password that somebody wrote into a URL."""
+    return _USER_IN_URL.sub("//...@", repr(value))
+
+
+def _unknown(path: Path, loc: Sequence[str], model: type[BaseModel]) -> Problem:
     """Without its value: an unknown key may be a secret in the wrong place."""
-    *groups, last = [str(part) for part in detail["loc"]]
-    siblings = sorted((model if not groups else _group_at(model, groups) or model).model_fields)
-    close = difflib.get_close_matches(last, siblings, n=1)
-    guess = _of_another(model, groups, last) or (f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(siblings)}")
-    return f"{key}\n  problem: there is no such setting, and it would be ignored; {guess}\n  remove it: pulumi config rm --path {key}"
+    *groups, last = loc
+    siblings = (model if not groups else _group_at(model, groups) or model).model_fields
+    guess = _of_another(model, groups, last) or _guess(model, groups, last, siblings)
+    return Problem(
+        code="settings.unknown",
+        path=path,
+        wrong=f"unknown setting; {guess}",
+        breaks="Pulumi would keep it and nothing would use it",
+        cure=f"pulumi config rm --path {key_of(path)}",
+    )
+
+
+def _guess(model: type[BaseModel], groups: Sequence[str], last: str, siblings: Mapping[str, FieldInfo]) -> str:
+    """What may have been meant: a name that is spelt nearly so, or one of that name a level deeper or higher."""
+    close = difflib.get_close_matches(last, sorted(siblings), n=3)
+    deeper = [f"{name}.{last}" for name, field in siblings.items() if (inner := group_of(field)) is not None and last in inner.model_fields]
+    higher = [".".join((*groups[:end], last)) for end in range(len(groups)) if field_at(model, (*groups[:end], last)) is not None]
+    guesses = [*close, *deeper, *(f"{PROJECT}:{name}" for name in higher)][:_MOST_GUESSES]
+    if guesses:
+        return f"did you mean {' or '.join(map(repr, guesses))}?"
+    if len(siblings) > _MOST_NAMES:
+        return f"none of the {len(siblings)} settings of {'.'.join(groups)} is called nearly so; they are in stacks/settings/"
+    return f"known here: {', '.join(sorted(siblings))}"
 
 
 def _of_another(model: type[BaseModel], groups: Sequence[str], name: str) -> str:
@@ -78,26 +306,23 @@ def _of_another(model: type[BaseModel], groups: Sequence[str], name: str) -> str
     return f"it is one of the driver {' or '.join(whose)}, and the driver here is {groups[-1]!r}" if whose else ""
 
 
-def _shown(value: object) -> str:
-    """Without a password that somebody wrote into a URL."""
-    return _USER_IN_URL.sub("//...@", repr(value))
-
-
 def _wording(detail: ErrorDetails) -> str:
     if detail["type"] == "missing":
         return "is missing, and nobody but you can know it"
     if detail["type"] == "union_tag_invalid":
         return f"should be {' or '.join(detail['ctx']['expected_tags'].split(', '))}"
-    return detail["msg"].removeprefix("Value error, ")
+    if detail["type"] in {"model_type", "model_attributes_type", "dict_type"}:
+        return "should be a group of settings: names, each with a value"
+    if detail["type"] in {"tuple_type", "list_type"}:
+        return "should be a list"
+    return detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
 
 
-def _example(field: FieldInfo) -> str:
-    return str((field.examples or [""])[0])
-
-
-def path_of(model: type[BaseModel], loc: Sequence[str]) -> list[str]:
+def path_of(model: type[BaseModel], loc: Sequence[str]) -> Path:
     """Path of a setting as the operator writes it: a place in the model without the names of drivers, which tell groups apart."""
-    return [part for index, part in enumerate(loc) if part not in variants(field_at(model, loc[:index]))]
+    path = tuple(part for index, part in enumerate(loc) if part not in variants(field_at(model, loc[:index])))
+    known = next((end for end in range(len(path), 0, -1) if field_at(model, path[:end]) is not None), 0)
+    return path[: known + 1]  # below a field without fields of its own stands one key or number, then pydantic's notes
 
 
 def field_at(model: type[BaseModel], path: Sequence[str]) -> FieldInfo | None:
@@ -107,6 +332,8 @@ def field_at(model: type[BaseModel], path: Sequence[str]) -> FieldInfo | None:
     for part in path:
         if part in variants(field):
             current = variants(field)[part]
+            continue
+        if part.isdigit() and current is not None and field is not None:  # a member of a list of groups
             continue
         field = current.model_fields.get(part) if current is not None else None
         current = group_of(field)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from components.stores import Generations
+from stacks.dump import write_whole
 
 SCHEMA, SCHEMA_VERSION = "milvus-x10000/rotation", 2
 Step = Literal["raise", "switch", "revoke", "remove"]
@@ -68,6 +69,5 @@ class Report:
 
     def write(self, path: Path) -> None:
         """Write it as JSON."""
-        path.parent.mkdir(parents=True, exist_ok=True)
         whole = {"schema": SCHEMA, "schema_version": SCHEMA_VERSION, **asdict(self)}
-        path.write_text(json.dumps(whole, indent=2, ensure_ascii=False) + "\n")
+        write_whole(path, json.dumps(whole, indent=2, ensure_ascii=False) + "\n")

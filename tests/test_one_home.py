@@ -96,10 +96,9 @@ HOMES: dict[str, tuple[Callable[[ast.Module], bool], set[str], set[str]]] = {
     ),
     "file replaced at once": (
         replaces_a_file,
-        {"components/load_weights.py", "lab/greenlake/record.py"},
+        {"components/load_weights.py", "lab/greenlake/record.py", "stacks/dump.py"},
         {
             "stacks/chart_source.py",
-            "stacks/pins.py",
             "validation/reports/json.py",
             "lab/drill.py",
             "lab/images/build.py",

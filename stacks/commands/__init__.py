@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from stacks import cluster, environments, pins, pod_watch, pulumi_cli
-from stacks.environments import Environment
+from stacks.environments import Environment, Step
 from stacks.pulumi_cli import INTERRUPTED, Ended
 
 EnvironmentName = Annotated[str, typer.Argument(help="Environment: NAME of stacks/Pulumi.NAME.yaml.", metavar="ENVIRONMENT")]
@@ -17,12 +17,15 @@ NOT_THERE = 4
 """Exit code: something does not answer or did not come up."""
 
 
-def chosen(name: str, *, as_named: bool = False) -> Environment:
+def chosen(name: str, *, as_named: bool = False, step: Step = "look") -> Environment:
     """Return the environment, by the digests of its lock where it has one, or with `as_named` as its settings name the images.
 
-    Says on standard error when parts of it are only examples.
+    Says on standard error when parts of it are only examples, which every further `step` refuses.
     """
-    found = environments.load(name)
+    found = environments.load(name, step=step)
+    if found.placeholders:
+        places = ", ".join(f"{each.key} ({each.file}:{each.line})" for each in found.placeholders)
+        print(f"warning: left from the examples, so `make rollout ENV={name}` and `pulumi up` will refuse them: {places}", file=sys.stderr)
     if found.example:
         print(
             f"note: addresses and images of {name!r} are the examples of stacks/example.{name}.yaml; "
@@ -34,9 +37,9 @@ def chosen(name: str, *, as_named: bool = False) -> Environment:
     return replace(found, settings=pins.pinned(found.settings, name))
 
 
-def reached(name: str) -> Environment:
+def reached(name: str, step: Step = "look") -> Environment:
     """Return the environment for a command that speaks to its cluster, which is shown, and refused where it is another one."""
-    environment = chosen(name)
+    environment = chosen(name, step=step)
     cluster.show(environment.settings, name)
     return environment
 

@@ -28,7 +28,7 @@ from stacks.settings import Settings
 
 def run(environment: EnvironmentName) -> None:
     """Pin one environment."""
-    found = chosen(environment, as_named=True)
+    found = chosen(environment, as_named=True, step="pin")
     with access_of(found.settings) as access:
         made = ask(found, access)
     objects.refuse_dropped_keys(found)

@@ -41,7 +41,7 @@ def run(
     yes: Yes = False,
 ) -> None:
     """Roll one environment out."""
-    chosen, progress = reached(environment), Progress("rollout")
+    chosen, progress = reached(environment, "rollout"), Progress("rollout")
     objects.refuse_dropped_keys(chosen)
     progress.tell(f"settings of {environment!r} are good")
     doctor.mend(chosen, progress, yes=yes)

@@ -38,7 +38,7 @@ def run(
     yes: Yes = False,
 ) -> None:
     """Rotate Milvus's key."""
-    chosen, progress = reached(environment), Progress("rotate")
+    chosen, progress = reached(environment, "up"), Progress("rotate")
     if not isinstance(chosen.settings.object_store, MadeStoreSettings):
         by_hand = "put the new one into the Secret that the settings name, raise object_store.credential_generation, then `pulumi up`"
         progress.stop(_USAGE, f"the keys are yours: {by_hand}")

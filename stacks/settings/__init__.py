@@ -4,6 +4,7 @@ Refuses an unknown key, since a typing error would be silence; and a key or a pa
 Everything is checked before anything is created.
 """
 
+import difflib
 import json
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -13,25 +14,47 @@ from pydantic import Field, ValidationError, model_validator
 
 from components.pod_options import PodOptions
 from stacks import problems
-from stacks.names import Namespace, require_bucket_name
+from stacks.names import Namespace
+from stacks.problems import ConflictError, Problem, SettingsError, WrongValueError
+from stacks.settings import whole
 from stacks.settings.access import AccessSettings
 from stacks.settings.group import Group
 from stacks.settings.images import ImageSettings
 from stacks.settings.load_generators import LoadGeneratorSettings
 from stacks.settings.milvus import MilvusSettings
-from stacks.settings.milvus import images as milvus_images
-from stacks.settings.models import needs
 from stacks.settings.models.embedding import EmbeddingSettings, RerankerSettings
 from stacks.settings.models.llm import LlmSettings
 from stacks.settings.models.needs import KedaSettings
-from stacks.settings.object_store import CosiSettings, ExistingSettings, ObjectStoreSettings, S3Settings
+from stacks.settings.models.serving import Serving
+from stacks.settings.object_store import ObjectStoreSettings
 from stacks.settings.platform import ClusterSettings, MonitoringSettings, PodSecuritySettings, PodSettings
 from stacks.settings.preflight import PreflightSettings
 from stacks.settings.registry import RegistrySettings
 from stacks.settings.residency import ResidencySettings
 from stacks.settings.tenancy import NetworkSettings, QuotaSettings
 
-PROJECT = "milvus-x10000"
+PROJECT = problems.PROJECT
+_OF_PULUMI = {
+    "pulumi": {"tags", "template", "disable-default-providers", "autonaming"},
+    "kubernetes": {
+        "kubeconfig",
+        "context",
+        "cluster",
+        "clusterIdentifier",
+        "enableServerSideApply",
+        "kubeClientSettings",
+        "helmReleaseSettings",
+        "suppressDeprecationWarnings",
+        "suppressHelmHookWarnings",
+        "upsertExistingObjects",
+    },
+}
+"""Keys of other projects that do no harm; kubernetes:namespace or :renderYamlToDirectory would make something else of the stack."""
+
+
+def default_bucket(namespace: str) -> str:
+    """Name of Milvus's bucket where none is chosen."""
+    return f"{namespace}-milvus"
 
 
 class Settings(Group):
@@ -102,7 +125,7 @@ class Settings(Group):
     def milvus_bucket(self) -> str:
         """Name of Milvus's own bucket."""
         chosen = self.object_store.milvus_bucket
-        return chosen if chosen is not None else f"{self.namespace}-milvus"
+        return chosen if chosen is not None else default_bucket(self.namespace)
 
     @property
     def documents_bucket(self) -> str:
@@ -110,83 +133,95 @@ class Settings(Group):
         chosen = self.object_store.documents_bucket
         return chosen if chosen is not None else f"{self.namespace}-documents"
 
-    @model_validator(mode="after")
-    def _two_buckets(self) -> "Settings":
-        for bucket in (self.milvus_bucket, self.documents_bucket):
-            require_bucket_name(bucket)
-        if self.milvus_bucket == self.documents_bucket:
-            raise ValueError(f"both buckets are {self.milvus_bucket!r}: Milvus deletes every object that it does not know, documents too")
-        return self
+    @property
+    def model_services(self) -> dict[str, Serving | None]:
+        """Model services by the name of their group."""
+        return {"embedding": self.embedding, "llm": self.llm, "reranker": self.reranker}
 
     @model_validator(mode="after")
-    def _data_is_deleted_only_when_told_twice(self) -> "Settings":
-        confirmed = set(self.object_store.confirm_delete)
-        names, what = self._at_stake()
-        if self.object_store.deletes and confirmed != names:
-            raise ValueError(
-                f"object_store.on_destroy=delete would let `pulumi destroy` delete {what}, and "
-                f"object_store.confirm_delete names {sorted(confirmed) or 'none of them'}. If it is meant: "
-                f"pulumi config set --path {PROJECT}:object_store.confirm_delete '{json.dumps(sorted(names))}'"
-            )
-        if not self.object_store.deletes and confirmed:
-            raise ValueError(
-                "object_store.confirm_delete is there although nothing is to be deleted: the next change of on_destroy would count as "
-                f"told twice. Remove it: pulumi config rm --path {PROJECT}:object_store.confirm_delete"
-            )
-        return self
-
-    def _at_stake(self) -> tuple[set[str], str]:
-        """What cannot be made again: names to confirm, and what goes with them."""
-        if isinstance(self.object_store, ExistingSettings | CosiSettings):  # neither ever deletes a bucket
-            return {self.namespace}, f"the namespace {self.namespace!r} with the volumes without which nobody can read Milvus's bucket"
-        return {self.milvus_bucket, self.documents_bucket}, "both buckets with all their objects"
-
-    @model_validator(mode="after")
-    def _tenants_are_kept_apart(self) -> "Settings":
-        if self.access.tenants and not self.milvus.authentication:
-            raise ValueError(
-                "access.tenants would be names and nothing else: a Milvus that asks nobody who they are shows everybody everything. "
-                f"Cure: pulumi config set --path {PROJECT}:milvus.authentication true"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _somebody_may_come_in(self) -> "Settings":
-        if self.milvus.service.type != "ClusterIP" and not self.access.client_cidrs:
-            raise ValueError(
-                f"milvus.service.type={self.milvus.service.type} without access.client_cidrs: network policies would let nobody in. "
-                f"Cure: pulumi config set --path '{PROJECT}:access.client_cidrs[0]' 10.20.0.0/16"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _milvus_can_run(self) -> "Settings":
-        if found := milvus_images.problems(self.milvus, self.images, pinned=self.images_pinned == "required"):
-            raise ValueError("; ".join(found))
-        return self
-
-    @model_validator(mode="after")
-    def _models_can_run(self) -> "Settings":
-        services = {"embedding": self.embedding, "llm": self.llm, "reranker": self.reranker}
-        if found := needs.problems(services, self.images, self.keda, makes_users=isinstance(self.object_store, S3Settings)):
-            raise ValueError("; ".join(map(str, found)))
+    def _fits_together(self) -> "Settings":
+        if found := whole.problems(self):
+            raise ConflictError(found)
         return self
 
 
 def load() -> Settings:
     """Read the settings of the stack that runs; SettingsError with every problem at once."""
-    return parse(pulumi.runtime.config.CONFIG.get() or pulumi.runtime.get_config_env())
+    return parse(pulumi_configuration())
+
+
+def pulumi_configuration() -> Mapping[str, Any]:
+    """Return the configuration of the stack that runs, as Pulumi hands it to the program."""
+    found: Mapping[str, Any] = pulumi.runtime.config.CONFIG.get() or pulumi.runtime.get_config_env()
+    return found
 
 
 def parse(configuration: Mapping[str, Any]) -> Settings:
-    """Read settings from the raw configuration, in which Pulumi has made every object a JSON text."""
-    prefix = f"{PROJECT}:"
-    raw = {key.removeprefix(prefix): _value(value) for key, value in configuration.items() if key.startswith(prefix)}
+    """Read settings from the raw configuration, in which an object may be a JSON text, as Pulumi makes it; SettingsError."""
+    raw, wrong = plain(configuration)
     try:
-        return Settings.model_validate(raw)
+        settings = Settings.model_validate(raw)
     except ValidationError as error:
-        raise problems.explain(error, Settings, PROJECT) from None
+        faulty = {problem.path for problem in wrong}
+        wrong += [problem for problem in problems.explain(error, Settings) if problem.path not in faulty]
+        raise SettingsError(problems=wrong) from None
+    if wrong:
+        raise SettingsError(problems=wrong)
+    return settings
 
 
-def _value(text: Any) -> Any:  # noqa: ANN401  a configuration value has any type
-    return json.loads(text) if isinstance(text, str) and text.startswith(("{", "[")) else text
+def plain(configuration: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
+    """Return the settings as plain data by name, and what is wrong with their keys or with text that should be JSON."""
+    raw: dict[str, Any] = {}
+    wrong: list[Problem] = []
+    for key, value in configuration.items():
+        project, colon, name = key.partition(":")
+        if project == PROJECT and colon:
+            raw[name] = _value(name, value, wrong)
+        elif name not in _OF_PULUMI.get(project, set()):
+            wrong.append(_foreign(key))
+    return raw, wrong
+
+
+def _foreign(key: str) -> Problem:
+    """A key that neither this program nor Pulumi reads."""
+    project, colon, name = key.rpartition(":")
+    guess = difflib.get_close_matches(name, sorted(Settings.model_fields), n=1, cutoff=0.8)
+    if project in _OF_PULUMI and not guess:
+        wrong = f"is no setting of {project} that this program allows; allowed: {', '.join(sorted(_OF_PULUMI[project]))}"
+        return Problem(code="settings.prefix", path=(key,), wrong=wrong, cure=f"pulumi config rm {key}")
+    meant = f"{PROJECT}:{guess[0] if guess else name or 'NAME'}"
+    wrong = (
+        f"belongs to the project {project!r}, and this one is {PROJECT!r}" if colon else f"names no project, and this one is {PROJECT!r}"
+    )
+    breaks = "nothing would read it, and a default would be used in its place"
+    return Problem(
+        code="settings.prefix",
+        path=(key if colon else f":{key}",),
+        wrong=f"{wrong}; did you mean {meant!r}?",
+        breaks=breaks,
+        cure=f"pulumi config rm {key}; pulumi config set {meant} VALUE",
+    )
+
+
+def _value(name: str, text: Any, wrong: list[Problem]) -> Any:  # noqa: ANN401  a configuration value has any type
+    if not isinstance(text, str) or not text.startswith(("{", "[")):
+        return text
+    try:
+        return json.loads(text, object_pairs_hook=_each_once)
+    except WrongValueError as error:
+        wrong.append(Problem(code=error.code, path=(name,), wrong=error.wrong, breaks=error.breaks))
+    except (ValueError, RecursionError) as error:
+        field = Settings.model_fields.get(name)
+        cure = f"pulumi config set {PROJECT}:{name} {(field.examples or ['VALUE'])[0] if field is not None else 'VALUE'}"
+        reason = f"begins like JSON and is none: {error}"
+        wrong.append(Problem(code="settings.json", path=(name,), value=problems.shown_as(text), wrong=reason, cure=cure))
+    return text
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse a key that stands twice in JSON, of which only the last would count."""
+    names = [name for name, _ in pairs]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise WrongValueError("settings.duplicate", f"{twice[0]!r} stands in it twice", "only the last of them would count")
+    return dict(pairs)

@@ -1,9 +1,80 @@
-"""What all groups of settings share: no unknown key, no change after reading."""
+"""What all groups of settings share: no unknown key, no change after reading, and plain numbers in the unit that a name ends with."""
 
-from pydantic import BaseModel, ConfigDict
+import re
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
+from pydantic.fields import FieldInfo
+
+from stacks.problems import WrongValueError, group_of
+
+_NUMBER = re.compile(r"-?\d+(\.\d+)?")
+_QUANTITY = re.compile(r"(\d+(?:\.\d+)?) *(m|Ki|Mi|Gi|Ti|K|M|G|T)B?")
+_UNITS = {
+    "_gib": "GiB without a unit: 4 stands for 4Gi",
+    "_cores": "cores as a decimal: 0.5 stands for 500m",
+    "_ms": "milliseconds, digits only",
+}
+_UNITS |= {"_s": "seconds, digits only", "_percent": "percent, digits only"}
+_FACTORS = {
+    "_cores": {"m": 1e-3},
+    "_gib": {"Ki": 2**-20, "Mi": 2**-10, "Gi": 1, "Ti": 1024, "K": 1e3 / 2**30, "M": 1e6 / 2**30, "G": 1e9 / 2**30, "T": 1e12 / 2**30},
+}
+_LEAST = {"_gib": (2**-10, "whole MiB"), "_cores": (1e-3, "thousandths of a core")}
+"""Smallest amount that is not rounded to nothing, and why."""
 
 
 class Group(BaseModel):
     """A group of settings; an unknown key is refused, since a typing error would be silence."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_plain(cls, value: Any, info: ValidationInfo) -> Any:  # noqa: ANN401  a configuration value has any type
+        field = cls.model_fields[info.field_name or ""]
+        kinds = _kinds(field)
+        if value in (None, "") and group_of(field) is not None:
+            return _empty_group(field)
+        if int in kinds or float in kinds:
+            return _number(value, info.field_name or "")
+        if kinds == {bool} and isinstance(value, int | float) and not isinstance(value, bool):
+            raise WrongValueError("settings.boolean", "is a number, and the answer is true or false")
+        if kinds == {str} and isinstance(value, bool | int | float):
+            kind = "true or false" if isinstance(value, bool) else "a number"
+            raise WrongValueError("settings.text", f"is {kind}, not text; write it in quotes", instead=f'"{value}"')
+        return value
+
+
+def _kinds(field: FieldInfo) -> set[Any]:
+    """Plain types that a field takes, without None."""
+    options = [item for item in (field.annotation, *get_args(field.annotation)) if item is not type(None)]
+    literal = {type(item) for option in options if get_origin(option) is Literal for item in get_args(option)}
+    return {item for item in options if item in {str, int, float, bool}} | literal
+
+
+def _empty_group(field: FieldInfo) -> None:
+    """An empty group is none where there may be none."""
+    if field.default is not None:
+        raise WrongValueError(
+            "settings.type", "is empty", "a group has settings, each with a value; leave the name out where the defaults do"
+        )
+
+
+def _number(value: Any, name: str) -> Any:  # noqa: ANN401  as above
+    unit = next((unit for unit in _UNITS if name.endswith(unit)), "")
+    if isinstance(value, bool):
+        raise WrongValueError("settings.boolean", "is true or false, not a number")
+    if isinstance(value, str) and not _NUMBER.fullmatch(value):
+        hint = _UNITS.get(unit, "digits, and a point where it is no whole one")
+        raise WrongValueError("settings.number", f"is no plain number; write {hint}", instead=_converted(value, unit))
+    if isinstance(value, str | int | float) and unit in _LEAST and 0 < float(value) < _LEAST[unit][0]:
+        raise WrongValueError("settings.too_small", "is so little that nothing would be left", f"Kubernetes is asked for {_LEAST[unit][1]}")
+    return value
+
+
+def _converted(value: str, unit: str) -> str | None:
+    """Return the same amount in the unit of the setting; None where that cannot be told."""
+    quantity = _QUANTITY.fullmatch(value)
+    factor = _FACTORS.get(unit, {}).get(quantity[2]) if quantity is not None else None
+    return f"{float(quantity[1]) * factor:.4g}" if quantity is not None and factor is not None else None

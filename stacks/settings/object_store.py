@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, field_validator
 
-from stacks.names import ApiUrl, CaFile, Endpoint, Namespace, YamlText
+from stacks.names import ApiUrl, CaFile, Endpoint, OtherNamespace, PlainText, SecretName, YamlText
 from stacks.settings.stores import MadeStoreSettings, StoreSettings
 
 
@@ -18,7 +18,7 @@ class S3Settings(MadeStoreSettings):
 
     driver: Literal["s3"] = Field(default="s3", description="how buckets and users are made", examples=["s3"])
     iam_endpoint: Endpoint = Field(description="AWS-compatible IAM API, for the scoped users", examples=["https://x10000.example.net:444"])
-    admin_profile: str = Field(
+    admin_profile: PlainText = Field(
         min_length=1, description="AWS profile that may make buckets and users; its key stays on this machine", examples=["x10000-admin"]
     )
     encryption: Literal["AES256"] | None = Field(
@@ -42,7 +42,7 @@ class GreenLakeSettings(MadeStoreSettings):
         default=None, description="PEM file of a private CA of the API, such as a proxy's", examples=["/etc/ssl/proxy-ca.crt"]
     )
     system_id: str = Field(pattern=r"^[A-Za-z0-9]+$", description="serial number of the X10000", examples=["8UW0002928"])
-    client_profile: str = Field(
+    client_profile: PlainText = Field(
         default="default", min_length=1, description="profile of ~/.greenlake/credentials with the API client", examples=["default"]
     )
     compression: bool | None = Field(
@@ -59,11 +59,11 @@ class ExistingSettings(StoreSettings):
     """Buckets and keys that are there already: nothing is made on the store, all is checked."""
 
     driver: Literal["existing"] = Field(description="how buckets and users are made", examples=["existing"])
-    secret_namespace: Namespace = Field(description="Kubernetes namespace in which the two Secrets are", examples=["storage"])
-    milvus_secret: YamlText = Field(
+    secret_namespace: OtherNamespace = Field(description="Kubernetes namespace in which the two Secrets are", examples=["storage"])
+    milvus_secret: SecretName = Field(
         description="Secret with access_key and secret_key for Milvus's bucket; copied into the stack's namespace", examples=["milvus-key"]
     )
-    documents_secret: YamlText = Field(
+    documents_secret: SecretName = Field(
         description="Secret with access_key and secret_key for the documents' bucket", examples=["documents-key"]
     )
 
@@ -73,10 +73,10 @@ class CosiSettings(MadeStoreSettings):
 
     driver: Literal["cosi"] = Field(description="how buckets and users are made", examples=["cosi"])
     driver_name: YamlText = Field(default="cosi.hpe.com", min_length=1, description="name of the COSI driver", examples=["cosi.hpe.com"])
-    backend_secret: YamlText = Field(
-        min_length=1, description="the COSI driver's own Secret, which an administrator made", examples=["hpe-object-backend"]
+    backend_secret: SecretName = Field(
+        description="the COSI driver's own Secret, which an administrator made", examples=["hpe-object-backend"]
     )
-    backend_namespace: YamlText = Field(min_length=1, description="Kubernetes namespace of that Secret", examples=["hpe-cosi"])
+    backend_namespace: OtherNamespace = Field(description="Kubernetes namespace of that Secret", examples=["hpe-cosi"])
     compression: bool | None = Field(
         default=None, description="compress both buckets; without it, as the COSI driver does it by itself", examples=["true"]
     )

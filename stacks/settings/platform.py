@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, model_validator
 
 from components.gpu import Toleration
+from stacks.names import LabelKey, Labels, LabelValue, ObjectName, label_key
 from stacks.settings.group import Group
 
 _DOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
@@ -22,7 +23,7 @@ def _domain(value: str) -> str:
 
 
 def _marks(value: dict[str, str]) -> dict[str, str]:
-    ours = sorted(key for key in value if key == "component" or key.startswith(_OURS))
+    ours = sorted(key for key in map(label_key, value) if key == "component" or key.startswith(_OURS))
     if ours:
         raise ValueError(f"names {', '.join(ours)}, by which services, network policies and restarts find our pods; choose another key")
     return value
@@ -34,8 +35,8 @@ Marks = Annotated[dict[str, str], AfterValidator(_marks)]
 class TolerationSettings(Group):
     """A taint of nodes that is put up with."""
 
-    key: str = Field(min_length=1, description="key of the taint", examples=["dedicated"])
-    value: str | None = Field(default=None, description="its value; none for any", examples=["milvus"])
+    key: LabelKey = Field(description="key of the taint", examples=["dedicated"])
+    value: LabelValue | None = Field(default=None, description="its value; none for any", examples=["milvus"])
     effect: str | None = Field(
         default=None, pattern="^(NoSchedule|PreferNoSchedule|NoExecute)$", description="its effect; none for any", examples=["NoSchedule"]
     )
@@ -49,19 +50,18 @@ class TolerationSettings(Group):
 class PodSettings(Group):
     """What every pod of the stack gets: Milvus, etcd, model services, Jobs, load generators. A part's own settings come first."""
 
-    node_selector: dict[str, str] = Field(
+    node_selector: Labels = Field(
         default_factory=dict, description="labels that every node of ours must have", examples=['\'{"pool": "rag"}\'']
     )
     tolerations: tuple[TolerationSettings, ...] = Field(
         default=(), description="taints of those nodes; without them no pod is ever placed there", examples=['\'[{"key": "dedicated"}]\'']
     )
-    priority_class: str | None = Field(
+    priority_class: ObjectName | None = Field(
         default=None,
-        min_length=1,
         description="PriorityClass: without one any other pod may push ours off a full node",
         examples=["rag-high"],
     )
-    labels: Marks = Field(
+    labels: Annotated[Labels, AfterValidator(_marks)] = Field(
         default_factory=dict, description="further labels, such as a cost centre", examples=['\'{"cost-centre": "4711"}\'']
     )
     annotations: Marks = Field(
@@ -99,7 +99,7 @@ class MonitoringSettings(Group):
     """What Prometheus's operator is told; the cluster must have its CRDs."""
 
     enabled: bool = Field(default=False, description="make a ServiceMonitor for Milvus and one for each model service", examples=["true"])
-    labels: dict[str, str] = Field(
+    labels: Labels = Field(
         default_factory=dict,
         description="labels by which Prometheus selects monitors; without them most installations read none of ours",
         examples=['\'{"release": "kube-prometheus-stack"}\''],

@@ -1,10 +1,8 @@
 """Registries: where images are really pulled from, and whom to trust there. Credentials are the ones of `docker login`."""
 
-from typing import Annotated
-
 from pydantic import Field, field_validator
 
-from stacks.names import CaFile, require_mirrors
+from stacks.names import CaFile, SecretName, require_mirrors
 from stacks.settings.group import Group
 
 
@@ -20,7 +18,7 @@ class RegistrySettings(Group):
         default=None, description="PEM file of the registries' private CA, besides the public ones", examples=["/etc/ssl/registry-ca.crt"]
     )
 
-    pull_secrets: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+    pull_secrets: tuple[SecretName, ...] = Field(
         default=(),
         description="Secrets of the namespace, of type kubernetes.io/dockerconfigjson, for registries that ask who pulls",
         examples=["'[\"mirror\"]'"],

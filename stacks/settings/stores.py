@@ -1,25 +1,38 @@
 """What the settings of all drivers of the object store share: where it is, the buckets that are made, what they are like."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
 from components.stores import Generations
-from stacks.names import BucketName, CaFile, Endpoint, YamlText
+from stacks.names import BucketName, CaFile, MilvusEndpoint, YamlText
+from stacks.problems import WrongValueError
 from stacks.settings.group import Group
 
 _OUR_TAGS = "milvus-x10000/"
 _LONGEST_KEY = 128
 _LONGEST_VALUE = 256
+_MOST_TAGS = 50 - 1  # the owner's mark is one
+_TAG = re.compile(r"[\w .:/=+\-@]*")
+_STORE_REFUSES = "the store would refuse all of them"
 
 
 def _tags(tags: dict[str, str]) -> dict[str, str]:
+    if len(tags) > _MOST_TAGS:
+        raise WrongValueError("settings.tags", f"has {len(tags)} tags", f"S3 takes 50 for a bucket, and {50 - _MOST_TAGS} are our own")
     for key, value in tags.items():
         if key.startswith(_OUR_TAGS):
-            raise ValueError(f"the tag {key!r} is the mark of the stack itself")
+            raise WrongValueError("settings.tags", f"the tag {key!r} is the mark of the stack itself")
+        if key.startswith("aws:"):
+            raise WrongValueError("settings.tags", f"the tag {key!r} begins with aws:, which S3 keeps to itself", _STORE_REFUSES)
         if not 0 < len(key) <= _LONGEST_KEY or len(value) > _LONGEST_VALUE:
-            raise ValueError(f"the tag {key!r} is too long: a key has 1 to {_LONGEST_KEY} characters, a value at most {_LONGEST_VALUE}")
+            reason = f"the tag {key!r} is too long: a key has 1 to {_LONGEST_KEY} characters, a value at most {_LONGEST_VALUE}"
+            raise WrongValueError("settings.tags", reason, _STORE_REFUSES)
+        if not _TAG.fullmatch(key) or not _TAG.fullmatch(value):
+            reason = f"the tag {key!r} = {value!r} has other characters than letters, digits, spaces and _.:/=+-@"
+            raise WrongValueError("settings.tags", reason, _STORE_REFUSES)
     return tags
 
 
@@ -37,7 +50,7 @@ class LockSettings(Group):
 class StoreSettings(Group):
     """All drivers: where the store is, which key is in use, what `destroy` may take."""
 
-    endpoint: Endpoint = Field(description="S3 API, as pods and this machine reach it", examples=["https://x10000.example.net:443"])
+    endpoint: MilvusEndpoint = Field(description="S3 API, as pods and this machine reach it", examples=["https://x10000.example.net:443"])
     region: YamlText = Field(default="us-east-1", description="region that requests are signed for", examples=["us-east-1"])
     ca_file: CaFile | None = Field(default=None, description="PEM file of the store's private CA", examples=["/etc/ssl/x10000-ca.crt"])
     credential_generation: int = Field(

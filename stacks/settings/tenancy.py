@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from components.quota import Quota
+from stacks.names import OtherNamespace
 from stacks.settings.group import Group
 
 
@@ -46,8 +47,8 @@ class NetworkSettings(Group):
         description="addresses of hosts that are known by name (the store, an external model), since a policy knows no names",
         examples=['\'{"x10000.example.net": ["10.1.2.0/28"]}\''],
     )
-    dns_namespace: str = Field(
-        default="kube-system", min_length=1, description="namespace of the cluster's name server", examples=["openshift-dns"]
+    dns_namespace: OtherNamespace = Field(
+        default="kube-system", description="namespace of the cluster's name server", examples=["openshift-dns"]
     )
     dns_port: int = Field(default=53, ge=1, le=65535, description="port of the name server's pods", examples=[5353])
     dns_addresses: tuple[Cidr, ...] = Field(

@@ -9,6 +9,7 @@ import yaml
 
 from lab import project
 from stacks import environments
+from tests import filled_in
 from tests.e2e.lab import Lab
 
 pytestmark = pytest.mark.e2e
@@ -39,9 +40,8 @@ def _namespace(lab: Lab) -> Iterator[None]:
 
 
 def configuration(name: str, chart: Path) -> dict[str, Any]:
-    """Take the environment's own, with a namespace and buckets that are nobody's."""
-    whole: dict[str, Any] = yaml.safe_load(Path(f"stacks/Pulumi.{name}.yaml").read_text(encoding="utf-8"))
-    config = whole["config"]
+    """Take the environment's own, filled in, with a namespace and buckets that are nobody's."""
+    config = filled_in.configuration(name, chart.parent)
     ours = {
         "namespace": NAMESPACE,
         "images_pinned": "optional",

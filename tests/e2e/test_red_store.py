@@ -59,7 +59,7 @@ def up(lab: Lab, read_only_store: None) -> Iterator[Ended]:
     """`pulumi up` of a stack of its own on that store; models are external, so that nothing else takes time."""
     assert read_only_store is None
     facts = yaml.safe_load(project.config_file(project.STACK).read_text())["config"]
-    external = {"engine": "external", "external": {"url": "https://models.example.net/v1"}}
+    external = {"engine": "external", "external": {"url": "https://models.corp.internal/v1"}}
     facts |= {
         f"{project.PROJECT}:namespace": NAMESPACE,
         f"{project.PROJECT}:embedding": {**external, "model": "e"},

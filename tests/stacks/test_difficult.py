@@ -178,7 +178,7 @@ def test_its_house_is_locked_and_its_own_names_are_inside() -> None:
         ("cluster.domain", "cluster.local.", "without a dot at either end"),
         ("access.client_cidrs", ["0.0.0.0/0"], "every address there is"),
         ("access.client_cidrs", ["10.20.0.1/16"], "no range of addresses"),
-        ("registry.pull_secrets", [""], "at least 1 character"),
+        ("registry.pull_secrets", [""], "no name of an object"),
     ],
 )
 def test_a_setting_of_the_platform_that_cannot_be_meant_is_refused(key: str, value: Any, why: str) -> None:

@@ -1,10 +1,12 @@
 """Every environment of the checkout keeps what it promises."""
 
+import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pulumi
 import pytest
 import yaml
 
@@ -12,6 +14,7 @@ from stacks import environments, neighbours, pins, release
 from stacks.commands import needs
 from stacks.environments import Environment
 from stacks.problems import SettingsError
+from tests import filled_in
 from tests.components.test_milvus_values import OFFICIAL_KEYS, leaves
 
 NAMES = ["dev", "hybrid", "lab", "prod"]
@@ -102,13 +105,75 @@ def test_two_environments_in_one_place_of_one_store_are_refused(tmp_path: Path) 
     settings = environment("prod").settings
     config = yaml.safe_load(Path("stacks/Pulumi.prod.yaml").read_text(encoding="utf-8"))
     (tmp_path / "Pulumi.copy.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
-    with pytest.raises(SettingsError, match="'prod' and 'copy' both keep Milvus's data in bucket 'prod-rag-milvus' below 'prod'"):
-        neighbours.refuse_shared(settings, "prod", tmp_path)
+    (problem,) = neighbours.problems(settings, "prod", tmp_path)
+    assert (problem.code, problem.value) == ("settings.shared_place", "'prod-rag-milvus'")
     config["config"]["milvus-x10000:milvus"]["root_path"] = "elsewhere"
     (tmp_path / "Pulumi.copy.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
-    neighbours.refuse_shared(settings, "prod", tmp_path)
+    assert not list(neighbours.problems(settings, "prod", tmp_path))
+
+
+@pytest.mark.parametrize(("text", "line"), [("config:\n\tx: 1\n", 2), ("", None), ("config:\n  milvus-x10000:object_store: abc\n", 2)])
+def test_a_broken_file_of_a_neighbour_is_named_as_such(tmp_path: Path, text: str, line: int | None) -> None:
+    (tmp_path / "Pulumi.other.yaml").write_text(text, encoding="utf-8")
+    (problem,) = neighbours.problems(environment("prod").settings, "prod", tmp_path)
+    assert (problem.code, problem.file, problem.line) == ("settings.neighbour", str(tmp_path / "Pulumi.other.yaml"), line)
+    assert "make values ENV=other" in problem.cure
+
+
+def test_what_is_left_of_the_examples_is_refused_before_anything_is_deployed_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pins, "path_of", lambda _: Path("nowhere.lock"))
+    left = environments.load("prod", own_files_only=True).placeholders
+    assert {each.code for each in left} == {"settings.placeholder"}
+    assert {"milvus-x10000:images.etcd", "milvus-x10000:object_store.endpoint", "milvus-x10000:milvus.tls.ca_file"} <= {
+        each.key for each in left
+    }
+    lines = Path("stacks/Pulumi.prod.yaml").read_text(encoding="utf-8").splitlines()
+    assert all("example" in lines[(each.line or 0) - 1] for each in left)
+    with pytest.raises(SettingsError) as refused:
+        environments.load("prod", own_files_only=True, step="rollout")
+    assert [each.code for each in refused.value.problems] == [*("settings.placeholder" for _ in left), "settings.lock"]
+    with pytest.raises(SettingsError) as refused:
+        environments.load("prod", own_files_only=True, step="pin")
+    assert len(refused.value.problems) == len(left)
+
+
+def test_an_slo_file_is_missed_before_a_rollout_not_after_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environments, "_SLO", tmp_path)
+    with pytest.raises(SettingsError) as refused:
+        environments.load("dev", own_files_only=True, step="rollout")
+    assert refused.value.problems[-1].code == "settings.slo"
+    assert "slo.dev.yaml" in refused.value.problems[-1].wrong
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_page_of_an_environment_says_what_it_takes(name: str) -> None:
     assert needs.table(environment(name).settings) in Path(f"docs/environments/{name}.md").read_text(encoding="utf-8")
+
+
+def test_an_example_that_was_filled_in_is_deployed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "Pulumi.dev.yaml"
+    file.write_text(yaml.safe_dump({"config": filled_in.configuration("dev", tmp_path)}), encoding="utf-8")
+    monkeypatch.setenv("PULUMI_OPTION_CONFIG_FILE", str(file))
+    monkeypatch.setenv("PULUMI_STACK", "dev")
+    assert environments.load("dev", step="rollout").placeholders == []
+
+
+@pytest.mark.parametrize("text", ["config:\n\tx: 1\n", "config: {milvus-10000:namespace: rag}\n"])
+def test_pulumi_up_names_the_line_that_is_wrong_too(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "Pulumi.x.yaml").write_text(text, encoding="utf-8")
+    monkeypatch.setenv("PULUMI_OPTION_CONFIG_FILE", str(tmp_path / "Pulumi.x.yaml"))
+    monkeypatch.setattr(pulumi, "get_stack", lambda: "x")
+    pulumi.runtime.set_all_config({"milvus-10000:namespace": "rag"})
+    with pytest.raises(SettingsError) as refused:
+        environments.of_running_stack()
+    assert refused.value.problems[0].file.endswith("Pulumi.x.yaml")
+    assert refused.value.problems[0].line is not None
+
+
+def test_pulumi_up_refuses_placeholders_even_where_no_file_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = yaml.safe_load(Path("stacks/Pulumi.dev.yaml").read_text(encoding="utf-8"))["config"]
+    monkeypatch.setattr(pulumi, "get_stack", lambda: "nowhere")
+    pulumi.runtime.set_all_config({key: json.dumps(value) if isinstance(value, dict) else value for key, value in settings.items()})
+    with pytest.raises(SettingsError) as refused:
+        environments.of_running_stack()
+    assert {each.code for each in refused.value.problems} == {"settings.placeholder", "settings.shared_place"}

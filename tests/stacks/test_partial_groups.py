@@ -33,6 +33,7 @@ BASES: list[Tree] = [
     {"milvus": {"etcd": "external", "etcd_cluster": {"endpoints": ["etcd:2379"]}}},
     {"milvus": {"tls": {"proxy_secret": "proxy", "ca_file": CA, "internal_secret": "internal", "internal_name": "milvus.internal"}}},
     {"milvus": {"authentication": True}, "access": {"client_cidrs": ["10.20.0.0/16"]}},
+    {"residency": {"mode": "locked"}},
     {"embedding": EXTERNAL, "llm": EXTERNAL},
     *({key.removeprefix("milvus-x10000:"): value for key, value in file.items()} for file in FILES.values()),
 ]
@@ -84,7 +85,7 @@ def candidates(field: FieldInfo, present: object) -> Iterator[object]:
         yield from (present + 1, present / 2, 10)
     if isinstance(present, Mapping):
         yield from ({name: 2 * value} for name, value in present.items() if isinstance(value, int | float))
-    yield from (f"./{CA}", {"url": "https://other.example.net/v1"}, "fp8_e5m2", "", None)
+    yield from (f"./{CA}", {"url": "https://other.example.net/v1"}, "fp8_e5m2", "other.internal", "", None)
 
 
 def at(tree: Any, path: str) -> Any:

@@ -9,7 +9,8 @@ import yaml
 from pydantic import Field, model_validator
 
 from components.versions import MILVUS_CHART, MILVUS_CHART_REPOSITORY, MILVUS_CHART_VERSION
-from stacks.names import AdministrationUri, RootPath, YamlText
+from stacks.names import AdministrationUri, Labels, ObjectName, PlainText, RepositoryUrl, RootPath, TopologyKeys
+from stacks.problems import ConflictError
 from stacks.settings.group import Group
 from stacks.settings.milvus import refusals
 from stacks.settings.milvus.index import IndexSettings
@@ -41,16 +42,16 @@ class MilvusSettings(Group):
     """Milvus: how it is installed and how big."""
 
     mode: Literal["standalone", "cluster"] = Field(default="standalone", description="one process, or a cluster", examples=["cluster"])
-    chart: str = Field(
+    chart: PlainText = Field(
         default=MILVUS_CHART,
         min_length=1,
         description="chart: a path, oci://..., or a name in chart_repository",
         examples=["oci://registry.example.net/charts/milvus"],
     )
-    chart_repository: str | None = Field(
+    chart_repository: RepositoryUrl | None = Field(
         default=None, description="repository of a chart that is given by name", examples=[MILVUS_CHART_REPOSITORY]
     )
-    chart_version: str | None = Field(
+    chart_version: PlainText | None = Field(
         default=None, description="version of the chart; a chart in a directory has its own", examples=[MILVUS_CHART_VERSION]
     )
     wal: Literal["woodpecker", "rocksmq", "pulsar", "kafka"] = Field(
@@ -87,7 +88,7 @@ class MilvusSettings(Group):
     storage_gib: float = Field(
         default=20, ge=1, le=65536, description="volume for the local log, the etcd inside Milvus and caches", examples=[20]
     )
-    storage_class: YamlText | None = Field(
+    storage_class: ObjectName | None = Field(
         default=None, description="StorageClass of that volume; default the cluster's", examples=["fast-nvme"]
     )
     ephemeral_storage_gib: float | None = Field(
@@ -104,13 +105,13 @@ class MilvusSettings(Group):
     streaming_node: StreamingNodeSettings = Field(
         default=StreamingNodeSettings(), description="what takes writes in", examples=["'{\"replicas\": 3}'"]
     )
-    node_selector: dict[str, str] = Field(
+    node_selector: Labels = Field(
         default_factory=dict, description="labels of the nodes of every component without its own", examples=['\'{"pool": "milvus"}\'']
     )
     tolerations: tuple[TolerationSettings, ...] = Field(
         default=(), description="taints of the nodes of every component without its own", examples=['\'[{"key": "dedicated"}]\'']
     )
-    spread_over: tuple[str, ...] = Field(
+    spread_over: TopologyKeys = Field(
         default=("kubernetes.io/hostname",),
         description="node labels over which the pods of a component are spread",
         examples=['\'["kubernetes.io/hostname", "topology.kubernetes.io/zone"]\''],
@@ -213,7 +214,7 @@ class MilvusSettings(Group):
     @model_validator(mode="after")
     def _fits_together(self) -> "MilvusSettings":
         if found := refusals.of(self):
-            raise ValueError("; ".join(found))
+            raise ConflictError(found)
         return self
 
     def resolved_chart_version(self) -> str:

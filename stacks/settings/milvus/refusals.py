@@ -17,6 +17,7 @@ _BROKERS = {
 }
 _EXTERNAL = ("login_secret", "certificate_secret")
 _BUNDLED = ("replicas", "cpu_cores", "memory_gib", "storage_gib", "storage_class")
+_MOST_COORDINATORS = 3
 _MAPPED = ("mmap", "tiered_storage")
 
 
@@ -67,6 +68,10 @@ def _replicas(given: "MilvusSettings") -> Iterator[str]:
     coordinator = given.mix_coordinator
     if coordinator.replicas > 1 and not coordinator.active_standby:
         yield "mix_coordinator.replicas is more than 1 without active_standby: both would hand out the same time stamps and segments"
+    if coordinator.replicas > _MOST_COORDINATORS:
+        yield f"mix_coordinator.replicas is {coordinator.replicas}: one works, and the others wait for its end; 2 are enough"
+    if given.spread_strictly and not given.spread_over:
+        yield "spread_strictly would be ignored: spread_over is empty, so nothing is spread"
     for name in ("proxy", "query_node", "data_node"):
         component = getattr(given, name)
         scaling = component.autoscaling

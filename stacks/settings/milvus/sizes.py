@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from stacks.names import YamlText
+from stacks.names import Labels, ObjectName
 from stacks.settings.group import Group
 from stacks.settings.platform import TolerationSettings
 
@@ -36,7 +36,7 @@ class ComponentSettings(Group):
     ephemeral_storage_gib: float | None = Field(
         default=None, gt=0, le=65536, description="reserved on the node's own disk, for indexes and mapped files", examples=[200]
     )
-    node_selector: dict[str, str] = Field(default_factory=dict, description="labels of its nodes", examples=['\'{"pool": "milvus"}\''])
+    node_selector: Labels = Field(default_factory=dict, description="labels of its nodes", examples=['\'{"pool": "milvus"}\''])
     tolerations: tuple[TolerationSettings, ...] = Field(
         default=(), description="taints of its nodes", examples=['\'[{"key": "dedicated"}]\'']
     )
@@ -76,7 +76,7 @@ class QueryNodeSettings(ScalingSettings):
     cpu_cores: Cores = 8
     memory_gib: MemoryGib = 32
     gpus: int = Field(default=0, ge=0, le=16, description="nvidia.com/gpu of a pod", examples=[1])
-    runtime_class: YamlText | None = Field(default=None, description="runtimeClassName for GPUs", examples=["nvidia"])
+    runtime_class: ObjectName | None = Field(default=None, description="runtimeClassName for GPUs", examples=["nvidia"])
 
 
 class DataNodeSettings(ScalingSettings):

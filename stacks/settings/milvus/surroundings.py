@@ -1,40 +1,19 @@
 """What Milvus leans on and who is let in: external logs, metadata, certificates; and what is tuned."""
 
-import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from stacks.names import CaFile, YamlText
+from stacks.names import CaFile, CertificateSecret, HostName, HostPort, HostPorts, ObjectName, SecretName
+from stacks.problems import ConflictError
 from stacks.settings.group import Group
-
-_HOST_PORT = re.compile(r"[A-Za-z0-9]([-.A-Za-z0-9]*[A-Za-z0-9])?:(?P<port>\d{1,5})")
-_SECRET = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?")
-_LAST_PORT = 65535
-
-
-def _host_port(value: str) -> str:
-    found = _HOST_PORT.fullmatch(value)
-    if found is None or not 0 < int(found["port"]) <= _LAST_PORT:
-        raise ValueError("must be host:port, without a scheme or a path")
-    return value
-
-
-def _secret(value: str) -> str:
-    if not _SECRET.fullmatch(value):
-        raise ValueError("is no name of a Secret: lower-case letters, digits, dashes and dots")
-    return value
-
-
-HostPort = Annotated[str, AfterValidator(_host_port)]
-SecretName = Annotated[str, AfterValidator(_secret)]
 
 
 class KafkaSettings(Group):
     """Kafka brokers that somebody else runs."""
 
-    brokers: tuple[HostPort, ...] = Field(min_length=1, description="brokers", examples=["'[\"kafka-0.example.net:9093\"]'"])
+    brokers: HostPorts = Field(min_length=1, description="brokers", examples=["'[\"kafka-0.example.net:9093\"]'"])
     tls: bool = Field(
         default=True, description="speak TLS; the authority is one of the image or of object_store.ca_file", examples=["true"]
     )
@@ -74,9 +53,7 @@ class PulsarSettings(Group):
 class EtcdSettings(Group):
     """The chart's own etcd, or another one."""
 
-    endpoints: tuple[HostPort, ...] = Field(
-        default=(), description="members of an external one", examples=["'[\"etcd-0.example.net:2379\"]'"]
-    )
+    endpoints: HostPorts = Field(default=(), description="members of an external one", examples=["'[\"etcd-0.example.net:2379\"]'"])
     login_secret: SecretName | None = Field(
         default=None, description="Secret of the namespace with `username` and `password` of an external one", examples=["etcd-login"]
     )
@@ -91,7 +68,7 @@ class EtcdSettings(Group):
     cpu_cores: float = Field(default=0.5, gt=0, le=64, description="cores requested by a member", examples=[1])
     memory_gib: float = Field(default=2, ge=0.5, le=256, description="memory of a member; its quota is 4 GiB of disk", examples=[4])
     storage_gib: float = Field(default=10, ge=8, le=1024, description="volume of a member: twice its quota of 4 GiB", examples=[10])
-    storage_class: YamlText | None = Field(
+    storage_class: ObjectName | None = Field(
         default=None, description="StorageClass; its fsync should take less than 10 ms at p99", examples=["fast-nvme"]
     )
 
@@ -99,15 +76,17 @@ class EtcdSettings(Group):
 class TlsSettings(Group):
     """Certificates, each in a Secret with `tls.crt`, `tls.key` and `ca.crt`, as cert-manager writes them."""
 
-    proxy_secret: SecretName | None = Field(default=None, description="Secret of the proxy: TLS for clients", examples=["milvus-proxy-tls"])
+    proxy_secret: CertificateSecret | None = Field(
+        default=None, description="Secret of the proxy: TLS for clients", examples=["milvus-proxy-tls"]
+    )
     ca_file: CaFile | None = Field(
         default=None, description="PEM file of the authority of the proxy's certificate, for clients", examples=["/etc/ssl/milvus-ca.crt"]
     )
     client_certificates: bool = Field(default=False, description="clients must show a certificate too", examples=["true"])
-    internal_secret: SecretName | None = Field(
+    internal_secret: CertificateSecret | None = Field(
         default=None, description="Secret of the components: TLS among themselves", examples=["milvus-internal-tls"]
     )
-    internal_name: YamlText | None = Field(default=None, description="name in the components' certificate", examples=["milvus.internal"])
+    internal_name: HostName | None = Field(default=None, description="name in the components' certificate", examples=["milvus.internal"])
 
     @property
     def ca_pem(self) -> str:
@@ -116,6 +95,8 @@ class TlsSettings(Group):
 
     @model_validator(mode="after")
     def _whole(self) -> "TlsSettings":
+        if self.proxy_secret is not None and self.proxy_secret == self.internal_secret:
+            raise ConflictError(["internal_secret is the Secret of the proxy too: every client's certificate would open the components"])
         if self.proxy_secret is not None and self.ca_file is None:
             raise ValueError("tls without ca_file: no client, the gate among them, could tell this Milvus from another")
         if self.proxy_secret is None and (self.ca_file is not None or self.client_certificates):

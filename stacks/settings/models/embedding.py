@@ -6,6 +6,7 @@ from typing import ClassVar
 from pydantic import Field, field_validator
 
 from components.engines.engine import Options, Problem, Role, Version
+from stacks.names import PlainText
 from stacks.settings.models.serving import Serving
 
 _LAB_MODEL = re.compile(r"lab-char-svd-(\d+)")
@@ -18,7 +19,7 @@ class EmbeddingSettings(Serving):
 
     role: ClassVar[Role] = "embedding"
 
-    model: str = Field(
+    model: PlainText = Field(
         default="lab-char-svd-512", min_length=1, description="model name that requests carry", examples=["lab-char-svd-512"]
     )
     dimension: int = Field(default=512, ge=2, le=32768, description="length of a vector", examples=[512])
@@ -57,4 +58,4 @@ class RerankerSettings(Serving):
 
     role: ClassVar[Role] = "reranker"
 
-    model: str = Field(default="lab-overlap", min_length=1, description="name of the model", examples=["bge-reranker-v2-m3"])
+    model: PlainText = Field(default="lab-overlap", min_length=1, description="name of the model", examples=["bge-reranker-v2-m3"])

@@ -6,6 +6,7 @@ from pydantic import Field, field_validator, model_validator
 
 from components.gpu import MIG_PROFILE, Gpu
 from components.pod_options import NO_OPTIONS, PodOptions
+from stacks.names import GpuProduct, Labels, ObjectName
 from stacks.settings.group import Group
 from stacks.settings.platform import TolerationSettings
 
@@ -13,7 +14,7 @@ from stacks.settings.platform import TolerationSettings
 class GpuSettings(Group):
     """GPUs of one pod: without product and count nobody could say where it may run."""
 
-    product: str = Field(min_length=1, description="node label nvidia.com/gpu.product", examples=["NVIDIA-H100-80GB-HBM3"])
+    product: GpuProduct = Field(description="node label nvidia.com/gpu.product", examples=["NVIDIA-H100-80GB-HBM3"])
     count: int = Field(ge=1, le=16, description="GPUs of one pod; vLLM splits the model over all of them", examples=[1])
     memory_gib: float = Field(gt=0, le=1024, description="memory of one GPU or MIG instance", examples=[80])
     memory_share: float = Field(default=0.9, gt=0.1, le=0.98, description="share of it that the engine takes", examples=[0.9])
@@ -21,9 +22,9 @@ class GpuSettings(Group):
     tolerations: tuple[TolerationSettings, ...] = Field(
         default=(TolerationSettings(key="nvidia.com/gpu"),), description="taints that are put up with", examples=['\'[{"key": "gpu"}]\'']
     )
-    runtime_class: str | None = Field(default=None, min_length=1, description="RuntimeClass of the pod", examples=["nvidia"])
+    runtime_class: ObjectName | None = Field(default=None, description="RuntimeClass of the pod", examples=["nvidia"])
 
-    node_selector: dict[str, str] | None = Field(
+    node_selector: Labels | None = Field(
         default=None,
         description="further labels of these nodes, instead of the ones of pods.node_selector, where GPUs are another pool",
         examples=['\'{"pool": "gpu"}\''],

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from components.engines.engine import Problem, Role, Version
 from components.memory import Shape
+from stacks.names import PlainText
 from stacks.settings.group import Group
 from stacks.settings.models.serving import Serving
 
@@ -29,7 +30,7 @@ class LlmSettings(Serving):
 
     role: ClassVar[Role] = "llm"
 
-    model: str = Field(default="lab-reader", min_length=1, description="model name that requests carry", examples=["lab-reader"])
+    model: PlainText = Field(default="lab-reader", min_length=1, description="model name that requests carry", examples=["lab-reader"])
     context_tokens: int = Field(default=4096, ge=256, le=10_000_000, description="longest prompt and answer together", examples=[4096])
     prompt_tokens: int = Field(
         default=3072, ge=1, le=10_000_000, description="longest prompt that is sent, with its sources", examples=[3072]

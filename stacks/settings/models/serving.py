@@ -12,7 +12,8 @@ from components.engines import ENGINES, serving
 from components.engines.engine import Model, Options, Problem, Role, Version
 from components.scaling import Scaling
 from components.weights import copied_gib
-from stacks.names import CaFile, ServiceUrl
+from stacks.names import CaFile, OptionalSecretName, PlainText, ServiceUrl
+from stacks.problems import ConflictError, WrongValueError
 from stacks.settings.group import Group
 from stacks.settings.models.gpu import GpuSettings
 from stacks.settings.models.weights import CacheSettings, WeightsSettings
@@ -23,7 +24,9 @@ class ExternalSettings(Group):
 
     url: ServiceUrl = Field(description="base of its API, up to and with /v1", examples=["https://models.example.net/v1"])
     plain_http: bool = Field(default=False, description="allow http://, where the network itself is trusted", examples=["true"])
-    secret_name: str = Field(default="", description="Secret with its key under api_key; none for no key", examples=["models-api-key"])
+    secret_name: OptionalSecretName = Field(
+        default="", description="Secret with its key under api_key; none for no key", examples=["models-api-key"]
+    )
     ca_file: CaFile | None = Field(default=None, description="PEM file of its private CA", examples=["/etc/ssl/models-ca.crt"])
 
     @model_validator(mode="after")
@@ -71,7 +74,7 @@ class Serving(Group):
     role: ClassVar[Role]
 
     engine: str = Field(default="lab", description="what serves the model", examples=["lab"])
-    model: str = Field(min_length=1, description="model name that requests carry", examples=["bge-m3"])
+    model: PlainText = Field(min_length=1, description="model name that requests carry", examples=["bge-m3"])
     replicas: int = Field(default=1, ge=1, le=64, description="pods", examples=[1])
     cpu_cores: float = Field(default=0.1, gt=0, le=512, description="cores requested by a pod", examples=[0.1])
     memory_gib: float = Field(default=0.5, gt=0, le=4096, description="memory requested by a pod, and its limit", examples=[0.5])
@@ -87,13 +90,14 @@ class Serving(Group):
     @classmethod
     def _can_serve(cls, value: str) -> str:
         if value not in (able := serving(cls.role)):
-            raise ValueError(f"should be {' or '.join(map(repr, able))}: no other engine serves {cls.role}")
+            reason = f"should be {' or '.join(map(repr, able))}"
+            raise WrongValueError("settings.choice", reason, f"no other engine serves {cls.role}")
         return value
 
     @model_validator(mode="after")
     def _belongs_together(self) -> Self:
         if found := self.problems():
-            raise ValueError("; ".join(map(str, found)))
+            raise ConflictError(found)
         return self
 
     def problems(self, version: Version | None = None) -> list[Problem]:

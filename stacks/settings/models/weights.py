@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from components.engines.engine import WEIGHTS_PATH
-from stacks.names import BucketName, YamlText
+from stacks.names import BucketName, ObjectName, OptionalSecretName, PlainText, SecretName
 from stacks.settings.group import Group
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -27,19 +27,19 @@ class WeightsSettings(Group):
     source: Literal["image", "volume", "bucket", "hub"] = Field(description="where they are", examples=["bucket"])
     size_gib: float = Field(gt=0, le=4096, description="size of the files; how long loading may take follows from it", examples=[2.3])
     path: str | None = Field(default=None, pattern=r"^/", description="path in the image", examples=["/models/bge-m3"])
-    claim: str | None = Field(default=None, min_length=1, description="PersistentVolumeClaim that holds them", examples=["models"])
-    folder: str = Field(default="", description="folder on that volume", examples=["bge-m3"])
+    claim: ObjectName | None = Field(default=None, description="PersistentVolumeClaim that holds them", examples=["models"])
+    folder: PlainText = Field(default="", description="folder on that volume", examples=["bge-m3"])
     bucket: BucketName | None = Field(default=None, description="bucket of the object store, which is there", examples=["weights"])
-    prefix: str = Field(default="", description="prefix of the keys, up to and with its slash", examples=["bge-m3/"])
-    secret_name: str | None = Field(
-        default=None, min_length=1, description="Secret with access_key and secret_key; default a user is made", examples=["weights"]
+    prefix: PlainText = Field(default="", description="prefix of the keys, up to and with its slash", examples=["bge-m3/"])
+    secret_name: SecretName | None = Field(
+        default=None, description="Secret with access_key and secret_key; default a user is made", examples=["weights"]
     )
-    file: str = Field(default="", description="the one file that is the model, for llama_cpp", examples=["model-q4_k_m.gguf"])
+    file: PlainText = Field(default="", description="the one file that is the model, for llama_cpp", examples=["model-q4_k_m.gguf"])
     repository: str | None = Field(
         default=None, pattern=r"^[\w.-]+/[\w.-]+$", description="repository on the hub", examples=["BAAI/bge-m3"]
     )
     revision: str | None = Field(default=None, description="commit on the hub", examples=["0123456789abcdef0123456789abcdef01234567"])
-    token_secret: str = Field(default="", description="Secret with the hub's token under token", examples=["hub-token"])
+    token_secret: OptionalSecretName = Field(default="", description="Secret with the hub's token under token", examples=["hub-token"])
     offline: bool = Field(default=False, description="use only what the cache volume holds already", examples=["true"])
 
     @model_validator(mode="after")
@@ -90,5 +90,5 @@ class CacheSettings(Group):
     """A volume that outlives the pod, so that a restart neither downloads nor compiles again."""
 
     size_gib: float = Field(gt=0, le=65536, description="size of the volume", examples=[40])
-    storage_class: YamlText | None = Field(default=None, description="StorageClass; default the cluster's", examples=["fast-nvme"])
+    storage_class: ObjectName | None = Field(default=None, description="StorageClass; default the cluster's", examples=["fast-nvme"])
     shared: bool = Field(default=False, description="ReadWriteMany: all pods mount it at once", examples=["true"])

@@ -46,7 +46,7 @@ def parts(monkeypatch: pytest.MonkeyPatch) -> Parts:
     )
 
     replaced: list[tuple[Any, str, Callable[..., Any]]] = [
-        (rollout, "reached", lambda _: found),
+        (rollout, "reached", lambda *_: found),
         (rollout, "_run", lambda *arguments: made.did(arguments[0])),
         (objects, "refuse_dropped_keys", lambda _: None),
         (doctor, "mend", lambda *_, **__: made.did("look first")),

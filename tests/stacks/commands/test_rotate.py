@@ -31,7 +31,7 @@ class Parts:
     kept: set[str] = field(default_factory=set)
     """Keys that the store takes although it should not."""
 
-    def settings(self, _: str = "") -> Any:
+    def settings(self, *_: str) -> Any:
         chosen = S3Settings.model_construct(credential_generation=self.current, revoked_generation=self.revoked)
         return SimpleNamespace(
             name="t", settings=SimpleNamespace(object_store=chosen, namespace="rag", milvus_bucket="rag-milvus", documents_bucket="d")

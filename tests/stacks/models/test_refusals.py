@@ -87,8 +87,8 @@ WRONG: list[tuple[str, dict[str, Any], list[str]]] = [
     # external
     ("embedding-external", {"external": None}, ["engine 'external' needs external.url"]),
     ("embedding-external", {"external__url": "http://models.example.net/v1"}, ["in clear text", "plain_http: true"]),
-    ("embedding-external", {"external__url": "https://user:hunter2@models.example.net"}, ["a key belongs into a Secret"]),
-    ("embedding-external", {"external__url": "https://models.example.net?key=1"}, ["without a user or a query"]),
+    ("embedding-external", {"external__url": "https://user:hunter2@models.example.net"}, ["without a user, a query"]),
+    ("embedding-external", {"external__url": "https://models.example.net?key=1"}, ["without a user, a query"]),
     ("embedding-external", {"external__url": "https://localhost/v1"}, ["is the loopback"]),
     ("embedding-external", {"external__ca_file": "/does/not/exist"}, ["cannot be read"]),
     (

@@ -1,0 +1,104 @@
+"""What no group of settings can see by itself: buckets of one store, data that is deleted, settings that nothing would use. Pure.
+
+Each reason begins with the path of the setting that is pointed at.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from stacks.names import require_bucket_name
+from stacks.problems import PROJECT, Reason, WrongValueError
+from stacks.settings.milvus import images as milvus_images
+from stacks.settings.models import needs
+from stacks.settings.object_store import CosiSettings, ExistingSettings, S3Settings
+
+if TYPE_CHECKING:
+    from stacks.settings import Settings
+
+_LOST = "Milvus deletes every object in its bucket that it does not know"
+
+
+def problems(given: "Settings") -> list[object]:
+    """Every reason; empty when all fits together."""
+    services = given.model_services
+    return [
+        *_buckets(given),
+        *_deletion(given),
+        *_access(given),
+        *milvus_images.problems(given.milvus, given.images, pinned=given.images_pinned == "required"),
+        *needs.problems(services, given.images, given.keda, makes_users=isinstance(given.object_store, S3Settings)),
+        *(Reason(reason, code="settings.unused") for reason in _unused(given)),
+    ]
+
+
+def _buckets(given: "Settings") -> Iterator[str]:
+    buckets = {"milvus_bucket": given.milvus_bucket, "documents_bucket": given.documents_bucket}
+    for name, bucket in buckets.items():
+        try:
+            require_bucket_name(bucket)
+        except WrongValueError as error:
+            yield Reason(
+                f"object_store.{name} would be {bucket!r} by the namespace, which {error.wrong.partition(' ')[2]}", code=error.code
+            )
+    if given.milvus_bucket == given.documents_bucket:
+        text = f"object_store.documents_bucket and milvus_bucket are both {given.milvus_bucket!r}: {_LOST}, documents too"
+        yield Reason(text, code="settings.shared_place")
+    for name, service in given.model_services.items():
+        if service is not None and service.weights is not None and service.weights.bucket == given.milvus_bucket:
+            text = f"{name}.weights.bucket is Milvus's own, {given.milvus_bucket!r}: {_LOST}, the weights too"
+            yield Reason(text, code="settings.shared_place")
+
+
+def _deletion(given: "Settings") -> Iterator[str]:
+    confirmed = set(given.object_store.confirm_delete)
+    names, what = _at_stake(given)
+    key = f"{PROJECT}:object_store.confirm_delete"
+    if given.object_store.deletes and confirmed != names:
+        yield (
+            f"object_store.on_destroy=delete would let `pulumi destroy` delete {what}, and "
+            f"object_store.confirm_delete names {sorted(confirmed) or 'none of them'}. Cure: "
+            f"If it is meant: pulumi config set --path {key} '{json.dumps(sorted(names))}'"
+        )
+    if not given.object_store.deletes and confirmed:
+        yield (
+            "object_store.confirm_delete is there although nothing is to be deleted: the next change of on_destroy would count as "
+            f"told twice. Cure: pulumi config rm --path {key}"
+        )
+
+
+def _at_stake(given: "Settings") -> tuple[set[str], str]:
+    """What cannot be made again: names to confirm, and what goes with them."""
+    if isinstance(given.object_store, ExistingSettings | CosiSettings):  # neither ever deletes a bucket
+        return {given.namespace}, f"the namespace {given.namespace!r} with the volumes without which nobody can read Milvus's bucket"
+    return {given.milvus_bucket, given.documents_bucket}, "both buckets with all their objects"
+
+
+def _access(given: "Settings") -> Iterator[str]:
+    if given.access.tenants and not given.milvus.authentication:
+        yield (
+            "access.tenants would be names and nothing else: a Milvus without authentication shows everybody everything. "
+            f"Cure: pulumi config set --path {PROJECT}:milvus.authentication true"
+        )
+    if given.milvus.service.type != "ClusterIP" and not given.access.client_cidrs:
+        yield (
+            f"milvus.service.type={given.milvus.service.type} without access.client_cidrs: network policies would let nobody in. "
+            f"Cure: pulumi config set --path '{PROJECT}:access.client_cidrs[0]' 10.20.0.0/16"
+        )
+
+
+def _unused(given: "Settings") -> Iterator[str]:
+    milvus = given.milvus
+    if not milvus.authentication:
+        of_users = [f"milvus.{name}" for name in ("administration_uri", "root_password_generation") if name in milvus.model_fields_set]
+        of_users += ["access.password_generation"] if "password_generation" in given.access.model_fields_set else []
+        yield from (f"{name} would be ignored: Milvus has no users without milvus.authentication" for name in of_users)
+    if given.images.etcd is not None and milvus.etcd != "bundled":
+        yield f"images.etcd would be ignored: milvus.etcd is {milvus.etcd}, and no pod of its own runs"
+    if given.images.suite is None and given.preflight.performance:
+        yield "preflight.performance would be ignored: it runs in images.suite, which is missing"
+    by_queue = [each for each in given.model_services.values() if each and each.scaling and each.scaling.waiting_requests is not None]
+    if given.keda is not None and not by_queue:
+        yield "keda would be ignored: no model service scales by scaling.waiting_requests"
+    if given.residency.allowed and given.residency.mode == "open":
+        yield "residency.allowed would be ignored: with residency.mode=open every address is allowed"
