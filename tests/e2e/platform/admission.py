@@ -1,7 +1,6 @@
 """A mutating admission webhook as strict clusters have them: user ids from a range of the namespace, and a sidecar in every pod.
 
-It stands in for OpenShift's admission (ids) and for a service mesh (sidecar), which leaves out pods that say so as Istio's do; the API
-server that asks it is real.
+It stands in for OpenShift's admission (ids) and for a service mesh that heeds no opt-out (sidecar); the API server that asks it is real.
 """
 
 import base64
@@ -19,7 +18,6 @@ from tests.e2e.lab import Lab
 
 FIRST_ID, LAST_ID = 1_000_650_000, 1_000_659_999
 SIDECAR = "injected-proxy"
-OPT_OUT = ("sidecar.istio.io/inject", "false")
 
 
 def _own_ids(spec: dict[str, Any]) -> set[int]:
@@ -35,9 +33,6 @@ def review(pod: dict[str, Any], sidecar_image: str) -> tuple[str, list[dict[str,
     if outside:
         return f"runAsUser: Invalid value: {outside[0]}: must be in the ranges: [{FIRST_ID}, {LAST_ID}]", []
     security = {**(spec.get("securityContext") or {}), "runAsUser": FIRST_ID, "fsGroup": FIRST_ID}
-    patch = [{"op": "add", "path": "/spec/securityContext", "value": security}]
-    if OPT_OUT in (pod["metadata"].get("labels") or {}).items():
-        return "", patch
     restricted = {
         "allowPrivilegeEscalation": False,
         "capabilities": {"drop": ["ALL"]},
@@ -47,7 +42,10 @@ def review(pod: dict[str, Any], sidecar_image: str) -> tuple[str, list[dict[str,
     small = {"cpu": "10m", "memory": "16Mi"}
     resources = {"requests": small, "limits": {"memory": "16Mi"}}
     proxy = {"name": SIDECAR, "image": sidecar_image, "securityContext": restricted, "resources": resources}
-    return "", [*patch, {"op": "add", "path": "/spec/containers/-", "value": proxy}]
+    return "", [
+        {"op": "add", "path": "/spec/securityContext", "value": security},
+        {"op": "add", "path": "/spec/containers/-", "value": proxy},
+    ]
 
 
 @contextmanager
