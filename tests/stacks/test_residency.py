@@ -39,7 +39,7 @@ def test_every_address_that_is_not_on_the_list_is_told_at_once_and_nothing_is_de
 
 def test_a_hub_is_refused_and_the_registry_that_is_meant_by_none() -> None:
     hub = {"source": "hub", "repository": "BAAI/bge-m3", "revision": "0" * 40, "size_gib": 2}
-    embedding = {"engine": "tei", "model": "bge-m3", "dimension": 1024, "weights": hub, "cache": {"size_gib": 10}}
+    embedding = {"engine": "tei", "model": "bge-m3", "dimension": 1024, "memory_gib": 8, "weights": hub, "cache": {"size_gib": 10}}
     with pytest.raises(SettingsError, match=r"huggingface\.co"):
         residency.refuse_outside(locked(HOUSE, embedding=embedding))
     with pytest.raises(SettingsError, match=r"images\.llm: docker\.io"):
