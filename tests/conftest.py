@@ -1,8 +1,10 @@
 """The lab for tests that are marked e2e: the one that is up, else one that is brought up and taken down again."""
 
 import os
+import pickle
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +14,15 @@ from tests.e2e.lab import STORY, Lab
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let the test of `make down` come last: nothing else can run after it."""
     items.sort(key=lambda item: item.get_closest_marker("last") is not None)
+
+
+@pytest.fixture(autouse=True)
+def _pickler_as_it_was() -> Iterator[None]:
+    """Take off what Pulumi lays around pickle's pickler for each dynamic provider and leaves there: a thousand of them are too deep."""
+    pickler: Any = pickle._Pickler  # type: ignore[attr-defined]  # pickle's class in Python, which Pulumi changes
+    before = pickler._batch_setitems, pickler.save_dict
+    yield
+    pickler._batch_setitems, pickler.save_dict = before
 
 
 @pytest.fixture(scope="session", autouse=True)

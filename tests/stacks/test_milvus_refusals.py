@@ -62,7 +62,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"tls": {"proxy_secret": "milvus-tls"}}, "tls without ca_file"),
     ({"tls": {"client_certificates": True}}, "would be ignored without proxy_secret"),
     ({"tls": {"internal_secret": "i"}}, "belong together"),
-    ({"tls": {"proxy_secret": "Milvus_TLS", "ca_file": "stacks/example-ca.crt"}}, "is no name of an object"),
+    ({"tls": {"proxy_secret": "Milvus_TLS", "ca_file": "stacks/example-ca.crt"}}, "is no name of a Secret"),
     ({"service": {"type": "LoadBalancer"}}, "without authentication"),
     ({"service": {"type": "ExternalName"}}, "should be 'ClusterIP', 'LoadBalancer' or 'NodePort'"),
     ({"authentication": True, "service": {"type": "LoadBalancer"}}, "without access.client_cidrs"),

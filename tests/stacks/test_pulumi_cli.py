@@ -98,13 +98,18 @@ def test_a_failed_up_says_what_failed_first(tmp_path: Path, monkeypatch: pytest.
     assert pulumi_cli.up("t") == pulumi_cli.Ended(code=255, cause=cause)
 
 
+def _heed_ctrl_c() -> None:
+    """Undo what a shell does to a command in the background, whose children ignore Ctrl-C too."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("times", [1, 3])
 def test_ctrl_c_asks_pulumi_once_and_waits_for_it_however_often_it_is_typed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int
 ) -> None:
     as_pulumi(tmp_path, IN_ORDER, monkeypatch)
     command = [sys.executable, "-c", "import sys; from stacks import pulumi_cli; sys.exit(pulumi_cli.up('t').code)"]
-    with subprocess.Popen(command, start_new_session=True) as process:
+    with subprocess.Popen(command, start_new_session=True, preexec_fn=_heed_ctrl_c) as process:  # noqa: PLW1509  holds no lock
         sandbox.wait_for((tmp_path / "started").exists, 60, "it did not start", "")
         for _ in range(times):
             os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the whole group
