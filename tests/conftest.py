@@ -19,7 +19,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(autouse=True)
 def _pickler_as_it_was() -> Iterator[None]:
     """Take off what Pulumi lays around pickle's pickler for each dynamic provider and leaves there: a thousand of them are too deep."""
-    pickler: Any = pickle._Pickler  # type: ignore[attr-defined]  # pickle's class in Python, which Pulumi changes
+    pickler: Any = pickle._Pickler
     before = pickler._batch_setitems, pickler.save_dict
     yield
     pickler._batch_setitems, pickler.save_dict = before
