@@ -222,7 +222,8 @@ def test_two_generators_start_at_one_instant_and_bring_every_request(
             thread.join()
     assert failed == []
     assert begun[0] == pytest.approx(begun[1], abs=0.01)
-    assert all(low <= 0 <= high for low, high in (one.clock_ahead_s for one in results))
+    # a server may keep its Date for a second, and Date counts whole ones
+    assert all(low - 1 <= 0 <= high + 1 for low, high in (one.clock_ahead_s for one in results))
     shots, merged = coordinator.merge(results, range(40), 20.0)
     assert {tuple(one.ids) for one in shots} == {(3, 1, 2)}
     assert merged.count == 40
