@@ -16,6 +16,10 @@ READY_WITHIN = timedelta(seconds=180)
 """A container that runs for longer and is not ready is told; Milvus takes about a minute."""
 _RECENT = timedelta(seconds=60)
 _SET = "pulumi config set --stack {environment} --path milvus-x10000:"
+_TOLERATE = f'{_SET}pods.tolerations \'[{{{{"key": "KEY"}}}}]\' with the key of the taint: kubectl describe nodes'
+"""Comes last for control-plane nodes, where other nodes have what is missing, and never for what Kubernetes itself says of a sick node."""
+_NAMES_IN_A_PULL = re.compile(r'^image \S+|"[^"\s]*"|\S*[/@]\S*|\b(for|lookup) \S+')
+"""References, URLs and hosts in the words of a failed pull: a digest with 401 in it is no refusal."""
 _CANNOT_EXECUTE = {126, 127}
 _IMAGE = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable", "ImageInspectError"}
 _START = {"StartError", "ContainerCannotRun", "RunContainerError", "CreateContainerError"}
@@ -27,15 +31,20 @@ _LONGEST = 500
 _CURES: dict[str, list[tuple[str, str]]] = {
     "pod.image": [
         (
-            r"unauthorized|denied|authori[sz]ation|no basic auth|403|401",
+            r"unauthorized|denied|authori[sz]ation|no basic auth|\b40[13]\b",
             f"kubectl -n {{namespace}} create secret docker-registry NAME ..., then {_SET}registry.pull_secrets '[\"NAME\"]'",
         ),
-        (r"not found|manifest unknown|NotFound|404|InvalidImageName", "correct the image in the settings, then make pin ENV={environment}"),
-        (r"x509|certificate|tls:", "let the nodes' container runtime trust the registry's CA; `kubectl get nodes` names them"),
+        (
+            r"not found|manifest unknown|NotFound|\b404\b|InvalidImageName|invalid reference",
+            "correct the image in the settings, then make pin ENV={environment}",
+        ),
+        (r"x509|certificate|\btls:", "let the nodes' container runtime trust the registry's CA; `kubectl get nodes` names them"),
         (r"", f"let the nodes reach the registry, or name a mirror of it: {_SET}registry.mirrors ..."),
     ],
     "pod.cannot_execute": [(r"", f"let it run as the user that owns the image's files; of Milvus: {_SET}milvus.user_id NUMBER")],
-    "pod.out_of_memory": [(r"", "raise memory_gib of that component in stacks/Pulumi.{environment}.yaml; make needs ENV={environment}")],
+    "pod.out_of_memory": [
+        (r"", "raise memory_gib of that component in stacks/Pulumi.{environment}.yaml; python -m stacks needs {environment}")
+    ],
     "pod.crashes": [(r"", "kubectl -n {namespace} logs {pod} -c {container} --previous")],
     "pod.failed": [(r"", "kubectl -n {namespace} logs {pod} -c {container}")],
     "pod.not_ready": [(r"", "kubectl -n {namespace} logs {pod} -c {container} --tail 50")],
@@ -54,15 +63,16 @@ _CURES: dict[str, list[tuple[str, str]]] = {
         (r"", "kubectl -n {namespace} describe pod {pod}"),
     ],
     "pod.unschedulable": [
-        (r"untolerated taint", f'{_SET}pods.tolerations \'[{{{{"key": "KEY"}}}}]\' with the key of the taint: kubectl describe nodes'),
+        (r"untolerated taint \{(?!node(-role)?\.kubernetes\.io/)", _TOLERATE),
         (
             r"unbound|persistentvolumeclaim|storageclass",
             "kubectl get storageclass; then name one as storage_class in stacks/Pulumi.{environment}.yaml",
         ),
         (r"nvidia|amd.com/gpu|habana", "make gpus ENV={environment}"),
-        (r"Insufficient", "add nodes, or ask for less in stacks/Pulumi.{environment}.yaml: make needs ENV={environment}"),
+        (r"Insufficient", "add nodes, or ask for less in stacks/Pulumi.{environment}.yaml: python -m stacks needs {environment}"),
         (r"affinity/selector|node selector", f"{_SET}pods.node_selector ... with labels that nodes have: kubectl get nodes --show-labels"),
         (r"anti-affinity", "add nodes: no two of these pods may share one"),
+        (r"untolerated taint(?! \{node\.kubernetes\.io/)", _TOLERATE),
         (r"", "kubectl describe nodes"),
     ],
     "pod.volume": [
@@ -71,9 +81,9 @@ _CURES: dict[str, list[tuple[str, str]]] = {
         (r"", "kubectl -n {namespace} describe pod {pod}"),
     ],
     "pod.refused": [
-        (r"exceeded quota|maximum .* usage", f"{_SET}quota ... to what `make needs ENV={{environment}}` says, or ask for less"),
+        (r"exceeded quota|maximum .* usage", f"{_SET}quota ... to what `python -m stacks needs {{environment}}` says, or ask for less"),
         (r"runAsUser|must be in the ranges|uid range", f"{_SET}pod_security.assign_ids false, where the platform assigns ids itself"),
-        (r"serviceaccount .* not found", "make doctor ENV={environment}"),
+        (r"serviceaccount .* not found", "python -m stacks up {environment}"),
         (r"", "kubectl -n {namespace} describe {owner}; the cluster's administrator can say what the policy asks for"),
     ],
 }
@@ -316,7 +326,8 @@ def _names(seen: Snapshot) -> dict[str, str]:
 
 
 def _cure(code: str, words: str, names: Mapping[str, str]) -> str:
-    match, text = next((found, text) for pattern, text in _CURES[code] if (found := re.search(pattern, words, re.IGNORECASE)))
+    judged = _NAMES_IN_A_PULL.sub("", words) if code == "pod.image" else words
+    match, text = next((found, text) for pattern, text in _CURES[code] if (found := re.search(pattern, judged, re.IGNORECASE)))
     return text.format(**{**names, **match.groupdict()})
 
 

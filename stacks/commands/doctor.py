@@ -74,7 +74,7 @@ def mend(environment: Environment, progress: Progress, *, yes: bool, patience_s:
         if finding.cure == "wait":
             _await_lock(environment, progress)
             continue
-        _require_left(finding, progress, patience_s)
+        _require_left(environment.name, finding, progress, patience_s)
         _require_consent(environment, finding, progress, yes=yes)
         inspection.mend(finding, environment.name, environment.settings.namespace)
         mended.add(finding.code)
@@ -94,16 +94,17 @@ def _await_lock(environment: Environment, progress: Progress) -> None:
     progress.stop(NOT_THERE, f"that Pulumi did not end within {_LOCKED_FOR_S} s; nothing was touched")
 
 
-def _require_left(finding: Finding, progress: Progress, patience_s: int) -> None:
+def _require_left(name: str, finding: Finding, progress: Progress, patience_s: int) -> None:
     if finding.pending_for_s is not None and finding.pending_for_s < patience_s:
         progress.stop(
             _WRONG,
             f"only {finding.pending_for_s:.0f} s ago a helm was at work on it, and may still be, for up to {patience_s} s; "
-            "nothing was touched; if you know that it is gone: --patience-s 0",
+            f"nothing was touched; if you know that it is gone: make doctor ENV={name} CURE='--cure --patience-s 0'",
         )
 
 
 def _require_consent(environment: Environment, finding: Finding, progress: Progress, *, yes: bool) -> None:
     if yes or (sys.stdin.isatty() and typer.confirm(f"{finding.action}?")):
         return
-    progress.stop(_WRONG, f"nobody agreed to it, so nothing was touched; to agree beforehand: --yes, or make doctor ENV={environment.name}")
+    agree = f"--yes, or make doctor ENV={environment.name} CURE='--cure --yes'"
+    progress.stop(_WRONG, f"nobody agreed to it, so nothing was touched; to agree beforehand: {agree}")

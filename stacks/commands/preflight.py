@@ -18,6 +18,6 @@ from stacks.commands.doctor import PATIENCE_S, Patience
 
 def run(environment: EnvironmentName, *, yes: Yes = False, patience_s: Patience = PATIENCE_S) -> None:
     """Look at the store of one environment."""
-    chosen, progress = reached(environment), Progress("preflight")
+    chosen, progress = reached(environment, "up"), Progress("preflight")
     doctor.mend(chosen, progress, yes=yes, patience_s=patience_s)
     raise typer.Exit(rollout.preflight(chosen, progress))

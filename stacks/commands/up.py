@@ -16,6 +16,6 @@ from stacks.commands.doctor import PATIENCE_S, Patience
 
 def run(environment: EnvironmentName, *, yes: Yes = False, patience_s: Patience = PATIENCE_S) -> None:
     """Bring one environment up."""
-    chosen, progress = reached(environment), Progress("up")
+    chosen, progress = reached(environment, "up"), Progress("up")
     doctor.mend(chosen, progress, yes=yes, patience_s=patience_s)
     progress.up(chosen, "what it made stays; the same command goes on")

@@ -39,7 +39,6 @@ _OF_PULUMI = {
     "kubernetes": {
         "kubeconfig",
         "context",
-        "cluster",
         "clusterIdentifier",
         "enableServerSideApply",
         "kubeClientSettings",
@@ -49,7 +48,7 @@ _OF_PULUMI = {
         "upsertExistingObjects",
     },
 }
-"""Keys of other projects that do no harm; kubernetes:namespace or :renderYamlToDirectory would make something else of the stack."""
+"""Keys of other projects that do no harm; kubernetes:namespace, :cluster and :renderYamlToDirectory make something else of the stack."""
 
 
 def default_bucket(namespace: str) -> str:

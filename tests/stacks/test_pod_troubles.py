@@ -72,8 +72,26 @@ STATUSES: dict[str, tuple[dict[str, Any], str, str, str]] = {
     "no key": (waiting("CreateContainerConfigError", "couldn't find key k in Secret rag/x"), "pod.config", "key k", "add the key k"),
     "root": (waiting("CreateContainerConfigError", "container has runAsNonRoot"), "pod.config", "runAsNonRoot", "root"),
     "taint": (unschedulable("1 node(s) had untolerated taint {dedicated: gpu}"), "pod.unschedulable", "dedicated", "pods.tolerations"),
+    "control plane": (
+        unschedulable("3 Insufficient memory, 3 node(s) had untolerated taint {node-role.kubernetes.io/control-plane: }"),
+        "pod.unschedulable",
+        "control-plane",
+        "stacks needs t",
+    ),
+    "control plane alone": (
+        unschedulable("1 node(s) had untolerated taint {node-role.kubernetes.io/control-plane: }"),
+        "pod.unschedulable",
+        "control-plane",
+        "pods.tolerations",
+    ),
+    "sick node": (
+        unschedulable("1 node(s) had untolerated taint {node.kubernetes.io/disk-pressure: }"),
+        "pod.unschedulable",
+        "disk-pressure",
+        "kubectl describe nodes",
+    ),
     "selector": (unschedulable("didn't match Pod's node affinity/selector"), "pod.unschedulable", "affinity", "pods.node_selector"),
-    "cpu": (unschedulable("2 Insufficient cpu"), "pod.unschedulable", "Insufficient cpu", "make needs ENV=t"),
+    "cpu": (unschedulable("2 Insufficient cpu"), "pod.unschedulable", "Insufficient cpu", "stacks needs t"),
     "gpu": (unschedulable("1 Insufficient nvidia.com/gpu"), "pod.unschedulable", "nvidia", "make gpus ENV=t"),
     "claim": (unschedulable("unbound immediate PersistentVolumeClaims"), "pod.unschedulable", "unbound", "storage_class"),
     "evicted": ({"phase": "Failed", "reason": "Evicted", "message": "disk"}, "pod.evicted", "Evicted: disk", "describe nodes"),
@@ -88,6 +106,32 @@ def test_one_cause_with_the_clusters_words_and_a_cure(status: dict[str, Any], co
     assert words in trouble.problem
     assert cure in trouble.cure
     assert f"[{code}]" in str(trouble)
+
+
+@pytest.mark.parametrize(
+    ("image", "words", "cure"),
+    [
+        (f"registry.test/milvus@sha256:401{'a' * 61}", "dial tcp: i/o timeout", "registry.mirrors"),
+        (
+            f"registry.test/milvus@sha256:401{'a' * 61}",
+            'Head "https://registry.test/v2/milvus/manifests/sha256:401": EOF',
+            "registry.mirrors",
+        ),
+        ("registry.test/models-401:403", 'failed to resolve reference "registry.test/models-401:403": EOF', "registry.mirrors"),
+        ("registry.test/tls:5", "reading manifest 5 in registry.test/tls: received unexpected HTTP status: 502", "registry.mirrors"),
+        ("not-found-404:1", 'Failed to pull image "not-found-404:1": EOF', "registry.mirrors"),
+        ("registry-401.test/x:1", "dial tcp: lookup registry-401.test: no such host", "registry.mirrors"),
+        ("registry.test/unauthorized:1", "manifest unknown", "make pin ENV=t"),
+        ("Registry.test/X:1", "couldn't parse image name: invalid reference format", "make pin ENV=t"),
+        ("registry.test/404:1", "unexpected status from HEAD request to https://registry.test/v2/404/manifests/1: 403", "pull_secrets"),
+    ],
+)
+def test_the_cure_of_a_failed_pull_follows_the_registrys_words_not_the_name_of_the_image(image: str, words: str, cure: str) -> None:
+    status = waiting("ErrImagePull", words)
+    status["containerStatuses"][0]["image"] = image
+    (trouble,) = find(pod(status=status))
+    assert image in trouble.problem
+    assert cure in trouble.cure
 
 
 WELL: dict[str, dict[str, Any]] = {
@@ -171,6 +215,12 @@ def test_a_controller_that_is_refused_its_pods_is_named_and_one_that_has_them_is
     assert find(events=[later, REFUSED], controllers=[controller(replicas=1)]) == []
 
 
+def test_a_missing_service_account_is_made_by_the_next_up() -> None:
+    words = 'Error creating: pods "m" is forbidden: error looking up service account rag/milvus: serviceaccount "milvus" not found'
+    (trouble,) = find(events=[event("milvus", "FailedCreate", words, kind="ReplicaSet")], controllers=[controller(replicas=1)])
+    assert (trouble.code, trouble.cure) == ("pod.refused", "python -m stacks up t")
+
+
 def test_a_pod_of_a_job_that_failed_is_named_until_another_one_did_the_work() -> None:
     failed = pod("job-a", status=container(terminated=ended(3, message="RESULT: INVALID")), owner="Job milvus", restartPolicy="Never")
     (trouble,) = find(failed, controllers=[controller("Job", failed=1)])
@@ -223,3 +273,11 @@ def test_every_setting_that_a_cure_names_is_there() -> None:
     named = {found for cure in cures for found in re.findall(r"milvus-x10000:([a-z_.]+)", cure)}
     assert named
     assert [path for path in named if problems.field_at(Settings, path.split(".")) is None] == []
+
+
+def test_every_command_that_a_cure_names_is_there() -> None:
+    cures = " ".join(cure for table in pod_troubles._CURES.values() for _, cure in table)
+    targets = set(re.findall(r"^([a-z-]+):", Path("Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    commands = {path.stem for path in Path("stacks/commands").glob("*.py")}
+    assert set(re.findall(r"make ([a-z-]+) ENV=", cures)) <= targets
+    assert set(re.findall(r"-m stacks ([a-z-]+)", cures)) <= commands

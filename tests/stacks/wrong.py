@@ -205,6 +205,7 @@ LINES: list[tuple[str, str, str, str]] = [
     ("  milvus-x10000:quota: {cpu_cores: .inf, memory_gib: 1}\n", "settings.number", "milvus-x10000:quota.cpu_cores", ".inf"),
     ("  milvus-10000:namespace: rag\n", "settings.prefix", "milvus-10000:namespace", ""),
     ("  kubernetes:renderYamlToDirectory: out\n", "settings.prefix", "kubernetes:renderYamlToDirectory", ""),
+    ("  kubernetes:cluster: other\n", "settings.prefix", "kubernetes:cluster", ""),
     ("  aws:region: eu-west-1\n", "settings.prefix", "aws:region", ""),
     ("  namespace: rag\n", "settings.prefix", "namespace", ""),
     ("  milvus-x10000:namespace: '[x'\n", "settings.json", "milvus-x10000:namespace", "[x"),
