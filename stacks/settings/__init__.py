@@ -186,9 +186,10 @@ def _foreign(key: str) -> Problem:
     """A key that neither this program nor Pulumi reads."""
     project, colon, name = key.rpartition(":")
     guess = difflib.get_close_matches(name, sorted(Settings.model_fields), n=1, cutoff=0.8)
-    if project in _OF_PULUMI and not guess:
+    if project in _OF_PULUMI:
         wrong = f"is no setting of {project} that this program allows; allowed: {', '.join(sorted(_OF_PULUMI[project]))}"
-        return Problem(code="settings.prefix", path=(key,), wrong=wrong, cure=f"pulumi config rm {key}")
+        breaks = f"`pulumi up` would read it, and the other commands of {PROJECT} would not"
+        return Problem(code="settings.prefix", path=(key,), wrong=wrong, breaks=breaks, cure=f"pulumi config rm {key}")
     meant = f"{PROJECT}:{guess[0] if guess else name or 'NAME'}"
     wrong = (
         f"belongs to the project {project!r}, and this one is {PROJECT!r}" if colon else f"names no project, and this one is {PROJECT!r}"

@@ -11,7 +11,7 @@ from kubernetes.config.config_exception import ConfigException
 from components import kube_api
 from stacks import cluster, environments
 from stacks.problems import SettingsError
-from stacks.settings import Settings
+from stacks.settings import Settings, plain
 
 
 def kubeconfigs(folder: Path, *currents: str, contexts: Sequence[str] = ("prod", "lab")) -> str:
@@ -98,3 +98,9 @@ def test_options_that_send_pulumis_provider_elsewhere_are_refused(
     with pytest.raises(SettingsError) as error:
         cluster.require_same_provider(settings, "t", context, kubeconfig)
     assert error.value.code == "cluster.provider"
+
+
+@pytest.mark.parametrize("key", ["kubernetes:cluster", "kubernetes:namespace"])
+def test_an_option_of_pulumis_provider_that_no_other_tool_follows_is_to_be_removed(key: str) -> None:
+    (problem,) = plain({key: "other", "kubernetes:context": "lab"})[1]
+    assert (problem.code, problem.path, problem.cure) == ("settings.prefix", (key,), f"pulumi config rm {key}")
