@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from stacks.problems import Path as Keys
-from stacks.problems import Problem, key_of, shown_as
+from stacks.problems import Problem, WrongValueError, set_command, shown_as
+from stacks.settings.group import parsed
 
 _RESERVED = re.compile(r"(?<![-a-z0-9])example\.(net|com|org)(?![-.a-z0-9])|\.example(?=[:/\]\s]|$)", re.IGNORECASE)
 """Names that RFC 2606 sets aside for documents."""
@@ -18,15 +20,30 @@ def find(value: Any, path: Keys = ()) -> Iterator[Problem]:  # noqa: ANN401  pla
     if isinstance(value, Mapping):
         for key, item in value.items():
             if _RESERVED.search(str(key)):
-                yield _problem((*path, str(key)), str(key), "is an address of an example", "its own address")
+                cure = "rename this key, in the file and line above, to an address of yours"
+                yield replace(_problem((*path, str(key)), str(key), "is an address of an example", ""), cure=cure)
             yield from find(item, (*path, str(key)))
     elif isinstance(value, list):
         for number, item in enumerate(value):
             yield from find(item, (*path, str(number)))
-    elif isinstance(value, str) and _RESERVED.search(value):
+    elif isinstance(value, str):
+        inner = _inner(value)
+        yield from find(inner, path) if inner is not value else _of_text(value, path)
+
+
+def _of_text(value: str, path: Keys) -> Iterator[Problem]:
+    if _RESERVED.search(value):
         yield _problem(path, value, "is an address of an example", "yours")
-    elif isinstance(value, str) and path[-1].endswith("ca_file") and _is_example(value):
+    elif path[-1].endswith("ca_file") and _is_example(value):
         yield _problem(path, value, "is the certificate of the examples, which trusts nothing", "FILE")
+
+
+def _inner(text: str) -> Any:  # noqa: ANN401  as above
+    """What a text of JSON holds, as `pulumi config set --path` stores lists and groups; any other text itself."""
+    try:
+        return parsed(text) if text.startswith(("{", "[")) else text
+    except WrongValueError:
+        return text
 
 
 def _is_example(name: str) -> bool:
@@ -43,5 +60,5 @@ def _problem(path: Keys, value: str, wrong: str, instead: str) -> Problem:
         value=shown_as(value),
         wrong=wrong,
         breaks="there is nothing behind it",
-        cure=f"pulumi config set --path {key_of(path)} {instead}",
+        cure=set_command(path, instead),
     )

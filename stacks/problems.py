@@ -8,6 +8,7 @@ Validators raise `WrongValueError` for a value, `ConflictError` for values that 
 
 import difflib
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self, get_args
@@ -19,8 +20,12 @@ from pydantic_core import ErrorDetails
 
 PROJECT = "milvus-x10000"
 _TAGGED = 2  # Annotated[class, Tag]
-_USER_IN_URL = re.compile(r"//[^/@]*@")
+_USER_IN_URL = re.compile(r"((?<=//)\S*|(?<=^['\"])[^/\s]*)@(?!sha256:)")
 _PATH_IN_REASON = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
+_WITHOUT_EFFECT = re.compile(
+    rf"((?P<group>{_PATH_IN_REASON.pattern}): )?(?P<names>{_PATH_IN_REASON.pattern}((, | and ){_PATH_IN_REASON.pattern})*) would be ignored"
+)
+_PLAIN_PART = re.compile(r"[A-Za-z_][\w-]*")
 _MOST_GUESSES = 6
 _MOST_NAMES = 20
 _CODES = {
@@ -168,11 +173,25 @@ def _listed(problems: Sequence[Problem]) -> str:
 
 
 def key_of(path: Sequence[str]) -> str:
-    """Return the key of a setting as Pulumi writes it: members of a list in brackets, other names after a dot."""
+    """Return the key of a setting as Pulumi writes it: members of a list in brackets, names with a dot in them too, others after a dot."""
     first, *rest = path
-    return (first.removeprefix(":") if ":" in first else f"{PROJECT}:{first}") + "".join(
-        f"[{part}]" if part.isdigit() else f".{part}" for part in rest
-    )
+    return (first.removeprefix(":") if ":" in first else f"{PROJECT}:{first}") + "".join(map(_key_part, rest))
+
+
+def _key_part(part: str) -> str:
+    if part.isdigit():
+        return f"[{part}]"
+    return f".{part}" if _PLAIN_PART.fullmatch(part) else '["{}"]'.format(part.replace('"', r"\""))
+
+
+def set_command(path: Sequence[str], value: object = "VALUE") -> str:
+    """Return what to type to set a setting; `value` is quoted for the shell already."""
+    return f"pulumi config set --path {shlex.quote(key_of(path))} {value}"
+
+
+def remove_command(path: Sequence[str]) -> str:
+    """Return what to type to remove a setting."""
+    return f"pulumi config rm --path {shlex.quote(key_of(path))}"
 
 
 def located(problems: Iterable[Problem], locations: Locations) -> list[Problem]:
@@ -202,12 +221,12 @@ def _problems(detail: ErrorDetails, model: type[BaseModel]) -> Iterator[Problem]
         yield _unknown(path, loc, model)
     elif isinstance(cause, ConflictError):
         yield from (
-            _conflict(str(reason), getattr(reason, "code", "settings.conflict"), path, detail["input"], model) for reason in cause.reasons
+            _conflict(str(reason), getattr(reason, "code", "settings.conflict"), loc, detail["input"], model) for reason in cause.reasons
         )
     elif detail["type"] == "value_error" and not isinstance(cause, WrongValueError) and _is_group(path, model):
-        yield _conflict(str(cause), "settings.conflict", path, detail["input"], model)
+        yield _conflict(str(cause), "settings.conflict", loc, detail["input"], model)
     else:
-        yield _of_value(detail, path, model)
+        yield _of_value(detail, loc, model)
 
 
 def _is_group(path: Path, model: type[BaseModel]) -> bool:
@@ -215,47 +234,81 @@ def _is_group(path: Path, model: type[BaseModel]) -> bool:
     return not path or group_of(field) is not None
 
 
-def _of_value(detail: ErrorDetails, path: Path, model: type[BaseModel]) -> Problem:
+def _of_value(detail: ErrorDetails, loc: Sequence[str], model: type[BaseModel]) -> Problem:
     """One value that is refused by itself."""
     cause = detail.get("ctx", {}).get("error")
     if detail["type"] == "union_tag_invalid":
-        path = (*path, "driver")
-    purpose, cure = _advice(path, model, cause.instead if isinstance(cause, WrongValueError) else None)
+        loc = (*loc, "driver")
+    path, instead = path_of(model, loc), getattr(cause, "instead", None)
+    field, place = _nearest(model, loc)
+    wrong, _, cure = (cause.wrong if isinstance(cause, WrongValueError) else _wording(detail)).partition(" Cure: ")
+    example = set_command(place, _example(field, detail["input"])) if place else ""
     return Problem(
         code=cause.code if isinstance(cause, WrongValueError) else _CODES.get(detail["type"], "settings.type"),
         path=path,
         value=_seen(detail),
-        wrong=cause.wrong if isinstance(cause, WrongValueError) else _wording(detail),
+        wrong=wrong.rstrip("."),
         breaks=cause.breaks if isinstance(cause, WrongValueError) else "",
-        purpose=purpose,
-        cure=cure,
+        purpose=_purpose(field),
+        cure=cure or (set_command(path, instead) if instead is not None else example),
     )
 
 
-def _conflict(reason: str, code: str, path: Path, given: object, model: type[BaseModel]) -> Problem:
-    """One reason why settings do not fit together: the first setting that it names is the one that is pointed at."""
+def _conflict(reason: str, code: str, loc: Sequence[str], given: object, model: type[BaseModel]) -> Problem:
+    """One reason why settings do not fit together: the first setting that it names is the one that is pointed at.
+
+    An example of that setting would seldom fit either: what to type is told by the reason, or is to remove what has no effect.
+    """
     named = _PATH_IN_REASON.match(reason)
     inner = tuple(named[0].split(".")) if named is not None else ()
-    while inner and field_at(model, (*path, *inner)) is None:
+    while inner and field_at(model, (*loc, *inner)) is None:
         inner = inner[:-1]
     value: object = given
     for part in inner:
-        value = value.get(part) if isinstance(value, Mapping) else getattr(value, part, None)
+        value = value.get(part) if isinstance(value, Mapping) else getattr(value, part, None) if isinstance(value, BaseModel) else None
     wrong, _, cure = reason.partition(" Cure: ")
-    shown = "" if value is None or isinstance(value, Mapping | BaseModel) else shown_as(value)
-    whole = (*path, *inner)
-    purpose, example = _advice(whole, model)
-    return Problem(code=code, path=whole, value=shown, wrong=wrong.rstrip("."), purpose=purpose, cure=cure or example)
+    field, path = field_at(model, (*loc, *inner)), path_of(model, (*loc, *inner))
+    return Problem(
+        code=code,
+        path=path,
+        value="" if value is None or isinstance(value, Mapping | BaseModel) else shown_as(value),
+        wrong=wrong.rstrip("."),
+        purpose=_purpose(field),
+        cure=cure or _removal(reason, code, path_of(model, loc), path) or _change(field, path),
+    )
 
 
-def _advice(path: Path, model: type[BaseModel], instead: object = None) -> tuple[str, str]:
-    """What the setting is for, and what to type."""
-    field = next((found for end in range(len(path), 0, -1) if (found := field_at(model, path[:end])) is not None), None)
-    if field is None:
-        return "", ""
-    example = instead if instead is not None else (field.examples or [""])[0]
-    shown = path if instead is not None or field_at(model, path) is not None else path[:-1]
-    return field.description or "", f"pulumi config set --path {key_of(shown)} {example}"
+def _removal(reason: str, code: str, around: Path, path: Path) -> str:
+    """What to type where settings have no effect, "" for any other reason."""
+    named = _WITHOUT_EFFECT.match(reason)
+    if named is None:
+        return remove_command(path) if code in {"settings.unused", "models.ignored"} else ""
+    group = tuple((named["group"] or "").split(".")) if named["group"] else ()
+    names = re.split(", | and ", named["names"])
+    return "; ".join(remove_command((*around, *group, *name.split("."))) for name in names)
+
+
+def _change(field: FieldInfo | None, path: Path) -> str:
+    if not path:
+        return ""
+    return set_command((*path, "NAME") if group_of(field) is not None else path)
+
+
+def _nearest(model: type[BaseModel], loc: Sequence[str]) -> tuple[FieldInfo | None, Path]:
+    """Field at a place, or the nearest one around it, and its path."""
+    ends = (end for end in range(len(loc), 0, -1) if not loc[end - 1].isdigit() and field_at(model, loc[:end]) is not None)
+    end = next(ends, 0)
+    return field_at(model, loc[:end]), path_of(model, loc[:end])
+
+
+def _purpose(field: FieldInfo | None) -> str:
+    return (field.description or "") if field is not None else ""
+
+
+def _example(field: FieldInfo | None, refused: object) -> object:
+    """An example to type, unless it is what was refused."""
+    example = (field.examples or ["VALUE"])[0] if field is not None else "VALUE"
+    return "VALUE" if str(example) == str(refused) else example
 
 
 def _seen(detail: ErrorDetails) -> str:
@@ -267,7 +320,7 @@ def _seen(detail: ErrorDetails) -> str:
 
 def shown_as(value: object) -> str:
     """Without a password that somebody wrote into a URL."""
-    return _USER_IN_URL.sub("//...@", repr(value))
+    return _USER_IN_URL.sub("...@", repr(value))
 
 
 def _unknown(path: Path, loc: Sequence[str], model: type[BaseModel]) -> Problem:
@@ -280,7 +333,7 @@ def _unknown(path: Path, loc: Sequence[str], model: type[BaseModel]) -> Problem:
         path=path,
         wrong=f"unknown setting; {guess}",
         breaks="Pulumi would keep it and nothing would use it",
-        cure=f"pulumi config rm --path {key_of(path)}",
+        cure=remove_command(path),
     )
 
 

@@ -116,6 +116,16 @@ def _outside(root: yaml.Node, name: str) -> Iterator[Problem]:
         location = Location(file=name, line=key.start_mark.line + 1)
         if key.value in seen:
             yield _twice((str(key.value),), location)
+        elif key.value == "environment":
+            wrong = "settings from Pulumi ESC are not read here"
+            breaks = "a command would judge others than `pulumi up` applies"
+            yield Problem(
+                code="settings.esc",
+                location=location,
+                wrong=wrong,
+                breaks=breaks,
+                cure="write the settings below config: and remove environment:",
+            )
         elif key.value not in _OF_PULUMI:
             wrong, breaks = f"{key.value!r} stands beside `config:`, not below it", "Pulumi would not take it for a setting"
             yield Problem(

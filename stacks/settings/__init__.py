@@ -5,7 +5,6 @@ Everything is checked before anything is created.
 """
 
 import difflib
-import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -18,7 +17,7 @@ from stacks.names import Namespace
 from stacks.problems import ConflictError, Problem, SettingsError, WrongValueError
 from stacks.settings import whole
 from stacks.settings.access import AccessSettings
-from stacks.settings.group import Group
+from stacks.settings.group import Group, parsed
 from stacks.settings.images import ImageSettings
 from stacks.settings.load_generators import LoadGeneratorSettings
 from stacks.settings.milvus import MilvusSettings
@@ -26,7 +25,7 @@ from stacks.settings.models.embedding import EmbeddingSettings, RerankerSettings
 from stacks.settings.models.llm import LlmSettings
 from stacks.settings.models.needs import KedaSettings
 from stacks.settings.models.serving import Serving
-from stacks.settings.object_store import ObjectStoreSettings
+from stacks.settings.object_store import S3_EXAMPLE, ObjectStoreSettings
 from stacks.settings.platform import ClusterSettings, MonitoringSettings, PodSecuritySettings, PodSettings
 from stacks.settings.preflight import PreflightSettings
 from stacks.settings.registry import RegistrySettings
@@ -60,7 +59,7 @@ class Settings(Group):
     """One environment."""
 
     namespace: Namespace = Field(default="rag", description="namespace that the stack makes and owns", examples=["rag"])
-    images: ImageSettings = Field(description="what runs", examples=['\'{"milvus": "..."}\''])
+    images: ImageSettings = Field(description="what runs", examples=['\'{"milvus": "registry.example.net/milvusdb/milvus:v2.6.21"}\''])
     images_pinned: Literal["required", "optional"] = Field(
         default="optional",
         description="whether `pulumi up` takes images by the digests of stacks/images.ENV.lock alone",
@@ -69,7 +68,7 @@ class Settings(Group):
     registry: RegistrySettings = Field(
         default=RegistrySettings(), description="where images are pulled from", examples=['\'{"ca_file": "/etc/ssl/registry-ca.crt"}\'']
     )
-    object_store: ObjectStoreSettings = Field(description="the S3 store", examples=['\'{"endpoint": "https://..."}\''])
+    object_store: ObjectStoreSettings = Field(description="the S3 store", examples=[S3_EXAMPLE])
     preflight: PreflightSettings = Field(
         default=PreflightSettings(), description="the look at the store from inside the cluster", examples=["'{\"performance\": true}'"]
     )
@@ -84,8 +83,14 @@ class Settings(Group):
         default=EmbeddingSettings(), description="the embedding service", examples=["'{\"dimension\": 512}'"]
     )
     llm: LlmSettings = Field(default=LlmSettings(), description="the LLM service", examples=["'{\"context_tokens\": 4096}'"])
-    reranker: RerankerSettings | None = Field(default=None, description="the reranker; none by default", examples=['\'{"engine": "tei"}\''])
-    keda: KedaSettings | None = Field(default=None, description="KEDA, where it is installed", examples=['\'{"prometheus_url": "..."}\''])
+    reranker: RerankerSettings | None = Field(
+        default=None, description="the reranker; none by default", examples=['\'{"engine": "lab", "model": "lab-reranker"}\'']
+    )
+    keda: KedaSettings | None = Field(
+        default=None,
+        description="KEDA, where it is installed",
+        examples=['\'{"prometheus_url": "http://prometheus.monitoring.svc:9090"}\''],
+    )
     quota: QuotaSettings | None = Field(
         default=None, description="limit of the namespace", examples=['\'{"cpu_cores": 16, "memory_gib": 64}\'']
     )
@@ -208,20 +213,10 @@ def _value(name: str, text: Any, wrong: list[Problem]) -> Any:  # noqa: ANN401  
     if not isinstance(text, str) or not text.startswith(("{", "[")):
         return text
     try:
-        return json.loads(text, object_pairs_hook=_each_once)
+        return parsed(text)
     except WrongValueError as error:
-        wrong.append(Problem(code=error.code, path=(name,), wrong=error.wrong, breaks=error.breaks))
-    except (ValueError, RecursionError) as error:
         field = Settings.model_fields.get(name)
-        cure = f"pulumi config set {PROJECT}:{name} {(field.examples or ['VALUE'])[0] if field is not None else 'VALUE'}"
-        reason = f"begins like JSON and is none: {error}"
-        wrong.append(Problem(code="settings.json", path=(name,), value=problems.shown_as(text), wrong=reason, cure=cure))
+        cure = problems.set_command((name,), (field.examples or ["VALUE"])[0] if field is not None else "VALUE")
+        shown = problems.shown_as(text)
+        wrong.append(Problem(code=error.code, path=(name,), value=shown, wrong=error.wrong, breaks=error.breaks, cure=cure))
     return text
-
-
-def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuse a key that stands twice in JSON, of which only the last would count."""
-    names = [name for name, _ in pairs]
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise WrongValueError("settings.duplicate", f"{twice[0]!r} stands in it twice", "only the last of them would count")
-    return dict(pairs)

@@ -1,12 +1,15 @@
 """What all groups of settings share: no unknown key, no change after reading, and plain numbers in the unit that a name ends with."""
 
+import json
 import re
-from typing import Any, Literal, get_args, get_origin
+from collections.abc import Mapping
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 
-from stacks.problems import WrongValueError, group_of
+from stacks.problems import WrongValueError, group_of, variants
 
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 _QUANTITY = re.compile(r"(\d+(?:\.\d+)?) *(m|Ki|Mi|Gi|Ti|K|M|G|T)B?")
@@ -36,19 +39,54 @@ class Group(BaseModel):
         kinds = _kinds(field)
         if value in (None, "") and group_of(field) is not None:
             return _empty_group(field)
+        if isinstance(value, str) and value.startswith(("{", "[")) and _is_compound(field):
+            return parsed(value)
         if int in kinds or float in kinds:
             return _number(value, info.field_name or "")
         if kinds == {bool} and isinstance(value, int | float) and not isinstance(value, bool):
             raise WrongValueError("settings.boolean", "is a number, and the answer is true or false")
         if kinds == {str} and isinstance(value, bool | int | float):
             kind = "true or false" if isinstance(value, bool) else "a number"
-            raise WrongValueError("settings.text", f"is {kind}, not text; write it in quotes", instead=f'"{value}"')
+            raise WrongValueError("settings.text", f"is {kind}, not text; write it in quotes")
         return value
+
+
+def parsed(text: str) -> Any:  # noqa: ANN401  as above
+    """Return what a text holds that begins like JSON, as `pulumi config set` stores lists and groups; WrongValueError."""
+    try:
+        return json.loads(text, object_pairs_hook=_each_once)
+    except WrongValueError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise WrongValueError("settings.json", f"begins like JSON and is none: {error}") from None
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse a key that stands twice in JSON, of which only the last would count."""
+    names = [name for name, _ in pairs]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise WrongValueError("settings.duplicate", f"{twice[0]!r} stands in it twice", "only the last of them would count")
+    return dict(pairs)
+
+
+def _alternatives(annotation: Any) -> list[Any]:  # noqa: ANN401  an annotation has any type
+    """Types of which a field takes one."""
+    if get_origin(annotation) is Annotated:
+        return _alternatives(get_args(annotation)[0])
+    if get_origin(annotation) in {Union, UnionType}:
+        return [each for option in get_args(annotation) for each in _alternatives(option)]
+    return [annotation]
+
+
+def _is_compound(field: FieldInfo) -> bool:
+    """Whether a field takes a group, a list or names with values; a text in its place is JSON."""
+    origins = {get_origin(option) for option in _alternatives(field.annotation)}
+    return group_of(field) is not None or bool(variants(field)) or bool(origins & {dict, list, tuple, Mapping})
 
 
 def _kinds(field: FieldInfo) -> set[Any]:
     """Plain types that a field takes, without None."""
-    options = [item for item in (field.annotation, *get_args(field.annotation)) if item is not type(None)]
+    options = _alternatives(field.annotation)
     literal = {type(item) for option in options if get_origin(option) is Literal for item in get_args(option)}
     return {item for item in options if item in {str, int, float, bool}} | literal
 

@@ -7,10 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, field_validator
+from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator
 
 from stacks.names import ApiUrl, CaFile, Endpoint, OtherNamespace, PlainText, SecretName, YamlText
+from stacks.problems import remove_command
 from stacks.settings.stores import MadeStoreSettings, StoreSettings
+
+S3_EXAMPLE = (
+    '\'{"endpoint": "https://x10000.example.net", "iam_endpoint": "https://x10000.example.net:444", "admin_profile": "x10000-admin"}\''
+)
 
 
 class S3Settings(MadeStoreSettings):
@@ -84,9 +89,12 @@ class CosiSettings(MadeStoreSettings):
 
     @field_validator("milvus_bucket", "documents_bucket")
     @classmethod
-    def _no_name(cls, name: str | None) -> str | None:
+    def _no_name(cls, name: str | None, info: ValidationInfo) -> str | None:
         if name is not None:
-            raise ValueError("COSI names every bucket itself; the outputs milvus_bucket and documents_bucket of the stack tell")
+            cure = remove_command(("object_store", info.field_name or ""))
+            raise ValueError(
+                f"COSI names every bucket itself; the outputs milvus_bucket and documents_bucket of the stack tell. Cure: {cure}"
+            )
         return name
 
     @field_validator("tags")

@@ -1,12 +1,12 @@
 """What a cluster asks of whatever runs in it: places, marks, ids of users, its own name, and who reads metrics."""
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
 from components.gpu import Toleration
-from stacks.names import LabelKey, Labels, LabelValue, ObjectName, label_key
+from stacks.names import LabelKey, Labels, LabelValue, ObjectName, PlainText, label_key
 from stacks.settings.group import Group
 
 _DOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
@@ -37,8 +37,8 @@ class TolerationSettings(Group):
 
     key: LabelKey = Field(description="key of the taint", examples=["dedicated"])
     value: LabelValue | None = Field(default=None, description="its value; none for any", examples=["milvus"])
-    effect: str | None = Field(
-        default=None, pattern="^(NoSchedule|PreferNoSchedule|NoExecute)$", description="its effect; none for any", examples=["NoSchedule"]
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = Field(
+        default=None, description="its effect; none for any", examples=["NoSchedule"]
     )
 
     @property
@@ -87,7 +87,7 @@ class ClusterSettings(Group):
         description="domain of the cluster's own names: another one makes every address of a Service unknown",
         examples=["k8s.example.net"],
     )
-    context: str | None = Field(
+    context: PlainText | None = Field(
         default=None,
         min_length=1,
         description="context of the kubeconfig that this environment belongs to; any other is refused",

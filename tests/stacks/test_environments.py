@@ -10,7 +10,7 @@ import pulumi
 import pytest
 import yaml
 
-from stacks import environments, neighbours, pins, release
+from stacks import environments, neighbours, pins, placeholders, release
 from stacks.commands import needs
 from stacks.environments import Environment
 from stacks.problems import SettingsError
@@ -177,3 +177,11 @@ def test_pulumi_up_refuses_placeholders_even_where_no_file_is_found(monkeypatch:
     with pytest.raises(SettingsError) as refused:
         environments.of_running_stack()
     assert {each.code for each in refused.value.problems} == {"settings.placeholder", "settings.shared_place"}
+
+
+def test_a_placeholder_is_found_in_names_and_in_groups_that_are_stored_as_text() -> None:
+    store = {"ca_file": "stacks/example-ca.crt", "endpoint": "https://10.0.0.5"}
+    left = list(placeholders.find({"object_store": json.dumps(store), "network": {"addresses": {"x10000.example.net": ["10.1.2.3/32"]}}}))
+    assert [each.key for each in left] == ["milvus-x10000:object_store.ca_file", 'milvus-x10000:network.addresses["x10000.example.net"]']
+    assert left[0].cure == "pulumi config set --path milvus-x10000:object_store.ca_file FILE"
+    assert "rename" in left[1].cure

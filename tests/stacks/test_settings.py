@@ -1,6 +1,8 @@
 """Settings: what is accepted, and that each wrong one says key, value, why and an example."""
 
 import json
+import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,11 +12,12 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from stacks.names import is_text_in_yaml
-from stacks.problems import SettingsError, field_at, group_of
+from stacks.problems import SettingsError, field_at, group_of, key_of, set_command, shown_as, variants
 from stacks.settings import Settings, load, parse
+from stacks.settings.object_store import CosiSettings
 
 DIGEST = "sha256:" + "ab" * 32
 GOOD: dict[str, Any] = {
@@ -278,6 +281,129 @@ def test_every_setting_says_what_it_is_for_and_gives_an_example(path: tuple[str,
     assert field is not None
     assert field.description
     assert field.examples
+
+
+def as_pulumi_stores(typed: str) -> Any:
+    """What `pulumi config set --path` makes of an argument below the top level: true, false, whole numbers, else text."""
+    (text,) = shlex.split(typed)
+    return text == "true" if text in {"true", "false"} else int(text) if re.fullmatch(r"-?([1-9]\d*|0)", text) else text
+
+
+def models(model: type[BaseModel] = Settings) -> Iterator[type[BaseModel]]:
+    """Every group of settings, and each driver's."""
+    yield model
+    for field in model.model_fields.values():
+        if group_of(field) is not None:
+            for inner in variants(field).values() or (group_of(field),):
+                assert inner is not None
+                yield from models(inner)
+
+
+NEVER_SET = {(CosiSettings, "milvus_bucket"), (CosiSettings, "documents_bucket")}
+"""COSI names every bucket itself; the cure is to remove the name."""
+
+
+@pytest.mark.parametrize(
+    ("model", "name"), sorted({(model, name) for model in models() for name in model.model_fields} - NEVER_SET, key=str)
+)
+def test_every_example_is_accepted_as_pulumi_stores_what_was_typed(model: type[BaseModel], name: str) -> None:
+    for example in model.model_fields[name].examples or []:
+        try:
+            model.model_validate({name: as_pulumi_stores(str(example))})
+        except ValidationError as error:
+            mine = [each for each in error.errors() if each["loc"][:1] == (name,)]
+            assert [each for each in mine if getattr(each.get("ctx", {}).get("error"), "code", "") != "settings.file"] == []
+
+
+def cure_of(configuration: dict[str, str]) -> str:
+    with pytest.raises(SettingsError) as refused:
+        parse(configuration)
+    (problem,) = refused.value.problems
+    return problem.cure
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "cure"),
+    [
+        ("monitoring", {"labels": {"release": "x"}}, "pulumi config rm --path milvus-x10000:monitoring.labels"),
+        ("residency", {"allowed": ["10.0.0.0/8"]}, "pulumi config rm --path milvus-x10000:residency.allowed"),
+        ("keda", {"prometheus_url": "http://prometheus.monitoring.svc:9090"}, "pulumi config rm --path milvus-x10000:keda"),
+        (
+            "milvus.etcd_cluster",
+            {"login_secret": "a", "certificate_secret": "b"},
+            (
+                "pulumi config rm --path milvus-x10000:milvus.etcd_cluster.login_secret; "
+                "pulumi config rm --path milvus-x10000:milvus.etcd_cluster.certificate_secret"
+            ),
+        ),
+        (
+            "embedding",
+            {"replicas": 1, "scaling": {"most": 4, "cpu_percent": 70}},
+            "pulumi config rm --path milvus-x10000:embedding.replicas",
+        ),
+        ("llm.context_tokens", 1024, "pulumi config set --path milvus-x10000:llm.context_tokens VALUE"),
+        ("images.embedding", None, "pulumi config set --path milvus-x10000:images.embedding VALUE"),
+        (
+            "network.addresses",
+            {"x10000.corp.net": "no list"},
+            'pulumi config set --path milvus-x10000:network.addresses \'{"x10000.example.net": ["10.1.2.0/28"]}\'',
+        ),
+    ],
+)
+def test_the_cure_of_a_conflict_is_to_remove_what_has_no_effect_and_never_an_example_that_fits_no_better(
+    key: str, value: Any, cure: str
+) -> None:
+    assert cure_of(changed(key, value)) == cure
+
+
+@pytest.mark.parametrize(
+    ("driver", "missing"),
+    [("existing", "secret_namespace"), ("greenlake", "api_endpoint"), ("cosi", "backend_secret"), ("s3", "iam_endpoint")],
+)
+def test_the_cure_of_a_missing_setting_of_a_driver_sets_that_one_and_keeps_the_group(driver: str, missing: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        parse(configuration({**GOOD, "object_store": {"driver": driver, "endpoint": "https://10.0.0.5:9000"}}))
+    cures = {problem.path: problem.cure for problem in refused.value.problems}
+    assert cures["object_store", missing].startswith(f"pulumi config set --path milvus-x10000:object_store.{missing} ")
+
+
+def test_a_bucket_that_cosi_would_name_itself_is_to_be_removed() -> None:
+    store = {
+        "driver": "cosi",
+        "endpoint": "https://10.0.0.5:9000",
+        "backend_secret": "backend",
+        "backend_namespace": "cosi",
+        "milvus_bucket": "mine",
+    }
+    assert cure_of(configuration({**GOOD, "object_store": store})) == "pulumi config rm --path milvus-x10000:object_store.milvus_bucket"
+
+
+@pytest.mark.parametrize(
+    ("path", "key"),
+    [
+        (("network", "addresses", "x10000.corp.net", "0"), 'milvus-x10000:network.addresses["x10000.corp.net"][0]'),
+        (("pods", "labels", "cost-centre"), "milvus-x10000:pods.labels.cost-centre"),
+        (("pods", "labels", "corp.net/team"), 'milvus-x10000:pods.labels["corp.net/team"]'),
+    ],
+)
+def test_a_name_with_a_dot_is_one_part_of_a_key(path: tuple[str, ...], key: str) -> None:
+    assert key_of(path) == key
+    assert shlex.split(set_command(path, "x")) == ["pulumi", "config", "set", "--path", key, "x"]
+
+
+@pytest.mark.parametrize("text", ["https://me:p@ss@corp.net/x", "https://me:p/w@corp.net", "me:p@ss@corp.net"])
+def test_no_part_of_a_password_is_shown(text: str) -> None:
+    assert shown_as(text).rpartition("...@")[2].startswith("corp.net")
+    assert "p@" not in shown_as(text)
+    assert "me" not in shown_as(text)
+
+
+def test_a_digest_is_no_password() -> None:
+    assert shown_as(f"milvus:2.6@{DIGEST}") == f"'milvus:2.6@{DIGEST}'"
+
+
+def test_a_text_that_begins_like_a_list_stays_text_where_text_is_meant() -> None:
+    assert parse(changed("embedding.query_prefix", "[x] ")).embedding.query_prefix == "[x] "
 
 
 @given(st.from_regex(r"[a-z0-9]([-a-z0-9]{0,8}[a-z0-9])?", fullmatch=True))

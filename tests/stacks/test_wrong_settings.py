@@ -70,7 +70,7 @@ def test_a_wrong_setting_is_refused_with_code_key_value_and_line(row: Wrong, ref
     assert problem.line is not None
     assert f"Pulumi.prod.yaml:{problem.line}: {key}" in said
     line = text.splitlines()[problem.line - 1]
-    assert re.split(r"[.\[]", row.at or row.key)[-1].rstrip("]") in line or shown(row) in line or row.code == "settings.unused"
+    assert re.findall(r'[^."\[\]]+', row.at or row.key)[-1] in line or shown(row) in line or row.code == "settings.unused"
     assert problem.cure
 
 

@@ -63,7 +63,7 @@ NAMES = [
     Wrong("milvus.node_selector", {"pool": True}, "settings.type", "milvus.node_selector.pool", "True"),
     Wrong("milvus.tolerations", [{"key": "a b"}], "settings.label", "milvus.tolerations[0].key", "a b"),
     Wrong("milvus.tolerations", [{"key": "a", "value": "b c"}], "settings.label", "milvus.tolerations[0].value", "b c"),
-    Wrong("milvus.tolerations", [{"key": "a", "effect": "No"}], "settings.pattern", "milvus.tolerations[0].effect", "No"),
+    Wrong("milvus.tolerations", [{"key": "a", "effect": "No"}], "settings.choice", "milvus.tolerations[0].effect", "No"),
     Wrong("milvus.spread_over", ["kubernetes.io/hostname", "kubernetes.io/hostname"], "settings.duplicate", shows="hostname"),
     Wrong("milvus.spread_over", [""], "settings.label", shows="''"),
     Wrong("milvus.spread_over", [], "settings.conflict", "milvus.spread_strictly", "True"),
@@ -121,7 +121,7 @@ ADDRESSES = [
         "network",
         {"addresses": {"x10000.example.net": ["0.0.0.0/0"]}},
         "settings.value",
-        "network.addresses.x10000.example.net",
+        'network.addresses["x10000.example.net"]',
         "0.0.0.0/0",
     ),
 ]
@@ -149,6 +149,11 @@ MILVUS = [
     Wrong("milvus.proxy.autoscaling.most_replicas", 2, "settings.conflict", "milvus.proxy.autoscaling.most_replicas"),
 ]
 STORE_AND_MODELS = [
+    Wrong("network.addresses", 5, "settings.type"),
+    Wrong("monitoring.labels", '{"release": "x"', "settings.json"),
+    Wrong("monitoring.labels", '{"release": "x", "release": "y"}', "settings.duplicate"),
+    Wrong("embedding.tolerations", [], "settings.unknown", shows=""),
+    Wrong("cluster.context", "  x ", "settings.text", shows="  x "),
     Wrong("object_store.driver", "gcs", "settings.choice"),
     Wrong("object_store.secret_key", SECRET, "settings.unknown", shows=""),
     Wrong("object_store.compression", True, "settings.unknown", shows=""),
@@ -211,5 +216,6 @@ LINES: list[tuple[str, str, str, str]] = [
     ("  milvus-x10000:namespace: '[x'\n", "settings.json", "milvus-x10000:namespace", "[x"),
     ("  milvus-x10000:quota: '{cpu_cores: 1}'\n", "settings.json", "milvus-x10000:quota", "{cpu_cores: 1}"),
     ("milvus-x10000:namespace: rag\n", "settings.outside", "", ""),
+    ("environment: [prod]\n", "settings.esc", "", ""),
 ]
 """Lines that are appended to Pulumi.prod.yaml: text, code, key, a part of the value; the last of them is the one at fault."""

@@ -128,7 +128,11 @@ class MilvusSettings(Group):
     threads: ThreadSettings | None = Field(
         default=None, description="threads for the store; default Milvus's own", examples=["'{\"high\": 20}'"]
     )
-    tls: TlsSettings = Field(default=TlsSettings(), description="certificates", examples=['\'{"proxy_secret": "milvus-proxy-tls"}\''])
+    tls: TlsSettings = Field(
+        default=TlsSettings(),
+        description="certificates",
+        examples=['\'{"proxy_secret": "milvus-proxy-tls", "ca_file": "/etc/ssl/milvus-ca.crt"}\''],
+    )
     user_id: int = Field(
         default=999,
         ge=1,

@@ -41,7 +41,11 @@ class LlmSettings(Serving):
     )
     sequences: int = Field(default=4, ge=1, le=4096, description="requests that are answered at once", examples=[4])
     kv_cache_type: str = Field(default="", description="type of the KV cache; default the engine's", examples=["fp8"])
-    shape: ShapeSettings | None = Field(default=None, description="size of the model", examples=["'{\"layers\": 32}'"])
+    shape: ShapeSettings | None = Field(
+        default=None,
+        description="size of the model",
+        examples=['\'{"parameters_billion": 8.03, "bytes_per_parameter": 2, "layers": 32, "kv_heads": 8, "head_dimension": 128}\''],
+    )
 
     def problems(self, version: Version | None = None) -> list[Problem]:
         """Also a prompt that does not fit."""

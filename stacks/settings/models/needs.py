@@ -1,6 +1,7 @@
 """What the model services need of other settings: images of a version that can do what is asked, and KEDA where they scale by queue."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from pydantic import Field
 
@@ -34,29 +35,36 @@ def problems(
 ) -> list[Problem]:
     """Everything that is missing or too old."""
     return [
-        Problem(code=problem.code, setting=f"{name}.{problem.setting}", text=problem.text)
+        problem
         for name, service in services.items()
         if service is not None
-        for problem in _problems(name, service, images, keda, makes_users=makes_users)
+        for problem in (
+            *_missing_images(name, service, images),
+            *(
+                replace(each, setting=f"{name}.{each.setting}")
+                for each in _problems(service, version(service, getattr(images, name)), keda, makes_users=makes_users)
+            ),
+        )
     ]
 
 
-def _problems(name: str, service: Serving, images: ImageSettings, keda: KedaSettings | None, *, makes_users: bool) -> Iterator[Problem]:
-    image = getattr(images, name)
-    if service.runs_here and image is None:
-        text = f"is {service.engine!r}, and images.{name} is missing: nobody but you can know it"
-        yield Problem(code="models.image_missing", setting="engine", text=text)
-    yield from service.problems(version(service, image))
+def _missing_images(name: str, service: Serving, images: ImageSettings) -> Iterator[Problem]:
+    if service.runs_here and getattr(images, name) is None:
+        text = f"is missing: {name}.engine is {service.engine!r}, and nobody but you can know its image"
+        yield Problem(code="models.image_missing", setting=f"images.{name}", text=text)
+    if service.weights is not None and service.weights.source == "bucket" and images.suite is None:
+        text = f"is missing: it copies {name}.weights from the bucket"
+        yield Problem(code="models.image_missing", setting="images.suite", text=text)
+
+
+def _problems(service: Serving, of_version: Version | None, keda: KedaSettings | None, *, makes_users: bool) -> Iterator[Problem]:
+    yield from service.problems(of_version)
     if service.scaling is not None and service.scaling.waiting_requests is not None and keda is None:
         text = (
             "needs KEDA, since Kubernetes alone knows no queue; where it is installed, set keda.prometheus_url, else scale by cpu_percent"
         )
         yield Problem(code="models.keda", setting="scaling.waiting_requests", text=text)
-    if service.weights is None or service.weights.source != "bucket":
-        return
-    if images.suite is None:
-        text = "come from a bucket, and images.suite, which copies them, is missing"
-        yield Problem(code="models.image_missing", setting="weights", text=text)
-    if service.weights.secret_name is None and not makes_users:
+    from_bucket = service.weights is not None and service.weights.source == "bucket"
+    if from_bucket and service.weights.secret_name is None and not makes_users:
         text = "is missing: this driver of the object store makes no user that could read the bucket"
         yield Problem(code="models.weights_secret", setting="weights.secret_name", text=text)

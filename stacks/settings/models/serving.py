@@ -78,12 +78,18 @@ class Serving(Group):
     replicas: int = Field(default=1, ge=1, le=64, description="pods", examples=[1])
     cpu_cores: float = Field(default=0.1, gt=0, le=512, description="cores requested by a pod", examples=[0.1])
     memory_gib: float = Field(default=0.5, gt=0, le=4096, description="memory requested by a pod, and its limit", examples=[0.5])
-    gpu: GpuSettings | None = Field(default=None, description="GPUs of a pod", examples=['\'{"product": "NVIDIA-L4", "count": 1}\''])
-    weights: WeightsSettings | None = Field(default=None, description="where the model is", examples=['\'{"source": "bucket"}\''])
+    gpu: GpuSettings | None = Field(
+        default=None, description="GPUs of a pod", examples=['\'{"product": "NVIDIA-L4", "count": 1, "memory_gib": 24}\'']
+    )
+    weights: WeightsSettings | None = Field(
+        default=None, description="where the model is", examples=['\'{"source": "bucket", "bucket": "weights", "size_gib": 2.3}\'']
+    )
     cache: CacheSettings | None = Field(default=None, description="volume that outlives the pod", examples=["'{\"size_gib\": 40}'"])
     options: Options = Field(default_factory=dict, description="further options of the engine", examples=['\'{"dtype": "float16"}\''])
     scaling: ScalingSettings | None = Field(default=None, description="pods by load", examples=['\'{"most": 4, "cpu_percent": 70}\''])
-    external: ExternalSettings | None = Field(default=None, description="the service of engine external", examples=['\'{"url": "..."}\''])
+    external: ExternalSettings | None = Field(
+        default=None, description="the service of engine external", examples=['\'{"url": "https://models.example.net/v1"}\'']
+    )
     key_rotation: int = Field(default=1, ge=1, description="another number makes another key", examples=[2])
 
     @field_validator("engine")
