@@ -64,7 +64,7 @@ def _problems(service: Serving, of_version: Version | None, keda: KedaSettings |
             "needs KEDA, since Kubernetes alone knows no queue; where it is installed, set keda.prometheus_url, else scale by cpu_percent"
         )
         yield Problem(code="models.keda", setting="scaling.waiting_requests", text=text)
-    from_bucket = service.weights is not None and service.weights.source == "bucket"
-    if from_bucket and service.weights.secret_name is None and not makes_users:
+    weights = service.weights
+    if weights is not None and weights.source == "bucket" and weights.secret_name is None and not makes_users:
         text = "is missing: this driver of the object store makes no user that could read the bucket"
         yield Problem(code="models.weights_secret", setting="weights.secret_name", text=text)
