@@ -173,7 +173,7 @@ def test_its_house_is_locked_and_its_own_names_are_inside() -> None:
         ("pods.labels", {"app.kubernetes.io/name": "x"}, "app.kubernetes.io/name"),
         ("pods.labels", {"component": "x"}, "component"),
         ("pods.annotations", {"milvus-x10000/credential-generation": "x"}, "milvus-x10000/credential-generation"),
-        ("pods.tolerations", [{"key": "a", "effect": "Never"}], "NoSchedule|PreferNoSchedule|NoExecute"),
+        ("pods.tolerations", [{"key": "a", "effect": "Never"}], "'NoSchedule', 'PreferNoSchedule' or 'NoExecute'"),
         ("cluster.domain", "K8s.example.net", "lower-case"),
         ("cluster.domain", "cluster.local.", "without a dot at either end"),
         ("access.client_cidrs", ["0.0.0.0/0"], "every address there is"),
