@@ -59,10 +59,16 @@ class Index:
 def problem(index: Index, version: tuple[int, int, int] | None) -> str:
     """Why this index cannot be, "" when it can; `version` of Milvus, None where nobody said it."""
     if index.profile == GPU and index.metric == "COSINE":
-        return "GPU_CAGRA knows no COSINE: normalise the vectors and set index.metric to IP, which ranks them in the same order"
+        return (
+            "milvus.index.metric=COSINE with milvus.index.profile=gpu_cagra: GPU_CAGRA knows no COSINE. Cure: "
+            "pulumi config set --path milvus-x10000:milvus.index.metric IP, which ranks normalised vectors in the same order"
+        )
     least = _OWN_LIMITS.get(index.profile)
     if version is not None and least is not None and version[:2] < least:
-        return f"index.profile={index.profile} needs Milvus {least[0]}.{least[1]} or newer, the image is {'.'.join(map(str, version))}"
+        return (
+            f"milvus.index.profile={index.profile} needs Milvus {least[0]}.{least[1]} or newer, the image is "
+            f"{'.'.join(map(str, version))}. Cure: pulumi config set --path milvus-x10000:milvus.index.profile hnsw"
+        )
     return ""
 
 

@@ -1,6 +1,7 @@
 """Everything that has to be carried into a network without the internet: images, those that the chart brings by itself too, and the chart.
 
-Where the chart is on this machine, its own pods say which images they run; else the list of what chart 5.0.19 brings does.
+Where the chart is on this machine, its own pods say which images they run; else the list does that was read from
+chart 5.0.19: a chart of another version, the default 5.0.25 among them, may bring other images, and only the chart itself can say so.
 """
 
 from collections.abc import Iterator, Mapping
@@ -27,7 +28,7 @@ class Part:
 
 
 PARTS = (Part(switch=("etcd", "enabled"), image=("etcd", "image"), repository="milvusdb/etcd", tag="3.5.25-r1"),)
-"""What chart 5.0.19 installs by default for each part (its values.yaml and those of its subcharts)."""
+"""What chart 5.0.19 installs by default for each part (read from its values.yaml and those of its subcharts; not from 5.0.25's)."""
 
 
 def images(found: Environment) -> list[str]:

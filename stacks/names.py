@@ -83,17 +83,15 @@ def _object_name(value: str) -> str:
     return value
 
 
-def _secret_or_none(value: str) -> str:
-    return _object_name(value) if value else value
-
-
-def _certificate_secret(value: str) -> str:
-    if not _OBJECT.fullmatch(value):
-        raise WrongValueError("settings.name", "is no name of a Secret: lower-case letters, digits, dashes and dots", _REFUSED)
+def _operators_secret(value: str) -> str:
     if _OUR_SECRETS.fullmatch(value):
-        breaks = "it would be overwritten, or mounted as a certificate"
+        breaks = "it would be overwritten, mounted as a certificate, or its keys shown to another system as a login"
         raise WrongValueError("settings.our_secret", "is a Secret that the stack makes itself, with keys or passwords in it", breaks)
-    return value
+    return _object_name(value)
+
+
+def _secret_or_none(value: str) -> str:
+    return _operators_secret(value) if value else value
 
 
 def label_key(value: str) -> str:
@@ -317,7 +315,8 @@ PlainText = Annotated[str, AfterValidator(_printable)]
 ObjectName = Annotated[str, AfterValidator(_object_name), AfterValidator(_text)]
 SecretName = Annotated[str, AfterValidator(_object_name)]
 OptionalSecretName = Annotated[str, AfterValidator(_secret_or_none)]
-CertificateSecret = Annotated[str, AfterValidator(_certificate_secret)]
+OperatorsSecret = Annotated[str, AfterValidator(_operators_secret)]
+"""Name of a Secret that the operator makes in the namespace of the stack, beside those of the stack."""
 LabelKey = Annotated[str, AfterValidator(label_key)]
 LabelValue = Annotated[str, AfterValidator(label_value)]
 Labels = Annotated[dict[str, str], AfterValidator(_labels)]

@@ -108,5 +108,5 @@ def pinned(settings: Settings, environment: str) -> Settings:
 
 
 def for_up(settings: Settings, environment: str) -> Settings:
-    """Return what `pulumi up` takes: by digest where that is required; SettingsError where nobody knows them."""
-    return pinned(settings, environment) if settings.images_pinned == "required" else settings
+    """Return what `pulumi up` takes: by digest where that is required or a lock is there; SettingsError where nobody knows them."""
+    return pinned(settings, environment) if settings.images_pinned == "required" or read(environment) is not None else settings

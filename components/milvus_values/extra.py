@@ -8,7 +8,12 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-_SECRET = re.compile(r"passwo?r?d|secret_?(access_?)?key|access_?key|api_?key|private_?key|credential|token|authparams", re.IGNORECASE)
+_SECRET = re.compile(
+    r"passwo?r?d|secret_?(access_?)?key|access_?key|api_?key|private_?key|credential|token(?!s$|_?length|_?file|izer)|authparams",
+    re.IGNORECASE,
+)
+_NAME_OF_ONE = re.compile(r"(File|_FILE|_file|Ref|SecretName)$|^existingSecret.*Key$")
+"""Keys whose value names a place of a secret: a file, a Secret, a key in one."""
 _SECURITY = {"securityContext", "containerSecurityContext"}
 _REPLACING = {"customConfigMap": "it would replace all of milvus.yaml", "nameOverride": "policies and budgets find pods by the name"}
 _PROMISED = """
@@ -66,8 +71,9 @@ def _taken_away(extra: Mapping[str, Any], path: str = "") -> Iterator[tuple[str,
 
 def _secrets(group: str, tree: Mapping[str, Any]) -> Iterator[str]:
     """Paths alone: the values must not be shown."""
+    cure = "put it into a Secret, and name that one where the part takes it: env with valueFrom.secretKeyRef, or its existingSecret"
     for path in _secret_paths(tree):
-        yield f"milvus.{group}.{path} holds a password or a key, and everybody who may read ConfigMaps could read it; put it into a Secret"
+        yield f"milvus.{group}.{path} holds a password or a key, and everybody who may read ConfigMaps could read it. Cure: {cure}"
 
 
 def _secret_paths(tree: Any, path: str = "") -> Iterator[str]:  # noqa: ANN401  values of a chart have any type
@@ -78,7 +84,7 @@ def _secret_paths(tree: Any, path: str = "") -> Iterator[str]:  # noqa: ANN401  
         return
     variable = {str(tree["name"]): tree["value"]} if isinstance(tree.get("name"), str) and "value" in tree else {}
     for key, value in {**tree, **variable}.items():
-        if isinstance(value, str) and value and _SECRET.search(key):
+        if isinstance(value, str) and value and _SECRET.search(key) and not _NAME_OF_ONE.search(key):
             yield f"{path}{key}"
         yield from _secret_paths(value, f"{path}{key}.")
 

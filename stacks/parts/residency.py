@@ -9,7 +9,7 @@ from policies.residency import is_inside, registry
 from stacks.parts import tenancy
 from stacks.problems import SettingsError
 from stacks.settings import PROJECT, Settings
-from stacks.settings.object_store import CosiSettings, S3Settings
+from stacks.settings.object_store import CosiSettings, GreenLakeSettings, S3Settings
 
 _COSI = (
     "{project}:residency is locked, and buckets are made by COSI: its driver asks HPE GreenLake or a management of your own, whose address "
@@ -49,6 +49,9 @@ def named(settings: Settings) -> Iterator[tuple[str, str]]:
         yield f"{endpoint.name} ({endpoint.why})", _host(endpoint.url)
     if isinstance(settings.object_store, S3Settings):
         yield "object_store.iam_endpoint", _host(settings.object_store.iam_endpoint)
+    if isinstance(settings.object_store, GreenLakeSettings):
+        yield "object_store.api_endpoint", _host(settings.object_store.api_endpoint)
+        yield "object_store.token_url", _host(settings.object_store.token_url)
     if settings.keda is not None:
         yield "keda.prometheus_url", _host(settings.keda.prometheus_url)
     repository = settings.milvus.resolved_chart_repository() or (settings.milvus.chart if "://" in settings.milvus.chart else None)

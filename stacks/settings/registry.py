@@ -2,7 +2,7 @@
 
 from pydantic import Field, field_validator
 
-from stacks.names import CaFile, SecretName, require_mirrors
+from stacks.names import CaFile, OperatorsSecret, require_mirrors
 from stacks.settings.group import Group
 
 
@@ -18,7 +18,7 @@ class RegistrySettings(Group):
         default=None, description="PEM file of the registries' private CA, besides the public ones", examples=["/etc/ssl/registry-ca.crt"]
     )
 
-    pull_secrets: tuple[SecretName, ...] = Field(
+    pull_secrets: tuple[OperatorsSecret, ...] = Field(
         default=(),
         description="Secrets of the namespace, of type kubernetes.io/dockerconfigjson, for registries that ask who pulls",
         examples=["'[\"mirror\"]'"],

@@ -93,12 +93,24 @@ def _unused(given: "Settings") -> Iterator[str]:
         of_users = [f"milvus.{name}" for name in ("administration_uri", "root_password_generation") if name in milvus.model_fields_set]
         of_users += ["access.password_generation"] if "password_generation" in given.access.model_fields_set else []
         yield from (f"{name} would be ignored: Milvus has no users without milvus.authentication" for name in of_users)
-    if given.images.etcd is not None and milvus.etcd != "bundled":
-        yield f"images.etcd would be ignored: milvus.etcd is {milvus.etcd}, and no pod of its own runs"
-    if given.images.suite is None and given.preflight.performance:
-        yield "preflight.performance would be ignored: it runs in images.suite, which is missing"
+    yield from _unused_images(given)
+    if not given.pod_security.assign_ids and "user_id" in milvus.model_fields_set:
+        yield "milvus.user_id would be ignored: with pod_security.assign_ids=false the platform chooses the user"
     by_queue = [each for each in given.model_services.values() if each and each.scaling and each.scaling.waiting_requests is not None]
     if given.keda is not None and not by_queue:
         yield "keda would be ignored: no model service scales by scaling.waiting_requests"
     if given.residency.allowed and given.residency.mode == "open":
         yield "residency.allowed would be ignored: with residency.mode=open every address is allowed"
+
+
+def _unused_images(given: "Settings") -> Iterator[str]:
+    if given.images.etcd is not None and given.milvus.etcd != "bundled":
+        yield f"images.etcd would be ignored: milvus.etcd is {given.milvus.etcd}, and no pod of its own runs"
+    for name, service in given.model_services.items():
+        if getattr(given.images, name) is not None and (service is None or not service.runs_here):
+            why = f"there is no {name}" if service is None else f"{name}.engine is {service.engine}, which runs elsewhere"
+            yield f"images.{name} would be ignored: {why}"
+    if given.images.suite is None and given.preflight.performance:
+        yield "preflight.performance would be ignored: it runs in images.suite, which is missing"
+    if given.images.suite is None and given.load_generators.model_fields_set:
+        yield "load_generators would be ignored: they run in images.suite, which is missing"

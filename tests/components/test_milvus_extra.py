@@ -30,8 +30,24 @@ def test_what_is_added_stands_beside_what_the_blueprint_sets() -> None:
 
 
 @pytest.mark.parametrize(
+    "added",
+    [
+        {"analyzer": {"maxTokenLength": "40"}},
+        {"tei": {"tokenizer": {"maxTokens": "512"}}},
+        {"tei": {"extraEnv": [{"name": "AWS_TOKEN_FILE", "value": "/var/run/token"}]}},
+        {"attu": {"existingSecret": "attu", "existingSecretPasswordKey": "word"}},
+        {"attu": {"passwordSecretName": "attu", "tokenFile": "/run/token"}},
+    ],
+)
+def test_a_key_that_only_sounds_like_a_secret_or_names_the_place_of_one_is_passed_through(added: dict[str, Any]) -> None:
+    assert problems(with_extra(values=added), DATA) == []
+
+
+@pytest.mark.parametrize(
     ("added", "path"),
     [
+        ({"attu": {"tokenSecret": "hunter2"}}, "attu.tokenSecret"),
+        ({"attu": {"token": "hunter2"}}, "attu.token"),
         ({"standalone": {"messageQueue": "natsmq"}}, "standalone.messageQueue"),
         ({"standalone": {"extraEnv": []}}, "standalone.extraEnv"),
         ({"externalS3": {"useSSL": False}}, "externalS3.useSSL"),

@@ -25,6 +25,19 @@ def test_a_gpu_graph_knows_no_cosine(metric: Metric, refused: bool) -> None:
     assert bool(problem(Index(profile="gpu_cagra", metric=metric), (2, 6, 15))) is refused
 
 
+@pytest.mark.parametrize(
+    ("index", "version", "key"),
+    [
+        (Index(profile="gpu_cagra", metric="COSINE"), (2, 6, 15), "milvus.index.metric"),
+        (Index(profile="ivf_rabitq", metric="IP"), (2, 5, 16), "milvus.index.profile"),
+    ],
+)
+def test_what_cannot_be_begins_with_its_key_and_ends_with_a_cure(index: Index, version: tuple[int, int, int], key: str) -> None:
+    wrong, _, cure = problem(index, version).partition(" Cure: ")
+    assert wrong.startswith(f"{key}=")
+    assert cure.startswith(f"pulumi config set --path milvus-x10000:{key} ")
+
+
 def test_a_query_node_of_32_gib_holds_five_million_vectors_as_the_page_of_prod_says() -> None:
     memory, disk = bytes_per_vector(Index(profile="hnsw", metric="COSINE"), 1024)
     assert (memory, disk) == (4480, 0)

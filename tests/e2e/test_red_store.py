@@ -60,7 +60,9 @@ def up(lab: Lab, read_only_store: None) -> Iterator[Ended]:
     assert read_only_store is None
     facts = yaml.safe_load(project.config_file(project.STACK).read_text())["config"]
     external = {"engine": "external", "external": {"url": "https://models.corp.internal/v1"}}
+    images = facts[f"{project.PROJECT}:images"]
     facts |= {
+        f"{project.PROJECT}:images": {name: image for name, image in images.items() if name not in {"embedding", "llm"}},
         f"{project.PROJECT}:namespace": NAMESPACE,
         f"{project.PROJECT}:embedding": {**external, "model": "e"},
         f"{project.PROJECT}:llm": {**external, "model": "l"},

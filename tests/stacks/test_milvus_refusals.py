@@ -59,10 +59,10 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"index": {"profile": "gpu_cagra", "metric": "IP"}}, "needs mode=cluster"),
     ({**CLUSTER, "query_node": {"gpus": 1}}, "would stand idle"),
     ({**CLUSTER, "query_node": {"runtime_class": "nvidia"}}, "without query_node.gpus"),
-    ({"tls": {"proxy_secret": "milvus-tls"}}, "tls without ca_file"),
+    ({"tls": {"proxy_secret": "milvus-tls"}}, "milvus-x10000:milvus.tls.ca_file"),
     ({"tls": {"client_certificates": True}}, "would be ignored without proxy_secret"),
     ({"tls": {"internal_secret": "i"}}, "belong together"),
-    ({"tls": {"proxy_secret": "Milvus_TLS", "ca_file": "stacks/example-ca.crt"}}, "is no name of a Secret"),
+    ({"tls": {"proxy_secret": "Milvus_TLS", "ca_file": "stacks/example-ca.crt"}}, "is no name of an object"),
     ({"service": {"type": "LoadBalancer"}}, "without authentication"),
     ({"service": {"type": "ExternalName"}}, "should be 'ClusterIP', 'LoadBalancer' or 'NodePort'"),
     ({"authentication": True, "service": {"type": "LoadBalancer"}}, "without access.client_cidrs"),
@@ -113,6 +113,40 @@ def test_an_image_that_is_too_old_or_of_another_kind_is_refused(image: str, milv
         parse(configuration({**GOOD, "images": {**GOOD["images"], "milvus": image}, "milvus": milvus}))
 
 
+@pytest.mark.parametrize(("wal", "address"), [("kafka", "kafka.brokers[0]"), ("pulsar", "pulsar.address")])
+def test_a_log_without_a_broker_is_cured_by_the_address_of_one(wal: str, address: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        parse(configuration({**GOOD, "milvus": {"wal": wal}}))
+    (problem,) = refused.value.problems
+    assert (problem.key, problem.cure) == (
+        "milvus-x10000:milvus.wal",
+        f"pulumi config set --path 'milvus-x10000:milvus.{address}' HOST:PORT",
+    )
+
+
+UNUSED: list[tuple[dict[str, Any], str]] = [
+    ({"images": {"reranker": "tei:1.0"}}, "milvus-x10000:images.reranker"),
+    (
+        {"images": {"llm": "llm:1.0"}, "llm": {"engine": "external", "external": {"url": "https://models.corp.net/v1"}}},
+        "milvus-x10000:images.llm",
+    ),
+    ({"load_generators": {"pods": 4}}, "milvus-x10000:load_generators"),
+    ({"milvus": {"user_id": 1000}, "pod_security": {"assign_ids": False}}, "milvus-x10000:milvus.user_id"),
+    (
+        {"milvus": {"authentication": True, "accept_authentication_bypass": "a test without data"}},
+        "milvus-x10000:milvus.accept_authentication_bypass",
+    ),
+]
+
+
+@pytest.mark.parametrize(("groups", "key"), UNUSED)
+def test_a_setting_that_nothing_would_use_is_refused_with_its_key(groups: dict[str, Any], key: str) -> None:
+    images = {**GOOD["images"], **groups.get("images", {})}
+    with pytest.raises(SettingsError) as refused:
+        parse(configuration({**GOOD, **groups, "images": images}))
+    assert [(each.code, each.key) for each in refused.value.problems] == [("settings.unused", key)]
+
+
 AUTHENTICATED = {"authentication": True, "wal": "rocksmq"}
 
 
@@ -133,8 +167,7 @@ def test_a_version_whose_authentication_is_passed_by_is_refused_unless_somebody_
     with pytest.raises(SettingsError, match=name):
         parse(configuration({**GOOD, "images": images, "milvus": AUTHENTICATED}))
     parse(configuration({**GOOD, "images": images, "milvus": {"wal": "rocksmq"}}))
-    accepted = {**AUTHENTICATED, "accept_authentication_bypass": "a test on one machine"}
-    parse(configuration({**GOOD, "images": images, "milvus": accepted}))
+    parse(configuration({**GOOD, "images": images, "milvus": {**AUTHENTICATED, "accept_authentication_bypass": "a test on one machine"}}))
 
 
 @pytest.mark.parametrize("version_of_image", ["2.5.27", "2.6.10", "2.6.21", "3.0.1"])

@@ -33,8 +33,9 @@ BASES: list[Tree] = [
     {"milvus": {"etcd": "external", "etcd_cluster": {"endpoints": ["etcd:2379"]}}},
     {"milvus": {"tls": {"proxy_secret": "proxy", "ca_file": CA, "internal_secret": "internal", "internal_name": "milvus.internal"}}},
     {"milvus": {"authentication": True}, "access": {"client_cidrs": ["10.20.0.0/16"]}},
+    {"milvus": {"authentication": True, "accept_authentication_bypass": "an earlier reason"}, "images": {"milvus": "milvus:v2.6.9"}},
     {"residency": {"mode": "locked"}},
-    {"embedding": EXTERNAL, "llm": EXTERNAL},
+    {"embedding": EXTERNAL, "llm": EXTERNAL, "images": {"embedding": None, "llm": None}},
     *({key.removeprefix("milvus-x10000:"): value for key, value in file.items()} for file in FILES.values()),
 ]
 """Settings that some keys need beside them."""

@@ -88,6 +88,16 @@ def test_a_lock_of_other_images_is_refused(settings: Settings, folder: Path) -> 
         pins.pinned(newer, "prod")
 
 
+def test_up_takes_the_images_of_a_lock_that_is_there_also_where_none_is_required(settings: Settings, folder: Path) -> None:
+    assert folder.is_dir()
+    assert pins.for_up(settings, "prod") is settings
+    pins.write("prod", lock_of(settings))
+    assert pins.for_up(settings, "prod") == pins.pinned(settings, "prod") != settings
+    newer = settings.model_copy(update={"images": settings.images.model_copy(update={"llm": "lab.local/models:2.0"})})
+    with pytest.raises(SettingsError, match=r"llm \(lab\.local/models:2\.0\).*make pin ENV=prod"):
+        pins.for_up(newer, "prod")
+
+
 @pytest.mark.parametrize("text", ["", "a: [", "milvus: {reference: 'milvus:latest'}\nchart: {}\n", "- 1\n"])
 def test_a_damaged_lock_is_refused(text: str, folder: Path) -> None:
     (folder / "images.prod.lock").write_text(text)

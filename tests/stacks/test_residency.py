@@ -46,6 +46,20 @@ def test_a_hub_is_refused_and_the_registry_that_is_meant_by_none() -> None:
         residency.refuse_outside(locked(HOUSE, images={**GOOD["images"], "llm": "llm:1.0"}))
 
 
+def test_the_addresses_of_greenlake_are_refused_unless_they_are_on_the_list() -> None:
+    store = {
+        "driver": "greenlake",
+        "endpoint": "https://10.0.0.5:9000",
+        "api_endpoint": "https://us-west.api.greenlake.hpe.com",
+        "system_id": "8UW0002928",
+    }
+    with pytest.raises(SettingsError) as refused:
+        residency.refuse_outside(locked([*HOUSE, "docker.io"], object_store=store))
+    assert "object_store.api_endpoint: us-west.api.greenlake.hpe.com" in str(refused.value)
+    assert "object_store.token_url: sso.common.cloud.hpe.com" in str(refused.value)
+    residency.refuse_outside(locked([*HOUSE, "docker.io", "us-west.api.greenlake.hpe.com", "sso.common.cloud.hpe.com"], object_store=store))
+
+
 def test_an_open_house_is_asked_nothing() -> None:
     residency.refuse_outside(parse(configuration(GOOD)))
 

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from components.versions import MILVUS_CHART, MILVUS_CHART_REPOSITORY, MILVUS_CHART_VERSION
 from stacks.names import AdministrationUri, Labels, ObjectName, PlainText, RepositoryUrl, RootPath, TopologyKeys
-from stacks.problems import ConflictError
+from stacks.problems import ConflictError, shown_as
 from stacks.settings.group import Group
 from stacks.settings.milvus import refusals
 from stacks.settings.milvus.index import IndexSettings
@@ -189,15 +189,17 @@ class MilvusSettings(Group):
     @model_validator(mode="after")
     def _chart_can_be_found(self) -> "MilvusSettings":
         if "://" in self.chart and not re.fullmatch(r"oci://[^:@]+(:\d+/[^:@]+)?", self.chart):
-            raise ValueError(f"chart {self.chart!r} is no reference: oci://HOST[:PORT]/PATH without a tag, whose version is chart_version")
+            raise ValueError(
+                f"chart {shown_as(self.chart)} is no reference: oci://HOST[:PORT]/PATH without a tag, whose version is chart_version"
+            )
         if self.chart_is_archive and not Path(self.chart).is_file():
-            raise ValueError(f"chart {self.chart!r} is no file, seen from {Path.cwd()}")
+            raise ValueError(f"chart {shown_as(self.chart)} is no file, seen from {Path.cwd()}")
         if self.chart_repository is not None and not self.chart_is_named:
-            raise ValueError(f"chart_repository would be ignored: the chart {self.chart!r} is not a name in it")
+            raise ValueError(f"chart_repository would be ignored: the chart {shown_as(self.chart)} is not a name in it")
         if self.chart_version is not None and self.chart_is_directory:
-            raise ValueError(f"chart_version would be ignored: the chart {self.chart!r} is a directory and has its own")
+            raise ValueError(f"chart_version would be ignored: the chart {shown_as(self.chart)} is a directory and has its own")
         if self.chart_is_directory and not (Path(self.chart) / "Chart.yaml").is_file():
-            raise ValueError(f"chart {self.chart!r} is no directory with a Chart.yaml, seen from {Path.cwd()}")
+            raise ValueError(f"chart {shown_as(self.chart)} is no directory with a Chart.yaml, seen from {Path.cwd()}")
         return self
 
     @model_validator(mode="after")

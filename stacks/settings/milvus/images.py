@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from components import milvus_index
+from stacks.problems import PROJECT, Reason
 from stacks.settings.images import ImageSettings
 from stacks.settings.milvus import MilvusSettings
 
@@ -37,9 +38,11 @@ def problems(milvus: MilvusSettings, images: ImageSettings, *, pinned: bool) -> 
 
 
 def _unnamed(milvus: MilvusSettings, images: ImageSettings) -> Iterator[str]:
-    why = "images_pinned=required, and the chart's own choice has no digest"
     if milvus.etcd == "bundled" and images.etcd is None:
-        yield f"milvus.etcd=bundled without images.etcd: {why}"
+        yield (
+            "images.etcd is missing with milvus.etcd=bundled: images_pinned=required, and the chart's own choice has no digest. "
+            f"Cure: pulumi config set --path {PROJECT}:images.etcd IMAGE"
+        )
 
 
 def _problems(milvus: MilvusSettings, images: ImageSettings) -> Iterator[str]:
@@ -47,34 +50,51 @@ def _problems(milvus: MilvusSettings, images: ImageSettings) -> Iterator[str]:
     if reason := milvus_index.problem(milvus.index.index, is_version):
         yield reason
     if (milvus.index.profile == milvus_index.GPU) != ("gpu" in images.milvus.partition("@")[0].rpartition(":")[2]):
-        yield f"index.profile={milvus.index.profile} and images.milvus={images.milvus!r}: a GPU index, and it alone, needs an image -gpu"
+        suffix = "-gpu" if milvus.index.profile == milvus_index.GPU else " (one without -gpu)"
+        yield (
+            f"images.milvus={images.milvus!r} and milvus.index.profile={milvus.index.profile}: a GPU index, and it alone, needs an image "
+            f"-gpu. Cure: pulumi config set --path {PROJECT}:images.milvus IMAGE{suffix}"
+        )
     if is_version is not None:
         yield from _too_old(milvus, is_version)
         yield from _bypassed(milvus, is_version)
     if milvus.etcd == "bundled" and images.etcd is not None and not _BITNAMI.search(images.etcd):
         yield (
             f"images.etcd={images.etcd!r} is not built by Bitnami: the chart starts and probes etcd by Bitnami's scripts, and it would "
-            "never be ready; take milvusdb/etcd:3.5.25-r1, or milvus.etcd=external"
+            f"never be ready. Cure: pulumi config set --path {PROJECT}:images.etcd milvusdb/etcd:3.5.25-r1, or milvus.etcd external"
         )
 
 
 def _bypassed(milvus: MilvusSettings, running: Version) -> Iterator[str]:
-    if not milvus.authentication or milvus.accept_authentication_bypass is not None:
-        return
-    for name, (fixes, what) in _BYPASSES.items():
-        first = next((fix for fix in fixes if fix[:2] == running[:2]), fixes[-1])
-        if running < first:
-            yield (
-                f"Milvus {'.'.join(map(str, running))} has {name}: {what}, so milvus.authentication would protect nothing; fixed in "
-                f"{', '.join('.'.join(map(str, fix)) for fix in fixes)}. Set images.milvus to one of these or a newer one"
-            )
+    known = [name for name, (fixes, _) in _BYPASSES.items() if running < _fixed_in(running, fixes)]
+    if not known and milvus.accept_authentication_bypass is not None:
+        yield Reason(
+            f"milvus.accept_authentication_bypass would be ignored: no way around the authentication of Milvus {_text(running)} is known. "
+            f"Cure: pulumi config rm --path {PROJECT}:milvus.accept_authentication_bypass",
+            code="settings.unused",
+        )
+    for name in known if milvus.authentication and milvus.accept_authentication_bypass is None else ():
+        fixes, what = _BYPASSES[name]
+        yield (
+            f"images.milvus is {_text(running)}, which has {name}: {what}, so milvus.authentication would protect nothing. Cure: "
+            f"pulumi config set --path {PROJECT}:images.milvus IMAGE, of {', '.join(map(_text, fixes))} or newer"
+        )
+
+
+def _fixed_in(running: Version, fixes: tuple[Version, ...]) -> Version:
+    return next((fix for fix in fixes if fix[:2] == running[:2]), fixes[-1])
+
+
+def _text(found: Version) -> str:
+    return ".".join(map(str, found))
 
 
 def _too_old(milvus: MilvusSettings, found: Version) -> Iterator[str]:
-    known = ".".join(map(str, found))
+    known = _text(found)
+    cure = f"Cure: pulumi config set --path {PROJECT}:images.milvus IMAGE"
     if milvus.wal == "woodpecker" and found < _WOODPECKER:
-        yield f"milvus.wal=woodpecker needs Milvus 2.6 or newer, the image is {known}"
+        yield f"milvus.wal=woodpecker needs Milvus 2.6 or newer, the image is {known}. {cure}"
     if milvus.tiered_storage and found < _TIERED:
-        yield f"milvus.tiered_storage needs Milvus 2.6.4 or newer, the image is {known}"
+        yield f"milvus.tiered_storage needs Milvus 2.6.4 or newer, the image is {known}. {cure}"
     if milvus.mode == "cluster" and found < _CLUSTER:
-        yield f"milvus.mode=cluster needs Milvus 2.6 or newer, the image is {known}: its streaming nodes and one coordinator"
+        yield f"milvus.mode=cluster needs Milvus 2.6 or newer, the image is {known}: its streaming nodes and one coordinator. {cure}"

@@ -6,6 +6,8 @@ Found before Helm sees anything, since most of them show themselves late: as a p
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from stacks.problems import PROJECT
+
 if TYPE_CHECKING:
     from stacks.settings.milvus import MilvusSettings
 
@@ -15,6 +17,7 @@ _BROKERS = {
     "kafka": "the chart's own is of a version that is no longer maintained",
     "pulsar": "the chart's own is eleven pods that no network policy, quota or place of this blueprint reaches",
 }
+_ADDRESSES = {"kafka": "kafka.brokers[0]", "pulsar": "pulsar.address"}
 _EXTERNAL = ("login_secret", "certificate_secret")
 _BUNDLED = ("replicas", "cpu_cores", "memory_gib", "storage_gib", "storage_class")
 _MOST_COORDINATORS = 3
@@ -45,7 +48,8 @@ def _log(given: "MilvusSettings") -> Iterator[str]:
         yield "wal=rocksmq is a file of one process, and a cluster has many: choose woodpecker, pulsar or kafka"
     for name, why in _BROKERS.items():
         if given.wal == name and getattr(given, name) is None:
-            yield f"wal={name} needs a broker of your own in milvus.{name}: {why}"
+            cure = f"pulumi config set --path '{PROJECT}:milvus.{_ADDRESSES[name]}' HOST:PORT"
+            yield f"wal={name} needs a broker of your own in milvus.{name}: {why}. Cure: {cure}"
         if given.wal != name and getattr(given, name) is not None:
             yield f"{name} would be ignored with wal={given.wal}"
     if given.condition_write != "auto" and given.wal != "woodpecker":

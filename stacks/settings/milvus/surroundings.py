@@ -5,8 +5,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from stacks.names import CaFile, CertificateSecret, HostName, HostPort, HostPorts, ObjectName, SecretName
-from stacks.problems import ConflictError
+from stacks.names import CaFile, HostName, HostPort, HostPorts, LabelKey, ObjectName, OperatorsSecret
+from stacks.problems import PROJECT, ConflictError
 from stacks.settings.group import Group
 
 
@@ -17,13 +17,13 @@ class KafkaSettings(Group):
     tls: bool = Field(
         default=True, description="speak TLS; the authority is one of the image or of object_store.ca_file", examples=["true"]
     )
-    login_secret: SecretName | None = Field(
+    login_secret: OperatorsSecret | None = Field(
         default=None, description="Secret of the namespace with `username` and `password`, for SASL", examples=["kafka-login"]
     )
     mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
         default="SCRAM-SHA-512", description="how that login is proven", examples=["PLAIN"]
     )
-    certificate_secret: SecretName | None = Field(
+    certificate_secret: OperatorsSecret | None = Field(
         default=None,
         description="Secret of the namespace with `tls.crt`, `tls.key` and `ca.crt`: a client certificate and the brokers' authority",
         examples=["kafka-client-tls"],
@@ -45,7 +45,7 @@ class PulsarSettings(Group):
     tls: bool = Field(
         default=True, description="speak TLS; the authority is one of the image or of object_store.ca_file", examples=["true"]
     )
-    token_secret: SecretName | None = Field(
+    token_secret: OperatorsSecret | None = Field(
         default=None, description="Secret of the namespace with `token`: a token of Pulsar", examples=["pulsar-token"]
     )
 
@@ -54,10 +54,10 @@ class EtcdSettings(Group):
     """The chart's own etcd, or another one."""
 
     endpoints: HostPorts = Field(default=(), description="members of an external one", examples=["'[\"etcd-0.example.net:2379\"]'"])
-    login_secret: SecretName | None = Field(
+    login_secret: OperatorsSecret | None = Field(
         default=None, description="Secret of the namespace with `username` and `password` of an external one", examples=["etcd-login"]
     )
-    certificate_secret: SecretName | None = Field(
+    certificate_secret: OperatorsSecret | None = Field(
         default=None,
         description="Secret of the namespace with `tls.crt`, `tls.key` and `ca.crt`: TLS to an external one, which needs all three",
         examples=["etcd-client-tls"],
@@ -76,14 +76,14 @@ class EtcdSettings(Group):
 class TlsSettings(Group):
     """Certificates, each in a Secret with `tls.crt`, `tls.key` and `ca.crt`, as cert-manager writes them."""
 
-    proxy_secret: CertificateSecret | None = Field(
+    proxy_secret: OperatorsSecret | None = Field(
         default=None, description="Secret of the proxy: TLS for clients", examples=["milvus-proxy-tls"]
     )
     ca_file: CaFile | None = Field(
         default=None, description="PEM file of the authority of the proxy's certificate, for clients", examples=["/etc/ssl/milvus-ca.crt"]
     )
     client_certificates: bool = Field(default=False, description="clients must show a certificate too", examples=["true"])
-    internal_secret: CertificateSecret | None = Field(
+    internal_secret: OperatorsSecret | None = Field(
         default=None, description="Secret of the components: TLS among themselves", examples=["milvus-internal-tls"]
     )
     internal_name: HostName | None = Field(default=None, description="name in the components' certificate", examples=["milvus.internal"])
@@ -98,7 +98,8 @@ class TlsSettings(Group):
         if self.proxy_secret is not None and self.proxy_secret == self.internal_secret:
             raise ConflictError(["internal_secret is the Secret of the proxy too: every client's certificate would open the components"])
         if self.proxy_secret is not None and self.ca_file is None:
-            raise ValueError("tls without ca_file: no client, the gate among them, could tell this Milvus from another")
+            why = "no client, the gate among them, could tell this Milvus from another"
+            raise ValueError(f"ca_file is missing: {why}. Cure: pulumi config set --path {PROJECT}:milvus.tls.ca_file FILE")
         if self.proxy_secret is None and (self.ca_file is not None or self.client_certificates):
             raise ValueError("ca_file and client_certificates would be ignored without proxy_secret: clients would speak plain text")
         if (self.internal_secret is None) != (self.internal_name is None):
@@ -114,7 +115,7 @@ class ServiceSettings(Group):
         description="LoadBalancer or NodePort let clients outside in: those of access.client_cidrs, with milvus.authentication",
         examples=["LoadBalancer"],
     )
-    annotations: dict[str, str] = Field(
+    annotations: dict[LabelKey, str] = Field(
         default_factory=dict,
         description="annotations, such as the ones of a load balancer",
         examples=['\'{"metallb.universe.tf/address-pool": "rag"}\''],

@@ -76,10 +76,19 @@ CASES: dict[str, dict[str, Any]] = {
 IMAGES = {name: f"registry.example.net/{name}:1.0@{DIGEST}" for name in ("milvus", "embedding", "llm", "reranker", "suite")}
 
 
+def images_of(values: dict[str, Any]) -> dict[str, str]:
+    """Return images without those of model services that are not there or run elsewhere."""
+    idle = {name for name in ("embedding", "llm") if values.get(name, {}).get("engine") == "external"}
+    if values.get("reranker", {"engine": "external"}).get("engine") == "external":
+        idle.add("reranker")
+    return {name: image for name, image in IMAGES.items() if name not in idle}
+
+
 def case(name: str, **changes: Any) -> dict[str, str]:
     """Return the configuration of a case with changes to its service: `gpu__count=2` sets a field of a group, None takes it away."""
     values = json.loads(json.dumps({**GOOD, "images": IMAGES, **CASES[name]}))
     service = values[name.partition("-")[0]]
+    values["images"] = images_of(values)
     for path, value in changes.items():
         *groups, last = path.split("__")
         place = service

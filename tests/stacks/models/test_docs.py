@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from stacks.settings import PROJECT, parse
-from tests.stacks.models.engines import IMAGES
+from tests.stacks.models.engines import images_of
 from tests.stacks.test_settings import GOOD, configuration
 
 TEXT = Path("docs/models.md").read_text(encoding="utf-8")
@@ -22,4 +22,4 @@ def test_there_is_one_for_each_kind_of_environment() -> None:
 @pytest.mark.parametrize("block", BLOCKS)
 def test_it_can_be_used_as_it_stands(block: str) -> None:
     values = {key.removeprefix(f"{PROJECT}:"): value for key, value in yaml.safe_load(block).items()}
-    assert parse(configuration({**GOOD, "images": IMAGES, **values}))
+    assert parse(configuration({**GOOD, "images": images_of(values), **values}))

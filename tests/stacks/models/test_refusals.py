@@ -6,7 +6,7 @@ import pytest
 
 from stacks.problems import SettingsError
 from stacks.settings import parse
-from tests.stacks.models.engines import CASES, GPU, HUB, IMAGES, SHAPE_8B, case
+from tests.stacks.models.engines import CASES, GPU, HUB, IMAGES, SHAPE_8B, case, images_of
 from tests.stacks.test_settings import EXISTING, GOOD, configuration
 
 
@@ -118,14 +118,14 @@ def test_all_that_is_wrong_with_a_service_is_told_at_once() -> None:
 
 
 def whole(**changes: Any) -> dict[str, str]:
-    return configuration({**GOOD, "images": IMAGES, **changes})
+    return configuration({**GOOD, "images": images_of(changes), **changes})
 
 
 def test_an_image_that_the_engine_needs_is_asked_for_and_one_of_an_external_service_is_not() -> None:
     without = {name: image for name, image in IMAGES.items() if name != "llm"}
     with pytest.raises(SettingsError, match=r"images\.llm\b.*llm\.engine is 'lab'"):
         parse(whole(images=without))
-    assert parse(whole(images=without, **CASES["llm-external"]))
+    assert parse(whole(**CASES["llm-external"]))
 
 
 @pytest.mark.parametrize(
