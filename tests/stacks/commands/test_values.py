@@ -40,7 +40,7 @@ def test_a_shell_of_an_environment_gives_its_whole_configuration(tmp_path: Path,
     facts = load("lab", own_files_only=True)
     assert facts.example
     whole: dict[str, Any] = yaml.safe_load(facts.source.read_text(encoding="utf-8"))
-    whole["config"]["milvus-x10000:images"] = dict.fromkeys(("milvus", "embedding", "llm"), "registry.example.net/it:1")
+    whole["config"]["milvus-x10000:images"] = dict.fromkeys(("milvus", "embedding", "llm", "suite"), "registry.example.net/it:1")
     whole["config"]["milvus-x10000:object_store"] |= {
         "endpoint": "https://s3.example.net",
         "iam_endpoint": "https://iam.example.net",
