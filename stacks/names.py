@@ -151,8 +151,11 @@ def _root_path(value: str) -> str:
     return value
 
 
-def _address(value: str, schemes: tuple[str, ...]) -> SplitResult:
-    """Refuse an address that no program reaches, whatever stands behind host and port; gives its parts."""
+def _address(value: str, schemes: tuple[str, ...], *, from_pods: bool = True) -> SplitResult:
+    """Refuse an address that no program reaches, whatever stands behind host and port; gives its parts.
+
+    The loopback is refused where pods are to reach it.
+    """
     scheme = value.partition("://")[0]
     if scheme.lower() not in schemes:
         text = " or ".join(f"{each}://" for each in schemes)
@@ -177,8 +180,16 @@ def _address(value: str, schemes: tuple[str, ...]) -> SplitResult:
         raise WrongValueError(
             "settings.capitals", "has capital letters before the path", "requests are signed for the name as it is spelt", instead=lower
         )
-    _host(url.hostname or "")
+    if from_pods or not _is_loopback(url.hostname or ""):
+        _host(url.hostname or "")
     return url
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _host(host: str) -> None:
@@ -237,7 +248,8 @@ def _administration_uri(value: str) -> str:
 
 
 def _repository_url(value: str) -> str:
-    _address(value, ("https", "http"))
+    """Of charts: this machine reads it, so its own loopback will do."""
+    _address(value, ("https", "http"), from_pods=False)
     return value
 
 

@@ -23,6 +23,8 @@ from stacks.problems import UnansweredError
 EVERY_S = 5.0
 _AGAIN_AFTER_S = 300
 _LOG_LINES = 5
+_NO_LOG = "unable to retrieve container logs"
+"""What the kubelet answers in place of a log that it has removed."""
 _UNREACHED = (ApiException, HTTPError, ConfigException, OSError)
 
 
@@ -69,7 +71,7 @@ def _with_log(api: client.ApiClient, trouble: Trouble, namespace: str) -> Troubl
             words = kube_api.answer(core.read_namespaced_pod_log, pod, namespace, **options).decode(errors="replace").strip()
         except ApiException:
             continue
-        if words:
+        if words and not words.startswith(_NO_LOG):
             return replace(trouble, problem=f"{trouble.problem}; its last lines:\n      " + words.replace("\n", "\n      "))
     return trouble
 

@@ -25,6 +25,8 @@ pytestmark = pytest.mark.e2e
 
 NAMESPACE = "half-done"
 SOURCE = """
+import pathlib
+
 import pulumi
 import pulumi_kubernetes as k8s
 
@@ -36,7 +38,7 @@ k8s.helm.v3.Release(
     name="milvus",
     namespace=namespace.metadata["name"],
     chart="./chart",
-    values={"image": pulumi.Config("test").require("image")},
+    values={"image": pathlib.Path("image").read_text()},
     timeout=600,
 )
 """
@@ -80,7 +82,7 @@ class Small:
 
     def upgrade_that_is_ended_hard(self, how: signal.Signals) -> None:
         """Begin an upgrade to an image that is not there, and end it hard once the old pod is gone and Helm waits for the new one."""
-        self.program.configure("test:image", BAD_IMAGE)
+        (self.program.home / "image").write_text(BAD_IMAGE)
         process = self.program.start("up", "--yes", "--skip-preview", "--non-interactive")
         self.until(lambda: BAD_IMAGE in self.kubectl("get", "pods", "-o", "yaml"), "the upgrade did not begin")
         os.killpg(process.pid, how)
@@ -88,7 +90,7 @@ class Small:
             time.sleep(1)
             os.killpg(process.pid, how)  # as a second Ctrl-C
         process.communicate()
-        self.program.configure("test:image", self.good_image)
+        (self.program.home / "image").write_text(self.good_image)
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +100,8 @@ def small(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Small]
     (home / "chart" / "Chart.yaml").write_text(yaml.safe_dump({"apiVersion": "v2", "name": "milvus", "version": "0.1.0"}))
     (home / "chart" / "templates" / "all.yaml").write_text(DEPLOYMENT)
     config = yaml.safe_load(project.config_file(project.STACK).read_text())["config"]
-    config |= {"milvus-x10000:namespace": NAMESPACE, "test:image": "lab.local/pause:1"}
+    config |= {"milvus-x10000:namespace": NAMESPACE}
+    (home / "image").write_text("lab.local/pause:1")
     config["milvus-x10000:milvus"] |= {"chart": str(REPOSITORY / "lab" / "chart" / "milvus")}  # read from another folder
     store = config["milvus-x10000:object_store"]
     config["milvus-x10000:object_store"] = store | {"confirm_delete": [f"{NAMESPACE}-milvus", f"{NAMESPACE}-documents"]}
@@ -180,7 +183,7 @@ def test_what_is_gone_though_every_record_says_it_is_there_is_found_and_made_aga
 
 
 def test_ctrl_c_lets_pulumi_end_in_order_and_is_130(small: Small) -> None:
-    small.program.configure("test:image", BAD_IMAGE)
+    (small.program.home / "image").write_text(BAD_IMAGE)
     process = subprocess.Popen(
         [sys.executable, "-m", "stacks", "up", "lab", "--yes"],
         env=small.program.environment,
@@ -193,7 +196,7 @@ def test_ctrl_c_lets_pulumi_end_in_order_and_is_130(small: Small) -> None:
     small.until(lambda: BAD_IMAGE in small.kubectl("get", "pods", "-o", "yaml"), "the upgrade did not begin")
     process.send_signal(signal.SIGINT)
     output = process.communicate()[0]
-    small.program.configure("test:image", small.good_image)
+    (small.program.home / "image").write_text(small.good_image)
     assert process.returncode == 130, output
     again = small.command("up", "lab", "--yes")
     assert again.code == 0, again.output

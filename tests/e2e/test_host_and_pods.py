@@ -24,11 +24,11 @@ def pod(lab: Lab) -> Callable[[str], Host]:
     return inside
 
 
-@pytest.mark.parametrize("name", ["milvus-standalone", "embedding", "llm"])
-def test_no_pod_runs_as_root_or_can_write_its_image_or_reach_the_api(pod: Callable[[str], Host], name: str) -> None:
+@pytest.mark.parametrize(("name", "user"), [("milvus-standalone", 999), ("embedding", 1000), ("llm", 1000)])
+def test_no_pod_runs_as_root_or_can_write_its_image_or_reach_the_api(pod: Callable[[str], Host], name: str, user: int) -> None:
     inside = pod(name)
     status = inside.file("/proc/1/status").content_string
-    assert "Uid:\t1000\t1000\t1000\t1000" in status
+    assert f"Uid:\t{user}\t{user}\t{user}\t{user}" in status
     assert "NoNewPrivs:\t1" in status
     assert "Seccomp:\t2" in status
     assert "CapEff:\t0000000000000000" in status

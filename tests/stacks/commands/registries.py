@@ -28,6 +28,7 @@ from tests.s3_server import free_port, wait_for
 USER, PASSWORD = "puller", "made-up-password"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
+CHART_VERSION = "5.0.19"
 CHART_LAYER = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
 
 
@@ -120,10 +121,16 @@ def login(folder: Path, host: str, password: str) -> None:
 
 
 def chart_archive() -> bytes:
-    """Pack the lab's chart as `helm package` does."""
-    packed = io.BytesIO()
+    """Pack the lab's chart as `helm package` does, under a version that an official one has."""
+    packed, described = (
+        io.BytesIO(),
+        Path("lab/chart/milvus/Chart.yaml").read_text().replace("version: 0.1.0", f"version: {CHART_VERSION}", 1),
+    )
     with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-        archive.add("lab/chart/milvus", arcname="milvus")
+        archive.add("lab/chart/milvus", arcname="milvus", filter=lambda member: None if member.name.endswith("Chart.yaml") else member)
+        member = tarfile.TarInfo("milvus/Chart.yaml")
+        member.size = len(described.encode())
+        archive.addfile(member, io.BytesIO(described.encode()))
     return packed.getvalue()
 
 
@@ -132,10 +139,10 @@ def helm_repository(root: Path, content: bytes, digest: str) -> Iterator[str]:
     """Serve an index with one chart over the TLS certificate in `root`; gives the URL."""
     folder = root / "charts"
     folder.mkdir(exist_ok=True)
-    (folder / "milvus-0.1.0.tgz").write_bytes(content)
+    (folder / f"milvus-{CHART_VERSION}.tgz").write_bytes(content)
     index = {
         "apiVersion": "v1",
-        "entries": {"milvus": [{"name": "milvus", "version": "0.1.0", "digest": digest, "urls": ["milvus-0.1.0.tgz"]}]},
+        "entries": {"milvus": [{"name": "milvus", "version": CHART_VERSION, "digest": digest, "urls": [f"milvus-{CHART_VERSION}.tgz"]}]},
     }
     (folder / "index.yaml").write_text(yaml.safe_dump(index))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder)))

@@ -11,7 +11,7 @@ import yaml
 from stacks import environments, pins
 from stacks.problems import UnansweredError
 from tests.stacks.commands import registries
-from tests.stacks.commands.registries import Registry
+from tests.stacks.commands.registries import CHART_VERSION, Registry
 
 pytestmark = pytest.mark.e2e
 
@@ -27,7 +27,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
 @pytest.fixture
 def configure(registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
     """Write an environment whose images are in the registry, and return where its lock will be."""
-    images = {name: f"{registry.host}/rag/{name}:1.0" for name in ("milvus", "embedding", "llm")}
+    images = {name: f"{registry.host}/rag/{name}:1.0" for name in ("milvus", "embedding", "llm", "suite")}
     for name in images:
         registry.push(f"rag/{name}", "1.0", name.encode())
     files = (Path("stacks/Pulumi.lab.yaml"), Path("stacks/example.lab.yaml"))
@@ -130,15 +130,15 @@ def test_a_chart_is_pinned_by_its_archive_which_stays_at_hand(
     content = registries.chart_archive()
     digest = hashlib.sha256(content).hexdigest()
     with registries.helm_repository(registry.root, content, digest) as url:
-        lock = configure(milvus={"chart": "milvus", "chart_repository": url, "chart_version": "0.1.0"})
+        lock = configure(milvus={"chart": "milvus", "chart_repository": url, "chart_version": CHART_VERSION})
         assert command("pin", "lab")[0] == 0
-        assert f"chart {url}/ milvus 0.1.0" in command("images", "lab")[1]
-    assert yaml.safe_load(lock.read_text())["chart"] == {"name": "milvus", "version": "0.1.0", "sha256": digest}
-    assert (tmp_path / "charts" / "milvus-0.1.0.tgz").read_bytes() == content
+        assert f"chart {url}/ milvus {CHART_VERSION}" in command("images", "lab")[1]
+    assert yaml.safe_load(lock.read_text())["chart"] == {"name": "milvus", "version": CHART_VERSION, "sha256": digest}
+    assert (tmp_path / "charts" / f"milvus-{CHART_VERSION}.tgz").read_bytes() == content
 
 
 @pytest.mark.parametrize(
-    ("version", "digest", "told"), [("0.1.0", "0" * 64, "the index of .* says 0000"), ("5.0.19", "", "there is: 0.1.0")]
+    ("version", "digest", "told"), [(CHART_VERSION, "0" * 64, "the index of .* says 0000"), ("5.0.20", "", f"there is: {CHART_VERSION}")]
 )
 def test_a_chart_that_is_another_one_or_not_there_is_refused(  # noqa: PLR0917  as above
     version: str, digest: str, told: str, registry: Registry, configure: Callable[..., Path], command: Command
@@ -154,10 +154,11 @@ def test_a_chart_in_a_registry_is_pinned_too_and_what_is_no_chart_is_refused(
     registry: Registry, configure: Callable[..., Path], command: Command
 ) -> None:
     content = registries.chart_archive()
-    registry.push("charts/milvus", "0.1.0", content, registries.CHART_LAYER)
-    lock = configure(milvus={"chart": f"oci://{registry.host}/charts/milvus", "chart_version": "0.1.0"})
+    registry.push("charts/milvus", CHART_VERSION, content, registries.CHART_LAYER)
+    lock = configure(milvus={"chart": f"oci://{registry.host}/charts/milvus", "chart_version": CHART_VERSION})
     assert command("pin", "lab")[0] == 0
     assert yaml.safe_load(lock.read_text())["chart"]["sha256"] == hashlib.sha256(content).hexdigest()
-    configure(milvus={"chart": f"oci://{registry.host}/rag/milvus", "chart_version": "1.0"})
+    registry.push("rag/milvus", CHART_VERSION)
+    configure(milvus={"chart": f"oci://{registry.host}/rag/milvus", "chart_version": CHART_VERSION})
     with pytest.raises(UnansweredError, match="it is no chart"):
         command("pin", "lab")
