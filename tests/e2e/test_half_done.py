@@ -47,6 +47,7 @@ apiVersion: apps/v1
 kind: Deployment
 metadata: {name: milvus-standalone}
 spec:
+  replicas: 1
   strategy: {type: Recreate}
   selector: {matchLabels: {app: milvus}}
   template:

@@ -17,6 +17,7 @@ from stacks.objects import Object
 from stacks.problems import SettingsError
 from tests import filled_in
 from tests.e2e.lab import Lab
+from tests.e2e.test_platform import known
 from tests.stacks import fuzz
 
 pytestmark = pytest.mark.e2e
@@ -48,13 +49,14 @@ def chart(request: pytest.FixtureRequest) -> str:
 
 def sent(item: Object) -> dict[str, Any] | None:
     """Return an object as the API server may get it; None for what is no object of a cluster."""
-    manifest: dict[str, Any] = yaml.safe_load(item.text)
+    manifest: dict[str, Any] = known(yaml.safe_load(item.text))
     if "apiVersion" not in manifest or item.kind == "Release":
         return None
     metadata = manifest.setdefault("metadata", {})
     metadata.setdefault("name", item.logical_name)
     if item.kind == "Secret":  # its values are placeholders, which are no base64
-        manifest.pop("data", None)
+        for name in ("data", "stringData"):
+            manifest.pop(name, None)
     return manifest
 
 
@@ -80,7 +82,7 @@ def test_the_api_server_takes_every_object_of_every_mutation_that_is_accepted(
     chart: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     texts = sorted({yaml.safe_dump(manifest) for manifest in rendered(chart, tmp_path, monkeypatch)})
-    assert len(texts) > AT_ONCE
+    assert len(texts) > 50, "too few to say anything"
     command = ["kubectl", "apply", "--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict", "-f", "-"]
     refused = []
     for start in range(0, len(texts), AT_ONCE):
