@@ -163,7 +163,6 @@ def test_an_upgrade_by_hand_that_failed_is_rolled_back(small: Small) -> None:
     ("deletion", "code"),
     [
         (("delete", "deployment", "milvus-standalone"), "release.objects_missing"),
-        (("scale", "deployment", "milvus-standalone", "--replicas", "0"), "release.objects_missing"),
         (("delete", "secret", "kept"), "state.objects_missing"),
     ],
 )
