@@ -5,7 +5,6 @@ The stack has what the commands look at: a namespace, a Secret, and a Helm relea
 
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -180,27 +179,6 @@ def test_what_is_gone_though_every_record_says_it_is_there_is_found_and_made_aga
     assert small.command("doctor", "lab").code == 0
     assert small.kubectl("get", "secret", "kept", "-o", "name").strip() == "secret/kept"
     small.until(small.pods, "no pod of Milvus came back")
-
-
-def test_ctrl_c_lets_pulumi_end_in_order_and_is_130(small: Small) -> None:
-    (small.program.home / "image").write_text(BAD_IMAGE)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "stacks", "up", "lab", "--yes"],
-        env=small.program.environment,
-        cwd=small.program.home,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    small.until(lambda: BAD_IMAGE in small.kubectl("get", "pods", "-o", "yaml"), "the upgrade did not begin")
-    process.send_signal(signal.SIGINT)
-    output = process.communicate()[0]
-    (small.program.home / "image").write_text(small.good_image)
-    assert process.returncode == 130, output
-    again = small.command("up", "lab", "--yes")
-    assert again.code == 0, again.output
-    assert small.command("doctor", "lab").code == 0
 
 
 def test_without_a_cluster_to_ask_it_is_wrong_usage(small: Small, tmp_path: Path) -> None:
