@@ -1,4 +1,4 @@
-"""The lab's command line: up, down, status, env, venv, clean-cache, drill-kill. `make` has the same names.
+"""The lab's command line: up, down, status, env, venv, clean-cache. `make` has the same names.
 
 Runs on a bare Python 3.11; what needs packages is imported only after the virtual environment is there.
 """
@@ -15,9 +15,8 @@ from typing import TextIO
 if sys.version_info < (3, 11):  # noqa: UP036  said before anything else fails
     sys.exit(f"error: Python {sys.version.split()[0]} is too old; the lab needs 3.11 or newer\n  cure: make up PYTHON=python3.11")
 
-from lab import bootstrap, disk, progress
+from lab import bootstrap, disk, lock
 from lab.errors import Interrupted, LabError
-from lab.lock import LAB, only_one
 from lab.places import CACHE, REPOSITORY, STATE, STORES
 from lab.steps import Steps
 
@@ -58,18 +57,11 @@ def _parser() -> argparse.ArgumentParser:
         ("env", env, 'print what a shell needs to use the lab: eval "$(make -s env)"'),
         ("venv", venv, "make the virtual environment and nothing else, for `make check`"),
         ("clean-cache", clean_cache, f"remove {CACHE}"),
-        (
-            "drill-kill",
-            drill_kill,
-            "kill `make up` at many moments; after each one it must pass. Takes the lab down: what is in it is lost",
-        ),
     ):
         command = commands.add_parser(name, help=text, description=text)
         command.set_defaults(run=run)
         if name == "up":
             _options_of_up(command)
-        if name == "drill-kill":
-            _options_of_drill(command)
     return parser
 
 
@@ -85,17 +77,6 @@ def _options_of_up(command: argparse.ArgumentParser) -> None:
     command.add_argument("--store", choices=STORES, help="how the stack comes by its buckets (default: as it does, else s3)")
 
 
-def _options_of_drill(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--kills", type=int, default=20, metavar="N", help="how many moments, spread over all steps (default: %(default)s)"
-    )
-    command.add_argument("--from", dest="first", default="", metavar="MOMENT", help="begin with this one")
-    command.add_argument("--only", action="append", default=[], metavar="MOMENT", help="this one alone; may be given again")
-    command.add_argument("--again", action="store_true", help="also those that passed before (build/drills/kill.json)")
-    command.add_argument("--no-gate", action="store_true", help="up and well is enough; such a moment has not passed, and is tried again")
-    command.add_argument("--table", action="store_true", help="try nothing: print what was seen so far, as a table")
-
-
 def _prepared(out: TextIO | None = None, on_steps: Callable[[Sequence[str]], None] | None = None) -> Steps:
     """Return the steps of a command that runs in the virtual environment, going there first."""
     home = bootstrap.venv_home()
@@ -109,13 +90,13 @@ def up(arguments: argparse.Namespace) -> int:
     """Bring the lab up and run the gate."""
     bootstrap.check_machine()
     bootstrap.ensure_packages(Steps(log=CACHE / "log" / "commands.log"))
-    steps = _prepared(on_steps=lambda titles: progress.enter(titles, os.getpid()))
+    steps = _prepared(on_steps=lambda titles: lock.enter(titles, os.getpid()))
     from lab import up as lab_up
 
-    with only_one(LAB, patience_s=arguments.wait, say=steps.say):
+    with lock.only_one(lock.LAB, patience_s=arguments.wait, say=steps.say):
         print(f"lab: state in {STATE}, cache in {CACHE}, log in {steps.log}", flush=True)
         code = lab_up.up(steps, gate=not arguments.no_gate, store=arguments.store)
-        progress.leave()
+        lock.leave()
     print(f'use it:       eval "$(make -s env)"\ntake it down: make down\nsteps:        {steps.total_s():.0f} s in all', flush=True)
     return code
 
@@ -127,9 +108,9 @@ def down(_: argparse.Namespace) -> int:
     steps = _prepared()
     from lab import up as lab_up
 
-    with only_one(LAB):
+    with lock.only_one(lock.LAB):
         lab_up.down(steps)
-        progress.leave()
+        lock.leave()
     return 0
 
 
@@ -139,18 +120,6 @@ def status(_: argparse.Namespace) -> int:
     from lab import status as lab_status
 
     return lab_status.status()
-
-
-def drill_kill(arguments: argparse.Namespace) -> int:
-    """Kill `make up` at many moments, each followed by one that must pass."""
-    bootstrap.check_machine()
-    _prepared()
-    from lab import drill
-
-    if arguments.table:
-        print(drill.table())
-        return 0
-    return drill.drill(arguments.kills, arguments.only, arguments.first, again=arguments.again, gate=not arguments.no_gate)
 
 
 def env(_: argparse.Namespace) -> int:
@@ -176,7 +145,7 @@ def clean_cache(_: argparse.Namespace) -> int:
     _prepared()
     from lab import up as lab_up
 
-    with only_one(LAB):
+    with lock.only_one(lock.LAB):
         lab_up.clean_cache()
     return 0
 

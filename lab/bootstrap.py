@@ -9,11 +9,11 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from lab import disk, sums, wheels
+from lab import cache, disk
 from lab.errors import LabError
 from lab.lock import PACKAGES, only_one
 from lab.places import CACHE, REPOSITORY
@@ -107,7 +107,7 @@ def make_venv(steps: Steps) -> Path:
     home = venv_home()
     with only_one(PACKAGES, patience_s=600, say=steps.say):
         if Path(sys.prefix) != home:
-            _heed_damage(home, steps)
+            _mend(home, steps)
         if not (home / COMPLETE).exists():
             with steps.step("Python packages from requirements.lock"):
                 _fill_venv(home, steps)
@@ -115,29 +115,24 @@ def make_venv(steps: Steps) -> Path:
     return home
 
 
-def _heed_damage(home: Path, steps: Steps) -> None:
-    """Mend an environment that is not what it was when it was whole: in place, since others may run from it, else all of it anew."""
+def _mend(home: Path, steps: Steps) -> None:
+    """Install every package anew where a file is not what it was: in place, since others may run from it. Else all of it is made anew."""
     complete = home / COMPLETE
     if not complete.exists():
         return
-    kept = sums.read(complete)  # none where it is of before sums were kept, or damaged itself
-    wrong = sums.damage(home, kept) if kept is not None else ""
-    if wrong:
-        steps.say(f"note   the virtual environment {home} is damaged: {wrong}; it is mended")
-    if (wrong or kept is None) and not _mended(home, kept or {}, steps):
-        complete.unlink()
-
-
-def _mended(home: Path, kept: Mapping[str, sums.Sum], steps: Steps) -> bool:
-    """Fetch damaged packages again; return whether the environment is then what it was."""
+    sums = cache.read_sums(complete)
+    wrong = "its list of files cannot be read" if sums is None else cache.first_difference(home, sums)
+    if not wrong:
+        return
+    steps.say(f"note   the virtual environment {home} is damaged: {wrong}; it is mended")
     try:
-        found = _checked(home, steps)
+        _sync(home, steps, "--reinstall", "--no-cache")
     except LabError:  # the installer itself, perhaps
-        return False
-    if sums.damage(home, kept):
-        return False
-    sums.write({name: one for name, one in found.items() if name != COMPLETE}, home / COMPLETE)
-    return True
+        sums = None
+    if sums is None or cache.first_difference(home, sums):
+        complete.unlink()
+    else:
+        cache.write_sums(home, complete)
 
 
 def _fill_venv(home: Path, steps: Steps) -> None:
@@ -147,7 +142,7 @@ def _fill_venv(home: Path, steps: Steps) -> None:
     shutil.rmtree(home, ignore_errors=True)
     try:
         _install(home, steps)
-        sums.write(_checked(home, steps), home / COMPLETE)
+        cache.write_sums(home, home / COMPLETE)
     except BaseException:
         shutil.rmtree(home, ignore_errors=True)
         raise
@@ -161,37 +156,9 @@ def _install(home: Path, steps: Steps) -> None:
 
 
 def _sync(home: Path, steps: Steps, *options: str) -> None:
-    command: list[str | Path] = [
-        home / "bin" / "uv",
-        "pip",
-        "sync",
-        *options,
-        "--python",
-        home / "bin" / "python",
-        "--require-hashes",
-        LOCK,
-    ]
-    steps.run(command, cure=CURE_PACKAGES)
-
-
-def _checked(home: Path, steps: Steps) -> dict[str, sums.Sum]:
-    """Return the sums of an environment whose files are what their wheels say.
-
-    Raises LabError for packages that are damaged also when they were fetched anew.
-    """
-    found = sums.take(home)
-    broken = wheels.damaged(home, found)
-    if broken:
-        steps.say(f"note   not what their wheels say, in the installer's own cache perhaps too, and fetched again: {', '.join(broken)}")
-        steps.run([home / "bin" / "uv", "cache", "clean", *broken], cure="uv cache clean")
-        _sync(home, steps, *(f"--reinstall-package={name}" for name in broken))
-        found = sums.take(home)
-        broken = wheels.damaged(home, found)
-    if broken:
-        raise LabError(
-            f"files of {', '.join(broken)} in {home} are not what their wheels say", "check the disk (`dmesg`), then `make up` again"
-        )
-    return found
+    """Install what the lock says; copied, since links would carry damage into the installer's cache and from there everywhere."""
+    python: list[str | Path] = ["--python", home / "bin" / "python", "--link-mode", "copy"]
+    steps.run([home / "bin" / "uv", "pip", "sync", *options, *python, "--require-hashes", LOCK], cure=CURE_PACKAGES)
 
 
 def _has_ensurepip() -> bool:

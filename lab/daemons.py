@@ -95,7 +95,7 @@ def greenlake(net: Network) -> list[Daemon]:
     }
     words = [word for pair in arguments.items() for word in pair]
     environment = {"PYTHONPATH": str(REPOSITORY), "PYTHONSAFEPATH": "1"}
-    return [Daemon(name=GREENLAKE, program=sys.executable, arguments=["-m", "lab.greenlake", *words], environment=environment)]
+    return [Daemon(name=GREENLAKE, program=sys.executable, arguments=["-m", "tests.emulators.greenlake", *words], environment=environment)]
 
 
 def control_plane(net: Network) -> list[Daemon]:

@@ -1,23 +1,27 @@
-"""One command at a time on a machine: a lock that dies with its holder.
+"""One command at a time on a machine: a lock that dies with its holder; and how far the last `make up` came, if it was killed.
 
-It is a socket in the kernel's abstract namespace: no file to leave behind, and the kernel tells the second who the first is.
+The lock is a socket in the kernel's abstract namespace: no file to leave behind, and the kernel tells the second who the first is.
 """
 
 import contextlib
+import json
 import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lab.errors import LabError
-from lab.processes import started_at, words
+from lab.places import CACHE, REPOSITORY, write_whole
+from lab.processes import identity, is_alive, started_at, words
 
 LAB = "\0milvus-x10000-lab"
 PACKAGES = "\0milvus-x10000-venv"
+PROGRESS = CACHE / "log" / "progress.json"
 SIGN_OF_LIFE_S = 15
 _POLL_S = 0.2
 
@@ -42,12 +46,8 @@ class Holder:
         return f"wait for it, or end it: `kill {self.pid or 'PID'}`; then the same command again"
 
 
-def _silent(_: str) -> None:
-    """Tell nobody."""
-
-
 @contextmanager
-def only_one(name: str, *, patience_s: float = 0, say: Callable[[str], None] = _silent) -> Iterator[None]:
+def only_one(name: str, *, patience_s: float = 0, say: Callable[[str], object] = str) -> Iterator[None]:
     """Hold the lock for the block, waiting for it up to `patience_s` seconds and telling `say` for whom.
 
     Raises LabError naming the holder when another command still has it.
@@ -112,3 +112,40 @@ def _described(pid: int) -> Holder:
     except OSError:  # another user's
         checkout = "a folder that this user may not see"
     return Holder(pid, " ".join(command)[:100] or "a command", since, checkout)
+
+
+def enter(steps: Sequence[str], pid: int, file: Path = PROGRESS) -> None:
+    """Write down that the process `pid` is in those steps."""
+    since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(file, json.dumps({**identity(pid), "steps": list(steps), "since": since, "checkout": str(REPOSITORY)}))
+
+
+def leave(file: Path = PROGRESS) -> None:
+    """Write down that it came to its end."""
+    file.unlink(missing_ok=True)
+
+
+def unfinished(file: Path = PROGRESS) -> dict[str, Any] | None:
+    """Return the steps that were under way last in a `make up` that has not come to its end, None for none."""
+    try:
+        progress: dict[str, Any] = json.loads(file.read_text())
+    except (OSError, ValueError):
+        return None
+    return progress
+
+
+def cut_short(file: Path = PROGRESS) -> str:
+    """Return where the last `make up` failed or was killed, "" where it was not."""
+    progress = unfinished(file)
+    return "" if progress is None or is_alive(progress) else f"{_steps(progress)} ({progress['since']}, in {progress['checkout']})"
+
+
+def at_work(file: Path = PROGRESS) -> str:
+    """Return in which steps a `make up` is at this moment, "" where none is."""
+    progress = unfinished(file)
+    return f"in {_steps(progress)}" if progress is not None and is_alive(progress) else ""
+
+
+def _steps(progress: Mapping[str, Any]) -> str:
+    return " and ".join(f"`{step}`" for step in progress.get("steps", ["?"]))

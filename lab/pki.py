@@ -7,7 +7,6 @@ Made once per lab, all or nothing; keys are readable by root alone.
 import datetime as dt
 import hashlib
 import json
-import os
 import secrets
 import shutil
 from collections.abc import Sequence
@@ -22,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from lab.errors import LabError
-from lab.places import NETWORK, Network
+from lab.places import NETWORK, Network, write_whole
 
 VALID_DAYS = 3650
 RENEW_BEFORE = dt.timedelta(days=30)
@@ -137,7 +136,7 @@ def _write_authority(home: Path, name: str, key: ec.EllipticCurvePrivateKey) -> 
         .add_extension(usage, critical=True)
     )
     builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-    _write_certificate(home / f"{name}.crt", builder.sign(key, hashes.SHA256()))
+    _write_certificate(home, name, builder.sign(key, hashes.SHA256()))
 
 
 def _issue(home: Path, leaf: Leaf, issuer: x509.Name, issuer_key: ec.EllipticCurvePrivateKey, key: ec.EllipticCurvePrivateKey) -> None:
@@ -151,13 +150,11 @@ def _issue(home: Path, leaf: Leaf, issuer: x509.Name, issuer_key: ec.EllipticCur
     builder = builder.add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
     if alternative:
         builder = builder.add_extension(x509.SubjectAlternativeName(alternative), critical=False)
-    _write_certificate(home / f"{leaf.file}.crt", builder.sign(issuer_key, hashes.SHA256()))
+    _write_certificate(home, leaf.file, builder.sign(issuer_key, hashes.SHA256()))
 
 
-def _write_certificate(path: Path, certificate: x509.Certificate) -> None:
-    fresh = path.with_name(f".{path.name}.new")
-    fresh.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    fresh.replace(path)
+def _write_certificate(home: Path, name: str, certificate: x509.Certificate) -> None:
+    write_whole(home / f"{name}.crt", certificate.public_bytes(serialization.Encoding.PEM))
 
 
 def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
@@ -183,11 +180,8 @@ def _write_key(path: Path, key: PrivateKey) -> None:
 
 
 def write_secret(path: Path, text: str) -> None:
-    """Write a file that is never readable by others, not even while it is being written, and is there as a whole or not at all."""
-    fresh = path.with_name(f".{path.name}.new")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(text)
-    fresh.replace(path)
+    """Write a file that only root can read, as a whole or not at all."""
+    write_whole(path, text, 0o600)
 
 
 def ensure_api_client(path: Path) -> None:

@@ -90,6 +90,14 @@ class Network:
         return f"https://{self.node}:7072"
 
 
+def write_whole(path: Path, content: str | bytes, mode: int = 0o644) -> None:
+    """Replace a file at once: it is the old one or the new one, and readable by no more than `mode` says while it is written."""
+    fresh = path.with_name(f".{path.name}.new")
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+    fresh.replace(path)
+
+
 def network(kept: Path = NETWORK) -> Network:
     """Return the lab's addresses: those that it was made with, else those that the environment asks for, else the usual ones.
 

@@ -18,13 +18,13 @@ from urllib.parse import urlsplit
 import yaml
 
 from lab import stores
-from lab.attended import attended
 from lab.checkpoint import Checkpoint
 from lab.cluster import kubectl
 from lab.errors import LabError
 from lab.images.build import Image
 from lab.pki import write_secret
 from lab.places import BIN, KUBECONFIG, PKI, REPOSITORY, STATE, Network
+from lab.processes import attended
 
 PROJECT = "milvus-x10000"
 STACK = "lab"

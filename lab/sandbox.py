@@ -4,6 +4,7 @@ One per machine. Ending the outer process ends everything; only cgroup folders a
 """
 
 import contextlib
+import hashlib
 import json
 import os
 import shutil
@@ -16,9 +17,8 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any, TypeVar
 
-from lab import node_code
 from lab.errors import LabError
-from lab.places import CGROUP, CODE, HOST_INTERFACE, LOGS, REPOSITORY, STATE, Network
+from lab.places import CGROUP, CODE, HOST_INTERFACE, LOGS, REPOSITORY, STATE, Network, write_whole
 from lab.processes import first_child, identity, is_alive, start_time, stat, words
 from lab.steps import tail
 
@@ -27,6 +27,36 @@ _ON_A_LINE = ("sh", "-c", 'read -r _ && exec "$@" </dev/null', "sh")
 REMOVING = STATE.with_name(f"{STATE.name}.removing")
 OUTER = STATE / "outer.json"
 """Identity of the outer process, the checkout that brought it up last, and the tools that it runs."""
+
+
+NODE_CODE = (
+    *(Path("lab", name) for name in ("__init__.py", "daemons.py", "errors.py", "logs.py", "node.py", "places.py")),
+    Path("tests", "emulators", "greenlake"),
+)
+"""What the node runs, and all that this imports of ours: `python -m lab.node` and the emulator of the GreenLake API."""
+
+
+def code_name() -> str:
+    """Return what tells this node's code from other code: a tree that runs with other code is started anew."""
+    digest = hashlib.sha256()
+    for path in _code():
+        digest.update(path.relative_to(REPOSITORY).as_posix().encode() + path.read_bytes())
+    return f"node-{digest.hexdigest()[:12]}"
+
+
+def install_code(target: Path = CODE) -> None:
+    """Copy the node's code into the state: a lab outlives the checkout that started it. Killed in the middle, it is copied again."""
+    shutil.rmtree(target, ignore_errors=True)
+    for path in _code():
+        copy = target / path.relative_to(REPOSITORY)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, copy)
+
+
+def _code() -> list[Path]:
+    parts = [REPOSITORY / part for part in NODE_CODE]
+    files = [file for part in parts for file in (sorted(part.rglob("*")) if part.is_dir() else [part])]
+    return [file for file in files if file.is_file() and "__pycache__" not in file.parts]
 
 
 def recorded() -> dict[str, Any] | None:
@@ -67,7 +97,7 @@ def start(net: Network, tools: Sequence[str]) -> None:
     """
     require_bridge_filter()
     LOGS.mkdir(parents=True, exist_ok=True)
-    node_code.install()
+    install_code()
     inner = [sys.executable, "-m", "lab.node"]
     command = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "tini", "-s", "--", *inner]
     # it waits for a line, which comes once it is written down: no tree ever runs that nobody knows of
@@ -126,9 +156,7 @@ def adopt(outer: Mapping[str, Any]) -> None:
 
 
 def _write(outer: Mapping[str, Any]) -> None:
-    fresh = OUTER.with_suffix(".new")
-    fresh.write_text(json.dumps(outer))
-    fresh.replace(OUTER)
+    write_whole(OUTER, json.dumps(outer))
 
 
 def is_wired(net: Network) -> bool:

@@ -20,10 +20,10 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from lab import cluster, daemons, kept, node_code, progress, project, sandbox
+from lab import cache, cluster, daemons, project, sandbox
 from lab.checkpoint import Checkpoint
 from lab.diagnosis import Facts, Part, Pod, Problem, diagnose, notes
-from lab.lock import LAB, holder
+from lab.lock import LAB, at_work, cut_short, holder
 from lab.pki import end_of
 from lab.places import CACHE, LOGS, PKI, REPOSITORY, STATE, network
 from lab.processes import boot, words
@@ -60,7 +60,7 @@ def look() -> Facts:
         runs=alive,
         restarted=outer.get("boot", boot()) != boot(),
         wired=not alive or sandbox.is_wired(network()),
-        other_code=node_code.name() not in outer["tools"],
+        other_code=sandbox.code_name() not in outer["tools"],
         stack_trouble=Checkpoint(project.HOME, project.PROJECT, project.STACK).trouble(),
         parts=parts,
         pods=list(_pods()) if alive else [],
@@ -74,9 +74,9 @@ def _machine() -> Facts:
     """Return what there is to see whether or not there is a lab."""
     return Facts(
         here=str(REPOSITORY),
-        busy=" ".join(filter(None, (str(who), progress.at_work()))) if (who := holder(LAB)) else "",
-        cut_short=progress.cut_short(),
-        damaged=kept.damaged(),
+        busy=" ".join(filter(None, (str(who), at_work()))) if (who := holder(LAB)) else "",
+        cut_short=cut_short(),
+        damaged=cache.damaged(),
         free_gib={str(folder): shutil.disk_usage(folder).free / 2**30 for folder in (STATE, CACHE) if folder.exists()},
     )
 

@@ -9,9 +9,11 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import boto3
+from botocore.config import Config
+
 from lab import cluster, daemons
 from lab.errors import LabError
-from lab.greenlake.backend import clients
 from lab.places import PKI, Network
 
 if TYPE_CHECKING:
@@ -62,7 +64,10 @@ def chosen(asked: str | None, config: Mapping[str, Any], *, empty: bool) -> str:
 
 def hand_over(net: Network, buckets: Mapping[str, bool]) -> None:
     """Make the buckets (versioned or not) unless they are there, a key for each, and a Secret of the bucket's name with it."""
-    s3, iam = clients(net.s3_endpoint, net.iam_endpoint, PKI / "store-ca.crt", daemons.administrator())
+    session = boto3.Session(*daemons.administrator(), region_name="us-east-1")
+    verify, config = str(PKI / "store-ca.crt"), Config(s3={"addressing_style": "path"})
+    s3 = session.client("s3", endpoint_url=net.s3_endpoint, verify=verify, config=config)
+    iam = session.client("iam", endpoint_url=net.iam_endpoint, verify=verify, config=config)
     objects: list[dict[str, Any]] = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": HANDED_OVER}}]
     for bucket, versioned in buckets.items():
         _make(s3, bucket, versioned=versioned)

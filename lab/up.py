@@ -7,13 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from lab import cluster, disk, kept, node_code, project, sandbox, stores, toolchain
-from lab.attended import attended
+from lab import cache, cluster, disk, project, sandbox, stores, toolchain
 from lab.checkpoint import Checkpoint
 from lab.errors import LabError
 from lab.images.build import IMAGES, Builder, Image
 from lab.pki import ensure_api_client, fingerprint, make_pki, renew, write_kubeconfig
 from lab.places import BIN, CACHE, KUBECONFIG, LOGS, NODE_BIN, PKI, REPOSITORY, STATE, Network, network
+from lab.processes import attended
 from lab.pulumi_host import install
 from lab.steps import Steps
 
@@ -24,7 +24,7 @@ AT_ONCE = 2
 def up(steps: Steps, *, gate: bool = True, store: str | None = None) -> int:
     """Do everything from tools to verdict and return the exit code of the gate."""
     net = network()
-    kept.sweep()
+    cache.sweep(tools=[name for name, build in toolchain.BUILDS.items() if not build.on_demand])  # a test may be building the others
     homes = tools(steps)
     made = images(homes, steps)
     start_cluster(net, homes, made, steps)
@@ -63,7 +63,7 @@ def tools(steps: Steps) -> dict[str, Path]:
             with steps.step(f"tools: {name} {toolchain.BUILDS[name].version}"):
                 build = partial(toolchain.built, name, go, steps)
                 homes[name] = build()
-                kept.ensure([homes[name]], build, steps)
+                cache.ensure([homes[name]], build, steps)
     return homes
 
 
@@ -83,7 +83,7 @@ def images(homes: dict[str, Path], steps: Steps) -> dict[str, Image]:
 def whole(builder: Builder, name: str, steps: Steps) -> Image:
     """Return an image from the cache, built again where its archive or its reference is damaged."""
     archive = builder.build(name).archive
-    kept.ensure([archive, archive.with_suffix(".reference")], partial(builder.build, name), steps)
+    cache.ensure([archive, archive.with_suffix(".reference")], partial(builder.build, name), steps)
     return builder.build(name)
 
 
@@ -93,7 +93,7 @@ def start_cluster(net: Network, homes: dict[str, Path], made: dict[str, Image], 
         sandbox.remove_leftovers()
         link_log(steps.log)
         project.HOME.mkdir(parents=True, exist_ok=True, mode=0o700)
-        kept.use([*homes.values(), *(image.archive for image in made.values())])
+        cache.use([*homes.values(), *(image.archive for image in made.values())])
         make_pki(PKI, net)
         renewed = renew(PKI, net, dt.datetime.now(dt.UTC))
         if renewed:
@@ -104,7 +104,7 @@ def start_cluster(net: Network, homes: dict[str, Path], made: dict[str, Image], 
         toolchain.publish(homes, NODE_BIN, BIN)
         choose_pulumi(homes, steps)
     with steps.step("lab: process tree"):
-        start_process_tree(net, [*(home.name for home in homes.values()), node_code.name(), fingerprint(PKI)], steps)
+        start_process_tree(net, [*(home.name for home in homes.values()), sandbox.code_name(), fingerprint(PKI)], steps)
     with ThreadPoolExecutor(1) as beside:
         importing = beside.submit(import_images, made, steps)
         with steps.step("lab: Kubernetes API and object store"):

@@ -67,7 +67,7 @@ HOMES: dict[str, tuple[Callable[[ast.Module], bool], set[str], set[str]]] = {
             "components/stores/connection.py",
             "components/load_weights.py",  # runs alone in a container, where nothing of ours is
             "validation/clients/documents.py",  # validation imports nothing of ours
-            "lab/greenlake/backend.py",  # nor does the lab
+            "lab/stores.py",  # nor does the lab
         },
         {"validation/checks/storage/credentials.py"},
     ),
@@ -87,7 +87,6 @@ HOMES: dict[str, tuple[Callable[[ast.Module], bool], set[str], set[str]]] = {
             "validation/load/pods/generator.py",
             "validation/load/pods/job.py",
             "validation/load/pods/coordinator.py",
-            "lab/drill.py",
             "lab/lock.py",
             "lab/logs.py",
             "lab/node.py",
@@ -96,21 +95,15 @@ HOMES: dict[str, tuple[Callable[[ast.Module], bool], set[str], set[str]]] = {
     ),
     "file replaced at once": (
         replaces_a_file,
-        {"components/load_weights.py", "lab/greenlake/record.py", "stacks/dump.py"},
+        {"components/load_weights.py", "stacks/dump.py", "lab/places.py"},
         {
             "stacks/chart_source.py",
             "validation/reports/json.py",
-            "lab/drill.py",
             "lab/images/build.py",
-            "lab/kept.py",
             "lab/logs.py",
-            "lab/pki.py",
-            "lab/progress.py",
             "lab/project.py",
             "lab/pulumi_host/install.py",
-            "lab/sandbox.py",
             "lab/services/model.py",
-            "lab/sums.py",
             "lab/toolchain.py",
         },
     ),

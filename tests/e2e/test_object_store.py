@@ -14,13 +14,13 @@ from botocore.exceptions import ClientError
 
 from lab import daemons, project
 from lab.daemons import GREENLAKE_SYSTEM
-from lab.greenlake.backend import Servers
 from lab.places import PKI, STATE, network
 from tests import certificates
 from tests.e2e.lab import Lab
 from tests.e2e.leaks import KINDS, search
 from tests.e2e.program import Program
-from tests.emulators.greenlake import Misbehaving, served
+from tests.emulators.greenlake.backend import Servers
+from tests.emulators.misbehaving_greenlake import Misbehaving, served
 
 pytestmark = pytest.mark.e2e
 NAMESPACE = "store-e2e"

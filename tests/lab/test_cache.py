@@ -1,13 +1,11 @@
 """A cache that was damaged: found by sums of our own, told in one line, built again."""
 
-import base64
-import hashlib
 import os
 from pathlib import Path
 
 import pytest
 
-from lab import bootstrap, kept, sums, up, wheels
+from lab import bootstrap, cache, up
 from lab.images import build
 from lab.images.build import Builder
 from lab.steps import Steps
@@ -20,7 +18,7 @@ def tool(tmp_path: Path) -> Path:
     (home / "sub").mkdir(parents=True)
     (home / "kube").write_bytes(b"k" * 1000)
     (home / "sub" / "helm").write_bytes(b"h" * 10)
-    sums.write(sums.take(home), sums.beside(home))
+    cache.write_sums(home, cache.sums_file(home))
     return home
 
 
@@ -55,28 +53,28 @@ def test_a_damaged_tool_is_told_in_one_line_and_built_again_and_then_whole(
         (tool / "sub").mkdir(parents=True)
         (tool / "kube").write_bytes(b"new")
 
-    kept.ensure([tool], make, Steps(log=tmp_path / "log"))
+    cache.ensure([tool], make, Steps(log=tmp_path / "log"))
     (line,) = capsys.readouterr().out.splitlines()
     assert "kubernetes-1 in the cache is damaged" in line
     assert said in line
-    kept.ensure([tool], lambda: pytest.fail("it is whole"), Steps(log=tmp_path / "log"))
+    cache.ensure([tool], lambda: pytest.fail("it is whole"), Steps(log=tmp_path / "log"))
 
 
 def test_a_copied_cache_is_no_damaged_one_and_what_a_disk_changed_is_found_by_reading_all(tool: Path) -> None:
     before = (tool / "kube").stat()
     os.utime(tool / "kube", (1, 1))
-    assert kept.damage(tool) == ""
+    assert cache.damage(tool) == ""
     (tool / "kube").write_bytes(b"x" * 1000)
     os.utime(tool / "kube", ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert kept.damage(tool) == ""  # as the disk would have it: size and time are the same
-    assert "sha256" in kept.damage(tool, thorough=True)
+    assert cache.damage(tool) == ""  # as the disk would have it: size and time are the same
+    assert "sha256" in cache.damage(tool, thorough=True)
 
 
 def test_sums_that_are_damaged_themselves_are_written_again(tool: Path, tmp_path: Path) -> None:
-    os.truncate(sums.beside(tool), 20)
-    kept.ensure([tool], lambda: pytest.fail("nothing says that it is damaged"), Steps(log=tmp_path / "log"))
-    assert kept.damage(tool, thorough=True) == ""
-    assert sums.read(sums.beside(tool)) is not None
+    os.truncate(cache.sums_file(tool), 20)
+    cache.ensure([tool], lambda: pytest.fail("nothing says that it is damaged"), Steps(log=tmp_path / "log"))
+    assert cache.damage(tool, thorough=True) == ""
+    assert cache.read_sums(cache.sums_file(tool)) is not None
 
 
 def test_what_killed_builds_left_is_removed_and_nothing_else(tool: Path, tmp_path: Path) -> None:
@@ -85,17 +83,17 @@ def test_what_killed_builds_left_is_removed_and_nothing_else(tool: Path, tmp_pat
     (tmp_path / "images" / "milvus-1.root" / "usr").mkdir(parents=True)
     for name in ("milvus-1.partial", "milvus-1.layer", "milvus-1.new", "milvus-1.tar", "milvus-1.reference"):
         (tmp_path / "images" / name).touch()
-    kept.sweep(tmp_path)
+    cache.sweep(tmp_path, ["kubernetes"])
     assert sorted(path.name for path in (tmp_path / "images").iterdir()) == ["milvus-1.reference", "milvus-1.tar"]
     assert sorted(path.name for path in (tmp_path / "tools").iterdir()) == [tool.name, f"{tool.name}.sums", "registry-1.partial-18"]
 
 
 def test_only_what_the_lab_uses_is_looked_at(tool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept, "USED", tmp_path / "used.json")
+    monkeypatch.setattr(cache, "USED", tmp_path / "used.json")
     os.truncate(tool / "kube", 1)
-    assert kept.damaged() == {}
-    kept.use([tool])
-    assert kept.damaged() == {"kubernetes-1": "kube has 1 bytes and was built with 1,000"}
+    assert cache.damaged() == {}
+    cache.use([tool])
+    assert cache.damaged() == {"kubernetes-1": "kube has 1 bytes and was built with 1,000"}
 
 
 @pytest.fixture
@@ -116,40 +114,22 @@ def test_a_truncated_image_is_built_again_with_the_same_digest(
     after = up.whole(builder, "pause", builder.steps)
     assert "is damaged" in capsys.readouterr().out
     assert after == before
-    assert kept.damage(after.archive, thorough=True) == ""
+    assert cache.damage(after.archive, thorough=True) == ""
     assert sorted(path.suffix for path in (tmp_path / "cache" / "images").iterdir()) == [".reference", ".sums", ".sums", ".tar"]
 
 
-def test_a_package_of_which_a_file_is_not_what_its_wheel_says_is_named(tmp_path: Path) -> None:
-    packages = tmp_path / "lib" / "python3.11" / "site-packages"
-    for name in ("one", "two"):
-        (packages / name).mkdir(parents=True)
-        (packages / name / "code.py").write_text(f"# {name}")
-        digest = base64.urlsafe_b64encode(hashlib.sha256(f"# {name}".encode()).digest()).rstrip(b"=").decode()
-        info = packages / f"{name}-1.0.dist-info"
-        info.mkdir()
-        (info / "RECORD").write_text(f"{name}/code.py,sha256={digest},5\n{name}-1.0.dist-info/RECORD,,\n")
-    assert wheels.damaged(tmp_path, sums.take(tmp_path)) == []
-    os.truncate(packages / "two" / "code.py", 1)
-    assert wheels.damaged(tmp_path, sums.take(tmp_path)) == ["two"]
-    (packages / "one" / "code.py").unlink()
-    assert wheels.damaged(tmp_path, sums.take(tmp_path)) == ["one", "two"]
-    os.truncate(packages / "one-1.0.dist-info" / "RECORD", 0)
-    assert wheels.damaged(tmp_path, sums.take(tmp_path)) == ["one", "two"]
-
-
-def test_a_virtual_environment_that_is_whole_is_left_alone_with_and_without_sums(
+def test_a_virtual_environment_that_is_whole_is_left_alone_and_one_that_cannot_be_mended_is_made_anew(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "python").write_text("#!")
-    (tmp_path / bootstrap.COMPLETE).touch()  # as it was before sums were kept
+    cache.write_sums(tmp_path, tmp_path / bootstrap.COMPLETE)
     steps = Steps(log=tmp_path / "log")
     for _ in range(2):
-        bootstrap._heed_damage(tmp_path, steps)
-        assert sums.read(tmp_path / bootstrap.COMPLETE) is not None
+        bootstrap._mend(tmp_path, steps)
+        assert cache.read_sums(tmp_path / bootstrap.COMPLETE) is not None
     assert capsys.readouterr().out == ""
     os.truncate(tmp_path / "bin" / "python", 1)
-    bootstrap._heed_damage(tmp_path, steps)
+    bootstrap._mend(tmp_path, steps)
     assert "is damaged: python has 1 bytes and was built with 2; it is mended" in capsys.readouterr().out
-    assert not (tmp_path / bootstrap.COMPLETE).exists()  # no wheel has that file: all of it is made anew
+    assert not (tmp_path / bootstrap.COMPLETE).exists()  # no installer is there: all of it is made anew

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import processes, progress, sandbox
+from lab import lock, processes, sandbox
 from lab.checkpoint import Checkpoint, holds
 from lab.errors import LabError
 from lab.lock import holder, only_one
@@ -174,17 +174,17 @@ def test_a_stack_that_is_not_there_is_empty_and_has_nothing_pending(tmp_path: Pa
 
 
 def test_the_steps_in_which_a_command_was_killed_is_known_and_that_of_one_at_work_is_no_trouble(tmp_path: Path) -> None:
-    file = tmp_path / "log" / "progress.json"
-    assert progress.cut_short(file) == ""
+    file = tmp_path / "log" / "lock.json"
+    assert lock.cut_short(file) == ""
     with subprocess.Popen(["sleep", "60"]) as command:
-        progress.enter(["image: pause", "image: milvus"], command.pid, file)
-        assert progress.cut_short(file) == ""
-        assert progress.at_work(file) == "in `image: pause` and `image: milvus`"
+        lock.enter(["image: pause", "image: milvus"], command.pid, file)
+        assert lock.cut_short(file) == ""
+        assert lock.at_work(file) == "in `image: pause` and `image: milvus`"
         command.kill()
-    assert progress.at_work(file) == ""
-    assert progress.cut_short(file).startswith("`image: pause` and `image: milvus` (20")
-    progress.leave(file)
-    assert progress.cut_short(file) == ""
+    assert lock.at_work(file) == ""
+    assert lock.cut_short(file).startswith("`image: pause` and `image: milvus` (20")
+    lock.leave(file)
+    assert lock.cut_short(file) == ""
 
 
 def test_what_a_killed_pulumi_left_is_told_and_what_one_at_work_holds_is_not(tmp_path: Path, pulumi: subprocess.Popen[bytes]) -> None:

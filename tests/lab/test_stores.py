@@ -6,9 +6,9 @@ import pytest
 
 from lab import daemons, stores
 from lab.errors import LabError
-from lab.greenlake import contract
 from lab.places import STORES, network
 from stacks.settings import parse
+from tests.emulators.greenlake import contract
 from tests.stacks.test_settings import GOOD
 
 
@@ -30,7 +30,7 @@ def test_what_the_stack_has_is_kept_and_another_driver_on_its_data_is_refused() 
 
 def test_the_emulator_gets_no_secret_as_an_argument_and_says_that_it_is_one() -> None:
     command = " ".join(daemons.greenlake(network())[0].command)
-    assert "lab.greenlake" in command
+    assert "tests.emulators.greenlake" in command
     assert "--client " in command
     assert "secret" not in command
 

@@ -1,4 +1,4 @@
-"""A virtual environment whose files were damaged, in the installer's cache too: links of one another."""
+"""A virtual environment whose files were damaged: mended in place, and the installer's cache is not."""
 
 import os
 import re
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import bootstrap, sums
+from lab import bootstrap, cache
 from lab.places import REPOSITORY
 from lab.steps import Steps
 
@@ -33,16 +33,16 @@ def _damage(home: Path) -> Path:
     return module
 
 
-def test_a_package_that_is_truncated_there_and_in_the_installers_cache_is_fetched_again_in_place(
+def test_a_package_that_is_truncated_is_installed_again_in_place_and_the_installers_cache_was_never_damaged(
     home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     steps = Steps(log=tmp_path / "log")
     module = _damage(home)
-    bootstrap._heed_damage(home, steps)
-    said = capsys.readouterr().out
-    assert "__init__.py has 10 bytes and was built with" in said
-    assert "fetched again: iniconfig" in said
-    kept = sums.read(home / bootstrap.COMPLETE)
-    assert kept is not None
-    assert sums.damage(home, kept, thorough=True) == ""
+    (cached,) = (tmp_path / "uv").glob("archive-v0/*/iniconfig/__init__.py")
+    assert cached.stat().st_size > 10
+    bootstrap._mend(home, steps)
+    assert "__init__.py has 10 bytes and was built with" in capsys.readouterr().out
+    sums = cache.read_sums(home / bootstrap.COMPLETE)
+    assert sums is not None
+    assert cache.first_difference(home, sums, thorough=True) == ""
     assert module.stat().st_size > 10

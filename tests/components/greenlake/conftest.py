@@ -11,9 +11,9 @@ import pytest
 
 from components.stores.greenlake import GreenLakeSystem
 from components.stores.s3 import S3Server
-from lab.greenlake.backend import Servers
-from tests.emulators.greenlake import Misbehaving
-from tests.emulators.greenlake import served as serving
+from tests.emulators.greenlake.backend import Servers
+from tests.emulators.misbehaving_greenlake import Misbehaving
+from tests.emulators.misbehaving_greenlake import served as serving
 from tests.s3_server import ADMIN_KEY, PROFILE
 
 CLIENT_ID, CLIENT_SECRET = "an-api-client", "a-secret-of-the-client"

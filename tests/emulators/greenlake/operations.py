@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 from starlette.requests import Request
 
-from lab.greenlake.answers import ApiError
-from lab.greenlake.backend import Backend, identity
-from lab.greenlake.tasks import Tasks
+from tests.emulators.greenlake.answers import ApiError
+from tests.emulators.greenlake.backend import Backend, identity
+from tests.emulators.greenlake.tasks import Tasks
 
 Kind = Literal["bucket", "user", "policy"]
 PAGE = 10

@@ -4,6 +4,7 @@ It takes the lab of this machine down again and again: what is in it is lost. It
 kept after every moment in build/drills/kill.json, so that a drill that is ended goes on where it was.
 """
 
+import argparse
 import contextlib
 import json
 import os
@@ -13,14 +14,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from lab import bootstrap, kept, progress, sandbox
+from lab import bootstrap, cache, lock, sandbox
 from lab.errors import LabError
-from lab.moments import MOMENTS, Moment, chosen
 from lab.places import CACHE, REPOSITORY
 from lab.processes import is_alive
 
@@ -32,6 +33,71 @@ _SHOWN = 3
 """Problems of `make status` in the table; all are in the JSON."""
 _PYTHON = f"{sys.base_prefix}/bin/python3"
 """Not the virtual environment's: that is one of the things to be made."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moment:
+    """One moment: a step that was entered and some seconds later, or a line that was said."""
+
+    name: str
+    what: str
+    """What is under way then."""
+    step: str = ""
+    """How the title of the step begins; "" where `says` decides."""
+    after_s: float = 0.0
+    says: str = ""
+    """Regular expression for the command's output."""
+    down: bool = False
+    """Whether the lab is taken down first, so that the step has everything to do."""
+    forget: str = ""
+    """Folder and beginning of a name in the cache that is forgotten first: it is built anew."""
+    everything: bool = False
+    """Whether whatever the command started is killed with it: Pulumi, its plugins, Helm, the compiler; else they end as they do."""
+
+    def is_said(self, text: str) -> bool:
+        """Return whether the line of this moment is in the output."""
+        return bool(self.says) and re.search(self.says, text) is not None
+
+
+MOMENTS = (
+    Moment(name="packages", what="Python packages are installed", step="Python packages", after_s=4, forget="venv"),
+    Moment(name="tool-kubernetes", what="Kubernetes is compiled", step="tools: kubernetes", after_s=5, forget="tools/kubernetes-"),
+    Moment(
+        name="tool-versitygw",
+        what="the S3 server is compiled",
+        step="tools: versitygw",
+        after_s=2,
+        forget="tools/versitygw-",
+        everything=True,
+    ),
+    Moment(name="tool-pulumi", what="the Pulumi CLI is compiled", step="tools: pulumi 3", after_s=5, forget="tools/pulumi-3"),
+    Moment(name="image-milvus", what="the image of Milvus is unpacked", step="image: milvus", after_s=2, forget="images/milvus-"),
+    Moment(name="image-models", what="the embedding is fitted", step="image: models", after_s=6, forget="images/models-", everything=True),
+    Moment(name="image-suite", what="the suite's image is filled", step="image: suite", after_s=5, forget="images/suite-"),
+    Moment(name="certificates", what="keys and certificates are made", step="lab: certificates", down=True),
+    Moment(name="tree-start", what="the process tree starts", step="lab: process tree", down=True),
+    Moment(name="tree-unwired", what="it runs, and no route leads to it yet", step="lab: process tree", after_s=0.1, down=True),
+    Moment(name="api", what="API server and object store come up", step="lab: Kubernetes API", after_s=1, down=True),
+    Moment(name="image-import", what="the first image is imported", step="lab: images", after_s=1, down=True, everything=True),
+    Moment(name="image-import-late", what="a large image is imported", step="lab: images", after_s=5, down=True),
+    Moment(name="node", what="the node registers", step="lab: node", after_s=0.3, down=True),
+    Moment(name="stack-init", what="the stack is made and selected", step="pulumi up", after_s=1, down=True, everything=True),
+    Moment(name="namespace", what="Pulumi makes its first objects", says="Namespace tenancy-namespace creat", down=True),
+    Moment(name="bucket", what="Pulumi makes buckets and keys", says="Bucket milvus-store-bucket creat", down=True, everything=True),
+    Moment(name="release", what="Helm installs Milvus", says="Release milvus-release creat", down=True, everything=True),
+    Moment(name="models", what="model services start", says="Deployment llm-server-deployment creat", down=True),
+    Moment(name="gate", what="the gate searches", says=r"search [1-9]\d+/", everything=True),
+)
+
+
+def chosen(kills: int, names: list[str], first: str) -> list[Moment]:
+    """Return the moments to try: those that are named, else `kills` spread evenly over those from `first` on."""
+    if names:
+        return [moment for moment in MOMENTS if moment.name in names]
+    behind = list(MOMENTS[next((at for at, moment in enumerate(MOMENTS) if moment.name == first), 0) :])
+    if kills >= len(behind):
+        return behind
+    return [behind[round(at * (len(behind) - 1) / max(1, kills - 1))] for at in range(kills)]
 
 
 def drill(kills: int, names: Sequence[str], first: str, *, again: bool, gate: bool) -> int:
@@ -122,10 +188,10 @@ def _forget(what: str) -> None:
     if what == "venv":
         (bootstrap.venv_home() / bootstrap.COMPLETE).unlink(missing_ok=True)
         return
-    for path in json.loads(kept.USED.read_text()) if kept.USED.exists() else []:
+    for path in json.loads(cache.USED.read_text()) if cache.USED.exists() else []:
         if path.startswith(str(CACHE / what)):
-            kept.forget(Path(path))
-            kept.forget(Path(path).with_suffix(".reference"))
+            cache.forget(Path(path))
+            cache.forget(Path(path).with_suffix(".reference"))
 
 
 def _run(command: str, title: str, *options: str) -> tuple[int, str]:
@@ -187,7 +253,7 @@ def _wait_for(check: Callable[[], bool], process: subprocess.Popen[bytes]) -> bo
 def _is_there(moment: Moment, log: Path, leader: int) -> bool:
     if moment.says:
         return moment.is_said(log.read_text(errors="replace"))
-    at = progress.read()
+    at = lock.unfinished()
     if at is None or not is_alive(at) or os.getsid(at["pid"]) != leader:
         return False
     if not any(step.startswith(moment.step) for step in at["steps"]):
@@ -231,3 +297,28 @@ def table() -> str:
         said = "; ".join(re.sub(r"\(.*?\)", "", text).strip() for text in one["status"][:_SHOWN]) or "all is well"
         rows.append(f"| {moment.name} | {one['what']} | {after} | {said} | {one['again_s']:g} s | {one['verdict']} |")
     return "\n".join(rows)
+
+
+def main() -> int:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(prog="make drill-kill", description="Kill `make up` at many moments; after each one it must pass.")
+    parser.add_argument("--kills", type=int, default=20, metavar="N", help="how many moments, spread over all steps (default: %(default)s)")
+    parser.add_argument("--from", dest="first", default="", metavar="MOMENT", help="begin with this one")
+    parser.add_argument("--only", action="append", default=[], metavar="MOMENT", help="this one alone; may be given again")
+    parser.add_argument("--again", action="store_true", help="also those that passed before (build/drills/kill.json)")
+    parser.add_argument("--no-gate", action="store_true", help="up and well is enough; such a moment has not passed, and is tried again")
+    parser.add_argument("--table", action="store_true", help="try nothing: print what was seen so far, as a table")
+    arguments = parser.parse_args()
+    if arguments.table:
+        print(table())
+        return 0
+    try:
+        bootstrap.check_machine()
+        return drill(arguments.kills, arguments.only, arguments.first, again=arguments.again, gate=not arguments.no_gate)
+    except LabError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 
-from lab.greenlake.keys import remove_keys, set_key
-from lab.greenlake.record import Record
+from tests.emulators.greenlake.keys import remove_keys, set_key
+from tests.emulators.greenlake.record import Record
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient

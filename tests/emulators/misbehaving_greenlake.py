@@ -20,12 +20,12 @@ from typing import Any, Literal
 import uvicorn
 from starlette.responses import JSONResponse
 
-from lab.greenlake.answers import ApiError, failure
-from lab.greenlake.app import Emulator
-from lab.greenlake.backend import Backend, Servers
-from lab.greenlake.operations import PAGE
-from lab.greenlake.tasks import Tasks
-from lab.greenlake.tokens import Tokens
+from tests.emulators.greenlake.answers import ApiError, failure
+from tests.emulators.greenlake.app import Emulator
+from tests.emulators.greenlake.backend import Backend, Servers
+from tests.emulators.greenlake.operations import PAGE
+from tests.emulators.greenlake.tasks import Tasks
+from tests.emulators.greenlake.tokens import Tokens
 
 _CODES = {403: "ERR_FORBIDDEN", 429: "ERR_TOO_MANY_REQUESTS", 500: "ERR_INTERNAL", 503: "DOWNSTREAM_SERVICE_ERROR"}
 _REQUEST: ContextVar[tuple[str, str]] = ContextVar("request", default=("", ""))

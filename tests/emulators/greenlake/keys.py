@@ -15,7 +15,7 @@ from typing import Any
 
 from tenacity import Retrying, retry_if_result, stop_after_attempt
 
-from lab.greenlake.record import write_whole
+from tests.emulators.greenlake.record import write_whole
 
 _TRIES = 20
 _LOOK_AGAIN_S = 0.03

@@ -9,9 +9,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from lab import drill, progress
+from lab import lock
 from lab.errors import LabError
-from lab.moments import MOMENTS, Moment, chosen
+from tests.drills import lab_kill as drill
+from tests.drills.lab_kill import MOMENTS, Moment, chosen
 
 DELAY = "not valid: the gate's own sending delay p99 was 8.415 ms, more than a tenth of the tightest limit it is to judge (50 ms)"
 
@@ -93,14 +94,14 @@ def test_the_group_is_killed_and_with_everything_what_left_the_group_too_and_not
 def test_a_step_of_another_command_is_not_the_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     moment = Moment(name="x", what="x", step="image: milvus")
     file = tmp_path / "progress.json"
-    read = progress.read
-    monkeypatch.setattr(progress, "read", lambda: read(file))
+    read = lock.unfinished
+    monkeypatch.setattr(lock, "unfinished", lambda: read(file))
     assert not drill._is_there(moment, file, os.getsid(0))
     with subprocess.Popen(["sleep", "60"], start_new_session=True) as command:
-        progress.enter(["image: pause", "image: milvus"], command.pid, file)
+        lock.enter(["image: pause", "image: milvus"], command.pid, file)
         assert drill._is_there(moment, file, command.pid)
         assert not drill._is_there(moment, file, os.getpid())
-        progress.enter(["gate"], command.pid, file)
+        lock.enter(["gate"], command.pid, file)
         assert not drill._is_there(moment, file, command.pid)
         command.kill()
 

@@ -15,13 +15,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from lab.greenlake.answers import ApiError, answer, failure
-from lab.greenlake.backend import Backend
-from lab.greenlake.contract import Contract
-from lab.greenlake.operations import Answer, Operation, Operations
-from lab.greenlake.tasks import PREFIX as TASKS
-from lab.greenlake.tasks import Tasks
-from lab.greenlake.tokens import Tokens
+from tests.emulators.greenlake.answers import ApiError, answer, failure
+from tests.emulators.greenlake.backend import Backend
+from tests.emulators.greenlake.contract import Contract
+from tests.emulators.greenlake.operations import Answer, Operation, Operations
+from tests.emulators.greenlake.tasks import PREFIX as TASKS
+from tests.emulators.greenlake.tasks import Tasks
+from tests.emulators.greenlake.tokens import Tokens
 
 BASE = "/object-storage/v1alpha1/devtype7-storage-systems/{systemId}"
 ABOUT = {"emulator": True, "of": "HPE GreenLake Object Storage v1alpha1, structure 1.1.0", "by": "lab of milvus-x10000"}
@@ -106,7 +106,7 @@ class Emulator:
         return response
 
 
-def _json(text: bytes) -> Any:  # noqa: ANN401  a body has any type
+def _json(text: bytes) -> Any:
     try:
         return json.loads(text) if text else None
     except json.JSONDecodeError as error:

@@ -1,4 +1,13 @@
-"""Command line: `python -m lab.greenlake --listen 10.88.255.2:7072 ...`. No secret is an argument: they are read from files."""
+"""AN EMULATOR of the HPE GreenLake Object Storage REST API (`v1alpha1`) of an X10000, on the lab's own S3 and IAM servers.
+
+Real: buckets, users and policies take effect on the S3 server, so a user made here can sign S3 requests there, its name being its
+access key; mutations are asynchronous tasks; tokens expire; lists are paged. Not real: everything else of an X10000. It claims no
+more than the published API says: `openapi.json` is the structure (paths, parameters, schemas; no prose) of HPE's OpenAPI description
+of object storage, version 1.1.0, as published on developer.greenlake.hpe.com; every request and every answer is validated against it.
+What that does not describe (token, task, 404) follows HPE's own COSI driver.
+
+Command line: `python -m tests.emulators.greenlake --listen HOST:PORT ...`. No secret is an argument: they are read from files.
+"""
 
 import argparse
 import configparser
@@ -8,10 +17,10 @@ from pathlib import Path
 
 import uvicorn
 
-from lab.greenlake.app import ABOUT, Emulator
-from lab.greenlake.backend import Backend, Servers
-from lab.greenlake.tasks import Tasks
-from lab.greenlake.tokens import Tokens
+from tests.emulators.greenlake.app import ABOUT, Emulator
+from tests.emulators.greenlake.backend import Backend, Servers
+from tests.emulators.greenlake.tasks import Tasks
+from tests.emulators.greenlake.tokens import Tokens
 
 
 def main() -> None:
