@@ -2,10 +2,16 @@
 
 import pulumi
 
-from stacks import blueprint, cluster, environments
+from stacks import blueprint, environments
+from stacks.operations import cluster
+from stacks.problems import SettingsError
 
-chosen, provider = environments.of_running_stack(), pulumi.Config("kubernetes")
-cluster.require_same_provider(chosen, pulumi.get_stack(), provider.get("context"), provider.get("kubeconfig"))
-endpoints = blueprint.build(chosen)
+stack, provider = pulumi.get_stack(), pulumi.Config("kubernetes")
+try:
+    settings = environments.of_program(stack, pulumi.runtime.config.CONFIG.get() or pulumi.runtime.get_config_env())
+    cluster.require_same_provider(settings, stack, provider.get("context"), provider.get("kubeconfig"))
+    endpoints = blueprint.build(settings)
+except SettingsError as error:
+    raise pulumi.RunError(str(error)) from None  # which Pulumi prints without a traceback
 for name, value in vars(endpoints).items():
     pulumi.export(name, value)

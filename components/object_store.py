@@ -3,7 +3,7 @@
 How they are made is the store's: see `components.stores`. The secret key is secret from birth: in the state it is encrypted, in the
 cluster it is in the Secret alone.
 A retained bucket is protected as well: neither `destroy` nor a changed name can take it away from under the data.
-Rotation: see `components.stores.generations`.
+Rotation: see `components.generations`.
 `credential_generation` changes with the key in the Secret, and pods that carry it are rolled.
 """
 

@@ -30,7 +30,13 @@ from policies.subject import Context, Subject, context_of
 _UNKNOWN = "<known after pulumi up>"
 
 
-_SCHEMA = PolicyConfigSchema({"production": {"type": "boolean"}, "throwaway": {"type": "boolean"}})
+_SCHEMA = PolicyConfigSchema(
+    {
+        "production": {"type": "boolean"},
+        "throwaway": {"type": "boolean"},
+        "allowed_hosts": {"type": "array", "items": {"type": "string"}},
+    }
+)
 
 
 def _context(urn: str, chosen: Mapping[str, Any]) -> Context:

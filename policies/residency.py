@@ -6,10 +6,10 @@ and only where the cluster enforces them. Names of the cluster itself, single wo
 
 import ipaddress
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from policies.subject import Subject, Violation, containers
+from policies.subject import Context, Subject, Violation, containers
 
 _URL = re.compile(r"\b[a-z][a-z0-9+.-]*://(?:[^\s/@\"']*@)?(\[[0-9a-fA-F:]+\]|[^\s/:\"'<>?#,\])}]+)")
 _IPV4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.])")
@@ -27,17 +27,13 @@ _SILENT = {
 """Switches that keep a program from reporting or downloading, and the value that does it."""
 
 
-def violations(subjects: Iterable[Subject], allowed: Iterable[str]) -> Iterator[Violation]:
-    """Find every host that is not on the list, and every telemetry switch that is on; each host once an object."""
-    known = list(allowed)
-    for subject in subjects:
-        found = sorted({host for text, place in _texts(subject) for host in hosts(text, named=bool(_PLACES.search(place)))})
-        for host in found:
-            if not is_inside(host, known):
-                yield Violation(
-                    subject=subject,
-                    text=f"names {host}, which is outside: residency is locked; cure: remove it, or add it to residency.allowed",
-                )
+def violations(subjects: Sequence[Subject], context: Context) -> Iterator[Violation]:
+    """Find every host that is not on the list, once an object, and every telemetry switch that is on, where residency is locked."""
+    for subject in subjects if context.allowed_hosts is not None else ():
+        for host in sorted({host for text, place in _texts(subject) for host in hosts(text, named=bool(_PLACES.search(place)))}):
+            if not is_inside(host, context.allowed_hosts or ()):
+                text = f"names {host}, which is outside: residency is locked; cure: remove it, or add it to residency.allowed"
+                yield Violation(subject=subject, text=text)
         yield from _talkative(subject)
 
 
@@ -65,7 +61,7 @@ def is_inside(host: str, allowed: Iterable[str]) -> bool:
 def _texts(subject: Subject) -> Iterator[tuple[str, str]]:
     """Every text of an object that a program reads, with the key that it stands under."""
     for container in containers(subject):
-        yield registry(str(container.get("image", ""))), "registry"
+        yield _registry(str(container.get("image", ""))), "registry"
         yield from ((str(each), "") for key in ("command", "args") for each in container.get(key) or ())
         yield from ((str(each["value"]), str(each["name"])) for each in container.get("env") or () if "value" in each)
     for key in ("data", "values"):
@@ -83,7 +79,7 @@ def _leaves(value: Any, key: str) -> Iterator[tuple[str, str]]:  # noqa: ANN401 
         yield value, key
 
 
-def registry(image: str) -> str:
+def _registry(image: str) -> str:
     """Host that an image is pulled from; docker.io where it names none."""
     first, slash, _ = image.partition("/")
     return first.partition(":")[0] if slash and ("." in first or ":" in first) else ("docker.io" if image else "")

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from policies import credentials
+from policies import credentials, residency
 from policies.subject import Context, Subject, Violation, containers, get, pod_spec, pod_template, replicated
 
 _DIGEST = re.compile(r"@sha256:[0-9a-f]{64}$")
@@ -164,4 +164,5 @@ RULES = (
         name="disruption-budget", description="What runs in several pods has a PodDisruptionBudget.", judge=disruption_budget, alone=False
     ),
     Rule(name="data-is-kept", description="Buckets, volumes and their namespace are protected.", judge=data_is_kept),
+    Rule(name="residency", description="Where residency is locked, no object names an address outside.", judge=residency.violations),
 )

@@ -40,6 +40,8 @@ class Context:
     """Real data and real users: images are pinned by digest."""
     throwaway: bool
     """Its data may go with it."""
+    allowed_hosts: tuple[str, ...] | None = None
+    """Where data may go, and no further: hosts, names below `*.`, ranges of addresses; None for anywhere."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,14 +1,18 @@
-"""The operator's commands: what a stack would declare and with which values, without a cluster; one file a command in stacks/commands.
+"""The operator's commands: what a stack would declare and with which values, and what brings it up; one file a command in stacks/commands.
 
-Standard output carries the result and nothing else; notes and errors go to standard error.
+Standard output carries the result and nothing else; notes and errors go to standard error. A command's code is imported when it runs.
 """
 
+import ast
+import importlib
 import signal
 import sys
+from pathlib import Path
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
-from stacks.commands import doctor, gpus, images, needs, pin, policies, preflight, render, rollout, rotate, up, values
 from stacks.problems import SettingsError
 
 _HELP = """Look at an environment before, and after, `pulumi up`.
@@ -24,17 +28,41 @@ Examples:
 
     python -m stacks render prod; ls build/render/prod/*
 """
+COMMANDS = ("values", "render", "needs", "policies", "pin", "images", "gpus", "doctor", "preflight", "up", "rollout", "rotate")
 
-app = typer.Typer(help=_HELP, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+
+class Commands(TyperGroup):
+    """The files of stacks/commands: imported when they run, listed by the first sentence of their docstrings."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002  typer keeps its types private
+        """Return the names in the order of the help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401, ARG002  as above
+        """Import one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, alone = importlib.import_module(f"stacks.commands.{cmd_name}"), typer.Typer(add_completion=False, rich_markup_mode=None)
+        alone.command(cmd_name, help=module.__doc__)(module.run)
+        return typer.main.get_command(alone)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401, ARG002  as above
+        """Write the list without an import."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, _first_sentence(name)) for name in COMMANDS])
+
+
+def _first_sentence(command: str) -> str:
+    source = (Path(__file__).parent / "commands" / f"{command}.py").read_text(encoding="utf-8")
+    return (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0]
+
+
+app = typer.Typer(cls=Commands, help=_HELP, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
 
 @app.callback()
 def _operator() -> None:
     pass
-
-
-for command in (values, render, needs, policies, pin, images, gpus, doctor, preflight, up, rollout, rotate):
-    app.command(command.__name__.rpartition(".")[2].replace("_", "-"), help=command.__doc__)(command.run)
 
 
 def main() -> None:

@@ -2,8 +2,9 @@
 
 from components.trust import Trust, TrustArgs
 from stacks.endpoints import Endpoints, reranker_endpoint
-from stacks.parts import load_generators, milvus, milvus_users, models, object_store, preflight, residency, tenancy
+from stacks.images import lock
 from stacks.settings import Settings
+from stacks.wiring import milvus, models, object_store, residency, suite, tenancy
 
 
 def build(settings: Settings) -> Endpoints:
@@ -13,16 +14,16 @@ def build(settings: Settings) -> Endpoints:
     trust = Trust("object-store-ca", TrustArgs(namespace=frame.namespace, ca_pem=settings.object_store.ca_pem))
     milvus_store = object_store.for_milvus(settings, frame)
     documents_store = object_store.for_documents(settings, frame, milvus_store)
-    passed = preflight.declare(settings, frame, milvus_store, documents_store, trust)
+    passed = suite.preflight(settings, frame, milvus_store, documents_store, trust)
     root = milvus.root(settings, frame)
     database = milvus.declare(settings, frame, milvus_store, trust, user=root, after=passed)
-    users = milvus_users.declare(settings, frame, root, database)
+    users = milvus.users(settings, frame, root, database)
     milvus_ca = milvus.authority(settings, frame)
     milvus.disruption(settings, frame)
     embedding = models.embedding(settings, frame, trust)
     llm = models.llm(settings, frame, trust)
     reranker = models.reranker(settings, frame, trust)
-    generators = load_generators.declare(settings, frame, trust, milvus_ca=milvus_ca, login=milvus_users.secret_name(users, "search"))
+    load_pods = suite.load_generators(settings, frame, trust, milvus_ca=milvus_ca, login=milvus.login_secret(users, "search"))
     chart = milvus.chart(settings)
     return Endpoints(
         namespace=frame.namespace,
@@ -31,9 +32,9 @@ def build(settings: Settings) -> Endpoints:
         milvus_ca_config_map=milvus_ca,
         milvus_index=settings.milvus.index.index.manifest(),
         milvus_root_secret_name=root.secret_name if root is not None else "",
-        milvus_search_secret_name=milvus_users.secret_name(users, "search"),
-        milvus_ingest_secret_name=milvus_users.secret_name(users, "ingest"),
-        milvus_admin_secret_name=milvus_users.secret_name(users, "admin"),
+        milvus_search_secret_name=milvus.login_secret(users, "search"),
+        milvus_ingest_secret_name=milvus.login_secret(users, "ingest"),
+        milvus_admin_secret_name=milvus.login_secret(users, "admin"),
         milvus_tenants=list(settings.access.tenants),
         milvus_bucket=milvus_store.bucket,
         milvus_root_path=settings.milvus.root_path,
@@ -59,7 +60,7 @@ def build(settings: Settings) -> Endpoints:
         llm_secret_name=llm.secret_name,
         llm_ca_config_map=llm.ca_config_map,
         reranker=reranker_endpoint(reranker),
-        load_pod_template=load_generators.template(generators),
-        images={name: image for name, image in settings.images.model_dump().items() if image is not None},
+        load_pod_template=load_pods,
+        images=lock.named(settings),
         chart={"name": chart.name, "version": chart.version},
     )

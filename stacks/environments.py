@@ -1,7 +1,7 @@
 """Environments by name: stacks/Pulumi.<name>.yaml, read as Pulumi would hand it to the program, and the one that Pulumi runs.
 
-Everything is looked at at once: the file, every setting, the neighbours, and, before something is deployed, placeholders of the examples,
-the lock of the images and the SLO file of the gate.
+Everything is looked at at once: the file, every setting, the buckets of other environments, and, before something is deployed,
+placeholders of the examples, the lock of the images and the SLO file of the gate.
 
 The lab's own file knows no address: in a shell of the lab the whole configuration is where PULUMI_OPTION_CONFIG_FILE says; elsewhere
 stacks/example.lab.yaml stands in for what `make up` finds out about its machine.
@@ -13,12 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import pulumi
-
-from stacks import neighbours, pins, placeholders, settings_file
+from stacks import yaml_files
+from stacks.images import lock
 from stacks.problems import Locations, Problem, SettingsError, located
-from stacks.settings import Settings, parse, plain, pulumi_configuration
-from stacks.settings_file import SettingsFile
+from stacks.settings import Settings, bucket_conflicts, parse, placeholders, plain
+from stacks.yaml_files import SettingsFile
 
 _FOLDER = Path(__file__).parent
 _SLO = _FOLDER.parent / "validation"
@@ -45,38 +44,31 @@ def names() -> list[str]:
     return sorted(path.name.removeprefix("Pulumi.").removesuffix(".yaml") for path in _FOLDER.glob("Pulumi.*.yaml"))
 
 
-def read(name: str) -> Settings:
-    """Return the settings of one environment; SettingsError for a name without a file, and for wrong settings."""
-    return load(name).settings
-
-
 def load(name: str, *, own_files_only: bool = False, step: Step = "look") -> Environment:
     """Return one environment, as the shell's Pulumi would see it or, with `own_files_only`, from the files of the checkout alone.
 
     Raises SettingsError for a name without a file, and for everything that is wrong or missing for that step.
     """
-    committed = _FOLDER / f"Pulumi.{name}.yaml"
+    committed, facts = _FOLDER / f"Pulumi.{name}.yaml", _FOLDER / f"example.{name}.yaml"
     if not committed.is_file():
         text = f"there is no environment {name!r} ({committed.name} is missing); there are: {', '.join(names())}"
         raise SettingsError(text, code="settings.environment")
     whole = None if own_files_only else _of_the_shell(name)
-    facts = _FOLDER / f"example.{name}.yaml"
     example = whole is None and facts.is_file()
     source = committed if whole is None else whole
-    file = _both(settings_file.read(source), settings_file.read(facts)) if example else settings_file.read(source)
+    file = _laid_over(yaml_files.read(source), yaml_files.read(facts)) if example else yaml_files.read(source)
     settings, left = _judge(name, file.config, file, step)
     return Environment(name=name, settings=settings, source=source, example=example, placeholders=left)
 
 
-def of_running_stack() -> Settings:
+def of_program(name: str, configuration: Mapping[str, Any]) -> Settings:
     """Return what `pulumi up` applies, images by digest where that is required; SettingsError, also for placeholders."""
-    name, configuration = pulumi.get_stack(), pulumi_configuration()
-    chosen = os.environ.get("PULUMI_OPTION_CONFIG_FILE")
-    path = Path(chosen) if chosen is not None else _FOLDER / f"Pulumi.{name}.yaml"
-    file = settings_file.read(path) if path.is_file() else None
+    config_file = os.environ.get("PULUMI_OPTION_CONFIG_FILE")
+    path = Path(config_file) if config_file is not None else _FOLDER / f"Pulumi.{name}.yaml"
+    file = yaml_files.read(path) if path.is_file() else None
     is_used = file is not None and file.config.keys() == configuration.keys()  # not where Pulumi was given another one
     settings, _ = _judge(name, configuration, file if is_used else None, "up")
-    return pins.for_up(settings, name)
+    return lock.pinned(settings, name, required=settings.images_pinned == "required")
 
 
 def _judge(name: str, configuration: Mapping[str, Any], file: SettingsFile | None, step: Step) -> tuple[Settings, list[Problem]]:
@@ -91,7 +83,7 @@ def _judge(name: str, configuration: Mapping[str, Any], file: SettingsFile | Non
         problems += [problem for problem in error.problems if problem.path not in faulty]
     left = located(placeholders.find(plain(configuration)[0]), locations)
     problems += [
-        *(neighbours.problems(settings, name) if settings is not None else ()),
+        *(bucket_conflicts.problems(settings, name) if settings is not None else ()),
         *(left if step != "look" else ()),
         *(_without_lock(settings, name) if settings is not None and step in {"up", "rollout"} else ()),
         *(_without_slo(name) if step == "rollout" else ()),
@@ -103,7 +95,7 @@ def _judge(name: str, configuration: Mapping[str, Any], file: SettingsFile | Non
 
 def _without_lock(settings: Settings, name: str) -> list[Problem]:
     try:
-        pins.for_up(settings, name)
+        lock.pinned(settings, name, required=settings.images_pinned == "required")
     except SettingsError as error:
         return list(error.problems)
     return []
@@ -114,35 +106,31 @@ def _without_slo(name: str) -> Iterator[Problem]:
     if not path.is_file():
         yield Problem(
             code="settings.slo",
-            wrong=f"there is no {settings_file.shown(path)}",
+            wrong=f"there is no {yaml_files.shown(path)}",
             breaks="the gate would have nothing to judge by, after everything is deployed",
-            cure=f"cp validation/slo.prod.yaml {settings_file.shown(path)}, and set its limits (docs/gate.md)",
+            cure=f"cp validation/slo.prod.yaml {yaml_files.shown(path)}, and set its limits (docs/gate.md)",
         )
 
 
 def _of_the_shell(name: str) -> Path | None:
     """Where the shell's Pulumi keeps the configuration of this stack, if it is another file than the committed one."""
-    chosen = os.environ.get("PULUMI_OPTION_CONFIG_FILE")
-    if chosen is None or os.environ.get("PULUMI_STACK") != name:
+    config_file = os.environ.get("PULUMI_OPTION_CONFIG_FILE")
+    if config_file is None or os.environ.get("PULUMI_STACK") != name:
         return None
-    path = Path(chosen)
-    if not path.is_file():
-        text = f"PULUMI_OPTION_CONFIG_FILE is {chosen}, and there is no such file; unset it, or bring the environment up"
+    if not Path(config_file).is_file():
+        text = f"PULUMI_OPTION_CONFIG_FILE is {config_file}, and there is no such file; unset it, or bring the environment up"
         raise SettingsError(text, code="settings.environment")
-    return path
+    return Path(config_file)
 
 
-def _both(base: SettingsFile, over: SettingsFile) -> SettingsFile:
+def _laid_over(base: SettingsFile, over: SettingsFile) -> SettingsFile:
     """Return one file laid over another, group by group."""
-    return SettingsFile(
-        config=_laid_over(base.config, over.config),
-        locations={**over.locations, **base.locations},
-        problems=[*base.problems, *over.problems],
-    )
+    locations, problems = {**over.locations, **base.locations}, [*base.problems, *over.problems]
+    return SettingsFile(config=_merged(base.config, over.config), locations=locations, problems=problems)
 
 
-def _laid_over(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     both = dict(base)
     for key, value in over.items():
-        both[key] = _laid_over(base[key], value) if isinstance(base.get(key), Mapping) and isinstance(value, Mapping) else value
+        both[key] = _merged(base[key], value) if isinstance(base.get(key), Mapping) and isinstance(value, Mapping) else value
     return both

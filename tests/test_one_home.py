@@ -81,8 +81,6 @@ HOMES: dict[str, tuple[Callable[[ast.Module], bool], set[str], set[str]]] = {
         set(),
         {
             "components/preflight_run.py",
-            "stacks/commands/doctor.py",
-            "stacks/key_use.py",
             "validation/clients/milvus.py",
             "validation/load/pods/generator.py",
             "validation/load/pods/job.py",
@@ -95,9 +93,8 @@ HOMES: dict[str, tuple[Callable[[ast.Module], bool], set[str], set[str]]] = {
     ),
     "file replaced at once": (
         replaces_a_file,
-        {"components/load_weights.py", "stacks/dump.py", "lab/places.py"},
+        {"components/load_weights.py", "stacks/yaml_files.py", "lab/places.py"},
         {
-            "stacks/chart_source.py",
             "validation/reports/json.py",
             "lab/images/build.py",
             "lab/logs.py",

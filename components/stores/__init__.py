@@ -10,9 +10,9 @@ from typing import Protocol, Self
 
 import pulumi
 
+from components.generations import Generations, suffixed
 from components.stores.connection import Connection, s3_client
 from components.stores.errors import StoreError, error_code
-from components.stores.generations import Generations, suffixed
 from components.stores.options import BucketOptions, Lock
 from components.stores.owned import Credential
 from components.stores.policy import DOCUMENTS, MILVUS, READER, Permissions

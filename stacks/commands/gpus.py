@@ -8,15 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import typer
-from kubernetes import client
-from kubernetes.client.exceptions import ApiException
-from urllib3.exceptions import HTTPError
 
-from components import kube_api
-from components.gpu import placing_problem
-from stacks import cluster
-from stacks.commands import EnvironmentName, chosen
-from stacks.parts import models
+from stacks.commands import EnvironmentName, select
 from stacks.problems import UnansweredError
 
 _NONE_FITS = 1
@@ -24,27 +17,37 @@ _NONE_FITS = 1
 
 def run(environment: EnvironmentName) -> None:
     """Look at the nodes for one environment."""
-    settings = chosen(environment).settings
-    wanted = {name: each.gpu.made(settings.pod_options) for name, each in models.here(settings).items() if each.gpu is not None}
-    if not wanted:
+    settings = select(environment).settings
+    from components.gpu import placing_problem
+    from stacks.operations import cluster
+    from stacks.wiring import models
+
+    gpus = {name: each.gpu.made(settings.pod_options) for name, each in models.here(settings).items() if each.gpu is not None}
+    if not gpus:
         print("no model service asks for a GPU")
         return
     cluster.show(settings, environment)
-    found = nodes()
-    problems = {name: placing_problem(gpu, found) for name, gpu in wanted.items()}
-    for name, gpu in wanted.items():
+    there = nodes()
+    problems = {name: placing_problem(gpu, there) for name, gpu in gpus.items()}
+    for name, gpu in gpus.items():
         print(f"{name}: {problems[name] or f'{gpu.count} x {gpu.resource} of {gpu.product!r}: a node has them'}")
     raise typer.Exit(_NONE_FITS if any(problems.values()) else 0)
 
 
 def nodes() -> Sequence[Mapping[str, Any]]:
     """Return the nodes as the API spells them; UnansweredError where it does not answer."""
+    from kubernetes import client
+    from kubernetes.client.exceptions import ApiException
+    from urllib3.exceptions import HTTPError
+
+    from components import kube_api
+
     try:
         with kube_api.opened() as api:
             return kube_api.items(client.CoreV1Api(api).list_node)
     except ApiException as error:
-        words = f"the Kubernetes API answered {error.status} {error.reason} for its nodes; may you list them?"
-        raise UnansweredError(words, code="cluster.unanswered") from None
+        text = f"the Kubernetes API answered {error.status} {error.reason} for its nodes; may you list them?"
+        raise UnansweredError(text, code="cluster.unanswered") from None
     except HTTPError as error:
-        words = f"the Kubernetes API does not answer ({type(error).__name__}); type: kubectl cluster-info"
-        raise UnansweredError(words, code="cluster.unanswered") from None
+        text = f"the Kubernetes API does not answer ({type(error).__name__}); type: kubectl cluster-info"
+        raise UnansweredError(text, code="cluster.unanswered") from None

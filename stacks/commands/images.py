@@ -8,17 +8,19 @@ For example, with skopeo:
     python -m stacks images prod | awk '$1 == "image" {print $2, $3}' | xargs -n2 sh -c 'skopeo copy --all docker://$0 docker://$1'
 """
 
-from stacks import carried, image_names
-from stacks.commands import EnvironmentName, chosen
+from stacks import images
+from stacks.commands import EnvironmentName, select
 
 
 def run(environment: EnvironmentName) -> None:
     """Print the images and the chart of one environment."""
-    found = chosen(environment, as_named=True)
-    for text in carried.images(found):
-        image = image_names.parse(text)
-        mirror = image_names.mirrored(image, found.settings.registry.mirrors)
+    selected = select(environment, as_named=True)
+    from stacks.images import listing
+
+    for text in listing.references(selected):
+        image = images.parse(text)
+        mirror = images.mirrored(image, selected.settings.registry.mirrors)
         print("image", text, *([mirror.text] if mirror != image else []))
-    chart = carried.chart(found)
+    chart = listing.chart_to_pull(selected)
     if chart is not None:
         print("chart", chart)

@@ -5,26 +5,28 @@ Computed from the settings, so it cannot be out of date: the pages in docs/envir
     python -m stacks needs prod
 """
 
-from stacks.commands import EnvironmentName, chosen
-from stacks.parts import tenancy
+from operator import mul
+
+from stacks.commands import EnvironmentName, select
 from stacks.settings import Settings
 
 
 def run(environment: EnvironmentName) -> None:
     """Print the table of one environment."""
-    print(table(chosen(environment).settings))
+    print(table(select(environment).settings))
 
 
 def table(settings: Settings) -> str:
-    """Markdown."""
-    found = tenancy.consumers(settings)
-    rows = [
-        f"| {each.name} | {each.replicas} | {each.resources.cpu_cores:g} | {each.resources.memory_gib:g} | {each.ephemeral_storage_gib:g} |"
-        for each in found
-    ]
-    cores = sum(each.replicas * each.resources.cpu_cores for each in found)
-    memory = sum(each.replicas * each.resources.memory_gib for each in found)
-    disk = sum(each.replicas * each.ephemeral_storage_gib for each in found)
-    pods = sum(each.replicas for each in found)
+    """Return it as Markdown."""
+    from stacks.wiring import tenancy
+
+    consumers = tenancy.consumers(settings)
+    sizes = [(each.resources.cpu_cores, each.resources.memory_gib, each.ephemeral_storage_gib) for each in consumers]
+    pods = [each.replicas for each in consumers]
+    cores, memory, disk = (sum(map(mul, pods, column)) for column in zip(*sizes, strict=True))
     head = ["| pods | at most | cores each | memory each, GiB | node's disk each, GiB |", "|---|---|---|---|---|"]
-    return "\n".join([*head, *rows, f"| **all** | **{pods}** | **{cores:g}** | **{memory:g}** | **{disk:g}** |"])
+    rows = [
+        f"| {each.name} | {each.replicas} | " + " | ".join(f"{size:g}" for size in row) + " |"
+        for each, row in zip(consumers, sizes, strict=True)
+    ]
+    return "\n".join([*head, *rows, f"| **all** | **{sum(pods)}** | **{cores:g}** | **{memory:g}** | **{disk:g}** |"])

@@ -4,49 +4,43 @@ The same rules run inside Pulumi, where they refuse an object before it is made:
 """
 
 import sys
+from dataclasses import replace
 
 import typer
 
-from policies import residency
 from policies.rules import RULES
 from policies.subject import Context, Subject, Violation, context_of
-from stacks import objects, pins
-from stacks.commands import EnvironmentName, chosen
+from stacks.commands import EnvironmentName, select
 from stacks.environments import Environment
-from stacks.objects import Object
-from stacks.parts import models
-from stacks.parts.residency import allowed
+from stacks.images import lock
 
 _VIOLATED = 1
 
 
 def run(environment: EnvironmentName) -> None:
     """Judge one environment."""
-    found = chosen(environment)
-    rendered = objects.of(found)
-    context = context_of(environment)
-    violations = list(judged([subject_of(item) for item in rendered.found], context, _not_judged(found, context)))
-    violations += _outside(found, rendered.found)
+    selected = select(environment)
+    from stacks.rendering import objects
+    from stacks.wiring import models
+    from stacks.wiring.residency import allowed
+
+    rendered, settings = objects.render(selected), selected.settings
+    context = replace(context_of(environment), allowed_hosts=allowed(settings) if settings.residency.mode == "locked" else None)
+    violations = judged([item.subject for item in rendered.objects], context, _not_judged(selected, context))
     for rule, violation in violations:
         print(f"{rule:<20} {violation.subject.label}: {violation.text}")
-    for note in (*rendered.notes, *models.notes(found.settings)):
+    for note in (*rendered.notes, *models.notes(settings)):
         print(f"note: {note}", file=sys.stderr)
-    print(f"{len(rendered.found)} objects, {len(RULES)} rules: {len(violations)} violations")
+    print(f"{len(rendered.objects)} objects, {len(RULES)} rules: {len(violations)} violations")
     raise typer.Exit(_VIOLATED if violations else 0)
 
 
-def _outside(found: Environment, rendered: list[Object]) -> list[tuple[str, Violation]]:
-    """What names an address outside, where residency is locked: the one rule that needs to know the settings."""
-    subjects = [subject_of(item) for item in rendered] if found.settings.residency.mode == "locked" else []
-    return [("residency", violation) for violation in residency.violations(subjects, allowed(found.settings))]
-
-
-def _not_judged(found: Environment, context: Context) -> frozenset[str]:
+def _not_judged(selected: Environment, context: Context) -> frozenset[str]:
     """Rules that cannot be judged yet, each said aloud: digests are known only once they were asked for, and `up` waits for them."""
-    if not context.production or pins.path_of(found.name).is_file():
+    if not context.production or lock.path_of(selected.name).is_file():
         return frozenset()
     print(
-        f"note: image-by-digest is not judged, there is no {pins.path_of(found.name)} yet: make pin ENV={found.name}; "
+        f"note: image-by-digest is not judged, there is no {lock.path_of(selected.name)} yet: make pin ENV={selected.name}; "
         "without it `pulumi up` refuses to start",
         file=sys.stderr,
     )
@@ -56,9 +50,3 @@ def _not_judged(found: Environment, context: Context) -> frozenset[str]:
 def judged(subjects: list[Subject], context: Context, left_out: frozenset[str] = frozenset()) -> list[tuple[str, Violation]]:
     """Names of broken rules, each with the object that breaks it."""
     return [(rule.name, violation) for rule in RULES if rule.name not in left_out for violation in rule.judge(subjects, context)]
-
-
-def subject_of(item: Object) -> Subject:
-    """One rendered object as the rules see it."""
-    metadata = item.manifest.get("metadata", {})
-    return Subject(kind=item.kind, name=metadata.get("name", item.logical_name), content=item.manifest, protect=item.protect)

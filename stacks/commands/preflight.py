@@ -12,12 +12,13 @@ For example:
 
 import typer
 
-from stacks.commands import EnvironmentName, Progress, Yes, doctor, reached, rollout
-from stacks.commands.doctor import PATIENCE_S, Patience
+from stacks.commands import EnvironmentName, Patience, Yes, reach
+from stacks.operations import steps
+from stacks.operations.steps import PATIENCE_S, Progress
 
 
 def run(environment: EnvironmentName, *, yes: Yes = False, patience_s: Patience = PATIENCE_S) -> None:
     """Look at the store of one environment."""
-    chosen, progress = reached(environment, "up"), Progress("preflight")
-    doctor.mend(chosen, progress, yes=yes, patience_s=patience_s)
-    raise typer.Exit(rollout.preflight(chosen, progress))
+    selected, progress = reach(environment, "up"), Progress("preflight")
+    steps.mend(selected, progress, yes=yes, patience_s=patience_s)
+    raise typer.Exit(steps.preflight(selected, progress))

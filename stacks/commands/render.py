@@ -13,14 +13,15 @@ To compare two commits:
 import shutil
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stacks import objects
-from stacks.commands import EnvironmentName, chosen
-from stacks.objects import Objects
+from stacks.commands import EnvironmentName, select
 from stacks.problems import SettingsError
+
+if TYPE_CHECKING:
+    from stacks.rendering.objects import Object
 
 _MARK = ".rendered"
 
@@ -30,23 +31,25 @@ def run(
     out: Annotated[Path | None, typer.Option(help="Folder to write to. Default: build/render/ENVIRONMENT")] = None,
 ) -> None:
     """Render one environment."""
-    found = objects.of(chosen(environment))
+    selected = select(environment)
+    from stacks.rendering import objects
+
+    rendered = objects.render(selected)
     folder = out if out is not None else Path("build") / "render" / environment
-    write(found, folder)
-    for note in found.notes:
+    write(rendered.objects, folder)
+    for note in rendered.notes:
         print(f"note: {note}", file=sys.stderr)
-    print(f"{len(found.found)} objects in {folder}")
+    print(f"{len(rendered.objects)} objects in {folder}")
 
 
-def write(found: Objects, folder: Path) -> None:
+def write(objects: "list[Object]", folder: Path) -> None:
     """Replace `folder` as a whole; SettingsError for one with something else in it, which would be lost."""
     if folder.exists() and any(folder.iterdir()) and not (folder / _MARK).exists():
-        raise SettingsError(
-            f"{folder} holds something that `render` did not write, and would be replaced; choose another folder with --out"
-        )
+        text = f"{folder} holds something that `render` did not write, and would be replaced; choose another folder with --out"
+        raise SettingsError(text)
     fresh = folder.with_name(f"{folder.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
-    for item in found.found:
+    for item in objects:
         target = fresh / item.path
         if target.exists():
             raise SettingsError(f"two objects are called {item.path}: the second would overwrite the first in the cluster as well")

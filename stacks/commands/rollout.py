@@ -14,23 +14,20 @@ For example:
     python -m stacks rollout prod; python -m stacks rollout prod --rollback --yes
 """
 
-import subprocess
-import sys
 from typing import Annotated
 
 import typer
 
 from components.milvus_values import SERVICE_NAME
-from stacks import helm, objects, pulumi_cli
-from stacks.commands import EnvironmentName, Progress, Yes, doctor, reached
+from stacks.commands import EnvironmentName, Yes, reach
 from stacks.environments import Environment
-from stacks.settings.object_store import S3Settings
+from stacks.images import chart
+from stacks.operations import helm, steps
+from stacks.operations.steps import Progress
+from stacks.rendering import declared
 
-_FIRST = ("**tenancy**", "**object-store-ca**", "**milvus-store**", "**documents-store**")
-_LAST_MADE = "::milvus-store-secret"
-"""Ends the URN of the last of them: without it a run was killed in between, or there was none."""
 _VERDICTS = {1, 3}
-"""Exit codes of the gate that say something of the new release: a promise is missed, or could not be measured."""
+"""Exit codes of the gate that say something of the new release: an SLO is missed, or could not be measured."""
 
 
 def run(
@@ -41,55 +38,43 @@ def run(
     yes: Yes = False,
 ) -> None:
     """Roll one environment out."""
-    chosen, progress = reached(environment, "rollout"), Progress("rollout")
-    objects.refuse_dropped_keys(chosen)
+    selected, progress = reach(environment, "rollout"), Progress("rollout")
+    chart.refuse_dropped_keys(declared.release(selected))
     progress.tell(f"settings of {environment!r} are good")
-    doctor.mend(chosen, progress, yes=yes)
-    if code := preflight(chosen, progress):
+    steps.mend(selected, progress, yes=yes)
+    if code := steps.preflight(selected, progress):
         progress.stop(code, "the store did not pass, so nothing of Milvus was touched; the lines above say what to cure")
-    before = _revision(chosen)
+    before = _revision(selected)
     progress.tell("pulumi up")
-    progress.up(chosen, _evidence(chosen, before))
+    progress.up(selected, _evidence(selected, before))
     progress.tell("gate")
-    code = _run("run", "--stack", environment, *(["--strict"] if strict else []))
+    code = steps.validation("run", "--stack", environment, *(["--strict"] if strict else []))
     if code in _VERDICTS:
-        _take_back(chosen, before, progress, rollback=rollback)
+        _take_back(selected, before, progress, rollback=rollback)
     if code:
         progress.stop(code, "the gate is not green; its table is above")
     progress.tell("done")
 
 
-def preflight(chosen: Environment, progress: Progress) -> int:
-    """Look at the store from this machine, with what is there; bucket and credential are made first where they are new."""
-    if not any(resource["urn"].endswith(_LAST_MADE) for resource in pulumi_cli.resources(chosen.name)):
-        progress.tell("bucket and credential are new: they are made first")
-        progress.up(chosen, "bucket and credential are not all there, and nothing of Milvus was touched", *_FIRST)
-    progress.tell("preflight from this machine")
-    settings = chosen.settings
-    admin = ["--admin-profile", settings.object_store.admin_profile] if isinstance(settings.object_store, S3Settings) else []
-    planned = ["--root-path", settings.milvus.root_path, "--wal", settings.milvus.wal]
-    return _run("preflight", "--stack", chosen.name, "--no-performance", *planned, *admin)
-
-
-def _revision(chosen: Environment) -> int:
+def _revision(selected: Environment) -> int:
     """Newest revision of the release that is good, 0 for none."""
-    history = helm.history(SERVICE_NAME, chosen.settings.namespace)
+    history = helm.history(SERVICE_NAME, selected.settings.namespace)
     return max((revision.number for revision in history if revision.status in helm.GOOD), default=0)
 
 
-def _evidence(chosen: Environment, before: int) -> str:
+def _evidence(selected: Environment, before: int) -> str:
     """What to look at where `pulumi up` did not succeed."""
-    space = chosen.settings.namespace
+    space = selected.settings.namespace
     look = f"kubectl -n {space} get pods; kubectl -n {space} get events --sort-by=.lastTimestamp; kubectl -n {space} logs JOB_OR_POD"
     if before:
-        return f"what it left is evidence: {look}; then: make doctor ENV={chosen.name}"
+        return f"what it left is evidence: {look}; then: make doctor ENV={selected.name}"
     return f"what is there of the first installation is left as it is, as evidence: {look}; the same command tries again"
 
 
-def _take_back(chosen: Environment, before: int, progress: Progress, *, rollback: bool) -> None:
+def _take_back(selected: Environment, before: int, progress: Progress, *, rollback: bool) -> None:
     """Say, or do, how an upgrade is undone; the first installation has nothing to go back to."""
-    space = chosen.settings.namespace
-    if not before or _revision(chosen) == before:
+    space = selected.settings.namespace
+    if not before or _revision(selected) == before:
         look = f"look at: kubectl -n {space} get pods; the newest report in build/reports"
         progress.tell(f"the release was not upgraded by this run, so there is nothing to take back; {look}")
         return
@@ -100,7 +85,3 @@ def _take_back(chosen: Environment, before: int, progress: Progress, *, rollback
     progress.tell(f"taking the release back to revision {before}")
     helm.roll_back(SERVICE_NAME, space, before)
     progress.tell(f"revision {before} is back; {again}")
-
-
-def _run(*arguments: str) -> int:
-    return subprocess.run([sys.executable, "-m", "validation", *arguments], stdin=subprocess.DEVNULL, check=False).returncode

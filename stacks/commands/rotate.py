@@ -21,14 +21,16 @@ from typing import Annotated
 
 import typer
 
-from stacks import key_use, pulumi_cli, rotation
-from stacks.commands import EnvironmentName, Progress, Yes, doctor, reached
+from stacks import rotation
+from stacks.commands import EnvironmentName, Yes, reach
 from stacks.environments import Environment
-from stacks.key_use import Key
-from stacks.rotation import Plan, Report
-from stacks.settings.stores import MadeStoreSettings
+from stacks.operations import pulumi_cli, steps
+from stacks.operations.steps import WRONG, Progress
+from stacks.rotation import Plan, Report, key_use
+from stacks.rotation.key_use import Key
+from stacks.settings.object_store import MadeStoreSettings
 
-_WRONG, _USAGE = 1, 2
+_USAGE = 2
 
 
 def run(
@@ -38,77 +40,77 @@ def run(
     yes: Yes = False,
 ) -> None:
     """Rotate Milvus's key."""
-    chosen, progress = reached(environment, "up"), Progress("rotate")
-    if not isinstance(chosen.settings.object_store, MadeStoreSettings):
+    selected, progress = reach(environment, "up"), Progress("rotate")
+    if not isinstance(selected.settings.object_store, MadeStoreSettings):
         by_hand = "put the new one into the Secret that the settings name, raise object_store.credential_generation, then `pulumi up`"
         progress.stop(_USAGE, f"the keys are yours: {by_hand}")
-    doctor.mend(chosen, progress, yes=yes)
+    steps.mend(selected, progress, yes=yes)
     report = Report(environment=environment)
     path = out or Path("build") / "reports" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}" / "rotation.json"
     try:
-        _rotate(chosen, progress, report)
+        _rotate(selected, progress, report)
     finally:
         report.write(path)
         progress.tell(f"report: {path}")
 
 
-def _rotate(chosen: Environment, progress: Progress, report: Report) -> None:
-    keys = _keys(chosen)
-    left = rotation.plan(chosen.settings.object_store.generations, set(keys))
+def _rotate(selected: Environment, progress: Progress, report: Report) -> None:
+    keys = _keys(selected)
+    left = rotation.plan(selected.settings.object_store.generations, set(keys))
     report.old, report.new, report.steps = left.old, left.new, list(left.steps)
     progress.tell(f"from generation {left.old} to {left.new}: {', '.join(left.steps)}")
     if "raise" in left.steps:
-        pulumi_cli.configure(chosen.name, "object_store.credential_generation", left.new)
+        pulumi_cli.configure(selected.name, "object_store.credential_generation", left.new)
     if "switch" in left.steps:
-        _up(chosen, progress, report, "switch")
-        keys |= _keys(chosen)
+        _up(selected, progress, report, "switch")
+        keys |= _keys(selected)
     with report.step("in use"):
-        _require_in_use(chosen, keys[left.new], progress, report)
+        _require_in_use(selected, keys[left.new], progress, report)
     if "revoke" in left.steps:
-        pulumi_cli.configure(chosen.name, "object_store.revoked_generation", left.new - 1)
-    _up(chosen, progress, report, "remove")
-    _require_ended(chosen, keys, left, progress, report)
+        pulumi_cli.configure(selected.name, "object_store.revoked_generation", left.new - 1)
+    _up(selected, progress, report, "remove")
+    _require_ended(selected, keys, left, progress, report)
     report.result = "done"
 
 
-def _keys(chosen: Environment) -> dict[int, dict[str, str]]:
+def _keys(selected: Environment) -> dict[int, dict[str, str]]:
     """Key, generation mark and bucket of each credential in the state, in clear, for this process alone."""
-    credentials = pulumi_cli.credentials(pulumi_cli.resources(chosen.name, secrets=True))
+    credentials = pulumi_cli.credentials(pulumi_cli.resources(selected.name, secrets=True))
     names = ("access_key", "secret_key", "generation")
     return {
         number: {
             **{name: pulumi_cli.plain(outputs.get(name)) for name in names},
-            "bucket": pulumi_cli.plain(outputs.get("bucket", chosen.settings.milvus_bucket)),  # COSI names its buckets itself
+            "bucket": pulumi_cli.plain(outputs.get("bucket", selected.settings.milvus_bucket)),  # COSI names its buckets itself
         }
         for number, outputs in credentials.items()
     }
 
 
-def _require_in_use(chosen: Environment, new: Key, progress: Progress, report: Report) -> None:
+def _require_in_use(selected: Environment, new: Key, progress: Progress, report: Report) -> None:
     """Refuse to go on, with both keys valid, unless the store takes the new key and every pod of Milvus is ready with it."""
-    again = f"both keys stay valid; cure that, then: make rotate ENV={chosen.name}"
-    if answer := key_use.refusal(chosen.settings, new):
-        progress.stop(_WRONG, f"the store does not take the new key ({answer}); {again}")
-    report.pods_without = key_use.await_use(chosen.settings.namespace, new)
+    again = f"both keys stay valid; cure that, then: make rotate ENV={selected.name}"
+    if answer := key_use.refusal(selected.settings, new):
+        progress.stop(WRONG, f"the store does not take the new key ({answer}); {again}")
+    report.pods_without = key_use.await_use(selected.settings.namespace, new)
     if report.pods_without:
-        progress.stop(_WRONG, f"pods without the new key: {', '.join(report.pods_without)}; {again}")
+        progress.stop(WRONG, f"pods without the new key: {', '.join(report.pods_without)}; {again}")
     progress.tell("the new key opens the bucket, every pod of Milvus is ready with it, and none is left with the old one")
 
 
-def _require_ended(chosen: Environment, keys: dict[int, dict[str, str]], left: Plan, progress: Progress, report: Report) -> None:
+def _require_ended(selected: Environment, keys: dict[int, dict[str, str]], left: Plan, progress: Progress, report: Report) -> None:
     """Try both keys at the store: what is in the state is a promise, what the store answers is the fact."""
-    report.new_key = key_use.refusal(chosen.settings, keys[left.new]) or "taken"
+    report.new_key = key_use.refusal(selected.settings, keys[left.new]) or "taken"
     if report.new_key != "taken":
-        progress.stop(_WRONG, f"the store does not take the new key any more ({report.new_key})")
+        progress.stop(WRONG, f"the store does not take the new key any more ({report.new_key})")
     if left.old in keys:
-        report.old_key = key_use.refusal(chosen.settings, keys[left.old]) or "taken"
+        report.old_key = key_use.refusal(selected.settings, keys[left.old]) or "taken"
     if report.old_key == "taken":
         why = f"the store still takes the old key of generation {left.old}, though its user is removed: remove it in the store by hand"
-        progress.stop(_WRONG, why)
+        progress.stop(WRONG, why)
     progress.tell(f"done: the store takes the key of generation {left.new}, and answers {report.old_key} to that of generation {left.old}")
 
 
-def _up(chosen: Environment, progress: Progress, report: Report, step: str) -> None:
+def _up(selected: Environment, progress: Progress, report: Report, step: str) -> None:
     progress.tell(f"pulumi up, to {step}")
     with report.step(step):
-        progress.up(chosen, f"no key was revoked that is in use; again: make rotate ENV={chosen.name}")
+        progress.up(selected, f"no key was revoked that is in use; again: make rotate ENV={selected.name}")

@@ -10,12 +10,13 @@ For example:
     python -m stacks up prod; python -m stacks up prod --yes
 """
 
-from stacks.commands import EnvironmentName, Progress, Yes, doctor, reached
-from stacks.commands.doctor import PATIENCE_S, Patience
+from stacks.commands import EnvironmentName, Patience, Yes, reach
+from stacks.operations import steps
+from stacks.operations.steps import PATIENCE_S, Progress
 
 
 def run(environment: EnvironmentName, *, yes: Yes = False, patience_s: Patience = PATIENCE_S) -> None:
     """Bring one environment up."""
-    chosen, progress = reached(environment, "up"), Progress("up")
-    doctor.mend(chosen, progress, yes=yes, patience_s=patience_s)
-    progress.up(chosen, "what it made stays; the same command goes on")
+    selected, progress = reach(environment, "up"), Progress("up")
+    steps.mend(selected, progress, yes=yes, patience_s=patience_s)
+    progress.up(selected, "what it made stays; the same command goes on")

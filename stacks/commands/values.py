@@ -9,12 +9,13 @@ For example:
     python -m stacks values prod | helm template milvus CHART --namespace rag --values -
 """
 
-from stacks import release
-from stacks.commands import EnvironmentName, chosen
-from stacks.dump import dump
+from stacks.commands import EnvironmentName, select
+from stacks.yaml_files import dump
 
 
 def run(environment: EnvironmentName) -> None:
     """Print the chart values of one environment."""
-    found = chosen(environment)
-    print(dump(release.of(found).values), end="")
+    selected = select(environment)
+    from stacks.rendering import declared
+
+    print(dump(declared.release(selected).values), end="")

@@ -8,31 +8,22 @@ import difflib
 from collections.abc import Mapping
 from typing import Any, Literal
 
-import pulumi
 from pydantic import Field, ValidationError, model_validator
 
 from components.pod_options import PodOptions
-from stacks import problems
-from stacks.names import Namespace
-from stacks.problems import ConflictError, Problem, SettingsError, WrongValueError
+from stacks.problems import PROJECT, ConflictError, Problem, SettingsError, WrongValueError, set_command, shown_as
 from stacks.settings import whole
-from stacks.settings.access import AccessSettings
+from stacks.settings.explain import example_of, explain
 from stacks.settings.group import Group, parsed
-from stacks.settings.images import ImageSettings
-from stacks.settings.load_generators import LoadGeneratorSettings
+from stacks.settings.images import ImageSettings, LoadGeneratorSettings, PreflightSettings, RegistrySettings
 from stacks.settings.milvus import MilvusSettings
-from stacks.settings.models.embedding import EmbeddingSettings, RerankerSettings
-from stacks.settings.models.llm import LlmSettings
-from stacks.settings.models.needs import KedaSettings
+from stacks.settings.models import EmbeddingSettings, KedaSettings, LlmSettings, RerankerSettings
 from stacks.settings.models.serving import Serving
+from stacks.settings.names import Namespace
 from stacks.settings.object_store import S3_EXAMPLE, ObjectStoreSettings
 from stacks.settings.platform import ClusterSettings, MonitoringSettings, PodSecuritySettings, PodSettings
-from stacks.settings.preflight import PreflightSettings
-from stacks.settings.registry import RegistrySettings
-from stacks.settings.residency import ResidencySettings
-from stacks.settings.tenancy import NetworkSettings, QuotaSettings
+from stacks.settings.tenancy import AccessSettings, NetworkSettings, QuotaSettings, ResidencySettings
 
-PROJECT = problems.PROJECT
 _OF_PULUMI = {
     "pulumi": {"tags", "template", "disable-default-providers", "autonaming"},
     "kubernetes": {
@@ -60,57 +51,39 @@ class Settings(Group):
 
     namespace: Namespace = Field(default="rag", description="namespace that the stack makes and owns", examples=["rag"])
     images: ImageSettings = Field(description="what runs", examples=['\'{"milvus": "registry.example.net/milvusdb/milvus:v2.6.21"}\''])
-    images_pinned: Literal["required", "optional"] = Field(
-        default="optional",
-        description="whether `pulumi up` takes images by the digests of stacks/images.ENV.lock alone",
-        examples=["required"],
-    )
-    registry: RegistrySettings = Field(
-        default=RegistrySettings(), description="where images are pulled from", examples=['\'{"ca_file": "/etc/ssl/registry-ca.crt"}\'']
-    )
+    images_pinned: Literal["required", "optional"] = Field(default="optional", examples=["required"])
+    """required: nothing goes up without stacks/images.ENV.lock; a lock that is there is used in either case"""
+    registry: RegistrySettings = Field(default=RegistrySettings(), examples=['\'{"ca_file": "/etc/ssl/registry-ca.crt"}\''])
+    """where images are pulled from"""
     object_store: ObjectStoreSettings = Field(description="the S3 store", examples=[S3_EXAMPLE])
-    preflight: PreflightSettings = Field(
-        default=PreflightSettings(), description="the look at the store from inside the cluster", examples=["'{\"performance\": true}'"]
-    )
-    load_generators: LoadGeneratorSettings = Field(
-        default=LoadGeneratorSettings(), description="pods that send the gate's searches", examples=["'{\"pods\": 4}'"]
-    )
+    preflight: PreflightSettings = Field(default=PreflightSettings(), examples=["'{\"performance\": true}'"])
+    """the look at the store from inside the cluster"""
+    load_generators: LoadGeneratorSettings = Field(default=LoadGeneratorSettings(), examples=["'{\"pods\": 4}'"])
+    """pods that send the gate's searches"""
     milvus: MilvusSettings = Field(default=MilvusSettings(), description="the vector database", examples=["'{\"memory_gib\": 16}'"])
-    access: AccessSettings = Field(
-        default=AccessSettings(), description="who may log in to Milvus besides root", examples=['\'{"tenants": ["sales"]}\'']
-    )
-    embedding: EmbeddingSettings = Field(
-        default=EmbeddingSettings(), description="the embedding service", examples=["'{\"dimension\": 512}'"]
-    )
+    access: AccessSettings = Field(default=AccessSettings(), examples=['\'{"tenants": ["sales"]}\''])
+    """who may log in to Milvus besides root"""
+    embedding: EmbeddingSettings = Field(default=EmbeddingSettings(), examples=["'{\"dimension\": 512}'"])
+    """the embedding service"""
     llm: LlmSettings = Field(default=LlmSettings(), description="the LLM service", examples=["'{\"context_tokens\": 4096}'"])
-    reranker: RerankerSettings | None = Field(
-        default=None, description="the reranker; none by default", examples=['\'{"engine": "lab", "model": "lab-reranker"}\'']
-    )
-    keda: KedaSettings | None = Field(
-        default=None,
-        description="KEDA, where it is installed",
-        examples=['\'{"prometheus_url": "http://prometheus.monitoring.svc:9090"}\''],
-    )
-    quota: QuotaSettings | None = Field(
-        default=None, description="limit of the namespace", examples=['\'{"cpu_cores": 16, "memory_gib": 64}\'']
-    )
-    residency: ResidencySettings = Field(
-        default=ResidencySettings(), description="where data may go", examples=['\'{"mode": "locked", "allowed": ["10.0.0.0/8"]}\'']
-    )
-    network: NetworkSettings = Field(
-        default=NetworkSettings(), description="what network policies must be told", examples=["'{\"dns_port\": 53}'"]
-    )
+    reranker: RerankerSettings | None = Field(default=None, examples=['\'{"engine": "lab", "model": "lab-reranker"}\''])
+    """the reranker; none by default"""
+    keda: KedaSettings | None = Field(default=None, examples=['\'{"prometheus_url": "http://prometheus.monitoring.svc:9090"}\''])
+    """KEDA, where it is installed"""
+    quota: QuotaSettings | None = Field(default=None, examples=['\'{"cpu_cores": 16, "memory_gib": 64}\''])
+    """limit of the namespace"""
+    residency: ResidencySettings = Field(default=ResidencySettings(), examples=['\'{"mode": "locked", "allowed": ["10.0.0.0/8"]}\''])
+    """where data may go"""
+    network: NetworkSettings = Field(default=NetworkSettings(), examples=["'{\"dns_port\": 53}'"])
+    """what network policies must be told"""
 
     pods: PodSettings = Field(default=PodSettings(), description="what every pod gets", examples=['\'{"node_selector": {"pool": "rag"}}\''])
-    pod_security: PodSecuritySettings = Field(
-        default=PodSecuritySettings(), description="what the platform's admission decides", examples=["'{\"assign_ids\": false}'"]
-    )
-    cluster: ClusterSettings = Field(
-        default=ClusterSettings(), description="the Kubernetes cluster", examples=['\'{"domain": "k8s.example.net"}\'']
-    )
-    monitoring: MonitoringSettings = Field(
-        default=MonitoringSettings(), description="monitors for Prometheus's operator", examples=["'{\"enabled\": true}'"]
-    )
+    pod_security: PodSecuritySettings = Field(default=PodSecuritySettings(), examples=["'{\"assign_ids\": false}'"])
+    """what the platform's admission decides"""
+    cluster: ClusterSettings = Field(default=ClusterSettings(), examples=['\'{"domain": "k8s.example.net"}\''])
+    """the Kubernetes cluster"""
+    monitoring: MonitoringSettings = Field(default=MonitoringSettings(), examples=["'{\"enabled\": true}'"])
+    """monitors for Prometheus's operator"""
 
     @property
     def pod_options(self) -> PodOptions:
@@ -149,17 +122,6 @@ class Settings(Group):
         return self
 
 
-def load() -> Settings:
-    """Read the settings of the stack that runs; SettingsError with every problem at once."""
-    return parse(pulumi_configuration())
-
-
-def pulumi_configuration() -> Mapping[str, Any]:
-    """Return the configuration of the stack that runs, as Pulumi hands it to the program."""
-    found: Mapping[str, Any] = pulumi.runtime.config.CONFIG.get() or pulumi.runtime.get_config_env()
-    return found
-
-
 def parse(configuration: Mapping[str, Any]) -> Settings:
     """Read settings from the raw configuration, in which an object may be a JSON text, as Pulumi makes it; SettingsError."""
     raw, wrong = plain(configuration)
@@ -167,7 +129,7 @@ def parse(configuration: Mapping[str, Any]) -> Settings:
         settings = Settings.model_validate(raw)
     except ValidationError as error:
         faulty = {problem.path for problem in wrong}
-        wrong += [problem for problem in problems.explain(error, Settings) if problem.path not in faulty]
+        wrong += [problem for problem in explain(error, Settings) if problem.path not in faulty]
         raise SettingsError(problems=wrong) from None
     if wrong:
         raise SettingsError(problems=wrong)
@@ -190,21 +152,18 @@ def plain(configuration: Mapping[str, Any]) -> tuple[dict[str, Any], list[Proble
 def _foreign(key: str) -> Problem:
     """A key that neither this program nor Pulumi reads."""
     project, colon, name = key.rpartition(":")
-    guess = difflib.get_close_matches(name, sorted(Settings.model_fields), n=1, cutoff=0.8)
     if project in _OF_PULUMI:
         wrong = f"is no setting of {project} that this program allows; allowed: {', '.join(sorted(_OF_PULUMI[project]))}"
         breaks = f"`pulumi up` would read it, and the other commands of {PROJECT} would not"
         return Problem(code="settings.prefix", path=(key,), wrong=wrong, breaks=breaks, cure=f"pulumi config rm {key}")
+    guess = difflib.get_close_matches(name, sorted(Settings.model_fields), n=1, cutoff=0.8)
     meant = f"{PROJECT}:{guess[0] if guess else name or 'NAME'}"
-    wrong = (
-        f"belongs to the project {project!r}, and this one is {PROJECT!r}" if colon else f"names no project, and this one is {PROJECT!r}"
-    )
-    breaks = "nothing would read it, and a default would be used in its place"
+    belongs = f"belongs to the project {project!r}" if colon else "names no project"
     return Problem(
         code="settings.prefix",
         path=(key if colon else f":{key}",),
-        wrong=f"{wrong}; did you mean {meant!r}?",
-        breaks=breaks,
+        wrong=f"{belongs}, and this one is {PROJECT!r}; did you mean {meant!r}?",
+        breaks="nothing would read it, and a default would be used in its place",
         cure=f"pulumi config rm {key}; pulumi config set {meant} VALUE",
     )
 
@@ -215,8 +174,6 @@ def _value(name: str, text: Any, wrong: list[Problem]) -> Any:  # noqa: ANN401  
     try:
         return parsed(text)
     except WrongValueError as error:
-        field = Settings.model_fields.get(name)
-        cure = problems.set_command((name,), (field.examples or ["VALUE"])[0] if field is not None else "VALUE")
-        shown = problems.shown_as(text)
-        wrong.append(Problem(code=error.code, path=(name,), value=shown, wrong=error.wrong, breaks=error.breaks, cure=cure))
+        cure = set_command((name,), example_of(Settings.model_fields.get(name)))
+        wrong.append(Problem(code=error.code, path=(name,), value=shown_as(text), wrong=error.wrong, breaks=error.breaks, cure=cure))
     return text

@@ -1,4 +1,7 @@
-"""What all groups of settings share: no unknown key, no change after reading, and plain numbers in the unit that a name ends with."""
+"""What all groups of settings share: no unknown key, no change after reading, and plain numbers in the unit that a name ends with.
+
+The reason of a setting is its description, or the docstring below it.
+"""
 
 import json
 import re
@@ -9,7 +12,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 
-from stacks.problems import WrongValueError, group_of, variants
+from stacks.problems import WrongValueError
+from stacks.settings.explain import group_of, variants
 
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 _QUANTITY = re.compile(r"(\d+(?:\.\d+)?) *(m|Ki|Mi|Gi|Ti|K|M|G|T)B?")
@@ -17,8 +21,9 @@ _UNITS = {
     "_gib": "GiB without a unit: 4 stands for 4Gi",
     "_cores": "cores as a decimal: 0.5 stands for 500m",
     "_ms": "milliseconds, digits only",
+    "_s": "seconds, digits only",
+    "_percent": "percent, digits only",
 }
-_UNITS |= {"_s": "seconds, digits only", "_percent": "percent, digits only"}
 _FACTORS = {
     "_cores": {"m": 1e-3},
     "_gib": {"Ki": 2**-20, "Mi": 2**-10, "Gi": 1, "Ti": 1024, "K": 1e3 / 2**30, "M": 1e6 / 2**30, "G": 1e9 / 2**30, "T": 1e12 / 2**30},
@@ -30,7 +35,7 @@ _LEAST = {"_gib": (2**-10, "whole MiB"), "_cores": (1e-3, "thousandths of a core
 class Group(BaseModel):
     """A group of settings; an unknown key is refused, since a typing error would be silence."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
 
     @field_validator("*", mode="before")
     @classmethod
@@ -62,7 +67,6 @@ def parsed(text: str) -> Any:  # noqa: ANN401  as above
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuse a key that stands twice in JSON, of which only the last would count."""
     names = [name for name, _ in pairs]
     if twice := [name for name in names if names.count(name) > 1]:
         raise WrongValueError("settings.duplicate", f"{twice[0]!r} stands in it twice", "only the last of them would count")
@@ -94,9 +98,8 @@ def _kinds(field: FieldInfo) -> set[Any]:
 def _empty_group(field: FieldInfo) -> None:
     """An empty group is none where there may be none."""
     if field.default is not None:
-        raise WrongValueError(
-            "settings.type", "is empty", "a group has settings, each with a value; leave the name out where the defaults do"
-        )
+        cure = "a group has settings, each with a value; leave the name out where the defaults do"
+        raise WrongValueError("settings.type", "is empty", cure)
 
 
 def _number(value: Any, name: str) -> Any:  # noqa: ANN401  as above

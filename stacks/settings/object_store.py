@@ -3,19 +3,107 @@
 Each driver has its own fields, so a setting of another driver is refused by name rather than ignored.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, ValidationInfo, field_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
 
-from stacks.names import ApiUrl, CaFile, Endpoint, OtherNamespace, PlainText, SecretName, YamlText
-from stacks.problems import remove_command
-from stacks.settings.stores import MadeStoreSettings, StoreSettings
+from components.generations import Generations
+from stacks.problems import WrongValueError, remove_command
+from stacks.settings.addresses import ApiUrl, Endpoint, MilvusEndpoint
+from stacks.settings.group import Group
+from stacks.settings.names import BucketName, CaFile, OtherNamespace, PlainText, SecretName, YamlText
 
 S3_EXAMPLE = (
     '\'{"endpoint": "https://x10000.example.net", "iam_endpoint": "https://x10000.example.net:444", "admin_profile": "x10000-admin"}\''
 )
+_OUR_TAGS = "milvus-x10000/"
+_LONGEST_KEY = 128
+_LONGEST_VALUE = 256
+_MOST_TAGS = 50 - 1  # the owner's mark is one
+_TAG = re.compile(r"[\w .:/=+\-@]*")
+_STORE_REFUSES = "the store would refuse all of them"
+
+
+def _tags(tags: dict[str, str]) -> dict[str, str]:
+    if len(tags) > _MOST_TAGS:
+        raise WrongValueError("settings.tags", f"has {len(tags)} tags", f"S3 takes 50 for a bucket, and {50 - _MOST_TAGS} are our own")
+    for key, value in tags.items():
+        if key.startswith(_OUR_TAGS):
+            raise WrongValueError("settings.tags", f"the tag {key!r} is the mark of the stack itself")
+        if key.startswith("aws:"):
+            raise WrongValueError("settings.tags", f"the tag {key!r} begins with aws:, which S3 keeps to itself", _STORE_REFUSES)
+        if not 0 < len(key) <= _LONGEST_KEY or len(value) > _LONGEST_VALUE:
+            reason = f"the tag {key!r} is too long: a key has 1 to {_LONGEST_KEY} characters, a value at most {_LONGEST_VALUE}"
+            raise WrongValueError("settings.tags", reason, _STORE_REFUSES)
+        if not _TAG.fullmatch(key) or not _TAG.fullmatch(value):
+            reason = f"the tag {key!r} = {value!r} has other characters than letters, digits, spaces and _.:/=+-@"
+            raise WrongValueError("settings.tags", reason, _STORE_REFUSES)
+    return tags
+
+
+class LockSettings(Group):
+    """Object lock of the documents' bucket."""
+
+    mode: Literal["GOVERNANCE", "COMPLIANCE"] = Field(default="GOVERNANCE", examples=["GOVERNANCE"])
+    """COMPLIANCE: nobody can delete earlier, no administrator either"""
+    days: int = Field(ge=1, le=36500, description="every version of a document is kept at least so long", examples=[30])
+
+
+class StoreSettings(Group):
+    """All drivers: where the store is, which key is in use, what `destroy` may take."""
+
+    endpoint: MilvusEndpoint = Field(description="S3 API, as pods and this machine reach it", examples=["https://x10000.example.net:443"])
+    region: YamlText = Field(default="us-east-1", description="region that requests are signed for", examples=["us-east-1"])
+    ca_file: CaFile | None = Field(default=None, description="PEM file of the store's private CA", examples=["/etc/ssl/x10000-ca.crt"])
+    credential_generation: int = Field(default=1, ge=1, le=1_000_000, examples=[2])
+    """raise it by one for a new key beside the old one; pods are rolled to it"""
+    milvus_bucket: BucketName | None = Field(default=None, examples=["rag-milvus"])
+    """Milvus's own bucket; default NAMESPACE-milvus"""
+    documents_bucket: BucketName | None = Field(default=None, examples=["rag-documents"])
+    """bucket of the originals; default NAMESPACE-documents"""
+    on_destroy: Literal["retain", "delete"] = Field(default="retain", examples=["retain"])
+    """what `pulumi destroy` does with the namespace, its volumes, and the buckets that the stack made"""
+    confirm_delete: list[str] = Field(default=[], examples=['\'["rag-milvus", "rag-documents"]\''])
+    """what on_destroy=delete would take, by name, or it is refused: both buckets; with existing or cosi, the namespace"""
+
+    @property
+    def ca_pem(self) -> str:
+        """Text of `ca_file`, "" without one."""
+        return Path(self.ca_file).expanduser().read_text(encoding="ascii") if self.ca_file is not None else ""
+
+    @property
+    def generations(self) -> Generations:
+        """Which credentials are valid."""
+        return Generations(current=self.credential_generation, revoked=self.credential_generation - 1)
+
+    @property
+    def deletes(self) -> bool:
+        """Whether `destroy` is to take away what cannot be made again."""
+        return self.on_destroy == "delete"
+
+
+class MadeStoreSettings(StoreSettings):
+    """Drivers that make buckets and users: which keys are revoked, what the buckets are like."""
+
+    revoked_generation: int = Field(default=0, ge=0, examples=[1])
+    """keys up to this one are refused by the store; raise it once the new key is in use"""
+    tags: Annotated[dict[str, str], AfterValidator(_tags)] = Field(default={}, examples=['\'{"cost-centre": "42"}\''])
+    """tags of both buckets"""
+    documents_lock: LockSettings | None = Field(default=None, examples=['\'{"mode": "GOVERNANCE", "days": 30}\''])
+    """object lock of the documents' bucket"""
+
+    @property
+    def generations(self) -> Generations:
+        """Which credentials are valid."""
+        return Generations(current=self.credential_generation, revoked=self.revoked_generation)
+
+    @model_validator(mode="after")
+    def _two_keys_at_most(self) -> "MadeStoreSettings":
+        _ = self.generations
+        return self
 
 
 class S3Settings(MadeStoreSettings):
@@ -23,36 +111,29 @@ class S3Settings(MadeStoreSettings):
 
     driver: Literal["s3"] = Field(default="s3", description="how buckets and users are made", examples=["s3"])
     iam_endpoint: Endpoint = Field(description="AWS-compatible IAM API, for the scoped users", examples=["https://x10000.example.net:444"])
-    admin_profile: PlainText = Field(
-        min_length=1, description="AWS profile that may make buckets and users; its key stays on this machine", examples=["x10000-admin"]
-    )
-    encryption: Literal["AES256"] | None = Field(
-        default=None, description="default encryption of both buckets; without it, as the store does it by itself", examples=["AES256"]
-    )
+    admin_profile: PlainText = Field(min_length=1, examples=["x10000-admin"])
+    """AWS profile that may make buckets and users; its key stays on this machine"""
+    encryption: Literal["AES256"] | None = Field(default=None, examples=["AES256"])
+    """default encryption of both buckets; without it, as the store does it by itself"""
 
 
 class GreenLakeSettings(MadeStoreSettings):
     """Buckets, users and policies by the HPE GreenLake Object Storage REST API of an X10000."""
 
     driver: Literal["greenlake"] = Field(description="how buckets and users are made", examples=["greenlake"])
-    api_endpoint: ApiUrl = Field(
-        description="HPE GreenLake API of the region that manages the system", examples=["https://us-west.api.greenlake.hpe.com"]
-    )
+    api_endpoint: ApiUrl = Field(examples=["https://us-west.api.greenlake.hpe.com"])
+    """HPE GreenLake API of the region that manages the system"""
     token_url: ApiUrl = Field(
-        default="https://sso.common.cloud.hpe.com/as/token.oauth2",
-        description="where the API client gets its tokens",
-        examples=["https://sso.common.cloud.hpe.com/as/token.oauth2"],
+        default="https://sso.common.cloud.hpe.com/as/token.oauth2", examples=["https://sso.common.cloud.hpe.com/as/token.oauth2"]
     )
-    api_ca_file: CaFile | None = Field(
-        default=None, description="PEM file of a private CA of the API, such as a proxy's", examples=["/etc/ssl/proxy-ca.crt"]
-    )
+    """where the API client gets its tokens"""
+    api_ca_file: CaFile | None = Field(default=None, examples=["/etc/ssl/proxy-ca.crt"])
+    """PEM file of a private CA of the API, such as a proxy's"""
     system_id: str = Field(pattern=r"^[A-Za-z0-9]+$", description="serial number of the X10000", examples=["8UW0002928"])
-    client_profile: PlainText = Field(
-        default="default", min_length=1, description="profile of ~/.greenlake/credentials with the API client", examples=["default"]
-    )
-    compression: bool | None = Field(
-        default=None, description="compress both buckets; without it, as the system does it by itself", examples=["true"]
-    )
+    client_profile: PlainText = Field(default="default", min_length=1, examples=["default"])
+    """profile of ~/.greenlake/credentials with the API client"""
+    compression: bool | None = Field(default=None, examples=["true"])
+    """compress both buckets; without it, as the system does it by itself"""
 
     @property
     def api_ca_pem(self) -> str:
@@ -65,12 +146,10 @@ class ExistingSettings(StoreSettings):
 
     driver: Literal["existing"] = Field(description="how buckets and users are made", examples=["existing"])
     secret_namespace: OtherNamespace = Field(description="Kubernetes namespace in which the two Secrets are", examples=["storage"])
-    milvus_secret: SecretName = Field(
-        description="Secret with access_key and secret_key for Milvus's bucket; copied into the stack's namespace", examples=["milvus-key"]
-    )
-    documents_secret: SecretName = Field(
-        description="Secret with access_key and secret_key for the documents' bucket", examples=["documents-key"]
-    )
+    milvus_secret: SecretName = Field(examples=["milvus-key"])
+    """Secret with access_key and secret_key for Milvus's bucket; copied into the stack's namespace"""
+    documents_secret: SecretName = Field(examples=["documents-key"])
+    """Secret with access_key and secret_key for the documents' bucket"""
 
 
 class CosiSettings(MadeStoreSettings):
@@ -78,13 +157,11 @@ class CosiSettings(MadeStoreSettings):
 
     driver: Literal["cosi"] = Field(description="how buckets and users are made", examples=["cosi"])
     driver_name: YamlText = Field(default="cosi.hpe.com", min_length=1, description="name of the COSI driver", examples=["cosi.hpe.com"])
-    backend_secret: SecretName = Field(
-        description="the COSI driver's own Secret, which an administrator made", examples=["hpe-object-backend"]
-    )
+    backend_secret: SecretName = Field(examples=["hpe-object-backend"])
+    """the COSI driver's own Secret, which an administrator made"""
     backend_namespace: OtherNamespace = Field(description="Kubernetes namespace of that Secret", examples=["hpe-cosi"])
-    compression: bool | None = Field(
-        default=None, description="compress both buckets; without it, as the COSI driver does it by itself", examples=["true"]
-    )
+    compression: bool | None = Field(default=None, examples=["true"])
+    """compress both buckets; without it, as the COSI driver does it by itself"""
     ready_timeout_s: int = Field(default=300, ge=1, le=3600, description="how long COSI may take for one bucket or one key", examples=[300])
 
     @field_validator("milvus_bucket", "documents_bucket")

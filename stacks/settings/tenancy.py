@@ -1,13 +1,18 @@
-"""The frame: what all pods of the namespace may take together, and which addresses they may reach."""
+"""The frame: who may log in, what all pods of the namespace may take together, which addresses they may reach, and where data may go."""
 
 import ipaddress
-from typing import Annotated
+import re
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, field_validator
 
 from components.quota import Quota
-from stacks.names import OtherNamespace
 from stacks.settings.group import Group
+from stacks.settings.names import OtherNamespace
+
+_TENANT = re.compile(r"[a-z][a-z0-9]{0,30}")
+_MOST_TENANTS = 30  # three users each, and Milvus has 100 at most
+_HOST = re.compile(r"(\*\.)?([a-z0-9]([-a-z0-9]*[a-z0-9])?\.)+[a-z]{2,}|[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
 
 def _cidr(value: str) -> str:
@@ -23,34 +28,77 @@ def _cidr(value: str) -> str:
 Cidr = Annotated[str, AfterValidator(_cidr)]
 
 
+def _tenant(value: str) -> str:
+    if not _TENANT.fullmatch(value):
+        raise ValueError("is part of the names of a database, users and Secrets: a letter, then at most 30 lower-case letters and digits")
+    if value in {"default", "root", "search", "ingest", "admin"}:
+        raise ValueError("is a name that Milvus or the default database's users have already")
+    return value
+
+
+def _place(value: str) -> str:
+    if _HOST.fullmatch(value):
+        return value
+    try:
+        network = ipaddress.ip_network(value)
+    except ValueError:
+        raise ValueError("is no host (x10000.example.net), names below one (*.corp.example.net), or range (10.0.0.0/8)") from None
+    if network.prefixlen == 0:
+        raise ValueError("is every address there is: nothing would be locked")
+    return str(network)
+
+
+class AccessSettings(Group):
+    """Who may reach Milvus, and log in to it besides root."""
+
+    tenants: tuple[Annotated[str, AfterValidator(_tenant)], ...] = Field(
+        default=(), max_length=_MOST_TENANTS, examples=['\'["sales", "legal"]\'']
+    )
+    """databases besides the default one, each with users to search, ingest and administer; needs milvus.authentication"""
+    client_cidrs: tuple[Cidr, ...] = Field(default=(), examples=["'[\"10.20.0.0/16\"]'"])
+    """addresses outside the cluster from which clients may reach Milvus's port 19530; without them only labelled namespaces"""
+    password_generation: int = Field(default=1, ge=1, le=1_000_000, examples=[2])
+    """raise it by one for new passwords of all these users"""
+
+    @field_validator("tenants")
+    @classmethod
+    def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(value)) != len(value):
+            raise ValueError("names a tenant twice")
+        return value
+
+
 class QuotaSettings(Group):
     """Most that all pods of the namespace may take together."""
 
     cpu_cores: float = Field(gt=0, le=100_000, description="cores requested", examples=[16])
     memory_gib: float = Field(gt=0, le=1_000_000, description="memory requested, and its limit", examples=[64])
     pods: int | None = Field(default=None, ge=1, le=100_000, description="number of pods", examples=[30])
-    ephemeral_storage_gib: float | None = Field(
-        default=None, gt=0, le=1_000_000, description="requested on the nodes' own disks", examples=[100]
-    )
+    ephemeral_storage_gib: float | None = Field(default=None, gt=0, le=1_000_000, examples=[100])
+    """requested on the nodes' own disks"""
 
     @property
     def quota(self) -> Quota:
         """As a component wants it."""
-        return Quota(cpu_cores=self.cpu_cores, memory_gib=self.memory_gib, pods=self.pods, ephemeral_storage_gib=self.ephemeral_storage_gib)
+        return Quota(**self.model_dump())
 
 
 class NetworkSettings(Group):
     """What network policies must be told."""
 
-    addresses: dict[str, tuple[Cidr, ...]] = Field(
-        default_factory=dict,
-        description="addresses of hosts that are known by name (the store, an external model), since a policy knows no names",
-        examples=['\'{"x10000.example.net": ["10.1.2.0/28"]}\''],
-    )
-    dns_namespace: OtherNamespace = Field(
-        default="kube-system", description="namespace of the cluster's name server", examples=["openshift-dns"]
-    )
+    addresses: dict[str, tuple[Cidr, ...]] = Field(default_factory=dict, examples=['\'{"x10000.example.net": ["10.1.2.0/28"]}\''])
+    """addresses of hosts that are known by name (the store, an external model), since a policy knows no names"""
+    dns_namespace: OtherNamespace = Field(default="kube-system", examples=["openshift-dns"])
+    """namespace of the cluster's name server"""
     dns_port: int = Field(default=53, ge=1, le=65535, description="port of the name server's pods", examples=[5353])
-    dns_addresses: tuple[Cidr, ...] = Field(
-        default=(), description="addresses of a name server on the node, if pods are sent to one", examples=["'[\"169.254.20.10/32\"]'"]
-    )
+    dns_addresses: tuple[Cidr, ...] = Field(default=(), examples=["'[\"169.254.20.10/32\"]'"])
+    """addresses of a name server on the node, if pods are sent to one"""
+
+
+class ResidencySettings(Group):
+    """Where data may go."""
+
+    mode: Literal["open", "locked"] = Field(default="open", examples=["locked"])
+    """locked: no address that is not on the list, no hub, no telemetry"""
+    allowed: tuple[Annotated[str, AfterValidator(_place)], ...] = Field(default=(), examples=['\'["*.corp.example.net", "10.0.0.0/8"]\''])
+    """hosts, names below a domain and ranges of addresses that are in the house"""

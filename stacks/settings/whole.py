@@ -7,10 +7,10 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from stacks.names import require_bucket_name
 from stacks.problems import PROJECT, Reason, WrongValueError
-from stacks.settings.milvus import images as milvus_images
-from stacks.settings.models import needs
+from stacks.settings import models
+from stacks.settings.milvus import refusals
+from stacks.settings.names import require_bucket_name
 from stacks.settings.object_store import CosiSettings, ExistingSettings, S3Settings
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ def problems(given: "Settings") -> list[object]:
         *_buckets(given),
         *_deletion(given),
         *_access(given),
-        *milvus_images.problems(given.milvus, given.images, pinned=given.images_pinned == "required"),
-        *needs.problems(services, given.images, given.keda, makes_users=isinstance(given.object_store, S3Settings)),
+        *refusals.of_images(given.milvus, given.images, pinned=given.images_pinned == "required"),
+        *models.problems(services, given.images, given.keda, makes_users=isinstance(given.object_store, S3Settings)),
         *(Reason(reason, code="settings.unused") for reason in _unused(given)),
     ]
 
@@ -38,9 +38,7 @@ def _buckets(given: "Settings") -> Iterator[str]:
         try:
             require_bucket_name(bucket)
         except WrongValueError as error:
-            yield Reason(
-                f"object_store.{name} would be {bucket!r} by the namespace, which {error.wrong.partition(' ')[2]}", code=error.code
-            )
+            yield Reason(f"object_store.{name} would be {bucket!r} by the namespace, which {error.wrong}", code=error.code)
     if given.milvus_bucket == given.documents_bucket:
         text = f"object_store.documents_bucket and milvus_bucket are both {given.milvus_bucket!r}: {_LOST}, documents too"
         yield Reason(text, code="settings.shared_place")

@@ -20,7 +20,8 @@ from typing import Any
 
 import psutil
 
-from stacks import environments, pulumi_cli
+from stacks import environments
+from stacks.operations import pulumi_cli
 from tests.drills import store_users
 
 _POINTS = {
@@ -48,7 +49,7 @@ def main(environment: str) -> int:
     if code:
         return _stop(code, f"the rotation ended with {code}; the lines above say why")
     _tell(f"completed after {len(_POINTS) - len(left)} kills; not reached: {', '.join(left) or 'none'}")
-    over = store_users.left_over(environments.read(environment), _known(environment))
+    over = store_users.left_over(environments.load(environment).settings, _known(environment))
     if over is None:
         return _stop(1, "the store of this driver gives no list of its users here: look by hand")
     if over:

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from components.stores.s3 import LONGEST_USER
-from stacks.parts.object_store import s3_store
 from stacks.settings import Settings
 from stacks.settings.object_store import S3Settings
+from stacks.wiring.object_store import s3_store
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient

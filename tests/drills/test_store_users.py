@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from stacks.parts.object_store import s3_store
 from stacks.settings.object_store import S3Settings
+from stacks.wiring.object_store import s3_store
 from tests import certificates, s3_server
 from tests.drills import store_users
 from tests.s3_server import ADMIN_KEY, PROFILE

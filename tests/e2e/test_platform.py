@@ -12,8 +12,10 @@ from kubernetes.client import ApiException, BatchV1Api
 
 from components import kube_api
 from components.preflight_run import PreflightError, run
-from stacks import environments, objects, release
+from stacks import environments
 from stacks.environments import Environment
+from stacks.images import chart
+from stacks.rendering import declared, objects
 from tests.e2e.lab import Lab
 from tests.stacks import difficult
 from tests.stacks.models import test_rules
@@ -58,7 +60,7 @@ def taken(lab: Lab, manifests: Sequence[Mapping[str, Any]], folder: Path) -> tup
 @pytest.mark.parametrize("name", ENVIRONMENTS)
 def test_the_api_server_takes_every_object_of_the_stack(lab: Lab, namespace: str, name: str, tmp_path: Path) -> None:
     assert namespace
-    manifests = [known(item.manifest) for item in objects.of(ENVIRONMENTS[name]()).found if item.origin == "stack"]
+    manifests = [known(item.manifest) for item in objects.render(ENVIRONMENTS[name]()).objects if item.origin == "stack"]
     code, left, output = taken(lab, manifests, tmp_path)
     assert (code, left) == (0, 0), output
 
@@ -77,8 +79,8 @@ def test_the_api_server_takes_every_object_that_the_official_chart_makes_of_the_
     lab: Lab, namespace: str, name: str, tmp_path: Path
 ) -> None:
     assert namespace
-    asked = release.of(ENVIRONMENTS[name]())
-    manifests = objects.template(asked, Path(os.environ[CHART]))
+    asked = declared.release(ENVIRONMENTS[name]())
+    manifests = chart.template(asked, Path(os.environ[CHART]))
     code, left, output = taken(lab, manifests, tmp_path)
     assert (code, left) == (0, 0), output
     assert len(manifests) > 10

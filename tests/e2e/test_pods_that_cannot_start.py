@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from lab import project
-from stacks.pod_watch import EVERY_S, Watch
+from stacks.operations.pod_watch import EVERY_S, Watch
 from tests.e2e.lab import Lab, run
 
 pytestmark = pytest.mark.e2e

@@ -17,7 +17,7 @@ from lab.errors import LabError
 from lab.lock import only_one
 from lab.places import CGROUP, REPOSITORY, Network, network
 from lab.steps import Steps
-from stacks import pins
+from stacks.images import lock
 
 
 def test_a_failed_command_shows_the_end_of_its_output_and_the_cure(tmp_path: Path) -> None:
@@ -170,9 +170,9 @@ def test_the_lab_pins_the_images_that_it_built_in_the_form_of_make_pin(tmp_path:
     written = project.write_pins("lab", config)
     monkeypatch.setenv("PULUMI_OPTION_CONFIG_FILE", str(tmp_path / "Pulumi.lab.yaml"))
     monkeypatch.setenv("PULUMI_STACK", "lab")
-    found = pins.read("lab")
+    found = lock.read("lab")
     assert found is not None
-    assert written == pins.path_of("lab")
+    assert written == lock.path_of("lab")
     assert found.images["milvus"].reference == image
 
 

@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from policies.residency import hosts, is_inside, violations
-from policies.subject import Subject
+from policies.subject import Context, Subject
 
 ALLOWED = ("x10000.example.net", "*.corp.example.net", "10.0.0.0/8", "registry.example.net")
+LOCKED = Context(production=True, throwaway=False, allowed_hosts=ALLOWED)
 
 
 def pod(**container: Any) -> Subject:
@@ -20,7 +21,7 @@ def config(text: str) -> Subject:
 
 
 def told(subject: Subject) -> list[str]:
-    return [each.text for each in violations([subject], ALLOWED)]
+    return [each.text for each in violations([subject], LOCKED)]
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,11 @@ import pytest
 
 from policies.rules import RULES
 from policies.subject import Context, Subject, context_of
-from stacks import environments, objects
-from stacks.commands.policies import judged, subject_of
+from stacks import environments
+from stacks.commands.policies import judged
+from stacks.rendering import objects
 
-PRODUCTION = Context(production=True, throwaway=False)
+PRODUCTION = Context(production=True, throwaway=False, allowed_hosts=("registry.example.net", "docker.io"))
 TRIAL = Context(production=False, throwaway=True)
 DIGEST = "@sha256:" + "ab" * 32
 LABELS = {"app": "milvus"}
@@ -76,6 +77,7 @@ GOOD: list[tuple[str, list[Subject]]] = [
     ("data-is-kept", [thing("PersistentVolumeClaim", {"metadata": {"annotations": {"helm.sh/resource-policy": "keep"}}})]),
     ("data-is-kept", [thing("PersistentVolumeClaim", {"metadata": {"labels": {"milvus-x10000/content": "cache"}}})]),
     ("data-is-kept", [deployment(kind="StatefulSet")]),
+    ("residency", [deployment()]),
 ]
 
 SCALER = thing("HorizontalPodAutoscaler", {"spec": {"scaleTargetRef": {"kind": "Deployment", "name": "proxy"}, "minReplicas": 2}})
@@ -110,6 +112,7 @@ BAD: list[tuple[str, list[Subject], str]] = [
         [deployment(lambda it: it["spec"].update(persistentVolumeClaimRetentionPolicy={"whenDeleted": "Delete"}), kind="StatefulSet")],
         "deletes its volumes",
     ),
+    ("residency", [container(lambda it: it["args"].append("--endpoint=https://evil.example.org"))], "evil.example.org"),
 ]
 
 
@@ -154,6 +157,6 @@ def test_a_stack_that_nobody_calls_a_trial_is_production(stack: str) -> None:
 @pytest.mark.parametrize("name", environments.names())
 def test_every_environment_is_green(name: str) -> None:
     environment = environments.load(name, own_files_only=True)
-    subjects = [subject_of(item) for item in objects.of(environment).found]
+    subjects = [item.subject for item in objects.render(environment).objects]
     found = judged(subjects, context_of(name), frozenset({"image-by-digest"}))
     assert [f"{rule}: {violation.subject.label}: {violation.text}" for rule, violation in found] == []

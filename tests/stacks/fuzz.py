@@ -14,10 +14,10 @@ import yaml
 from pydantic import BaseModel
 
 from stacks import blueprint, environments
-from stacks.declared import Declared, declare
 from stacks.environments import Environment
-from stacks.problems import field_at, group_of, variants
+from stacks.rendering.declared import Declared, declare
 from stacks.settings import Settings
+from stacks.settings.explain import field_at, group_of, variants
 
 SEED = 20261129
 COUNT = 300

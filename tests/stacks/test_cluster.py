@@ -9,7 +9,8 @@ from kubernetes import client
 from kubernetes.config.config_exception import ConfigException
 
 from components import kube_api
-from stacks import cluster, environments
+from stacks import environments
+from stacks.operations import cluster
 from stacks.problems import SettingsError
 from stacks.settings import Settings, plain
 

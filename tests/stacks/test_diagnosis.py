@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from stacks import helm
-from stacks.diagnosis import Facts, Lock, diagnose
-from stacks.helm import Revision
+from stacks.operations import helm
+from stacks.operations.helm import Revision
+from stacks.operations.leftovers import Facts, Lock, diagnose
 
 STALE, ALIVE = Lock(owner="root@here, process 1", is_stale=True), Lock(owner="ci@there, process 2", is_stale=False)
 

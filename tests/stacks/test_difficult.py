@@ -8,12 +8,12 @@ import pytest
 from pydantic import BaseModel
 
 from policies.subject import context_of, get, pod_spec, pod_template
-from stacks import objects
-from stacks.commands.policies import judged, subject_of
-from stacks.objects import Object
-from stacks.parts import residency, tenancy
+from stacks.commands.policies import judged
 from stacks.problems import SettingsError
+from stacks.rendering import objects
+from stacks.rendering.objects import Object
 from stacks.settings import parse
+from stacks.wiring import residency, tenancy
 from tests.stacks import difficult
 from tests.stacks.test_settings import changed
 
@@ -35,7 +35,7 @@ PLATFORM = (
 
 @functools.cache
 def rendered() -> list[Object]:
-    return objects.of(difficult.environment()).found
+    return objects.render(difficult.environment()).objects
 
 
 def of_kind(kind: str) -> list[Mapping[str, Any]]:
@@ -44,7 +44,7 @@ def of_kind(kind: str) -> list[Mapping[str, Any]]:
 
 def with_pods() -> list[tuple[str, Mapping[str, Any]]]:
     """Every object of ours that makes pods, with the template of them; the chart's pods have their own tests."""
-    subjects = [subject_of(item) for item in rendered() if item.origin == "stack"]
+    subjects = [item.subject for item in rendered() if item.origin == "stack"]
     return [(subject.label, template) for subject in subjects if (template := pod_template(subject)) is not None]
 
 
@@ -154,7 +154,7 @@ def test_clients_outside_reach_the_port_of_the_proxy_and_nothing_else() -> None:
 
 
 def test_it_keeps_every_rule_but_for_images_that_are_not_pinned_yet() -> None:
-    subjects = [subject_of(item) for item in rendered()]
+    subjects = [item.subject for item in rendered()]
     broken = judged(subjects, context_of("difficult"), frozenset({"image-by-digest"}))
     assert [(rule, violation.subject.label, violation.text) for rule, violation in broken] == []
 
@@ -163,7 +163,7 @@ def test_its_house_is_locked_and_its_own_names_are_inside() -> None:
     settings = difficult.environment().settings
     residency.refuse_outside(settings)
     tenancy.refuse_too_much(settings)
-    assert all(get(pod_spec(subject_of(item)), "hostNetwork") is None for item in rendered())
+    assert all(get(pod_spec(item.subject), "hostNetwork") is None for item in rendered())
 
 
 @pytest.mark.parametrize(

@@ -6,14 +6,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import pulumi
 import pytest
 import yaml
 
-from stacks import environments, neighbours, pins, placeholders, release
+from stacks import environments
 from stacks.commands import needs
 from stacks.environments import Environment
+from stacks.images import lock
 from stacks.problems import SettingsError
+from stacks.rendering import declared
+from stacks.settings import bucket_conflicts, placeholders
 from tests import filled_in
 from tests.components.test_milvus_values import OFFICIAL_KEYS, leaves
 
@@ -30,7 +32,7 @@ def environment(name: str) -> Environment:
 
 @cache
 def values(name: str) -> dict[str, Any]:
-    return release.of(environment(name)).values
+    return declared.release(environment(name)).values
 
 
 def images(tree: Mapping[str, Any]) -> list[str]:
@@ -86,42 +88,42 @@ def test_production_is_doubled_zero_disk_encrypted_and_asks_who_is_there() -> No
 
 
 def test_a_node_of_production_may_be_drained_one_pod_of_a_component_at_a_time() -> None:
-    budgets = {item.name for item in release.declared(environment("prod")) if item.type.endswith(":PodDisruptionBudget")}
+    budgets = {item.name for item in declared.of_environment(environment("prod")) if item.type.endswith(":PodDisruptionBudget")}
     assert {f"milvus-disruption-{name}" for name in ("proxy", "mixcoord", "querynode", "datanode", "streamingnode")} <= budgets
 
 
 @pytest.mark.parametrize("name", ["hybrid", "prod"])
 def test_without_a_lock_production_does_not_go_up_and_says_how_to_write_it(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pins, "path_of", lambda _: Path("nowhere.lock"))
+    monkeypatch.setattr(lock, "path_of", lambda _: Path("nowhere.lock"))
     with pytest.raises(SettingsError, match=f"make pin ENV={name}"):
-        pins.for_up(environment(name).settings, name)
+        lock.pinned(environment(name).settings, name, required=True)
 
 
 def test_an_environment_that_asks_for_no_digest_goes_up_without_a_lock() -> None:
-    assert pins.for_up(environment("dev").settings, "dev") is environment("dev").settings
+    assert lock.pinned(environment("dev").settings, "dev") is environment("dev").settings
 
 
 def test_two_environments_in_one_place_of_one_store_are_refused(tmp_path: Path) -> None:
     settings = environment("prod").settings
     config = yaml.safe_load(Path("stacks/Pulumi.prod.yaml").read_text(encoding="utf-8"))
     (tmp_path / "Pulumi.copy.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
-    (problem,) = neighbours.problems(settings, "prod", tmp_path)
+    (problem,) = bucket_conflicts.problems(settings, "prod", tmp_path)
     assert (problem.code, problem.value) == ("settings.shared_place", "'prod-rag-milvus'")
     config["config"]["milvus-x10000:milvus"]["root_path"] = "elsewhere"
     (tmp_path / "Pulumi.copy.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
-    assert not list(neighbours.problems(settings, "prod", tmp_path))
+    assert not list(bucket_conflicts.problems(settings, "prod", tmp_path))
 
 
 @pytest.mark.parametrize(("text", "line"), [("config:\n\tx: 1\n", 2), ("", None), ("config:\n  milvus-x10000:object_store: abc\n", 2)])
 def test_a_broken_file_of_a_neighbour_is_named_as_such(tmp_path: Path, text: str, line: int | None) -> None:
     (tmp_path / "Pulumi.other.yaml").write_text(text, encoding="utf-8")
-    (problem,) = neighbours.problems(environment("prod").settings, "prod", tmp_path)
+    (problem,) = bucket_conflicts.problems(environment("prod").settings, "prod", tmp_path)
     assert (problem.code, problem.file, problem.line) == ("settings.neighbour", str(tmp_path / "Pulumi.other.yaml"), line)
     assert "make values ENV=other" in problem.cure
 
 
 def test_what_is_left_of_the_examples_is_refused_before_anything_is_deployed_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pins, "path_of", lambda _: Path("nowhere.lock"))
+    monkeypatch.setattr(lock, "path_of", lambda _: Path("nowhere.lock"))
     left = environments.load("prod", own_files_only=True).placeholders
     assert {each.code for each in left} == {"settings.placeholder"}
     assert {"milvus-x10000:images.etcd", "milvus-x10000:object_store.endpoint", "milvus-x10000:milvus.tls.ca_file"} <= {
@@ -162,20 +164,17 @@ def test_an_example_that_was_filled_in_is_deployed(tmp_path: Path, monkeypatch: 
 def test_pulumi_up_names_the_line_that_is_wrong_too(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "Pulumi.x.yaml").write_text(text, encoding="utf-8")
     monkeypatch.setenv("PULUMI_OPTION_CONFIG_FILE", str(tmp_path / "Pulumi.x.yaml"))
-    monkeypatch.setattr(pulumi, "get_stack", lambda: "x")
-    pulumi.runtime.set_all_config({"milvus-10000:namespace": "rag"})
     with pytest.raises(SettingsError) as refused:
-        environments.of_running_stack()
+        environments.of_program("x", {"milvus-10000:namespace": "rag"})
     assert refused.value.problems[0].file.endswith("Pulumi.x.yaml")
     assert refused.value.problems[0].line is not None
 
 
-def test_pulumi_up_refuses_placeholders_even_where_no_file_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pulumi_up_refuses_placeholders_even_where_no_file_is_found() -> None:
     settings = yaml.safe_load(Path("stacks/Pulumi.dev.yaml").read_text(encoding="utf-8"))["config"]
-    monkeypatch.setattr(pulumi, "get_stack", lambda: "nowhere")
-    pulumi.runtime.set_all_config({key: json.dumps(value) if isinstance(value, dict) else value for key, value in settings.items()})
+    configuration = {key: json.dumps(value) if isinstance(value, dict) else value for key, value in settings.items()}
     with pytest.raises(SettingsError) as refused:
-        environments.of_running_stack()
+        environments.of_program("nowhere", configuration)
     assert {each.code for each in refused.value.problems} == {"settings.placeholder", "settings.shared_place"}
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from stacks import environments, objects
+from stacks import environments
 from stacks.environments import Environment
-from stacks.objects import Object
+from stacks.rendering import objects
+from stacks.rendering.objects import Object
 from tests.stacks import difficult
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -32,7 +33,7 @@ def shown(item: Object) -> str:
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
 def test_an_environment_is_the_one_that_was_read(name: str) -> None:
-    rendered = objects.of(ENVIRONMENTS[name]()).found
+    rendered = objects.render(ENVIRONMENTS[name]()).objects
     now = "---\n".join(shown(item) for item in rendered if item.origin == "stack")
     path = GOLDEN / f"{name}.yaml"
     if os.environ.get("GOLDEN") == "write":

@@ -8,7 +8,7 @@ import pytest
 
 from stacks.problems import SettingsError
 from stacks.settings import parse
-from stacks.settings.milvus.images import version
+from stacks.settings.milvus.refusals import version
 from tests.stacks.test_settings import GOOD, configuration
 
 CLUSTER = {"mode": "cluster"}

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from stacks import image_names, pins
-from stacks.pins import PinnedChart, PinnedImage, Pins
+from stacks import images
+from stacks.images import lock
+from stacks.images.lock import PinnedChart, PinnedImage, Pins
+from stacks.images.registry import credential_for
 from stacks.problems import SettingsError
-from stacks.registry import credential_for
 from stacks.settings import Settings, parse
 from tests.stacks.test_settings import DIGEST, GOOD, configuration
 
@@ -28,9 +29,9 @@ MIRRORS = {"docker.io": "registry.example.net/hub", "ghcr.io": "registry.example
     ],
 )
 def test_a_name_is_read_as_engines_do_and_found_at_its_mirror(text: str, whole: str, mirrored: str) -> None:
-    image = image_names.parse(text)
+    image = images.parse(text)
     assert image.text == whole
-    assert image_names.mirrored(image, MIRRORS).text == mirrored
+    assert images.mirrored(image, MIRRORS).text == mirrored
 
 
 @pytest.mark.parametrize(
@@ -54,55 +55,55 @@ def settings() -> Settings:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(pins, "_FOLDER", tmp_path)
+    monkeypatch.setattr(lock, "_FOLDER", tmp_path)
     monkeypatch.delenv("PULUMI_OPTION_CONFIG_FILE", raising=False)
     return tmp_path
 
 
 def lock_of(settings: Settings) -> Pins:
     images = {
-        name: PinnedImage(of=text, reference=f"registry.example.net/{name}:1@{DIGEST}") for name, text in pins.named(settings).items()
+        name: PinnedImage(of=text, reference=f"registry.example.net/{name}:1@{DIGEST}") for name, text in lock.named(settings).items()
     }
     return Pins(images=images, chart=PinnedChart(name="milvus", version="5.0.19", sha256="cd" * 32))
 
 
 def test_the_lock_is_read_as_it_was_written_and_every_image_gets_its_digest(settings: Settings, folder: Path) -> None:
     made = lock_of(settings)
-    assert pins.write("prod", made) == folder / "images.prod.lock"
-    assert pins.read("prod") == made
-    found = pins.pinned(settings, "prod")
-    assert set(pins.named(found).values()) == {f"registry.example.net/{name}:1@{DIGEST}" for name in pins.named(settings)}
+    assert lock.write("prod", made) == folder / "images.prod.lock"
+    assert lock.read("prod") == made
+    found = lock.pinned(settings, "prod")
+    assert set(lock.named(found).values()) == {f"registry.example.net/{name}:1@{DIGEST}" for name in lock.named(settings)}
     assert found.object_store == settings.object_store
 
 
 def test_without_a_lock_the_command_that_writes_one_is_named(settings: Settings, folder: Path) -> None:
     with pytest.raises(SettingsError, match=rf"there is no {folder}/images\.prod\.lock.*make pin ENV=prod"):
-        pins.pinned(settings, "prod")
+        lock.pinned(settings, "prod", required=True)
 
 
 def test_a_lock_of_other_images_is_refused(settings: Settings, folder: Path) -> None:
     assert folder.is_dir()
-    pins.write("prod", lock_of(settings))
+    lock.write("prod", lock_of(settings))
     newer = settings.model_copy(update={"images": settings.images.model_copy(update={"llm": "lab.local/models:2.0"})})
     with pytest.raises(SettingsError, match=r"llm \(lab\.local/models:2\.0\).*make pin ENV=prod"):
-        pins.pinned(newer, "prod")
+        lock.pinned(newer, "prod")
 
 
 def test_up_takes_the_images_of_a_lock_that_is_there_also_where_none_is_required(settings: Settings, folder: Path) -> None:
     assert folder.is_dir()
-    assert pins.for_up(settings, "prod") is settings
-    pins.write("prod", lock_of(settings))
-    assert pins.for_up(settings, "prod") == pins.pinned(settings, "prod") != settings
+    assert lock.pinned(settings, "prod") is settings
+    lock.write("prod", lock_of(settings))
+    assert lock.pinned(settings, "prod") == lock.pinned(settings, "prod") != settings
     newer = settings.model_copy(update={"images": settings.images.model_copy(update={"llm": "lab.local/models:2.0"})})
     with pytest.raises(SettingsError, match=r"llm \(lab\.local/models:2\.0\).*make pin ENV=prod"):
-        pins.for_up(newer, "prod")
+        lock.pinned(newer, "prod")
 
 
 @pytest.mark.parametrize("text", ["", "a: [", "milvus: {reference: 'milvus:latest'}\nchart: {}\n", "- 1\n"])
 def test_a_damaged_lock_is_refused(text: str, folder: Path) -> None:
     (folder / "images.prod.lock").write_text(text)
     with pytest.raises(SettingsError, match="is no lock that `make pin` wrote"):
-        pins.read("prod")
+        lock.read("prod")
 
 
 def test_the_credential_of_a_helper_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

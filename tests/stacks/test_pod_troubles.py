@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from stacks import pod_troubles, problems
-from stacks.pod_troubles import Snapshot, Trouble, find_troubles
+from stacks.operations import pods
+from stacks.operations.pods import Snapshot, Trouble, find_troubles
 from stacks.settings import Settings
+from stacks.settings.explain import field_at
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 SEEN = "2026-03-01T11:59:50Z"
@@ -269,14 +270,14 @@ def test_a_pod_that_is_being_deleted_is_left_out() -> None:
 
 
 def test_every_setting_that_a_cure_names_is_there() -> None:
-    cures = [cure for table in pod_troubles._CURES.values() for _, cure in table]
-    named = {found for cure in cures for found in re.findall(r"milvus-x10000:([a-z_.]+)", cure)}
+    cures = [cure for row in pods._TABLE.values() for _, cure in row["cures"]]
+    named = {found for cure in cures for found in re.findall(r"\{set\}([a-z_.]+)", cure)}
     assert named
-    assert [path for path in named if problems.field_at(Settings, path.split(".")) is None] == []
+    assert [path for path in named if field_at(Settings, path.split(".")) is None] == []
 
 
 def test_every_command_that_a_cure_names_is_there() -> None:
-    cures = " ".join(cure for table in pod_troubles._CURES.values() for _, cure in table)
+    cures = " ".join(cure for row in pods._TABLE.values() for _, cure in row["cures"])
     targets = set(re.findall(r"^([a-z-]+):", Path("Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     commands = {path.stem for path in Path("stacks/commands").glob("*.py")}
     assert set(re.findall(r"make ([a-z-]+) ENV=", cures)) <= targets

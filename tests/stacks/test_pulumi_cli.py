@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lab import sandbox
-from stacks import pulumi_cli
+from stacks.operations import pulumi_cli
 from stacks.problems import SettingsError
 
 SAYS = """#!/bin/sh
@@ -108,7 +108,7 @@ def test_ctrl_c_asks_pulumi_once_and_waits_for_it_however_often_it_is_typed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int
 ) -> None:
     as_pulumi(tmp_path, IN_ORDER, monkeypatch)
-    command = [sys.executable, "-c", "import sys; from stacks import pulumi_cli; sys.exit(pulumi_cli.up('t').code)"]
+    command = [sys.executable, "-c", "import sys; from stacks.operations import pulumi_cli; sys.exit(pulumi_cli.up('t').code)"]
     with subprocess.Popen(command, start_new_session=True, preexec_fn=_heed_ctrl_c) as process:  # noqa: PLW1509  holds no lock
         sandbox.wait_for((tmp_path / "started").exists, 60, "it did not start", "")
         for _ in range(times):

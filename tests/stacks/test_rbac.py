@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from stacks import environments, objects
+from stacks import environments
+from stacks.rendering import objects
 
 MANIFESTS = list(yaml.safe_load_all(Path("docs/rbac.yaml").read_text(encoding="utf-8")))
 PLURALS = {"NetworkPolicy": "networkpolicies", "Ingress": "ingresses"}
@@ -22,7 +23,7 @@ def may(verb: str, group: str, resource: str) -> bool:
 
 @pytest.mark.parametrize("name", environments.names())
 def test_every_object_of_the_environment_may_be_made_changed_and_removed(name: str) -> None:
-    found = objects.of(environments.load(name, own_files_only=True)).found
+    found = objects.render(environments.load(name, own_files_only=True)).objects
     namespaced = [item.manifest for item in found if "apiVersion" in item.manifest and item.kind != "Namespace"]
     assert namespaced
     for manifest in namespaced:

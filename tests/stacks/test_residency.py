@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from policies import residency as rules
-from stacks import objects
+from policies.subject import Context
 from stacks.blueprint import build
-from stacks.commands.policies import subject_of
 from stacks.environments import load
-from stacks.parts import residency
 from stacks.problems import SettingsError
+from stacks.rendering import objects
 from stacks.settings import parse
+from stacks.wiring import residency
 from tests.stacks.test_settings import GOOD, configuration
 
 HOUSE = ["10.0.0.5/32", "lab.local"]
@@ -72,6 +72,8 @@ def test_what_is_no_place_or_every_place_is_refused(place: str) -> None:
 
 def test_the_labs_own_manifests_name_nothing_but_its_store_and_its_images() -> None:
     environment = load("lab", own_files_only=True)
-    rendered = [subject_of(item) for item in objects.of(replace(environment)).found]
-    assert {each.text.split()[1].rstrip(",") for each in rules.violations(rendered, ())} == {"10.88.255.2", "lab.local"}
-    assert not list(rules.violations(rendered, ("10.88.255.2/32", "lab.local")))
+    rendered = [item.subject for item in objects.render(replace(environment)).objects]
+    assert {
+        each.text.split()[1].rstrip(",") for each in rules.violations(rendered, Context(production=False, throwaway=True, allowed_hosts=()))
+    } == {"10.88.255.2", "lab.local"}
+    assert not list(rules.violations(rendered, Context(production=False, throwaway=True, allowed_hosts=("10.88.255.2/32", "lab.local"))))

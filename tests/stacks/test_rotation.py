@@ -3,7 +3,7 @@
 import pytest
 
 from components.stores import Generations
-from stacks import pulumi_cli
+from stacks.operations import pulumi_cli
 from stacks.rotation import plan
 
 

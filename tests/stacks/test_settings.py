@@ -7,16 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pulumi
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from stacks.names import is_text_in_yaml
-from stacks.problems import SettingsError, field_at, group_of, key_of, set_command, shown_as, variants
-from stacks.settings import Settings, load, parse
+from stacks.problems import SettingsError, key_of, set_command, shown_as
+from stacks.settings import Settings, parse
+from stacks.settings.explain import field_at, group_of, variants
+from stacks.settings.names import is_text_in_yaml
 from stacks.settings.object_store import CosiSettings
 
 DIGEST = "sha256:" + "ab" * 32
@@ -259,11 +259,6 @@ def test_a_file_that_is_no_ca_is_refused(tmp_path: Path, text: str, why: str) ->
 
 def test_configuration_of_other_projects_is_none_of_our_business() -> None:
     parse({**configuration(GOOD), "kubernetes:context": "lab", "pulumi:tags": "{}"})
-
-
-def test_the_configuration_of_the_running_stack_is_read() -> None:
-    pulumi.runtime.set_all_config(configuration({**GOOD, "namespace": "here"}))
-    assert load().namespace == "here"
 
 
 def groups(model: type[BaseModel] = Settings, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:

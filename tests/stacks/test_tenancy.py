@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from components import flows
-from stacks.parts import tenancy
 from stacks.problems import SettingsError
 from stacks.settings import Settings, parse
+from stacks.wiring import tenancy
 from tests.stacks.test_settings import GOOD, configuration
 
 NAMED = {**GOOD, "object_store": {**GOOD["object_store"], "endpoint": "https://x10000.example.net"}}

@@ -2,7 +2,7 @@
 
 User and policy have the same name, which tells whose they are: it ends with a hash of the owner's mark. So whatever is found under it
 was made by this stack, if need be in a run that was killed. The API shows a secret once: one that nobody recorded is renewed. A new
-secret makes the old one worthless at once, so a rotation makes a second user instead: see `components.stores.generations`.
+secret makes the old one worthless at once, so a rotation makes a second user instead: see `components.generations`.
 """
 
 import hashlib

@@ -9,19 +9,13 @@ import yaml
 from pydantic import Field, model_validator
 
 from components.versions import MILVUS_CHART, MILVUS_CHART_REPOSITORY, MILVUS_CHART_VERSION
-from stacks.names import AdministrationUri, Labels, ObjectName, PlainText, RepositoryUrl, RootPath, TopologyKeys
 from stacks.problems import ConflictError, shown_as
+from stacks.settings.addresses import AdministrationUri, RepositoryUrl
 from stacks.settings.group import Group
-from stacks.settings.milvus import refusals
-from stacks.settings.milvus.index import IndexSettings
-from stacks.settings.milvus.sizes import (
-    CoordinatorSettings,
-    DataNodeSettings,
-    ProxySettings,
-    QueryNodeSettings,
-    StreamingNodeSettings,
-)
-from stacks.settings.milvus.surroundings import EtcdSettings, KafkaSettings, PulsarSettings, ServiceSettings, ThreadSettings, TlsSettings
+from stacks.settings.milvus import refusals, surroundings
+from stacks.settings.milvus.sizes import CoordinatorSettings, DataNodeSettings, ProxySettings, QueryNodeSettings, StreamingNodeSettings
+from stacks.settings.milvus.surroundings import EtcdSettings, IndexSettings, ServiceSettings, TlsSettings
+from stacks.settings.names import Labels, ObjectName, PlainText, RootPath, TopologyKeys
 from stacks.settings.platform import TolerationSettings
 
 _OLDEST_CHART, _FIRST_CHART_NOT_TRIED = (5, 0, 8), (6, 0, 0)
@@ -42,134 +36,82 @@ class MilvusSettings(Group):
     """Milvus: how it is installed and how big."""
 
     mode: Literal["standalone", "cluster"] = Field(default="standalone", description="one process, or a cluster", examples=["cluster"])
-    chart: PlainText = Field(
-        default=MILVUS_CHART,
-        min_length=1,
-        description="chart: a path, oci://..., or a name in chart_repository",
-        examples=["oci://registry.example.net/charts/milvus"],
-    )
-    chart_repository: RepositoryUrl | None = Field(
-        default=None, description="repository of a chart that is given by name", examples=[MILVUS_CHART_REPOSITORY]
-    )
-    chart_version: PlainText | None = Field(
-        default=None, description="version of the chart; a chart in a directory has its own", examples=[MILVUS_CHART_VERSION]
-    )
-    wal: Literal["woodpecker", "rocksmq", "pulsar", "kafka"] = Field(
-        default="woodpecker",
-        description="write-ahead log: on the object store (Milvus 2.6 or newer), on the pod's volume, or a broker of your own",
-        examples=["woodpecker"],
-    )
-    condition_write: Literal["auto", "enable", "disable"] = Field(
-        default="auto",
-        description="fence of woodpecker: conditional PUT where the store can, or a lock in etcd (disable)",
-        examples=["disable"],
-    )
-    pulsar: PulsarSettings | None = Field(
-        default=None, description="your Pulsar, for wal=pulsar", examples=['\'{"address": "pulsar.example.net:6651"}\'']
-    )
-    kafka: KafkaSettings | None = Field(
-        default=None, description="your Kafka, for wal=kafka", examples=['\'{"brokers": ["kafka-0.example.net:9093"]}\'']
-    )
-    etcd: Literal["bundled", "embedded", "external"] = Field(
-        default="bundled", description="metadata: the chart's etcd, one inside Milvus, or one of your own", examples=["bundled"]
-    )
-    etcd_cluster: EtcdSettings = Field(
-        default=EtcdSettings(), description="the bundled or external etcd", examples=['\'{"storage_class": "fast-nvme"}\'']
-    )
+    chart: PlainText = Field(default=MILVUS_CHART, min_length=1, examples=["oci://registry.example.net/charts/milvus"])
+    """chart: a path, oci://..., or a name in chart_repository"""
+    chart_repository: RepositoryUrl | None = Field(default=None, examples=[MILVUS_CHART_REPOSITORY])
+    """repository of a chart that is given by name"""
+    chart_version: PlainText | None = Field(default=None, examples=[MILVUS_CHART_VERSION])
+    """version of the chart; a chart in a directory has its own"""
+    wal: Literal["woodpecker", "rocksmq", "pulsar", "kafka"] = Field(default="woodpecker", examples=["woodpecker"])
+    """write-ahead log: on the object store (Milvus 2.6 or newer), on the pod's volume, or a broker of your own"""
+    condition_write: Literal["auto", "enable", "disable"] = Field(default="auto", examples=["disable"])
+    """fence of woodpecker: conditional PUT where the store can, or a lock in etcd (disable)"""
+    pulsar: surroundings.PulsarSettings | None = Field(default=None, examples=['\'{"address": "pulsar.example.net:6651"}\''])
+    """your Pulsar, for wal=pulsar"""
+    kafka: surroundings.KafkaSettings | None = Field(default=None, examples=['\'{"brokers": ["kafka-0.example.net:9093"]}\''])
+    """your Kafka, for wal=kafka"""
+    etcd: Literal["bundled", "embedded", "external"] = Field(default="bundled", examples=["bundled"])
+    """metadata: the chart's etcd, one inside Milvus, or one of your own"""
+    etcd_cluster: EtcdSettings = Field(default=EtcdSettings(), examples=['\'{"storage_class": "fast-nvme"}\''])
+    """the bundled or external etcd"""
     root_path: RootPath = Field(default="milvus", description="prefix of Milvus's objects in its bucket", examples=["milvus"])
-    migration: int = Field(
-        default=0,
-        ge=0,
-        description="raise it by one after a migration that you made yourself, so that the changed setting is accepted once",
-        examples=[1],
-    )
+    migration: int = Field(default=0, ge=0, examples=[1])
+    """raise it by one after a migration that you made yourself, so that the changed setting is accepted once"""
     cpu_cores: float = Field(default=2, gt=0, le=512, description="cores requested by a standalone", examples=[2])
     memory_gib: float = Field(default=8, ge=1, le=4096, description="memory requested by a standalone, and its limit", examples=[8])
-    storage_gib: float = Field(
-        default=20, ge=1, le=65536, description="volume for the local log, the etcd inside Milvus and caches", examples=[20]
-    )
-    storage_class: ObjectName | None = Field(
-        default=None, description="StorageClass of that volume; default the cluster's", examples=["fast-nvme"]
-    )
-    ephemeral_storage_gib: float | None = Field(
-        default=None, gt=0, le=65536, description="of a standalone, on the node's own disk, for indexes", examples=[100]
-    )
+    storage_gib: float = Field(default=20, ge=1, le=65536, examples=[20])
+    """volume for the local log, the etcd inside Milvus and caches"""
+    storage_class: ObjectName | None = Field(default=None, examples=["fast-nvme"])
+    """StorageClass of that volume; default the cluster's"""
+    ephemeral_storage_gib: float | None = Field(default=None, gt=0, le=65536, examples=[100])
+    """of a standalone, on the node's own disk, for indexes"""
     proxy: ProxySettings = Field(default=ProxySettings(), description="where clients come in", examples=["'{\"replicas\": 3}'"])
-    mix_coordinator: CoordinatorSettings = Field(
-        default=CoordinatorSettings(), description="the coordinators", examples=["'{\"memory_gib\": 8}'"]
-    )
+    mix_coordinator: CoordinatorSettings = Field(default=CoordinatorSettings(), examples=["'{\"memory_gib\": 8}'"])
+    """the coordinators"""
     query_node: QueryNodeSettings = Field(default=QueryNodeSettings(), description="what searches", examples=["'{\"memory_gib\": 64}'"])
-    data_node: DataNodeSettings = Field(
-        default=DataNodeSettings(), description="what builds indexes and compacts", examples=["'{\"cpu_cores\": 8}'"]
-    )
-    streaming_node: StreamingNodeSettings = Field(
-        default=StreamingNodeSettings(), description="what takes writes in", examples=["'{\"replicas\": 3}'"]
-    )
-    node_selector: Labels = Field(
-        default_factory=dict, description="labels of the nodes of every component without its own", examples=['\'{"pool": "milvus"}\'']
-    )
-    tolerations: tuple[TolerationSettings, ...] = Field(
-        default=(), description="taints of the nodes of every component without its own", examples=['\'[{"key": "dedicated"}]\'']
-    )
+    data_node: DataNodeSettings = Field(default=DataNodeSettings(), examples=["'{\"cpu_cores\": 8}'"])
+    """what builds indexes and compacts"""
+    streaming_node: StreamingNodeSettings = Field(default=StreamingNodeSettings(), examples=["'{\"replicas\": 3}'"])
+    """what takes writes in"""
+    node_selector: Labels = Field(default_factory=dict, examples=['\'{"pool": "milvus"}\''])
+    """labels of the nodes of every component without its own"""
+    tolerations: tuple[TolerationSettings, ...] = Field(default=(), examples=['\'[{"key": "dedicated"}]\''])
+    """taints of the nodes of every component without its own"""
     spread_over: TopologyKeys = Field(
-        default=("kubernetes.io/hostname",),
-        description="node labels over which the pods of a component are spread",
-        examples=['\'["kubernetes.io/hostname", "topology.kubernetes.io/zone"]\''],
+        default=("kubernetes.io/hostname",), examples=['\'["kubernetes.io/hostname", "topology.kubernetes.io/zone"]\'']
     )
+    """node labels over which the pods of a component are spread"""
     spread_strictly: bool = Field(default=False, description="rather leave a pod pending than put two on one node", examples=["true"])
     index: IndexSettings = Field(default=IndexSettings(), description="the vector index", examples=['\'{"profile": "hnsw"}\''])
     mmap: bool = Field(default=False, description="map vectors and indexes from the node's disk instead of holding them", examples=["true"])
-    tiered_storage: bool = Field(
-        default=False, description="load what is searched, and let go of what is not (2.6.4 or newer)", examples=["true"]
-    )
-    request_timeout_ms: int | None = Field(
-        default=None, ge=1000, le=600_000, description="of one request to the store; default Milvus's own, 10000", examples=[20000]
-    )
-    threads: ThreadSettings | None = Field(
-        default=None, description="threads for the store; default Milvus's own", examples=["'{\"high\": 20}'"]
-    )
+    tiered_storage: bool = Field(default=False, examples=["true"])
+    """load what is searched, and let go of what is not (2.6.4 or newer)"""
+    request_timeout_ms: int | None = Field(default=None, ge=1000, le=600_000, examples=[20000])
+    """of one request to the store; default Milvus's own, 10000"""
+    threads: surroundings.ThreadSettings | None = Field(default=None, examples=["'{\"high\": 20}'"])
+    """threads for the store; default Milvus's own"""
     tls: TlsSettings = Field(
-        default=TlsSettings(),
-        description="certificates",
-        examples=['\'{"proxy_secret": "milvus-proxy-tls", "ca_file": "/etc/ssl/milvus-ca.crt"}\''],
+        default=TlsSettings(), examples=['\'{"proxy_secret": "milvus-proxy-tls", "ca_file": "/etc/ssl/milvus-ca.crt"}\'']
     )
-    user_id: int = Field(
-        default=999,
-        ge=1,
-        le=2**31 - 1,
-        description="user that Milvus runs under, in the group 0: the official images' own; another one for an image of your own",
-        examples=[1000],
-    )
-    service: ServiceSettings = Field(
-        default=ServiceSettings(), description="how clients outside the cluster come in", examples=['\'{"type": "LoadBalancer"}\'']
-    )
-    authentication: bool = Field(
-        default=False, description="whether Milvus asks who is there; the password of root is made, and lies in a Secret", examples=["true"]
-    )
+    """certificates"""
+    user_id: int = Field(default=999, ge=1, le=2**31 - 1, examples=[1000])
+    """user that Milvus runs under, in the group 0: the official images' own; another one for an image of your own"""
+    service: ServiceSettings = Field(default=ServiceSettings(), examples=['\'{"type": "LoadBalancer"}\''])
+    """how clients outside the cluster come in"""
+    authentication: bool = Field(default=False, examples=["true"])
+    """whether Milvus asks who is there; the password of root is made, and lies in a Secret"""
     accept_authentication_bypass: str | None = Field(
-        default=None,
-        min_length=10,
-        description="why a version whose authentication is known to be passed by is run nevertheless; by default it is refused",
-        examples=["'a test on one machine, without data of anybody'"],
+        default=None, min_length=10, examples=["'a test on one machine, without data of anybody'"]
     )
-    root_password_generation: int = Field(
-        default=1, ge=1, le=1_000_000, description="raise it by one for another password of root", examples=[2]
-    )
-    extra_values: dict[str, Any] = Field(
-        default_factory=dict,
-        description="further values of the chart, passed through; refused where they override the blueprint's or hold a key",
-        examples=['\'{"queryNode": {"affinity": {"nodeAffinity": {}}}}\''],
-    )
-    extra_config: dict[str, Any] = Field(
-        default_factory=dict,
-        description="further keys of milvus.yaml, passed through; refused where they override the blueprint's or hold a key",
-        examples=['\'{"log": {"level": "debug"}}\''],
-    )
-    administration_uri: AdministrationUri | None = Field(
-        default=None,
-        description="Milvus as this machine reaches it, to make its users; default a way through the Kubernetes API, as a port-forward",
-        examples=["http://127.0.0.1:19530"],
-    )
+    """why a version whose authentication is known to be passed by is run nevertheless; by default it is refused"""
+    root_password_generation: int = Field(default=1, ge=1, le=1_000_000, examples=[2])
+    """raise it by one for another password of root"""
+    extra_values: dict[str, Any] = Field(default_factory=dict, examples=['\'{"queryNode": {"affinity": {"nodeAffinity": {}}}}\''])
+    """further values of the chart, passed through; refused where they override the blueprint's or hold a key"""
+    extra_config: dict[str, Any] = Field(default_factory=dict, examples=['\'{"log": {"level": "debug"}}\''])
+    """further keys of milvus.yaml, passed through; refused where they override the blueprint's or hold a key"""
+    administration_uri: AdministrationUri | None = Field(default=None, examples=["http://127.0.0.1:19530"])
+    """Milvus as this machine reaches it, to make its users; default a way through the Kubernetes API, as a port-forward"""
 
     @property
     def chart_is_directory(self) -> bool:
@@ -219,7 +161,7 @@ class MilvusSettings(Group):
 
     @model_validator(mode="after")
     def _fits_together(self) -> "MilvusSettings":
-        if found := refusals.of(self):
+        if found := refusals.problems(self):
             raise ConflictError(found)
         return self
 

@@ -7,8 +7,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from stacks.names import Labels, ObjectName
 from stacks.settings.group import Group
+from stacks.settings.names import Labels, ObjectName
 from stacks.settings.platform import TolerationSettings
 
 
@@ -17,9 +17,8 @@ class AutoscalingSettings(Group):
 
     most_replicas: int = Field(ge=2, le=256, description="most pods", examples=[8])
     cpu_percent: int = Field(default=70, ge=10, le=95, description="grow above this share of the cores requested", examples=[70])
-    memory_percent: int | None = Field(
-        default=None, ge=10, le=95, description="grow above this share of the memory; query nodes only", examples=[80]
-    )
+    memory_percent: int | None = Field(default=None, ge=10, le=95, examples=[80])
+    """grow above this share of the memory; query nodes only"""
 
 
 Pods = Annotated[int, Field(ge=1, le=256, description="pods", examples=[3])]
@@ -33,21 +32,18 @@ class ComponentSettings(Group):
     replicas: Pods
     cpu_cores: Cores
     memory_gib: MemoryGib
-    ephemeral_storage_gib: float | None = Field(
-        default=None, gt=0, le=65536, description="reserved on the node's own disk, for indexes and mapped files", examples=[200]
-    )
+    ephemeral_storage_gib: float | None = Field(default=None, gt=0, le=65536, examples=[200])
+    """reserved on the node's own disk, for indexes and mapped files"""
     node_selector: Labels = Field(default_factory=dict, description="labels of its nodes", examples=['\'{"pool": "milvus"}\''])
-    tolerations: tuple[TolerationSettings, ...] = Field(
-        default=(), description="taints of its nodes", examples=['\'[{"key": "dedicated"}]\'']
-    )
+    tolerations: tuple[TolerationSettings, ...] = Field(default=(), examples=['\'[{"key": "dedicated"}]\''])
+    """taints of its nodes"""
 
 
 class ScalingSettings(ComponentSettings):
     """A component that the chart can let grow."""
 
-    autoscaling: AutoscalingSettings | None = Field(
-        default=None, description="let it grow by itself", examples=["'{\"most_replicas\": 8}'"]
-    )
+    autoscaling: AutoscalingSettings | None = Field(default=None, examples=["'{\"most_replicas\": 8}'"])
+    """let it grow by itself"""
 
 
 class ProxySettings(ScalingSettings):
@@ -64,9 +60,8 @@ class CoordinatorSettings(ComponentSettings):
     replicas: Pods = 2
     cpu_cores: Cores = 1
     memory_gib: MemoryGib = 4
-    active_standby: bool = Field(
-        default=True, description="let a second one stand by; needed for more than one replica", examples=["false"]
-    )
+    active_standby: bool = Field(default=True, examples=["false"])
+    """let a second one stand by; needed for more than one replica"""
 
 
 class QueryNodeSettings(ScalingSettings):

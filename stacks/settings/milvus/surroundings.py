@@ -5,29 +5,25 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from stacks.names import CaFile, HostName, HostPort, HostPorts, LabelKey, ObjectName, OperatorsSecret
+from components.milvus_index import Index, Metric, Name
 from stacks.problems import PROJECT, ConflictError
+from stacks.settings.addresses import HostName, HostPort, HostPorts
 from stacks.settings.group import Group
+from stacks.settings.names import CaFile, LabelKey, ObjectName, OperatorsSecret
 
 
 class KafkaSettings(Group):
     """Kafka brokers that somebody else runs."""
 
     brokers: HostPorts = Field(min_length=1, description="brokers", examples=["'[\"kafka-0.example.net:9093\"]'"])
-    tls: bool = Field(
-        default=True, description="speak TLS; the authority is one of the image or of object_store.ca_file", examples=["true"]
-    )
-    login_secret: OperatorsSecret | None = Field(
-        default=None, description="Secret of the namespace with `username` and `password`, for SASL", examples=["kafka-login"]
-    )
-    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
-        default="SCRAM-SHA-512", description="how that login is proven", examples=["PLAIN"]
-    )
-    certificate_secret: OperatorsSecret | None = Field(
-        default=None,
-        description="Secret of the namespace with `tls.crt`, `tls.key` and `ca.crt`: a client certificate and the brokers' authority",
-        examples=["kafka-client-tls"],
-    )
+    tls: bool = Field(default=True, examples=["true"])
+    """speak TLS; the authority is one of the image or of object_store.ca_file"""
+    login_secret: OperatorsSecret | None = Field(default=None, examples=["kafka-login"])
+    """Secret of the namespace with `username` and `password`, for SASL"""
+    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(default="SCRAM-SHA-512", examples=["PLAIN"])
+    """how that login is proven"""
+    certificate_secret: OperatorsSecret | None = Field(default=None, examples=["kafka-client-tls"])
+    """Secret of the namespace with `tls.crt`, `tls.key` and `ca.crt`: a client certificate and the brokers' authority"""
 
     @model_validator(mode="after")
     def _nothing_is_ignored(self) -> "KafkaSettings":
@@ -42,50 +38,39 @@ class PulsarSettings(Group):
     """A Pulsar that somebody else runs."""
 
     address: HostPort = Field(description="broker or proxy", examples=["pulsar.example.net:6651"])
-    tls: bool = Field(
-        default=True, description="speak TLS; the authority is one of the image or of object_store.ca_file", examples=["true"]
-    )
-    token_secret: OperatorsSecret | None = Field(
-        default=None, description="Secret of the namespace with `token`: a token of Pulsar", examples=["pulsar-token"]
-    )
+    tls: bool = Field(default=True, examples=["true"])
+    """speak TLS; the authority is one of the image or of object_store.ca_file"""
+    token_secret: OperatorsSecret | None = Field(default=None, examples=["pulsar-token"])
+    """Secret of the namespace with `token`: a token of Pulsar"""
 
 
 class EtcdSettings(Group):
     """The chart's own etcd, or another one."""
 
     endpoints: HostPorts = Field(default=(), description="members of an external one", examples=["'[\"etcd-0.example.net:2379\"]'"])
-    login_secret: OperatorsSecret | None = Field(
-        default=None, description="Secret of the namespace with `username` and `password` of an external one", examples=["etcd-login"]
-    )
-    certificate_secret: OperatorsSecret | None = Field(
-        default=None,
-        description="Secret of the namespace with `tls.crt`, `tls.key` and `ca.crt`: TLS to an external one, which needs all three",
-        examples=["etcd-client-tls"],
-    )
-    replicas: Literal[1, 3, 5] = Field(
-        default=3, description="members of the bundled one: an even number survives no more than one less", examples=[3]
-    )
+    login_secret: OperatorsSecret | None = Field(default=None, examples=["etcd-login"])
+    """Secret of the namespace with `username` and `password` of an external one"""
+    certificate_secret: OperatorsSecret | None = Field(default=None, examples=["etcd-client-tls"])
+    """Secret of the namespace with `tls.crt`, `tls.key` and `ca.crt`: TLS to an external one, which needs all three"""
+    replicas: Literal[1, 3, 5] = Field(default=3, examples=[3])
+    """members of the bundled one: an even number survives no more than one less"""
     cpu_cores: float = Field(default=0.5, gt=0, le=64, description="cores requested by a member", examples=[1])
     memory_gib: float = Field(default=2, ge=0.5, le=256, description="memory of a member; its quota is 4 GiB of disk", examples=[4])
     storage_gib: float = Field(default=10, ge=8, le=1024, description="volume of a member: twice its quota of 4 GiB", examples=[10])
-    storage_class: ObjectName | None = Field(
-        default=None, description="StorageClass; its fsync should take less than 10 ms at p99", examples=["fast-nvme"]
-    )
+    storage_class: ObjectName | None = Field(default=None, examples=["fast-nvme"])
+    """StorageClass; its fsync should take less than 10 ms at p99"""
 
 
 class TlsSettings(Group):
     """Certificates, each in a Secret with `tls.crt`, `tls.key` and `ca.crt`, as cert-manager writes them."""
 
-    proxy_secret: OperatorsSecret | None = Field(
-        default=None, description="Secret of the proxy: TLS for clients", examples=["milvus-proxy-tls"]
-    )
-    ca_file: CaFile | None = Field(
-        default=None, description="PEM file of the authority of the proxy's certificate, for clients", examples=["/etc/ssl/milvus-ca.crt"]
-    )
+    proxy_secret: OperatorsSecret | None = Field(default=None, examples=["milvus-proxy-tls"])
+    """Secret of the proxy: TLS for clients"""
+    ca_file: CaFile | None = Field(default=None, examples=["/etc/ssl/milvus-ca.crt"])
+    """PEM file of the authority of the proxy's certificate, for clients"""
     client_certificates: bool = Field(default=False, description="clients must show a certificate too", examples=["true"])
-    internal_secret: OperatorsSecret | None = Field(
-        default=None, description="Secret of the components: TLS among themselves", examples=["milvus-internal-tls"]
-    )
+    internal_secret: OperatorsSecret | None = Field(default=None, examples=["milvus-internal-tls"])
+    """Secret of the components: TLS among themselves"""
     internal_name: HostName | None = Field(default=None, description="name in the components' certificate", examples=["milvus.internal"])
 
     @property
@@ -110,16 +95,10 @@ class TlsSettings(Group):
 class ServiceSettings(Group):
     """The Service of Milvus; a Gateway or an Ingress for gRPC of your own needs none of it."""
 
-    type: Literal["ClusterIP", "LoadBalancer", "NodePort"] = Field(
-        default="ClusterIP",
-        description="LoadBalancer or NodePort let clients outside in: those of access.client_cidrs, with milvus.authentication",
-        examples=["LoadBalancer"],
-    )
-    annotations: dict[LabelKey, str] = Field(
-        default_factory=dict,
-        description="annotations, such as the ones of a load balancer",
-        examples=['\'{"metallb.universe.tf/address-pool": "rag"}\''],
-    )
+    type: Literal["ClusterIP", "LoadBalancer", "NodePort"] = Field(default="ClusterIP", examples=["LoadBalancer"])
+    """LoadBalancer or NodePort let clients outside in: those of access.client_cidrs, with milvus.authentication"""
+    annotations: dict[LabelKey, str] = Field(default_factory=dict, examples=['\'{"metallb.universe.tf/address-pool": "rag"}\''])
+    """annotations, such as the ones of a load balancer"""
 
 
 class ThreadSettings(Group):
@@ -128,3 +107,15 @@ class ThreadSettings(Group):
     high: int = Field(default=10, ge=1, le=100, description="loading what a search waits for", examples=[10])
     middle: int = Field(default=5, ge=1, le=100, description="loading ahead", examples=[5])
     low: int = Field(default=1, ge=1, le=100, description="everything else", examples=[1])
+
+
+class IndexSettings(Group):
+    """The vector index."""
+
+    profile: Name = Field(default="hnsw", description="which index: in memory, compressed, on disk or on a GPU", examples=["hnsw_sq8"])
+    metric: Metric = Field(default="COSINE", description="what near means", examples=["IP"])
+
+    @property
+    def index(self) -> Index:
+        """As a component wants it."""
+        return Index(profile=self.profile, metric=self.metric)

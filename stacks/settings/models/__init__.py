@@ -1,1 +1,176 @@
-"""The model services: embedding, LLM, reranker. Every wrong combination is refused before anything is created, with its reason."""
+"""The model services: embedding, LLM and reranker, and what they need of other settings."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from pydantic import Field, field_validator
+
+from components.engines import ENGINES
+from components.engines.engine import Options, Problem, Role, Version
+from components.memory import Shape
+from stacks import images as image_references
+from stacks.settings.addresses import ServiceUrl
+from stacks.settings.group import Group
+from stacks.settings.images import ImageSettings
+from stacks.settings.models.serving import Serving
+from stacks.settings.names import PlainText
+
+_LAB_MODEL = re.compile(r"lab-char-svd-(\d+)")
+_REQUEST = {"model", "input"}
+_PROMPTS = ("default-prompt", "default-prompt-name")
+
+
+class EmbeddingSettings(Serving):
+    """The embedding service."""
+
+    role: ClassVar[Role] = "embedding"
+
+    model: PlainText = Field(default="lab-char-svd-512", min_length=1, examples=["lab-char-svd-512"])
+    """model name that requests carry"""
+    dimension: int = Field(default=512, ge=2, le=32768, description="length of a vector", examples=[512])
+    query_prefix: str = Field(default="", description="text before every query, as the model was trained", examples=["'query: '"])
+    passage_prefix: str = Field(default="", description="text before every passage, as the model was trained", examples=["'passage: '"])
+    query_options: Options = Field(default_factory=dict, examples=['\'{"input_type": "query"}\''])
+    """further fields of a request for queries"""
+    passage_options: Options = Field(default_factory=dict, examples=['\'{"input_type": "passage"}\''])
+    """further fields of a request for passages"""
+
+    @field_validator("query_options", "passage_options")
+    @classmethod
+    def _leaves_the_request(cls, value: Options) -> Options:
+        if wrong := sorted(_REQUEST & value.keys()):
+            raise ValueError(f"sets {', '.join(wrong)}, which is the request itself: other texts would be embedded; remove it")
+        return value
+
+    def problems(self, version: Version | None = None) -> list[Problem]:
+        """Also a dimension that the lab's model cannot have, since it is part of its name, and a prompt that is prepended twice."""
+        found = super().problems(version)
+        named = _LAB_MODEL.fullmatch(self.model)
+        if self.engine == "lab" and named is not None and int(named[1]) != self.dimension:
+            text = f"is {self.dimension}, the model {self.model!r} makes vectors of {named[1]}: an index of another could not be searched"
+            found.append(Problem(code="models.dimension", setting="dimension", text=f"{text}; write {named[1]}"))
+        prompt = next((name for name in _PROMPTS if name in self.options), "")
+        if prompt and (self.query_prefix or self.passage_prefix):
+            text = "the engine would prepend it to queries and passages alike, besides query_prefix and passage_prefix; remove one of them"
+            found.append(Problem(code="models.prompt_twice", setting=f"options.{prompt}", text=text))
+        return found
+
+
+class RerankerSettings(Serving):
+    """The reranker: optional."""
+
+    role: ClassVar[Role] = "reranker"
+
+    model: PlainText = Field(default="lab-overlap", min_length=1, description="name of the model", examples=["bge-reranker-v2-m3"])
+
+
+class ShapeSettings(Group):
+    """Numbers of the model's configuration, from which its memory is estimated; in its config.json under the names given."""
+
+    parameters_billion: float = Field(gt=0, le=10_000, description="parameters", examples=[8.03])
+    bytes_per_parameter: float = Field(gt=0.1, le=4, description="2 for bfloat16, 1 for fp8, about 0.57 for 4 bits", examples=[2])
+    layers: int = Field(ge=1, le=1000, description="num_hidden_layers", examples=[32])
+    kv_heads: int = Field(ge=1, le=1000, description="num_key_value_heads", examples=[8])
+    head_dimension: int = Field(ge=8, le=1024, description="head_dim, or hidden_size / num_attention_heads", examples=[128])
+
+    def made(self) -> Shape:
+        """As the components take it."""
+        return Shape(**self.model_dump())
+
+
+class LlmSettings(Serving):
+    """The LLM service."""
+
+    role: ClassVar[Role] = "llm"
+
+    model: PlainText = Field(default="lab-reader", min_length=1, description="model name that requests carry", examples=["lab-reader"])
+    context_tokens: int = Field(default=4096, ge=256, le=10_000_000, description="longest prompt and answer together", examples=[4096])
+    prompt_tokens: int = Field(default=3072, ge=1, le=10_000_000, examples=[3072])
+    """longest prompt that is sent, with its sources"""
+    answer_tokens: int = Field(default=512, ge=1, le=1_000_000, description="longest answer, sent as max_tokens", examples=[512])
+    temperature: float | None = Field(default=0, ge=0, le=2, examples=["0.6"])
+    """sent with every question; null for a model that refuses it"""
+    sequences: int = Field(default=4, ge=1, le=4096, description="requests that are answered at once", examples=[4])
+    kv_cache_type: str = Field(default="", description="type of the KV cache; default the engine's", examples=["fp8"])
+    shape: ShapeSettings | None = Field(
+        default=None,
+        examples=['\'{"parameters_billion": 8.03, "bytes_per_parameter": 2, "layers": 32, "kv_heads": 8, "head_dimension": 128}\''],
+    )
+    """size of the model"""
+
+    def problems(self, version: Version | None = None) -> list[Problem]:
+        """Also a prompt that does not fit."""
+        found, needed = super().problems(version), self.prompt_tokens + self.answer_tokens
+        if needed > self.context_tokens:
+            text = (
+                f"is {self.context_tokens}, a prompt of {self.prompt_tokens} and an answer of {self.answer_tokens} need {needed}: long "
+                "questions would be refused or cut; raise context_tokens, or lower prompt_tokens and send fewer sources"
+            )
+            found.append(Problem(code="models.context", setting="context_tokens", text=text))
+        return found
+
+    def limits(self) -> dict[str, Any]:
+        """Context, sequences, KV cache and shape."""
+        return {
+            "context_tokens": self.context_tokens,
+            "sequences": self.sequences,
+            "kv_cache_type": self.kv_cache_type,
+            "shape": self.shape.made() if self.shape is not None else None,
+        }
+
+
+class KedaSettings(Group):
+    """KEDA is installed in the cluster; without it nothing can scale by a queue."""
+
+    prometheus_url: ServiceUrl = Field(examples=["http://prometheus.monitoring.svc:9090"])
+    """Prometheus that scrapes the model services"""
+
+
+def version(service: Serving, image: str | None) -> Version | None:
+    """Version of a service's engine, by the tag of its image; None where it shows none."""
+    if image is None:
+        return None
+    name = image_references.parse(image)
+    return ENGINES[service.engine].version(name.repository, name.tag)
+
+
+def problems(
+    services: Mapping[str, Serving | None], images: ImageSettings, keda: KedaSettings | None, *, makes_users: bool
+) -> list[Problem]:
+    """Everything that is missing or too old."""
+    return [
+        problem
+        for name, service in services.items()
+        if service is not None
+        for problem in (
+            *_missing_images(name, service, images),
+            *(
+                replace(each, setting=f"{name}.{each.setting}")
+                for each in _problems(service, version(service, getattr(images, name)), keda, makes_users=makes_users)
+            ),
+        )
+    ]
+
+
+def _missing_images(name: str, service: Serving, images: ImageSettings) -> Iterator[Problem]:
+    if service.runs_here and getattr(images, name) is None:
+        text = f"is missing: {name}.engine is {service.engine!r}, and nobody but you can know its image"
+        yield Problem(code="models.image_missing", setting=f"images.{name}", text=text)
+    if service.weights is not None and service.weights.source == "bucket" and images.suite is None:
+        text = f"is missing: it copies {name}.weights from the bucket"
+        yield Problem(code="models.image_missing", setting="images.suite", text=text)
+
+
+def _problems(service: Serving, of_version: Version | None, keda: KedaSettings | None, *, makes_users: bool) -> Iterator[Problem]:
+    yield from service.problems(of_version)
+    if service.scaling is not None and service.scaling.waiting_requests is not None and keda is None:
+        text = (
+            "needs KEDA, since Kubernetes alone knows no queue; where it is installed, set keda.prometheus_url, else scale by cpu_percent"
+        )
+        yield Problem(code="models.keda", setting="scaling.waiting_requests", text=text)
+    weights = service.weights
+    if weights is not None and weights.source == "bucket" and weights.secret_name is None and not makes_users:
+        text = "is missing: this driver of the object store makes no user that could read the bucket"
+        yield Problem(code="models.weights_secret", setting="weights.secret_name", text=text)

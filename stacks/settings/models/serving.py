@@ -10,62 +10,10 @@ from pydantic import Field, field_validator, model_validator
 
 from components.engines import ENGINES, serving
 from components.engines.engine import Model, Options, Problem, Role, Version
-from components.scaling import Scaling
-from components.weights import copied_gib
-from stacks.names import CaFile, OptionalSecretName, PlainText, ServiceUrl
 from stacks.problems import ConflictError, WrongValueError
 from stacks.settings.group import Group
-from stacks.settings.models.gpu import GpuSettings
-from stacks.settings.models.weights import CacheSettings, WeightsSettings
-
-
-class ExternalSettings(Group):
-    """A service that somebody else runs."""
-
-    url: ServiceUrl = Field(description="base of its API, up to and with /v1", examples=["https://models.example.net/v1"])
-    plain_http: bool = Field(default=False, description="allow http://, where the network itself is trusted", examples=["true"])
-    secret_name: OptionalSecretName = Field(
-        default="", description="Secret with its key under api_key; none for no key", examples=["models-api-key"]
-    )
-    ca_file: CaFile | None = Field(default=None, description="PEM file of its private CA", examples=["/etc/ssl/models-ca.crt"])
-
-    @model_validator(mode="after")
-    def _is_private(self) -> Self:
-        if self.url.startswith("http://") and not self.plain_http:
-            raise ValueError(
-                f"{self.url!r} would carry documents and the key in clear text; use https://, or, where the network itself is trusted, "
-                "plain_http: true"
-            )
-        if self.url.startswith("http://") and self.ca_file is not None:
-            raise ValueError("ca_file would be ignored: there is no TLS at an address that begins with http://")
-        return self
-
-
-class ScalingSettings(Group):
-    """How many pods, by load."""
-
-    least: int = Field(default=1, ge=1, le=64, description="pods at least", examples=[1])
-    most: int = Field(ge=2, le=256, description="pods at most", examples=[4])
-    cpu_percent: int | None = Field(default=None, ge=10, le=100, description="of the requested CPU, on average", examples=[70])
-    waiting_requests: int | None = Field(default=None, ge=1, le=10_000, description="that wait in a pod, on average; by KEDA", examples=[4])
-
-    @model_validator(mode="after")
-    def _by_one_measure(self) -> Self:
-        if (self.cpu_percent is None) == (self.waiting_requests is None):
-            raise ValueError("needs one measure: cpu_percent or waiting_requests")
-        if self.least >= self.most:
-            raise ValueError(f"least is {self.least} and most {self.most}: nothing would ever be scaled")
-        return self
-
-    def made(self, prometheus_url: str) -> Scaling:
-        """As the components take it."""
-        return Scaling(
-            least=self.least,
-            most=self.most,
-            cpu_percent=self.cpu_percent,
-            waiting_requests=self.waiting_requests,
-            prometheus_url=prometheus_url,
-        )
+from stacks.settings.models.resources import CacheSettings, ExternalSettings, GpuSettings, ScalingSettings, WeightsSettings
+from stacks.settings.names import PlainText
 
 
 class Serving(Group):
@@ -78,18 +26,15 @@ class Serving(Group):
     replicas: int = Field(default=1, ge=1, le=64, description="pods", examples=[1])
     cpu_cores: float = Field(default=0.1, gt=0, le=512, description="cores requested by a pod", examples=[0.1])
     memory_gib: float = Field(default=0.5, gt=0, le=4096, description="memory requested by a pod, and its limit", examples=[0.5])
-    gpu: GpuSettings | None = Field(
-        default=None, description="GPUs of a pod", examples=['\'{"product": "NVIDIA-L4", "count": 1, "memory_gib": 24}\'']
-    )
-    weights: WeightsSettings | None = Field(
-        default=None, description="where the model is", examples=['\'{"source": "bucket", "bucket": "weights", "size_gib": 2.3}\'']
-    )
+    gpu: GpuSettings | None = Field(default=None, examples=['\'{"product": "NVIDIA-L4", "count": 1, "memory_gib": 24}\''])
+    """GPUs of a pod"""
+    weights: WeightsSettings | None = Field(default=None, examples=['\'{"source": "bucket", "bucket": "weights", "size_gib": 2.3}\''])
+    """where the model is"""
     cache: CacheSettings | None = Field(default=None, description="volume that outlives the pod", examples=["'{\"size_gib\": 40}'"])
     options: Options = Field(default_factory=dict, description="further options of the engine", examples=['\'{"dtype": "float16"}\''])
     scaling: ScalingSettings | None = Field(default=None, description="pods by load", examples=['\'{"most": 4, "cpu_percent": 70}\''])
-    external: ExternalSettings | None = Field(
-        default=None, description="the service of engine external", examples=['\'{"url": "https://models.example.net/v1"}\'']
-    )
+    external: ExternalSettings | None = Field(default=None, examples=['\'{"url": "https://models.example.net/v1"}\''])
+    """the service of engine external"""
     key_rotation: int = Field(default=1, ge=1, description="another number makes another key", examples=[2])
 
     @field_validator("engine")
@@ -135,12 +80,6 @@ class Serving(Group):
     def old_pod_goes_first(self) -> bool:
         """Whether a new pod could not be beside the old one, which holds a GPU or a volume."""
         return self.gpu is not None or (self.cache is not None and not self.cache.shared)
-
-    @property
-    def disk_gib(self) -> float:
-        """What a pod puts on its node's own disk: weights from a bucket without a cache."""
-        weights = self.weights
-        return copied_gib(weights.size_gib) if weights is not None and weights.source == "bucket" and self.cache is None else 0
 
     @property
     def ca_pem(self) -> str:

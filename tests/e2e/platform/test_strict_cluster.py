@@ -19,7 +19,7 @@ from lab import project
 from lab.daemons import PAUSE_IMAGE
 from lab.places import network
 from lab.sandbox import wait_for
-from stacks import pod_watch
+from stacks.operations import pod_watch
 from tests.e2e.lab import Ended, Lab
 from tests.e2e.platform import admission, node_registry
 

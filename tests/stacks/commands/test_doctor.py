@@ -9,11 +9,10 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from stacks import inspection
 from stacks.__main__ import app
-from stacks.commands import Progress, doctor
-from stacks.diagnosis import Facts, Finding
 from stacks.environments import Environment
+from stacks.operations import inspection, steps
+from stacks.operations.leftovers import Facts, Finding
 from stacks.problems import SettingsError
 
 PENDING = Finding(code="release.pending_upgrade", problem="p", cure="roll back", action="helm rollback", pending_for_s=5)
@@ -35,11 +34,11 @@ def test_what_is_not_mended_is_left_alone_with_a_command_that_mends_it(
     finding: Finding, environment: Environment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, yes: bool
 ) -> None:
     monkeypatch.setattr(inspection, "inspect", lambda *_: Facts(environment=environment.name, is_ours=True))
-    monkeypatch.setattr(doctor, "diagnose", lambda _: [finding])
+    monkeypatch.setattr(steps, "diagnose", lambda _: [finding])
     mended: list[Finding] = []
     monkeypatch.setattr(inspection, "mend", lambda each, *_: mended.append(each))
     with pytest.raises(typer.Exit) as ended:
-        doctor.mend(environment, Progress("t"), yes=yes)
+        steps.mend(environment, steps.Progress("t"), yes=yes)
     assert (ended.value.exit_code, mended) == (1, [])
     typed = re.search(rf"make doctor ENV={environment.name} CURE='([^']+)'", capsys.readouterr().out)
     assert typed is not None

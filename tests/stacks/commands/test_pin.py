@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from stacks import environments, pins
+from stacks import environments
+from stacks.images.lock import pinned
 from stacks.problems import UnansweredError
 from tests.stacks.commands import registries
 from tests.stacks.commands.registries import CHART_VERSION, Registry
@@ -31,12 +32,12 @@ def configure(registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     for name in images:
         registry.push(f"rag/{name}", "1.0", name.encode())
     files = (Path("stacks/Pulumi.lab.yaml"), Path("stacks/example.lab.yaml"))
-    given = environments._laid_over(*(yaml.safe_load(path.read_text(encoding="utf-8"))["config"] for path in files))
+    given = environments._merged(*(yaml.safe_load(path.read_text(encoding="utf-8"))["config"] for path in files))
     trusted = {"ca_file": str(registry.root / "tls.crt")}
 
     def write(*, registry_settings: dict[str, Any] = trusted, milvus: dict[str, Any] | None = None, **changed: str) -> Path:
         ours = {"images": {**images, **changed}, "registry": registry_settings, "milvus": milvus or {}}
-        config = environments._laid_over(given, {f"milvus-x10000:{key}": value for key, value in ours.items()})
+        config = environments._merged(given, {f"milvus-x10000:{key}": value for key, value in ours.items()})
         (tmp_path / "Pulumi.lab.yaml").write_text(yaml.safe_dump({"config": config}), encoding="utf-8")
         return tmp_path / "images.lab.lock"
 
@@ -44,22 +45,22 @@ def configure(registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("PULUMI_STACK", "lab")
     monkeypatch.setenv("DOCKER_CONFIG", str(registry.root / "docker"))
     monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
-    monkeypatch.setattr("stacks.chart_source.CHARTS", tmp_path / "charts")
+    monkeypatch.setattr("stacks.images.chart.CHARTS", tmp_path / "charts")
     return write
 
 
 def test_every_image_is_pinned_to_what_was_pushed_and_up_uses_it(
     registry: Registry, configure: Callable[..., Path], command: Command
 ) -> None:
-    lock = configure(milvus=None)
+    path = configure(milvus=None)
     pushed = registry.push("rag/milvus", "1.0", b"milvus")
     code, printed, _ = command("pin", "lab")
-    assert (code, str(lock) in printed) == (0, True)
-    written = yaml.safe_load(lock.read_text())
+    assert (code, str(path) in printed) == (0, True)
+    written = yaml.safe_load(path.read_text())
     assert written["milvus"] == {"of": f"{registry.host}/rag/milvus:1.0", "reference": f"{registry.host}/rag/milvus:1.0@{pushed}"}
     assert written["chart"] == {"name": "lab/chart/milvus", "version": "0.1.0", "sha256": None}
-    settings = environments.read("lab")
-    assert pins.pinned(settings, "lab").images.milvus.endswith(f"@{pushed}")
+    settings = environments.load("lab").settings
+    assert pinned(settings, "lab").images.milvus.endswith(f"@{pushed}")
     assert f"image {registry.host}/rag/milvus:1.0@{pushed}" in command("images", "lab")[1]
     assert pushed.removeprefix("sha256:") in command("values", "lab")[1]
 

@@ -11,12 +11,13 @@ import pytest
 import yaml
 
 from components.versions import KUBERNETES_VERSION
-from stacks import objects
 from stacks.commands import render
 from stacks.environments import Environment
-from stacks.objects import Object, Objects
+from stacks.images import chart
+from stacks.images.chart import Release
 from stacks.problems import SettingsError
-from stacks.release import Release
+from stacks.rendering import objects
+from stacks.rendering.objects import Object
 
 Command = Callable[..., tuple[int, str, str]]
 LAB_CHART = Release(name="milvus", namespace="rag", chart="lab/chart/milvus", version="0.1.0", repository=None, values={})
@@ -51,7 +52,7 @@ def test_every_object_of_the_cluster_says_what_it_is_and_stands_alone_in_its_fil
 
 
 def test_a_secret_is_a_placeholder(environment: Environment) -> None:
-    found = [item for item in objects.of(environment).found if item.kind == "Secret" and item.origin == "stack"]
+    found = [item for item in objects.render(environment).objects if item.kind == "Secret" and item.origin == "stack"]
     assert len(found) >= 2
     for item in found:
         assert set(re.findall(r"<[^>]+>", str(item.manifest))) == {"<secret>"}
@@ -59,18 +60,18 @@ def test_a_secret_is_a_placeholder(environment: Environment) -> None:
 
 def test_what_was_rendered_before_is_replaced_and_nothing_else_is(tmp_path: Path) -> None:
     one, other = (_object(name) for name in ("one", "other"))
-    render.write(Objects(found=[one]), tmp_path / "out")
-    render.write(Objects(found=[other]), tmp_path / "out")
+    render.write([one], tmp_path / "out")
+    render.write([other], tmp_path / "out")
     assert files(tmp_path / "out") == [Path(".rendered"), Path("stack/configmap.rag.other.yaml")]
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").touch()
     with pytest.raises(SettingsError, match="choose another folder with --out"):
-        render.write(Objects(found=[one]), tmp_path / "mine")
+        render.write([one], tmp_path / "mine")
 
 
 def test_two_objects_of_one_name_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"two objects are called stack/configmap\.rag\.one"):
-        render.write(Objects(found=[_object("one"), _object("one")]), tmp_path / "out")
+        render.write([_object("one"), _object("one")], tmp_path / "out")
 
 
 def test_a_changed_protection_is_a_changed_file() -> None:
@@ -79,12 +80,12 @@ def test_a_changed_protection_is_a_changed_file() -> None:
 
 
 def test_a_chart_is_at_hand_in_its_folder_or_as_a_downloaded_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert objects.chart_at_hand(LAB_CHART) == Path("lab/chart/milvus")
+    assert chart.at_hand(LAB_CHART) == Path("lab/chart/milvus")
     monkeypatch.chdir(tmp_path)
-    assert objects.chart_at_hand(OFFICIAL) is None
-    objects.CHARTS.mkdir(parents=True)
-    (objects.CHARTS / "milvus-0.0.1.tgz").touch()
-    assert objects.chart_at_hand(OFFICIAL) == objects.CHARTS / "milvus-0.0.1.tgz"
+    assert chart.at_hand(OFFICIAL) is None
+    chart.CHARTS.mkdir(parents=True)
+    (chart.CHARTS / "milvus-0.0.1.tgz").touch()
+    assert chart.at_hand(OFFICIAL) == chart.CHARTS / "milvus-0.0.1.tgz"
 
 
 def test_a_chart_that_is_not_at_hand_is_named_with_the_command_that_gets_it() -> None:
@@ -108,7 +109,7 @@ def test_values_that_the_chart_refuses_are_said_with_helms_own_words() -> None:
         name="milvus", namespace="rag", chart="lab/chart/milvus", version="0.1.0", repository=None, values={"cluster": {"enabled": True}}
     )
     with pytest.raises(SettingsError, match="standalone only"):
-        objects.template(refused, Path("lab/chart/milvus"))
+        chart.template(refused, Path("lab/chart/milvus"))
 
 
 def _object(name: str, *, protect: bool = False) -> Object:
@@ -116,7 +117,7 @@ def _object(name: str, *, protect: bool = False) -> Object:
     return Object(origin="stack", type="kubernetes:core/v1:ConfigMap", logical_name=name, manifest=manifest, protect=protect)
 
 
-def chart(folder: Path, name: str, values: str) -> Path:
+def written(folder: Path, name: str, values: str) -> Path:
     """Write a chart with one template, which says for which Kubernetes it is rendered."""
     (folder / name / "templates").mkdir(parents=True)
     (folder / name / "Chart.yaml").write_text(f"apiVersion: v2\nname: {name}\nversion: 5.0.19\n", encoding="utf-8")
@@ -137,22 +138,22 @@ def packed(folder: Path) -> Path:
 def test_a_key_that_the_chart_would_drop_in_silence_is_refused_also_one_of_a_subchart(
     tmp_path: Path, whole: Callable[[Path], Path]
 ) -> None:
-    parent = chart(tmp_path, "milvus", "etcd: {enabled: true}\nproxy: {resources: {}}\n")
-    chart(parent / "charts", "etcd", "replicaCount: 1\n")
+    parent = written(tmp_path, "milvus", "etcd: {enabled: true}\nproxy: {resources: {}}\n")
+    written(parent / "charts", "etcd", "replicaCount: 1\n")
     made = whole(parent)
-    objects.refuse_unknown_keys({"proxy": {"resources": {"limits": {}}}, "etcd": {"replicaCount": 3}, "kafka": {"enabled": False}}, made)
+    chart.refuse_unknown_keys({"proxy": {"resources": {"limits": {}}}, "etcd": {"replicaCount": 3}, "kafka": {"enabled": False}}, made)
     with pytest.raises(SettingsError, match=r"does not know etcd\.members, proxy\.replica, streaming,"):
-        objects.refuse_unknown_keys({"proxy": {"replica": 2}, "etcd": {"members": 3}, "streaming": {"enabled": True}}, made)
+        chart.refuse_unknown_keys({"proxy": {"replica": 2}, "etcd": {"members": 3}, "streaming": {"enabled": True}}, made)
 
 
 @pytest.mark.e2e
 def test_a_chart_is_rendered_for_the_same_kubernetes_whatever_helm_was_built_for(tmp_path: Path) -> None:
-    made = chart(tmp_path, "milvus", "")
-    (manifest,) = objects.template(replace(LAB_CHART, chart=str(made)), made)
+    made = written(tmp_path, "milvus", "")
+    (manifest,) = chart.template(replace(LAB_CHART, chart=str(made)), made)
     assert manifest["data"] == {"version": f"v{KUBERNETES_VERSION}"}
 
 
 def test_an_archive_that_is_damaged_is_named(tmp_path: Path) -> None:
     (tmp_path / "milvus.tgz").write_bytes(b"half of it")
     with pytest.raises(SettingsError, match="is no packed chart"):
-        objects.refuse_unknown_keys({}, tmp_path / "milvus.tgz")
+        chart.refuse_unknown_keys({}, tmp_path / "milvus.tgz")

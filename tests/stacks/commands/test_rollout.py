@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 import typer
 
-from stacks import helm, objects, pod_watch, pulumi_cli
-from stacks.commands import doctor, rollout
-from stacks.helm import Revision
-from stacks.pulumi_cli import Ended
+from stacks.commands import rollout
+from stacks.images import chart
+from stacks.operations import helm, pod_watch, pulumi_cli, steps
+from stacks.operations.helm import Revision
+from stacks.operations.pulumi_cli import Ended
+from stacks.rendering import declared
 
 SECRET = {"urn": "urn:pulumi:t::p::t::milvus-store-secret", "outputs": {}}
 KILLED = {"urn": "urn:pulumi:t::p::t::milvus-store-credential", "outputs": {}}
@@ -46,10 +48,11 @@ def parts(monkeypatch: pytest.MonkeyPatch) -> Parts:
     )
 
     replaced: list[tuple[Any, str, Callable[..., Any]]] = [
-        (rollout, "reached", lambda *_: found),
-        (rollout, "_run", lambda *arguments: made.did(arguments[0])),
-        (objects, "refuse_dropped_keys", lambda _: None),
-        (doctor, "mend", lambda *_, **__: made.did("look first")),
+        (rollout, "reach", lambda *_: found),
+        (steps, "validation", lambda *arguments: made.did(arguments[0])),
+        (declared, "release", lambda _: None),
+        (chart, "refuse_dropped_keys", lambda _: None),
+        (steps, "mend", lambda *_, **__: made.did("look first")),
         (pulumi_cli, "resources", lambda _: made.state),
         (pulumi_cli, "up", lambda _, *targets: Ended(code=made.did("stage" if targets else "up"), cause="milvus-release: no")),
         (pod_watch, "watching", lambda *_: nullcontext(SimpleNamespace(troubles=[]))),

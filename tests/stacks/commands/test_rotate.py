@@ -10,8 +10,10 @@ import pytest
 import typer
 
 from components.stores import Generations
-from stacks import key_use, pulumi_cli
-from stacks.commands import Progress, doctor, rotate
+from stacks.commands import rotate
+from stacks.operations import pulumi_cli, steps
+from stacks.operations.steps import Progress
+from stacks.rotation import key_use
 from stacks.settings.object_store import S3Settings
 
 
@@ -71,8 +73,8 @@ class Parts:
 def parts(monkeypatch: pytest.MonkeyPatch) -> Parts:
     made = Parts()
     replaced: list[tuple[Any, str, Any]] = [
-        (rotate, "reached", made.settings),
-        (doctor, "mend", made.mend),
+        (rotate, "reach", made.settings),
+        (steps, "mend", made.mend),
         (Progress, "up", made.up),
         (key_use, "refusal", made.refusal),
         (key_use, "await_use", lambda *_: made.behind),

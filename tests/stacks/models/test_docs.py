@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stacks.settings import PROJECT, parse
+from stacks.problems import PROJECT
+from stacks.settings import parse
 from tests.stacks.models.engines import images_of
 from tests.stacks.test_settings import GOOD, configuration
 

@@ -8,8 +8,8 @@ from policies.subject import Subject, context_of
 from stacks import environments
 from stacks.blueprint import build
 from stacks.commands.policies import judged
-from stacks.parts import models
 from stacks.settings import parse
+from stacks.wiring import models
 from tests.deploy import Declared, deploy
 from tests.stacks.models.engines import CASES, case
 

@@ -1,0 +1,102 @@
+"""The lock of an environment: for each image the digest that was found behind its name, and the checksum of the chart.
+
+Written by `make pin` as a whole or not at all. It stands beside the configuration that Pulumi reads: in stacks/, or with the lab's. A lock
+that was made for another image or chart than the settings name now is refused, since it would pin what nobody asked for.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import yaml
+from pydantic import Field, StringConstraints, ValidationError
+
+from stacks.problems import SettingsError
+from stacks.settings import Settings
+from stacks.settings.group import Group
+from stacks.yaml_files import dump, write_whole
+
+_FOLDER = Path(__file__).parent.parent
+_HEAD = "# Written by `make pin ENV={environment}`: what stood behind each name then. Commit it; never edit it.\n"
+
+
+class PinnedImage(Group):
+    """One image."""
+
+    of: str
+    """Name in the settings."""
+    reference: Annotated[str, StringConstraints(pattern=r"@sha256:[0-9a-f]{64}$")]
+    """What is pulled: the name, at its mirror if it has one, with its digest."""
+
+
+class PinnedChart(Group):
+    """The chart."""
+
+    name: str
+    version: str
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None
+    """Of its archive; None for a directory, which the commit pins."""
+
+
+class Pins(Group):
+    """A whole lock."""
+
+    images: dict[str, PinnedImage] = Field(min_length=1)
+    chart: PinnedChart
+
+    def text(self, environment: str) -> str:
+        """The file."""
+        whole = {**{name: image.model_dump() for name, image in self.images.items()}, "chart": self.chart.model_dump()}
+        return _HEAD.format(environment=environment) + dump(whole)
+
+
+def path_of(environment: str) -> Path:
+    """Where the lock of an environment is."""
+    config_file = os.environ.get("PULUMI_OPTION_CONFIG_FILE")
+    folder = Path(config_file).parent if config_file is not None and os.environ.get("PULUMI_STACK") == environment else _FOLDER
+    return folder / f"images.{environment}.lock"
+
+
+def read(environment: str) -> Pins | None:
+    """Return the lock; None where there is none. SettingsError for one that is damaged."""
+    path = path_of(environment)
+    if not path.is_file():
+        return None
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return Pins(chart=content.pop("chart"), images=content)
+    except (ValidationError, yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
+        text = f"{path} is no lock that `make pin` wrote: {error}; write it anew: make pin ENV={environment}"
+        raise SettingsError(text, code="settings.lock") from None
+
+
+def write(environment: str, pins: Pins) -> Path:
+    """Write the lock in one step and return where."""
+    path = path_of(environment)
+    write_whole(path, pins.text(environment))
+    return path
+
+
+def named(settings: Settings) -> dict[str, str]:
+    """Images that the settings name, by the name of the setting."""
+    return {name: value for name, value in settings.images.model_dump().items() if isinstance(value, str)}
+
+
+def pinned(settings: Settings, environment: str, *, required: bool = False) -> Settings:
+    """Return the settings with every image by the digest of the lock; unchanged without a lock, unless one is required.
+
+    Raises SettingsError for a lock that is missing and required, and for one of other images.
+    """
+    pins, cure = read(environment), f"make pin ENV={environment}"
+    if pins is None and not required:
+        return settings
+    if pins is None:
+        nobody = f"so nobody knows which programs the tags of {environment!r} stand for"
+        raise SettingsError(f"there is no {path_of(environment)}, {nobody}; ask the registries and write it: {cure}", code="settings.lock")
+    names = named(settings)
+    stale = [f"{name} ({value})" for name, value in names.items() if name not in pins.images or pins.images[name].of != value]
+    if stale:
+        text = f"{path_of(environment)} was made for other images than the settings name now: {', '.join(stale)}; {cure}"
+        raise SettingsError(text, code="settings.lock")
+    images = settings.images.model_copy(update={name: pins.images[name].reference for name in names})
+    return settings.model_copy(update={"images": images})

@@ -1,0 +1,55 @@
+"""The cluster of an environment: shown by every command that speaks to one, and refused where the settings name another one."""
+
+import sys
+
+from kubernetes.config.config_exception import ConfigException
+
+from components import kube_api
+from components.kube_api import Cluster
+from stacks.problems import PROJECT, SettingsError
+from stacks.settings import Settings
+
+
+def require(settings: Settings, environment: str) -> Cluster:
+    """Return the cluster that this shell speaks to.
+
+    Raises SettingsError without a kubeconfig, and for another context than the environment's.
+    """
+    try:
+        here = kube_api.current()
+    except (ConfigException, OSError) as error:
+        text = f"no Kubernetes configuration ({error}), so no cluster can be asked; set KUBECONFIG to your kubeconfig, in the lab: "
+        raise SettingsError(f'{text}eval "$(make -s env)"', code="cluster.kubeconfig") from None
+    context = settings.cluster.context
+    if context is not None and here.context != context:
+        raise SettingsError(
+            f"{PROJECT}:cluster.context of {environment!r} is {context!r}, and the kubeconfig's current context is {here.context!r} "
+            f"({here.server}): the command would act on another cluster than this environment's; kubectl config use-context {context}",
+            code="cluster.context",
+        )
+    return here
+
+
+def show(settings: Settings, environment: str) -> Cluster:
+    """Require the cluster of an environment, and print it on standard error."""
+    here = require(settings, environment)
+    pin = f"pulumi config set --stack {environment} --path {PROJECT}:cluster.context {here.context}"
+    hint = "" if settings.cluster.context is not None else f"; to refuse any other for {environment!r}: {pin}"
+    print(f"cluster: context {here.context!r}, API server {here.server}{hint}", file=sys.stderr, flush=True)
+    return here
+
+
+def require_same_provider(settings: Settings, environment: str, context: str | None, others: str | None) -> None:
+    """Refuse options of Pulumi's Kubernetes provider (`kubernetes:context`, and `others`) that send it to another cluster than the rest.
+
+    Helm, kubectl and the providers written in Python follow the kubeconfig alone. Raises SettingsError.
+    """
+    here = require(settings, environment)
+    key = "kubernetes:context" if context not in {None, here.context} else "kubernetes:kubeconfig" if others else ""
+    if key:
+        raise SettingsError(
+            f"{key} sends Pulumi's Kubernetes provider elsewhere than Helm, kubectl and the rest of this stack, which use the context "
+            f"{here.context!r} ({here.server}): one stack would be made in two clusters; "
+            f"pulumi config rm {key}, then set {PROJECT}:cluster.context and KUBECONFIG",
+            code="cluster.provider",
+        )

@@ -1,0 +1,127 @@
+"""Look at an environment's pods while `pulumi up` waits for them, and say within seconds which of them cannot start, and why.
+
+A cause is told when it is there at two looks in a row, so that what mends itself stays unsaid; and again every five minutes while it lasts.
+It never ends the `up`: what is cured meanwhile comes up by itself, and Pulumi that is ended in the middle leaves a release half-done.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from threading import Event, Thread
+
+from kubernetes import client
+from kubernetes.client.exceptions import ApiException
+from kubernetes.config.config_exception import ConfigException
+from urllib3.exceptions import HTTPError
+
+from components import kube_api
+from stacks.operations.pods import Snapshot, Trouble, find_troubles
+from stacks.problems import UnansweredError
+
+EVERY_S = 5.0
+_AGAIN_AFTER_S = 300
+_LOG_LINES = 5
+_NO_LOG = "unable to retrieve container logs"
+"""What the kubelet answers in place of a log that it has removed."""
+_UNREACHED = (ApiException, HTTPError, ConfigException, OSError)
+
+
+def look(environment: str, namespace: str) -> list[Trouble]:
+    """Return what keeps pods from starting at this moment; UnansweredError where the cluster does not answer."""
+    try:
+        with kube_api.opened() as api:
+            seen = _snapshot(api, environment, namespace)
+            return [_with_log(api, trouble, namespace) for trouble in find_troubles(seen)]
+    except _UNREACHED as error:
+        words = f"{error.status} {error.reason}" if isinstance(error, ApiException) else type(error).__name__
+        raise UnansweredError(
+            f"the pods of {namespace!r} cannot be looked at: the Kubernetes API answers {words}; kubectl -n {namespace} get pods",
+            code="cluster.unanswered",
+        ) from None
+
+
+def _snapshot(api: client.ApiClient, environment: str, namespace: str) -> Snapshot:
+    apps, batch, core = client.AppsV1Api(api), client.BatchV1Api(api), client.CoreV1Api(api)
+    kinds = {
+        "ReplicaSet": apps.list_namespaced_replica_set,
+        "StatefulSet": apps.list_namespaced_stateful_set,
+        "Job": batch.list_namespaced_job,
+    }
+    return Snapshot(
+        environment=environment,
+        namespace=namespace,
+        now=datetime.now(UTC),
+        pods=kube_api.items(core.list_namespaced_pod, namespace),
+        events=kube_api.items(core.list_namespaced_event, namespace),
+        controllers=[{"kind": kind, **item} for kind, listed in kinds.items() for item in kube_api.items(listed, namespace)],
+    )
+
+
+def _with_log(api: client.ApiClient, trouble: Trouble, namespace: str) -> Trouble:
+    """Add the last lines of a container that ended without a word."""
+    if trouble.log is None:
+        return trouble
+    pod, container = trouble.log
+    core = client.CoreV1Api(api)
+    for previous in (True, False):
+        try:
+            options = {"container": container, "previous": previous, "tail_lines": _LOG_LINES}
+            words = kube_api.answer(core.read_namespaced_pod_log, pod, namespace, **options).decode(errors="replace").strip()
+        except ApiException:
+            continue
+        if words and not words.startswith(_NO_LOG):
+            return replace(trouble, problem=f"{trouble.problem}; its last lines:\n      " + words.replace("\n", "\n      "))
+    return trouble
+
+
+@dataclass
+class Watch:
+    """What was seen of one environment so far, and what of it was told."""
+
+    environment: str
+    namespace: str
+    tell: Callable[[str], None]
+    troubles: list[Trouble] = field(default_factory=list)
+    """Of the last look."""
+    _told: dict[tuple[str, ...], float] = field(default_factory=dict)
+    _before: set[tuple[str, ...]] = field(default_factory=set)
+
+    def step(self) -> None:
+        """Look once, and tell what is there for the second time in a row; an API that does not answer is told once, and asked again."""
+        try:
+            self.troubles = look(self.environment, self.namespace)
+        except UnansweredError as error:
+            if self._is_news((error.code,)):
+                self.tell(str(error))
+            return
+        for trouble in self.troubles:
+            if trouble.identity in self._before and self._is_news(trouble.identity):
+                self.tell(str(trouble))
+        self._before = {trouble.identity for trouble in self.troubles}
+
+    def _is_news(self, identity: tuple[str, ...]) -> bool:
+        told = self._told.get(identity)
+        news = told is None or time.monotonic() - told > _AGAIN_AFTER_S
+        if news:
+            self._told[identity] = time.monotonic()
+        return news
+
+    def run(self, end: Event, every_s: float = EVERY_S) -> None:
+        """Look until `end` is set."""
+        while not end.wait(every_s):
+            self.step()
+
+
+@contextmanager
+def watching(environment: str, namespace: str, tell: Callable[[str], None]) -> Iterator[Watch]:
+    """Watch while the block runs."""
+    watch, end = Watch(environment, namespace, tell), Event()
+    thread = Thread(target=watch.run, args=(end,), daemon=True)
+    thread.start()
+    try:
+        yield watch
+    finally:
+        end.set()
+        thread.join(timeout=EVERY_S)

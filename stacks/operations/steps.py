@@ -1,0 +1,112 @@
+"""Steps that commands share: reach the cluster, mend what an earlier run left half-done, look at the store, run `pulumi up`."""
+
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from typing import NoReturn
+
+import typer
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
+
+from stacks.environments import Environment
+from stacks.operations import inspection, pod_watch, pulumi_cli
+from stacks.operations.leftovers import Finding, diagnose
+from stacks.settings.object_store import S3Settings
+
+WRONG, NOT_THERE = 1, 4
+"""Exit codes: something is wrong with what was looked at; something does not answer or did not come up."""
+PATIENCE_S = 1800
+"""The release's own time-out: a helm that began it is gone after that."""
+_LOCKED_FOR_S, _PAUSE_S = 120, 2
+"""How long a Pulumi that is ending is waited for."""
+_FIRST = ("**tenancy**", "**object-store-ca**", "**milvus-store**", "**documents-store**")
+_LAST_MADE = "::milvus-store-secret"
+"""Ends the URN of the last of them: without it a run was killed in between, or there was none."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Lines of a command that takes long, each with its time."""
+
+    command: str
+
+    def tell(self, text: str) -> None:
+        """Print one step, or what was seen."""
+        print(f"{self.command} {time.strftime('%H:%M:%S')}  {text}", flush=True)
+
+    def stop(self, code: int, why: str) -> NoReturn:
+        """End the command."""
+        self.tell(f"stopped: {why} (exit {code})")
+        raise typer.Exit(code)
+
+    def up(self, environment: Environment, otherwise: str, *targets: str) -> None:
+        """Run `pulumi up` and name pods that cannot start while it waits; where it fails, stop with its cause, and `otherwise`."""
+        with pod_watch.watching(environment.name, environment.settings.namespace, self.tell) as watch:
+            ended = pulumi_cli.up(environment.name, *targets)
+        if not ended.code:
+            return
+        evidence = otherwise + "".join(f"\n  {trouble}" for trouble in watch.troubles)
+        if ended.code == pulumi_cli.INTERRUPTED:
+            self.stop(ended.code, f"`pulumi up` was interrupted and ended in order; {evidence}")
+        self.stop(NOT_THERE, f"`pulumi up` failed at {ended.cause}; {evidence}")
+
+
+def mend(environment: Environment, progress: Progress, *, yes: bool, patience_s: int = PATIENCE_S) -> None:
+    """Mend what is half-done, each thing with consent, until nothing is; the command stops where that does not succeed."""
+    name, namespace = environment.name, environment.settings.namespace
+    mended: set[str] = set()
+    while findings := [finding for finding in diagnose(inspection.inspect(name, namespace)) if finding.cure != "none"]:
+        finding = findings[0]
+        progress.tell(f"half-done: {finding}")
+        if finding.code in mended:
+            progress.stop(NOT_THERE, "it was mended just now, and is there again; nothing more was touched")
+        if finding.cure == "wait":
+            _await_lock(environment, progress)
+            continue
+        _require_left(name, finding, progress, patience_s)
+        _require_consent(name, finding, progress, yes=yes)
+        inspection.mend(finding, name, namespace)
+        mended.add(finding.code)
+        progress.tell(f"mended: {finding.action}")
+
+
+def _await_lock(environment: Environment, progress: Progress) -> None:
+    """Wait for a Pulumi that may be ending."""
+    stop, again = stop_after_delay(_LOCKED_FOR_S), retry_if_result(lambda is_free: not is_free)
+    attempts = Retrying(stop=stop, wait=wait_fixed(_PAUSE_S), retry=again, retry_error_callback=lambda _: False)
+    if not attempts(lambda: all(lock.is_stale for lock in inspection.read_locks(environment.name) or ())):
+        progress.stop(NOT_THERE, f"that Pulumi did not end within {_LOCKED_FOR_S} s; nothing was touched")
+
+
+def _require_left(name: str, finding: Finding, progress: Progress, patience_s: int) -> None:
+    if finding.pending_for_s is not None and finding.pending_for_s < patience_s:
+        progress.stop(
+            WRONG,
+            f"only {finding.pending_for_s:.0f} s ago a helm was at work on it, and may still be, for up to {patience_s} s; "
+            f"nothing was touched; if you know that it is gone: make doctor ENV={name} CURE='--cure --patience-s 0'",
+        )
+
+
+def _require_consent(name: str, finding: Finding, progress: Progress, *, yes: bool) -> None:
+    if yes or (sys.stdin.isatty() and typer.confirm(f"{finding.action}?")):
+        return
+    agree = f"--yes, or make doctor ENV={name} CURE='--cure --yes'"
+    progress.stop(WRONG, f"nobody agreed to it, so nothing was touched; to agree beforehand: {agree}")
+
+
+def preflight(environment: Environment, progress: Progress) -> int:
+    """Look at the store from this machine, with what is there; bucket and credential are made first where they are new."""
+    if not any(resource["urn"].endswith(_LAST_MADE) for resource in pulumi_cli.resources(environment.name)):
+        progress.tell("bucket and credential are new: they are made first")
+        progress.up(environment, "bucket and credential are not all there, and nothing of Milvus was touched", *_FIRST)
+    progress.tell("preflight from this machine")
+    settings = environment.settings
+    admin = ["--admin-profile", settings.object_store.admin_profile] if isinstance(settings.object_store, S3Settings) else []
+    planned = ["--root-path", settings.milvus.root_path, "--wal", settings.milvus.wal]
+    return validation("preflight", "--stack", environment.name, "--no-performance", *planned, *admin)
+
+
+def validation(*arguments: str) -> int:
+    """Run a command of the gate, and return its exit code."""
+    return subprocess.run([sys.executable, "-m", "validation", *arguments], stdin=subprocess.DEVNULL, check=False).returncode

@@ -1,0 +1,1 @@
+"""What a stack declares, as plain manifests, without cluster and network."""

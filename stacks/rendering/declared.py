@@ -1,0 +1,139 @@
+"""What a stack declares, found by running its program against a recording monitor: no engine, no plugin, no cluster, no store.
+
+Owns the placeholders: a secret is never known here, and what only a running system can answer (an id, a generation) is said to be so.
+Refuses a program that asks a provider a question, since the answer would have to be invented.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import pulumi
+from pulumi.output import Unknown
+from pulumi.runtime import mocks, rpc
+
+from stacks import blueprint
+from stacks.environments import Environment
+from stacks.images.chart import Release
+from stacks.problems import SettingsError
+
+RELEASE = "kubernetes:helm.sh/v3:Release"
+SECRET = "<secret>"  # noqa: S105  says that there is one
+UNKNOWN = "<known after pulumi up>"
+_PROJECT = "milvus-x10000"
+_STACK_TYPE = "pulumi:pulumi:Stack"
+_PICKLED_PROVIDER = "__provider"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declared:
+    """One resource, as the program asks for it."""
+
+    type: str
+    """Pulumi's token, such as `kubernetes:apps/v1:Deployment`."""
+    name: str
+    """Logical name."""
+    custom: bool
+    """Made by a provider; False for a component, which is only a frame."""
+    inputs: Mapping[str, Any]
+    """Plain data, with placeholders."""
+    protect: bool
+    """Neither `destroy` nor a replacement may delete it."""
+    retain: bool
+    """Stays when the stack is destroyed."""
+
+
+def declare(stack: str, program: Callable[[], Any]) -> list[Declared]:
+    """Run `program` as `pulumi preview` of the stack would, and return what it declares, sorted by type and name.
+
+    Raises SettingsError for a program that needs an answer of a provider.
+    """
+    monitor = _Monitor(_Answers())
+    run_under(monitor, program, stack=stack, preview=True)
+    return sorted(monitor.declared, key=lambda item: (item.type, item.name))
+
+
+def of_environment(environment: Environment) -> list[Declared]:
+    """Everything that the environment declares."""
+    return declare(environment.name, lambda: blueprint.build(environment.settings))
+
+
+def release(environment: Environment) -> Release:
+    """Return the release of Milvus; the blueprint has exactly one."""
+    (item,) = (item for item in of_environment(environment) if item.type == RELEASE)
+    return as_release(item)
+
+
+def as_release(item: Declared) -> Release:
+    """Read a release from what was declared."""
+    fields = {name: item.inputs[name] for name in ("name", "namespace", "chart", "version")}
+    return Release(**fields, repository=item.inputs.get("repositoryOpts", {}).get("repo"), values=dict(item.inputs["values"]))
+
+
+def run_under(monitor: mocks.MockMonitor, program: Callable[[], Any], *, stack: str, preview: bool) -> None:
+    """Run `program` to its end with `monitor` in the place of the engine, every `apply` included; an error inside one is raised here."""
+    asyncio.set_event_loop(_loop())
+    pulumi.runtime.set_mocks(monitor.mocks, project=_PROJECT, stack=stack, preview=preview, monitor=monitor)
+
+    @pulumi.runtime.test  # type: ignore[untyped-decorator]  # Pulumi's mocks have no types here
+    def run() -> None:
+        program()
+
+    run()
+
+
+@cache
+def _loop() -> asyncio.AbstractEventLoop:
+    """One for the life of the process: Pulumi gives each worker thread of it a loop that nobody closes, so the threads have to stay."""
+    return asyncio.new_event_loop()
+
+
+class _Monitor(mocks.MockMonitor):
+    """Remembers every registration."""
+
+    def __init__(self, answers: pulumi.runtime.Mocks) -> None:
+        super().__init__(answers)
+        self.declared: list[Declared] = []
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: ANN401, N802  gRPC's name and types
+        if request.type != _STACK_TYPE:
+            inputs, options = _inputs(request), {"protect": request.protect, "retain": request.retainOnDelete}
+            self.declared.append(Declared(type=request.type, name=request.name, custom=request.custom, inputs=inputs, **options))
+        return super().RegisterResource(request)  # type: ignore[no-untyped-call]  # as above
+
+
+class _Answers(pulumi.runtime.Mocks):
+    """Answers with the inputs, as a provider does in a preview; an object of Kubernetes also gets a placeholder for its uid."""
+
+    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        metadata = args.inputs.get("metadata")
+        if not isinstance(metadata, Mapping):
+            return f"{args.name}-id", args.inputs
+        return f"{args.name}-id", {**args.inputs, "metadata": {**metadata, "uid": f"<uid of {args.name}>"}}
+
+    def call(self, args: pulumi.runtime.MockCallArgs) -> Any:  # noqa: ANN401  Pulumi's own type
+        raise SettingsError(f"the program asks {args.token}, which only a running provider can answer: use `pulumi preview` instead")
+
+
+def _inputs(request: Any) -> dict[str, Any]:  # noqa: ANN401  gRPC's type
+    inputs = rpc.deserialize_properties(request.object, keep_unknowns=True)
+    return {key: _plain(value) for key, value in inputs.items() if key != _PICKLED_PROVIDER}
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401  plain data of any shape
+    if rpc.is_rpc_secret(value):
+        return _hidden(rpc.unwrap_rpc_secret(value))
+    if isinstance(value, Unknown):
+        return UNKNOWN
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _hidden(value: Any) -> Any:  # noqa: ANN401  as above
+    """Keep the keys of a secret group: which keys a Secret has is no secret."""
+    return {str(key): _hidden(item) for key, item in value.items()} if isinstance(value, Mapping) else SECRET

@@ -1,0 +1,135 @@
+"""Which addresses a program or a pod can reach, and which would carry keys in clear text. Pure."""
+
+import ipaddress
+import re
+from typing import Annotated
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import AfterValidator
+
+from stacks.problems import WrongValueError
+from stacks.settings.names import OBJECT, TEXT, each_once
+
+_ALL_DIGITS = re.compile(r"[\d.]+")
+_HOST_PORT = re.compile(r"(?P<host>[A-Za-z0-9]([-.A-Za-z0-9]*[A-Za-z0-9])?):(?P<port>[1-9]\d{0,4})")
+_LAST_PORT = 65535
+_UNREACHED = "nothing would ever be reached there"
+_CLEAR_TEXT = "keys and documents would cross the network in clear text"
+
+
+def _address(value: str, *schemes: str, from_pods: bool = True) -> SplitResult:
+    """Refuse an address that no program reaches, whatever stands behind host and port; gives its parts.
+
+    The loopback is refused where pods are to reach it.
+    """
+    scheme = value.partition("://")[0]
+    if scheme.lower() not in schemes:
+        text = " or ".join(f"{each}://" for each in schemes)
+        raise WrongValueError("settings.scheme", f"must begin with {text}", _CLEAR_TEXT if schemes == ("https",) else _UNREACHED)
+    if not value.isascii() or any(letter.isspace() or not letter.isprintable() for letter in value):
+        raise WrongValueError("settings.host", "has a space or another character that no address has", _UNREACHED)
+    url, port = _split(value)
+    if "@" in url.netloc or url.query or url.fragment:
+        reason = "must be without a user, a query or a fragment: a key has its own file"
+        raise WrongValueError("settings.address", reason, "it would be dropped")
+    if port == 0 or url.netloc.endswith(":") or re.search(r":0\d", url.netloc.rpartition("]")[2]):
+        raise WrongValueError("settings.port", "has no port between 1 and 65535, written without zeros in front", _UNREACHED)
+    if scheme != scheme.lower() or url.netloc != url.netloc.lower():
+        lower = f"{scheme.lower()}://{url.netloc.lower()}{url.path}"
+        breaks = "requests are signed for the name as it is spelt"
+        raise WrongValueError("settings.capitals", "has capital letters before the path", breaks, instead=lower)
+    if from_pods or not _is_loopback(url.hostname or ""):
+        _host(url.hostname or "")
+    return url
+
+
+def _split(value: str) -> tuple[SplitResult, int | None]:
+    try:
+        return (url := urlsplit(value)), url.port
+    except ValueError as error:
+        reason = f"has no port between 1 and 65535, or no address in its brackets: {error}"
+        raise WrongValueError("settings.port", reason, _UNREACHED) from None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _host(host: str) -> str:
+    """Refuse a host that a pod cannot reach."""
+    if _is_loopback(host):
+        raise WrongValueError("settings.host", "is the loopback", "inside a pod that is the pod itself")
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        if not OBJECT.fullmatch(host) or ".." in host or _ALL_DIGITS.fullmatch(host):
+            reason = "has no host name: letters, digits and dashes between dots, no underscore, no dot at the end"
+            raise WrongValueError("settings.host", reason, "certificates and name servers know no other names") from None
+        return host
+    if address.is_unspecified or address.is_multicast:
+        raise WrongValueError("settings.host", "is no address of one machine", _UNREACHED)
+    return host
+
+
+def _endpoint(value: str) -> str:
+    if _address(value, "https").path.strip("/"):
+        raise WrongValueError("settings.address", "must be https://host[:port] and nothing else", "a path would be dropped")
+    return value.rstrip("/")
+
+
+def _milvus_endpoint(value: str) -> str:
+    if "[" in value:
+        breaks = "Milvus takes an address with colons as it is, without the port, and never reaches it"
+        raise WrongValueError("settings.ipv6", "is an IPv6 address; give the store a host name", breaks)
+    return _endpoint(value)
+
+
+def _api_url(value: str) -> str:
+    _address(value, "https")
+    return value.rstrip("/")
+
+
+def _service_url(value: str) -> str:
+    _address(value, "https", "http")
+    return value.rstrip("/")
+
+
+def _administration_uri(value: str) -> str:
+    try:
+        url, port = _split(value)
+    except WrongValueError:
+        url, port = urlsplit(""), None
+    if url.scheme not in {"http", "https"} or not url.hostname or not port:
+        raise WrongValueError("settings.address", "must be http://host:port or https://host:port", _UNREACHED)
+    if f"{url.scheme}://{url.netloc}" != value or "@" in url.netloc:
+        raise WrongValueError("settings.address", "must be http(s)://host:port and nothing else", "a user or a path would be dropped")
+    return value
+
+
+def _repository_url(value: str) -> str:
+    """Let the loopback pass: this machine reads charts, no pod does."""
+    _address(value, "https", "http", from_pods=False)
+    return value
+
+
+def _host_port(value: str) -> str:
+    match = _HOST_PORT.fullmatch(value)
+    if match is None or int(match["port"]) > _LAST_PORT:
+        reason = "must be host:port, without a scheme or a path, the port from 1 to 65535 without zeros in front"
+        raise WrongValueError("settings.address", reason, _UNREACHED)
+    _host(match["host"].lower())
+    return value
+
+
+ServiceUrl = Annotated[str, AfterValidator(_service_url)]
+RepositoryUrl = Annotated[str, AfterValidator(_repository_url)]
+Endpoint = Annotated[str, AfterValidator(_endpoint)]
+MilvusEndpoint = Annotated[str, AfterValidator(_milvus_endpoint)]
+ApiUrl = Annotated[str, AfterValidator(_api_url)]
+AdministrationUri = Annotated[str, AfterValidator(_administration_uri)]
+HostPort = Annotated[str, AfterValidator(_host_port)]
+HostPorts = Annotated[tuple[HostPort, ...], AfterValidator(each_once)]
+HostName = Annotated[str, AfterValidator(_host), TEXT]

@@ -1,0 +1,213 @@
+"""From an error of pydantic to what an operator reads: the key, the value, what is wrong with it and what to type."""
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, get_args
+
+from pydantic import BaseModel, Tag, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from stacks.problems import PROJECT, ConflictError, Path, Problem, WrongValueError, remove_command, set_command, shown_as
+
+_TAGGED = 2  # Annotated[class, Tag]
+_PATH_IN_REASON = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
+_WITHOUT_EFFECT = re.compile(
+    rf"((?P<group>{_PATH_IN_REASON.pattern}): )?(?P<names>{_PATH_IN_REASON.pattern}((, | and ){_PATH_IN_REASON.pattern})*) would be ignored"
+)
+_MOST_GUESSES, _MOST_NAMES = 6, 20
+_TYPES = {
+    "unknown": "extra_forbidden",
+    "missing": "missing",
+    "value": "value_error",
+    "choice": "union_tag_invalid literal_error",
+    "range": "greater_than greater_than_equal less_than less_than_equal",
+    "number": "finite_number int_type int_parsing int_from_float float_type float_parsing",
+    "boolean": "bool_type bool_parsing",
+    "length": "string_too_short string_too_long too_short too_long",
+    "pattern": "string_pattern_mismatch",
+}
+_CODES = {name: f"settings.{code}" for code, names in _TYPES.items() for name in names.split()}
+"""Code of an error of pydantic, by its type; any other is of the wrong type altogether: settings.type."""
+
+
+def explain(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
+    """Return all problems of `model`."""
+    details = error.errors(include_url=False)
+    below = {detail["loc"][:-1] for detail in details}  # a list whose member was refused counts as too short, too
+    counted = [detail for detail in details if detail["type"] != "too_short" or detail["loc"] not in below]
+    return [problem for detail in counted for problem in _problems(detail, model)]
+
+
+def _problems(detail: ErrorDetails, model: type[BaseModel]) -> Iterator[Problem]:
+    loc = [str(part) for part in detail["loc"]]
+    path, cause = path_of(model, loc), detail.get("ctx", {}).get("error")
+    of_group = not path or group_of(field_at(model, path)) is not None
+    if detail["type"] == "extra_forbidden":
+        yield _unknown(path, loc, model)
+    elif isinstance(cause, ConflictError):
+        yield from (_conflict(reason, loc, detail["input"], model) for reason in cause.reasons)
+    elif detail["type"] == "value_error" and not isinstance(cause, WrongValueError) and of_group:
+        yield _conflict(cause, loc, detail["input"], model)
+    else:
+        yield _refused_value(detail, loc, model)
+
+
+def _refused_value(detail: ErrorDetails, loc: Sequence[str], model: type[BaseModel]) -> Problem:
+    error = detail.get("ctx", {}).get("error")
+    cause = error if isinstance(error, WrongValueError) else None
+    if detail["type"] == "union_tag_invalid":
+        loc = (*loc, "driver")
+    path = path_of(model, loc)
+    field, place = _nearest(model, loc)
+    wrong, _, cure = (cause.wrong if cause is not None else _wording(detail)).partition(" Cure: ")
+    if not cure and cause is not None and cause.instead is not None:
+        cure = set_command(path, cause.instead)
+    return Problem(
+        code=cause.code if cause is not None else _CODES.get(detail["type"], "settings.type"),
+        path=path,
+        value=_seen(detail),
+        wrong=wrong.rstrip("."),
+        breaks=cause.breaks if cause is not None else "",
+        purpose=_purpose(field),
+        cure=cure or (set_command(place, example_of(field, detail["input"])) if place else ""),
+    )
+
+
+def _conflict(reason: object, loc: Sequence[str], given: object, model: type[BaseModel]) -> Problem:
+    """Point at the first setting that a reason names.
+
+    An example of that setting would seldom fit either: what to type is told by the reason, or is to remove what has no effect.
+    """
+    code = getattr(reason, "code", "settings.conflict")
+    named = _PATH_IN_REASON.match(str(reason))
+    inner = tuple(named[0].split(".")) if named is not None else ()
+    while inner and field_at(model, (*loc, *inner)) is None:
+        inner = inner[:-1]
+    value: object = given
+    for part in inner:
+        value = value.get(part) if isinstance(value, Mapping) else getattr(value, part, None) if isinstance(value, BaseModel) else None
+    wrong, _, cure = str(reason).partition(" Cure: ")
+    field, path = field_at(model, (*loc, *inner)), path_of(model, (*loc, *inner))
+    change = set_command((*path, "NAME") if group_of(field) is not None else path) if path else ""
+    return Problem(
+        code=code,
+        path=path,
+        value="" if value is None or isinstance(value, Mapping | BaseModel) else shown_as(value),
+        wrong=wrong.rstrip("."),
+        purpose=_purpose(field),
+        cure=cure or _removal(str(reason), code, path_of(model, loc), path) or change,
+    )
+
+
+def _removal(reason: str, code: str, around: Path, path: Path) -> str:
+    """What to type where settings have no effect, "" for any other reason."""
+    named = _WITHOUT_EFFECT.match(reason)
+    if named is None:
+        return remove_command(path) if code in {"settings.unused", "models.ignored"} else ""
+    group = tuple((named["group"] or "").split(".")) if named["group"] else ()
+    return "; ".join(remove_command((*around, *group, *name.split("."))) for name in re.split(", | and ", named["names"]))
+
+
+def _nearest(model: type[BaseModel], loc: Sequence[str]) -> tuple[FieldInfo | None, Path]:
+    """Field at a place, or the nearest one around it, and its path."""
+    ends = (end for end in range(len(loc), 0, -1) if not loc[end - 1].isdigit() and field_at(model, loc[:end]) is not None)
+    end = next(ends, 0)
+    return field_at(model, loc[:end]), path_of(model, loc[:end])
+
+
+def _purpose(field: FieldInfo | None) -> str:
+    return (field.description or "") if field is not None else ""
+
+
+def example_of(field: FieldInfo | None, refused: object = None) -> object:
+    """Return an example to type, unless it is what was refused."""
+    example = (field.examples or ["VALUE"])[0] if field is not None else "VALUE"
+    return "VALUE" if str(example) == str(refused) else example
+
+
+def _seen(detail: ErrorDetails) -> str:
+    if detail["type"] == "union_tag_invalid":
+        return repr(detail["ctx"]["tag"])
+    silent = detail["type"] == "missing" or isinstance(detail["input"], dict | BaseModel)
+    return "" if silent else shown_as(detail["input"])
+
+
+def _unknown(path: Path, loc: Sequence[str], model: type[BaseModel]) -> Problem:
+    """Leave its value out: an unknown key may be a secret in the wrong place."""
+    guess = _of_another_driver(model, loc) or _guess(model, loc)
+    breaks = "Pulumi would keep it and nothing would use it"
+    return Problem(code="settings.unknown", path=path, wrong=f"unknown setting; {guess}", breaks=breaks, cure=remove_command(path))
+
+
+def _guess(model: type[BaseModel], loc: Sequence[str]) -> str:
+    """What may have been meant: a name that is spelt nearly so, or one of that name a level deeper or higher."""
+    *groups, last = loc
+    around = field_at(model, groups)
+    siblings = (variants(around).get(groups[-1], group_of(around)) or model).model_fields if groups else model.model_fields
+    close = difflib.get_close_matches(last, sorted(siblings), n=3)
+    deeper = [f"{name}.{last}" for name, field in siblings.items() if (inner := group_of(field)) is not None and last in inner.model_fields]
+    higher = [".".join((*groups[:end], last)) for end in range(len(groups)) if field_at(model, (*groups[:end], last)) is not None]
+    guesses = [*close, *deeper, *(f"{PROJECT}:{name}" for name in higher)][:_MOST_GUESSES]
+    if guesses:
+        return f"did you mean {' or '.join(map(repr, guesses))}?"
+    if len(siblings) > _MOST_NAMES:
+        return f"none of the {len(siblings)} settings of {'.'.join(groups)} is called nearly so; they are in stacks/settings/"
+    return f"known here: {', '.join(sorted(siblings))}"
+
+
+def _of_another_driver(model: type[BaseModel], loc: Sequence[str]) -> str:
+    """Whether a setting belongs to another driver of the same group; "" where it does not."""
+    *groups, name = loc
+    others = variants(field_at(model, groups[:-1])) if groups else {}
+    whose = [repr(tag) for tag, other in others.items() if name in other.model_fields]
+    return f"it is one of the driver {' or '.join(whose)}, and the driver here is {groups[-1]!r}" if whose else ""
+
+
+def _wording(detail: ErrorDetails) -> str:
+    if detail["type"] == "missing":
+        return "is missing, and nobody but you can know it"
+    if detail["type"] == "union_tag_invalid":
+        return f"should be {' or '.join(detail['ctx']['expected_tags'].split(', '))}"
+    if detail["type"] in {"model_type", "model_attributes_type", "dict_type"}:
+        return "should be a group of settings: names, each with a value"
+    if detail["type"] in {"tuple_type", "list_type"}:
+        return "should be a list"
+    return detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
+
+
+def path_of(model: type[BaseModel], loc: Sequence[str]) -> Path:
+    """Return the path as the operator writes it: a place in the model without the names of drivers, which tell groups apart."""
+    path = tuple(part for index, part in enumerate(loc) if part not in variants(field_at(model, loc[:index])))
+    known = next((end for end in range(len(path), 0, -1) if field_at(model, path[:end]) is not None), 0)
+    return path[: known + 1]  # below a field without fields of its own stands one key or number, then pydantic's notes
+
+
+def field_at(model: type[BaseModel], path: Sequence[str]) -> FieldInfo | None:
+    """Field at a path of names, in which the name of a driver may stand after its group; None for a path that leads nowhere."""
+    field: FieldInfo | None = None
+    current: type[BaseModel] | None = model
+    for part in path:
+        if part in variants(field):
+            current = variants(field)[part]
+            continue
+        if part.isdigit() and current is not None and field is not None:  # a member of a list of groups
+            continue
+        field = current.model_fields.get(part) if current is not None else None
+        current = group_of(field)
+    return field
+
+
+def variants(field: FieldInfo | None) -> dict[str, type[BaseModel]]:
+    """Groups of a field that has one a driver, by the driver's name; {} for any other field."""
+    tagged = [get_args(item) for item in get_args(field.annotation)] if field is not None else []
+    return {item[1].tag: item[0] for item in tagged if len(item) == _TAGGED and isinstance(item[1], Tag)}
+
+
+def group_of(field: FieldInfo | None) -> type[BaseModel] | None:
+    """Class of a field that is itself a group of settings, also of an optional one, and the first one of several."""
+    if field is None:
+        return None
+    candidates: tuple[Any, ...] = (field.annotation, *get_args(field.annotation), *variants(field).values())
+    return next((item for item in candidates if isinstance(item, type) and issubclass(item, BaseModel)), None)

@@ -1,0 +1,149 @@
+"""The model services as the settings ask for them."""
+
+import pulumi
+
+from components.embedding import Embedding, EmbeddingArgs
+from components.engines import ENGINES
+from components.engines.engine import Version
+from components.flows import Endpoint
+from components.llm import Llm, LlmArgs
+from components.model_endpoint import External
+from components.model_server import ModelServerArgs
+from components.quantities import Resources
+from components.reranker import Reranker, RerankerArgs
+from components.tenancy import Tenancy
+from components.trust import Trust
+from components.weights import Bucket, Cache, Hub, Source, Volume
+from components.weights_access import WeightsAccess, WeightsAccessArgs
+from stacks.settings import Settings
+from stacks.settings.models import version
+from stacks.settings.models.serving import Serving
+from stacks.settings.object_store import S3Settings
+from stacks.wiring import object_store
+
+HUB = "https://huggingface.co"
+"""Where the engines' hub client looks; the files themselves come from other hosts, so a policy that names addresses has to allow those."""
+
+
+def embedding(settings: Settings, tenancy: Tenancy, trust: Trust) -> Embedding:
+    """The embedding service; also says what an operator should know of all of them."""
+    for note in notes(settings):
+        pulumi.log.info(note)
+    chosen = settings.embedding
+    served = _served("embedding", chosen, (settings, tenancy, trust))
+    return Embedding("embedding", EmbeddingArgs(served=served, model=chosen.model, dimension=chosen.dimension))
+
+
+def llm(settings: Settings, tenancy: Tenancy, trust: Trust) -> Llm:
+    """The LLM service."""
+    chosen = settings.llm
+    served = _served("llm", chosen, (settings, tenancy, trust))
+    return Llm("llm", LlmArgs(served=served, model=chosen.model, context_tokens=chosen.context_tokens))
+
+
+def reranker(settings: Settings, tenancy: Tenancy, trust: Trust) -> Reranker | None:
+    """The reranker, where one is asked for."""
+    chosen = settings.reranker
+    if chosen is None:
+        return None
+    served = _served("reranker", chosen, (settings, tenancy, trust))
+    return Reranker("reranker", RerankerArgs(served=served, model=chosen.model))
+
+
+def here(settings: Settings) -> dict[str, Serving]:
+    """Settings of each service that runs in the namespace, by its name."""
+    return {name: each for name, each in settings.model_services.items() if each is not None and each.runs_here}
+
+
+def ports(settings: Settings) -> dict[str, int]:
+    """Port of each service that runs in the namespace."""
+    return {name: ENGINES[each.engine].port for name, each in here(settings).items()}
+
+
+def notes(settings: Settings) -> list[str]:
+    """What an operator should know of the engines, and what of them could not be judged."""
+    found = here(settings).items()
+    return [f"{name}: {note}" for name, each in found for note in ENGINES[each.engine].notes(each.served(_version(name, settings)))]
+
+
+def _version(name: str, settings: Settings) -> Version | None:
+    return version(here(settings)[name], getattr(settings.images, name))
+
+
+def from_bucket(settings: Settings) -> list[str]:
+    """Services whose weights are copied from the object store."""
+    return [name for name, each in here(settings).items() if each.weights is not None and each.weights.source == "bucket"]
+
+
+def outside(settings: Settings) -> list[Endpoint]:
+    """What lies outside the namespace besides the store: services that somebody else runs, and the hub."""
+    external = [
+        Endpoint(name=name, url=each.external.url, users=("suite",), why=f"the gate measures the service {name}, which somebody else runs")
+        for name, each in settings.model_services.items()
+        if each is not None and each.external is not None
+    ]
+    downloading = tuple(name for name, each in here(settings).items() if each.weights is not None and each.weights.downloads)
+    hub = Endpoint(name="hub", url=HUB, users=downloading, why="weights are downloaded from the hub, once a cache volume")
+    return [*external, *([hub] if downloading else [])]
+
+
+def _served(name: str, chosen: Serving, frame: tuple[Settings, Tenancy, Trust]) -> ModelServerArgs | External:
+    settings, tenancy, trust = frame
+    if chosen.external is not None:
+        outside = chosen.external
+        return External(namespace=tenancy.namespace, url=outside.url, secret_name=outside.secret_name, ca_pem=chosen.ca_pem)
+    keda = settings.keda.prometheus_url if settings.keda is not None else ""
+    return ModelServerArgs(
+        namespace=tenancy.namespace,
+        namespace_name=settings.namespace,
+        account=tenancy.accounts[name],
+        image=str(getattr(settings.images, name)),
+        engine=ENGINES[chosen.engine].container(chosen.served(_version(name, settings))),
+        resources=Resources(cpu_cores=chosen.cpu_cores, memory_gib=chosen.memory_gib),
+        replicas=chosen.replicas,
+        gpu=chosen.gpu.made(settings.pod_options) if chosen.gpu is not None else None,
+        weights=_weights(name, chosen, settings, tenancy, trust),
+        size_gib=chosen.weights.size_gib if chosen.weights is not None else 0,
+        cache=Cache(**chosen.cache.model_dump()) if chosen.cache is not None else None,
+        scaling=chosen.scaling.made(keda) if chosen.scaling is not None else None,
+        rotation=chosen.key_rotation,
+        options=settings.pod_options,
+        monitor_labels=settings.monitoring.labels if settings.monitoring.enabled else None,
+        cluster_domain=settings.cluster.domain,
+    )
+
+
+def _weights(name: str, chosen: Serving, settings: Settings, tenancy: Tenancy, trust: Trust) -> Source | None:
+    weights = chosen.weights
+    if weights is None or weights.source == "image":
+        return None
+    if weights.source == "volume":
+        return Volume(claim=weights.claim or "", path=weights.folder)
+    if weights.source == "hub":
+        return Hub(token_secret=weights.token_secret)
+    store = settings.object_store
+    bucket = weights.bucket or ""
+    return Bucket(
+        endpoint=store.endpoint,
+        region=store.region,
+        bucket=bucket,
+        prefix=weights.prefix,
+        secret_name=weights.secret_name if weights.secret_name is not None else _reader(name, bucket, settings, tenancy),
+        ca_config_map=trust.config_map_name if store.ca_pem else None,
+        image=str(settings.images.suite),
+    )
+
+
+def _reader(name: str, bucket: str, settings: Settings, tenancy: Tenancy) -> pulumi.Input[str]:
+    """Secret of a user that may read that bucket and nothing else; the settings refuse a store on which no user can be made."""
+    store = settings.object_store
+    if not isinstance(store, S3Settings):
+        return ""
+    args = WeightsAccessArgs(
+        store=object_store.s3_store(store),
+        bucket=bucket,
+        user=f"{settings.namespace}-{name}-weights",
+        owner=object_store.owner(tenancy),
+        namespace=tenancy.namespace,
+    )
+    return WeightsAccess(f"{name}-weights", args).secret_name

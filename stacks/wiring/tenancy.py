@@ -1,0 +1,145 @@
+"""The namespace as the settings ask for it: who may talk to whom in it, and whether everything fits."""
+
+from urllib.parse import urlsplit
+
+import pulumi
+
+from components import flows
+from components.flows import Endpoint, Flow, Layout, Namespaces, Outside
+from components.milvus_values.shape import Standalone, Workload
+from components.quantities import Resources
+from components.quota import Consumer, excess
+from components.tenancy import Tenancy, TenancyArgs
+from components.weights import copied_gib
+from stacks.problems import PROJECT, SettingsError
+from stacks.settings import Settings
+from stacks.settings.models.serving import Serving
+from stacks.wiring import milvus_shape, models, suite
+
+
+def declare(settings: Settings) -> Tenancy:
+    """The namespace; pod security is `restricted` but for the chart's own etcd, whose pods cannot be made to fit."""
+    refuse_too_much(settings)
+    refuse_unused_addresses(settings)
+    table = flows.table(layout(settings))
+    for warning in warnings(table):
+        pulumi.log.warn(warning)
+    suite_account = ("suite",) if settings.images.suite is not None else ()
+    args = TenancyArgs(
+        namespace=settings.namespace,
+        pod_security="restricted" if settings.milvus.etcd != "bundled" else "baseline",
+        flows=table,
+        accounts=("milvus", *models.ports(settings), *suite_account),
+        pull_secrets=settings.registry.pull_secrets,
+        quota=settings.quota.quota if settings.quota is not None else None,
+        protect=not settings.object_store.deletes,
+    )
+    return Tenancy("tenancy", args)
+
+
+def layout(settings: Settings) -> Layout:
+    """What flows depend on."""
+    network = settings.network
+    dns: tuple[Namespaces | Outside, ...] = (Namespaces(label="kubernetes.io/metadata.name", value=network.dns_namespace),)
+    if network.dns_addresses:
+        dns = (*dns, Outside(host="name server of the node", cidrs=network.dns_addresses))
+    return Layout(
+        cluster=settings.milvus.mode == "cluster",
+        etcd=settings.milvus.etcd == "bundled",
+        services=models.ports(settings),
+        client_cidrs=settings.access.client_cidrs,
+        endpoints=tuple(endpoints(settings)),
+        addresses=network.addresses,
+        dns=dns,
+        dns_port=network.dns_port,
+    )
+
+
+def endpoints(settings: Settings) -> list[Endpoint]:
+    """Everything outside that parts of the namespace use."""
+    why = "Milvus keeps its data there, and the gate the original documents"
+    users = ("milvus", "suite", *models.from_bucket(settings))
+    store = Endpoint(name="store", url=settings.object_store.endpoint, users=users, why=why)
+    return [store, *_leaned_on(settings), *models.outside(settings)]
+
+
+def _leaned_on(settings: Settings) -> list[Endpoint]:
+    """Brokers and metadata of one's own."""
+    chosen, why = settings.milvus, "Milvus keeps its log or its metadata there"
+    hosts = {
+        "pulsar": (chosen.pulsar.address,) if chosen.pulsar is not None else (),
+        "kafka": chosen.kafka.brokers if chosen.kafka is not None else (),
+        "etcd": chosen.etcd_cluster.endpoints,
+    }
+    numbered = [(f"{name}-{number}" if number > 1 else name, host) for name, each in hosts.items() for number, host in enumerate(each, 1)]
+    return [Endpoint(name=f"external-{name}", url=f"tcp://{host}", users=("milvus",), why=why) for name, host in numbered]
+
+
+def warnings(found: tuple[Flow, ...]) -> list[str]:
+    """What the policies cannot hold, and which setting would let them."""
+    opened: dict[str, list[str]] = {}
+    for flow, host in flows.open_flows(found):
+        opened.setdefault(host, []).append(flow.name)
+    return [
+        f"{host} is known by its name, and a network policy knows no names: {', '.join(names)} may reach the port at every address. "
+        f"To close that: pulumi config set --path '{PROJECT}:network.addresses[\"{host}\"][0]' ADDRESS/32"
+        for host, names in opened.items()
+    ]
+
+
+def consumers(settings: Settings) -> list[Consumer]:
+    """Everything that takes something from the quota, at its most."""
+    served = [_of_service(name, each) for name, each in models.here(settings).items()]
+    return [*_of_milvus(settings), *served, *suite.consumers(settings)]
+
+
+def _of_service(name: str, service: Serving) -> Consumer:
+    weights = service.weights
+    copied = weights is not None and weights.source == "bucket" and service.cache is None
+    return Consumer(
+        name=name,
+        replicas=service.most_replicas,
+        resources=Resources(cpu_cores=service.cpu_cores, memory_gib=service.memory_gib),
+        ephemeral_storage_gib=copied_gib(weights.size_gib) if weights is not None and copied else 0,
+        surge=0 if service.old_pod_goes_first else None,
+    )
+
+
+def _of_milvus(settings: Settings) -> list[Consumer]:
+    """Every process of it, at its most."""
+    size = milvus_shape.size(settings.milvus)
+    workloads = {"milvus": size.process} if isinstance(size, Standalone) else size.workloads
+    found = [_consumer(name, each, surge=0 if isinstance(size, Standalone) else None) for name, each in workloads.items()]
+    etcd = settings.milvus.etcd_cluster
+    if settings.milvus.etcd == "bundled":
+        resources = Resources(cpu_cores=etcd.cpu_cores, memory_gib=etcd.memory_gib)
+        found.append(Consumer(name="etcd", replicas=etcd.replicas, surge=0, resources=resources))
+    return found
+
+
+def _consumer(name: str, workload: Workload, surge: int | None) -> Consumer:
+    scaling, disk = workload.autoscaling, workload.ephemeral_storage_gib
+    return Consumer(
+        name=name,
+        replicas=scaling.most_replicas if scaling is not None else workload.replicas,
+        surge=surge,
+        resources=workload.resources,
+        ephemeral_storage_gib=disk if disk is not None else 0,
+    )
+
+
+def refuse_too_much(settings: Settings) -> None:
+    """Tell before anything is created that the quota would keep pods from being made; SettingsError with every consumer."""
+    if settings.quota is None:
+        return
+    reason = excess(settings.quota.quota, consumers(settings))
+    if reason:
+        raise SettingsError(f"{PROJECT}:quota {reason}\n  raise it: pulumi config set --path {PROJECT}:quota.memory_gib NUMBER")
+
+
+def refuse_unused_addresses(settings: Settings) -> None:
+    """A host that nothing uses is a typing error, and the host that was meant would stay open."""
+    used = {urlsplit(each.url).hostname or "" for each in endpoints(settings)}
+    unused = sorted(set(settings.network.addresses) - used)
+    if unused:
+        raise SettingsError(f"{PROJECT}:network.addresses names {unused[0]!r}, and nothing uses it; used are: {', '.join(sorted(used))}")
