@@ -150,7 +150,7 @@ def test_a_trial_may_name_images_by_tag_and_lose_its_data() -> None:
 
 @pytest.mark.parametrize("stack", ["prod", "hybrid", "prod-eu", "anything"])
 def test_a_stack_that_nobody_calls_a_trial_is_production(stack: str) -> None:
-    assert context_of(stack) == PRODUCTION
+    assert (context_of(stack).production, context_of(stack).throwaway) == (True, False)
     assert context_of("lab") == TRIAL
 
 
