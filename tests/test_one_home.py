@@ -69,7 +69,7 @@ HOMES: dict[str, tuple[Callable[[ast.Module], bool], set[str], set[str]]] = {
             "validation/clients/documents.py",  # validation imports nothing of ours
             "lab/stores.py",  # nor does the lab
         },
-        {"validation/checks/storage/credentials.py"},
+        {"validation/checks/storage/aim.py"},
     ),
     "Kubernetes client": (
         makes_a_kubernetes_client,
@@ -109,14 +109,11 @@ HOMES: dict[str, tuple[Callable[[ast.Module], bool], set[str], set[str]]] = {
         prints_a_result,
         set(),
         {
-            "validation/__main__.py",
             "validation/corpus/ingest/passages_file.py",
             "validation/corpus/original.py",
             "validation/reports/history/commands.py",
             "validation/reports/table.py",
             "validation/run/interrupts.py",
-            "validation/suites/ingest.py",
-            "validation/suites/preflight/command.py",
         },
     ),
 }

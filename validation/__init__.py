@@ -4,6 +4,6 @@ It knows what is promised and where the endpoints are, never how they were made:
 or `lab`.
 """
 
-from validation.run.interrupts import heed
+from validation.run.interrupts import install_handlers
 
-heed()
+install_handlers()

@@ -12,16 +12,15 @@ from typing import Annotated
 
 import typer
 
-from validation.checks.context import RunContext
-from validation.checks.embedding import embedding
+from validation.checks.context import RunContext, reachable
 from validation.checks.ingest import ingest
-from validation.checks.reachable import reachable
+from validation.checks.quality import embedding
 from validation.checks.retrieval import retrieval
 from validation.experiments.sweep import at_rate
 from validation.judge import slo_file
 from validation.judge.errors import GateError, InvalidRunError
 from validation.judge.outcome import exit_code
-from validation.load.samples import Samples
+from validation.load.histogram import Histogram
 from validation.run.progress import Reporter
 from validation.run.record import Record
 from validation.suites import runner
@@ -48,7 +47,7 @@ def command(
     seconds: Annotated[float, typer.Option(min=2, max=600, help="How long each turn takes.")] = 20,
 ) -> None:
     """Compare them, and exit with the answer."""
-    order = runner.Order(stack=stack, target_file=target, slo=slo, corpus=Path("corpus"), seed=7, strict=False, keep=False, pods=pods)
+    order = runner.Order(stack=stack, target_file=target, slo=slo, pods=pods)
     try:
         ways = compare(order, rounds, seconds, Reporter())
     except GateError as error:
@@ -68,7 +67,7 @@ class Way:
 
     name: str
     pods: int
-    merged: Samples = field(default_factory=Samples)
+    merged: Histogram = field(default_factory=Histogram)
     rounds: list[dict[int, float]] = field(default_factory=list)
     delays_ms: list[float] = field(default_factory=list)
 
@@ -81,7 +80,7 @@ class Way:
 def compare(order: runner.Order, rounds: int, seconds: float, reporter: Reporter) -> list[Way]:
     """Measure in turn, and return both ways: from one process, then from pods."""
     profile = slo_file.read_profile(order.slo_file)
-    record = Record(run_id=runner.new_run_id(), strict=False)
+    record = Record()
     with ExitStack() as closing:
         run = runner.make_context(order, profile, reporter=reporter, record=record, closing=closing)
         for check in (reachable, ingest, embedding):
@@ -91,14 +90,14 @@ def compare(order: runner.Order, rounds: int, seconds: float, reporter: Reporter
         for number in range(rounds):
             for way in ways if number % 2 == 0 else reversed(ways):  # whoever is first has the colder caches: in turn
                 reporter.say(f"round {number + 1} of {rounds}: {way.name}")
-                step = run.with_profile(short, Record(run_id="round", strict=False), pods=way.pods)
+                step = run.with_profile(short, Record(run_id="round"), pods=way.pods)
                 retrieval(step)
                 _note(way, step)
     return ways
 
 
 def _note(way: Way, step: RunContext) -> None:
-    found = Samples.decoded(step.record.checks[-1].facts["latency_histogram"])
+    found = Histogram.decoded(step.record.checks[-1].facts["latency_histogram"])
     way.merged.merge(found)
     way.rounds.append({percentile: found.percentile_ms(percentile) or 0.0 for percentile in PERCENTILES})
     way.delays_ms.append(step.record.measurements["search_delay_p99_ms"].value or 0.0)

@@ -20,14 +20,15 @@ import grpc
 import numpy as np
 from pymilvus import MilvusClient  # type: ignore[import-untyped]  # pymilvus ships no types
 
+from tests.validation.load.tasks import awaiting
 from validation import checks  # noqa: F401  # its measures are what an SLO file may name
 from validation.clients.searcher import RawSearcher, Searcher
 from validation.clients.unary import framed
 from validation.judge.profile import Index, Search
 from validation.judge.slo_file import read_profile
 from validation.load import open_loop
-from validation.load.open_loop import Shot
-from validation.load.samples import Samples
+from validation.load.histogram import Histogram
+from validation.load.open_loop import Sample
 
 LIMIT, EF, DIMENSION = 10, 64, 384
 QUERIES = np.random.default_rng(2).standard_normal((500, DIMENSION)).astype(np.float32)
@@ -59,17 +60,17 @@ def agreed_start_s(task: Task) -> float | None:
     return start_s
 
 
-def told(shots: Sequence[Shot], spent_s: float) -> Task:
+def told(samples: Sequence[Sample], spent_s: float) -> Task:
     """Return what a run shows: latency counts from the planned time, as in the gate."""
-    latency, delay = Samples(shot.latency_s for shot in shots), Samples(shot.delay_s for shot in shots)
+    latency, delay = Histogram(sample.latency_s for sample in samples), Histogram(sample.delay_s for sample in samples)
     return {
-        "requests": len(shots),
-        "failed": sum(bool(shot.error) for shot in shots),
-        "sent_rate": open_loop.sent_rate(shots),
-        "rate": open_loop.answered_rate(shots),
-        "cpu_ms": spent_s / len(shots) * 1e3,
+        "requests": len(samples),
+        "failed": sum(bool(sample.error) for sample in samples),
+        "sent_rate": open_loop.sent_rate(samples),
+        "rate": open_loop.answered_rate(samples),
+        "cpu_ms": spent_s / len(samples) * 1e3,
         **{f"p{percentile}_ms": latency.percentile_ms(percentile) for percentile in (50, 95, 99, 100)},
-        "slow": sum(shot.latency_s > _SLOW_S for shot in shots),
+        "slow": sum(sample.latency_s > _SLOW_S for sample in samples),
         "delay_p99_ms": delay.percentile_ms(99),
     }
 
@@ -108,14 +109,14 @@ class Generator:
             return found
 
         raw = isinstance(searcher, RawSearcher)
-        how, read = (fire, searcher.read) if raw else (open_loop.awaiting(send), list)
+        how, read = (fire, searcher.read) if raw else (awaiting(send), list)
         due = dict(enumerate(open_loop.offsets(round(rate * seconds), rate, "constant", 0)))
         gc.collect()  # as workers.py does before the clock starts
         gc.freeze()
         gc.disable()
         begun_s = cpu_s()
-        shots = await open_loop.at_times(how, due, start_s or time.monotonic() + 0.05, read=read)
-        return told(shots, cpu_s() - begun_s)
+        samples = await open_loop.at_times(how, due, start_s or time.monotonic() + 0.05, read=read)
+        return told(samples, cpu_s() - begun_s)
 
     async def _highest(self, seconds: float) -> Task:
         """Return the run at the highest rate of a ladder that was both sent and answered; `held` says whether any was."""
@@ -149,14 +150,14 @@ class Loop:
             return self._loop(ask, task["seconds"], task.get("rate"), agreed_start_s(task))
 
     def _loop(self, ask: Callable[[int], Any], seconds: float, rate: float | None, start_s: float | None) -> Task:
-        begin_s, begun_s, shots = start_s or time.monotonic(), cpu_s(), list[Shot]()
+        begin_s, begun_s, samples = start_s or time.monotonic(), cpu_s(), list[Sample]()
         while time.monotonic() < begin_s + seconds:
-            due_s = begin_s + len(shots) / rate if rate else 0.0
+            due_s = begin_s + len(samples) / rate if rate else 0.0
             time.sleep(max(due_s - time.monotonic(), 0) if rate else 0)
             sent_s = time.monotonic()
-            ask(len(shots))
-            shots.append(Shot(len(shots), sent_s, sent_s, time.monotonic(), [], ""))
-        return told(shots, cpu_s() - begun_s)
+            ask(len(samples))
+            samples.append(Sample(len(samples), sent_s, sent_s, time.monotonic(), [], ""))
+        return told(samples, cpu_s() - begun_s)
 
     @contextmanager
     def _pymilvus(self) -> Iterator[Callable[[int], Any]]:

@@ -10,6 +10,7 @@ import grpc
 import pytest
 
 from tests.bench.stall import Stalling
+from tests.validation.load.tasks import awaiting
 from validation.load import open_loop
 
 STALL_S = 0.6
@@ -36,7 +37,7 @@ def stalling() -> Iterator[Stalling]:
 
 
 def test_every_request_that_was_due_during_a_stall_ends_after_it(stalling: Stalling) -> None:
-    async def shoot() -> list[open_loop.Shot]:
+    async def shoot() -> list[open_loop.Sample]:
         async with grpc.aio.insecure_channel(f"127.0.0.1:{stalling.port}") as channel:
             call: Any = channel.unary_unary(METHOD)
 
@@ -44,14 +45,14 @@ def test_every_request_that_was_due_during_a_stall_ends_after_it(stalling: Stall
                 return [len(await call(REQUEST, timeout=60))]
 
             stalling.arm(after_s=0.2, for_s=STALL_S)
-            return await open_loop.while_going(open_loop.awaiting(send), 100, lambda: not stalling.held)
+            return await open_loop.while_going(awaiting(send), 100, lambda: not stalling.held)
 
-    shots = asyncio.run(shoot())
+    samples = asyncio.run(shoot())
     begun_s, ended_s = stalling.held[0]
-    due = [shot for shot in shots if begun_s <= shot.planned_s < ended_s]
-    assert {shot.error for shot in shots} == {""}
+    due = [sample for sample in samples if begun_s <= sample.planned_s < ended_s]
+    assert {sample.error for sample in samples} == {""}
     assert len(due) > 5, "the plan goes on: about sixty"
-    assert all(shot.ended_s >= ended_s for shot in due), "each of them waited for the end of the stall"
+    assert all(sample.ended_s >= ended_s for sample in due), "each of them waited for the end of the stall"
 
 
 def test_a_loop_that_waits_for_answers_notices_one_slow_request(stalling: Stalling) -> None:

@@ -50,7 +50,7 @@ def target(lab: Lab, tmp_path: Path) -> Path:
 def run_broken(target: Path, home: Path, overrides: Overrides, *, with_dear: bool = False) -> Record:
     """Run the gate in this process with one part broken."""
     slo = profile(home, with_dear=with_dear)
-    order = Order(stack=None, target_file=target, slo=slo, corpus=REPOSITORY / "corpus", seed=7, strict=False, keep=False)
+    order = Order(target_file=target, slo=slo, corpus=REPOSITORY / "corpus")
     return execute(order, Reporter(quiet=True), home / "report.json", overrides)
 
 

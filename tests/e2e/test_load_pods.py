@@ -19,10 +19,10 @@ from validation.clients.target import Target
 from validation.judge.errors import InvalidRunError
 from validation.judge.slo_file import read_profile
 from validation.load import workers
-from validation.load.pods import bucket
+from validation.load.histogram import Histogram
+from validation.load.pods import exchange
 from validation.load.pods.coordinator import LoadResult, Placement, run_load
-from validation.load.samples import Samples
-from validation.load.workers import Aim
+from validation.load.workers import LoadTarget
 from validation.run.progress import Reporter
 
 pytestmark = [pytest.mark.e2e, pytest.mark.alone]
@@ -37,11 +37,11 @@ class Range:
 
     lab: Lab
     placement: Placement
-    aim: Aim
+    aim: LoadTarget
 
     def fire(self, count: int) -> LoadResult:
         due = [number / RATE for number in range(count)]
-        return run_load(self.placement, self.aim, workers.deal(VECTORS[:count], [""] * count, due, 2), lambda _: None)
+        return run_load(self.placement, self.aim, workers.partition(VECTORS[:count], [""] * count, due, 2), lambda _: None)
 
     def left(self) -> list[str]:
         """Objects of the cluster and of the bucket that a run made."""
@@ -51,8 +51,8 @@ class Range:
         with closing(kube.connect()) as kubernetes:
             credential = kubernetes.credential("rag", target.milvus_secret_name)
         ca_file = Path(self.lab.environment()["AWS_CA_BUNDLE"])
-        with closing(bucket.connect(target.object_store_endpoint, target.object_store_region, credential, ca_file)) as store:
-            listed = store.list_objects_v2(Bucket=target.milvus_bucket, Prefix=bucket.PREFIX)
+        with closing(exchange.connect(target.object_store_endpoint, target.object_store_region, credential, ca_file)) as store:
+            listed = store.list_objects_v2(Bucket=target.milvus_bucket, Prefix=exchange.PREFIX)
         return [*names, *(one["Key"] for one in listed.get("Contents", []))]
 
 
@@ -65,7 +65,7 @@ def small(lab: Lab) -> Iterator[Range]:
         milvus.create_collection(name, dimension=16, metric_type="COSINE", consistency_level="Strong", timeout=60)
         milvus.insert(name, [{"id": number, "vector": vector} for number, vector in enumerate(VECTORS)], timeout=60)
         search = SEARCH.model_copy(update={"consistency": "Strong", "warmup_requests": 5, "timeout_ms": 20_000})
-        aim = Aim(uri=uri, database="default", collection=name, search=search, limit=3)
+        aim = LoadTarget(uri=uri, database="default", collection=name, search=search, limit=3)
         yield Range(lab, Placement(target=target, reporter=Reporter(quiet=True), secrets=[]), aim)
     finally:
         milvus.drop_collection(name, timeout=60)
@@ -74,14 +74,14 @@ def small(lab: Lab) -> Iterator[Range]:
 
 def test_every_request_comes_back_once_and_the_histogram_is_that_of_both_pods(small: Range) -> None:
     load = small.fire(len(VECTORS))
-    assert [shot.number for shot in load.shots] == list(range(len(VECTORS)))
-    assert [shot.ids[0] for shot in load.shots] == list(range(len(VECTORS))), "each vector finds itself first"
-    assert [shot.planned_s for shot in load.shots] == pytest.approx([number / RATE for number in range(len(VECTORS))], abs=1e-6)
+    assert [sample.number for sample in load.samples] == list(range(len(VECTORS)))
+    assert [sample.ids[0] for sample in load.samples] == list(range(len(VECTORS))), "each vector finds itself first"
+    assert [sample.planned_s for sample in load.samples] == pytest.approx([number / RATE for number in range(len(VECTORS))], abs=1e-6)
     first, second = load.facts["generators"]
     assert first["pod"] != second["pod"]
     assert (first["requests"], second["requests"]) == (60, 60)
-    merged = Samples.decoded(first["latency_histogram"])
-    merged.merge(Samples.decoded(second["latency_histogram"]))
+    merged = Histogram.decoded(first["latency_histogram"])
+    merged.merge(Histogram.decoded(second["latency_histogram"]))
     assert merged.encoded() == load.facts["latency_histogram"]
     assert merged.count == len(VECTORS)
     for one in (first, second):
@@ -101,7 +101,7 @@ def test_ctrl_c_under_load_leaves_neither_pods_nor_objects(small: Range) -> None
 
     due = [number / 4 for number in range(len(VECTORS))]  # half a minute, if nobody ended it
     with pytest.raises(KeyboardInterrupt):
-        run_load(small.placement, small.aim, workers.deal(VECTORS, [""] * len(VECTORS), due, 2), press)
+        run_load(small.placement, small.aim, workers.partition(VECTORS, [""] * len(VECTORS), due, 2), press)
     assert seen[0] >= 4, "a Job, its Secret and two pods were there, and objects"
     assert small.left() == []
 
@@ -118,7 +118,7 @@ def test_a_killed_pod_makes_the_run_invalid_and_is_named(small: Range) -> None:
         small.lab.run("kubectl", "-n", "rag", "delete", "pod", *killed, "--grace-period=0", "--force")
 
     due = [number / 4 for number in range(len(VECTORS))]  # half a minute, if nobody ended it
-    shares = workers.deal(VECTORS, [""] * len(VECTORS), due, 2)
+    shares = workers.partition(VECTORS, [""] * len(VECTORS), due, 2)
     with pytest.raises(InvalidRunError) as caught:
         run_load(small.placement, small.aim, shares, kill)
     assert len(killed) == 1

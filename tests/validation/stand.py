@@ -25,7 +25,7 @@ class Stand:
 
     def order(self) -> Order:
         """Return what the command line would make of it."""
-        return Order(stack=None, target_file=self.target, slo=self.slo, corpus=self.corpus, seed=7, strict=False, keep=False)
+        return Order(target_file=self.target, slo=self.slo, corpus=self.corpus)
 
     def arguments(self, out: Path) -> list[str]:
         """Return the same for a process."""

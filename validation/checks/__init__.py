@@ -1,4 +1,4 @@
-"""One question a file, registered in a suite; importing this package registers all of them, and with them every measure."""
+"""The questions of the gate, by subject; importing this package registers all of them, and with them every measure."""
 
 import importlib
 import pkgutil

@@ -1,21 +1,56 @@
-"""Asks the language model every question over the chunks chosen for it, and grades fact, citation and time.
+"""What the language model is shown for each judged question, what it answers, and whether its citations lead to the originals.
 
-Where the documents hold no answer, the right one is to say so: any other is invented.
+Answers are graded by fact, citation and time. Where the documents hold no answer, the right one is to say so: any other is invented. A
+citation is followed by what Milvus holds with the cited chunk, not by what the gate remembers: a lost or wrong piece of metadata is found
+too. Generated chunks have no original; an answer that cites one is wrong, and counted as that (`citation_share`).
 """
 
+import hashlib
 from collections.abc import Sequence
-from statistics import fmean
 
 from validation.checks.context import GATE, RunContext
+from validation.clients.documents import DocumentStore
 from validation.clients.llm import Source
 from validation.clients.passages import Chunk
+from validation.clients.reranker import Reranker
 from validation.corpus import grading, ranking
+from validation.corpus.citation import Citation
 from validation.corpus.documents import Question
 from validation.corpus.grading import Graded
-from validation.judge import interval
-from validation.judge.errors import GateError, UsageError
+from validation.judge.errors import GateError, InvalidRunError, UsageError
 from validation.judge.measures import higher, latencies, lower
 from validation.run.record import Facts
+
+_CANDIDATES = 4
+"""Times as many chunks as are shown are offered to a reranker: enough to change the order, few enough for one request."""
+
+
+@GATE.check(
+    "sources",
+    "Which chunks is the language model shown, and what does reranking them take?",
+    after="quality",
+    measures=latencies("rerank", "What a search found for one question, reranked", (50, 95)),
+)
+def sources(run: RunContext, facts: Facts) -> None:
+    """Choose the chunks for each question, best first, as many as the profile asks for."""
+    count, reranker = run.profile.answer.sources, run.services.reranker
+    facts["reranked"] = reranker is not None
+    candidates = count * _CANDIDATES if reranker else count
+    nearest = (run.loaded.collection.nearest(vector, candidates, run.profile.search) for vector in run.question_vectors)
+    run.sources = [run.loaded.chunks(ids) for ids in nearest]
+    if reranker is not None:
+        run.sources = [chunks[:count] for chunks in _reranked(run, reranker, run.sources)]
+
+
+def _reranked(run: RunContext, reranker: Reranker, candidates: list[list[Chunk]]) -> list[list[Chunk]]:
+    durations, ordered = list[float](), list[list[Chunk]]()
+    for question, chunks in zip(run.corpus.questions, candidates, strict=True):
+        order, seconds = reranker.rank(question.question, [chunk.passage for chunk in chunks])
+        durations.append(seconds)
+        ordered.append([chunks[place] for place in order])
+    run.measure_latency("rerank", durations)
+    return ordered
+
 
 _CHARACTERS_PER_TOKEN = 2
 """Fewer than any common tokenizer needs for English or German, so that what is sent always fits."""
@@ -50,19 +85,21 @@ def answer(run: RunContext, facts: Facts) -> None:
             advance(number)
     if not graded:
         raise next(iter(failures.values()))
-    _add_facts(run, facts, graded)
-    facts["failed"] = {name: str(error) for name, error in failures.items()}
-    facts["wrong"] = [_describe(one) for one in graded if not one.is_right]
-    facts["by"] = ranking.breakdown([one.question for one in graded], {"right": [float(one.is_right) for one in graded]})
-    _measure(run, graded, questions)
     run.graded = graded
+    run.measure_latency("first_token", [each.answer.first_token_s for each in graded])
+    run.measure_latency("answer", [each.answer.total_s for each in graded])
+    for name, values in _shares(graded, questions).items():
+        run.record.measure_share(name, values)
+    facts |= {"notes": run.services.llm.notes, "thinking": sum(bool(each.answer.thinking) for each in graded)}
+    facts["cut"] = [each.question.id for each in graded if each.answer.is_cut]
+    facts["failed"] = {name: str(error) for name, error in failures.items()}
+    facts["wrong"] = [_describe(each) for each in graded if not each.is_right]
+    facts["by"] = ranking.breakdown([each.question for each in graded], {"right": [float(each.is_right) for each in graded]})
+    _say(run, facts["cut"])
 
 
-def _add_facts(run: RunContext, facts: Facts, graded: list[Graded]) -> None:
-    """Say which answers were cut, how many came after thinking, and how requests had to be changed."""
-    facts["notes"] = run.services.llm.notes
-    facts["thinking"] = sum(bool(one.answer.thinking) for one in graded)
-    facts["cut"] = cut = [one.question.id for one in graded if one.answer.is_cut]
+def _say(run: RunContext, cut: list[str]) -> None:
+    """Say how requests had to be changed, and which answers were cut."""
     for note in run.services.llm.notes:
         run.reporter.say(f"note: {note}")
     if cut:
@@ -71,19 +108,16 @@ def _add_facts(run: RunContext, facts: Facts, graded: list[Graded]) -> None:
 
 def _sources(run: RunContext, chunks: Sequence[Chunk]) -> list[Source]:
     """Return those of the chunks that the model's context holds; refuse a context that does not hold even one."""
-    left = (run.target.llm_context_tokens - run.target.llm_answer_tokens) * _CHARACTERS_PER_TOKEN
-    sources: list[Source] = []
+    tokens = run.target.llm_context_tokens
+    left, sources = (tokens - run.target.llm_answer_tokens) * _CHARACTERS_PER_TOKEN, list[Source]()
     for chunk in chunks:
         left -= room(chunk.text) + room(chunk.title)
         if left < 0:
             break
         sources.append(Source(title=chunk.title, document_id=chunk.document_id, text=chunk.text, chunk=chunk))
     if chunks and not sources:
-        tokens, length = run.target.llm_context_tokens, len(chunks[0].text)
-        raise UsageError(
-            f"a context of {tokens} tokens does not hold one source of {length} characters, so no answer could come from the documents; "
-            "raise llm.context_tokens"
-        )
+        problem = f"a context of {tokens} tokens does not hold one source of {len(chunks[0].text)} characters"
+        raise UsageError(f"{problem}, so no answer could come from the documents; raise llm.context_tokens")
     return sources
 
 
@@ -92,34 +126,67 @@ def room(text: str) -> int:
     return len(text) + (2 * _CHARACTERS_PER_TOKEN - 1) * sum(letter > "\u2e80" for letter in text)
 
 
-def _measure(run: RunContext, graded: list[Graded], questions: Sequence[Question]) -> None:
-    run.measure_latency("first_token", [one.answer.first_token_s for one in graded])
-    run.measure_latency("answer", [one.answer.total_s for one in graded])
-    for name, values in _shares(graded, questions).items():
-        run.record.measure(name, fmean(values) if values else None, len(values), interval.of_share(values) if values else None)
-
-
 def _shares(graded: list[Graded], questions: Sequence[Question]) -> dict[str, list[float]]:
-    """One number for each question that was asked; a failed one is wrong."""
-    answers = {one.question.id: one for one in graded}
-    told = [(question, answers.get(question.id)) for question in questions]
-    answerable = [one for question, one in told if question.is_answerable]
+    """Return one number for each question that was asked; a failed one is wrong."""
+    answers = {answer.question.id: answer for answer in graded}
+    pairs = [(question, answers.get(question.id)) for question in questions]
+    answerable = [answer for question, answer in pairs if question.is_answerable]
     return {
-        "answer_error_share": [float(one is None) for _, one in told],
-        "fact_share": [float(one is not None and one.has_fact) for one in answerable],
-        "citation_share": [float(one is not None and one.is_cited) for one in answerable],
-        "refusal_share": [float(one is not None and one.is_refusal) for question, one in told if not question.is_answerable],
-        "false_refusal_share": [float(one is not None and one.is_refusal) for one in answerable],
+        "answer_error_share": [float(answer is None) for _, answer in pairs],
+        "fact_share": [float(answer is not None and answer.has_fact) for answer in answerable],
+        "citation_share": [float(answer is not None and answer.is_cited) for answer in answerable],
+        "refusal_share": [float(answer is not None and answer.is_refusal) for question, answer in pairs if not question.is_answerable],
+        "false_refusal_share": [float(answer is not None and answer.is_refusal) for answer in answerable],
     }
 
 
-def _describe(one: Graded) -> dict[str, object]:
+def _describe(graded: Graded) -> dict[str, object]:
     return {
-        "question": one.question.id,
-        "fact": one.has_fact,
-        "citation": one.is_cited,
-        "fact_in_sources": any(grading.has_fact(source.text, one.question.fact) for source in one.sources),
-        "sources": [source.document_id for source in one.sources],
-        "cut": one.answer.is_cut,
-        "answer": one.answer.text[:_SHOWN],
+        "question": graded.question.id,
+        "fact": graded.has_fact,
+        "citation": graded.is_cited,
+        "fact_in_sources": any(grading.has_fact(source.text, graded.question.fact) for source in graded.sources),
+        "sources": [source.document_id for source in graded.sources],
+        "cut": graded.answer.is_cut,
+        "answer": graded.answer.text[:_SHOWN],
     }
+
+
+@GATE.check(
+    "originals",
+    "Does every citation lead to the very version of the original that was read?",
+    after="answer",
+    measures=[higher("original_share", "share", "Citations whose very version of the original reads back with the sha256 of the chunk")],
+)
+def originals(run: RunContext, facts: Facts) -> None:
+    """Fetch each cited version once; the share counts citations, not versions."""
+    ids = {row.chunk: row.id for row in run.loaded.rows}
+    rows_of = {each.question.id: [ids[chunk] for chunk in each.cited_chunks if not chunk.generated] for each in run.graded}
+    rows = sorted({row for cited in rows_of.values() for row in cited})
+    kept = run.loaded.collection.read(rows) if rows else {}
+    citations = {row: citation_of(kept.get(row, {}), run.target.documents_bucket) for row in rows}
+    broken = {str(citation): why for citation in set(citations.values()) if (why := citation_problem(run.services.documents, citation))}
+    facts["citations"] = {question: [str(citations[row]) for row in cited] for question, cited in rows_of.items()}
+    facts["broken"] = broken
+    follows = [str(citations[row]) not in broken for cited in rows_of.values() for row in cited]
+    run.record.measure("original_share", sum(follows) / len(follows) if follows else None, len(follows))
+
+
+def citation_of(fields: dict[str, object], bucket: str) -> Citation:
+    """Return what a stored chunk says about its original."""
+    key, version, sha256 = (str(fields.get(name, "")) for name in ("object_key", "version_id", "sha256"))
+    return Citation(bucket=bucket, key=key, version_id=version, sha256=sha256)
+
+
+def citation_problem(documents: DocumentStore, citation: Citation) -> str:
+    """Why a citation does not lead to what was read; "" when it does."""
+    if not citation.key or not citation.sha256:
+        return "the chunk does not say where its original is"
+    if not citation.is_versioned:
+        return "the bucket keeps no versions: what is there tomorrow may be another document"
+    try:
+        body = documents.read_version(citation.key, citation.version_id)
+    except InvalidRunError as error:
+        return str(error)
+    sha256 = hashlib.sha256(body).hexdigest()
+    return "" if sha256 == citation.sha256 else f"its {len(body):,} bytes have the sha256 {sha256}: they were altered in the store"

@@ -6,42 +6,41 @@ Owns the collections that a run makes for itself: a name that no other run has, 
 import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from importlib.metadata import version
 
 import numpy as np
 
 from validation.checks.registry import Check, Suite
+from validation.clients import kube, network
+from validation.clients.connect import Connector, Models
 from validation.clients.documents import DocumentStore
-from validation.clients.embedding import EmbeddingService
-from validation.clients.llm import LanguageModel
 from validation.clients.milvus import PREFIX, Collection, Row, VectorStore
 from validation.clients.passages import Chunk
-from validation.clients.reranker import Reranker
 from validation.clients.target import Target
 from validation.clients.vectors import Mask, Matrix
-from validation.corpus.documents import Corpus
+from validation.corpus.documents import Corpus, Question
 from validation.corpus.generator import Generated
 from validation.corpus.grading import Graded
 from validation.judge import interval
 from validation.judge.errors import GateError, InvalidRunError
 from validation.judge.profile import Profile
 from validation.load import truth
-from validation.load.open_loop import Shot
+from validation.load.histogram import Histogram
+from validation.load.open_loop import Sample
 from validation.load.plan import Columns
-from validation.load.samples import Samples
 from validation.run.progress import Reporter
-from validation.run.record import Record
+from validation.run.record import Facts, Record
+
+_CLIENTS = ("pymilvus", "numpy", "boto3", "httpx", "hdrhistogram")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Services:
+class Services(Models):
     """The target's parts, connected."""
 
     milvus: VectorStore
     documents: DocumentStore
-    embedding: EmbeddingService
-    llm: LanguageModel
-    reranker: Reranker | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,50 +59,42 @@ class Loaded:
         if self.places is None:
             return list(ids)
         try:
-            return [self.places[one] for one in ids]
+            return [self.places[number] for number in ids]
         except KeyError as error:
-            raise InvalidRunError(
-                f"{self.collection.name} was written to while it was judged (row {error}): run again when nobody does"
-            ) from None
+            problem = f"{self.collection.name} was written to while it was judged (row {error}): run again when nobody does"
+            raise InvalidRunError(problem) from None
 
     def chunks(self, ids: Sequence[int]) -> list[Chunk]:
         """Return the chunks of the rows that a search found; InvalidRunError for one that was never sent."""
-        found = self.rows_of(ids)
-        if strange := [row for row in found if not 0 <= row < len(self.rows)]:
-            raise InvalidRunError(
-                f"a search of {self.collection.name} found row {strange[0]}, which was never sent: this is not what it says"
-            )
-        return [self.rows[row].chunk for row in found]
+        rows = self.rows_of(ids)
+        if strange := [row for row in rows if not 0 <= row < len(self.rows)]:
+            problem = f"a search of {self.collection.name} found row {strange[0]}, which was never sent: this is not what it says"
+            raise InvalidRunError(problem)
+        return [self.rows[row].chunk for row in rows]
 
     def extended(self, rows: list[Row], vectors: Matrix) -> "Loaded":
         """Return what is known once these rows are in the collection too."""
         return replace(self, rows=[*self.rows, *rows], matrix=np.vstack([self.matrix, vectors]))
 
-    def in_rows(self, shots: Iterable[Shot]) -> list[Shot]:
-        """Return the shots with rows in the place of ids."""
-        return [replace(shot, ids=self.rows_of(shot.ids)) for shot in shots]
+    def in_rows(self, samples: Iterable[Sample]) -> list[Sample]:
+        """Return the samples with rows in the place of ids."""
+        return [replace(sample, ids=self.rows_of(sample.ids)) for sample in samples]
 
     def columns(self) -> Columns:
         """Return the scalar fields that filters look at, as arrays."""
-        return Columns(
-            language=np.array([row.chunk.language for row in self.rows]),
-            bucket=np.array([row.bucket for row in self.rows], dtype=np.int64),
-        )
+        buckets = np.array([row.bucket for row in self.rows], dtype=np.int64)
+        return Columns(language=np.array([row.chunk.language for row in self.rows]), bucket=buckets)
 
 
 Delivery = Callable[[list[Row]], list[Row]]
 Truth = Callable[[Matrix, Matrix, Sequence[Mask], int], list[truth.Exact]]
 
 
-def _all(rows: list[Row]) -> list[Row]:
-    return rows
-
-
 @dataclass(frozen=True, kw_only=True)
 class Overrides:
     """The two parts that a test may replace by a broken one, to see that the gate notices; no option of the command line reaches them."""
 
-    delivered: Delivery = _all
+    delivered: Delivery = list
     """Which of the rows reach Milvus. Broken: `lambda rows: rows[::2]`, a collection that is half loaded."""
     exact_truth: Truth = truth.exact_truth
     """Exact answers to all searches. Broken: the same answers in another order."""
@@ -145,12 +136,20 @@ class RunContext:
         other.profile, other.record, other.pods = profile, record, self.pods if pods is None else pods
         return other
 
-    def measure_latency(self, prefix: str, seconds: Sequence[float], percentiles: Sequence[int] = (50, 95)) -> None:
-        """Record the percentiles of latencies that were measured one after the other, in milliseconds."""
-        samples = Samples(seconds)
+    def measure_latency(
+        self, prefix: str, seconds: Sequence[float], percentiles: Sequence[int] = (50, 95), *, under_load: bool = False
+    ) -> None:
+        """Record percentiles in milliseconds, of requests one after the other or, `under_load`, at planned times."""
+        histogram = Histogram(seconds)
+        spread = interval.of_load_percentile_ms if under_load else interval.of_percentile_ms
         for percentile in percentiles:
-            spread = interval.of_percentile_ms(seconds, percentile)
-            self.record.measure(f"{prefix}_p{percentile}_ms", samples.percentile_ms(percentile), len(seconds), spread)
+            value = histogram.percentile_ms(percentile)
+            self.record.measure(f"{prefix}_p{percentile}_ms", value, len(seconds), spread(seconds, percentile))
+
+    def answerable(self) -> list[tuple[Question, Matrix]]:
+        """Return the judged questions that the documents answer, each with its vector."""
+        pairs = zip(self.corpus.questions, self.question_vectors, strict=True)
+        return [(question, vector) for question, vector in pairs if question.is_answerable]
 
     def make_collection(self, suffix: str = "") -> Collection:
         """Create a collection with the profile's index, to be dropped when the run ends; refuse a name that is taken."""
@@ -187,3 +186,27 @@ def unpromised(run: RunContext, check: Check[RunContext]) -> str:
     if run.profile.objectives.keys() & set(names):
         return ""
     return f"the SLO file promises nothing about it (objectives {', '.join(names)})"
+
+
+@GATE.check("reachable", "Does every part of the target answer, and is it what the stack declared?")
+def reachable(run: RunContext, facts: Facts) -> None:
+    """Connect to everything, or raise what is not there."""
+    target, record = run.target, run.record
+    kubernetes = kube.connect()
+    run.closing.callback(kubernetes.close)
+    urls = {name: getattr(target, name) for name in ("milvus_uri", "embedding_url", "llm_url", "object_store_endpoint")}
+    urls |= {"reranker_url": target.reranker.url} if target.reranker is not None else {}
+    addresses = {name: kubernetes.address(url) for name, url in urls.items()}
+    facts["addresses"] = addresses
+    network.bypass_proxies(addresses.values())
+    record.images = [asdict(image) for image in kubernetes.running_images(target.namespace)]
+    record.versions = {name: version(name) for name in _CLIENTS}
+    connector = Connector(target=target, kubernetes=kubernetes, closing=run.closing, secrets=record.secrets)
+    documents, milvus = connector.documents(), connector.milvus()
+    record.versions["milvus server"] = milvus.server_version()
+    models = connector.models(run.profile.answer.timeout_s)
+    documents.check()
+    facts["notes"] = connector.check(models)
+    for note in facts["notes"]:
+        run.reporter.say(f"note: {note}")
+    run.services = Services(milvus=milvus, documents=documents, **vars(models))

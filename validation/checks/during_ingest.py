@@ -3,28 +3,123 @@
 Exact answers move with the rows. What a search could see is taken from its own answer: every batch up to the newest in it, and every one
 that was acknowledged longer ago than its consistency level may be stale. So a row that is lost on the way from one segment to the next is a
 miss, and one that is not visible yet is none.
+
+Rows stream in from a thread of their own; half-way they are sealed, then merged. Batches leave at planned times, whether or not searches
+are slow; one that takes longer than its turn delays the next: the rate shows it.
 """
 
 import math
-from collections.abc import Sequence
-from statistics import fmean
+import threading
+import time
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from operator import itemgetter
 
 from validation.checks import timed
 from validation.checks.context import GATE, Loaded, RunContext, unpromised
-from validation.checks.freshness import new_rows
 from validation.checks.registry import Check
-from validation.clients.vectors import Mask
-from validation.judge import interval
+from validation.checks.segments import new_rows
+from validation.clients.milvus import Collection, Row
+from validation.clients.vectors import Mask, Matrix
 from validation.judge.measures import higher, latencies, lower
 from validation.judge.profile import Filter, Ingesting
 from validation.load import plan
-from validation.load.open_loop import Shot
+from validation.load.open_loop import Sample
 from validation.load.plan import Plan
-from validation.load.stream import Stream
 from validation.run.record import Facts
 
 _STALE_S = {"Strong": 0.0, "Bounded": 5.0}
 """How much a search may lag behind; Bounded by Milvus's common.gracefulTime, 5000 ms. The other levels promise nothing to other clients."""
+_BATCHES_PER_S = 4
+_SEAL_AT = 1 / 3
+"""Where in the time of the stream it is flushed: late enough for rows to be there, early enough for what follows to be seen."""
+
+
+@dataclass(kw_only=True)
+class Stream:
+    """What streams in, and what came of it; times are seconds of the monotonic clock."""
+
+    collection: Collection
+    rows: list[Row]
+    matrix: Matrix
+    """Vectors of the whole collection; a row's is at its id."""
+    rate: float
+    seconds: float
+    start_s: float = 0.0
+    acknowledged: list[tuple[float, int]] = field(default_factory=list)
+    """When a batch was acknowledged, and how many rows were by then."""
+    ends: list[int] = field(default_factory=list)
+    """How many rows had been sent when a batch ended."""
+    sealed_s: float | None = None
+    """How long flushing took."""
+    compaction: int | None = None
+    """The number of the job that merges segments."""
+    _started: threading.Event = field(default_factory=threading.Event)
+    _stopped: threading.Event = field(default_factory=threading.Event)
+
+    def start(self, start_s: float) -> None:
+        """Begin at `start_s`."""
+        self.start_s = start_s
+        self._started.set()
+
+    @contextmanager
+    def ready(self) -> Iterator[None]:
+        """Wait for `start` in threads of its own; all has been sent, or the block was left by an error, when this ends."""
+        with ThreadPoolExecutor(2) as threads:
+            working: list[Future[None]] = [threads.submit(self._insert), threads.submit(self._seal)]
+            try:
+                yield
+                for thread in working:
+                    thread.result()
+            finally:
+                self._stopped.set()
+                self._started.set()
+
+    def visible_at(self, when_s: float) -> int:
+        """Return how many rows had been acknowledged by then."""
+        place = bisect_right(self.acknowledged, when_s, key=itemgetter(0))
+        return self.acknowledged[place - 1][1] if place else 0
+
+    def end_of_batch(self, number: int) -> int:
+        """Return how many rows had been sent with the batch that holds row `number` of the stream."""
+        return self.ends[bisect_right(self.ends, number)]
+
+    def acknowledged_rate(self) -> float | None:
+        """Return the rows acknowledged per second, from the start until the last one was."""
+        if not self.acknowledged:
+            return None
+        when_s, rows = self.acknowledged[-1]
+        return rows / max(when_s - self.start_s, self.seconds)
+
+    def merged(self) -> str:
+        """Return how far merging got."""
+        return "not asked for" if self.compaction is None else self.collection.compaction_state(self.compaction)
+
+    def _is_over_by(self, offset_s: float) -> bool:
+        """Wait until `offset_s` after the start; return whether the stream was ended before that."""
+        self._started.wait()
+        return self._stopped.wait(max(self.start_s + offset_s - time.monotonic(), 0))
+
+    def _insert(self) -> None:
+        size = max(round(self.rate / _BATCHES_PER_S), 1)
+        for first in range(0, len(self.rows), size):
+            if self._is_over_by(first / self.rate):
+                return
+            batch = self.rows[first : first + size]
+            self.ends.append(first + len(batch))
+            self.collection.insert(batch, self.matrix)
+            self.acknowledged.append((time.monotonic(), first + len(batch)))
+
+    def _seal(self) -> None:
+        if self._is_over_by(self.seconds * _SEAL_AT):
+            return
+        begin = time.monotonic()
+        self.collection.flush()
+        self.sealed_s = time.monotonic() - begin
+        self.compaction = self.collection.compact()
 
 
 def _reason_to_skip(run: RunContext, check: Check[RunContext]) -> str:
@@ -46,57 +141,55 @@ def _reason_to_skip(run: RunContext, check: Check[RunContext]) -> str:
 )
 def during_ingest(run: RunContext, facts: Facts) -> None:
     """Search the whole collection while it grows; a fault where no segment was sealed in that time."""
-    loaded, asked = run.loaded, run.profile.ingesting
-    if asked is None:
+    loaded, ingesting = run.loaded, run.profile.ingesting
+    if ingesting is None:
         return
-    rows, vectors = new_rows(loaded, math.ceil(asked.value * asked.seconds), run.seed)
+    rows, vectors = new_rows(loaded, math.ceil(ingesting.value * ingesting.seconds), run.seed)
     grown = loaded.extended(rows, vectors)
-    stream = Stream(collection=loaded.collection, rows=rows, matrix=grown.matrix, rate=asked.value, seconds=asked.seconds)
-    drawn = timed.small_plan(run, loaded, _filters(run, asked))
-    run.reporter.say(f"search at {run.profile.rate.value:g} requests/s while {len(rows):,} rows stream in at {asked.value:g} vectors/s")
+    stream = Stream(collection=loaded.collection, rows=rows, matrix=grown.matrix, rate=ingesting.value, seconds=ingesting.seconds)
+    drawn = timed.small_plan(run, loaded, _filters(run, ingesting))
+    run.reporter.say(f"search at {run.profile.rate.value:g} requests/s while {len(rows):,} rows stream in at {ingesting.value:g} vectors/s")
     with stream.ready():
-        shots = timed.shoot(run, loaded.collection.name, drawn, started=stream.start)
-    _measure(run, stream, shots)
-    _measure_recall(run, grown, drawn, _visible(run, stream, shots), shots)
-    facts |= {"errors": timed.errors(shots), "sealed_s": stream.sealed_s, "merged": _merged(stream)}
-    if stream.sealed_s is None or stream.sealed_s > asked.seconds:
+        samples = timed.run_load(run, loaded.collection.name, drawn, started=stream.start)
+    _measure(run, stream, samples)
+    _measure_recall(run, grown, drawn, _visible(run, stream, samples), samples)
+    facts |= {"errors": timed.errors(samples), "sealed_s": stream.sealed_s, "merged": stream.merged()}
+    if stream.sealed_s is None or stream.sealed_s > ingesting.seconds:
         run.record.faults.append(
-            f"during_ingest: segments were not sealed within {asked.seconds:g} s, so that was not timed; raise ingesting.seconds"
+            f"during_ingest: segments were not sealed within {ingesting.seconds:g} s, so that was not timed; raise ingesting.seconds"
         )
 
 
-def _filters(run: RunContext, asked: Ingesting) -> list[Filter]:
+def _filters(run: RunContext, ingesting: Ingesting) -> list[Filter]:
     """Return the profile's mix of filters but those of a language, one for each search."""
-    kept = [one for one in run.profile.search.filters if one.language is None] or [Filter(share=1)]
-    count = max(math.ceil(run.profile.rate.value * asked.seconds), 100)
+    kept = [chosen for chosen in run.profile.search.filters if chosen.language is None] or [Filter(share=1)]
+    count = max(math.ceil(run.profile.rate.value * ingesting.seconds), 100)
     return [kept[number % len(kept)] for number in range(count)]
 
 
-def _measure(run: RunContext, stream: Stream, shots: Sequence[Shot]) -> None:
-    timed.measure_latency(run, "during_ingest", shots, (50, 95, 99))
-    failed = [float(bool(shot.error)) for shot in shots]
-    run.record.measure("during_ingest_error_share", fmean(failed), len(shots), interval.of_share(failed))
+def _measure(run: RunContext, stream: Stream, samples: Sequence[Sample]) -> None:
+    timed.measure_latency(run, "during_ingest", samples, (50, 95, 99))
+    run.record.measure_share("during_ingest_error_share", [float(bool(sample.error)) for sample in samples])
     run.record.measure("during_ingest_rate", stream.acknowledged_rate(), len(stream.rows))
 
 
-def _visible(run: RunContext, stream: Stream, shots: Sequence[Shot]) -> dict[int, int]:
+def _visible(run: RunContext, stream: Stream, samples: Sequence[Sample]) -> dict[int, int]:
     """Return how many rows of the collection each search could see, and so had to."""
     base, stale_s = stream.rows[0].id, _STALE_S.get(run.profile.search.consistency, math.inf)
     seen = {}
-    for shot in shots:
-        streamed = [row - base for row in shot.ids if base <= row < base + len(stream.rows)]
+    for sample in samples:
+        streamed = [row - base for row in sample.ids if base <= row < base + len(stream.rows)]
         newest = stream.end_of_batch(max(streamed)) if streamed else 0
-        seen[shot.number] = base + max(newest, stream.visible_at(shot.sent_s - stale_s))
+        seen[sample.number] = base + max(newest, stream.visible_at(sample.sent_s - stale_s))
     return seen
 
 
-def _measure_recall(run: RunContext, grown: Loaded, drawn: Plan, visible: dict[int, int], shots: Sequence[Shot]) -> None:
-    filters = plan.masks(drawn.filters, grown.columns())
+def _measure_recall(run: RunContext, grown: Loaded, drawn: Plan, visible: dict[int, int], samples: Sequence[Sample]) -> None:
     shared: dict[tuple[int, int], Mask] = {}
-    masks = [_cut(shared, mask, visible[number]) for number, mask in enumerate(filters)]
+    masks = [_cut(shared, mask, visible[number]) for number, mask in enumerate(plan.masks(drawn.filters, grown.columns()))]
     exact = run.overrides.exact_truth(grown.matrix, drawn.queries, masks, timed.TOP_K)
     expected = timed.Expected(plan=drawn, masks=masks, exact=exact)
-    answered = [shot for shot in shots if not shot.error]
+    answered = [sample for sample in samples if not sample.error]
     timed.measure_recall(run, "during_ingest_recall_at_10", grown.matrix, expected, answered)
 
 
@@ -107,7 +200,3 @@ def _cut(shared: dict[tuple[int, int], Mask], mask: Mask, rows: int) -> Mask:
         cut[rows:] = False
         shared[id(mask), rows] = cut
     return shared[id(mask), rows]
-
-
-def _merged(stream: Stream) -> str:
-    return "not asked for" if stream.compaction is None else stream.collection.compaction_state(stream.compaction)

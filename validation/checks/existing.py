@@ -35,7 +35,7 @@ def judgeable(profile: Profile, record: Record) -> Profile:
     queries, search = profile.search.queries, profile.search
     rest = queries.judged + queries.planted
     shares = Queries(judged=queries.judged / rest, generated=0, planted=queries.planted / rest)
-    objectives = {name: one for name, one in profile.objectives.items() if name not in left_out}
+    objectives = {name: objective for name, objective in profile.objectives.items() if name not in left_out}
     return profile.model_copy(update={"objectives": objectives, "search": search.model_copy(update={"queries": shares})})
 
 
@@ -64,7 +64,7 @@ def _with_questions(run: RunContext, documents: dict[str, Chunk]) -> Corpus:
     names = {name: documents[source].document_id for name, source in names_of(list(documents))}
     names |= {chunk.document_id: chunk.document_id for chunk in documents.values()}
     place = str(run.corpus.root / "questions.jsonl")
-    questions = tuple(resolved(f"{place}: {one.id}", one, names) for one in run.corpus.questions)
+    questions = tuple(resolved(f"{place}: {question.id}", question, names) for question in run.corpus.questions)
     sha256 = digest(((source, chunk.sha256) for source, chunk in documents.items()), run.corpus.root / "questions.jsonl")
     run.record.inputs["corpus_sha256"] = sha256
     return replace(run.corpus, questions=questions, sha256=sha256)
@@ -72,10 +72,11 @@ def _with_questions(run: RunContext, documents: dict[str, Chunk]) -> Corpus:
 
 def _described(run: RunContext) -> dict[str, Any]:
     """Refuse a collection that is not there, has other fields or vectors of another length, or is not loaded."""
-    client, name = run.services.milvus.clients.search, run.collection
+    client, name, served = run.services.milvus.clients.search, run.collection, run.target.embedding_dimension
     with failures_named(run.services.milvus.uri, f"looking at collection {name}"):
         if not client.has_collection(name, timeout=_TIMEOUT_S):
-            raise UsageError(f"there is no collection {name} in the database {run.target.milvus_database}; see what there is: {_list(run)}")
+            others = ", ".join(sorted(client.list_collections(timeout=_TIMEOUT_S))) or "none"
+            raise UsageError(f"there is no collection {name} in the database {run.target.milvus_database}; see what there is: {others}")
         about: dict[str, Any] = client.describe_collection(name, timeout=_TIMEOUT_S)
         state = str(client.get_load_state(name, timeout=_TIMEOUT_S).get("state", ""))
     fields = {field["name"]: field for field in about["fields"]}
@@ -83,37 +84,34 @@ def _described(run: RunContext) -> dict[str, Any]:
     if missing:
         raise UsageError(f"collection {name} lacks the fields {', '.join(missing)}, by which answers are judged; fill one with: ingest")
     dimension = int(fields["vector"].get("params", {}).get("dim", 0))
-    if dimension != run.target.embedding_dimension:
-        raise UsageError(f"collection {name} holds vectors of dimension {dimension}, the stack serves {run.target.embedding_dimension}")
+    if dimension != served:
+        raise UsageError(f"collection {name} holds vectors of dimension {dimension}, the stack serves {served}")
     if not state.endswith("Loaded"):
         raise UsageError(f"collection {name} is not loaded ({state}), and this run changes nothing; load it, then run again")
     return about
 
 
-def _list(run: RunContext) -> str:
-    return ", ".join(sorted(run.services.milvus.clients.search.list_collections(timeout=_TIMEOUT_S))) or "none"
-
-
 def _read(run: RunContext) -> tuple[list[Row], Matrix]:
-    collection, dimension = run.services.milvus.collection(run.collection), run.target.embedding_dimension
+    collection, dimension, name = run.services.milvus.collection(run.collection), run.target.embedding_dimension, run.collection
     total = collection.count()
     if not total:
-        raise InvalidRunError(f"collection {run.collection} is empty, so nothing can be judged; fill it with: ingest")
+        raise InvalidRunError(f"collection {name} is empty, so nothing can be judged; fill it with: ingest")
     if total * dimension * 4 > _MOST_BYTES:
-        raise InvalidRunError(
-            f"collection {run.collection} holds {total:,} vectors of dimension {dimension}: exact answers need all of them in memory, "
-            f"and {total * dimension * 4:,} bytes are more than {_MOST_BYTES:,}; judge a collection with a part of the documents"
-        )
+        size = f"collection {name} holds {total:,} vectors of dimension {dimension}"
+        need = f"exact answers need all of them in memory, and {total * dimension * 4:,} bytes are more than {_MOST_BYTES:,}"
+        raise InvalidRunError(f"{size}: {need}; judge a collection with a part of the documents")
     matrix, rows = np.empty((total, dimension), dtype=np.float32), list[Row]()
     with run.reporter.track("read", total) as advance:
         for page in _pages(collection, run, dimension):
             if len(rows) + len(page) > total:
                 break
-            matrix[len(rows) : len(rows) + len(page)] = [one["vector"] for one in page]
-            rows += [_row(one) for one in page]
+            matrix[len(rows) : len(rows) + len(page)] = [entity["vector"] for entity in page]
+            for entity in page:
+                chunk = Chunk(**{name: value for name, value in entity.items() if name not in {"id", "bucket", "vector"}})
+                rows.append(Row(id=int(entity["id"]), bucket=int(entity["bucket"]), chunk=chunk))
             advance(len(rows))
     if len(rows) != total or collection.count() != total:
-        raise InvalidRunError(f"collection {run.collection} was written to while it was read: run again when nobody does")
+        raise InvalidRunError(f"collection {name} was written to while it was read: run again when nobody does")
     return rows, unit(matrix)
 
 
@@ -127,8 +125,3 @@ def _pages(collection: Collection, run: RunContext, dimension: int) -> Any:  # n
             yield from iter(pages.next, [])
         finally:
             pages.close()
-
-
-def _row(found: dict[str, Any]) -> Row:
-    chunk = Chunk(**{name: value for name, value in found.items() if name not in {"id", "bucket", "vector"}})
-    return Row(id=int(found["id"]), bucket=int(found["bucket"]), chunk=chunk)

@@ -50,20 +50,15 @@ def ingest(run: RunContext, facts: Facts) -> None:
     rows, generated = _rows(run, originals)
     with ThreadPoolExecutor(1) as meanwhile:  # Milvus takes seconds to load an empty collection, and embedding does not need it
         making = meanwhile.submit(run.make_collection)
-        matrix = _embed(run, rows)
+        begin = time.perf_counter()
+        with run.reporter.track("embed", len(rows)) as advance:
+            matrix = run.services.embedding.embed_passages([row.chunk for row in rows], advance)
+        run.record.measure("embedding_rate", len(rows) / (time.perf_counter() - begin), len(rows))
         collection = making.result()
     facts["collection"] = collection.name
     _insert(run, collection, rows, matrix)
     compare_content(run, collection, rows, matrix)
     run.loaded = Loaded(collection=collection, rows=rows, matrix=matrix, generated=generated)
-
-
-def _embed(run: RunContext, rows: list[Row]) -> Matrix:
-    begin = time.perf_counter()
-    with run.reporter.track("embed", len(rows)) as advance:
-        matrix = run.services.embedding.embed_passages([row.chunk for row in rows], advance)
-    run.record.measure("embedding_rate", len(rows) / (time.perf_counter() - begin), len(rows))
-    return matrix
 
 
 def _name_other_runs(run: RunContext, facts: Facts) -> None:
@@ -74,8 +69,8 @@ def _name_other_runs(run: RunContext, facts: Facts) -> None:
         user = ", user='admin', password=input()" if run.target.milvus_admin_secret_name else ""
         client = f"MilvusClient({run.services.milvus.uri!r}, db_name={run.target.milvus_database!r}{user})"
         remove = f'python -c "from pymilvus import MilvusClient; milvus = {client}; [milvus.drop_collection(name) for name in {others}]"'
-        told = f"collections of other runs (kept, killed or still at work): {', '.join(others)}"
-        run.reporter.say(f"{told}; once no gate runs, remove them: {remove}")
+        others_named = f"collections of other runs (kept, killed or still at work): {', '.join(others)}"
+        run.reporter.say(f"{others_named}; once no gate runs, remove them: {remove}")
 
 
 def _store_originals(run: RunContext, facts: Facts) -> dict[str, Original]:
@@ -87,9 +82,9 @@ def _store_originals(run: RunContext, facts: Facts) -> dict[str, Original]:
         kept[document.source] = run.services.documents.store(f"{prefix}/{document.source}", document.body, media_type)
     written = sum(original.written for original in kept.values())
     facts["originals"] = {"prefix": prefix, "written": written, "already there": len(kept) - written}
-    facts["not read"] = [str(one) for one in run.corpus.refused]
-    for one in run.corpus.refused:
-        run.reporter.say(f"not read: {one}")
+    facts["not read"] = [str(refused) for refused in run.corpus.refused]
+    for refused in run.corpus.refused:
+        run.reporter.say(f"not read: {refused}")
     run.record.measure("documents", len(run.corpus.documents))
     run.record.measure("chunks", len(run.corpus.chunks))
     return kept
@@ -97,9 +92,8 @@ def _store_originals(run: RunContext, facts: Facts) -> dict[str, Original]:
 
 def _rows(run: RunContext, originals: Mapping[str, Original]) -> tuple[list[Row], list[Generated]]:
     """Return the sample's chunks, each with the version of its original, and as many generated ones as the promise needs."""
-    sample = [
-        replace(chunk, object_key=originals[chunk.source].key, version_id=originals[chunk.source].version_id) for chunk in run.corpus.chunks
-    ]
+    kept = [(chunk, originals[chunk.source]) for chunk in run.corpus.chunks]
+    sample = [replace(chunk, object_key=original.key, version_id=original.version_id) for chunk, original in kept]
     chunks, documents = generate_chunks(run.seed, max(run.profile.vectors.value - len(sample), 1))
     rows = [Row(id=number, bucket=zlib.crc32(str(number).encode()) % 100, chunk=chunk) for number, chunk in enumerate([*sample, *chunks])]
     return rows, documents
@@ -126,23 +120,20 @@ def compare_count(run: RunContext, collection: Collection, sent: int) -> None:
     counted = collection.count()
     run.record.measure("vectors", counted)
     if counted != sent:
-        raise InvalidRunError(
-            f"collection {collection.name} holds {counted} of {sent} rows: half a collection is searched faster than a whole one"
-        )
+        problem = f"collection {collection.name} holds {counted} of {sent} rows"
+        raise InvalidRunError(f"{problem}: half a collection is searched faster than a whole one")
 
 
 def compare_content(run: RunContext, collection: Collection, rows: list[Row], matrix: Matrix) -> None:
     """Read a sample back, and refuse to go on with other rows than were sent."""
     chosen = random.Random(run.seed).sample(rows, min(_SAMPLE, len(rows)))  # noqa: S311 - which rows to look at, nothing secret
     kept = collection.read([row.id for row in chosen])
-    wrong = [row.id for row in chosen if not _same(row, matrix[row.id], kept.get(row.id, {}))]
-    if wrong:
-        raise InvalidRunError(
-            f"{len(wrong)} of {len(chosen)} sampled rows of {collection.name} read back otherwise than sent (first: row {wrong[0]})"
-        )
 
+    def same(row: Row, entity: dict[str, Any]) -> bool:
+        if any(entity.get(field) != value for field, value in row.fields().items()):
+            return False
+        return np.allclose(np.asarray(entity["vector"], dtype=np.float32), matrix[row.id], atol=_VECTOR_EPSILON)
 
-def _same(row: Row, vector: Matrix, kept: dict[str, Any]) -> bool:
-    if any(kept.get(field) != value for field, value in row.fields().items()):
-        return False
-    return np.allclose(np.asarray(kept["vector"], dtype=np.float32), vector, atol=_VECTOR_EPSILON)
+    if wrong := [row.id for row in chosen if not same(row, kept.get(row.id, {}))]:
+        counts = f"{len(wrong)} of {len(chosen)} sampled rows"
+        raise InvalidRunError(f"{counts} of {collection.name} read back otherwise than sent (first: row {wrong[0]})")

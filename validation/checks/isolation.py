@@ -6,6 +6,7 @@ the profile promises. Nothing is tried on what this run did not make but reading
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
+from itertools import product
 from typing import Any
 
 import grpc
@@ -26,11 +27,8 @@ Attempt = tuple[str, Callable[[], Any]]
 
 
 def _reason_to_skip(run: RunContext, _check: Check[RunContext]) -> str:
-    return (
-        ""
-        if run.target.milvus_search_secret_name
-        else "authentication is disabled (milvus.authentication), so there are no users to keep apart"
-    )
+    disabled = "authentication is disabled (milvus.authentication), so there are no users to keep apart"
+    return "" if run.target.milvus_search_secret_name else disabled
 
 
 @GATE.check(
@@ -55,8 +53,10 @@ def isolation(run: RunContext, facts: Facts) -> None:
 def attempted(store: VectorStore, loaded: Loaded, database: str, tenants: Iterable[str]) -> dict[str, bool]:
     """Try everything, and return for each attempt whether it was denied."""
     verdicts = {name: denied(attempt) for name, attempt in (*writing(store, loaded), *dropping(store, loaded, database))}
-    for tenant in tenants:
-        verdicts |= _looking(store, tenant)
+    logins = {"searches": store.logins.search, "ingests": store.logins.ingest, "administers": store.logins.admin}
+    for tenant, (work, login) in product(tenants, logins.items()):
+        with closing(milvus_login.logged_in(store.uri, tenant, login, store.tls)) as client:
+            verdicts[f"the user that {work} listed the collections of the tenant {tenant}"] = denied(client.list_collections)
     return verdicts
 
 
@@ -65,8 +65,8 @@ def denied(attempt: Callable[[], Any]) -> bool:
     try:
         attempt()
     except (MilvusException, grpc.RpcError) as error:
-        said = str(error).lower()
-        if any(word in said for word in _DENIED):
+        message = str(error).lower()
+        if any(word in message for word in _DENIED):
             return True
         raise InvalidRunError(f"whether users are kept apart was not seen, since Milvus failed otherwise: {error}") from error
     return False
@@ -89,13 +89,3 @@ def dropping(store: VectorStore, loaded: Loaded, database: str) -> Iterator[Atte
     yield "the user that ingests dropped the index", lambda: client.drop_index(name, "vector", timeout=_TIMEOUT_S)
     yield "the user that ingests dropped the collection", lambda: client.drop_collection(name, timeout=_TIMEOUT_S)
     yield f"the user that ingests dropped the database {database}", lambda: client.drop_database(database, timeout=_TIMEOUT_S)
-
-
-def _looking(store: VectorStore, tenant: str) -> dict[str, bool]:
-    """Try to look into the database of another tenant, as each user of this one."""
-    asked = {"searches": store.logins.search, "ingests": store.logins.ingest, "administers": store.logins.admin}
-    found = {}
-    for work, ask in asked.items():
-        with closing(milvus_login.logged_in(store.uri, tenant, ask, store.tls)) as client:
-            found[f"the user that {work} listed the collections of the tenant {tenant}"] = denied(client.list_collections)
-    return found

@@ -1,16 +1,50 @@
-"""Compares the ranking of documents with the graded judgements; generated documents stand in the way, as noise does in a real store."""
+"""The judged questions: how fast one is embedded, and which documents come first, by vectors, by words (BM25) and by both.
 
+Generated documents stand in the way, as noise does in a real store. Names, part numbers and error codes are what embeddings blur and words
+find. Milvus has full-text search since 2.5: on an older server `modes` is skipped, with the reason, and whatever the SLO file promises of
+it was not measured.
+"""
+
+import re
+import time
+from collections.abc import Callable
 from statistics import fmean
 
-from validation.checks.context import GATE, RunContext
+import numpy as np
+
+from validation.checks.context import GATE, RunContext, unpromised
+from validation.checks.registry import Check
+from validation.clients.fulltext import FIRST_VERSION, FullText
 from validation.clients.vectors import Matrix
 from validation.corpus import ranking
-from validation.judge import interval
-from validation.judge.measures import higher
+from validation.judge.measures import higher, latencies
 from validation.run.record import Facts
 
+_ROUNDS = 3
+_WARM_UP = 5
+
+
+@GATE.check(
+    "embedding",
+    "How fast is one query turned into a vector?",
+    after="cold_path",
+    measures=latencies("embedding", "One query embedded", (50, 95)),
+)
+def embedding(run: RunContext, facts: Facts) -> None:
+    """Embed every judged question, one at a time, in the order of the questions."""
+    questions, service = run.corpus.questions, run.services.embedding
+    seconds: list[float] = []
+    for question in questions[:_WARM_UP]:
+        service.time_one(question.question)
+    for _ in range(_ROUNDS):
+        timed = [service.time_one(question.question) for question in questions]
+        seconds += [took for _, took in timed]
+    facts["rounds"] = _ROUNDS
+    run.measure_latency("embedding", seconds)
+    run.question_vectors = np.stack([vector for vector, _ in timed])
+
+
 _CHUNKS = 100
-_TOP_K = 10
 
 
 @GATE.check(
@@ -26,9 +60,9 @@ _TOP_K = 10
 )
 def quality(run: RunContext, facts: Facts) -> None:
     """Search each question that has an answer over the whole collection, and rank documents by their best chunk."""
-    asked = [pair for pair in zip(run.corpus.questions, run.question_vectors, strict=True) if pair[0].is_answerable]
-    questions = [question for question, _ in asked]
-    judged = [(_ranked(run, vector), question.relevance) for question, vector in asked]
+    nearest, search = run.loaded.collection.nearest, run.profile.search
+    questions = [question for question, _ in run.answerable()]
+    judged = [(_documents(run, nearest(vector, _CHUNKS, search)), question.relevance) for question, vector in run.answerable()]
     numbers = {
         "ndcg_at_10": [ranking.ndcg(documents, relevance, _TOP_K) for documents, relevance in judged],
         "mrr_at_10": [ranking.reciprocal_rank(documents, relevance, _TOP_K) for documents, relevance in judged],
@@ -36,14 +70,69 @@ def quality(run: RunContext, facts: Facts) -> None:
         "hit_at_10": [float(ranking.hit(documents, relevance, _TOP_K)) for documents, relevance in judged],
     }
     for name, values in numbers.items():
-        run.record.measure(name, fmean(values), len(values), interval.of_share(values))
+        run.record.measure_share(name, values)
     facts["by"] = ranking.breakdown(questions, numbers)
     facts["missed"] = [question.id for question, value in zip(questions, numbers["hit_at_10"], strict=True) if not value]
     seen = [document in relevance for documents, relevance in judged for document in documents]
     facts["judged_share_of_found"] = fmean(seen) if seen else 0.0
 
 
-def _ranked(run: RunContext, vector: Matrix) -> list[str]:
-    """Return the documents that a search brings, best first."""
-    ids = run.loaded.collection.nearest(vector, _CHUNKS, run.profile.search)
+def _documents(run: RunContext, ids: list[int]) -> list[str]:
+    """Return the documents of the chunks that a search brings, best first."""
     return ranking.best_per_document([chunk.document_id for chunk in run.loaded.chunks(ids)])[:_TOP_K]
+
+
+_ROWS = 2_000
+_BATCH = 500
+_MODE_CHUNKS = 50
+_TOP_K = 10
+
+Mode = Callable[[str, Matrix, int], list[int]]
+
+
+def _reason_to_skip(run: RunContext, check: Check[RunContext]) -> str:
+    version = run.record.versions.get("milvus server", "")
+    numbers = re.search(r"(\d+)\.(\d+)", version)
+    if numbers and (int(numbers[1]), int(numbers[2])) >= FIRST_VERSION:
+        return unpromised(run, check)
+    return f"Milvus {version or 'of an unknown version'} has no full-text search; {'.'.join(map(str, FIRST_VERSION))} and newer have"
+
+
+@GATE.check(
+    "modes",
+    "Do vectors, words, and both together bring the right documents first?",
+    after="segments",
+    writes="stores rows",
+    measures=[
+        measure
+        for name, by in (("dense", "vectors"), ("sparse", "words (BM25)"), ("hybrid", "vectors and words, fused by reciprocal rank"))
+        for measure in (
+            higher(f"{name}_ndcg_at_10", "share", f"Judged questions searched by {by}: ranking of documents", 20),
+            *latencies(name, f"Judged questions searched by {by}", (50, 95)),
+        )
+    ],
+    skip=_reason_to_skip,
+)
+def modes(run: RunContext, facts: Facts) -> None:
+    """Build a collection with both kinds of vectors, and ask it each question in each way."""
+    rows = run.loaded.rows[:_ROWS]
+    full_text = FullText(run.services.milvus.uri, run.reserve_collection("_modes"), run.profile.search)
+    full_text.create(run.target.embedding_dimension, run.profile.search.chosen_index)
+    for first in range(0, len(rows), _BATCH):
+        full_text.insert(rows[first : first + _BATCH], run.loaded.matrix)
+    searches: dict[str, Mode] = {"dense": full_text.dense, "sparse": full_text.sparse, "hybrid": full_text.hybrid}
+    for name, search in searches.items():
+        facts[name] = {"missed": _rank(run, name, search)}
+
+
+def _rank(run: RunContext, name: str, mode: Mode) -> list[str]:
+    """Record ranking and latency; return the questions for which nothing right was among the first ten."""
+    values, seconds = dict[str, float](), []
+    for question, vector in run.answerable():
+        begin = time.perf_counter()
+        ids = mode(question.question, vector, _MODE_CHUNKS)
+        seconds.append(time.perf_counter() - begin)
+        values[question.id] = ranking.ndcg(_documents(run, ids), question.relevance, _TOP_K)
+    run.record.measure_share(f"{name}_ndcg_at_10", [*values.values()])
+    run.measure_latency(name, seconds)
+    return [question for question, value in values.items() if not value]

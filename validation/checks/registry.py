@@ -23,7 +23,7 @@ class Recording(Protocol):
 Context = TypeVar("Context", bound=Recording)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Check(Generic[Context]):
     """One question; call it with the context of a run to have it answered."""
 
@@ -70,22 +70,13 @@ class Suite(Generic[Context]):
         """Register the decorated function as a check; ValueError for a name or a measure that is taken."""
 
         def register(perform: Callable[[Context, Facts], None]) -> Check[Context]:
-            check = Check(
-                name=name,
-                question=question,
-                perform=perform,
-                measures=tuple(measures),
-                writes=writes,
-                after=after,
-                only_reading=only_reading,
-                skip=skip,
-            )
-            taken = [name] if name in self.checks else [one.name for one in check.measures if one.name in CATALOGUE]
+            given = Check(name, question, perform, tuple(measures), writes, after, only_reading, skip)
+            taken = [name] if name in self.checks else [measure.name for measure in given.measures if measure.name in CATALOGUE]
             if taken:
                 raise ValueError(f"{', '.join(taken)}: registered already by another check")
-            self.checks[name] = check
-            CATALOGUE.update({measure.name: measure for measure in check.measures})
-            return check
+            self.checks[name] = given
+            CATALOGUE.update({measure.name: measure for measure in given.measures})
+            return given
 
         return register
 
@@ -105,12 +96,11 @@ class Suite(Generic[Context]):
 
     def table(self) -> str:
         """Return the checks as a Markdown table, for the documentation."""
-        rows = [f"| `{one.name}` | {one.question} | {_names(one.measures)} | {one.writes} |" for one in self.ordered()]
-        return "\n".join(["| check | question | measures (those in brackets are never judged) | writes |", "|---|---|---|---|", *rows, ""])
+        lines = ["| check | question | measures (those in brackets are never judged) | writes |", "|---|---|---|---|"]
+        for check in self.ordered():
+            names = ", ".join(f"(`{each.name}`)" if each.better is Better.NONE else f"`{each.name}`" for each in check.measures)
+            lines.append(f"| `{check.name}` | {check.question} | {names} | {check.writes} |")
+        return "\n".join([*lines, ""])
 
     def _depth(self, check: Check[Context]) -> int:
         return 1 + self._depth(self.checks[check.after]) if check.after else 0
-
-
-def _names(measures: Sequence[Measure]) -> str:
-    return ", ".join(f"(`{one.name}`)" if one.better is Better.NONE else f"`{one.name}`" for one in measures)

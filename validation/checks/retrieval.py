@@ -1,7 +1,8 @@
-"""Measures latency and recall of search at the promised rate.
+"""Latency and recall of search at the promised rate: of the profile's mix, and behind filters that let 1, 10, 50 and 99 % of the rows pass.
 
-Both are measured on the same requests: speed at a rate, judged at a recall floor. Exact answers are computed before the load starts
-and compared after it ended, so that neither costs the timed part anything.
+Both are measured on the same requests: speed at a rate, judged at a recall floor. Exact answers are computed before the load starts and
+compared after it ended, so that neither costs the timed part anything. A graph index finds least where a filter leaves few enough to break
+its paths and too many to be searched one by one; in a mix of filters the others hide it.
 """
 
 from collections import Counter
@@ -9,20 +10,21 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from validation.checks import timed
-from validation.checks.context import GATE, RunContext
+from validation.checks.context import GATE, RunContext, unpromised
 from validation.checks.timed import Expected
 from validation.clients.vectors import Matrix
-from validation.judge import interval
-from validation.judge.measures import higher, latencies, lower, neutral
+from validation.judge.measures import higher, latencies, lower, neutral, searched
+from validation.judge.profile import Filter
 from validation.load import open_loop, plan, truth
-from validation.load.open_loop import Shot
+from validation.load.histogram import Histogram
+from validation.load.open_loop import Sample
 from validation.load.plan import Plan
 from validation.load.pods import coordinator as pods
-from validation.load.samples import Samples
 from validation.run.record import Facts
 
 _GENERATED_QUERIES = 300
 _ERRORS_SHOWN = 5
+_PERCENTILES = (50, 95, 99)
 
 
 @GATE.check(
@@ -48,95 +50,112 @@ def retrieval(run: RunContext, facts: Facts) -> None:
     """Send the planned searches at the promised rate, and measure what came of them."""
     drawn = plan.make_plan(run.profile.search, _pools(run), run.profile.requests.value, run.seed)
     expected = timed.expected(run, run.loaded, drawn)
-    shots = _send(run, drawn, facts)
-    _measure_load(run, shots)
+    samples = _send(run, drawn, facts)
+    _measure_load(run, samples)
     _measure_truth(run, expected, run.loaded.matrix)
-    _add_facts(facts, drawn, shots, _measure_recall(run, run.loaded.matrix, expected, shots))
+    _add_facts(facts, drawn, samples, _measure_recall(run, run.loaded.matrix, expected, samples))
 
 
 def _pools(run: RunContext) -> dict[str, plan.Pool]:
-    """Return the vectors that queries are drawn from, each with the language it is asked in."""
     notes = run.loaded.generated[:_GENERATED_QUERIES]
-    generated = run.services.embedding.embed_queries([note.question for note in notes])
-    return {
-        "judged": plan.Pool(vectors=run.question_vectors, languages=[question.language for question in run.corpus.questions]),
-        "generated": plan.Pool(vectors=generated, languages=[note.language for note in notes]),
-        "planted": plan.Pool(vectors=run.loaded.matrix, languages=[row.chunk.language for row in run.loaded.rows]),
-    }
+    vectors = run.services.embedding.embed_queries([note.question for note in notes])
+    generated = plan.Pool(vectors=vectors, languages=[note.language for note in notes])
+    return timed.pools(run, run.loaded) | {"generated": generated}
 
 
-def _send(run: RunContext, drawn: Plan, facts: Facts) -> list[Shot]:
+def _send(run: RunContext, drawn: Plan, facts: Facts) -> list[Sample]:
     """Warm up, then load, from processes of their own, or from pods."""
-    profile, total = run.profile, len(drawn.filters)
+    profile, total, collection = run.profile, len(drawn.filters), run.loaded.collection.name
     warm_up, rate = profile.search.warmup_requests, profile.rate.value
     run.reporter.say(f"search: {warm_up} to warm up, then {total:,} at {rate:g} requests/s, {profile.load.arrivals}")
     if not run.pods:
-        return run.loaded.in_rows(timed.shoot(run, run.loaded.collection.name, drawn, warm_up=warm_up))
-    aim, shares = timed.deal(run, run.loaded.collection.name, drawn, warm_up=warm_up, generators=run.pods)
+        return run.loaded.in_rows(timed.run_load(run, collection, drawn, warm_up=warm_up))
+    target, shares = timed.partition(run, collection, drawn, warm_up=warm_up, generators=run.pods)
     placement = pods.Placement(target=run.target, reporter=run.reporter, secrets=run.record.secrets)
     with run.reporter.track("search", total) as advance:
-        load = pods.run_load(placement, aim, shares, advance)
+        load = pods.run_load(placement, target, shares, advance)
     facts["pods"] = load.facts
     run.record.faults += load.faults
-    return run.loaded.in_rows(load.shots)
+    return run.loaded.in_rows(load.samples)
 
 
-def _measure_load(run: RunContext, shots: Sequence[Shot]) -> None:
+def _measure_load(run: RunContext, samples: Sequence[Sample]) -> None:
     """Record rates, latencies and delays."""
-    record, count, seconds = run.record, len(shots), timed.counted_s(run, shots)
-    latency = Samples(seconds)
-    delay = Samples(shot.delay_s for shot in shots)
-    for percentile in (50, 95, 99):
-        record.measure(
-            f"search_p{percentile}_ms", latency.percentile_ms(percentile), count, interval.of_load_percentile_ms(seconds, percentile)
-        )
+    record, count = run.record, len(samples)
+    run.measure_latency("search", timed.counted_s(run, samples), _PERCENTILES, under_load=True)
+    delay = Histogram(sample.delay_s for sample in samples)
+    for percentile in _PERCENTILES:
         record.measure(f"search_delay_p{percentile}_ms", delay.percentile_ms(percentile), count)
-    drift_s = open_loop.drift_s(shots)
+    drift_s = open_loop.drift_s(samples)
     record.measure("search_drift_ms", None if drift_s is None else drift_s * 1e3, count)
     record.measure("search_requests", count)
     record.measure("search_offered_rate", run.profile.rate.value)
-    record.measure("search_sent_rate", open_loop.sent_rate(shots), count)
-    record.measure("search_answered_rate", open_loop.answered_rate(shots), count)
-    failed = [float(bool(shot.error)) for shot in shots]
-    record.measure("search_error_share", fmean(failed), count, interval.of_share(failed))
+    record.measure("search_sent_rate", open_loop.sent_rate(samples), count)
+    record.measure("search_answered_rate", open_loop.answered_rate(samples), count)
+    record.measure_share("search_error_share", [float(bool(sample.error)) for sample in samples])
 
 
 def _measure_truth(run: RunContext, expected: Expected, rows: Matrix) -> None:
     """Record whether the exact answers can be trusted: they cover the searches, and planted queries find their own row."""
     drawn, exact = expected.plan, expected.exact
-    run.record.measure("truth_coverage", sum(bool(one.ids) for one in exact) / len(exact), len(exact))
+    run.record.measure("truth_coverage", sum(bool(answer.ids) for answer in exact) / len(exact), len(exact))
     planted = [
-        truth.holds(row, one, rows, query)
-        for row, one, query, chosen in zip(drawn.planted_rows, exact, drawn.queries, drawn.filters, strict=True)
-        if row is not None and one.ids and not plan.expression(chosen)
+        truth.holds(row, answer, rows, query)
+        for row, answer, query, chosen in zip(drawn.planted_rows, exact, drawn.queries, drawn.filters, strict=True)
+        if row is not None and answer.ids and not plan.expression(chosen)
     ]
     run.record.measure("planted_in_truth", sum(planted) / len(planted) if planted else None, len(planted))
 
 
-def _measure_recall(run: RunContext, rows: Matrix, expected: Expected, shots: Sequence[Shot]) -> dict[int, float]:
+def _measure_recall(run: RunContext, rows: Matrix, expected: Expected, samples: Sequence[Sample]) -> dict[int, float]:
     """Return the recall of every answered search by its number; failed ones are in the error share already."""
-    queries, masks, exact = expected.plan.queries, expected.masks, expected.exact
-    answered = [shot for shot in shots if not shot.error and exact[shot.number].ids]
-    cases = {shot.number: (shot.ids, exact[shot.number], rows, queries[shot.number], masks[shot.number]) for shot in answered}
+    answered = [sample for sample in samples if not sample.error and expected.exact[sample.number].ids]
+    cases = {sample.number: expected.case(sample, rows) for sample in answered}
     recalls = {number: truth.recall(*case) for number, case in cases.items()}
     beaten = sum(truth.is_beaten(*case) for case in cases.values())
-    run.record.measure("recall_at_10", fmean(recalls.values()) if recalls else None, len(recalls), interval.of_share([*recalls.values()]))
+    run.record.measure_share("recall_at_10", [*recalls.values()])
     run.record.measure("truth_beaten_share", beaten / len(cases) if cases else None, len(cases))
     return recalls
 
 
-def _add_facts(facts: Facts, drawn: Plan, shots: Sequence[Shot], recalls: dict[int, float]) -> None:
-    by_filter: dict[str, list[Shot]] = {}
-    for shot in shots:
-        by_filter.setdefault(plan.expression(drawn.filters[shot.number]) or "none", []).append(shot)
+def _add_facts(facts: Facts, drawn: Plan, samples: Sequence[Sample], recalls: dict[int, float]) -> None:
+    by_filter: dict[str, list[Sample]] = {}
+    for sample in samples:
+        by_filter.setdefault(plan.expression(drawn.filters[sample.number]) or "none", []).append(sample)
     facts["by_filter"] = {
         name: {
             "requests": len(group),
-            "p95_ms": Samples(shot.latency_s for shot in group).percentile_ms(95),
-            "recall_at_10": fmean([recalls[shot.number] for shot in group if shot.number in recalls] or [0.0]),
+            "p95_ms": Histogram(sample.latency_s for sample in group).percentile_ms(95),
+            "recall_at_10": fmean([recalls[sample.number] for sample in group if sample.number in recalls] or [0.0]),
         }
         for name, group in sorted(by_filter.items())
     }
     facts["queries"] = dict(Counter(drawn.kinds))
-    facts["errors"] = dict(Counter(shot.error for shot in shots if shot.error).most_common(_ERRORS_SHOWN))
-    facts["latency_histogram"] = Samples(shot.latency_s for shot in shots).encoded()
+    facts["errors"] = dict(Counter(sample.error for sample in samples if sample.error).most_common(_ERRORS_SHOWN))
+    facts["latency_histogram"] = Histogram(sample.latency_s for sample in samples).encoded()
+
+
+SELECTIVITIES = (1, 10, 50, 99)
+"""Which filters are tried on their own: percent of the rows that pass."""
+_EACH = 200
+"""Twice the fewest of which the catalogue takes a recall: of 100, a recall of 0.976 could not be told from a limit of 0.95."""
+
+
+@GATE.check(
+    "filtered",
+    "Does search keep its recall and its latency, however few rows a filter leaves?",
+    after="originals",
+    measures=[each for percent in SELECTIVITIES for each in searched(f"filter_{percent}", f"Search that {percent} % of the rows pass")],
+    skip=unpromised,
+)
+def filtered(run: RunContext, facts: Facts) -> None:
+    """Send as many searches behind each filter, all mixed, at the promised rate."""
+    filters = [Filter(share=1 / len(SELECTIVITIES), bucket_below=percent) for percent in SELECTIVITIES]
+    drawn = timed.small_plan(run, run.loaded, filters * _EACH)
+    expected = timed.expected(run, run.loaded, drawn)
+    samples = run.loaded.in_rows(timed.run_load(run, run.loaded.collection.name, drawn))
+    for place, percent in enumerate(SELECTIVITIES):
+        group = [sample for sample in samples if sample.number % len(SELECTIVITIES) == place]
+        timed.measure_latency(run, f"filter_{percent}", group)
+        timed.measure_recall(run, f"filter_{percent}_recall_at_10", run.loaded.matrix, expected, group)
+        facts[f"{percent} %"] = {"rows that pass": int(expected.masks[place].sum()), "errors": timed.errors(group)}

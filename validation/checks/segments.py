@@ -1,19 +1,123 @@
-"""Asks the same questions of the same rows twice: while they are growing, and once they are sealed and indexed.
+"""What happens to rows on their way: found, indexed, sealed, and loaded from the store again.
 
-New rows are searched one by one until their segment is sealed; a document must not be lost on the way from one to the other, nor cost more
-than search can bear. The rows and the collection are the check's own.
+New documents are stored one by one, as people do, until each is found by a search as people send it; bulk ingest says little about this.
+They are stored vectors, pushed a little aside, so that each is near others and still only itself. The same questions of the same rows are
+asked while their segment is growing and once it is sealed: a document must not be lost on the way from one to the other. Loading is the
+last step before anything is searched under load, so that what is measured from there on is what the object store holds.
 """
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
 
 from validation.checks import timed
 from validation.checks.context import GATE, Loaded, RunContext, unpromised
-from validation.clients.milvus import Collection
+from validation.checks.ingest import compare_content, compare_count
+from validation.clients.milvus import Row
+from validation.clients.vectors import Matrix
 from validation.judge.errors import InvalidRunError
-from validation.judge.measures import searched
+from validation.judge.measures import latencies, lower, searched
 from validation.judge.profile import Filter
-from validation.load.open_loop import Shot
+from validation.load import plan, truth
+from validation.load.open_loop import Sample
 from validation.run.record import Facts
 
-_ROWS = 2_000
+_DOCUMENTS = 20
+"""The fewest of which a 95th percentile says anything."""
+_PEOPLE = 4
+"""How many store documents at the same time."""
+
+
+@GATE.check(
+    "freshness",
+    "How soon is a new document found, and how soon is everything indexed?",
+    after="ingest",
+    writes="stores rows",
+    measures=[
+        *latencies("freshness", "From sending one new document until a search as users send it finds it", (50, 95)),
+        lower("indexed_s", "s", "From the last document's acknowledgement until no row is waiting for its index, one flush included"),
+    ],
+)
+def freshness(run: RunContext, facts: Facts) -> None:
+    """Insert some documents, each alone, then flush and wait; they belong to what is loaded from now on."""
+    rows, vectors = new_rows(run.loaded, _DOCUMENTS, run.seed)
+    grown, profile = run.loaded.extended(rows, vectors), run.profile
+    collection = grown.collection
+
+    def seconds_until_seen(row: Row) -> float:
+        begin = time.perf_counter()
+        collection.insert([row], grown.matrix)
+        collection.wait_until_seen(row, grown.matrix[row.id], profile.search, profile.patience.searchable_s)
+        return time.perf_counter() - begin
+
+    with ThreadPoolExecutor(_PEOPLE) as people:
+        seconds = list(people.map(seconds_until_seen, rows))
+    acknowledged = time.perf_counter()
+    run.measure_latency("freshness", seconds)
+    run.reporter.say("index: flush, then wait until no row is pending")
+    collection.flush()
+    collection.wait_until_indexed(len(grown.rows), profile.patience.indexed_s)
+    run.record.measure("indexed_s", time.perf_counter() - acknowledged)
+    facts["consistency"] = profile.search.consistency
+    run.loaded = grown
+
+
+def new_rows(loaded: Loaded, count: int, seed: int) -> tuple[list[Row], Matrix]:
+    """Return rows that are not in the collection, and their vectors: each is one that is, pushed a little aside."""
+    first = len(loaded.rows)
+    chosen = np.random.default_rng([seed, first]).integers(first, size=count)
+    rows = [replace(loaded.rows[row], id=first + number) for number, row in enumerate(chosen)]
+    return rows, plan.pushed(loaded.matrix[chosen], seed + first)
+
+
+_TOP_K = 10
+
+
+@GATE.check(
+    "cold_path",
+    "How long is there no search while a collection is loaded from the store, and how cold is the first one?",
+    after="freshness",
+    writes="releases and loads the collection",
+    measures=[
+        lower("load_s", "s", "Released and loaded again: segments and index read from the object store"),
+        lower("cold_first_ms", "ms", "The first search after that load"),
+        lower("cold_second_ms", "ms", "The same search once more"),
+    ],
+)
+def cold_path(run: RunContext, facts: Facts) -> None:
+    """Release, load, search, search again; a fault when the first search misses what the second one finds."""
+    loaded = run.loaded
+    run.reporter.say("load: release, then read everything from the store again")
+    begin = time.perf_counter()
+    loaded.collection.reload(run.profile.patience.loaded_s)
+    run.record.measure("load_s", time.perf_counter() - begin)
+    row = len(loaded.rows) // 2
+    first = _timed(run, "cold_first_ms", loaded.matrix[row])
+    second = _timed(run, "cold_second_ms", loaded.matrix[row])
+    facts |= {"row": row, "first": first, "second": second}
+    if not first or (_finds(loaded, row, second) and not _finds(loaded, row, first)):
+        seen = f"the first search after a load found {len(first)} rows and not row {row}, whose vector it asked for; the second did"
+        run.record.faults.append(f"{seen}: Milvus says too early that it has loaded")
+    compare_count(run, loaded.collection, len(loaded.rows))
+    compare_content(run, loaded.collection, loaded.rows, loaded.matrix)
+
+
+def _timed(run: RunContext, name: str, vector: Matrix) -> list[int]:
+    begin = time.perf_counter()
+    ids = run.loaded.collection.nearest(vector, _TOP_K, run.profile.search)
+    run.record.measure(name, (time.perf_counter() - begin) * 1e3)
+    return ids
+
+
+def _finds(loaded: Loaded, row: int, ids: list[int]) -> bool:
+    """Whether the row or an equal one was found; near-duplicates may stand in front of it."""
+    known = [number for number in ids if 0 <= number < len(loaded.matrix)]
+    return row in known or bool(np.any(loaded.matrix[known] @ loaded.matrix[row] >= 1 - truth.TIE_EPSILON))
+
+
+_SEGMENT_ROWS = 2_000
 """More than the 1,024 rows below which Milvus builds no index (indexCoord.segment.minSegmentNumRowsToEnableIndex)."""
 _BATCH = 500
 _SEARCHES = 100
@@ -33,36 +137,30 @@ _SEARCHES = 100
 def segments(run: RunContext, facts: Facts) -> None:
     """Search a new collection before and after its segments are sealed; InvalidRunError where the one was already the other."""
     collection = run.make_collection("_segments")
-    part = Loaded(collection=collection, rows=run.loaded.rows[:_ROWS], matrix=run.loaded.matrix[:_ROWS], generated=[])
+    part = Loaded(collection=collection, rows=run.loaded.rows[:_SEGMENT_ROWS], matrix=run.loaded.matrix[:_SEGMENT_ROWS], generated=[])
     drawn = timed.small_plan(run, part, [Filter(share=1)] * _SEARCHES)
     expected = timed.expected(run, part, drawn)
-    _insert(run, part)
-    _refuse_sealed(collection)
+    _insert_growing(run, part)
+    if already := collection.sealed_rows():
+        problem = f"{already} rows of {collection.name} are sealed already"
+        raise InvalidRunError(f"{problem}: what was to be growing is not, and nothing is compared")
     growing = _searched(run, part, expected, "growing")
     collection.flush()
     collection.wait_until_indexed(len(part.rows), run.profile.patience.indexed_s)
     collection.wait_until_sealed(len(part.rows), run.profile.patience.indexed_s)
     sealed = _searched(run, part, expected, "sealed")
-    same = sum(set(one.ids) == set(other.ids) for one, other in zip(growing, sealed, strict=True))
+    same = sum(set(before.ids) == set(after.ids) for before, after in zip(growing, sealed, strict=True))
     facts |= {"rows": len(part.rows), "searches": _SEARCHES, "searches with the same ten": same}
 
 
-def _insert(run: RunContext, part: Loaded) -> None:
+def _insert_growing(run: RunContext, part: Loaded) -> None:
     for first in range(0, len(part.rows), _BATCH):
         part.collection.insert(part.rows[first : first + _BATCH], part.matrix)
     part.collection.wait_until_found(part.rows[-1], part.matrix[-1], run.profile.patience.searchable_s)
 
 
-def _refuse_sealed(collection: Collection) -> None:
-    sealed = collection.sealed_rows()
-    if sealed:
-        raise InvalidRunError(
-            f"{sealed} rows of {collection.name} are sealed already: what was to be growing is not, and nothing is compared"
-        )
-
-
-def _searched(run: RunContext, part: Loaded, expected: timed.Expected, state: str) -> list[Shot]:
-    shots = timed.shoot(run, part.collection.name, expected.plan)
-    timed.measure_latency(run, state, shots)
-    timed.measure_recall(run, f"{state}_recall_at_10", part.matrix, expected, shots)
-    return shots
+def _searched(run: RunContext, part: Loaded, expected: timed.Expected, state: str) -> list[Sample]:
+    samples = timed.run_load(run, part.collection.name, expected.plan)
+    timed.measure_latency(run, state, samples)
+    timed.measure_recall(run, f"{state}_recall_at_10", part.matrix, expected, samples)
+    return samples

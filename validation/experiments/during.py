@@ -2,60 +2,102 @@
 
 Owns the load and its figures; what the command does is its own business. Bounded: the command by a limit, the load by the command's end,
 a calm moment before and after, and two minutes for a service that does not come back.
+
+An outage is a run of requests that failed, from the planned time of its first one until that of the next one that was answered. It is as
+exact as the load is dense: 10 ms at 100 requests/s.
 """
 
 import asyncio
+import os
+import signal
 from collections.abc import Coroutine, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from validation.checks.context import RunContext
+import typer
+
+from validation.checks import timed
+from validation.checks.context import RunContext, reachable
 from validation.checks.ingest import ingest
-from validation.checks.reachable import reachable
 from validation.clients.searcher import RawSearcher
-from validation.experiments import outage, supervised
-from validation.experiments.outage import Outage
-from validation.experiments.supervised import Ended
 from validation.judge import slo_file
 from validation.judge.errors import InvalidRunError, UsageError
 from validation.judge.outcome import Outcome
 from validation.load import open_loop
-from validation.load.open_loop import Done, Fire, Shot
-from validation.load.samples import Samples
-from validation.reports import json
+from validation.load.histogram import Histogram
+from validation.load.open_loop import Done, Sample, Submit
+from validation.reports import json, table
 from validation.reports.model import RunReport
-from validation.run.guard import guarded
+from validation.run.options import report_path
 from validation.run.progress import Reporter
-from validation.run.record import Record
+from validation.run.record import Record, run_and_report
 from validation.suites import runner
+from validation.suites.runner import Order
 
+HELP = """Search at a constant rate while a command runs, and say how long nobody was served.
+
+Loads the corpus into a collection of its own, searches it, runs the command after a calm moment, and goes on until a calm moment after
+its end. For whatever should cost no or little service: a rotation, an upgrade, a node that is drained. Bounded: a command that lasts
+longer than --limit-s is asked to end as by Ctrl-C, and killed a minute later; the load ends by itself.
+
+Exit codes: 0 measured, 1 the command failed or the service was away longer than --longest-outage-s, 2 usage, 3 the rate could not be
+sent, 4 the target does not answer. during.json is written in every case.
+
+For example:
+
+    python -m validation during --stack prod --longest-outage-s 0 -- make rotate ENV=prod
+"""
 SCHEMA = "milvus-x10000/gate-during"
-_TOP_K = 10
 _QUERIES = 300
 _CALM_S = 5.0
 _COMING_BACK_S = 120.0
 _SENT_SHARE = 0.95
+_ENDING_S = 60.0
+"""From asking a command to end until it is killed."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """What to run, how to search meanwhile, and what is still good."""
+class Options(Order):
+    """The options of `during`: what to run, how to search meanwhile, and what is still good."""
 
-    command: Sequence[str]
-    rate: float
-    limit_s: float
-    longest_outage_s: float | None
-    """More than that without service is a failure; None: only measured."""
+    command: Annotated[list[str], typer.Argument(help="The command, after --", metavar="-- COMMAND...")]
+    out: Annotated[Path | None, typer.Option(help="The report. Default: build/reports/<UTC time>/during.json")] = None
+    rate: Annotated[float, typer.Option(min=1, max=2_000, help="Searches per second.")] = 100
+    limit_s: Annotated[float, typer.Option(min=1, max=7_200, help="No command may last longer.")] = 1_800
+    longest_outage_s: Annotated[float | None, typer.Option(min=0, help="Longer without service exits 1; by itself it is measured.")] = None
 
 
 @dataclass(kw_only=True)
-class During:
-    """What was found so far."""
+class Ended:
+    """How it went; times are the running loop's clock."""
 
-    record: Record
-    wanted: Wanted
+    begun_s: float = 0.0
+    ended_s: float = 0.0
+    code: int | None = None
+    """None for one that had to be ended."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outage:
+    """A run of requests that failed."""
+
+    begin_s: float
+    """Since the first request of all."""
+    seconds: float
+    failed: int
+    first_error: str
+    ended: bool
+    """False where no later request was answered: it lasted longer than was looked."""
+
+
+@dataclass(kw_only=True)
+class During(Record):
+    """What was measured so far."""
+
+    options: Options
     ended: Ended = field(default_factory=Ended)
     command_s: float | None = None
     requests: int | None = None
@@ -67,82 +109,80 @@ class During:
     @property
     def longest_s(self) -> float | None:
         """Longest time without service; None where nothing was measured."""
-        return max((one.seconds for one in self.outages), default=0.0) if self.requests else None
+        return max((outage.seconds for outage in self.outages), default=0.0) if self.requests else None
 
     @property
     def without_service_s(self) -> float | None:
         """All of them together."""
-        return sum(one.seconds for one in self.outages) if self.requests else None
+        return sum(outage.seconds for outage in self.outages) if self.requests else None
 
-    @property
-    def outcome(self) -> Outcome:
-        """FAIL where the command failed or the outage was longer than is good."""
-        return self.record.outcome if self.record.stopped else Outcome.FAIL if self._problem() else Outcome.PASS
-
-    @property
-    def reason(self) -> str:
-        """One line."""
-        if self.record.stopped:
-            return self.record.reason
-        told = (
+    def conclusion(self) -> tuple[Outcome, str]:
+        """Return FAIL where the command failed or the outage was longer than is good, and what service was lost."""
+        lost = (
             f"{self.failed} of {self.requests} searches failed; longest time without service {self.longest_s:.2f} s, "
             f"in all {self.without_service_s:.2f} s, while the command ran for {self.command_s:.0f} s"
         )
-        return f"{self._problem()}; {told}" if self._problem() else told
+        problem = self._problem()
+        return (Outcome.FAIL, f"{problem}; {lost}") if problem else (Outcome.PASS, lost)
 
     def _problem(self) -> str:
         if self.ended.code:
             return f"the command ended with {self.ended.code}"
         if self.ended.code is None:
-            return f"the command was ended after {self.wanted.limit_s:g} s"
-        if any(not one.ended for one in self.outages):
+            return f"the command was ended after {self.options.limit_s:g} s"
+        if any(not outage.ended for outage in self.outages):
             return f"service did not come back within {_COMING_BACK_S:g} s after the command"
-        good, longest = self.wanted.longest_outage_s, self.longest_s
+        good, longest = self.options.longest_outage_s, self.longest_s
         return f"more than {good:g} s without service" if good is not None and longest is not None and longest > good else ""
 
 
-def execute(order: runner.Order, wanted: Wanted, reporter: Reporter, path: Path) -> During:
-    """Load a collection, run the command under load, write the report to `path`, and return what was found."""
-    found = During(record=Record(run_id=runner.new_run_id(), strict=False), wanted=wanted)
-    guarded(found.record, reporter, lambda: _run(order, reporter, found), lambda: json.write(found.record, path, as_data(found)))
-    return found
+def act(options: Options) -> int:
+    """Measure, print the RESULT line, and return the exit code."""
+    report = options.out or report_path(None, "during.json")
+    return table.tell(lambda: execute(options, Reporter(), report), report, table.show_nothing)
 
 
-def _run(order: runner.Order, reporter: Reporter, found: During) -> None:
-    if not found.wanted.command:
+def execute(options: Options, reporter: Reporter, path: Path) -> During:
+    """Search while the command runs, write during.json to `path`, and return what was measured."""
+    during = During(options=options)
+    run_and_report(during, reporter, lambda: _run(reporter, during), lambda: json.write(during, path, as_data(during)))
+    return during
+
+
+def _run(reporter: Reporter, during: During) -> None:
+    options = during.options
+    if not options.command:
         raise UsageError("no command to run; name it after --: python -m validation during --stack lab -- make rotate ENV=lab")
     with ExitStack() as closing:
-        profile = slo_file.read_profile(order.slo_file)
-        run = runner.make_context(order, profile, reporter=reporter, record=found.record, closing=closing)
+        profile = slo_file.read_profile(options.slo_file)
+        run = runner.make_context(options, profile, reporter=reporter, record=during, closing=closing)
         reachable(run)
         ingest(run)
-        reporter.say(f"{found.wanted.rate:g} searches/s, and after {_CALM_S:g} s: {' '.join(found.wanted.command)}")
-        _judge(asyncio.run(_serve(run, found)), found)
+        reporter.say(f"{options.rate:g} searches/s, and after {_CALM_S:g} s: {' '.join(options.command)}")
+        _measure(asyncio.run(_serve(run, during)), during)
 
 
-async def _serve(run: RunContext, found: During) -> list[Shot]:
-    searcher = RawSearcher(
-        uri=run.services.milvus.uri,
-        database=run.target.milvus_database,
-        collection=run.loaded.collection.name,
-        search=run.profile.search,
-        limit=_TOP_K,
-        login=run.services.milvus.logins.search(),
-        tls=run.services.milvus.tls,
-    )
-    async with searcher:
+async def _serve(run: RunContext, during: During) -> list[Sample]:
+    async with timed.load_target(run, run.loaded.collection.name).searcher() as searcher:
         requests = [searcher.prepare(vector, "") for vector in run.loaded.matrix[:_QUERIES]]
 
-        async def send(number: int) -> list[int]:
-            return await searcher.send(requests[number % len(requests)])
+        def submit(number: int, done: Done) -> None:
+            searcher.fire(requests[number % len(requests)], lambda answer: done(_read(searcher, answer)))
 
-        fire = open_loop.awaiting(send)
-        await open_loop.constant_rate(fire, range(_QUERIES), found.wanted.rate)
-        shots, found.ended = await under_load(fire, found.wanted.rate, _after_a_calm(found.wanted))
-        return shots
+        await open_loop.constant_rate(submit, range(_QUERIES), during.options.rate)
+        samples, during.ended = await under_load(submit, during.options.rate, _after_a_calm(during.options))
+        return samples
 
 
-async def under_load(fire: Fire, rate: float, command: Coroutine[Any, Any, Ended]) -> tuple[list[Shot], Ended]:
+def _read(searcher: RawSearcher, answer: Any) -> Any:  # noqa: ANN401 - an answer, or what the request died of
+    """Return the ids at once, or why there are none: how long service is away must be known while the load goes on."""
+    try:
+        return answer if isinstance(answer, Exception) else searcher.read(answer)
+    except Exception as error:  # noqa: BLE001 - an answer that says no is a failed request as well
+        return error
+
+
+async def under_load(submit: Submit, rate: float, command: Coroutine[Any, Any, Ended]) -> tuple[list[Sample], Ended]:
     """Send while the command runs, and on until a calm moment has passed without a failure, or the service does not come back."""
     loop = asyncio.get_running_loop()
     running, failed_s = asyncio.create_task(command), 0.0
@@ -154,7 +194,7 @@ async def under_load(fire: Fire, rate: float, command: Coroutine[Any, Any, Ended
                 failed_s = loop.time()
             done(outcome)
 
-        fire(number, ended)
+        submit(number, ended)
 
     def going() -> bool:
         if not running.done():
@@ -171,39 +211,87 @@ async def under_load(fire: Fire, rate: float, command: Coroutine[Any, Any, Ended
         await asyncio.gather(running, return_exceptions=True)
 
 
-async def _after_a_calm(wanted: Wanted) -> Ended:
+async def _after_a_calm(options: Options) -> Ended:
     await asyncio.sleep(_CALM_S)
     try:
-        return await supervised.run(wanted.command, wanted.limit_s)
+        return await supervise(options.command, options.limit_s)
     except OSError as error:
         raise UsageError(f"the command cannot be run: {error}") from None
 
 
-def _judge(shots: list[Shot], found: During) -> None:
-    found.command_s = found.ended.ended_s - found.ended.begun_s
-    found.requests, found.failed = len(shots), sum(bool(shot.error) for shot in shots)
-    found.sent_rate = open_loop.sent_rate(shots)
-    found.delay_p99_ms = Samples(shot.delay_s for shot in shots).percentile_ms(99)
-    found.outages = outage.find(shots)
-    if found.sent_rate is None or found.sent_rate < found.wanted.rate * _SENT_SHARE:
-        raise InvalidRunError(
-            f"only {found.sent_rate or 0:.0f} of {found.wanted.rate:g} requests/s could be sent; this machine has no CPU for it"
-        )
+def _measure(samples: list[Sample], during: During) -> None:
+    during.command_s = during.ended.ended_s - during.ended.begun_s
+    during.requests, during.failed = len(samples), sum(bool(sample.error) for sample in samples)
+    during.sent_rate = open_loop.sent_rate(samples)
+    during.delay_p99_ms = Histogram(sample.delay_s for sample in samples).percentile_ms(99)
+    during.outages = find_outages(samples)
+    sent, rate = during.sent_rate or 0, during.options.rate
+    if sent < rate * _SENT_SHARE:
+        raise InvalidRunError(f"only {sent:.0f} of {rate:g} requests/s could be sent; this machine has no CPU for it")
 
 
-def as_data(found: During) -> dict[str, Any]:
+def find_outages(samples: Sequence[Sample]) -> list[Outage]:
+    """Return the outages among samples in the order in which they were planned."""
+    begins = [number for number, sample in enumerate(samples) if sample.error and (number == 0 or not samples[number - 1].error)]
+    return [_outage(samples, first, following) for first, following in pairwise([*begins, len(samples)])]
+
+
+def _outage(samples: Sequence[Sample], first: int, following: int) -> Outage:
+    last = next((number for number in range(first, following) if not samples[number].error), following)
+    ended = last < len(samples)
+    until_s = samples[last].planned_s if ended else samples[-1].ended_s
+    return Outage(
+        begin_s=samples[first].planned_s - samples[0].planned_s,
+        seconds=until_s - samples[first].planned_s,
+        failed=last - first,
+        first_error=samples[first].error,
+        ended=ended,
+    )
+
+
+async def supervise(command: Sequence[str], limit_s: float) -> Ended:
+    """Run it with its output on the terminal; one that lasts longer than `limit_s` is asked to end as by Ctrl-C, then ended.
+
+    It has a process group of its own, so that whatever it started ends with it. Raises OSError where there is no such command.
+    """
+    loop = asyncio.get_running_loop()
+    ended = Ended(begun_s=loop.time())
+    process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.DEVNULL, start_new_session=True)
+    try:
+        async with asyncio.timeout(limit_s):
+            ended.code = await process.wait()
+    except TimeoutError:
+        await _end(process)
+    except asyncio.CancelledError:
+        await asyncio.shield(_end(process))
+        raise
+    ended.ended_s = loop.time()
+    return ended
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    for ending in (signal.SIGINT, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, ending)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_ENDING_S):
+                await process.wait()
+                return
+
+
+def as_data(during: During) -> dict[str, Any]:
     """Return it as plain data."""
-    head = RunReport.from_record(found.record, SCHEMA).as_data() | {"result": {"outcome": found.outcome, "reason": found.reason}}
-    return head | {
-        "command": list(found.wanted.command),
-        "command_exit_code": found.ended.code,
-        "command_s": found.command_s,
-        "offered_rate": found.wanted.rate,
-        "sent_rate": found.sent_rate,
-        "delay_p99_ms": found.delay_p99_ms,
-        "requests": found.requests,
-        "failed": found.failed,
-        "longest_without_service_s": found.longest_s,
-        "without_service_s": found.without_service_s,
-        "outages": [asdict(one) for one in found.outages],
+    return RunReport.from_record(during, SCHEMA).as_data() | {
+        "result": {"outcome": during.outcome, "reason": during.reason},
+        "command": list(during.options.command),
+        "command_exit_code": during.ended.code,
+        "command_s": during.command_s,
+        "offered_rate": during.options.rate,
+        "sent_rate": during.sent_rate,
+        "delay_p99_ms": during.delay_p99_ms,
+        "requests": during.requests,
+        "failed": during.failed,
+        "longest_without_service_s": during.longest_s,
+        "without_service_s": during.without_service_s,
+        "outages": [asdict(outage) for outage in during.outages],
     }

@@ -7,27 +7,34 @@ cleanly is not held against the system: the sweep says that it ended at its own 
 import math
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from validation.checks.cold_path import cold_path
-from validation.checks.context import RunContext
-from validation.checks.embedding import embedding
-from validation.checks.freshness import freshness
+import typer
+
+from validation.checks.context import RunContext, reachable
 from validation.checks.ingest import ingest
-from validation.checks.reachable import reachable
+from validation.checks.quality import embedding
 from validation.checks.retrieval import retrieval
+from validation.checks.segments import cold_path, freshness
 from validation.judge import slo, slo_file
 from validation.judge.outcome import Outcome
 from validation.judge.profile import Profile
 from validation.judge.slo import Grade
-from validation.reports import json
-from validation.run.guard import guarded
+from validation.reports import json, table
 from validation.run.progress import Reporter
-from validation.run.record import Record
+from validation.run.record import Record, run_and_report
 from validation.suites import runner
+from validation.suites.runner import PODS, Order
 
+HELP = """Find the highest rate at which every promise about search holds: capacity at SLO.
+
+Loads the corpus once, then searches at rising rates: doubled while they hold, then halved between, until the gap is below a tenth. Each
+rate is judged as a run is, recall included. Where the generator itself is late, the sweep ends there and says so.
+
+Exit codes: 0 the promised rate holds, 1 it does not, 2 usage, 3 nothing could be measured validly, 4 the target does not answer.
+"""
 PRECISION = 1.1
 _GROWTH = 2.0
 SCHEMA = "milvus-x10000/gate-sweep"
@@ -35,12 +42,14 @@ _SHOWN = ("search_p50_ms", "search_p95_ms", "search_p99_ms", "search_error_share
 
 
 @dataclass(frozen=True, kw_only=True)
-class Range:
-    """From which rate to which, and how long each is held."""
+class Options(Order):
+    """The options of `sweep`: from which rate to which, in requests/s, and how long each is held."""
 
-    lowest: float
-    highest: float
-    seconds: float
+    out: Annotated[Path, typer.Option(help="The file to write.")] = Path("build") / "reports" / "sweep.json"
+    lowest: Annotated[float, typer.Option("--from", min=1, help="First rate, in requests/s; doubled while it holds.")] = 25
+    highest: Annotated[float, typer.Option("--to", min=1, max=20_000, help="No rate above this one.")] = 3_200
+    seconds: Annotated[float, typer.Option(min=2, max=600, help="How long each rate is held.")] = 10
+    pods: Annotated[int, PODS] = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,57 +68,57 @@ class Step:
 
 
 @dataclass(kw_only=True)
-class Sweep:
+class Sweep(Record):
     """What a sweep found so far."""
 
-    record: Record
-    steps: list[Step]
+    steps: list[Step] = field(default_factory=list)
     promised: float | None = None
     capacity: float | None = None
 
-    @property
-    def outcome(self) -> Outcome:
-        """PASS when the promised rate holds, FAIL when not, INVALID when the generator could not send even the lowest rate."""
-        if self.record.stopped:
-            return self.record.outcome
-        if self.capacity is None:
-            return Outcome.INVALID if any(step.outcome is Outcome.INVALID for step in self.steps) else Outcome.FAIL
-        return Outcome.PASS if self.promised is not None and self.capacity >= self.promised else Outcome.FAIL
+    def conclusion(self) -> tuple[Outcome, str]:
+        """Return whether the promised rate holds, which rate does, and what the next one did not.
 
-    @property
-    def reason(self) -> str:
-        """One line: the rate that holds, and what the next one did not."""
-        if self.record.stopped:
-            return self.record.reason
+        FAIL when it does not, INVALID when the generator could not send even the lowest rate.
+        """
         failed = min((step for step in self.steps if not step.holds), key=lambda step: step.rate, default=None)
-        held = "no rate that was tried holds" if self.capacity is None else f"{self.capacity:g} requests/s hold every promise about search"
         beyond = f"{failed.rate:g} do not: {failed.why}" if failed else "no higher rate was asked for"
-        return f"{held} (promised: {self.promised or 0:g}); {beyond}"
+        promised = f"(promised: {self.promised or 0:g}); {beyond}"
+        if self.capacity is None:
+            late = any(step.outcome is Outcome.INVALID for step in self.steps)
+            return Outcome.INVALID if late else Outcome.FAIL, f"no rate that was tried holds {promised}"
+        holds = self.promised is not None and self.capacity >= self.promised
+        held = f"{self.capacity:g} requests/s hold every promise about search"
+        return Outcome.PASS if holds else Outcome.FAIL, f"{held} {promised}"
 
 
-def execute(order: runner.Order, wanted: Range, reporter: Reporter, path: Path) -> Sweep:
-    """Sweep, write sweep.json to `path`, and return what was found."""
-    found = Sweep(record=Record(run_id=runner.new_run_id(), strict=False), steps=[])
-    guarded(found.record, reporter, lambda: _run(order, wanted, reporter, found), lambda: json.write(found.record, path, as_data(found)))
-    return found
+def act(options: Options) -> int:
+    """Sweep, print the RESULT line, and return the exit code."""
+    return table.tell(lambda: execute(options, Reporter(), options.out), options.out, table.show_nothing)
 
 
-def _run(order: runner.Order, wanted: Range, reporter: Reporter, found: Sweep) -> None:
-    profile = slo_file.read_profile(order.slo_file)
-    found.promised = profile.rate.value
+def execute(options: Options, reporter: Reporter, path: Path) -> Sweep:
+    """Sweep, write sweep.json to `path`, and return the rates that were tried."""
+    sweep = Sweep()
+    run_and_report(sweep, reporter, lambda: _run(options, reporter, sweep), lambda: json.write(sweep, path, as_data(sweep)))
+    return sweep
+
+
+def _run(options: Options, reporter: Reporter, sweep: Sweep) -> None:
+    profile = slo_file.read_profile(options.slo_file)
+    sweep.promised = profile.rate.value
     with ExitStack() as closing:
-        run = runner.make_context(order, profile, reporter=reporter, record=found.record, closing=closing)
+        run = runner.make_context(options, profile, reporter=reporter, record=sweep, closing=closing)
         for check in (reachable, ingest, freshness, cold_path, embedding):
             check(run)
 
         def holds(rate: float) -> bool:
-            step = run.with_profile(at_rate(profile, rate, wanted.seconds), Record(run_id="step", strict=False))
+            step = run.with_profile(at_rate(profile, rate, options.seconds), Record(run_id="step"))
             retrieval(step)
-            found.steps.append(_judge(step, run.record))
-            reporter.say(f"{rate:g} requests/s: {found.steps[-1].outcome} {found.steps[-1].why}")
-            return found.steps[-1].holds
+            sweep.steps.append(_judge(step, run.record))
+            reporter.say(f"{rate:g} requests/s: {sweep.steps[-1].outcome} {sweep.steps[-1].why}")
+            return sweep.steps[-1].holds
 
-        found.capacity = search(holds, wanted.lowest, wanted.highest)
+        sweep.capacity = search(holds, options.lowest, options.highest)
 
 
 def search(holds: Callable[[float], bool], lowest: float, highest: float) -> float | None:
@@ -136,12 +145,11 @@ def search(holds: Callable[[float], bool], lowest: float, highest: float) -> flo
 
 def at_rate(profile: Profile, rate: float, seconds: float) -> Profile:
     """Return the profile at another rate, with the requests that it takes, and only the promises about search."""
-    count = max(math.ceil(rate * seconds), 300)
-    objectives = {name: one for name, one in profile.objectives.items() if name.startswith("search_") or name == "recall_at_10"}
+    about_search = {name for name in profile.objectives if name.startswith("search_") or name == "recall_at_10"} - {"search_answered_rate"}
     changed = {
         "rate": profile.rate.model_copy(update={"value": rate}),
-        "requests": profile.requests.model_copy(update={"value": count}),
-        "objectives": {name: one for name, one in objectives.items() if name != "search_answered_rate"},
+        "requests": profile.requests.model_copy(update={"value": max(math.ceil(rate * seconds), 300)}),
+        "objectives": {name: objective for name, objective in profile.objectives.items() if name in about_search},
     }
     return profile.model_copy(update=changed)
 
@@ -149,23 +157,14 @@ def at_rate(profile: Profile, rate: float, seconds: float) -> Profile:
 def _judge(step: RunContext, whole: Record) -> Step:
     measurements = {"vectors": whole.measurements["vectors"]} | step.record.measurements
     judgement = slo.judge(step.profile, measurements, step.record.faults)
-    missed = [f"{one.objective.sli} ({one.grade})" for one in judgement.judged if one.grade in {Grade.FAIL, Grade.UNMEASURED}]
-    return Step(
-        rate=step.profile.rate.value,
-        outcome=judgement.outcome,
-        why=judgement.faults[0] if judgement.faults else ", ".join(missed),
-        numbers={name: measurements[name].value for name in _SHOWN if name in measurements},
-    )
+    missed = [f"{each.objective.sli} ({each.grade})" for each in judgement.judged if each.grade in {Grade.FAIL, Grade.UNMEASURED}]
+    why = judgement.faults[0] if judgement.faults else ", ".join(missed)
+    numbers = {name: measurements[name].value for name in _SHOWN if name in measurements}
+    return Step(rate=step.profile.rate.value, outcome=judgement.outcome, why=why, numbers=numbers)
 
 
-def as_data(found: Sweep) -> dict[str, Any]:
+def as_data(sweep: Sweep) -> dict[str, Any]:
     """Return the sweep as plain data."""
-    steps = [{"rate": one.rate, "outcome": one.outcome, "why": one.why, "numbers": one.numbers} for one in found.steps]
-    head: dict[str, Any] = {
-        "schema": SCHEMA,
-        "schema_version": 1,
-        "run": found.record.run_id,
-        "result": found.outcome,
-        "reason": found.reason,
-    }
-    return head | {"unit": "requests/s", "promised": found.promised, "capacity": found.capacity, "steps": steps}
+    head = {"schema": SCHEMA, "schema_version": 1, "run": sweep.run_id, "result": sweep.outcome, "reason": sweep.reason}
+    steps = [{"rate": step.rate, "outcome": step.outcome, "why": step.why, "numbers": step.numbers} for step in sweep.steps]
+    return head | {"unit": "requests/s", "promised": sweep.promised, "capacity": sweep.capacity, "steps": steps}

@@ -6,7 +6,7 @@ omission). Here a server that stalls for two seconds at 100 requests/s shows two
 
 import asyncio
 import selectors
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import count, takewhile
@@ -18,11 +18,8 @@ import numpy as np
 Done = Callable[[Any], None]
 """Takes the answer of a request, or the exception that it died of."""
 
-Fire = Callable[[int, Done], None]
+Submit = Callable[[int, Done], None]
 """Sends request number i and returns at once; calls its second argument once, at the moment the request ended."""
-
-Send = Callable[[int], Awaitable[Any]]
-"""Sends request number i, returns the answer, raises on any failure."""
 
 Read = Callable[[Any], list[int]]
 """Takes the ids out of an answer, raises where it is an error; called when all answers are there, so that it delays no request."""
@@ -34,7 +31,7 @@ _THIRDS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Shot:
+class Sample:
     """One request: when it was due, left and ended, in seconds of the same monotonic clock; `error` is empty when it was answered."""
 
     number: int
@@ -68,8 +65,8 @@ def offsets(count: int, rate_per_s: float, arrivals: Literal["constant", "poisso
 
 
 def _ids(answer: Any) -> list[int]:  # noqa: ANN401 - whatever `send` returned
-    found: list[int] = answer
-    return found
+    ids: list[int] = answer
+    return ids
 
 
 def punctual_loop() -> asyncio.AbstractEventLoop:
@@ -77,47 +74,31 @@ def punctual_loop() -> asyncio.AbstractEventLoop:
     return asyncio.SelectorEventLoop(selectors.SelectSelector())
 
 
-def awaiting(send: Send) -> Fire:
-    """Return a way to fire what has to be waited for: a task for each request, which costs more than a callback."""
-    tasks = set[asyncio.Task[Any]]()
-
-    def fire(number: int, done: Done) -> None:
-        def ended(task: asyncio.Task[Any]) -> None:
-            tasks.discard(task)
-            done(ConnectionError("the request was cancelled") if task.cancelled() else task.exception() or task.result())
-
-        task: asyncio.Task[Any] = asyncio.ensure_future(send(number))
-        tasks.add(task)
-        task.add_done_callback(ended)
-
-    return fire
-
-
-async def constant_rate(fire: Fire, numbers: range, rate_per_s: float, progress: Progress = lambda _: None) -> list[Shot]:
+async def constant_rate(submit: Submit, numbers: range, rate_per_s: float, progress: Progress = lambda _: None) -> list[Sample]:
     """Send `numbers` evenly at `rate_per_s` from now on."""
     due = dict(zip(numbers, offsets(len(numbers), rate_per_s, "constant", 0), strict=True))
-    return await at_times(fire, due, asyncio.get_running_loop().time() + _LEAD_S, progress)
+    return await at_times(submit, due, asyncio.get_running_loop().time() + _LEAD_S, progress)
 
 
-async def while_going(fire: Fire, rate_per_s: float, going: Callable[[], bool]) -> list[Shot]:
-    """Send evenly at `rate_per_s` as long as `going` says so, and return one Shot each when the last one ended."""
+async def while_going(submit: Submit, rate_per_s: float, going: Callable[[], bool]) -> list[Sample]:
+    """Send evenly at `rate_per_s` as long as `going` says so, and return one Sample each when the last one ended."""
     start_s = asyncio.get_running_loop().time() + _LEAD_S
     plan = ((number, start_s + number / rate_per_s) for number in takewhile(lambda _: going(), count()))
-    return await _Volley(fire, plan).fly(_ids)
+    return await _LoadRun(submit, plan).run(_ids)
 
 
 async def at_times(
-    fire: Fire, due: Mapping[int, float], start_s: float, progress: Progress = lambda _: None, read: Read = _ids
-) -> list[Shot]:
-    """Send each number at its offset from `start_s` of the running loop's clock, and return one Shot each when the last one ended.
+    submit: Submit, due: Mapping[int, float], start_s: float, progress: Progress = lambda _: None, read: Read = _ids
+) -> list[Sample]:
+    """Send each number at its offset from `start_s` of the running loop's clock, and return one Sample each when the last one ended.
 
-    How many are under way at once is bounded by the time-out of whatever `fire` calls: rate times time-out.
+    How many are under way at once is bounded by the time-out of whatever `submit` calls: rate times time-out.
     """
-    return await _Volley(fire, ((number, start_s + offset) for number, offset in due.items()), progress).fly(read)
+    return await _LoadRun(submit, ((number, start_s + offset) for number, offset in due.items()), progress).run(read)
 
 
 @dataclass(slots=True)
-class _Flight:
+class _InFlight:
     """One request under way."""
 
     number: int
@@ -127,21 +108,21 @@ class _Flight:
     outcome: Any = None
 
 
-class _Volley:
+class _LoadRun:
     """Requests that leave by one timer and are noted where they end: no task waits for any of them, which would be CPU and delay."""
 
-    def __init__(self, fire: Fire, plan: Iterable[tuple[int, float]], progress: Progress = lambda _: None) -> None:
+    def __init__(self, submit: Submit, plan: Iterable[tuple[int, float]], progress: Progress = lambda _: None) -> None:
         self._loop = asyncio.get_running_loop()
         self._clock = self._loop.time
-        self._fire, self._progress = fire, progress
+        self._submit, self._progress = submit, progress
         self._plan: Iterator[tuple[int, float]] = iter(plan)
         self._timer: asyncio.TimerHandle | None = None
-        self._flights = list[_Flight]()
+        self._requests = list[_InFlight]()
         self._open = 1
         """Requests without an end, and one for the plan itself."""
         self._over: asyncio.Future[None] = self._loop.create_future()
 
-    async def fly(self, read: Read) -> list[Shot]:
+    async def run(self, read: Read) -> list[Sample]:
         """Send all of the plan, wait for the last end, and only then look at answers."""
         self._wait_for(next(self._plan, None))
         try:
@@ -149,7 +130,7 @@ class _Volley:
         finally:
             if self._timer is not None:
                 self._timer.cancel()
-        return [_shot(flight, read) for flight in self._flights]
+        return [_shot(request, read) for request in self._requests]
 
     def _wait_for(self, due: tuple[int, float] | None) -> None:
         if due is None:
@@ -170,18 +151,18 @@ class _Volley:
             self._over.set_exception(error)
 
     def _send(self, number: int, planned_s: float) -> None:
-        flight = _Flight(number, planned_s, self._clock())
-        self._flights.append(flight)
+        request = _InFlight(number, planned_s, self._clock())
+        self._requests.append(request)
         self._open += 1
         try:
-            self._fire(number, partial(self._land, flight))
+            self._submit(number, partial(self._end, request))
         except Exception as failure:  # noqa: BLE001 - whatever a request dies of is a failed request, counted and named in the report
-            self._land(flight, failure)
-        self._progress(len(self._flights))
+            self._end(request, failure)
+        self._progress(len(self._requests))
 
-    def _land(self, flight: _Flight, outcome: Any) -> None:  # noqa: ANN401 - whatever came of it
-        flight.ended_s = self._clock()
-        flight.outcome = outcome
+    def _end(self, request: _InFlight, outcome: Any) -> None:  # noqa: ANN401 - whatever came of it
+        request.ended_s = self._clock()
+        request.outcome = outcome
         self._end_one()
 
     def _end_one(self) -> None:
@@ -190,38 +171,38 @@ class _Volley:
             self._over.set_result(None)
 
 
-def _shot(flight: _Flight, read: Read) -> Shot:
-    ids, outcome = list[int](), flight.outcome
+def _shot(request: _InFlight, read: Read) -> Sample:
+    ids, outcome = list[int](), request.outcome
     failure = outcome if isinstance(outcome, Exception) else None
     if failure is None:
         try:
             ids = read(outcome)
         except Exception as error:  # noqa: BLE001 - an answer that says no, or is nonsense, is a failed request as well
             failure = error
-    told = "" if failure is None else f"{type(failure).__name__}: {failure}"
-    return Shot(number=flight.number, planned_s=flight.planned_s, sent_s=flight.sent_s, ended_s=flight.ended_s, ids=ids, error=told)
+    reason = "" if failure is None else f"{type(failure).__name__}: {failure}"
+    return Sample(request.number, request.planned_s, request.sent_s, request.ended_s, ids, reason)
 
 
-def sent_rate(shots: Sequence[Shot]) -> float | None:
+def sent_rate(samples: Sequence[Sample]) -> float | None:
     """Return the rate at which requests really left; None for fewer than two."""
-    span = shots[-1].sent_s - shots[0].sent_s if shots else 0
-    return (len(shots) - 1) / span if span > 0 else None
+    span = samples[-1].sent_s - samples[0].sent_s if samples else 0
+    return (len(samples) - 1) / span if span > 0 else None
 
 
-def answered_rate(shots: Sequence[Shot]) -> float | None:
+def answered_rate(samples: Sequence[Sample]) -> float | None:
     """Return the answers per second from the first planned time until the last end."""
-    if not shots:
+    if not samples:
         return None
-    span = max(shot.ended_s for shot in shots) - shots[0].planned_s
-    return sum(not shot.error for shot in shots) / span if span > 0 else None
+    span = max(sample.ended_s for sample in samples) - samples[0].planned_s
+    return sum(not sample.error for sample in samples) / span if span > 0 else None
 
 
-def drift_s(shots: Sequence[Shot]) -> float | None:
+def drift_s(samples: Sequence[Sample]) -> float | None:
     """Return how much slower the last third was than the first, by median; None for fewer than three.
 
     A queue that grows shows here long before a percentile does: then every percentile only says how long was measured.
     """
-    part = len(shots) // _THIRDS
+    part = len(samples) // _THIRDS
     if not part:
         return None
-    return median(shot.latency_s for shot in shots[-part:]) - median(shot.latency_s for shot in shots[:part])
+    return median(sample.latency_s for sample in samples[-part:]) - median(sample.latency_s for sample in samples[:part])

@@ -52,16 +52,16 @@ def make_plan(search: Search, pools: dict[str, Pool], count: int, seed: int) -> 
     kinds = draw.choices(list(shares), weights=list(shares.values()), k=count)
     filters = draw.choices(search.filters, weights=[chosen.share for chosen in search.filters], k=count)
     members = [draw.randrange(len(pools[kind].vectors)) for kind in kinds]
-    asked = list(zip(kinds, members, strict=True))
-    queries = np.stack([pools[kind].vectors[member] for kind, member in asked])
+    drawn = list(zip(kinds, members, strict=True))
+    queries = np.stack([pools[kind].vectors[member] for kind, member in drawn])
     planted = [number for number, kind in enumerate(kinds) if kind == "planted"]
     queries = unit(queries)
     queries[planted] = pushed(queries[planted], seed)
     return Plan(
         queries=queries,
-        filters=tuple(_own(chosen, pools[kind].languages[member]) for chosen, (kind, member) in zip(filters, asked, strict=True)),
+        filters=tuple(_own(chosen, pools[kind].languages[member]) for chosen, (kind, member) in zip(filters, drawn, strict=True)),
         kinds=tuple(kinds),
-        planted_rows=tuple(member if kind == "planted" else None for kind, member in asked),
+        planted_rows=tuple(member if kind == "planted" else None for kind, member in drawn),
     )
 
 

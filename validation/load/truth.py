@@ -44,9 +44,9 @@ def _top(scores: NDArray[np.float32], mask: Mask, k: int) -> Exact:
     return Exact(tuple(int(row) for row in best), float(scores[best[-1]]))
 
 
-def recall(found: Sequence[int], exact: Exact, rows: Matrix, query: Matrix, mask: Mask) -> float:
-    """Return the share of the exact answer that `found` holds, ties accepted; rows the filter forbids and rows not there are no hits."""
-    hits = sum(holds(row, exact, rows, query) for row in _allowed(found, mask))
+def recall(ids: Sequence[int], exact: Exact, rows: Matrix, query: Matrix, mask: Mask) -> float:
+    """Return the share of the exact answer that `ids` holds, ties accepted; rows the filter forbids and rows not there are no hits."""
+    hits = sum(holds(row, exact, rows, query) for row in _allowed(ids, mask))
     return min(hits, len(exact.ids)) / len(exact.ids)
 
 
@@ -55,11 +55,11 @@ def holds(row: int, exact: Exact, rows: Matrix, query: Matrix) -> bool:
     return row in exact.ids or abs(float(rows[row] @ query) - exact.threshold) <= TIE_EPSILON
 
 
-def is_beaten(found: Sequence[int], exact: Exact, rows: Matrix, query: Matrix, mask: Mask) -> bool:
-    """Whether `found` holds an allowed row that is better than the exact answer's last, yet not in it: then that answer is not exact."""
-    outside = [row for row in _allowed(found, mask) if row not in exact.ids]
+def is_beaten(ids: Sequence[int], exact: Exact, rows: Matrix, query: Matrix, mask: Mask) -> bool:
+    """Whether `ids` holds an allowed row that is better than the exact answer's last, yet not in it: then that answer is not exact."""
+    outside = [row for row in _allowed(ids, mask) if row not in exact.ids]
     return any(float(rows[row] @ query) > exact.threshold + TIE_EPSILON for row in outside)
 
 
-def _allowed(found: Sequence[int], mask: Mask) -> set[int]:
-    return {row for row in found if 0 <= row < len(mask) and mask[row]}
+def _allowed(ids: Sequence[int], mask: Mask) -> set[int]:
+    return {row for row in ids if 0 <= row < len(mask) and mask[row]}

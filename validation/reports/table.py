@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -10,6 +11,7 @@ from rich.text import Text
 from validation.judge.criteria import flat
 from validation.judge.criteria import show as show_criteria
 from validation.judge.measures import CATALOGUE
+from validation.judge.outcome import Outcome
 from validation.judge.slo import Grade, Judged
 from validation.reports import budget
 from validation.run.progress import flush_streams
@@ -47,17 +49,26 @@ def _by_group(record: Record) -> Iterator[str]:
         yield f"nDCG@10 by {group} (questions): {', '.join(told)}"
 
 
-def tell(run: Callable[[], Record], report: Path) -> int:
+def tell(run: Callable[[], Record], report: Path, show: Callable[[Any, Console], None] = show) -> int:
     """Do a run, print what came of it, and return its exit code; 2 when its report cannot be written."""
     try:
         record = run()
     except OSError as error:
-        print(f"RESULT: ERROR the report cannot be written ({error}); name a directory with --out (exit 2)")
-        return 2
+        return refuse(f"the report cannot be written ({error}); name a directory with --out")
     show(record, stdout_console())
     flush_streams()
     print(result_line(record, report))
     return record.exit_code
+
+
+def show_nothing(_record: Record, _console: Console) -> None:
+    """Print nothing: the reason in the RESULT line says it all."""
+
+
+def refuse(reason: str) -> int:
+    """Print why there is no run at all, and return the exit code for that."""
+    print(f"RESULT: {Outcome.ERROR} {reason} (exit 2)")
+    return 2
 
 
 def result_line(record: Record, path: Path | None) -> str:

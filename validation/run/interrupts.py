@@ -11,7 +11,7 @@ from types import FrameType
 from typing import NoReturn
 
 
-def heed() -> None:
+def install_handlers() -> None:
     """Take over Ctrl-C and SIGTERM when this is `python -m validation`: until its module is found, Python calls the program `-m`."""
     if sys.argv[:1] == ["-m"]:
         signal.signal(signal.SIGINT, _end)

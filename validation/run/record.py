@@ -1,16 +1,22 @@
 """What a run remembers while it goes on, so that a report can be written whenever and however it ends."""
 
+import secrets
 import time
-from collections.abc import Callable, Iterator
+import traceback
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from statistics import fmean
 from typing import Any, Literal
 
+from validation.judge import interval as interval_of
 from validation.judge.errors import GateError
 from validation.judge.measures import CATALOGUE, Measurement, Measurements
 from validation.judge.outcome import Outcome, exit_code
 from validation.judge.slo import Grade, Judgement
+from validation.run.interrupts import interrupts
+from validation.run.progress import Reporter
 
 Facts = dict[str, Any]
 
@@ -27,12 +33,17 @@ class CheckRecord:
     """Details that no objective names."""
 
 
+def new_run_id() -> str:
+    """Return an id that no other run has; it is part of the collection's name, so only letters, digits and underscores."""
+    return f"{datetime.now(UTC):%Y%m%d_%H%M%S}_{secrets.token_hex(3)}"
+
+
 @dataclass(kw_only=True)
 class Record:
-    """Everything that goes into a report."""
+    """Everything that goes into a report; a kind of run that is not judged by objectives has its own `conclusion`."""
 
-    run_id: str
-    strict: bool
+    run_id: str = field(default_factory=new_run_id)
+    strict: bool = False
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     ended_at: datetime | None = None
     inputs: Facts = field(default_factory=dict)
@@ -59,6 +70,10 @@ class Record:
             raise KeyError(name)
         self.measurements[name] = Measurement(value=value, samples=samples if value is not None else 0, interval=interval)
 
+    def measure_share(self, name: str, values: Sequence[float]) -> None:
+        """Keep the mean of numbers between 0 and 1, with where another run would be; None where there are none."""
+        self.measure(name, fmean(values) if values else None, len(values), interval_of.of_share(values))
+
     @contextmanager
     def check(self, name: str, question: str, clock: Callable[[], float] = time.monotonic) -> Iterator[CheckRecord]:
         """Time one check and note how it ended."""
@@ -84,12 +99,19 @@ class Record:
             text = text.replace(secret, "(hidden)")
         return text
 
+    def conclusion(self) -> tuple[Outcome, str]:
+        """Return outcome and reason of a run that came to its end; one that was not judged is an error."""
+        if self.judgement is None:
+            return Outcome.ERROR, "the run ended without a judgement"
+        judged, faults = self.judgement.judged, self.judgement.faults
+        missed = [f"{each.objective.sli} ({each.grade})" for each in judged if each.grade is not Grade.PASS]
+        met = f"{len(judged) - len(missed)} of {len(judged)} objectives met" + (f", not: {', '.join(missed)}" if missed else "")
+        return self.judgement.outcome, f"the run proves nothing: {faults[0]}" if faults else met
+
     @property
     def outcome(self) -> Outcome:
-        """The word after `RESULT:`; a run that neither stopped nor was judged is an error."""
-        if self.stopped:
-            return self.stopped[0]
-        return self.judgement.outcome if self.judgement else Outcome.ERROR
+        """The word after `RESULT:`."""
+        return (self.stopped or self.conclusion())[0]
 
     @property
     def exit_code(self) -> int:
@@ -99,16 +121,21 @@ class Record:
     @property
     def reason(self) -> str:
         """Why the run ended as it did, on one line."""
-        if self.stopped:
-            return " ".join(self.stopped[1].split())
-        if self.judgement is None:
-            return "the run ended without a judgement"
-        if self.judgement.faults:
-            return f"the run proves nothing: {self.judgement.faults[0]}"
-        return _tally(self.judgement)
+        return " ".join((self.stopped or self.conclusion())[1].split())
 
 
-def _tally(judgement: Judgement) -> str:
-    missed = [f"{one.objective.sli} ({one.grade})" for one in judgement.judged if one.grade is not Grade.PASS]
-    total = len(judgement.judged)
-    return f"{total - len(missed)} of {total} objectives met" + (f", not: {', '.join(missed)}" if missed else "")
+def run_and_report(record: Record, reporter: Reporter, run: Callable[[], None], write: Callable[[], None]) -> None:
+    """Do `run`, note in the record how it ended, then `write`; raises only what `write` raises."""
+    try:
+        with interrupts():
+            run()
+    except GateError as error:
+        record.stop(error)
+    except KeyboardInterrupt:
+        record.stopped = (Outcome.ERROR, "interrupted; what the run had made was removed unless it is listed as left behind")
+    except Exception as error:  # noqa: BLE001 - the last line: a mistake of our own must still end in a report
+        record.stopped = (Outcome.ERROR, f"the gate itself failed ({type(error).__name__}: {error}); this is a bug, see the lines above")
+        reporter.say(record.hide(traceback.format_exc()))
+    finally:
+        record.ended_at = datetime.now(UTC)
+        write()

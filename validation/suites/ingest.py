@@ -2,15 +2,14 @@
 
 import re
 from contextlib import ExitStack
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 
-from validation.checks.context import RunContext
-from validation.checks.reachable import reachable
+from validation.checks.context import RunContext, reachable
 from validation.corpus.documents import Corpus
 from validation.corpus.ingest import pipeline
 from validation.corpus.ingest.folder import UNKNOWN_LANGUAGE, File, walk
@@ -19,12 +18,12 @@ from validation.corpus.ingest.store import FolderCollection
 from validation.corpus.reading.limits import Limits
 from validation.judge import slo_file
 from validation.judge.errors import UsageError
-from validation.judge.outcome import Outcome, exit_code
+from validation.judge.outcome import Outcome
 from validation.reports import json, table
 from validation.reports.model import RunReport
-from validation.run.guard import guarded
-from validation.run.progress import Reporter, flush_streams
-from validation.run.record import Record
+from validation.run.options import report_path
+from validation.run.progress import Advance, Reporter
+from validation.run.record import Record, run_and_report
 from validation.suites import runner
 from validation.suites.runner import Order
 
@@ -48,92 +47,79 @@ _SHOWN = 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """What was asked for on the command line, apart from the target."""
+class Options(Order):
+    """The options of `ingest`."""
 
-    folder: Path
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of the documents.")]
+    collection: Annotated[str, typer.Option(help="Name of the collection to make, or to bring into step.")] = field()
+    language: Annotated[str, typer.Option(help="Of documents whose first folder is no code like `de`.")] = UNKNOWN_LANGUAGE
+    largest_mib: Annotated[float, typer.Option(min=0.001, help="Larger files are named, not read.")] = Limits.largest_mib
+    seconds: Annotated[float, typer.Option(min=0.1, help="How long one file may take to be read.")] = Limits.seconds
+    originals: Annotated[bool, typer.Option(help="Keep each document in the documents bucket, so that answers can cite it.")] = True
+    judge: Annotated[bool, typer.Option(help="Judge the collection afterwards, where DIR holds questions.jsonl.")] = True
+    strict: Annotated[bool, typer.Option("--strict", help="A file that was not read, or a warning, exits 1.")] = False
+    out: Annotated[Path | None, typer.Option(help="Directory for ingest.json and report.json. Default: build/reports/<UTC time>/")] = None
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False
+
+
+@dataclass(kw_only=True)
+class IngestRecord(Record):
+    """A record whose verdict is about the folder: in step, or not read in full."""
+
     collection: str
-    language: str
-    limits: Limits
-    originals: bool
+    tally: Tally = field(default_factory=Tally)
+
+    def conclusion(self) -> tuple[Outcome, str]:
+        """Return FAIL in a strict run for which a file was not read, else PASS, and what was done."""
+        done = self.tally
+        documents = f"{len(done.added)} added, {len(done.changed)} changed, {len(done.removed)} removed, {done.unchanged} unchanged"
+        outcome = Outcome.FAIL if self.strict and done.refused else Outcome.PASS
+        return outcome, f"{documents}, {len(done.refused)} not read; {self.collection} holds {done.rows:,} chunks"
 
 
-def ingest(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of the documents.")],
-    *,
-    collection: Annotated[str, typer.Option(help="Name of the collection to make, or to bring into step.")],
-    stack: Annotated[str | None, typer.Option(help="Pulumi stack to aim at.")] = None,
-    target: Annotated[Path | None, typer.Option(help="File with the same outputs as JSON, instead of --stack.")] = None,
-    slo: Annotated[Path | None, typer.Option(help="The promises. Default: validation/slo.<stack>.yaml")] = None,
-    language: Annotated[str, typer.Option(help="Of documents whose first folder is no code like `de`.")] = UNKNOWN_LANGUAGE,
-    largest_mib: Annotated[float, typer.Option(min=0.001, help="Larger files are named, not read.")] = Limits.largest_mib,
-    seconds: Annotated[float, typer.Option(min=0.1, help="How long one file may take to be read.")] = Limits.seconds,
-    originals: Annotated[bool, typer.Option(help="Keep each document in the documents bucket, so that answers can cite it.")] = True,
-    judge: Annotated[bool, typer.Option(help="Judge the collection afterwards, where DIR holds questions.jsonl.")] = True,
-    strict: Annotated[bool, typer.Option("--strict", help="A file that was not read, or a warning, exits 1.")] = False,
-    out: Annotated[Path | None, typer.Option(help="Directory for ingest.json and report.json. Default: build/reports/<UTC time>/")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
-) -> None:
-    """See HELP."""
-    home = out or Path("build") / "reports" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-    limits = Limits(largest_mib=largest_mib, seconds=seconds)
-    wanted = Wanted(folder=folder, collection=collection, language=language, limits=limits, originals=originals)
-    order = Order(stack=stack, target_file=target, slo=slo, corpus=folder, seed=7, strict=strict, keep=True, collection=collection)
-    reporter = Reporter(quiet=quiet)
-    code = execute(order, wanted, reporter, home / "ingest.json")
-    if code == 0 and judge and (folder / "questions.jsonl").exists():
+def act(options: Options) -> int:
+    """Ingest, then judge the collection where questions lie beside the documents, and return the exit code."""
+    home, reporter = report_path(options.out, ""), Reporter(quiet=options.quiet)
+    code = table.tell(lambda: execute(options, reporter, home / "ingest.json"), home / "ingest.json", show)
+    if code == 0 and options.judge and (options.folder / "questions.jsonl").exists():
+        order = replace(options, corpus=options.folder, keep=True)
         code = table.tell(lambda: runner.execute(order, reporter, home / "report.json"), home / "report.json")
-    raise typer.Exit(code)
+    return code
 
 
-def execute(order: Order, wanted: Wanted, reporter: Reporter, report: Path) -> int:
-    """Ingest, write what came of it, print the list and the RESULT line, and return the exit code."""
-    record, tally = Record(run_id=runner.new_run_id(), strict=order.strict), Tally()
-    finished = list[Tally]()
-    guarded(
-        record,
-        reporter,
-        lambda: finished.append(_run(order, wanted, reporter, record)),
-        lambda: json.write(record, report, _as_data(record, next(iter(finished), tally))),
+def execute(options: Options, reporter: Reporter, report: Path) -> IngestRecord:
+    """Ingest, write `report`, and return what happened; raises only when the report cannot be written."""
+    record = IngestRecord(strict=options.strict, collection=options.collection)
+    run_and_report(
+        record, reporter, lambda: _run(options, reporter, record), lambda: json.write(record, report, _as_data(record, record.tally))
     )
-    flush_streams()
-    if not finished:
-        code = exit_code(record.outcome, strict=False)
-        print(f"RESULT: {record.outcome} {record.hide(record.reason)} (exit {code}) report: {report}")
-        return code
-    return _tell(finished[0], wanted, report, strict=order.strict)
+    return record
 
 
-def _run(order: Order, wanted: Wanted, reporter: Reporter, record: Record) -> Tally:
-    if not _NAME.fullmatch(wanted.collection):
-        raise UsageError(f"--collection {wanted.collection!r}: Milvus wants letters, digits and underscores, not beginning with a digit")
-    total = sum(isinstance(one, File) for one in walk(wanted.folder, wanted.language))
+def _run(options: Options, reporter: Reporter, record: IngestRecord) -> None:
+    if not _NAME.fullmatch(options.collection):
+        raise UsageError(f"--collection {options.collection!r}: Milvus wants letters, digits and underscores, not beginning with a digit")
+    total = sum(isinstance(entry, File) for entry in walk(options.folder, options.language))
+    profile, nothing = slo_file.read_profile(options.slo_file), Corpus(documents=(), chunks=(), questions=(), sha256="")
     with ExitStack() as closing:
-        run = runner.make_context(
-            order,
-            slo_file.read_profile(order.slo_file),
-            reporter=reporter,
-            record=record,
-            closing=closing,
-            corpus=Corpus(documents=(), chunks=(), questions=(), sha256=""),
-        )
+        run = runner.make_context(options, profile, reporter=reporter, record=record, closing=closing, corpus=nothing)
         reachable(run)
         with record.check("ingest", "Does the collection hold exactly what the folder holds?"), reporter.track("ingest", total) as advance:
-            return _ingest(run, wanted, advance)
+            record.tally = _ingest(run, options, advance)
 
 
-def _ingest(run: RunContext, wanted: Wanted, advance: Any) -> Tally:  # noqa: ANN401 - progress
+def _ingest(run: RunContext, options: Options, advance: Advance) -> Tally:
     target = run.target
-    collection = FolderCollection(run.services.milvus, wanted.collection)
+    collection = FolderCollection(run.services.milvus, options.collection)
     collection.open(target.passage_model, target.embedding_dimension, run.profile.search.chosen_index)
     job = Job(
-        root=wanted.folder,
+        root=options.folder,
         collection=collection,
         embed=run.services.embedding.embed_passages,
         dimension=target.embedding_dimension,
-        originals=run.services.documents if wanted.originals else None,
-        language=wanted.language,
-        limits=wanted.limits,
+        originals=run.services.documents if options.originals else None,
+        language=options.language,
+        limits=Limits(largest_mib=options.largest_mib, seconds=options.seconds),
     )
     tally = pipeline.run(job, advance)
     if tally.written or tally.deleted:
@@ -142,26 +128,20 @@ def _ingest(run: RunContext, wanted: Wanted, advance: Any) -> Tally:  # noqa: AN
 
 
 def _as_data(record: Record, tally: Tally) -> dict[str, Any]:
-    ended = {"outcome": record.outcome, "exit_code": record.exit_code, "reason": record.reason}
-    done = {"outcome": Outcome.PASS, "exit_code": 0, "reason": "in step"}
     return RunReport.from_record(record, SCHEMA).as_data() | {
-        "result": ended if record.stopped else done,
         "added": tally.added,
         "changed": tally.changed,
         "removed": tally.removed,
         "unchanged": tally.unchanged,
         "chunks": {"written": tally.written, "deleted": tally.deleted, "now": tally.rows},
-        "not_read": [{"file": one.source, "why": one.reason} for one in tally.refused],
+        "not_read": [{"file": file.source, "why": file.reason} for file in tally.refused],
     }
 
 
-def _tell(tally: Tally, wanted: Wanted, report: Path, *, strict: bool) -> int:
-    for one in tally.refused[:_SHOWN]:
-        print(f"not read: {one}")
-    if len(tally.refused) > _SHOWN:
-        print(f"not read: {len(tally.refused) - _SHOWN} more, see {report}")
-    code = 1 if strict and tally.refused else 0
-    documents = f"{len(tally.added)} added, {len(tally.changed)} changed, {len(tally.removed)} removed, {tally.unchanged} unchanged"
-    told = f"{documents}, {len(tally.refused)} not read; {wanted.collection} holds {tally.rows:,} chunks"
-    print(f"RESULT: {Outcome.PASS if code == 0 else Outcome.FAIL} {told} (exit {code}) report: {report}")
-    return code
+def show(record: IngestRecord, _console: Console) -> None:
+    """Print the files that were not read; the report holds all of them."""
+    refused = record.tally.refused
+    for file in refused[:_SHOWN]:
+        print(f"not read: {file}")
+    if len(refused) > _SHOWN:
+        print(f"not read: {len(refused) - _SHOWN} more, see ingest.json")

@@ -3,11 +3,12 @@
 A report is written however the run ends: by a verdict, a refusal, Ctrl-C or a mistake of the gate's own.
 """
 
-import secrets
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from validation.checks import existing
 from validation.checks.context import GATE, Overrides, RunContext
@@ -17,25 +18,49 @@ from validation.judge import slo, slo_file
 from validation.judge.errors import UsageError
 from validation.judge.profile import Index, Profile
 from validation.load.pods import coordinator as pods
-from validation.reports import json
+from validation.reports import json, table
 from validation.reports.history import baseline
 from validation.reports.model import GateReport
-from validation.run.guard import guarded
+from validation.run.options import report_path
 from validation.run.progress import Reporter
-from validation.run.record import Record
+from validation.run.record import Record, run_and_report
+
+HELP = """Measure a deployed stack, compare it with its promises, and answer with an exit code.
+
+The gate loads the sample corpus into a collection of its own, searches it at a constant rate (latency counts from the planned send
+time), compares every answer with the exact one, asks the language model, and judges all of it against an SLO file. It drops its
+collection when it ends; the originals stay in the documents bucket, under corpus/<sha256>/.
+
+Exit codes: 0 PASS, 0 WARN (1 with --strict), 1 FAIL (a promise is missed), 2 ERROR (usage, configuration, or interrupted),
+3 INVALID (could not be measured in a way that proves anything), 4 UNREACHABLE (the target does not answer). report.json is written in
+every case, and the last line is always RESULT: and the word.
+
+Examples:
+
+    python -m validation run --stack lab
+
+    python -m validation run --stack prod --slo validation/slo.prod.yaml --strict
+
+    pulumi stack output --json --stack lab > target.json; python -m validation run --target target.json --slo my.yaml
+
+    python -m validation run --stack prod --collection handbook --read-only --corpus my/documents --slo my.yaml
+"""
+PODS = typer.Option(
+    min=0, max=64, help="Send the searches from so many pods of a Job in the cluster, each its share of the rate; 0: from here."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """What was asked for on the command line."""
+    """What every kind of run is asked for; what a command has no option for keeps its default."""
 
-    stack: str | None
-    target_file: Path | None
-    slo: Path | None
-    corpus: Path
-    seed: int
-    strict: bool
-    keep: bool
+    stack: Annotated[str | None, typer.Option(help="Pulumi stack to aim at; its outputs are read with `pulumi stack output`.")] = None
+    target_file: Annotated[Path | None, typer.Option("--target", help="File with the same outputs as JSON, instead of --stack.")] = None
+    slo: Annotated[Path | None, typer.Option(help="The promises. Default: validation/slo.<stack>.yaml")] = None
+    corpus: Path = Path("corpus")
+    seed: int = 7
+    strict: bool = False
+    keep: bool = False
     pods: int = 0
     """How many pods of a Job send the searches; 0 for processes of this machine."""
     baselines: Path = baseline.DIRECTORY
@@ -49,15 +74,35 @@ class Order:
         return self.slo or Path("validation") / f"slo.{self.stack or 'lab'}.yaml"
 
 
-def new_run_id() -> str:
-    """Return an id that no other run has; it is part of the collection's name, so only letters, digits and underscores."""
-    return f"{datetime.now(UTC):%Y%m%d_%H%M%S}_{secrets.token_hex(3)}"
+@dataclass(frozen=True, kw_only=True)
+class Options(Order):
+    """The options of `run`."""
+
+    corpus: Annotated[Path, typer.Option(help="Directory with documents/<language>/ and questions.jsonl.")] = Path("corpus")
+    seed: Annotated[int, typer.Option(help="Same seed, same generated documents and searches.")] = 7
+    strict: Annotated[bool, typer.Option("--strict", help="A warning exits 1.")] = False
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the collection, to look into it.")] = False
+    pods: Annotated[int, PODS] = 0
+    baselines: Annotated[Path, typer.Option(help="Directory of the baselines that `baseline set` keeps.")] = baseline.DIRECTORY
+    collection: Annotated[str, typer.Option(help="Judge this collection, which `ingest` or --keep left; needs --read-only.")] = ""
+    read_only: Annotated[bool, typer.Option("--read-only", help="Write nothing; what cannot be measured so is named as skipped.")] = False
+    out: Annotated[Path | None, typer.Option(help="Directory for report.json. Default: build/reports/<UTC time>/")] = None
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress; the table and the RESULT line only.")] = False
+
+
+def act(options: Options) -> int:
+    """Run the gate once, print the table and the RESULT line, and return the exit code."""
+    if bool(options.collection) != options.read_only:
+        reason = "--collection NAME and --read-only belong together: the gate writes into collections of its own only"
+        return table.refuse(reason)
+    report = report_path(options.out)
+    return table.tell(lambda: execute(options, Reporter(quiet=options.quiet), report), report)
 
 
 def execute(order: Order, reporter: Reporter, report: Path, overrides: Overrides | None = None) -> Record:
     """Run the gate, write `report`, and return what happened; raises only when the report cannot be written."""
-    record = Record(run_id=new_run_id(), strict=order.strict)
-    guarded(record, reporter, lambda: _run(order, reporter, record, overrides or Overrides()), lambda: json.write(record, report))
+    record = Record(strict=order.strict)
+    run_and_report(record, reporter, lambda: _run(order, reporter, record, overrides or Overrides()), lambda: json.write(record, report))
     return record
 
 
@@ -77,13 +122,7 @@ def _run(order: Order, reporter: Reporter, record: Record, overrides: Overrides)
 
 
 def make_context(
-    order: Order,
-    profile: Profile,
-    *,
-    reporter: Reporter,
-    record: Record,
-    closing: ExitStack,
-    corpus: Corpus | None = None,
+    order: Order, profile: Profile, *, reporter: Reporter, record: Record, closing: ExitStack, corpus: Corpus | None = None
 ) -> RunContext:
     """Read the corpus, unless `corpus` is it, aim, and note both in the record; nothing is sent yet."""
     if corpus is None:
@@ -96,18 +135,8 @@ def make_context(
     record.target = aim.model_dump(mode="json")
     chosen = _with_index(profile, aim)
     record.inputs["profile"] = chosen.model_dump(mode="json")
-    return RunContext(
-        profile=chosen,
-        target=aim,
-        corpus=corpus,
-        seed=order.seed,
-        keep=order.keep,
-        pods=order.pods,
-        record=record,
-        reporter=reporter,
-        closing=closing,
-        collection=order.collection,
-    )
+    given = {name: getattr(order, name) for name in ("seed", "keep", "pods", "collection")}
+    return RunContext(profile=chosen, target=aim, corpus=corpus, record=record, reporter=reporter, closing=closing, **given)
 
 
 def _with_index(profile: Profile, aim: target.Target) -> Profile:

@@ -14,15 +14,13 @@ from tests.validation.clients.test_target import OUTPUTS
 from tests.validation.lite import Lite, milvus
 from tests.validation.services import DIMENSION, vector
 from validation.checks import during_ingest as during_ingest_module
-from validation.checks import filtered as filtered_module
+from validation.checks import retrieval as retrieval_module
 from validation.checks import segments as segments_module
-from validation.checks.cold_path import cold_path
 from validation.checks.context import Loaded, RunContext, Services
-from validation.checks.during_ingest import during_ingest
-from validation.checks.filtered import filtered
-from validation.checks.freshness import freshness, new_rows
-from validation.checks.modes import modes
-from validation.checks.segments import segments
+from validation.checks.during_ingest import Stream, during_ingest
+from validation.checks.quality import modes
+from validation.checks.retrieval import filtered
+from validation.checks.segments import cold_path, freshness, new_rows, segments
 from validation.clients.milvus import Row, VectorStore, connect
 from validation.clients.target import Target
 from validation.clients.vectors import Matrix, unit
@@ -32,8 +30,7 @@ from validation.judge import slo
 from validation.judge.errors import InvalidRunError
 from validation.judge.profile import Ingesting, Objective, Patience, Profile
 from validation.judge.slo import Grade
-from validation.load.open_loop import Shot
-from validation.load.stream import Stream
+from validation.load.open_loop import Sample
 from validation.run.progress import Reporter
 from validation.run.record import Record
 
@@ -158,7 +155,7 @@ def test_a_row_that_was_never_sent_proves_nothing(loaded: Loaded) -> None:
 def test_a_filter_behind_which_rows_are_lost_is_red_and_the_others_are_not(
     run: RunContext, lite: Lite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(filtered_module, "_EACH", 30)
+    monkeypatch.setattr(retrieval_module, "_EACH", 30)
     lite.loses = lambda row: KEPT[row].bucket in range(1, 10)
     filtered(run)
     assert value(run, "filter_1_recall_at_10") > 0.95
@@ -177,7 +174,9 @@ def test_rows_that_are_lost_when_their_segment_is_sealed_are_missed_there_alone(
 
 @pytest.mark.usefixtures("loaded")
 def test_segments_that_are_sealed_already_are_not_taken_for_growing_ones(run: RunContext, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(segments_module, "_insert", lambda _run, part: (part.collection.insert(KEPT, MATRIX), part.collection.flush()))
+    monkeypatch.setattr(
+        segments_module, "_insert_growing", lambda _run, part: (part.collection.insert(KEPT, MATRIX), part.collection.flush())
+    )
     with pytest.raises(InvalidRunError, match=f"{ROWS} rows of gate_.*_segments are sealed already"):
         segments(run)
 
@@ -200,8 +199,8 @@ def test_what_nobody_promised_is_skipped_and_says_so(run: RunContext) -> None:
     assert len(run.record.checks) == 3
 
 
-def shot(number: int, sent_s: float, ids: list[int]) -> Shot:
-    return Shot(number=number, planned_s=sent_s, sent_s=sent_s, ended_s=sent_s, ids=ids, error="")
+def sample(number: int, sent_s: float, ids: list[int]) -> Sample:
+    return Sample(number=number, planned_s=sent_s, sent_s=sent_s, ended_s=sent_s, ids=ids, error="")
 
 
 @pytest.mark.parametrize(
@@ -225,7 +224,7 @@ def test_what_a_search_had_to_see_follows_from_its_answer_and_its_consistency(
     new, _ = new_rows(Loaded(collection=NO_COLLECTION, rows=KEPT, matrix=MATRIX, generated=[]), 4, 7)
     stream = Stream(collection=NO_COLLECTION, rows=new, matrix=MATRIX, rate=2, seconds=2)
     stream.acknowledged, stream.ends = [(1.0, 2), (2.0, 4)], [2, 4]
-    assert during_ingest_module._visible(run, stream, [shot(0, sent_s, ids)]) == {0: ROWS + rows}
+    assert during_ingest_module._visible(run, stream, [sample(0, sent_s, ids)]) == {0: ROWS + rows}
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from validation.clients.milvus import Row
 from validation.clients.passages import Chunk
 from validation.judge.errors import InvalidRunError, UsageError
 from validation.judge.profile import Profile
-from validation.load.open_loop import Shot
+from validation.load.open_loop import Sample
 from validation.run.record import Record
 
 
@@ -44,8 +44,8 @@ def test_promises_that_need_writing_are_left_out_and_named(profile: Profile) -> 
 
 def test_what_milvus_finds_is_looked_up_by_its_own_ids() -> None:
     found = loaded(907, 15, 33)
-    shot = Shot(number=0, planned_s=0, sent_s=0, ended_s=0, ids=[33, 907], error="")
-    assert [one.ids for one in found.in_rows([shot])] == [[2, 0]]
+    sample = Sample(number=0, planned_s=0, sent_s=0, ended_s=0, ids=[33, 907], error="")
+    assert [one.ids for one in found.in_rows([sample])] == [[2, 0]]
 
 
 def test_a_row_that_came_meanwhile_makes_the_run_invalid() -> None:

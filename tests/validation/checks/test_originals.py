@@ -13,7 +13,7 @@ import pytest
 
 from tests import certificates, s3_server
 from tests.s3_server import ADMIN_KEY, PROFILE, Server
-from validation.checks.originals import citation_of, problem
+from validation.checks.answer import citation_of, citation_problem
 from validation.clients.documents import Credential, DocumentStore, Original
 from validation.corpus.citation import Citation
 
@@ -78,10 +78,10 @@ def cited(store: DocumentStore, kept: Original) -> Citation:
 
 def test_a_citation_leads_to_what_was_read_also_after_the_document_was_replaced(store: DocumentStore, key: str) -> None:
     citation = cited(store, store.store(key, BODY, "text/markdown"))
-    assert problem(store, citation) == ""
+    assert citation_problem(store, citation) == ""
     newer = store.store(key, b"Forklifts go first.", "text/markdown")
     assert newer.version_id != citation.version_id
-    assert problem(store, citation) == ""
+    assert citation_problem(store, citation) == ""
     assert store.read_version(key, citation.version_id) == BODY
 
 
@@ -94,27 +94,27 @@ def test_the_same_document_keeps_its_version_and_its_citations(store: DocumentSt
 def test_an_original_that_was_tampered_with_is_red(server: Server, store: DocumentStore, key: str) -> None:
     citation = cited(store, store.store(key, BODY, "text/markdown"))
     (server.buckets / store.bucket / key).write_bytes(BODY.replace(b"give", b"GIVE"))
-    assert "they were altered in the store" in problem(store, citation)
+    assert "they were altered in the store" in citation_problem(store, citation)
 
 
 def test_an_original_that_was_replaced_together_with_its_checksum_is_red(s3: "S3Client", store: DocumentStore, key: str) -> None:
     citation = cited(store, store.store(key, BODY, "text/markdown"))
     forged = s3.put_object(Bucket=store.bucket, Key=key, Body=BODY.replace(b"give", b"GIVE"))["VersionId"]
-    assert "they were altered in the store" in problem(store, replace(citation, version_id=forged))
+    assert "they were altered in the store" in citation_problem(store, replace(citation, version_id=forged))
 
 
 def test_a_version_that_was_deleted_is_red(s3: "S3Client", store: DocumentStore, key: str) -> None:
     citation = cited(store, store.store(key, BODY, "text/markdown"))
     s3.delete_object(Bucket=store.bucket, Key=key, VersionId=citation.version_id)
-    assert "the store answered NoSuch" in problem(store, citation)
+    assert "the store answered NoSuch" in citation_problem(store, citation)
 
 
 def test_a_bucket_without_versions_proves_nothing(server: Server, s3: "S3Client", ca_file: Path, key: str) -> None:
     s3.create_bucket(Bucket="plain")
     store = documents(server, ca_file, "plain")
     kept = store.store(key, BODY, "text/markdown")
-    assert problem(store, cited(store, kept)).startswith("the bucket keeps no versions")
+    assert citation_problem(store, cited(store, kept)).startswith("the bucket keeps no versions")
 
 
 def test_a_chunk_that_lost_its_metadata_is_red(store: DocumentStore) -> None:
-    assert problem(store, citation_of({}, store.bucket)) == "the chunk does not say where its original is"
+    assert citation_problem(store, citation_of({}, store.bucket)) == "the chunk does not say where its original is"

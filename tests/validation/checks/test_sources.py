@@ -12,9 +12,8 @@ from starlette.responses import JSONResponse, Response
 
 from tests.validation.clients.test_target import OUTPUTS
 from tests.validation.services import Models
-from validation.checks.answer import answer
+from validation.checks.answer import answer, sources
 from validation.checks.context import Loaded, RunContext, Services
-from validation.checks.sources import sources
 from validation.clients.llm import LanguageModel
 from validation.clients.milvus import Collection, Row
 from validation.clients.passages import Chunk

@@ -5,20 +5,18 @@ import sys
 
 import pytest
 
+from tests.validation.load.tasks import awaiting
 from tests.validation.load.test_open_loop import run
-from validation.experiments import during, outage, supervised
-from validation.experiments.during import During, Wanted
-from validation.experiments.supervised import Ended
+from validation.experiments import during
+from validation.experiments.during import During, Ended, Options, find_outages, supervise
 from validation.judge.outcome import Outcome
-from validation.load import open_loop
-from validation.load.open_loop import Shot
-from validation.run.record import Record
+from validation.load.open_loop import Sample
 
 
-def shots(answered: str) -> list[Shot]:
-    """One shot a letter, ten a second: `x` failed."""
+def samples(answered: str) -> list[Sample]:
+    """One sample a letter, ten a second: `x` failed."""
     return [
-        Shot(number=at, planned_s=7 + at / 10, sent_s=7 + at / 10, ended_s=7 + at / 10, ids=[], error="gone" if letter == "x" else "")
+        Sample(number=at, planned_s=7 + at / 10, sent_s=7 + at / 10, ended_s=7 + at / 10, ids=[], error="gone" if letter == "x" else "")
         for at, letter in enumerate(answered)
     ]
 
@@ -34,7 +32,7 @@ def shots(answered: str) -> list[Shot]:
     ],
 )
 def test_an_outage_lasts_until_the_next_request_that_is_answered(answered: str, expected: list[tuple[float, float, int, bool]]) -> None:
-    found = outage.find(shots(answered))
+    found = find_outages(samples(answered))
     assert [(round(one.begin_s, 3), round(one.seconds, 3), one.failed, one.ended) for one in found] == expected
 
 
@@ -51,9 +49,9 @@ def test_the_load_goes_on_until_service_has_been_back_for_a_calm_moment() -> Non
             raise ConnectionError("gone")
         return [1]
 
-    found, ended = run(during.under_load(open_loop.awaiting(away_from_5_to_25), 100, lasting(10)))
+    found, ended = run(during.under_load(awaiting(away_from_5_to_25), 100, lasting(10)))
     assert ended.code == 0
-    (away,) = outage.find(found)
+    (away,) = find_outages(found)
     assert away.seconds == pytest.approx(20, abs=0.02)
     assert away.failed == pytest.approx(2_000, abs=2)
     assert found[-1].planned_s == pytest.approx(30, abs=0.1)
@@ -63,7 +61,7 @@ def test_a_service_that_does_not_come_back_is_not_waited_for_without_end() -> No
     async def gone(_number: int) -> list[int]:
         raise ConnectionError("gone")
 
-    found, _ = run(during.under_load(open_loop.awaiting(gone), 10, lasting(10)))
+    found, _ = run(during.under_load(awaiting(gone), 10, lasting(10)))
     assert found[-1].planned_s == pytest.approx(130, abs=1)
 
 
@@ -75,26 +73,26 @@ def test_a_command_that_cannot_be_run_ends_the_load() -> None:
         return [1]
 
     with pytest.raises(ValueError, match="no such command"):
-        run(during.under_load(open_loop.awaiting(answered), 100, no_such_command()))
+        run(during.under_load(awaiting(answered), 100, no_such_command()))
 
 
 def test_a_command_is_waited_for_and_its_code_is_told() -> None:
-    found = asyncio.run(supervised.run([sys.executable, "-c", "raise SystemExit(3)"], 60))
+    found = asyncio.run(supervise([sys.executable, "-c", "raise SystemExit(3)"], 60))
     assert found.code == 3
     assert found.ended_s > found.begun_s
 
 
 def test_a_command_that_lasts_too_long_is_ended_with_what_it_started() -> None:
-    found = asyncio.run(supervised.run(["sh", "-c", "sleep 600; true"], 0.2))
+    found = asyncio.run(supervise(["sh", "-c", "sleep 600; true"], 0.2))
     assert found.code is None
     assert found.ended_s - found.begun_s < 600
 
 
 def of(ended: Ended, answered: str, longest_outage_s: float | None = None) -> During:
-    wanted = Wanted(command=["make", "rotate"], rate=10, limit_s=900, longest_outage_s=longest_outage_s)
-    found = During(record=Record(run_id="x", strict=False), wanted=wanted, ended=ended)
+    options = Options(command=["make", "rotate"], rate=10, limit_s=900, longest_outage_s=longest_outage_s)
+    found = During(run_id="x", options=options, ended=ended)
     found.requests, found.failed, found.command_s = len(answered), answered.count("x"), 60.0
-    found.outages = outage.find(shots(answered))
+    found.outages = find_outages(samples(answered))
     return found
 
 

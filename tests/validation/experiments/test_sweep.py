@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from validation.experiments.sweep import Step, Sweep, at_rate, search
 from validation.judge.outcome import Outcome
 from validation.judge.profile import Profile
-from validation.run.record import Record
 
 
 @given(st.floats(25, 3_000))
@@ -65,6 +64,6 @@ def step(rate: float, outcome: Outcome, why: str = "") -> Step:
     ],
 )
 def test_the_result_says_what_holds_and_what_does_not(steps: list[Step], held: float | None, expected: tuple[Outcome, str]) -> None:
-    found = Sweep(record=Record(run_id="x", strict=False), steps=steps, promised=100.0, capacity=held)
+    found = Sweep(run_id="x", steps=steps, promised=100.0, capacity=held)
     assert found.outcome is expected[0]
     assert expected[1] in found.reason

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from validation.judge.interval import TAIL, of_load_percentile_ms, of_percentile_ms, of_share
-from validation.load.samples import Samples
+from validation.load.histogram import Histogram
 
 DRAW = np.random.default_rng(3)
 
@@ -70,7 +70,7 @@ def test_it_is_the_interval_of_the_percentile_that_is_reported() -> None:
     seconds = DRAW.lognormal(-5, 0.5, 3_000).tolist()
     for percentile in (50, 95, 99):
         low, high = of_load_percentile_ms(seconds, percentile) or (0, 0)
-        assert low * 0.999 <= (Samples(seconds).percentile_ms(percentile) or 0) <= high * 1.001
+        assert low * 0.999 <= (Histogram(seconds).percentile_ms(percentile) or 0) <= high * 1.001
 
 
 def test_the_same_samples_have_the_same_interval() -> None:

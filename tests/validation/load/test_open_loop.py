@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 import numpy as np
 import pytest
 
-from validation.load.open_loop import Shot, answered_rate, at_times, awaiting, constant_rate, drift_s, offsets, punctual_loop, sent_rate
+from tests.validation.load.tasks import awaiting
+from validation.load.open_loop import Sample, answered_rate, at_times, constant_rate, drift_s, offsets, punctual_loop, sent_rate
 
 _Result = TypeVar("_Result")
 
@@ -44,11 +45,11 @@ async def at_once(_number: int) -> list[int]:
 
 
 def test_requests_leave_at_their_planned_times() -> None:
-    shots = run(constant_rate(awaiting(at_once), range(100), 50))
-    assert [shot.number for shot in shots] == list(range(100))
-    assert [shot.planned_s - shots[0].planned_s for shot in shots] == pytest.approx([number / 50 for number in range(100)])
-    assert max(shot.delay_s for shot in shots) < 0.002
-    assert sent_rate(shots) == pytest.approx(50, rel=0.01)
+    samples = run(constant_rate(awaiting(at_once), range(100), 50))
+    assert [sample.number for sample in samples] == list(range(100))
+    assert [sample.planned_s - samples[0].planned_s for sample in samples] == pytest.approx([number / 50 for number in range(100)])
+    assert max(sample.delay_s for sample in samples) < 0.002
+    assert sent_rate(samples) == pytest.approx(50, rel=0.01)
 
 
 def test_a_stalled_server_is_seen_by_every_request_that_was_due_meanwhile() -> None:
@@ -58,11 +59,11 @@ def test_a_stalled_server_is_seen_by_every_request_that_was_due_meanwhile() -> N
         await asyncio.sleep(max(until_s - clock(), 0.001))
         return [1]
 
-    shots = run(constant_rate(awaiting(stalled), range(400), 100))
-    slow = [shot for shot in shots if shot.latency_s > 0.1]
+    samples = run(constant_rate(awaiting(stalled), range(400), 100))
+    slow = [sample for sample in samples if sample.latency_s > 0.1]
     assert len(slow) == pytest.approx(185, abs=3), "everything due from second 1.05 until 2.9 waited for second 3"
-    assert max(shot.latency_s for shot in shots) == pytest.approx(1.95, abs=0.01)
-    assert max(shot.delay_s for shot in shots) < 0.002, "the gate itself was never late"
+    assert max(sample.latency_s for sample in samples) == pytest.approx(1.95, abs=0.01)
+    assert max(sample.delay_s for sample in samples) < 0.002, "the gate itself was never late"
 
 
 def test_a_gate_that_is_held_up_shows_it_as_its_own_delay_and_in_the_latency() -> None:
@@ -73,9 +74,9 @@ def test_a_gate_that_is_held_up_shows_it_as_its_own_delay_and_in_the_latency() -
             loop.skipping.now += 0.5
         return [1]
 
-    shots = run(constant_rate(awaiting(blocking), range(100), 100))
-    assert max(shot.delay_s for shot in shots) == pytest.approx(0.49, abs=0.01)
-    assert all(shot.latency_s >= shot.delay_s for shot in shots)
+    samples = run(constant_rate(awaiting(blocking), range(100), 100))
+    assert max(sample.delay_s for sample in samples) == pytest.approx(0.49, abs=0.01)
+    assert all(sample.latency_s >= sample.delay_s for sample in samples)
 
 
 def test_failures_are_kept_with_their_reason() -> None:
@@ -84,9 +85,9 @@ def test_failures_are_kept_with_their_reason() -> None:
             raise TimeoutError("too slow")
         return [number]
 
-    shots = run(constant_rate(awaiting(failing), range(10), 1000))
-    assert [shot.error for shot in shots[:2]] == ["", "TimeoutError: too slow"]
-    assert sum(bool(shot.error) for shot in shots) == 5
+    samples = run(constant_rate(awaiting(failing), range(10), 1000))
+    assert [sample.error for sample in samples[:2]] == ["", "TimeoutError: too slow"]
+    assert sum(bool(sample.error) for sample in samples) == 5
 
 
 def test_a_request_that_its_client_cancels_is_a_failed_one_and_not_waited_for_without_end() -> None:
@@ -95,7 +96,7 @@ def test_a_request_that_its_client_cancels_is_a_failed_one_and_not_waited_for_wi
             raise asyncio.CancelledError
         return [number]
 
-    assert [shot.error for shot in run(constant_rate(awaiting(cancelled), range(3), 100))] == [
+    assert [sample.error for sample in run(constant_rate(awaiting(cancelled), range(3), 100))] == [
         "",
         "ConnectionError: the request was cancelled",
         "",
@@ -103,8 +104,8 @@ def test_a_request_that_its_client_cancels_is_a_failed_one_and_not_waited_for_wi
 
 
 def test_answered_rate_counts_only_answers() -> None:
-    shots = [Shot(number, number / 10, number / 10, number / 10 + 0.1, [], "" if number % 2 else "x") for number in range(10)]
-    assert answered_rate(shots) == pytest.approx(5)
+    samples = [Sample(number, number / 10, number / 10, number / 10 + 0.1, [], "" if number % 2 else "x") for number in range(10)]
+    assert answered_rate(samples) == pytest.approx(5)
 
 
 def test_rates_of_nothing_are_not_numbers() -> None:
@@ -122,18 +123,18 @@ def test_poisson_arrivals_come_at_the_rate_in_bursts_and_the_same_for_the_same_s
 
 
 def test_requests_leave_at_whatever_times_are_planned() -> None:
-    shots = run(at_times(awaiting(at_once), {4: 0.0, 9: 0.5, 2: 0.5}, 1.0))
-    assert [(shot.number, shot.planned_s) for shot in shots] == [(4, 1.0), (9, 1.5), (2, 1.5)]
-    assert max(shot.delay_s for shot in shots) < 0.002
+    samples = run(at_times(awaiting(at_once), {4: 0.0, 9: 0.5, 2: 0.5}, 1.0))
+    assert [(sample.number, sample.planned_s) for sample in samples] == [(4, 1.0), (9, 1.5), (2, 1.5)]
+    assert max(sample.delay_s for sample in samples) < 0.002
 
 
 def test_a_queue_that_grows_shows_as_drift_and_a_steady_stream_as_none() -> None:
-    def shots(latencies: list[float]) -> list[Shot]:
-        return [Shot(number, number, number, number + latency, [], "") for number, latency in enumerate(latencies)]
+    def samples(latencies: list[float]) -> list[Sample]:
+        return [Sample(number, number, number, number + latency, [], "") for number, latency in enumerate(latencies)]
 
-    assert drift_s(shots([0.1 * number for number in range(300)])) == pytest.approx(20)
-    assert drift_s(shots([0.1, 0.2, 0.1] * 100)) == pytest.approx(0)
-    assert drift_s(shots([0.1, 0.1])) is None
+    assert drift_s(samples([0.1 * number for number in range(300)])) == pytest.approx(20)
+    assert drift_s(samples([0.1, 0.2, 0.1] * 100)) == pytest.approx(0)
+    assert drift_s(samples([0.1, 0.1])) is None
 
 
 def test_answers_are_read_when_all_are_there_and_one_that_says_no_is_a_failure() -> None:
@@ -153,9 +154,9 @@ def test_answers_are_read_when_all_are_there_and_one_that_says_no_is_a_failure()
             raise ValueError("no")
         return [answer]
 
-    shots = run(at_times(awaiting(send), {number: number / 10 for number in range(4)}, 1.0, read=ids))
+    samples = run(at_times(awaiting(send), {number: number / 10 for number in range(4)}, 1.0, read=ids))
     assert read == [0, 1, 2, 3]
-    assert [(shot.ids, shot.error) for shot in shots] == [([0], ""), ([1], ""), ([], "ValueError: no"), ([3], "")]
+    assert [(sample.ids, sample.error) for sample in samples] == [([0], ""), ([1], ""), ([], "ValueError: no"), ([3], "")]
 
 
 def test_the_loop_of_a_generator_does_not_round_its_waits() -> None:

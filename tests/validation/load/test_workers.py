@@ -24,7 +24,7 @@ from validation.judge.measures import Measurement, Measurements
 from validation.judge.profile import Profile, Search
 from validation.judge.validity import faults
 from validation.load import workers
-from validation.load.samples import Samples
+from validation.load.histogram import Histogram
 
 
 class Milvus(milvus_pb2_grpc.MilvusServiceServicer):  # type: ignore[misc]  # generated without types
@@ -124,53 +124,53 @@ def test_an_answer_that_is_an_error_is_one(milvus: Milvus, served: tuple[Milvus,
 
 
 def test_every_search_is_dealt_once_and_each_process_has_the_same_mix() -> None:
-    shares = workers.deal(vectors(10), [str(number) for number in range(10)], [float(number) for number in range(10)], 3)
+    shares = workers.partition(vectors(10), [str(number) for number in range(10)], [float(number) for number in range(10)], 3)
     assert sorted(number for share in shares for number in share.numbers) == list(range(10))
     assert all([str(number) for number in share.numbers] == list(share.expressions) for share in shares)
     assert all(list(share.numbers) == list(share.due_s) for share in shares)
-    assert len(workers.deal(vectors(2), ["", ""], [0.0, 1.0], 8)) == 2
+    assert len(workers.partition(vectors(2), ["", ""], [0.0, 1.0], 8)) == 2
 
 
 def test_two_processes_start_together_and_bring_every_request_back_in_order(
     milvus: Milvus, served: tuple[Milvus, str], search: Search
 ) -> None:
-    aim = workers.Aim(uri=served[1], database="default", collection="gate_x", search=search, limit=10)
+    aim = workers.LoadTarget(uri=served[1], database="default", collection="gate_x", search=search, limit=10)
     due = [number / 100 for number in range(60)]
     begin = time.monotonic()
-    shots = workers.run(aim, workers.deal(vectors(60), [""] * 60, due, 2))
-    assert [shot.number for shot in shots] == list(range(60))
-    assert [shot.planned_s - shots[0].planned_s for shot in shots] == pytest.approx(due)
-    assert begin < shots[0].planned_s < time.monotonic(), "one clock for all processes"
-    assert {shot.error for shot in shots} == {""}
-    assert {tuple(shot.ids) for shot in shots} == {(3, 1, 2)}
+    samples = workers.run_load(aim, workers.partition(vectors(60), [""] * 60, due, 2))
+    assert [sample.number for sample in samples] == list(range(60))
+    assert [sample.planned_s - samples[0].planned_s for sample in samples] == pytest.approx(due)
+    assert begin < samples[0].planned_s < time.monotonic(), "one clock for all processes"
+    assert {sample.error for sample in samples} == {""}
+    assert {tuple(sample.ids) for sample in samples} == {(3, 1, 2)}
     assert len(milvus.requests) == 60 + 2 * search.warmup_requests
 
 
 def test_a_generator_that_cannot_work_ends_the_run_and_says_why(served: tuple[Milvus, str], search: Search) -> None:
-    aim = workers.Aim(uri=served[1], database="default", collection="gate_x", search=search, limit=10)
+    aim = workers.LoadTarget(uri=served[1], database="default", collection="gate_x", search=search, limit=10)
     nonsense: Any = [5, 5]
     with pytest.raises(InvalidRunError, match="a load generator could not work: TypeError"):
-        workers.run(aim, workers.deal(vectors(2), nonsense, [0.0, 0.01], 1))
+        workers.run_load(aim, workers.partition(vectors(2), nonsense, [0.0, 0.01], 1))
 
 
 def test_a_generator_that_dies_ends_the_run_and_no_process_is_left(
     served: tuple[Milvus, str], search: Search, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    aim = workers.Aim(uri=served[1], database="default", collection="gate_x", search=search, limit=10)
+    aim = workers.LoadTarget(uri=served[1], database="default", collection="gate_x", search=search, limit=10)
 
     def kill_one(_pipe: object, _wanted: str, _patience_s: float) -> None:
         multiprocessing.active_children()[0].kill()
 
     monkeypatch.setattr(workers, "_expect", kill_one)
     with pytest.raises(InvalidRunError, match="ended in the middle of the run"):
-        workers.run(aim, workers.deal(vectors(2), ["", ""], [0.0, 0.01], 1))
+        workers.run_load(aim, workers.partition(vectors(2), ["", ""], [0.0, 0.01], 1))
     assert multiprocessing.active_children() == []
 
 
 def test_a_generator_that_gets_no_cpu_makes_the_run_invalid(
     served: tuple[Milvus, str], search: Search, profile: Profile, good: Measurements
 ) -> None:
-    aim = workers.Aim(uri=served[1], database="default", collection="gate_x", search=search, limit=10)
+    aim = workers.LoadTarget(uri=served[1], database="default", collection="gate_x", search=search, limit=10)
     timers: list[threading.Timer] = []
 
     def starve(_start_s: float) -> None:
@@ -180,8 +180,8 @@ def test_a_generator_that_gets_no_cpu_makes_the_run_invalid(
         timers.append(threading.Timer(1, os.kill, (pid, signal.SIGCONT)))
         timers[0].start()
 
-    shots = workers.run(aim, workers.deal(vectors(120), [""] * 120, [number / 100 for number in range(120)], 1), started=starve)
+    samples = workers.run_load(aim, workers.partition(vectors(120), [""] * 120, [number / 100 for number in range(120)], 1), started=starve)
     timers[0].join()
-    delay = Measurement(value=Samples(shot.delay_s for shot in shots).percentile_ms(99), samples=len(shots))
+    delay = Measurement(value=Histogram(sample.delay_s for sample in samples).percentile_ms(99), samples=len(samples))
     seen = list(faults(profile, good | {"search_delay_p99_ms": delay}, {}))
     assert [fault for fault in seen if "the gate's own sending delay p99 was" in fault and "give it more CPU" in fault]

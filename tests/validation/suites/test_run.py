@@ -125,7 +125,7 @@ def test_interrupts_and_our_own_mistakes_end_in_a_report(
     monkeypatch: pytest.MonkeyPatch, target_file: Path, corpus_dir: Path, broken: Callable[[object, object], None], reason: str
 ) -> None:
     monkeypatch.setitem(GATE.checks, "reachable", replace(GATE.checks["reachable"], perform=broken))
-    order = runner.Order(stack=None, target_file=target_file, slo=LAB, corpus=corpus_dir, seed=7, strict=False, keep=False)
+    order = runner.Order(target_file=target_file, slo=LAB, corpus=corpus_dir)
     out = corpus_dir / "out"
     record = runner.execute(order, Reporter(quiet=True), out / "report.json")
     assert (record.outcome, record.exit_code) == (Outcome.ERROR, 2)

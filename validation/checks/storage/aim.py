@@ -1,27 +1,27 @@
 """Where the preflight aims and with which key: options first, then the outputs of a stack as far as there are any.
 
-Milvus need not be there, so no output is required but those that no option gave. A key comes from a Secret, from mounted files or from
-an AWS profile, never from the command line, where every process of the machine could read it.
+Milvus need not be there, so no output is required but those that no option gave. A key comes from a Secret, from files as a pod mounts a
+Secret, or from an AWS profile, never from the command line, where every process of the machine could read it.
 """
 
 import json
 import re
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
+import boto3
+from botocore.exceptions import BotoCoreError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from validation.checks.storage.credentials import from_config_map, from_directory, from_profile, from_secret
-from validation.checks.storage.options import Encryption, Limits, Options, Size, Style, Wal
-from validation.clients import target
+from validation.checks.storage.options import Options, Wal
+from validation.clients import kube, target
 from validation.clients.documents import Credential
 from validation.judge.errors import UsageError
 
 _ROOT_PATH = re.compile(r"[A-Za-z0-9][-_.A-Za-z0-9]*(/[A-Za-z0-9][-_.A-Za-z0-9]*)*")
-_DIMENSION = 768
-_DEFAULT_ROOT_PATH = "milvus"
 
 
 class StoreOutputs(BaseModel):
@@ -43,31 +43,24 @@ class StoreOutputs(BaseModel):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Aim:
-    """The store, and what is planned on it."""
+class Aim(Options):
+    """The store, and what is planned on it: the options, with what they left open."""
 
     endpoint: str
     bucket: str
     root_path: str
     region: str
-    ca_pem: str
-    """Private CA; "" for the public ones of this machine."""
-    style: Style
-    credential: Credential = field(repr=False)
-    admin: Credential | None = field(repr=False)
-    """May look at what Milvus's own key may not; None: nobody does."""
     wal: Wal
     other_bucket: str
     """A bucket that Milvus's key must not be able to read; "" for none known."""
-    scoped_to_prefix: bool
-    encryption: Encryption
     milvus_uri: str
     """Where this stack's Milvus is, or will be; "" when not known."""
-    installed: bool
-    performance: bool
-    limits: Limits
-    vectors: int
     dimension: int
+    ca_pem: str
+    """Private CA; "" for the public ones of this machine."""
+    credential: Credential = field(repr=False)
+    admin: Credential | None = field(repr=False)
+    """May look at what Milvus's own key may not; None: nobody does."""
 
     @property
     def host(self) -> str:
@@ -88,53 +81,43 @@ class Aim:
 def take(options: Options) -> Aim:
     """Put options and outputs together; UsageError for what is missing or cannot be right."""
     outputs = _outputs(options)
-    return Aim(
-        endpoint=_endpoint(_needed(options.endpoint or outputs.object_store_endpoint, "--endpoint")),
-        bucket=_needed(options.bucket or outputs.milvus_bucket, "--bucket"),
-        root_path=_root_path(options.root_path or outputs.milvus_root_path or _DEFAULT_ROOT_PATH),
-        region=options.region or outputs.object_store_region or "us-east-1",
-        ca_pem=_ca_pem(options, outputs),
-        style=options.style,
-        credential=_credential(options, outputs),
-        admin=from_profile(options.admin_profile) if options.admin_profile else None,
-        wal=options.wal or _wal(outputs.milvus_wal),
-        other_bucket=options.other_bucket or outputs.documents_bucket,
-        scoped_to_prefix=options.scoped_to_prefix,
-        encryption=options.encryption,
-        milvus_uri=options.milvus_uri or outputs.milvus_uri,
-        installed=options.installed,
-        performance=options.performance,
-        limits=options.limits,
-        **_size(options.size, outputs),
-    )
+    completed: dict[str, Any] = {
+        "endpoint": _endpoint(_required(options.endpoint or outputs.object_store_endpoint, "--endpoint")),
+        "bucket": _required(options.bucket or outputs.milvus_bucket, "--bucket"),
+        "root_path": _root_path(options.root_path or outputs.milvus_root_path or "milvus"),
+        "region": options.region or outputs.object_store_region or "us-east-1",
+        "ca_pem": _ca_pem(options, outputs),
+        "credential": _credential(options, outputs),
+        "admin": from_profile(options.admin_profile) if options.admin_profile else None,
+        "wal": options.wal or _wal(outputs.milvus_wal),
+        "other_bucket": options.other_bucket or outputs.documents_bucket,
+        "milvus_uri": options.milvus_uri or outputs.milvus_uri,
+        "dimension": options.dimension or outputs.embedding_dimension or 768,
+    }
+    return Aim(**vars(options) | completed)
 
 
 def _outputs(options: Options) -> StoreOutputs:
-    if options.stack and options.target_file:
+    stack, path = options.stack, options.target_file
+    if stack and path:
         raise UsageError("--stack and --target both name a target; give one of them")
-    if options.target_file:
-        origin, text = str(options.target_file), _read(options.target_file)
-    elif options.stack:
-        origin, text = f"stack {options.stack}", target.outputs_of_stack(options.stack)
-    else:
+    if not stack and not path:
         return StoreOutputs()
+    origin = str(path) if path else f"stack {stack}"
     try:
+        text = path.read_text(encoding="utf-8") if path else target.outputs_of_stack(stack or "")
         return StoreOutputs.model_validate(json.loads(text))
-    except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-        raise UsageError(f"{origin}: {problems}; deploy it again with: pulumi up") from None
-    except ValueError as error:
-        raise UsageError(f"{origin}: the outputs are not JSON ({error})") from None
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: cannot be read as a target ({error}); write one with: pulumi stack output --json > FILE") from None
+        problem = f"cannot be read as a target ({error}); write one with: pulumi stack output --json > FILE"
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        problem = f"{problems}; deploy it again with: pulumi up"
+    except ValueError as error:
+        problem = f"the outputs are not JSON ({error})"
+    raise UsageError(f"{origin}: {problem}")
 
 
-def _needed(value: str, option: str) -> str:
+def _required(value: str, option: str) -> str:
     if not value:
         raise UsageError(f"nobody said which store: give {option}, or --stack NAME or --target FILE of a stack that has made its bucket")
     return value
@@ -151,48 +134,44 @@ def _endpoint(url: str) -> str:
         fits = False
     if not fits:
         shown = url if "@" not in url else "(an address with a user in it)"
-        raise UsageError(
-            f"endpoint {shown} is not https://host[:port]; Milvus takes no path, no query and no user, "
-            "so requests would go elsewhere. Cure: --endpoint https://HOST:PORT"
-        )
+        problem = f"endpoint {shown} is not https://host[:port]; Milvus takes no path, no query and no user"
+        raise UsageError(f"{problem}, so requests would go elsewhere. Cure: --endpoint https://HOST:PORT")
     return bare
 
 
 def _root_path(path: str) -> str:
     if not _ROOT_PATH.fullmatch(path):
-        raise UsageError(
-            f"root path {path!r} would not give the keys that Milvus reads back: segments of letters, digits, dash, dot and underscore, "
-            "no slash or dot in front. Cure: --root-path milvus"
-        )
+        allowed = "segments of letters, digits, dash, dot and underscore, no slash or dot in front"
+        problem = f"root path {path!r} would not give the keys that Milvus reads back: {allowed}"
+        raise UsageError(f"{problem}. Cure: --root-path milvus")
     return path
 
 
 def _wal(output: str) -> Wal:
     try:
-        return Wal(output) if output else Wal.WOODPECKER
+        return Wal(output or Wal.WOODPECKER)
     except ValueError:
         raise UsageError(f"the stack's write-ahead log {output!r} is none that the preflight knows; give --wal, see --help") from None
 
 
 def _ca_pem(options: Options, outputs: StoreOutputs) -> str:
-    if options.ca_file is None:
-        config_map = outputs.object_store_ca_config_map
-        return from_config_map(outputs.namespace, config_map) if config_map else ""
+    path, config_map = options.ca_file, outputs.object_store_ca_config_map
+    if path is None and config_map:
+        with closing(kube.connect()) as kubernetes:
+            return kubernetes.certificate_authority(outputs.namespace, config_map)
     try:
-        text = options.ca_file.expanduser().read_text(encoding="ascii")
+        text = path.expanduser().read_text(encoding="ascii") if path else ""
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--ca-file {options.ca_file} cannot be read as PEM ({error})") from None
-    if "BEGIN CERTIFICATE" not in text:
-        raise UsageError(f"--ca-file {options.ca_file} holds no certificate in PEM form; convert it: openssl x509 -inform der -in FILE")
+        raise UsageError(f"--ca-file {path} cannot be read as PEM ({error})") from None
+    if path and "BEGIN CERTIFICATE" not in text:
+        raise UsageError(f"--ca-file {path} holds no certificate in PEM form; convert it: openssl x509 -inform der -in FILE")
     return text
 
 
 def _credential(options: Options, outputs: StoreOutputs) -> Credential:
-    given = [name for name in ("secret", "credential_dir", "profile") if getattr(options, name) is not None]
+    given = [f"--{name.replace('_', '-')}" for name in ("secret", "credential_dir", "profile") if getattr(options, name) is not None]
     if len(given) > 1:
-        raise UsageError(
-            f"{' and '.join('--' + name.replace('_', '-') for name in given)} all name a key; give the one that Milvus will use"
-        )
+        raise UsageError(f"{' and '.join(given)} all name a key; give the one that Milvus will use")
     if options.credential_dir is not None:
         return from_directory(options.credential_dir)
     if options.profile is not None:
@@ -201,11 +180,38 @@ def _credential(options: Options, outputs: StoreOutputs) -> Credential:
         return from_secret(options.secret)
     if outputs.namespace and outputs.milvus_secret_name:
         return from_secret(f"{outputs.namespace}/{outputs.milvus_secret_name}")
-    raise UsageError(
-        "no key to look with: give the one that Milvus will use by --secret NAMESPACE/NAME, --credential-dir DIR or --profile NAME"
-    )
+    ways = "--secret NAMESPACE/NAME, --credential-dir DIR or --profile NAME"
+    raise UsageError(f"no key to look with: give the one that Milvus will use by {ways}")
 
 
-def _size(size: Size, outputs: StoreOutputs) -> dict[str, int]:
-    known = size.dimension or outputs.embedding_dimension or _DIMENSION
-    return {"vectors": size.vectors, "dimension": known}
+def from_secret(reference: str) -> Credential:
+    """Return the key in Secret NAMESPACE/NAME."""
+    namespace, _, name = reference.partition("/")
+    if not namespace or not name:
+        raise UsageError(f"--secret {reference} names no Secret; write NAMESPACE/NAME, see what there is with: kubectl get secrets -A")
+    with closing(kube.connect()) as kubernetes:
+        return kubernetes.credential(namespace, name)
+
+
+def from_directory(directory: Path) -> Credential:
+    """Return the key in the files `access_key` and `secret_key`."""
+    option = f"--credential-dir {directory}"
+    try:
+        access_key, secret_key = ((directory / name).read_text(encoding="utf-8").strip() for name in ("access_key", "secret_key"))
+    except (OSError, UnicodeDecodeError) as error:
+        cure = "it must hold the files access_key and secret_key, as a pod mounts the Secret"
+        raise UsageError(f"{option}: {error}; {cure}") from None
+    if not access_key or not secret_key:
+        raise UsageError(f"{option}: access_key or secret_key is empty; deploy the Secret again: pulumi up")
+    return Credential(access_key=access_key, secret_key=secret_key)
+
+
+def from_profile(name: str) -> Credential:
+    """Return the key of an AWS profile."""
+    try:
+        credential = boto3.Session(profile_name=name).get_credentials()
+    except BotoCoreError as error:
+        raise UsageError(f"AWS profile {name}: {error}; make it with: aws configure --profile {name}") from None
+    if credential is None or not credential.access_key or not credential.secret_key:
+        raise UsageError(f"AWS profile {name} holds no key; make one with: aws configure --profile {name}")
+    return Credential(access_key=credential.access_key, secret_key=credential.secret_key)

@@ -1,17 +1,98 @@
-"""What the questions share: where to aim, the open store, what was written, and the record they add to."""
+"""What the questions share: where to aim, the open store, what was written, and the record they add to.
+
+Everything that the preflight writes goes again, however the run ends; what does not go is told. Keys are remembered when they are made, not
+listed afterwards: a key that may not list, or a killed request, leaves nothing behind.
+"""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from validation.checks.registry import Suite
 from validation.checks.storage.aim import Aim
-from validation.checks.storage.litter import Litter
-from validation.checks.storage.record import PreflightRecord
-from validation.checks.storage.store import Store
+from validation.checks.storage.record import BlockedError, PreflightRecord
+from validation.checks.storage.store import Store, answered, code
 from validation.run.progress import Reporter
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
+
+_BATCH = 1000
+
+
+class Written:
+    """The preflight's own prefix in the bucket."""
+
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
+        self._keys: dict[str, None] = {}
+        self._uploads: dict[tuple[str, str], None] = {}
+        self._versions: dict[tuple[str, str], None] = {}
+
+    def key(self, name: str) -> str:
+        """Return the whole key for `name`, and remember it."""
+        return self.remember(f"{self.prefix}{name}")
+
+    def remember(self, key: str) -> str:
+        """Remember a whole key, and return it."""
+        self._keys[key] = None
+        return key
+
+    def upload(self, key: str, upload_id: str) -> str:
+        """Remember a multipart upload that was begun."""
+        self._uploads[(key, upload_id)] = None
+        return upload_id
+
+    def version(self, key: str, version_id: str) -> None:
+        """Remember a version that a versioned bucket keeps; a plain delete would only hide it behind one more."""
+        self.forget(key)
+        self._versions[(key, version_id)] = None
+
+    def forget(self, key: str) -> None:
+        """Note that a key is deleted already."""
+        self._keys.pop(key, None)
+
+    def clean(self, store: Store, admin: Store | None) -> list[str]:
+        """Remove everything; return what is still there. A store that stopped answering is not asked again for each key."""
+        try:
+            for key, upload_id in self._uploads:
+                _abort(store, key, upload_id)
+            keys = list(self._keys)
+            left = [key for first in range(0, len(keys), _BATCH) for key in _delete(store, keys[first : first + _BATCH])]
+            return left + [why for key, version in self._versions if (why := _delete_one(admin or store, key, version))]
+        except BlockedError as error:
+            return [f"{self.prefix}* (up to {len(self._keys)} objects: {error.finding.seen})"]
+
+
+def _abort(store: Store, key: str, upload_id: str) -> None:
+    """Most are completed or aborted already, which the store says by an error."""
+    with suppress(ClientError):
+        store.ask(lambda s3: s3.abort_multipart_upload(Bucket=store.bucket, Key=key, UploadId=upload_id))
+
+
+def _delete(store: Store, keys: list[str]) -> list[str]:
+    """Delete in one request, or one by one where the store does not know that; return what would not go."""
+    identifiers: list[ObjectIdentifierTypeDef] = [{"Key": key} for key in keys]
+    try:
+        answer = store.ask(lambda s3: s3.delete_objects(Bucket=store.bucket, Delete={"Objects": identifiers, "Quiet": True}))
+        failed = [error.get("Key", "?") for error in answer.get("Errors", [])]
+    except ClientError:
+        failed = keys
+    return [left for key in failed if (left := _delete_one(store, key))]
+
+
+def _delete_one(store: Store, key: str, version: str = "") -> str:
+    which: Any = {"VersionId": version} if version else {}
+    try:
+        store.ask(lambda s3: s3.delete_object(Bucket=store.bucket, Key=key, **which))
+    except ClientError as error:
+        gone = code(error) == "NoSuchKey" and not version
+        return "" if gone else f"{key}{' version ' + version if version else ''} ({answered(error)})"
+    return ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,17 +106,17 @@ class StoreContext:
     """With the key that Milvus will use."""
     admin: Store | None
     """With a key that may look at the bucket's settings; it is never used to write."""
-    litter: Litter
+    written: Written
     now: Callable[[], datetime]
     """This machine's clock."""
 
     def put(self, name: str, body: bytes) -> str:
         """Write one object below the preflight's own prefix, and return its key; what the store refuses is not there to be removed."""
-        key = self.litter.key(name)
+        key = self.written.key(name)
         try:
             self.store.ask(lambda s3: s3.put_object(Bucket=self.aim.bucket, Key=key, Body=body))
         except ClientError:
-            self.litter.forget(key)
+            self.written.forget(key)
             raise
         return key
 

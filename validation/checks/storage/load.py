@@ -1,20 +1,32 @@
 """Closed loop: so many workers, each sending its next request when the last one is answered, until all are sent or the time is up.
 
 This measures a store, not a promise: how long a request takes while so many are under way. Failures are counted, and count as slow as
-the time-out, so that failing fast never looks fast.
+the time-out, so that failing fast never looks fast. Each object has other bytes, so that a store that saves equal ones only once is not
+flattered.
 """
 
+import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from validation.checks.storage.context import Written
 from validation.checks.storage.record import BlockedError
-from validation.load.samples import Samples
+from validation.checks.storage.store import Store, code
+from validation.load.histogram import Histogram
 
+if TYPE_CHECKING:
+    from botocore.response import StreamingBody
+
+MIB = 2**20
+_RANGE = 64 * 1024
+_PAGE = 100
 Request = Callable[[str], int]
 """Sends one request for a key, and returns the bytes that it moved."""
 
@@ -24,63 +36,44 @@ class Burst:
     """What came of many requests of one kind."""
 
     planned: int
-    latency: Samples = field(default_factory=Samples)
+    latency: Histogram = field(default_factory=Histogram)
     slowest_s: float = 0.0
     sent: int = 0
-    errors: dict[str, int] = field(default_factory=dict)
+    errors: Counter[str] = field(default_factory=Counter)
     moved: int = 0
     """Bytes of requests that succeeded."""
     seconds: float = 0.0
     cpu_s: float = 0.0
     """Of this process: near one core or more, the client is the limit, not the store."""
 
-    def note(self, seconds: float, moved: int) -> None:
-        """Count one success."""
+    def note(self, seconds: float, moved: int, error: str) -> None:
+        """Count one request; `error` is empty for one that succeeded."""
         self.sent += 1
         self.moved += moved
-        self._time(seconds)
-
-    def fail(self, reason: str, seconds: float) -> None:
-        """Count one failure."""
-        self.sent += 1
-        self.errors[reason] = self.errors.get(reason, 0) + 1
-        self._time(seconds)
-
-    def _time(self, seconds: float) -> None:
+        self.errors.update([error] if error else [])
         self.latency.record(seconds)
         self.slowest_s = max(self.slowest_s, seconds)
-
-    @property
-    def failed(self) -> int:
-        """How many requests failed."""
-        return sum(self.errors.values())
 
 
 def send(request: Request, keys: Sequence[str], workers: int, until_s: float, timeout_s: float) -> Burst:
     """Send one request a key; Ctrl-C and a store that is gone end all workers after their present request."""
-    burst, lock, stop = Burst(planned=len(keys)), threading.Lock(), threading.Event()
-    left = iter(keys)
+    burst, stop = Burst(planned=len(keys)), threading.Event()
     begin, cpu = time.monotonic(), time.process_time()
 
-    def work() -> None:
-        for key in _next(left, lock, stop, until_s):
-            at = time.monotonic()
-            try:
-                moved = request(key)
-            except ClientError as error:
-                reason = str(error.response.get("Error", {}).get("Code", "?"))
-                with lock:
-                    burst.fail(reason, max(time.monotonic() - at, timeout_s))
-            else:
-                took = time.monotonic() - at
-                with lock:
-                    burst.note(took, moved)
+    def timed(key: str) -> tuple[float, int, str] | None:
+        begin_s = time.monotonic()
+        if stop.is_set() or begin_s >= until_s:
+            return None
+        try:
+            moved = request(key)
+        except ClientError as error:
+            return max(time.monotonic() - begin_s, timeout_s), 0, code(error) or "?"
+        return time.monotonic() - begin_s, moved, ""
 
     with ThreadPoolExecutor(workers) as pool:
-        running = [pool.submit(work) for _ in range(workers)]
         try:
-            for one in running:
-                one.result()
+            for outcome in filter(None, pool.map(timed, keys)):
+                burst.note(*outcome)
         except (BlockedError, KeyboardInterrupt):
             stop.set()
             raise
@@ -88,10 +81,62 @@ def send(request: Request, keys: Sequence[str], workers: int, until_s: float, ti
     return burst
 
 
-def _next(keys: Iterator[str], lock: threading.Lock, stop: threading.Event, until_s: float) -> Iterator[str]:
-    while not stop.is_set() and time.monotonic() < until_s:
-        with lock:
-            key = next(keys, None)
-        if key is None:
-            return
-        yield key
+def size_name(size: int) -> str:
+    """Return 64 KiB, 1 MiB and so on."""
+    return f"{size // MIB} MiB" if size >= MIB else f"{size // 1024} KiB"
+
+
+class Objects:
+    """So many objects of one size below one prefix."""
+
+    def __init__(self, written: Written, store: Store, name: str, size: int, count: int) -> None:
+        self._kept, self._store, self._size = written, store, size
+        self._prefix = f"{written.prefix}{name}"
+        self._source = os.urandom(size + count)
+        self._offsets = {written.key(f"{name}{number:04}"): number for number in range(count)}
+        self.written: set[str] = set()
+        """What there is to read and to delete."""
+
+    @property
+    def keys(self) -> list[str]:
+        """What is to be written."""
+        return list(self._offsets)
+
+    def operations(self) -> dict[str, Request]:
+        """In the order in which they make sense."""
+        parts: dict[str, Request] = {"GET 64 KiB of it": self._part} if self._size > _RANGE else {}
+        lists: dict[str, Request] = {f"LIST {_PAGE}": self._page} if self._size < MIB else {}
+        reads: dict[str, Request] = {"PUT": self._put, "GET first": self._get, "GET again": self._get}
+        return {**reads, **parts, "HEAD": self._head, **lists, "DELETE": self._delete}
+
+    def _put(self, key: str) -> int:
+        first = self._offsets[key]
+        body = self._source[first : first + self._size]
+        self._store.ask(lambda s3: s3.put_object(Bucket=self._store.bucket, Key=key, Body=body))
+        self.written.add(key)
+        return self._size
+
+    def _get(self, key: str) -> int:
+        return self._store.ask(lambda s3: _drain(s3.get_object(Bucket=self._store.bucket, Key=key)["Body"]))
+
+    def _part(self, key: str) -> int:
+        first = self._size // 2
+        part = f"bytes={first}-{first + _RANGE - 1}"
+        return self._store.ask(lambda s3: _drain(s3.get_object(Bucket=self._store.bucket, Key=key, Range=part)["Body"]))
+
+    def _head(self, key: str) -> int:
+        self._store.ask(lambda s3: s3.head_object(Bucket=self._store.bucket, Key=key))
+        return 0
+
+    def _page(self, _: str) -> int:
+        self._store.ask(lambda s3: s3.list_objects_v2(Bucket=self._store.bucket, Prefix=self._prefix, MaxKeys=_PAGE))
+        return 0
+
+    def _delete(self, key: str) -> int:
+        self._store.ask(lambda s3: s3.delete_object(Bucket=self._store.bucket, Key=key))
+        self._kept.forget(key)
+        return 0
+
+
+def _drain(body: "StreamingBody") -> int:
+    return sum(len(chunk) for chunk in body.iter_chunks(MIB))

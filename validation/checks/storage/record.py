@@ -62,11 +62,11 @@ class PreflightRecord(Record):
 
     def warn(self, name: str, seen: str, consequence: str, cure: str) -> None:
         """Note what Milvus survives."""
-        self.findings.append(Finding(name=name, outcome=Outcome.WARN, seen=seen, consequence=consequence, cure=cure))
+        self.findings.append(self.block(name, seen, consequence, cure, Outcome.WARN).finding)
 
     def fail(self, name: str, seen: str, consequence: str, cure: str) -> None:
         """Note what Milvus would not survive."""
-        self.findings.append(Finding(name=name, outcome=Outcome.FAIL, seen=seen, consequence=consequence, cure=cure))
+        self.findings.append(self.block(name, seen, consequence, cure).finding)
 
     def skip(self, name: str, why: str) -> None:
         """Note what was not asked; counts neither way."""
@@ -76,31 +76,22 @@ class PreflightRecord(Record):
         """Return what to raise where nothing else can be asked."""
         return BlockedError(Finding(name=name, outcome=outcome, seen=seen, consequence=consequence, cure=cure))
 
-    @property
-    def outcome(self) -> Outcome:
-        """The word after `RESULT:`."""
-        if self.stopped:
-            return self.stopped[0]
-        found = {one.outcome for one in self.findings}
-        return next((outcome for outcome in _GRAVEST_FIRST if outcome in found), Outcome.PASS if found - {None} else Outcome.INVALID)
-
-    @property
-    def reason(self) -> str:
-        """The gravest finding in full, or how many were fine; on one line."""
-        if self.stopped:
-            return " ".join(self.stopped[1].split())
-        grave = [one for one in self.findings if one.outcome is self.outcome]
-        if self.outcome is Outcome.PASS:
-            return f"{len(grave)} of {len(grave)} findings are OK"
+    def conclusion(self) -> tuple[Outcome, str]:
+        """Return the gravest outcome, and its first finding in full, or how many were fine."""
+        outcomes = {finding.outcome for finding in self.findings}
+        worst = next((each for each in _GRAVEST_FIRST if each in outcomes), Outcome.PASS if outcomes - {None} else Outcome.INVALID)
+        grave = [finding for finding in self.findings if finding.outcome is worst]
         if not grave:
-            return "nothing was asked, so nothing is proven"
+            return worst, "nothing was asked, so nothing is proven"
+        if worst is Outcome.PASS:
+            return worst, f"{len(grave)} of {len(grave)} findings are OK"
         others = f" (and {len(grave) - 1} more, see the table)" if len(grave) > 1 else ""
-        return f"{grave[0].sentence}{others}"
+        return worst, f"{grave[0].sentence}{others}"
 
     def facts(self) -> Facts:
         """The part of the report that a gate's does not have."""
         return {
-            "findings": [{"grade": one.word, **asdict(one)} for one in self.findings],
+            "findings": [{"grade": finding.word, **asdict(finding)} for finding in self.findings],
             "not_asked": self.not_asked,
             "wal": self.wal,
             "performance": self.performance,

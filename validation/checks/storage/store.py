@@ -6,12 +6,9 @@ A store that says it is busy (500, 503, SlowDown) is given `patience_s`; one tha
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError, IncompleteReadError  # noqa: A004 - boto's own name
 from botocore.parsers import ResponseParserError
@@ -20,7 +17,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_e
 from validation.checks.storage.aim import Aim
 from validation.checks.storage.options import Style
 from validation.checks.storage.record import BlockedError, Finding
-from validation.clients.documents import Credential
+from validation.clients.documents import Credential, s3_client
 from validation.judge.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -63,26 +60,6 @@ def is_busy(error: BaseException) -> bool:
     return isinstance(error, ClientError) and (status(error) in _BUSY_STATUS or code(error) in _BUSY_CODES)
 
 
-@dataclass(kw_only=True)
-class Trouble:
-    """How often a request had to be repeated, why, and over which time."""
-
-    reasons: list[str] = field(default_factory=list)
-    first_s: float | None = None
-    last_s: float | None = None
-
-    def note(self, reason: str) -> None:
-        """Count one repeat; called from many threads, and appending is atomic."""
-        self.reasons.append(reason)
-        self.last_s = time.monotonic()
-        self.first_s = self.last_s if self.first_s is None else self.first_s
-
-    @property
-    def seconds(self) -> float:
-        """From the first to the last."""
-        return (self.last_s or 0.0) - (self.first_s or 0.0)
-
-
 class Store:
     """One bucket with one key."""
 
@@ -91,7 +68,8 @@ class Store:
     ) -> None:
         self.aim = aim
         self.bucket = aim.bucket
-        self.trouble = Trouble()
+        self.repeats = list[tuple[float, str]]()
+        """When, on the monotonic clock, and why a request had to be repeated; appended to from many threads, which is atomic."""
         self._credential = credential
         self._ca_file = ca_file
         self.s3: S3Client = _client(aim, credential, ca_file, style or aim.style, sign_bodies=sign_bodies)
@@ -112,17 +90,18 @@ class Store:
         try:
             return self._trying()(request, self.s3)
         except GONE as error:
-            raise BlockedError(self._gone(error)) from None
+            finding = self._gone(error)
         except ResponseParserError as error:
-            raise BlockedError(self._not_s3(error)) from None
+            finding = self._not_s3(error)
         except ClientError as error:
-            if is_busy(error):
-                raise BlockedError(self._busy(error)) from None
-            raise
+            if not is_busy(error):
+                raise
+            finding = self._busy(error)
+        raise BlockedError(finding)
 
     def _note_region(self, request: Any, **_: object) -> None:  # noqa: ANN401 - an event of botocore's
-        if found := _SCOPE.search(str(request.headers.get("Authorization", ""))):
-            self.signed_for.add(found[1])
+        if scope := _SCOPE.search(str(request.headers.get("Authorization", ""))):
+            self.signed_for.add(scope[1])
 
     def _trying(self) -> Retrying:
         def worth_it(error: BaseException) -> bool:
@@ -132,71 +111,46 @@ class Store:
             error = state.outcome.exception() if state.outcome else None
             if isinstance(error, GONE):
                 return state.attempt_number >= _TRIES_WITHOUT_ANSWER
-            return (state.seconds_since_start or 0.0) >= self.aim.limits.patience_s
+            return (state.seconds_since_start or 0.0) >= self.aim.patience_s
 
         def count(state: RetryCallState) -> None:
             error = state.outcome.exception() if state.outcome else None
-            self.trouble.note(answered(error) if isinstance(error, ClientError) else type(error).__name__)
+            reason = answered(error) if isinstance(error, ClientError) else type(error).__name__
+            self.repeats.append((time.monotonic(), reason))
 
         wait = wait_random_exponential(multiplier=0.1, max=_LONGEST_WAIT_S)
         return Retrying(stop=enough, wait=wait, retry=retry_if_exception(worth_it), before_sleep=count, reraise=True)
 
     def _gone(self, error: Exception) -> Finding:
         seen = f"the store at {self.aim.endpoint} stopped answering ({type(error).__name__}: {_short(error)})"
-        return Finding(
-            name="answers",
-            outcome=Outcome.UNREACHABLE,
-            seen=seen,
-            consequence="Milvus would wait and repeat, and neither ingest nor load anything",
-            cure="see whether the store is up and the way to it is free, then run the preflight again",
-        )
+        consequence = "Milvus would wait and repeat, and neither ingest nor load anything"
+        cure = "see whether the store is up and the way to it is free, then run the preflight again"
+        return Finding(name="answers", outcome=Outcome.UNREACHABLE, seen=seen, consequence=consequence, cure=cure)
 
     def _not_s3(self, error: Exception) -> Finding:
-        return Finding(
-            name="s3_api",
-            outcome=Outcome.FAIL,
-            seen=f"what answers at {self.aim.endpoint} speaks no S3 ({_short(error)})",
-            consequence="Milvus would not start",
-            cure="give the address of the S3 API, not that of a console or a proxy: --endpoint https://HOST:PORT",
-        )
+        seen = f"what answers at {self.aim.endpoint} speaks no S3 ({_short(error)})"
+        cure = "give the address of the S3 API, not that of a console or a proxy: --endpoint https://HOST:PORT"
+        return Finding(name="s3_api", outcome=Outcome.FAIL, seen=seen, consequence="Milvus would not start", cure=cure)
 
     def _busy(self, error: ClientError) -> Finding:
-        patience = self.aim.limits.patience_s
-        return Finding(
-            name="answers",
-            outcome=Outcome.INVALID,
-            seen=f"the store said that it is busy for {patience:g} s: {answered(error)}",
-            consequence="nothing that it answers in this state says how it would serve Milvus",
-            cure="wait until its load is over, or look at its health; --patience-s waits longer",
-        )
-
-
-@cache
-def _session() -> boto3.session.Session:
-    """One session, since each one reads the description of the S3 API anew; it holds no key."""
-    return boto3.session.Session()
+        seen = f"the store said that it is busy for {self.aim.patience_s:g} s: {answered(error)}"
+        consequence = "nothing that it answers in this state says how it would serve Milvus"
+        cure = "wait until its load is over, or look at its health; --patience-s waits longer"
+        return Finding(name="answers", outcome=Outcome.INVALID, seen=seen, consequence=consequence, cure=cure)
 
 
 def _client(aim: Aim, credential: Credential, ca_file: Path | None, style: Style, *, sign_bodies: bool) -> "S3Client":
-    return _session().client(
-        "s3",
-        endpoint_url=aim.endpoint,
-        region_name=aim.region,
-        aws_access_key_id=credential.access_key,
-        aws_secret_access_key=credential.secret_key,
-        verify=str(ca_file) if ca_file else None,
-        config=Config(
-            connect_timeout=aim.limits.timeout_s,
-            read_timeout=aim.limits.timeout_s,
-            retries={"total_max_attempts": 1, "mode": "standard"},
-            s3={"addressing_style": style.value, "payload_signing_enabled": sign_bodies},
-            signature_version="s3v4",
-            max_pool_connections=_CONNECTIONS,
-            # checksums are a question of their own, so that a store without them fails that one alone
-            request_checksum_calculation="when_required",
-            response_checksum_validation="when_required",
-        ),
+    config = Config(
+        connect_timeout=aim.timeout_s,
+        read_timeout=aim.timeout_s,
+        retries={"total_max_attempts": 1, "mode": "standard"},
+        s3={"addressing_style": style.value, "payload_signing_enabled": sign_bodies},
+        max_pool_connections=_CONNECTIONS,
+        # checksums are a question of their own, so that a store without them fails that one alone
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
     )
+    return s3_client(aim.endpoint, aim.region, credential, ca_file, config)
 
 
 def _short(error: Exception) -> str:

@@ -1,8 +1,7 @@
 """One load from pods, from the first object in the bucket to the last one removed, however it ends.
 
-All pods start at one instant, which is written once they are ready; nodes keep their clocks by NTP, and a pod whose clock is off refuses.
-Every wait is bounded. A pod that is missing, fails, is late, or brings another number of requests than it was given makes the run INVALID,
-with its name and its last words: a part of the load is no load.
+All pods start at one instant, which is written once they are ready; a pod whose clock is off refuses. Every wait is bounded. A pod that is
+missing, fails, is late, or brings other requests than it was given makes the run INVALID, with its name: a part of the load is no load.
 """
 
 import secrets
@@ -17,15 +16,14 @@ from validation.clients import kube
 from validation.clients.connect import Connector
 from validation.clients.target import Target
 from validation.judge.errors import GateError, InvalidRunError, UsageError
-from validation.load.open_loop import Shot
-from validation.load.pods import bucket
-from validation.load.pods.bucket import LoadBucket
+from validation.load.histogram import Histogram
+from validation.load.open_loop import Sample
+from validation.load.pods import exchange
+from validation.load.pods.exchange import LoadBucket, Order, Result, Start, Status, pack_share
 from validation.load.pods.generator import ahead_s, require_clock
 from validation.load.pods.job import Job, Pod
 from validation.load.pods.job import require as require_alive
-from validation.load.pods.messages import Order, Result, Start, Status, pack_share, unpack_result
-from validation.load.samples import Samples
-from validation.load.workers import Aim, Share
+from validation.load.workers import LoadTarget, Share
 from validation.run.progress import Reporter
 
 READY_PATIENCE_S = 300.0
@@ -54,7 +52,7 @@ class Placement:
 class LoadResult:
     """What came back."""
 
-    shots: list[Shot]
+    samples: list[Sample]
     """In the order of the plan, in seconds from the common start."""
     facts: dict[str, Any]
     faults: list[str]
@@ -63,37 +61,36 @@ class LoadResult:
 def require(target: Target) -> None:
     """UsageError where the stack has nothing to make generators from."""
     if not target.load_pod_template or not target.milvus_secret_name:
-        raise UsageError(
-            "the stack declares no load generators (output load_pod_template): name the suite's image in images.suite "
-            "(docs/suite-image.md), then: pulumi up; without --pods this machine sends the searches itself"
-        )
+        cure = "name the suite's image in images.suite (docs/suite-image.md), then: pulumi up"
+        problem = "the stack declares no load generators (output load_pod_template)"
+        raise UsageError(f"{problem}: {cure}; without --pods this machine sends the searches itself")
 
 
-def run_load(placement: Placement, aim: Aim, shares: Sequence[Share], advance: Callable[[int], None]) -> LoadResult:
+def run_load(placement: Placement, where: LoadTarget, shares: Sequence[Share], advance: Callable[[int], None]) -> LoadResult:
     """Send each share from a pod of its own, all from one start; nothing of it is left."""
-    timeout_s = aim.search.timeout_ms / 1e3
+    target, timeout_s = placement.target, where.search.timeout_ms / 1e3
     longest_s = max((share.due_s[-1] for share in shares), default=0.0) + timeout_s
     with ExitStack() as closing:
         kubernetes = kube.connect()
         closing.callback(kubernetes.close)
         name = f"gate-load-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
         objects = _bucket(placement, kubernetes, name, closing)
-        job = Job(kubernetes.api_client, placement.target.namespace, name)
+        job = Job(kubernetes.api_client, target.namespace, name)
         closing.callback(_clean, placement, job, objects)
-        placement.reporter.say(f"search: from {len(shares)} pods, kubectl -n {placement.target.namespace} logs -l job-name={name} --prefix")
+        placement.reporter.say(f"search: from {len(shares)} pods, kubectl -n {target.namespace} logs -l job-name={name} --prefix")
         for index, share in enumerate(shares):
             objects.put(f"{index}/share", pack_share(share))
-        orders = {index: _order(placement, aim, objects, index, longest_s + _MARGIN_S) for index in range(len(shares))}
-        job.make(placement.target.load_pod_template, orders, longest_s + _MARGIN_S)
+        orders = {index: _order(target.milvus_uri, where, objects, index, longest_s + _MARGIN_S) for index in range(len(shares))}
+        job.make(target.load_pod_template, orders, longest_s + _MARGIN_S)
         coordinator = Coordinator(job=job, objects=objects, pods=len(shares))
         coordinator.await_all()
         coordinator.start()
         results = coordinator.collect(longest_s, advance)
         pods = job.pods()
-    shots, merged = merge(results, range(sum(len(share.numbers) for share in shares)), timeout_s)
-    found = [_facts(pods[index], result) for index, result in enumerate(results)]
-    facts = {"generators": found, "latency_histogram": merged.encoded()}
-    return LoadResult(shots=shots, facts=facts, faults=[fault for index, result in enumerate(results) for fault in _faults(index, result)])
+    samples, merged = merge(results, range(sum(len(share.numbers) for share in shares)), timeout_s)
+    facts = {"generators": [_facts(pods[index], result) for index, result in enumerate(results)], "latency_histogram": merged.encoded()}
+    faults = [fault for index, result in enumerate(results) for fault in _faults(index, result)]
+    return LoadResult(samples=samples, facts=facts, faults=faults)
 
 
 @dataclass(kw_only=True)
@@ -112,11 +109,10 @@ class Coordinator:
         while missing := [index for index in range(self.pods) if self._status(index) is None]:
             self._look()
             if time.monotonic() > deadline_s:
-                waiting = {index: pod for index, pod in self.job.pods().items() if index in missing}
-                states = ", ".join(f"{index} ({waiting[index].waits_for or 'runs' if index in waiting else 'no pod'})" for index in missing)
-                raise InvalidRunError(
-                    f"load generators are not ready after {READY_PATIENCE_S:g} s: {states}; is there room for {self.pods}?"
-                )
+                pods = self.job.pods()
+                states = ", ".join(f"{index} ({pods[index].waits_for or 'runs' if index in pods else 'no pod'})" for index in missing)
+                problem = f"load generators are not ready after {READY_PATIENCE_S:g} s: {states}"
+                raise InvalidRunError(f"{problem}; is there room for {self.pods}?")
             time.sleep(_READY_POLL_S)
 
     def start(self) -> None:
@@ -129,22 +125,20 @@ class Coordinator:
         """Return the result of every generator, telling what is done on the way."""
         deadline_s = time.monotonic() + _LEAD_S + longest_s + END_PATIENCE_S
         results, done = dict[int, Result](), [0] * self.pods
-        while len(results) < self.pods:
-            for index in (one for one in range(self.pods) if one not in results):
-                body = self.objects.get(f"{index}/result")
-                if body is not None:
-                    results[index] = unpack_result(body)
-                    done[index] = len(results[index].shots)
-                    continue
-                status = self._status(index)
-                done[index] = max(done[index], status.done if status else 0)
+        while True:
+            for index in set(range(self.pods)) - results.keys():
+                if body := self.objects.get(f"{index}/result"):
+                    results[index] = Result.unpack(body)
+                    done[index] = len(results[index].samples)
+                elif status := self._status(index):
+                    done[index] = max(done[index], status.done)
             advance(sum(done))
-            if len(results) < self.pods:
-                self._look(besides=results.keys())
-                if time.monotonic() > deadline_s:
-                    raise InvalidRunError(f"load generators {sorted(set(range(self.pods)) - results.keys())} brought no result in time")
-                time.sleep(_LOOK_S)
-        return [results[index] for index in range(self.pods)]
+            if len(results) == self.pods:
+                return [results[index] for index in range(self.pods)]
+            self._look(besides=results.keys())
+            if time.monotonic() > deadline_s:
+                raise InvalidRunError(f"load generators {sorted(set(range(self.pods)) - results.keys())} brought no result in time")
+            time.sleep(_LOOK_S)
 
     def _status(self, index: int) -> Status | None:
         """What a generator says of itself; InvalidRunError when that is: failed."""
@@ -162,21 +156,19 @@ class Coordinator:
             require_alive({index: pod for index, pod in self.job.pods().items() if index not in besides}, self.job)
 
 
-def merge(results: Sequence[Result], planned: Sequence[int], timeout_s: float) -> tuple[list[Shot], Samples]:
-    """Merge shots and histograms; InvalidRunError unless every planned request is there once, and counted once."""
-    shots = sorted((shot for result in results for shot in result.shots), key=lambda shot: shot.number)
-    if [shot.number for shot in shots] != list(planned):
-        raise InvalidRunError(
-            f"{len(shots)} requests came back for {len(planned)} planned ones, or not the same: the run counts nothing twice"
-        )
-    merged = Samples()
+def merge(results: Sequence[Result], planned: Sequence[int], timeout_s: float) -> tuple[list[Sample], Histogram]:
+    """Merge samples and histograms; InvalidRunError unless every planned request is there once, and counted once."""
+    samples = sorted((sample for result in results for sample in result.samples), key=lambda sample: sample.number)
+    if [sample.number for sample in samples] != list(planned):
+        problem = f"{len(samples)} requests came back for {len(planned)} planned ones, or not the same"
+        raise InvalidRunError(f"{problem}: the run counts nothing twice")
+    merged = Histogram()
     for result in results:
-        merged.merge(Samples.decoded(result.histogram))
-    if merged.encoded() != Samples(shot.counted_s(timeout_s) for shot in shots).encoded():
-        raise InvalidRunError(
-            "the histograms of the load generators do not hold the requests that they brought; are gate and image of one version?"
-        )
-    return shots, merged
+        merged.merge(Histogram.decoded(result.histogram))
+    if merged.encoded() != Histogram(sample.counted_s(timeout_s) for sample in samples).encoded():
+        problem = "the histograms of the load generators do not hold the requests that they brought"
+        raise InvalidRunError(f"{problem}; are gate and image of one version?")
+    return samples, merged
 
 
 def _bucket(placement: Placement, kubernetes: kube.Cluster, name: str, closing: ExitStack) -> LoadBucket:
@@ -185,41 +177,31 @@ def _bucket(placement: Placement, kubernetes: kube.Cluster, name: str, closing: 
     credential = kubernetes.credential(target.namespace, target.milvus_secret_name)
     placement.secrets.extend([credential.access_key, credential.secret_key])
     ca_file = Connector(target=target, kubernetes=kubernetes, closing=closing, secrets=placement.secrets).store_ca_file()
-    region, endpoint = target.object_store_region, target.object_store_endpoint
-    objects = LoadBucket(
-        bucket=target.milvus_bucket,
-        run=name,
-        ours=bucket.connect(kubernetes.address(endpoint), region, credential, ca_file),
-        theirs=bucket.connect(endpoint, region, credential, ca_file),
+    ours, theirs = (
+        exchange.connect(endpoint, target.object_store_region, credential, ca_file)
+        for endpoint in (kubernetes.address(target.object_store_endpoint), target.object_store_endpoint)
     )
+    objects = LoadBucket(bucket=target.milvus_bucket, run=name, ours=ours, theirs=theirs)
     closing.callback(objects.close)
-    stale = objects.clear_stale()
-    if stale:
-        placement.reporter.say(
-            f"search: removed {stale} objects that a killed run left below {bucket.PREFIX} in bucket {target.milvus_bucket}"
-        )
+    if stale := objects.clear_stale():
+        removed = f"removed {stale} objects that a killed run left below {exchange.PREFIX} in bucket {target.milvus_bucket}"
+        placement.reporter.say(f"search: {removed}")
     return objects
 
 
-def _order(placement: Placement, aim: Aim, objects: LoadBucket, index: int, seconds: float) -> str:
-    order = Order(
-        uri=placement.target.milvus_uri,
-        database=aim.database,
-        collection=aim.collection,
-        limit=aim.limit,
-        search=aim.search,
-        share_url=objects.address(f"{index}/share", "get", seconds),
-        start_url=objects.address("start", "get", seconds),
-        status_url=objects.address(f"{index}/status", "put", seconds),
-        result_url=objects.address(f"{index}/result", "put", seconds),
-    )
-    return order.model_dump_json()
+def _order(uri: str, where: LoadTarget, objects: LoadBucket, index: int, seconds: float) -> str:
+    addresses: dict[str, Any] = {
+        "share_url": objects.address(f"{index}/share", "get", seconds),
+        "start_url": objects.address("start", "get", seconds),
+    }
+    addresses |= {f"{name}_url": objects.address(f"{index}/{name}", "put", seconds) for name in ("status", "result")}
+    chosen = {name: getattr(where, name) for name in ("database", "collection", "limit", "search")}
+    return Order(uri=uri, **chosen, **addresses).model_dump_json()
 
 
 def _clean(placement: Placement, job: Job, objects: LoadBucket) -> None:
     """Remove the pods first, since they could still write; what cannot be removed is reported, with the command that does."""
-    left = job.remove()
-    if left:
+    if left := job.remove():
         placement.reporter.say(left)
     try:
         objects.clear()
@@ -228,12 +210,12 @@ def _clean(placement: Placement, job: Job, objects: LoadBucket) -> None:
 
 
 def _facts(pod: Pod, result: Result) -> dict[str, Any]:
-    latency, delay = Samples.decoded(result.histogram), Samples.decoded(result.delays)
+    latency, delay = Histogram.decoded(result.histogram), Histogram.decoded(result.delays)
     return {
         "pod": pod.name,
         "node": pod.node,
-        "requests": len(result.shots),
-        "errors": sum(bool(shot.error) for shot in result.shots),
+        "requests": len(result.samples),
+        "errors": sum(bool(sample.error) for sample in result.samples),
         **{f"p{percentile}_ms": latency.percentile_ms(percentile) for percentile in (50, 95, 99)},
         "delay_p99_ms": delay.percentile_ms(99),
         "clock_ahead_ms": [bound * 1e3 for bound in result.clock_ahead_s],
@@ -245,11 +227,11 @@ def _facts(pod: Pod, result: Result) -> dict[str, Any]:
 
 def _faults(index: int, result: Result) -> list[str]:
     """What a generator knows of itself that makes its numbers worth nothing; its own delay is judged with all the others'."""
-    span_s = max((shot.ended_s for shot in result.shots), default=0.0)
-    found = []
+    span_s = max((sample.ended_s for sample in result.samples), default=0.0)
+    faults, name = list[str](), f"load generator {index}"
     if result.throttled_s is not None and result.throttled_s > _THROTTLED_SHARE * span_s:
-        kept = f"load generator {index} was kept from its CPU for {result.throttled_s:.3g} of {span_s:.3g} s"
-        found.append(f"{kept}, which counts as latency of Milvus; take the CPU limit off the namespace's pods of the suite")
+        kept = f"{name} was kept from its CPU for {result.throttled_s:.3g} of {span_s:.3g} s, which counts as latency of Milvus"
+        faults.append(f"{kept}; take the CPU limit off the namespace's pods of the suite")
     if abs(result.stepped_s) > _STEPPED_S:
-        found.append(f"the clock of load generator {index} was set by {result.stepped_s:.3g} s meanwhile; look at its node's time service")
-    return found
+        faults.append(f"the clock of {name} was set by {result.stepped_s:.3g} s meanwhile; look at its node's time service")
+    return faults

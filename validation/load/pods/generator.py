@@ -9,10 +9,11 @@ import re
 import ssl
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated
 
 import httpx
 import typer
@@ -24,9 +25,9 @@ from validation.clients.milvus_login import Login
 from validation.clients.milvus_tls import Tls
 from validation.judge.errors import GateError, InvalidRunError, UsageError
 from validation.load import workers
-from validation.load.open_loop import Shot
-from validation.load.pods.messages import VERSION, Order, Result, Start, Status, pack_result, unpack_share
-from validation.load.samples import Samples
+from validation.load.histogram import Histogram
+from validation.load.open_loop import Sample
+from validation.load.pods.exchange import VERSION, Order, Result, Start, Status, unpack_share
 
 STORE_CA, MILVUS_CA, LOGIN = Path("/run/object-store-ca/ca.crt"), Path("/run/milvus-ca/ca.crt"), Path("/run/milvus-login")
 """Where the pod mounts them, where there are any."""
@@ -44,8 +45,11 @@ _CPU_COUNTS = (
 )
 """File, key and unit per second: control groups 2, then 1 under its two names."""
 _TIMEOUT_S = 10.0
+_SIGNED = re.compile(r"\?X-Amz\S*")
+"""The part of an address that opens an object: it has no place in a log."""
+_REPEATED = retry(retry=retry_if_exception_type(httpx.HTTPError), stop=stop_after_attempt(3), wait=wait_fixed(0.5), reraise=True)
 
-HELP = """Be one load generator of an Indexed Job. The gate starts these (`run --pods N`); by hand there is nothing to do with it."""
+HELP = "Be one load generator of an Indexed Job. The gate starts these (`run --pods N`); by hand there is nothing to do with it."
 
 
 def command(
@@ -55,7 +59,7 @@ def command(
     """Follow the order, and exit with 3 where that fails."""
     try:
         order = _read(orders / f"{index}.json")
-        with Channel(order) as channel:
+        with closing(Channel(order)) as channel:
             follow(order, Generator(channel))
     except GateError as error:
         print(f"load generator {index}: {error}", flush=True)
@@ -71,19 +75,17 @@ class Channel:
         self._order = order
         self._client = httpx.Client(verify=trusted, timeout=_TIMEOUT_S)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Close the connections."""
         self._client.close()
 
     def share(self, clock: Callable[[], float]) -> tuple[bytes, tuple[float, float]]:
         """Return what is to be sent, and between which two numbers of seconds `clock` is ahead of the store's."""
-        asked_s = clock()
+        begin_s = clock()
         response = self._get(self._order.share_url)
         if response is None:
             raise InvalidRunError("its share is not in the bucket; was the run ended meanwhile?")
-        return response.content, ahead_s(response.headers.get("Date", ""), asked_s, clock())
+        return response.content, ahead_s(response.headers.get("Date", ""), begin_s, clock())
 
     def start(self) -> Start | None:
         """Return when to begin; None as long as that is not written."""
@@ -96,14 +98,14 @@ class Channel:
 
     def hand_in(self, result: Result) -> None:
         """Write the result."""
-        self._put(self._order.result_url, pack_result(result))
+        self._put(self._order.result_url, result.pack())
 
-    @retry(retry=retry_if_exception_type(httpx.HTTPError), stop=stop_after_attempt(3), wait=wait_fixed(0.5), reraise=True)
+    @_REPEATED
     def _get(self, url: str) -> httpx.Response | None:
         response = self._client.get(url)
         return None if response.status_code == httpx.codes.NOT_FOUND else response.raise_for_status()
 
-    @retry(retry=retry_if_exception_type(httpx.HTTPError), stop=stop_after_attempt(3), wait=wait_fixed(0.5), reraise=True)
+    @_REPEATED
     def _put(self, url: str, body: bytes) -> None:
         self._client.put(url, content=body).raise_for_status()
 
@@ -117,9 +119,8 @@ def ahead_s(date: str, asked_s: float, answered_s: float) -> tuple[float, float]
     try:
         written_s = parsedate_to_datetime(date).timestamp()
     except ValueError:
-        raise InvalidRunError(
-            f"the store's answer has no usable header Date ({date!r}), so no clock can be compared with its own"
-        ) from None
+        problem = f"the store's answer has no usable header Date ({date!r}), so no clock can be compared with its own"
+        raise InvalidRunError(problem) from None
     return asked_s - (written_s + _DATE_S), answered_s - written_s
 
 
@@ -127,11 +128,9 @@ def require_clock(ahead: tuple[float, float], whose: str) -> None:
     """InvalidRunError for a clock that differs from the store's by more than a second, however long its answer took."""
     least_s = max(ahead[0], -ahead[1])
     if least_s > MOST_AHEAD_S:
-        direction = "ahead of" if ahead[0] > 0 else "behind"
-        raise InvalidRunError(
-            f"{whose} clock is {least_s:.1f} s or more {direction} the store's, so it would not start together with the others; "
-            "let chrony or another NTP client keep the clocks"
-        )
+        off = f"{least_s:.1f} s or more {'ahead of' if ahead[0] > 0 else 'behind'} the store's"
+        problem = f"{whose} clock is {off}, so it would not start together with the others"
+        raise InvalidRunError(f"{problem}; let chrony or another NTP client keep the clocks")
 
 
 def throttled_s(root: Path = CGROUP) -> float | None:
@@ -155,8 +154,8 @@ def _read(path: Path) -> Order:
     except (OSError, ValidationError) as error:
         raise UsageError(f"{path} is no order ({error}); gate and image of the suite must be of one version: docs/suite-image.md") from None
     if order.version != VERSION:
-        spoken = f"the gate speaks version {order.version} with its generators, this image version {VERSION}"
-        raise UsageError(f"{spoken}: build the image anew, docs/suite-image.md")
+        problem = f"the gate speaks version {order.version} with its generators, this image version {VERSION}"
+        raise UsageError(f"{problem}: build the image anew, docs/suite-image.md")
     return order
 
 
@@ -164,45 +163,26 @@ def follow(order: Order, generator: "Generator") -> None:
     """Do what the order says; whatever it dies of is reported first."""
     try:
         generator.channel.hand_in(_work(order, generator))
-    except GateError as error:
-        _report_failure(generator.channel, str(error))
-        raise
-    except Exception as error:  # noqa: BLE001 - whatever it is, the gate must hear of it
-        reason = f"{type(error).__name__}: {_without_query(str(error))}"
-        _report_failure(generator.channel, reason)
+    except Exception as error:  # whatever it is, the gate must hear of it
+        known = isinstance(error, GateError)
+        reason = str(error) if known else f"{type(error).__name__}: {_SIGNED.sub('?...', str(error))}"
+        with suppress(httpx.HTTPError):
+            generator.channel.report(Status(state="failed", reason=reason))
+        if known:
+            raise
         raise InvalidRunError(reason) from None
 
 
-def _report_failure(channel: Channel, reason: str) -> None:
-    with suppress(httpx.HTTPError):
-        channel.report(Status(state="failed", reason=reason))
-
-
-def _without_query(text: str) -> str:
-    """An address that opens an object has no place in a log."""
-    return re.sub(r"\?X-Amz\S*", "?...", text)
-
-
 def _work(order: Order, generator: "Generator") -> Result:
-    share = unpack_share(generator.take_share())
-    aim = workers.Aim(
-        uri=order.uri,
-        database=order.database,
-        collection=order.collection,
-        search=order.search,
-        limit=order.limit,
-        login=_login(),
-        tls=Tls(ca_file=MILVUS_CA if MILVUS_CA.exists() else None),
-    )
-    shots = workers.run(aim, [share], generator.report_progress, start=generator.await_start)
-    return generator.result(shots, order.search.timeout_ms / 1e3)
-
-
-def _login() -> Login:
-    if not LOGIN.exists():
-        return Login()
-    user, password = (LOGIN.joinpath(name).read_text(encoding="utf-8") for name in ("username", "password"))
-    return Login(user=user, password=password)
+    share, login = unpack_share(generator.take_share()), Login()
+    if LOGIN.exists():
+        user, password = (LOGIN.joinpath(name).read_text(encoding="utf-8") for name in ("username", "password"))
+        login = Login(user=user, password=password)
+    tls = Tls(ca_file=MILVUS_CA if MILVUS_CA.exists() else None)
+    where = {name: getattr(order, name) for name in ("uri", "database", "collection", "search", "limit")}
+    target = workers.LoadTarget(**where, login=login, tls=tls)
+    samples = workers.run_load(target, [share], generator.report_progress, start=generator.await_start)
+    return generator.result(samples, order.search.timeout_ms / 1e3)
 
 
 class Generator:
@@ -224,13 +204,14 @@ class Generator:
 
     def await_start(self) -> float:
         """Say that all is ready, and return the start by the monotonic clock, a moment before it."""
-        at_s = self._await_instant()
+        instant_s = self._await_instant()
         self._epoch_s = self._clock() - time.monotonic()
         self._throttled_s = throttled_s()
-        self._start_s = at_s - self._epoch_s
+        self._start_s = instant_s - self._epoch_s
         left_s = self._start_s - time.monotonic()
         if left_s < _LEAST_LEAD_S:
-            raise InvalidRunError(f"it heard of the start {-left_s:.3f} s after it; the store, or this node, is too slow to start together")
+            late = f"it heard of the start {-left_s:.3f} s after it"
+            raise InvalidRunError(f"{late}; the store, or this node, is too slow to start together")
         return self._start_s
 
     def _await_instant(self) -> float:
@@ -247,25 +228,17 @@ class Generator:
         with suppress(httpx.HTTPError):
             self.channel.report(Status(done=done))
 
-    def result(self, shots: Sequence[Shot], timeout_s: float) -> Result:
+    def result(self, samples: Sequence[Sample], timeout_s: float) -> Result:
         """Put together what is handed in."""
-        now_s = throttled_s()
+        now_s, start_s = throttled_s(), self._start_s
         return Result(
-            shots=[_from_start(shot, self._start_s) for shot in shots],
-            histogram=Samples(shot.counted_s(timeout_s) for shot in shots).encoded(),
-            delays=Samples(shot.delay_s for shot in shots).encoded(),
+            samples=tuple(
+                replace(each, planned_s=each.planned_s - start_s, sent_s=each.sent_s - start_s, ended_s=each.ended_s - start_s)
+                for each in samples
+            ),
+            histogram=Histogram(each.counted_s(timeout_s) for each in samples).encoded(),
+            delays=Histogram(each.delay_s for each in samples).encoded(),
             throttled_s=None if now_s is None or self._throttled_s is None else now_s - self._throttled_s,
             stepped_s=self._clock() - time.monotonic() - self._epoch_s,
             clock_ahead_s=self._ahead_s,
         )
-
-
-def _from_start(shot: Shot, start_s: float) -> Shot:
-    return Shot(
-        number=shot.number,
-        planned_s=shot.planned_s - start_s,
-        sent_s=shot.sent_s - start_s,
-        ended_s=shot.ended_s - start_s,
-        ids=shot.ids,
-        error=shot.error,
-    )

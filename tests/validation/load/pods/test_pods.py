@@ -5,6 +5,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from email.utils import formatdate
 from pathlib import Path
@@ -26,15 +27,13 @@ from validation.clients.target import Target
 from validation.judge.errors import InvalidRunError, UsageError
 from validation.judge.profile import Profile
 from validation.load import workers
-from validation.load.open_loop import Shot
-from validation.load.pods import bucket as bucket_module
-from validation.load.pods import coordinator, generator
-from validation.load.pods.bucket import LoadBucket
+from validation.load.histogram import Histogram
+from validation.load.open_loop import Sample
+from validation.load.pods import coordinator, exchange, generator
 from validation.load.pods.coordinator import Coordinator
+from validation.load.pods.exchange import LoadBucket, Order, Result, Status, pack_share, unpack_share
 from validation.load.pods.generator import Channel, Generator, throttled_s
 from validation.load.pods.job import Pod
-from validation.load.pods.messages import Order, Result, Status, pack_result, pack_share, unpack_result, unpack_share
-from validation.load.samples import Samples
 from validation.reports import fingerprint
 
 DELAYS = st.floats(0, 5)
@@ -65,17 +64,17 @@ def test_a_store_that_says_no_time_makes_the_run_invalid(date: str) -> None:
         generator.ahead_s(date, 0, 1)
 
 
-def shot(number: int, latency_s: float = 0.01, **fields: Any) -> Shot:
-    made = Shot(number=number, planned_s=number / 10, sent_s=number / 10, ended_s=number / 10 + latency_s, ids=[number], error="")
+def sample(number: int, latency_s: float = 0.01, **fields: Any) -> Sample:
+    made = Sample(number=number, planned_s=number / 10, sent_s=number / 10, ended_s=number / 10 + latency_s, ids=[number], error="")
     return replace(made, **fields)
 
 
-def result(*shots: Shot, **fields: Any) -> Result:
-    histogram = Samples(one.counted_s(1.0) for one in shots).encoded()
-    delays = Samples(one.delay_s for one in shots).encoded()
+def result(*samples: Sample, **fields: Any) -> Result:
+    histogram = Histogram(one.counted_s(1.0) for one in samples).encoded()
+    delays = Histogram(one.delay_s for one in samples).encoded()
     return Result(
         **{
-            "shots": shots,
+            "samples": samples,
             "histogram": histogram,
             "delays": delays,
             "throttled_s": None,
@@ -93,17 +92,16 @@ def test_share_and_result_come_back_as_they_were_to_the_last_bit() -> None:
     found = unpack_share(pack_share(share))
     assert (found.numbers, found.expressions, found.due_s) == (share.numbers, share.expressions, share.due_s)
     assert np.array_equal(found.vectors, share.vectors)
-    whole = result(shot(0, ids=[5, 4, 2**62]), shot(1, ids=[], error="RpcError: gone ü", sent_s=1 / 3), throttled_s=0.5, stepped_s=-1.5)
-    back = unpack_result(pack_result(whole))
-    assert [*back.shots] == [*whole.shots]
-    assert replace(back, shots=()) == replace(whole, shots=())
-    assert [*unpack_result(pack_result(result())).shots] == []
+    whole = result(sample(0, ids=[5, 4, 2**62]), sample(1, ids=[], error="RpcError: gone ü", sent_s=1 / 3), throttled_s=0.5, stepped_s=-1.5)
+    back = Result.unpack(whole.pack())
+    assert back == whole
+    assert Result.unpack(result().pack()).samples == ()
 
 
 def test_merged_histograms_hold_every_request_once_and_failed_ones_as_slow_as_the_time_out() -> None:
-    parts = [result(shot(0), shot(2, error="x")), result(shot(1, 0.02), shot(3, 0.03))]
-    shots, merged = coordinator.merge(parts, range(4), 1.0)
-    assert [one.number for one in shots] == [0, 1, 2, 3]
+    parts = [result(sample(0), sample(2, error="x")), result(sample(1, 0.02), sample(3, 0.03))]
+    samples, merged = coordinator.merge(parts, range(4), 1.0)
+    assert [one.number for one in samples] == [0, 1, 2, 3]
     assert merged.count == 4
     assert merged.percentile_ms(100) == pytest.approx(1000, rel=1e-3)
     assert merged.percentile_ms(50) == pytest.approx(20, rel=1e-3)
@@ -112,9 +110,9 @@ def test_merged_histograms_hold_every_request_once_and_failed_ones_as_slow_as_th
 @pytest.mark.parametrize(
     ("parts", "reason"),
     [
-        ([result(shot(0)), result(shot(2))], "2 requests came back for 3 planned"),
-        ([result(shot(0), shot(1)), result(shot(1), shot(2))], "4 requests came back for 3 planned"),
-        ([result(shot(0)), result(shot(1), shot(2), histogram=Samples([0.5]).encoded())], "do not hold the requests"),
+        ([result(sample(0)), result(sample(2))], "2 requests came back for 3 planned"),
+        ([result(sample(0), sample(1)), result(sample(1), sample(2))], "4 requests came back for 3 planned"),
+        ([result(sample(0)), result(sample(1), sample(2), histogram=Histogram([0.5]).encoded())], "do not hold the requests"),
     ],
 )
 def test_a_request_that_is_lost_doubled_or_not_in_a_histogram_makes_the_run_invalid(parts: list[Result], reason: str) -> None:
@@ -143,11 +141,11 @@ def test_throttling_is_read_where_the_kernel_counts_it_and_unknown_where_not(
 
 
 def test_a_throttled_generator_and_a_clock_that_was_set_are_faults() -> None:
-    good = result(*(shot(number) for number in range(100)), throttled_s=0.05)
+    good = result(*(sample(number) for number in range(100)), throttled_s=0.05)
     assert coordinator._faults(0, good) == []
-    assert coordinator._faults(0, replace(good, throttled_s=None)) == []
-    assert "load generator 1 was kept from its CPU for 0.5 of" in coordinator._faults(1, replace(good, throttled_s=0.5))[0]
-    assert "the clock of load generator 1 was set by -2 s" in coordinator._faults(1, replace(good, stepped_s=-2.0))[0]
+    assert coordinator._faults(0, good.model_copy(update={"throttled_s": None})) == []
+    assert "load generator 1 was kept from its CPU for 0.5 of" in coordinator._faults(1, good.model_copy(update={"throttled_s": 0.5}))[0]
+    assert "the clock of load generator 1 was set by -2 s" in coordinator._faults(1, good.model_copy(update={"stepped_s": -2.0}))[0]
 
 
 class Pods:
@@ -167,7 +165,7 @@ class Pods:
 def objects(bucket: Bucket, bucket_url: str) -> Iterator[LoadBucket]:
     bucket.name = "rag-milvus"
     credential = Credential(access_key="k", secret_key="s")
-    ours, theirs = (bucket_module.connect(bucket_url, "us-east-1", credential, None) for _ in range(2))
+    ours, theirs = (exchange.connect(bucket_url, "us-east-1", credential, None) for _ in range(2))
     made = LoadBucket(bucket="rag-milvus", run="r1", ours=ours, theirs=theirs)
     yield made
     made.close()
@@ -196,11 +194,11 @@ def test_two_generators_start_at_one_instant_and_bring_every_request(
     profile: Profile,
 ) -> None:
     begun, failed = dict[int, float](), list[BaseException]()
-    shares = workers.deal(np.ones((40, 8), dtype=np.float32), [""] * 40, [number / 80 for number in range(40)], 2)
+    shares = workers.partition(np.ones((40, 8), dtype=np.float32), [""] * 40, [number / 80 for number in range(40)], 2)
 
     def work(index: int) -> None:
         given = order(objects, index, served[1], profile)
-        with Channel(given, Path("/nowhere")) as channel:
+        with closing(Channel(given, Path("/nowhere"))) as channel:
             one = Generator(channel)
             try:
                 generator.follow(given, one)
@@ -224,8 +222,8 @@ def test_two_generators_start_at_one_instant_and_bring_every_request(
     assert begun[0] == pytest.approx(begun[1], abs=0.01)
     # a server may keep its Date for a second, and Date counts whole ones
     assert all(low - 1 <= 0 <= high + 1 for low, high in (one.clock_ahead_s for one in results))
-    shots, merged = coordinator.merge(results, range(40), 20.0)
-    assert {tuple(one.ids) for one in shots} == {(3, 1, 2)}
+    samples, merged = coordinator.merge(results, range(40), 20.0)
+    assert {tuple(one.ids) for one in samples} == {(3, 1, 2)}
     assert merged.count == 40
 
 
@@ -233,9 +231,9 @@ def test_two_generators_start_at_one_instant_and_bring_every_request(
 def test_a_generator_whose_clock_is_off_refuses_and_the_run_is_invalid_with_its_reason(
     coordinating: Coordinator, objects: LoadBucket, profile: Profile, ahead_s: float
 ) -> None:
-    objects.put("1/share", pack_share(workers.deal(np.ones((1, 8), dtype=np.float32), [""], [0.0], 1)[0]))
+    objects.put("1/share", pack_share(workers.partition(np.ones((1, 8), dtype=np.float32), [""], [0.0], 1)[0]))
     given = order(objects, 1, "http://127.0.0.1:9", profile)
-    with Channel(given, Path("/nowhere")) as channel, pytest.raises(InvalidRunError, match=r"its clock is 3[56]"):
+    with closing(Channel(given, Path("/nowhere"))) as channel, pytest.raises(InvalidRunError, match=r"its clock is 3[56]"):
         generator.follow(given, Generator(channel, lambda: time.time() + ahead_s))
     with pytest.raises(InvalidRunError, match=r"load generator 1, pod pod-1: its clock is 3[56].*NTP"):
         coordinating.await_all()
@@ -254,7 +252,7 @@ def test_a_generator_that_says_it_failed_is_named_with_its_reason(coordinating: 
 
 
 def test_a_pod_that_ends_before_its_result_is_named_with_its_last_words(coordinating: Coordinator, objects: LoadBucket) -> None:
-    objects.put("0/result", pack_result(result(shot(0))))
+    objects.put("0/result", result(sample(0)).pack())
     found: Any = coordinating.job
     found.found[0] = replace(found.found[0], failure="it failed (exit code 137, OOMKilled)")  # it has brought its result
     found.found[1] = replace(found.found[1], failure="it failed (exit code 137, OOMKilled)")
@@ -280,13 +278,13 @@ def test_generators_that_are_not_ready_in_time_are_told_with_what_they_wait_for(
 def test_who_hears_of_the_start_after_it_says_so(objects: LoadBucket, profile: Profile) -> None:
     objects.put("start", b'{"at_s": 5.0}')
     given = order(objects, 0, "http://127.0.0.1:9", profile)
-    with Channel(given, Path("/nowhere")) as channel, pytest.raises(InvalidRunError, match="s after it"):
+    with closing(Channel(given, Path("/nowhere"))) as channel, pytest.raises(InvalidRunError, match="s after it"):
         Generator(channel).await_start()
 
 
 @pytest.mark.parametrize(
     ("text", "reason"),
-    [("{}", "is no order"), ("", "is no order"), (None, "is no order"), ("other", "speaks version 99 .* this image version 2")],
+    [("{}", "is no order"), ("", "is no order"), (None, "is no order"), ("other", "speaks version 99 .* this image version 3")],
 )
 def test_an_order_that_the_image_does_not_understand_is_refused_with_the_cure(
     objects: LoadBucket, profile: Profile, tmp_path: Path, text: str | None, reason: str
@@ -304,7 +302,7 @@ def way(name: str, *rounds: float) -> agreement.Way:
     """Return one whose latencies are all equal within a round, in seconds."""
     made = agreement.Way(name=name, pods=0, delays_ms=[0.1])
     for latency_s in rounds:
-        made.merged.merge(Samples([latency_s] * 100))
+        made.merged.merge(Histogram([latency_s] * 100))
         made.rounds.append(dict.fromkeys(agreement.PERCENTILES, latency_s * 1e3))
     return made
 

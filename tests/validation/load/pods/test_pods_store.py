@@ -4,7 +4,7 @@ import datetime as dt
 import ssl
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import httpx
@@ -15,10 +15,9 @@ from tests.s3_server import ADMIN_KEY, PROFILE, Server
 from tests.validation.load.pods.test_pods import order
 from validation.clients.documents import Credential
 from validation.judge.profile import Profile
-from validation.load.pods import bucket
-from validation.load.pods.bucket import PREFIX, LoadBucket
+from validation.load.pods import exchange
+from validation.load.pods.exchange import PREFIX, LoadBucket, Start, Status
 from validation.load.pods.generator import Channel
-from validation.load.pods.messages import Start, Status
 
 pytestmark = pytest.mark.e2e
 BUCKET = "rag-milvus"
@@ -39,7 +38,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Pa
 def objects(store: tuple[Server, Path]) -> Iterator[LoadBucket]:
     server, ca_file = store
     credential = Credential(access_key=PROFILE, secret_key=ADMIN_KEY)
-    ours, theirs = (bucket.connect(server.endpoint, "us-east-1", credential, ca_file) for _ in range(2))
+    ours, theirs = (exchange.connect(server.endpoint, "us-east-1", credential, ca_file) for _ in range(2))
     made = LoadBucket(bucket=BUCKET, run="r1", ours=ours, theirs=theirs)
     yield made
     made.clear()
@@ -54,7 +53,7 @@ def test_a_generator_reads_and_writes_its_own_objects_without_a_key(
     store: tuple[Server, Path], objects: LoadBucket, profile: Profile
 ) -> None:
     given = order(objects, 0, "http://127.0.0.1:9", profile)
-    with Channel(given, store[1]) as channel:
+    with closing(Channel(given, store[1])) as channel:
         assert channel.start() is None, "nothing is written yet"
         objects.put("start", Start(at_s=3).model_dump_json().encode())
         assert channel.start() == Start(at_s=3)

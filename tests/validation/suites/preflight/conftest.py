@@ -5,22 +5,23 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
 from tests import certificates
 from tests.certificates import Made
-from validation.checks.storage.context import STORE
-from validation.checks.storage.options import Limits, Options, Wal
-from validation.checks.storage.questions import clock, endpoint, identity, tls
+from validation.checks.registry import Check
+from validation.checks.storage.connection import clock, endpoint, tls
+from validation.checks.storage.context import STORE, StoreContext
+from validation.checks.storage.key import identity
+from validation.checks.storage.options import Options, Wal
 from validation.checks.storage.record import PreflightRecord
 from validation.run.progress import Reporter
-from validation.suites.preflight import runner
+from validation.suites import preflight as suite
 
 FIRST = (endpoint, tls, clock, identity)
-QUICK = Limits(timeout_s=2, patience_s=1)
+QUICK: dict[str, Any] = {"timeout_s": 2, "patience_s": 1}
 
 
 def _now() -> datetime:
@@ -34,12 +35,10 @@ class Preflight:
     options: Options
     directory: Path
 
-    def __call__(self, *questions: ModuleType, now: Callable[[], datetime] = _now, **changes: Any) -> PreflightRecord:
+    def __call__(self, *questions: Check[StoreContext], now: Callable[[], datetime] = _now, **changes: Any) -> PreflightRecord:
         """Ask these questions after those about the connection and the key; all when none is named."""
-        names = [question.__name__.rpartition(".")[2] for question in (*FIRST, *questions)]
-        checks = [STORE.checks[name] for name in names] if questions else STORE.ordered()
-        overrides = runner.Overrides(now=now, checks=checks)
-        return runner.execute(replace(self.options, **changes), Reporter(quiet=True), self.directory / "report.json", overrides)
+        overrides = suite.Overrides(now=now, checks=[*FIRST, *questions] if questions else STORE.ordered())
+        return suite.execute(replace(self.options, **changes), Reporter(quiet=True), self.directory / "report.json", overrides)
 
     def report(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads((self.directory / "report.json").read_text())
@@ -64,5 +63,5 @@ def preflight(tmp_path: Path) -> Preflight:
     """Return a preflight without performance, with a made-up key and no endpoint yet."""
     key = key_files(tmp_path / "key", "AKIDEXAMPLE", "made-up-secret")
     return Preflight(
-        Options(bucket="rag-milvus", credential_dir=key, performance=False, limits=QUICK, wal=Wal.WOODPECKER, installed=False), tmp_path
+        Options(bucket="rag-milvus", credential_dir=key, performance=False, wal=Wal.WOODPECKER, installed=False, **QUICK), tmp_path
     )

@@ -8,16 +8,14 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.validation.suites.preflight.conftest import key_files
-from validation.checks.storage import aim
-from validation.checks.storage.context import StoreContext
-from validation.checks.storage.litter import Litter
+from validation.checks.storage import aim, performance
+from validation.checks.storage.context import StoreContext, Written
 from validation.checks.storage.load import Burst, send
 from validation.checks.storage.options import Options, Wal
-from validation.checks.storage.questions import estimate, performance
-from validation.checks.storage.questions.performance import Group
+from validation.checks.storage.performance import Group, estimate
 from validation.checks.storage.record import BlockedError, PreflightRecord
 from validation.checks.storage.store import Store
-from validation.load.samples import Samples
+from validation.load.histogram import Histogram
 from validation.run.progress import Reporter
 
 MIB = 2**20
@@ -33,7 +31,7 @@ def test_workers_share_the_keys_and_each_is_sent_once() -> None:
 
     burst = send(request, KEYS, 8, time.monotonic() + 5, 1)
     assert sorted(seen) == sorted(KEYS)
-    assert (burst.sent, burst.moved, burst.failed) == (40, 280, 0)
+    assert (burst.sent, burst.moved, burst.errors) == (40, 280, {})
 
 
 def test_time_that_is_up_ends_the_burst() -> None:
@@ -82,12 +80,14 @@ def bench(tmp_path: Path, record: PreflightRecord) -> StoreContext:
     store = Store(chosen, chosen.credential, None)
     reporter = Reporter(quiet=True)
     return StoreContext(
-        aim=chosen, record=record, reporter=reporter, store=store, admin=None, litter=Litter("p/"), now=lambda: datetime.now(UTC)
+        aim=chosen, record=record, reporter=reporter, store=store, admin=None, written=Written("p/"), now=lambda: datetime.now(UTC)
     )
 
 
 def row(operation: str, size: int, workers: int, latencies: list[float], moved: int = 0) -> dict[str, object]:
-    burst = Burst(planned=len(latencies), latency=Samples(latencies), slowest_s=max(latencies), sent=len(latencies), moved=moved, seconds=1)
+    burst = Burst(
+        planned=len(latencies), latency=Histogram(latencies), slowest_s=max(latencies), sent=len(latencies), moved=moved, seconds=1
+    )
     return performance._row(operation, Group(size=size, workers=workers), burst, 0)
 
 
@@ -107,7 +107,7 @@ def test_estimates_follow_from_what_was_measured_and_name_their_formula(bench: S
         row("GET first", 16 * MIB, 8, [0.1] * 20, 400 * MIB),
         row("PUT", 64 * 1024, 1, [0.03] * 100, MIB),
     ]
-    estimate.estimate(bench)
+    estimate(bench)
     load, ingest, durable = bench.record.estimates
     assert load["value"] == pytest.approx(1_000_000 * (768 * 4 + 128) / MIB / 400)
     assert ingest["value"] == pytest.approx(200 * MIB / (768 * 4 * 4))
@@ -118,7 +118,7 @@ def test_estimates_follow_from_what_was_measured_and_name_their_formula(bench: S
 
 def test_an_estimate_whose_throughput_was_not_measured_is_not_given(bench: StoreContext) -> None:
     bench.record.performance = [row("PUT", 16 * MIB, 8, [0.1] * 3, 200 * MIB)]
-    estimate.estimate(bench)
+    estimate(bench)
     assert [one["value"] for one in bench.record.estimates] == [None, None, None]
     assert len(bench.record.findings) == 3
 

@@ -6,7 +6,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -17,21 +16,18 @@ from tests import certificates, s3_server
 from tests.s3_server import ADMIN_KEY, PROFILE, Server
 from tests.validation.suites.preflight import faults
 from tests.validation.suites.preflight.conftest import QUICK, Preflight, key_files
-from validation.checks.storage.options import Encryption, Limits, Options, Style, Wal
-from validation.checks.storage.questions import (
-    bucket_settings,
-    busy,
-    checksums,
-    conditional_write,
-    consistency,
-    encryption,
-    estimate,
-    isolation,
-    performance,
-    permissions,
-    root_path,
-)
+from validation.checks.registry import Check
+from validation.checks.storage import performance as performance_module
+from validation.checks.storage import writes
+from validation.checks.storage.bucket import bucket_settings, root_path
+from validation.checks.storage.context import StoreContext
+from validation.checks.storage.integrity import checksums, encryption
+from validation.checks.storage.key import isolation
+from validation.checks.storage.options import Encryption, Options, Style, Wal
+from validation.checks.storage.performance import busy, estimate, performance
+from validation.checks.storage.permissions import permissions
 from validation.checks.storage.record import Finding, PreflightRecord
+from validation.checks.storage.writes import conditional_write, consistency
 from validation.judge.outcome import Outcome
 
 pytestmark = pytest.mark.e2e
@@ -100,8 +96,8 @@ def run(site: Site, tmp_path: Path) -> Preflight:
         admin_profile=PROFILE,
         other_bucket=DOCUMENTS,
         performance=False,
-        limits=QUICK,
         wal=Wal.WOODPECKER,
+        **QUICK,
     )
     return Preflight(options, tmp_path)
 
@@ -329,7 +325,7 @@ class Case:
     exit_code: int
     name: str
     seen: str
-    questions: tuple[ModuleType, ...]
+    questions: tuple[Check[StoreContext], ...]
     options: dict[str, Any] = field(default_factory=dict)
 
 
@@ -363,7 +359,7 @@ FAULTS = {
         name="answers",
         seen="requests had to be repeated, over ",
         questions=(bucket_settings, busy),
-        options={"limits": Limits(patience_s=10)},
+        options={"timeout_s": 10, "patience_s": 10},
     ),
     "busy for 10 s": Case(
         fault=lambda: faults.Busy(10),
@@ -430,7 +426,7 @@ def test_a_store_that_misbehaves_is_red_for_the_right_reason(
     run: Preflight, site: Site, case: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chosen = FAULTS[case]
-    monkeypatch.setattr(consistency, "_ROUNDS", 5)
+    monkeypatch.setattr(writes, "_ROUNDS", 5)
     with faults.between(site.server, chosen.fault()) as endpoint:
         record = run(*chosen.questions, endpoint=endpoint, ca_file=None, **chosen.options)
     assert record.exit_code == chosen.exit_code, record.reason
@@ -445,7 +441,7 @@ def test_a_store_that_misbehaves_is_red_for_the_right_reason(
 
 
 def test_performance_is_measured_within_its_budget_and_nothing_is_left(run: Preflight, site: Site) -> None:
-    record = run(performance, estimate, performance=True, limits=replace(QUICK, budget_s=3, budget_mib=40))
+    record = run(performance, estimate, performance=True, budget_s=3, budget_mib=40)
     rows = {(row["operation"], row["size_bytes"], row["workers"]): row for row in record.performance}
     assert rows["PUT", 65536, 1]["samples"] >= 2
     assert rows["PUT", 65536, 1]["max_ms"] >= rows["PUT", 65536, 1]["p50_ms"] > 0
@@ -461,12 +457,12 @@ def test_ctrl_c_while_measuring_removes_what_was_written(run: Preflight, site: S
         assert keys_in(site)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(performance, "_row", interrupt)
-    record = run(performance, performance=True, limits=replace(QUICK, budget_s=4, budget_mib=20))
+    monkeypatch.setattr(performance_module, "_row", interrupt)
+    record = run(performance, performance=True, budget_s=4, budget_mib=20)
     assert (record.exit_code, record.outcome, record.left_behind) == (2, Outcome.ERROR, [])
     assert keys_in(site) == []
 
 
 def test_a_budget_in_which_nothing_can_be_measured_exits_3(run: Preflight) -> None:
-    record = run(performance, performance=True, limits=replace(QUICK, budget_s=4, budget_mib=1))
+    record = run(performance, performance=True, budget_s=4, budget_mib=1)
     assert (record.exit_code, record.findings[-1].seen) == (3, "not one operation has samples enough")

@@ -1,11 +1,12 @@
-"""Asks how the store answers `If-None-Match: *`, by the six steps with which the Woodpecker write-ahead log asks it, and by a race.
+"""Writes that others must see or must lose: `If-None-Match: *` as the Woodpecker write-ahead log asks it, and reads right after a write.
 
-Told apart by what is stored afterwards, never by a status alone:
+Answers to the header are told apart by what is stored afterwards, never by a status alone:
     strict    the second write is refused with 412: one writer owns a log, Woodpecker works as it is
     ignored   the second write succeeds: only a lock in etcd keeps two writers apart, which is weaker
     rejected  the header itself is refused: Woodpecker cannot write its fence, not even without conditional writes
 """
 
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 
@@ -13,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from validation.checks.storage.context import STORE, StoreContext
 from validation.checks.storage.options import Wal
-from validation.checks.storage.store import answered, status
+from validation.checks.storage.store import Store, answered, code, status
 from validation.run.record import Facts
 
 _FENCE = b"F"
@@ -59,14 +60,13 @@ def conditional_write(run: StoreContext, _facts: Facts) -> None:
 def _judge(run: StoreContext, answer: Answer, seen: str) -> None:
     planned, (fitting, setting) = run.aim.wal, _FITS[answer]
     if planned not in _WORKS_WITH[answer]:
-        run.record.fail(
-            "conditional_write",
-            f"{answer}: {seen}; planned is {planned}",
+        consequence = (
             "Milvus would end at its start (CheckIfConditionWriteSupport failed), or two writers would mix one log"
             if planned is Wal.WOODPECKER
-            else "its fence is written with If-None-Match all the same (milvus issue 49139): a log could not be taken over",
-            f"--wal {fitting}: {setting}",
+            else "its fence is written with If-None-Match all the same (milvus issue 49139): a log could not be taken over"
         )
+        cure = f"--wal {fitting}: {setting}"
+        run.record.fail("conditional_write", f"{answer}: {seen}; planned is {planned}", consequence, cure)
     elif planned is Wal.WOODPECKER_UNCONDITIONAL:
         weaker = "two writers are kept apart by a lock in etcd alone, and fail-over waits up to 10 s for its session to end"
         better = "milvus.wal: woodpecker, since the store can" if answer is Answer.STRICT else "a store with strict conditional writes"
@@ -78,7 +78,7 @@ def _judge(run: StoreContext, answer: Answer, seen: str) -> None:
 
 def _ask(run: StoreContext) -> tuple[Answer, str]:
     """The six steps, in Woodpecker's order; the first that differs decides."""
-    data, fence = run.litter.key("conditional/data"), run.litter.key("conditional/fence")
+    data, fence = run.written.key("conditional/data"), run.written.key("conditional/fence")
     if refusal := _write(run, data, b"one"):  # 1: a new key
         return Answer.REJECTED, f"a first write with If-None-Match: * is refused: {answered(refusal)}"
     second = _write(run, data, b"two")  # 2: the same key again
@@ -115,8 +115,8 @@ def _write(run: StoreContext, key: str, body: bytes, metadata: dict[str, str] | 
 
 
 def _is_fence(run: StoreContext, key: str) -> bool:
-    found = run.store.ask(lambda s3: s3.head_object(Bucket=run.aim.bucket, Key=key))["Metadata"]
-    return found.get("woodpecker-fence") == "true"
+    metadata = run.store.ask(lambda s3: s3.head_object(Bucket=run.aim.bucket, Key=key))["Metadata"]
+    return metadata.get("woodpecker-fence") == "true"
 
 
 def _kept(run: StoreContext, key: str, what: str) -> str:
@@ -125,17 +125,57 @@ def _kept(run: StoreContext, key: str, what: str) -> str:
 
 def _race(run: StoreContext, seen: str) -> tuple[Answer, str]:
     """Let writers run for one key, again and again: one must win, and its bytes must be there."""
-    wins: list[int] = []
     with ThreadPoolExecutor(_WRITERS) as pool:
         for number in range(_RACES):
-            key = run.litter.key(f"race/{number}")
+            key = run.written.key(f"race/{number}")
             bodies = [f"{number}/{writer}".encode() for writer in range(_WRITERS)]
             refusals = list(pool.map(lambda body, key=key: _write(run, key, body), bodies))
             won = [body for body, refusal in zip(bodies, refusals, strict=True) if refusal is None]
-            odd = [one for one in refusals if one is not None and status(one) not in {_REFUSED, _CONFLICT}]
+            odd = [refusal for refusal in refusals if refusal is not None and status(refusal) not in {_REFUSED, _CONFLICT}]
             if odd:
                 return Answer.REJECTED, f"in a race of {_WRITERS} writers one was answered {answered(odd[0])}, not 412"
             if len(won) != 1 or run.get(key) != won[0]:
                 return Answer.IGNORED, f"in a race of {_WRITERS} writers for one key {len(won)} won ({', '.join(map(repr, won))})"
-            wins.append(len(won))
-    return Answer.STRICT, f"{seen}; one of {_WRITERS} writers won each of {len(wins)} races"
+    return Answer.STRICT, f"{seen}; one of {_WRITERS} writers won each of {_RACES} races"
+
+
+_ROUNDS = 20
+
+
+@STORE.check("consistency", "Is what was written, overwritten or deleted seen at once, by reads and by lists?", after="conditional_write")
+def consistency(run: StoreContext, _facts: Facts) -> None:
+    """Add how many of the observations were stale."""
+    reader, stale = run.store.in_style(run.aim.style), Counter[str]()
+    for number in range(_ROUNDS):
+        stale.update(kind for kind, is_stale in _round(run, reader, f"consistency/{number}").items() if is_stale)
+    if stale:
+        seen = "stale: " + ", ".join(f"{kind} {times} of {_ROUNDS}" for kind, times in stale.items())
+        consequence = "Milvus reads back what it has just written: it would miss segments or see deleted ones"
+        cure = "switch caching on the way off, or use a store with strong read-after-write consistency"
+        run.record.fail("consistency", seen, consequence, cure)
+    else:
+        run.record.ok("consistency", f"{_ROUNDS} rounds of write, overwrite and delete were seen at once by read and list")
+
+
+def _round(run: StoreContext, reader: Store, name: str) -> dict[str, bool]:
+    """Write, overwrite and delete one object, over a second connection pool, so that one node's memory is not enough to see it."""
+    bucket, prefix = reader.bucket, f"{run.written.prefix}consistency/"
+
+    def read() -> bytes | None:
+        try:
+            return reader.ask(lambda s3: s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+        except ClientError as error:
+            if code(error) == "NoSuchKey":
+                return None
+            raise
+
+    def is_listed() -> bool:
+        listed = reader.ask(lambda s3: s3.list_objects_v2(Bucket=bucket, Prefix=prefix))
+        return key in {item.get("Key") for item in listed.get("Contents", [])}
+
+    key = run.put(name, b"old")
+    stale = {"read after write": read() != b"old", "list after write": not is_listed()}
+    run.put(name, b"new")
+    stale["read after overwrite"] = read() != b"new"
+    run.store.ask(lambda s3: s3.delete_object(Bucket=bucket, Key=key))
+    return stale | {"read after delete": read() is not None, "list after delete": is_listed()}

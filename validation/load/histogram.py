@@ -12,7 +12,7 @@ _ROUNDING = 1e-9
 """The library rounds the rank, so that the p99 of 60 samples would be the second largest; here it is rounded up, as a promise needs it."""
 
 
-class Samples:
+class Histogram:
     """Durations of one kind; percentiles are within 0.1 % of the recorded values."""
 
     def __init__(self, seconds: Iterable[float] = ()) -> None:
@@ -24,7 +24,7 @@ class Samples:
         """Add one duration; below a microsecond and above ten minutes it counts as just that."""
         self._histogram.record_value(min(max(round(seconds * 1e6), _LOWEST_US), _HIGHEST_US))
 
-    def merge(self, other: "Samples") -> None:
+    def merge(self, other: "Histogram") -> None:
         """Add all samples of another histogram."""
         self._histogram.add(other._histogram)  # noqa: SLF001 - the same class
 
@@ -41,11 +41,11 @@ class Samples:
         return float(self._histogram.get_value_at_percentile(100 * rank / self.count)) / 1e3
 
     @classmethod
-    def decoded(cls, text: str) -> "Samples":
+    def decoded(cls, text: str) -> "Histogram":
         """Inverse of `encoded`, to the last count."""
-        found = cls()
-        found._histogram.add(HdrHistogram.decode(text.encode("ascii")))
-        return found
+        decoded = cls()
+        decoded._histogram.add(HdrHistogram.decode(text.encode("ascii")))
+        return decoded
 
     def encoded(self) -> str:
         """Return the whole histogram in HdrHistogram's own compressed form, for whoever wants another percentile later."""

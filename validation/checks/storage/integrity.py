@@ -1,18 +1,21 @@
-"""Sends each checksum as a trailer of a chunked body, as newer Milvus does, and as a header that is wrong on purpose.
+"""Bytes that must be what they were, and lie as promised: checksums, and encryption at rest.
 
-A store that does not know the chunked form may answer with success and keep the framing as data: the bytes are read back. One that
-does not verify accepts a wrong checksum: damage on the way would go unseen.
+Each checksum is sent as a trailer of a chunked body, as newer Milvus does, and as a header that is wrong on purpose. A store that does not
+know the chunked form may answer with success and keep the framing as data: the bytes are read back. One that does not verify accepts a
+wrong checksum: damage would go unseen. Objects are written as Milvus writes them, without asking for encryption: the effect is judged.
 """
 
 import base64
 import hashlib
 import zlib
+from contextlib import suppress
 from importlib.util import find_spec
 from typing import Any, Literal, get_args
 
 from botocore.exceptions import ClientError
 
 from validation.checks.storage.context import STORE, StoreContext
+from validation.checks.storage.options import Encryption
 from validation.checks.storage.store import answered
 from validation.run.record import Facts
 
@@ -42,7 +45,7 @@ def checksums(run: StoreContext, _facts: Facts) -> None:
 
 def _trailer(run: StoreContext, algorithm: Algorithm) -> str:
     """Return what is wrong, "" when nothing is."""
-    bucket, key = run.aim.bucket, run.litter.key(f"checksum/{algorithm}")
+    bucket, key = run.aim.bucket, run.written.key(f"checksum/{algorithm}")
     try:
         run.store.ask(lambda s3: s3.put_object(Bucket=bucket, Key=key, Body=_BODY, ChecksumAlgorithm=algorithm))
     except ClientError as error:
@@ -57,33 +60,47 @@ def _trailer(run: StoreContext, algorithm: Algorithm) -> str:
 
 def _judge(run: StoreContext, algorithm: Algorithm, problem: str) -> None:
     name = f"checksum_{algorithm.lower()}"
-    kept_right = "not kept" in problem
-    if algorithm == "CRC64NVME" and run.aim.wal.is_on_the_store and not kept_right:
+    if algorithm == "CRC64NVME" and run.aim.wal.is_on_the_store and "not kept" not in problem:
         cure = "minio.ssl.useCRC32C: true in Milvus's configuration, where CRC32C is taken; or a newer version of the store"
         run.record.fail(name, problem, "Milvus 2.6 and newer sends it with every object: each write would fail or be damaged", cure)
     else:
-        run.record.warn(
-            name, problem, "damage on the way is not noticed, or a library that sends it by default fails", "a newer version of the store"
-        )
+        consequence = "damage on the way is not noticed, or a library that sends it by default fails"
+        run.record.warn(name, problem, consequence, "a newer version of the store")
 
 
 def _wrong(run: StoreContext) -> None:
     """Send a checksum of other bytes."""
-    accepted: list[str] = []
-    wrong = {
-        "CRC32": base64.b64encode(zlib.crc32(b"other bytes").to_bytes(4, "big")).decode(),
-        "SHA256": base64.b64encode(hashlib.sha256(b"other bytes").digest()).decode(),
-    }
-    for algorithm, value in wrong.items():
-        key = run.litter.key(f"checksum/wrong-{algorithm}")
-        parameters: dict[str, Any] = {"Bucket": run.aim.bucket, "Key": key, "Body": _BODY, f"Checksum{algorithm}": value}
-        try:
-            run.store.ask(lambda s3, parameters=parameters: s3.put_object(**parameters))  # type: ignore[misc]
-        except ClientError:
-            continue
-        accepted.append(algorithm)
+    accepted, other = list[str](), b"other bytes"
+    wrong = {"CRC32": zlib.crc32(other).to_bytes(4, "big"), "SHA256": hashlib.sha256(other).digest()}
+    for algorithm, digest in wrong.items():
+        key = run.written.key(f"checksum/wrong-{algorithm}")
+        checksum: Any = {f"Checksum{algorithm}": base64.b64encode(digest).decode()}
+        with suppress(ClientError):
+            run.store.ask(lambda s3, key=key, checksum=checksum: s3.put_object(Bucket=run.aim.bucket, Key=key, Body=_BODY, **checksum))  # type: ignore[misc]
+            accepted.append(algorithm)
     if accepted:
         seen = f"a wrong {' and '.join(accepted)} is accepted"
         run.record.warn("checksum_verified", seen, "bytes that were damaged on the way would be stored", "a newer version of the store")
     else:
         run.record.ok("checksum_verified", "a wrong CRC32 or SHA256 is refused")
+
+
+@STORE.check("encryption", "Is an object encrypted at rest as the store is configured to do it?", after="checksums")
+def encryption(run: StoreContext, _facts: Facts) -> None:
+    """Add what HEAD and GET say of one object."""
+    bucket, key, promised = run.aim.bucket, run.put("encryption", b"x"), run.aim.encryption
+    head = run.store.ask(lambda s3: s3.head_object(Bucket=bucket, Key=key))
+    get = run.store.ask(lambda s3: s3.get_object(Bucket=bucket, Key=key))
+    get["Body"].close()
+    kinds = {str(answer.get("ServerSideEncryption") or "none") for answer in (head, get)}
+    seen = " and ".join(sorted(kinds))
+    if promised is Encryption.ANY:
+        run.record.ok("encryption", f"{seen}, as HEAD and GET tell it; nothing was promised (--encryption)")
+    elif kinds == {promised.value}:
+        run.record.ok("encryption", f"{seen}, as promised")
+    else:
+        consequence = "vectors and documents lie on disks in another way than was promised"
+        if promised is not Encryption.NONE:
+            consequence += "; a store may answer requests for encryption with success and ignore them"
+        cure = "set the bucket's default encryption in the store, or correct --encryption"
+        run.record.fail("encryption", f"promised is {promised}, HEAD and GET tell {seen}", consequence, cure)

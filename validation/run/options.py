@@ -1,0 +1,30 @@
+"""Options of the command line as dataclasses: each is declared once, beside what it means.
+
+A field with an annotation of typer is an option; any other one keeps its default, and a subclass may make it an option of its command.
+"""
+
+import inspect
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import typer
+
+
+def command(act: Callable[[Any], int]) -> Callable[..., None]:
+    """Return what typer calls: it makes the dataclass that `act` takes of the command line, and exits with what `act` returns."""
+    options = get_type_hints(act)["options"]
+    fields = inspect.signature(options)
+    shown = [field for field in fields.parameters.values() if hasattr(field.annotation, "__metadata__")]
+
+    def call(**given: Any) -> None:  # noqa: ANN401 - options of any type
+        raise typer.Exit(act(options(**given)))
+
+    call.__signature__ = fields.replace(parameters=shown)  # type: ignore[attr-defined]  # typer looks at it
+    return call
+
+
+def report_path(out: Path | None, name: str = "report.json", room: str = "reports") -> Path:
+    """Return where a report goes: into `out`, or a directory of this moment."""
+    return (out or Path("build") / room / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}") / name

@@ -1,0 +1,185 @@
+"""The preflight: is this object store, with this key, one that Milvus can live on? Asked before Milvus is installed.
+
+Each check adds findings to the record, and the record decides the verdict. What is asked later rests on what was answered before, so the
+first answer that makes the rest meaningless ends the run.
+"""
+
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+
+from botocore.exceptions import ClientError
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from validation.checks.registry import Check
+from validation.checks.storage import aim
+from validation.checks.storage.aim import Aim
+from validation.checks.storage.bucket import PREFIX
+from validation.checks.storage.context import STORE, StoreContext, Written
+from validation.checks.storage.load import size_name
+from validation.checks.storage.options import Limits, Options, Size
+from validation.checks.storage.record import BlockedError, PreflightRecord
+from validation.checks.storage.store import Store, answered
+from validation.clients import network
+from validation.reports import json, table
+from validation.reports.model import RunReport
+from validation.reports.table import number
+from validation.run.options import report_path
+from validation.run.progress import Reporter
+from validation.run.record import Facts, run_and_report
+
+HELP = """Ask an object store whether Milvus can live on it, before Milvus is installed.
+
+The preflight uses the very key, CA and address that Milvus will use. It looks at name, certificate, clock, key, bucket, permissions,
+conditional writes, consistency, checksums and settings, then measures latency and throughput at the sizes that Milvus writes. It
+writes below preflight-<run>/ in the bucket, never below the root path, and removes all of it when it ends, also by Ctrl-C.
+
+The key comes from a Secret, from files or from an AWS profile, never from the command line.
+
+Exit codes: 0 PASS, 0 WARN (1 with --strict), 1 FAIL (the store answers, and Milvus would fail on it: a certificate, a permission, a
+missing feature, a setting), 2 ERROR (usage, configuration, or interrupted), 3 INVALID (busy all the time, or not enough could be
+measured to say anything), 4 UNREACHABLE (name, address or port do not answer, or the store stopped answering). report.json is written
+in every case, and the last line is always RESULT: and the word.
+
+Examples:
+
+    python -m validation preflight --stack lab
+
+    python -m validation preflight --endpoint https://x10000.example.net --bucket rag-milvus --ca-file ca.crt --profile rag-milvus
+
+    python -m validation preflight --endpoint https://10.0.0.1:443 --bucket b --credential-dir /run/credential --no-performance
+"""
+SCHEMA = "milvus-x10000/preflight-report"
+_UNEXPECTED = "Milvus sends the same requests, and counts on their success"
+_LOOK = "look into the store's log at this time; --no-performance asks the same questions again in a few seconds"
+_COLOURS = {"OK": "green", "WARN": "yellow", "FAIL": "red", "-": "dim"}
+_SECRET_FREE = ("endpoint", "bucket", "root_path", "region", "style", "wal", "other_bucket", "scoped_to_prefix", "encryption", "milvus_uri")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overrides:
+    """What a test may replace; no option of the command line reaches it."""
+
+    now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+    checks: Sequence[Check[StoreContext]] = field(default_factory=STORE.ordered)
+
+
+def act(options: Options) -> int:
+    """Run the preflight once, print the findings and the RESULT line, and return the exit code."""
+    report = report_path(options.out, room="preflight")
+    return table.tell(lambda: execute(options, Reporter(quiet=options.quiet), report), report, show)
+
+
+def execute(options: Options, reporter: Reporter, path: Path, overrides: Overrides | None = None) -> PreflightRecord:
+    """Run the preflight, write the report to `path`, and return what happened; raises only when it cannot be written."""
+    record = PreflightRecord(strict=options.strict)
+    run_and_report(
+        record,
+        reporter,
+        lambda: _run(options, reporter, record, overrides or Overrides()),
+        lambda: json.write(record, path, RunReport.from_record(record, SCHEMA).as_data() | record.facts()),
+    )
+    return record
+
+
+def _run(options: Options, reporter: Reporter, record: PreflightRecord, overrides: Overrides) -> None:
+    record.inputs = _inputs(options)
+    chosen = aim.take(options)
+    record.target = {name: getattr(chosen, name) for name in _SECRET_FREE} | {"private_ca": bool(chosen.ca_pem)}
+    record.versions = {name: version(name) for name in ("boto3", "botocore", "hdrhistogram")}
+    for credential in (chosen.credential, chosen.admin):
+        record.secrets += [credential.access_key, credential.secret_key] if credential else []
+    network.bypass_proxies([chosen.endpoint])
+    with ExitStack() as closing:
+        run = _context(chosen, record, reporter, overrides, closing)
+        try:
+            _ask(run, overrides.checks)
+        finally:
+            record.left_behind = [f"s3://{chosen.bucket}/{left}" for left in run.written.clean(run.store, run.admin)]
+
+
+def _inputs(options: Options) -> Facts:
+    """Return what was asked for; options hold names of keys, never a key."""
+    given = {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items()}
+    del given["out"], given["quiet"]
+    groups = {"limits": Limits, "size": Size}
+    return given | {group: {option.name: given.pop(option.name) for option in fields(kind)} for group, kind in groups.items()}
+
+
+def _context(chosen: Aim, record: PreflightRecord, reporter: Reporter, overrides: Overrides, closing: ExitStack) -> StoreContext:
+    ca_file = None
+    if chosen.ca_pem:
+        ca_file = Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="preflight-"))) / "ca.crt"
+        ca_file.write_text(chosen.ca_pem, encoding="ascii")
+    below = f"{chosen.root_path}/" if chosen.scoped_to_prefix else ""
+    return StoreContext(
+        aim=chosen,
+        record=record,
+        reporter=reporter,
+        store=Store(chosen, chosen.credential, ca_file),
+        admin=Store(chosen, chosen.admin, ca_file) if chosen.admin else None,
+        written=Written(f"{below}{PREFIX}{record.run_id}/"),
+        now=overrides.now,
+    )
+
+
+def _ask(run: StoreContext, checks: Sequence[Check[StoreContext]]) -> None:
+    record = run.record
+    for position, check in enumerate(checks):
+        run.reporter.say(f"{check.name}: {check.question}")
+        try:
+            check(run)
+        except ClientError as error:
+            record.fail(check.name, f"{error.operation_name} is answered with {answered(error)}", _UNEXPECTED, _LOOK)
+        except BlockedError as blocked:
+            record.findings += [blocked.finding] if blocked.finding not in record.findings else []
+            record.not_asked = [later.name for later in checks[position + 1 :]]
+            return
+
+
+def show(record: PreflightRecord, console: Console) -> None:
+    """Print the findings, and whatever is left to say."""
+    say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
+    if record.findings:
+        console.print(_table(record))
+    if record.not_asked:
+        say(f"not asked, since the failure above comes first: {', '.join(record.not_asked)}")
+    if record.wal:
+        say(f"write-ahead log that fits: {record.wal['fits']} ({record.wal['setting']})")
+    if record.performance:
+        console.print(_speeds(record))
+    for estimate in record.estimates:
+        say(f"{estimate['what']}: {number(estimate['value'])} {estimate['unit']} = {estimate['formula']}")
+    for left in record.left_behind:
+        say(record.hide(f"still there: {left}"))
+
+
+def _table(record: PreflightRecord) -> Table:
+    table = Table(title=f"Preflight {record.run_id} of {record.target.get('endpoint', '?')}", title_justify="left")
+    table.add_column("", no_wrap=True)
+    table.add_column("what", no_wrap=True)
+    table.add_column("seen, consequence, cure")
+    for finding in record.findings:
+        lines = [finding.seen]
+        lines += [f"Breaks: {finding.consequence}"] if finding.consequence else []
+        lines += [f"Cure: {finding.cure}"] if finding.cure else []
+        table.add_row(Text(finding.word, style=_COLOURS[finding.word]), finding.name, Text(record.hide("\n".join(lines))))
+    return table
+
+
+def _speeds(record: PreflightRecord) -> Table:
+    table = Table(title="Latency and throughput; - is not measured, or of too few samples", title_justify="left")
+    for heading in ("operation", "size", "at a time", "samples", "failed", "p50 ms", "p95 ms", "p99 ms", "max ms", "MiB/s"):
+        table.add_column(heading, justify="left" if heading == "operation" else "right", no_wrap=True)
+    for row in record.performance:
+        times = [number(row[name]) for name in ("p50_ms", "p95_ms", "p99_ms", "max_ms", "mib_per_s")]
+        failed = str(sum(row["errors"].values()))
+        table.add_row(row["operation"], size_name(row["size_bytes"]), str(row["workers"]), str(row["samples"]), failed, *times)
+    return table
