@@ -130,7 +130,7 @@ class _LoadRun:
         finally:
             if self._timer is not None:
                 self._timer.cancel()
-        return [_shot(request, read) for request in self._requests]
+        return [_sample(request, read) for request in self._requests]
 
     def _wait_for(self, due: tuple[int, float] | None) -> None:
         if due is None:
@@ -171,7 +171,7 @@ class _LoadRun:
             self._over.set_result(None)
 
 
-def _shot(request: _InFlight, read: Read) -> Sample:
+def _sample(request: _InFlight, read: Read) -> Sample:
     ids, outcome = list[int](), request.outcome
     failure = outcome if isinstance(outcome, Exception) else None
     if failure is None:

@@ -88,10 +88,7 @@ def run_load(
     patience_s = _PATIENCE_S + target.search.warmup_requests * timeout_s
     with _started(target, shares) as pipes:
         for pipe in pipes:
-            if not pipe.poll(patience_s):
-                silent = f"a load generator said nothing for {patience_s:g} s"
-                raise InvalidRunError(f"{silent}; this machine has no CPU for it, or Milvus hangs")
-            _receive(pipe)
+            _await_ready(pipe, patience_s)
         start_s = start()
         for pipe in pipes:
             with _alive():
@@ -131,6 +128,12 @@ def _alive() -> Iterator[None]:
         yield
     except (EOFError, OSError):
         raise InvalidRunError("a load generator ended in the middle of the run; was it killed, or the memory full?") from None
+
+
+def _await_ready(pipe: Connection, patience_s: float) -> None:
+    if not pipe.poll(patience_s):
+        raise InvalidRunError(f"a load generator said nothing for {patience_s:g} s; this machine has no CPU for it, or Milvus hangs")
+    _receive(pipe)
 
 
 def _receive(pipe: Connection) -> tuple[str, Any]:

@@ -158,10 +158,10 @@ def test_a_generator_that_dies_ends_the_run_and_no_process_is_left(
 ) -> None:
     aim = workers.LoadTarget(uri=served[1], database="default", collection="gate_x", search=search, limit=10)
 
-    def kill_one(_pipe: object, _wanted: str, _patience_s: float) -> None:
+    def kill_one(_pipe: object, _patience_s: float) -> None:
         multiprocessing.active_children()[0].kill()
 
-    monkeypatch.setattr(workers, "_expect", kill_one)
+    monkeypatch.setattr(workers, "_await_ready", kill_one)
     with pytest.raises(InvalidRunError, match="ended in the middle of the run"):
         workers.run_load(aim, workers.partition(vectors(2), ["", ""], [0.0, 0.01], 1))
     assert multiprocessing.active_children() == []

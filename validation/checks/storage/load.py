@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from validation.checks.storage.context import Written
-from validation.checks.storage.record import BlockedError
 from validation.checks.storage.store import Store, code
 from validation.load.histogram import Histogram
 
@@ -68,13 +67,16 @@ def send(request: Request, keys: Sequence[str], workers: int, until_s: float, ti
             moved = request(key)
         except ClientError as error:
             return max(time.monotonic() - begin_s, timeout_s), 0, code(error) or "?"
+        except BaseException:
+            stop.set()
+            raise
         return time.monotonic() - begin_s, moved, ""
 
     with ThreadPoolExecutor(workers) as pool:
         try:
             for outcome in filter(None, pool.map(timed, keys)):
                 burst.note(*outcome)
-        except (BlockedError, KeyboardInterrupt):
+        except KeyboardInterrupt:
             stop.set()
             raise
     burst.seconds, burst.cpu_s = time.monotonic() - begin, time.process_time() - cpu

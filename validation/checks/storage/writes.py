@@ -159,7 +159,7 @@ def consistency(run: StoreContext, _facts: Facts) -> None:
 
 def _round(run: StoreContext, reader: Store, name: str) -> dict[str, bool]:
     """Write, overwrite and delete one object, over a second connection pool, so that one node's memory is not enough to see it."""
-    bucket, prefix = reader.bucket, f"{run.written.prefix}consistency/"
+    bucket, key, prefix = reader.bucket, run.written.key(name), f"{run.written.prefix}consistency/"
 
     def read() -> bytes | None:
         try:
@@ -173,7 +173,7 @@ def _round(run: StoreContext, reader: Store, name: str) -> dict[str, bool]:
         listed = reader.ask(lambda s3: s3.list_objects_v2(Bucket=bucket, Prefix=prefix))
         return key in {item.get("Key") for item in listed.get("Contents", [])}
 
-    key = run.put(name, b"old")
+    run.put(name, b"old")
     stale = {"read after write": read() != b"old", "list after write": not is_listed()}
     run.put(name, b"new")
     stale["read after overwrite"] = read() != b"new"
