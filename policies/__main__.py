@@ -9,17 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pulumi_policy import (
-    EnforcementLevel,
-    PolicyConfigSchema,
-    PolicyPack,
-    PolicyResource,
-    ReportViolation,
-    ResourceValidationArgs,
-    ResourceValidationPolicy,
-    StackValidationArgs,
-    StackValidationPolicy,
-)
+import pulumi_policy as pack
 from pulumi_policy.proxy import UnknownValueError
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -30,13 +20,9 @@ from policies.subject import Context, Subject, context_of
 _UNKNOWN = "<known after pulumi up>"
 
 
-_SCHEMA = PolicyConfigSchema(
-    {
-        "production": {"type": "boolean"},
-        "throwaway": {"type": "boolean"},
-        "allowed_hosts": {"type": "array", "items": {"type": "string"}},
-    }
-)
+_BOOLEAN = {"type": "boolean"}
+_HOSTS = {"type": "array", "items": {"type": "string"}}
+_SCHEMA = pack.PolicyConfigSchema({"production": _BOOLEAN, "throwaway": _BOOLEAN, "allowed_hosts": _HOSTS})
 
 
 def _context(urn: str, chosen: Mapping[str, Any]) -> Context:
@@ -44,7 +30,7 @@ def _context(urn: str, chosen: Mapping[str, Any]) -> Context:
     return replace(context_of(urn.split(":")[2]), **chosen)
 
 
-def _subject(resource: ResourceValidationArgs | PolicyResource) -> Subject:
+def _subject(resource: pack.ResourceValidationArgs | pack.PolicyResource) -> Subject:
     content = _plain(resource.props)
     name = str(content.get("metadata", {}).get("name", resource.name))
     kind = content.get("kind", resource.resource_type.rpartition(":")[2])
@@ -67,20 +53,19 @@ def _at(group: Any, place: str | int) -> Any:  # noqa: ANN401  as above
         return _UNKNOWN
 
 
-def _policy(rule: Rule) -> ResourceValidationPolicy | StackValidationPolicy:
-    def each(args: ResourceValidationArgs, report: ReportViolation) -> None:
+def _policy(rule: Rule) -> pack.ResourceValidationPolicy | pack.StackValidationPolicy:
+    def each(args: pack.ResourceValidationArgs, report: pack.ReportViolation) -> None:
         for violation in rule.judge([_subject(args)], _context(args.urn, args.get_config())):
             report(f"{violation.subject.label}: {violation.text}", None)
 
-    def together(args: StackValidationArgs, report: ReportViolation) -> None:
+    def together(args: pack.StackValidationArgs, report: pack.ReportViolation) -> None:
         subjects = [_subject(resource) for resource in args.resources]
         urns = {id(subject): resource.urn for subject, resource in zip(subjects, args.resources, strict=True)}
         for violation in rule.judge(subjects, _context(args.resources[0].urn, args.get_config())):
             report(f"{violation.subject.label}: {violation.text}", urns[id(violation.subject)])
 
-    if rule.alone:
-        return ResourceValidationPolicy(name=rule.name, description=rule.description, validate=each, config_schema=_SCHEMA)
-    return StackValidationPolicy(name=rule.name, description=rule.description, validate=together, config_schema=_SCHEMA)
+    fields = {"name": rule.name, "description": rule.description, "config_schema": _SCHEMA}
+    return pack.ResourceValidationPolicy(validate=each, **fields) if rule.alone else pack.StackValidationPolicy(validate=together, **fields)
 
 
-PolicyPack(name="milvus-x10000", enforcement_level=EnforcementLevel.MANDATORY, policies=[_policy(rule) for rule in RULES])
+pack.PolicyPack(name="milvus-x10000", enforcement_level=pack.EnforcementLevel.MANDATORY, policies=[_policy(rule) for rule in RULES])

@@ -33,7 +33,7 @@ def violations(subjects: Sequence[Subject], context: Context) -> Iterator[Violat
         for host in sorted({host for text, place in _texts(subject) for host in hosts(text, named=bool(_PLACES.search(place)))}):
             if not is_inside(host, context.allowed_hosts or ()):
                 text = f"names {host}, which is outside: residency is locked; cure: remove it, or add it to residency.allowed"
-                yield Violation(subject=subject, text=text)
+                yield Violation(subject, text)
         yield from _talkative(subject)
 
 
@@ -42,7 +42,7 @@ def hosts(text: str, *, named: bool = False) -> Iterator[str]:
     kept = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
     for pattern in (_URL, _WITH_PORT):
         yield from (found.strip("[]").lower() for found in pattern.findall(kept))
-    yield from (found for found in _IPV4.findall(kept) if _is_address(found))
+    yield from (address for address in _IPV4.findall(kept) if _is_address(address))
     if named and _BARE.fullmatch(kept.strip().lower()):
         yield kept.strip().lower()
 
@@ -86,20 +86,16 @@ def _registry(image: str) -> str:
 
 
 def _talkative(subject: Subject) -> Iterator[Violation]:
-    for container in containers(subject):
-        for each in container.get("env") or ():
-            wanted = _SILENT.get(str(each.get("name")))
-            if wanted is not None and str(each.get("value")) != wanted:
-                seen = f"container {container.get('name')!r} sets {each['name']} to {each.get('value')!r}"
-                yield Violation(subject=subject, text=f"{seen}: it reports or downloads; set {wanted!r}")
+    variables = [(container.get("name"), each) for container in containers(subject) for each in container.get("env") or ()]
+    for name, each in variables:
+        silent = _SILENT.get(str(each.get("name")))
+        if silent is not None and str(each.get("value")) != silent:
+            seen = f"container {name!r} sets {each['name']} to {each.get('value')!r}"
+            yield Violation(subject, f"{seen}: it reports or downloads; set {silent!r}")
 
 
 def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
+    return "/" not in text and _is_range(text)  # a range of one
 
 
 def _is_range(text: str) -> bool:

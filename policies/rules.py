@@ -7,14 +7,25 @@ are judged in the rendered manifests (`make policies`), where the chart is at ha
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from policies import credentials, residency
+from policies import residency
 from policies.subject import Context, Subject, Violation, containers, get, pod_spec, pod_template, replicated
 
 _DIGEST = re.compile(r"@sha256:[0-9a-f]{64}$")
 _HOST_NAMESPACES = ("hostNetwork", "hostPID", "hostIPC")
+_NEEDED = (("requests", "cpu"), ("requests", "memory"), ("limits", "memory"))
 _KEEP = ("helm.sh/resource-policy", "keep")
 _CONTENT = "milvus-x10000/content"  # label of a claim; `cache` can be had again
+_NAMES = re.compile(
+    r"(?i)(password|passwd|passphrase|secretkey|secretaccesskey|accesskey|accesskeyid|apikey|authtoken|bearertoken|privatekey)$"
+)
+_LINE = re.compile(r"^[ \t-]*[\"']?(?P<name>[-\w.]+)[\"']?[ \t]*[:=][ \t]*(?P<value>[^#\n]*?)[ \t]*(#.*)?$", re.MULTILINE)
+_PRIVATE_KEY = "PRIVATE KEY-----"
+_EMPTY = {"", '""', "''", "null", "~", "{}", "[]", "|", ">"}
+_PLACEHOLDER = re.compile(r"^<.*>$|^\$\{.*\}$|^\$\(.*\)$")
+_WELL_KNOWN = frozenset({"minioadmin", "Milvus", "changeit", "changeme", "password"})
+_NOT_OURS = {"Credential"}  # what makes a credential; its outputs are secret
 
 Judge = Callable[[Sequence[Subject], Context], Iterator[Violation]]
 
@@ -30,44 +41,51 @@ class Rule:
     """It judges each object by itself, so that Pulumi can refuse it before it is made."""
 
 
+RULES: list[Rule] = []
+
+
+def rule(name: str, description: str, *, alone: bool = True) -> Callable[[Judge], Judge]:
+    """Register a rule."""
+
+    def register(judge: Judge) -> Judge:
+        RULES.append(Rule(name=name, description=description, judge=judge, alone=alone))
+        return judge
+
+    return register
+
+
+@rule("image-by-digest", "In production an image is named by its digest.")
 def image_by_digest(subjects: Sequence[Subject], context: Context) -> Iterator[Violation]:
     """Find images that production names by a tag, which can be moved to another program."""
+    why = "has no digest: whoever can move the tag decides what runs; cure: make pin ENV=..."
     for subject in subjects if context.production else ():
-        for container in containers(subject):
-            image = str(container.get("image", ""))
-            if not _DIGEST.search(image):
-                yield Violation(
-                    subject=subject,
-                    text=f"image {image!r} has no digest: whoever can move the tag decides what runs; cure: make pin ENV=...",
-                )
+        images = [str(container.get("image", "")) for container in containers(subject)]
+        yield from (Violation(subject, f"image {image!r} {why}") for image in images if not _DIGEST.search(image))
 
 
+@rule("requests-and-limits", "Every container requests cores and memory, and has a limit of memory.")
 def requests_and_limits(subjects: Sequence[Subject], _: Context) -> Iterator[Violation]:
     """Find containers that the scheduler cannot place, or that can take all memory; a limit of cores only slows, so none is asked."""
     for subject in subjects:
         for container in containers(subject):
-            resources = container.get("resources") or {}
-            asked = [("requests", "cpu"), ("requests", "memory"), ("limits", "memory")]
-            missing = [f"{group}.{resource}" for group, resource in asked if get(resources, group, resource) is None]
+            missing = [f"{group}.{resource}" for group, resource in _NEEDED if get(container, "resources", group, resource) is None]
             if missing:
-                yield Violation(
-                    subject=subject, text=f"container {container.get('name')!r} has no {', '.join(missing)}: it can starve its neighbours"
-                )
+                yield Violation(subject, f"container {container.get('name')!r} has no {', '.join(missing)}: it can starve its neighbours")
 
 
+@rule("not-root", "No container runs as root.")
 def not_root(subjects: Sequence[Subject], _: Context) -> Iterator[Violation]:
     """Find containers that may run as root."""
+    cure = "securityContext.runAsNonRoot must be true, runAsUser not 0"
     for subject in subjects:
         of_pod = get(pod_spec(subject), "securityContext") or {}
         for container in containers(subject):
             security = {**of_pod, **(container.get("securityContext") or {})}
             if security.get("runAsNonRoot") is not True or security.get("runAsUser") == 0:
-                yield Violation(
-                    subject=subject,
-                    text=f"container {container.get('name')!r} may run as root: securityContext.runAsNonRoot must be true, runAsUser not 0",
-                )
+                yield Violation(subject, f"container {container.get('name')!r} may run as root: {cure}")
 
 
+@rule("no-privilege", "No container can get at its node.")
 def no_privilege(subjects: Sequence[Subject], _: Context) -> Iterator[Violation]:
     """Find containers that can get at the node."""
     for subject in subjects:
@@ -75,8 +93,7 @@ def no_privilege(subjects: Sequence[Subject], _: Context) -> Iterator[Violation]
         seen = [name for name in _HOST_NAMESPACES if spec.get(name)]
         seen += [f"hostPath {get(volume, 'hostPath', 'path')}" for volume in spec.get("volumes") or () if volume.get("hostPath")]
         seen += [f"container {container.get('name')!r}: {what}" for container in containers(subject) for what in _privileges(container)]
-        for what in seen:
-            yield Violation(subject=subject, text=f"{what}: whoever breaks into the pod has the node as well")
+        yield from (Violation(subject, f"{what}: whoever breaks into the pod has the node as well") for what in seen)
 
 
 def _privileges(container: Mapping[str, object]) -> Iterator[str]:
@@ -85,45 +102,101 @@ def _privileges(container: Mapping[str, object]) -> Iterator[str]:
         yield "privileged"
     if get(security, "allowPrivilegeEscalation") is not False:
         yield "allowPrivilegeEscalation is not false"
-    added = get(security, "capabilities", "add")
-    if added:
+    if added := get(security, "capabilities", "add"):
         yield f"capabilities {added} added"
 
 
+@rule("no-plain-credential", "No credential is readable outside a Secret, and none is a default one.")
 def no_plain_credential(subjects: Sequence[Subject], _: Context) -> Iterator[Violation]:
     """Find keys and passwords where anybody can read them, and well-known ones anywhere."""
-    for subject in subjects:
-        for place in credentials.found_in(subject):
-            yield Violation(
-                subject=subject,
-                text=f"{place}: readable by whoever may read the object; keep it in a Secret and refer to it (secretKeyRef)",
-            )
+    why = "readable by whoever may read the object; keep it in a Secret and refer to it (secretKeyRef)"
+    yield from (Violation(subject, f"{place}: {why}") for subject in subjects for place in _plain_credentials(subject))
 
 
+def _plain_credentials(subject: Subject) -> Iterator[str]:
+    """Places in an object at which a credential can be read."""
+    if subject.kind in _NOT_OURS:
+        return
+    if subject.kind == "Secret":
+        yield from _well_known(subject.content.get("stringData"))
+        return
+    for container in containers(subject):
+        yield from _in_container(container)
+    if subject.kind in {"ConfigMap", "Release"}:
+        yield from _walk(subject.content, "")
+
+
+def _in_container(container: Mapping[str, Any]) -> Iterator[str]:
+    for variable in container.get("env") or ():
+        if _is_credential(str(variable.get("name", "")), variable.get("value")):
+            yield f"environment variable {variable['name']} of container {container.get('name')!r}"
+    for argument in (*(container.get("command") or ()), *(container.get("args") or ())):
+        if _PRIVATE_KEY in str(argument) or any(_is_credential(*pair) for pair in _lines(str(argument).lstrip("-"))):
+            yield f"an argument of container {container.get('name')!r}"
+
+
+def _well_known(data: object) -> Iterator[str]:
+    for key, value in data.items() if isinstance(data, Mapping) else ():
+        if value in _WELL_KNOWN and _NAMES.search(_bare(str(key))):
+            yield f"key {key} holds a value that everybody knows"
+
+
+def _walk(value: Any, path: str) -> Iterator[str]:  # noqa: ANN401  plain data of any shape
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            here = f"{path}.{key}".lstrip(".")
+            if _is_credential(str(key), item):
+                yield here
+            yield from _walk(item, here)
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from _walk(item, f"{path}[{number}]")
+    elif isinstance(value, str) and "\n" in value:
+        yield from (f"{path}: {name}" for name, content in _lines(value) if _is_credential(name, content))
+        if _PRIVATE_KEY in value:
+            yield f"{path}: a private key"
+
+
+def _lines(text: str) -> Iterator[tuple[str, str]]:
+    """Names and values of a configuration file, whatever its language."""
+    for match in _LINE.finditer(text):
+        yield match["name"], match["value"]
+
+
+def _is_credential(name: str, value: object) -> bool:
+    if not isinstance(value, str) or value.strip() in _EMPTY or _PLACEHOLDER.search(value.strip().strip("\"'")):
+        return False
+    return bool(_NAMES.search(_bare(name)))
+
+
+def _bare(name: str) -> str:
+    return re.sub(r"[-_.]", "", name.rpartition(".")[2])
+
+
+@rule("disruption-budget", "What runs in several pods has a PodDisruptionBudget.", alone=False)
 def disruption_budget(subjects: Sequence[Subject], _: Context) -> Iterator[Violation]:
     """Find what runs in several pods and may lose all of them to one node drain, or blocks every drain."""
     budgets = [each for each in subjects if each.kind == "PodDisruptionBudget"]
     for subject, replicas in replicated(subjects):
-        matching = [budget for budget in budgets if _selects(budget, subject)]
-        if replicas > 1 and not matching:
-            yield Violation(subject=subject, text=f"{replicas} replicas and no PodDisruptionBudget: one node drain may end all of them")
+        if replicas > 1 and not any(_selects(budget, subject) for budget in budgets):
+            yield Violation(subject, f"{replicas} replicas and no PodDisruptionBudget: one node drain may end all of them")
     for budget in budgets:
         if get(budget.content, "spec", "maxUnavailable") in (0, "0", "0%") or get(budget.content, "spec", "minAvailable") == "100%":
-            yield Violation(subject=budget, text="allows no disruption at all: no node with such a pod can ever be drained")
+            yield Violation(budget, "allows no disruption at all: no node with such a pod can ever be drained")
 
 
 def _selects(budget: Subject, subject: Subject) -> bool:
-    wanted = get(budget.content, "spec", "selector", "matchLabels")
+    selector = get(budget.content, "spec", "selector", "matchLabels")
     labels = get(pod_template(subject), "metadata", "labels") or {}
-    return bool(wanted) and wanted.items() <= labels.items()
+    return bool(selector) and selector.items() <= labels.items()
 
 
+@rule("data-is-kept", "Buckets, volumes and their namespace are protected.")
 def data_is_kept(subjects: Sequence[Subject], context: Context) -> Iterator[Violation]:
     """Find data that `pulumi destroy`, `helm uninstall` or a renamed object would delete."""
     for subject in () if context.throwaway else subjects:
-        why = _lost_with(subject)
-        if why:
-            yield Violation(subject=subject, text=why)
+        if why := _lost_with(subject):
+            yield Violation(subject, why)
 
 
 def _lost_with(subject: Subject) -> str:
@@ -146,23 +219,4 @@ def _is_kept(claim: Subject) -> bool:
     return bool(is_cache or get(claim.content, "metadata", "annotations", _KEEP[0]) == _KEEP[1])
 
 
-RULES = (
-    Rule(name="image-by-digest", description="In production an image is named by its digest.", judge=image_by_digest),
-    Rule(
-        name="requests-and-limits",
-        description="Every container requests cores and memory, and has a limit of memory.",
-        judge=requests_and_limits,
-    ),
-    Rule(name="not-root", description="No container runs as root.", judge=not_root),
-    Rule(name="no-privilege", description="No container can get at its node.", judge=no_privilege),
-    Rule(
-        name="no-plain-credential",
-        description="No credential is readable outside a Secret, and none is a default one.",
-        judge=no_plain_credential,
-    ),
-    Rule(
-        name="disruption-budget", description="What runs in several pods has a PodDisruptionBudget.", judge=disruption_budget, alone=False
-    ),
-    Rule(name="data-is-kept", description="Buckets, volumes and their namespace are protected.", judge=data_is_kept),
-    Rule(name="residency", description="Where residency is locked, no object names an address outside.", judge=residency.violations),
-)
+rule("residency", "Where residency is locked, no object names an address outside.")(residency.violations)

@@ -11,7 +11,12 @@ THROWAWAYS = frozenset({"lab", "e2e"})
 """Stacks whose data may go with them."""
 
 _REPLICATED = {"Deployment", "StatefulSet"}
-_WITH_PODS = {*_REPLICATED, "DaemonSet", "ReplicaSet", "Job"}
+_TEMPLATES: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys((*_REPLICATED, "DaemonSet", "ReplicaSet", "Job"), ("spec", "template")),
+    "CronJob": ("spec", "jobTemplate", "spec", "template"),
+    "PodTemplate": ("template",),
+    "Pod": (),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +49,7 @@ class Context:
     """Where data may go, and no further: hosts, names below `*.`, ranges of addresses; None for anywhere."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Violation:
     """One object that breaks one rule."""
 
@@ -62,23 +67,15 @@ def get(value: object, *path: str) -> Any:  # noqa: ANN401  plain data of any sh
 
 def pod_template(subject: Subject) -> Mapping[str, Any] | None:
     """Template of the pods that the object makes; None for one that makes none."""
-    if subject.kind == "Pod":
-        return subject.content
-    if subject.kind == "CronJob":
-        found = get(subject.content, "spec", "jobTemplate", "spec", "template")
-    elif subject.kind == "PodTemplate":
-        found = subject.content.get("template")
-    elif subject.kind in _WITH_PODS:
-        found = get(subject.content, "spec", "template")
-    else:
-        return None
-    return found if isinstance(found, Mapping) else None
+    place = _TEMPLATES.get(subject.kind)
+    template = get(subject.content, *place) if place is not None else None
+    return template if isinstance(template, Mapping) else None
 
 
 def pod_spec(subject: Subject) -> Mapping[str, Any] | None:
     """Spec of the pods that the object makes; None for one that makes none."""
-    found = get(pod_template(subject), "spec")
-    return found if isinstance(found, Mapping) else None
+    spec = get(pod_template(subject), "spec")
+    return spec if isinstance(spec, Mapping) else None
 
 
 def containers(subject: Subject) -> Iterator[Mapping[str, Any]]:
@@ -90,16 +87,13 @@ def containers(subject: Subject) -> Iterator[Mapping[str, Any]]:
 
 def replicated(subjects: Sequence[Subject]) -> Iterator[tuple[Subject, int]]:
     """Every object that keeps several pods alive, with the number it never goes below; an autoscaler decides for its target."""
-    scaled = {
-        (get(each.content, "spec", "scaleTargetRef", "kind"), get(each.content, "spec", "scaleTargetRef", "name")): each
-        for each in subjects
-        if each.kind == "HorizontalPodAutoscaler"
-    }
+    scalers = [get(each.content, "spec") or {} for each in subjects if each.kind == "HorizontalPodAutoscaler"]
+    least = {(get(each, "scaleTargetRef", "kind"), get(each, "scaleTargetRef", "name")): each.get("minReplicas") for each in scalers}
     for each in subjects:
         if each.kind in _REPLICATED:
-            scaler = scaled.get((each.kind, each.name))
-            asked = get(scaler.content, "spec", "minReplicas") if scaler is not None else get(each.content, "spec", "replicas")
-            yield each, int(asked) if isinstance(asked, int | float) else 1
+            key = (each.kind, each.name)
+            replicas = least[key] if key in least else get(each.content, "spec", "replicas")
+            yield each, int(replicas) if isinstance(replicas, int | float) else 1
 
 
 def context_of(stack: str) -> Context:

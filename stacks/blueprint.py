@@ -1,10 +1,12 @@
 """The whole system in reading order: a namespace, two buckets, Milvus on one of them once the store has passed, the model services."""
 
 from components.trust import Trust, TrustArgs
-from stacks.endpoints import Endpoints, reranker_endpoint
+from stacks.endpoints import Endpoints
 from stacks.images import lock
 from stacks.settings import Settings
 from stacks.wiring import milvus, models, object_store, residency, suite, tenancy
+
+_OF_RERANKER = ("url", "model", "secret_name", "ca_config_map")
 
 
 def build(settings: Settings) -> Endpoints:
@@ -59,7 +61,7 @@ def build(settings: Settings) -> Endpoints:
         embedding_ca_config_map=embedding.ca_config_map,
         llm_secret_name=llm.secret_name,
         llm_ca_config_map=llm.ca_config_map,
-        reranker=reranker_endpoint(reranker),
+        reranker={name: getattr(reranker, name) for name in _OF_RERANKER} if reranker is not None else None,
         load_pod_template=load_pods,
         images=lock.named(settings),
         chart={"name": chart.name, "version": chart.version},

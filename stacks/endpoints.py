@@ -1,35 +1,11 @@
 """What a stack exports: the only thing that the gate, or any other user of the stack, knows about it. No secret is among it."""
 
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import Any
 
 import pulumi
 
 from components.engines.engine import Options
-from components.reranker import Reranker
-
-
-class RerankerEndpoint(TypedDict):
-    """Where the reranker answers."""
-
-    url: pulumi.Output[str]
-    model: pulumi.Output[str]
-    secret_name: pulumi.Output[str]
-    ca_config_map: pulumi.Output[str]
-
-
-class Request(TypedDict):
-    """How text of one kind is sent to the embedding service."""
-
-    prefix: str
-    options: Options
-
-
-class ChartRef(TypedDict):
-    """Chart that installed Milvus."""
-
-    name: str
-    version: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,9 +23,9 @@ class Endpoints:
     milvus_index: dict[str, Any]
     """Index of the vectors in Milvus's own words: `index_type`, `metric_type`, `params`, `search_params`."""
     milvus_root_secret_name: pulumi.Output[str] | str
-    """Secret with `username` and `password` of Milvus's first user, "" when Milvus asks nobody who they are."""
+    """Secret with `username` and `password` of Milvus's first user, "" without authentication."""
     milvus_search_secret_name: pulumi.Output[str] | str
-    """Secret with `username` and `password` of the user that searches, "" when Milvus asks nobody who they are."""
+    """Secret with `username` and `password` of the user that searches, "" without authentication."""
     milvus_ingest_secret_name: pulumi.Output[str] | str
     """The same of the user that ingests."""
     milvus_admin_secret_name: pulumi.Output[str] | str
@@ -80,9 +56,9 @@ class Endpoints:
     """Model name that requests to it carry."""
     embedding_dimension: pulumi.Output[int]
     """Length of its vectors."""
-    embedding_query: Request
-    """What goes before the text of a query, and further fields of a request for one."""
-    embedding_passage: Request
+    embedding_query: dict[str, str | Options]
+    """`prefix` before the text of a query, and `options`: further fields of a request for one."""
+    embedding_passage: dict[str, str | Options]
     """The same of a passage."""
     llm_url: pulumi.Output[str]
     """Base of the LLM service's OpenAI API inside the cluster."""
@@ -102,18 +78,11 @@ class Endpoints:
     """Secret with the key of the LLM service under `api_key`, "" for none."""
     llm_ca_config_map: pulumi.Output[str]
     """ConfigMap with the private CA of the LLM service under `ca.crt`, "" for none."""
-    reranker: RerankerEndpoint | None
-    """Address, model, Secret and CA of the reranker; none where the stack has none."""
+    reranker: dict[str, pulumi.Output[str]] | None
+    """`url`, `model`, `secret_name` and `ca_config_map` of the reranker; none where the stack has none."""
     load_pod_template: pulumi.Output[str] | str
     """PodTemplate of the gate's load generators, "" for none."""
     images: dict[str, str]
     """Image references as declared, by part; what really runs is in the pods' imageID."""
-    chart: ChartRef
-    """Chart that installed Milvus, and its version."""
-
-
-def reranker_endpoint(reranker: Reranker | None) -> RerankerEndpoint | None:
-    """What a client of the reranker needs."""
-    if reranker is None:
-        return None
-    return RerankerEndpoint(url=reranker.url, model=reranker.model, secret_name=reranker.secret_name, ca_config_map=reranker.ca_config_map)
+    chart: dict[str, str]
+    """Name and version of the chart that installed Milvus."""

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from stacks import yaml_files
 from stacks.images import lock
 from stacks.problems import Locations, Problem, SettingsError, located
-from stacks.settings import Settings, bucket_conflicts, parse, placeholders, plain
+from stacks.settings import Settings, deployable, parse, plain
 from stacks.yaml_files import SettingsFile
 
 _FOLDER = Path(__file__).parent
@@ -81,9 +81,9 @@ def _judge(name: str, configuration: Mapping[str, Any], file: SettingsFile | Non
     except SettingsError as error:
         faulty = {problem.path for problem in problems}
         problems += [problem for problem in error.problems if problem.path not in faulty]
-    left = located(placeholders.find(plain(configuration)[0]), locations)
+    left = located(deployable.placeholders(plain(configuration)[0]), locations)
     problems += [
-        *(bucket_conflicts.problems(settings, name) if settings is not None else ()),
+        *(deployable.bucket_conflicts(settings, name) if settings is not None else ()),
         *(left if step != "look" else ()),
         *(_without_lock(settings, name) if settings is not None and step in {"up", "rollout"} else ()),
         *(_without_slo(name) if step == "rollout" else ()),
@@ -124,7 +124,6 @@ def _of_the_shell(name: str) -> Path | None:
 
 
 def _laid_over(base: SettingsFile, over: SettingsFile) -> SettingsFile:
-    """Return one file laid over another, group by group."""
     locations, problems = {**over.locations, **base.locations}, [*base.problems, *over.problems]
     return SettingsFile(config=_merged(base.config, over.config), locations=locations, problems=problems)
 

@@ -144,7 +144,6 @@ def _first(key: str) -> str:
 
 
 def _faults(node: yaml.Node, name: str, path: Keys = (), around: tuple[yaml.Node, ...] = ()) -> Iterator[Problem]:
-    """What is wrong at any depth."""
     if node in around:
         problem = Problem(code="settings.yaml", path=path, location=_at(name, node), wrong="is a part of itself", breaks=_UNREADABLE)
         raise SettingsError(problems=[problem])

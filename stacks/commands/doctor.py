@@ -17,7 +17,7 @@ from typing import Annotated
 import typer
 
 from stacks.commands import EnvironmentName, Patience, Yes, reach
-from stacks.operations import inspection, pod_watch
+from stacks.operations import leftovers, pod_watch
 from stacks.operations.leftovers import diagnose
 from stacks.operations.steps import NOT_THERE, PATIENCE_S, WRONG, Progress, mend
 
@@ -33,7 +33,7 @@ def run(
     examined = reach(environment)
     if cure:
         mend(examined, Progress("doctor"), yes=yes, patience_s=patience_s)
-    facts = inspection.inspect(environment, examined.settings.namespace)
+    facts = leftovers.inspect(environment, examined.settings.namespace)
     findings = diagnose(facts)
     for finding in findings:
         print(f"half-done: {finding}")

@@ -10,7 +10,6 @@ from typing import Any
 import typer
 
 from stacks.commands import EnvironmentName, select
-from stacks.problems import UnansweredError
 
 _NONE_FITS = 1
 
@@ -22,7 +21,7 @@ def run(environment: EnvironmentName) -> None:
     from stacks.operations import cluster
     from stacks.wiring import models
 
-    gpus = {name: each.gpu.made(settings.pod_options) for name, each in models.here(settings).items() if each.gpu is not None}
+    gpus = {name: each.gpu.to_args(settings.pod_options) for name, each in models.here(settings).items() if each.gpu is not None}
     if not gpus:
         print("no model service asks for a GPU")
         return
@@ -37,17 +36,9 @@ def run(environment: EnvironmentName) -> None:
 def nodes() -> Sequence[Mapping[str, Any]]:
     """Return the nodes as the API spells them; UnansweredError where it does not answer."""
     from kubernetes import client
-    from kubernetes.client.exceptions import ApiException
-    from urllib3.exceptions import HTTPError
 
     from components import kube_api
+    from stacks.operations import cluster
 
-    try:
-        with kube_api.opened() as api:
-            return kube_api.items(client.CoreV1Api(api).list_node)
-    except ApiException as error:
-        text = f"the Kubernetes API answered {error.status} {error.reason} for its nodes; may you list them?"
-        raise UnansweredError(text, code="cluster.unanswered") from None
-    except HTTPError as error:
-        text = f"the Kubernetes API does not answer ({type(error).__name__}); type: kubectl cluster-info"
-        raise UnansweredError(text, code="cluster.unanswered") from None
+    with cluster.api("the nodes cannot be listed", "may you list them? kubectl get nodes") as api:
+        return kube_api.items(client.CoreV1Api(api).list_node)

@@ -1,26 +1,61 @@
 """Print what has to be mirrored for a network without the internet, one a line: `image NAME`, `chart REPOSITORY NAME VERSION`.
 
-Images that the chart brings by itself, such as etcd, are among them. With registry.mirrors, each name is followed by the one at the mirror;
-with a lock (`make pin`), names carry their digests, so that a copy can be compared.
+Images that the chart brings by itself, such as etcd, are among them; where the chart is on this machine, its own pods say which.
+With registry.mirrors, each name is followed by the one at the mirror; with a lock (`make pin`), names carry their digests, so that a copy
+can be compared.
 
 For example, with skopeo:
 
     python -m stacks images prod | awk '$1 == "image" {print $2, $3}' | xargs -n2 sh -c 'skopeo copy --all docker://$0 docker://$1'
 """
 
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from policies.subject import containers, get
 from stacks import images
 from stacks.commands import EnvironmentName, select
+from stacks.environments import Environment
+from stacks.images import chart, lock
+from stacks.images.chart import Release
+from stacks.rendering import declared, objects
+
+_ETCD = {"repository": "milvusdb/etcd", "tag": "3.5.25-r1"}
+"""What chart 5.0.19 installs by default as etcd, by its values.yaml; another version, the default 5.0.25 too, may bring another one."""
 
 
 def run(environment: EnvironmentName) -> None:
     """Print the images and the chart of one environment."""
     selected = select(environment, as_named=True)
-    from stacks.images import listing
-
-    for text in listing.references(selected):
+    for text in references(selected):
         image = images.parse(text)
         mirror = images.mirrored(image, selected.settings.registry.mirrors)
         print("image", text, *([mirror.text] if mirror != image else []))
-    chart = listing.chart_to_pull(selected)
-    if chart is not None:
-        print("chart", chart)
+    release = declared.release(selected)
+    if release.repository is not None:
+        print("chart", f"{release.repository.rstrip('/')}/ {release.chart} {release.version}")
+    elif release.chart.startswith("oci://"):
+        print("chart", release.chart, release.version)
+
+
+def references(environment: Environment) -> list[str]:
+    """References of all images, whole and sorted; with the digests of the lock where there is one."""
+    release = declared.release(environment)
+    pins, named = lock.read(environment.name), lock.named(environment.settings)
+    known = {name: pins.images[name].reference if pins is not None and name in pins.images else text for name, text in named.items()}
+    others = {images.parse(text).text for text in _of_pods(environment)} - {images.parse(text).text for text in named.values()}
+    by_the_chart = set() if chart.at_hand(release) is not None else set(_by_the_chart(release))
+    return sorted({*(images.parse(text).text for text in known.values()), *others, *by_the_chart})
+
+
+def _of_pods(environment: Environment) -> Iterator[str]:
+    for item in objects.render(environment).objects:
+        for container in containers(item.subject):
+            yield str(container["image"])
+
+
+def _by_the_chart(release: Release) -> Iterator[str]:
+    if get(release.values, "etcd", "enabled") is True:
+        given: Mapping[str, Any] = {**_ETCD, **(get(release.values, "etcd", "image") or {})}
+        text = f"{given['repository']}:{given['tag']}"
+        yield images.parse(f"{given['registry']}/{text}" if given.get("registry") else text).text

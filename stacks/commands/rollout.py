@@ -63,7 +63,6 @@ def _revision(selected: Environment) -> int:
 
 
 def _evidence(selected: Environment, before: int) -> str:
-    """What to look at where `pulumi up` did not succeed."""
     space = selected.settings.namespace
     look = f"kubectl -n {space} get pods; kubectl -n {space} get events --sort-by=.lastTimestamp; kubectl -n {space} logs JOB_OR_POD"
     if before:

@@ -26,8 +26,7 @@ from stacks.commands import EnvironmentName, Yes, reach
 from stacks.environments import Environment
 from stacks.operations import pulumi_cli, steps
 from stacks.operations.steps import WRONG, Progress
-from stacks.rotation import Plan, Report, key_use
-from stacks.rotation.key_use import Key
+from stacks.rotation import Key, Plan, Report
 from stacks.settings.object_store import MadeStoreSettings
 
 _USAGE = 2
@@ -89,9 +88,9 @@ def _keys(selected: Environment) -> dict[int, dict[str, str]]:
 def _require_in_use(selected: Environment, new: Key, progress: Progress, report: Report) -> None:
     """Refuse to go on, with both keys valid, unless the store takes the new key and every pod of Milvus is ready with it."""
     again = f"both keys stay valid; cure that, then: make rotate ENV={selected.name}"
-    if answer := key_use.refusal(selected.settings, new):
+    if answer := rotation.refusal(selected.settings, new):
         progress.stop(WRONG, f"the store does not take the new key ({answer}); {again}")
-    report.pods_without = key_use.await_use(selected.settings.namespace, new)
+    report.pods_without = rotation.await_use(selected.settings.namespace, new)
     if report.pods_without:
         progress.stop(WRONG, f"pods without the new key: {', '.join(report.pods_without)}; {again}")
     progress.tell("the new key opens the bucket, every pod of Milvus is ready with it, and none is left with the old one")
@@ -99,11 +98,11 @@ def _require_in_use(selected: Environment, new: Key, progress: Progress, report:
 
 def _require_ended(selected: Environment, keys: dict[int, dict[str, str]], left: Plan, progress: Progress, report: Report) -> None:
     """Try both keys at the store: what is in the state is a promise, what the store answers is the fact."""
-    report.new_key = key_use.refusal(selected.settings, keys[left.new]) or "taken"
+    report.new_key = rotation.refusal(selected.settings, keys[left.new]) or "taken"
     if report.new_key != "taken":
         progress.stop(WRONG, f"the store does not take the new key any more ({report.new_key})")
     if left.old in keys:
-        report.old_key = key_use.refusal(selected.settings, keys[left.old]) or "taken"
+        report.old_key = rotation.refusal(selected.settings, keys[left.old]) or "taken"
     if report.old_key == "taken":
         why = f"the store still takes the old key of generation {left.old}, though its user is removed: remove it in the store by hand"
         progress.stop(WRONG, why)

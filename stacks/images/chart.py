@@ -111,7 +111,6 @@ def at_hand(release: Release) -> Path | None:
 
 
 def _helm_cache() -> list[Path]:
-    """Where Helm keeps the archives that it downloaded."""
     if shutil.which("helm") is None:
         return []
     path = subprocess.run(["helm", "env", "HELM_REPOSITORY_CACHE"], capture_output=True, text=True, check=False).stdout.strip()

@@ -107,10 +107,10 @@ def _client(image: ImageReference, access: Access) -> DXF:
 
 def credential_for(registry: str, config: Path) -> tuple[str | None, str | None]:
     """Return name and password for a registry as `docker login` left them; None, None without."""
-    found = json.loads(config.read_text(encoding="utf-8")) if config.is_file() else {}
+    content = json.loads(config.read_text(encoding="utf-8")) if config.is_file() else {}
     server = _HUB_LOGIN if registry == HUB else registry
-    helper = found.get("credHelpers", {}).get(server, found.get("credsStore"))
-    entry = found.get("auths", {}).get(server, {}).get("auth")
+    helper = content.get("credHelpers", {}).get(server, content.get("credsStore"))
+    entry = content.get("auths", {}).get(server, {}).get("auth")
     if entry:
         user, _, password = base64.b64decode(entry).decode().partition(":")
         return user, password
@@ -131,7 +131,6 @@ def _ask_helper(helper: str, server: str) -> tuple[str | None, str | None]:
 
 @contextmanager
 def _translated(image: ImageReference) -> Iterator[None]:
-    """Say what went wrong in the operator's words."""
     host = image.registry
     try:
         yield

@@ -1,13 +1,31 @@
 """The cluster of an environment: shown by every command that speaks to one, and refused where the settings name another one."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+from kubernetes.client import ApiClient
+from kubernetes.client.exceptions import ApiException
 from kubernetes.config.config_exception import ConfigException
+from urllib3.exceptions import HTTPError
 
 from components import kube_api
 from components.kube_api import Cluster
-from stacks.problems import PROJECT, SettingsError
+from stacks.problems import PROJECT, SettingsError, UnansweredError
 from stacks.settings import Settings
+
+
+@contextmanager
+def api(what: str, cure: str) -> Iterator[ApiClient]:
+    """Open the API of the current context; UnansweredError that says what cannot be done where it does not answer."""
+    try:
+        with kube_api.opened() as opened:
+            yield opened
+    except (ApiException, HTTPError, ConfigException, OSError) as error:
+        answered = (
+            f"answered {error.status} {error.reason}" if isinstance(error, ApiException) else f"does not answer ({type(error).__name__})"
+        )
+        raise UnansweredError(f"{what}: the Kubernetes API {answered}; {cure}", code="cluster.unanswered") from None
 
 
 def require(settings: Settings, environment: str) -> Cluster:

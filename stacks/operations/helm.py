@@ -21,7 +21,7 @@ _TIMEOUT_S = 1800
 _NOT_THERE = "release: not found"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Revision:
     """One revision of a release."""
 
@@ -42,17 +42,11 @@ def history(name: str, namespace: str) -> list[Revision]:
     if _NOT_THERE in ended.stderr:
         return []
     if ended.returncode != 0:
-        raise UnansweredError(
-            f"helm cannot read the release {name!r} in {namespace!r}: {ended.stderr.strip()}; check KUBECONFIG", code="helm.failed"
-        )
+        text = f"helm cannot read the release {name!r} in {namespace!r}: {ended.stderr.strip()}; check KUBECONFIG"
+        raise UnansweredError(text, code="helm.failed")
     return [
-        Revision(
-            number=entry["revision"],
-            status=entry["status"],
-            updated=datetime.fromisoformat(entry["updated"]),
-            description=entry.get("description", ""),
-        )
-        for entry in json.loads(ended.stdout)
+        Revision(each["revision"], each["status"], datetime.fromisoformat(each["updated"]), each.get("description", ""))
+        for each in json.loads(ended.stdout)
     ]
 
 
@@ -80,7 +74,6 @@ def _changed(ended: subprocess.CompletedProcess[str]) -> subprocess.CompletedPro
 
 def _helm(*arguments: str) -> subprocess.CompletedProcess[str]:
     if shutil.which("helm") is None:
-        raise UnansweredError(
-            "there is no helm on PATH, and without it nobody can read its releases; install Helm 3.14 or newer", code="helm.missing"
-        )
+        text = "there is no helm on PATH, and without it nobody can read its releases; install Helm 3.14 or newer"
+        raise UnansweredError(text, code="helm.missing")
     return subprocess.run(["helm", *arguments], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)

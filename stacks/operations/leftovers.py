@@ -1,17 +1,36 @@
-"""What an earlier run left half-done, what that breaks, and what would mend it. Pure.
+"""What an earlier run left half-done, what that breaks, and what would mend it: seen by `inspect`, judged by `diagnose`, which is pure.
 
 `pulumi up` alone passes over most of it: it compares the settings with its own state, and where an upgrade was ended hard, the state still
 holds the old settings, so the next run says "unchanged" while no pod of Milvus is there.
 """
 
-from collections.abc import Iterator, Sequence
+import json
+import socket
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
+import psutil
+from kubernetes.client.exceptions import ApiException
+from kubernetes.dynamic import DynamicClient
+from kubernetes.dynamic.exceptions import NotFoundError, ResourceNotFoundError
+
+from components.milvus_values import SERVICE_NAME
+from stacks.operations import cluster, helm, pulumi_cli
 from stacks.operations.helm import GOOD, PENDING, Revision
+from stacks.problems import UnansweredError
 
 RELEASE = "milvus-release"
 """Milvus's release, as the state names it."""
+_UNCHANGED = "`pulumi up` takes it for unchanged"
+_MOST_NAMES = 6
+_KUBERNETES = "kubernetes:"
+_UNSEEN = {"helm.sh/v3", "batch/v1"}
+"""Not objects, or objects that end: a Job that somebody removed has done its work."""
+_WORKLOADS = {"Deployment", "StatefulSet"}
+_PLUGIN = "pulumi-resource-kubernetes"
+_TIMEOUT_S = 30
 
 Cure = Literal["none", "wait", "cancel", "refresh", "roll back", "remove"]
 
@@ -51,7 +70,7 @@ class Facts:
     """Objects in the state that the cluster does not have."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Finding:
     """One thing that is half-done."""
 
@@ -76,31 +95,27 @@ def diagnose(facts: Facts) -> list[Finding]:
 
 
 def _locks(facts: Facts) -> Iterator[Finding]:
+    cancel = f"pulumi cancel {facts.environment}"
     for lock in facts.locks or ():
         if lock.is_stale:
             problem = f"the state is locked by a Pulumi that is gone ({lock.owner}), and every `pulumi up` is refused"
-            yield Finding(code="state.stale_lock", problem=problem, cure="cancel", action=f"pulumi cancel {facts.environment}")
+            yield Finding("state.stale_lock", problem, "cancel", cancel)
         else:
             problem = f"another Pulumi is at work on this environment ({lock.owner}), and every other `pulumi up` is refused"
-            action = f"wait for it; if it is gone: pulumi cancel {facts.environment}"
-            yield Finding(code="state.locked", problem=problem, cure="wait", action=action)
+            yield Finding("state.locked", problem, "wait", f"wait for it; if it is gone: {cancel}")
 
 
 def _state(facts: Facts) -> Iterator[Finding]:
+    action = f"pulumi refresh --clear-pending-creates --stack {facts.environment}, after which `pulumi up` makes what is not there"
     if facts.pending:
         problem = f"an earlier Pulumi was killed while it worked on {_listed(facts.pending)}, and nobody knows what of it was done"
-        yield _refresh("state.pending", problem, facts)
+        yield Finding("state.pending", problem, "refresh", action)
     if facts.missing_of_stack:
         problem = f"in the state and not in the cluster: {_listed(facts.missing_of_stack)}; `pulumi up` takes them for unchanged"
-        yield _refresh("state.objects_missing", problem, facts)
+        yield Finding("state.objects_missing", problem, "refresh", action)
     elif facts.in_state and not facts.revisions and not facts.pending:
-        problem = "Milvus's release is in the state and Helm has none of that name; `pulumi up` takes it for unchanged"
-        yield _refresh("release.gone", problem, facts)
-
-
-def _refresh(code: str, problem: str, facts: Facts) -> Finding:
-    action = f"pulumi refresh --clear-pending-creates --stack {facts.environment}, after which `pulumi up` makes what is not there"
-    return Finding(code=code, problem=problem, cure="refresh", action=action)
+        problem = f"Milvus's release is in the state and Helm has none of that name; {_UNCHANGED}"
+        yield Finding("release.gone", problem, "refresh", action)
 
 
 def _release(facts: Facts) -> Iterator[Finding]:
@@ -115,26 +130,23 @@ def _release(facts: Facts) -> Iterator[Finding]:
     elif missing:
         problem = f"Helm's record says that revision {last.number} of Milvus is deployed, and the cluster lacks {_listed(missing)}"
         action = f"helm rollback to revision {last.number}, which makes its objects anew"
-        code, problem = "release.objects_missing", f"{problem}; `pulumi up` takes it for unchanged"
-        yield Finding(code=code, problem=problem, cure="roll back", action=action, revision=last.number)
+        yield Finding("release.objects_missing", f"{problem}; {_UNCHANGED}", "roll back", action, last.number)
 
 
 def _half_done(last: Revision, good: Sequence[int], facts: Facts) -> Finding:
     code = f"release.{last.status.replace('-', '_')}"
     seen = f"revision {last.number} of Milvus is {last.status} ({last.description})"
     if last.status == "failed" and facts.is_retried:
-        return Finding(code=code, problem=seen, cure="none", action="the next `pulumi up`, which tries again")
+        return Finding(code, seen, "none", "the next `pulumi up`, which tries again")
     pending = last.age_s if last.status in PENDING else None
     since = None if _is_left(facts) else pending
-    meaning = (
-        f"{seen}: a helm began it {pending:.0f} s ago and did not end it, and the next one is refused: 'another operation is in progress'"
-        if pending is not None
-        else f"{seen}, and `pulumi up` takes it for unchanged where the settings are those of its state"
-    )
+    problem = f"{seen}, and {_UNCHANGED} where the settings are those of its state"
+    if pending is not None:
+        refused = "the next one is refused: 'another operation is in progress'"
+        problem = f"{seen}: a helm began it {pending:.0f} s ago and did not end it, and {refused}"
     if not good or last.status == "uninstalling":
-        return _remove(code, meaning, since)
-    action = f"helm rollback to revision {good[-1]}, which was good"
-    return Finding(code=code, problem=meaning, cure="roll back", action=action, revision=good[-1], pending_for_s=since)
+        return _remove(code, problem, since)
+    return Finding(code, problem, "roll back", f"helm rollback to revision {good[-1]}, which was good", good[-1], since)
 
 
 def _is_left(facts: Facts) -> bool:
@@ -145,9 +157,106 @@ def _is_left(facts: Facts) -> bool:
 
 def _remove(code: str, problem: str, pending_for_s: float | None = None) -> Finding:
     action = "helm uninstall, since there is no good revision; volumes that the chart keeps, and the bucket, stay"
-    return Finding(code=code, problem=problem, cure="remove", action=action, pending_for_s=pending_for_s)
+    return Finding(code, problem, "remove", action, pending_for_s=pending_for_s)
 
 
-def _listed(names: Sequence[str], most: int = 6) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return ", ".join(names[:_MOST_NAMES]) + more
+
+
+def inspect(environment: str, namespace: str) -> Facts:
+    """Return what is there; UnansweredError where Helm or the cluster does not answer."""
+    state = pulumi_cli.state(environment) or {}
+    resources: list[dict[str, Any]] = state.get("resources") or []
+    pending = [operation["resource"]["urn"].rpartition("::")[2] for operation in state.get("pending_operations") or []]
+    locks = read_locks(environment)
+    if not any(each["type"] == "kubernetes:core/v1:Namespace" and each.get("id") == namespace for each in resources):
+        return Facts(environment=environment, is_ours=False, locks=locks, pending=pending)
+    release = next((resource for resource in resources if resource["urn"].endswith(f"::{RELEASE}")), None)
+    revisions = helm.history(SERVICE_NAME, namespace)
+    deployed = bool(revisions) and revisions[-1].status == "deployed"
+    return Facts(
+        environment=environment,
+        is_ours=True,
+        in_state=release is not None,
+        is_retried=bool(release and release.get("initErrors")),
+        locks=locks,
+        plugin_runs=_plugin_runs(),
+        pending=pending,
+        revisions=revisions,
+        missing_of_release=missing(helm.manifest(SERVICE_NAME, namespace), namespace) if deployed else (),
+        missing_of_stack=missing(list(_declared(resources, namespace)), namespace),
+    )
+
+
+def _declared(resources: Sequence[Mapping[str, Any]], namespace: str) -> Iterator[dict[str, Any]]:
+    """Objects of the state in the namespace, by their types and ids: their contents may be secret."""
+    for resource in resources:
+        space, _, name = str(resource.get("id", "")).partition("/")
+        if not resource["type"].startswith(_KUBERNETES) or space != namespace or not name:
+            continue
+        version, _, kind = resource["type"].removeprefix(_KUBERNETES).rpartition(":")
+        if version not in _UNSEEN:
+            yield {"apiVersion": version.removeprefix("core/"), "kind": kind, "metadata": {"name": name}}
+
+
+def missing(objects: Sequence[Mapping[str, Any]], namespace: str) -> list[str]:
+    """Those that the cluster does not have, and workloads that somebody scaled to nothing; UnansweredError without a cluster."""
+    with cluster.api(f"the objects of {namespace!r} cannot be looked at", "kubectl cluster-info") as api:
+        dynamic = DynamicClient(api)  # type: ignore[no-untyped-call]  # not annotated in kubernetes 37
+        return [problem for each in objects if (problem := _missing(dynamic, each, namespace))]
+
+
+def _missing(dynamic: Any, manifest: Mapping[str, Any], namespace: str) -> str:  # noqa: ANN401  kubernetes.dynamic has no types
+    kind, name = manifest["kind"], manifest["metadata"]["name"]
+    try:
+        resource = dynamic.resources.get(api_version=manifest["apiVersion"], kind=kind)
+        live = resource.get(name=name, namespace=namespace if resource.namespaced else None, _request_timeout=_TIMEOUT_S).to_dict()
+    except (NotFoundError, ResourceNotFoundError):
+        return f"{kind} {name}"
+    except ApiException as error:
+        if error.status == 403:  # noqa: PLR2004  may not be looked at, which says nothing of it
+            return ""
+        raise
+    idle = kind in _WORKLOADS and manifest.get("spec", {}).get("replicas", 1) and not live["spec"].get("replicas", 1)
+    return f"every pod of {kind} {name} (0 replicas)" if idle else ""
+
+
+def read_locks(environment: str) -> list[Lock] | None:
+    """Return who locks the state; None for a backend that is not in files, which tells its locks when `pulumi up` meets them."""
+    folder = pulumi_cli.backend_folder()
+    return None if folder is None else [_lock(path) for path in sorted((folder / "locks").rglob(f"{environment}/*.json"))]
+
+
+def _lock(path: Path) -> Lock:
+    lock = json.loads(path.read_text())
+    owner = f"{lock.get('username')}@{lock.get('hostname')}, process {lock['pid']}, since {lock.get('timestamp')}"
+    here = lock.get("hostname") == socket.gethostname()
+    return Lock(owner=owner, is_stale=here and not _is_pulumi(lock["pid"], path.stat().st_mtime))
+
+
+def _is_pulumi(pid: int, locked_at: float) -> bool:
+    """Whether that process wrote the lock: one that started later, perhaps after a restart of the machine, did not."""
+    try:
+        process = psutil.Process(pid)
+        return process.name() == "pulumi" and process.create_time() <= locked_at + 1
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _plugin_runs() -> bool:
+    """Whether any does, of whichever stack: none says for which one it works."""
+    return any(_PLUGIN in " ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"]))
+
+
+def mend(finding: Finding, environment: str, namespace: str) -> None:
+    """Carry a cure out; UnansweredError where it does not succeed."""
+    if finding.cure == "cancel":
+        pulumi_cli.cancel(environment)
+    elif finding.cure == "roll back":
+        helm.roll_back(SERVICE_NAME, namespace, finding.revision)
+    elif finding.cure == "remove":
+        helm.remove(SERVICE_NAME, namespace)
+    elif finding.cure == "refresh" and (ended := pulumi_cli.refresh(environment)).code:
+        raise UnansweredError(f"`pulumi refresh` did not succeed: {ended.cause}", code="pulumi.failed")

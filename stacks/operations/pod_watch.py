@@ -13,10 +13,9 @@ from threading import Event, Thread
 
 from kubernetes import client
 from kubernetes.client.exceptions import ApiException
-from kubernetes.config.config_exception import ConfigException
-from urllib3.exceptions import HTTPError
 
 from components import kube_api
+from stacks.operations import cluster
 from stacks.operations.pods import Snapshot, Trouble, find_troubles
 from stacks.problems import UnansweredError
 
@@ -25,30 +24,19 @@ _AGAIN_AFTER_S = 300
 _LOG_LINES = 5
 _NO_LOG = "unable to retrieve container logs"
 """What the kubelet answers in place of a log that it has removed."""
-_UNREACHED = (ApiException, HTTPError, ConfigException, OSError)
 
 
 def look(environment: str, namespace: str) -> list[Trouble]:
     """Return what keeps pods from starting at this moment; UnansweredError where the cluster does not answer."""
-    try:
-        with kube_api.opened() as api:
-            seen = _snapshot(api, environment, namespace)
-            return [_with_log(api, trouble, namespace) for trouble in find_troubles(seen)]
-    except _UNREACHED as error:
-        words = f"{error.status} {error.reason}" if isinstance(error, ApiException) else type(error).__name__
-        raise UnansweredError(
-            f"the pods of {namespace!r} cannot be looked at: the Kubernetes API answers {words}; kubectl -n {namespace} get pods",
-            code="cluster.unanswered",
-        ) from None
+    with cluster.api(f"the pods of {namespace!r} cannot be looked at", f"kubectl -n {namespace} get pods") as api:
+        seen = _snapshot(api, environment, namespace)
+        return [_with_log(api, trouble, namespace) for trouble in find_troubles(seen)]
 
 
 def _snapshot(api: client.ApiClient, environment: str, namespace: str) -> Snapshot:
     apps, batch, core = client.AppsV1Api(api), client.BatchV1Api(api), client.CoreV1Api(api)
-    kinds = {
-        "ReplicaSet": apps.list_namespaced_replica_set,
-        "StatefulSet": apps.list_namespaced_stateful_set,
-        "Job": batch.list_namespaced_job,
-    }
+    kinds = {"ReplicaSet": apps.list_namespaced_replica_set, "StatefulSet": apps.list_namespaced_stateful_set}
+    kinds["Job"] = batch.list_namespaced_job
     return Snapshot(
         environment=environment,
         namespace=namespace,
@@ -60,7 +48,6 @@ def _snapshot(api: client.ApiClient, environment: str, namespace: str) -> Snapsh
 
 
 def _with_log(api: client.ApiClient, trouble: Trouble, namespace: str) -> Trouble:
-    """Add the last lines of a container that ended without a word."""
     if trouble.log is None:
         return trouble
     pod, container = trouble.log

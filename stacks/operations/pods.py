@@ -13,6 +13,8 @@ from typing import Any
 
 import yaml
 
+from policies.subject import get
+
 Object = Mapping[str, Any]
 
 READY_WITHIN = timedelta(seconds=180)
@@ -20,7 +22,6 @@ READY_WITHIN = timedelta(seconds=180)
 _RECENT = timedelta(seconds=60)
 _NAMES_IN_A_PULL = re.compile(r'^image \S+|"[^"\s]*"|\S*[/@]\S*|\b(for|lookup) \S+')
 """References, URLs and hosts in the words of a failed pull: a digest with 401 in it is no refusal."""
-_CANNOT_EXECUTE = {126, 127}
 _IMAGE = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable", "ImageInspectError"}
 _START = {"StartError", "ContainerCannotRun", "RunContainerError", "CreateContainerError"}
 _SHORT_OF_PODS = {"FailedCreate", "SuccessfulCreate"}
@@ -74,122 +75,127 @@ def find_troubles(seen: Snapshot) -> list[Trouble]:
     """Everything that keeps a pod from starting, each cause once."""
     troubles = [*_controllers(seen)]
     for pod in seen.pods:
-        if not pod["metadata"].get("deletionTimestamp") and not _done(pod, seen):
-            troubles += _of_pod(pod, seen)
+        if not pod["metadata"].get("deletionTimestamp"):
+            troubles += _Pod(pod, seen).troubles()
     return list({trouble.identity: trouble for trouble in reversed(troubles)}.values())[::-1]
 
 
-def _done(pod: Object, seen: Snapshot) -> bool:
-    """Whether its Job came to a good end by another pod."""
-    owner = _owner_uid(pod)
-    return any(job["metadata"]["uid"] == owner and job.get("status", {}).get("succeeded") for job in seen.controllers)
+@dataclass(frozen=True)
+class _Pod:
+    """One pod of a snapshot."""
 
+    pod: Object
+    seen: Snapshot
 
-def _of_pod(pod: Object, seen: Snapshot) -> list[Trouble]:
-    status = pod.get("status", {})
-    if status.get("reason") and status.get("phase") == "Failed":
-        return [_trouble("pod.evicted", pod, seen, f"{status['reason']}: {status.get('message', '')}")]
-    waits = _condition(pod, "PodScheduled")
-    if waits.get("status") == "False":
-        words = f"{waits.get('message', '')} {_claims(pod, seen)}".strip()
-        return [_trouble("pod.unschedulable", pod, seen, words, since=waits.get("lastTransitionTime", ""))]
-    if held := _held_open(pod, seen):
-        return [held]
-    troubles = [trouble for name, container in _containers(pod) if (trouble := _of_container(pod, name, container, seen))]
-    return troubles or _volumes(pod, seen)
+    @property
+    def name(self) -> str:
+        return str(self.pod["metadata"]["name"])
 
+    @property
+    def owner(self) -> Object | None:
+        uid = next((owner.get("uid") for owner in self.pod["metadata"].get("ownerReferences", ())), "")
+        return next((each for each in self.seen.controllers if each["metadata"]["uid"] == uid), None)
 
-def _held_open(pod: Object, seen: Snapshot) -> Trouble | None:
-    """A Job's pod whose own containers ended well while another one, that somebody injected, runs on."""
-    job = next((each for each in seen.controllers if each["kind"] == "Job" and each["metadata"]["uid"] == _owner_uid(pod)), None)
-    if job is None:
-        return None
-    own = {container["name"] for container in job.get("spec", {}).get("template", {}).get("spec", {}).get("containers", ())}
-    states = {each["name"]: each.get("state", {}) for each in pod.get("status", {}).get("containerStatuses", ())}
-    ended = [states.get(name, {}).get("terminated") for name in sorted(own)]
-    injected = sorted(name for name, state in states.items() if name not in own and "running" in state)
-    if not own or not injected or not all(end is not None and end["exitCode"] == 0 for end in ended):
-        return None
-    words = f"{' and '.join(sorted(own))} ended well; {' and '.join(injected)}, which the Job does not declare, was injected and runs on"
-    since = max(str(end["finishedAt"]) for end in ended if end is not None)
-    return Trouble(
-        code="pod.held_open",
-        where=f"pod {pod['metadata']['name']}",
-        problem=words,
-        cure=_cure("pod.held_open", words, seen, owner=f"job {job['metadata']['name']}"),
-        identity=("pod.held_open", str(job["metadata"]["name"]), *injected),
-        since=since,
-    )
+    @property
+    def containers(self) -> list[Object]:
+        return [each for group in ("initContainerStatuses", "containerStatuses") for each in get(self.pod, "status", group) or ()]
 
+    def troubles(self) -> list[Trouble]:
+        if get(self.owner, "status", "succeeded"):
+            return []  # its Job came to a good end by another pod
+        status = self.pod.get("status", {})
+        if status.get("reason") and status.get("phase") == "Failed":
+            return [self.trouble("pod.evicted", f"{status['reason']}: {status.get('message', '')}")]
+        scheduled: Object = next((each for each in status.get("conditions", ()) if each["type"] == "PodScheduled"), {})
+        if scheduled.get("status") == "False":
+            words = f"{scheduled.get('message', '')} {self.claims()}".strip()
+            return [self.trouble("pod.unschedulable", words, since=scheduled.get("lastTransitionTime", ""))]
+        if held := self.held_open():
+            return [held]
+        return [trouble for each in self.containers if (trouble := self.of_container(each))] or self.volumes()
 
-def _containers(pod: Object) -> list[tuple[str, Object]]:
-    status = pod.get("status", {})
-    return [(each["name"], each) for each in (*status.get("initContainerStatuses", ()), *status.get("containerStatuses", ()))]
+    def held_open(self) -> Trouble | None:
+        """A Job's pod whose own containers ended well while another one, that somebody injected, runs on."""
+        job = self.owner
+        if job is None or job["kind"] != "Job":
+            return None
+        own = sorted(container["name"] for container in get(job, "spec", "template", "spec", "containers") or ())
+        states = {each["name"]: each.get("state", {}) for each in get(self.pod, "status", "containerStatuses") or ()}
+        ended = [states.get(name, {}).get("terminated") or {} for name in own]
+        injected = sorted(name for name, state in states.items() if name not in own and "running" in state)
+        if not own or not injected or not all(end.get("exitCode") == 0 for end in ended):
+            return None
+        words = f"{' and '.join(own)} ended well; {' and '.join(injected)}, which the Job does not declare, was injected and runs on"
+        since, name = max(str(end["finishedAt"]) for end in ended), str(job["metadata"]["name"])
+        identity = ("pod.held_open", name, *injected)
+        return _trouble("pod.held_open", f"pod {self.name}", words, self.seen, identity, since=since, owner=f"job {name}")
 
+    def of_container(self, container: Object) -> Trouble | None:
+        state, name = container.get("state", {}), container["name"]
+        waiting = state.get("waiting", {})
+        if waiting.get("reason") in _IMAGE:
+            pulls = [event["message"] for event in self.events({"Failed"}) if "pull" in event["message"]]
+            words, image = pulls[-1] if pulls else waiting.get("message", waiting["reason"]), str(container["image"])
+            return self.trouble("pod.image", f"image {image}: {words}", name, key=image)
+        if waiting.get("reason") == "CreateContainerConfigError":
+            return self.trouble("pod.config", waiting.get("message", ""), name)
+        never_started = {"exitCode": None, **waiting} if waiting.get("reason") in _START else {}
+        ended = state.get("terminated") or get(container, "lastState", "terminated") or never_started
+        is_wrong = ended and (ended.get("exitCode") != 0 or waiting.get("reason") == "CrashLoopBackOff")
+        is_recent = ended.get("finishedAt") is not None and self.seen.now - _time(ended["finishedAt"]) < _RECENT
+        return self.ended(name, ended) if is_wrong and (not container.get("ready") or is_recent) else self.not_ready(container)
 
-def _of_container(pod: Object, name: str, container: Object, seen: Snapshot) -> Trouble | None:
-    state = container.get("state", {})
-    waiting = state.get("waiting", {})
-    if waiting.get("reason") in _IMAGE:
-        return _image(pod, name, container, seen)
-    if waiting.get("reason") == "CreateContainerConfigError":
-        return _trouble("pod.config", pod, seen, waiting.get("message", ""), container=name)
-    never_started = {"exitCode": None, **waiting} if waiting.get("reason") in _START else {}
-    ended = state.get("terminated") or container.get("lastState", {}).get("terminated") or never_started
-    is_wrong = ended and (ended.get("exitCode") != 0 or waiting.get("reason") == "CrashLoopBackOff")
-    if is_wrong and (not container.get("ready") or _is_recent(ended.get("finishedAt"), seen)):
-        return _ended(pod, name, ended, seen)
-    return _not_ready(pod, name, container, seen)
+    def ended(self, name: str, ended: Object) -> Trouble:
+        code, words, since = ended.get("exitCode"), str(ended.get("message") or "").strip(), str(ended.get("finishedAt") or "")
+        spec: Object = next(
+            (each for group in ("initContainers", "containers") for each in self.pod["spec"].get(group, ()) if each["name"] == name), {}
+        )
+        if ended.get("reason") == "OOMKilled":
+            limit = get(spec, "resources", "limits", "memory") or "that of its node"
+            return self.trouble("pod.out_of_memory", f"ended as OOMKilled: it needs more than its limit of {limit}", name, since=since)
+        users = [get(each, "securityContext", "runAsUser") for each in (spec, self.pod["spec"])]
+        user = next((user for user in users if user is not None), "of the image")
+        meaning = {126: f"user {user} may not execute its program", 127: "its program is not in the image"}.get(code or 0)
+        if meaning or ended.get("reason") in _START:
+            text = f"exit {code}, {meaning or 'it cannot start'}. {words}".strip()
+            return self.trouble("pod.cannot_execute", text, name, key=str(code), since=since)
+        kind = "pod.crashes" if self.pod["spec"].get("restartPolicy", "Always") != "Never" else "pod.failed"
+        text = f"ended with exit {code}{f'; its last words: {words}' if words else ''}"
+        return self.trouble(kind, text, name, key=str(code), since=since, log=None if words else (self.name, name))
 
+    def not_ready(self, container: Object) -> Trouble | None:
+        begun = get(container, "state", "running", "startedAt")
+        if container.get("ready") or not begun or self.seen.now - _time(begun) < READY_WITHIN:
+            return None
+        probes = self.events({"Unhealthy"})
+        words = probes[-1]["message"] if probes else "its readiness probe does not succeed"
+        return self.trouble("pod.not_ready", f"runs since {begun} and is not ready: {words}", container["name"], since=begun)
 
-def _image(pod: Object, name: str, container: Object, seen: Snapshot) -> Trouble:
-    pulls = [event["message"] for event in seen.events_of(pod["metadata"]["uid"], {"Failed"}) if "pull" in event["message"]]
-    words = pulls[-1] if pulls else container["state"]["waiting"].get("message", container["state"]["waiting"]["reason"])
-    return _trouble("pod.image", pod, seen, f"image {container['image']}: {words}", container=name, key=str(container["image"]))
+    def volumes(self) -> list[Trouble]:
+        """What the kubelet waits for before there is any container."""
+        began = any(get(each, "state", "running") or get(each, "state", "terminated") for each in self.containers)
+        events = self.events(_VOLUME) if get(self.pod, "status", "phase") == "Pending" and not began else []
+        return [self.trouble("pod.volume", events[-1]["message"], since=_event_time(events[-1]))] if events else []
 
+    def claims(self) -> str:
+        """What is said of the claims of a pod that has no node."""
+        claims = {get(volume, "persistentVolumeClaim", "claimName") for volume in self.pod["spec"].get("volumes", ())}
+        events = [event for event in sorted(self.seen.events, key=_event_time) if event.get("reason") in _CLAIM]
+        words = {event["involvedObject"].get("name"): event["message"] for event in events}
+        return "; ".join(f"claim {name}: {message}" for name, message in words.items() if name is not None and name in claims)
 
-def _ended(pod: Object, name: str, ended: Object, seen: Snapshot) -> Trouble:
-    code, words, since = ended.get("exitCode"), str(ended.get("message") or "").strip(), str(ended.get("finishedAt") or "")
-    if ended.get("reason") == "OOMKilled":
-        limit = _spec(pod, name).get("resources", {}).get("limits", {}).get("memory", "that of its node")
-        return _trouble("pod.out_of_memory", pod, seen, f"ended as OOMKilled: it needs more than its limit of {limit}", name, since=since)
-    if code in _CANNOT_EXECUTE or ended.get("reason") in _START:
-        meanings = {126: f"user {_user(pod, name)} may not execute its program", 127: "its program is not in the image"}
-        text = f"exit {code}, {meanings.get(code or 0, 'it cannot start')}. {words}".strip()
-        return _trouble("pod.cannot_execute", pod, seen, text, name, key=str(code), since=since)
-    kind = "pod.crashes" if pod["spec"].get("restartPolicy", "Always") != "Never" else "pod.failed"
-    text = f"ended with exit {code}{f'; its last words: {words}' if words else ''}"
-    log = None if words else (pod["metadata"]["name"], name)
-    return _trouble(kind, pod, seen, text, name, key=str(code), since=since, log=log)
+    def events(self, reasons: set[str]) -> list[Object]:
+        return self.seen.events_of(self.pod["metadata"]["uid"], reasons)
 
-
-def _not_ready(pod: Object, name: str, container: Object, seen: Snapshot) -> Trouble | None:
-    begun = container.get("state", {}).get("running", {}).get("startedAt")
-    if container.get("ready") or not begun or seen.now - _time(begun) < READY_WITHIN:
-        return None
-    probes = seen.events_of(pod["metadata"]["uid"], {"Unhealthy"})
-    words = probes[-1]["message"] if probes else "its readiness probe does not succeed"
-    return _trouble("pod.not_ready", pod, seen, f"runs since {begun} and is not ready: {words}", name, since=begun)
-
-
-def _volumes(pod: Object, seen: Snapshot) -> list[Trouble]:
-    """What the kubelet waits for before there is any container."""
-    waits = pod.get("status", {}).get("phase") == "Pending" and not any(
-        each.get("state", {}).get("running") or each.get("state", {}).get("terminated") for _, each in _containers(pod)
-    )
-    events = seen.events_of(pod["metadata"]["uid"], _VOLUME) if waits else []
-    return [_trouble("pod.volume", pod, seen, events[-1]["message"], since=_event_time(events[-1]))] if events else []
-
-
-def _claims(pod: Object, seen: Snapshot) -> str:
-    """What is said of the claims of a pod that has no node."""
-    claims = {volume.get("persistentVolumeClaim", {}).get("claimName") for volume in pod["spec"].get("volumes", ())}
-    words = {
-        event["involvedObject"]["name"]: event["message"]
-        for event in sorted(seen.events, key=_event_time)
-        if event.get("reason") in _CLAIM and event["involvedObject"].get("name") in claims
-    }
-    return "; ".join(f"claim {name}: {message}" for name, message in words.items())
+    def trouble(self, code: str, words: str, container: str = "", *, key: str = "", **more: Any) -> Trouble:  # noqa: ANN401  as _trouble has them
+        controller = (self.pod["metadata"].get("ownerReferences") or [{"kind": "Pod", "name": self.name}])[0]
+        digest = self.pod["metadata"].get("labels", {}).get("pod-template-hash", "")  # differs between revisions of one Deployment
+        workload = f"{controller['kind']} {controller['name'].removesuffix(f'-{digest}')}"
+        problem = re.sub(r"\s+", " ", words).strip()
+        where = f"pod {self.name}, container {container}" if container else f"pod {self.name}"
+        identity = (code, workload, container, key or ("" if container else problem))
+        owner = f"pod {self.name}"
+        return _trouble(code, where, problem, self.seen, identity, pod=self.name, container=container, owner=owner, **more)
 
 
 def _controllers(seen: Snapshot) -> Iterator[Trouble]:
@@ -198,15 +204,9 @@ def _controllers(seen: Snapshot) -> Iterator[Trouble]:
         events = seen.events_of(controller["metadata"]["uid"], _SHORT_OF_PODS) if _lacks_pods(controller) else []
         if events and events[-1]["reason"] == "FailedCreate":
             kind, name = str(controller["kind"]), controller["metadata"]["name"]
-            words = re.sub(r"^.*?is forbidden: ", "forbidden: ", events[-1]["message"])
-            yield Trouble(
-                code="pod.refused",
-                where=f"{kind} {name}",
-                problem=words[:_LONGEST],
-                cure=_cure("pod.refused", words, seen, owner=f"{kind.lower()} {name}"),
-                identity=("pod.refused", kind, name),
-                since=_event_time(events[-1]),
-            )
+            words, since = re.sub(r"^.*?is forbidden: ", "forbidden: ", events[-1]["message"]), _event_time(events[-1])
+            identity, owner = ("pod.refused", kind, name), f"{kind.lower()} {name}"
+            yield _trouble("pod.refused", f"{kind} {name}", words, seen, identity, since=since, owner=owner)
 
 
 def _lacks_pods(controller: Object) -> bool:
@@ -218,65 +218,22 @@ def _lacks_pods(controller: Object) -> bool:
 
 def _trouble(
     code: str,
-    pod: Object,
-    seen: Snapshot,
+    where: str,
     words: str,
-    container: str = "",
+    seen: Snapshot,
+    identity: tuple[str, ...],
     *,
-    key: str = "",
     since: str = "",
     log: tuple[str, str] | None = None,
+    **names: str,
 ) -> Trouble:
-    name = str(pod["metadata"]["name"])
-    problem = re.sub(r"\s+", " ", words).strip()
-    return Trouble(
-        code=code,
-        where=f"pod {name}, container {container}" if container else f"pod {name}",
-        problem=problem if len(problem) <= _LONGEST else f"{problem[:_LONGEST]}...",
-        cure=_cure(code, words, seen, pod=name, container=container, owner=f"pod {name}"),
-        identity=(code, _workload(pod), container, key or ("" if container else problem)),
-        since=since,
-        log=log,
-    )
-
-
-def _cure(code: str, words: str, seen: Snapshot, **names: str) -> str:
-    """The first pattern of the table that is found decides; names in the words of a failed pull are none of them."""
-    judged = _NAMES_IN_A_PULL.sub("", words) if code == "pod.image" else words
-    rows = _TABLE[code]["cures"]
+    """Find the cure: the first pattern of the table decides; names in the words of a failed pull are none of them."""
+    judged, rows = _NAMES_IN_A_PULL.sub("", words) if code == "pod.image" else words, _TABLE[code]["cures"]
     match, text = next((match, text) for pattern, text in rows if (match := re.search(pattern, judged, re.IGNORECASE)))
     command = f"pulumi config set --stack {seen.environment} --path milvus-x10000:"
-    return str(text).format(set=command, environment=seen.environment, namespace=seen.namespace, **{**names, **match.groupdict()})
-
-
-def _workload(pod: Object) -> str:
-    """What the pod belongs to: the same for two pods of one Deployment, also of two of its revisions."""
-    owners = pod["metadata"].get("ownerReferences") or [{"kind": "Pod", "name": pod["metadata"]["name"]}]
-    digest = pod["metadata"].get("labels", {}).get("pod-template-hash", "")
-    return f"{owners[0]['kind']} {owners[0]['name'].removesuffix(f'-{digest}')}"
-
-
-def _owner_uid(pod: Object) -> str:
-    return next((str(owner.get("uid")) for owner in pod["metadata"].get("ownerReferences", ())), "")
-
-
-def _spec(pod: Object, container: str) -> Object:
-    every = (*pod["spec"].get("initContainers", ()), *pod["spec"].get("containers", ()))
-    return next((spec for spec in every if spec["name"] == container), {})
-
-
-def _user(pod: Object, container: str) -> str:
-    own = _spec(pod, container).get("securityContext", {}).get("runAsUser")
-    user = own if own is not None else pod["spec"].get("securityContext", {}).get("runAsUser")
-    return "of the image" if user is None else str(user)
-
-
-def _condition(pod: Object, name: str) -> Object:
-    return next((each for each in pod.get("status", {}).get("conditions", ()) if each["type"] == name), {})
-
-
-def _is_recent(text: str | None, seen: Snapshot) -> bool:
-    return text is not None and seen.now - _time(text) < _RECENT
+    cure = str(text).format(set=command, environment=seen.environment, namespace=seen.namespace, **{**names, **match.groupdict()})
+    problem = words if len(words) <= _LONGEST else f"{words[:_LONGEST]}..."
+    return Trouble(code=code, where=where, problem=problem, cure=cure, identity=identity, since=since, log=log)
 
 
 def _event_time(event: Object) -> str:

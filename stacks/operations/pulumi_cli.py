@@ -8,6 +8,7 @@ import ctypes
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -59,8 +60,8 @@ def state(stack: str, *, secrets: bool = False) -> dict[str, Any] | None:
 
 def resources(stack: str, *, secrets: bool = False) -> list[dict[str, Any]]:
     """Everything in the state."""
-    found: list[dict[str, Any]] = (state(stack, secrets=secrets) or {}).get("resources") or []
-    return found
+    listed: list[dict[str, Any]] = (state(stack, secrets=secrets) or {}).get("resources") or []
+    return listed
 
 
 def _drop_torn(stack: str) -> bool:
@@ -120,27 +121,21 @@ def _long(command: str, *arguments: str) -> Ended:
 def _attended(command: list[str]) -> tuple[int, str]:
     """Run a command that must be allowed to end in order; its exit code, INTERRUPTED where it was asked to, and its standard error."""
     errors: list[str] = []
-    with _started(command) as process:
+    _require_pulumi()
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PULUMI_DEBUG_COMMANDS": "true"},  # without it the CLI does not know --event-log
+        start_new_session=True,
+        preexec_fn=_end_with_the_parent,  # noqa: PLW1509  one call of the C library; no thread of ours holds a lock
+    ) as process:
         reader = Thread(target=_pass_on, args=(process.stderr, errors), daemon=True)
         reader.start()
         interrupted = _wait(process)
         reader.join(timeout=_LAST_WORDS_S)
     return INTERRUPTED if interrupted else process.returncode, "".join(errors)
-
-
-def _started(command: list[str]) -> subprocess.Popen[str]:
-    try:
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PULUMI_DEBUG_COMMANDS": "true"},  # without it the CLI does not know --event-log
-            start_new_session=True,
-            preexec_fn=_end_with_the_parent,  # noqa: PLW1509  one call of the C library; no thread of ours holds a lock
-        )
-    except FileNotFoundError:
-        raise _no_pulumi() from None
 
 
 def _wait(process: subprocess.Popen[str]) -> bool:
@@ -172,15 +167,14 @@ def _end_with_the_parent() -> None:
 
 def _cause(events: Path, errors: str) -> str:
     """What failed first, by Pulumi's own log of events; its standard error where it failed before there was one."""
-    failed = list(_failures(events.read_text().splitlines())) if events.is_file() else []
-    whole = failed[0] if failed else re.sub(r"\s*\n\s*", " ", errors).strip()
-    return whole[:_LONGEST_CAUSE]
+    failures = _failures(events.read_text().splitlines()) if events.is_file() else iter(())
+    return next(failures, re.sub(r"\s*\n\s*", " ", errors).strip())[:_LONGEST_CAUSE]
 
 
 def _failures(lines: Sequence[str]) -> Iterator[str]:
     """Each error of a resource, then those of the stack itself, which repeat them."""
-    found = [event["diagnosticEvent"] for line in lines if "diagnosticEvent" in (event := json.loads(line))]
-    errors = [event for event in found if event.get("severity") == "error"]
+    diagnostics = [event["diagnosticEvent"] for line in lines if "diagnosticEvent" in (event := json.loads(line))]
+    errors = [event for event in diagnostics if event.get("severity") == "error"]
     for event in sorted(errors, key=lambda event: "::pulumi:pulumi:Stack::" in event.get("urn", "::pulumi:pulumi:Stack::")):
         name = event.get("urn", "").rpartition("::")[2]
         text = re.sub(r"\s*\n\s*", " ", _COLOUR.sub("", event["message"])).strip()
@@ -189,16 +183,14 @@ def _failures(lines: Sequence[str]) -> Iterator[str]:
 
 def _output(*arguments: str) -> str:
     """What a short command prints; SettingsError with its words where it fails."""
-    try:
-        ended = subprocess.run(
-            ["pulumi", *arguments, "--non-interactive"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-        )
-    except FileNotFoundError:
-        raise _no_pulumi() from None
+    _require_pulumi()
+    command = ["pulumi", *arguments, "--non-interactive"]
+    ended = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if ended.returncode:
         raise SettingsError(f"`pulumi {' '.join(arguments[:2])}` failed: {ended.stderr.strip()[-600:]}", code="pulumi.failed")
     return ended.stdout
 
 
-def _no_pulumi() -> SettingsError:
-    return SettingsError('pulumi is not on PATH; in the lab: eval "$(make -s env)"', code="pulumi.missing")
+def _require_pulumi() -> None:
+    if shutil.which("pulumi") is None:
+        raise SettingsError('pulumi is not on PATH; in the lab: eval "$(make -s env)"', code="pulumi.missing")

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 import typer
-from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
+from components.waiting import until
 from stacks.environments import Environment
-from stacks.operations import inspection, pod_watch, pulumi_cli
+from stacks.operations import leftovers, pod_watch, pulumi_cli
 from stacks.operations.leftovers import Finding, diagnose
 from stacks.settings.object_store import S3Settings
 
@@ -18,7 +18,7 @@ WRONG, NOT_THERE = 1, 4
 """Exit codes: something is wrong with what was looked at; something does not answer or did not come up."""
 PATIENCE_S = 1800
 """The release's own time-out: a helm that began it is gone after that."""
-_LOCKED_FOR_S, _PAUSE_S = 120, 2
+_LOCKED_FOR_S = 120
 """How long a Pulumi that is ending is waited for."""
 _FIRST = ("**tenancy**", "**object-store-ca**", "**milvus-store**", "**documents-store**")
 _LAST_MADE = "::milvus-store-secret"
@@ -56,7 +56,7 @@ def mend(environment: Environment, progress: Progress, *, yes: bool, patience_s:
     """Mend what is half-done, each thing with consent, until nothing is; the command stops where that does not succeed."""
     name, namespace = environment.name, environment.settings.namespace
     mended: set[str] = set()
-    while findings := [finding for finding in diagnose(inspection.inspect(name, namespace)) if finding.cure != "none"]:
+    while findings := [finding for finding in diagnose(leftovers.inspect(name, namespace)) if finding.cure != "none"]:
         finding = findings[0]
         progress.tell(f"half-done: {finding}")
         if finding.code in mended:
@@ -66,16 +66,15 @@ def mend(environment: Environment, progress: Progress, *, yes: bool, patience_s:
             continue
         _require_left(name, finding, progress, patience_s)
         _require_consent(name, finding, progress, yes=yes)
-        inspection.mend(finding, name, namespace)
+        leftovers.mend(finding, name, namespace)
         mended.add(finding.code)
         progress.tell(f"mended: {finding.action}")
 
 
 def _await_lock(environment: Environment, progress: Progress) -> None:
-    """Wait for a Pulumi that may be ending."""
-    stop, again = stop_after_delay(_LOCKED_FOR_S), retry_if_result(lambda is_free: not is_free)
-    attempts = Retrying(stop=stop, wait=wait_fixed(_PAUSE_S), retry=again, retry_error_callback=lambda _: False)
-    if not attempts(lambda: all(lock.is_stale for lock in inspection.read_locks(environment.name) or ())):
+    try:
+        until(lambda: all(lock.is_stale for lock in leftovers.read_locks(environment.name) or ()) or None, timeout_s=_LOCKED_FOR_S)
+    except TimeoutError:
         progress.stop(NOT_THERE, f"that Pulumi did not end within {_LOCKED_FOR_S} s; nothing was touched")
 
 

@@ -99,7 +99,9 @@ class _Monitor(mocks.MockMonitor):
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: ANN401, N802  gRPC's name and types
         if request.type != _STACK_TYPE:
-            inputs, options = _inputs(request), {"protect": request.protect, "retain": request.retainOnDelete}
+            given = rpc.deserialize_properties(request.object, keep_unknowns=True)
+            inputs = {key: _plain(value) for key, value in given.items() if key != _PICKLED_PROVIDER}
+            options = {"protect": request.protect, "retain": request.retainOnDelete}
             self.declared.append(Declared(type=request.type, name=request.name, custom=request.custom, inputs=inputs, **options))
         return super().RegisterResource(request)  # type: ignore[no-untyped-call]  # as above
 
@@ -115,11 +117,6 @@ class _Answers(pulumi.runtime.Mocks):
 
     def call(self, args: pulumi.runtime.MockCallArgs) -> Any:  # noqa: ANN401  Pulumi's own type
         raise SettingsError(f"the program asks {args.token}, which only a running provider can answer: use `pulumi preview` instead")
-
-
-def _inputs(request: Any) -> dict[str, Any]:  # noqa: ANN401  gRPC's type
-    inputs = rpc.deserialize_properties(request.object, keep_unknowns=True)
-    return {key: _plain(value) for key, value in inputs.items() if key != _PICKLED_PROVIDER}
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401  plain data of any shape

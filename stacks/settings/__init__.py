@@ -117,8 +117,8 @@ class Settings(Group):
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Settings":
-        if found := whole.problems(self):
-            raise ConflictError(found)
+        if reasons := whole.problems(self):
+            raise ConflictError(reasons)
         return self
 
 

@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from collections.abc import Callable
 from typing import Annotated
 from urllib.parse import SplitResult, urlsplit
 
@@ -59,7 +60,6 @@ def _is_loopback(host: str) -> bool:
 
 
 def _host(host: str) -> str:
-    """Refuse a host that a pod cannot reach."""
     if _is_loopback(host):
         raise WrongValueError("settings.host", "is the loopback", "inside a pod that is the pod itself")
     try:
@@ -87,14 +87,12 @@ def _milvus_endpoint(value: str) -> str:
     return _endpoint(value)
 
 
-def _api_url(value: str) -> str:
-    _address(value, "https")
-    return value.rstrip("/")
+def _url(*schemes: str) -> Callable[[str], str]:
+    def check(value: str) -> str:
+        _address(value, *schemes)
+        return value.rstrip("/")
 
-
-def _service_url(value: str) -> str:
-    _address(value, "https", "http")
-    return value.rstrip("/")
+    return check
 
 
 def _administration_uri(value: str) -> str:
@@ -124,11 +122,11 @@ def _host_port(value: str) -> str:
     return value
 
 
-ServiceUrl = Annotated[str, AfterValidator(_service_url)]
+ServiceUrl = Annotated[str, AfterValidator(_url("https", "http"))]
 RepositoryUrl = Annotated[str, AfterValidator(_repository_url)]
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
 MilvusEndpoint = Annotated[str, AfterValidator(_milvus_endpoint)]
-ApiUrl = Annotated[str, AfterValidator(_api_url)]
+ApiUrl = Annotated[str, AfterValidator(_url("https"))]
 AdministrationUri = Annotated[str, AfterValidator(_administration_uri)]
 HostPort = Annotated[str, AfterValidator(_host_port)]
 HostPorts = Annotated[tuple[HostPort, ...], AfterValidator(each_once)]

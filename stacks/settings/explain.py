@@ -111,7 +111,6 @@ def _removal(reason: str, code: str, around: Path, path: Path) -> str:
 
 
 def _nearest(model: type[BaseModel], loc: Sequence[str]) -> tuple[FieldInfo | None, Path]:
-    """Field at a place, or the nearest one around it, and its path."""
     ends = (end for end in range(len(loc), 0, -1) if not loc[end - 1].isdigit() and field_at(model, loc[:end]) is not None)
     end = next(ends, 0)
     return field_at(model, loc[:end]), path_of(model, loc[:end])

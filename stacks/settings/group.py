@@ -43,7 +43,10 @@ class Group(BaseModel):
         field = cls.model_fields[info.field_name or ""]
         kinds = _kinds(field)
         if value in (None, "") and group_of(field) is not None:
-            return _empty_group(field)
+            if field.default is None:
+                return None
+            cure = "a group has settings, each with a value; leave the name out where the defaults do"
+            raise WrongValueError("settings.type", "is empty", cure)
         if isinstance(value, str) and value.startswith(("{", "[")) and _is_compound(field):
             return parsed(value)
         if int in kinds or float in kinds:
@@ -74,7 +77,6 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _alternatives(annotation: Any) -> list[Any]:  # noqa: ANN401  an annotation has any type
-    """Types of which a field takes one."""
     if get_origin(annotation) is Annotated:
         return _alternatives(get_args(annotation)[0])
     if get_origin(annotation) in {Union, UnionType}:
@@ -93,13 +95,6 @@ def _kinds(field: FieldInfo) -> set[Any]:
     options = _alternatives(field.annotation)
     literal = {type(item) for option in options if get_origin(option) is Literal for item in get_args(option)}
     return {item for item in options if item in {str, int, float, bool}} | literal
-
-
-def _empty_group(field: FieldInfo) -> None:
-    """An empty group is none where there may be none."""
-    if field.default is not None:
-        cure = "a group has settings, each with a value; leave the name out where the defaults do"
-        raise WrongValueError("settings.type", "is empty", cure)
 
 
 def _number(value: Any, name: str) -> Any:  # noqa: ANN401  as above

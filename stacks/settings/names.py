@@ -24,7 +24,6 @@ _FLOATING_TAGS = {"latest", "stable", "main", "master", "nightly", "dev", "edge"
 
 
 def _matching(pattern: str, code: str, wrong: str, breaks: str) -> Callable[[str], str]:
-    """Return a check that refuses a value that the pattern does not match as a whole."""
 
     def check(value: str) -> str:
         if not re.fullmatch(pattern, value):

@@ -101,4 +101,4 @@ class ResidencySettings(Group):
     mode: Literal["open", "locked"] = Field(default="open", examples=["locked"])
     """locked: no address that is not on the list, no hub, no telemetry"""
     allowed: tuple[Annotated[str, AfterValidator(_place)], ...] = Field(default=(), examples=['\'["*.corp.example.net", "10.0.0.0/8"]\''])
-    """hosts, names below a domain and ranges of addresses that are in the house"""
+    """hosts, names below a domain and ranges of addresses on premises"""

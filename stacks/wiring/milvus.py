@@ -1,11 +1,12 @@
 """Milvus and its users as the settings ask for them."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pulumi
 
 from components import milvus_values
+from components.gpu import Toleration
 from components.milvus import Administration, Chart, Milvus, MilvusArgs
 from components.milvus_access.privileges import Kind
 from components.milvus_access.reach import through_cluster
@@ -14,14 +15,18 @@ from components.milvus_access.server import Server
 from components.milvus_disruption import MilvusDisruption, MilvusDisruptionArgs
 from components.milvus_foundation import Foundation, MilvusFoundation
 from components.milvus_users import MilvusUsers, MilvusUsersArgs
-from components.milvus_values.shape import MilvusStore, Standalone
+from components.milvus_values import shape
 from components.object_store import ObjectStore
+from components.pod_options import NO_OPTIONS, PodOptions
+from components.quantities import Resources
 from components.tenancy import Tenancy
 from components.trust import Trust, TrustArgs
 from stacks.problems import PROJECT, SettingsError
 from stacks.settings import Settings
+from stacks.settings.milvus import MilvusSettings
 from stacks.settings.milvus.refusals import version
-from stacks.wiring import milvus_shape
+from stacks.settings.milvus.sizes import ComponentSettings, QueryNodeSettings, ScalingSettings
+from stacks.settings.platform import TolerationSettings
 from stacks.wiring.object_store import owner
 
 _NO_PRIORITY = (
@@ -51,15 +56,15 @@ def declare(
     """Milvus on the bucket of `store`, made once everything in `after` succeeded."""
     if settings.pods.priority_class is not None:
         pulumi.log.warn(_NO_PRIORITY.format(name=settings.pods.priority_class))
-    shape, place = milvus_shape.to_shape(settings, tenancy.accounts["milvus"], user), store_of(settings, store, trust)
-    if wrong := milvus_values.problems(shape, place):
+    shaped, place = shape_of(settings, tenancy.accounts["milvus"], user), store_of(settings, store, trust)
+    if wrong := milvus_values.problems(shaped, place):
         raise SettingsError("\n".join(["what is added to Milvus cannot be, so nothing was changed:", *wrong]))
     uri, ca_pem = settings.milvus.administration_uri, settings.milvus.tls.ca_pem
     administration = Administration(uri=uri, ca_pem=ca_pem, password=user.password, settings=SETTINGS) if user is not None else None
     args = MilvusArgs(
         namespace=tenancy.namespace,
         chart=chart(settings),
-        shape=shape,
+        shape=shaped,
         store=place,
         administration=administration,
         cluster_domain=settings.cluster.domain,
@@ -125,16 +130,16 @@ def chart(settings: Settings) -> Chart:
 
 def disruption(settings: Settings, tenancy: Tenancy) -> MilvusDisruption | None:
     """What a node's maintenance may take away, where there is more than one pod of anything."""
-    size = milvus_shape.size(settings.milvus)
-    workloads = {} if isinstance(size, Standalone) else size.workloads
+    sized = size(settings.milvus)
+    workloads = {} if isinstance(sized, shape.Standalone) else sized.workloads
     names = tuple(name for name, each in workloads.items() if each.replicas > 1)
     return MilvusDisruption("milvus-disruption", MilvusDisruptionArgs(namespace=tenancy.namespace, components=names)) if names else None
 
 
-def store_of(settings: Settings, store: ObjectStore, trust: Trust) -> MilvusStore:
+def store_of(settings: Settings, store: ObjectStore, trust: Trust) -> shape.MilvusStore:
     """Where it keeps its data: also what the preflight looks at."""
     ca_pem = settings.object_store.ca_pem
-    return MilvusStore(
+    return shape.MilvusStore(
         endpoint=settings.object_store.endpoint,
         region=settings.object_store.region,
         bucket=store.bucket,
@@ -143,4 +148,105 @@ def store_of(settings: Settings, store: ObjectStore, trust: Trust) -> MilvusStor
         credential_generation=store.credential_generation,
         ca_config_map=trust.config_map_name,
         ca_sha256=hashlib.sha256(ca_pem.encode()).hexdigest() if ca_pem else "",
+    )
+
+
+def shape_of(settings: Settings, account: pulumi.Input[str], user: MilvusRoot | None) -> shape.MilvusShape:
+    """Everything."""
+    chosen = settings.milvus
+    return shape.MilvusShape(
+        image=settings.images.milvus,
+        size=size(chosen, settings.pod_options),
+        wal=_log(chosen),
+        etcd=_etcd(settings),
+        security=_security(chosen, user),
+        tuning=_tuning(chosen),
+        monitor_labels=settings.monitoring.labels if settings.monitoring.enabled else None,
+        user_id=chosen.user_id,
+        options=settings.pod_options,
+        cluster_domain=settings.cluster.domain,
+        service=shape.Service(type=chosen.service.type, annotations=chosen.service.annotations, source_ranges=settings.access.client_cidrs),
+        extra_values=chosen.extra_values,
+        extra_config=chosen.extra_config,
+        service_account=account,
+    )
+
+
+def size(chosen: MilvusSettings, options: PodOptions = NO_OPTIONS) -> shape.Standalone | shape.Cluster:
+    """One process, or five components."""
+    if chosen.mode == "standalone":
+        process = shape.Workload(
+            replicas=1,
+            resources=Resources(cpu_cores=chosen.cpu_cores, memory_gib=chosen.memory_gib),
+            ephemeral_storage_gib=chosen.ephemeral_storage_gib,
+            node_selector={**options.node_selector, **chosen.node_selector},
+            tolerations=_tolerations(options, chosen.tolerations),
+        )
+        return shape.Standalone(process=process, storage_gib=chosen.storage_gib, storage_class=chosen.storage_class)
+    components = ("proxy", "mix_coordinator", "query_node", "data_node", "streaming_node")
+    return shape.Cluster(
+        **{name: _workload(chosen, getattr(chosen, name), options) for name in components},
+        active_standby=chosen.mix_coordinator.active_standby,
+        spread_over=chosen.spread_over,
+        spread_strictly=chosen.spread_strictly,
+    )
+
+
+def _tolerations(options: PodOptions, own: Iterable[TolerationSettings]) -> tuple[Toleration, ...]:
+    return (*options.tolerations, *(taint.toleration for taint in own))
+
+
+def _workload(chosen: MilvusSettings, component: ComponentSettings, options: PodOptions) -> shape.Workload:
+    """With the place of all where it has none of its own."""
+    gpu = component if isinstance(component, QueryNodeSettings) else QueryNodeSettings()
+    return shape.Workload(
+        replicas=component.replicas,
+        resources=Resources(cpu_cores=component.cpu_cores, memory_gib=component.memory_gib),
+        ephemeral_storage_gib=component.ephemeral_storage_gib,
+        node_selector={**options.node_selector, **(component.node_selector or chosen.node_selector)},
+        tolerations=_tolerations(options, component.tolerations or chosen.tolerations),
+        autoscaling=_autoscaling(component),
+        gpus=gpu.gpus,
+        runtime_class=gpu.runtime_class,
+    )
+
+
+def _autoscaling(component: ComponentSettings) -> shape.Autoscaling | None:
+    scaling = component.autoscaling if isinstance(component, ScalingSettings) else None
+    return shape.Autoscaling(**scaling.model_dump()) if scaling is not None else None
+
+
+def _log(chosen: MilvusSettings) -> shape.WriteAheadLog:
+    return shape.WriteAheadLog(
+        kind=chosen.wal,
+        condition_write=chosen.condition_write,
+        kafka=shape.Kafka(**chosen.kafka.model_dump()) if chosen.kafka is not None else None,
+        pulsar=shape.Pulsar(**chosen.pulsar.model_dump()) if chosen.pulsar is not None else None,
+    )
+
+
+def _etcd(settings: Settings) -> shape.Etcd:
+    chosen = settings.milvus.etcd_cluster
+    return shape.Etcd(
+        kind=settings.milvus.etcd,
+        **chosen.model_dump(exclude={"cpu_cores", "memory_gib"}),
+        resources=Resources(cpu_cores=chosen.cpu_cores, memory_gib=chosen.memory_gib),
+        node_selector={**settings.pods.node_selector, **settings.milvus.node_selector},
+        tolerations=_tolerations(settings.pod_options, settings.milvus.tolerations),
+        image=settings.images.etcd,
+    )
+
+
+def _security(chosen: MilvusSettings, user: MilvusRoot | None) -> shape.Security:
+    tls = chosen.tls.model_dump(include={"proxy_secret", "client_certificates", "internal_secret"})
+    internal_name = chosen.tls.internal_name if chosen.tls.internal_name is not None else ""
+    return shape.Security(root_secret_name=user.secret_name if user is not None else None, internal_name=internal_name, **tls)
+
+
+def _tuning(chosen: MilvusSettings) -> shape.Tuning:
+    threads = chosen.threads
+    return shape.Tuning(
+        disk_index=chosen.index.profile == "diskann",
+        **chosen.model_dump(include={"mmap", "tiered_storage", "request_timeout_ms"}),
+        thread_coefficients=(threads.high, threads.middle, threads.low) if threads is not None else None,
     )

@@ -62,8 +62,8 @@ def ports(settings: Settings) -> dict[str, int]:
 
 def notes(settings: Settings) -> list[str]:
     """What an operator should know of the engines, and what of them could not be judged."""
-    found = here(settings).items()
-    return [f"{name}: {note}" for name, each in found for note in ENGINES[each.engine].notes(each.served(_version(name, settings)))]
+    services = here(settings).items()
+    return [f"{name}: {note}" for name, each in services for note in ENGINES[each.engine].notes(each.served(_version(name, settings)))]
 
 
 def _version(name: str, settings: Settings) -> Version | None:
@@ -101,11 +101,11 @@ def _served(name: str, chosen: Serving, frame: tuple[Settings, Tenancy, Trust]) 
         engine=ENGINES[chosen.engine].container(chosen.served(_version(name, settings))),
         resources=Resources(cpu_cores=chosen.cpu_cores, memory_gib=chosen.memory_gib),
         replicas=chosen.replicas,
-        gpu=chosen.gpu.made(settings.pod_options) if chosen.gpu is not None else None,
+        gpu=chosen.gpu.to_args(settings.pod_options) if chosen.gpu is not None else None,
         weights=_weights(name, chosen, settings, tenancy, trust),
         size_gib=chosen.weights.size_gib if chosen.weights is not None else 0,
         cache=Cache(**chosen.cache.model_dump()) if chosen.cache is not None else None,
-        scaling=chosen.scaling.made(keda) if chosen.scaling is not None else None,
+        scaling=chosen.scaling.to_args(keda) if chosen.scaling is not None else None,
         rotation=chosen.key_rotation,
         options=settings.pod_options,
         monitor_labels=settings.monitoring.labels if settings.monitoring.enabled else None,

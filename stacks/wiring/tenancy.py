@@ -14,7 +14,7 @@ from components.weights import copied_gib
 from stacks.problems import PROJECT, SettingsError
 from stacks.settings import Settings
 from stacks.settings.models.serving import Serving
-from stacks.wiring import milvus_shape, models, suite
+from stacks.wiring import milvus, models, suite
 
 
 def declare(settings: Settings) -> Tenancy:
@@ -64,7 +64,6 @@ def endpoints(settings: Settings) -> list[Endpoint]:
 
 
 def _leaned_on(settings: Settings) -> list[Endpoint]:
-    """Brokers and metadata of one's own."""
     chosen, why = settings.milvus, "Milvus keeps its log or its metadata there"
     hosts = {
         "pulsar": (chosen.pulsar.address,) if chosen.pulsar is not None else (),
@@ -75,10 +74,10 @@ def _leaned_on(settings: Settings) -> list[Endpoint]:
     return [Endpoint(name=f"external-{name}", url=f"tcp://{host}", users=("milvus",), why=why) for name, host in numbered]
 
 
-def warnings(found: tuple[Flow, ...]) -> list[str]:
+def warnings(table: tuple[Flow, ...]) -> list[str]:
     """What the policies cannot hold, and which setting would let them."""
     opened: dict[str, list[str]] = {}
-    for flow, host in flows.open_flows(found):
+    for flow, host in flows.open_flows(table):
         opened.setdefault(host, []).append(flow.name)
     return [
         f"{host} is known by its name, and a network policy knows no names: {', '.join(names)} may reach the port at every address. "
@@ -106,15 +105,14 @@ def _of_service(name: str, service: Serving) -> Consumer:
 
 
 def _of_milvus(settings: Settings) -> list[Consumer]:
-    """Every process of it, at its most."""
-    size = milvus_shape.size(settings.milvus)
+    size = milvus.size(settings.milvus)
     workloads = {"milvus": size.process} if isinstance(size, Standalone) else size.workloads
-    found = [_consumer(name, each, surge=0 if isinstance(size, Standalone) else None) for name, each in workloads.items()]
+    listed = [_consumer(name, each, surge=0 if isinstance(size, Standalone) else None) for name, each in workloads.items()]
     etcd = settings.milvus.etcd_cluster
     if settings.milvus.etcd == "bundled":
         resources = Resources(cpu_cores=etcd.cpu_cores, memory_gib=etcd.memory_gib)
-        found.append(Consumer(name="etcd", replicas=etcd.replicas, surge=0, resources=resources))
-    return found
+        listed.append(Consumer(name="etcd", replicas=etcd.replicas, surge=0, resources=resources))
+    return listed
 
 
 def _consumer(name: str, workload: Workload, surge: int | None) -> Consumer:

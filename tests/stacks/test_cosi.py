@@ -17,7 +17,7 @@ from stacks.environments import Environment
 from stacks.operations import pulumi_cli
 from stacks.problems import SettingsError
 from stacks.rendering import declared
-from stacks.settings import bucket_conflicts, parse
+from stacks.settings import deployable, parse
 from stacks.yaml_files import dump
 from tests.deploy import COSI_BUCKET, SECRET_KEY, Declared, deploy, resolved
 from tests.stacks.test_settings import GOOD, configuration
@@ -126,8 +126,8 @@ def test_a_rotation_tries_the_keys_on_the_bucket_that_cosi_named(monkeypatch: py
 
 def test_two_environments_with_cosi_share_no_bucket_since_it_gives_no_name_twice(tmp_path: Path) -> None:
     (tmp_path / "Pulumi.other.yaml").write_text(yaml.safe_dump({"config": {"milvus-x10000:object_store": COSI}}))
-    assert not list(bucket_conflicts.problems(parse(configured()), "mine", tmp_path))
-    assert not list(bucket_conflicts.problems(parse(configuration(GOOD)), "mine", tmp_path))
+    assert not list(deployable.bucket_conflicts(parse(configured()), "mine", tmp_path))
+    assert not list(deployable.bucket_conflicts(parse(configuration(GOOD)), "mine", tmp_path))
 
 
 def test_a_locked_house_is_told_what_nobody_can_check(caplog: pytest.LogCaptureFixture) -> None:

@@ -15,7 +15,7 @@ from stacks.environments import Environment
 from stacks.images import lock
 from stacks.problems import SettingsError
 from stacks.rendering import declared
-from stacks.settings import bucket_conflicts, placeholders
+from stacks.settings import deployable
 from tests import filled_in
 from tests.components.test_milvus_values import OFFICIAL_KEYS, leaves
 
@@ -107,17 +107,17 @@ def test_two_environments_in_one_place_of_one_store_are_refused(tmp_path: Path) 
     settings = environment("prod").settings
     config = yaml.safe_load(Path("stacks/Pulumi.prod.yaml").read_text(encoding="utf-8"))
     (tmp_path / "Pulumi.copy.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
-    (problem,) = bucket_conflicts.problems(settings, "prod", tmp_path)
+    (problem,) = deployable.bucket_conflicts(settings, "prod", tmp_path)
     assert (problem.code, problem.value) == ("settings.shared_place", "'prod-rag-milvus'")
     config["config"]["milvus-x10000:milvus"]["root_path"] = "elsewhere"
     (tmp_path / "Pulumi.copy.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
-    assert not list(bucket_conflicts.problems(settings, "prod", tmp_path))
+    assert not list(deployable.bucket_conflicts(settings, "prod", tmp_path))
 
 
 @pytest.mark.parametrize(("text", "line"), [("config:\n\tx: 1\n", 2), ("", None), ("config:\n  milvus-x10000:object_store: abc\n", 2)])
 def test_a_broken_file_of_a_neighbour_is_named_as_such(tmp_path: Path, text: str, line: int | None) -> None:
     (tmp_path / "Pulumi.other.yaml").write_text(text, encoding="utf-8")
-    (problem,) = bucket_conflicts.problems(environment("prod").settings, "prod", tmp_path)
+    (problem,) = deployable.bucket_conflicts(environment("prod").settings, "prod", tmp_path)
     assert (problem.code, problem.file, problem.line) == ("settings.neighbour", str(tmp_path / "Pulumi.other.yaml"), line)
     assert "make values ENV=other" in problem.cure
 
@@ -180,7 +180,9 @@ def test_pulumi_up_refuses_placeholders_even_where_no_file_is_found() -> None:
 
 def test_a_placeholder_is_found_in_names_and_in_groups_that_are_stored_as_text() -> None:
     store = {"ca_file": "stacks/example-ca.crt", "endpoint": "https://10.0.0.5"}
-    left = list(placeholders.find({"object_store": json.dumps(store), "network": {"addresses": {"x10000.example.net": ["10.1.2.3/32"]}}}))
+    left = list(
+        deployable.placeholders({"object_store": json.dumps(store), "network": {"addresses": {"x10000.example.net": ["10.1.2.3/32"]}}})
+    )
     assert [each.key for each in left] == ["milvus-x10000:object_store.ca_file", 'milvus-x10000:network.addresses["x10000.example.net"]']
     assert left[0].cure == "pulumi config set --path milvus-x10000:object_store.ca_file FILE"
     assert "rename" in left[1].cure

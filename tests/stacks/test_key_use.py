@@ -13,9 +13,9 @@ from starlette.routing import Route
 
 from components.milvus_values import CREDENTIAL_ANNOTATION
 from components.stores import Connection, s3_client
+from stacks import rotation
 from stacks.problems import UnansweredError
-from stacks.rotation import key_use
-from stacks.rotation.key_use import refusal
+from stacks.rotation import refusal
 from tests import certificates, s3_server
 from tests.s3_server import ADMIN_KEY, PROFILE, Server
 from tests.validation.services import kubeconfig, serving
@@ -62,8 +62,7 @@ def pods() -> list[dict[str, Any]]:
 @pytest.fixture
 def _cluster(pods: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """An API server that lists the pods."""
-    monkeypatch.setattr(key_use, "_TRIES", 1)
-    monkeypatch.setattr(key_use, "_PAUSE_S", 0)
+    monkeypatch.setattr(rotation, "_WITHIN_S", 0)
     path = "/api/v1/namespaces/rag/pods"
     with serving(Starlette(routes=[Route(path, lambda _: JSONResponse({"items": pods}))])) as address:
         (tmp_path / "kubeconfig").write_text(kubeconfig(address))
@@ -88,11 +87,11 @@ def pod(name: str, generation: str, *, ready: bool = True) -> dict[str, Any]:
 )
 def test_every_pod_has_to_be_ready_with_the_new_key(pods: list[dict[str, Any]], there: list[dict[str, Any]], behind: list[str]) -> None:
     pods += there
-    assert key_use.await_use("rag", GOOD) == behind
+    assert rotation.await_use("rag", GOOD) == behind
 
 
 @pytest.mark.usefixtures("_cluster")
 def test_a_cluster_that_does_not_list_pods_is_said() -> None:
     with pytest.raises(UnansweredError) as unanswered:
-        key_use.await_use("another-namespace", GOOD)
+        rotation.await_use("another-namespace", GOOD)
     assert unanswered.value.code == "cluster.unanswered"

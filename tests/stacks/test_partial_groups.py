@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 from components.milvus_values import values
 from stacks.problems import SettingsError
 from stacks.settings import Settings, parse
-from stacks.wiring import milvus_shape
+from stacks.wiring import milvus
 from tests.components.test_contract import DATA
 from tests.stacks.test_settings import GOOD, configuration
 
@@ -154,5 +154,5 @@ SIZES = {
 @pytest.mark.parametrize("key", SIZES)
 def test_one_size_of_a_component_is_one_size_in_the_values_of_the_chart(component: str, chart_key: str, key: str) -> None:
     path = f"milvus.{component}.{key}"
-    before, after = (values(milvus_shape.to_shape(settings, "milvus", None), DATA) for settings in set_alone(path, dict(KEYS)[path]))
+    before, after = (values(milvus.shape_of(settings, "milvus", None), DATA) for settings in set_alone(path, dict(KEYS)[path]))
     assert differing(before, after) == {f"{chart_key}.{leaf}" for leaf in SIZES[key]}

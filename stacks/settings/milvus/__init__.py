@@ -21,8 +21,7 @@ from stacks.settings.platform import TolerationSettings
 _OLDEST_CHART, _FIRST_CHART_NOT_TRIED = (5, 0, 8), (6, 0, 0)
 
 
-def version_of_archive(archive: Path) -> str:
-    """Return the version of a packed chart; ValueError where the file is none."""
+def _version_of_archive(archive: Path) -> str:
     try:
         with tarfile.open(archive) as packed:
             name = min((name for name in packed.getnames() if name.endswith("/Chart.yaml")), key=len)
@@ -114,67 +113,59 @@ class MilvusSettings(Group):
     """Milvus as this machine reaches it, to make its users; default a way through the Kubernetes API, as a port-forward"""
 
     @property
-    def chart_is_directory(self) -> bool:
-        """A chart as files, such as the lab's."""
-        return "://" not in self.chart and "/" in self.chart and not self.chart.endswith(".tgz")
-
-    @property
-    def chart_is_named(self) -> bool:
-        """A chart by its name in a repository."""
-        return "/" not in self.chart and not self.chart.endswith(".tgz")
-
-    @property
-    def chart_is_archive(self) -> bool:
-        """A chart as a packed file."""
-        return "://" not in self.chart and self.chart.endswith(".tgz")
+    def chart_kind(self) -> Literal["reference", "archive", "directory", "named"]:
+        """Of an OCI registry, a packed file, files such as the lab's, or a name in a repository."""
+        if "://" in self.chart:
+            return "reference"
+        return "archive" if self.chart.endswith(".tgz") else "directory" if "/" in self.chart else "named"
 
     @model_validator(mode="after")
     def _chart_can_be_found(self) -> "MilvusSettings":
-        if "://" in self.chart and not re.fullmatch(r"oci://[^:@]+(:\d+/[^:@]+)?", self.chart):
-            raise ValueError(
-                f"chart {shown_as(self.chart)} is no reference: oci://HOST[:PORT]/PATH without a tag, whose version is chart_version"
-            )
-        if self.chart_is_archive and not Path(self.chart).is_file():
-            raise ValueError(f"chart {shown_as(self.chart)} is no file, seen from {Path.cwd()}")
-        if self.chart_repository is not None and not self.chart_is_named:
-            raise ValueError(f"chart_repository would be ignored: the chart {shown_as(self.chart)} is not a name in it")
-        if self.chart_version is not None and self.chart_is_directory:
-            raise ValueError(f"chart_version would be ignored: the chart {shown_as(self.chart)} is a directory and has its own")
-        if self.chart_is_directory and not (Path(self.chart) / "Chart.yaml").is_file():
-            raise ValueError(f"chart {shown_as(self.chart)} is no directory with a Chart.yaml, seen from {Path.cwd()}")
+        kind, chart = self.chart_kind, f"chart {shown_as(self.chart)}"
+        if kind == "reference" and not re.fullmatch(r"oci://[^:@]+(:\d+/[^:@]+)?", self.chart):
+            raise ValueError(f"{chart} is no reference: oci://HOST[:PORT]/PATH without a tag, whose version is chart_version")
+        if kind == "archive" and not Path(self.chart).is_file():
+            raise ValueError(f"{chart} is no file, seen from {Path.cwd()}")
+        if kind != "named" and self.chart_repository is not None:
+            raise ValueError(f"chart_repository would be ignored: the {chart} is not a name in it")
+        if kind == "directory" and self.chart_version is not None:
+            raise ValueError(f"chart_version would be ignored: the {chart} is a directory and has its own")
+        if kind == "directory" and not (Path(self.chart) / "Chart.yaml").is_file():
+            raise ValueError(f"{chart} is no directory with a Chart.yaml, seen from {Path.cwd()}")
         return self
 
     @model_validator(mode="after")
     def _chart_is_of_a_version_that_was_tried(self) -> "MilvusSettings":
-        found = self.resolved_chart_version()
-        if self.chart_is_archive and self.chart_version not in {None, found}:
-            raise ValueError(f"chart_version is {self.chart_version}, and the archive {self.chart} holds {found}: leave chart_version out")
-        numbers = re.fullmatch(r"(\d+)\.(\d+)\.(\d+)", found)
+        version = self.resolved_chart_version()
+        if self.chart_kind == "archive" and self.chart_version not in {None, version}:
+            text = f"chart_version is {self.chart_version}, and the archive {self.chart} holds {version}: leave chart_version out"
+            raise ValueError(text)
+        numbers = re.fullmatch(r"(\d+)\.(\d+)\.(\d+)", version)
         if numbers is None:
-            raise ValueError(f"chart_version {found!r} is no version: three numbers, such as {MILVUS_CHART_VERSION}")
-        if not self.chart_is_directory and not _OLDEST_CHART <= tuple(map(int, numbers.groups())) < _FIRST_CHART_NOT_TRIED:
+            raise ValueError(f"chart_version {version!r} is no version: three numbers, such as {MILVUS_CHART_VERSION}")
+        if self.chart_kind != "directory" and not _OLDEST_CHART <= tuple(map(int, numbers.groups())) < _FIRST_CHART_NOT_TRIED:
             raise ValueError(
-                f"chart_version {found} is not one from 5.0.8 to below 6: older charts drop keys that the values rest on, such as "
+                f"chart_version {version} is not one from 5.0.8 to below 6: older charts drop keys that the values rest on, such as "
                 "containerSecurityContext, and Milvus's pods would be refused once the old ones are gone"
             )
         return self
 
     @model_validator(mode="after")
     def _fits_together(self) -> "MilvusSettings":
-        if found := refusals.problems(self):
-            raise ConflictError(found)
+        if reasons := refusals.problems(self):
+            raise ConflictError(reasons)
         return self
 
     def resolved_chart_version(self) -> str:
         """Version that is installed: a directory's or an archive's own, the one asked for, or the one that was checked."""
-        if self.chart_is_directory:
+        if self.chart_kind == "directory":
             return str(yaml.safe_load((Path(self.chart) / "Chart.yaml").read_text(encoding="utf-8"))["version"])
-        if self.chart_is_archive:
-            return version_of_archive(Path(self.chart))
+        if self.chart_kind == "archive":
+            return _version_of_archive(Path(self.chart))
         return self.chart_version if self.chart_version is not None else MILVUS_CHART_VERSION
 
     def resolved_chart_repository(self) -> str | None:
         """URL for a chart by name, else None."""
-        if not self.chart_is_named:
+        if self.chart_kind != "named":
             return None
         return self.chart_repository if self.chart_repository is not None else MILVUS_CHART_REPOSITORY

@@ -130,12 +130,12 @@ def _gpu(given: "MilvusSettings") -> Iterator[str]:
 
 def version(reference: str) -> Version | None:
     """Version of Milvus by the tag of its image; None for a tag without one, or a bare digest."""
-    found = _VERSION.search(reference.partition("@")[0].rpartition("/")[2])
-    return (int(found[1]), int(found[2]), int(found[3])) if found else None
+    match = _VERSION.search(reference.partition("@")[0].rpartition("/")[2])
+    return (int(match[1]), int(match[2]), int(match[3])) if match else None
 
 
 def of_images(milvus: "MilvusSettings", images: ImageSettings, *, pinned: bool) -> list[str]:
-    """Every reason; empty when they fit. With `pinned`, what the chart would choose by itself must be named, to be found in the lock."""
+    """Every reason; empty when they fit. With `pinned`, what the chart would choose by itself must be named, to be running in the lock."""
     return [*_of_image(milvus, images), *(_unnamed(milvus, images) if pinned else ())]
 
 
@@ -184,16 +184,16 @@ def _fixed_in(running: Version, fixes: tuple[Version, ...]) -> Version:
     return next((fix for fix in fixes if fix[:2] == running[:2]), fixes[-1])
 
 
-def _dotted(found: Version) -> str:
-    return ".".join(map(str, found))
+def _dotted(running: Version) -> str:
+    return ".".join(map(str, running))
 
 
-def _too_old(milvus: "MilvusSettings", found: Version) -> Iterator[str]:
-    known = _dotted(found)
+def _too_old(milvus: "MilvusSettings", running: Version) -> Iterator[str]:
+    known = _dotted(running)
     cure = f"Cure: pulumi config set --path {PROJECT}:images.milvus IMAGE"
-    if milvus.wal == "woodpecker" and found < _WOODPECKER:
+    if milvus.wal == "woodpecker" and running < _WOODPECKER:
         yield f"milvus.wal=woodpecker needs Milvus 2.6 or newer, the image is {known}. {cure}"
-    if milvus.tiered_storage and found < _TIERED:
+    if milvus.tiered_storage and running < _TIERED:
         yield f"milvus.tiered_storage needs Milvus 2.6.4 or newer, the image is {known}. {cure}"
-    if milvus.mode == "cluster" and found < _STREAMING:
+    if milvus.mode == "cluster" and running < _STREAMING:
         yield f"milvus.mode=cluster needs Milvus 2.6 or newer, the image is {known}: its streaming nodes and one coordinator. {cure}"

@@ -46,16 +46,16 @@ class EmbeddingSettings(Serving):
 
     def problems(self, version: Version | None = None) -> list[Problem]:
         """Also a dimension that the lab's model cannot have, since it is part of its name, and a prompt that is prepended twice."""
-        found = super().problems(version)
+        reasons = super().problems(version)
         named = _LAB_MODEL.fullmatch(self.model)
         if self.engine == "lab" and named is not None and int(named[1]) != self.dimension:
             text = f"is {self.dimension}, the model {self.model!r} makes vectors of {named[1]}: an index of another could not be searched"
-            found.append(Problem(code="models.dimension", setting="dimension", text=f"{text}; write {named[1]}"))
+            reasons.append(Problem(code="models.dimension", setting="dimension", text=f"{text}; write {named[1]}"))
         prompt = next((name for name in _PROMPTS if name in self.options), "")
         if prompt and (self.query_prefix or self.passage_prefix):
             text = "the engine would prepend it to queries and passages alike, besides query_prefix and passage_prefix; remove one of them"
-            found.append(Problem(code="models.prompt_twice", setting=f"options.{prompt}", text=text))
-        return found
+            reasons.append(Problem(code="models.prompt_twice", setting=f"options.{prompt}", text=text))
+        return reasons
 
 
 class RerankerSettings(Serving):
@@ -75,7 +75,7 @@ class ShapeSettings(Group):
     kv_heads: int = Field(ge=1, le=1000, description="num_key_value_heads", examples=[8])
     head_dimension: int = Field(ge=8, le=1024, description="head_dim, or hidden_size / num_attention_heads", examples=[128])
 
-    def made(self) -> Shape:
+    def to_args(self) -> Shape:
         """As the components take it."""
         return Shape(**self.model_dump())
 
@@ -102,14 +102,14 @@ class LlmSettings(Serving):
 
     def problems(self, version: Version | None = None) -> list[Problem]:
         """Also a prompt that does not fit."""
-        found, needed = super().problems(version), self.prompt_tokens + self.answer_tokens
+        reasons, needed = super().problems(version), self.prompt_tokens + self.answer_tokens
         if needed > self.context_tokens:
             text = (
                 f"is {self.context_tokens}, a prompt of {self.prompt_tokens} and an answer of {self.answer_tokens} need {needed}: long "
                 "questions would be refused or cut; raise context_tokens, or lower prompt_tokens and send fewer sources"
             )
-            found.append(Problem(code="models.context", setting="context_tokens", text=text))
-        return found
+            reasons.append(Problem(code="models.context", setting="context_tokens", text=text))
+        return reasons
 
     def limits(self) -> dict[str, Any]:
         """Context, sequences, KV cache and shape."""
@@ -117,7 +117,7 @@ class LlmSettings(Serving):
             "context_tokens": self.context_tokens,
             "sequences": self.sequences,
             "kv_cache_type": self.kv_cache_type,
-            "shape": self.shape.made() if self.shape is not None else None,
+            "shape": self.shape.to_args() if self.shape is not None else None,
         }
 
 
@@ -138,20 +138,14 @@ def version(service: Serving, image: str | None) -> Version | None:
 
 def problems(
     services: Mapping[str, Serving | None], images: ImageSettings, keda: KedaSettings | None, *, makes_users: bool
-) -> list[Problem]:
+) -> Iterator[Problem]:
     """Everything that is missing or too old."""
-    return [
-        problem
-        for name, service in services.items()
-        if service is not None
-        for problem in (
-            *_missing_images(name, service, images),
-            *(
-                replace(each, setting=f"{name}.{each.setting}")
-                for each in _problems(service, version(service, getattr(images, name)), keda, makes_users=makes_users)
-            ),
-        )
-    ]
+    for name, service in services.items():
+        if service is not None:
+            yield from _missing_images(name, service, images)
+            running = version(service, getattr(images, name))
+            for each in _problems(service, running, keda, makes_users=makes_users):
+                yield replace(each, setting=f"{name}.{each.setting}")
 
 
 def _missing_images(name: str, service: Serving, images: ImageSettings) -> Iterator[Problem]:

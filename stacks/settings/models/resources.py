@@ -60,7 +60,7 @@ class GpuSettings(Group):
             )
         return self
 
-    def made(self, pods: PodOptions = NO_OPTIONS) -> Gpu:
+    def to_args(self, pods: PodOptions = NO_OPTIONS) -> Gpu:
         """As the components take it, with what every pod gets."""
         return Gpu(
             product=self.product,
@@ -186,6 +186,6 @@ class ScalingSettings(Group):
             raise ValueError(f"least is {self.least} and most {self.most}: nothing would ever be scaled")
         return self
 
-    def made(self, prometheus_url: str) -> Scaling:
+    def to_args(self, prometheus_url: str) -> Scaling:
         """As the components take it."""
         return Scaling(**self.model_dump(), prometheus_url=prometheus_url)

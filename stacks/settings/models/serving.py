@@ -3,6 +3,7 @@
 One group for all engines. What an engine can do, and which settings it would ignore, is a matter of its class in `components.engines`.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -47,24 +48,24 @@ class Serving(Group):
 
     @model_validator(mode="after")
     def _belongs_together(self) -> Self:
-        if found := self.problems():
-            raise ConflictError(found)
+        if reasons := self.problems():
+            raise ConflictError(reasons)
         return self
 
     def problems(self, version: Version | None = None) -> list[Problem]:
         """What does not belong together; with the version of the engine's image, also what that version cannot do."""
         return [*self._ignored(), *ENGINES[self.engine].problems(self.served(version)), *self._volume_problems(), *self._scaling_problems()]
 
-    def _ignored(self) -> list[Problem]:
+    def _ignored(self) -> Iterator[Problem]:
         """Settings that the engine would not use, and an external service without an address."""
         ignores = ENGINES[self.engine].ignores
-        given = sorted(name for name in self.model_fields_set & ignores.keys() if getattr(self, name) is not None)
-        found = [_ignored(name, f"engine {self.engine!r} would ignore it: {ignores[name]}") for name in given]
+        for name in sorted(self.model_fields_set & ignores.keys()):
+            if getattr(self, name) is not None:
+                yield _ignored(name, f"engine {self.engine!r} would ignore it: {ignores[name]}")
         if self.external is None and self.engine == "external":
-            found.append(Problem(code="models.external", setting="external", text="engine 'external' needs external.url"))
+            yield Problem(code="models.external", setting="external", text="engine 'external' needs external.url")
         if self.external is not None and self.engine != "external":
-            found.append(_ignored("external", f"engine {self.engine!r} would ignore it: it belongs to the engine 'external'"))
-        return found
+            yield _ignored("external", f"engine {self.engine!r} would ignore it: it belongs to the engine 'external'")
 
     @property
     def runs_here(self) -> bool:
@@ -106,30 +107,27 @@ class Serving(Group):
         """What bounds the model's memory; a language model says it."""
         return {}
 
-    def _volume_problems(self) -> list[Problem]:
-        found, cache, weights = [], self.cache, self.weights
+    def _volume_problems(self) -> Iterator[Problem]:
+        cache, weights = self.cache, self.weights
         if cache is not None and self.most_replicas > 1 and not cache.shared:
             text = f"is one volume for one node, and {self.most_replicas} pods may run on several; say cache.shared, or leave it out"
-            found.append(Problem(code="models.cache_shared", setting="cache", text=text))
+            yield Problem(code="models.cache_shared", setting="cache", text=text)
         if weights is not None and weights.source == "hub" and cache is None:
             text = "is missing: weights from a hub would be downloaded again at each restart; write cache: {size_gib: ...}"
-            found.append(Problem(code="models.cache_missing", setting="cache", text=text))
+            yield Problem(code="models.cache_missing", setting="cache", text=text)
         if cache is not None and weights is not None and cache.size_gib < weights.size_gib:
             text = f"is {cache.size_gib:g} GiB, smaller than the weights of {weights.size_gib:g} GiB: they would not fit; raise it"
-            found.append(Problem(code="models.cache_size", setting="cache.size_gib", text=text))
-        return found
+            yield Problem(code="models.cache_size", setting="cache.size_gib", text=text)
 
-    def _scaling_problems(self) -> list[Problem]:
-        if self.scaling is None:
-            return []
-        found = [_ignored("replicas", "would be ignored: scaling decides; remove it")] if "replicas" in self.model_fields_set else []
-        if self.scaling.cpu_percent is not None and self.gpu is not None:
+    def _scaling_problems(self) -> Iterator[Problem]:
+        if self.scaling is not None and "replicas" in self.model_fields_set:
+            yield _ignored("replicas", "would be ignored: scaling decides; remove it")
+        if self.scaling is not None and self.scaling.cpu_percent is not None and self.gpu is not None:
             text = "says nothing of a GPU's load, so pods would neither come nor go; use scaling.waiting_requests"
-            found.append(Problem(code="models.scaling_measure", setting="scaling.cpu_percent", text=text))
-        if self.scaling.waiting_requests is not None and not ENGINES[self.engine].queue_metric:
+            yield Problem(code="models.scaling_measure", setting="scaling.cpu_percent", text=text)
+        if self.scaling is not None and self.scaling.waiting_requests is not None and not ENGINES[self.engine].queue_metric:
             text = f"engine {self.engine!r} has no metric of waiting requests, so nothing would be scaled; use scaling.cpu_percent"
-            found.append(Problem(code="models.scaling_measure", setting="scaling.waiting_requests", text=text))
-        return found
+            yield Problem(code="models.scaling_measure", setting="scaling.waiting_requests", text=text)
 
 
 def _ignored(setting: str, text: str) -> Problem:

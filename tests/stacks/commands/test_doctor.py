@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from stacks.__main__ import app
 from stacks.environments import Environment
-from stacks.operations import inspection, steps
+from stacks.operations import leftovers, steps
 from stacks.operations.leftovers import Facts, Finding
 from stacks.problems import SettingsError
 
@@ -33,10 +33,10 @@ def test_placeholders_are_refused_before_the_cluster_is_asked_and_anything_is_me
 def test_what_is_not_mended_is_left_alone_with_a_command_that_mends_it(
     finding: Finding, environment: Environment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, yes: bool
 ) -> None:
-    monkeypatch.setattr(inspection, "inspect", lambda *_: Facts(environment=environment.name, is_ours=True))
+    monkeypatch.setattr(leftovers, "inspect", lambda *_: Facts(environment=environment.name, is_ours=True))
     monkeypatch.setattr(steps, "diagnose", lambda _: [finding])
     mended: list[Finding] = []
-    monkeypatch.setattr(inspection, "mend", lambda each, *_: mended.append(each))
+    monkeypatch.setattr(leftovers, "mend", lambda each, *_: mended.append(each))
     with pytest.raises(typer.Exit) as ended:
         steps.mend(environment, steps.Progress("t"), yes=yes)
     assert (ended.value.exit_code, mended) == (1, [])

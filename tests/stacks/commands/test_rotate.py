@@ -10,10 +10,10 @@ import pytest
 import typer
 
 from components.stores import Generations
+from stacks import rotation
 from stacks.commands import rotate
 from stacks.operations import pulumi_cli, steps
 from stacks.operations.steps import Progress
-from stacks.rotation import key_use
 from stacks.settings.object_store import S3Settings
 
 
@@ -76,8 +76,8 @@ def parts(monkeypatch: pytest.MonkeyPatch) -> Parts:
         (rotate, "reach", made.settings),
         (steps, "mend", made.mend),
         (Progress, "up", made.up),
-        (key_use, "refusal", made.refusal),
-        (key_use, "await_use", lambda *_: made.behind),
+        (rotation, "refusal", made.refusal),
+        (rotation, "await_use", lambda *_: made.behind),
         *((pulumi_cli, name, getattr(made, name)) for name in ("configure", "resources")),
     ]
     for owner, name, replacement in replaced:

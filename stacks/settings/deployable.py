@@ -1,23 +1,69 @@
-"""Two environments never share one place on one store: each Milvus deletes every object there that it does not know.
+"""What keeps good settings from being deployed: placeholders of the examples, and a bucket that another environment has.
 
-Looks at the files of the other environments as they are, without judging more of them than whether that place can be read. The mark on
-the bucket refuses it a second time, at the store, also for environments of other checkouts.
+Two environments never share one place on one store: each Milvus deletes every object there that it does not know. The files of the others
+are looked at as they are, and only for that place. The mark on the bucket refuses it a second time, also for other checkouts.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from stacks import yaml_files
-from stacks.problems import Problem, SettingsError, located, set_command
+from stacks.problems import Path as Keys
+from stacks.problems import Problem, SettingsError, WrongValueError, located, set_command, shown_as
 from stacks.settings import Settings, default_bucket, plain
+from stacks.settings.group import parsed
 from stacks.settings.milvus import MilvusSettings
 from stacks.settings.object_store import CosiSettings
 
+_RESERVED = re.compile(r"(?<![-a-z0-9])example\.(net|com|org)(?![-.a-z0-9])|\.example(?=[:/\]\s]|$)", re.IGNORECASE)
+"""Names that RFC 2606 sets aside for documents."""
 FOLDER = Path(__file__).parent.parent
+_CA = FOLDER / "example-ca.crt"
+
+
+def placeholders(value: Any, path: Keys = ()) -> Iterator[Problem]:  # noqa: ANN401  plain data of any shape
+    """Every placeholder in settings, as plain data by name; lists and groups may be texts of JSON, as Pulumi stores them."""
+    value = _inner(value)
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            if _RESERVED.search(str(key)):
+                cure = "rename this key, in the file and line above, to an address of yours"
+                yield _placeholder((*path, str(key)), str(key), "is an address of an example", cure)
+            yield from placeholders(item, (*path, str(key)))
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from placeholders(item, (*path, str(number)))
+    elif isinstance(value, str) and _RESERVED.search(value):
+        yield _placeholder(path, value, "is an address of an example", set_command(path, "yours"))
+    elif isinstance(value, str) and path[-1].endswith("ca_file") and _is_example(value):
+        yield _placeholder(path, value, "is the certificate of the examples, which trusts nothing", set_command(path, "FILE"))
+
+
+def _inner(value: Any) -> Any:  # noqa: ANN401  as above
+    try:
+        return parsed(value) if isinstance(value, str) and value.startswith(("{", "[")) else value
+    except WrongValueError:
+        return value
+
+
+def _is_example(name: str) -> bool:
+    try:
+        return Path(name).expanduser().read_bytes() == _CA.read_bytes()
+    except OSError:
+        return False  # refused as no file at all
+
+
+def _placeholder(path: Keys, value: str, wrong: str, cure: str) -> Problem:
+    breaks = "there is nothing behind it"
+    return Problem(code="settings.placeholder", path=path, value=shown_as(value), wrong=wrong, breaks=breaks, cure=cure)
+
+
 _UNKNOWN = "nobody can tell whether both keep Milvus's data in one place, where each would delete what the other wrote"
 
 
-def problems(settings: Settings, name: str, folder: Path = FOLDER) -> Iterator[Problem]:
+def bucket_conflicts(settings: Settings, name: str, folder: Path = FOLDER) -> Iterator[Problem]:
     """Every other environment of the checkout that keeps Milvus's data in the same place, or may; COSI gives no name twice."""
     if isinstance(settings.object_store, CosiSettings):
         return
