@@ -95,7 +95,7 @@ HOMES: dict[str, tuple[Callable[[ast.Module], bool], set[str], set[str]]] = {
         replaces_a_file,
         {"components/load_weights.py", "stacks/yaml_files.py", "lab/places.py"},
         {
-            "validation/reports/json.py",
+            "validation/reports/model.py",
             "lab/images/build.py",
             "lab/logs.py",
             "lab/project.py",
@@ -109,9 +109,9 @@ HOMES: dict[str, tuple[Callable[[ast.Module], bool], set[str], set[str]]] = {
         prints_a_result,
         set(),
         {
-            "validation/corpus/ingest/passages_file.py",
-            "validation/corpus/original.py",
-            "validation/reports/history/commands.py",
+            "validation/corpus/citation.py",
+            "validation/corpus/documents.py",
+            "validation/reports/history.py",
             "validation/reports/table.py",
             "validation/run/interrupts.py",
         },

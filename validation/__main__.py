@@ -6,12 +6,10 @@ from types import FrameType
 import typer
 
 from validation.checks import GATE
-from validation.corpus import original
-from validation.corpus.ingest import passages_file
+from validation.corpus import citation, documents
 from validation.experiments import during, sweep
 from validation.load.pods import generator
-from validation.reports import model
-from validation.reports.history import commands as history
+from validation.reports import history, model
 from validation.run.options import command
 from validation.suites import ingest, preflight, runner
 
@@ -31,7 +29,7 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
 app.command("preflight", help=preflight.HELP)(command(preflight.act))
 history.add_to(app)
 app.command("run", help=runner.HELP)(command(runner.act))
-app.command("original", help=original.HELP)(original.original)
+app.command("original", help=citation.HELP)(citation.original)
 app.command("pod", help=generator.HELP, hidden=True)(generator.command)
 app.command("ingest", help=ingest.HELP)(command(ingest.act))
 
@@ -48,7 +46,7 @@ def list_checks() -> None:
     print(GATE.table(), end="")
 
 
-app.command("passages", help=passages_file.HELP)(passages_file.passages)
+app.command("passages", help=documents.PASSAGES_HELP)(documents.passages)
 app.command("sweep", help=sweep.HELP)(command(sweep.act))
 app.command("during", help=during.HELP)(command(during.act))
 

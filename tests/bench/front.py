@@ -12,7 +12,7 @@ from typing import Any
 import grpc.aio
 from hpack import Decoder
 
-from validation.clients.http2.frames import (
+from validation.clients.http2 import (
     ACK,
     DATA,
     END_HEADERS,

@@ -24,7 +24,7 @@ import numpy as np
 import typer
 from pymilvus import MilvusClient  # type: ignore[import-untyped]  # pymilvus ships no types
 
-from validation.clients import kube, milvus, network
+from validation.clients import kube, milvus
 from validation.clients import target as targets
 from validation.clients.passages import Chunk
 from validation.clients.vectors import Matrix, unit
@@ -33,8 +33,8 @@ from validation.corpus.ingest.folder import walk
 from validation.corpus.ingest.pipeline import Job
 from validation.corpus.ingest.prepare import distinct, prepare
 from validation.corpus.ingest.store import FolderCollection, row
+from validation.corpus.reading import Limits
 from validation.corpus.reading.isolation import IsolatedReader
-from validation.corpus.reading.limits import Limits
 from validation.judge.errors import GateError, UsageError
 from validation.judge.outcome import exit_code
 from validation.judge.profile import Index
@@ -107,7 +107,7 @@ def _address(stack: str | None, uri: str | None) -> str:
         raise UsageError("this measurement logs in as nobody, and the Milvus of this stack asks who is there; use the lab, or --uri")
     with closing(kube.connect()) as kubernetes:
         address = kubernetes.address(aim.milvus_uri)
-    network.bypass_proxies([address])
+    kube.bypass_proxies([address])
     return address
 
 

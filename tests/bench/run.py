@@ -28,7 +28,7 @@ from tests.bench import contestants
 from tests.bench.collection import made
 from tests.bench.contestants import Contestant
 from tests.bench.stall import Stalling
-from validation.clients.network import bypass_proxies
+from validation.clients.kube import bypass_proxies
 
 ROUNDS = 3
 RATE = 200

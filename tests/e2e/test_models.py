@@ -30,7 +30,7 @@ from validation.clients import kube
 from validation.clients.connect import Connector
 from validation.clients.llm import Source
 from validation.clients.target import Target
-from validation.corpus.ingest.passages_file import write
+from validation.corpus.documents import write_passages
 from validation.judge.errors import GateError, InvalidRunError, UnreachableError, UsageError
 
 pytestmark = pytest.mark.e2e
@@ -167,7 +167,7 @@ def reader(store: S3Server, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     """Put fitted weights into a bucket, and make a user that may read it and nothing else."""
     path = tmp_path_factory.mktemp("weights") / "model.npz"
     passages = path.with_name("passages.jsonl")
-    write(REPOSITORY / "corpus", passages)
+    write_passages(REPOSITORY / "corpus", passages)
     fit(passages, DIMENSION).save(path)
     user = {**store.inputs(), "user": WEIGHTS, "policy": policy.document(WEIGHTS, policy.READER), "owner": "milvus-x10000/e2e/models"}
     with store.s3() as s3:

@@ -11,8 +11,9 @@ from pymilvus import MilvusClient  # type: ignore[import-untyped]  # pymilvus ha
 
 from lab.places import REPOSITORY
 from tests.e2e.lab import Lab
+from tests.pymilvus_searcher import Searcher
 from validation import checks  # noqa: F401  # its measures are what an SLO file may name
-from validation.clients.searcher import RawSearcher, Searcher
+from validation.clients.searcher import RawSearcher
 from validation.judge.slo_file import read_profile
 
 pytestmark = pytest.mark.e2e

@@ -12,8 +12,8 @@ from validation.checks.context import GATE, RunContext
 from validation.clients.documents import DocumentStore
 from validation.clients.llm import Source
 from validation.clients.passages import Chunk
-from validation.clients.reranker import Reranker
-from validation.corpus import grading, ranking
+from validation.clients.retrieval_models import Reranker
+from validation.corpus import grading
 from validation.corpus.citation import Citation
 from validation.corpus.documents import Question
 from validation.corpus.grading import Graded
@@ -94,7 +94,7 @@ def answer(run: RunContext, facts: Facts) -> None:
     facts["cut"] = [each.question.id for each in graded if each.answer.is_cut]
     facts["failed"] = {name: str(error) for name, error in failures.items()}
     facts["wrong"] = [_describe(each) for each in graded if not each.is_right]
-    facts["by"] = ranking.breakdown([each.question for each in graded], {"right": [float(each.is_right) for each in graded]})
+    facts["by"] = grading.breakdown([each.question for each in graded], {"right": [float(each.is_right) for each in graded]})
     _say(run, facts["cut"])
 
 

@@ -12,7 +12,7 @@ from importlib.metadata import version
 import numpy as np
 
 from validation.checks.registry import Check, Suite
-from validation.clients import kube, network
+from validation.clients import kube
 from validation.clients.connect import Connector, Models
 from validation.clients.documents import DocumentStore
 from validation.clients.milvus import PREFIX, Collection, Row, VectorStore
@@ -198,7 +198,7 @@ def reachable(run: RunContext, facts: Facts) -> None:
     urls |= {"reranker_url": target.reranker.url} if target.reranker is not None else {}
     addresses = {name: kubernetes.address(url) for name, url in urls.items()}
     facts["addresses"] = addresses
-    network.bypass_proxies(addresses.values())
+    kube.bypass_proxies(addresses.values())
     record.images = [asdict(image) for image in kubernetes.running_images(target.namespace)]
     record.versions = {name: version(name) for name in _CLIENTS}
     connector = Connector(target=target, kubernetes=kubernetes, closing=run.closing, secrets=record.secrets)

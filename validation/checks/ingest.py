@@ -19,7 +19,7 @@ from validation.clients.documents import Original
 from validation.clients.milvus import Collection, Row
 from validation.clients.vectors import Matrix
 from validation.corpus.generator import Generated, generate_chunks
-from validation.corpus.reading.kinds import kind_of
+from validation.corpus.reading.read import kind_of
 from validation.judge.errors import InvalidRunError
 from validation.judge.measures import higher, lower, neutral
 from validation.run.record import Facts

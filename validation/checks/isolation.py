@@ -14,8 +14,8 @@ from pymilvus import MilvusException  # type: ignore[import-untyped]  # pymilvus
 
 from validation.checks.context import GATE, Loaded, RunContext
 from validation.checks.registry import Check
-from validation.clients import milvus_login
 from validation.clients.milvus import VectorStore
+from validation.clients.milvus_connection import log_in
 from validation.judge.errors import InvalidRunError
 from validation.judge.measures import lower
 from validation.run.record import Facts
@@ -55,7 +55,7 @@ def attempted(store: VectorStore, loaded: Loaded, database: str, tenants: Iterab
     verdicts = {name: denied(attempt) for name, attempt in (*writing(store, loaded), *dropping(store, loaded, database))}
     logins = {"searches": store.logins.search, "ingests": store.logins.ingest, "administers": store.logins.admin}
     for tenant, (work, login) in product(tenants, logins.items()):
-        with closing(milvus_login.logged_in(store.uri, tenant, login, store.tls)) as client:
+        with closing(log_in(store.uri, tenant, login, store.tls)) as client:
             verdicts[f"the user that {work} listed the collections of the tenant {tenant}"] = denied(client.list_collections)
     return verdicts
 

@@ -16,7 +16,7 @@ from validation.checks.context import GATE, RunContext, unpromised
 from validation.checks.registry import Check
 from validation.clients.fulltext import FIRST_VERSION, FullText
 from validation.clients.vectors import Matrix
-from validation.corpus import ranking
+from validation.corpus import grading
 from validation.judge.measures import higher, latencies
 from validation.run.record import Facts
 
@@ -64,14 +64,14 @@ def quality(run: RunContext, facts: Facts) -> None:
     questions = [question for question, _ in run.answerable()]
     judged = [(_documents(run, nearest(vector, _CHUNKS, search)), question.relevance) for question, vector in run.answerable()]
     numbers = {
-        "ndcg_at_10": [ranking.ndcg(documents, relevance, _TOP_K) for documents, relevance in judged],
-        "mrr_at_10": [ranking.reciprocal_rank(documents, relevance, _TOP_K) for documents, relevance in judged],
-        "hit_at_1": [float(ranking.hit(documents, relevance, 1)) for documents, relevance in judged],
-        "hit_at_10": [float(ranking.hit(documents, relevance, _TOP_K)) for documents, relevance in judged],
+        "ndcg_at_10": [grading.ndcg(documents, relevance, _TOP_K) for documents, relevance in judged],
+        "mrr_at_10": [grading.reciprocal_rank(documents, relevance, _TOP_K) for documents, relevance in judged],
+        "hit_at_1": [float(grading.hit(documents, relevance, 1)) for documents, relevance in judged],
+        "hit_at_10": [float(grading.hit(documents, relevance, _TOP_K)) for documents, relevance in judged],
     }
     for name, values in numbers.items():
         run.record.measure_share(name, values)
-    facts["by"] = ranking.breakdown(questions, numbers)
+    facts["by"] = grading.breakdown(questions, numbers)
     facts["missed"] = [question.id for question, value in zip(questions, numbers["hit_at_10"], strict=True) if not value]
     seen = [document in relevance for documents, relevance in judged for document in documents]
     facts["judged_share_of_found"] = fmean(seen) if seen else 0.0
@@ -79,7 +79,7 @@ def quality(run: RunContext, facts: Facts) -> None:
 
 def _documents(run: RunContext, ids: list[int]) -> list[str]:
     """Return the documents of the chunks that a search brings, best first."""
-    return ranking.best_per_document([chunk.document_id for chunk in run.loaded.chunks(ids)])[:_TOP_K]
+    return grading.best_per_document([chunk.document_id for chunk in run.loaded.chunks(ids)])[:_TOP_K]
 
 
 _ROWS = 2_000
@@ -132,7 +132,7 @@ def _rank(run: RunContext, name: str, mode: Mode) -> list[str]:
         begin = time.perf_counter()
         ids = mode(question.question, vector, _MODE_CHUNKS)
         seconds.append(time.perf_counter() - begin)
-        values[question.id] = ranking.ndcg(_documents(run, ids), question.relevance, _TOP_K)
+        values[question.id] = grading.ndcg(_documents(run, ids), question.relevance, _TOP_K)
     run.record.measure_share(f"{name}_ndcg_at_10", [*values.values()])
     run.measure_latency(name, seconds)
     return [question for question, value in values.items() if not value]

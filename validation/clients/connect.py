@@ -13,14 +13,12 @@ from urllib.parse import urlsplit
 
 from validation.clients import milvus
 from validation.clients.documents import DocumentStore
-from validation.clients.embedding import EmbeddingService
-from validation.clients.http import Access
+from validation.clients.http import Access, ModelClient
 from validation.clients.kube import Cluster
 from validation.clients.llm import LanguageModel
 from validation.clients.milvus import VectorStore
-from validation.clients.milvus_login import Login, Logins
-from validation.clients.milvus_tls import Tls
-from validation.clients.reranker import Reranker
+from validation.clients.milvus_connection import Login, Logins, Tls
+from validation.clients.retrieval_models import EmbeddingService, Reranker
 from validation.clients.target import Target
 from validation.judge.errors import UnreachableError
 
@@ -84,27 +82,30 @@ class Connector:
     def models(self, llm_timeout_s: float) -> Models:
         """Open a client for each model service that the target has."""
         target, address = self.target, self.kubernetes.address
-        access = self._access(target.embedding_url, target.embedding_secret_name, target.embedding_ca_config_map)
         embedding = EmbeddingService(
             address(target.embedding_url),
             target.embedding_model,
             target.embedding_dimension,
-            access,
+            self._access(target.embedding_url, target.embedding_secret_name, target.embedding_ca_config_map),
             query=target.embedding_query,
             passage=target.embedding_passage,
         )
-        self.closing.callback(embedding.close)
-        access = self._access(target.llm_url, target.llm_secret_name, target.llm_ca_config_map)
         llm = LanguageModel(
             address(target.llm_url),
             target.llm_model,
             llm_timeout_s,
-            access,
+            self._access(target.llm_url, target.llm_secret_name, target.llm_ca_config_map),
             max_tokens=target.llm_answer_tokens,
             temperature=target.llm_temperature,
         )
-        self.closing.callback(llm.close)
-        return Models(embedding=embedding, llm=llm, reranker=self._reranker())
+        clients, reranker = list[ModelClient]([embedding, llm]), None
+        if (service := target.reranker) is not None:
+            access = self._access(service.url, service.secret_name, service.ca_config_map)
+            reranker = Reranker(address(service.url), service.model, access)
+            clients.append(reranker)
+        for each in clients:
+            self.closing.callback(each.close)
+        return Models(embedding=embedding, llm=llm, reranker=reranker)
 
     def check(self, models: Models) -> list[str]:
         """Refuse a model service that does not answer, with its last words, or that is not what the stack declares; return notes."""
@@ -117,25 +118,14 @@ class Connector:
                 models.reranker.check()
         return [*notes, *models.llm.notes]
 
-    def _reranker(self) -> Reranker | None:
-        service = self.target.reranker
-        if service is None:
-            return None
-        access = self._access(service.url, service.secret_name, service.ca_config_map)
-        reranker = Reranker(self.kubernetes.address(service.url), service.model, access)
-        self.closing.callback(reranker.close)
-        return reranker
-
     def _logins(self) -> Logins:
         """Read each Secret when it is needed; no user at all where the target names none."""
         target = self.target
+        names = (target.milvus_search_secret_name, target.milvus_ingest_secret_name, target.milvus_admin_secret_name)
         if not target.milvus_search_secret_name:
             return Logins()
-        return Logins(
-            search=partial(self._login, target.milvus_search_secret_name),
-            ingest=partial(self._login, target.milvus_ingest_secret_name),
-            admin=partial(self._login, target.milvus_admin_secret_name),
-        )
+        search, ingest, admin = (partial(self._login, name) for name in names)
+        return Logins(search=search, ingest=ingest, admin=admin)
 
     def _login(self, secret_name: str) -> Login:
         login = self.kubernetes.login(self.target.namespace, secret_name)

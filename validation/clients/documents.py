@@ -9,7 +9,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, FlexibleChecksumError, SSLError
 
-from validation.judge.errors import InvalidRunError, UnreachableError
+from validation.judge.errors import GateError, InvalidRunError, UnreachableError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client  # stubs only; nothing to import at run time
@@ -83,8 +83,8 @@ class DocumentStore:
     def store(self, key: str, body: bytes, media_type: str) -> Original:
         """Make sure that `key` holds exactly `body`, by reading the version back that the store says it is."""
         try:
-            found, version = self._latest(key)
-            if found == body:
+            latest, version = self._latest(key)
+            if latest == body:
                 return Original(key=key, version_id=version, written=False)
             digest = hashlib.sha256(body).hexdigest()
             put = self._s3.put_object(Bucket=self.bucket, Key=key, Body=body, ContentType=media_type, Metadata={"sha256": digest})
@@ -113,18 +113,17 @@ class DocumentStore:
             return None, ""
         return answer["Body"].read(), answer.get("VersionId", "")
 
-    def _explain(self, error: ClientError | BotoCoreError, doing: str) -> UnreachableError | InvalidRunError:
-        where = f"bucket {self.bucket} at {self._endpoint}"
+    def _explain(self, error: ClientError | BotoCoreError, doing: str) -> GateError:
+        kind: type[GateError] = InvalidRunError
         if isinstance(error, SSLError):
-            return UnreachableError(
-                f"cannot {doing} {where}: its certificate is not trusted ({error}); the stack's object_store.ca_file must hold its CA"
-            )
-        if isinstance(error, FlexibleChecksumError):
-            return InvalidRunError(f"cannot {doing} {where}: its bytes do not fit their checksum; they were altered in the store")
-        if isinstance(error, ClientError):
+            reason = f": its certificate is not trusted ({error}); the stack's object_store.ca_file must hold its CA"
+            kind = UnreachableError
+        elif isinstance(error, FlexibleChecksumError):
+            reason = ": its bytes do not fit their checksum; they were altered in the store"
+        elif isinstance(error, ClientError):
             code = error.response.get("Error", {}).get("Code", "?")
-            return InvalidRunError(
-                f"cannot {doing} {where}: the store answered {code}; the documents credential must allow list, get and put"
-            )
-        hint = "is the object store up?" if isinstance(error, EndpointConnectionError) else "try again"
-        return UnreachableError(f"cannot {doing} {where} ({type(error).__name__}); {hint}")
+            reason = f": the store answered {code}; the documents credential must allow list, get and put"
+        else:
+            hint = "is the object store up?" if isinstance(error, EndpointConnectionError) else "try again"
+            reason, kind = f" ({type(error).__name__}); {hint}", UnreachableError
+        return kind(f"cannot {doing} bucket {self.bucket} at {self._endpoint}{reason}")

@@ -3,16 +3,10 @@
 Milvus turns text into sparse vectors by itself, with the word statistics of the whole collection; the gate sends it nothing but text.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal
 
-from pymilvus import (  # type: ignore[import-untyped]  # pymilvus ships no types
-    AnnSearchRequest,
-    DataType,
-    Function,
-    FunctionType,
-    RRFRanker,
-)
+from pymilvus import AnnSearchRequest, DataType, Function, FunctionType, RRFRanker  # type: ignore[import-untyped]  # it ships no types
 
 from validation.clients.milvus import Collection, Row, failures_named
 from validation.clients.vectors import Matrix
@@ -57,40 +51,22 @@ class FullText:
     def dense(self, _text: str, vector: Matrix, limit: int) -> list[int]:
         """Search by the vector alone."""
         params = {"params": self._search.chosen_index.searching(limit)}
-        return self._ids(
-            lambda: self._read.search(
-                self._name,
-                data=[vector],
-                anns_field="vector",
-                limit=limit,
-                search_params=params,
-                consistency_level="Strong",
-                timeout=_TIMEOUT_S,
-            )
-        )
+        return self._ids("search", data=[vector], anns_field="vector", limit=limit, search_params=params)
 
     def sparse(self, text: str, _vector: Matrix, limit: int) -> list[int]:
         """Search by the words alone."""
-        return self._ids(
-            lambda: self._read.search(
-                self._name, data=[text], anns_field="words", limit=limit, consistency_level="Strong", timeout=_TIMEOUT_S
-            )
-        )
+        return self._ids("search", data=[text], anns_field="words", limit=limit)
 
     def hybrid(self, text: str, vector: Matrix, limit: int) -> list[int]:
         """Search by both, and fuse the two lists by reciprocal rank."""
         params = {"metric_type": self._search.chosen_index.metric, "params": self._search.chosen_index.searching(limit)}
-        asked = [
+        requests = [
             AnnSearchRequest(data=[vector], anns_field="vector", param=params, limit=limit),
             AnnSearchRequest(data=[text], anns_field="words", param={"metric_type": "BM25"}, limit=limit),
         ]
-        ranker = RRFRanker(_RRF_K)
-        return self._ids(
-            lambda: self._read.hybrid_search(
-                self._name, reqs=asked, ranker=ranker, limit=limit, consistency_level="Strong", timeout=_TIMEOUT_S
-            )
-        )
+        return self._ids("hybrid_search", reqs=requests, ranker=RRFRanker(_RRF_K), limit=limit)
 
-    def _ids(self, search: Callable[[], Any]) -> list[int]:
+    def _ids(self, method: Literal["search", "hybrid_search"], **options: Any) -> list[int]:  # noqa: ANN401 - as pymilvus takes them
         with failures_named(self._uri, f"searching {self._name}"):
-            return [int(hit["id"]) for hit in search()[0]]
+            hits = getattr(self._read, method)(self._name, consistency_level="Strong", timeout=_TIMEOUT_S, **options)
+            return [int(hit["id"]) for hit in hits[0]]

@@ -90,31 +90,32 @@ def open_client(base_url: str, timeout_s: float, access: Access | None = None) -
     return client
 
 
+class ModelClient:
+    """A client of one model service; close() it."""
+
+    def __init__(self, url: str, model: str, timeout_s: float, access: Access | None) -> None:
+        self._client, self._model = open_client(url, timeout_s, access), model
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+
 @contextmanager
 def failures_named(what: str, base_url: str | httpx.URL) -> Iterator[None]:
     """Turn whatever httpx raises inside into an error of the gate that names the service and its address."""
     try:
         yield
     except httpx.TransportError as error:
-        if refused := _certificate_refused(error):
-            raise UsageError(
-                f"{what} at {base_url} shows a certificate that is not trusted ({refused}), so anybody could be answering; name the PEM "
-                "file of its authority in external.ca_file, then pulumi up. To see it: openssl s_client -showcerts -connect HOST:PORT"
-            ) from error
-        reason = str(error) or type(error).__name__
-        raise UnreachableError(
-            f"{what} at {base_url} does not answer ({reason}); look at its pods: kubectl get pods --all-namespaces"
-        ) from error
-
-
-def _certificate_refused(error: BaseException) -> str:
-    """What is wrong with the certificate, "" if that is not the reason."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return str(cause.verify_message)
-        cause = cause.__cause__ or cause.__context__
-    return ""
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, ssl.SSLCertVerificationError):
+            cause = cause.__cause__ or cause.__context__
+        if cause is not None:
+            shown = f"{what} at {base_url} shows a certificate that is not trusted ({cause.verify_message})"
+            cure = "so anybody could be answering; name the PEM file of its authority in external.ca_file, then pulumi up"
+            raise UsageError(f"{shown}, {cure}. To see it: openssl s_client -showcerts -connect HOST:PORT") from error
+        silent = f"{what} at {base_url} does not answer ({str(error) or type(error).__name__})"
+        raise UnreachableError(f"{silent}; look at its pods: kubectl get pods --all-namespaces") from error
 
 
 def send(client: httpx.Client, what: str, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401  whatever JSON holds
@@ -129,7 +130,8 @@ def _content(what: str, response: httpx.Response) -> Any:  # noqa: ANN401  whate
     try:
         return response.json()
     except ValueError:
-        page = "a web page, so the address is that of a portal or a proxy" if _is_page(response) else "something"
+        is_page = str(response.headers.get("content-type", "")).startswith("text/html")
+        page = "a web page, so the address is that of a portal or a proxy" if is_page else "something"
         cure = "give the base of its API, usually ending in /v1"
         raise InvalidRunError(f"{what} answered {response.url} with {page} that is not JSON: {_start(response)}; {cure}") from None
 
@@ -148,28 +150,17 @@ def refuse_failure(what: str, response: httpx.Response) -> None:
         return
     response.read()
     status = response.status_code
-    said = f"{what} answered {response.url} with status {status}: {_start(response)}"
+    answer = f"{what} answered {response.url} with status {status}: {_start(response)}"
     if status == httpx.codes.TOO_MANY_REQUESTS:
         wait = f", and asks to wait {response.headers['retry-after']} s" if "retry-after" in response.headers else ""
-        raise BusyError(f"{said}; it refuses for load{wait}: raise its limit for this client, or run the gate when nobody else uses it")
+        raise BusyError(f"{answer}; it refuses for load{wait}: raise its limit for this client, or run the gate when nobody else uses it")
     if _TOO_LONG.search(response.text):
-        raise TooLongError(f"{said}; one text is longer than the model reads: make chunks smaller, or serve a model that reads more")
+        raise TooLongError(f"{answer}; one text is longer than the model reads: make chunks smaller, or serve a model that reads more")
     if _TOO_MANY.search(response.text):
-        raise TooManyError(f"{said}; raise the limit of the service, for text-embeddings-inference options.max-client-batch-size")
+        raise TooManyError(f"{answer}; raise the limit of the service, for text-embeddings-inference options.max-client-batch-size")
     if status in _CURES:
-        raise UsageError(f"{said}; {_CURES[status]}")
-    raise InvalidRunError(said)
-
-
-def listed_models(client: httpx.Client, what: str) -> list[dict[str, Any]] | None:
-    """Return the entries of /models; None where the service has no such list, as text-embeddings-inference has none."""
-    with failures_named(what, client.base_url):
-        response = client.get("models")
-    if response.status_code == httpx.codes.NOT_FOUND:
-        return None
-    answer = _content(what, response)
-    listed = answer.get("data") if isinstance(answer, dict) else None
-    return [entry for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
+        raise UsageError(f"{answer}; {_CURES[status]}")
+    raise InvalidRunError(answer)
 
 
 def check_model(client: httpx.Client, what: str, model: str) -> dict[str, Any] | None:
@@ -177,20 +168,18 @@ def check_model(client: httpx.Client, what: str, model: str) -> dict[str, Any] |
 
     Returns the entry of the model, None where the service lists none at all.
     """
-    entries = listed_models(client, what)
-    if entries is None:
+    with failures_named(what, client.base_url):
+        response = client.get("models")
+    if response.status_code == httpx.codes.NOT_FOUND:  # text-embeddings-inference has no such list
         return None
-    found = next((entry for entry in entries if entry.get("id") == model), None)
-    if found is None:
-        served = [entry.get("id") for entry in entries]
-        raise InvalidRunError(
-            f"{what} at {client.base_url} serves {served}, declared is {model!r}; make the stack's setting and the service agree"
-        )
-    return found
-
-
-def _is_page(response: httpx.Response) -> bool:
-    return str(response.headers.get("content-type", "")).startswith("text/html")
+    answer = _content(what, response)
+    listed = answer.get("data") if isinstance(answer, dict) else None
+    entries = [entry for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
+    declared = next((entry for entry in entries if entry.get("id") == model), None)
+    if declared is None:
+        served = f"{what} at {client.base_url} serves {[entry.get('id') for entry in entries]}, declared is {model!r}"
+        raise InvalidRunError(f"{served}; make the stack's setting and the service agree")
+    return declared
 
 
 def _start(response: httpx.Response) -> str:

@@ -5,10 +5,11 @@ have a route. A port-forward is no substitute: it would measure the tunnel.
 """
 
 import base64
+import ipaddress
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from kubernetes import client, config
@@ -17,13 +18,12 @@ from kubernetes.config.config_exception import ConfigException
 from urllib3.exceptions import HTTPError
 
 from validation.clients.documents import Credential
-from validation.clients.milvus_login import Login
-from validation.clients.network import service_of
+from validation.clients.milvus_connection import Login
 from validation.judge.errors import UnreachableError, UsageError
 
 _TIMEOUT_S = (10, 30)
 _LAST_LINES = 5
-_Found = TypeVar("_Found")
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,8 +62,8 @@ class Cluster:
     @property
     def api_client(self) -> client.ApiClient:
         """The connection itself, for the few things that the gate makes."""
-        found: client.ApiClient = self._api.api_client
-        return found
+        api_client: client.ApiClient = self._api.api_client
+        return api_client
 
     def close(self) -> None:
         """Close the connections to the API server."""
@@ -76,88 +76,84 @@ class Cluster:
         if service is None or in_cluster():
             return url
         name, namespace = service
-        found = self._ask(
-            lambda: self._api.read_namespaced_service(name, namespace, _request_timeout=_TIMEOUT_S), f"Service {name} in {namespace}"
-        )
-        address = found.spec.cluster_ip if found.spec else None
+        what = f"Service {name} in {namespace}"
+        declared = self._ask(lambda: self._api.read_namespaced_service(name, namespace, _request_timeout=_TIMEOUT_S), what)
+        address = declared.spec.cluster_ip if declared.spec else None
         if not address or address == "None":
-            raise UsageError(f"Service {name} in {namespace} is headless: no ClusterIP to aim at; run the gate inside the cluster")
+            raise UsageError(f"{what} is headless: no ClusterIP to aim at; run the gate inside the cluster")
         host = f"[{address}]" if ":" in address else address
         return urlunsplit(parts._replace(netloc=f"{host}:{parts.port}" if parts.port else host))
 
     def credential(self, namespace: str, name: str) -> Credential:
         """Return the access key pair in a Secret with `access_key` and `secret_key`."""
-        access_key, secret_key = self._texts(namespace, name, "access_key", "secret_key")
+        access_key, secret_key = self._secret(namespace, name, "access_key", "secret_key")
         return Credential(access_key=access_key, secret_key=secret_key)
 
     def login(self, namespace: str, name: str) -> Login:
         """Return user and password in a Secret with `username` and `password`, as they are now."""
-        user, password = self._texts(namespace, name, "username", "password")
+        user, password = self._secret(namespace, name, "username", "password")
         return Login(user=user, password=password)
-
-    def _texts(self, namespace: str, name: str, *keys: str) -> list[str]:
-        """Return what a Secret holds under `keys`; UsageError where one is missing."""
-        what = f"Secret {name} in {namespace}"
-        found = self._ask(lambda: self._api.read_namespaced_secret(name, namespace, _request_timeout=_TIMEOUT_S), what)
-        data = found.data or {}
-        missing = [key for key in keys if not data.get(key)]
-        if missing:
-            raise UsageError(f"{what} has no {' and no '.join(missing)}; deploy again: pulumi up")
-        return [base64.b64decode(data[key]).decode("utf-8") for key in keys]
 
     def api_key(self, namespace: str, name: str) -> str:
         """Return the API key in a Secret with `api_key`, as it is now."""
+        external = f"; of a service of the stack: pulumi up, of an external one: kubectl -n {namespace} create secret generic {name} "
+        return self._secret(namespace, name, "api_key", cure=f"{external}--from-file=api_key=FILE")[0].strip()
+
+    def _secret(self, namespace: str, name: str, *keys: str, cure: str = "; deploy again: pulumi up") -> list[str]:
+        """Return what a Secret holds under `keys`; UsageError where one is missing."""
         what = f"Secret {name} in {namespace}"
-        found = self._ask(lambda: self._api.read_namespaced_secret(name, namespace, _request_timeout=_TIMEOUT_S), what)
-        value = (found.data or {}).get("api_key", "")
-        if not value:
-            raise UsageError(
-                f"{what} has no api_key; of a service of the stack: pulumi up, of an external one: "
-                f"kubectl -n {namespace} create secret generic {name} --from-file=api_key=FILE"
-            )
-        return base64.b64decode(value).decode("utf-8").strip()
-
-    def last_words(self, url: str) -> str:
-        """Return what the pods behind a Service that are not ready said last, one line each; "" where there is nothing to tell."""
-        service = service_of(url)
-        if service is None:
-            return ""
-        name, namespace = service
-        selector = f"app.kubernetes.io/name={name}"
-        pods = self._ask(
-            lambda: self._api.list_namespaced_pod(namespace, label_selector=selector, _request_timeout=_TIMEOUT_S), f"pods in {namespace}"
-        )
-        return "; ".join(f"pod {_name(pod)} said last: {self._log(pod)}" for pod in pods.items if not _is_ready(pod))
-
-    def _log(self, pod: client.V1Pod) -> str:
-        """Last lines of the container that it waits for; those of the run before where the present one has not said anything yet."""
-        namespace, container = (pod.metadata.namespace if pod.metadata else None) or "", _waited_for(pod)
-        for previous in (False, True):
-            try:
-                said = self._api.read_namespaced_pod_log(
-                    _name(pod), namespace, container=container, tail_lines=_LAST_LINES, previous=previous, _request_timeout=_TIMEOUT_S
-                )
-            except (ApiException, HTTPError):
-                continue
-            if said.strip():
-                return " | ".join(line.strip() for line in said.splitlines() if line.strip())
-        return "nothing yet; see why: kubectl describe pod"
+        secret = self._ask(lambda: self._api.read_namespaced_secret(name, namespace, _request_timeout=_TIMEOUT_S), what)
+        data = secret.data or {}
+        missing = [key for key in keys if not data.get(key)]
+        if missing:
+            raise UsageError(f"{what} has no {' and no '.join(missing)}{cure}")
+        return [base64.b64decode(data[key]).decode("utf-8") for key in keys]
 
     def certificate_authority(self, namespace: str, name: str) -> str:
         """Return the PEM text under `ca.crt` in a ConfigMap."""
         what = f"ConfigMap {name} in {namespace}"
-        found = self._ask(lambda: self._api.read_namespaced_config_map(name, namespace, _request_timeout=_TIMEOUT_S), what)
-        pem = (found.data or {}).get("ca.crt", "")
+        config_map = self._ask(lambda: self._api.read_namespaced_config_map(name, namespace, _request_timeout=_TIMEOUT_S), what)
+        pem = (config_map.data or {}).get("ca.crt", "")
         if "BEGIN CERTIFICATE" not in pem:
             raise UsageError(f"{what} holds no certificate under ca.crt; deploy again: pulumi up")
         return str(pem)
 
     def running_images(self, namespace: str) -> list[RunningImage]:
         """Return every container of every pod in the namespace, with the digest that its node reports."""
-        pods = self._ask(lambda: self._api.list_namespaced_pod(namespace, _request_timeout=_TIMEOUT_S), f"pods in {namespace}")
-        return [image for pod in pods.items for image in _images(pod)]
+        return [
+            RunningImage(pod=_name(pod), container=container.name, image=container.image, digest=container.image_id)
+            for pod in self._pods(namespace)
+            for container in (pod.status.container_statuses if pod.status else None) or []
+        ]
 
-    def _ask(self, question: Callable[[], _Found], what: str) -> _Found:
+    def last_words(self, url: str) -> str:
+        """Return the last log lines of the pods behind a Service that are not ready, one line each; "" where there are none."""
+        service = service_of(url)
+        if service is None:
+            return ""
+        name, namespace = service
+        pods = self._pods(namespace, label_selector=f"app.kubernetes.io/name={name}")
+        return "; ".join(f"pod {_name(pod)} said last: {self._log(pod)}" for pod in pods if not _is_ready(pod))
+
+    def _pods(self, namespace: str, **options: Any) -> list[client.V1Pod]:  # noqa: ANN401 - as the client takes them
+        return self._ask(
+            lambda: self._api.list_namespaced_pod(namespace, _request_timeout=_TIMEOUT_S, **options).items, f"pods in {namespace}"
+        )
+
+    def _log(self, pod: client.V1Pod) -> str:
+        """Return the last lines of the container that the pod waits for; of its run before where the present one logged nothing yet."""
+        namespace, container = (pod.metadata.namespace if pod.metadata else None) or "", _waited_for(pod)
+        options: dict[str, Any] = {"container": container, "tail_lines": _LAST_LINES, "_request_timeout": _TIMEOUT_S}
+        for previous in (False, True):
+            try:
+                log = self._api.read_namespaced_pod_log(_name(pod), namespace, previous=previous, **options)
+            except (ApiException, HTTPError):
+                continue
+            if log.strip():
+                return " | ".join(line.strip() for line in log.splitlines() if line.strip())
+        return "nothing yet; see why: kubectl describe pod"
+
+    def _ask(self, question: Callable[[], Answer], what: str) -> Answer:
         try:
             return question()
         except ApiException as error:
@@ -171,11 +167,6 @@ class Cluster:
             ) from None
 
 
-def _images(pod: client.V1Pod) -> list[RunningImage]:
-    statuses = (pod.status.container_statuses if pod.status else None) or []
-    return [RunningImage(pod=_name(pod), container=one.name, image=one.image, digest=one.image_id) for one in statuses]
-
-
 def _name(pod: client.V1Pod) -> str:
     return (pod.metadata.name if pod.metadata else None) or "?"
 
@@ -184,10 +175,38 @@ def _waited_for(pod: client.V1Pod) -> str | None:
     """Name of the init container that has not succeeded yet, else of the first container; None where nothing is known."""
     starting = (pod.status.init_container_statuses if pod.status else None) or []
     running = (pod.status.container_statuses if pod.status else None) or []
-    unfinished = [one.name for one in starting if not (one.state and one.state.terminated and one.state.terminated.exit_code == 0)]
-    return next(iter([*unfinished, *(one.name for one in running)]), None)
+    unfinished = [each.name for each in starting if not (each.state and each.state.terminated and each.state.terminated.exit_code == 0)]
+    return next(iter([*unfinished, *(each.name for each in running)]), None)
 
 
 def _is_ready(pod: client.V1Pod) -> bool:
     conditions = (pod.status.conditions if pod.status else None) or []
-    return any(one.type == "Ready" and one.status == "True" for one in conditions)
+    return any(condition.type == "Ready" and condition.status == "True" for condition in conditions)
+
+
+def bypass_proxies(urls: Iterable[str]) -> None:
+    """Add the private addresses among `urls` to NO_PROXY of this process, which gRPC, httpx and boto3 all obey.
+
+    A ClusterIP means nothing to a company's proxy, but gRPC would ask it.
+    """
+    hosts = sorted({urlsplit(url).hostname or "" for url in urls if _is_direct(url)})
+    for variable in ("no_proxy", "NO_PROXY"):
+        known = [part for part in os.environ.get(variable, "").split(",") if part]
+        os.environ[variable] = ",".join(dict.fromkeys([*known, *hosts]))
+
+
+def service_of(url: str) -> tuple[str, str] | None:
+    """Return (service, namespace) of an address NAME.NAMESPACE.svc, with or without the domain of the cluster, else None."""
+    name, _, rest = (urlsplit(url).hostname or "").partition(".")
+    namespace, _, rest = rest.partition(".")
+    return (name, namespace) if name and namespace and rest.partition(".")[0] == "svc" else None
+
+
+def _is_direct(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    if host == "localhost" or service_of(url) is not None:
+        return True
+    try:
+        return ipaddress.ip_address(host).is_private
+    except ValueError:
+        return False

@@ -5,6 +5,7 @@ server refuses for its form alone is changed once and for all, and that is noted
 system role, `max_tokens` becomes `max_completion_tokens`.
 """
 
+import itertools
 import json
 import re
 import time
@@ -71,25 +72,18 @@ class _Stream:
         if not whole[start:].strip():
             limit = f", cut after {max_tokens} tokens: raise llm.answer_tokens" if is_cut else ""
             raise InvalidRunError(f"{_WHAT} ended its stream without a word{' but its thinking' if thinking else ''}{limit}")
-        return Answer(text=whole[start:], first_token_s=self._second_of(start), total_s=total_s, thinking=thinking, is_cut=is_cut)
-
-    def _second_of(self, position: int) -> float:
-        """When the character at a position of the whole text arrived."""
-        end = 0
-        for second, piece in self.content:
-            end += len(piece)
-            if end > position:
-                return second
-        return self.content[-1][0]
+        ends = itertools.accumulate(len(piece) for _, piece in self.content)
+        first_token_s = next(second for (second, _), end in zip(self.content, ends, strict=True) if end > start)
+        return Answer(text=whole[start:], first_token_s=first_token_s, total_s=total_s, thinking=thinking, is_cut=is_cut)
 
 
 def prompt(question: str, sources: Sequence[Source], *, system_role: bool = True) -> list[dict[str, str]]:
     """Return the messages: the rule, then the numbered sources and the question; in one message for a model without a system role."""
     blocks = [f"[{number}] {source.title} ({source.document_id})\n{source.text}" for number, source in enumerate(sources, 1)]
-    asked = "\n\n".join([*blocks, f"Question: {question}"])
+    content = "\n\n".join([*blocks, f"Question: {question}"])
     if not system_role:
-        return [{"role": "user", "content": f"{_RULE}\n\n{asked}"}]
-    return [{"role": "system", "content": _RULE}, {"role": "user", "content": asked}]
+        return [{"role": "user", "content": f"{_RULE}\n\n{content}"}]
+    return [{"role": "system", "content": _RULE}, {"role": "user", "content": content}]
 
 
 class TemperatureError(UsageError):
@@ -98,7 +92,7 @@ class TemperatureError(UsageError):
     code = "models.temperature"
 
 
-class LanguageModel:
+class LanguageModel(http.ModelClient):
     """A client of one OpenAI-compatible chat endpoint; close() it."""
 
     def __init__(
@@ -111,15 +105,11 @@ class LanguageModel:
         max_tokens: int = 512,
         temperature: float | None = 0,
     ) -> None:
-        self._client: httpx.Client = http.open_client(url, timeout_s, access)
-        self._model, self._max_tokens, self._temperature = model, max_tokens, temperature
+        super().__init__(url, model, timeout_s, access)
+        self._max_tokens, self._temperature = max_tokens, temperature
         self._length_field, self._system_role = "max_tokens", True
         self.notes: list[str] = []
         """How requests had to be changed, for the report."""
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._client.close()
 
     def check(self, context_tokens: int) -> None:
         """Refuse a service that is not there, serves another model, or reads less than was declared."""
@@ -182,21 +172,14 @@ class LanguageModel:
 
 def _events(response: httpx.Response) -> Iterator[tuple[dict[str, Any], str]]:
     """Yield what each event of a server-sent stream adds, and why the stream ends."""
-    for line in response.iter_lines():
-        if not line.startswith("data:"):
-            continue
-        payload = line.removeprefix("data:").strip()
-        if payload == "[DONE]":
-            return
-        yield _event(payload)
-
-
-def _event(payload: str) -> tuple[dict[str, Any], str]:
-    try:
-        event = json.loads(payload)
-        if "error" in event:
-            raise InvalidRunError(f"{_WHAT} broke off its answer: {event['error']}")
-        choice = (event.get("choices") or [{"delta": {}}])[0]
-        return dict(choice["delta"]), choice.get("finish_reason") or ""
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-        raise InvalidRunError(f"{_WHAT} streamed an event that cannot be read ({type(error).__name__}): {payload[:200]}") from None
+    payloads = (line.removeprefix("data:").strip() for line in response.iter_lines() if line.startswith("data:"))
+    for payload in itertools.takewhile(lambda payload: payload != "[DONE]", payloads):
+        try:
+            event = json.loads(payload)
+            if "error" in event:
+                raise InvalidRunError(f"{_WHAT} broke off its answer: {event['error']}")
+            choice = (event.get("choices") or [{"delta": {}}])[0]
+            added = dict(choice["delta"]), choice.get("finish_reason") or ""
+        except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+            raise InvalidRunError(f"{_WHAT} streamed an event that cannot be read ({type(error).__name__}): {payload[:200]}") from None
+        yield added

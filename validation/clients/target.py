@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from validation.judge.errors import UsageError
+from validation.judge.profile import Parameters
 
 _TIMEOUT_S = 120
 
@@ -31,20 +32,22 @@ Url = Annotated[str, AfterValidator(_plain_address)]
 Name = Annotated[str, Field(min_length=1)]
 
 
-class Images(BaseModel):
-    """The image references as the stack declares them."""
+class Part(BaseModel):
+    """A part of the outputs; what the gate does not know is left alone."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Images(Part):
+    """The image references as the stack declares them."""
 
     milvus: str = ""
     embedding: str = ""
     llm: str = ""
 
 
-class RerankerTarget(BaseModel):
+class RerankerTarget(Part):
     """Where the reranker answers."""
-
-    model_config = ConfigDict(frozen=True)
 
     url: Url
     model: Name
@@ -52,41 +55,33 @@ class RerankerTarget(BaseModel):
     ca_config_map: str = ""
 
 
-class Chart(BaseModel):
+class Chart(Part):
     """The Helm chart that Milvus came from."""
-
-    model_config = ConfigDict(frozen=True)
 
     name: str = ""
     version: str = ""
 
 
-class MilvusIndex(BaseModel):
+class MilvusIndex(Part):
     """The index that the stack is sized for, in Milvus's own words."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     index_type: Name
     metric_type: Literal["COSINE", "IP", "L2"]
-    params: dict[str, bool | int | float | str] = {}
-    search_params: dict[str, bool | int | float | str] = {}
+    params: Parameters = {}
+    search_params: Parameters = {}
 
 
-class EmbeddingRequest(BaseModel):
+class EmbeddingRequest(Part):
     """How a text of one kind, a query or a passage, is sent to the embedding service."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     prefix: str = ""
     """Goes before each text."""
-    options: dict[str, bool | int | float | str] = {}
+    options: Parameters = {}
     """Further fields of the request."""
 
 
-class Target(BaseModel):
-    """What the stack exports; outputs that the gate does not know are left alone."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
+class Target(Part):
+    """What the stack exports."""
 
     namespace: Name
     milvus_uri: Url
@@ -126,8 +121,8 @@ class Target(BaseModel):
     @property
     def passage_model(self) -> str:
         """What made the vectors of passages: the model, and what it is sent besides their text; another one needs another collection."""
-        asked = self.embedding_passage
-        return self.embedding_model if asked == EmbeddingRequest() else f"{self.embedding_model}, asked with {asked.model_dump_json()}"
+        request, model = self.embedding_passage, self.embedding_model
+        return model if request == EmbeddingRequest() else f"{model}, asked with {request.model_dump_json()}"
 
 
 def from_file(path: Path) -> Target:
@@ -169,5 +164,5 @@ def _parse(text: str, origin: str, cure: str) -> Target:
     try:
         return Target.model_validate(outputs)
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg'].removeprefix('Value error, ')}" for one in error.errors())
-        raise UsageError(f"{origin}: {problems}; {cure}") from None
+        problems = [f"{'.'.join(map(str, each['loc']))}: {each['msg'].removeprefix('Value error, ')}" for each in error.errors()]
+        raise UsageError(f"{origin}: {'; '.join(problems)}; {cure}") from None

@@ -17,8 +17,8 @@ from urllib.parse import unquote, urlsplit
 
 import grpc
 
+from validation.clients.http2 import ProtocolError, headers
 from validation.clients.http2.connection import Connection
-from validation.clients.http2.frames import ProtocolError, headers
 
 Done = Callable[[Any], None]
 """Takes the bytes of an answer, or the exception that the call died of; called once, at the moment that it ended."""
@@ -58,14 +58,17 @@ class Call:
 
     def answered(self) -> None:
         """End with the answer, or with what the server said instead."""
-        error = _refusal(self.head, self.tail)
+        status, reason = _status(self.head, self.tail)
         message = self.answer
-        if error is None and (len(message) < _FRAMED.size or _FRAMED.unpack_from(message) != (0, len(message) - _FRAMED.size)):
-            error = CallError(grpc.StatusCode.INTERNAL, f"the answer of {len(message)} bytes is no gRPC message")
-        self.end(message[_FRAMED.size :] if error is None else error)
+        if status:
+            self.end(CallError(status, reason))
+        elif len(message) < _FRAMED.size or _FRAMED.unpack_from(message) != (0, len(message) - _FRAMED.size):
+            self.end(CallError(grpc.StatusCode.INTERNAL, f"the answer of {len(message)} bytes is no gRPC message"))
+        else:
+            self.end(message[_FRAMED.size :])
 
     def refused(self) -> None:
-        """Be sent again."""
+        """Send it again."""
         self.refusals += 1
         self.stream, self.head = 0, b""
         self._again(self)
@@ -75,29 +78,24 @@ class Call:
         self.end(CallError(grpc.StatusCode.UNAVAILABLE, why))
 
     def end(self, outcome: bytes | CallError) -> None:
-        """Tell what came of it."""
+        """Pass the outcome on, once."""
         if not self.ended:
             self.ended = True
             self._done(outcome)
 
 
 @lru_cache(maxsize=256)
-def _said(head: bytes, tail: bytes) -> tuple[int, str]:
+def _status(head: bytes, tail: bytes) -> tuple[int, str]:
     """Return status and message of an answer by its first headers and its trailers, which may be one block."""
-    first, last = headers(head), headers(tail or head)
+    try:
+        first, last = headers(head), headers(tail or head)
+    except ProtocolError as error:
+        return int(grpc.StatusCode.INTERNAL.value[0]), str(error)
     status = last.get("grpc-status", "")
     if status.isdecimal():
         return int(status), unquote(last.get("grpc-message", ""))
-    told = f"HTTP status {first.get(':status', 'none')}, {first.get('content-type', 'no content type')}"
-    return int(grpc.StatusCode.UNKNOWN.value[0]), f"the answer is not gRPC's ({told})"
-
-
-def _refusal(head: bytes, tail: bytes) -> CallError | None:
-    try:
-        status, message = _said(head, tail)
-    except ProtocolError as error:
-        return CallError(grpc.StatusCode.INTERNAL, str(error))
-    return CallError(status, message) if status else None
+    came = f"HTTP status {first.get(':status', 'none')}, {first.get('content-type', 'no content type')}"
+    return int(grpc.StatusCode.UNKNOWN.value[0]), f"the answer is not gRPC's ({came})"
 
 
 class UnaryCalls:
@@ -177,6 +175,8 @@ class UnaryCalls:
         self._send(call)
 
     def _send(self, call: Call) -> None:
+        if call.ended:  # while it waited to be sent again
+            return
         if self._connection is not None:
             self._connection.send(call)
         elif self._connecting is None and self._loop.time() < self._away_until_s:
@@ -190,11 +190,7 @@ class UnaryCalls:
         if call.refusals == 1:
             self._send(call)
         else:
-            self._loop.call_later(_PAUSE_S * 2.0 ** (call.refusals - 2), self._send_unless_ended, call)
-
-    def _send_unless_ended(self, call: Call) -> None:
-        if not call.ended:
-            self._send(call)
+            self._loop.call_later(_PAUSE_S * 2.0 ** (call.refusals - 2), self._send, call)
 
     def _expire(self) -> None:
         """End the calls whose time is over; all have the same time, so they stand in the order in which it ends."""
@@ -203,17 +199,14 @@ class UnaryCalls:
         while self._calls and (self._calls[0].ended or self._calls[0].until_s <= now_s):
             call = self._calls.popleft()
             if not call.ended:
-                self._forget(call)
+                if call in self._waiting:
+                    self._waiting.remove(call)
+                for connection in self._connections:
+                    connection.forget(call)
                 refused = f"; the server refused it {call.refusals} times without looking at it" if call.refusals else ""
                 call.end(CallError(grpc.StatusCode.DEADLINE_EXCEEDED, f"no answer within {self._timeout_s:g} s{refused}"))
         if self._calls:
             self._timer = self._loop.call_at(self._calls[0].until_s, self._expire)
-
-    def _forget(self, call: Call) -> None:
-        if call in self._waiting:
-            self._waiting.remove(call)
-        for connection in self._connections:
-            connection.forget(call)
 
     async def _connect_again(self) -> None:
         try:
@@ -226,32 +219,22 @@ class UnaryCalls:
 
     async def _connected(self) -> Connection:
         """Return a connection over which the server spoke HTTP/2; CallError when there is none within the time-out."""
-        made: Connection | None = None
+        connection = Connection(self._fields, self._lost)
+        tls: dict[str, Any] = {"ssl": self._ssl_context, "server_hostname": self._server_name or self._host}
         try:
             async with asyncio.timeout(self._timeout_s):
-                _, made = await self._loop.create_connection(self._make, self._host, self._port, **self._security())
-                await made.ready
-            if not made.takes_requests:
-                raise ProtocolError("it said goodbye at once")  # noqa: TRY301 - told as all others are
+                await self._loop.create_connection(lambda: connection, self._host, self._port, **(tls if self._ssl_context else {}))
+                await connection.ready
+            if not connection.takes_requests:
+                raise ProtocolError("it said goodbye at once")  # noqa: TRY301 - reported as all others are
         except (OSError, ProtocolError, TimeoutError) as error:
-            if made is not None:
-                made.close()
-            raise CallError(grpc.StatusCode.UNAVAILABLE, f"{self._host}:{self._port}: {self._told(error)}") from None
-        self._connections = [each for each in self._connections if not each.closed.done()] + [made]
-        return made
-
-    def _told(self, error: Exception) -> str:
-        if isinstance(error, ConnectionError) and error.errno:
-            return os.strerror(error.errno)  # asyncio's own words name the address once more
-        return str(error) or f"no answer within {self._timeout_s:g} s"
-
-    def _make(self) -> Connection:
-        return Connection(self._fields, self._lost)
-
-    def _security(self) -> dict[str, Any]:
-        if self._ssl_context is None:
-            return {}
-        return {"ssl": self._ssl_context, "server_hostname": self._server_name or self._host}
+            connection.close()
+            reason = str(error) or f"no answer within {self._timeout_s:g} s"
+            if isinstance(error, ConnectionError) and error.errno:
+                reason = os.strerror(error.errno)  # asyncio's own words name the address once more
+            raise CallError(grpc.StatusCode.UNAVAILABLE, f"{self._host}:{self._port}: {reason}") from None
+        self._connections = [each for each in self._connections if not each.closed.done()] + [connection]
+        return connection
 
     def _lost(self) -> None:
         self._connection = None

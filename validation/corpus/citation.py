@@ -1,14 +1,25 @@
-"""From what an answer cites to the very version of the original: `s3://BUCKET/KEY?versionId=VERSION#sha256=DIGEST`. Pure.
+"""From what an answer cites to the very version of the original: `s3://BUCKET/KEY?versionId=VERSION#sha256=DIGEST`.
 
 The version says which of the stored ones is meant, the sha256 what its bytes were when they were read: together they do not depend on
 anybody's good will. A citation without a version is refused, since what an unversioned bucket holds tomorrow may be another document.
+`original` fetches that version, and hands it out only if its sha256 is the cited one.
 """
 
+import hashlib
 import re
+import sys
+from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
 from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
 
-from validation.judge.errors import UsageError
+import typer
+
+from validation.clients import kube, target
+from validation.clients.connect import Connector
+from validation.judge.errors import GateError, InvalidRunError, UsageError
+from validation.judge.outcome import Outcome, exit_code
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _FORM = "s3://BUCKET/KEY?versionId=VERSION#sha256=DIGEST"
@@ -37,13 +48,76 @@ def parse(text: str) -> Citation:
     """Read a citation as the report has it; UsageError says what is missing."""
     url = urlsplit(text)
     version = parse_qs(url.query).get("versionId", [""])[0]
-    found = Citation(
-        bucket=url.hostname or "", key=unquote(url.path).removeprefix("/"), version_id=version, sha256=url.fragment.removeprefix("sha256=")
-    )
-    if url.scheme != "s3" or not found.bucket or not found.key:
+    key, sha256 = unquote(url.path).removeprefix("/"), url.fragment.removeprefix("sha256=")
+    citation = Citation(bucket=url.hostname or "", key=key, version_id=version, sha256=sha256)
+    if url.scheme != "s3" or not citation.bucket or not citation.key:
         raise UsageError(f"{text!r} is no citation, which looks like {_FORM}; copy one from the check `originals` of a report.json")
-    if not found.is_versioned:
+    if not citation.is_versioned:
         raise UsageError(f"{text!r} names no version, so nobody can say which document was meant; a citation looks like {_FORM}")
-    if not _SHA256.fullmatch(found.sha256):
+    if not _SHA256.fullmatch(citation.sha256):
         raise UsageError(f"{text!r} names no sha256, so nothing can be checked; a citation looks like {_FORM}")
-    return found
+    return citation
+
+
+HELP = """Fetch the original that an answer cites, in the very version that was read, and check its sha256.
+
+CITATION is s3://BUCKET/KEY?versionId=VERSION#sha256=DIGEST, as the check `originals` of a report.json lists them for each question.
+The bytes go to --out, or to standard output; bytes whose sha256 is another one are not handed out.
+
+Exit codes: 0 it is the cited original, 1 it is not (altered, or that version is gone), 2 wrong usage or configuration, 4 UNREACHABLE.
+
+Example:
+
+    python -m validation original 's3://rag-documents/corpus/.../handbook.html?versionId=01J...#sha256=...' --stack lab --out handbook.html
+"""
+
+
+def original(
+    cited: Annotated[str, typer.Argument(metavar="CITATION", help="s3://BUCKET/KEY?versionId=VERSION#sha256=DIGEST")],
+    *,
+    stack: Annotated[str | None, typer.Option(help="Pulumi stack whose documents bucket it is in.")] = None,
+    target_file: Annotated[Path | None, typer.Option("--target", help="File with the same outputs as JSON, instead of --stack.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where to write it. Default: standard output")] = None,
+) -> None:
+    """Fetch one version of one original."""
+    try:
+        citation = parse(cited)
+        if (stack is None) == (target_file is None):
+            raise UsageError("say where the documents are: give either --stack NAME or --target FILE")
+        body = _fetch(citation, target.from_stack(stack) if stack is not None else target.from_file(target_file or Path()))
+        _hand_out(body, out)
+    except GateError as error:
+        outcome = Outcome.FAIL if isinstance(error, InvalidRunError) else error.outcome
+        code = exit_code(outcome, strict=False)
+        print(f"RESULT: {outcome} {error} (exit {code})", file=sys.stderr)
+        raise typer.Exit(code) from None
+    print(f"RESULT: {Outcome.PASS} {len(body):,} bytes, version {citation.version_id}, sha256 as cited (exit 0)", file=sys.stderr)
+
+
+def _fetch(citation: Citation, source: target.Target) -> bytes:
+    """Return the bytes of the cited version; InvalidRunError when what is stored is not what was cited."""
+    bucket = source.documents_bucket
+    if citation.bucket != bucket:
+        raise UsageError(f"the citation names the bucket {citation.bucket!r}, the documents of this stack are in {bucket!r}")
+    with ExitStack() as closing:
+        kubernetes = kube.connect()
+        closing.callback(kubernetes.close)
+        kube.bypass_proxies([kubernetes.address(source.object_store_endpoint)])
+        store = Connector(target=source, kubernetes=kubernetes, closing=closing, secrets=[]).documents()
+        body = store.read_version(citation.key, citation.version_id)
+    digest = hashlib.sha256(body).hexdigest()
+    if digest != citation.sha256:
+        altered = f"{citation.key} was altered in the store: its {len(body):,} bytes have the sha256 {digest}, not the cited one"
+        raise InvalidRunError(altered)
+    return body
+
+
+def _hand_out(body: bytes, out: Path | None) -> None:
+    try:
+        if out is not None:
+            out.write_bytes(body)
+            return
+    except OSError as error:
+        raise UsageError(f"{out} cannot be written ({error.strerror}); name another file with --out") from None
+    sys.stdout.buffer.write(body)
+    sys.stdout.flush()

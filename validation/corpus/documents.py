@@ -7,6 +7,7 @@ unless a question needs it.
 
 import hashlib
 import json
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,17 +15,15 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Self
 
+import typer
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from validation.clients.passages import Chunk, Document
 from validation.corpus.ingest.folder import Refusal, walk
 from validation.corpus.ingest.prepare import Prepared, distinct, names_of, prepare, short_ids
+from validation.corpus.reading import Limits, UnreadableError
 from validation.corpus.reading.isolation import IsolatedReader
-from validation.corpus.reading.limits import Limits
-from validation.corpus.reading.unreadable import UnreadableError
 from validation.judge.errors import UsageError
-
-__all__ = ["UNANSWERABLE", "Corpus", "Question", "digest", "read_corpus", "read_questions", "resolved"]
 
 UNANSWERABLE = "unanswerable"
 
@@ -79,35 +78,29 @@ class Corpus:
 
 def read_corpus(root: Path, limits: Limits | None = None) -> Corpus:
     """Read and check the corpus below `root`; UsageError names the line of a bad question, or that there is nothing to read."""
-    refused = list[Refusal]()
-    prepared = _prepared(root, limits or Limits(), refused)
+    prepared, refused, bounds = list[Prepared](), list[Refusal](), limits or Limits()
+    with IsolatedReader(bounds) as reader:
+        for opened in distinct(walk(root), bounds, refused.append):
+            try:
+                prepared.append(prepare(opened, reader))
+                refused += [Refusal(source=opened.file.source, reason=note) for note in prepared[-1].notes]
+            except UnreadableError as error:
+                refused.append(Refusal(source=opened.file.source, reason=str(error)))
     if not prepared:
-        told = f" ({refused[0]})" if refused else ""
-        raise UsageError(f"{root}: no document below it can be read{told}; name the corpus with --corpus DIR")
-    sources = [one.document.source for one in prepared]
+        first = f" ({refused[0]})" if refused else ""
+        raise UsageError(f"{root}: no document below it can be read{first}; name the corpus with --corpus DIR")
+    prepared.sort(key=lambda each: each.document.source)
+    sources = [each.document.source for each in prepared]
     ids = short_ids(sources)
-    names = {name: ids[source] for name, source in names_of(sources)}
-    questions = root / "questions.jsonl"
+    names, questions = {name: ids[source] for name, source in names_of(sources)}, root / "questions.jsonl"
     return Corpus(
-        documents=tuple(replace(one.document, id=ids[one.document.source]) for one in prepared),
-        chunks=tuple(replace(chunk, document_id=ids[chunk.source]) for one in prepared for chunk in one.chunks),
+        documents=tuple(replace(each.document, id=ids[each.document.source]) for each in prepared),
+        chunks=tuple(replace(chunk, document_id=ids[chunk.source]) for each in prepared for chunk in each.chunks),
         questions=read_questions(questions, names, refused),
-        sha256=digest(((one.document.source, one.document.sha256) for one in prepared), questions),
+        sha256=digest(((each.document.source, each.document.sha256) for each in prepared), questions),
         refused=tuple(refused),
         root=root,
     )
-
-
-def _prepared(root: Path, limits: Limits, refused: list[Refusal]) -> list[Prepared]:
-    found = []
-    with IsolatedReader(limits) as reader:
-        for one in distinct(walk(root), limits, refused.append):
-            try:
-                found.append(prepare(one, reader))
-                refused += [Refusal(source=one.file.source, reason=note) for note in found[-1].notes]
-            except UnreadableError as error:
-                refused.append(Refusal(source=one.file.source, reason=str(error)))
-    return sorted(found, key=lambda one: one.document.source)
 
 
 def read_questions(path: Path, names: Mapping[str, str] | None, refused: Sequence[Refusal] = ()) -> tuple[Question, ...]:
@@ -144,9 +137,8 @@ def resolved(place: str, question: Question, names: Mapping[str, str], refused: 
     """Return the question with document ids in the place of names; UsageError where there is no such document."""
     unknown = sorted(set(question.relevance) - set(names))
     if unknown:
-        why = [str(one) for one in refused if unknown[0] in one.source]
-        told = f" ({why[0]})" if why else ""
-        raise UsageError(f"{place}: relevance names documents that the corpus lacks: {', '.join(unknown)}{told}")
+        reasons = [f" ({refusal})" for refusal in refused if unknown[0] in refusal.source]
+        raise UsageError(f"{place}: relevance names documents that the corpus lacks: {', '.join(unknown)}{''.join(reasons[:1])}")
     return question.model_copy(update={"relevance": {names[name]: grade for name, grade in question.relevance.items()}})
 
 
@@ -157,3 +149,29 @@ def digest(documents: Iterable[tuple[str, str]], questions: Path) -> str:
         total.update(f"{source}\0{sha256}\n".encode())
     total.update(questions.read_bytes())
     return total.hexdigest()
+
+
+PASSAGES_HELP = """Write the passages of a corpus as JSON lines: the corpus's sha256 first, then title, section and text of each chunk.
+
+The lab's embedder is fitted on them. Exit codes: 0 written, 2 the corpus cannot be read, or the file not be written.
+"""
+
+
+def passages(
+    corpus: Annotated[Path, typer.Argument(help="Directory with documents/<language>/ and questions.jsonl.")],
+    out: Annotated[Path, typer.Argument(help="The file to write.")],
+) -> None:
+    """See PASSAGES_HELP."""
+    try:
+        write_passages(corpus, out)
+    except (UsageError, OSError) as error:
+        print(f"RESULT: ERROR {error} (exit 2)", file=sys.stderr)
+        raise typer.Exit(2) from None
+
+
+def write_passages(corpus: Path, out: Path) -> None:
+    """Write the file in one go, so that half of it is never taken for all."""
+    read = read_corpus(corpus)
+    passages = ({"title": chunk.title, "section": chunk.section, "text": chunk.text} for chunk in read.chunks)
+    lines = [{"corpus_sha256": read.sha256}, *passages]
+    out.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")

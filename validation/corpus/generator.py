@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict
@@ -56,14 +57,12 @@ class _Language(_Data):
     subjects: list[_Subject]
 
 
-@cache
-def _names() -> _Names:
-    return _Names.model_validate(yaml.safe_load((_WORDS / "names.yaml").read_text(encoding="utf-8")))
+_Words = TypeVar("_Words", bound=_Data)
 
 
 @cache
-def _language(code: str) -> _Language:
-    return _Language.model_validate(yaml.safe_load((_WORDS / f"{code}.yaml").read_text(encoding="utf-8")))
+def _read(kind: type[_Words], name: str) -> _Words:
+    return kind.model_validate(yaml.safe_load((_WORDS / f"{name}.yaml").read_text(encoding="utf-8")))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,18 +98,21 @@ def _document(seed: int, number: int) -> Generated:
     original = number - 1 if number % _NEAR_DUPLICATE_EVERY == _NEAR_DUPLICATE_EVERY - 1 else number
     draw = _random(seed, original)
     language = draw.choice(_LANGUAGES)
-    words = _language(language)
+    words = _read(_Language, language)
     shared = {name: value for name, value in _facts(draw, original).items() if name in _SHARED}
     sections = [(subject, _facts(draw, original) | shared) for subject in draw.sample(words.subjects, _SECTIONS)]
-    asked, facts = sections[0]
+    subject, facts = sections[0]
     title = draw.choice(words.titles).format_map(facts)
-    bodies = [" ".join([subject.key, *draw.sample(subject.others, _OTHERS)]) for subject, _ in sections]
-    if original != number:
-        _change(facts, asked.asks_for, _random(seed, number))
-    told = {subject.heading: body.format_map(known) for (subject, known), body in zip(sections, bodies, strict=True)}
+    bodies = [" ".join([each.key, *draw.sample(each.others, _OTHERS)]) for each, _ in sections]
+    before, again = facts[subject.asks_for], _random(seed, number)
+    while original != number and facts[subject.asks_for] == before:  # until it differs: an equal one would make an exact duplicate
+        facts[subject.asks_for] = _facts(again, 0)[subject.asks_for]
+    texts = {each.heading: body.format_map(known) for (each, known), body in zip(sections, bodies, strict=True)}
     identity = f"generated-{number:07d}"
-    chunks = tuple(_chunks(identity, language, title, told))
-    return Generated(id=identity, language=language, chunks=chunks, question=asked.question.format_map(facts), fact=facts[asked.asks_for])
+    chunks = tuple(_chunks(identity, language, title, texts))
+    return Generated(
+        id=identity, language=language, chunks=chunks, question=subject.question.format_map(facts), fact=facts[subject.asks_for]
+    )
 
 
 def _random(seed: int, number: int) -> random.Random:
@@ -118,7 +120,7 @@ def _random(seed: int, number: int) -> random.Random:
 
 
 def _facts(draw: random.Random, number: int) -> Facts:
-    names = _names()
+    names = _read(_Names, "names")
     return {
         "serial": f"{draw.choice('KLMPRSTX')}{draw.choice('ABCDEFGH')}-{number:06d}",
         "site": draw.choice(names.sites),
@@ -139,16 +141,9 @@ def _facts(draw: random.Random, number: int) -> Facts:
     }
 
 
-def _change(facts: Facts, name: str, draw: random.Random) -> None:
-    """Replace one fact by another value; drawn until it differs, since an equal one would make an exact duplicate."""
-    before = facts[name]
-    while facts[name] == before:
-        facts[name] = _facts(draw, 0)[name]
-
-
-def _chunks(identity: str, language: str, title: str, told: Facts) -> Iterator[Chunk]:
-    digest = hashlib.sha256("\n".join([title, *told, *told.values()]).encode()).hexdigest()
-    for heading, body in told.items():
+def _chunks(identity: str, language: str, title: str, texts: Facts) -> Iterator[Chunk]:
+    digest = hashlib.sha256("\n".join([title, *texts, *texts.values()]).encode()).hexdigest()
+    for heading, body in texts.items():
         yield Chunk(
             document_id=identity,
             title=title,

@@ -1,9 +1,14 @@
-"""Whether an answer holds the expected fact and cites honestly; plain text rules, so that two runs always agree."""
+"""How good answers are: the expected fact, honest citations and rankings (nDCG, reciprocal rank, hit), by rules on which two runs agree.
 
+nDCG after Järvelin and Kekäläinen (2002) as trec_eval computes it: gain = grade, discount log2(rank + 1), ideal order from all judgements.
+"""
+
+import math
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from validation.clients.llm import Answer, Source
 from validation.clients.passages import Chunk
@@ -11,13 +16,12 @@ from validation.corpus.documents import Question
 
 _NOT_WORD = re.compile(r"[^\w%€$+-]+")
 _BETWEEN_DIGITS = re.compile(r"(?<=\d)[.,\s](?=\d{3}(?!\d))")
-_NO_SPACES = re.compile(
-    r"[\u3041-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]"
-)  # kana and Han: each letter counts as a word
+_NO_SPACES = re.compile(r"[\u3041-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
+"""Kana and Han: each letter counts as a word."""
 _CITATION = re.compile(r"\[(\d{1,3})\]")
 _REFUSALS = [
-    re.compile(said)
-    for said in (
+    re.compile(pattern)
+    for pattern in (
         r"\b(?:sources?|documents?|context|information|text)\b.{0,40}\b(?:not|no|nothing|n t|cannot)\b",
         r"\b(?:no|not|cannot|can t|unable to)\b.{0,40}\b(?:sources?|documents?|context|information|answer)\b",
         r"\b(?:quellen?|dokumente?n?|unterlagen|text)\b.{0,60}\b(?:nicht|keine?n?|nichts)\b",
@@ -43,7 +47,7 @@ def has_fact(answer: str, fact: str | None) -> bool:
 
 def is_refusal(answer: str) -> bool:
     """Whether the answer says that the sources do not answer, and cites none of them for anything else."""
-    return not cited_numbers(answer) and any(said.search(normalise(answer)) for said in _REFUSALS)
+    return not cited_numbers(answer) and any(pattern.search(normalise(answer)) for pattern in _REFUSALS)
 
 
 def cited_numbers(answer: str) -> list[int]:
@@ -93,3 +97,44 @@ class Graded:
         numbers = cited_numbers(self.answer.text)
         cited = [self.sources[number - 1].chunk for number in numbers if 1 <= number <= len(self.sources)]
         return [chunk for chunk in cited if chunk is not None]
+
+
+Breakdown = dict[str, dict[str, dict[str, float]]]
+
+
+def ndcg(ranked: Sequence[str], relevance: Mapping[str, int], k: int) -> float:
+    """Return nDCG@k in 0..1; documents without a judgement count as grade 0."""
+    ideal = _dcg(sorted(relevance.values(), reverse=True)[:k])
+    return _dcg([relevance.get(document, 0) for document in ranked[:k]]) / ideal if ideal else 0.0
+
+
+def reciprocal_rank(ranked: Sequence[str], relevance: Mapping[str, int], k: int) -> float:
+    """Return one over the rank of the first document with a grade above 0 among the first k, else 0."""
+    return next((1 / rank for rank, document in enumerate(ranked[:k], 1) if relevance.get(document, 0) > 0), 0.0)
+
+
+def hit(ranked: Sequence[str], relevance: Mapping[str, int], k: int) -> bool:
+    """Whether a document with a grade above 0 is among the first k."""
+    return any(relevance.get(document, 0) > 0 for document in ranked[:k])
+
+
+def best_per_document(chunk_documents: Sequence[str]) -> list[str]:
+    """Return documents in the order of their best chunk."""
+    return list(dict.fromkeys(chunk_documents))
+
+
+def _dcg(grades: Sequence[int]) -> float:
+    return sum(grade / math.log2(rank + 1) for rank, grade in enumerate(grades, 1))
+
+
+def breakdown(questions: Sequence[Question], numbers: Mapping[str, Sequence[float]]) -> Breakdown:
+    """Return for each language and each kind how many questions it has, and the mean of each number over them."""
+    groups = {"language": [question.language for question in questions], "kind": [question.kind for question in questions]}
+
+    def means(places: list[int]) -> dict[str, float]:
+        return {"questions": len(places), **{key: round(fmean(values[at] for at in places), 4) for key, values in numbers.items()}}
+
+    return {
+        by: {name: means([at for at, member in enumerate(members) if member == name]) for name in sorted(set(members))}
+        for by, members in groups.items()
+    }

@@ -29,7 +29,7 @@ from validation.judge.outcome import Outcome
 from validation.load import open_loop
 from validation.load.histogram import Histogram
 from validation.load.open_loop import Done, Sample, Submit
-from validation.reports import json, table
+from validation.reports import model, table
 from validation.reports.model import RunReport
 from validation.run.options import report_path
 from validation.run.progress import Reporter
@@ -145,7 +145,7 @@ def act(options: Options) -> int:
 def execute(options: Options, reporter: Reporter, path: Path) -> During:
     """Search while the command runs, write during.json to `path`, and return what was measured."""
     during = During(options=options)
-    run_and_report(during, reporter, lambda: _run(reporter, during), lambda: json.write(during, path, as_data(during)))
+    run_and_report(during, reporter, lambda: _run(reporter, during), lambda: model.write(during, path, as_data(during)))
     return during
 
 

@@ -22,7 +22,7 @@ from validation.judge import slo, slo_file
 from validation.judge.outcome import Outcome
 from validation.judge.profile import Profile
 from validation.judge.slo import Grade
-from validation.reports import json, table
+from validation.reports import model, table
 from validation.run.progress import Reporter
 from validation.run.record import Record, run_and_report
 from validation.suites import runner
@@ -99,7 +99,7 @@ def act(options: Options) -> int:
 def execute(options: Options, reporter: Reporter, path: Path) -> Sweep:
     """Sweep, write sweep.json to `path`, and return the rates that were tried."""
     sweep = Sweep()
-    run_and_report(sweep, reporter, lambda: _run(options, reporter, sweep), lambda: json.write(sweep, path, as_data(sweep)))
+    run_and_report(sweep, reporter, lambda: _run(options, reporter, sweep), lambda: model.write(sweep, path, as_data(sweep)))
     return sweep
 
 

@@ -6,7 +6,6 @@ baseline that a relative criterion needs is not there; None never counts as yes.
 """
 
 import re
-from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -38,21 +37,17 @@ class Criterion(BaseModel):
     def _parse(cls, data: object) -> object:
         if not isinstance(data, str):
             return data
-        found = _FORM.fullmatch(data.strip())
-        if not found:
+        match = _FORM.fullmatch(data.strip())
+        if not match:
             raise ValueError(_EXPECTED)
-        operator, sign, number, percent = found.groups()
+        operator, sign, number, percent = match.groups()
         if percent and not sign:
-            raise ValueError(
-                f'a percentage is relative to the baseline and needs a sign: write "{operator} +{number}%"; a share is written 0.1'
-            )
+            written = f'write "{operator} +{number}%"; a share is written 0.1'
+            raise ValueError(f"a percentage is relative to the baseline and needs a sign: {written}")
         kind = Kind.PERCENT if percent else Kind.DELTA if sign else Kind.FIXED
         return {"operator": operator, "value": float(sign + number), "kind": kind}
 
     @model_serializer
-    def _write(self) -> str:
-        return str(self)
-
     def __str__(self) -> str:
         if self.kind is Kind.FIXED:
             return f"{self.operator} {self.value:.12g}"
@@ -98,22 +93,15 @@ Criteria = Annotated[tuple[Group, ...], Field(min_length=1), BeforeValidator(_as
 
 def hold(criteria: Criteria, value: float, baseline: float | None = None) -> bool | None:
     """Whether one group holds altogether; None when that depends on a baseline that is not there."""
-    return _any(_all(one.holds(value, baseline) for one in group) for group in criteria)
-
-
-def _all(answers: Iterable[bool | None]) -> bool | None:
-    found = set(answers)
-    return False if False in found else None if None in found else True
-
-
-def _any(answers: Iterable[bool | None]) -> bool | None:
-    found = set(answers)
-    return True if True in found else None if None in found else False
+    groups = [{criterion.holds(value, baseline) for criterion in group} for group in criteria]
+    if any(answers == {True} for answers in groups):
+        return True
+    return False if all(False in answers for answers in groups) else None
 
 
 def flat(criteria: Criteria) -> list[Criterion]:
     """Return every criterion of all groups."""
-    return [one for group in criteria for one in group]
+    return [criterion for group in criteria for criterion in group]
 
 
 def show(criteria: Criteria) -> str:
@@ -124,15 +112,10 @@ def show(criteria: Criteria) -> str:
 def useless(criteria: Criteria) -> str | None:
     """Return why a part of the criteria never decides anything; None when every part can."""
     for group in criteria:
-        for one in group:
-            if any(one.contains(other) for other in group if other is not one):
-                return f'"{one}" never decides beside a stricter one in the same list (AND); leave one out'
-    for position, group in enumerate(criteria):
-        if any(_implies(group, other) for number, other in enumerate(criteria) if number != position):
-            return f'"{show((group,))}" never decides beside an alternative (OR) that forgives more; leave one out'
+        for criterion in group:
+            if any(criterion.contains(other) for other in group if other is not criterion):
+                return f'"{criterion}" never decides beside a stricter one in the same list (AND); leave one out'
+    for strict in criteria:  # whatever keeps it keeps `loose`
+        if any(all(any(wide.contains(each) for each in strict) for wide in loose) for loose in criteria if loose is not strict):
+            return f'"{show((strict,))}" never decides beside an alternative (OR) that forgives more; leave one out'
     return None
-
-
-def _implies(strict: Group, loose: Group) -> bool:
-    """Whether whatever keeps `strict` keeps `loose`."""
-    return all(any(wide.contains(narrow) for narrow in strict) for wide in loose)

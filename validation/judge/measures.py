@@ -4,7 +4,7 @@ An SLO may only name what stands here, in the unit that stands here, with a limi
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -45,8 +45,6 @@ class Measurement:
 
 
 Measurements = dict[str, Measurement]
-
-
 CATALOGUE: dict[str, Measure] = {}
 """Every measure by its name. The checks fill it when they register themselves: import `validation.checks` before an SLO file is read."""
 
@@ -56,14 +54,7 @@ def latencies(prefix: str, what: str, percentiles: tuple[int, ...], at_most: str
     needed = {50: 2, 95: 20, 99: 100}
     names = [f"{prefix}_p{percentile}_ms" for percentile in percentiles]
     return [
-        Measure(
-            name=name,
-            unit="ms",
-            better=Better.LOWER,
-            meaning=f"{what}, {percentile}th percentile",
-            min_samples=needed[percentile],
-            at_most=above,
-        )
+        replace(lower(name, "ms", f"{what}, {percentile}th percentile"), min_samples=needed[percentile], at_most=above)
         for name, percentile, above in zip(names, percentiles, [*names[1:], at_most], strict=True)
     ]
 

@@ -5,15 +5,16 @@ nobody measured fails its promise and makes the run invalid. Green needs more th
 keep the limit too, and a relative limit needs a baseline. The decision table is in docs/gate.md.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from validation.judge import validity
 from validation.judge.criteria import Criteria, Kind, flat, hold, show
 from validation.judge.measures import CATALOGUE, Better, Measure, Measurement, Measurements
+from validation.judge.objectives import Objective
 from validation.judge.outcome import Outcome
-from validation.judge.profile import Objective, Profile, Score
+from validation.judge.profile import Profile, Score
 
 
 class Grade(StrEnum):
@@ -37,10 +38,10 @@ class Reference:
 
     values: Mapping[str, float]
     """By SLI; empty when there is no baseline, or none of the same workload."""
-    said: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
-NO_REFERENCE = Reference(values={}, said=())
+NO_REFERENCE = Reference(values={}, notes=())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +66,7 @@ class Judgement:
     """Percent: weights of kept objectives, half of them where one warns, over all weights."""
     faults: tuple[str, ...]
     """Why the run is not valid; empty when it is."""
-    said: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     """About the baseline."""
 
     @property
@@ -74,15 +75,21 @@ class Judgement:
         return Outcome.INVALID if self.faults else self.verdict
 
 
-def judge(profile: Profile, measurements: Measurements, found_faults: Sequence[str] = (), reference: Reference = NO_REFERENCE) -> Judgement:
+def judge(profile: Profile, measurements: Measurements, more_faults: Sequence[str] = (), reference: Reference = NO_REFERENCE) -> Judgement:
     """Compare every objective with its measurement, and ask whether the run was what the profile promises.
 
-    `found_faults` are reasons that a check saw itself and that no number shows.
+    `more_faults` are reasons that a check saw itself and that no number shows.
     """
     judged = tuple(_grade(objective, measurements, reference) for objective in profile.objectives.values())
-    faults = (*found_faults, *validity.faults(profile, measurements, reference.values), *_unmeasured(judged))
-    score = _score(judged)
-    return Judgement(verdict=_verdict(judged, score, profile.score), judged=judged, score=score, faults=faults, said=reference.said)
+    unmeasured = (
+        f"{each.objective.sli} is promised, but was not measured: value {each.measurement.value}, {each.why}"
+        for each in judged
+        if each.grade is Grade.UNMEASURED
+    )
+    faults = (*more_faults, *validity.faults(profile, measurements, reference.values), *unmeasured)
+    total = sum(each.objective.weight for each in judged)
+    score = 100 * sum(each.objective.weight * _CREDIT[each.grade] for each in judged) / total if total else 0.0
+    return Judgement(verdict=_verdict(judged, score, profile.score), judged=judged, score=score, faults=faults, notes=reference.notes)
 
 
 def _grade(objective: Objective, measurements: Measurements, reference: Reference) -> Judged:
@@ -104,13 +111,9 @@ def _decide(objective: Objective, measurement: Measurement, measure: Measure, ba
     end = _pessimistic(objective.limit, measurement, measure)
     if end is not None and hold(objective.limit, end, baseline) is not True:
         return Grade.UNDECIDED, f"not decided by {measurement.samples:,} samples: another run may give {end:.4g}"
-    return _warned(objective, value, baseline)
-
-
-def _warned(objective: Objective, value: float, baseline: float | None) -> tuple[Grade, str]:
     calm = hold(objective.warn, value, baseline) if objective.warn else True
-    if calm is None and objective.warn:
-        return Grade.UNCOMPARED, f'"{show(objective.warn)}" needs a baseline'
+    if calm is None:
+        return Grade.UNCOMPARED, f'"{show(objective.warn or ())}" needs a baseline'
     return (Grade.PASS, "") if calm else (Grade.WARN, "")
 
 
@@ -118,29 +121,18 @@ def _pessimistic(limit: Criteria, measurement: Measurement, measure: Measure) ->
     """Return the worse end of the interval; None without one, and for "not a single one", which only this run can say of itself."""
     lower = measure.better is Better.LOWER
     edge = 0.0 if lower else 1.0
-    if measurement.interval is None or any(one.kind is Kind.FIXED and one.value == edge for one in flat(limit)):
+    if measurement.interval is None or any(each.kind is Kind.FIXED and each.value == edge for each in flat(limit)):
         return None
     return measurement.interval[1 if lower else 0]
 
 
-def _score(judged: Sequence[Judged]) -> float:
-    total = sum(one.objective.weight for one in judged)
-    return 100 * sum(one.objective.weight * _CREDIT[one.grade] for one in judged) / total if total else 0.0
-
-
-def _verdict(judged: Sequence[Judged], score: float, asked: Score | None) -> Outcome:
+def _verdict(judged: Sequence[Judged], score: float, promised: Score | None) -> Outcome:
     """Nothing promised is nothing kept; a missed key objective fails whatever the score; anything missed is no PASS whatever the score."""
-    missed = [one for one in judged if one.grade in {Grade.FAIL, Grade.UNMEASURED}]
-    if not judged or any(one.objective.key for one in missed):
+    missed = [each for each in judged if each.grade in {Grade.FAIL, Grade.UNMEASURED}]
+    if not judged or any(each.objective.key for each in missed):
         return Outcome.FAIL
-    if asked is None:
-        return Outcome.PASS if all(one.grade is Grade.PASS for one in judged) else Outcome.WARN
-    if score < asked.warn_from:
+    if promised is None:
+        return Outcome.PASS if all(each.grade is Grade.PASS for each in judged) else Outcome.WARN
+    if score < promised.warn_from:
         return Outcome.FAIL
-    return Outcome.WARN if missed or score < asked.pass_from else Outcome.PASS
-
-
-def _unmeasured(judged: Sequence[Judged]) -> Iterator[str]:
-    for one in judged:
-        if one.grade is Grade.UNMEASURED:
-            yield f"{one.objective.sli} is promised, but was not measured: value {one.measurement.value}, {one.why}"
+    return Outcome.WARN if missed or score < promised.pass_from else Outcome.PASS

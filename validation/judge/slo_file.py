@@ -19,10 +19,12 @@ _DEEPEST = 20
 
 def read_profile(path: Path) -> Profile:
     """Return the profile in `path`; UsageError names file and line of the first mistakes."""
-    loader = _open(path, _text(path))
+    loader = _open(path)
     root = _compose(loader)
     try:
-        return Profile.model_validate(_construct(loader, root))
+        return Profile.model_validate(loader.construct_document(root))
+    except yaml.MarkedYAMLError as error:
+        raise _at(error.problem_mark or root.start_mark, f"{error.problem}; write plain values, {_LIKE}") from None
     except ValidationError as error:
         raise UsageError("\n".join(_explain(path, root, error))) from None
 
@@ -48,10 +50,8 @@ class _Loader(yaml.SafeLoader):
         seen: set[str] = set()
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode):
-                raise _at(
-                    key.start_mark,
-                    f"a list or mapping stands where a key is expected (a template left unfilled?); write NAME: VALUE, {_LIKE}",
-                )
+                message = "a list or mapping stands where a key is expected (a template left unfilled?)"
+                raise _at(key.start_mark, f"{message}; write NAME: VALUE, {_LIKE}")
             if key.value in seen:
                 raise _at(key.start_mark, f"key {key.value!r} stands here twice; the first would be lost")
             seen.add(key.value)
@@ -71,14 +71,11 @@ def _at(mark: yaml.Mark, message: str) -> UsageError:
     return UsageError(f"{mark.name}:{mark.line + 1}: {message}")
 
 
-def _text(path: Path) -> str:
+def _open(path: Path) -> _Loader:
     try:
-        return path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: cannot be read as an SLO file ({error}); name one with --slo FILE") from None
-
-
-def _open(path: Path, text: str) -> _Loader:
     try:
         return _Loader(path, text)
     except yaml.reader.ReaderError as error:
@@ -98,13 +95,6 @@ def _compose(loader: _Loader) -> yaml.MappingNode:
     return root
 
 
-def _construct(loader: _Loader, root: yaml.Node) -> object:
-    try:
-        return loader.construct_document(root)
-    except yaml.MarkedYAMLError as error:
-        raise _at(error.problem_mark or root.start_mark, f"{error.problem}; write plain values, {_LIKE}") from None
-
-
 def _explain(path: Path, root: yaml.Node, error: ValidationError) -> Iterator[str]:
     for problem in error.errors(include_url=False):
         where, message = (*problem["loc"], *problem.get("ctx", {}).get("at", ())), problem["msg"].removeprefix("Value error, ")
@@ -116,17 +106,14 @@ def _line(node: yaml.Node, where: Location) -> int:
     """Return the line of the deepest part of `where` that the file has: of a missing key, the line of its parent."""
     line = node.start_mark.line + 1
     for step, following in itertools.zip_longest(where, where[1:]):
-        if isinstance(step, int) and isinstance(following, int) and _is_one_list(node):
+        is_one_list = isinstance(node, yaml.SequenceNode) and not any(isinstance(item, yaml.SequenceNode) for item in node.value)
+        if isinstance(step, int) and isinstance(following, int) and is_one_list:
             continue  # a list of criteria is read as the only alternative; that level is not in the file
-        found = _step(node, step)
-        if found is None:
+        below = _step(node, step)
+        if below is None:
             break
-        line, node = found
+        line, node = below
     return line
-
-
-def _is_one_list(node: yaml.Node) -> bool:
-    return isinstance(node, yaml.SequenceNode) and not any(isinstance(item, yaml.SequenceNode) for item in node.value)
 
 
 def _step(node: yaml.Node, step: int | str) -> tuple[int, yaml.Node] | None:

@@ -19,36 +19,28 @@ _DRIFT_SHARE = 0.5
 
 def faults(profile: Profile, measurements: Measurements, baseline: Mapping[str, float]) -> Iterator[str]:
     """Yield each reason why the run proves nothing; `baseline` is needed where a limit is relative to it."""
-    yield from _too_small(profile, measurements)
-    yield from _rate_not_held(profile, measurements)
+    for name, promised in (("vectors", profile.vectors.value), ("search_requests", profile.requests.value)):
+        measured = _value(measurements, name)
+        if measured is None or measured < promised:
+            yield f"{name}: {_show(measured)} measured, {promised} promised; a smaller run certifies nothing"
+    sent = _value(measurements, "search_sent_rate")
+    if sent is None or sent < _RATE_KEPT * profile.rate.value:
+        offered = f"{_show(sent)} of {profile.rate.value:g} requests/s"
+        yield f"the gate sent {offered}: it was the bottleneck itself; give it more CPU, or promise a lower rate"
     yield from _delayed(profile, measurements, baseline)
     yield from _unsteady(profile, measurements, baseline)
     yield from _truth_in_doubt(measurements)
 
 
 def _value(measurements: Measurements, name: str) -> float | None:
-    found = measurements.get(name)
-    return found.value if found and found.is_usable(CATALOGUE[name]) else None
-
-
-def _too_small(profile: Profile, measurements: Measurements) -> Iterator[str]:
-    for name, promised in (("vectors", profile.vectors.value), ("search_requests", profile.requests.value)):
-        measured = _value(measurements, name)
-        if measured is None or measured < promised:
-            yield f"{name}: {_show(measured)} measured, {promised} promised; a smaller run certifies nothing"
-
-
-def _rate_not_held(profile: Profile, measurements: Measurements) -> Iterator[str]:
-    sent = _value(measurements, "search_sent_rate")
-    if sent is None or sent < _RATE_KEPT * profile.rate.value:
-        offered = f"{_show(sent)} of {profile.rate.value:g} requests/s"
-        yield f"the gate sent {offered}: it was the bottleneck itself; give it more CPU, or promise a lower rate"
+    measurement = measurements.get(name)
+    return measurement.value if measurement and measurement.is_usable(CATALOGUE[name]) else None
 
 
 def tightest_limit_ms(profile: Profile, baseline: Mapping[str, float], prefix: str = "search_p") -> float | None:
     """Return the lowest number that a latency whose name begins so is held against; None when every one waits for a baseline."""
-    named = [(name, one) for name, one in profile.objectives.items() if name.startswith(prefix)]
-    bounds = [criterion.bound(baseline.get(name)) for name, one in named for criterion in flat(one.limit)]
+    named = [(name, objective) for name, objective in profile.objectives.items() if name.startswith(prefix)]
+    bounds = [criterion.bound(baseline.get(name)) for name, objective in named for criterion in flat(objective.limit)]
     return min((bound for bound in bounds if bound is not None), default=None)
 
 
@@ -67,23 +59,15 @@ def _unsteady(profile: Profile, measurements: Measurements, baseline: Mapping[st
 
     A run that misses a limit of search is no less red for it, and stays a FAIL: slow and broken never share an exit code.
     """
-    limit, drift, median = (
-        tightest_limit_ms(profile, baseline),
-        _value(measurements, "search_drift_ms"),
-        _value(measurements, "search_p50_ms"),
-    )
-    if limit is None or _search_is_slow(profile, measurements, baseline):
+    limit, drift = tightest_limit_ms(profile, baseline), _value(measurements, "search_drift_ms")
+    searches = {name: objective for name, objective in profile.objectives.items() if name.startswith("search_p")}
+    values = {name: value for name in searches if (value := _value(measurements, name)) is not None}
+    if limit is None or any(hold(searches[name].limit, value, baseline.get(name)) is False for name, value in values.items()):
         return
+    median = _value(measurements, "search_p50_ms")
     if drift is None or abs(drift) > max(limit * _DELAY_SHARE, (median or 0) * _DRIFT_SHARE):
         moved = f"search_drift_ms is {_show(drift)}: latency was not steady"
         yield f"{moved}, so that its percentiles only say how long was measured; warm up longer, or look for a queue that grows"
-
-
-def _search_is_slow(profile: Profile, measurements: Measurements, baseline: Mapping[str, float]) -> bool:
-    named = [
-        (one, _value(measurements, name), baseline.get(name)) for name, one in profile.objectives.items() if name.startswith("search_p")
-    ]
-    return any(value is not None and hold(one.limit, value, before) is False for one, value, before in named)
 
 
 def _truth_in_doubt(measurements: Measurements) -> Iterator[str]:

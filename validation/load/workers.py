@@ -16,9 +16,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 from typing import Any
 
-from validation.clients import milvus_tls
-from validation.clients.milvus_login import Login
-from validation.clients.milvus_tls import Tls
+from validation.clients.milvus_connection import DEFAULT_TLS, Login, Tls
 from validation.clients.searcher import RawSearcher
 from validation.clients.vectors import Matrix
 from validation.judge.errors import InvalidRunError
@@ -44,7 +42,7 @@ class LoadTarget:
     search: Search
     limit: int
     login: Login = _NOBODY
-    tls: Tls = milvus_tls.DEFAULT
+    tls: Tls = DEFAULT_TLS
 
     def searcher(self) -> RawSearcher:
         """Return a client for it; nothing is sent before it is entered."""

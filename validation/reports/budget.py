@@ -20,36 +20,24 @@ class Stage:
 
 def stages(measurements: Measurements) -> list[Stage]:
     """Return the stages in the order in which a user waits for them; empty when one of them was not measured."""
-    medians = {
-        "embed": _median(measurements, "embedding_p50_ms"),
-        "search": _median(measurements, "search_p50_ms"),
-        "first token": _median(measurements, "first_token_p50_ms"),
-        "rest of the answer": _rest(measurements),
-    }
-    known = {name: ms for name, ms in medians.items() if ms is not None}
-    total = sum(known.values())
-    if len(known) < len(medians) or not total:
+    medians = [
+        median.value if (median := measurements.get(f"{name}_p50_ms")) and median.is_usable(CATALOGUE[f"{name}_p50_ms"]) else None
+        for name in ("embedding", "search", "first_token", "answer")
+    ]
+    embed, search, first, whole = medians
+    if embed is None or search is None or first is None or whole is None:
         return []
-    return [Stage(name=name, ms=ms, share=ms / total) for name, ms in known.items()]
+    known = {"embed": embed, "search": search, "first token": first, "rest of the answer": max(whole - first, 0.0)}
+    total = sum(known.values())
+    return [Stage(name=name, ms=ms, share=ms / total) for name, ms in known.items()] if total else []
 
 
 def line(measurements: Measurements) -> str:
     """Return which stage spent the budget, on one line; empty when that is not known."""
-    found = stages(measurements)
-    if not found:
+    known = stages(measurements)
+    if not known:
         return ""
-    most = max(found, key=lambda stage: stage.share)
-    parts = ", ".join(f"{stage.name} {stage.ms:.3g} ms" for stage in found)
-    return (
-        f"an answer takes {sum(stage.ms for stage in found):.3g} ms at the median of each stage: {parts}; {most.share:.0%} is {most.name}"
-    )
-
-
-def _median(measurements: Measurements, name: str) -> float | None:
-    found = measurements.get(name)
-    return found.value if found and found.is_usable(CATALOGUE[name]) else None
-
-
-def _rest(measurements: Measurements) -> float | None:
-    whole, first = _median(measurements, "answer_p50_ms"), _median(measurements, "first_token_p50_ms")
-    return None if whole is None or first is None else max(whole - first, 0.0)
+    most = max(known, key=lambda stage: stage.share)
+    parts = ", ".join(f"{stage.name} {stage.ms:.3g} ms" for stage in known)
+    total = sum(stage.ms for stage in known)
+    return f"an answer takes {total:.3g} ms at the median of each stage: {parts}; {most.share:.0%} is {most.name}"

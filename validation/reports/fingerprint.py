@@ -23,35 +23,36 @@ class Fingerprint(BaseModel):
     system: Facts
 
 
-def of(report: Mapping[str, Any]) -> Fingerprint:
+_FROM_PROFILE = ("search", "load", "ingesting", "answer")
+_FROM_TARGET = {
+    "embedding model": "embedding_model",
+    "embedding dimension": "embedding_dimension",
+    "query": "embedding_query",
+    "passage": "embedding_passage",
+    "language model": "llm_model",
+    "answer tokens": "llm_answer_tokens",
+    "temperature": "llm_temperature",
+}
+
+
+def fingerprint_of(report: Mapping[str, Any]) -> Fingerprint:
     """Return the fingerprint of a report's data; a run that stopped early has one of what was known."""
-    inputs, target = report["inputs"], report["target"]
+    inputs, target, images = report["inputs"], report["target"], report["images"]
     profile = inputs.get("profile") or {}
     return Fingerprint(
         workload={
             "corpus": inputs.get("corpus_sha256"),
             "seed": inputs.get("seed"),
-            "vectors": (profile.get("vectors") or {}).get("value"),
-            "rate": (profile.get("rate") or {}).get("value"),
-            "requests": (profile.get("requests") or {}).get("value"),
-            "search": profile.get("search"),
-            "load": profile.get("load"),
+            **{name: (profile.get(name) or {}).get("value") for name in ("vectors", "rate", "requests")},
+            **{name: profile.get(name) for name in _FROM_PROFILE},
             **({"pods": inputs["pods"]} if inputs.get("pods") else {}),  # measured from elsewhere: another number
-            "ingesting": profile.get("ingesting"),
-            "answer": profile.get("answer"),
-            "embedding model": target.get("embedding_model"),
-            "embedding dimension": target.get("embedding_dimension"),
-            "query": target.get("embedding_query"),
-            "passage": target.get("embedding_passage"),
-            "language model": target.get("llm_model"),
-            "answer tokens": target.get("llm_answer_tokens"),
-            "temperature": target.get("llm_temperature"),
+            **{name: target.get(field) for name, field in _FROM_TARGET.items()},
         },
         system={
             "milvus": report["versions"].get("milvus server"),
             "chart": target.get("chart"),
-            "digests": sorted({f"{one['container']} {one['digest']}" for one in report["images"]}),
-            "topology": dict(sorted(Counter(one["container"] for one in report["images"]).items())),
+            "digests": sorted({f"{image['container']} {image['digest']}" for image in images}),
+            "topology": dict(sorted(Counter(image["container"] for image in images).items())),
         },
     )
 

@@ -4,6 +4,9 @@ A number that was not measured is null, never 0. A report of another version is 
 """
 
 import json
+import math
+import os
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -81,11 +84,7 @@ class RunReport(Part):
             "run": Run(id=record.run_id, started_at=started_at, ended_at=ended_at, strict=record.strict),
             "result": Result(outcome=record.outcome, exit_code=record.exit_code, reason=record.reason),
             "checks": [CheckResult(**asdict(check) | {"seconds": round(check.seconds, 3)}) for check in record.checks],
-            "inputs": record.inputs,
-            "target": record.target,
-            "versions": record.versions,
-            "left_behind": record.left_behind,
-            "skipped": record.skipped,
+            **{name: getattr(record, name) for name in ("inputs", "target", "versions", "left_behind", "skipped")},
         }
         return cls.model_validate(common | more)
 
@@ -156,7 +155,7 @@ class GateReport(RunReport):
     validity: Validity
     objectives: list[ObjectiveResult]
     baseline: list[str]
-    """What was said about the baseline: whether there is one, and what differs."""
+    """What was notes about the baseline: whether there is one, and what differs."""
     budget: list[Facts]
     measurements: dict[str, MeasuredNumber]
     images: list[dict[str, str]]
@@ -174,15 +173,15 @@ class GateReport(RunReport):
             verdict=judgement.verdict if judgement else None,
             score=judgement.score if judgement else None,
             validity=Validity(valid=bool(judgement) and not faults, faults=faults),
-            objectives=[ObjectiveResult.from_judged(one) for one in judgement.judged] if judgement else [],
-            baseline=list(judgement.said) if judgement else [],
+            objectives=[ObjectiveResult.from_judged(each) for each in judgement.judged] if judgement else [],
+            baseline=list(judgement.notes) if judgement else [],
             budget=[asdict(stage) for stage in budget.stages(record.measurements)],
             measurements={
                 name: MeasuredNumber(**asdict(number), unit=CATALOGUE[name].unit, meaning=CATALOGUE[name].meaning)
                 for name, number in record.measurements.items()
             },
             images=record.images,
-            fingerprint=fingerprint.of(facts),
+            fingerprint=fingerprint.fingerprint_of(facts),
         )
 
     @property
@@ -195,12 +194,10 @@ class GateReport(RunReport):
         return usable(self.measurements)
 
 
-def usable(numbers: "dict[str, MeasuredNumber] | dict[str, Number]") -> Measurements:
+def usable(numbers: Mapping[str, Number]) -> Measurements:
     """Return the numbers whose names are known and that rest on enough samples."""
-    found = {
-        name: Measurement(value=one.value, samples=one.samples, interval=one.interval) for name, one in numbers.items() if name in CATALOGUE
-    }
-    return {name: one for name, one in found.items() if one.is_usable(CATALOGUE[name])}
+    known = ((name, Measurement(value=each.value, samples=each.samples, interval=each.interval)) for name, each in numbers.items())
+    return {name: measurement for name, measurement in known if name in CATALOGUE and measurement.is_usable(CATALOGUE[name])}
 
 
 def read(path: Path) -> GateReport:
@@ -212,9 +209,13 @@ def read(path: Path) -> GateReport:
         raise UsageError(f"{file}: cannot be read as a report ({error}); name the report.json of a run, or its directory") from None
     except ValueError as error:
         raise UsageError(f"{file}: is no report of {SCHEMA} ({error}); name the report.json of a run") from None
-    _require_version(file, data)
+    if not isinstance(data, dict) or data.get("schema") != SCHEMA:
+        raise UsageError(f"{file}: is no report of {SCHEMA}; name the report.json of a run")
+    if (version := data.get("schema_version")) != VERSION:
+        other = f"is a report of version {version}, and this release reads version {VERSION}"
+        raise UsageError(f"{file}: {other}; measure again, or compare with the release that wrote it")
     try:
-        return GateReport.model_validate(data | {"fingerprint": fingerprint.of(data)})
+        return GateReport.model_validate(data | {"fingerprint": fingerprint.fingerprint_of(data)})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"]))
@@ -223,17 +224,39 @@ def read(path: Path) -> GateReport:
         raise UsageError(f"{file}: is no report of {SCHEMA} ({type(error).__name__}: {error}); name the report.json of a run") from None
 
 
-def _require_version(file: Path, data: object) -> None:
-    if not isinstance(data, dict) or data.get("schema") != SCHEMA:
-        raise UsageError(f"{file}: is no report of {SCHEMA}; name the report.json of a run")
-    version = data.get("schema_version")
-    if version != VERSION:
-        raise UsageError(
-            f"{file}: is a report of version {version}, and this release reads version {VERSION}; "
-            "measure again, or compare with the release that wrote it"
-        )
-
-
 def schema() -> str:
     """Return the JSON schema of report.json."""
     return json.dumps(GateReport.model_json_schema(by_alias=True), indent=2) + "\n"
+
+
+def write(record: Record, path: Path, data: Facts | None = None) -> None:
+    """Write the report of the gate, or other `data` about the record."""
+    write_whole(path, render(record, data))
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that a reader sees the old one or the new one, never half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def render(record: Record, data: Facts | None = None) -> str:
+    """Return the report as JSON text, with every secret that the run held replaced."""
+    content = GateReport.from_run(record).as_data() if data is None else data
+    return record.hide(json.dumps(_finite(content), indent=2, ensure_ascii=False)) + "\n"
+
+
+def _finite(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """Replace NaN and infinity, which JSON does not know, by null."""
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -26,17 +26,16 @@ def show(record: Record, console: Console) -> None:
     """Print the tables and whatever keeps the run from being valid."""
     if record.measurements:
         console.print(_table(record))
-    for told in filter(None, (budget.line(record.measurements), *_by_group(record))):
-        console.print(told, markup=False, highlight=False, soft_wrap=True)
+    for line in filter(None, (budget.line(record.measurements), *_by_group(record))):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     if record.judgement:
-        for line in [f"{one.objective.sli}: {one.why}" for one in record.judgement.judged if one.why] + [*record.judgement.said]:
+        for line in [f"{each.objective.sli}: {each.why}" for each in record.judgement.judged if each.why] + [*record.judgement.notes]:
             console.print(Text(record.hide(line), style="yellow"), soft_wrap=True)
         for fault in record.judgement.faults:
             console.print(Text(f"not valid: {record.hide(fault)}", style="red"), soft_wrap=True)
-    for name, why in record.skipped.items():
-        console.print(f"skipped: {name}: {why}", markup=False, highlight=False, soft_wrap=True)
-    for collection in record.left_behind:
-        console.print(f"still there: collection {collection}", markup=False, highlight=False, soft_wrap=True)
+    skipped = [f"skipped: {name}: {why}" for name, why in record.skipped.items()]
+    for line in [*skipped, *(f"still there: collection {collection}" for collection in record.left_behind)]:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _by_group(record: Record) -> Iterator[str]:
@@ -45,8 +44,8 @@ def _by_group(record: Record) -> Iterator[str]:
         (check.facts.get("by", {}) for check in record.checks if check.name == "quality"), {}
     )
     for group, members in quality.items():
-        told = (f"{name} {numbers['ndcg_at_10']:.3f} ({numbers['questions']:g})" for name, numbers in members.items())
-        yield f"nDCG@10 by {group} (questions): {', '.join(told)}"
+        means = (f"{name} {numbers['ndcg_at_10']:.3f} ({numbers['questions']:g})" for name, numbers in members.items())
+        yield f"nDCG@10 by {group} (questions): {', '.join(means)}"
 
 
 def tell(run: Callable[[], Record], report: Path, show: Callable[[Any, Console], None] = show) -> int:
@@ -88,28 +87,27 @@ def _table(record: Record) -> Table:
     for heading, side in (("what", "left"), ("measured", "right"), ("unit", "left"), ("limit", "right"), ("verdict", "left")):
         table.add_column(heading, justify="right" if side == "right" else "left", no_wrap=heading != "what")
     judged = record.judgement.judged if record.judgement else ()
-    for one in judged:
-        table.add_row(*_promised(one))
+    for each in judged:
+        objective, grade = each.objective, Text(each.grade, style=_COLOURS.get(each.grade, "yellow"))
+        table.add_row(objective.sli, _honest(each), objective.unit, show_criteria(objective.limit), grade)
     table.add_section()
-    promised = {one.objective.sli for one in judged}
-    for name, found in record.measurements.items():
+    promised = {each.objective.sli for each in judged}
+    for name, measurement in record.measurements.items():
         if name not in promised:
-            table.add_row(name, number(found.value), CATALOGUE[name].unit, "", "")
+            table.add_row(name, number(measurement.value), CATALOGUE[name].unit, "", "")
     return table
 
 
-def _promised(one: Judged) -> tuple[str | Text, ...]:
-    grade = Text(one.grade, style=_COLOURS.get(one.grade, "yellow"))
-    return one.objective.sli, _honest(one), one.objective.unit, show_criteria(one.objective.limit), grade
-
-
-def _honest(one: Judged) -> str:
+def _honest(judged: Judged) -> str:
     """Show the number with as many digits as it takes to stand on the same side of every limit as it really does."""
-    value, criteria = one.measurement.value, [*flat(one.objective.limit), *flat(one.objective.warn or ())]
+    value, objective = judged.measurement.value, judged.objective
     shown = number(value)
+    if value is None:
+        return shown
+    criteria = [*flat(objective.limit), *flat(objective.warn or ())]
     for digits in range(4, _MOST_DIGITS):
-        seen = float(shown.replace(",", "")) if value is not None else None
-        if value is None or seen is None or all(each.holds(seen, one.baseline) == each.holds(value, one.baseline) for each in criteria):
+        seen = float(shown.replace(",", ""))
+        if all(each.holds(seen, judged.baseline) == each.holds(value, judged.baseline) for each in criteria):
             break
         shown = f"{value:,.{digits}g}"
     return shown

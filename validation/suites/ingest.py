@@ -15,11 +15,11 @@ from validation.corpus.ingest import pipeline
 from validation.corpus.ingest.folder import UNKNOWN_LANGUAGE, File, walk
 from validation.corpus.ingest.pipeline import Job, Tally
 from validation.corpus.ingest.store import FolderCollection
-from validation.corpus.reading.limits import Limits
+from validation.corpus.reading import Limits
 from validation.judge import slo_file
 from validation.judge.errors import UsageError
 from validation.judge.outcome import Outcome
-from validation.reports import json, table
+from validation.reports import model, table
 from validation.reports.model import RunReport
 from validation.run.options import report_path
 from validation.run.progress import Advance, Reporter
@@ -91,7 +91,7 @@ def execute(options: Options, reporter: Reporter, report: Path) -> IngestRecord:
     """Ingest, write `report`, and return what happened; raises only when the report cannot be written."""
     record = IngestRecord(strict=options.strict, collection=options.collection)
     run_and_report(
-        record, reporter, lambda: _run(options, reporter, record), lambda: json.write(record, report, _as_data(record, record.tally))
+        record, reporter, lambda: _run(options, reporter, record), lambda: model.write(record, report, _as_data(record, record.tally))
     )
     return record
 

@@ -27,8 +27,8 @@ from validation.checks.storage.load import size_name
 from validation.checks.storage.options import Limits, Options, Size
 from validation.checks.storage.record import BlockedError, PreflightRecord
 from validation.checks.storage.store import Store, answered
-from validation.clients import network
-from validation.reports import json, table
+from validation.clients import kube
+from validation.reports import model, table
 from validation.reports.model import RunReport
 from validation.reports.table import number
 from validation.run.options import report_path
@@ -84,7 +84,7 @@ def execute(options: Options, reporter: Reporter, path: Path, overrides: Overrid
         record,
         reporter,
         lambda: _run(options, reporter, record, overrides or Overrides()),
-        lambda: json.write(record, path, RunReport.from_record(record, SCHEMA).as_data() | record.facts()),
+        lambda: model.write(record, path, RunReport.from_record(record, SCHEMA).as_data() | record.facts()),
     )
     return record
 
@@ -96,7 +96,7 @@ def _run(options: Options, reporter: Reporter, record: PreflightRecord, override
     record.versions = {name: version(name) for name in ("boto3", "botocore", "hdrhistogram")}
     for credential in (chosen.credential, chosen.admin):
         record.secrets += [credential.access_key, credential.secret_key] if credential else []
-    network.bypass_proxies([chosen.endpoint])
+    kube.bypass_proxies([chosen.endpoint])
     with ExitStack() as closing:
         run = _context(chosen, record, reporter, overrides, closing)
         try:

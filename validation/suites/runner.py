@@ -18,8 +18,7 @@ from validation.judge import slo, slo_file
 from validation.judge.errors import UsageError
 from validation.judge.profile import Index, Profile
 from validation.load.pods import coordinator as pods
-from validation.reports import json, table
-from validation.reports.history import baseline
+from validation.reports import baseline, model, table
 from validation.reports.model import GateReport
 from validation.run.options import report_path
 from validation.run.progress import Reporter
@@ -102,7 +101,7 @@ def act(options: Options) -> int:
 def execute(order: Order, reporter: Reporter, report: Path, overrides: Overrides | None = None) -> Record:
     """Run the gate, write `report`, and return what happened; raises only when the report cannot be written."""
     record = Record(strict=order.strict)
-    run_and_report(record, reporter, lambda: _run(order, reporter, record, overrides or Overrides()), lambda: json.write(record, report))
+    run_and_report(record, reporter, lambda: _run(order, reporter, record, overrides or Overrides()), lambda: model.write(record, report))
     return record
 
 

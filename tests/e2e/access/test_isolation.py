@@ -20,7 +20,7 @@ from validation.checks import isolation
 from validation.checks.context import Loaded
 from validation.clients import milvus
 from validation.clients.milvus import Row, VectorStore
-from validation.clients.milvus_login import Login, Logins
+from validation.clients.milvus_connection import Login, Logins
 from validation.clients.passages import Chunk
 from validation.clients.searcher import RawSearcher
 from validation.clients.vectors import unit

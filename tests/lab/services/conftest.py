@@ -16,7 +16,7 @@ from lab.services.embedder import embedder
 from lab.services.fit import fit
 from lab.services.model import EmbeddingModel
 from lab.services.reader import reader
-from validation.corpus.ingest.passages_file import write
+from validation.corpus.documents import write_passages
 
 CORPUS = Path(__file__).parents[3] / "corpus"
 _START_S = 30
@@ -43,7 +43,7 @@ def served(app: ASGIApp) -> Iterator[httpx.Client]:
 @pytest.fixture(scope="session")
 def passages_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("corpus") / "passages.jsonl"
-    write(CORPUS, path)
+    write_passages(CORPUS, path)
     return path
 
 

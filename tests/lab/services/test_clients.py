@@ -5,8 +5,8 @@ from contextlib import closing
 import httpx
 import numpy as np
 
-from validation.clients.embedding import EmbeddingService
 from validation.clients.llm import LanguageModel, Source
+from validation.clients.retrieval_models import EmbeddingService
 from validation.clients.target import EmbeddingRequest
 
 SOURCES = [Source(title="Pump manual", document_id="pump", text="The pump lifts 40 litres per minute. It weighs 12 kg.")]

@@ -11,8 +11,7 @@ from lab.services.model import EmbeddingModel, Matrix
 from lab.services.prompt import parse
 from validation.clients.llm import Source, prompt
 from validation.corpus.documents import Question, read_corpus
-from validation.corpus.grading import citation_is_right, has_fact
-from validation.corpus.ranking import best_per_document, hit, ndcg
+from validation.corpus.grading import best_per_document, citation_is_right, has_fact, hit, ndcg
 
 CORPUS = read_corpus(Path(__file__).parents[3] / "corpus")
 ASKED = [question for question in CORPUS.questions if question.is_answerable]

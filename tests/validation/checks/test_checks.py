@@ -28,7 +28,8 @@ from validation.corpus.documents import read_corpus
 from validation.corpus.generator import generate_chunks
 from validation.judge import slo
 from validation.judge.errors import InvalidRunError
-from validation.judge.profile import Ingesting, Objective, Patience, Profile
+from validation.judge.objectives import Objective
+from validation.judge.profile import Ingesting, Patience, Profile
 from validation.judge.slo import Grade
 from validation.load.open_loop import Sample
 from validation.run.progress import Reporter

@@ -17,7 +17,7 @@ from validation.checks.context import Loaded, RunContext, Services
 from validation.clients.llm import LanguageModel
 from validation.clients.milvus import Collection, Row
 from validation.clients.passages import Chunk
-from validation.clients.reranker import Reranker
+from validation.clients.retrieval_models import Reranker
 from validation.clients.target import Target
 from validation.corpus.documents import Corpus, Question
 from validation.judge.errors import InvalidRunError, UsageError

@@ -5,7 +5,7 @@ import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from validation.clients.http2.frames import DATA, HEADERS, PREFACE, SETTINGS, block, frame
+from validation.clients.http2 import DATA, HEADERS, PREFACE, SETTINGS, block, frame
 from validation.clients.unary import UnaryCalls, framed
 
 METHOD = "/test.Service/Ask"

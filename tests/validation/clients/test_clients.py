@@ -13,11 +13,10 @@ from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingR
 
 from tests.validation.services import DIMENSION, Bucket, Models, stream, vector
 from validation.clients.documents import Credential, DocumentStore, Original
-from validation.clients.embedding import EmbeddingService
 from validation.clients.http import TooLongError, TooManyError
 from validation.clients.llm import Answer, LanguageModel, Source, TemperatureError, prompt
 from validation.clients.passages import Chunk
-from validation.clients.reranker import Reranker
+from validation.clients.retrieval_models import EmbeddingService, Reranker
 from validation.clients.target import EmbeddingRequest
 from validation.judge.errors import GateError, InvalidRunError, UnreachableError
 

@@ -13,8 +13,8 @@ from pymilvus.client.prepare import Prepare  # type: ignore[import-untyped]
 from pymilvus.grpc_gen import milvus_pb2  # type: ignore[import-untyped]
 
 from tests.validation.lite import Lite, milvus
-from validation.clients import columns
-from validation.clients.milvus import Collection, Row, VectorStore, connect
+from validation.clients.milvus import Collection, Row, VectorStore, connect, fill
+from validation.clients.milvus_connection import Login, Logins
 from validation.clients.passages import Chunk
 from validation.corpus.ingest.store import row
 from validation.judge.profile import Index
@@ -99,7 +99,7 @@ def test_the_message_is_that_of_pymilvus(client: MilvusClient, made: Collection,
     build = Prepare.row_insert_param if kind == "Insert" else Prepare.row_upsert_param
     wanted = build(made.name, dictionaries(), "", fields)
     request = getattr(milvus_pb2, f"{kind}Request")(collection_name=made.name, num_rows=len(ROWS))
-    columns.fill(request.fields_data, ROWS, MATRIX)
+    fill(request.fields_data, ROWS, MATRIX)
     assert request == wanted
     assert request.SerializeToString(deterministic=True) == wanted.SerializeToString(deterministic=True)
 
@@ -110,7 +110,7 @@ def test_what_arrives_is_what_pymilvus_brings(
 ) -> None:
     by_rows = pair[1]
     (client.upsert if replacing else client.insert)(by_rows.name, dictionaries(), timeout=60)
-    columns.write(client, made.name, ROWS, MATRIX, replacing=replacing, timeout_s=60)
+    made.write(ROWS, MATRIX, replacing=replacing)
     ids = [one.id for one in ROWS]
     found, wanted = made.read(ids), by_rows.read(ids)
     assert list(found) == list(wanted)
@@ -125,10 +125,10 @@ def plain(fields: dict[str, Any]) -> dict[str, Any]:
     return {**fields, "vector": np.asarray(fields["vector"], dtype=np.float32).tobytes()}
 
 
-def test_a_row_that_is_replaced_is_there_once(client: MilvusClient, made: Collection) -> None:
-    columns.write(client, made.name, ROWS, MATRIX, replacing=False, timeout_s=60)
+def test_a_row_that_is_replaced_is_there_once(made: Collection) -> None:
+    made.write(ROWS, MATRIX, replacing=False)
     later = [replace(one, chunk=replace(one.chunk, text="新しい。")) for one in ROWS]
-    columns.write(client, made.name, later, MATRIX[::-1], replacing=True, timeout_s=60)
+    made.write(later, MATRIX[::-1], replacing=True)
     assert {one["text"] for one in made.read([one.id for one in ROWS]).values()} == {"新しい。"}
     assert made.count() == len(ROWS)
 
@@ -136,9 +136,10 @@ def test_a_row_that_is_replaced_is_there_once(client: MilvusClient, made: Collec
 def test_it_is_written_to_the_database_and_as_the_user_of_the_client(
     served: tuple[Lite, VectorStore], made: Collection, seen: list[Mapping[str, str]]
 ) -> None:
-    with closing(MilvusClient(uri=served[1].uri, user="writer", password="of its own", db_name="default", timeout=60)) as client:
-        client.insert(made.name, dictionaries()[:1], timeout=60)
-        columns.write(client, made.name, ROWS[:1], MATRIX[:1], replacing=False, timeout_s=60)
+    logins = Logins(ingest=lambda: Login(user="writer", password="of its own"))
+    with closing(connect(served[1].uri, "default", logins)) as store:
+        store.clients.ingest.insert(made.name, dictionaries()[:1], timeout=60)
+        store.collection(made.name).write(ROWS[:1], MATRIX[:1], replacing=False)
     by_rows, by_columns = ({key: value for key, value in one.items() if "request" not in key} for one in seen[-2:])
     assert by_rows == by_columns
     assert (by_columns["dbname"], by_columns["authorization"]) == ("default", by_rows["authorization"])
@@ -156,10 +157,10 @@ class _Once:
 
 
 def test_a_call_that_meets_nobody_is_made_again(served: tuple[Lite, VectorStore], made: Collection) -> None:
-    lite, store = served
+    lite, _ = served
     gone = _Once()
     lite.is_gone = cast("bool", gone)
-    columns.write(store.clients.ingest, made.name, ROWS, MATRIX, replacing=False, timeout_s=60)
+    made.write(ROWS, MATRIX, replacing=False)
     lite.heal()
     assert gone.asked > 1
     assert made.count() == len(ROWS)
@@ -168,12 +169,12 @@ def test_a_call_that_meets_nobody_is_made_again(served: tuple[Lite, VectorStore]
 @pytest.mark.parametrize("name", ["nowhere", None])
 @pytest.mark.parametrize("replacing", [False, True])
 def test_what_milvus_refuses_is_said_as_pymilvus_says_it(
-    client: MilvusClient, made: Collection, name: str | None, *, replacing: bool
+    served: tuple[Lite, VectorStore], client: MilvusClient, made: Collection, name: str | None, *, replacing: bool
 ) -> None:
     """A collection that is not there; vectors of another dimension."""
     with pytest.raises(MilvusException) as by_rows:
         (client.upsert if replacing else client.insert)(name or made.name, [{**one, "vector": [0.5]} for one in dictionaries()], timeout=60)
     with pytest.raises(MilvusException) as by_columns:
-        columns.write(client, name or made.name, ROWS, MATRIX[:, :1], replacing=replacing, timeout_s=60)
+        served[1].collection(name or made.name).write(ROWS, MATRIX[:, :1], replacing=replacing)
     assert (by_columns.value.code, by_columns.value.message) == (by_rows.value.code, by_rows.value.message)
     assert made.count() == 0

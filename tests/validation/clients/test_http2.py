@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.validation.clients.http2_peer import OK, WELL, Peer, Script, told
+from validation.clients.http2 import CONTINUATION, DATA, GOODBYE, HEADERS, PING, RESET, SETTINGS, WINDOW, block, frame
 from validation.clients.http2.connection import Connection
-from validation.clients.http2.frames import CONTINUATION, DATA, GOODBYE, HEADERS, PING, RESET, SETTINGS, WINDOW, block, frame
 from validation.clients.unary import Call, CallError, framed
 
 

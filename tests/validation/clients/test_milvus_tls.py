@@ -15,13 +15,14 @@ from pymilvus.grpc_gen import milvus_pb2_grpc  # type: ignore[import-untyped]  #
 
 from tests import certificates
 from tests.certificates import Made
+from tests.pymilvus_searcher import Searcher
 from tests.validation.clients.test_target import OUTPUTS
 from tests.validation.load.test_workers import Milvus
 from tests.validation.services import KubernetesApi
 from validation.clients import kube, milvus
 from validation.clients.connect import Connector
-from validation.clients.milvus_tls import Tls
-from validation.clients.searcher import RawSearcher, Searcher
+from validation.clients.milvus_connection import Tls
+from validation.clients.searcher import RawSearcher
 from validation.clients.target import Target
 from validation.judge.errors import UnreachableError, UsageError
 from validation.judge.profile import Profile

@@ -13,10 +13,9 @@ from tests.validation.clients.test_target import OUTPUTS
 from tests.validation.services import KubernetesApi, Models, serving
 from validation.clients import kube
 from validation.clients.connect import Connector
-from validation.clients.embedding import EmbeddingService
 from validation.clients.http import Access, BusyError
 from validation.clients.llm import LanguageModel
-from validation.clients.reranker import Reranker
+from validation.clients.retrieval_models import EmbeddingService, Reranker
 from validation.clients.target import Target
 from validation.judge.errors import GateError, InvalidRunError, UsageError
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.validation.services import KubernetesApi
-from validation.clients import kube, network, target
+from validation.clients import kube, target
 from validation.judge.errors import UnreachableError, UsageError
 
 OUTPUTS = {
@@ -136,7 +136,7 @@ def test_no_kubeconfig_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_private_addresses_go_past_the_proxy_and_public_ones_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "intern.example.net")
     monkeypatch.setenv("no_proxy", "")
-    network.bypass_proxies(
+    kube.bypass_proxies(
         ["http://10.96.0.7:19530", "https://store.example.net", "http://llm.rag.svc.cluster.local:8080/v1", "http://8.8.8.8"]
     )
     assert os.environ["NO_PROXY"] == "intern.example.net,10.96.0.7,llm.rag.svc.cluster.local"

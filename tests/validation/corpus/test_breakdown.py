@@ -5,8 +5,7 @@ import pytest
 from validation.checks.answer import _shares
 from validation.clients.llm import Answer, Source
 from validation.corpus.documents import Question
-from validation.corpus.grading import Graded
-from validation.corpus.ranking import breakdown
+from validation.corpus.grading import Graded, breakdown
 
 
 def question(name: str, language: str, kind: str) -> Question:

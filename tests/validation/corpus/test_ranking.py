@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from validation.corpus.ranking import best_per_document, hit, ndcg, reciprocal_rank
+from validation.corpus.grading import best_per_document, hit, ndcg, reciprocal_rank
 
 GRADES = {"a": 3, "b": 2, "c": 1, "d": 0}
 

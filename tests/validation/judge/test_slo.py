@@ -30,13 +30,13 @@ def grade(judgement: Judgement, name: str = "search_p95_ms") -> Grade:
 
 
 def against(**values: float) -> Reference:
-    return Reference(values=values, said=())
+    return Reference(values=values, notes=())
 
 
 def test_all_promises_kept_is_a_pass(profile: Profile, good: Measurements) -> None:
     judgement = judge(profile, good)
     assert (judgement.outcome, judgement.verdict, judgement.faults) == (Outcome.PASS, Outcome.PASS, ())
-    assert (judgement.score, judgement.said) == (100.0, ())
+    assert (judgement.score, judgement.notes) == (100.0, ())
     assert {(one.baseline, one.why) for one in judgement.judged} == {(None, "")}
 
 
@@ -95,9 +95,9 @@ def test_relative_and_combined_criteria(
 
 
 def test_a_missing_baseline_is_said_and_is_a_warning_not_a_pass(profile: Profile, good: Measurements) -> None:
-    reference = Reference(values={}, said=("no baseline",))
+    reference = Reference(values={}, notes=("no baseline",))
     judgement = judge(changed(profile, limit=["<= 150", "<= +10%"], warn=None), good, reference=reference)
-    assert (judgement.outcome, judgement.said) == (Outcome.WARN, ("no baseline",))
+    assert (judgement.outcome, judgement.notes) == (Outcome.WARN, ("no baseline",))
     (why,) = [one.why for one in judgement.judged if one.why]
     assert why == '"<= 150 and <= +10%" needs a baseline'
     warned = judge(changed(profile, warn="<= +10%"), good, reference=reference)

@@ -16,8 +16,9 @@ import pytest
 from pymilvus import MilvusException  # type: ignore[import-untyped]  # pymilvus ships no types
 from pymilvus.grpc_gen import common_pb2, milvus_pb2, milvus_pb2_grpc, schema_pb2  # type: ignore[import-untyped]
 
-from validation.clients.milvus_login import Login
-from validation.clients.searcher import RawSearcher, Searcher
+from tests.pymilvus_searcher import Searcher
+from validation.clients.milvus_connection import Login
+from validation.clients.searcher import RawSearcher
 from validation.clients.vectors import Matrix
 from validation.judge.errors import InvalidRunError
 from validation.judge.measures import Measurement, Measurements

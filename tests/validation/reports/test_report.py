@@ -13,7 +13,6 @@ from validation.judge.errors import InvalidRunError, UsageError
 from validation.judge.measures import CATALOGUE, Measurement, Measurements
 from validation.judge.profile import Profile
 from validation.judge.slo import judge
-from validation.reports import json as json_report
 from validation.reports import model, table
 from validation.run.record import Record
 
@@ -27,7 +26,7 @@ def record(profile: Profile, good: Measurements) -> Record:
 
 
 def test_every_number_has_its_unit_samples_and_meaning(record: Record) -> None:
-    data = json.loads(json_report.render(record))
+    data = json.loads(model.render(record))
     assert data["schema_version"] == 1
     assert data["result"] == {
         "outcome": "PASS",
@@ -47,7 +46,7 @@ def test_every_number_has_its_unit_samples_and_meaning(record: Record) -> None:
 def test_what_is_not_a_number_is_null_and_never_zero(record: Record) -> None:
     record.measure("searchable_s", math.nan)
     record.measure("indexed_s", None)
-    found = json.loads(json_report.render(record))["measurements"]
+    found = json.loads(model.render(record))["measurements"]
     assert found["searchable_s"]["value"] is None
     assert (found["indexed_s"]["value"], found["indexed_s"]["samples"]) == (None, 0)
 
@@ -59,18 +58,18 @@ def test_a_name_that_the_catalogue_lacks_cannot_be_measured(record: Record) -> N
 
 def test_a_report_replaces_the_old_one_whole_and_leaves_nothing_beside_it(record: Record, tmp_path: Path) -> None:
     path = tmp_path / "new" / "report.json"
-    json_report.write(record, path)
-    json_report.write(record, path)
+    model.write(record, path)
+    model.write(record, path)
     assert [entry.name for entry in path.parent.iterdir()] == ["report.json"]
 
 
 def test_a_report_that_cannot_be_rendered_does_not_destroy_the_old_one(record: Record, tmp_path: Path) -> None:
     path = tmp_path / "report.json"
-    json_report.write(record, path)
+    model.write(record, path)
     before = path.read_text()
     record.inputs["broken"] = object()
     with pytest.raises(TypeError):
-        json_report.write(record, path)
+        model.write(record, path)
     assert path.read_text() == before
     assert [entry.name for entry in tmp_path.iterdir()] == ["report.json"]
 
@@ -78,7 +77,7 @@ def test_a_report_that_cannot_be_rendered_does_not_destroy_the_old_one(record: R
 def test_secrets_are_hidden_wherever_they_turn_up(record: Record) -> None:
     record.secrets = ["s3cr3t"]
     record.stop(InvalidRunError("the store said s3cr3t\nis wrong"))
-    assert "s3cr3t" not in json_report.render(record)
+    assert "s3cr3t" not in model.render(record)
     line = table.result_line(record, None)
     assert line == "RESULT: INVALID the store said (hidden) is wrong (exit 3)"
 
@@ -127,12 +126,12 @@ def test_the_schema_that_is_published_is_that_of_the_report_and_every_report_kee
     stopped = Record(run_id="y", strict=False)
     stopped.stop(InvalidRunError("no"))
     for one in (record, stopped):
-        data = json.loads(json_report.render(one))
+        data = json.loads(model.render(one))
         assert set(json.loads(published)["required"]) <= data.keys()
 
 
 def test_a_report_is_read_as_it_was_written(record: Record, tmp_path: Path) -> None:
-    json_report.write(record, tmp_path / "report.json")
+    model.write(record, tmp_path / "report.json")
     assert model.read(tmp_path) == model.GateReport.from_run(record)
 
 
@@ -150,6 +149,6 @@ def test_a_report_of_another_form_or_version_is_refused_with_its_reason(
     record: Record, tmp_path: Path, change: dict[str, Any], words: str
 ) -> None:
     path = tmp_path / "report.json"
-    path.write_text(json.dumps(json.loads(json_report.render(record)) | change))
+    path.write_text(json.dumps(json.loads(model.render(record)) | change))
     with pytest.raises(UsageError, match=words):
         model.read(path)

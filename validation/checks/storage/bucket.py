@@ -16,7 +16,7 @@ from validation.checks.storage.context import STORE, StoreContext
 from validation.checks.storage.record import BlockedError
 from validation.checks.storage.store import answered, code, is_denied
 from validation.clients import kube
-from validation.clients.network import service_of
+from validation.clients.kube import service_of
 from validation.judge.errors import GateError
 from validation.run.record import Facts
 

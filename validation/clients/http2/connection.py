@@ -2,41 +2,120 @@
 
 import asyncio
 import struct
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from validation.clients.http2.frames import (
-    ACK,
-    CONTINUATION,
-    DATA,
-    END_HEADERS,
-    END_STREAM,
-    FIRST_WINDOW,
-    GOODBYE,
-    HEAD,
-    HEADERS,
-    LARGEST,
-    MOST_STREAMS,
-    NUMBER,
-    PAIR,
-    PING,
-    PREFACE,
-    PUSH,
-    REFUSED,
-    RESET,
-    SETTINGS,
-    TABLE_SIZE,
-    USUAL_WINDOW,
-    WIDE,
-    WINDOW,
-    ProtocolError,
-    frame,
-    unpadded,
-)
-from validation.clients.http2.sending import Exchange, Sending
+from validation.clients import http2 as h2
 
 _WIDEN_AFTER = 2**30
-_BUFFER = 4 * LARGEST
+_BUFFER = 4 * h2.LARGEST
+
+
+class Sending:
+    """The requests of one connection that have no answer yet."""
+
+    def __init__(self, fields: Sequence[tuple[str, str]]) -> None:
+        self._block = h2.block(fields)
+        self._opening = h2.frame(h2.HEADERS, h2.END_HEADERS, 0, self._block)[: h2.HEAD.size - h2.NUMBER.size]
+        self.transport: Any = None
+        """Where it is sent to, once there is a connection."""
+        self._waiting = deque[h2.Exchange]()
+        self._next, self._most = 1, h2.WIDE
+        self._room, self._room_of_each = h2.USUAL_WINDOW, h2.USUAL_WINDOW
+        self.streams = dict[int, h2.Exchange]()
+        """What was sent, or begun, by its number."""
+
+    def send(self, exchange: h2.Exchange) -> None:
+        """Send a request, at once where that is allowed."""
+        size = len(exchange.body)
+        if self._waiting or size > min(self._room, self._room_of_each, h2.LARGEST) or len(self.streams) >= self._most:
+            self._waiting.append(exchange)
+            self.go_on()
+            return
+        number = h2.NUMBER.pack(self._number(exchange))
+        self._room -= size
+        ending = h2.HEAD.pack(size >> 8, size & 0xFF, h2.DATA, h2.END_STREAM, exchange.stream)
+        self.transport.write(b"".join((self._opening, number, self._block, ending, exchange.body)))
+
+    def _number(self, exchange: h2.Exchange) -> int:
+        stream = exchange.stream = self._next
+        self._next += 2
+        self.streams[stream] = exchange
+        return stream
+
+    def go_on(self) -> None:
+        """Send as much of what waits as is allowed by now."""
+        while self._waiting:
+            exchange = self._waiting[0]
+            if not exchange.stream:
+                if len(self.streams) >= self._most:
+                    return
+                exchange.room, exchange.sent = self._room_of_each, 0
+                self.transport.write(self._opening + h2.NUMBER.pack(self._number(exchange)) + self._block)
+            if not self._send_part(exchange):
+                return
+            self._waiting.popleft()
+
+    def _send_part(self, exchange: h2.Exchange) -> bool:
+        """Send what fits, and return whether it was all."""
+        while (left := len(exchange.body) - exchange.sent) > 0:
+            size = min(left, h2.LARGEST, self._room, exchange.room)
+            if size <= 0:
+                return False
+            part = exchange.body[exchange.sent : exchange.sent + size]
+            self.transport.write(h2.frame(h2.DATA, h2.END_STREAM if size == left else 0, exchange.stream, part))
+            self._room -= size
+            exchange.room -= size
+            exchange.sent += size
+        return True
+
+    def allow_streams(self, most: int) -> None:
+        """Have no more than so many under way."""
+        self._most = most
+
+    def resize_windows(self, size: int) -> None:
+        """Let each stream take so many bytes at first; one that has begun is told the difference (6.9.2)."""
+        if self._waiting and self._waiting[0].stream:
+            self._waiting[0].room += size - self._room_of_each
+        self._room_of_each = size
+
+    def widen(self, stream: int, more: int) -> None:
+        """Send so many bytes more: on a stream, or 0 for all of them together."""
+        if not stream:
+            self._room += more
+        elif self._waiting and self._waiting[0].stream == stream:
+            self._waiting[0].room += more
+        self.go_on()
+
+    def ended(self, stream: int) -> h2.Exchange | None:
+        """Return what had that number, and send what it kept waiting; None where nobody waits for it."""
+        exchange = self.streams.pop(stream, None)
+        if exchange is not None and self._waiting:
+            if exchange in self._waiting:
+                self._waiting.remove(exchange)
+            self.go_on()
+        return exchange
+
+    def forget(self, exchange: h2.Exchange) -> None:
+        """Wait for its answer no longer, and tell the server."""
+        if exchange in self._waiting:
+            self._waiting.remove(exchange)
+        if self.streams.get(exchange.stream) is exchange:
+            self.transport.write(h2.frame(h2.RESET, 0, exchange.stream, h2.NUMBER.pack(h2.CANCEL)))
+            self.ended(exchange.stream)
+
+    def unseen(self, last: int) -> list[h2.Exchange]:
+        """Give up and return what has a higher number than `last`, or none yet."""
+        given_up = [exchange for stream, exchange in self.streams.items() if stream > last]
+        given_up += [exchange for exchange in self._waiting if not exchange.stream]
+        self.streams = {stream: exchange for stream, exchange in self.streams.items() if stream <= last}
+        self._waiting = deque(exchange for exchange in self._waiting if 0 < exchange.stream <= last)
+        return given_up
+
+    def all(self) -> list[h2.Exchange]:
+        """Give up and return everything."""
+        return self.unseen(0)
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -45,6 +124,7 @@ class Connection(asyncio.BufferedProtocol):
     def __init__(self, fields: Sequence[tuple[str, str]], lost: Callable[[], None]) -> None:
         self._lost = lost
         self._sending = Sending(fields)
+        self.send, self.forget = self._sending.send, self._sending.forget
         self._transport: Any = None
         self._buffer = bytearray(_BUFFER)
         self._view = memoryview(self._buffer)
@@ -52,17 +132,9 @@ class Connection(asyncio.BufferedProtocol):
         self._taken = 0
         self._unfinished: tuple[int, int, bytes] | None = None
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        """Done once the server spoke HTTP/2; ProtocolError or ConnectionError when it did not."""
+        """Done once the server spoke HTTP/2; h2.ProtocolError or ConnectionError when it did not."""
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.takes_requests = True
-
-    def send(self, exchange: Exchange) -> None:
-        """Send a request, as soon as the server takes it."""
-        self._sending.send(exchange)
-
-    def forget(self, exchange: Exchange) -> None:
-        """Wait for the answer no longer."""
-        self._sending.forget(exchange)
 
     def close(self) -> None:
         """End the connection; `closed` is done when it has ended, where it had begun."""
@@ -71,15 +143,13 @@ class Connection(asyncio.BufferedProtocol):
         if self._transport is not None:
             self._transport.abort()
 
-    # what the loop calls
-
     def connection_made(self, transport: Any) -> None:  # noqa: ANN401 - asyncio's transports have no common type with `write`
         """Say how it is to be: remember no headers, push nothing, windows as wide as they go (3.4, 6.5, 6.9)."""
         self._transport = transport
-        self._sending.begin(transport)
-        wishes = ((TABLE_SIZE, 0), (PUSH, 0), (FIRST_WINDOW, WIDE))
-        settings = frame(SETTINGS, 0, 0, b"".join(PAIR.pack(*wish) for wish in wishes))
-        transport.write(PREFACE + settings + frame(WINDOW, 0, 0, NUMBER.pack(WIDE - USUAL_WINDOW)))
+        self._sending.transport = transport
+        wishes = ((h2.TABLE_SIZE, 0), (h2.PUSH, 0), (h2.FIRST_WINDOW, h2.WIDE))
+        settings = h2.frame(h2.SETTINGS, 0, 0, b"".join(h2.PAIR.pack(*wish) for wish in wishes))
+        transport.write(h2.PREFACE + settings + h2.frame(h2.WINDOW, 0, 0, h2.NUMBER.pack(h2.WIDE - h2.USUAL_WINDOW)))
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
         """Return the room behind what is there of the next frame: it is larger than any frame."""
@@ -90,8 +160,12 @@ class Connection(asyncio.BufferedProtocol):
         self._filled += nbytes
         try:
             at = self._take_frames()
-        except (ProtocolError, struct.error, IndexError) as error:
-            self._break(error if isinstance(error, ProtocolError) else ProtocolError(f"it sent a frame that is none ({error})"))
+        except (h2.ProtocolError, struct.error, IndexError) as error:
+            broken = error if isinstance(error, h2.ProtocolError) else h2.ProtocolError(f"it sent a frame that is none ({error})")
+            if not self.ready.done():
+                self.ready.set_exception(broken)
+            self._end(str(broken))
+            self._transport.abort()
             return
         self._filled -= at
         self._buffer[: self._filled] = self._buffer[at : at + self._filled]
@@ -99,15 +173,15 @@ class Connection(asyncio.BufferedProtocol):
     def _take_frames(self) -> int:
         """Return where the first frame begins that is not whole yet."""
         at = 0
-        while self._filled - at >= HEAD.size:
-            high, low, kind, flags, stream = HEAD.unpack_from(self._buffer, at)
-            begin = at + HEAD.size
+        while self._filled - at >= h2.HEAD.size:
+            high, low, kind, flags, stream = h2.HEAD.unpack_from(self._buffer, at)
+            begin = at + h2.HEAD.size
             end = begin + (high << 8 | low)
-            if end - begin > LARGEST or not (self.ready.done() or kind == SETTINGS):
-                raise ProtocolError("it does not speak HTTP/2")
+            if end - begin > h2.LARGEST or not (self.ready.done() or kind == h2.SETTINGS):
+                raise h2.ProtocolError("it does not speak HTTP/2")
             if end > self._filled:
                 break
-            self._take(kind, flags, stream & WIDE, bytes(self._view[begin:end]))
+            self._take(kind, flags, stream & h2.WIDE, bytes(self._view[begin:end]))
             at = end
         return at
 
@@ -119,33 +193,27 @@ class Connection(asyncio.BufferedProtocol):
         self._end(f"the connection was lost ({exc or 'the server closed it'})")
         self.closed.set_result(None)
 
-    # what comes in
-
     def _take(self, kind: int, flags: int, stream: int, content: bytes) -> None:
-        if kind == DATA:
-            self._note_taken(len(content))
+        if kind == h2.DATA:
+            self._taken += len(content)
+            if self._taken >= _WIDEN_AFTER:  # opens the connection's window again long before it closes (6.9.1)
+                self._transport.write(h2.frame(h2.WINDOW, 0, 0, h2.NUMBER.pack(self._taken)))
+                self._taken = 0
             exchange = self._sending.streams.get(stream)
             if exchange is not None:
-                exchange.answer += unpadded(flags, content)
-            if flags & END_STREAM:
+                exchange.answer += h2.unpadded(flags, content)
+            if flags & h2.END_STREAM:
                 self._finish(stream)
-        elif kind == HEADERS:
-            self._take_headers(flags, stream, unpadded(flags, content))
-        elif kind == CONTINUATION and self._unfinished:
+        elif kind == h2.HEADERS:
+            self._take_headers(flags, stream, h2.unpadded(flags, content))
+        elif kind == h2.CONTINUATION and self._unfinished:
             first_flags, began, begun = self._unfinished
-            self._take_headers(first_flags | flags & END_HEADERS, began, begun + content)
+            self._take_headers(first_flags | flags & h2.END_HEADERS, began, begun + content)
         else:
             self._take_control(kind, flags, stream, content)
 
-    def _note_taken(self, size: int) -> None:
-        """Open the connection's window again long before it closes (6.9.1)."""
-        self._taken += size
-        if self._taken >= _WIDEN_AFTER:
-            self._transport.write(frame(WINDOW, 0, 0, NUMBER.pack(self._taken)))
-            self._taken = 0
-
     def _take_headers(self, flags: int, stream: int, content: bytes) -> None:
-        if not flags & END_HEADERS:
+        if not flags & h2.END_HEADERS:
             self._unfinished = flags, stream, content
             return
         self._unfinished = None
@@ -155,7 +223,7 @@ class Connection(asyncio.BufferedProtocol):
                 exchange.tail = content
             else:
                 exchange.head = content
-        if flags & END_STREAM:
+        if flags & h2.END_STREAM:
             self._finish(stream)
 
     def _finish(self, stream: int) -> None:
@@ -164,27 +232,27 @@ class Connection(asyncio.BufferedProtocol):
             exchange.answered()
 
     def _take_control(self, kind: int, flags: int, stream: int, content: bytes) -> None:
-        if kind == SETTINGS and not flags & ACK:
+        if kind == h2.SETTINGS and not flags & h2.ACK:
             self._agree(content)
-        elif kind == PING and not flags & ACK:
-            self._transport.write(frame(PING, ACK, 0, content))
-        elif kind == WINDOW:
-            self._sending.widen(stream, NUMBER.unpack(content)[0] & WIDE)
-        elif kind == RESET:
-            self._reset(stream, NUMBER.unpack(content)[0])
-        elif kind == GOODBYE:  # what the server has not looked at may be sent elsewhere (6.8)
+        elif kind == h2.PING and not flags & h2.ACK:
+            self._transport.write(h2.frame(h2.PING, h2.ACK, 0, content))
+        elif kind == h2.WINDOW:
+            self._sending.widen(stream, h2.NUMBER.unpack(content)[0] & h2.WIDE)
+        elif kind == h2.RESET:
+            self._reset(stream, h2.NUMBER.unpack(content)[0])
+        elif kind == h2.GOODBYE:  # what the server has not looked at may be sent elsewhere (6.8)
             self._stop()
-            for exchange in self._sending.unseen(NUMBER.unpack_from(content)[0] & WIDE):
+            for exchange in self._sending.unseen(h2.NUMBER.unpack_from(content)[0] & h2.WIDE):
                 exchange.refused()
 
     def _agree(self, content: bytes) -> None:
         """Do as the server wishes; what it may say of compression and sizes is kept already (6.5.2)."""
-        for name, value in (PAIR.unpack_from(content, at) for at in range(0, len(content), PAIR.size)):
-            if name == MOST_STREAMS:
+        for name, value in (h2.PAIR.unpack_from(content, at) for at in range(0, len(content), h2.PAIR.size)):
+            if name == h2.MOST_STREAMS:
                 self._sending.allow_streams(value)
-            elif name == FIRST_WINDOW:
+            elif name == h2.FIRST_WINDOW:
                 self._sending.resize_windows(value)
-        self._transport.write(frame(SETTINGS, ACK, 0))
+        self._transport.write(h2.frame(h2.SETTINGS, h2.ACK, 0))
         if not self.ready.done():
             self.ready.set_result(None)
         self._sending.go_on()
@@ -193,23 +261,15 @@ class Connection(asyncio.BufferedProtocol):
         exchange = self._sending.ended(stream)
         if exchange is None:
             return
-        if code == REFUSED:
+        if code == h2.REFUSED:
             exchange.refused()
         else:
             exchange.failed(f"the server ended the request (HTTP/2 error {code})")
-
-    # how it ends
 
     def _stop(self) -> None:
         if self.takes_requests:
             self.takes_requests = False
             self._lost()
-
-    def _break(self, error: ProtocolError) -> None:
-        if not self.ready.done():
-            self.ready.set_exception(error)
-        self._end(str(error))
-        self._transport.abort()
 
     def _end(self, why: str) -> None:
         self._stop()

@@ -11,9 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from validation.corpus.reading import MIB, Limits, UnreadableError
 from validation.corpus.reading.decode import decode
-from validation.corpus.reading.limits import MIB, Limits
-from validation.corpus.reading.unreadable import UnreadableError
 from validation.judge.errors import UsageError
 
 CAPTION, ACCESS = ".caption.md", ".access"
@@ -75,21 +74,12 @@ def walk(root: Path, language: str = UNKNOWN_LANGUAGE) -> Iterator[File | Refusa
             yield Refusal(source=_source(root, folder), reason=f"is a folder that cannot be read: {error}")
             continue
         names = {entry.name for entry in entries}
-        yield from (
-            _entry(root, top, entry, label, language) for entry in entries if not _is_folder(entry) and not _is_beside(entry, names)
-        )
-        yield from (
-            Refusal(source=_source(root, Path(one)), reason="is hidden, and left alone") for one in entries if _is_hidden_folder(one)
-        )
-        waiting += [(Path(entry), label) for entry in reversed(entries) if _is_folder(entry) and not _is_hidden_folder(entry)]
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    return entry.is_dir(follow_symlinks=False)
-
-
-def _is_hidden_folder(entry: os.DirEntry[str]) -> bool:
-    return _is_folder(entry) and entry.name.startswith(".")
+        folders = [entry for entry in entries if entry.is_dir(follow_symlinks=False)]
+        hidden = [entry for entry in folders if entry.name.startswith(".")]
+        files = (entry for entry in entries if not entry.is_dir(follow_symlinks=False) and not _is_beside(entry, names))
+        yield from (_entry(root, top, entry, label, language) for entry in files)
+        yield from (Refusal(source=_source(root, Path(entry)), reason="is hidden, and left alone") for entry in hidden)
+        waiting += [(Path(entry), label) for entry in reversed(folders) if not entry.name.startswith(".")]
 
 
 def _is_beside(entry: os.DirEntry[str], names: set[str]) -> bool:
@@ -117,8 +107,7 @@ def _entry(root: Path, top: Path, entry: os.DirEntry[str], label: str, language:
     if length > _MOST_SOURCE_BYTES:
         return Refusal(source=source, reason=f"has a path of {length} bytes, more than {_MOST_SOURCE_BYTES}; move it up")
     first = PurePosixPath(_source(top, path)).parts[0]
-    spoken = first if _LANGUAGE.fullmatch(first) else language
-    return File(path=path, source=source, language=spoken, label=label)
+    return File(path=path, source=source, language=first if _LANGUAGE.fullmatch(first) else language, label=label)
 
 
 def _source(root: Path, path: Path) -> str:
@@ -151,15 +140,15 @@ def _label(path: Path) -> str:
     return label
 
 
-def _bounded(path: Path, most: int, told: str) -> bytes:
+def _bounded(path: Path, most: int, limit: str) -> bytes:
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
         raise UnreadableError(f"cannot be opened ({error.strerror}); see who may read it: ls -l") from None
     with os.fdopen(handle, "rb") as opened:
-        about = os.fstat(handle)
-        if not stat.S_ISREG(about.st_mode):
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
             raise UnreadableError("is no file, but a pipe, socket or device")
-        if about.st_size > most:
-            raise UnreadableError(f"has {about.st_size:,} bytes, more than {told}")
+        if status.st_size > most:
+            raise UnreadableError(f"has {status.st_size:,} bytes, more than {limit}")
         return opened.read(most + 1)[:most]

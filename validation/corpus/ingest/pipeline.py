@@ -21,10 +21,9 @@ from validation.clients.vectors import Matrix
 from validation.corpus.ingest.folder import UNKNOWN_LANGUAGE, Refusal, walk
 from validation.corpus.ingest.prepare import Opened, Prepared, distinct, prepare
 from validation.corpus.ingest.store import FolderCollection, Known, row
+from validation.corpus.reading import Limits, UnreadableError
 from validation.corpus.reading.isolation import IsolatedReader
-from validation.corpus.reading.kinds import kind_of
-from validation.corpus.reading.limits import Limits
-from validation.corpus.reading.unreadable import UnreadableError
+from validation.corpus.reading.read import kind_of
 from validation.judge.errors import InvalidRunError, UsageError
 
 Embed = Callable[[Sequence[Chunk]], Matrix]
@@ -88,26 +87,25 @@ class _Batch:
 
 def run(job: Job, advance: Callable[[int], None] = lambda _: None) -> Tally:
     """Bring the collection into step; `advance` is told how many files are done. InvalidRunError when rows are missing at the end."""
-    begin = time.perf_counter()
-    going = _Run(job, job.collection.known(), advance)
+    begin, state = time.perf_counter(), _Run(job, job.collection.known(), advance)
     with ExitStack() as closing:
-        going.open_readers(closing)
+        state.open_readers(closing)
         readers, writers = (closing.enter_context(ThreadPoolExecutor(threads)) for threads in (_READERS, _WRITERS))
-        prepared = ahead(readers, going.prepare, going.changed(), _READERS * _IN_HAND)
-        for written in ahead(writers, going.write, going.batches(prepared), _WRITERS * _IN_HAND):
-            going.tally.written += written
-    going.tally.acknowledged_s = time.perf_counter() - begin
-    going.remove()
-    going.compare()
-    return going.tally
+        prepared = ahead(readers, state.prepare, state.changed(), _READERS * _IN_HAND)
+        for written in ahead(writers, state.write, state.batches(prepared), _WRITERS * _IN_HAND):
+            state.tally.written += written
+    state.tally.acknowledged_s = time.perf_counter() - begin
+    state.remove()
+    state.compare()
+    return state.tally
 
 
 def ahead(pool: ThreadPoolExecutor, work: Callable[[_Given], _Made], given: Iterable[_Given], most: int) -> Iterator[_Made]:
     """Yield the results in order while the next ones are being made, never more than `most` of them in hand."""
     waiting: deque[Future[_Made]] = deque()
     try:
-        for one in given:
-            waiting.append(pool.submit(work, one))
+        for each in given:
+            waiting.append(pool.submit(work, each))
             if len(waiting) >= most:
                 yield waiting.popleft().result()
         while waiting:
@@ -135,13 +133,14 @@ class _Run:
 
     def changed(self) -> Iterator[Opened]:
         """Open every document, and yield those that the collection does not hold as they are now."""
-        for number, one in enumerate(distinct(walk(self.job.root, self.job.language), self.job.limits, self._refuse), 1):
-            known = self.known.get(one.file.source)
-            if known is not None and known.is_whole(one.fingerprint):
+        for number, opened in enumerate(distinct(walk(self.job.root, self.job.language), self.job.limits, self._refuse), 1):
+            source = opened.file.source
+            known = self.known.get(source)
+            if known is not None and known.is_whole(opened.fingerprint):
                 self.tally.unchanged += 1
-                self._rows[one.file.source] = known.chunks
+                self._rows[source] = known.chunks
             else:
-                yield one
+                yield opened
             self._advance(number)
 
     def _refuse(self, refusal: Refusal) -> None:
@@ -149,47 +148,44 @@ class _Run:
         if not refusal.is_duplicate:
             self._unread.add(refusal.source)
 
-    def prepare(self, one: Opened) -> Prepared | Refusal:
+    def prepare(self, opened: Opened) -> Prepared | Refusal:
         """Parse a document and keep its original; in a reading thread."""
-        reader = self._readers.get()
+        source, reader = opened.file.source, self._readers.get()
         try:
-            made = prepare(one, reader)
+            prepared = prepare(opened, reader)
         except UnreadableError as error:
-            return Refusal(source=one.file.source, reason=str(error))
+            return Refusal(source=source, reason=str(error))
         finally:
             self._readers.put(reader)
-        return replace(made, chunks=self._kept(made, one))
-
-    def _kept(self, made: Prepared, one: Opened) -> tuple[Chunk, ...]:
         if self.job.originals is None:
-            return made.chunks
-        key = f"ingest/{self.job.collection.name}/{one.file.source}"
-        original = self.job.originals.store(key, one.body, kind_of(one.file.suffix).media_type)
-        return tuple(replace(chunk, object_key=original.key, version_id=original.version_id) for chunk in made.chunks)
+            return prepared
+        key, media_type = f"ingest/{self.job.collection.name}/{source}", kind_of(opened.file.suffix).media_type
+        original = self.job.originals.store(key, opened.body, media_type)
+        kept = (replace(chunk, object_key=original.key, version_id=original.version_id) for chunk in prepared.chunks)
+        return replace(prepared, chunks=tuple(kept))
 
     def batches(self, prepared: Iterable[Prepared | Refusal]) -> Iterator[_Batch]:
         """Gather chunks of several documents into requests of even size."""
         waiting: dict[bool, list[Chunk]] = {False: [], True: []}
         most = self.job.batch_rows
-        for one in prepared:
-            if isinstance(one, Refusal):
-                self._refuse(one)
+        for each in prepared:
+            if isinstance(each, Refusal):
+                self._refuse(each)
                 continue
-            replacing = self._note(one)
-            waiting[replacing] += one.chunks
+            replacing = self._note(each)
+            waiting[replacing] += each.chunks
             while len(waiting[replacing]) >= most:
                 yield _Batch(chunks=waiting[replacing][:most], replacing=replacing)
                 del waiting[replacing][:most]
         yield from (_Batch(chunks=chunks, replacing=replacing) for replacing, chunks in waiting.items() if chunks)
 
-    def _note(self, one: Prepared) -> bool:
-        source = one.document.source
-        self._rows[source] = len(one.chunks)
-        self._fingerprints[source] = one.chunks[0].fingerprint
-        self.tally.refused += [Refusal(source=source, reason=note) for note in one.notes]
-        is_known = source in self.known
-        (self.tally.changed if is_known else self.tally.added).append(source)
-        return is_known
+    def _note(self, prepared: Prepared) -> bool:
+        """Note what is written of a document, and return whether the collection holds something of it already."""
+        source = prepared.document.source
+        self._rows[source], self._fingerprints[source] = len(prepared.chunks), prepared.chunks[0].fingerprint
+        self.tally.refused += [Refusal(source=source, reason=note) for note in prepared.notes]
+        (self.tally.changed if source in self.known else self.tally.added).append(source)
+        return source in self.known
 
     def write(self, batch: _Batch) -> int:
         """Embed a batch and write it; in a writing thread."""
@@ -205,17 +201,14 @@ class _Run:
                 "they are kept, since a folder that is not mounted looks the same; to be rid of them, drop the collection"
             )
         for source, known in self.known.items():
+            around = (PurePosixPath(source), *PurePosixPath(source).parents)
             if source in self._fingerprints:
                 self.tally.deleted += self.job.collection.remove(source, but=self._fingerprints[source])
-            elif source not in self._rows and self._is_unread(source):
+            elif source not in self._rows and any(str(place) in self._unread for place in around):
                 self._rows[source] = known.chunks
             elif source not in self._rows:
                 self.tally.deleted += self.job.collection.remove(source)
                 self.tally.removed.append(source)
-
-    def _is_unread(self, source: str) -> bool:
-        """Whether the document, or a folder around it, is there but could not be read."""
-        return any(str(place) in self._unread for place in (PurePosixPath(source), *PurePosixPath(source).parents))
 
     def compare(self) -> None:
         """Refuse a collection that does not hold what was written: a search in half of it finds half of the answers."""

@@ -5,15 +5,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import Any
 
-from validation.clients.passages import Chunk, Document, Parsed
+from validation.clients.passages import Chunk, Document
 from validation.corpus.ingest.folder import File, Refusal, access_of, body_of, caption_of
+from validation.corpus.reading import MIB, Limits, UnreadableError
 from validation.corpus.reading.chunking import CHUNK_CHARACTERS, OVERLAP_CHARACTERS, chunks_of
 from validation.corpus.reading.isolation import IsolatedReader
-from validation.corpus.reading.kinds import kind_of
-from validation.corpus.reading.limits import MIB, Limits
-from validation.corpus.reading.read import read
-from validation.corpus.reading.unreadable import UnreadableError
+from validation.corpus.reading.read import kind_of, read
 
 _HEADING_CHARACTERS = 240
 _READ_HERE_MIB = 1
@@ -48,83 +47,65 @@ class Prepared:
     notes: tuple[str, ...]
 
 
-def opened(file: File, limits: Limits) -> Opened:
-    """Read the bytes of a file, and what lies beside it; UnreadableError says why not."""
-    kind_of(file.suffix)
-    body = body_of(file, limits)
-    return Opened(file=file, body=body, caption=caption_of(file), access=access_of(file), sha256=hashlib.sha256(body).hexdigest())
-
-
-def distinct(found: Iterable[File | Refusal], limits: Limits, refuse: Callable[[Refusal], None]) -> Iterator[Opened]:
+def distinct(files: Iterable[File | Refusal], limits: Limits, refuse: Callable[[Refusal], None]) -> Iterator[Opened]:
     """Open each document; one with the bytes, the words beside it, the label and the language of another is named, and found under that."""
     seen: dict[str, str] = {}
-    for file in found:
+    for file in files:
         if isinstance(file, Refusal):
             refuse(file)
             continue
         try:
-            one = opened(file, limits)
+            kind_of(file.suffix)
+            body = body_of(file, limits)
+            digest = hashlib.sha256(body).hexdigest()
+            opened = Opened(file=file, body=body, caption=caption_of(file), access=access_of(file), sha256=digest)
         except UnreadableError as error:
             refuse(Refusal(source=file.source, reason=str(error)))
             continue
-        first = seen.setdefault(one.fingerprint, file.source)
+        first = seen.setdefault(opened.fingerprint, file.source)
         if first == file.source:
-            yield one
+            yield opened
         else:
             refuse(Refusal(source=file.source, reason=f"has the same content as {first}, under which it is found", is_duplicate=True))
 
 
-def prepare(one: Opened, reader: IsolatedReader) -> Prepared:
-    """Parse and cut a document; its id is its path."""
-    file = one.file
-    parsed = _parsed(one, reader)
-    document = Document(
-        id=file.source,
-        title=parsed.title or PurePosixPath(file.source).stem,
-        language=file.language,
-        source=file.source,
-        sha256=one.sha256,
-        body=one.body,
-        access=one.access,
-    )
-    fingerprint = one.fingerprint
+def prepare(opened: Opened, reader: IsolatedReader) -> Prepared:
+    """Parse and cut a document; its id is its path. A large or dangerous one is read by `reader`."""
+    file, caption, fingerprint = opened.file, opened.caption, opened.fingerprint
+    if kind_of(file.suffix).isolated or len(opened.body) > _READ_HERE_MIB * MIB:
+        parsed = reader.read(file.path, file.suffix, caption, opened.sha256)
+    else:
+        parsed = read(opened.body, file.suffix, caption)
+    common: dict[str, Any] = {
+        "title": parsed.title or PurePosixPath(file.source).stem,
+        "language": file.language,
+        "source": file.source,
+        "sha256": opened.sha256,
+        "access": opened.access,
+    }
     texts = [(section, text) for section in parsed.sections for text in chunks_of(section)]
-    chunks = tuple(
+    chunks = (
         Chunk(
-            document_id=document.id,
-            title=document.title,
+            document_id=file.source,
             section=section.heading[:_HEADING_CHARACTERS],
-            language=document.language,
-            source=document.source,
-            sha256=document.sha256,
             text=text,
             page=section.page,
             time_code=section.time_code,
-            access=document.access,
             position=position,
             fingerprint=fingerprint,
             siblings=len(texts),
+            **common,
         )
         for position, (section, text) in enumerate(texts)
     )
-    return Prepared(document=document, chunks=chunks, notes=parsed.notes)
-
-
-def _parsed(one: Opened, reader: IsolatedReader) -> Parsed:
-    if kind_of(one.file.suffix).isolated or len(one.body) > _READ_HERE_MIB * MIB:
-        return reader.read(one.file.path, one.file.suffix, one.caption, one.sha256)
-    return read(one.body, one.file.suffix, one.caption)
+    return Prepared(document=Document(id=file.source, body=opened.body, **common), chunks=tuple(chunks), notes=parsed.notes)
 
 
 def short_ids(sources: list[str]) -> dict[str, str]:
     """Return for each source the id that people use: the name without its ending where no other has it, else the path below `documents`."""
-    stems = Counter(PurePosixPath(source).stem for source in sources)
-
-    def short(source: str) -> str:
-        stem = PurePosixPath(source).stem
-        return stem if stems[stem] == 1 else source.removeprefix("documents/")
-
-    return {source: short(source) for source in sources}
+    stems = {source: PurePosixPath(source).stem for source in sources}
+    times = Counter(stems.values())
+    return {source: stem if times[stem] == 1 else source.removeprefix("documents/") for source, stem in stems.items()}
 
 
 def names_of(sources: list[str]) -> Iterator[tuple[str, str]]:

@@ -5,10 +5,10 @@ of two models in one collection answer nothing.
 """
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from validation.clients import columns
 from validation.clients.milvus import Collection, Row, VectorStore, failures_named
 from validation.clients.passages import Chunk
 from validation.clients.vectors import Matrix
@@ -56,69 +56,53 @@ class FolderCollection:
 
     def open(self, model: str, dimension: int, index: Index) -> bool:
         """Make the collection, or make sure that it is one of `ingest`'s and of this model; return whether it was made."""
-        wanted = description(model, dimension)
+        mark = description(model, dimension)
         with failures_named(self._uri, f"looking for collection {self.name}"):
             is_there = self._read.has_collection(self.name, timeout=_TIMEOUT_S)
-            found = str(self._read.describe_collection(self.name, timeout=_TIMEOUT_S).get("description", "")) if is_there else wanted
-        if not found.startswith(MARK):
+            held = str(self._read.describe_collection(self.name, timeout=_TIMEOUT_S).get("description", "")) if is_there else mark
+        if not held.startswith(MARK):
             raise UsageError(
-                f"collection {self.name} was not made by ingest (its description is {found[:60]!r}), so it is somebody else's and left "
+                f"collection {self.name} was not made by ingest (its description is {held[:60]!r}), so it is somebody else's and left "
                 "alone; name another with --collection"
             )
-        if found != wanted:
+        if held != mark:
             raise UsageError(
-                f"collection {self.name} holds vectors of another model ({found.removeprefix(MARK + '; ')}), the stack serves {model} of "
+                f"collection {self.name} holds vectors of another model ({held.removeprefix(MARK + '; ')}), the stack serves {model} of "
                 f"dimension {dimension}; name a new collection with --collection, and drop the old one when nobody searches it any more"
             )
         if not is_there:
-            self.collection.create(dimension, index, wanted)
+            self.collection.create(dimension, index, mark)
         return not is_there
 
     def known(self) -> dict[str, Known]:
         """Return what is there of each document, by its source."""
-        found: dict[str, Known] = {}
+        documents: dict[str, Known] = {}
         with failures_named(self._uri, f"reading what {self.name} holds"):
-            pages = self._read.query_iterator(
-                self.name,
-                batch_size=_PAGE,
-                output_fields=["source", "fingerprint", "siblings"],
-                consistency_level="Strong",
-                timeout=_TIMEOUT_S,
-            )
-            try:
-                while page := pages.next():
-                    for one in page:
-                        known = found.setdefault(one["source"], Known(fingerprints=set(), chunks=0, siblings=int(one["siblings"])))
-                        known.fingerprints.add(one["fingerprint"])
-                        known.chunks += 1
-            finally:
-                pages.close()
-        return found
+            for row in self._rows(output_fields=["source", "fingerprint", "siblings"]):
+                known = documents.setdefault(row["source"], Known(fingerprints=set(), chunks=0, siblings=int(row["siblings"])))
+                known.fingerprints.add(row["fingerprint"])
+                known.chunks += 1
+        return documents
 
     def write(self, rows: Sequence[Row], vectors: Matrix, *, replacing: bool) -> None:
         """Store a batch; `replacing` where some of the ids may be there already, which costs Milvus more."""
         with failures_named(self._uri, f"writing to {self.name}"):
-            columns.write(self._write, self.name, rows, vectors, replacing=replacing, timeout_s=_TIMEOUT_S)
+            self.collection.write(rows, vectors, replacing=replacing)
 
     def remove(self, source: str, *, but: str = "") -> int:
         """Delete the chunks of a document, apart from those with the fingerprint `but`; return how many there were."""
-        wanted = f'source == "{_quoted(source)}"' + (f' and fingerprint != "{but}"' if but else "")
+        quoted = source.replace("\\", "\\\\").replace('"', '\\"')  # a name is data, and must never become a condition
+        expression = f'source == "{quoted}"' + (f' and fingerprint != "{but}"' if but else "")
         with failures_named(self._uri, f"deleting from {self.name}"):
-            ids = self._ids(wanted)
+            ids = [int(row["id"]) for row in self._rows(filter=expression, output_fields=["id"])]
             for first in range(0, len(ids), _MOST_IDS):
                 self._write.delete(self.name, ids=ids[first : first + _MOST_IDS], timeout=_TIMEOUT_S)
         return len(ids)
 
-    def _ids(self, wanted: str) -> list[int]:
-        pages = self._read.query_iterator(
-            self.name, batch_size=_PAGE, filter=wanted, output_fields=["id"], consistency_level="Strong", timeout=_TIMEOUT_S
-        )
+    def _rows(self, **options: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - as pymilvus takes them
+        pages = self._read.query_iterator(self.name, batch_size=_PAGE, consistency_level="Strong", timeout=_TIMEOUT_S, **options)
         try:
-            return [int(one["id"]) for page in iter(pages.next, []) for one in page]
+            while page := pages.next():
+                yield from page
         finally:
             pages.close()
-
-
-def _quoted(text: str) -> str:
-    """Return a text as it stands between the quotes of a filter; a name is data, and must never become a condition."""
-    return text.replace("\\", "\\\\").replace('"', '\\"')

@@ -4,7 +4,7 @@ import codecs
 
 from charset_normalizer import from_bytes
 
-from validation.corpus.reading.unreadable import UnreadableError
+from validation.corpus.reading import UnreadableError
 
 _MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
@@ -21,18 +21,14 @@ _OTHERS = ["cp1252", "iso8859_15", "cp1250", "cp932", "euc_jp", "gb18030", "big5
 
 def decode(body: bytes) -> str:
     """Return the text with plain line ends; UnreadableError when these bytes are no text."""
-    text = _decoded(body)
+    encoding = next((name for mark, name in _MARKS.items() if body.startswith(mark)), None) or _unmarked(body)
+    try:
+        text = body.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise UnreadableError(f"is not {encoding} throughout ({error.reason} at byte {error.start:,}); save it as UTF-8") from None
     if "\0" in text:
         raise UnreadableError("holds zero bytes, so it is no text; give it the ending of what it really is")
     return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
-def _decoded(body: bytes) -> str:
-    encoding = next((name for mark, name in _MARKS.items() if body.startswith(mark)), None) or _unmarked(body)
-    try:
-        return body.decode(encoding)
-    except UnicodeDecodeError as error:
-        raise UnreadableError(f"is not {encoding} throughout ({error.reason} at byte {error.start:,}); save it as UTF-8") from None
 
 
 def _unmarked(body: bytes) -> str:
@@ -44,12 +40,8 @@ def _unmarked(body: bytes) -> str:
     try:
         body.decode("utf-8")
     except UnicodeDecodeError:
-        return _guessed(head)
+        guess = from_bytes(head, cp_isolation=_OTHERS).best()
+        if guess is None:
+            raise UnreadableError("is text in no encoding that could be told apart; save it as UTF-8") from None
+        return guess.encoding
     return "utf-8"
-
-
-def _guessed(head: bytes) -> str:
-    found = from_bytes(head, cp_isolation=_OTHERS).best()
-    if found is None:
-        raise UnreadableError("is text in no encoding that could be told apart; save it as UTF-8")
-    return found.encoding

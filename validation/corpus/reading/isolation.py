@@ -1,18 +1,24 @@
-"""Reads one file after the other in a process of its own, which is started when it is first needed, and anew when it had to be ended."""
+"""Reads one file after the other in a process of its own, which is started when it is first needed, and anew when it had to be ended.
 
+The process has bounded memory, no way to write a file, and nothing of the parent's environment. One JSON line asks (`path`, `suffix`,
+`caption`, `sha256`), one JSON line answers: the document, or `unreadable` with the reason.
+"""
+
+import hashlib
 import json
 import os
+import resource
 import select
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any, Self
 
 from validation.clients.passages import Parsed, Section
-from validation.corpus.reading.limits import MIB, Limits
-from validation.corpus.reading.unreadable import UnreadableError
+from validation.corpus.reading import MIB, Limits, UnreadableError
+from validation.corpus.reading.read import read
 
 _HOME = Path(__file__).parents[3]
 _PIECE = 1 << 16
@@ -28,14 +34,14 @@ class IsolatedReader:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self._end()
 
     def read(self, path: Path, suffix: str, caption: str, sha256: str) -> Parsed:
         """Return what is in the file, whose bytes have that sha256; UnreadableError when it is too slow, too large, or kills its reader."""
-        asked = json.dumps({"path": str(path.resolve()), "suffix": suffix, "caption": caption, "sha256": sha256})
+        question = json.dumps({"path": str(path.resolve()), "suffix": suffix, "caption": caption, "sha256": sha256})
         try:
-            answer = self._ask(asked.encode() + b"\n")
+            answer = self._ask(question.encode() + b"\n")
         except BaseException:
             self._end()
             raise
@@ -59,22 +65,22 @@ class IsolatedReader:
 
     def _line(self, pipe: IO[bytes]) -> bytes:
         """Return one line; the bound on time is for all of it."""
-        deadline, found = time.monotonic() + self._limits.seconds, bytearray()
-        while not found.endswith(b"\n"):
+        deadline, line = time.monotonic() + self._limits.seconds, bytearray()
+        while not line.endswith(b"\n"):
             left = deadline - time.monotonic()
             if left <= 0 or not select.select([pipe], [], [], left)[0]:
                 raise UnreadableError(f"was not read within {self._limits.seconds:g} s; split it, or save it anew")
             piece = os.read(pipe.fileno(), _PIECE)
-            found += piece
+            line += piece
             if not piece:
                 break
-            if len(found) > self._limits.most_text_mib * MIB:
+            if len(line) > self._limits.most_text_mib * MIB:
                 raise UnreadableError(f"holds more than {self._limits.most_text_mib:g} MiB of text; split it")
-        return bytes(found)
+        return bytes(line)
 
     def _start(self) -> subprocess.Popen[bytes]:
         search = os.pathsep.join([str(_HOME), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))])
-        command = [sys.executable, "-m", "validation.corpus.reading.child", str(self._limits.memory_mib * MIB)]
+        command = [sys.executable, "-m", "validation.corpus.reading.isolation", str(self._limits.memory_mib * MIB)]
         environment = {"PYTHONPATH": search, "PATH": os.environ.get("PATH", ""), "LANG": "C.UTF-8"}
         return subprocess.Popen(
             command, env=environment, cwd=_HOME, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
@@ -82,7 +88,33 @@ class IsolatedReader:
 
     def _end(self) -> None:
         process, self._process = self._process, None
-        if process is None:
-            return
-        process.kill()
-        process.communicate()
+        if process is not None:
+            process.kill()
+            process.communicate()
+
+
+def main() -> None:
+    """Answer until the parent closes its end."""
+    for limit, most in ((resource.RLIMIT_AS, int(sys.argv[1])), (resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_CORE, 0)):
+        resource.setrlimit(limit, (most, most))
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever a library prints must not look like an answer
+    for line in sys.stdin.buffer:
+        answers.write(_answer(**json.loads(line)) + b"\n")
+        answers.flush()
+
+
+def _answer(path: str, suffix: str, caption: str, sha256: str) -> bytes:
+    try:
+        body = Path(path).read_bytes()
+        if hashlib.sha256(body).hexdigest() != sha256:
+            return json.dumps({"unreadable": "was changed while it was read; run again"}).encode()
+        return json.dumps(asdict(read(body, suffix, caption))).encode()
+    except (UnreadableError, OSError) as error:
+        return json.dumps({"unreadable": str(error)}).encode()
+    except MemoryError:
+        return json.dumps({"unreadable": "needs more memory than a reader may have; split it"}).encode()
+
+
+if __name__ == "__main__":
+    main()

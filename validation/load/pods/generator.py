@@ -20,9 +20,8 @@ import typer
 from pydantic import ValidationError
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_fixed
 
-from validation.clients import network
-from validation.clients.milvus_login import Login
-from validation.clients.milvus_tls import Tls
+from validation.clients import kube
+from validation.clients.milvus_connection import Login, Tls
 from validation.judge.errors import GateError, InvalidRunError, UsageError
 from validation.load import workers
 from validation.load.histogram import Histogram
@@ -70,7 +69,7 @@ class Channel:
     """The four objects that the order names."""
 
     def __init__(self, order: Order, ca_file: Path = STORE_CA) -> None:
-        network.bypass_proxies([order.uri, order.share_url])
+        kube.bypass_proxies([order.uri, order.share_url])
         trusted = ssl.create_default_context(cafile=str(ca_file)) if ca_file.exists() else True
         self._order = order
         self._client = httpx.Client(verify=trusted, timeout=_TIMEOUT_S)

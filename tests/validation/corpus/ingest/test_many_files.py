@@ -5,8 +5,8 @@ from pathlib import Path
 
 from validation.corpus.ingest.folder import walk
 from validation.corpus.ingest.prepare import distinct, prepare
+from validation.corpus.reading import Limits
 from validation.corpus.reading.isolation import IsolatedReader
-from validation.corpus.reading.limits import Limits
 
 MANY = 10_000
 _MIB = 1024  # ru_maxrss is in KiB

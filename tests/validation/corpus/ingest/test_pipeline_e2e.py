@@ -64,7 +64,8 @@ def ingest(folder: Path, collection: FolderCollection) -> Tally:
 
 
 def contents(collection: FolderCollection) -> dict[int, str]:
-    return {number: found["text"] for number, found in collection.collection.read(collection._ids("id >= 0")).items()}
+    ids = [int(row["id"]) for row in collection._rows(filter="id >= 0", output_fields=["id"])]
+    return {number: found["text"] for number, found in collection.collection.read(ids).items()}
 
 
 @pytest.fixture

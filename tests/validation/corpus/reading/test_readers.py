@@ -9,9 +9,8 @@ from pypdf import PdfWriter
 
 from tests.validation.corpus.ingest import files
 from validation.clients.passages import Parsed, Section
-from validation.corpus.reading.kinds import KINDS
-from validation.corpus.reading.read import read
-from validation.corpus.reading.unreadable import UnreadableError
+from validation.corpus.reading import UnreadableError
+from validation.corpus.reading.read import KINDS, read
 
 
 def lines(parsed: Parsed) -> list[str]:

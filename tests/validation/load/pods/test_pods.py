@@ -324,5 +324,5 @@ def test_a_stack_without_a_template_is_refused_before_anything_is_sent_with_the_
 
 def test_a_run_from_pods_is_another_workload_than_one_from_here() -> None:
     report: dict[str, Any] = {"inputs": {}, "target": {}, "versions": {}, "images": []}
-    here, there = (fingerprint.of({**report, "inputs": inputs}).workload for inputs in ({}, {"pods": 2}))
+    here, there = (fingerprint.fingerprint_of({**report, "inputs": inputs}).workload for inputs in ({}, {"pods": 2}))
     assert fingerprint.differences(here, there) == ["pods is 2, was nothing"]

@@ -3,13 +3,13 @@
 import email
 import re
 from collections.abc import Iterator
-from email.message import EmailMessage, MIMEPart
+from email.message import EmailMessage
 from email.policy import default
 
 from validation.clients.passages import Parsed, Section
+from validation.corpus.reading import UnreadableError
 from validation.corpus.reading.decode import decode
 from validation.corpus.reading.readers import markup
-from validation.corpus.reading.unreadable import UnreadableError
 
 _HEADERS = ("From", "To", "Cc", "Date")
 _QUOTE = re.compile(r"^[> ]*>\s?")
@@ -21,7 +21,10 @@ def read_mail(body: bytes) -> Parsed:
     sections = tuple(_sections(message))
     if not message.keys() or not sections:
         raise UnreadableError("is no e-mail with a text")
-    return Parsed(title=markup.one_line(str(message["Subject"] or "")), sections=sections, notes=tuple(_attachments(message)))
+    attached = message.iter_attachments() if message.is_multipart() else ()
+    names = [part.get_filename() or part.get_content_type() for part in attached if part.get_content_type() != "message/rfc822"]
+    notes = (f"its attachment {name} was not read; put it beside the message as a file" for name in names)
+    return Parsed(title=markup.one_line(str(message["Subject"] or "")), sections=sections, notes=tuple(notes))
 
 
 def _sections(message: EmailMessage) -> Iterator[Section]:
@@ -39,24 +42,13 @@ def _paragraphs(message: EmailMessage) -> Iterator[str]:
     if part is None:
         return
     payload = part.get_payload(decode=True)
-    text = _text(part, payload if isinstance(payload, bytes) else b"")
+    body = payload if isinstance(payload, bytes) else b""
+    try:
+        text = body.decode(part.get_content_charset() or "utf-8")
+    except (LookupError, UnicodeDecodeError):
+        text = decode(body)
     if part.get_content_subtype() == "html":
         yield from (line for section in markup.parse_html(text).sections for line in filter(None, (section.heading, *section.paragraphs)))
         return
     unquoted = "\n".join(_QUOTE.sub("", line) for line in text.splitlines())
     yield from (words for block in re.split(r"\n\s*\n", unquoted) if (words := markup.one_line(block)))
-
-
-def _text(part: MIMEPart, body: bytes) -> str:
-    try:
-        return body.decode(part.get_content_charset() or "utf-8")
-    except (LookupError, UnicodeDecodeError):
-        return decode(body)
-
-
-def _attachments(message: EmailMessage) -> Iterator[str]:
-    if not message.is_multipart():
-        return
-    for part in message.iter_attachments():
-        if part.get_content_type() != "message/rfc822":
-            yield f"its attachment {part.get_filename() or part.get_content_type()} was not read; put it beside the message as a file"

@@ -18,8 +18,8 @@ from pptx.shapes.group import GroupShape
 from pptx.slide import Slide
 
 from validation.clients.passages import Parsed, Section
-from validation.corpus.reading.readers.markup import one_line
-from validation.corpus.reading.unreadable import UnreadableError
+from validation.corpus.reading import UnreadableError
+from validation.corpus.reading.readers.markup import one_line, sections_of
 
 _MOST_UNPACKED = 256 * 1024 * 1024
 _MOST_PARTS = 10_000
@@ -30,16 +30,8 @@ def read_docx(body: bytes) -> Parsed:
     """Read paragraphs and tables in their order, and the alternative text of pictures."""
     _refuse_danger(body, "word/document.xml")
     document = docx.Document(io.BytesIO(body))
-    found: list[tuple[str, list[str]]] = [("", [])]
-    title = one_line(document.core_properties.title or "")
-    for heading, words in _word_blocks(document):
-        if heading:
-            found.append((words, []))
-            title = title or words
-        else:
-            found[-1][1].append(words)
-    sections = (Section(heading=heading, paragraphs=tuple(paragraphs)) for heading, paragraphs in found if paragraphs)
-    return Parsed(title=title, sections=tuple(sections))
+    first, sections = sections_of(_word_blocks(document))
+    return Parsed(title=one_line(document.core_properties.title or "") or first, sections=sections)
 
 
 def _word_blocks(document: WordDocument) -> Iterator[tuple[bool, str]]:
@@ -50,7 +42,7 @@ def _word_blocks(document: WordDocument) -> Iterator[tuple[bool, str]]:
             continue
         if words := one_line(block.text):
             yield _is_heading(block), words
-        yield from ((False, one_line(said)) for said in dict.fromkeys(block._p.xpath(_DESCRIPTION)) if said.strip())  # noqa: SLF001 - python-docx has no name for alternative text
+        yield from ((False, one_line(text)) for text in dict.fromkeys(block._p.xpath(_DESCRIPTION)) if text.strip())  # noqa: SLF001 - python-docx has no name for alternative text
 
 
 def _is_heading(paragraph: Paragraph) -> bool:
@@ -68,14 +60,15 @@ def read_pptx(body: bytes) -> Parsed:
     show = pptx.Presentation(io.BytesIO(body))
     sections = [section for page, slide in enumerate(show.slides, 1) if (section := _slide(page, slide)).paragraphs]
     title = one_line(show.core_properties.title or "")
-    generic = title in {"", "PowerPoint Presentation"}
-    return Parsed(title=next((one.heading for one in sections if one.heading), "") if generic else title, sections=tuple(sections))
+    if title in {"", "PowerPoint Presentation"}:
+        title = next((section.heading for section in sections if section.heading), "")
+    return Parsed(title=title, sections=tuple(sections))
 
 
 def _slide(page: int, slide: Slide) -> Section:
     title = slide.shapes.title
     heading = one_line(title.text_frame.text) if title is not None else ""
-    words = [said for shape in slide.shapes if title is None or shape.shape_id != title.shape_id for said in _shape(shape)]
+    words = [text for shape in slide.shapes if title is None or shape.shape_id != title.shape_id for text in _shape(shape)]
     if slide.has_notes_slide and (notes := slide.notes_slide.notes_text_frame) is not None:
         words += [one_line(line) for line in notes.text.splitlines()]
     return Section(heading=heading, paragraphs=tuple(filter(None, words)) or ((heading,) if heading else ()), page=page)
@@ -90,7 +83,7 @@ def _shape(shape: BaseShape) -> Iterator[str]:
     elif shape.has_table:
         yield from _rows(tuple(cell.text for cell in row.cells) for row in shape.table.rows)  # type: ignore[attr-defined]  # has_table
     else:
-        yield from (one_line(said) for said in shape._element.xpath(_DESCRIPTION))  # noqa: SLF001 - python-pptx has no name for alternative text
+        yield from (one_line(text) for text in shape._element.xpath(_DESCRIPTION))  # noqa: SLF001 - python-pptx has no name for alternative text
 
 
 def _rows(rows: Iterable[tuple[str, ...]]) -> Iterator[str]:

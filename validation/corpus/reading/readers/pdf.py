@@ -9,8 +9,8 @@ from pypdf import PageObject, PdfReader
 from pypdf.errors import PyPdfError
 
 from validation.clients.passages import Parsed, Section
+from validation.corpus.reading import UnreadableError
 from validation.corpus.reading.readers.markup import one_line
-from validation.corpus.reading.unreadable import UnreadableError
 
 _COLUMNS = re.compile(r"\s{3,}")
 _WRAPPED = 0.75

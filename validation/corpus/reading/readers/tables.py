@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from validation.clients.passages import Parsed, Section
+from validation.corpus.reading import UnreadableError
 from validation.corpus.reading.decode import decode
 from validation.corpus.reading.readers.markup import one_line
-from validation.corpus.reading.unreadable import UnreadableError
 
 _TITLES = ("title", "subject", "summary", "name")
 _NAMES = ("id", "key", "number", "ticket", *_TITLES)
@@ -44,24 +44,24 @@ def read_json(body: bytes) -> Parsed:
         data = json.loads(decode(body))
     except json.JSONDecodeError as error:
         raise UnreadableError(f"is no JSON ({error.msg} in line {error.lineno})") from None
-    title = _said(data, _TITLES) if isinstance(data, dict) else ""
-    sections = (
-        Section(heading=" ".join(filter(None, dict.fromkeys((_said(one, _NAMES), _said(one, _TITLES))))), paragraphs=lines)
-        for one in _records(data)
-        if (lines := tuple(_lines("", one)))
-    )
+    title = _first_value(data, _TITLES) if isinstance(data, dict) else ""
+    sections = list[Section]()
+    for record in _records(data):
+        names = dict.fromkeys((_first_value(record, _NAMES), _first_value(record, _TITLES)))
+        if lines := tuple(_lines("", record)):
+            sections.append(Section(heading=" ".join(filter(None, names)), paragraphs=lines))
     return Parsed(title=title, sections=tuple(sections))
 
 
 def _records(data: Any) -> list[Any]:  # noqa: ANN401  whatever JSON holds
     if isinstance(data, dict):
         lists = [name for name, value in data.items() if isinstance(value, list) and value and isinstance(value[0], dict)]
-        if len(lists) == 1 and not _said(data, _NAMES[:4]):  # a record with a list of comments is one record
+        if len(lists) == 1 and not _first_value(data, _NAMES[:4]):  # a record with a list of comments is one record
             return [{name: value for name, value in data.items() if name != lists[0]}, *data[lists[0]]]
     return data if isinstance(data, list) else [data]
 
 
-def _said(record: object, names: tuple[str, ...]) -> str:
+def _first_value(record: object, names: tuple[str, ...]) -> str:
     """Return the first of the named values that is there."""
     values = (record.get(name) for name in names) if isinstance(record, dict) else ()
     return next((one_line(str(value)) for value in values if isinstance(value, str | int) and str(value).strip()), "")

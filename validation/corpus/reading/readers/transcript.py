@@ -7,9 +7,9 @@ import webvtt
 from webvtt.errors import MalformedCaptionError, MalformedFileError
 
 from validation.clients.passages import Parsed, Section
+from validation.corpus.reading import UnreadableError
 from validation.corpus.reading.decode import decode
 from validation.corpus.reading.readers.markup import one_line
-from validation.corpus.reading.unreadable import UnreadableError
 
 _TITLE = re.compile(r"\A\ufeff?WEBVTT[ \t]+(?:-[ \t]*)?(?P<title>[^\n]+)")
 _SECTION_CHARACTERS = 800
@@ -20,21 +20,17 @@ def read_vtt(body: bytes) -> Parsed:
     """Read the cues; the title stands behind WEBVTT, if there is one."""
     text = decode(body)
     try:
-        captions = sorted(webvtt.WebVTT.from_string(text).captions, key=lambda one: one.start_in_seconds)
+        captions = sorted(webvtt.WebVTT.from_string(text).captions, key=lambda cue: cue.start_in_seconds)
     except (MalformedFileError, MalformedCaptionError) as error:
         raise UnreadableError(f"is no WebVTT ({error})") from None
     title = _TITLE.match(text)
-    said = ((one.start, _line(one.voice or "", one.text)) for one in captions if one_line(one.text))
-    return Parsed(title=one_line(title["title"]) if title else "", sections=tuple(_gathered(said)))
+    lines = ((cue.start, (f"{cue.voice}: " if cue.voice else "") + one_line(cue.text)) for cue in captions if one_line(cue.text))
+    return Parsed(title=one_line(title["title"]) if title else "", sections=tuple(_gathered(lines)))
 
 
-def _line(voice: str, text: str) -> str:
-    return f"{voice}: {one_line(text)}" if voice else one_line(text)
-
-
-def _gathered(said: Iterator[tuple[str, str]]) -> Iterator[Section]:
+def _gathered(cues: Iterator[tuple[str, str]]) -> Iterator[Section]:
     begin, lines, length = "", list[str](), 0
-    for start, line in said:
+    for start, line in cues:
         if lines and length + len(line) > _SECTION_CHARACTERS:
             yield Section(time_code=begin, paragraphs=tuple(lines))
             lines, length = [], 0

@@ -5,6 +5,7 @@ time. One exception is needed for the first: a run that only lacks a baseline ma
 """
 
 import json
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -14,8 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from validation.judge.errors import InvalidRunError, UsageError
 from validation.judge.slo import Grade, Reference
 from validation.reports.fingerprint import Fingerprint, differences
-from validation.reports.json import write_whole
-from validation.reports.model import GateReport, Number, usable
+from validation.reports.model import GateReport, Number, usable, write_whole
 
 DIRECTORY = Path("build") / "reports" / "baselines"
 _SHOWN = 3
@@ -51,9 +51,9 @@ def keep(report: GateReport, directory: Path) -> Path:
         measured_at=report.run.started_at,
         set_at=datetime.now(UTC).isoformat(timespec="seconds"),
         fingerprint=report.fingerprint,
-        measurements={name: Number(value=one.value, samples=one.samples, interval=one.interval) for name, one in report.usable().items()},
+        measurements={name: Number(**asdict(measurement)) for name, measurement in report.usable().items()},
     )
-    path = path_of(directory, report.profile)
+    path = directory / f"{report.profile}.json"
     write_whole(path, made.model_dump_json(by_alias=True, indent=2) + "\n")
     return path
 
@@ -63,7 +63,7 @@ def _refuse_unfit(report: GateReport) -> None:
         raise InvalidRunError(
             f"run {report.run.id} is not valid ({report.result.outcome}): it proves nothing, so nothing is compared with it"
         )
-    spoilt = {one.sli: one.grade for one in report.objectives if one.grade not in {Grade.PASS, Grade.UNCOMPARED}}
+    spoilt = {each.sli: each.grade for each in report.objectives if each.grade not in {Grade.PASS, Grade.UNCOMPARED}}
     if spoilt or not report.objectives:
         named = ", ".join(f"{sli} ({grade})" for sli, grade in spoilt.items()) or "nothing was promised"
         raise InvalidRunError(
@@ -77,27 +77,27 @@ def load(directory: Path, profile: str) -> Baseline | None:
     if not path.exists():
         return None
     try:
-        found = Baseline.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        baseline = Baseline.model_validate(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
         reason = error.errors(include_url=False)[0]["msg"] if isinstance(error, ValidationError) else error
         raise UsageError(f"{path}: is no baseline ({reason}); remove it, or set one anew: {_SET}") from None
-    if found.profile != profile:
-        raise UsageError(f"{path}: is the baseline of profile {found.profile}, not of {profile}; set one anew: {_SET}")
-    return found
+    if baseline.profile != profile:
+        raise UsageError(f"{path}: is the baseline of profile {baseline.profile}, not of {profile}; set one anew: {_SET}")
+    return baseline
 
 
-def reference(found: Baseline | None, profile: str, now: Fingerprint) -> Reference:
+def reference(baseline: Baseline | None, profile: str, now: Fingerprint) -> Reference:
     """Return what relative limits are compared with, and say so: none, another workload and another system never pass silently."""
-    if found is None:
-        return Reference(values={}, said=(f"no baseline for profile {profile}: nothing is compared; once a run passed: {_SET}",))
-    other = differences(found.fingerprint.workload, now.workload)
+    if baseline is None:
+        return Reference(values={}, notes=(f"no baseline for profile {profile}: nothing is compared; once a run passed: {_SET}",))
+    other = differences(baseline.fingerprint.workload, now.workload)
     if other:
-        why = f"baseline {found.run} is of another workload ({_some(other)}): nothing is compared; measure one anew: {_SET}"
-        return Reference(values={}, said=(why,))
-    changed = differences(found.fingerprint.system, now.system)
-    told = f", which was another system: {_some(changed)}" if changed else ", the same system"
-    values = {name: one.value for name, one in usable(found.measurements).items() if one.value is not None}
-    return Reference(values=values, said=(f"compared with baseline {found.run} of {found.measured_at}{told}",))
+        why = f"baseline {baseline.run} is of another workload ({_some(other)}): nothing is compared; measure one anew: {_SET}"
+        return Reference(values={}, notes=(why,))
+    changed = differences(baseline.fingerprint.system, now.system)
+    system = f", which was another system: {_some(changed)}" if changed else ", the same system"
+    values = {name: number.value for name, number in usable(baseline.measurements).items() if number.value is not None}
+    return Reference(values=values, notes=(f"compared with baseline {baseline.run} of {baseline.measured_at}{system}",))
 
 
 def _some(phrases: list[str]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from validation.judge.measures import Measurements
 from validation.judge.profile import Profile
 from validation.judge.slo import judge
-from validation.reports import json
+from validation.reports import model
 from validation.run.record import Record
 
 _IMAGES = [{"pod": "milvus-0", "container": "milvus", "image": "m:1", "digest": "sha256:a"}]
@@ -27,5 +27,5 @@ def write_report(directory: Path, profile: Profile, measurements: Measurements, 
     record.measurements = measurements
     record.judgement = judge(profile, measurements)
     path = directory / "report.json"
-    json.write(record, path)
+    model.write(record, path)
     return path

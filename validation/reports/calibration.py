@@ -13,7 +13,8 @@ from typing import Any, Literal
 from validation.judge.criteria import Kind, flat
 from validation.judge.errors import InvalidRunError, UsageError
 from validation.judge.measures import CATALOGUE, Better, Measure, Measurement
-from validation.judge.profile import Objective, Profile
+from validation.judge.objectives import Objective
+from validation.judge.profile import Profile
 from validation.reports.fingerprint import differences
 from validation.reports.model import GateReport
 
@@ -63,79 +64,55 @@ def refuse_other(first: GateReport, second: GateReport, group: Literal["workload
 def propose(profile: Profile, reports: Sequence[GateReport], margin: float) -> list[Proposal]:
     """Return one proposal for each objective that every run measured; `margin` of 0.5 leaves half as much again."""
     numbers = [report.usable() for report in reports]
-    return [
-        _propose(objective, [one[sli] for one in numbers], margin)
-        for sli, objective in profile.objectives.items()
-        if all(sli in one for one in numbers)
-    ]
+    measured = {sli: objective for sli, objective in profile.objectives.items() if all(sli in run for run in numbers)}
+    return [_propose(objective, [run[sli] for run in numbers], margin) for sli, objective in measured.items()]
 
 
 def _propose(objective: Objective, seen: Sequence[Measurement], margin: float) -> Proposal:
     measure = CATALOGUE[objective.sli]
-    values = [one.value or 0.0 for one in seen]
-    ends = [end for one in seen for end in (one.interval or (one.value or 0.0, one.value or 0.0))] + values
-    worst = max(ends) if measure.better is Better.LOWER else min(ends)
-    if any(one.kind is Kind.FIXED and one.value == _edge(measure) for one in flat(objective.limit)) and set(values) == {_edge(measure)}:
-        limit, warn = f"{_side(measure)} {_edge(measure):g}", None  # "not a single one" was promised and kept
+    is_lower = measure.better is Better.LOWER
+    edge, side = (0.0, "<=") if is_lower else (1.0, ">=")
+    values = [each.value or 0.0 for each in seen]
+    ends = [end for each in seen for end in each.interval or ()] + values
+    worst = max(ends) if is_lower else min(ends)
+    if any(each.kind is Kind.FIXED and each.value == edge for each in flat(objective.limit)) and set(values) == {edge}:
+        limit, warn = f"{side} {edge:g}", None  # "not a single one" was promised and kept
     else:
-        limit, warn = (f"{_side(measure)} {_with_room(measure, worst, room)}" for room in (margin, margin / 2))
+        limit, warn = (f"{side} {_with_room(measure, worst, room)}" for room in (margin, margin / 2))
     return Proposal(objective=objective, seen=(min(values), max(values)), worst=worst, limit=limit, warn=warn if warn != limit else None)
-
-
-def _edge(measure: Measure) -> float:
-    return 0.0 if measure.better is Better.LOWER else 1.0
-
-
-def _side(measure: Measure) -> str:
-    return "<=" if measure.better is Better.LOWER else ">="
 
 
 def _with_room(measure: Measure, worst: float, room: float) -> str:
     """Return the worst end moved away by `room`, as YAML: of a share that is better higher, what is missing to 1 grows instead."""
+    is_lower = measure.better is Better.LOWER
     if measure.unit == "share":
-        missing = worst if measure.better is Better.LOWER else 1 - worst
-        grown = min(_up(missing * (1 + room)), 0.99)
-        return f"{round(grown if measure.better is Better.LOWER else 1 - grown, _SHARE_DIGITS + 2):g}"
-    if measure.better is Better.LOWER:
-        return f"{_up(worst * (1 + room)):.12g}"
-    return f"{_down(worst / (1 + room)):.12g}"
+        grown = min(_rounded((worst if is_lower else 1 - worst) * (1 + room), up=True), 0.99)
+        return f"{round(grown if is_lower else 1 - grown, _SHARE_DIGITS + 2):g}"
+    return f"{_rounded(worst * (1 + room) if is_lower else worst / (1 + room), up=is_lower):.12g}"
 
 
-def _up(value: float) -> float:
-    """Round up to two figures."""
-    if value <= 0:
+def _rounded(value: float, *, up: bool) -> float:
+    """Round to two figures; nothing grows to the smallest share."""
+    if value <= 0 and up:
         return 10.0**-_SHARE_DIGITS
     step = 10.0 ** (math.floor(math.log10(value)) - _FIGURES + 1)
-    return round(math.ceil(value / step - 1e-9) * step, 12)
-
-
-def _down(value: float) -> float:
-    step = 10.0 ** (math.floor(math.log10(value)) - _FIGURES + 1)
-    return round(math.floor(value / step + 1e-9) * step, 12)
+    return round((math.ceil(value / step - 1e-9) if up else math.floor(value / step + 1e-9)) * step, 12)
 
 
 def calibrated(profile: Profile, proposals: Sequence[Proposal], name: str, reports: Sequence[GateReport], margin: float) -> dict[str, Any]:
     """Return the profile as plain data, with the proposals in the place of its fixed limits and the reason for each."""
     data: dict[str, Any] = profile.model_dump(mode="json", exclude_none=True)
     data["profile"] = name
-    runs = f"{len(reports)} equal runs from {min(one.run.started_at for one in reports)} on"
-    for one in proposals:
-        entry = data["objectives"][one.objective.sli]
-        relative = [str(each) for each in flat(one.objective.limit) if each.kind is not Kind.FIXED]
-        entry |= {
-            "limit": [one.limit, *dict.fromkeys(relative)] if relative else one.limit,
-            "basis": "calibrated",
-            "reason": _reason(one, runs, margin),
-        }
+    runs = f"{len(reports)} equal runs from {min(report.run.started_at for report in reports)} on"
+    for each in proposals:
+        entry, objective, (low, high) = data["objectives"][each.objective.sli], each.objective, each.seen
+        relative = dict.fromkeys(str(criterion) for criterion in flat(objective.limit) if criterion.kind is not Kind.FIXED)
+        end = f"{each.worst:.4g} at the worst end of an interval; {margin:.0%} of room beyond that"
+        reason = f"{runs} saw {low:.4g} to {high:.4g} {objective.unit}, {end}"
+        entry |= {"limit": [each.limit, *relative] if relative else each.limit, "basis": "calibrated", "reason": reason}
         entry.pop("warn", None)
-        if one.warn:
-            entry["warn"] = one.warn
+        if each.warn:
+            entry["warn"] = each.warn
     for entry in data["objectives"].values():
         entry.pop("sli")
     return data
-
-
-def _reason(one: Proposal, runs: str, margin: float) -> str:
-    low, high = one.seen
-    unit = one.objective.unit
-    return f"{runs} saw {low:.4g} to {high:.4g} {unit}, {one.worst:.4g} at the worst end of an interval; {margin:.0%} of room beyond that"

@@ -8,12 +8,12 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.validation.judge.test_slo import changed, put
-from tests.validation.reports.history.reports import write_report
+from tests.validation.reports.reports import write_report
 from validation.__main__ import app
 from validation.judge.errors import UsageError
 from validation.judge.measures import Measurements
 from validation.judge.profile import Profile
-from validation.reports.history import baseline
+from validation.reports import baseline
 from validation.reports.model import read
 
 
@@ -30,15 +30,15 @@ def test_a_passing_run_becomes_the_baseline_and_is_compared_with(tmp_path: Path,
     now = read(write_report(tmp_path / "now", profile, good, run_id="now"))
     found = baseline.reference(baseline.load(directory, "lab"), "lab", now.fingerprint)
     assert found.values["search_p95_ms"] == 75
-    assert found.said == ("compared with baseline base of 2026-01-01T00:00:00+00:00, the same system",)
+    assert found.notes == ("compared with baseline base of 2026-01-01T00:00:00+00:00, the same system",)
 
 
 def test_without_a_baseline_that_is_said_with_the_command_that_sets_one(profile: Profile, tmp_path: Path, good: Measurements) -> None:
     now = read(write_report(tmp_path, profile, good)).fingerprint
     found = baseline.reference(baseline.load(tmp_path, "lab"), "lab", now)
     assert found.values == {}
-    assert "no baseline for profile lab" in found.said[0]
-    assert "baseline set REPORT" in found.said[0]
+    assert "no baseline for profile lab" in found.notes[0]
+    assert "baseline set REPORT" in found.notes[0]
 
 
 @pytest.mark.parametrize(
@@ -58,8 +58,8 @@ def test_another_workload_is_not_compared_and_that_is_said(
     now = read(write_report(tmp_path / "now", profile, good, **changes))
     found = baseline.reference(baseline.load(directory, "lab"), "lab", now.fingerprint)
     assert found.values == {}
-    assert "another workload" in found.said[0]
-    assert phrase in found.said[0]
+    assert "another workload" in found.notes[0]
+    assert phrase in found.notes[0]
 
 
 @pytest.mark.parametrize(
@@ -80,8 +80,8 @@ def test_another_system_is_compared_and_that_is_said(
     now = read(write_report(tmp_path / "now", profile, good, **changes))
     found = baseline.reference(baseline.load(directory, "lab"), "lab", now.fingerprint)
     assert found.values
-    assert "another system" in found.said[0]
-    assert phrase in found.said[0]
+    assert "another system" in found.notes[0]
+    assert phrase in found.notes[0]
 
 
 @pytest.mark.parametrize(

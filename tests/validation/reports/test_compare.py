@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from tests.validation.judge.test_slo import put
-from tests.validation.reports.history.reports import write_report
+from tests.validation.reports.reports import write_report
 from validation.__main__ import app
 from validation.judge.measures import Measurement, Measurements
 from validation.judge.profile import Profile
-from validation.reports.history.comparison import Change, compare
+from validation.reports.history import Change, compare_measurements
 
 
 def one(value: float, low: float, high: float) -> Measurement:
@@ -35,26 +35,26 @@ def one(value: float, low: float, high: float) -> Measurement:
     ],
 )
 def test_change(name: str, before: Measurement, after: Measurement, expected: Change) -> None:
-    (found,) = compare({name: before}, {name: after}, 10)
+    (found,) = compare_measurements({name: before}, {name: after}, 10)
     assert found.change is expected
 
 
 @given(st.floats(1, 100), st.floats(0, 0.5), st.floats(0, 0.5))
 def test_a_run_is_never_worse_than_itself(value: float, below: float, above: float) -> None:
     number = one(value, value * (1 - below), value * (1 + above))
-    (found,) = compare({"search_p50_ms": number}, {"search_p50_ms": number}, 0)
+    (found,) = compare_measurements({"search_p50_ms": number}, {"search_p50_ms": number}, 0)
     assert found.change is Change.SAME
     assert found.moved is not None
     assert found.moved[1] <= found.moved[0] == 1 <= found.moved[2]
 
 
 def test_the_ratio_is_that_of_the_second_to_the_first() -> None:
-    (found,) = compare({"search_p50_ms": one(10, 8, 12)}, {"search_p50_ms": one(20, 18, 24)}, 10)
+    (found,) = compare_measurements({"search_p50_ms": one(10, 8, 12)}, {"search_p50_ms": one(20, 18, 24)}, 10)
     assert found.moved == (2.0, 1.5, 3.0)
 
 
 def test_what_only_one_run_measured_is_left_out() -> None:
-    assert compare({"search_p50_ms": one(1, 1, 1)}, {}, 10) == []
+    assert compare_measurements({"search_p50_ms": one(1, 1, 1)}, {}, 10) == []
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.validation.judge.test_slo import changed, put
-from tests.validation.reports.history.reports import write_report
+from tests.validation.reports.reports import write_report
 from validation.__main__ import app
 from validation.judge.criteria import show
 from validation.judge.measures import Measurement, Measurements

@@ -1,11 +1,13 @@
-"""The embedding service: texts in, unit-length vectors out, refused when model, count, dimension or a number is not what was declared."""
+"""The two models of retrieval: embedding (texts in, unit vectors out) and reranker (a question and texts in, their order out).
+
+Each refuses an answer that is not what was declared: another model, count or dimension, a number that is none, an order of other texts.
+"""
 
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import httpx
 import numpy as np
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_exponential
 
@@ -22,7 +24,7 @@ _WHAT = "the embedding service"
 _PLAIN = EmbeddingRequest()
 
 
-class EmbeddingService:
+class EmbeddingService(http.ModelClient):
     """A client of one OpenAI-compatible embedding endpoint, which asks for queries and for passages as the model wants it; close() it."""
 
     def __init__(
@@ -35,13 +37,8 @@ class EmbeddingService:
         query: EmbeddingRequest = _PLAIN,
         passage: EmbeddingRequest = _PLAIN,
     ) -> None:
-        self._client: httpx.Client = http.open_client(url, _TIMEOUT_S, access)
-        self._model, self._dimension = model, dimension
-        self._query, self._passage = query, passage
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._client.close()
+        super().__init__(url, model, _TIMEOUT_S, access)
+        self._dimension, self._query, self._passage = dimension, query, passage
 
     def check(self) -> list[str]:
         """Refuse a service that is not there, serves another model or another dimension; return what a reader of the run should know."""
@@ -59,7 +56,14 @@ class EmbeddingService:
         try:
             return self._in_batches([chunk.passage for chunk in chunks], self._passage, progress)
         except http.TooLongError as error:
-            raise self._named(error, chunks) from None
+            for chunk in sorted(chunks, key=lambda each: -len(each.passage)):  # the first that is refused when it is sent alone
+                try:
+                    self._embed([chunk.passage], self._passage)
+                except http.TooLongError as alone:
+                    place = f"document {chunk.source}, chunk {chunk.position + 1}, {len(chunk.passage)} characters"
+                    cut = "text-embeddings-inference cuts such texts with options.auto-truncate: true"
+                    raise http.TooLongError(f"{place}: {alone}; {cut}") from None
+            raise error from None
 
     def time_one(self, text: str) -> tuple[Matrix, float]:
         """Embed a single query and return its vector and the seconds it took."""
@@ -79,16 +83,6 @@ class EmbeddingService:
             return []
         limit = info.get("max_input_length", "its model reads")
         return [f"{_WHAT} cuts every text after {limit} tokens, in silence; options.auto-truncate: false makes it refuse such a text"]
-
-    def _named(self, error: http.TooLongError, chunks: Sequence[Chunk]) -> http.TooLongError:
-        """The same error with the first chunk that is refused when it is sent alone."""
-        for chunk in sorted(chunks, key=lambda each: -len(each.passage)):
-            try:
-                self._embed([chunk.passage], self._passage)
-            except http.TooLongError as alone:
-                place = f"document {chunk.source}, chunk {chunk.position + 1}, {len(chunk.passage)} characters"
-                return http.TooLongError(f"{place}: {alone}; text-embeddings-inference cuts such texts with options.auto-truncate: true")
-        return error
 
     def _in_batches(self, texts: Sequence[str], request: EmbeddingRequest, progress: Callable[[int], None]) -> Matrix:
         """Embed many texts, a few batches at once; a batch that does not get through is tried three times."""
@@ -135,3 +129,33 @@ class EmbeddingService:
         if not np.isfinite(matrix).all() or not np.linalg.norm(matrix, axis=1).all():
             raise InvalidRunError(f"{_WHAT} answered a vector that is zero, NaN or infinite: it has no direction to compare")
         return unit(matrix)
+
+
+_RERANKER = "the reranker"
+
+
+class Reranker(http.ModelClient):
+    """A client of one `/rerank` endpoint, as text-embeddings-inference has it; close() it."""
+
+    def __init__(self, url: str, model: str, access: http.Access | None = None) -> None:
+        super().__init__(url, model, _TIMEOUT_S, access)
+
+    def check(self) -> None:
+        """Refuse a service that is not there, lists another model, or cannot tell a right text from a wrong one."""
+        http.check_model(self._client, _RERANKER, self._model)
+        order, _ = self.rank("How fast may a forklift go?", ["The canteen opens at noon.", "A forklift may go 8 km/h."])
+        if order[0] != 1:
+            raise InvalidRunError(f"{_RERANKER} ranks a text about lunch above the answer to a question about forklifts; serve a reranker")
+
+    def rank(self, question: str, texts: Sequence[str]) -> tuple[list[int], float]:
+        """Return the positions of `texts`, the best first, and the seconds that it took."""
+        begin = time.perf_counter()
+        answer = http.send(self._client, _RERANKER, "POST", "rerank", {"query": question, "texts": list(texts)})
+        seconds = time.perf_counter() - begin
+        try:
+            order = [int(entry["index"]) for entry in sorted(answer, key=lambda entry: -float(entry["score"]))]
+        except (KeyError, TypeError, ValueError) as error:
+            raise InvalidRunError(f"{_RERANKER} answered without a usable order ({type(error).__name__}: {error})") from None
+        if sorted(order) != list(range(len(texts))):
+            raise InvalidRunError(f"{_RERANKER} answered the positions {order[:10]}, which are no order of {len(texts)} texts")
+        return order, seconds

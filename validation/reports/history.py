@@ -1,7 +1,13 @@
-"""The commands about runs that are over: `baseline set`, `baseline show`, `compare`, `calibrate`. Each ends with one RESULT line."""
+"""The commands about runs that are over: `baseline set`, `baseline show`, `compare`, `calibrate`. Each ends with one RESULT line.
+
+`compare` puts two runs beside each other: ratio (of a share the difference), the interval of it, and whether the second is worse. The
+interval of a ratio is the widest that both intervals allow (worst over best, best over worst), so it errs to the side of "the same".
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,14 +17,67 @@ from rich.table import Table
 
 from validation.judge.criteria import show as show_criteria
 from validation.judge.errors import GateError, UsageError
+from validation.judge.measures import CATALOGUE, Better, Measure, Measurement, Measurements
 from validation.judge.outcome import exit_code
 from validation.judge.profile import Profile
 from validation.judge.slo_file import read_profile
+from validation.reports import baseline, calibration
 from validation.reports.fingerprint import differences
-from validation.reports.history import baseline, calibration, comparison
-from validation.reports.history.comparison import Change, Compared
-from validation.reports.model import GateReport, read
+from validation.reports.model import read
 from validation.reports.table import number, stdout_console
+
+SHARE_TOLERANCE = 0.01
+"""A hundredth of a share is a difference that somebody notices; of everything else the tolerance is given in percent."""
+
+
+class Change(StrEnum):
+    """What the second run is against the first."""
+
+    SAME = "same"
+    BETTER = "better"
+    WORSE = "worse"
+    UNKNOWN = "one sample"
+    """There is no interval: a single number moves as it likes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    """One number in both runs."""
+
+    measure: Measure
+    before: Measurement
+    after: Measurement
+    change: Change
+    moved: tuple[float, float, float] | None
+    """Ratio (of a share the difference), and the interval of it; None where there is nothing to divide by."""
+
+
+def compare_measurements(before: Measurements, after: Measurements, tolerance_percent: float) -> list[Compared]:
+    """Compare what both runs measured and what has a better side."""
+    names = [name for name, measure in CATALOGUE.items() if measure.better is not Better.NONE and name in before and name in after]
+    return [_compare(CATALOGUE[name], before[name], after[name], tolerance_percent / 100) for name in names]
+
+
+def _compare(measure: Measure, before: Measurement, after: Measurement, tolerance: float) -> Compared:
+    moved, change = _moved(measure, before, after), Change.SAME
+    centre, room = (0.0, SHARE_TOLERANCE) if measure.unit == "share" else (1.0, tolerance)
+    if moved is None or before.interval is None or after.interval is None:
+        change = Change.UNKNOWN
+    elif moved[2] < centre - room or moved[1] > centre + room:
+        is_lower = moved[2] < centre - room
+        change = Change.BETTER if is_lower == (measure.better is Better.LOWER) else Change.WORSE
+    return Compared(measure=measure, before=before, after=after, change=change, moved=moved)
+
+
+def _moved(measure: Measure, before: Measurement, after: Measurement) -> tuple[float, float, float] | None:
+    old, new = before.value or 0.0, after.value or 0.0
+    (old_low, old_high), (new_low, new_high) = before.interval or (old, old), after.interval or (new, new)
+    if measure.unit == "share":
+        return new - old, new_low - old_high, new_high - old_low
+    if not old or not old_low or not old_high:
+        return None
+    return new / old, new_low / old_high, new_high / old_low
+
 
 Directory = Annotated[Path, typer.Option("--dir", help="Where baselines are kept, one file for each profile.")]
 _COMPARE = """Compare two runs of the same workload: RUN_A as it was, RUN_B as it is now.
@@ -76,10 +135,10 @@ def set_baseline(report: Path, directory: Directory = baseline.DIRECTORY) -> Non
 def show_baselines(directory: Directory = baseline.DIRECTORY) -> None:
     """List what is kept."""
     with _answered():
-        found = [one for path in sorted(directory.glob("*.json")) if (one := baseline.load(directory, path.stem))]
-    for one in found:
-        print(f"{one.profile}: run {one.run}, measured {one.measured_at}, set {one.set_at}, {len(one.measurements)} numbers")
-    print(f"RESULT: {len(found)} baselines in {directory} (exit 0)")
+        kept = [each for path in sorted(directory.glob("*.json")) if (each := baseline.load(directory, path.stem))]
+    for each in kept:
+        print(f"{each.profile}: run {each.run}, measured {each.measured_at}, set {each.set_at}, {len(each.measurements)} numbers")
+    print(f"RESULT: {len(kept)} baselines in {directory} (exit 0)")
 
 
 def compare(
@@ -90,35 +149,31 @@ def compare(
     """See _COMPARE."""
     with _answered():
         before, after = read(run_a), read(run_b)
-        rows = _comparable(before, after, tolerance)
+        calibration.refuse_invalid([before, after])
+        calibration.refuse_other(before, after, "workload")
+        rows = compare_measurements(before.usable(), after.usable(), tolerance)
     console = stdout_console()
     console.print(_table(rows))
     for phrase in differences(before.fingerprint.system, after.fingerprint.system):
         console.print(f"another system: {phrase}", markup=False, highlight=False, soft_wrap=True)
-    worse = [one.measure.name for one in rows if one.change is Change.WORSE]
-    word, code = ("WORSE", 1) if worse else ("SAME", 0)
-    told = f"{len(worse)} of {len(rows)} numbers are worse: {', '.join(worse)}" if worse else f"none of {len(rows)} numbers is worse"
-    print(f"RESULT: {word} {told} (exit {code})")
-    raise typer.Exit(code)
-
-
-def _comparable(before: GateReport, after: GateReport, tolerance: float) -> list[Compared]:
-    calibration.refuse_invalid([before, after])
-    calibration.refuse_other(before, after, "workload")
-    return comparison.compare(before.usable(), after.usable(), tolerance)
+    worse = [row.measure.name for row in rows if row.change is Change.WORSE]
+    if worse:
+        print(f"RESULT: WORSE {len(worse)} of {len(rows)} numbers are worse: {', '.join(worse)} (exit 1)")
+        raise typer.Exit(1)
+    print(f"RESULT: SAME none of {len(rows)} numbers is worse (exit 0)")
 
 
 def _table(rows: list[Compared]) -> Table:
     table = Table()
     for heading in ("what", "unit", "A", "B", "B to A", "90 % interval", "change"):
         table.add_column(heading, justify="left" if heading in {"what", "unit", "change"} else "right", no_wrap=True)
-    for one in rows:
+    for row in rows:
         moved, spread = "-", "-"
-        if one.moved:
-            sign = "+" if one.measure.unit == "share" else ""
-            moved, spread = f"{one.moved[0]:{sign}.3f}", f"{one.moved[1]:{sign}.3f} .. {one.moved[2]:{sign}.3f}"
-        values = (number(one.before.value), number(one.after.value))
-        table.add_row(one.measure.name, one.measure.unit, *values, moved, spread, one.change)
+        if row.moved:
+            sign = "+" if row.measure.unit == "share" else ""
+            moved, spread = f"{row.moved[0]:{sign}.3f}", f"{row.moved[1]:{sign}.3f} .. {row.moved[2]:{sign}.3f}"
+        values = (number(row.before.value), number(row.after.value))
+        table.add_row(row.measure.name, row.measure.unit, *values, moved, spread, row.change)
     return table
 
 
@@ -132,15 +187,15 @@ def calibrate(
     with _answered():
         if out.exists():
             raise UsageError(f"{out} is there already; name another file with --out, and compare the two")
-        found = [read(path) for path in reports]
-        calibration.refuse_unequal(found)
-        profile = Profile.model_validate(found[0].inputs["profile"])
-        proposals = calibration.propose(profile, found, margin)
-        _write(out, calibration.calibrated(profile, proposals, name or profile.profile, found, margin), len(found))
-    for one in proposals:
-        promised, seen = show_criteria(one.objective.limit), f"{number(one.seen[0])} .. {number(one.seen[1])} {one.objective.unit}"
-        print(f"{one.objective.sli:<22} seen {seen:<28} promised {promised:<24} proposed {one.limit}")
-    print(f"RESULT: WRITTEN {out} from {len(found)} runs; read it before you promise it (exit 0)")
+        runs = [read(path) for path in reports]
+        calibration.refuse_unequal(runs)
+        profile = Profile.model_validate(runs[0].inputs["profile"])
+        proposals = calibration.propose(profile, runs, margin)
+        _write(out, calibration.calibrated(profile, proposals, name or profile.profile, runs, margin), len(runs))
+    for each in proposals:
+        promised, seen = show_criteria(each.objective.limit), f"{number(each.seen[0])} .. {number(each.seen[1])} {each.objective.unit}"
+        print(f"{each.objective.sli:<22} seen {seen:<28} promised {promised:<24} proposed {each.limit}")
+    print(f"RESULT: WRITTEN {out} from {len(runs)} runs; read it before you promise it (exit 0)")
 
 
 def _write(out: Path, data: dict[str, Any], runs: int) -> None:

@@ -1,0 +1,167 @@
+"""How Milvus is reached: the authority and the name of its certificate, and one user to read, one to write, one to clean up.
+
+The handshake is tried once with Python's own TLS before pymilvus is asked, since gRPC says no more than that nobody answers, whether the
+authority is another one, the certificate is over, or nobody is there. A password is read from its Secret when it is needed, and once more
+when it is refused: it may have been changed in between. Where authentication is disabled there is no user.
+"""
+
+import logging
+import os
+import socket
+import ssl
+import time
+from base64 import b64encode
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import certifi
+from pymilvus import MilvusClient, MilvusException  # type: ignore[import-untyped]  # pymilvus ships no types
+from pymilvus.client.call_context import CallContext  # type: ignore[import-untyped]
+from pymilvus.client.grpc_handler import GrpcHandler  # type: ignore[import-untyped]
+
+from validation.clients.http import CONNECT_TIMEOUT_S
+from validation.judge.errors import UnreachableError, UsageError
+
+_AGAIN_AFTER_S = 2.0
+_PORT = 19530
+_GRPC_ROOTS = "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"
+_EXPIRED, _MISMATCH = 10, (62, 64)
+"""X509_V_ERR_CERT_HAS_EXPIRED; ..._HOSTNAME_MISMATCH and ..._IP_ADDRESS_MISMATCH, as OpenSSL numbers them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tls:
+    """What a client of an https:// address checks; nothing for an http:// one."""
+
+    ca_file: Path | None = None
+    """PEM file of the one authority that is trusted; None for the public ones, as gRPC has them."""
+    server_name: str = ""
+    """Name in the certificate; "" where it is the host of the address."""
+    origin: str = ""
+    """Where the authority was read from, for messages."""
+
+    def options(self) -> dict[str, Any]:
+        """Return it as pymilvus takes it."""
+        authority = {"server_pem_path": str(self.ca_file)} if self.ca_file else {}
+        return authority | ({"server_name": self.server_name} if self.server_name else {})
+
+    def ssl_context(self) -> ssl.SSLContext:
+        """Return what a gRPC client checks; UsageError where the authority's file holds none."""
+        roots = str(self.ca_file) if self.ca_file else os.environ.get(_GRPC_ROOTS) or certifi.where()
+        try:
+            context = ssl.create_default_context(cafile=roots)
+        except (OSError, ssl.SSLError) as error:
+            held = f"{self.origin or roots} holds no usable certificate ({error})"
+            raise UsageError(f"{held}; name the PEM file in milvus.tls.ca_file, then: pulumi up") from error
+        context.set_alpn_protocols(["h2"])  # gRPC servers close a connection that does not ask for it
+        return context
+
+
+DEFAULT_TLS = Tls()
+
+
+def with_port(uri: str) -> str:
+    """Return the address with Milvus's port where it names none."""
+    return uri if urlsplit(uri).port else f"{uri.rstrip('/')}:{_PORT}"
+
+
+def check_address(uri: str, tls: Tls) -> None:
+    """Open the address, and shake hands where it is an https:// one; OSError where nobody answers, UnreachableError without trust."""
+    parts = urlsplit(uri)
+    with socket.create_connection((parts.hostname or "", parts.port or _PORT), timeout=CONNECT_TIMEOUT_S) as connection:
+        if parts.scheme == "https":
+            _shake_hands(connection, uri, tls)
+
+
+def _shake_hands(connection: socket.socket, uri: str, tls: Tls) -> None:
+    name, context = tls.server_name or urlsplit(uri).hostname or "", tls.ssl_context()
+    try:
+        context.wrap_socket(connection, server_hostname=name).close()
+    except ssl.SSLCertVerificationError as error:
+        raise UnreachableError(f"Milvus at {uri} is not trusted: {error.verify_message}; {_cure(error, tls, name)}") from error
+    except ssl.SSLError as error:
+        reason = error.reason or error
+        raise UnreachableError(f"Milvus at {uri} does not speak TLS ({reason}); should its address begin with http://?") from error
+
+
+def _cure(error: ssl.SSLCertVerificationError, tls: Tls, name: str) -> str:
+    if error.verify_code == _EXPIRED:
+        return "renew the certificate in the Secret of milvus.tls.proxy_secret, and restart Milvus, which reads it at its start"
+    if error.verify_code in _MISMATCH:
+        return f"its certificate must name {name}: make it anew with that name"
+    trusted = f"trusted is the authority in {tls.origin}" if tls.origin else "trusted are the public authorities alone"
+    return f"{trusted}; put that of its certificate (ca.crt of the Secret) into the file of milvus.tls.ca_file, then: pulumi up"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Login:
+    """A user and its password; neither where authentication is disabled."""
+
+    user: str = ""
+    password: str = field(default="", repr=False)
+
+    def options(self) -> dict[str, Any]:
+        """Return it as pymilvus takes it."""
+        return {"user": self.user, "password": self.password} if self.user else {}
+
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        """Return it as a gRPC call carries it (Milvus reads base64 of USER:PASSWORD)."""
+        return (("authorization", b64encode(f"{self.user}:{self.password}".encode()).decode()),) if self.user else ()
+
+
+ReadLogin = Callable[[], Login]
+"""Reads a Secret as it is now; Login itself returns no user."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Logins:
+    """One for each thing that the gate does."""
+
+    search: ReadLogin = Login
+    ingest: ReadLogin = Login
+    admin: ReadLogin = Login
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clients:
+    """One connection for each login; all three clients are the same where authentication is disabled."""
+
+    search: MilvusClient
+    ingest: MilvusClient
+    admin: MilvusClient
+    writer: GrpcHandler
+    """What MilvusClient sends through, as the user of `ingest`: it takes requests that are made already."""
+    context: CallContext
+    """Names the database to `writer`."""
+
+    def close(self) -> None:
+        """Close all connections."""
+        for client in {id(each): each for each in (self.search, self.ingest, self.admin, self.writer)}.values():
+            client.close()
+
+
+def open_clients(uri: str, database: str, logins: Logins, tls: Tls = DEFAULT_TLS) -> Clients:
+    """Connect with each login; MilvusException where one is refused."""
+    logging.getLogger("pymilvus").setLevel(logging.CRITICAL)  # it prints whole tracebacks, also of what is told in one line here
+    search = ingest = admin = log_in(uri, database, logins.search, tls)
+    if logins != Logins():
+        ingest, admin = (log_in(uri, database, login, tls) for login in (logins.ingest, logins.admin))
+    secure = {"secure": uri.startswith("https://")}
+    writer = GrpcHandler(uri=with_port(uri), **secure, **logins.ingest().options(), **tls.options())
+    writer.reconnect(timeout=CONNECT_TIMEOUT_S)  # names itself to Milvus, as each MilvusClient does
+    return Clients(search=search, ingest=ingest, admin=admin, writer=writer, context=CallContext(db_name=database))
+
+
+def log_in(uri: str, database: str, read_login: ReadLogin, tls: Tls = DEFAULT_TLS) -> MilvusClient:
+    """Connect with the password of the Secret, and once more with what is there a moment later."""
+    login, options = read_login(), {"uri": uri, "db_name": database, "timeout": CONNECT_TIMEOUT_S, **tls.options()}
+    try:
+        return MilvusClient(**options, **login.options())
+    except MilvusException:
+        if not login.user:
+            raise
+        time.sleep(_AGAIN_AFTER_S)
+        return MilvusClient(**options, **read_login().options())

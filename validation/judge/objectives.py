@@ -1,0 +1,166 @@
+"""Objectives: each typed and refused where it could never be kept, never be missed or means nothing, and then all of them together.
+
+A promise that can never be missed is as false as one that can never be kept: it stands in the report as passed and was never asked. What
+is wrong is refused before anything is measured, at the line of the objective that is in vain.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, NoReturn, cast
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
+
+from validation.judge.criteria import Criteria, Criterion, Kind, flat, show, useless
+from validation.judge.measures import CATALOGUE, Better, Measure
+
+
+class Strict(BaseModel):
+    """A part of an SLO file: a key that nobody knows is a mistake."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+Reason = Annotated[str, Field(min_length=10)]
+
+
+class Objective(Strict):
+    """One promise: beyond `limit` the run fails, between `warn` and `limit` it warns."""
+
+    sli: str
+    """Filled in from the key that the objective stands under."""
+    unit: str
+    limit: Criteria
+    warn: Criteria | None = None
+    weight: int = Field(default=1, ge=1, le=100)
+    """What it counts in the score."""
+    key: bool = True
+    """Whether missing it fails the run; one that is not key costs its weight of the score."""
+    basis: Literal["promise", "calibrated"] = "promise"
+    """Whether somebody decided on the number, or `calibrate` took it from runs on this environment."""
+    reason: Reason
+
+    @field_validator("sli")
+    @classmethod
+    def _is_judged(cls, sli: str) -> str:
+        if not CATALOGUE:
+            raise RuntimeError("no check is registered, so no measure has a name: import validation.checks before an SLO file is read")
+        if sli not in CATALOGUE or CATALOGUE[sli].better is Better.NONE:
+            promisable = [name for name, measure in CATALOGUE.items() if measure.better is not Better.NONE]
+            raise ValueError(f"{sli} is not a number that can be promised; these are: {', '.join(promisable)}")
+        return sli
+
+    @field_validator("unit")
+    @classmethod
+    def _is_its_unit(cls, unit: str, info: ValidationInfo) -> str:
+        measure = CATALOGUE.get(info.data.get("sli", ""))
+        if measure and unit != measure.unit:
+            raise ValueError(f"{measure.name} is measured in {measure.unit}, not in {unit}")
+        return unit
+
+    @field_validator("limit", "warn")
+    @classmethod
+    def _decides_something(cls, criteria: Criteria | None, info: ValidationInfo) -> Criteria | None:
+        measure = CATALOGUE.get(info.data.get("sli", ""))
+        if criteria is None or measure is None:
+            return criteria
+        is_limit = info.field_name == "limit"
+        for mistake in [*(_mistake(each, measure, is_limit=is_limit) for each in flat(criteria)), useless(criteria)]:
+            if mistake:
+                raise ValueError(mistake)
+        return criteria
+
+    @field_validator("warn")
+    @classmethod
+    def _warns_before_it_fails(cls, warn: Criteria | None, info: ValidationInfo) -> Criteria | None:
+        limit = cast("Criteria | None", info.data.get("limit"))
+        for criterion in flat(warn) if warn else []:
+            alike = [other for other in flat(limit or ()) if other.kind is criterion.kind]
+            if alike and not any(other.contains(criterion) for other in alike):
+                inside = f'must lie inside limit "{show(limit or ())}"'
+                raise ValueError(f'warn "{criterion}" {inside}, or nobody would see it before the failure')
+        return warn
+
+
+def _mistake(criterion: Criterion, measure: Measure, *, is_limit: bool) -> str | None:
+    """Return why the criterion is the wrong way round, can never be kept or can never be missed; None when it means something."""
+    side, unit, value = ("<=" if measure.better is Better.LOWER else ">="), measure.unit, criterion.value
+    if criterion.operator != side:
+        return f'{measure.name} is better when {measure.better}: write "{side} NUMBER", not "{criterion}"'
+    if criterion.kind is not Kind.FIXED:
+        if not (value < 0 if side == "<=" else value > 0):
+            return None
+        return f'"{criterion}" asks every run to be better than the one before, which ends in failure; write "{side} {-value:+g}..."'
+    is_share, most = unit == "share", 1.0 if unit == "share" else math.inf
+    if value > most if side == ">=" else value == 0 and not is_share:
+        return f'"{criterion}" can never be true: {measure.name} is {"a share of 1" if is_share else f"more than 0 {unit}"}'
+    if is_limit and (value == 0 if side == ">=" else value >= most):
+        return f'"{criterion}" can never be missed: {measure.name} is {"a share of 1" if is_share else f"never below 0 {unit}"}'
+    return None
+
+
+Objectives = Mapping[str, Objective]
+
+
+def refuse_contradictions(objectives: Objectives, profile: Mapping[str, Any]) -> None:
+    """Raise what is wrong with the objectives together; `profile` holds the fields that stand above them, as far as they are right."""
+    latency = [] if any(name.startswith("search_p") for name in objectives) else ["a latency of search (search_p95_ms)"]
+    missing = [*(name for name in ("recall_at_10", "search_error_share") if name not in objectives), *latency]
+    if missing:
+        _refuse_at((), f"objectives lack {', '.join(missing)}: speed without recall or with errors is no promise")
+    for name, objective in objectives.items():
+        if profile.get("score") is None and (objective.weight != 1 or not objective.key):
+            word = "weight" if objective.weight != 1 else "key"
+            cure = "add score: {pass_from: 100, warn_from: 90, ...} or leave it out"
+            _refuse_at((name, word), f"{word} means nothing without a score; {cure}")
+    _refuse_out_of_reach(objectives, profile)
+    _refuse_implied(objectives)
+
+
+def _refuse_at(at: tuple[str, ...], message: str) -> NoReturn:
+    """`at` goes below the key `objectives`, so that the line of the objective itself is named."""
+    raise PydanticCustomError("contradiction", "{message}", {"message": message, "at": at})
+
+
+def _refuse_out_of_reach(objectives: Objectives, profile: Mapping[str, Any]) -> None:
+    timeout_ms = profile["search"].timeout_ms if "search" in profile else None
+    rate = profile["rate"].value if "rate" in profile else None
+    for name, objective in objectives.items():
+        limit = _fixed(objective)
+        _refuse_unasked_ingest(name, limit, profile)
+        if limit is None:
+            continue
+        if timeout_ms is not None and name.startswith("search_p") and limit >= timeout_ms:
+            _refuse_at((name, "limit"), f'"<= {limit:g}" can never be missed: a search ends after timeout_ms: {timeout_ms}')
+        if rate is not None and name == "search_answered_rate" and limit > rate:
+            _refuse_at((name, "limit"), f'">= {limit:g}" can never be true: no more than rate: {rate:g} is asked')
+
+
+def _refuse_unasked_ingest(name: str, limit: float | None, profile: Mapping[str, Any]) -> None:
+    if not name.startswith("during_ingest_") or "ingesting" not in profile:
+        return
+    ingesting = profile["ingesting"]
+    if ingesting is None:
+        _refuse_at((name,), f"{name} is never measured: the file names no rate at which rows stream in; add ingesting: {{value: 200, ...}}")
+    if name == "during_ingest_rate" and limit is not None and limit > ingesting.value:
+        _refuse_at((name, "limit"), f'">= {limit:g}" can never be true: no more than ingesting: {ingesting.value:g} is sent')
+
+
+def _refuse_implied(objectives: Objectives) -> None:
+    """Hold each measure beside the next one that it is never above, as far as both have an objective."""
+    for lower in objectives:
+        upper = CATALOGUE[lower].at_most
+        while upper and upper not in objectives:
+            upper = CATALOGUE[upper].at_most
+        low, high = _fixed(objectives[lower]), _fixed(objectives[upper]) if upper else None
+        if low is None or high is None or low <= high:
+            continue
+        in_vain, other = (lower, upper) if CATALOGUE[lower].better is Better.LOWER else (upper, lower)
+        beside = f"{in_vain} can never be missed alone: {lower} is never above {upper}, and {other} promises {_fixed(objectives[other]):g}"
+        _refuse_at((in_vain, "limit"), f"{beside}; make the limit of {lower} the lower one")
+
+
+def _fixed(objective: Objective) -> float | None:
+    """Return the one fixed number that the limit holds the value to; None when there are alternatives or only relative ones."""
+    values = [criterion.value for criterion in objective.limit[0] if criterion.kind is Kind.FIXED]
+    return values[0] if values and len(objective.limit) == 1 else None

@@ -1,1 +1,0 @@
-"""Runs beside each other: fingerprint, baseline, comparison, calibration; works on reports, and measures nothing."""
