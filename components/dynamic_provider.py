@@ -76,63 +76,67 @@ class Provider(dynamic.ResourceProvider):
 
 
 class OwnedProvider(Provider, Generic[Api]):
-    """Makes, finds, changes and removes one thing through `Api`, which is open while one of the four runs."""
+    """Makes, finds, changes and removes one thing through `Api`, which is open while one of the four runs.
+
+    A subclass says how:
+
+    _open     open the API for an action such as `make the bucket 'x'`, and explain what fails meanwhile
+    _make     make it, or finish what an interrupted run of the same stack began; return the outputs that are no inputs
+    _look     return the properties as they really are, None where it is gone
+    _change   restore it as declared; return the outputs that are no inputs
+    _remove   remove it; what is gone already is no error
+    """
 
     kind: str
     """What a message calls it, such as `bucket`."""
 
-    def open(self, inputs: Mapping[str, Any], action: str) -> AbstractContextManager[Api]:
-        """Open the API for `action`, such as `make the bucket 'x'`, and explain what fails meanwhile."""
+    def _open(self, inputs: Mapping[str, Any], action: str) -> AbstractContextManager[Api]:
         raise NotImplementedError
 
-    def name_of(self, inputs: Mapping[str, Any]) -> str:
-        """Return the id of what these inputs declare."""
+    def _name(self, inputs: Mapping[str, Any]) -> str:
+        """Id of what these inputs declare."""
         return str(inputs[self.identity[0]])
 
-    def make(self, api: Api, name: str, inputs: dict[str, Any]) -> Mapping[str, Any]:
-        """Make it, or finish what an interrupted run of the same stack began; return the outputs that are no inputs."""
+    def _make(self, api: Api, name: str, inputs: dict[str, Any]) -> Mapping[str, Any]:
         raise NotImplementedError
 
-    def look(self, api: Api, name: str, outputs: dict[str, Any]) -> Mapping[str, Any] | None:
-        """Return the properties as they really are, None where it is gone."""
+    def _look(self, api: Api, name: str, outputs: dict[str, Any]) -> Mapping[str, Any] | None:
         raise NotImplementedError
 
-    def change(self, api: Api, name: str, inputs: dict[str, Any], olds: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Restore it as declared; return the outputs that are no inputs."""
+    def _change(self, api: Api, name: str, inputs: dict[str, Any], olds: Mapping[str, Any]) -> Mapping[str, Any]:
         raise NotImplementedError
 
-    def remove(self, api: Api, name: str, outputs: Mapping[str, Any]) -> None:
-        """Remove it; what is gone already is no error."""
+    def _remove(self, api: Api, name: str, outputs: Mapping[str, Any]) -> None:
         raise NotImplementedError
 
     def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
         """Make it."""
         inputs = inputs_of(props)
-        name = self.name_of(inputs)
+        name = self._name(inputs)
         with self._opened(inputs, "make", name) as api:
-            return dynamic.CreateResult(name, {**inputs, **self.make(api, name, inputs)})
+            return dynamic.CreateResult(name, {**inputs, **self._make(api, name, inputs)})
 
     def read(self, id_: str, props: dict[str, Any]) -> dynamic.ReadResult:
-        """Find it."""
+        """Look at it."""
         outputs = inputs_of(props)
         with self._opened(outputs, "look at", id_) as api:
-            there = self.look(api, id_, outputs)
+            there = self._look(api, id_, outputs)
         return dynamic.ReadResult("", {}) if there is None else dynamic.ReadResult(id_, {**outputs, **there})
 
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> dynamic.UpdateResult:
         """Change it."""
         inputs = inputs_of(_news)
         with self._opened(inputs, "change", _id) as api:
-            return dynamic.UpdateResult({**inputs, **self.change(api, _id, inputs, inputs_of(_olds))})
+            return dynamic.UpdateResult({**inputs, **self._change(api, _id, inputs, inputs_of(_olds))})
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:
         """Remove it."""
         with self._opened(_props, "delete", _id) as api:
-            self.remove(api, _id, _props)
+            self._remove(api, _id, _props)
 
     @contextmanager
     def _opened(self, inputs: Mapping[str, Any], verb: str, name: str) -> Iterator[Api]:
-        with self.naming(), self.open(inputs, f"{verb} the {self.kind} {name!r}") as api:
+        with self.naming(), self._open(inputs, f"{verb} the {self.kind} {name!r}") as api:
             yield api
 
 

@@ -1,20 +1,23 @@
-"""Who may talk to whom: a table of named flows, and nothing besides. Pure; `components.network` makes policies of it.
+"""Who may talk to whom: a table of named flows, the network policies that allow exactly these, and nothing besides. Pure.
 
-A flow says who opens a connection, to whom, to which port, and why. What no flow names is denied. Addresses outside are numbers,
-since a network policy knows no names: a host that is known by name only, without addresses in the settings, can be told by its port
-alone, and `open_flows` says so.
+A flow says who opens a connection, to whom, to which port, and why. Addresses outside are numbers, since a network policy knows no names: a
+host without addresses in the settings can be told by its port alone, and `open_flows` says so. A flow between two pods needs two policies,
+`NAME-out` and `NAME-in`, since each end has a say. Honest limits: a policy holds only where the cluster's network plugin enforces it; it is
+about pods, so an init container may do what its pod may; and traffic from the node itself (probes) is always let in.
 """
 
 import ipaddress
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 CLIENT_LABEL = "milvus-x10000/client"
 """Label, with the value "true", of the namespaces whose pods may use Milvus and the model services."""
 MONITORING_LABEL = "milvus-x10000/monitoring"
 """Label, with the value "true", of the namespaces whose pods may read metrics."""
+DENY = "default-deny"
+WHY_DENY = "what no other policy allows is denied, in and out"
 NAME = "app.kubernetes.io/name"
 COMPONENT = "component"
 
@@ -121,73 +124,56 @@ def _door(layout: Layout) -> Pods:
     return Pods(labels={NAME: "milvus", COMPONENT: "proxy" if layout.cluster else "standalone"})
 
 
-def _dns(layout: Layout) -> Sequence[Flow]:
+def _flow(name: str, source: Peer, target: Peer, why: str, *ports: int | None) -> Flow:
+    return Flow(name=name, source=source, target=target, ports=tuple(("TCP", port) for port in ports), why=why)
+
+
+def _dns(layout: Layout) -> Iterator[Flow]:
     ports: tuple[tuple[Transport, int | None], ...] = (("UDP", layout.dns_port), ("TCP", layout.dns_port))
-    why = "every part finds the others by name"
-    names = ["pods-to-dns", *(f"pods-to-dns-{number}" for number in range(2, len(layout.dns) + 1))]
-    return [Flow(name=name, source=Pods(), target=to, ports=ports, why=why) for name, to in zip(names, layout.dns, strict=True)]
+    for number, server in enumerate(layout.dns, 1):
+        name = "pods-to-dns" if number == 1 else f"pods-to-dns-{number}"
+        yield Flow(name=name, source=Pods(), target=server, ports=ports, why="every part finds the others by name")
 
 
-def _inside_milvus(layout: Layout) -> list[Flow]:
-    found = []
+def _inside_milvus(layout: Layout) -> Iterator[Flow]:
+    etcd = part("etcd")
     if layout.cluster:
         why = "proxies, coordinators and nodes of one Milvus call each other; they are one trust, so no port is singled out"
-        found.append(Flow(name="milvus-to-milvus", source=MILVUS, target=MILVUS, ports=(("TCP", None),), why=why))
+        yield _flow("milvus-to-milvus", MILVUS, MILVUS, why, None)
     if layout.etcd:
-        etcd = part("etcd")
-        why = "Milvus keeps its metadata and its locks there"
-        found.append(Flow(name="milvus-to-etcd", source=MILVUS, target=etcd, ports=(("TCP", ETCD_CLIENT_PORT),), why=why))
-        peers: tuple[tuple[Transport, int | None], ...] = (("TCP", ETCD_CLIENT_PORT), ("TCP", ETCD_PEER_PORT))
-        found.append(Flow(name="etcd-to-etcd", source=etcd, target=etcd, ports=peers, why="members of one etcd agree on every write"))
-    return found
+        yield _flow("milvus-to-etcd", MILVUS, etcd, "Milvus keeps its metadata and its locks there", ETCD_CLIENT_PORT)
+        yield _flow("etcd-to-etcd", etcd, etcd, "members of one etcd agree on every write", ETCD_CLIENT_PORT, ETCD_PEER_PORT)
 
 
-def _clients(layout: Layout) -> list[Flow]:
+def _clients(layout: Layout) -> Iterator[Flow]:
     clients, door = Namespaces(label=CLIENT_LABEL, value="true"), _door(layout)
     why = "applications in namespaces that the operator labelled search and ingest"
-    found = [Flow(name="clients-to-milvus", source=clients, target=door, ports=(("TCP", MILVUS_PORT),), why=why)]
+    yield _flow("clients-to-milvus", clients, door, why, MILVUS_PORT)
     if layout.client_cidrs:
-        outside, why = (
-            Outside(host="clients", cidrs=layout.client_cidrs),
-            "clients outside the cluster, at addresses that the settings name",
-        )
-        found.append(Flow(name="outside-to-milvus", source=outside, target=door, ports=(("TCP", MILVUS_PORT),), why=why))
+        outside = Outside(host="clients", cidrs=layout.client_cidrs)
+        yield _flow("outside-to-milvus", outside, door, "clients outside the cluster, at addresses that the settings name", MILVUS_PORT)
     for name, port in layout.services.items():
         why = f"applications in namespaces that the operator labelled use the service {name}"
-        found.append(Flow(name=f"clients-to-{name}", source=clients, target=part(name), ports=(("TCP", port),), why=why))
-    return found
+        yield _flow(f"clients-to-{name}", clients, part(name), why, port)
 
 
-def _suite(layout: Layout) -> list[Flow]:
-    why = "the gate ingests, searches and compares"
-    found = [Flow(name="suite-to-milvus", source=SUITE, target=_door(layout), ports=(("TCP", MILVUS_PORT),), why=why)]
+def _suite(layout: Layout) -> Iterator[Flow]:
+    yield _flow("suite-to-milvus", SUITE, _door(layout), "the gate ingests, searches and compares", MILVUS_PORT)
     for name, port in layout.services.items():
-        why = f"the gate measures the service {name}"
-        found.append(Flow(name=f"suite-to-{name}", source=SUITE, target=part(name), ports=(("TCP", port),), why=why))
-    return found
+        yield _flow(f"suite-to-{name}", SUITE, part(name), f"the gate measures the service {name}", port)
 
 
-def _metrics(layout: Layout) -> list[Flow]:
-    watching, why = Namespaces(label=MONITORING_LABEL, value="true"), "Prometheus reads the metrics"
-    ports = {"milvus": METRICS_PORT, **layout.services}
-    return [
-        Flow(name=f"monitoring-to-{name}", source=watching, target=part(name), ports=(("TCP", port),), why=why)
-        for name, port in ports.items()
-    ]
+def _metrics(layout: Layout) -> Iterator[Flow]:
+    monitoring = Namespaces(label=MONITORING_LABEL, value="true")
+    for name, port in {"milvus": METRICS_PORT, **layout.services}.items():
+        yield _flow(f"monitoring-to-{name}", monitoring, part(name), "Prometheus reads the metrics", port)
 
 
-def _outside(layout: Layout) -> list[Flow]:
-    return [
-        Flow(
-            name=f"{user}-to-{endpoint.name}",
-            source=part(user),
-            target=Outside(host=_host(endpoint.url), cidrs=addresses(endpoint.url, layout.addresses)),
-            ports=(("TCP", port_of(endpoint.url)),),
-            why=endpoint.why,
-        )
-        for endpoint in layout.endpoints
-        for user in endpoint.users
-    ]
+def _outside(layout: Layout) -> Iterator[Flow]:
+    for endpoint in layout.endpoints:
+        target = Outside(host=_host(endpoint.url), cidrs=addresses(endpoint.url, layout.addresses))
+        for user in endpoint.users:
+            yield _flow(f"{user}-to-{endpoint.name}", part(user), target, endpoint.why, port_of(endpoint.url))
 
 
 def addresses(url: str, known: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
@@ -208,3 +194,38 @@ def port_of(url: str) -> int:
 
 def _host(url: str) -> str:
     return urlsplit(url).hostname or ""
+
+
+def policies(flows: Iterable[Flow]) -> dict[str, tuple[str, dict[str, Any]]]:
+    """Reason and `spec` of each NetworkPolicy, by its name: all is denied, and then each flow is allowed."""
+    specs = {DENY: (WHY_DENY, {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]})}
+    for flow in flows:
+        both = isinstance(flow.source, Pods) and isinstance(flow.target, Pods)
+        if isinstance(flow.source, Pods):
+            specs[f"{flow.name}-out" if both else flow.name] = (flow.why, _policy(flow.source, "Egress", "to", flow.target, flow))
+        if isinstance(flow.target, Pods):
+            specs[f"{flow.name}-in" if both else flow.name] = (flow.why, _policy(flow.target, "Ingress", "from", flow.source, flow))
+    return specs
+
+
+def _policy(pods: Pods, direction: str, key: str, peer: Peer, flow: Flow) -> dict[str, Any]:
+    rule: dict[str, Any] = {"ports": [_port(transport, port) for transport, port in flow.ports]}
+    if peers := _peers(peer):  # without any: every address
+        rule[key] = peers
+    return {"podSelector": _selector(pods), "policyTypes": [direction], direction.lower(): [rule]}
+
+
+def _port(transport: Transport, port: int | None) -> dict[str, Any]:
+    return {"protocol": transport} if port is None else {"protocol": transport, "port": port}
+
+
+def _peers(peer: Peer) -> list[dict[str, Any]]:
+    if isinstance(peer, Pods):
+        return [{"podSelector": _selector(peer)}]
+    if isinstance(peer, Namespaces):
+        return [{"namespaceSelector": {"matchLabels": {peer.label: peer.value}}}]
+    return [{"ipBlock": {"cidr": cidr}} for cidr in peer.cidrs]
+
+
+def _selector(pods: Pods) -> dict[str, Any]:
+    return {"matchLabels": dict(pods.labels)} if pods.labels else {}

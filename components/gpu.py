@@ -75,9 +75,9 @@ def placing_problem(gpu: Gpu, nodes: Sequence[Mapping[str, Any]]) -> str:
     reasons = [_unfit(gpu, node) for node in nodes]
     if "" in reasons:
         return ""
-    found = "; ".join(f"{_name(node)}: {reason}" for node, reason in zip(nodes, reasons, strict=True)) or "the cluster has no node"
+    seen = "; ".join(f"{_name(node)}: {reason}" for node, reason in zip(nodes, reasons, strict=True)) or "the cluster has no node"
     return (
-        f"no node can have {gpu.count} x {gpu.resource} of {gpu.product!r}: {found}. Cure: choose what `kubectl get nodes -L "
+        f"no node can have {gpu.count} x {gpu.resource} of {gpu.product!r}: {seen}. Cure: choose what `kubectl get nodes -L "
         f"{PRODUCT_LABEL}` shows, install the device plugin, or tolerate the taint"
     )
 
@@ -96,8 +96,8 @@ def _unfit(gpu: Gpu, node: Mapping[str, Any]) -> str:
     allocatable = int(node.get("status", {}).get("allocatable", {}).get(gpu.resource, 0))
     if allocatable < gpu.count:
         return f"has {allocatable} x {gpu.resource}"
-    taints = [one for one in node.get("spec", {}).get("taints", []) if one.get("effect") in {"NoSchedule", "NoExecute"}]
-    kept_out = [one["key"] for one in taints if not any(toleration.covers(one) for toleration in gpu.tolerations)]
+    taints = [taint for taint in node.get("spec", {}).get("taints", []) if taint.get("effect") in {"NoSchedule", "NoExecute"}]
+    kept_out = [taint["key"] for taint in taints if not any(toleration.covers(taint) for toleration in gpu.tolerations)]
     return f"is tainted {', '.join(kept_out)}" if kept_out else ""
 
 

@@ -50,9 +50,9 @@ def current() -> Cluster:
         cluster = _named(files, "context", context).get("cluster", "")
         server = str(_named(files, "cluster", cluster).get("server", ""))
     except (yaml.YAMLError, UnicodeDecodeError, AttributeError, KeyError, TypeError) as error:
-        raise _unusable(f"{paths} is no kubeconfig: {error}") from None
+        raise ConfigException(f"{paths} is no kubeconfig: {error}") from None
     if not server:
-        raise _unusable(f"{paths} is not there, or names no current context with a server")
+        raise ConfigException(f"{paths} is not there, or names no current context with a server")
     return Cluster(context=context, server=server)
 
 
@@ -63,10 +63,6 @@ def _files(paths: str) -> list[Path]:
 def _named(files: list[dict[str, Any]], kind: str, name: str) -> dict[str, Any]:
     """Entry of that name; the first file that has one counts."""
     return next((entry[kind] for file in files for entry in file.get(f"{kind}s") or [] if entry["name"] == name), {})
-
-
-def _unusable(why: str) -> ConfigException:
-    return ConfigException(why)
 
 
 def load() -> None:
@@ -142,11 +138,11 @@ def _without_line_end(text: str) -> str:
 
 def answer(call: Callable[..., Any], *arguments: str, **options: Any) -> bytes:  # noqa: ANN401  as the call takes them
     """Return what the API answers, as it spells it."""
-    found: bytes = call(*arguments, _preload_content=False, _request_timeout=TIMEOUT_S, **options).data
-    return found
+    body: bytes = call(*arguments, _preload_content=False, _request_timeout=TIMEOUT_S, **options).data
+    return body
 
 
 def items(call: Callable[..., Any], *arguments: str, **options: Any) -> list[dict[str, Any]]:  # noqa: ANN401  as above
     """Return the objects of a list, as the API spells them."""
-    found: list[dict[str, Any]] = json.loads(answer(call, *arguments, **options))["items"]
-    return found
+    objects: list[dict[str, Any]] = json.loads(answer(call, *arguments, **options))["items"]
+    return objects

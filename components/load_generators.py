@@ -11,14 +11,14 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as k8s
 
-from components import pod_security
+from components import pods
+from components.component import Component
 from components.flows import SUITE
-from components.pod_options import NO_OPTIONS, PodOptions
-from components.quantities import Resources
+from components.pods import NO_OPTIONS, PodOptions, Resources
 from components.trust import CA_KEY
 
 NAME = "load-generator"
-_LABELS = {**SUITE.labels, "app.kubernetes.io/part-of": "milvus-x10000", "app.kubernetes.io/component": NAME}
+_LABELS = {**SUITE.labels, **pods.PART_OF, "app.kubernetes.io/component": NAME}
 _ORDERS = "/run/orders"
 _GRACE_S = 5
 
@@ -42,70 +42,54 @@ class LoadGeneratorsArgs:
     options: PodOptions = NO_OPTIONS
 
 
-class LoadGenerators(pulumi.ComponentResource):
+class LoadGenerators(Component):
     """The pod template that load generators are made from."""
 
     template: pulumi.Output[str]
     """Name of the PodTemplate."""
 
     def __init__(self, name: str, args: LoadGeneratorsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("milvus-x10000:index:LoadGenerators", name, None, opts)
-        self.template = self._make_template(name, args).metadata["name"]
-        self.register_outputs({"template": self.template})
-
-    def _make_template(self, name: str, args: LoadGeneratorsArgs) -> k8s.core.v1.PodTemplate:
+        super().__init__(name, opts)
         metadata: Any = {"name": NAME, "namespace": args.namespace, "labels": _LABELS}
         template: Any = {"metadata": args.options.metadata(_LABELS, job=True), "spec": _pod(args)}
-        return k8s.core.v1.PodTemplate(f"{name}-template", metadata=metadata, template=template, opts=pulumi.ResourceOptions(parent=self))
+        made = k8s.core.v1.PodTemplate(f"{name}-template", metadata=metadata, template=template, opts=self._own)
+        self.template = made.metadata["name"]
+        self.register_outputs({"template": self.template})
 
 
 def _pod(args: LoadGeneratorsArgs) -> dict[str, Any]:
-    mounted = _mounted(args)
-    return {
-        "restartPolicy": "Never",
-        "serviceAccountName": args.account,
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": _GRACE_S,
-        "securityContext": args.options.security(),
-        **args.options.spec(),
-        "topologySpreadConstraints": [
-            {
-                "maxSkew": 1,
-                "topologyKey": "kubernetes.io/hostname",
-                "whenUnsatisfiable": "ScheduleAnyway",
-                "labelSelector": {"matchLabels": {"app.kubernetes.io/component": NAME}},
-            }
-        ],
-        "containers": [
-            {
-                "name": "generator",
-                "image": args.image,
-                "imagePullPolicy": "IfNotPresent",
-                "args": ["pod", _ORDERS],
-                "resources": args.resources.manifest(),
-                "securityContext": pod_security.container(),
-                "volumeMounts": [
-                    {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108  a path in the container
-                    *({"name": name, "mountPath": path, "readOnly": True} for name, (path, _) in mounted.items()),
-                ],
-            }
-        ],
-        "volumes": [{"name": "tmp", "emptyDir": {}}, *({"name": name, **source} for name, (_, source) in mounted.items())],
+    mounts, volumes = pods.mounted(_sources(args))
+    container = {
+        "name": "generator",
+        "image": args.image,
+        "args": ["pod", _ORDERS],
+        "resources": args.resources.manifest(),
+        "volumeMounts": mounts,
     }
+    spread = {
+        "maxSkew": 1,
+        "topologyKey": "kubernetes.io/hostname",
+        "whenUnsatisfiable": "ScheduleAnyway",
+        "labelSelector": {"matchLabels": {"app.kubernetes.io/component": NAME}},
+    }
+    own = {"restartPolicy": "Never", "terminationGracePeriodSeconds": _GRACE_S, "topologySpreadConstraints": [spread]}
+    return pods.pod(args.account, args.options, container, volumes, **own)
 
 
-def _mounted(args: LoadGeneratorsArgs) -> dict[str, tuple[str, dict[str, Any]]]:
+def _sources(args: LoadGeneratorsArgs) -> dict[str, tuple[str, dict[str, Any]]]:
     """Path and source of each volume; the Secret of the orders is another one for each run, and the gate fills in its name."""
-    found: dict[str, tuple[str, dict[str, Any]]] = {"orders": (_ORDERS, {"secret": {"secretName": f"{NAME}-orders", "defaultMode": 0o440}})}
-    if args.store_ca_config_map is not None:
-        found["object-store-ca"] = ("/run/object-store-ca", _authority(args.store_ca_config_map))
-    if args.milvus_ca_config_map is not None:
-        found["milvus-ca"] = ("/run/milvus-ca", _authority(args.milvus_ca_config_map))
-    if args.login_secret is not None:
-        found["milvus-login"] = ("/run/milvus-login", {"secret": {"secretName": args.login_secret, "defaultMode": 0o440}})
-    return found
+    sources = {
+        "orders": _secret(f"{NAME}-orders"),
+        "object-store-ca": _authority(args.store_ca_config_map),
+        "milvus-ca": _authority(args.milvus_ca_config_map),
+        "milvus-login": _secret(args.login_secret),
+    }
+    return {name: (f"/run/{name}", source) for name, source in sources.items() if source is not None}
 
 
-def _authority(name: pulumi.Input[str]) -> dict[str, Any]:
-    return {"configMap": {"name": name, "items": [{"key": CA_KEY, "path": CA_KEY}]}}
+def _secret(name: pulumi.Input[str] | None) -> dict[str, Any] | None:
+    return {"secret": {"secretName": name, "defaultMode": 0o440}} if name is not None else None
+
+
+def _authority(name: pulumi.Input[str] | None) -> dict[str, Any] | None:
+    return {"configMap": {"name": name, "items": [{"key": CA_KEY, "path": CA_KEY}]}} if name is not None else None

@@ -44,21 +44,21 @@ def main() -> int:
 def load(place: str, target: Path) -> None:
     """Copy what is new or changed, check it, and say how much that was."""
     s3, bucket, prefix = _client(), os.environ["BUCKET"], os.environ["PREFIX"]
-    found = {name: (key, size, tag) for name, key, size, tag in _objects(s3, bucket, prefix)}
-    if not found:
+    files = {name: (key, size, tag) for name, key, size, tag in _objects(s3, bucket, prefix)}
+    if not files:
         raise LoadError("holds no object, so there is nothing to serve; upload the files of the model there, or name the right prefix")
-    sums = _sums(s3, bucket, found)
+    sums = _sums(s3, bucket, files)
     state, begin, copied = _read_state(target), time.monotonic(), 0
-    for name, (key, size, tag) in sorted(found.items()):
+    for name, (key, size, tag) in sorted(files.items()):
         if state.get(name) == [size, tag] and (target / name).is_file() and (target / name).stat().st_size == size:
             continue
         _copy(s3, bucket, key, target / name, sums.get(name))
         copied += size
         state[name] = [size, tag]
         (target / _STATE).write_text(json.dumps(state))
-    total = sum(size for _, size, _ in found.values())
+    total = sum(size for _, size, _ in files.values())
     seconds = time.monotonic() - begin
-    print(f"weights: {place}: {len(found)} files, {total / _MIB:.1f} MiB, {copied / _MIB:.1f} MiB copied in {seconds:.1f} s", flush=True)
+    print(f"weights: {place}: {len(files)} files, {total / _MIB:.1f} MiB, {copied / _MIB:.1f} MiB copied in {seconds:.1f} s", flush=True)
 
 
 def _client() -> Any:  # noqa: ANN401  boto3 makes its classes at run time, and the container has no stubs
@@ -78,14 +78,14 @@ def _objects(s3: Any, bucket: str, prefix: str) -> Iterator[tuple[str, str, int,
             yield name, entry["Key"], entry["Size"], entry["ETag"]
 
 
-def _sums(s3: Any, bucket: str, found: dict[str, tuple[str, int, str]]) -> dict[str, str]:  # noqa: ANN401  as above
+def _sums(s3: Any, bucket: str, files: dict[str, tuple[str, int, str]]) -> dict[str, str]:  # noqa: ANN401  as above
     """Digest by name, from SHA256SUMS as `sha256sum` writes it; nothing where there is none."""
-    if SUMS not in found:
+    if SUMS not in files:
         return {}
-    text = s3.get_object(Bucket=bucket, Key=found[SUMS][0])["Body"].read().decode()
+    text = s3.get_object(Bucket=bucket, Key=files[SUMS][0])["Body"].read().decode()
     pairs = [line.split(maxsplit=1) for line in text.splitlines() if line.strip()]
     sums = {name.lstrip("*").removeprefix("./"): digest for digest, name in pairs}
-    missing = sorted(set(sums) - set(found))
+    missing = sorted(set(sums) - set(files))
     if missing:
         raise LoadError(f"{SUMS} names {missing[0]!r}, which is not there; upload the model again")
     return sums

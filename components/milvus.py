@@ -5,13 +5,15 @@ metadata: up to 30 minutes) and is not `atomic`: that would delete a failed firs
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 import pulumi_kubernetes as k8s
 
 from components import milvus_values
-from components.milvus_access.login import Login
+from components.component import Component
 from components.milvus_access.reach import through_cluster
+from components.milvus_access.root import Login
 from components.milvus_values import SERVICE_NAME, MilvusShape, MilvusStore
 
 _PORT = 19530
@@ -53,11 +55,11 @@ class MilvusArgs:
     shape: MilvusShape
     store: MilvusStore
     administration: Administration | None
-    """None for a Milvus that asks nobody who they are."""
+    """None where authentication is disabled."""
     cluster_domain: str = "cluster.local"
 
 
-class Milvus(pulumi.ComponentResource):
+class Milvus(Component):
     """Milvus as a Helm release on its own bucket."""
 
     uri: pulumi.Output[str]
@@ -66,7 +68,7 @@ class Milvus(pulumi.ComponentResource):
     """Database that is there from the start."""
 
     def __init__(self, name: str, args: MilvusArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("milvus-x10000:index:Milvus", name, None, opts)
+        super().__init__(name, opts)
         release = self._make_release(name, args)
         scheme = "https" if args.shape.security.proxy_secret is not None else "http"
         host = pulumi.Output.format("{0}.{1}.svc.{2}", SERVICE_NAME, release.namespace, args.cluster_domain)
@@ -90,11 +92,35 @@ class Milvus(pulumi.ComponentResource):
             skip_await=False,
             atomic=False,
             max_history=_HISTORY,
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=self._own,
         )
 
     def _make_login(self, name: str, args: MilvusArgs, given: Administration, release: k8s.helm.v3.Release) -> Login:
         """Through an output of the release, since nobody answers before it is there."""
         uri = release.namespace.apply(lambda namespace: given.uri or through_cluster(str(namespace), args.cluster_domain))
-        opts = pulumi.ResourceOptions(parent=self)
-        return Login(f"{name}-login", uri=uri, ca_pem=given.ca_pem, password=given.password, settings=given.settings, opts=opts)
+        return Login(f"{name}-login", uri=uri, ca_pem=given.ca_pem, password=given.password, settings=given.settings, opts=self._own)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MilvusDisruptionArgs:
+    """Whom to protect."""
+
+    namespace: pulumi.Input[str]
+    components: tuple[str, ...]
+    """Values of the label `component` of those with more than one pod; at least one."""
+
+
+class MilvusDisruption(Component):
+    """A PodDisruptionBudget for each component of Milvus with more than one pod: a node's maintenance may take away one at once.
+
+    The chart has none of these budgets. A component with one pod gets none: the budget would forbid every drain of its node.
+    """
+
+    def __init__(self, name: str, args: MilvusDisruptionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(name, opts)
+        for component in args.components:
+            metadata: Any = {"name": f"milvus-{component}", "namespace": args.namespace}
+            selector = {"matchLabels": {**milvus_values.SELECTOR, "component": component}}
+            spec: Any = {"maxUnavailable": 1, "selector": selector, "unhealthyPodEvictionPolicy": "AlwaysAllow"}
+            k8s.policy.v1.PodDisruptionBudget(f"{name}-{component}", metadata=metadata, spec=spec, opts=self._own)
+        self.register_outputs({})

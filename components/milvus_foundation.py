@@ -66,8 +66,8 @@ def _steps(old: str, new: str) -> Iterator[str]:
 
 
 def _numbers(version: str) -> tuple[int, int, int] | None:
-    found = _VERSION.fullmatch(version)
-    return (int(found[1]), int(found[2]), int(found[3])) if found else None
+    match = _VERSION.fullmatch(version)
+    return (int(match[1]), int(match[2]), int(match[3])) if match else None
 
 
 class FoundationProvider(Provider):
@@ -79,8 +79,8 @@ class FoundationProvider(Provider):
             "Cure: put the old value back, or move the data yourself (milvus-backup into a new environment) and then say so: "
             f"pulumi config set --path {self.settings}.migration NUMBER, one higher than before"
         )
-        found = problems(inputs_of(_olds), inputs_of(news))
-        return dynamic.CheckResult(news, [dynamic.CheckFailure("milvus", f"{reason}. {cure}") for reason in found])
+        reasons = problems(inputs_of(_olds), inputs_of(news))
+        return dynamic.CheckResult(news, [dynamic.CheckFailure("milvus", f"{reason}. {cure}") for reason in reasons])
 
     def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
         """Record what is installed."""

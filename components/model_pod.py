@@ -6,13 +6,12 @@ from typing import Any
 
 import pulumi
 
-from components import pod_security
+from components import pods
 from components import weights as weights_parts
-from components.api_key import SECRET_KEY
 from components.engines.engine import Container
 from components.gpu import Gpu
-from components.pod_options import NO_OPTIONS, PodOptions
-from components.quantities import Resources, gib
+from components.pods import NO_OPTIONS, PodOptions, Resources, gib
+from components.random_secret import SECRET_KEY
 from components.weights import Source
 
 PORT_NAME = "http"
@@ -62,39 +61,27 @@ def pod(
 ) -> dict[str, Any]:
     """Spec of the pod, in the API's own spelling."""
     loaded = weights_parts.parts(weights, size_gib, attached.claim, attached.script)
-    volumes = [{"name": "tmp", "emptyDir": {}}, *_shared_memory_volumes(engine), *loaded.volumes]
-    mounts = [{"name": "tmp", "mountPath": "/tmp"}, *_shared_memory_mounts(engine), *loaded.mounts]  # noqa: S108  a path in the container
-    return {
-        "serviceAccountName": account,
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "securityContext": options.security(),
-        **options.spec(),
-        **(gpu.pod() if gpu is not None else {}),
-        **({"initContainers": loaded.init_containers} if loaded.init_containers else {}),
-        "containers": [
-            {
-                "name": service,
-                "image": image,
-                "imagePullPolicy": "IfNotPresent",
-                **({"command": list(engine.command)} if engine.command else {}),
-                "args": list(engine.arguments),
-                "env": [*_environment(engine, attached), *loaded.environment],
-                "ports": [{"name": PORT_NAME, "containerPort": engine.port}],
-                "resources": _resources(resources, gpu, weights_parts.disk_gib(weights, size_gib, cached=attached.claim is not None)),
-                "securityContext": pod_security.container(),
-                "volumeMounts": mounts,
-                **_probes(engine, loading_limit_s(size_gib)),
-            }
-        ],
-        "volumes": volumes,
+    shared = {"shared-memory": {"emptyDir": {"medium": "Memory"}}} if engine.shared_memory else {}
+    volumes = [{"name": "tmp", "emptyDir": {}}, *({"name": name, **source} for name, source in shared.items()), *loaded.volumes]
+    places = {"tmp": "/tmp", **dict.fromkeys(shared, "/dev/shm")}  # noqa: S108  paths in the container
+    container = {
+        "name": service,
+        "image": image,
+        **({"command": list(engine.command)} if engine.command else {}),
+        "args": list(engine.arguments),
+        "env": [*_environment(engine, attached), *loaded.environment],
+        "ports": [{"name": PORT_NAME, "containerPort": engine.port}],
+        "resources": _resources(resources, gpu, weights_parts.disk_gib(weights, size_gib, cached=attached.claim is not None)),
+        "volumeMounts": [*({"name": name, "mountPath": path} for name, path in places.items()), *loaded.mounts],
+        **_probes(engine, loading_limit_s(size_gib)),
     }
+    more = {**(gpu.pod() if gpu is not None else {}), **({"initContainers": loaded.init_containers} if loaded.init_containers else {})}
+    return pods.pod(account, options, container, volumes, **more)
 
 
 def _environment(engine: Container, attached: Attached) -> list[dict[str, Any]]:
     plain: list[dict[str, Any]] = [{"name": name, "value": value} for name, value in sorted(engine.environment.items())]
-    key = {"name": engine.key_variable, "valueFrom": {"secretKeyRef": {"name": attached.key, "key": SECRET_KEY}}}
-    return [*plain, key]
+    return [*plain, pods.from_secret(engine.key_variable, attached.key, SECRET_KEY)]
 
 
 def _resources(resources: Resources, gpu: Gpu | None, disk_gib: float) -> dict[str, Any]:
@@ -103,14 +90,6 @@ def _resources(resources: Resources, gpu: Gpu | None, disk_gib: float) -> dict[s
     requests = {**plain["requests"], **({"ephemeral-storage": gib(disk_gib)} if disk_gib else {})}
     limits = {**plain["limits"], **(gpu.limits() if gpu is not None else {})}
     return {"requests": requests, "limits": limits}
-
-
-def _shared_memory_volumes(engine: Container) -> list[dict[str, Any]]:
-    return [{"name": "shared-memory", "emptyDir": {"medium": "Memory"}}] if engine.shared_memory else []
-
-
-def _shared_memory_mounts(engine: Container) -> list[dict[str, Any]]:
-    return [{"name": "shared-memory", "mountPath": "/dev/shm"}] if engine.shared_memory else []  # noqa: S108  a path in the container
 
 
 def _probes(engine: Container, limit_s: int) -> dict[str, Any]:

@@ -13,12 +13,12 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as k8s
 
-from components import model_pod, scaling
-from components.api_key import SECRET_KEY, ApiKey
+from components import model_pod, pods, scaling
+from components.component import Component
 from components.engines.engine import Container
 from components.gpu import Gpu
-from components.pod_options import NO_OPTIONS, PodOptions
-from components.quantities import Resources, gib
+from components.pods import NO_OPTIONS, PodOptions, Resources, gib
+from components.random_secret import SECRET_KEY, ApiKey
 from components.scaling import Scaling
 from components.weights import SCRIPT, Bucket, Cache, Source
 
@@ -54,7 +54,7 @@ class ModelServerArgs:
     cluster_domain: str = "cluster.local"
 
 
-class ModelServer(pulumi.ComponentResource):
+class ModelServer(Component):
     """A Deployment and its Service, both named `service`, and the Secret `service`-api-key."""
 
     url: pulumi.Output[str]
@@ -63,122 +63,90 @@ class ModelServer(pulumi.ComponentResource):
     """Secret with the key of the service under `api_key`."""
 
     def __init__(self, name: str, service: str, args: ModelServerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("milvus-x10000:index:ModelServer", name, None, opts)
-        labels = {"app.kubernetes.io/name": service, "app.kubernetes.io/part-of": "milvus-x10000"}
-        key = self._make_key(name, service, args)
+        super().__init__(name, opts)
+        self._name_in_cluster, self._args = service, args
+        self._labels = {"app.kubernetes.io/name": service, **pods.PART_OF}
+        secret, namespace = f"{service}-api-key", args.namespace
+        key = ApiKey(f"{name}-key", namespace=namespace, secret_name=secret, rotation=args.rotation, opts=self._own)
         self.secret_name = key.secret_name
-        attached = model_pod.Attached(
-            key=key.secret_name,
-            generation=key.generation,
-            claim=self._make_cache(name, service, args),
-            script=self._make_script(name, service, args),
-        )
-        self._make_deployment(name, service, labels, args, attached)
-        self._make_scaler(name, service, args)
-        self._make_budget(name, service, labels, args)
-        self._make_monitor(name, service, labels, args)
-        host = self._make_service(name, service, labels, args).metadata
+        claim, script = self._make_cache(name), self._make_script(name)
+        self._make_deployment(name, model_pod.Attached(key=key.secret_name, generation=key.generation, claim=claim, script=script))
+        self._make_scaler(name)
+        self._make_budget(name)
+        self._make_monitor(name)
+        host = self._make_service(name).metadata
         address = pulumi.Output.format("{0}.{1}.svc.{2}:{3}", host["name"], host["namespace"], args.cluster_domain, args.engine.port)
         self.url = pulumi.Output.format("http://{0}{1}", address, args.engine.api_path)
         self.register_outputs({"url": self.url, "secret_name": self.secret_name})
 
-    def _make_key(self, name: str, service: str, args: ModelServerArgs) -> ApiKey:
-        opts = pulumi.ResourceOptions(parent=self)
-        return ApiKey(f"{name}-key", namespace=args.namespace, secret_name=f"{service}-api-key", rotation=args.rotation, opts=opts)
+    def _metadata(self, **more: Any) -> Any:  # noqa: ANN401  plain data in a typed API
+        return {"name": self._name_in_cluster, "namespace": self._args.namespace, **more}
 
-    def _make_cache(self, name: str, service: str, args: ModelServerArgs) -> pulumi.Output[str] | None:
-        if args.cache is None:
+    def _make_cache(self, name: str) -> pulumi.Output[str] | None:
+        cache = self._args.cache
+        if cache is None:
             return None
-        storage_class = {"storageClassName": args.cache.storage_class} if args.cache.storage_class is not None else {}
-        access = "ReadWriteMany" if args.cache.shared else "ReadWriteOnce"
-        requests = {"requests": {"storage": gib(args.cache.size_gib)}}
-        spec: Any = {"accessModes": [access], "resources": requests, **storage_class}
-        claim = k8s.core.v1.PersistentVolumeClaim(
-            f"{name}-cache",
-            # a class that binds with the first pod would otherwise be waited for until that pod, which waits for this
-            metadata={
-                "name": f"{service}-cache",
-                "namespace": args.namespace,
-                "labels": {"milvus-x10000/content": "cache"},
-                "annotations": {"pulumi.com/skipAwait": "true"},
-            },
-            spec=spec,
-            opts=pulumi.ResourceOptions(parent=self),
-        )
-        return claim.metadata.name
+        access = "ReadWriteMany" if cache.shared else "ReadWriteOnce"
+        storage_class = {"storageClassName": cache.storage_class} if cache.storage_class is not None else {}
+        spec: Any = {"accessModes": [access], "resources": {"requests": {"storage": gib(cache.size_gib)}}, **storage_class}
+        # a class that binds with the first pod would otherwise be waited for until that pod, which waits for this
+        marks = {"labels": {"milvus-x10000/content": "cache"}, "annotations": {"pulumi.com/skipAwait": "true"}}
+        metadata: Any = {**self._metadata(**marks), "name": f"{self._name_in_cluster}-cache"}
+        return k8s.core.v1.PersistentVolumeClaim(f"{name}-cache", metadata=metadata, spec=spec, opts=self._own).metadata["name"]
 
-    def _make_script(self, name: str, service: str, args: ModelServerArgs) -> pulumi.Output[str] | None:
-        if not isinstance(args.weights, Bucket):
+    def _make_script(self, name: str) -> pulumi.Output[str] | None:
+        if not isinstance(self._args.weights, Bucket):
             return None
-        script = k8s.core.v1.ConfigMap(
-            f"{name}-load-weights",
-            metadata={"name": f"{service}-load-weights", "namespace": args.namespace},
-            data={SCRIPT.name: SCRIPT.read_text(encoding="utf-8")},
-            opts=pulumi.ResourceOptions(parent=self),
-        )
-        return script.metadata["name"]
+        config_map, text = f"{self._name_in_cluster}-load-weights", SCRIPT.read_text(encoding="utf-8")
+        return self._make_config_map(f"{name}-load-weights", config_map, self._args.namespace, SCRIPT.name, text)
 
-    def _make_deployment(
-        self, name: str, service: str, labels: Mapping[str, str], args: ModelServerArgs, attached: model_pod.Attached
-    ) -> None:
-        patience_s = ready_within_s(args)
-        timeouts = pulumi.CustomTimeouts(create=f"{patience_s}s", update=f"{patience_s}s")
-        k8s.apps.v1.Deployment(
-            f"{name}-deployment",
-            metadata={"name": service, "namespace": args.namespace, "labels": labels},
-            spec=deployment_spec(service, labels, args, attached),
-            opts=pulumi.ResourceOptions(parent=self, custom_timeouts=timeouts),
-        )
+    def _make_deployment(self, name: str, attached: model_pod.Attached) -> None:
+        patience = f"{ready_within_s(self._args)}s"
+        opts = pulumi.ResourceOptions(parent=self, custom_timeouts=pulumi.CustomTimeouts(create=patience, update=patience))
+        spec = deployment_spec(self._name_in_cluster, self._labels, self._args, attached)
+        k8s.apps.v1.Deployment(f"{name}-deployment", metadata=self._metadata(labels=self._labels), spec=spec, opts=opts)
 
-    def _make_scaler(self, name: str, service: str, args: ModelServerArgs) -> None:
-        wanted, opts = args.scaling, pulumi.ResourceOptions(parent=self)
-        metadata: Any = {"name": service, "namespace": args.namespace}
-        if wanted is None:
+    def _make_scaler(self, name: str) -> None:
+        service, bounds, engine = self._name_in_cluster, self._args.scaling, self._args.engine
+        if bounds is None:
             return
-        if wanted.cpu_percent is not None:
-            by_cpu: Any = scaling.cpu_spec(service, wanted)
-            k8s.autoscaling.v2.HorizontalPodAutoscaler(f"{name}-scaler", metadata=metadata, spec=by_cpu, opts=opts)
+        resource, metadata = f"{name}-scaler", self._metadata()
+        if bounds.cpu_percent is not None:
+            by_cpu: Any = scaling.cpu_spec(service, bounds)
+            k8s.autoscaling.v2.HorizontalPodAutoscaler(resource, metadata=metadata, spec=by_cpu, opts=self._own)
             return
-        by_queue = scaling.queue_spec(service, args.namespace_name, args.engine.queue_metric, wanted)
+        by_queue = scaling.queue_spec(service, self._args.namespace_name, engine.queue_metric, bounds)
         k8s.apiextensions.CustomResource(
-            f"{name}-scaler", api_version="keda.sh/v1alpha1", kind="ScaledObject", metadata=metadata, spec=by_queue, opts=opts
+            resource, api_version="keda.sh/v1alpha1", kind="ScaledObject", metadata=metadata, spec=by_queue, opts=self._own
         )
 
-    def _make_budget(self, name: str, service: str, labels: Mapping[str, str], args: ModelServerArgs) -> None:
+    def _make_budget(self, name: str) -> None:
         """One pod at a time may be taken away by a node drain; a single pod is let go, or no node could ever be drained."""
-        if args.replicas == 1 and args.scaling is None:
+        if self._args.replicas == 1 and self._args.scaling is None:
             return
-        spec: Any = {"maxUnavailable": 1, "selector": {"matchLabels": labels}}
-        k8s.policy.v1.PodDisruptionBudget(
-            f"{name}-budget",
-            metadata={"name": service, "namespace": args.namespace},
-            spec=spec,
-            opts=pulumi.ResourceOptions(parent=self),
-        )
+        spec: Any = {"maxUnavailable": 1, "selector": {"matchLabels": self._labels}}
+        k8s.policy.v1.PodDisruptionBudget(f"{name}-budget", metadata=self._metadata(), spec=spec, opts=self._own)
 
-    def _make_monitor(self, name: str, service: str, labels: Mapping[str, str], args: ModelServerArgs) -> None:
-        if args.monitor_labels is None or not args.engine.metrics_path:
+    def _make_monitor(self, name: str) -> None:
+        labels, path = self._args.monitor_labels, self._args.engine.metrics_path
+        if labels is None or not path:
             return
         # an engine may ask for its key at this path too; one that does not takes no notice
         key = {"credentials": {"name": self.secret_name, "key": SECRET_KEY}}
-        endpoint = {"port": _PORT_NAME, "path": args.engine.metrics_path, "interval": _SCRAPE_EVERY, "authorization": key}
+        endpoint = {"port": _PORT_NAME, "path": path, "interval": _SCRAPE_EVERY, "authorization": key}
         k8s.apiextensions.CustomResource(
             f"{name}-monitor",
             api_version="monitoring.coreos.com/v1",
             kind="ServiceMonitor",
-            metadata={"name": service, "namespace": args.namespace, "labels": {**labels, **args.monitor_labels}},
-            spec={"selector": {"matchLabels": labels}, "endpoints": [endpoint]},
-            opts=pulumi.ResourceOptions(parent=self),
+            metadata=self._metadata(labels={**self._labels, **labels}),
+            spec={"selector": {"matchLabels": self._labels}, "endpoints": [endpoint]},
+            opts=self._own,
         )
 
-    def _make_service(self, name: str, service: str, labels: Mapping[str, str], args: ModelServerArgs) -> k8s.core.v1.Service:
-        spec: Any = {"selector": labels, "ports": [{"name": _PORT_NAME, "port": args.engine.port, "targetPort": _PORT_NAME}]}
-        return k8s.core.v1.Service(
-            f"{name}-service",
-            metadata={"name": service, "namespace": args.namespace, "labels": labels},
-            spec=spec,
-            opts=pulumi.ResourceOptions(parent=self),
-        )
+    def _make_service(self, name: str) -> k8s.core.v1.Service:
+        port = {"name": _PORT_NAME, "port": self._args.engine.port, "targetPort": _PORT_NAME}
+        spec: Any = {"selector": self._labels, "ports": [port]}
+        return k8s.core.v1.Service(f"{name}-service", metadata=self._metadata(labels=self._labels), spec=spec, opts=self._own)
 
 
 def deployment_spec(service: str, labels: Mapping[str, str], args: ModelServerArgs, attached: model_pod.Attached) -> Any:  # noqa: ANN401  a plain manifest

@@ -13,15 +13,15 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as k8s
 
-from components import pod_security
+from components import pods
+from components.component import Component
 from components.flows import SUITE
 from components.milvus_values import CA_ANNOTATION, CREDENTIAL_ANNOTATION, SERVICE_NAME, MilvusStore
-from components.pod_options import NO_OPTIONS, PodOptions
+from components.pods import NO_OPTIONS, PodOptions, Resources
 from components.preflight_run import CONTAINER, PreflightRun
-from components.quantities import Resources
 from components.trust import CA_KEY
 
-_LABELS = {**SUITE.labels, "app.kubernetes.io/part-of": "milvus-x10000"}
+_LABELS = {**SUITE.labels, **pods.PART_OF}
 _CREDENTIAL = "/run/credential"
 _TRUST = "/run/object-store-ca"
 _REPORT = "/tmp/report"  # noqa: S108  a path in the container
@@ -51,26 +51,21 @@ class PreflightArgs:
     cluster_domain: str = "cluster.local"
 
 
-class Preflight(pulumi.ComponentResource):
+class Preflight(Component):
     """The preflight; whatever depends on it is not made unless the store passed."""
 
     job_name: pulumi.Output[str]
     """Name of the Job, for `kubectl logs job/NAME`."""
 
     def __init__(self, name: str, args: PreflightArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("milvus-x10000:index:Preflight", name, None, opts)
+        super().__init__(name, opts)
         template = pod_template(args)
         digest = pulumi.Output.json_dumps(template, sort_keys=True).apply(lambda text: hashlib.sha256(text.encode()).hexdigest()[:10])
         self.job_name = pulumi.Output.format("{0}-{1}", name, digest)
-        made = self._make_template(name, args, template)
-        opts = pulumi.ResourceOptions(parent=self)
-        PreflightRun(f"{name}-run", namespace=args.namespace, template=made.metadata["name"], job=self.job_name, opts=opts)
-        self.register_outputs({"job_name": self.job_name})
-
-    def _make_template(self, name: str, args: PreflightArgs, template: Any) -> k8s.core.v1.PodTemplate:  # noqa: ANN401  plain data
         metadata: Any = {"name": CONTAINER, "namespace": args.namespace, "labels": _LABELS}
-        opts = pulumi.ResourceOptions(parent=self)
-        return k8s.core.v1.PodTemplate(f"{name}-template", metadata=metadata, template=template, opts=opts)
+        made = k8s.core.v1.PodTemplate(f"{name}-template", metadata=metadata, template=template, opts=self._own)
+        PreflightRun(f"{name}-run", namespace=args.namespace, template=made.metadata["name"], job=self.job_name, opts=self._own)
+        self.register_outputs({"job_name": self.job_name})
 
 
 def needs(*, performance: bool) -> Resources:
@@ -81,31 +76,22 @@ def needs(*, performance: bool) -> Resources:
 def pod_template(args: PreflightArgs) -> Any:  # noqa: ANN401  plain data in a typed API
     """The pod. It is marked with what the credential's and the CA's contents are, so that a new content is a new Job."""
     annotations = {CREDENTIAL_ANNOTATION: args.store.credential_generation, CA_ANNOTATION: args.store.ca_sha256}
-    return {"metadata": args.options.metadata(_LABELS, annotations, job=True), "spec": _pod(args)}
-
-
-def _pod(args: PreflightArgs) -> dict[str, Any]:
-    return {
-        "restartPolicy": "Never",
-        "serviceAccountName": args.account,
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "securityContext": args.options.security(),
-        **args.options.spec(),
-        "containers": [
-            {
-                "name": CONTAINER,
-                "image": args.image,
-                "imagePullPolicy": "IfNotPresent",
-                "args": _arguments(args),
-                "resources": needs(performance=args.performance).manifest(),
-                "securityContext": pod_security.container(),
-                "terminationMessagePolicy": "FallbackToLogsOnError",
-                "volumeMounts": _mounts(args.store),
-            }
-        ],
-        "volumes": _volumes(args.store),
+    sources: dict[str, tuple[str, dict[str, Any]]] = {
+        "credential": (_CREDENTIAL, {"secret": {"secretName": args.store.secret_name, "defaultMode": 0o440}})
     }
+    if args.store.ca_sha256:
+        sources["object-store-ca"] = (_TRUST, {"configMap": {"name": args.store.ca_config_map}})
+    mounts, volumes = pods.mounted(sources)
+    container = {
+        "name": CONTAINER,
+        "image": args.image,
+        "args": _arguments(args),
+        "resources": needs(performance=args.performance).manifest(),
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": mounts,
+    }
+    spec = pods.pod(args.account, args.options, container, volumes, restartPolicy="Never")
+    return {"metadata": args.options.metadata(_LABELS, annotations, job=True), "spec": spec}
 
 
 def _arguments(args: PreflightArgs) -> list[pulumi.Input[str]]:
@@ -126,20 +112,3 @@ def _arguments(args: PreflightArgs) -> list[pulumi.Input[str]]:
         options["--ca-file"] = f"{_TRUST}/{CA_KEY}"
     given = [part for option in options.items() for part in option]
     return ["preflight", *given] if args.performance else ["preflight", *given, "--no-performance"]
-
-
-def _mounts(store: MilvusStore) -> list[dict[str, Any]]:
-    mounts: list[dict[str, Any]] = [
-        {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108  a path in the container
-        {"name": "credential", "mountPath": _CREDENTIAL, "readOnly": True},
-    ]
-    return [*mounts, {"name": "object-store-ca", "mountPath": _TRUST, "readOnly": True}] if store.ca_sha256 else mounts
-
-
-def _volumes(store: MilvusStore) -> list[dict[str, Any]]:
-    volumes: list[dict[str, Any]] = [
-        {"name": "tmp", "emptyDir": {}},
-        {"name": "credential", "secret": {"secretName": store.secret_name, "defaultMode": 0o440}},
-    ]
-    trust = {"name": "object-store-ca", "configMap": {"name": store.ca_config_map}}
-    return [*volumes, trust] if store.ca_sha256 else volumes

@@ -7,7 +7,6 @@ A verdict is final; a store that does not answer is asked twice more, since the 
 nothing that depends on it is made, and the next `pulumi up` asks again.
 """
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -17,15 +16,17 @@ from kubernetes import client
 from kubernetes.client import ApiException
 from kubernetes.config.config_exception import ConfigException
 from pulumi import dynamic
+from tenacity import wait_fixed
 from urllib3.exceptions import HTTPError
 
 from components import kube_api
 from components.dynamic_provider import Provider, inputs_of
+from components.waiting import until
 
 CONTAINER = "preflight"
 _TRIES = 3
 _LIMIT_S = 600
-_EVERY_S = 1.0
+_EVERY = wait_fixed(1)
 _GONE_S = 60
 _TIMEOUT_S = (10, 30)
 _VERDICTS = {1, 2, 3}
@@ -63,18 +64,10 @@ class PreflightRunProvider(Provider):
 
 
 class PreflightRun(dynamic.Resource, module="preflight", name="Run"):
-    """One run."""
+    """One run; `inputs` are those of the provider."""
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        namespace: pulumi.Input[str],
-        template: pulumi.Input[str],
-        job: pulumi.Input[str],
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        super().__init__(PreflightRunProvider(), name, {"namespace": namespace, "template": template, "job": job}, opts)
+    def __init__(self, name: str, *, opts: pulumi.ResourceOptions | None = None, **inputs: pulumi.Input[str]) -> None:
+        super().__init__(PreflightRunProvider(), name, inputs, opts)
 
 
 def run(core: client.CoreV1Api, namespace: str, template: str, job: str) -> None:
@@ -101,17 +94,23 @@ def _plain(core: client.CoreV1Api, answer: object) -> Any:  # noqa: ANN401  plai
 
 def _verdict(core: client.CoreV1Api, job: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     """Exit code of the preflight's own container, and its pod: by the Job's uid, since a pod of an older Job of that name may linger."""
-    namespace, pods = job["namespace"], f"batch.kubernetes.io/controller-uid={job['uid']}"
-    deadline_s, waits_for = time.monotonic() + _LIMIT_S, f"no pod was made: kubectl -n {namespace} describe job {job['name']}"
-    while time.monotonic() < deadline_s:
-        listed = core.list_namespaced_pod(namespace, label_selector=pods, _request_timeout=_TIMEOUT_S)
-        for pod in _plain(core, listed)["items"]:
+    namespace, selector = job["namespace"], f"batch.kubernetes.io/controller-uid={job['uid']}"
+    waits_for = f"no pod was made: kubectl -n {namespace} describe job {job['name']}"
+
+    def look() -> tuple[int, dict[str, Any]] | None:
+        nonlocal waits_for
+        pods = core.list_namespaced_pod(namespace, label_selector=selector, _request_timeout=_TIMEOUT_S)
+        for pod in _plain(core, pods)["items"]:
             state = _state(pod)
             if "terminated" in state:
                 return int(state["terminated"]["exitCode"]), pod
             waits_for = _waits_for(pod, state.get("waiting", {}))
-        time.sleep(_EVERY_S)
-    raise PreflightError(f"no verdict within {_LIMIT_S} s: {waits_for}")
+        return None
+
+    try:
+        return until(look, timeout_s=_LIMIT_S, wait=_EVERY)
+    except TimeoutError:
+        raise PreflightError(f"no verdict within {_LIMIT_S} s: {waits_for}") from None
 
 
 def _state(pod: dict[str, Any]) -> dict[str, Any]:
@@ -141,16 +140,21 @@ def _red(core: client.CoreV1Api, namespace: str, pod: str, code: int) -> str:
 
 def _remove(batch: client.BatchV1Api, namespace: str, job: str) -> None:
     """Remove a Job and its pods, and wait until it is gone."""
-    deadline_s = time.monotonic() + _GONE_S
-    while time.monotonic() < deadline_s:
+
+    def delete() -> bool | None:
         try:
             batch.delete_namespaced_job(job, namespace, propagation_policy="Foreground", _request_timeout=_TIMEOUT_S)
         except ApiException as error:
-            if error.status == 404:  # noqa: PLR2004  HTTP's number for: there is none
-                return
+            if error.status == kube_api.NOT_FOUND:
+                return True
             raise
-        time.sleep(_EVERY_S)
-    raise PreflightError(f"the Job of before does not go away within {_GONE_S} s: kubectl -n {namespace} delete job {job}")
+        return None
+
+    try:
+        until(delete, timeout_s=_GONE_S, wait=_EVERY)
+    except TimeoutError:
+        text = f"the Job of before does not go away within {_GONE_S} s: kubectl -n {namespace} delete job {job}"
+        raise PreflightError(text) from None
 
 
 @contextmanager

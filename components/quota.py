@@ -6,11 +6,11 @@ update that does not fit stands still halfway.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from components.quantities import Resources, cores, gib
+from components.pods import Resources, cores, gib
 
 _SURGE = 0.25
 """Share of its replicas that a Deployment may have besides them during an update, rounded up (Kubernetes' default)."""
@@ -39,12 +39,12 @@ class Quota:
     def hard(self) -> dict[str, str]:
         """`spec.hard` of a ResourceQuota."""
         memory = gib(self.memory_gib)
-        found = {"requests.cpu": cores(self.cpu_cores), "requests.memory": memory, "limits.memory": memory}
+        limits = {"requests.cpu": cores(self.cpu_cores), "requests.memory": memory, "limits.memory": memory}
         if self.pods is not None:
-            found["pods"] = str(self.pods)
+            limits["pods"] = str(self.pods)
         if self.ephemeral_storage_gib is not None:
-            found["requests.ephemeral-storage"] = gib(self.ephemeral_storage_gib)
-        return found
+            limits["requests.ephemeral-storage"] = gib(self.ephemeral_storage_gib)
+        return limits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,37 +67,19 @@ class Consumer:
 
 def excess(quota: Quota, consumers: Iterable[Consumer]) -> str:
     """Why the consumers do not fit, with what each of them takes; "" if they do."""
-    found = list(consumers)
-    wanted = _total(found)
-    offered = {
-        "cpu_cores": quota.cpu_cores,
-        "memory_gib": quota.memory_gib,
-        "pods": quota.pods,
-        "ephemeral_storage_gib": quota.ephemeral_storage_gib,
+    consumers = list(consumers)
+    declared = {
+        "cpu_cores": sum(each.pods * each.resources.cpu_cores for each in consumers),
+        "memory_gib": sum(each.pods * each.resources.memory_gib for each in consumers),
+        "pods": sum(each.pods for each in consumers),
+        "ephemeral_storage_gib": sum(each.pods * each.ephemeral_storage_gib for each in consumers),
     }
-    over = [f"{key}: {_number(wanted[key])} of {_number(has)}" for key, has in offered.items() if has is not None and wanted[key] > has]
+    limits = {name: getattr(quota, name) for name in declared}
+    totals = {name: round(total, 3) for name, total in declared.items()}
+    over = [f"{name}: {totals[name]:g} of {limit:g}" for name, limit in limits.items() if limit is not None and totals[name] > limit]
     if not over:
         return ""
-    lines = [f"  {each.name}: {each.pods} pods of {_number(_cpu(each))} cores and {_number(_memory(each))} GiB" for each in found]
+    lines = [
+        f"  {each.name}: {each.pods} pods of {each.resources.cpu_cores:g} cores and {each.resources.memory_gib:g} GiB" for each in consumers
+    ]
     return "\n".join([f"is too small for what is declared ({', '.join(over)}), and pods beyond it are never made:", *lines])
-
-
-def _total(consumers: list[Consumer]) -> Mapping[str, float]:
-    return {
-        "cpu_cores": round(sum(each.pods * _cpu(each) for each in consumers), 3),
-        "memory_gib": round(sum(each.pods * _memory(each) for each in consumers), 3),
-        "pods": sum(each.pods for each in consumers),
-        "ephemeral_storage_gib": round(sum(each.pods * each.ephemeral_storage_gib for each in consumers), 3),
-    }
-
-
-def _cpu(consumer: Consumer) -> float:
-    return consumer.resources.cpu_cores
-
-
-def _memory(consumer: Consumer) -> float:
-    return consumer.resources.memory_gib
-
-
-def _number(value: float) -> str:
-    return f"{value:g}"

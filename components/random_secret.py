@@ -1,6 +1,7 @@
-"""Random secrets: drawn once, kept until their number changes, in the state encrypted and in no plain text.
+"""Random secrets, API keys between services among them: drawn once, kept until their number changes, in no plain text.
 
-A dynamic provider rather than `pulumi_random`: one plugin less to carry into an air gap.
+In the state they are encrypted, since they are secret from birth. A dynamic provider rather than `pulumi_random`: one plugin less to carry
+into an air gap. A generation changes with a secret and tells nothing about it: pods carry it, so that they are restarted.
 """
 
 import secrets
@@ -10,8 +11,11 @@ from typing import Any
 import pulumi
 from pulumi import dynamic
 
+from components.component import Component
 from components.dynamic_provider import Provider, inputs_of
 
+SECRET_KEY = "api_key"  # noqa: S105  the name of an entry, not a key
+"""Entry of the Secret of an ApiKey."""
 _SECRET_BYTES, _GENERATION_BYTES = 32, 6
 
 
@@ -21,7 +25,7 @@ def draw(size_bytes: int = _SECRET_BYTES) -> str:
 
 
 def new_generation() -> str:
-    """Return a text that pods may carry: it changes with a secret, so that they restart, and tells nothing about it."""
+    """Return a random text for pods to carry."""
     return secrets.token_hex(_GENERATION_BYTES)
 
 
@@ -52,10 +56,27 @@ class RandomSecret(dynamic.Resource, module="keys", name="Generated"):
     value: pulumi.Output[str]
     """Secret."""
     generation: pulumi.Output[str]
-    """Random; changes with the value and tells nothing about it."""
 
     def __init__(self, name: str, *, rotation: int, opts: pulumi.ResourceOptions | None = None) -> None:
         provider = RandomSecretProvider(number="rotation", output="value", size_bytes=_SECRET_BYTES)
         secret = pulumi.ResourceOptions(additional_secret_outputs=["value"])
         inputs = {"rotation": rotation, "value": None, "generation": None}
         super().__init__(provider, name, inputs, pulumi.ResourceOptions.merge(opts, secret))
+
+
+class ApiKey(Component):
+    """The API key of one service, renewed when its rotation number changes, in a Secret of its own under `api_key` and nowhere else."""
+
+    secret_name: pulumi.Output[str]
+    """Name of the Secret."""
+    generation: pulumi.Output[str]
+    """Changes whenever the key does."""
+
+    def __init__(
+        self, name: str, *, namespace: pulumi.Input[str], secret_name: str, rotation: int, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__(name, opts)
+        key = RandomSecret(f"{name}-value", rotation=rotation, opts=self._own)
+        self.secret_name = self._make_secret(f"{name}-secret", secret_name, namespace, api_key=key.value)
+        self.generation = key.generation
+        self.register_outputs({"secret_name": self.secret_name, "generation": self.generation})

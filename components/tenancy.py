@@ -11,7 +11,8 @@ from typing import Any, Literal
 import pulumi
 import pulumi_kubernetes as k8s
 
-from components import network
+from components import flows
+from components.component import Component
 from components.flows import Flow
 from components.quota import CONTAINER_DEFAULTS, Quota
 
@@ -38,7 +39,7 @@ class TenancyArgs:
     """Refuse to delete the namespace: with it go all volumes, and with them the metadata without which the bucket cannot be read."""
 
 
-class Tenancy(pulumi.ComponentResource):
+class Tenancy(Component):
     """The namespace: its pod-security level, its network policies, its quota, its accounts."""
 
     namespace: pulumi.Output[str]
@@ -51,16 +52,14 @@ class Tenancy(pulumi.ComponentResource):
     """Name of each part's service account; whoever uses it waits for it."""
 
     def __init__(self, name: str, args: TenancyArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("milvus-x10000:index:Tenancy", name, None, opts)
+        super().__init__(name, opts)
         namespace = self._make_namespace(name, args)
         self.resource = namespace
         self.namespace = namespace.metadata["name"]
         self.uid = namespace.metadata["uid"]
         self.accounts = {part: self._make_account(name, part, args.pull_secrets) for part in args.accounts}
         self._make_policies(name, args)
-        self._make_limits(name)
-        if args.quota is not None:
-            self._make_quota(name, args.quota)
+        self._make_limits(name, args.quota)
         self.register_outputs({"namespace": self.namespace, "uid": self.uid})
 
     def _make_namespace(self, name: str, args: TenancyArgs) -> k8s.core.v1.Namespace:
@@ -78,34 +77,20 @@ class Tenancy(pulumi.ComponentResource):
             metadata={"name": part, "namespace": self.namespace},
             automount_service_account_token=False,
             image_pull_secrets=[{"name": secret} for secret in pull_secrets] or None,
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=self._own,
         )
         return account.metadata["name"]
 
     def _make_policies(self, name: str, args: TenancyArgs) -> None:
-        for policy, (why, allowed) in network.policies(args.flows).items():
+        for policy, (why, allowed) in flows.policies(args.flows).items():
             metadata: Any = {"name": policy, "namespace": self.namespace, "annotations": {WHY_ANNOTATION: why}}
             spec: Any = allowed
-            k8s.networking.v1.NetworkPolicy(
-                f"{name}-{policy}",
-                metadata=metadata,
-                spec=spec,
-                opts=pulumi.ResourceOptions(parent=self),
-            )
+            k8s.networking.v1.NetworkPolicy(f"{name}-{policy}", metadata=metadata, spec=spec, opts=self._own)
 
-    def _make_limits(self, name: str) -> None:
+    def _make_limits(self, name: str, quota: Quota | None) -> None:
+        metadata: Any = {"name": "containers", "namespace": self.namespace}
         spec: Any = {"limits": [CONTAINER_DEFAULTS]}
-        k8s.core.v1.LimitRange(
-            f"{name}-limits",
-            metadata={"name": "containers", "namespace": self.namespace},
-            spec=spec,
-            opts=pulumi.ResourceOptions(parent=self),
-        )
-
-    def _make_quota(self, name: str, quota: Quota) -> None:
-        k8s.core.v1.ResourceQuota(
-            f"{name}-quota",
-            metadata={"name": "all-pods", "namespace": self.namespace},
-            spec={"hard": quota.hard()},
-            opts=pulumi.ResourceOptions(parent=self),
-        )
+        k8s.core.v1.LimitRange(f"{name}-limits", metadata=metadata, spec=spec, opts=self._own)
+        if quota is not None:
+            metadata = {"name": "all-pods", "namespace": self.namespace}
+            k8s.core.v1.ResourceQuota(f"{name}-quota", metadata=metadata, spec={"hard": quota.hard()}, opts=self._own)

@@ -1,4 +1,4 @@
-"""The one waiting loop: ask until there is an answer, with growing pauses, a word now and then, and an end."""
+"""The one waiting loop: ask until there is an answer, with growing pauses, a report now and then, and an end."""
 
 import sys
 import time
@@ -9,7 +9,7 @@ from tenacity import RetryCallState, RetryError, Retrying, retry_if_result, stop
 from tenacity.wait import wait_base
 
 T = TypeVar("T")
-_TELL_S = 15.0
+_REPORT_EVERY_S = 15.0
 _WAIT = wait_exponential(multiplier=0.1, exp_base=1.5, max=2.0)
 
 
@@ -22,18 +22,18 @@ def until(
 ) -> T:
     """Return the first answer of `look` that is not None; TimeoutError after `timeout_s` seconds.
 
-    `what` is told on standard error every 15 s, which Pulumi shows. `wait` gives the seconds between two looks.
+    `what` is reported on standard error every 15 s, which Pulumi shows. `wait` gives the seconds between two looks.
     """
-    began = told = time.monotonic()
+    began = reported = time.monotonic()
 
-    def tell(_: RetryCallState) -> None:
-        nonlocal told
+    def report(_: RetryCallState) -> None:
+        nonlocal reported
         now = time.monotonic()
-        if what() and now - told >= _TELL_S:
-            told = now
+        if what() and now - reported >= _REPORT_EVERY_S:
+            reported = now
             print(f"{what()}: {now - began:.0f} s", file=sys.stderr, flush=True)
 
-    loop = Retrying(retry=retry_if_result(lambda answer: answer is None), stop=stop_after_delay(timeout_s), wait=wait, before_sleep=tell)
+    loop = Retrying(retry=retry_if_result(lambda answer: answer is None), stop=stop_after_delay(timeout_s), wait=wait, before_sleep=report)
     try:
         answer = loop(look)
     except RetryError:

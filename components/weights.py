@@ -1,4 +1,4 @@
-"""Where the weights of a model come from, as parts of a pod: the image, a volume, a bucket or a hub. Pure.
+"""Where the weights of a model come from, as parts of a pod: the image, a volume, a bucket or a hub; and a user that may read that bucket.
 
 From a bucket an init container copies them, so that the engine itself needs neither a key of the store nor a way to it. They lie on the
 cache volume where there is one, else on the node's disk, and are read-only to the engine.
@@ -10,9 +10,12 @@ from typing import Any
 
 import pulumi
 
-from components import pod_security
+from components import pods
+from components.component import Component
 from components.engines.engine import CACHE_PATH, WEIGHTS_PATH
-from components.quantities import Resources, gib
+from components.pods import Resources, gib
+from components.stores import READER
+from components.stores.s3 import S3Store
 from components.trust import CA_KEY
 
 SCRIPT = Path(__file__).with_name("load_weights.py")
@@ -97,53 +100,84 @@ def parts(source: Source | None, size_gib: float, cache_claim: pulumi.Input[str]
     mounts: list[dict[str, Any]] = [{"name": _CACHE, "mountPath": CACHE_PATH}]
     if isinstance(source, Volume):
         volumes.append({"name": _WEIGHTS, "persistentVolumeClaim": {"claimName": source.claim, "readOnly": True}})
-        mounts.append(_mount(_WEIGHTS, source.path))
+        sub_path = {"subPath": source.path} if source.path else {}
+        mounts.append({"name": _WEIGHTS, "mountPath": WEIGHTS_PATH, "readOnly": True, **sub_path})
     if isinstance(source, Bucket):
         volumes.append({"name": _SCRIPT_VOLUME, "configMap": {"name": script}})
         return _from_bucket(source, size_gib, volumes, mounts, kept=cache_claim is not None)
-    environment = [_token(source)] if isinstance(source, Hub) and source.token_secret else []
-    return Parts(init_containers=[], volumes=volumes, mounts=mounts, environment=environment)
-
-
-def _mount(name: str, sub_path: str) -> dict[str, Any]:
-    return {"name": name, "mountPath": WEIGHTS_PATH, "readOnly": True, **({"subPath": sub_path} if sub_path else {})}
+    token = [pods.from_secret("HF_TOKEN", source.token_secret, "token")] if isinstance(source, Hub) and source.token_secret else []
+    return Parts(init_containers=[], volumes=volumes, mounts=mounts, environment=token)
 
 
 def _from_bucket(source: Bucket, size_gib: float, volumes: list[dict[str, Any]], mounts: list[dict[str, Any]], *, kept: bool) -> Parts:
-    where = _CACHE if kept else _WEIGHTS
+    where, sub_path = (_CACHE, {"subPath": _WEIGHTS}) if kept else (_WEIGHTS, {})
     own = [] if kept else [{"name": _WEIGHTS, "emptyDir": {"sizeLimit": gib(copied_gib(size_gib))}}]
     trust = [{"name": _CA_VOLUME, "configMap": {"name": source.ca_config_map}}] if source.ca_config_map is not None else []
-    sub_path = _WEIGHTS if kept else ""
+    target = {"name": where, "mountPath": WEIGHTS_PATH, **sub_path}
     return Parts(
-        init_containers=[_loader(source, {"name": where, "mountPath": WEIGHTS_PATH, **({"subPath": sub_path} if sub_path else {})})],
+        init_containers=[_loader(source, target)],
         volumes=[*volumes, *own, *trust],
-        mounts=[*mounts, _mount(where, sub_path)],
+        mounts=[*mounts, {**target, "readOnly": True}],
         environment=[],
     )
 
 
 def _loader(source: Bucket, target: dict[str, Any]) -> dict[str, Any]:
-    plain = {"ENDPOINT": source.endpoint, "REGION": source.region, "BUCKET": source.bucket, "PREFIX": source.prefix, "TARGET": WEIGHTS_PATH}
-    trust = {"AWS_CA_BUNDLE": f"/etc/load-weights-ca/{CA_KEY}"} if source.ca_config_map is not None else {}
+    variables = {
+        "ENDPOINT": source.endpoint,
+        "REGION": source.region,
+        "BUCKET": source.bucket,
+        "PREFIX": source.prefix,
+        "TARGET": WEIGHTS_PATH,
+    }
     keys = {"AWS_ACCESS_KEY_ID": "access_key", "AWS_SECRET_ACCESS_KEY": "secret_key"}
-    secret = [{"name": name, **_from_secret(source.secret_name, key)} for name, key in keys.items()]
-    ca_mount = [{"name": _CA_VOLUME, "mountPath": "/etc/load-weights-ca", "readOnly": True}] if source.ca_config_map is not None else []
+    mounts = [target, {"name": _SCRIPT_VOLUME, "mountPath": "/etc/load-weights", "readOnly": True}]
+    if source.ca_config_map is not None:
+        variables["AWS_CA_BUNDLE"] = f"/etc/load-weights-ca/{CA_KEY}"
+        mounts.append({"name": _CA_VOLUME, "mountPath": "/etc/load-weights-ca", "readOnly": True})
+    plain = [{"name": name, "value": value} for name, value in variables.items()]
     return {
         "name": "load-weights",
         "image": source.image,
         "imagePullPolicy": "IfNotPresent",
         # some images have their Python under the name of its version alone
         "command": ["sh", "-c", f'exec "$(command -v python3 || command -v python3.11)" /etc/load-weights/{SCRIPT.name}'],
-        "env": [*({"name": name, "value": value} for name, value in {**plain, **trust}.items()), *secret],
+        "env": [*plain, *(pods.from_secret(name, source.secret_name, key) for name, key in keys.items())],
         "resources": _LOADER_RESOURCES.manifest(),
-        "securityContext": pod_security.container(),
-        "volumeMounts": [target, {"name": _SCRIPT_VOLUME, "mountPath": "/etc/load-weights", "readOnly": True}, *ca_mount],
+        "securityContext": pods.container_security(),
+        "volumeMounts": mounts,
     }
 
 
-def _token(source: Hub) -> dict[str, Any]:
-    return {"name": "HF_TOKEN", **_from_secret(source.token_secret, "token")}
+@dataclass(frozen=True, kw_only=True)
+class WeightsAccessArgs:
+    """Who may read what."""
+
+    store: S3Store
+    bucket: str
+    """Name of the bucket, which is there already."""
+    user: str
+    """Name of the user that is made."""
+    owner: pulumi.Input[str]
+    """Mark on the user; whatever carries another one is left alone."""
+    namespace: pulumi.Input[str]
+    """Kubernetes namespace of the Secret."""
 
 
-def _from_secret(name: pulumi.Input[str], key: str) -> dict[str, Any]:
-    return {"valueFrom": {"secretKeyRef": {"name": name, "key": key}}}
+class WeightsAccess(Component):
+    """A user that may read one bucket and nothing else, and the Secret that carries its key.
+
+    The bucket itself is not the stack's: weights are put there once by whoever chose them, and several stacks may serve them.
+    """
+
+    secret_name: pulumi.Output[str]
+    """Kubernetes Secret with `access_key` and `secret_key`, named like the component."""
+
+    def __init__(self, name: str, args: WeightsAccessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(name, opts)
+        key = args.store.credential(
+            f"{name}-credential", user=args.user, bucket=args.bucket, permissions=READER, owner=args.owner, opts=self._own
+        )
+        texts = {"access_key": key.access_key, "secret_key": key.secret_key}
+        self.secret_name = self._make_secret(f"{name}-secret", name, args.namespace, **texts)
+        self.register_outputs({"secret_name": self.secret_name})

@@ -80,7 +80,6 @@ HOMES: dict[str, tuple[Callable[[ast.Module], bool], set[str], set[str]]] = {
         waits_in_a_loop,
         set(),
         {
-            "components/preflight_run.py",
             "validation/clients/milvus.py",
             "validation/load/pods/generator.py",
             "validation/load/pods/job.py",

@@ -1,24 +1,32 @@
 """The way from this machine to a Milvus: its address, or `cluster://NAMESPACE.svc.DOMAIN` for one through the API; and a login there.
 
-Pulumi reaches the API of the cluster in any case, a Service's address only where somebody made a route.
+Pulumi reaches the API of the cluster in any case, a Service's address only where somebody made a route. So the second way, a port of the
+loopback as `kubectl port-forward` makes one, works with a plain `pulumi up`. Good for administration; nothing is measured through it.
+
+    ProviderError
+      AccessError    Milvus cannot be administered as declared; the message is for the operator, and no password is in it
 """
 
 import logging
 import os
+import socket
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 import grpc
+from kubernetes import client
+from kubernetes.stream import portforward
+from kubernetes.stream.ws_client import PortForward
 from pymilvus import MilvusClient, MilvusException  # type: ignore[import-untyped]  # pymilvus ships no types
 from tenacity import wait_fixed
 
 from components import kube_api
-from components.milvus_access.errors import AccessError
-from components.milvus_access.forward import forwarded
+from components.dynamic_provider import ProviderError
 from components.waiting import until
 
 PATIENCE_S = 60
@@ -27,6 +35,32 @@ _SCHEME = "cluster"
 _PORT = 19530
 _TIMEOUT_S = 10
 _POD = "app.kubernetes.io/name=milvus,component in (proxy,standalone)"
+_PIECE_BYTES = 1 << 16
+_MOST_THREADS = 256  # two for each connection; they are made when needed
+_CLOSING_S = 5  # websocket-client itself waits 3 s for the other side's goodbye
+
+
+class AccessError(ProviderError):
+    """Milvus cannot be administered as declared."""
+
+
+@contextmanager
+def explained(place: str, action: str) -> Iterator[None]:
+    """Turn a foreseen failure of `action`, of pymilvus, gRPC or the Kubernetes client, into an AccessError."""
+    code = "milvus.refused"
+    try:
+        yield
+    except MilvusException as error:
+        detail = error.message
+    except grpc.RpcError as error:
+        detail = error.details() if isinstance(error, grpc.Call) else str(error)
+    except client.ApiException as error:
+        code, detail = "cluster.refused", f"the Kubernetes API answers {error.status} ({error.reason})"
+    except OSError as error:
+        code, detail = "cluster.unreachable", f"{error}. Cure: does `kubectl get namespaces` work in this shell?"
+    else:
+        return
+    raise AccessError(f"{place}: cannot {action}: {detail}", code=code) from None
 
 
 @dataclass(frozen=True)
@@ -87,7 +121,7 @@ def reached(uri: str, ca_pem: str) -> Iterator[Way]:
             yield Way(uri, options, uri)
             return
         namespace = host.partition(".")[0]
-        port = stack.enter_context(forwarded(namespace, _ready_pod(namespace), _PORT))
+        port = stack.enter_context(_forwarded(namespace, _ready_pod(namespace), _PORT))
         name = {"server_name": f"milvus.{host}"} if ca_pem else {}
         yield Way(f"http{'s' if ca_pem else ''}://127.0.0.1:{port}", options | name, uri)
 
@@ -130,3 +164,72 @@ def _bypass_proxies() -> None:
     for variable in ("no_proxy", "NO_PROXY"):
         known = [part for part in os.environ.get(variable, "").split(",") if part]
         os.environ[variable] = ",".join(dict.fromkeys([*known, "127.0.0.1"]))
+
+
+@contextmanager
+def _forwarded(namespace: str, pod: str, port: int) -> Iterator[int]:
+    """Yield a port of the loopback that leads to `port` of the pod.
+
+    When the block ends, so do its connections and threads, whether or not the one who used it closed his side: gRPC keeps a channel open
+    for a while.
+    """
+    opened: list[socket.socket] = []
+
+    def serve() -> None:
+        with suppress(OSError):  # the listener is shut
+            while True:
+                opened.append(listener.accept()[0])
+                threads.submit(_carry, opened[-1], namespace, pod, port, threads)
+
+    with ThreadPoolExecutor(_MOST_THREADS) as threads, closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        serving = threads.submit(serve)
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)  # wakes accept, which a mere close does not
+            serving.result()
+            for here in opened:
+                _shut(here, socket.SHUT_RDWR)
+
+
+def _carry(here: socket.socket, namespace: str, pod: str, port: int, threads: ThreadPoolExecutor) -> None:
+    """Both directions of one connection, to its end; where the cluster refuses the caller sees a closed one, and tries again or says so."""
+    with closing(here), suppress(client.ApiException, OSError), _tunnel(namespace, pod, port) as there:
+        back = threads.submit(_pump, there, here, socket.SHUT_RDWR)
+        # half of it, for what the pod still says has to find a reader until the library closes its own end
+        _pump(here, there, socket.SHUT_WR)
+        back.result()
+
+
+@contextmanager
+def _tunnel(namespace: str, pod: str, port: int) -> Iterator[Any]:
+    kube_api.load()
+    with client.ApiClient() as api:
+        tunnel = portforward(client.CoreV1Api(api).connect_get_namespaced_pod_portforward, pod, namespace, ports=str(port))
+        there = tunnel.socket(port)
+        there.setblocking(True)
+        try:
+            yield there
+        finally:
+            there.close()
+            _await_end(tunnel)
+
+
+def _await_end(tunnel: PortForward) -> None:
+    """Wait until the library's thread has closed the connection to the cluster; close it where it did not."""
+    with suppress(TimeoutError):
+        until(lambda: True if tunnel.websocket.sock is None else None, timeout_s=_CLOSING_S, wait=wait_fixed(0.01))
+    tunnel.websocket.shutdown()
+
+
+def _pump(source: Any, target: Any, how: int) -> None:  # noqa: ANN401  the library's own kind of socket
+    """Copy until `source` ends, then let the other side know."""
+    with suppress(OSError):
+        while piece := source.recv(_PIECE_BYTES):
+            target.sendall(piece)
+    _shut(target, how)
+
+
+def _shut(end: Any, how: int) -> None:  # noqa: ANN401  as above
+    with suppress(OSError):  # closed already
+        end.shutdown(how)

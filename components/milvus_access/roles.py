@@ -1,12 +1,39 @@
-"""Roles: the mark that something in Milvus is ours, and what a user of it may do."""
+"""Roles of Milvus: the mark that something in it is ours, and who may do what in one database.
+
+Least privilege: whoever searches cannot write; whoever ingests can neither read back nor take anything away but rows; whoever administers
+can do all that in its own database, and nothing to users, roles or other databases. That is left to root.
+"""
 
 import hashlib
 from collections.abc import Collection, Iterable
+from typing import Literal
 
 from pymilvus import MilvusClient  # type: ignore[import-untyped]  # pymilvus ships no types
 
-from components.milvus_access.errors import AccessError
+from components.milvus_access.reach import AccessError
 
+Kind = Literal["search", "ingest", "admin"]
+
+_LOOK = """
+    Collection.GetLoadState Collection.GetLoadingProgress Collection.GetStatistics Collection.HasPartition Collection.IndexDetail
+    Collection.ShowPartitions Global.DescribeAlias Global.DescribeCollection Global.ListAliases Global.ShowCollections
+""".split()  # noqa: SIM905  as words, since one a line would be longer than the rest of the file
+_READ = ["Collection.Query", "Collection.Search"]
+_WRITE = """
+    Collection.CreateIndex Collection.CreatePartition Collection.Delete Collection.Flush Collection.GetFlushState Collection.Import
+    Collection.Insert Collection.Load Collection.Upsert Global.CreateCollection
+""".split()  # noqa: SIM905  as above
+_TAKE_AWAY = """
+    Collection.Compaction Collection.DropIndex Collection.DropPartition Collection.LoadBalance Collection.Release Global.CreateAlias
+    Global.DropAlias Global.DropCollection Global.RenameCollection
+""".split()  # noqa: SIM905  as above
+
+PRIVILEGES: dict[Kind, tuple[str, ...]] = {
+    "search": tuple(sorted((*_LOOK, *_READ))),
+    "ingest": tuple(sorted((*_LOOK, *_WRITE))),
+    "admin": tuple(sorted((*_LOOK, *_READ, *_WRITE, *_TAKE_AWAY))),
+}
+"""As Milvus spells them since 2.3: `Object.Privilege`."""
 _HASH_CHARACTERS = 12
 
 

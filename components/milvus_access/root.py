@@ -1,22 +1,28 @@
-"""The first user of Milvus, `root`, and the Secret with its password.
+"""The first user of Milvus, `root`: the Secret with its password, and that a running Milvus really has it.
 
 Milvus from 2.5 on takes the password from its environment at its very first start; an older one, or one that ran without
-authentication before, starts with a published default. `login.Login` closes that hole after the installation, and whoever makes
+authentication before, starts with a published default. `Login` closes that hole after the installation, and whoever makes
 databases, users and roles begins with this Secret.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
-import pulumi_kubernetes as k8s
 from pulumi import dynamic
 
+from components.component import Component
+from components.dynamic_provider import Provider, inputs_of
+from components.milvus_access.reach import AccessError, explained, reached
 from components.random_secret import RandomSecretProvider
 
 USER = "root"
 SECRET_NAME = "milvus-root"  # noqa: S105  the name of a Secret
 PASSWORD_BYTES = 24
 """192 bits, 32 characters: Milvus takes 6 to 72."""
+_FACTORY_PASSWORD = "Milvus"  # noqa: S105  published by Milvus; this file takes it out of use
+_SECRET = pulumi.ResourceOptions(additional_secret_outputs=["password"])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,11 +43,10 @@ class Password(dynamic.Resource, module="milvus", name="Password"):
 
     def __init__(self, name: str, *, generation: int, opts: pulumi.ResourceOptions | None = None) -> None:
         provider = RandomSecretProvider(number="generation", output="password", size_bytes=PASSWORD_BYTES)
-        secret = pulumi.ResourceOptions(additional_secret_outputs=["password"])
-        super().__init__(provider, name, {"generation": generation, "password": None}, pulumi.ResourceOptions.merge(opts, secret))
+        super().__init__(provider, name, {"generation": generation, "password": None}, pulumi.ResourceOptions.merge(opts, _SECRET))
 
 
-class MilvusRoot(pulumi.ComponentResource):
+class MilvusRoot(Component):
     """The first user of Milvus, `root`, and the Secret with its password."""
 
     secret_name: pulumi.Output[str]
@@ -50,15 +55,59 @@ class MilvusRoot(pulumi.ComponentResource):
     """Secret: for those who speak to Milvus while the stack is made."""
 
     def __init__(self, name: str, args: MilvusRootArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__("milvus-x10000:index:MilvusRoot", name, None, opts)
-        self.password = Password(f"{name}-password", generation=args.generation, opts=pulumi.ResourceOptions(parent=self)).password
-        self.secret_name = self._make_secret(name, args).metadata["name"]
+        super().__init__(name, opts)
+        self.password = Password(f"{name}-password", generation=args.generation, opts=self._own).password
+        self.secret_name = self._make_secret(f"{name}-secret", SECRET_NAME, args.namespace, username=USER, password=self.password)
         self.register_outputs({"secret_name": self.secret_name})
 
-    def _make_secret(self, name: str, args: MilvusRootArgs) -> k8s.core.v1.Secret:
-        return k8s.core.v1.Secret(
-            f"{name}-secret",
-            metadata={"name": SECRET_NAME, "namespace": args.namespace},
-            string_data={"username": USER, "password": self.password},
-            opts=pulumi.ResourceOptions(parent=self),
-        )
+
+class LoginProvider(Provider):
+    """Inputs: `uri`, `ca_pem`, `password`.
+
+    Tries the declared password, the one before it and the published default, and changes what it finds. A Milvus whose `root` has another
+    password is refused: somebody else owns it.
+    """
+
+    def create(self, props: dict[str, Any]) -> dynamic.CreateResult:
+        """Take the default password out of use, or find that it is."""
+        inputs = inputs_of(props)
+        self._ensure(inputs, (_FACTORY_PASSWORD,))
+        return dynamic.CreateResult(USER, inputs)
+
+    def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> dynamic.UpdateResult:
+        """Change the old password into the new one."""
+        inputs = inputs_of(_news)
+        self._ensure(inputs, (_olds["password"], _FACTORY_PASSWORD))
+        return dynamic.UpdateResult(inputs)
+
+    def _ensure(self, inputs: Mapping[str, Any], others: tuple[str, ...]) -> None:
+        uri, password = inputs["uri"], inputs["password"]
+        with self.naming(), explained(f"Milvus ({uri})", "set the password of root"), reached(uri, inputs["ca_pem"]) as way:
+            if way.accepts(USER, password):
+                return
+            known = next((other for other in others if way.accepts(USER, other)), None)
+            if known is None:
+                raise AccessError(
+                    f"Milvus at {uri} refuses root with the password of the Secret, with the one before it and with the default: "
+                    "somebody else set it. Cure: set it to the Secret's with whatever client still knows it, then run `pulumi up` again",
+                    code="milvus.foreign_root",
+                )
+            with way.client(USER, known) as milvus:
+                milvus.update_password(user_name=USER, old_password=known, new_password=password)
+
+
+class Login(dynamic.Resource, module="milvus", name="Login"):
+    """`root` of the Milvus at `uri` has `password`, whatever it had before."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        uri: pulumi.Input[str],
+        ca_pem: str,
+        password: pulumi.Input[str],
+        settings: str,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        inputs = {"uri": uri, "ca_pem": ca_pem, "password": pulumi.Output.secret(password)}
+        super().__init__(LoginProvider(settings), name, inputs, pulumi.ResourceOptions.merge(opts, _SECRET))

@@ -1,4 +1,4 @@
-"""Which Milvus; opened as root with pymilvus when a provider runs.
+"""Which Milvus, opened as root with pymilvus when a provider runs; and its databases, and what everybody may do in it.
 
 The password of root is in none of the inputs: it is read from its Secret at run time, so it may change at any time. Before that the
 namespace is compared with the one that Pulumi made, since a shell may point at another cluster than Pulumi does.
@@ -11,15 +11,17 @@ from typing import Any
 
 import pulumi
 from kubernetes import client
+from pulumi import dynamic
 from pymilvus import MilvusClient  # type: ignore[import-untyped]  # pymilvus ships no types
 from tenacity import wait_fixed
 
 from components import kube_api
 from components.dynamic_provider import OwnedProvider
-from components.milvus_access import reach
-from components.milvus_access.errors import AccessError, explained
-from components.milvus_access.reach import Way, reached
+from components.milvus_access import reach, roles
+from components.milvus_access.reach import AccessError, Way, explained, reached
 from components.waiting import until
+
+_PUBLIC, _EVERY_DATABASE = "public", "*"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +57,8 @@ class MilvusProvider(OwnedProvider[Opened]):
     """Base of those that make things in Milvus. Inputs: those of Server, and what it makes."""
 
     @contextmanager
-    def open(self, inputs: Mapping[str, Any], action: str) -> Iterator[Opened]:
-        """Open it as root. AccessError for another cluster, and for a Milvus that does not let root in."""
+    def _open(self, inputs: Mapping[str, Any], action: str) -> Iterator[Opened]:
+        """AccessError for another cluster, and for a Milvus that does not let root in."""
         with explained(f"Milvus in the namespace {inputs['namespace']} ({inputs['uri']})", action):
             with kube_api.core() as api:
                 _require_cluster(api, inputs)
@@ -87,3 +89,80 @@ def _require_login(way: Way, root: Mapping[str, str], secret: str) -> None:
             "put the new one into that Secret",
             code="milvus.root_refused",
         ) from None
+
+
+class DatabaseProvider(MilvusProvider):
+    """Inputs: those of Server, `database`, `owner`. Outputs: the same.
+
+    It is made empty, and dropped only when it is empty: collections are data, and no stack takes them away in passing.
+    """
+
+    kind = "database"
+    identity = ("database",)
+
+    def _make(self, api: Opened, name: str, inputs: dict[str, Any]) -> Mapping[str, Any]:
+        exists = name in api.root.list_databases()
+        roles.mark(api.root, f"database_{name}", inputs["owner"], exists=exists)
+        if not exists:
+            api.root.create_database(name)
+        return {}
+
+    def _look(self, api: Opened, name: str, _outputs: dict[str, Any]) -> Mapping[str, Any] | None:
+        return {} if name in api.root.list_databases() else None
+
+    def _change(self, _api: Opened, _name: str, _inputs: dict[str, Any], _olds: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {}  # only the way to it can change, and that was just gone
+
+    def _remove(self, api: Opened, name: str, outputs: Mapping[str, Any]) -> None:
+        """AccessError, with Milvus's own words, where it is not empty."""
+        role = roles.role_of(f"database_{name}", outputs["owner"])
+        if role in api.root.list_roles():
+            if name in api.root.list_databases():
+                api.root.drop_database(name)
+            roles.unmark(api.root, role, [])
+
+
+class Database(dynamic.Resource, module="milvus", name="Database"):
+    """One database of `server`: what one tenant sees."""
+
+    database: pulumi.Output[str]
+
+    def __init__(
+        self, name: str, *, server: Server, database: str, owner: pulumi.Input[str], opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__(DatabaseProvider(server.settings), name, {**server.inputs(), "database": database, "owner": owner}, opts)
+
+
+class PublicProvider(MilvusProvider):
+    """Inputs: those of Server, `privileges` (none). Outputs: the same as found.
+
+    Milvus gives this role, which every user has, the right to list and describe the collections of all databases: tenants would see each
+    other's names and schemas. Milvus 2.6 and newer keep to `common.security.enablePublicPrivilege: false`; 2.3 knows no such switch and
+    gives the rights again at every start, so there a restart opens them until the next `pulumi up --refresh`.
+    """
+
+    kind = "role"
+    identity = ("namespace_uid",)
+
+    def _name(self, _inputs: Mapping[str, Any]) -> str:
+        return _PUBLIC
+
+    def _make(self, api: Opened, name: str, inputs: dict[str, Any]) -> Mapping[str, Any]:
+        return self._change(api, name, inputs, {})
+
+    def _look(self, api: Opened, name: str, _outputs: dict[str, Any]) -> Mapping[str, Any]:
+        return {"privileges": roles.granted(api.root, name, _EVERY_DATABASE)}
+
+    def _change(self, api: Opened, name: str, _inputs: dict[str, Any], _olds: Mapping[str, Any]) -> Mapping[str, Any]:
+        roles.set_privileges(api.root, name, _EVERY_DATABASE, ())
+        return {}
+
+    def delete(self, _id: str, _props: dict[str, Any]) -> None:
+        """Give nothing back."""
+
+
+class Public(dynamic.Resource, module="milvus", name="Public"):
+    """The role `public`, which every user of `server` has, without any privilege."""
+
+    def __init__(self, name: str, *, server: Server, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(PublicProvider(server.settings), name, {**server.inputs(), "privileges": []}, opts)

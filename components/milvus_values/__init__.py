@@ -9,12 +9,13 @@ from typing import Any
 
 import pulumi
 
-from components import pod_security
-from components.milvus_values import configuration, extra, images, services, workloads
+from components import pods
+from components.milvus_values import configuration, extra, services, workloads
 from components.milvus_values.shape import Cluster, MilvusShape, MilvusStore
+from components.milvus_values.workloads import SELECTOR
 from components.trust import CA_KEY
 
-__all__ = ["CA_ANNOTATION", "CREDENTIAL_ANNOTATION", "SERVICE_NAME", "MilvusShape", "MilvusStore", "problems", "values"]
+__all__ = ["CA_ANNOTATION", "CREDENTIAL_ANNOTATION", "SELECTOR", "SERVICE_NAME", "MilvusShape", "MilvusStore", "problems", "values"]
 
 SERVICE_NAME = "milvus"
 CREDENTIAL_ANNOTATION = "milvus-x10000/credential-generation"
@@ -34,34 +35,29 @@ def values(shape: MilvusShape, store: MilvusStore) -> dict[str, Any]:
 
 def problems(shape: MilvusShape, store: MilvusStore) -> list[str]:
     """Why what the operator adds cannot be added; empty where it can."""
-    ours = configuration.tree(shape, store)
-    return [
-        *extra.problems_of_values(_own_values(shape, store), shape.extra_values),
-        *extra.problems_of_config(ours, shape.extra_config),
-    ]
+    values, config = _own_values(shape, store), configuration.tree(shape, store)
+    return [*extra.problems_of_values(values, shape.extra_values), *extra.problems_of_config(config, shape.extra_config)]
 
 
 def _own_values(shape: MilvusShape, store: MilvusStore) -> dict[str, Any]:
+    options = shape.options
+    pull_secrets = {"pullSecrets": list(options.pull_secrets)} if options.pull_secrets else {}
     return {
         "fullnameOverride": SERVICE_NAME,
-        "image": {"all": {**images.split(shape.image), "pullPolicy": "IfNotPresent", **_pull_secrets(shape)}},
-        **workloads.of(shape, store),
-        **({"labels": dict(shape.options.labels)} if shape.options.labels else {}),
-        "annotations": {**shape.options.annotations, **_annotations(store)},
+        "image": {"all": {**services.split_image(shape.image), "pullPolicy": "IfNotPresent", **pull_secrets}},
+        **workloads.workload_values(shape, store),
+        **({"labels": dict(options.labels)} if options.labels else {}),
+        "annotations": {**options.annotations, **_annotations(store)},
         "service": _service(shape),
         "serviceAccount": {"create": False, "name": shape.service_account},
-        "securityContext": pod_security.pod(assign_ids=shape.options.assign_ids, user=shape.user_id, group=_ROOT_GROUP),
-        "containerSecurityContext": pod_security.container(),
+        "securityContext": pods.pod_security(assign_ids=options.assign_ids, user=shape.user_id, group=_ROOT_GROUP),
+        "containerSecurityContext": pods.container_security(),
         **_mounts(shape, store),
         "readinessProbe": {"initialDelaySeconds": _READY_AFTER_S, "periodSeconds": _READY_EVERY_S},
         "externalS3": _external_s3(store),
         "extraConfigFiles": {"user.yaml": configuration.text(shape, store)},
-        **services.of(shape),
+        **services.service_values(shape),
     }
-
-
-def _pull_secrets(shape: MilvusShape) -> dict[str, Any]:
-    return {"pullSecrets": list(shape.options.pull_secrets)} if shape.options.pull_secrets else {}
 
 
 def _service(shape: MilvusShape) -> dict[str, Any]:

@@ -46,12 +46,12 @@ def merge(base: dict[str, Any], over: Mapping[str, Any]) -> None:
 
 
 def _places(shape: MilvusShape) -> dict[str, Any]:
-    found: dict[str, Any] = {"common": {"storageType": "remote"}}
+    places: dict[str, Any] = {"common": {"storageType": "remote"}}
     if shape.etcd.kind == "embedded":
-        found["etcd"] = {"use": {"embed": True}, "data": {"dir": f"{DATA_DIRECTORY}/etcd"}}
+        places["etcd"] = {"use": {"embed": True}, "data": {"dir": f"{DATA_DIRECTORY}/etcd"}}
     if isinstance(shape.size, Cluster):
-        found["localStorage"] = {"path": LOCAL_DIRECTORY}
-    return found
+        places["localStorage"] = {"path": LOCAL_DIRECTORY}
+    return places
 
 
 def _store(tuning: Tuning, store: MilvusStore) -> dict[str, Any]:
@@ -65,18 +65,18 @@ def _store(tuning: Tuning, store: MilvusStore) -> dict[str, Any]:
 
 def _security(security: Security) -> dict[str, Any]:
     common: dict[str, Any] = {}
-    found: dict[str, Any] = {}
+    config: dict[str, Any] = {}
     if security.root_secret_name is not None:
         common |= {"authorizationEnabled": True, "enablePublicPrivilege": False}
-        found["proxy"] = {"maxRoleNum": _MOST_ROLES}
+        config["proxy"] = {"maxRoleNum": _MOST_ROLES}
     if security.proxy_secret is not None:
         common["tlsMode"] = 2 if security.client_certificates else 1
-        found["tls"] = _certificate(PROXY_CERTIFICATE)
-        found["proxy"] = {**found.get("proxy", {}), "http": {"port": _HTTP_PORT}}
+        config["tls"] = _certificate(PROXY_CERTIFICATE)
+        config["proxy"] = {**config.get("proxy", {}), "http": {"port": _HTTP_PORT}}
     if security.internal_secret is not None:
         common["internaltlsEnabled"] = True
-        found["internaltls"] = {**_certificate(INTERNAL_CERTIFICATE), "sni": security.internal_name}
-    return {**found, "common": {"security": common}} if common else found
+        config["internaltls"] = {**_certificate(INTERNAL_CERTIFICATE), "sni": security.internal_name}
+    return {**config, "common": {"security": common}} if common else config
 
 
 def _certificate(folder: str) -> dict[str, str]:
@@ -85,14 +85,14 @@ def _certificate(folder: str) -> dict[str, str]:
 
 def _neighbours(shape: MilvusShape) -> dict[str, Any]:
     """Login and TLS of an external etcd and of Kafka; names and passwords come by environment (`workloads`)."""
-    found: dict[str, Any] = {}
+    config: dict[str, Any] = {}
     if shape.etcd.login_secret is not None:
-        found["etcd"] = {"auth": {"enabled": True}}
+        config["etcd"] = {"auth": {"enabled": True}}
     if shape.etcd.certificate_secret is not None:
-        found.setdefault("etcd", {})["ssl"] = {"enabled": True, **_client_certificate(ETCD_CERTIFICATE, authority="tlsCACert")}
+        config.setdefault("etcd", {})["ssl"] = {"enabled": True, **_client_certificate(ETCD_CERTIFICATE, authority="tlsCACert")}
     if shape.wal.kafka is not None and shape.wal.kafka.certificate_secret is not None:
-        found["kafka"] = {"ssl": {"enabled": True, **_client_certificate(KAFKA_CERTIFICATE, authority="tlsCaCert")}}
-    return found
+        config["kafka"] = {"ssl": {"enabled": True, **_client_certificate(KAFKA_CERTIFICATE, authority="tlsCaCert")}}
+    return config
 
 
 def _client_certificate(folder: str, authority: str) -> dict[str, str]:
@@ -101,18 +101,18 @@ def _client_certificate(folder: str, authority: str) -> dict[str, str]:
 
 
 def _tuning(tuning: Tuning) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    config: dict[str, Any] = {}
     node: dict[str, Any] = {}
     if tuning.mmap:
         node["mmap"] = dict.fromkeys(("vectorField", "vectorIndex", "scalarField", "scalarIndex"), True)
     if tuning.tiered_storage:
         node["segcore"] = {"tieredStorage": {"evictionEnabled": True, "backgroundEvictionEnabled": True}}
     if node:
-        found["queryNode"] = node
+        config["queryNode"] = node
     if tuning.thread_coefficients is not None:
         names = ("highPriority", "middlePriority", "lowPriority")
-        found["common"] = {"threadCoreCoefficient": dict(zip(names, tuning.thread_coefficients, strict=True))}
-    return found
+        config["common"] = {"threadCoreCoefficient": dict(zip(names, tuning.thread_coefficients, strict=True))}
+    return config
 
 
 def _log(shape: MilvusShape) -> dict[str, Any]:

@@ -1,21 +1,21 @@
-"""What Milvus leans on besides the store: metadata, write-ahead log, metrics.
+"""What Milvus needs besides the store, as values of the chart: metadata, write-ahead log, metrics; and references of images.
 
 Says aloud what is not wanted, since the chart's own choice is Pulsar and MinIO.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from components.milvus_values import images
 from components.milvus_values.shape import Cluster, Etcd, Kafka, MilvusShape, Pulsar, WriteAheadLog
-from components.pod_options import PodOptions
-from components.quantities import gib
+from components.pods import PodOptions, gib
 
 EMBEDDED_ETCD = "localhost:2379"
 _SCRAPE_EVERY = "30s"
+_IMAGE = re.compile(r"(?P<repository>[^@]*?)(?::(?P<tag>[^:/@]+))?(?:@(?P<algorithm>\w+):(?P<digest>[0-9a-f]+))?")
 
 
-def of(shape: MilvusShape) -> dict[str, Any]:
+def service_values(shape: MilvusShape) -> dict[str, Any]:
     """Values of all of them."""
     return {
         **_etcd(shape),
@@ -23,6 +23,26 @@ def of(shape: MilvusShape) -> dict[str, Any]:
         "minio": {"enabled": False},
         **({"metrics": {"enabled": True, "serviceMonitor": _monitor(shape.monitor_labels)}} if shape.monitor_labels is not None else {}),
     }
+
+
+def split_image(reference: str) -> dict[str, str]:
+    """`repository` and `tag` for a chart that joins them with a colon: a digest travels with the tag, or a bare one with the repository."""
+    match = _IMAGE.fullmatch(reference)
+    if match is None or not (match["tag"] or match["digest"]):
+        raise ValueError(f"image {reference!r} has neither a tag nor a digest")
+    repository, tag, algorithm, digest = match.group("repository", "tag", "algorithm", "digest")
+    if not digest:
+        return {"repository": repository, "tag": tag}
+    whole = f"{algorithm}:{digest}"
+    return {"repository": repository, "tag": f"{tag}@{whole}"} if tag else {"repository": f"{repository}@{algorithm}", "tag": digest}
+
+
+def _with_registry(reference: str) -> dict[str, str]:
+    """For the etcd chart, which puts docker.io before every repository unless it is told the registry."""
+    first, slash, rest = reference.partition("/")
+    if slash and ("." in first or ":" in first or first == "localhost"):
+        return {"registry": first, **split_image(rest)}
+    return split_image(reference)
 
 
 def _etcd(shape: MilvusShape) -> dict[str, Any]:
@@ -39,7 +59,7 @@ def _etcd(shape: MilvusShape) -> dict[str, Any]:
 
 def _marks(etcd: Etcd, options: PodOptions) -> dict[str, Any]:
     """Places and marks of its pods; where the platform assigns ids the chart must state none, and it states them in both contexts."""
-    found: dict[str, Any] = {
+    marks: dict[str, Any] = {
         "nodeSelector": dict(etcd.node_selector),
         "tolerations": [toleration.manifest() for toleration in etcd.tolerations],
         "priorityClassName": options.priority_class,
@@ -47,22 +67,21 @@ def _marks(etcd: Etcd, options: PodOptions) -> dict[str, Any]:
         "podAnnotations": dict(options.annotations),
     }
     contexts = {} if options.assign_ids else {"podSecurityContext": {"enabled": False}, "containerSecurityContext": {"enabled": False}}
-    return {**{name: value for name, value in found.items() if value}, **contexts}
+    return {**{name: value for name, value in marks.items() if value}, **contexts}
 
 
 def _bundled(etcd: Etcd, options: PodOptions) -> dict[str, Any]:
-    found: dict[str, Any] = {"enabled": True, "replicaCount": etcd.replicas, "pdb": {"create": etcd.replicas > 1}}
-    persistence: dict[str, Any] = {"enabled": True}
-    if etcd.storage_gib is not None:
-        persistence["size"] = gib(etcd.storage_gib)
-    if etcd.storage_class is not None:
-        persistence["storageClass"] = etcd.storage_class
+    values: dict[str, Any] = {"enabled": True, "replicaCount": etcd.replicas, "pdb": {"create": etcd.replicas > 1}}
+    size = gib(etcd.storage_gib) if etcd.storage_gib is not None else None
+    persistence = {"enabled": True, "size": size, "storageClass": etcd.storage_class}
+    values["persistence"] = {name: value for name, value in persistence.items() if value is not None}
     if etcd.resources is not None:
-        found["resources"] = etcd.resources.manifest()
+        values["resources"] = etcd.resources.manifest()
+    image = _with_registry(etcd.image) if etcd.image is not None else {}
     pull_secrets = {"pullSecrets": list(options.pull_secrets)} if options.pull_secrets else {}
-    if etcd.image is not None or pull_secrets:
-        found["image"] = {**(images.with_registry(etcd.image) if etcd.image is not None else {}), **pull_secrets}
-    return {**found, "persistence": persistence}
+    if image or pull_secrets:
+        values["image"] = {**image, **pull_secrets}
+    return values
 
 
 def _write_ahead_log(wal: WriteAheadLog, *, cluster: bool) -> dict[str, Any]:
@@ -79,15 +98,10 @@ def _write_ahead_log(wal: WriteAheadLog, *, cluster: bool) -> dict[str, Any]:
 
 def _kafka(kafka: Kafka) -> dict[str, Any]:
     protocol = "SSL" if kafka.tls else "PLAINTEXT"
+    values = {"enabled": True, "brokerList": ",".join(kafka.brokers), "securityProtocol": protocol}
     if kafka.login_secret is None:
-        return {"enabled": True, "brokerList": ",".join(kafka.brokers), "securityProtocol": protocol}
-    protocol = "SASL_SSL" if kafka.tls else "SASL_PLAINTEXT"
-    return {
-        "enabled": True,
-        "brokerList": ",".join(kafka.brokers),
-        "securityProtocol": protocol,
-        "sasl": {"mechanisms": kafka.mechanism},
-    }
+        return values
+    return {**values, "securityProtocol": "SASL_SSL" if kafka.tls else "SASL_PLAINTEXT", "sasl": {"mechanisms": kafka.mechanism}}
 
 
 def _pulsar(pulsar: Pulsar) -> dict[str, Any]:

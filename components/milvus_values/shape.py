@@ -8,8 +8,7 @@ from urllib.parse import urlsplit
 import pulumi
 
 from components.gpu import Toleration
-from components.pod_options import NO_OPTIONS, PodOptions
-from components.quantities import Resources
+from components.pods import NO_OPTIONS, PodOptions, Resources
 
 Mode = Literal["standalone", "cluster"]
 Log = Literal["woodpecker", "rocksmq", "pulsar", "kafka"]

@@ -3,19 +3,17 @@
 from collections.abc import Sequence
 from typing import Any
 
-import pulumi
-
 from components.milvus_values.shape import Cluster, MilvusShape, MilvusStore, Standalone, Workload
-from components.quantities import gib
+from components.pods import from_secret, gib
 
 DATA_DIRECTORY = "/var/lib/milvus"
-_SELECTOR = {"app.kubernetes.io/name": "milvus", "app.kubernetes.io/instance": "milvus"}
+SELECTOR = {"app.kubernetes.io/name": "milvus", "app.kubernetes.io/instance": "milvus"}
 _ROOT_PASSWORD = "COMMON_SECURITY_DEFAULTROOTPASSWORD"  # noqa: S105  the name of a variable
 _AUTOSCALED = -1
 """The chart leaves `replicas` out for it, so that the autoscaler is not overruled by the next `pulumi up`."""
 
 
-def of(shape: MilvusShape, store: MilvusStore) -> dict[str, Any]:
+def workload_values(shape: MilvusShape, store: MilvusStore) -> dict[str, Any]:
     """Values of the processes."""
     if isinstance(shape.size, Standalone):
         return {"cluster": {"enabled": False}, "standalone": _standalone(shape, shape.size, store)}
@@ -39,13 +37,11 @@ def _standalone(shape: MilvusShape, size: Standalone, store: MilvusStore) -> dic
 
 def _cluster(shape: MilvusShape, size: Cluster, store: MilvusStore) -> dict[str, Any]:
     keys = _environment(shape, store)
+    coordinator_keys = [*keys, *_password(shape)]
     return {
         "topologySpreadConstraints": _spread(size.spread_over, strictly=size.spread_strictly),
         "proxy": _component(size.proxy, keys),
-        "mixCoordinator": {
-            **_component(size.mix_coordinator, [*keys, *_password(shape)]),
-            "activeStandby": {"enabled": size.active_standby},
-        },
+        "mixCoordinator": {**_component(size.mix_coordinator, coordinator_keys), "activeStandby": {"enabled": size.active_standby}},
         "queryNode": {**_component(size.query_node, keys), "disk": _disk(size.query_node, needed=shape.tuning.disk_index)},
         "dataNode": _component(size.data_node, keys),
         "streamingNode": _component(size.streaming_node, keys),
@@ -55,13 +51,7 @@ def _cluster(shape: MilvusShape, size: Cluster, store: MilvusStore) -> dict[str,
 
 def _component(workload: Workload, environment: Sequence[dict[str, Any]]) -> dict[str, Any]:
     runtime = {"runtimeClassName": workload.runtime_class} if workload.runtime_class is not None else {}
-    return {
-        **_replicas(workload),
-        "resources": _resources(workload),
-        "extraEnv": list(environment),
-        **_place(workload),
-        **runtime,
-    }
+    return {**_replicas(workload), "resources": _resources(workload), "extraEnv": list(environment), **_place(workload), **runtime}
 
 
 def _replicas(workload: Workload) -> dict[str, Any]:
@@ -85,12 +75,8 @@ def _resources(workload: Workload) -> dict[str, Any]:
 
 
 def _place(workload: Workload) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    if workload.node_selector:
-        found["nodeSelector"] = dict(workload.node_selector)
-    if workload.tolerations:
-        found["tolerations"] = [each.manifest() for each in workload.tolerations]
-    return found
+    place = {"nodeSelector": dict(workload.node_selector), "tolerations": [each.manifest() for each in workload.tolerations]}
+    return {name: value for name, value in place.items() if value}
 
 
 def _disk(workload: Workload, *, needed: bool) -> dict[str, Any]:
@@ -106,7 +92,7 @@ def _spread(labels: Sequence[str], *, strictly: bool) -> list[dict[str, Any]]:
             "maxSkew": 1,
             "topologyKey": label,
             "whenUnsatisfiable": "DoNotSchedule" if strictly else "ScheduleAnyway",
-            "labelSelector": {"matchLabels": _SELECTOR},
+            "labelSelector": {"matchLabels": SELECTOR},
             "matchLabelKeys": ["component", "pod-template-hash"],
         }
         for label in labels
@@ -118,29 +104,23 @@ def _environment(shape: MilvusShape, store: MilvusStore) -> list[dict[str, Any]]
 
     The port is said aloud, since a Service called minio in the namespace would put an address of its own into MINIO_PORT.
     """
-    found = [
-        _from_secret("MINIO_ACCESS_KEY_ID", store.secret_name, "access_key"),
-        _from_secret("MINIO_SECRET_ACCESS_KEY", store.secret_name, "secret_key"),
+    environment = [
+        from_secret("MINIO_ACCESS_KEY_ID", store.secret_name, "access_key"),
+        from_secret("MINIO_SECRET_ACCESS_KEY", store.secret_name, "secret_key"),
         {"name": "MINIO_PORT", "value": store.port},
     ]
     kafka, pulsar = shape.wal.kafka, shape.wal.pulsar
     logins = {"ETCD_AUTH": shape.etcd.login_secret, "KAFKA_SASL": kafka.login_secret if kafka is not None else None}
     for prefix, secret in logins.items():
         if secret is not None:
-            found += [_from_secret(f"{prefix}_{word.upper()}", secret, word) for word in ("username", "password")]
+            environment += [from_secret(f"{prefix}_{word.upper()}", secret, word) for word in ("username", "password")]
     if pulsar is not None and pulsar.token_secret is not None:
-        found += [
-            _from_secret("PULSAR_TOKEN", pulsar.token_secret, "token"),
-            {"name": "PULSAR_AUTHPARAMS", "value": "token:$(PULSAR_TOKEN)"},
-        ]
-    return found
-
-
-def _from_secret(name: str, secret: pulumi.Input[str], key: str) -> dict[str, Any]:
-    return {"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
+        token = from_secret("PULSAR_TOKEN", pulsar.token_secret, "token")
+        environment += [token, {"name": "PULSAR_AUTHPARAMS", "value": "token:$(PULSAR_TOKEN)"}]
+    return environment
 
 
 def _password(shape: MilvusShape) -> list[dict[str, Any]]:
     """For the process that makes the first user; Milvus before 2.5 does not know it, see `components.milvus_access`."""
     secret = shape.security.root_secret_name
-    return [] if secret is None else [_from_secret(_ROOT_PASSWORD, secret, "password")]
+    return [] if secret is None else [from_secret(_ROOT_PASSWORD, secret, "password")]

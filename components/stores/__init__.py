@@ -4,16 +4,16 @@ A store is a value that knows where it is and how buckets and keys are come by t
 `stores.greenlake`, `CosiStore` of `stores.cosi`, `ExistingStore` of `stores.existing`. Whatever else is in those folders is theirs.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol, Self
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, Protocol
 
 import pulumi
 
+from components.component import Component
 from components.generations import Generations, suffixed
 from components.stores.connection import Connection, s3_client
 from components.stores.errors import StoreError, error_code
-from components.stores.options import BucketOptions, Lock
 from components.stores.owned import Credential
 from components.stores.policy import DOCUMENTS, MILVUS, READER, Permissions
 
@@ -25,6 +25,7 @@ __all__ = [
     "Connection",
     "Generations",
     "Lock",
+    "ObjectStore",
     "ObjectStoreArgs",
     "Permissions",
     "Store",
@@ -37,22 +38,49 @@ __all__ = [
 
 
 @dataclass(frozen=True, kw_only=True)
+class Lock:
+    """Object lock: every new object version is kept at least so long, from whoever wants to delete it."""
+
+    mode: Literal["GOVERNANCE", "COMPLIANCE"]
+    """COMPLIANCE: nobody can shorten it, not even the store's administrator."""
+    days: int
+    """Retention of a new object version."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BucketOptions:
+    """Properties of one bucket; a driver refuses what its store cannot do."""
+
+    versioned: bool
+    """Keep old versions of an object. Never for Milvus: its garbage would stay, and its write-ahead log wants a plain bucket."""
+    compressed: bool | None = None
+    """None: as the store does it by itself."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """The operator's own tags, beside our mark."""
+    lock: Lock | None = None
+    """Object lock, which needs versions. Never for Milvus: its compaction could delete nothing."""
+    encryption: Literal["AES256"] | None = None
+    """Default server-side encryption; None: as the store does it by itself."""
+
+    def inputs(self) -> dict[str, Any]:
+        """As inputs of a dynamic resource: plain, and equal for equal options."""
+        return {
+            "versioned": self.versioned,
+            "compressed": self.compressed,
+            "tags": dict(sorted(self.tags.items())),
+            "lock": asdict(self.lock) if self.lock is not None else {},
+            "encryption": self.encryption if self.encryption is not None else "",
+        }
+
+
+@dataclass(frozen=True)
 class StoreOutputs:
     """What a store made: the bucket and its newest key."""
 
     bucket: pulumi.Output[str]
     """Name of the bucket."""
-    access_key: pulumi.Output[str]
-    """Secret, like `secret_key`."""
-    secret_key: pulumi.Output[str]
-    generation: pulumi.Output[str]
-    """Random; changes with the key and tells nothing about it."""
-
-    @classmethod
-    def newest(cls, bucket: pulumi.Output[str], credentials: Sequence[Credential]) -> Self:
-        """Take the key of the last credential."""
-        key = credentials[-1]
-        return cls(bucket=bucket, access_key=key.access_key, secret_key=key.secret_key, generation=key.generation)
+    credential: Credential
+    """The newest one."""
 
 
 class Store(Protocol):
@@ -86,3 +114,26 @@ class ObjectStoreArgs:
     def bucket_opts(self, parent: pulumi.Resource) -> pulumi.ResourceOptions:
         """Options of the bucket: a retained one can be taken away neither by `destroy` nor by a changed name."""
         return pulumi.ResourceOptions(parent=parent, protect=self.retain, retain_on_delete=self.retain)
+
+
+class ObjectStore(Component):
+    """One bucket, a credential that can touch nothing else, and the Secret that carries it.
+
+    The secret key is secret from birth: in the state it is encrypted, in the cluster it is in the Secret alone.
+    """
+
+    bucket: pulumi.Output[str]
+    """Name of the bucket."""
+    secret_name: pulumi.Output[str]
+    """Kubernetes Secret with `access_key` and `secret_key`, named like the component."""
+    credential_generation: pulumi.Output[str]
+    """Changes whenever the key in the Secret does, and pods that carry it are rolled."""
+
+    def __init__(self, name: str, args: ObjectStoreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(name, opts)
+        outputs = args.store.declare(name, args, self)
+        key = outputs.credential
+        self.bucket = outputs.bucket
+        self.secret_name = self._make_secret(f"{name}-secret", name, args.namespace, access_key=key.access_key, secret_key=key.secret_key)
+        self.credential_generation = key.generation
+        self.register_outputs({"bucket": self.bucket, "secret_name": self.secret_name, "credential_generation": self.credential_generation})

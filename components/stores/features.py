@@ -3,18 +3,17 @@
 Believe the effect, not the status: a store without a feature may answer 200 and do nothing.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import ClientError
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from components.stores.errors import StoreError, error_code
-from components.stores.owned import OWNER_TAG
+from components.stores.owned import OWNER_TAG, merge_tags
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import TagTypeDef
 
 T = TypeVar("T")
 REFUSED_KEY = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "NoSuchBucket"})
@@ -23,45 +22,36 @@ _TAGS_AT_CREATION_UNKNOWN = frozenset({"MalformedXML", "NotImplemented", "Invali
 _DELETE_BATCH = 1000
 
 
-def create(s3: "S3Client", name: str, owner: str, *, locked: bool) -> None:
+def create(s3: "S3Client", inputs: Mapping[str, Any]) -> None:
     """Make a bucket with the mark in the same call, so that a run killed right after it leaves no bucket that nobody knows."""
-    lock: dict[str, Any] = {"ObjectLockEnabledForBucket": True} if locked else {}
+    name = inputs["bucket"]
+    lock: dict[str, Any] = {"ObjectLockEnabledForBucket": True} if inputs["lock"] else {}
     try:
-        s3.create_bucket(Bucket=name, CreateBucketConfiguration={"Tags": [{"Key": OWNER_TAG, "Value": owner}]}, **lock)
+        s3.create_bucket(Bucket=name, CreateBucketConfiguration={"Tags": [{"Key": OWNER_TAG, "Value": inputs["owner"]}]}, **lock)
     except ClientError as error:
         if error_code(error) not in _TAGS_AT_CREATION_UNKNOWN:
             raise
         s3.create_bucket(Bucket=name, **lock)
-    set_tags(s3, name, owner, {}, gone=())
+    set_tags(s3, {**inputs, "tags": {}}, {})
 
 
-def tags(s3: "S3Client", name: str) -> "list[TagTypeDef] | None":
-    """Return the tags of a bucket: None when there is no such bucket, [] when it has no tags."""
+def tags(s3: "S3Client", name: str) -> dict[str, str] | None:
+    """Return the tags of a bucket, None when there is no such bucket."""
     try:
-        return s3.get_bucket_tagging(Bucket=name)["TagSet"]
+        return {tag["Key"]: tag["Value"] for tag in s3.get_bucket_tagging(Bucket=name)["TagSet"]}
     except ClientError as error:
         if error_code(error) == "NoSuchBucket":
             return None
         if error_code(error) == "NoSuchTagSet":
-            return []
+            return {}
         raise
 
 
-def describe(s3: "S3Client", name: str, there: "Sequence[TagTypeDef]", outputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options as they are; of the tags only those in `outputs`, since others are somebody else's."""
-    known = {tag["Key"]: tag["Value"] for tag in there}
-    return {
-        "versioned": is_versioned(s3, name),
-        "tags": {key: known[key] for key in outputs.get("tags", {}) if key in known},
-        "lock": lock(s3, name),
-        "encryption": encryption(s3, name) if outputs.get("encryption") else "",
-    }
-
-
-def set_tags(s3: "S3Client", name: str, owner: str, ours: Mapping[str, str], *, gone: Collection[str]) -> None:
-    """Set our mark and the operator's tags; others stay, apart from those `gone` from the settings."""
-    there = {tag["Key"]: tag["Value"] for tag in tags(s3, name) or []}
-    new = {**{key: value for key, value in there.items() if key not in gone}, **ours, OWNER_TAG: owner}
+def set_tags(s3: "S3Client", inputs: Mapping[str, Any], olds: Mapping[str, Any]) -> None:
+    """Set our mark and the operator's tags; others stay."""
+    name = inputs["bucket"]
+    there = tags(s3, name) or {}
+    new = merge_tags(there, inputs, olds)
     if new != there:
         s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": [{"Key": key, "Value": value} for key, value in new.items()]})
 

@@ -4,26 +4,19 @@ Milvus deletes every object that its own metadata does not know: two installatio
 one, destroy data. So a bucket is marked in the call that makes it, and the mark is looked at before every change.
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from collections.abc import Collection, Mapping
+from typing import Any, Generic
 
 import pulumi
 from pulumi import dynamic
 
-from components.dynamic_provider import OwnedProvider
+from components.dynamic_provider import Api, OwnedProvider
 from components.stores.errors import StoreError
 
 OWNER_TAG = "milvus-x10000/owner"
 """Tag on every bucket and user that is ours: project/stack/uid of the namespace."""
 KEY_OUTPUTS = ("access_key", "secret_key")
 """Outputs of a credential that are secret."""
-
-BucketsT = TypeVar("BucketsT", bound="Buckets")
-
-
-def owner_of(tags: Sequence[Mapping[str, object]]) -> str:
-    """Return our mark among the tags of a bucket or a user; "" when there is none."""
-    return next((str(tag["Value"]) for tag in tags if tag["Key"] == OWNER_TAG), "")
 
 
 def require_ours(thing: str, mark: str, allowed: Collection[str], cure: str) -> None:
@@ -38,75 +31,85 @@ def require_ours(thing: str, mark: str, allowed: Collection[str], cure: str) -> 
     )
 
 
-class Buckets(Protocol):
-    """Buckets of one store, as its administrator."""
+class BucketProvider(OwnedProvider[Api], Generic[Api]):
+    """Inputs: those of the store, `bucket`, `owner`, those of BucketOptions. Outputs: the same, as found.
 
-    def find(self, name: str) -> Any:  # noqa: ANN401  as the store describes a bucket
-        """Return the bucket as the store describes it, None where there is none."""
+    A subclass says how:
 
-    def owner(self, there: Any) -> str:  # noqa: ANN401  as above
-        """Return the mark of a bucket that `find` returned."""
-
-    def hand_over(self, name: str, owner: str) -> str:
-        """Return what the operator does to hand the bucket over to `owner`."""
-
-    def create(self, inputs: Mapping[str, Any]) -> None:
-        """Make the bucket with its mark."""
-
-    def configure(self, inputs: Mapping[str, Any], olds: Mapping[str, Any]) -> None:
-        """Set mark and options, and look whether the store has done it."""
-
-    def describe(self, there: Any, outputs: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ANN401  as above
-        """Return the options as they are; of the tags only those in `outputs`, since others are somebody else's."""
-
-    def delete(self, name: str) -> None:
-        """Delete the bucket with every object and version in it."""
-
-
-class BucketProvider(OwnedProvider[BucketsT], Generic[BucketsT]):
-    """Inputs: those of the store, `bucket`, `owner`, those of BucketOptions. Outputs: the same, as found."""
+    _tags        return all tags of the bucket, None where there is no such bucket
+    _hand_over   return what the operator does to hand the bucket over to its owner
+    _create      make the bucket with its mark
+    _configure   set mark and options, and look whether the store has done it
+    _describe    return the options but the tags, as they are
+    _delete      delete the bucket with every object and version in it
+    """
 
     kind = "bucket"
     identity = ("bucket",)
     place: str
     """Input that says where the store is, and setting that cures a wrong one."""
 
-    def make(self, api: BucketsT, name: str, inputs: dict[str, Any]) -> Mapping[str, Any]:
-        """Make it, or finish what an interrupted run of the same stack began."""
-        if find_ours(api, name, [inputs["owner"]]) is None:
-            api.create(inputs)
-        api.configure(inputs, {})
+    def _tags(self, api: Api, name: str) -> Mapping[str, str] | None:
+        raise NotImplementedError
+
+    def _hand_over(self, name: str, inputs: Mapping[str, Any]) -> str:
+        raise NotImplementedError
+
+    def _create(self, api: Api, inputs: Mapping[str, Any]) -> None:
+        raise NotImplementedError
+
+    def _configure(self, api: Api, inputs: Mapping[str, Any], olds: Mapping[str, Any]) -> None:
+        raise NotImplementedError
+
+    def _describe(self, api: Api, name: str, outputs: Mapping[str, Any]) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def _delete(self, api: Api, name: str, outputs: Mapping[str, Any]) -> None:
+        raise NotImplementedError
+
+    def _make(self, api: Api, name: str, inputs: dict[str, Any]) -> Mapping[str, Any]:
+        if self._find_ours(api, name, inputs) is None:
+            self._create(api, inputs)
+        self._configure(api, inputs, {})
         return {}
 
-    def look(self, api: BucketsT, name: str, outputs: dict[str, Any]) -> Mapping[str, Any] | None:
-        """Return owner and options as they are."""
-        there = find_ours(api, name, [outputs["owner"], ""])
-        return None if there is None else {"owner": api.owner(there), **api.describe(there, outputs)}
+    def _look(self, api: Api, name: str, outputs: dict[str, Any]) -> Mapping[str, Any] | None:
+        """Of the tags only those in `outputs`: others are somebody else's."""
+        tags = self._find_ours(api, name, outputs, "")
+        if tags is None:
+            return None
+        ours = {key: tags[key] for key in outputs.get("tags", {}) if key in tags}
+        return {"owner": tags.get(OWNER_TAG, ""), "tags": ours, **self._describe(api, name, outputs)}
 
-    def change(self, api: BucketsT, name: str, inputs: dict[str, Any], olds: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Restore mark and options; refuse a store on which the bucket is not, since its data would be missing there."""
-        if find_ours(api, name, [inputs["owner"], "", olds["owner"]]) is None:
+    def _change(self, api: Api, name: str, inputs: dict[str, Any], olds: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Refuse a store on which the bucket is not, since its data would be missing there."""
+        if self._find_ours(api, name, inputs, "", olds["owner"]) is None:
             raise StoreError(
                 f"{inputs[self.place]}: the bucket {name!r} is not there, and a new one would be empty. Cure: set <setting> to where it "
                 "is; if it was deleted on purpose, run `pulumi refresh` and then `pulumi up`.",
                 code="store.bucket_missing",
                 setting=self.place,
             )
-        api.configure(inputs, olds)
+        self._configure(api, inputs, olds)
         return {}
 
-    def remove(self, api: BucketsT, name: str, outputs: Mapping[str, Any]) -> None:
-        """Delete it with its objects; Pulumi does not call this where the bucket is retained."""
-        if find_ours(api, name, [outputs["owner"], ""]) is not None:
-            api.delete(name)
+    def _remove(self, api: Api, name: str, outputs: Mapping[str, Any]) -> None:
+        """Pulumi does not call this where the bucket is retained."""
+        if self._find_ours(api, name, outputs, "") is not None:
+            self._delete(api, name, outputs)
+
+    def _find_ours(self, api: Api, name: str, inputs: Mapping[str, Any], *others: str) -> Mapping[str, str] | None:
+        """Tags of the bucket, None where there is none; StoreError where its mark is neither its owner's nor one of `others`."""
+        tags = self._tags(api, name)
+        if tags is not None:
+            require_ours(f"bucket {name!r}", tags.get(OWNER_TAG, ""), {inputs["owner"], *others}, self._hand_over(name, inputs))
+        return tags
 
 
-def find_ours(api: Buckets, name: str, allowed: Sequence[str]) -> Any:  # noqa: ANN401  as the store describes a bucket
-    """Return the bucket, None where there is none; StoreError where its mark is not one of `allowed`, the right one first."""
-    there = api.find(name)
-    if there is not None:
-        require_ours(f"bucket {name!r}", api.owner(there), allowed, api.hand_over(name, allowed[0]))
-    return there
+def merge_tags(there: Mapping[str, str], inputs: Mapping[str, Any], olds: Mapping[str, Any]) -> dict[str, str]:
+    """Return the tags of a bucket with the operator's and our mark; others' stay, apart from those that left the settings."""
+    gone = set(olds.get("tags", {})) - set(inputs["tags"])
+    return {**{key: value for key, value in there.items() if key not in gone}, **inputs["tags"], OWNER_TAG: inputs["owner"]}
 
 
 class Bucket(dynamic.Resource):

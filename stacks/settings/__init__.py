@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from components.pod_options import PodOptions
+from components.pods import PodOptions
 from stacks.problems import PROJECT, ConflictError, Problem, SettingsError, WrongValueError, set_command, shown_as
 from stacks.settings import whole
 from stacks.settings.explain import example_of, explain

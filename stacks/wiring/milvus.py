@@ -7,18 +7,16 @@ import pulumi
 
 from components import milvus_values
 from components.gpu import Toleration
-from components.milvus import Administration, Chart, Milvus, MilvusArgs
-from components.milvus_access.privileges import Kind
+from components.milvus import Administration, Chart, Milvus, MilvusArgs, MilvusDisruption, MilvusDisruptionArgs
 from components.milvus_access.reach import through_cluster
+from components.milvus_access.roles import Kind
 from components.milvus_access.root import MilvusRoot, MilvusRootArgs
 from components.milvus_access.server import Server
-from components.milvus_disruption import MilvusDisruption, MilvusDisruptionArgs
+from components.milvus_access.users import MilvusUsers, MilvusUsersArgs
 from components.milvus_foundation import Foundation, MilvusFoundation
-from components.milvus_users import MilvusUsers, MilvusUsersArgs
 from components.milvus_values import shape
-from components.object_store import ObjectStore
-from components.pod_options import NO_OPTIONS, PodOptions
-from components.quantities import Resources
+from components.pods import NO_OPTIONS, PodOptions, Resources
+from components.stores import ObjectStore
 from components.tenancy import Tenancy
 from components.trust import Trust, TrustArgs
 from stacks.problems import PROJECT, SettingsError

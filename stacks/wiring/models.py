@@ -2,19 +2,15 @@
 
 import pulumi
 
-from components.embedding import Embedding, EmbeddingArgs
 from components.engines import ENGINES
 from components.engines.engine import Version
 from components.flows import Endpoint
-from components.llm import Llm, LlmArgs
-from components.model_endpoint import External
 from components.model_server import ModelServerArgs
-from components.quantities import Resources
-from components.reranker import Reranker, RerankerArgs
+from components.models import Embedding, EmbeddingArgs, External, Llm, LlmArgs, ModelArgs, Reranker
+from components.pods import Resources
 from components.tenancy import Tenancy
 from components.trust import Trust
-from components.weights import Bucket, Cache, Hub, Source, Volume
-from components.weights_access import WeightsAccess, WeightsAccessArgs
+from components.weights import Bucket, Cache, Hub, Source, Volume, WeightsAccess, WeightsAccessArgs
 from stacks.settings import Settings
 from stacks.settings.models import version
 from stacks.settings.models.serving import Serving
@@ -47,7 +43,7 @@ def reranker(settings: Settings, tenancy: Tenancy, trust: Trust) -> Reranker | N
     if chosen is None:
         return None
     served = _served("reranker", chosen, (settings, tenancy, trust))
-    return Reranker("reranker", RerankerArgs(served=served, model=chosen.model))
+    return Reranker("reranker", ModelArgs(served=served, model=chosen.model))
 
 
 def here(settings: Settings) -> dict[str, Serving]:

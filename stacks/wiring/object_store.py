@@ -2,8 +2,7 @@
 
 import pulumi
 
-from components.object_store import ObjectStore
-from components.stores import DOCUMENTS, MILVUS, BucketOptions, Connection, Lock, ObjectStoreArgs, Store
+from components.stores import DOCUMENTS, MILVUS, BucketOptions, Connection, Lock, ObjectStore, ObjectStoreArgs, Store
 from components.stores.cosi import Backend, CosiStore
 from components.stores.existing import ExistingStore, Place
 from components.stores.greenlake import GreenLakeStore, GreenLakeSystem

@@ -3,11 +3,11 @@
 import pulumi
 
 from components.load_generators import LoadGenerators, LoadGeneratorsArgs
-from components.object_store import ObjectStore
+from components.pods import Resources
 from components.preflight import Preflight, PreflightArgs
 from components.preflight import needs as preflight_needs
-from components.quantities import Resources
 from components.quota import Consumer
+from components.stores import ObjectStore
 from components.tenancy import Tenancy
 from components.trust import Trust
 from stacks.settings import Settings

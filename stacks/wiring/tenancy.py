@@ -7,7 +7,7 @@ import pulumi
 from components import flows
 from components.flows import Endpoint, Flow, Layout, Namespaces, Outside
 from components.milvus_values.shape import Standalone, Workload
-from components.quantities import Resources
+from components.pods import Resources
 from components.quota import Consumer, excess
 from components.tenancy import Tenancy, TenancyArgs
 from components.weights import copied_gib

@@ -6,31 +6,27 @@ from dataclasses import replace
 import pulumi
 import pytest
 
-from components.api_key import ApiKey
-from components.embedding import Embedding, EmbeddingArgs
 from components.engines import ENGINES
 from components.engines.engine import Container, Model
 from components.flows import Endpoint, Layout, table
-from components.llm import Llm, LlmArgs
 from components.load_generators import LoadGenerators, LoadGeneratorsArgs
-from components.milvus import Chart, Milvus, MilvusArgs
+from components.milvus import Chart, Milvus, MilvusArgs, MilvusDisruption, MilvusDisruptionArgs
 from components.milvus_access.root import MilvusRoot, MilvusRootArgs
 from components.milvus_access.server import Server
-from components.milvus_disruption import MilvusDisruption, MilvusDisruptionArgs
-from components.milvus_users import MilvusUsers, MilvusUsersArgs
+from components.milvus_access.users import MilvusUsers, MilvusUsersArgs
 from components.milvus_values import MilvusShape, MilvusStore
 from components.milvus_values.shape import Etcd, Security, Standalone, Tuning, Workload, WriteAheadLog
 from components.model_server import ModelServer, ModelServerArgs
-from components.object_store import ObjectStore
+from components.models import Embedding, EmbeddingArgs, Llm, LlmArgs, ModelArgs, Reranker
+from components.pods import Resources
 from components.preflight import Preflight, PreflightArgs
-from components.quantities import Resources
 from components.quota import Quota
-from components.reranker import Reranker, RerankerArgs
-from components.stores import BucketOptions, Generations, ObjectStoreArgs, policy
+from components.random_secret import ApiKey
+from components.stores import BucketOptions, Generations, ObjectStore, ObjectStoreArgs, policy
 from components.stores.s3 import S3Server, S3Store
 from components.tenancy import Tenancy, TenancyArgs
 from components.trust import Trust, TrustArgs
-from components.weights_access import WeightsAccess, WeightsAccessArgs
+from components.weights import WeightsAccess, WeightsAccessArgs
 from tests.deploy import deploy
 
 SMALL = Resources(cpu_cores=0.1, memory_gib=0.5)
@@ -93,7 +89,7 @@ EMBEDDING = EmbeddingArgs(
     served=replace(SERVER, engine=ENGINES["lab"].container(Model(role="embedding", name="m"))), model="m", dimension=256
 )
 LLM = LlmArgs(served=replace(SERVER, engine=ENGINES["lab"].container(Model(role="llm", name="m"))), model="m", context_tokens=4096)
-RERANKER = RerankerArgs(served=replace(SERVER, engine=ENGINES["lab"].container(Model(role="reranker", name="m"))), model="m")
+RERANKER = ModelArgs(served=replace(SERVER, engine=ENGINES["lab"].container(Model(role="reranker", name="m"))), model="m")
 WEIGHTS_ACCESS = WeightsAccessArgs(store=STORE, bucket="weights", user="rag-llm-weights", owner="p/s/u", namespace="rag")
 FLOWS = table(Layout(cluster=False, etcd=False, services={}, endpoints=(Endpoint(name="store", url=ENDPOINT, users=("milvus",), why="w"),)))
 QUOTA = Quota(cpu_cores=1, memory_gib=4, pods=10, ephemeral_storage_gib=None)

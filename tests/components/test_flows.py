@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from components import network
+from components import flows
 from components.flows import CLIENT_LABEL, MONITORING_LABEL, Endpoint, Flow, Layout, Namespaces, Outside, Pods, open_flows, table
 from tests.netpol import End, allows, matches
 
@@ -88,7 +88,7 @@ FORBIDDEN = [
 
 
 def manifests(layout: Layout) -> list[dict[str, Any]]:
-    return [{"metadata": {"namespace": HERE, "name": name}, "spec": spec} for name, (_, spec) in network.policies(table(layout)).items()]
+    return [{"metadata": {"namespace": HERE, "name": name}, "spec": spec} for name, (_, spec) in flows.policies(table(layout)).items()]
 
 
 def is_peer(peer: Pods | Namespaces | Outside, end: End) -> bool:
@@ -175,7 +175,7 @@ def test_what_production_needs_is_allowed(source: str, target: str, port: int) -
 
 
 def test_the_proof_is_red_without_the_policy_that_denies() -> None:
-    rendered = [each for each in manifests(LAB) if each["metadata"]["name"] != network.DENY]
+    rendered = [each for each in manifests(LAB) if each["metadata"]["name"] != flows.DENY]
     assert any(allows(rendered, ENDS[source], ENDS[target], port) for source, target, port in FORBIDDEN)
 
 

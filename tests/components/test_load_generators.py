@@ -3,10 +3,10 @@
 from dataclasses import replace
 from typing import Any
 
-from components import network
+from components import flows
 from components.flows import SUITE
 from components.load_generators import LoadGenerators, LoadGeneratorsArgs
-from components.quantities import Resources
+from components.pods import Resources
 from tests.deploy import deploy
 from validation.load.pods import generator
 from validation.load.pods.job import CONTAINER
@@ -30,7 +30,7 @@ def template_of(args: LoadGeneratorsArgs) -> Any:
 def test_the_pods_are_part_of_the_suite_which_may_reach_milvus_and_the_store() -> None:
     labels = template_of(ARGS)["metadata"]["labels"]
     assert SUITE.labels.items() <= labels.items()
-    assert network._selector(SUITE)["matchLabels"].items() <= labels.items()
+    assert flows._selector(SUITE)["matchLabels"].items() <= labels.items()
 
 
 def test_they_have_no_token_no_key_of_the_store_and_only_the_password_of_the_user_that_searches() -> None:

@@ -3,8 +3,8 @@
 import pytest
 
 from components.milvus_access import reach
-from components.milvus_access.errors import AccessError
-from components.milvus_access.login import LoginProvider
+from components.milvus_access.reach import AccessError
+from components.milvus_access.root import LoginProvider
 from tests.s3_server import free_port
 
 

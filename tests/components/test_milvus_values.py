@@ -12,7 +12,7 @@ from components.gpu import Toleration
 from components.milvus import Milvus
 from components.milvus_values import CA_ANNOTATION, CREDENTIAL_ANNOTATION, MilvusShape, values
 from components.milvus_values.shape import Etcd, Kafka, Pulsar, Service, Standalone, WriteAheadLog
-from components.pod_options import PodOptions
+from components.pods import PodOptions
 from tests.components.test_contract import DATA, MILVUS, PROCESS, SHAPE
 from tests.deploy import deploy, resolved
 

@@ -6,10 +6,9 @@ from typing import Any
 import pytest
 
 from components import model_pod
-from components.embedding import Embedding
 from components.gpu import Gpu, Toleration, placing_problem
-from components.llm import Llm
 from components.model_server import ModelServer, ready_within_s
+from components.models import Embedding, Llm
 from components.scaling import Scaling
 from components.weights import Bucket, Cache, Hub, Volume
 from tests.components.test_contract import EMBEDDING, LLM, SERVER

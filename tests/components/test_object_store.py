@@ -4,8 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from components.object_store import ObjectStore
-from components.stores import Generations, policy
+from components.stores import Generations, ObjectStore, policy
 from tests.components.test_contract import OBJECT_STORE
 from tests.deploy import SECRET_KEY, Declared, deploy
 

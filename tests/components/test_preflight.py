@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 from typer.main import get_command
 
-from components import network
+from components import flows
 from components.flows import Endpoint, Layout, table
 from components.milvus_values import MilvusStore
 from components.preflight import Preflight, PreflightArgs
@@ -115,7 +115,7 @@ def test_without_a_private_ca_none_is_mounted_or_named() -> None:
 def test_the_pod_is_the_part_that_the_network_policies_let_out_to_the_store() -> None:
     labels = declared(ARGS)["preflight-template"].inputs["template"]["metadata"]["labels"]
     store = Endpoint(name="store", url=STORE.endpoint, users=("suite",), why="")
-    found = network.policies(table(Layout(cluster=False, etcd=False, services={}, endpoints=(store,))))
+    found = flows.policies(table(Layout(cluster=False, etcd=False, services={}, endpoints=(store,))))
     _, spec = found["suite-to-store"]
     assert spec["podSelector"]["matchLabels"].items() <= labels.items()
     assert spec["egress"][0]["ports"] == [{"protocol": "TCP", "port": 9000}]

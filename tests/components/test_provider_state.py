@@ -12,13 +12,13 @@ import pytest
 
 import components
 from components.dynamic_provider import OwnedProvider, Provider, ProviderError
-from components.milvus_access.login import LoginProvider
+from components.milvus_access.root import LoginProvider
 
 PROGRAM = """
 from pulumi.dynamic.dynamic import serialize_provider
 from components.stores.s3.bucket import S3BucketProvider
 from components.stores.s3.credential import S3CredentialProvider
-from components.stores.existing.credential import ExistingCredentialProvider
+from components.stores.existing import ExistingCredentialProvider
 from components.stores.cosi.bucket import AccessClassProvider, BucketClaimProvider, BucketClassProvider
 from components.stores.cosi.credential import CosiCredentialProvider
 from components.stores.greenlake.bucket import GreenLakeBucketProvider
@@ -45,6 +45,7 @@ FORMER = [
     "components.milvus_access.public.PublicProvider",
     "components.milvus_access.user.UserProvider",
     "components.milvus_foundation.FoundationProvider",
+    "components.stores.existing.credential.ExistingCredentialProvider",
 ]
 """Providers as stacks have them that were made before the stores moved into one folder."""
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from components.quantities import Resources, cores, gib
+from components.pods import Resources, cores, gib
 
 
 @pytest.mark.parametrize(("value", "text"), [(0.1, "100m"), (0.25, "250m"), (1, "1"), (2.0, "2"), (1.5, "1500m")])

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from components.quantities import Resources
+from components.pods import Resources
 from components.quota import Consumer, Quota, excess
 
 SERVER = Resources(cpu_cores=1, memory_gib=4)

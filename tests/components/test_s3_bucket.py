@@ -189,7 +189,7 @@ def test_a_store_that_knows_no_tags_at_creation_gets_them_right_after() -> None:
         answers.add_response("create_bucket", {}, {"Bucket": "plain"})
         answers.add_client_error("get_bucket_tagging", "NoSuchTagSet")
         answers.add_response("put_bucket_tagging", {}, {"Bucket": "plain", "Tagging": {"TagSet": [{"Key": OWNER_TAG, "Value": "me"}]}})
-        features.create(client, "plain", "me", locked=False)
+        features.create(client, {"bucket": "plain", "owner": "me", "lock": {}})
 
 
 @pytest.mark.parametrize(

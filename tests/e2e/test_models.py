@@ -11,12 +11,11 @@ from typing import Any
 import pytest
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from components.embedding import Embedding, EmbeddingArgs
 from components.engines import ENGINES
 from components.engines.engine import Model, Role
-from components.llm import Llm, LlmArgs
 from components.model_server import ModelServerArgs
-from components.quantities import Resources
+from components.models import Embedding, EmbeddingArgs, Llm, LlmArgs
+from components.pods import Resources
 from components.stores import policy
 from components.stores.s3 import S3Server
 from components.stores.s3.credential import S3CredentialProvider

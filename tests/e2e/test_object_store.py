@@ -28,7 +28,7 @@ PROGRAM = """
 import pulumi
 import pulumi_kubernetes as k8s
 from pathlib import Path
-from components.object_store import ObjectStore
+from components.stores import ObjectStore
 from components.stores import MILVUS, BucketOptions, Generations, ObjectStoreArgs
 from components.stores.greenlake import GreenLakeStore, GreenLakeSystem
 

@@ -1,12 +1,69 @@
-"""A bucket and its keys through COSI (`objectstorage.k8s.io/v1alpha1`), as HPE's driver takes it: dynamic resources on Kubernetes' API.
+"""The store `cosi`: a bucket and its keys through COSI (`objectstorage.k8s.io/v1alpha1`), as HPE's driver takes it.
 
-Strictly one after another: class, claim, access class, access, and the second bucket after all of the first one. An access whose
-claim is not ready yet is recorded as a failure by COSI, and two objects that are made at once can fail in HPE's driver (its release
-notes, also of 2.0.0). COSI names the bucket itself, and gives its user every right on it and on nothing else. A plug-in: nothing
-imports it but who chooses it.
+Class and claim of a bucket, class and access of a user a generation, each waited for before the next is asked for, and the second bucket
+after all of the first one. An access whose claim is not ready yet is recorded as a failure by COSI, and two objects that are made at once
+can fail in HPE's driver (its release notes, also of 2.0.0). COSI names the bucket itself, and gives its user every right on it and on
+nothing else. A plug-in: nothing imports it but who chooses it.
 """
 
-from components.stores.cosi.manifests import Backend
-from components.stores.cosi.store import CosiStore
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-__all__ = ["Backend", "CosiStore"]
+import pulumi
+
+from components.stores import Connection, ObjectStoreArgs, StoreOutputs, suffixed
+from components.stores.cosi import manifests
+from components.stores.cosi.bucket import (
+    AccessClassProvider,
+    BucketAccessClass,
+    BucketClaim,
+    BucketClaimProvider,
+    BucketClass,
+    BucketClassProvider,
+)
+from components.stores.cosi.credential import CosiCredential, CosiCredentialProvider
+from components.stores.cosi.manifests import Backend, Mark
+
+__all__ = ["AccessClassProvider", "Backend", "CosiCredentialProvider", "CosiStore"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CosiStore:
+    """Has COSI make them; `bucket` of the arguments is what the claim is called, since COSI names the bucket."""
+
+    backend: Backend
+    connection: Connection
+    """Where the bucket is, for whoever uses it."""
+    timeout_s: int
+    """How long one object may take."""
+    after: Sequence[pulumi.Resource] = ()
+    """What COSI has to be done with before."""
+    settings: str = ""
+    """Name of the group of settings that this comes from, for messages."""
+
+    def declare(self, name: str, args: ObjectStoreArgs, parent: pulumi.Resource) -> StoreOutputs:
+        """Declare one claim, and one credential a valid generation."""
+        timeout = {"timeout_s": self.timeout_s}
+        claim = self._claim(name, args, parent)
+        manifest = manifests.access_class(Mark(name=args.bucket, namespace=None, owner=args.owner), self.backend)
+        opts = pulumi.ResourceOptions(parent=parent, depends_on=[claim])
+        access_class = BucketAccessClass(AccessClassProvider(self.settings), f"{name}-access-class", {**manifest, **timeout}, opts)
+        bucket = {"bucket": claim.bucket, "versioned": args.options.versioned, "lock": args.options.inputs()["lock"]}
+        inputs = {**self.connection.inputs(), **timeout, **bucket}
+        credentials: list[CosiCredential] = []
+        for number in args.generations.valid():
+            mark = Mark(name=suffixed(args.bucket, number), namespace=args.namespace, owner=args.owner)
+            access = manifests.bucket_access(mark, access_class.metadata["name"], args.bucket)
+            opts = pulumi.ResourceOptions(parent=parent, depends_on=list(credentials))
+            resource = suffixed(f"{name}-credential", number)
+            credentials.append(CosiCredential(CosiCredentialProvider(self.settings), resource, {**access, **inputs}, opts))
+        return StoreOutputs(claim.bucket, credentials[-1])
+
+    def _claim(self, name: str, args: ObjectStoreArgs, parent: pulumi.Resource) -> BucketClaim:
+        timeout = {"timeout_s": self.timeout_s}
+        manifest = manifests.bucket_class(Mark(name=args.bucket, namespace=None, owner=args.owner), self.backend, args.options)
+        opts = pulumi.ResourceOptions(parent=parent, depends_on=list(self.after))
+        bucket_class = BucketClass(BucketClassProvider(self.settings), f"{name}-class", {**manifest, **timeout}, opts)
+        mark = Mark(name=args.bucket, namespace=args.namespace, owner=args.owner)
+        claim = {**manifests.bucket_claim(mark, bucket_class.metadata["name"]), **timeout, "bucket": None}
+        return BucketClaim(BucketClaimProvider(self.settings), f"{name}-bucket", claim, args.bucket_opts(parent))

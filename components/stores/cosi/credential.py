@@ -4,21 +4,23 @@ The key is taken from `BucketInfo` into the state, where it is secret, and is in
 COSI driver older than 2.0.0 knows no versions and no lock, and says nothing when it is asked for them.
 """
 
+import json
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from components import kube_api
 from components.random_secret import new_generation
-from components.stores import features
-from components.stores.connection import Connection, s3_client
-from components.stores.cosi import bucket_info, manifests
-from components.stores.cosi.bucket_info import BucketInfo
+from components.stores import Connection, StoreError, features, s3_client
+from components.stores.cosi import manifests
+from components.stores.cosi.bucket import CosiProvider
 from components.stores.cosi.objects import Manifest, Objects
-from components.stores.cosi.provider import CosiProvider
-from components.stores.errors import Cause, StoreError, explained_for_user
+from components.stores.errors import Cause, explained_for_user
 from components.stores.owned import KEY_OUTPUTS, Credential
 
+_INFO = "BucketInfo"
+_FIELDS = ("endpoint", "accessKeyID", "accessSecretKey")
 _SETTLE_S = 60.0
 _NO_USE = Cause(
     "cosi.key_refused",
@@ -28,13 +30,56 @@ _NO_USE = Cause(
 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class BucketInfo:
+    """A bucket and the key for it."""
+
+    bucket: str
+    endpoint: str
+    """Address as the COSI driver knows it, which need not be the one that pods use."""
+    access_key: str
+    secret_key: str = field(repr=False)
+
+
+def parse(text: str, where: str, again: str) -> BucketInfo:
+    """Split the `BucketInfo` of the Secret `where`; StoreError that says what is wrong with it and, as it holds the key, nothing of it."""
+    spec, secret, why = _spec(text)
+    missing = [f"spec.secretS3.{name}" for name in _FIELDS if not _is_text(secret.get(name))]
+    missing += ["spec.bucketName"] if not _is_text(spec.get("bucketName")) else []
+    if why or missing:
+        raise StoreError(
+            f"the BucketInfo in the Secret {where} {why or 'has no ' + ' and no '.join(missing)}: nobody could sign a request with it. "
+            f"Cure: make COSI write it again: {again}; then run `pulumi up` again.",
+            code="cosi.bucket_info",
+        )
+    key = {"access_key": secret["accessKeyID"], "secret_key": secret["accessSecretKey"]}
+    return BucketInfo(bucket=spec["bucketName"], endpoint=secret["endpoint"], **key)
+
+
+def _spec(text: str) -> tuple[dict[str, Any], dict[str, Any], str]:
+    """`spec` and its `secretS3`, or why there is none."""
+    try:
+        document = json.loads(text)
+    except json.JSONDecodeError:
+        return {}, {}, "is no JSON"
+    spec = document.get("spec") if isinstance(document, dict) else None
+    if not isinstance(spec, dict):
+        return {}, {}, "has no spec"
+    secret = spec.get("secretS3")
+    return (spec, secret, "") if isinstance(secret, dict) else ({}, {}, "has no secretS3, so it is for another protocol than S3")
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
 class CosiCredentialProvider(CosiProvider):
     """Inputs: the manifest of a BucketAccess, those of Connection, `bucket`, `versioned`, `lock`. Outputs: the same, and the key."""
 
     essential = "access_key"
 
-    def make(self, api: Objects, name: str, inputs: dict[str, Any]) -> Mapping[str, Any]:
-        """Make the access; refuse a Secret of the name that no access of ours has."""
+    def _make(self, api: Objects, name: str, inputs: dict[str, Any]) -> Mapping[str, Any]:
+        """Refuse a Secret of the name that no access of ours has."""
         manifest = manifests.manifest(inputs)
         space, secret = _secret(manifest)
         if api.find(manifest) is None and _text(api, manifest) is not None:
@@ -43,11 +88,11 @@ class CosiCredentialProvider(CosiProvider):
                 f"and give no key. Cure: see whose it is, then: kubectl -n {space} delete secret {secret}",
                 code="cosi.secret_left_over",
             )
-        return super().make(api, name, inputs)
+        return super()._make(api, name, inputs)
 
-    def look(self, api: Objects, name: str, outputs: dict[str, Any]) -> Mapping[str, Any] | None:
-        """Return the key in the Secret now; a lost key reads as ""."""
-        there = super().look(api, name, outputs)
+    def _look(self, api: Objects, name: str, outputs: dict[str, Any]) -> Mapping[str, Any] | None:
+        """With the key in the Secret now; a lost key reads as ""."""
+        there = super()._look(api, name, outputs)
         if there is None:
             return None
         manifest = manifests.manifest(outputs)
@@ -57,11 +102,11 @@ class CosiCredentialProvider(CosiProvider):
             return {**there, **dict.fromkeys(KEY_OUTPUTS, "")}
         return {**there, **_outputs(_info(manifest, text, outputs["bucket"]), outputs)}
 
-    def answer(self, api: Objects, inputs: Mapping[str, Any], olds: Mapping[str, Any]) -> dict[str, Any]:
+    def _answer(self, api: Objects, inputs: Mapping[str, Any], olds: Mapping[str, Any]) -> dict[str, Any]:
         """Wait for the grant, read the key and try it."""
         manifest, timeout_s = manifests.manifest(inputs), inputs["timeout_s"]
         api.status(manifest, "accessGranted", timeout_s)
-        condition = f"in possession of {bucket_info.KEY} in the Secret {'/'.join(_secret(manifest))}"
+        condition = f"in possession of {_INFO} in the Secret {'/'.join(_secret(manifest))}"
         info = _info(manifest, api.wait(manifest, condition, lambda: _text(api, manifest), timeout_s), inputs["bucket"])
         _try_key(info, "/".join(_secret(manifest)), inputs)
         return _outputs(info, olds)
@@ -76,10 +121,7 @@ def _try_key(info: BucketInfo, secret: str, inputs: Mapping[str, Any]) -> None:
     place, bucket = Connection.of(inputs), info.bucket
     action = f"read the bucket {bucket!r} with the key in the Secret {secret} (COSI's own address of it: {info.endpoint})"
     refusals = dict.fromkeys(features.REFUSED_KEY, _NO_USE)
-    with (
-        explained_for_user(place.endpoint, action, secret, refusals),
-        s3_client(place, info.access_key, info.secret_key) as s3,
-    ):
+    with explained_for_user(place.endpoint, action, secret, refusals), s3_client(place, info.access_key, info.secret_key) as s3:
         features.wait_until_accepted(s3, bucket, min(_SETTLE_S, inputs["timeout_s"]))
         versioned, lock = features.ask(features.is_versioned, s3, bucket), features.ask(features.lock, s3, bucket)
     if versioned is not None and versioned != inputs["versioned"]:
@@ -126,12 +168,12 @@ def _secret(manifest: Manifest) -> tuple[str, str]:
 def _text(api: Objects, manifest: Manifest) -> str | None:
     """BucketInfo as it is, None where there is no such Secret; "" for one without it."""
     texts = kube_api.find_secret(api.core, *_secret(manifest))
-    return None if texts is None else texts.get(bucket_info.KEY, "")
+    return None if texts is None else texts.get(_INFO, "")
 
 
 def _info(manifest: Manifest, text: str, bucket: str) -> BucketInfo:
     where, again = "/".join(_secret(manifest)), manifests.command(manifest, "delete")
-    info = bucket_info.parse(text, where, again)
+    info = parse(text, where, again)
     if info.bucket != bucket:
         raise StoreError(
             f"the key in the Secret {where} is for the bucket {info.bucket!r}, and the claim's bucket is {bucket!r}: Milvus would write "

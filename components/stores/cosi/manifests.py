@@ -6,7 +6,7 @@ from typing import Any
 
 import pulumi
 
-from components.stores.options import BucketOptions
+from components.stores import BucketOptions
 from components.stores.owned import OWNER_TAG
 
 GROUP, VERSION = "objectstorage.k8s.io", "v1alpha1"

@@ -9,8 +9,8 @@ from kubernetes import client
 
 from components import kube_api
 from components.kube_api import FORBIDDEN, NOT_FOUND, TIMEOUT_S
+from components.stores import StoreError
 from components.stores.cosi import manifests
-from components.stores.errors import StoreError
 from components.stores.owned import OWNER_TAG, require_ours
 from components.waiting import until
 
@@ -79,9 +79,9 @@ class Objects:
             return until(look, timeout_s=timeout_s, what=lambda: f"waiting for {title} to be {condition}")
         except TimeoutError:
             warnings = self._warnings(manifest)
-        told = f"; COSI says: {'; '.join(warnings)}" if warnings else ""
+        reasons = f"; COSI says: {'; '.join(warnings)}" if warnings else ""
         raise StoreError(
-            f"the {title} is not {condition} after {timeout_s:g} s{told}. Cure: see why: {manifests.command(manifest, 'describe')}; the "
+            f"the {title} is not {condition} after {timeout_s:g} s{reasons}. Cure: see why: {manifests.command(manifest, 'describe')}; the "
             "logs of COSI's controller and of the driver's deployment, such as `kubectl logs deploy/hpe-objectstorage-provisioner "
             "--all-containers`; then run `pulumi up` again: it goes on from here. If COSI is only slow: pulumi config set --path <setting> "
             "NUMBER",

@@ -14,13 +14,13 @@ when its answer is lost, so it is `Unanswered`, and `make_once` looks before it 
 import email.utils
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import httpx
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from components.stores.errors import StoreError
-from components.stores.greenlake.login import Login
 from components.waiting import until
 
 T = TypeVar("T")
@@ -29,7 +29,6 @@ _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.25, 60.0
 _LOOK_TIMEOUT_S, _LONGEST_LOOK_S, _TASK_TIMEOUT_S = 16.0, 4.0, 600.0
 _DEFAULT_INTERVAL_S, _SHORTEST_INTERVAL_S = 2.0, 0.1
 _PAGE = 100
-_NOT_FOUND, _UNAUTHORIZED, _TOO_MANY, _SERVER_ERROR = 404, 401, 429, 500
 _PATH = "/object-storage/v1alpha1/devtype7-storage-systems/{system}/"
 _GOING_ON = frozenset({"INITIALIZED", "RUNNING", "PAUSED"})
 _TASKS = ("/data-services/v1beta1/async-operations/{id}", "/api/v1/tasks/{id}")
@@ -66,6 +65,14 @@ class Again(Exception):  # noqa: N818  as above
         self.after_s = after_s
 
 
+@dataclass(frozen=True)
+class Login:
+    """One API client."""
+
+    client_id: str
+    client_secret: str = field(repr=False)
+
+
 class Session:
     """One conversation with the API about one storage system."""
 
@@ -94,7 +101,12 @@ class Session:
 
     def ask(self, method: str, path: str, what: str, body: Mapping[str, Any] | None = None, **more: Any) -> httpx.Response:  # noqa: ANN401  as httpx takes it
         """Return the answer to a call below the storage system that was done; Refused, or Unanswered for a POST."""
-        return self._require(what, self._call(method, self._path + path, json=body, **more))
+        return _require(what, self._call(method, self._path + path, json=body, **more))
+
+    def delete(self, collection: str, name: str, kind: str) -> None:
+        """Delete an item by its name, called a `kind` in messages; one that is gone already is no error."""
+        if there := self.find(collection, name):
+            self.submit("DELETE", f"{collection}/{there['id']}", f"delete the {kind} {name!r}")
 
     def _items(self, collection: str) -> Iterator[dict[str, Any]]:
         offset = 0
@@ -122,50 +134,39 @@ class Session:
         try:
             state = until(look, timeout_s=_TASK_TIMEOUT_S, what=lambda: f"{what}: {progress()}", wait=pause_s)
         except TimeoutError:
-            raise StoreError(
-                f"cannot {what}: {progress()} after {_TASK_TIMEOUT_S:.0f} s. "
-                "Cure: see it in HPE GreenLake, Tasks; when it is done, `pulumi up` goes on from there.",
-                code="greenlake.task_late",
-            ) from None
+            text = f"cannot {what}: {progress()} after {_TASK_TIMEOUT_S:.0f} s. "
+            cure = "Cure: see it in HPE GreenLake, Tasks; when it is done, `pulumi up` goes on from there."
+            raise StoreError(text + cure, code="greenlake.task_late") from None
         if state != "SUCCEEDED":
-            raise TaskFailed(
-                f"cannot {what}: the task {task_id} ended as {state}: {_reason(task)}. Cure: see it in HPE GreenLake, Tasks.",
-                code="greenlake.task_failed",
-            )
+            text = f"cannot {what}: the task {task_id} ended as {state}: {_reason(task)}. Cure: see it in HPE GreenLake, Tasks."
+            raise TaskFailed(text, code="greenlake.task_failed")
 
     def _task(self, task_id: str, what: str) -> dict[str, Any]:
         for path in _TASKS:
             answer = self._call("GET", path.format(id=task_id))
-            if answer.status_code != _NOT_FOUND:
-                task: dict[str, Any] = self._require(f"look at the task {task_id}", answer).json()
+            if answer.status_code != httpx.codes.NOT_FOUND:
+                task: dict[str, Any] = _require(f"look at the task {task_id}", answer).json()
                 return task
         text = f"cannot {what}: the API knows nothing of its own task {task_id}. Cure: look in HPE GreenLake, Tasks."
         raise StoreError(text, code="greenlake.no_task")
-
-    def _require(self, what: str, answer: httpx.Response) -> httpx.Response:
-        if not answer.is_error:
-            return answer
-        status = answer.status_code
-        cure = _CURES.get(status, "see the message of the API")
-        text = f"cannot {what}: {answer.request.url.host} answers {status}: {_message(answer)}. Cure: {cure}."
-        raise Refused(text, code=f"greenlake.refused_{status}", setting=_CURING_SETTING.get(status, ""))
 
     def _call(self, method: str, path: str, **request: Any) -> httpx.Response:  # noqa: ANN401  as httpx takes it
         """Return whatever the API answers in the end, with a token that it accepts."""
 
         def with_token() -> httpx.Response:
-            answer = self._send(method, self._api + path, repeatable=method != "POST", headers=self._bearer(), **request)
-            if answer.status_code == _UNAUTHORIZED:
+            if not self._token:
+                self._token = _patiently(self._new_token)
+            headers = {"Authorization": f"Bearer {self._token}"}
+            return self._send(method, self._api + path, repeatable=method != "POST", headers=headers, **request)
+
+        def attempt() -> httpx.Response:
+            answer = with_token()
+            if answer.status_code == httpx.codes.UNAUTHORIZED:
                 self._token = ""
-                answer = self._send(method, self._api + path, repeatable=method != "POST", headers=self._bearer(), **request)
+                answer = with_token()
             return answer
 
-        return _patiently(with_token)
-
-    def _bearer(self) -> dict[str, str]:
-        if not self._token:
-            self._token = _patiently(self._new_token)
-        return {"Authorization": f"Bearer {self._token}"}
+        return _patiently(attempt)
 
     def _new_token(self) -> str:
         form = {"grant_type": "client_credentials", "client_id": self._login.client_id, "client_secret": self._login.client_secret}
@@ -188,12 +189,9 @@ class Session:
         except httpx.TransportError as error:
             lost = f"{url}: the answer was lost ({str(error) or type(error).__name__})"
             raise (Again(lost) if repeatable else Unanswered(lost)) from None
-        status = answer.status_code
-        busy = f"{url} answers {status}: {_message(answer)}" if status == _TOO_MANY or status >= _SERVER_ERROR else ""
-        if busy and status >= _SERVER_ERROR and not repeatable:
-            raise Unanswered(busy)
-        if busy:
-            raise Again(busy, _retry_after(answer))
+        if answer.is_server_error or answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
+            busy = f"{url} answers {answer.status_code}: {_message(answer)}"
+            raise Unanswered(busy) if answer.is_server_error and not repeatable else Again(busy, _retry_after(answer))
         return answer
 
 
@@ -218,10 +216,8 @@ def make_once(look: Callable[[], T | None], make: Callable[[], T], what: str) ->
     try:
         return until(attempt, timeout_s=_LOOK_TIMEOUT_S, wait=wait_exponential(_FIRST_WAIT_S, max=_LONGEST_LOOK_S))
     except TimeoutError:
-        raise StoreError(
-            f"cannot {what}: {doubt} (asked for {_LOOK_TIMEOUT_S:.0f} s). Cure: run `pulumi up` again later; it goes on from here.",
-            code="greenlake.unanswered",
-        ) from None
+        text = f"cannot {what}: {doubt} (asked for {_LOOK_TIMEOUT_S:.0f} s). Cure: run `pulumi up` again later; it goes on from here."
+        raise StoreError(text, code="greenlake.unanswered") from None
 
 
 def _patiently(call: Callable[[], T]) -> T:
@@ -236,8 +232,8 @@ def _patiently(call: Callable[[], T]) -> T:
 
 def _wait_s(state: RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome is not None else None
-    wish_s = error.after_s if isinstance(error, Again) else None
-    return min(_LONGEST_WAIT_S, wish_s if wish_s is not None else _FIRST_WAIT_S * 2**state.attempt_number)
+    after_s = error.after_s if isinstance(error, Again) else None
+    return min(_LONGEST_WAIT_S, after_s if after_s is not None else _FIRST_WAIT_S * 2**state.attempt_number)
 
 
 def _retry_after(answer: httpx.Response) -> float | None:
@@ -261,8 +257,18 @@ def _unreachable(url: str, error: httpx.ConnectError) -> Exception:
             code="greenlake.not_trusted",
             setting="api_ca_file",
         )
-    cure = f"check address, firewall and proxy (HTTPS_PROXY), for example with `curl -v {url}`"
-    return Again(f"{url}: it cannot be reached ({detail}). Cure: {cure}.")
+    return Again(
+        f"{url}: it cannot be reached ({detail}). Cure: check address, firewall and proxy (HTTPS_PROXY), for example with `curl -v {url}`."
+    )
+
+
+def _require(what: str, answer: httpx.Response) -> httpx.Response:
+    if not answer.is_error:
+        return answer
+    status = answer.status_code
+    text = f"cannot {what}: {answer.request.url.host} answers {status}: {_message(answer)}. "
+    cure = f"Cure: {_CURES.get(status, 'see the message of the API')}."
+    raise Refused(text + cure, code=f"greenlake.refused_{status}", setting=_CURING_SETTING.get(status, ""))
 
 
 def _message(answer: httpx.Response) -> str:

@@ -2,16 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
-from components.stores import features
-from components.stores.connection import s3_client
-from components.stores.errors import Cause, StoreError, explained_for_user
+from components.stores import StoreError, features, s3_client
+from components.stores.errors import Cause, explained_for_user
 from components.stores.greenlake.api import Session, make_once
 from components.stores.greenlake.credential import GreenLakeUsers, user_name
 from components.stores.greenlake.system import GreenLakeSystem
-from components.stores.owned import OWNER_TAG, Bucket, BucketProvider, find_ours
+from components.stores.owned import OWNER_TAG, Bucket, BucketProvider, merge_tags
 from components.stores.policy import Permissions, document
 
 _COLLECTION = "buckets"
@@ -20,44 +18,43 @@ _EVERYTHING = Permissions(bucket_actions=("s3:*",), object_actions=("s3:*",))
 _SETTLE_S = 10.0
 
 
-@dataclass(frozen=True)
-class GreenLakeBuckets:
-    """Buckets of one system; a bucket is described as the API describes it."""
+class GreenLakeBucketProvider(BucketProvider[Session]):
+    """Inputs: those of GreenLakeSystem, `bucket`, `owner`, those of BucketOptions but `encryption`. Outputs: the same, as found."""
 
-    system: GreenLakeSystem
-    session: Session
+    place = "system_id"
 
-    def find(self, name: str) -> dict[str, Any] | None:
-        """Return the item of that name."""
-        return self.session.find(_COLLECTION, name)
+    @contextmanager
+    def _open(self, inputs: Mapping[str, Any], _action: str) -> Iterator[Session]:
+        """Open the API: each call says what it was about."""
+        with GreenLakeSystem.of(inputs).session() as session:
+            yield session
 
-    def owner(self, there: Mapping[str, Any]) -> str:
-        """Return the mark among its tags."""
-        return _tags(there).get(OWNER_TAG, "")
+    def _tags(self, api: Session, name: str) -> Mapping[str, str] | None:
+        bucket = api.find(_COLLECTION, name)
+        return None if bucket is None else _tags(bucket)
 
-    def hand_over(self, _: str, owner: str) -> str:
-        """Return what to do in HPE GreenLake."""
-        return f"set its tag {OWNER_TAG} to {owner!r} in HPE GreenLake, or by the S3 API"
+    def _hand_over(self, _name: str, inputs: Mapping[str, Any]) -> str:
+        return f"set its tag {OWNER_TAG} to {inputs['owner']!r} in HPE GreenLake, or by the S3 API"
 
-    def create(self, inputs: Mapping[str, Any]) -> None:
+    def _create(self, api: Session, inputs: Mapping[str, Any]) -> None:
         """Make it, once, whatever happens to the answer."""
-        name, owner = inputs["bucket"], inputs["owner"]
+        name = inputs["bucket"]
         what = f"make the bucket {name!r}"
 
-        def make() -> Any:  # noqa: ANN401  as the API describes a bucket
-            self.session.submit("POST", _COLLECTION, what, _body(inputs))
-            return self.find(name) or {}
+        def make() -> Mapping[str, str]:
+            api.submit("POST", _COLLECTION, what, _body(inputs))
+            return self._tags(api, name) or {}
 
-        if not make_once(lambda: find_ours(self, name, [owner]), make, what):
+        if not make_once(lambda: self._find_ours(api, name, inputs), make, what):
             raise StoreError(
                 f"cannot {what}: its task has succeeded, and the bucket is not there. Cure: see HPE GreenLake, Tasks.",
                 code="greenlake.bucket_missing",
             )
 
-    def configure(self, inputs: Mapping[str, Any], olds: Mapping[str, Any]) -> None:
+    def _configure(self, api: Session, inputs: Mapping[str, Any], olds: Mapping[str, Any]) -> None:
         """Change what can be changed; believe the effect, not the status."""
         name = inputs["bucket"]
-        there = self.find(name) or {}
+        there = api.find(_COLLECTION, name) or {}
         fixed = {"versioned": _is_versioned(there), "lock": olds.get("lock", inputs["lock"])}
         if wrong := {key: value for key, value in fixed.items() if value != inputs[key]}:
             raise StoreError(
@@ -66,60 +63,41 @@ class GreenLakeBuckets:
                 "copy the objects over.",
                 code="greenlake.fixed_option",
             )
-        if edit := _edit(there, inputs, olds):
-            self.session.submit("PUT", f"{_COLLECTION}/{there['id']}", f"change the bucket {name!r}", edit)
+        tags, compressed = merge_tags(_tags(there), inputs, olds), inputs.get("compressed")
+        edit = {} if tags == _tags(there) else {"tags": _as_list(tags)}
+        if compressed is not None and bool(there.get("compression")) != compressed:
+            edit |= _compression(inputs)
+        if edit:
+            api.submit("PUT", f"{_COLLECTION}/{there['id']}", f"change the bucket {name!r}", edit)
 
-    def describe(self, there: Mapping[str, Any], outputs: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the options as they are; the API does not tell the lock of a bucket."""
-        tags = _tags(there)
-        return {
-            "versioned": _is_versioned(there),
-            "compressed": bool(there.get("compression")) if outputs.get("compressed") is not None else None,
-            "tags": {key: tags[key] for key in outputs["tags"] if key in tags},
-        }
+    def _describe(self, api: Session, name: str, outputs: Mapping[str, Any]) -> dict[str, Any]:
+        """The API does not tell the lock of a bucket."""
+        there = api.find(_COLLECTION, name) or {}
+        compressed = bool(there.get("compression")) if outputs.get("compressed") is not None else None
+        return {"versioned": _is_versioned(there), "compressed": compressed}
 
-    def delete(self, name: str) -> None:
-        """Delete it once it is empty."""
-        if there := self.find(name):
-            self.session.submit("DELETE", f"{_COLLECTION}/{there['id']}", f"delete the bucket {name!r}")
+    def _remove(self, api: Session, name: str, outputs: Mapping[str, Any]) -> None:
+        """The user that empties it is gone afterwards, also one that a killed run left."""
+        try:
+            super()._remove(api, name, outputs)
+        finally:
+            GreenLakeUsers(api).remove(user_name(name, outputs["owner"], "delete"))
 
-    def empty(self, name: str, user: str) -> None:
-        """Make the user `user` for this alone, as no user of ours may destroy old versions, and empty the bucket with its key."""
-        key = GreenLakeUsers(self.session).make(user, document(name, _EVERYTHING))
+    def _delete(self, api: Session, name: str, outputs: Mapping[str, Any]) -> None:
+        """Empty it with the key of a user that is made for this alone, as no user of ours may destroy old versions."""
+        system, user = GreenLakeSystem.of(outputs), user_name(name, outputs["owner"], "delete")
+        key = GreenLakeUsers(api).make(user, document(name, _EVERYTHING))
         refused = Cause(
             "greenlake.key_refused",
             "it refuses a user that was made for it ({detail}). Cure: check that <setting> is the S3 API of the system "
-            f"{self.system.system_id}.",
+            f"{system.system_id}.",
             "endpoint",
         )
         by_code = dict.fromkeys(features.REFUSED_KEY, refused)
-        with explained_for_user(self.system.endpoint, f"empty the bucket {name!r}", user, by_code), s3_client(self.system, user, key) as s3:
+        with explained_for_user(system.endpoint, f"empty the bucket {name!r}", user, by_code), s3_client(system, user, key) as s3:
             features.wait_until_accepted(s3, name, _SETTLE_S)
             features.empty(s3, name)
-
-
-class GreenLakeBucketProvider(BucketProvider[GreenLakeBuckets]):
-    """Inputs: those of GreenLakeSystem, `bucket`, `owner`, those of BucketOptions but `encryption`. Outputs: the same, as found."""
-
-    place = "system_id"
-
-    @contextmanager
-    def open(self, inputs: Mapping[str, Any], action: str) -> Iterator[GreenLakeBuckets]:
-        """Open the API, as the API client of this machine."""
-        _ = action  # each call says what it was about
-        system = GreenLakeSystem.of(inputs)
-        with system.session() as session:
-            yield GreenLakeBuckets(system, session)
-
-    def remove(self, api: GreenLakeBuckets, name: str, outputs: Mapping[str, Any]) -> None:
-        """Empty and delete it; the user that empties it is gone afterwards, also one that a killed run left."""
-        user = user_name(name, outputs["owner"], "delete")
-        try:
-            if find_ours(api, name, [outputs["owner"], ""]) is not None:
-                api.empty(name, user)
-                api.delete(name)
-        finally:
-            GreenLakeUsers(api.session).remove(user)
+        api.delete(_COLLECTION, name, "bucket")
 
 
 class GreenLakeBucket(Bucket, module="greenlake", name="Bucket"):
@@ -127,10 +105,10 @@ class GreenLakeBucket(Bucket, module="greenlake", name="Bucket"):
 
 
 def _body(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the API is asked for: the mark is in the call that makes the bucket."""
+    """What the API is asked for: the mark is in the call that makes the bucket."""
     body: dict[str, Any] = {"name": inputs["bucket"], "bucketTags": _as_list({**inputs["tags"], OWNER_TAG: inputs["owner"]})}
     if inputs.get("compressed") is not None:
-        body["compression"] = _ENABLED if inputs["compressed"] else "DISABLED"
+        body |= _compression(inputs)
     if inputs["versioned"]:
         body["versioning"] = _ENABLED
     if inputs["lock"]:
@@ -139,14 +117,8 @@ def _body(inputs: Mapping[str, Any]) -> dict[str, Any]:
     return body
 
 
-def _edit(there: Mapping[str, Any], inputs: Mapping[str, Any], olds: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what differs; others' tags stay, apart from those that left the settings."""
-    gone = set(olds.get("tags", {})) - set(inputs["tags"])
-    tags = {**{key: value for key, value in _tags(there).items() if key not in gone}, **inputs["tags"], OWNER_TAG: inputs["owner"]}
-    edit: dict[str, Any] = {} if tags == _tags(there) else {"tags": _as_list(tags)}
-    if inputs.get("compressed") is not None and bool(there.get("compression")) != inputs["compressed"]:
-        edit["compression"] = _ENABLED if inputs["compressed"] else "DISABLED"
-    return edit
+def _compression(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    return {"compression": _ENABLED if inputs["compressed"] else "DISABLED"}
 
 
 def _is_versioned(there: Mapping[str, Any]) -> bool:

@@ -44,28 +44,27 @@ class GreenLakeUsers:
 
     def put_policy(self, name: str, document: str) -> None:
         """Make or change the policy, so that it says what the IAM policy `document` says."""
-        body = {"version": "2012-10-17", "statement": _statements(document)}
+        body, what = {"version": "2012-10-17", "statement": _statements(document)}, f"make the access policy {name!r}"
 
         def make() -> dict[str, Any]:
-            self.session.submit("POST", _POLICIES, f"make the access policy {name!r}", {"name": name, **body})
+            self.session.submit("POST", _POLICIES, what, {"name": name, **body})
             return body
 
-        there = make_once(lambda: self.session.find(_POLICIES, name), make, f"make the access policy {name!r}")
+        there = make_once(lambda: self.session.find(_POLICIES, name), make, what)
         if there is not body and _document(there) != document:
             self.session.submit("PUT", f"{_POLICIES}/{there['id']}", f"change the access policy {name!r}", body)
 
     def secret(self, name: str) -> str:
         """Make the user, or give the one that is there a new secret, since nobody has its old one; return the secret."""
 
+        def ask(method: str, path: str, what: str, body: Mapping[str, Any]) -> str:
+            return str(self.session.ask(method, path, f"{what} the user {name!r}", body).json()["secretKey"])
+
         def renew() -> str | None:
             user = self.session.find(_USERS, name)
-            what = f"renew the secret of the user {name!r}"
-            return self._secret("PUT", f"{_USERS}/{user['id']}", what, {"resetPassword": True}) if user is not None else None
+            return ask("PUT", f"{_USERS}/{user['id']}", "renew the secret of", {"resetPassword": True}) if user is not None else None
 
-        return make_once(renew, lambda: self._secret("POST", _USERS, f"make the user {name!r}", {"name": name}), f"make the user {name!r}")
-
-    def _secret(self, method: str, path: str, what: str, body: Mapping[str, Any]) -> str:
-        return str(self.session.ask(method, path, what, body).json()["secretKey"])
+        return make_once(renew, lambda: ask("POST", _USERS, "make", {"name": name}), f"make the user {name!r}")
 
     def apply(self, name: str) -> None:
         """Let the user do what its policy says."""
@@ -82,10 +81,8 @@ class GreenLakeUsers:
 
     def remove(self, name: str) -> None:
         """Remove user and policy; what is gone already is no error."""
-        for collection, kind in ((_USERS, "user"), (_POLICIES, "access policy")):
-            there = self.session.find(collection, name)
-            if there is not None:
-                self.session.submit("DELETE", f"{collection}/{there['id']}", f"delete the {kind} {name!r}")
+        self.session.delete(_USERS, name, "user")
+        self.session.delete(_POLICIES, name, "access policy")
 
 
 class GreenLakeCredentialProvider(OwnedProvider[GreenLakeUsers]):
@@ -95,33 +92,29 @@ class GreenLakeCredentialProvider(OwnedProvider[GreenLakeUsers]):
     identity = ("owner", "bucket", "number")
 
     @contextmanager
-    def open(self, inputs: Mapping[str, Any], action: str) -> Iterator[GreenLakeUsers]:
-        """Open the API, as the API client of this machine."""
-        _ = action  # each call says what it was about
+    def _open(self, inputs: Mapping[str, Any], _action: str) -> Iterator[GreenLakeUsers]:
+        """Open the API: each call says what it was about."""
         with GreenLakeSystem.of(inputs).session() as session:
             yield GreenLakeUsers(session)
 
-    def name_of(self, inputs: Mapping[str, Any]) -> str:
-        """Return a name that says whose it is."""
+    def _name(self, inputs: Mapping[str, Any]) -> str:
         return user_name(inputs["bucket"], inputs["owner"], str(int(inputs["number"])))
 
-    def make(self, api: GreenLakeUsers, name: str, inputs: dict[str, Any]) -> Mapping[str, Any]:
-        """Make policy, user and key."""
+    def _make(self, api: GreenLakeUsers, name: str, inputs: dict[str, Any]) -> Mapping[str, Any]:
         return {"access_key": name, "secret_key": api.make(name, inputs["policy"]), "generation": new_generation()}
 
-    def look(self, api: GreenLakeUsers, name: str, _: dict[str, Any]) -> Mapping[str, Any] | None:
-        """Return the policy as it is."""
+    def _look(self, api: GreenLakeUsers, name: str, _outputs: dict[str, Any]) -> Mapping[str, Any] | None:
         policy = api.find(name)
         return None if policy is None else {"policy": policy}
 
-    def change(self, api: GreenLakeUsers, name: str, inputs: dict[str, Any], olds: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _change(self, api: GreenLakeUsers, name: str, inputs: dict[str, Any], olds: Mapping[str, Any]) -> Mapping[str, Any]:
         """Restore policy and its application; the secret stays."""
         api.put_policy(name, inputs["policy"])
         api.apply(name)
         return {key: olds[key] for key in (*KEY_OUTPUTS, "generation")}
 
-    def remove(self, api: GreenLakeUsers, name: str, _: Mapping[str, Any]) -> None:
-        """Remove user and policy: a credential is no data, so it never outlives its stack."""
+    def _remove(self, api: GreenLakeUsers, name: str, _outputs: Mapping[str, Any]) -> None:
+        """A credential is no data, so it never outlives its stack."""
         api.remove(name)
 
 

@@ -1,15 +1,29 @@
-"""Which X10000, through which API, and where it serves S3; opened with httpx when a provider runs."""
+"""Which X10000, through which API, and where it serves S3; opened with httpx when a provider runs.
 
+Id and secret of the API client are those that whoever runs Pulumi has: from the environment, or a named profile of a file,
+
+    [default]
+    client_id = ...
+    client_secret = ...
+
+in ~/.greenlake/credentials, or wherever GREENLAKE_CREDENTIALS_FILE says; GREENLAKE_CLIENT_ID and GREENLAKE_CLIENT_SECRET, both set,
+come first. Never a setting: it would be in the configuration and in the state.
+"""
+
+import configparser
+import os
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx
 
-from components.stores.connection import Connection
-from components.stores.greenlake.api import Session
-from components.stores.greenlake.login import login
+from components.stores import Connection, StoreError
+from components.stores.greenlake.api import Login, Session
+
+_VARIABLES = ("GREENLAKE_CLIENT_ID", "GREENLAKE_CLIENT_SECRET")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,13 +37,44 @@ class GreenLakeSystem(Connection):
     system_id: str
     """Serial number of the system."""
     client_profile: str
-    """Profile with the API client: see `login`."""
+    """Profile with the API client."""
     api_ca_pem: str
     """Private CA of the API as PEM text; "" means the public ones."""
 
     @contextmanager
     def session(self) -> Iterator[Session]:
-        """Talk to the API, as the API client of this machine."""
+        """Talk to the API, as the API client of this machine; StoreError where there is none."""
         context = ssl.create_default_context(cadata=self.api_ca_pem or None)
         with httpx.Client(verify=context, timeout=httpx.Timeout(60, connect=10)) as http:
-            yield Session(http, self.api_endpoint, self.token_url, self.system_id, login(self.client_profile))
+            yield Session(http, self.api_endpoint, self.token_url, self.system_id, _login(self.client_profile))
+
+
+def _login(profile: str) -> Login:
+    given = [os.environ.get(name, "") for name in _VARIABLES]
+    if all(given):
+        return Login(*given)
+    if any(given):
+        missing = _VARIABLES[given.index("")]
+        raise StoreError(
+            f"{missing} is not set, the other half of the API client is. Cure: export {missing}, or unset both.",
+            code="greenlake.half_client",
+        )
+    return _from_file(Path(os.environ.get("GREENLAKE_CREDENTIALS_FILE", "~/.greenlake/credentials")).expanduser(), profile)
+
+
+def _from_file(path: Path, profile: str) -> Login:
+    parser = configparser.ConfigParser(interpolation=None)
+    try:
+        parser.read(path)
+    except configparser.Error:
+        text = f"{path} cannot be read as profiles. Cure: write [{profile}], client_id = ... and client_secret = ..."
+        raise StoreError(text, code="greenlake.no_client") from None
+    values = [parser.get(profile, name, fallback="") for name in ("client_id", "client_secret")]
+    if not all(values):
+        raise StoreError(
+            f"the profile {profile!r} of {path} has no client_id and client_secret, so nobody can make buckets or users. Cure: take an "
+            f"API client of the workspace, which has at most 7, or create one in HPE GreenLake (Manage Workspace, Personal API clients), "
+            f"and write both into that file, mode 0600; or set {' and '.join(_VARIABLES)}.",
+            code="greenlake.no_client",
+        )
+    return Login(*values)

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from components.engines.engine import WEIGHTS_PATH
 from components.gpu import MIG_PROFILE, Gpu
-from components.pod_options import NO_OPTIONS, PodOptions
+from components.pods import NO_OPTIONS, PodOptions
 from components.scaling import Scaling
 from stacks.settings.addresses import ServiceUrl
 from stacks.settings.group import Group

@@ -73,7 +73,7 @@ def opens(store: S3Server, key: dict[str, Any], bucket: str) -> str:
 
 SOURCE = """
 import pulumi
-from components.object_store import ObjectStore
+from components.stores import ObjectStore
 from components.stores import MILVUS, BucketOptions, Connection, Generations, Lock, ObjectStoreArgs
 from components.stores.cosi import Backend, CosiStore
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from components.stores import StoreError
-from components.stores.cosi.bucket_info import parse
+from components.stores.cosi.credential import parse
 
 HIDDEN = "hunter2"
 S3 = {"endpoint": "http://10.0.0.5:8080", "region": "us-east-1", "accessKeyID": "user_ba-1", "accessSecretKey": HIDDEN}

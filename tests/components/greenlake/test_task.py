@@ -6,8 +6,7 @@ import httpx
 import pytest
 
 from components.stores import StoreError
-from components.stores.greenlake.api import Session
-from components.stores.greenlake.login import Login
+from components.stores.greenlake.api import Login, Session
 
 TASK = "/data-services/v1beta1/async-operations/task-1"
 

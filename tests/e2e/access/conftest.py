@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from components.milvus_access.public import PublicProvider
+from components.milvus_access.server import PublicProvider
 from tests.e2e.access.own_milvus import OwnMilvus, own_milvus
 from tests.e2e.lab import Lab
 

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from components.milvus_access import roles
-from components.milvus_access.database import DatabaseProvider
-from components.milvus_access.privileges import PRIVILEGES, Kind
-from components.milvus_access.user import UserProvider
+from components.milvus_access.roles import PRIVILEGES, Kind
+from components.milvus_access.server import DatabaseProvider
+from components.milvus_access.users import UserProvider
 from tests.e2e.access.own_milvus import OwnMilvus
 from validation.checks import isolation
 from validation.checks.context import Loaded

@@ -12,11 +12,10 @@ from pymilvus import DataType, MilvusException  # type: ignore[import-untyped]  
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from components.milvus_access import roles
-from components.milvus_access.database import DatabaseProvider
-from components.milvus_access.errors import AccessError
-from components.milvus_access.privileges import PRIVILEGES, Kind
-from components.milvus_access.public import PublicProvider
-from components.milvus_access.user import UserProvider
+from components.milvus_access.reach import AccessError
+from components.milvus_access.roles import PRIVILEGES, Kind
+from components.milvus_access.server import DatabaseProvider, PublicProvider
+from components.milvus_access.users import UserProvider
 from tests.e2e.access.own_milvus import OwnMilvus
 
 pytestmark = [pytest.mark.e2e, pytest.mark.alone]  # one Milvus for both files

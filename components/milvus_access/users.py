@@ -1,0 +1,175 @@
+"""Who may log in to Milvus: for each database one user to search, one to ingest, one to administer, each with its Secret.
+
+Nobody else but root, whose password the release of Milvus owns. Passwords are made here and known to nobody else: Milvus keeps a hash, the
+state holds them encrypted, in the cluster they are in the Secrets alone. A run that is killed between making a user and recording its
+password leaves one that nobody can log in as; the next run, which knows it by its role, makes it anew.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, get_args
+
+import pulumi
+from pulumi import dynamic
+from pymilvus import MilvusClient, MilvusException  # type: ignore[import-untyped]  # pymilvus ships no types
+
+from components.component import Component
+from components.milvus_access import roles
+from components.milvus_access.roles import PRIVILEGES, Kind
+from components.milvus_access.root import PASSWORD_BYTES
+from components.milvus_access.server import Database, MilvusProvider, Opened, Public, Server
+from components.random_secret import draw
+
+DEFAULT_DATABASE = "default"
+"""There from the start, and the only one that cannot be dropped."""
+
+
+class UserProvider(MilvusProvider):
+    """Inputs: those of Server, `user`, `database`, `privileges` (sorted), `owner`, `generation`. Outputs: as found, and the password."""
+
+    kind = "user"
+    identity = ("user",)
+    essential = "password"
+
+    def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> dynamic.DiffResult:
+        """Another database is another user of the same name, so the old one goes first."""
+        if _olds.get("database") != _news.get("database"):
+            return dynamic.DiffResult(changes=True, replaces=["database"], delete_before_replace=True)
+        return super().diff(_id, _olds, _news)
+
+    def _make(self, api: Opened, name: str, inputs: dict[str, Any]) -> Mapping[str, Any]:
+        exists = name in api.root.list_users()
+        role = roles.mark(api.root, f"user_{name}", inputs["owner"], exists=exists)
+        password = _make_user(api.root, name, exists=exists)
+        _entitle(api.root, inputs, role)
+        return {"password": password}
+
+    def _look(self, api: Opened, name: str, outputs: dict[str, Any]) -> Mapping[str, Any] | None:
+        """A password that no longer fits reads as ""."""
+        if name not in api.root.list_users():
+            return None
+        role = roles.role_of(f"user_{name}", outputs["owner"])
+        has_role = role in api.root.describe_user(name)["roles"]
+        privileges = roles.granted(api.root, role, outputs["database"]) if has_role else []
+        fits = bool(outputs["password"]) and api.way.accepts(name, outputs["password"])
+        return {"privileges": privileges, "password": outputs["password"] if fits else ""}
+
+    def _change(self, api: Opened, name: str, inputs: dict[str, Any], olds: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A new password only where the old one is lost, or another generation is declared."""
+        role = roles.mark(api.root, f"user_{name}", inputs["owner"], exists=False)
+        keep = olds["password"] and olds["generation"] == inputs["generation"]
+        password = olds["password"] if keep else _new_password(api.root, name, olds["password"])
+        _entitle(api.root, inputs, role)
+        return {"password": password}
+
+    def _remove(self, api: Opened, name: str, outputs: Mapping[str, Any]) -> None:
+        """One whose role is gone is no longer known as ours and stays."""
+        role = roles.role_of(f"user_{name}", outputs["owner"])
+        if role in api.root.list_roles():
+            api.root.drop_user(name)
+            roles.unmark(api.root, role, [outputs["database"]])
+
+
+def _make_user(milvus: MilvusClient, user: str, *, exists: bool) -> str:
+    if exists:
+        milvus.drop_user(user)
+    password = draw(PASSWORD_BYTES)
+    milvus.create_user(user, password)
+    return password
+
+
+def _new_password(milvus: MilvusClient, user: str, known: str) -> str:
+    """Change the password in place where the old one is known, since Milvus asks even root for it; else make the user anew."""
+    password = draw(PASSWORD_BYTES)
+    try:
+        milvus.update_password(user, known, password)
+    except MilvusException:
+        return _make_user(milvus, user, exists=user in milvus.list_users())
+    return password
+
+
+def _entitle(milvus: MilvusClient, inputs: Mapping[str, Any], role: str) -> None:
+    roles.set_privileges(milvus, role, inputs["database"], inputs["privileges"])
+    if role not in milvus.describe_user(inputs["user"])["roles"]:
+        milvus.grant_role(inputs["user"], role)
+
+
+class User(dynamic.Resource, module="milvus", name="User"):
+    """A user of `server` that may do `privileges` in `database`."""
+
+    password: pulumi.Output[str]
+    """Secret in the state."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        server: Server,
+        user: str,
+        database: pulumi.Input[str],
+        privileges: Sequence[str],
+        owner: pulumi.Input[str],
+        generation: int,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        secret = pulumi.ResourceOptions(additional_secret_outputs=["password"])
+        declared = {"user": user, "database": database, "privileges": sorted(privileges), "owner": owner, "generation": generation}
+        inputs = {**server.inputs(), **declared, "password": None}
+        super().__init__(UserProvider(server.settings), name, inputs, pulumi.ResourceOptions.merge(opts, secret))
+
+
+@dataclass(frozen=True, kw_only=True)
+class MilvusUsersArgs:
+    """Whom to let in, and where."""
+
+    server: Server
+    tenants: tuple[str, ...]
+    """Databases besides the default one."""
+    owner: pulumi.Input[str]
+    """Mark on users and databases; whatever carries another one is left alone."""
+    generation: int
+    """Raise it for new passwords of all of them."""
+    namespace: pulumi.Resource | None
+    """The namespace that Milvus is in, if it is ours: where it goes, its users need not be deleted one by one."""
+    retain: bool
+    """Databases stay when the stack is destroyed."""
+
+
+class MilvusUsers(Component):
+    """Who may log in to Milvus: for each database one user to search, one to ingest, one to administer."""
+
+    secret_names: Mapping[Kind, pulumi.Output[str]]
+    """Secrets of the default database's users, each with `username` and `password`."""
+
+    def __init__(self, name: str, args: MilvusUsersArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(name, opts)
+        self._inside = pulumi.ResourceOptions(parent=self, deleted_with=args.namespace)
+        Public(f"{name}-public", server=args.server, opts=self._inside)
+        for tenant in args.tenants:
+            self._make_users(name, args, tenant, self._make_database(name, args, tenant))
+        self.secret_names = self._make_users(name, args, "", DEFAULT_DATABASE)
+        self.register_outputs({"secret_names": dict(self.secret_names)})
+
+    def _make_database(self, name: str, args: MilvusUsersArgs, tenant: str) -> pulumi.Output[str]:
+        kept = pulumi.ResourceOptions(protect=args.retain, retain_on_delete=args.retain)
+        opts = pulumi.ResourceOptions.merge(self._inside, kept)
+        return Database(f"{name}-database-{tenant}", server=args.server, database=tenant, owner=args.owner, opts=opts).database
+
+    def _make_users(self, name: str, args: MilvusUsersArgs, tenant: str, database: pulumi.Input[str]) -> dict[Kind, pulumi.Output[str]]:
+        kinds: tuple[Kind, ...] = get_args(Kind)
+        return {kind: self._make_user(name, args, "-".join(filter(None, (tenant, kind))), kind, database) for kind in kinds}
+
+    def _make_user(self, name: str, args: MilvusUsersArgs, label: str, kind: Kind, database: pulumi.Input[str]) -> pulumi.Output[str]:
+        username = label.replace("-", "_")
+        user = User(
+            f"{name}-user-{label}",
+            server=args.server,
+            user=username,
+            database=database,
+            privileges=PRIVILEGES[kind],
+            owner=args.owner,
+            generation=args.generation,
+            opts=self._inside,
+        )
+        secret, namespace = f"milvus-{label}", args.server.namespace
+        return self._make_secret(f"{name}-secret-{label}", secret, namespace, username=username, password=user.password)

@@ -1,0 +1,110 @@
+"""The model services: embedding (text into vectors), LLM (answers from the sources it is given) and reranker (orders what a search found).
+
+Each is one model behind the OpenAI API, which the stack runs with an engine of `components.engines`, or one that somebody else runs. Both
+come to the same outputs. Of an external one the stack makes nothing but, where it has a private certificate authority, the ConfigMap that
+carries it; its key is in a Secret that the operator made.
+"""
+
+from dataclasses import dataclass
+
+import pulumi
+
+from components.component import Component
+from components.model_server import ModelServer, ModelServerArgs
+from components.trust import Trust, TrustArgs
+
+
+@dataclass(frozen=True, kw_only=True)
+class External:
+    """A service that is there already."""
+
+    namespace: pulumi.Input[str]
+    """Namespace of the Secret, and of the ConfigMap with the CA."""
+    url: str
+    """Base of its OpenAI API."""
+    secret_name: str
+    """Secret with its key under `api_key`, "" for a service without one."""
+    ca_pem: str
+    """PEM text of its private CA, "" for none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelArgs:
+    """Which model, and who serves it."""
+
+    served: ModelServerArgs | External
+    model: str
+    """Name that requests carry."""
+
+
+class ModelService(Component):
+    """A model and where it answers."""
+
+    url: pulumi.Output[str]
+    """Base of its OpenAI API; for a reranker the address below which `rerank` of text-embeddings-inference answers."""
+    model: pulumi.Output[str]
+    """Name that requests carry."""
+    secret_name: pulumi.Output[str]
+    """Secret with the key of the service under `api_key`, "" for none."""
+    ca_config_map: pulumi.Output[str]
+    """ConfigMap with its private CA under `ca.crt`, "" for none."""
+
+    def __init__(self, name: str, args: ModelArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(name, opts)
+        self.model = pulumi.Output.from_input(args.model)
+        served = args.served
+        if isinstance(served, ModelServerArgs):
+            server = ModelServer(f"{name}-server", name, served, self._own)
+            self.url, self.secret_name, self.ca_config_map = server.url, server.secret_name, pulumi.Output.from_input("")
+        else:
+            trust = Trust(f"{name}-trust", TrustArgs(namespace=served.namespace, ca_pem=served.ca_pem), self._own)
+            self.url, self.secret_name = pulumi.Output.from_input(served.url), pulumi.Output.from_input(served.secret_name)
+            self.ca_config_map = trust.config_map_name
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbeddingArgs(ModelArgs):
+    """Which model, and who serves it."""
+
+    dimension: int
+    """Length of a vector; a collection can only be searched with the dimension it was made with."""
+
+
+class Embedding(ModelService):
+    """The embedding service: turns text into vectors."""
+
+    dimension: pulumi.Output[int]
+    """Length of a vector."""
+
+    def __init__(self, name: str, args: EmbeddingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(name, args, opts)
+        self.dimension = pulumi.Output.from_input(args.dimension)
+        self.register_outputs({"url": self.url, "model": self.model, "dimension": self.dimension})
+
+
+@dataclass(frozen=True, kw_only=True)
+class LlmArgs(ModelArgs):
+    """Which model, and who serves it."""
+
+    context_tokens: int
+    """Longest prompt, sources included, and answer that the model reads."""
+
+
+class Llm(ModelService):
+    """The LLM service: answers questions from the sources it is given."""
+
+    context_tokens: pulumi.Output[int]
+    """Longest prompt and answer together."""
+
+    def __init__(self, name: str, args: LlmArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(name, args, opts)
+        self.context_tokens = pulumi.Output.from_input(args.context_tokens)
+        self.register_outputs({"url": self.url, "model": self.model, "context_tokens": self.context_tokens})
+
+
+class Reranker(ModelService):
+    """The reranker: orders what a search found by how well it answers the question."""
+
+    def __init__(self, name: str, args: ModelArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(name, args, opts)
+        self.register_outputs({"url": self.url, "model": self.model})

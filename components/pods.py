@@ -1,0 +1,137 @@
+"""What all pods of the blueprint have in common, in the Kubernetes API's own spelling. Pure.
+
+What the platform asks of every pod (`PodOptions`): where it may run, how important it is, how it is marked; what a part says of itself
+comes first. What a container may do: nothing that the pod-security standard `restricted` forbids, on a root file system that it cannot
+write. Cores and GiB are written as the API server gives them back.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from components.gpu import Toleration
+
+if TYPE_CHECKING:
+    import pulumi  # settings read this file too, and commands that only read settings do not wait for Pulumi
+
+USER_ID = 1000
+"""Numeric, since the kubelet cannot prove that a named user is not root."""
+PART_OF = {"app.kubernetes.io/part-of": "milvus-x10000"}
+_MILLI = 1000
+_MIB_PER_GIB = 1024
+_NOTHING: Mapping[str, Any] = {}
+_WITHOUT_SIDECARS: Mapping[str, Mapping[str, str]] = {
+    "labels": {"sidecar.istio.io/inject": "false", "kuma.io/sidecar-injection": "disabled"},
+    "annotations": {"sidecar.istio.io/inject": "false", "linkerd.io/inject": "disabled", "consul.hashicorp.com/connect-inject": "false"},
+}
+"""How service meshes are told to leave a pod alone: a container of theirs that never ends would keep a Job from ending."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resources:
+    """What one container needs."""
+
+    cpu_cores: float
+    """Guaranteed share. There is no CPU limit: throttling would be measured as latency of the search."""
+    memory_gib: float
+    """Guaranteed and at the same time the limit: memory that is only borrowed is taken back by killing the pod."""
+
+    def manifest(self) -> dict[str, Mapping[str, str]]:
+        """`resources` of a container."""
+        memory = gib(self.memory_gib)
+        return {"requests": {"cpu": cores(self.cpu_cores), "memory": memory}, "limits": {"memory": memory}}
+
+
+def cores(value: float) -> str:
+    """0.25 -> 250m, 2.0 -> 2."""
+    milli = round(value * _MILLI)
+    return f"{milli}m" if milli % _MILLI else str(milli // _MILLI)
+
+
+def gib(value: float) -> str:
+    """0.5 -> 512Mi, 4.0 -> 4Gi."""
+    mib = round(value * _MIB_PER_GIB)
+    return f"{mib}Mi" if mib % _MIB_PER_GIB else f"{mib // _MIB_PER_GIB}Gi"
+
+
+def pod_security(*, assign_ids: bool = True, user: int = USER_ID, group: int | None = None) -> dict[str, Any]:
+    """`securityContext` of a pod; `fsGroup` makes its volumes writable.
+
+    Without ids where the platform's admission assigns them from a range of its own, as OpenShift does, and refuses any other.
+    """
+    main = user if group is None else group
+    ids = {"runAsUser": user, "runAsGroup": main, "fsGroup": user, "fsGroupChangePolicy": "OnRootMismatch"} if assign_ids else {}
+    return {"runAsNonRoot": True, **ids, "seccompProfile": {"type": "RuntimeDefault"}}
+
+
+def container_security() -> dict[str, Any]:
+    """`securityContext` of a container."""
+    return {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "readOnlyRootFilesystem": True}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PodOptions:
+    """Options of every pod; by default none."""
+
+    pull_secrets: tuple[str, ...] = ()
+    """Secrets of the namespace with the credentials of registries; pods of our service accounts have them already."""
+    node_selector: Mapping[str, str] = field(default_factory=dict)
+    """Labels that a node must have."""
+    tolerations: tuple[Toleration, ...] = ()
+    """Taints of nodes that are put up with."""
+    priority_class: str | None = None
+    """PriorityClass; None for the cluster's default."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    assign_ids: bool = True
+    """State user, group and fsGroup; False where the platform assigns them, as OpenShift does."""
+
+    def metadata(self, labels: Mapping[str, Any], annotations: Mapping[str, Any] = _NOTHING, *, job: bool = False) -> dict[str, Any]:
+        """`metadata` of a pod with these labels and annotations of its own; that of a `job` keeps sidecars away."""
+        kept_away = _WITHOUT_SIDECARS if job else {"labels": {}, "annotations": {}}
+        marks = {
+            "labels": {**self.labels, **labels, **kept_away["labels"]},
+            "annotations": {**self.annotations, **annotations, **kept_away["annotations"]},
+        }
+        return {name: value for name, value in marks.items() if value}
+
+    def place(self) -> dict[str, Any]:
+        """Fields of a pod's spec that say where it may run and how important it is; only those that are set."""
+        tolerations = [toleration.manifest() for toleration in self.tolerations]
+        fields = {"nodeSelector": dict(self.node_selector), "tolerations": tolerations, "priorityClassName": self.priority_class}
+        return {name: value for name, value in fields.items() if value}
+
+
+NO_OPTIONS = PodOptions()
+
+
+def pod(
+    account: "pulumi.Input[str]",
+    options: PodOptions,
+    container: dict[str, Any],
+    volumes: Sequence[Any],
+    **more: Any,  # noqa: ANN401  fields of the spec
+) -> dict[str, Any]:
+    """Spec of a pod of one container, which gets no token of the cluster and no address of a Service in its environment."""
+    return {
+        "serviceAccountName": account,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": pod_security(assign_ids=options.assign_ids),
+        **options.place(),
+        **more,
+        "containers": [{"imagePullPolicy": "IfNotPresent", "securityContext": container_security(), **container}],
+        "volumes": list(volumes),
+    }
+
+
+def mounted(sources: Mapping[str, tuple[str, dict[str, Any]]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Mounts and volumes of what a container reads, by name with path and source, and of a /tmp that it writes."""
+    mounts: list[dict[str, Any]] = [{"name": name, "mountPath": path, "readOnly": True} for name, (path, _) in sources.items()]
+    volumes: list[dict[str, Any]] = [{"name": name, **source} for name, (_, source) in sources.items()]
+    return [{"name": "tmp", "mountPath": "/tmp"}, *mounts], [{"name": "tmp", "emptyDir": {}}, *volumes]  # noqa: S108  a path in the container
+
+
+def from_secret(variable: str, secret: "pulumi.Input[str]", key: str) -> dict[str, Any]:
+    """Environment variable of a container whose value stays in a Secret."""
+    return {"name": variable, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}

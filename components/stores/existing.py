@@ -1,0 +1,111 @@
+"""The store `existing`: a bucket and a key that are there already. Nothing is made on the store, everything is checked.
+
+For a store that somebody else administers: they hand over a bucket and a key as a Kubernetes Secret with `access_key` and
+`secret_key`. Pods can only read Secrets of their own namespace, which the stack makes, so the key is copied there. Rotation: change
+the Secret, then raise `credential_generation`; revoking the old key is up to whoever made it.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+from kubernetes.client import CoreV1Api
+
+from components import kube_api
+from components.dynamic_provider import OwnedProvider
+from components.random_secret import new_generation
+from components.stores import Connection, ObjectStoreArgs, StoreError, StoreOutputs, features, s3_client
+from components.stores.errors import explained_for_user
+from components.stores.owned import KEY_OUTPUTS, Credential
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place(Connection):
+    """Where bucket and Secret are."""
+
+    secret_namespace: str
+    """Kubernetes namespace of the Secret."""
+    secret_name: str
+    """Secret with `access_key` and `secret_key`."""
+
+
+class ExistingCredentialProvider(OwnedProvider[CoreV1Api]):
+    """Inputs: those of Place, `bucket`, `versioned`, `credential_generation`. Outputs: the same, and the key as found.
+
+    Owns nothing: `delete` deletes nothing. Reads the Secret as `kubectl` would, with the kubeconfig of whoever runs Pulumi, and refuses
+    a Secret without the two keys and a bucket that does not answer to them: Milvus would only loop.
+    """
+
+    kind = "bucket"
+    identity = ("bucket",)
+
+    @contextmanager
+    def _open(self, _inputs: Mapping[str, Any], _action: str) -> Iterator[CoreV1Api]:
+        """Open the cluster's API: reading the key and trying it say what they were about."""
+        with kube_api.core() as api:
+            yield api
+
+    def _make(self, api: CoreV1Api, name: str, inputs: dict[str, Any]) -> Mapping[str, Any]:
+        return self._change(api, name, inputs, {})
+
+    def _look(self, api: CoreV1Api, name: str, outputs: dict[str, Any]) -> Mapping[str, Any]:
+        return self._change(api, name, outputs, outputs)
+
+    def _change(self, api: CoreV1Api, name: str, inputs: dict[str, Any], olds: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Read the Secret and try it; its generation changes only with the key."""
+        place = Place.of(inputs)
+        key = kube_api.require_secret(api, place.secret_namespace, place.secret_name, KEY_OUTPUTS)
+        secret = f"{place.secret_namespace}/{place.secret_name}"
+        action = f"read the bucket {name!r} on {place.endpoint} with the key in the Secret {secret}"
+        with explained_for_user(place.endpoint, action, secret), s3_client(place, **key) as s3:
+            s3.list_objects_v2(Bucket=name, MaxKeys=1)
+            versioned = features.ask(features.is_versioned, s3, name)
+        if versioned not in {None, inputs["versioned"]}:  # a key that may not look (None) is believed
+            raise _wrong_versions(name, versioned=bool(versioned))
+        same = all(olds.get(half) == key[half] for half in KEY_OUTPUTS)
+        return {**key, "generation": olds["generation"] if same else new_generation()}
+
+    def _remove(self, _api: CoreV1Api, _name: str, _outputs: Mapping[str, Any]) -> None:
+        """Leave everything as it is."""
+
+
+class ExistingCredential(Credential, module="existing", name="Credential"):
+    """A key for a bucket that is in a Secret already."""
+
+    bucket: pulumi.Output[str]
+    """Name of the bucket."""
+
+
+def _wrong_versions(bucket: str, *, versioned: bool) -> StoreError:
+    if versioned:
+        return StoreError(
+            f"the bucket {bucket!r} keeps old versions, so what Milvus compacts away would stay. Cure: name another one in <setting>.",
+            code="store.versioned",
+            setting="milvus_bucket",
+        )
+    return StoreError(
+        f"the bucket {bucket!r} keeps no old versions, so a document that is changed takes the source of old answers with it. "
+        f"Cure: let whoever administers it turn versioning on, or name another in <setting>.",
+        code="store.unversioned",
+        setting="documents_bucket",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExistingStore:
+    """Takes the key from a Secret that is there."""
+
+    place: Place
+    """Where bucket and Secret are."""
+    settings: str = ""
+    """Name of the group of settings that this comes from, for messages."""
+
+    def declare(self, name: str, args: ObjectStoreArgs, parent: pulumi.Resource) -> StoreOutputs:
+        """Declare one credential, which fails unless Secret and bucket are as they should be."""
+        inputs = {"bucket": args.bucket, "versioned": args.options.versioned, "credential_generation": args.generations.current}
+        provider = ExistingCredentialProvider(self.settings)
+        opts = pulumi.ResourceOptions(parent=parent)
+        credential = ExistingCredential(provider, f"{name}-credential", {**self.place.inputs(), **inputs}, opts)
+        return StoreOutputs(credential.bucket, credential)
