@@ -10,6 +10,7 @@ stack, provider = pulumi.get_stack(), pulumi.Config("kubernetes")
 try:
     settings = environments.of_program(stack, pulumi.runtime.config.CONFIG.get() or pulumi.runtime.get_config_env())
     cluster.require_same_provider(settings, stack, provider.get("context"), provider.get("kubeconfig"))
+    cluster.require_own_namespace(settings, stack, may_take_over=provider.get_bool("upsertExistingObjects") or False)
     endpoints = blueprint.build(settings)
 except SettingsError as error:
     raise pulumi.RunError(str(error)) from None  # which Pulumi prints without a traceback

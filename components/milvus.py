@@ -30,6 +30,8 @@ class Chart:
     version: str
     repository: str | None
     """URL; None for a path or an OCI reference."""
+    checksum: str = ""
+    """Of what lies at a path, which Pulumi takes for unchanged as long as the version is; "" where the version says it all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +90,7 @@ class Milvus(Component):
             version=args.chart.version,
             repository_opts=repository,
             values=milvus_values.values(args.shape, args.store),
+            description=f"chart {args.chart.checksum}" if args.chart.checksum else None,
             timeout=_TIMEOUT_S,
             skip_await=False,
             atomic=False,

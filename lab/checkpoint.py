@@ -41,6 +41,10 @@ class Checkpoint:
         """Return whether a resource of that name has been made."""
         return any(one["urn"].endswith(f"::{name}") for one in self._latest().get("resources") or [])
 
+    def has_string_data(self) -> bool:
+        """Return whether a Secret is kept as `stringData`, which Pulumi's own kubernetes plugin keeps as `data`."""
+        return any("stringData" in (one.get("inputs") or {}) for one in self._latest().get("resources") or [])
+
     def has_pending(self) -> bool:
         """Return whether a Pulumi was killed while it made something."""
         return bool(self._latest().get("pending_operations"))

@@ -10,7 +10,7 @@ from lab.places import CACHE, STATE
 SPARE_GIB = 1
 """What must be free in any case."""
 
-CACHE_GIB = {"venv": 1, "tools": 9, "images": 2}
+CACHE_GIB = {"venv": 1, "tools": 11, "images": 2}
 """What an empty folder of the cache grows by: at the end 0.7, 8.3 (Go's modules and compiled packages with it) and 1.3 GiB."""
 STATE_GIB = 4
 """What a new lab's state grows by: unpacked images, volumes, buckets."""

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from lab import stores
+from lab import stores, toolchain
 from lab.checkpoint import Checkpoint
 from lab.cluster import kubectl
 from lab.errors import LabError
@@ -33,8 +33,8 @@ PASSPHRASE = HOME / "passphrase"
 PULUMI_HOME = HOME / "home"
 MENDING = ("--yes", "--patience-s", "0")
 """Options of the stack's commands: nobody else works on the lab, so that whatever a killed Pulumi or helm left is mended at once."""
-STANDS_IN = HOME / "stands-in"
-"""Present where the lab's stand-ins take the place of the official language host and plugin."""
+BUILT = HOME / "built"
+"""Present where the lab runs the Pulumi that it built, with a home of its own, and not the operator's."""
 
 
 def environment() -> dict[str, str]:
@@ -52,7 +52,7 @@ def environment() -> dict[str, str]:
         "AWS_CA_BUNDLE": str(PKI / "store-ca.crt"),
         "GREENLAKE_CREDENTIALS_FILE": str(PKI / "greenlake"),
     }
-    if STANDS_IN.exists():  # the operator's own Pulumi keeps its own home, with the plugins that are there
+    if BUILT.exists():  # the operator's own Pulumi keeps its own home, with the plugins that are there
         found |= {"PULUMI_HOME": str(PULUMI_HOME), "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true"}
     return found
 
@@ -227,6 +227,15 @@ def _check(ended: subprocess.CompletedProcess[str]) -> None:
             f"put the passphrase back that was in {PASSPHRASE}, or start anew: make down; make up",
         )
     raise LabError(f"{' '.join(ended.args[1:3])}: {said}", "make down; make up starts with an empty state")
+
+
+def refuse_foreign_state() -> None:
+    """Raise LabError for a state of the plugin that the lab had of its own before: Pulumi's would take each of its Secrets for changed."""
+    if Checkpoint(HOME, PROJECT, STACK).has_string_data():
+        raise LabError(
+            f"this lab's Pulumi state was written by another kubernetes plugin than {toolchain.PLUGIN}, which would replace its Secrets",
+            "make down; make up (what is in this lab is lost)",
+        )
 
 
 def up(stack: str = STACK) -> None:

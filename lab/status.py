@@ -20,7 +20,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from lab import cache, cluster, daemons, project, sandbox
+from lab import cache, cluster, daemons, project, sandbox, toolchain
 from lab.checkpoint import Checkpoint
 from lab.diagnosis import Facts, Part, Pod, Problem, diagnose, notes
 from lab.lock import LAB, at_work, cut_short, holder
@@ -207,6 +207,8 @@ def _tell(console: Console, facts: Facts, problems: list[Problem]) -> None:
         console.print(f"lab: {'runs' if facts.runs else 'does not run'}, started {facts.since} from {facts.checkout}")
         console.print(f"     state {STATE}, cache {CACHE}")
         console.print(f"     logs {LOGS} ({_size_mib(LOGS):,.0f} MiB; of tools and images: {CACHE / 'log' / 'commands.log'})")
+        built = f"the lab's own: {toolchain.PULUMI_VERSIONS}" if project.BUILT.exists() else "from PATH, with its own kubernetes plugin"
+        console.print(f"     pulumi {built}")
         free = ", ".join(f"{gib:.0f} GiB free under {folder}" for folder, gib in facts.free_gib.items())
         ends = f"; certificates until {facts.certificates_end:%Y-%m-%d}" if facts.certificates_end else ""
         console.print(f"     {free}{ends}")

@@ -39,6 +39,8 @@ class Steps:
     """What is told the titles of the steps that are under way, whenever one begins or ends."""
     _under_way: list[str] = field(default_factory=list)
     _telling: threading.Lock = field(default_factory=threading.Lock)
+    _running: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    _stopped: bool = False
 
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
@@ -95,10 +97,29 @@ class Steps:
             start = log.tell()
             environment = {**os.environ, **(env or {})}
             started = [*dies_with_us(), *command]
-            ended = subprocess.run(started, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, cwd=cwd, check=False)
-        if ended.returncode:
-            said = f"`{' '.join(map(str, command))[:100]}` ended with {ended.returncode}:\n{tail(self.log, start)}"
+            with subprocess.Popen(started, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, cwd=cwd) as process:
+                code = self._wait(process)
+        if code:
+            said = f"`{' '.join(map(str, command))[:100]}` ended with {code}:\n{tail(self.log, start)}"
             raise disk.ran_out(said) if disk.FULL in said.lower() or disk.is_used_up() else LabError(said, cure)
+
+    def _wait(self, process: subprocess.Popen[bytes]) -> int:
+        self._running.append(process)
+        try:
+            if self._stopped:
+                process.kill()
+            return process.wait()
+        except BaseException:
+            process.kill()
+            raise
+        finally:
+            self._running.remove(process)
+
+    def stop(self) -> None:
+        """End every command of these steps, those of other threads too: the whole has failed or was interrupted."""
+        self._stopped = True
+        for process in list(self._running):
+            process.kill()
 
 
 def dies_with_us() -> list[str]:

@@ -3,7 +3,9 @@
 import datetime as dt
 import shutil
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -24,10 +26,20 @@ AT_ONCE = 2
 def up(steps: Steps, *, gate: bool = True, store: str | None = None) -> int:
     """Do everything from tools to verdict and return the exit code of the gate."""
     net = network()
+    project.refuse_foreign_state()
     cache.sweep(tools=[name for name, build in toolchain.BUILDS.items() if not build.on_demand])  # a test may be building the others
-    homes = tools(steps)
-    made = images(homes, steps)
-    start_cluster(net, homes, made, steps)
+    with steps.step("tools: Go"):
+        go = toolchain.go_command(steps)
+    names = toolchain.needed()
+    announce(names, go, steps)
+    later = [name for name in names if name in toolchain.PULUMI_BUILDS]
+    homes = tools([name for name in names if name not in later], go, steps, then=later)
+    with meanwhile(later, go, steps) as pulumi:
+        made = images(homes, steps)
+        start_cluster(net, homes, made, steps)
+        homes |= pulumi.result()
+    choose_pulumi(homes, steps)
+    cache.use([*homes.values(), *(image.archive for image in made.values())])
     with steps.step("preflight"):
         driver = project.store_of(project.STACK, store)
         if driver == "existing":
@@ -48,23 +60,36 @@ def up(steps: Steps, *, gate: bool = True, store: str | None = None) -> int:
     return code
 
 
-def tools(steps: Steps) -> dict[str, Path]:
-    """Build what is missing, one step a build, and return the folders with the binaries."""
-    names = toolchain.needed()
-    with steps.step("tools: Go"):
-        go = toolchain.go_command(steps)
+def announce(names: Sequence[str], go: str, steps: Steps) -> None:
+    """Say what will be built and how long that takes; LabError where there is no room for it."""
     missing = [name for name in names if not toolchain.home_of(name, go).exists()]
     if missing:
         steps.say(toolchain.forecast(missing))
         disk.require(CACHE, disk.BUILD_GIB if (CACHE / "go" / "build").exists() else disk.CACHE_GIB["tools"], ", ".join(missing))
+
+
+def tools(names: Sequence[str], go: str, steps: Steps, *, then: Sequence[str] = ()) -> dict[str, Path]:
+    """Build what is missing, one step a build, and return the folders with the binaries; modules, those of `then` too, come meanwhile."""
     homes = {}
-    with toolchain.fetching(missing[1:], go, steps.log):
+    missing = [name for name in names if not toolchain.home_of(name, go).exists()]
+    with toolchain.fetching([*missing[1:], *(then if missing else ())], go, steps.log):
         for name in names:
             with steps.step(f"tools: {name} {toolchain.BUILDS[name].version}"):
                 build = partial(toolchain.built, name, go, steps)
                 homes[name] = build()
                 cache.ensure([homes[name]], build, steps)
     return homes
+
+
+@contextmanager
+def meanwhile(names: Sequence[str], go: str, steps: Steps) -> Iterator[Future[dict[str, Path]]]:
+    """Build tools while the block does what needs none of them; where it fails, the compiler is ended too."""
+    with ThreadPoolExecutor(1) as beside:
+        try:
+            yield beside.submit(tools, names, go, steps)
+        except BaseException:
+            steps.stop()
+            raise
 
 
 def images(homes: dict[str, Path], steps: Steps) -> dict[str, Image]:
@@ -102,7 +127,6 @@ def start_cluster(net: Network, homes: dict[str, Path], made: dict[str, Image], 
         for user, path in (("admin", KUBECONFIG), ("kubelet", STATE / "kubelet.kubeconfig")):
             write_kubeconfig(path, PKI, user, net)
         toolchain.publish(homes, NODE_BIN, BIN)
-        choose_pulumi(homes, steps)
     with steps.step("lab: process tree"):
         start_process_tree(net, [*(home.name for home in homes.values()), sandbox.code_name(), fingerprint(PKI)], steps)
     with ThreadPoolExecutor(1) as beside:
@@ -130,16 +154,16 @@ def import_images(made: dict[str, Image], steps: Steps) -> None:
 
 
 def choose_pulumi(homes: dict[str, Path], steps: Steps) -> None:
-    """Put the stand-ins in place, unless the operator's own Pulumi is used: then its official parts are, and no stand-in is left."""
+    """Put the Pulumi that was built in place, unless the operator's own is used: then nothing of the lab's stands before it."""
     if "pulumi" in homes:
-        steps.say(f"no `pulumi` on PATH: the CLI {toolchain.PULUMI} was built; language host and kubernetes plugin are the lab's stand-ins")
-        install.install(project.PULUMI_HOME, BIN, Path(sys.executable), homes["pulumi"] / "python")
-        project.STANDS_IN.touch()
+        steps.say(f"no `pulumi` on PATH: {toolchain.PULUMI_VERSIONS} were built; the language host is the lab's own")
+        install.install(homes, BIN, project.PULUMI_HOME, Path(sys.executable))
+        project.BUILT.touch()
         return
-    steps.say("`pulumi` from PATH, with its official language host and kubernetes plugin")
-    for stand_in in BIN.glob("pulumi*"):
-        stand_in.unlink()
-    project.STANDS_IN.unlink(missing_ok=True)
+    steps.say("`pulumi` from PATH, with its own language host and kubernetes plugin")
+    for ours in BIN.glob("pulumi*"):
+        ours.unlink()
+    project.BUILT.unlink(missing_ok=True)
 
 
 def start_process_tree(net: Network, tools: list[str], steps: Steps) -> None:

@@ -74,7 +74,7 @@ HOMES: dict[str, tuple[Callable[[ast.Module], bool], set[str], set[str]]] = {
     "Kubernetes client": (
         makes_a_kubernetes_client,
         {"components/kube_api.py", "validation/clients/kube.py"},
-        {"lab/pulumi_host/kubernetes/cluster.py"},
+        set(),
     ),
     "waiting loop": (
         waits_in_a_loop,

@@ -1,10 +1,11 @@
 """The cluster of an environment: shown by every command that speaks to one, and refused where the settings name another one."""
 
+import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from kubernetes.client import ApiClient
+from kubernetes.client import ApiClient, CoreV1Api
 from kubernetes.client.exceptions import ApiException
 from kubernetes.config.config_exception import ConfigException
 from urllib3.exceptions import HTTPError
@@ -13,6 +14,9 @@ from components import kube_api
 from components.kube_api import Cluster
 from stacks.problems import PROJECT, SettingsError, UnansweredError
 from stacks.settings import Settings
+
+_PULUMI = "pulumi"
+"""How its names as a manager of fields begin."""
 
 
 @contextmanager
@@ -70,4 +74,25 @@ def require_same_provider(settings: Settings, environment: str, context: str | N
             f"{here.context!r} ({here.server}): one stack would be made in two clusters; "
             f"pulumi config rm {key}, then set {PROJECT}:cluster.context and KUBECONFIG",
             code="cluster.provider",
+        )
+
+
+def require_own_namespace(settings: Settings, environment: str, *, may_take_over: bool) -> None:
+    """Refuse a namespace that is in the cluster already and was not made by Pulumi, unless it is meant; SettingsError.
+
+    Pulumi's plugin takes over what exists (before 4.29). What cannot be looked at is left to the plugin.
+    """
+    try:
+        with kube_api.opened() as opened:
+            core = CoreV1Api(opened)
+            metadata = json.loads(kube_api.answer(core.read_namespace, settings.namespace))["metadata"]
+    except (ApiException, HTTPError):
+        return
+    managers = [str(entry.get("manager")) for entry in metadata.get("managedFields", ())]
+    if not may_take_over and not any(manager.startswith(_PULUMI) for manager in managers):
+        raise SettingsError(
+            f"the namespace {settings.namespace!r} is in the cluster already and was not made by Pulumi: this stack would take it over, "
+            f"and `pulumi destroy` would delete it with all that is in it; choose another one ({PROJECT}:namespace), or, where it was "
+            f"made for this stack (docs/rbac.md): pulumi config set kubernetes:upsertExistingObjects true --stack {environment}",
+            code="cluster.namespace",
         )

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import pulumi
 
@@ -31,6 +32,7 @@ _NO_PRIORITY = (
     "pods.priority_class={name} does not reach the pods of Milvus itself: its chart has no key for it, only the one of etcd has. Other "
     "pods may push them off a full node; to close that, give the PriorityClass globalDefault: true, or Milvus nodes of its own"
 )
+_SHOWN_OF_CHECKSUM = 12
 SETTINGS = f"{PROJECT}:milvus"
 """Group of settings that messages about Milvus name."""
 
@@ -123,7 +125,22 @@ def authority(settings: Settings, tenancy: Tenancy) -> pulumi.Output[str] | str:
 def chart(settings: Settings) -> Chart:
     """Which chart installs it."""
     chosen = settings.milvus
-    return Chart(name=chosen.chart, version=chosen.resolved_chart_version(), repository=chosen.resolved_chart_repository())
+    return Chart(
+        name=chosen.chart,
+        version=chosen.resolved_chart_version(),
+        repository=chosen.resolved_chart_repository(),
+        checksum=_checksum(Path(chosen.chart)) if chosen.chart_kind in {"directory", "archive"} else "",
+    )
+
+
+def _checksum(chart: Path) -> str:
+    """The beginning of the sha256 over names and contents of a chart's files, without hidden ones such as an editor's."""
+    digest = hashlib.sha256()
+    for path in [chart] if chart.is_file() else sorted(chart.rglob("*")):
+        name = path.relative_to(chart)
+        if path.is_file() and not any(part.startswith(".") for part in name.parts):
+            digest.update(f"{name}\0{path.stat().st_size}\0".encode() + path.read_bytes())
+    return digest.hexdigest()[:_SHOWN_OF_CHECKSUM]
 
 
 def disruption(settings: Settings, tenancy: Tenancy) -> MilvusDisruption | None:

@@ -71,6 +71,14 @@ MOMENTS = (
         everything=True,
     ),
     Moment(name="tool-pulumi", what="the Pulumi CLI is compiled", step="tools: pulumi 3", after_s=5, forget="tools/pulumi-3"),
+    Moment(
+        name="tool-plugin",
+        what="Pulumi's kubernetes plugin is linked while images are imported",
+        step="tools: pulumi-kubernetes",
+        after_s=5,
+        forget="tools/pulumi-kubernetes-",
+        everything=True,
+    ),
     Moment(name="image-milvus", what="the image of Milvus is unpacked", step="image: milvus", after_s=2, forget="images/milvus-"),
     Moment(name="image-models", what="the embedding is fitted", step="image: models", after_s=6, forget="images/models-", everything=True),
     Moment(name="image-suite", what="the suite's image is filled", step="image: suite", after_s=5, forget="images/suite-"),
@@ -302,7 +310,7 @@ def table() -> str:
 def main() -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(prog="make drill-kill", description="Kill `make up` at many moments; after each one it must pass.")
-    parser.add_argument("--kills", type=int, default=20, metavar="N", help="how many moments, spread over all steps (default: %(default)s)")
+    parser.add_argument("--kills", type=int, default=21, metavar="N", help="how many moments, spread over all steps (default: %(default)s)")
     parser.add_argument("--from", dest="first", default="", metavar="MOMENT", help="begin with this one")
     parser.add_argument("--only", action="append", default=[], metavar="MOMENT", help="this one alone; may be given again")
     parser.add_argument("--again", action="store_true", help="also those that passed before (build/drills/kill.json)")

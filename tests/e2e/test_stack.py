@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import shutil
 import subprocess
 import time
@@ -38,6 +39,12 @@ class Stack:
     lab: Lab
     account: Path
     """Kubeconfig of the operator's account."""
+    chart: Path
+    """Folder with its own copy of the lab's chart."""
+    refused: Ended
+    """A preview that was not told that the namespace, which is there before the account that may use it, is meant."""
+    preview: Ended
+    """Before anything but the namespace was there."""
     up: Ended
 
     @property
@@ -49,8 +56,8 @@ class Stack:
     def environment(self) -> dict[str, str]:
         return {**self.lab.environment(), **self.own}
 
-    def pulumi(self, *arguments: str) -> Ended:
-        return self.lab.run("pulumi", *arguments, "--stack", STACK, environment=self.own)
+    def pulumi(self, *arguments: str, **more: str) -> Ended:
+        return self.lab.run("pulumi", *arguments, "--stack", STACK, environment={**self.own, **more})
 
     def must(self, *arguments: str) -> None:
         ended = self.pulumi(*arguments, "--non-interactive")
@@ -99,21 +106,38 @@ def stack(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]
     """Bring up the stack `e2e` with the lab's images and store; destroy it afterwards."""
     facts = yaml.safe_load(project.config_file(project.STACK).read_text())["config"]
     facts[f"{project.PROJECT}:namespace"] = "rag-e2e"
-    facts[f"{project.PROJECT}:milvus"] = {**facts[f"{project.PROJECT}:milvus"], "authentication": True, **ACCEPTED}
+    chart = shutil.copytree(REPOSITORY / "lab" / "chart" / "milvus", tmp_path_factory.mktemp("chart") / "milvus")
+    facts[f"{project.PROJECT}:milvus"] = {**facts[f"{project.PROJECT}:milvus"], "chart": str(chart), "authentication": True, **ACCEPTED}
     facts[f"{project.PROJECT}:access"] = {"tenants": ["red"]}
-    facts["kubernetes:upsertExistingObjects"] = "true"  # the namespace is there before the account that may use it
     project.configure(STACK, facts)
     project.select(STACK)
     account = operator_account.kubeconfig(lab, "rag-e2e", tmp_path_factory.mktemp("account"))
-    up = lab.pulumi(STACK, "up", "--yes", "--skip-preview", "--non-interactive", environment={"KUBECONFIG": str(account)})
-    found = Stack(lab, account, up)
+    chosen = {"KUBECONFIG": str(account)}
+    refused = lab.pulumi(STACK, "preview", "--non-interactive", environment=chosen)
+    lab.pulumi(STACK, "config", "set", "kubernetes:upsertExistingObjects", "true")
+    preview = lab.pulumi(STACK, "preview", "--non-interactive", environment=chosen)
+    up = lab.pulumi(STACK, "up", "--yes", "--skip-preview", "--non-interactive", environment=chosen)
+    found = Stack(lab, account, chart, refused, preview, up)
     try:
         yield found
     finally:
         destroyed = found.pulumi("destroy", "--yes", "--skip-preview", "--non-interactive")
+        left = lab.run("kubectl", "get", "namespace", "rag-e2e").code
         operator_account.remove(lab, "rag-e2e")
         assert destroyed.code == 0, destroyed.output
+        assert left != 0, "destroy ended, and the namespace is still there"
         lab.pulumi(STACK, "stack", "rm", "--yes")
+
+
+def test_a_namespace_that_somebody_else_made_is_not_taken_over_unless_that_is_meant(stack: Stack) -> None:
+    assert stack.refused.code != 0
+    assert "kubernetes:upsertExistingObjects true --stack e2e" in stack.refused.output, stack.refused.output
+
+
+def test_a_preview_before_the_first_up_shows_everything_and_makes_nothing(stack: Stack) -> None:
+    assert stack.preview.code == 0, stack.preview.output
+    assert re.search(r"\d+ to create", stack.preview.output), stack.preview.output
+    assert "unchanged" not in stack.preview.output
 
 
 def test_one_up_declares_everything(stack: Stack) -> None:
@@ -133,12 +157,25 @@ def test_a_second_up_a_preview_and_a_refresh_show_no_change(stack: Stack) -> Non
         assert again.code == 0, again.output
 
 
-def test_refresh_finds_what_was_changed_by_hand(stack: Stack) -> None:
+def test_what_was_changed_by_hand_is_found_by_refresh_and_taken_back_by_up_when_it_is_told_to(stack: Stack) -> None:
     stack.lab.run("kubectl", "-n", "rag-e2e", "scale", "deployment", "embedding", "--replicas=2")
-    drift = stack.pulumi("refresh", "--preview-only", "--expect-no-changes", "--non-interactive")
-    stack.lab.run("kubectl", "-n", "rag-e2e", "scale", "deployment", "embedding", "--replicas=1")
+    drift = stack.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes", "--non-interactive")
     assert drift.code != 0
     assert "embedding" in drift.output
+    refused = stack.pulumi("up", "--yes", "--skip-preview", "--non-interactive")
+    assert (refused.code != 0, 'conflict with "kubectl"' in refused.output) == (True, True), refused.output
+    taken_back = stack.pulumi("up", "--yes", "--skip-preview", "--non-interactive", PULUMI_K8S_ENABLE_PATCH_FORCE="true")
+    assert taken_back.code == 0, taken_back.output
+    assert stack.lab.kubectl("-n", "rag-e2e", "get", "deployment", "embedding")["spec"]["replicas"] == 1
+    stack.must("preview", "--expect-no-changes")
+
+
+def test_an_object_that_was_deleted_by_hand_is_made_again_after_a_refresh(stack: Stack) -> None:
+    name = "object-store-ca"
+    assert stack.lab.run("kubectl", "-n", "rag-e2e", "delete", "configmap", name).code == 0
+    stack.must("refresh", "--yes", "--skip-preview")
+    stack.must("up", "--yes", "--skip-preview")
+    assert stack.lab.kubectl("-n", "rag-e2e", "get", "configmap", name)["data"]
 
 
 def test_milvus_may_touch_its_own_bucket_and_no_other(stack: Stack) -> None:
@@ -205,12 +242,26 @@ def test_a_passphrase_that_does_not_fit_is_named_with_its_file_and_the_cure(
         project.select(STACK)
 
 
-def test_an_edited_chart_is_rolled_out(stack: Stack, tmp_path: Path) -> None:
-    edited = shutil.copytree(REPOSITORY / "lab" / "chart" / "milvus", tmp_path / "milvus")
-    (edited / "templates" / "edited.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: edited}\n")
-    stack.configure("milvus.chart", str(edited))
+def test_a_chart_that_is_edited_in_place_is_rolled_out(stack: Stack) -> None:
+    (stack.chart / "templates" / "edited.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: edited}\n")
     stack.must("up", "--yes", "--skip-preview")
     assert "edited" in stack.lab.run("kubectl", "-n", "rag-e2e", "get", "configmaps", "-o", "name").output
+
+
+def test_a_rotation_gives_milvus_a_new_key_before_the_store_refuses_the_old_one(stack: Stack) -> None:
+    bucket, secret = (stack.outputs()[name] for name in ("milvus_bucket", "milvus_secret_name"))
+    before = stack.client(secret)
+    stack.configure("object_store.credential_generation", "2")
+    stack.must("up", "--yes", "--skip-preview")
+    after = stack.client(secret)
+    for valid in (before, after):
+        valid.list_objects_v2(Bucket=bucket)
+    stack.configure("object_store.revoked_generation", "1")
+    stack.must("up", "--yes", "--skip-preview")
+    after.list_objects_v2(Bucket=bucket)
+    with pytest.raises(ClientError, match="InvalidAccessKeyId"):
+        before.list_objects_v2(Bucket=bucket)
+    stack.must("preview", "--expect-no-changes")
 
 
 def test_an_upgrade_that_a_sigterm_ended_in_the_middle_is_mended_by_the_next_up(stack: Stack) -> None:

@@ -6,13 +6,14 @@ import platform
 import re
 import subprocess
 import sys
+import time
 from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
 import yaml
 
-from lab import bootstrap, cluster, daemons, disk, node, processes, project, sandbox, toolchain
+from lab import bootstrap, cluster, daemons, disk, node, processes, project, sandbox, toolchain, up
 from lab.errors import LabError
 from lab.lock import only_one
 from lab.places import CGROUP, REPOSITORY, Network, network
@@ -24,6 +25,23 @@ def test_a_failed_command_shows_the_end_of_its_output_and_the_cure(tmp_path: Pat
     steps = Steps(log=tmp_path / "log")
     with pytest.raises(LabError, match=r"(?s)ended with 3:.*no such luck.*cure: try harder"):
         steps.run(["sh", "-c", "echo no such luck; exit 3"], cure="try harder")
+
+
+def test_when_the_whole_fails_the_command_that_another_thread_waits_for_is_ended(tmp_path: Path) -> None:
+    steps = Steps(log=tmp_path / "log")
+
+    def compiles_for_minutes(*_: object) -> dict[str, Path]:
+        steps.run(["sleep", "600"], cure="none")
+        return {}
+
+    began = time.monotonic()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(up, "tools", compiles_for_minutes)
+        with pytest.raises(LabError, match="no cluster"), up.meanwhile(["pulumi"], "go", steps):
+            raise LabError("no cluster", "make up")
+    assert time.monotonic() - began < 60
+    with pytest.raises(LabError, match="ended with -9"):
+        steps.run(["sleep", "600"], cure="none")
 
 
 def test_a_step_prints_one_line_with_its_seconds_also_when_it_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -118,7 +136,7 @@ def test_with_pulumi_on_the_path_neither_it_nor_its_plugin_is_built(monkeypatch:
     monkeypatch.setattr(toolchain, "version_on_path", lambda command, *_: on_path.get(command))
     assert toolchain.needed() == ["kubernetes", "versitygw"]
     on_path["pulumi"] = (3, 100, 0)
-    assert toolchain.needed() == ["kubernetes", "versitygw", "pulumi"]
+    assert toolchain.needed() == ["kubernetes", "versitygw", "pulumi", "pulumi-kubernetes"]
 
 
 def test_what_will_be_built_is_said_with_its_minutes_and_what_shortens_it() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import lock, processes, sandbox
+from lab import lock, processes, project, sandbox, toolchain
 from lab.checkpoint import Checkpoint, holds
 from lab.errors import LabError
 from lab.lock import holder, only_one
@@ -157,6 +157,19 @@ def test_attributes_that_a_killed_pulumi_left_empty_are_removed_and_others_stay(
         checkpoint.drop_torn()
         assert attributes.exists() is stays
     assert "the state itself is whole" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("secret", "refused"), [({"stringData": {"key": "a"}}, True), ({"data": {"key": "YQ=="}}, False)])
+def test_a_state_of_the_plugin_before_pulumis_own_is_refused_with_the_cure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, secret: dict[str, object], refused: bool
+) -> None:
+    monkeypatch.setattr(project, "HOME", tmp_path)
+    project.refuse_foreign_state()
+    checkpoint = Checkpoint(tmp_path, project.PROJECT, project.STACK)
+    checkpoint.path.parent.mkdir(parents=True)
+    checkpoint.path.write_text(json.dumps({"checkpoint": {"latest": {"resources": [{}, {"inputs": secret}]}}}))
+    with pytest.raises(LabError, match=f"{toolchain.PLUGIN}(?s:.)*make down; make up") if refused else contextlib.nullcontext():
+        project.refuse_foreign_state()
 
 
 def test_a_lock_is_held_by_the_pulumi_that_wrote_it_and_by_no_other_program(tmp_path: Path, pulumi: subprocess.Popen[bytes]) -> None:

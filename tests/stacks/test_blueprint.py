@@ -2,6 +2,7 @@
 
 import json
 import runpy
+import shutil
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -261,3 +262,18 @@ def test_the_program_is_a_table_of_contents_and_exports_every_endpoint(tmp_path:
 def test_the_namespace_with_its_volumes_is_protected_as_the_data_is() -> None:
     assert declared(configuration(GOOD))["tenancy-namespace"].request.protect
     assert not declared(lab())["tenancy-namespace"].request.protect
+
+
+def test_a_chart_that_is_edited_in_place_is_a_change_of_the_release(tmp_path: Path) -> None:
+    chart = shutil.copytree("lab/chart/milvus", tmp_path / "milvus")
+    settings = configuration({**GOOD, "milvus": {"chart": str(chart)}})
+
+    def description() -> str:
+        return str(declared(settings)["milvus-release"].inputs["description"])
+
+    before = description()
+    (chart / ".values.yaml.swp").write_text("of an editor")
+    assert description() == before
+    (chart / "values.yaml").write_text("edited: true\n")
+    assert description() != before
+    assert "description" not in declared(configuration(GOOD))["milvus-release"].inputs, "a version says it all"

@@ -101,6 +101,36 @@ def test_options_that_send_pulumis_provider_elsewhere_are_refused(
     assert error.value.code == "cluster.provider"
 
 
+@pytest.mark.parametrize(
+    ("managers", "may_take_over", "refused"),
+    [
+        (["kubectl"], False, True),
+        ([], False, True),
+        (["kubectl"], True, False),
+        (["kubectl", "pulumi-kubernetes-1a2b3c4d"], False, False),
+        (None, False, False),
+    ],
+    ids=["of kubectl", "of nobody", "meant", "ours", "not there"],
+)
+def test_a_namespace_that_pulumi_did_not_make_is_not_taken_over_unless_that_is_meant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Settings, managers: list[str] | None, *, may_take_over: bool, refused: bool
+) -> None:
+    def answer(*_: object) -> bytes:
+        if managers is None:
+            raise client.ApiException(status=404)
+        return json.dumps({"metadata": {"managedFields": [{"manager": manager} for manager in managers]}}).encode()
+
+    monkeypatch.setenv("KUBECONFIG", kubeconfigs(tmp_path, "prod-0"))
+    monkeypatch.setattr(kube_api, "answer", answer)
+    if not refused:
+        cluster.require_own_namespace(settings, "t", may_take_over=may_take_over)
+        return
+    with pytest.raises(SettingsError) as error:
+        cluster.require_own_namespace(settings, "t", may_take_over=may_take_over)
+    assert error.value.code == "cluster.namespace"
+    assert "kubernetes:upsertExistingObjects true --stack t" in str(error.value)
+
+
 @pytest.mark.parametrize("key", ["kubernetes:cluster", "kubernetes:namespace"])
 def test_an_option_of_pulumis_provider_that_no_other_tool_follows_is_to_be_removed(key: str) -> None:
     (problem,) = plain({key: "other", "kubernetes:context": "lab"})[1]
