@@ -62,10 +62,10 @@ def first_child(pid: int) -> int | None:
     return next((int(found.name) for found in Path("/proc").glob("[0-9]*") if stat(found.name)[1:2] == [str(pid)]), None)
 
 
-def words(pid: int | str) -> list[str]:
-    """Return the command line of a process; empty where there is none."""
+def words(pid: int | str, file: str = "cmdline") -> list[str]:
+    """Return the command line of a process, or with `environ` its environment; empty where there is none."""
     try:
-        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace").split("\0")[:-1]
+        return Path(f"/proc/{pid}/{file}").read_text(errors="replace").split("\0")[:-1]
     except (FileNotFoundError, ProcessLookupError):
         return []
 

@@ -57,6 +57,11 @@ def environment() -> dict[str, str]:
     return found
 
 
+def operators_home() -> Path:
+    """Return where the operator's own Pulumi keeps its plugins."""
+    return Path(os.environ.get("PULUMI_HOME") or "~/.pulumi").expanduser()
+
+
 def endpoints() -> dict[str, str]:
     """Return where the stack's services answer this machine: names of Services as ClusterIPs, to which the lab's routes lead."""
     outputs = json.loads(pulumi("stack", "output", "--json", "--stack", STACK).stdout or "{}")

@@ -200,13 +200,14 @@ def stop() -> None:
     OUTER.unlink(missing_ok=True)
 
 
-def end_strays(folder: Path, *, without: str = "") -> None:
+def end_strays(folder: Path, *, without: str = "", within: str = "") -> None:
     """End what runs from `folder` outside of the tree: plugins of a Pulumi that was killed, and their children.
 
-    `without` is the name of a parent: what such a process started is left alone.
+    `without` is the name of a parent: what such a process started is left alone. `within` is a variable that they must have, as NAME=VALUE.
     """
     commands = [path.name for path in Path("/proc").glob("[0-9]*")]
     strays = {pid for pid in commands if _runs_from(folder, words(pid)) and not (without and _parent(pid) == without)}
+    strays = {pid for pid in strays if not within or within in words(pid, "environ")}
     children = {pid for pid in commands if stat(pid)[1:2] and stat(pid)[1] in strays}
     for pid in (*strays, *children):  # a parent first, so that it cannot act on the end of its child
         with contextlib.suppress(ProcessLookupError):

@@ -48,6 +48,7 @@ def up(steps: Steps, *, gate: bool = True, store: str | None = None) -> int:
         project.select()
         # a kubernetes plugin looks for its killed Pulumi every five minutes only, and goes on installing until then
         sandbox.end_strays(project.PULUMI_HOME, without="pulumi")
+        sandbox.end_strays(project.operators_home(), without="pulumi", within=f"KUBECONFIG={KUBECONFIG}")
         look_at_store()
     with steps.step("pulumi up"):
         project.up()

@@ -100,6 +100,8 @@ def test_a_stray_whose_parent_is_at_work_is_left_alone(tmp_path: Path) -> None:
     with subprocess.Popen([str(script)]) as plugin:
         sandbox.end_strays(tmp_path, without=Path("/proc/self/comm").read_text().strip())
         assert plugin.poll() is None
+        sandbox.end_strays(tmp_path, without="pulumi", within="KUBECONFIG=/of/another/cluster")
+        assert plugin.poll() is None
         sandbox.end_strays(tmp_path, without="pulumi")
         assert plugin.wait() == -9
 
@@ -142,7 +144,8 @@ def test_with_pulumi_on_the_path_neither_it_nor_its_plugin_is_built(monkeypatch:
 def test_what_will_be_built_is_said_with_its_minutes_and_what_shortens_it() -> None:
     text = toolchain.forecast(["versitygw", "pulumi", "pulumi-kubernetes"])
     assert f"pulumi-kubernetes {toolchain.PLUGIN}" in text
-    assert f"about {sum(toolchain.BUILDS[name].minutes for name in toolchain.PULUMI_BUILDS):.0f} of them less" in text
+    assert f"on PATH {sum(toolchain.BUILDS[name].minutes for name in toolchain.PULUMI_BUILDS):.0f} min less" in text
+    assert text.startswith(f"about {0.9 + 3.4 + 8 + toolchain.REST_MINUTES:.0f} min")
     assert "PATH" not in toolchain.forecast(["versitygw"])
 
 
