@@ -18,8 +18,9 @@ PLUGIN = Path(f"resource-kubernetes-v{toolchain.PLUGIN}") / "pulumi-resource-kub
 
 def install(homes: Mapping[str, Path], bin_dir: Path, pulumi_home: Path, python: Path) -> None:
     """Put CLI and language host, run by `python`, into `bin_dir`, and the kubernetes plugin in place of any other version of it."""
-    for binary in (homes["pulumi"] / "pulumi", *(homes["pulumi"] / "python" / shim for shim in SHIMS)):
-        toolchain.link(binary, bin_dir / binary.name)
+    toolchain.link(homes["pulumi"] / "pulumi", bin_dir / "pulumi")
+    for shim in SHIMS:
+        _write(bin_dir / Path(shim).name, (homes["pulumi"] / "python" / shim).read_bytes())  # a Go module keeps no file executable
     host = bin_dir / "pulumi-language-python.py"
     _write(host, (Path(__file__).parent / "language.py").read_bytes())
     # isolated (`-I`): neither PYTHONPATH nor the current folder can change what it imports

@@ -24,7 +24,8 @@ def homes(tmp_path: Path) -> dict[str, Path]:
     for path in (made["pulumi"] / "pulumi", *(made["pulumi"] / "python" / shim for shim in SHIMS), made["pulumi-kubernetes"] / PLUGIN.name):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("#!/bin/sh\n")
-        path.chmod(0o755)
+    for program in (made["pulumi"] / "pulumi", made["pulumi-kubernetes"] / PLUGIN.name):
+        program.chmod(0o755)
     (tmp_path / "bin").mkdir()
     return made
 
