@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Generic, Self, TypeVar
 
+import pulumi
 from pulumi import dynamic
 
 PROVIDER_KEY = "__provider"  # where Pulumi keeps the pickled provider among the inputs
@@ -75,6 +76,21 @@ class Provider(dynamic.ResourceProvider):
         return dynamic.DiffResult(changes=bool(changed) or lost, replaces=[key for key in self.identity if key in changed])
 
 
+class DynamicResource(dynamic.Resource):
+    """What a dynamic provider makes, of the inputs that its provider wants."""
+
+    results: tuple[str, ...] = ()
+    """Outputs that are no inputs."""
+    secrets: tuple[str, ...] = ()
+    """Outputs that are secret in the state."""
+
+    def __init__(
+        self, provider: dynamic.ResourceProvider, name: str, inputs: Mapping[str, Any], opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        secret = pulumi.ResourceOptions(additional_secret_outputs=list(self.secrets))
+        super().__init__(provider, name, {**inputs, **dict.fromkeys(self.results)}, pulumi.ResourceOptions.merge(opts, secret))
+
+
 class OwnedProvider(Provider, Generic[Api]):
     """Makes, finds, changes and removes one thing through `Api`, which is open while one of the four runs.
 
@@ -94,7 +110,6 @@ class OwnedProvider(Provider, Generic[Api]):
         raise NotImplementedError
 
     def _name(self, inputs: Mapping[str, Any]) -> str:
-        """Id of what these inputs declare."""
         return str(inputs[self.identity[0]])
 
     def _make(self, api: Api, name: str, inputs: dict[str, Any]) -> Mapping[str, Any]:

@@ -1,7 +1,7 @@
 """Who may talk to whom: a table of named flows, the network policies that allow exactly these, and nothing besides. Pure.
 
 A flow says who opens a connection, to whom, to which port, and why. Addresses outside are numbers, since a network policy knows no names: a
-host without addresses in the settings can be told by its port alone, and `open_flows` says so. A flow between two pods needs two policies,
+host without addresses in the settings is allowed by its port alone, and `open_flows` says so. A flow between two pods needs two policies,
 `NAME-out` and `NAME-in`, since each end has a say. Honest limits: a policy holds only where the cluster's network plugin enforces it; it is
 about pods, so an init container may do what its pod may; and traffic from the node itself (probes) is always let in.
 """
@@ -64,7 +64,6 @@ class Flow:
     ports: tuple[tuple[Transport, int | None], ...]
     """None: every port of that transport."""
     why: str
-    """One sentence."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +119,6 @@ SUITE = part("suite")
 
 
 def _door(layout: Layout) -> Pods:
-    """Where clients of Milvus come in."""
     return Pods(labels={NAME: "milvus", COMPONENT: "proxy" if layout.cluster else "standalone"})
 
 

@@ -15,7 +15,7 @@ MIG_PROFILE = re.compile(r"[1-7]g\.\d{1,3}gb")
 
 @dataclass(frozen=True, kw_only=True)
 class Toleration:
-    """A taint of GPU nodes that is put up with."""
+    """A taint of nodes that a pod tolerates."""
 
     key: str
     value: str | None = None
@@ -27,7 +27,7 @@ class Toleration:
         return {"key": self.key, **match, **({"effect": self.effect} if self.effect is not None else {})}
 
     def covers(self, taint: Mapping[str, str]) -> bool:
-        """Whether it puts up with this taint."""
+        """Whether it tolerates this taint."""
         same = self.key == taint.get("key") and self.value in (None, taint.get("value", ""))
         return same and self.effect in (None, taint.get("effect"))
 
@@ -42,7 +42,6 @@ class Gpu:
     memory_gib: float
     """Of one GPU, or of one MIG instance."""
     memory_share: float
-    """Share of that memory that the engine takes."""
     mig_profile: str | None
     tolerations: tuple[Toleration, ...]
     runtime_class: str | None

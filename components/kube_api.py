@@ -38,7 +38,6 @@ class Cluster:
 
     context: str
     server: str
-    """URL of the API server."""
 
 
 def current() -> Cluster:

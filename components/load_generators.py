@@ -46,7 +46,6 @@ class LoadGenerators(Component):
     """The pod template that load generators are made from."""
 
     template: pulumi.Output[str]
-    """Name of the PodTemplate."""
 
     def __init__(self, name: str, args: LoadGeneratorsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)

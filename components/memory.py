@@ -62,8 +62,8 @@ def shortage(shape: Shape, load: Load, available_gib: float, what: str, needs: S
     total = sum(need.gib for need in fixed)
     if total + cache <= available_gib:
         return ""
-    one = shape.kv_cache_gib(load.context_tokens, 1, load.bytes_per_value, load.gpus)
-    fitting = math.floor((available_gib - total) / one)
+    each_gib = shape.kv_cache_gib(load.context_tokens, 1, load.bytes_per_value, load.gpus)
+    fitting = math.floor((available_gib - total) / each_gib)
     cure = f"at most {fitting} sequences of that length fit" if fitting > 0 else "not even one sequence of that length fits"
     asked = f"{load.sequences} sequences of {load.context_tokens} tokens"
     parts = ", ".join(f"{need.gib:.1f} GiB of {need.what}" for need in fixed)

@@ -13,7 +13,7 @@ import pulumi_kubernetes as k8s
 from components import milvus_values
 from components.component import Component
 from components.milvus_access.reach import through_cluster
-from components.milvus_access.root import Login
+from components.milvus_access.root import Login, LoginProvider
 from components.milvus_values import SERVICE_NAME, MilvusShape, MilvusStore
 
 _PORT = 19530
@@ -101,7 +101,8 @@ class Milvus(Component):
     def _make_login(self, name: str, args: MilvusArgs, given: Administration, release: k8s.helm.v3.Release) -> Login:
         """Through an output of the release, since nobody answers before it is there."""
         uri = release.namespace.apply(lambda namespace: given.uri or through_cluster(str(namespace), args.cluster_domain))
-        return Login(f"{name}-login", uri=uri, ca_pem=given.ca_pem, password=given.password, settings=given.settings, opts=self._own)
+        inputs = {"uri": uri, "ca_pem": given.ca_pem, "password": pulumi.Output.secret(given.password)}
+        return Login(LoginProvider(given.settings), f"{name}-login", inputs, self._own)
 
 
 @dataclass(frozen=True, kw_only=True)

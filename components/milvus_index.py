@@ -39,7 +39,7 @@ _OWN_LIMITS = {"ivf_rabitq": (2, 6), "hnsw_sq8": (2, 5), "gpu_cagra": (2, 4)}
 
 @dataclass(frozen=True, kw_only=True)
 class Index:
-    """What Milvus is told when a collection is made, and when it is searched."""
+    """What Milvus is given when a collection is made, and when it is searched."""
 
     profile: Name
     metric: Metric
@@ -57,7 +57,7 @@ class Index:
 
 
 def problem(index: Index, version: tuple[int, int, int] | None) -> str:
-    """Why this index cannot be, "" when it can; `version` of Milvus, None where nobody said it."""
+    """Why this index cannot be, "" when it can; `version` of Milvus, None where it is not known."""
     if index.profile == GPU and index.metric == "COSINE":
         return (
             "milvus.index.metric=COSINE with milvus.index.profile=gpu_cagra: GPU_CAGRA knows no COSINE. Cure: "

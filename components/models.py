@@ -21,7 +21,6 @@ class External:
     namespace: pulumi.Input[str]
     """Namespace of the Secret, and of the ConfigMap with the CA."""
     url: str
-    """Base of its OpenAI API."""
     secret_name: str
     """Secret with its key under `api_key`, "" for a service without one."""
     ca_pem: str
@@ -34,7 +33,6 @@ class ModelArgs:
 
     served: ModelServerArgs | External
     model: str
-    """Name that requests carry."""
 
 
 class ModelService(Component):
@@ -74,7 +72,6 @@ class Embedding(ModelService):
     """The embedding service: turns text into vectors."""
 
     dimension: pulumi.Output[int]
-    """Length of a vector."""
 
     def __init__(self, name: str, args: EmbeddingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, args, opts)
@@ -94,7 +91,6 @@ class Llm(ModelService):
     """The LLM service: answers questions from the sources it is given."""
 
     context_tokens: pulumi.Output[int]
-    """Longest prompt and answer together."""
 
     def __init__(self, name: str, args: LlmArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, args, opts)

@@ -78,7 +78,7 @@ class PodOptions:
     node_selector: Mapping[str, str] = field(default_factory=dict)
     """Labels that a node must have."""
     tolerations: tuple[Toleration, ...] = ()
-    """Taints of nodes that are put up with."""
+    """Taints of nodes that a pod tolerates."""
     priority_class: str | None = None
     """PriorityClass; None for the cluster's default."""
     labels: Mapping[str, str] = field(default_factory=dict)

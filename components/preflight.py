@@ -18,7 +18,7 @@ from components.component import Component
 from components.flows import SUITE
 from components.milvus_values import CA_ANNOTATION, CREDENTIAL_ANNOTATION, SERVICE_NAME, MilvusStore
 from components.pods import NO_OPTIONS, PodOptions, Resources
-from components.preflight_run import CONTAINER, PreflightRun
+from components.preflight_run import CONTAINER, PreflightRun, PreflightRunProvider
 from components.trust import CA_KEY
 
 _LABELS = {**SUITE.labels, **pods.PART_OF}
@@ -40,7 +40,6 @@ class PreflightArgs:
     image: str
     """The suite's own image."""
     store: MilvusStore
-    """What Milvus will be given."""
     other_bucket: pulumi.Input[str]
     """A bucket that Milvus's key must not open: the documents'."""
     wal: str
@@ -64,7 +63,8 @@ class Preflight(Component):
         self.job_name = pulumi.Output.format("{0}-{1}", name, digest)
         metadata: Any = {"name": CONTAINER, "namespace": args.namespace, "labels": _LABELS}
         made = k8s.core.v1.PodTemplate(f"{name}-template", metadata=metadata, template=template, opts=self._own)
-        PreflightRun(f"{name}-run", namespace=args.namespace, template=made.metadata["name"], job=self.job_name, opts=self._own)
+        inputs = {"namespace": args.namespace, "template": made.metadata["name"], "job": self.job_name}
+        PreflightRun(PreflightRunProvider(), f"{name}-run", inputs, self._own)
         self.register_outputs({"job_name": self.job_name})
 
 

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-import pulumi
 from kubernetes import client
 from kubernetes.client import ApiException
 from kubernetes.config.config_exception import ConfigException
@@ -20,7 +19,7 @@ from tenacity import wait_fixed
 from urllib3.exceptions import HTTPError
 
 from components import kube_api
-from components.dynamic_provider import Provider, inputs_of
+from components.dynamic_provider import DynamicResource, Provider, inputs_of
 from components.waiting import until
 
 CONTAINER = "preflight"
@@ -63,11 +62,8 @@ class PreflightRunProvider(Provider):
             _remove(client.BatchV1Api(core.api_client), _props["namespace"], _props["job"])
 
 
-class PreflightRun(dynamic.Resource, module="preflight", name="Run"):
-    """One run; `inputs` are those of the provider."""
-
-    def __init__(self, name: str, *, opts: pulumi.ResourceOptions | None = None, **inputs: pulumi.Input[str]) -> None:
-        super().__init__(PreflightRunProvider(), name, inputs, opts)
+class PreflightRun(DynamicResource, module="preflight", name="Run"):
+    """One run."""
 
 
 def run(core: client.CoreV1Api, namespace: str, template: str, job: str) -> None:
@@ -114,7 +110,6 @@ def _verdict(core: client.CoreV1Api, job: dict[str, Any]) -> tuple[int, dict[str
 
 
 def _state(pod: dict[str, Any]) -> dict[str, Any]:
-    """State of the preflight's own container."""
     statuses = pod["status"].get("containerStatuses", [])
     return next((each.get("state", {}) for each in statuses if each["name"] == CONTAINER), {})
 
@@ -131,7 +126,6 @@ def _waits_for(pod: dict[str, Any], waiting: dict[str, str]) -> str:
 
 
 def _red(core: client.CoreV1Api, namespace: str, pod: str, code: int) -> str:
-    """What it said last."""
     words = ""
     with suppress(ApiException):
         words = core.read_namespaced_pod_log(pod, namespace, container=CONTAINER, tail_lines=_LAST_LINES, _request_timeout=_TIMEOUT_S)

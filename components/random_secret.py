@@ -12,7 +12,7 @@ import pulumi
 from pulumi import dynamic
 
 from components.component import Component
-from components.dynamic_provider import Provider, inputs_of
+from components.dynamic_provider import DynamicResource, Provider, inputs_of
 
 SECRET_KEY = "api_key"  # noqa: S105  the name of an entry, not a key
 """Entry of the Secret of an ApiKey."""
@@ -50,25 +50,19 @@ class RandomSecretProvider(Provider):
         return {"generation": new_generation(), **inputs_of(inputs), self.essential: draw(self.size_bytes)}
 
 
-class RandomSecret(dynamic.Resource, module="keys", name="Generated"):
+class RandomSecret(DynamicResource, module="keys", name="Generated"):
     """A random text that stays the same until `rotation` changes."""
 
+    results = ("value", "generation")
+    secrets = ("value",)
     value: pulumi.Output[str]
-    """Secret."""
     generation: pulumi.Output[str]
-
-    def __init__(self, name: str, *, rotation: int, opts: pulumi.ResourceOptions | None = None) -> None:
-        provider = RandomSecretProvider(number="rotation", output="value", size_bytes=_SECRET_BYTES)
-        secret = pulumi.ResourceOptions(additional_secret_outputs=["value"])
-        inputs = {"rotation": rotation, "value": None, "generation": None}
-        super().__init__(provider, name, inputs, pulumi.ResourceOptions.merge(opts, secret))
 
 
 class ApiKey(Component):
     """The API key of one service, renewed when its rotation number changes, in a Secret of its own under `api_key` and nowhere else."""
 
     secret_name: pulumi.Output[str]
-    """Name of the Secret."""
     generation: pulumi.Output[str]
     """Changes whenever the key does."""
 
@@ -76,7 +70,8 @@ class ApiKey(Component):
         self, name: str, *, namespace: pulumi.Input[str], secret_name: str, rotation: int, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__(name, opts)
-        key = RandomSecret(f"{name}-value", rotation=rotation, opts=self._own)
+        provider = RandomSecretProvider(number="rotation", output="value", size_bytes=_SECRET_BYTES)
+        key = RandomSecret(provider, f"{name}-value", {"rotation": rotation}, self._own)
         self.secret_name = self._make_secret(f"{name}-secret", secret_name, namespace, api_key=key.value)
         self.generation = key.generation
         self.register_outputs({"secret_name": self.secret_name, "generation": self.generation})

@@ -24,7 +24,6 @@ class TenancyArgs:
     """The frame for everything else."""
 
     namespace: str
-    """Name of the namespace."""
     pod_security: Literal["restricted", "baseline"]
     """Pod-security standard that is enforced; whatever `restricted` would refuse is warned about in any case."""
     flows: tuple[Flow, ...]
@@ -43,7 +42,6 @@ class Tenancy(Component):
     """The namespace: its pod-security level, its network policies, its quota, its accounts."""
 
     namespace: pulumi.Output[str]
-    """Name of the namespace."""
     uid: pulumi.Output[str]
     """What makes this namespace different from one of the same name in another cluster, or after it was deleted."""
     resource: k8s.core.v1.Namespace

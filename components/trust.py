@@ -19,7 +19,6 @@ class TrustArgs:
     """Whom to trust, and where."""
 
     namespace: pulumi.Input[str]
-    """Kubernetes namespace of the ConfigMap."""
     ca_pem: str
     """PEM text of the authority; "" for none."""
 

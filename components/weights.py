@@ -157,11 +157,9 @@ class WeightsAccessArgs:
     bucket: str
     """Name of the bucket, which is there already."""
     user: str
-    """Name of the user that is made."""
     owner: pulumi.Input[str]
     """Mark on the user; whatever carries another one is left alone."""
     namespace: pulumi.Input[str]
-    """Kubernetes namespace of the Secret."""
 
 
 class WeightsAccess(Component):

@@ -53,7 +53,6 @@ class Model:
     file: str = ""
     """The one file of a volume or a bucket, "" for a folder."""
     size_gib: float = 0
-    """Size of the weights."""
     revision: str = ""
     """Commit on a hub; "" for a path."""
     offline: bool = True
@@ -63,13 +62,11 @@ class Model:
     context_tokens: int = 0
     """Longest sequence; 0 leaves it to the model."""
     sequences: int = 1
-    """Sequences at once."""
     kv_cache_type: str = ""
     """Type of the KV cache's values; "" leaves it to the engine."""
     shape: Shape | None = None
     cpu_cores: float = 1
     memory_gib: float = 0
-    """Memory of the pod."""
     gpus: int = 0
     gpu_memory_gib: float = 0
     """Memory of one GPU."""
@@ -111,7 +108,6 @@ class Problem:
     setting: str
     """The setting that is wrong, below the one of the service."""
     text: str
-    """What is wrong, what it breaks, and what to write instead."""
 
     def __str__(self) -> str:
         return f"{self.setting}: {self.text}"
@@ -121,9 +117,7 @@ class Engine:
     """An engine; a subclass says what differs, and `arguments` how its image is started."""
 
     name: ClassVar[str]
-    """As settings spell it."""
     roles: ClassVar[frozenset[Role]]
-    """What it can serve."""
     repository: ClassVar[str] = "?"
     """Part of the name of its images; a tag of any other image says nothing about the engine's version."""
     tag: ClassVar[re.Pattern[str]] = re.compile(r"(?:.*-)?v?(?P<version>\d+\.\d+(?:\.\d+)?)(?:-.*)?")

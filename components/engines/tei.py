@@ -50,8 +50,8 @@ class Tei(Engine):
 
     def container(self, model: Model) -> Container:
         """Leave out metrics where their port was not read."""
-        told = super().container(model)
-        return replace(told, metrics_path="") if model.version is not None and model.version >= _METRICS_CHANGED else told
+        container = super().container(model)
+        return replace(container, metrics_path="") if model.version is not None and model.version >= _METRICS_CHANGED else container
 
     def environment(self, model: Model) -> dict[str, str]:
         """Return the served name, the cache, and the log without the key."""

@@ -64,17 +64,7 @@ class Vllm(Engine):
         place = ("--host", "0.0.0.0", "--port", str(self.port))  # noqa: S104  a pod is reached from outside
         kv_cache = ("--kv-cache-dtype", model.kv_cache_type) if model.kv_cache_type else ()
         kind = ("--runner", "pooling") if model.role == "embedding" else ("--max-num-seqs", str(model.sequences), *kv_cache)
-        return (
-            model.location,
-            *revision,
-            "--served-model-name",
-            model.name,
-            *place,
-            *context,
-            *gpu,
-            *kind,
-            *self.flags(model.options),
-        )
+        return (model.location, *revision, "--served-model-name", model.name, *place, *context, *gpu, *kind, *self.flags(model.options))
 
     def environment(self, model: Model) -> dict[str, str]:
         """Return caches on the cache volume, and no usage statistics."""

@@ -13,7 +13,7 @@ import pulumi
 from pulumi import dynamic
 
 from components.component import Component
-from components.dynamic_provider import Provider, inputs_of
+from components.dynamic_provider import DynamicResource, Provider, inputs_of
 from components.milvus_access.reach import AccessError, explained, reached
 from components.random_secret import RandomSecretProvider
 
@@ -22,7 +22,6 @@ SECRET_NAME = "milvus-root"  # noqa: S105  the name of a Secret
 PASSWORD_BYTES = 24
 """192 bits, 32 characters: Milvus takes 6 to 72."""
 _FACTORY_PASSWORD = "Milvus"  # noqa: S105  published by Milvus; this file takes it out of use
-_SECRET = pulumi.ResourceOptions(additional_secret_outputs=["password"])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,20 +29,15 @@ class MilvusRootArgs:
     """Where the Secret lies, and which password is valid."""
 
     namespace: pulumi.Input[str]
-    """Kubernetes namespace of the Secret."""
     generation: int
     """A higher number is another password."""
 
 
-class Password(dynamic.Resource, module="milvus", name="Password"):
+class Password(DynamicResource, module="milvus", name="Password"):
     """A random password that stays the same until `generation` changes."""
 
+    results = secrets = ("password",)
     password: pulumi.Output[str]
-    """Secret in the state."""
-
-    def __init__(self, name: str, *, generation: int, opts: pulumi.ResourceOptions | None = None) -> None:
-        provider = RandomSecretProvider(number="generation", output="password", size_bytes=PASSWORD_BYTES)
-        super().__init__(provider, name, {"generation": generation, "password": None}, pulumi.ResourceOptions.merge(opts, _SECRET))
 
 
 class MilvusRoot(Component):
@@ -56,7 +50,8 @@ class MilvusRoot(Component):
 
     def __init__(self, name: str, args: MilvusRootArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
-        self.password = Password(f"{name}-password", generation=args.generation, opts=self._own).password
+        provider = RandomSecretProvider(number="generation", output="password", size_bytes=PASSWORD_BYTES)
+        self.password = Password(provider, f"{name}-password", {"generation": args.generation}, self._own).password
         self.secret_name = self._make_secret(f"{name}-secret", SECRET_NAME, args.namespace, username=USER, password=self.password)
         self.register_outputs({"secret_name": self.secret_name})
 
@@ -96,18 +91,7 @@ class LoginProvider(Provider):
                 milvus.update_password(user_name=USER, old_password=known, new_password=password)
 
 
-class Login(dynamic.Resource, module="milvus", name="Login"):
+class Login(DynamicResource, module="milvus", name="Login"):
     """`root` of the Milvus at `uri` has `password`, whatever it had before."""
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        uri: pulumi.Input[str],
-        ca_pem: str,
-        password: pulumi.Input[str],
-        settings: str,
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        inputs = {"uri": uri, "ca_pem": ca_pem, "password": pulumi.Output.secret(password)}
-        super().__init__(LoginProvider(settings), name, inputs, pulumi.ResourceOptions.merge(opts, _SECRET))
+    secrets = ("password",)

@@ -11,12 +11,11 @@ from typing import Any
 
 import pulumi
 from kubernetes import client
-from pulumi import dynamic
 from pymilvus import MilvusClient  # type: ignore[import-untyped]  # pymilvus ships no types
 from tenacity import wait_fixed
 
 from components import kube_api
-from components.dynamic_provider import OwnedProvider
+from components.dynamic_provider import DynamicResource, OwnedProvider
 from components.milvus_access import reach, roles
 from components.milvus_access.reach import AccessError, Way, explained, reached
 from components.waiting import until
@@ -122,15 +121,10 @@ class DatabaseProvider(MilvusProvider):
             roles.unmark(api.root, role, [])
 
 
-class Database(dynamic.Resource, module="milvus", name="Database"):
-    """One database of `server`: what one tenant sees."""
+class Database(DynamicResource, module="milvus", name="Database"):
+    """One database of a Milvus: what one tenant sees."""
 
     database: pulumi.Output[str]
-
-    def __init__(
-        self, name: str, *, server: Server, database: str, owner: pulumi.Input[str], opts: pulumi.ResourceOptions | None = None
-    ) -> None:
-        super().__init__(DatabaseProvider(server.settings), name, {**server.inputs(), "database": database, "owner": owner}, opts)
 
 
 class PublicProvider(MilvusProvider):
@@ -161,8 +155,5 @@ class PublicProvider(MilvusProvider):
         """Give nothing back."""
 
 
-class Public(dynamic.Resource, module="milvus", name="Public"):
-    """The role `public`, which every user of `server` has, without any privilege."""
-
-    def __init__(self, name: str, *, server: Server, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(PublicProvider(server.settings), name, {**server.inputs(), "privileges": []}, opts)
+class Public(DynamicResource, module="milvus", name="Public"):
+    """The role `public`, which every user of a Milvus has, without any privilege."""

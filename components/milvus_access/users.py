@@ -5,7 +5,7 @@ state holds them encrypted, in the cluster they are in the Secrets alone. A run 
 password leaves one that nobody can log in as; the next run, which knows it by its role, makes it anew.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -14,10 +14,11 @@ from pulumi import dynamic
 from pymilvus import MilvusClient, MilvusException  # type: ignore[import-untyped]  # pymilvus ships no types
 
 from components.component import Component
+from components.dynamic_provider import DynamicResource
 from components.milvus_access import roles
 from components.milvus_access.roles import PRIVILEGES, Kind
 from components.milvus_access.root import PASSWORD_BYTES
-from components.milvus_access.server import Database, MilvusProvider, Opened, Public, Server
+from components.milvus_access.server import Database, DatabaseProvider, MilvusProvider, Opened, Public, PublicProvider, Server
 from components.random_secret import draw
 
 DEFAULT_DATABASE = "default"
@@ -94,28 +95,11 @@ def _entitle(milvus: MilvusClient, inputs: Mapping[str, Any], role: str) -> None
         milvus.grant_role(inputs["user"], role)
 
 
-class User(dynamic.Resource, module="milvus", name="User"):
-    """A user of `server` that may do `privileges` in `database`."""
+class User(DynamicResource, module="milvus", name="User"):
+    """A user of a Milvus that may do certain things in one database, and its password."""
 
+    results = secrets = ("password",)
     password: pulumi.Output[str]
-    """Secret in the state."""
-
-    def __init__(
-        self,
-        name: str,
-        *,
-        server: Server,
-        user: str,
-        database: pulumi.Input[str],
-        privileges: Sequence[str],
-        owner: pulumi.Input[str],
-        generation: int,
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        secret = pulumi.ResourceOptions(additional_secret_outputs=["password"])
-        declared = {"user": user, "database": database, "privileges": sorted(privileges), "owner": owner, "generation": generation}
-        inputs = {**server.inputs(), **declared, "password": None}
-        super().__init__(UserProvider(server.settings), name, inputs, pulumi.ResourceOptions.merge(opts, secret))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +128,8 @@ class MilvusUsers(Component):
     def __init__(self, name: str, args: MilvusUsersArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
         self._inside = pulumi.ResourceOptions(parent=self, deleted_with=args.namespace)
-        Public(f"{name}-public", server=args.server, opts=self._inside)
+        self._settings, self._inputs = args.server.settings, args.server.inputs()
+        Public(PublicProvider(self._settings), f"{name}-public", {**self._inputs, "privileges": []}, self._inside)
         for tenant in args.tenants:
             self._make_users(name, args, tenant, self._make_database(name, args, tenant))
         self.secret_names = self._make_users(name, args, "", DEFAULT_DATABASE)
@@ -153,7 +138,8 @@ class MilvusUsers(Component):
     def _make_database(self, name: str, args: MilvusUsersArgs, tenant: str) -> pulumi.Output[str]:
         kept = pulumi.ResourceOptions(protect=args.retain, retain_on_delete=args.retain)
         opts = pulumi.ResourceOptions.merge(self._inside, kept)
-        return Database(f"{name}-database-{tenant}", server=args.server, database=tenant, owner=args.owner, opts=opts).database
+        inputs = {**self._inputs, "database": tenant, "owner": args.owner}
+        return Database(DatabaseProvider(self._settings), f"{name}-database-{tenant}", inputs, opts).database
 
     def _make_users(self, name: str, args: MilvusUsersArgs, tenant: str, database: pulumi.Input[str]) -> dict[Kind, pulumi.Output[str]]:
         kinds: tuple[Kind, ...] = get_args(Kind)
@@ -161,15 +147,8 @@ class MilvusUsers(Component):
 
     def _make_user(self, name: str, args: MilvusUsersArgs, label: str, kind: Kind, database: pulumi.Input[str]) -> pulumi.Output[str]:
         username = label.replace("-", "_")
-        user = User(
-            f"{name}-user-{label}",
-            server=args.server,
-            user=username,
-            database=database,
-            privileges=PRIVILEGES[kind],
-            owner=args.owner,
-            generation=args.generation,
-            opts=self._inside,
-        )
+        own = {"user": username, "database": database, "privileges": sorted(PRIVILEGES[kind])}
+        inputs = {**self._inputs, **own, "owner": args.owner, "generation": args.generation}
+        user = User(UserProvider(self._settings), f"{name}-user-{label}", inputs, self._inside)
         secret, namespace = f"milvus-{label}", args.server.namespace
         return self._make_secret(f"{name}-secret-{label}", secret, namespace, username=username, password=user.password)

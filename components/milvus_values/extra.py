@@ -12,7 +12,7 @@ _SECRET = re.compile(
     r"passwo?r?d|secret_?(access_?)?key|access_?key|api_?key|private_?key|credential|token(?!s$|_?length|_?file|izer)|authparams",
     re.IGNORECASE,
 )
-_NAME_OF_ONE = re.compile(r"(File|_FILE|_file|Ref|SecretName)$|^existingSecret.*Key$")
+_NAMES_A_PLACE = re.compile(r"(File|_FILE|_file|Ref|SecretName)$|^existingSecret.*Key$")
 """Keys whose value names a place of a secret: a file, a Secret, a key in one."""
 _SECURITY = {"securityContext", "containerSecurityContext"}
 _REPLACING = {"customConfigMap": "it would replace all of milvus.yaml", "nameOverride": "policies and budgets find pods by the name"}
@@ -84,7 +84,7 @@ def _secret_paths(tree: Any, path: str = "") -> Iterator[str]:  # noqa: ANN401  
         return
     variable = {str(tree["name"]): tree["value"]} if isinstance(tree.get("name"), str) and "value" in tree else {}
     for key, value in {**tree, **variable}.items():
-        if isinstance(value, str) and value and _SECRET.search(key) and not _NAME_OF_ONE.search(key):
+        if isinstance(value, str) and value and _SECRET.search(key) and not _NAMES_A_PLACE.search(key):
             yield f"{path}{key}"
         yield from _secret_paths(value, f"{path}{key}.")
 

@@ -1,6 +1,6 @@
 """What Milvus needs besides the store, as values of the chart: metadata, write-ahead log, metrics; and references of images.
 
-Says aloud what is not wanted, since the chart's own choice is Pulsar and MinIO.
+Switches off explicitly what is not used, since the chart's own choice is Pulsar and MinIO.
 """
 
 import re
@@ -38,7 +38,7 @@ def split_image(reference: str) -> dict[str, str]:
 
 
 def _with_registry(reference: str) -> dict[str, str]:
-    """For the etcd chart, which puts docker.io before every repository unless it is told the registry."""
+    """For the etcd chart, which puts docker.io before every repository unless its values name the registry."""
     first, slash, rest = reference.partition("/")
     if slash and ("." in first or ":" in first or first == "localhost"):
         return {"registry": first, **split_image(rest)}
@@ -46,7 +46,7 @@ def _with_registry(reference: str) -> dict[str, str]:
 
 
 def _etcd(shape: MilvusShape) -> dict[str, Any]:
-    """Say the address of an embedded etcd aloud, or the chart names a Service that is not there."""
+    """Give the address of an embedded etcd, or the chart names a Service that is not there."""
     etcd = shape.etcd
     if etcd.kind == "bundled":
         strictly = isinstance(shape.size, Cluster) and shape.size.spread_strictly

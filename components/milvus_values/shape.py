@@ -121,7 +121,6 @@ class Kafka:
     login_secret: str | None = None
     """Secret with `username` and `password`."""
     mechanism: str = ""
-    """Of SASL."""
     certificate_secret: str | None = None
     """Secret with `tls.crt`, `tls.key` and `ca.crt`."""
 
@@ -225,7 +224,6 @@ class MilvusShape:
     user_id: int = 999
     """User that the processes run under; its files belong to the group of the same number."""
     options: PodOptions = NO_OPTIONS
-    """What the platform asks of every pod."""
     cluster_domain: str = "cluster.local"
     service: Service = Service()
     extra_values: Mapping[str, Any] = field(default_factory=dict)

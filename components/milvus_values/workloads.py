@@ -80,7 +80,7 @@ def _place(workload: Workload) -> dict[str, Any]:
 
 
 def _disk(workload: Workload, *, needed: bool) -> dict[str, Any]:
-    """Milvus is told how much of the disk is its own, since it would count the whole disk of the node."""
+    """The values say how much of the disk is Milvus's own, since it would count the whole disk of the node."""
     sized = workload.ephemeral_storage_gib is not None
     return {"enabled": needed or sized, "size": {"enabled": sized}}
 
@@ -102,7 +102,7 @@ def _spread(labels: Sequence[str], *, strictly: bool) -> list[dict[str, Any]]:
 def _environment(shape: MilvusShape, store: MilvusStore) -> list[dict[str, Any]]:
     """Keys and passwords by reference only: the chart would write them in clear text into a ConfigMap.
 
-    The port is said aloud, since a Service called minio in the namespace would put an address of its own into MINIO_PORT.
+    The port is set, since a Service called minio in the namespace would put an address of its own into MINIO_PORT.
     """
     environment = [
         from_secret("MINIO_ACCESS_KEY_ID", store.secret_name, "access_key"),

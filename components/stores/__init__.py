@@ -17,24 +17,8 @@ from components.stores.errors import StoreError, error_code
 from components.stores.owned import Credential
 from components.stores.policy import DOCUMENTS, MILVUS, READER, Permissions
 
-__all__ = [
-    "DOCUMENTS",
-    "MILVUS",
-    "READER",
-    "BucketOptions",
-    "Connection",
-    "Generations",
-    "Lock",
-    "ObjectStore",
-    "ObjectStoreArgs",
-    "Permissions",
-    "Store",
-    "StoreError",
-    "StoreOutputs",
-    "error_code",
-    "s3_client",
-    "suffixed",
-]
+__all__ = ["DOCUMENTS", "MILVUS", "READER", "Connection", "Generations", "Permissions", "StoreError", "error_code", "s3_client", "suffixed"]
+"""What of other files belongs to this interface."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +28,6 @@ class Lock:
     mode: Literal["GOVERNANCE", "COMPLIANCE"]
     """COMPLIANCE: nobody can shorten it, not even the store's administrator."""
     days: int
-    """Retention of a new object version."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,13 +61,11 @@ class StoreOutputs:
     """What a store made: the bucket and its newest key."""
 
     bucket: pulumi.Output[str]
-    """Name of the bucket."""
     credential: Credential
-    """The newest one."""
 
 
 class Store(Protocol):
-    """One way to come by a bucket and a key for it."""
+    """One way to come by a bucket and a key for it; `settings` of a store names the group of settings it comes from, for messages."""
 
     def declare(self, name: str, args: "ObjectStoreArgs", parent: pulumi.Resource) -> StoreOutputs:
         """Make the resources, children of `parent` whose names begin with `name`."""
@@ -95,17 +76,13 @@ class ObjectStoreArgs:
     """What to make, and where."""
 
     store: Store
-    """Which store, and how."""
     bucket: str
     """Name of the bucket, and stem of the names of its users."""
     options: BucketOptions
-    """What the bucket is like."""
     permissions: Permissions
-    """What its users may do."""
     owner: pulumi.Input[str]
     """Mark on what is made; whatever carries another one is left alone."""
     namespace: pulumi.Input[str]
-    """Kubernetes namespace of the Secret."""
     retain: bool
     """Keep the bucket and its objects when the stack is destroyed."""
     generations: Generations
@@ -123,7 +100,6 @@ class ObjectStore(Component):
     """
 
     bucket: pulumi.Output[str]
-    """Name of the bucket."""
     secret_name: pulumi.Output[str]
     """Kubernetes Secret with `access_key` and `secret_key`, named like the component."""
     credential_generation: pulumi.Output[str]

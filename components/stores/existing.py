@@ -26,7 +26,6 @@ class Place(Connection):
     """Where bucket and Secret are."""
 
     secret_namespace: str
-    """Kubernetes namespace of the Secret."""
     secret_name: str
     """Secret with `access_key` and `secret_key`."""
 
@@ -75,7 +74,6 @@ class ExistingCredential(Credential, module="existing", name="Credential"):
     """A key for a bucket that is in a Secret already."""
 
     bucket: pulumi.Output[str]
-    """Name of the bucket."""
 
 
 def _wrong_versions(bucket: str, *, versioned: bool) -> StoreError:
@@ -98,9 +96,7 @@ class ExistingStore:
     """Takes the key from a Secret that is there."""
 
     place: Place
-    """Where bucket and Secret are."""
     settings: str = ""
-    """Name of the group of settings that this comes from, for messages."""
 
     def declare(self, name: str, args: ObjectStoreArgs, parent: pulumi.Resource) -> StoreOutputs:
         """Declare one credential, which fails unless Secret and bucket are as they should be."""

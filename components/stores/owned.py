@@ -8,9 +8,8 @@ from collections.abc import Collection, Mapping
 from typing import Any, Generic
 
 import pulumi
-from pulumi import dynamic
 
-from components.dynamic_provider import Api, OwnedProvider
+from components.dynamic_provider import Api, DynamicResource, OwnedProvider
 from components.stores.errors import StoreError
 
 OWNER_TAG = "milvus-x10000/owner"
@@ -112,25 +111,18 @@ def merge_tags(there: Mapping[str, str], inputs: Mapping[str, Any], olds: Mappin
     return {**{key: value for key, value in there.items() if key not in gone}, **inputs["tags"], OWNER_TAG: inputs["owner"]}
 
 
-class Bucket(dynamic.Resource):
+class Bucket(DynamicResource):
     """One bucket of a store, marked as belonging to its owner."""
 
     bucket: pulumi.Output[str]
-    """Its name."""
 
 
-class Credential(dynamic.Resource):
+class Credential(DynamicResource):
     """A key of a store: both halves are secret in the state."""
 
+    results = (*KEY_OUTPUTS, "generation")
+    secrets = KEY_OUTPUTS
     access_key: pulumi.Output[str]
-    """Secret, like `secret_key`."""
     secret_key: pulumi.Output[str]
     generation: pulumi.Output[str]
     """Random; changes with the key and tells nothing about it, so pods may carry it to be restarted when the key changes."""
-
-    def __init__(
-        self, provider: dynamic.ResourceProvider, name: str, inputs: Mapping[str, Any], opts: pulumi.ResourceOptions | None = None
-    ) -> None:
-        secret = pulumi.ResourceOptions(additional_secret_outputs=list(KEY_OUTPUTS))
-        outputs = dict.fromkeys((*KEY_OUTPUTS, "generation"))
-        super().__init__(provider, name, {**inputs, **outputs}, pulumi.ResourceOptions.merge(opts, secret))

@@ -39,7 +39,6 @@ class CosiStore:
     after: Sequence[pulumi.Resource] = ()
     """What COSI has to be done with before."""
     settings: str = ""
-    """Name of the group of settings that this comes from, for messages."""
 
     def declare(self, name: str, args: ObjectStoreArgs, parent: pulumi.Resource) -> StoreOutputs:
         """Declare one claim, and one credential a valid generation."""

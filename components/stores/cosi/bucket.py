@@ -45,7 +45,6 @@ class CosiProvider(OwnedProvider[Objects]):
         return self._answer(api, inputs, {})
 
     def _look(self, api: Objects, _name: str, outputs: dict[str, Any]) -> Mapping[str, Any] | None:
-        """Of the annotations only ours."""
         manifest = manifests.manifest(outputs)
         there = api.find_ours(manifest, {"", manifests.owner(manifest)})
         if there is None:

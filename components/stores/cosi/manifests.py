@@ -51,7 +51,7 @@ class Mark:
 
 
 def bucket_class(mark: Mark, backend: Backend, options: BucketOptions) -> dict[str, Any]:
-    """Always Retain: COSI copies the policy when it makes the bucket, so a stack could never be told a second time to delete it."""
+    """Always Retain: COSI copies the policy when it makes the bucket, so a stack could never ask again to have it deleted."""
     fields = {"driverName": backend.driver_name, "deletionPolicy": "Retain"}
     return {**_head("BucketClass", mark), **fields, "parameters": {**backend.parameters(), **_parameters(options)}}
 
@@ -110,7 +110,7 @@ def _head(kind: str, mark: Mark) -> dict[str, Any]:
 
 
 def _parameters(options: BucketOptions) -> dict[str, str]:
-    """What the bucket is to be like; what is not said is left to the driver."""
+    """What the bucket is to be like; what is not set is left to the driver."""
     if options.encryption is not None:
         raise ValueError("COSI knows no encryption of a bucket; the driver s3 does")
     parameters = {"versioning": "Enabled" if options.versioned else "Disabled"}

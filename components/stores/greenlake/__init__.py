@@ -24,7 +24,6 @@ class GreenLakeStore:
 
     system: GreenLakeSystem
     settings: str = ""
-    """Name of the group of settings that this comes from, for messages."""
 
     def declare(self, name: str, args: ObjectStoreArgs, parent: pulumi.Resource) -> StoreOutputs:
         """Declare one bucket, and one credential a valid generation; the mark says `greenlake`, so that no other store takes them over."""

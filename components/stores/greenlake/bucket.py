@@ -37,7 +37,6 @@ class GreenLakeBucketProvider(BucketProvider[Session]):
         return f"set its tag {OWNER_TAG} to {inputs['owner']!r} in HPE GreenLake, or by the S3 API"
 
     def _create(self, api: Session, inputs: Mapping[str, Any]) -> None:
-        """Make it, once, whatever happens to the answer."""
         name = inputs["bucket"]
         what = f"make the bucket {name!r}"
 

@@ -123,7 +123,6 @@ class GreenLakeCredential(Credential, module="greenlake", name="Credential"):
 
 
 def _statements(document: str) -> list[dict[str, Any]]:
-    """Return the statements of an IAM policy in the API's words."""
     statements = json.loads(document)["Statement"]
     return [{"effect": each["Effect"].upper(), "action": each["Action"], "resource": each["Resource"]} for each in statements]
 

@@ -22,7 +22,6 @@ class S3Store:
 
     server: S3Server
     settings: str = ""
-    """Name of the group of settings that this comes from, for messages."""
 
     def declare(self, name: str, args: ObjectStoreArgs, parent: pulumi.Resource) -> StoreOutputs:
         """Declare one bucket, and one credential a valid generation."""

@@ -20,7 +20,6 @@ class S3BucketProvider(BucketProvider["S3Client"]):
 
     @contextmanager
     def _open(self, inputs: Mapping[str, Any], action: str) -> Iterator["S3Client"]:
-        """Open the S3 API, as the administrator."""
         server = S3Server.of(inputs)
         with explained(server.endpoint, action, server.admin_profile), server.s3() as s3:
             yield s3

@@ -34,7 +34,6 @@ class S3CredentialProvider(OwnedProvider["IAMClient"]):
 
     @contextmanager
     def _open(self, inputs: Mapping[str, Any], action: str) -> Iterator["IAMClient"]:
-        """Open the IAM API, as the administrator."""
         server = S3Server.of(inputs)
         with explained(server.iam_endpoint, action, server.admin_profile, service="IAM"), server.iam() as iam:
             yield iam
