@@ -1,4 +1,4 @@
-# Names for commands; what they do is in lab/ and validation/.
+# Names for commands; what they do is in lab/, stacks/ and validation/.
 PYTHON ?= python3
 .PHONY: static unit $(shell sed -n 's/^\([a-z-]*\):.*## .*/\1/p' $(MAKEFILE_LIST))
 

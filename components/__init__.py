@@ -1,4 +1,6 @@
-"""How to make one thing: one Pulumi component in each file. Components get values; they never read configuration or an environment.
+"""How to make one thing: Pulumi components, and the plain rules that several of them share.
+
+Components get values; they never read configuration or an environment.
 
 A provider is in the state of a stack by its import path. `pulumi refresh` and `pulumi destroy` load it from there before any `pulumi up` of
 this checkout has written the new path, so the former ones stay importable; what is behind them is loaded when it is asked for.

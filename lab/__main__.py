@@ -1,4 +1,4 @@
-"""The lab's command line: up, down, status, env, venv, clean-cache. `make` has the same names.
+"""The lab's command line: up, down, status, env, venv, clean-cache; the make targets of these names call it.
 
 Runs on a bare Python 3.11; what needs packages is imported only after the virtual environment is there.
 """

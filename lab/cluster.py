@@ -1,4 +1,4 @@
-"""From a started process tree to a cluster that serves: API, images, node, names, volumes, object store.
+"""Waits until the cluster that node.py starts serves, and gives it images, name server and StorageClass.
 
 Works from the host, through the same addresses that a user of the lab has.
 """

@@ -17,7 +17,8 @@ from stacks.problems import SettingsError
 
 _HELP = """Look at an environment before, and after, `pulumi up`.
 
-Every command takes the name of an environment: one of stacks/Pulumi.<name>.yaml. `make` has the same names: `make values ENV=prod`.
+Every command takes the name of an environment: one of stacks/Pulumi.<name>.yaml. Most have a make target: `make values ENV=prod`. `make up`
+is the lab's, not `python -m stacks up`.
 
 Exit codes: 0 done, 1 a rule is violated or something is wrong with what was looked at, 2 wrong usage or settings,
 4 something does not answer as it should or did not come up, 130 interrupted.

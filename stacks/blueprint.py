@@ -40,7 +40,7 @@ def build(settings: Settings) -> Endpoints:
         milvus_tenants=list(settings.access.tenants),
         milvus_bucket=milvus_store.bucket,
         milvus_root_path=settings.milvus.root_path,
-        milvus_wal=settings.milvus.wal,
+        milvus_wal=settings.milvus.planned_log,
         milvus_secret_name=milvus_store.secret_name,
         documents_bucket=documents_store.bucket,
         documents_secret_name=documents_store.secret_name,

@@ -102,7 +102,7 @@ def preflight(environment: Environment, progress: Progress) -> int:
     progress.tell("preflight from this machine")
     settings = environment.settings
     admin = ["--admin-profile", settings.object_store.admin_profile] if isinstance(settings.object_store, S3Settings) else []
-    planned = ["--root-path", settings.milvus.root_path, "--wal", settings.milvus.wal]
+    planned = ["--root-path", settings.milvus.root_path, "--wal", settings.milvus.planned_log]
     return validation("preflight", "--stack", environment.name, "--no-performance", *planned, *admin)
 
 

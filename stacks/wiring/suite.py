@@ -31,7 +31,7 @@ def preflight(settings: Settings, tenancy: Tenancy, store: ObjectStore, document
         image=settings.images.suite,
         store=milvus.store_of(settings, store, trust),
         other_bucket=documents.bucket,
-        wal=settings.milvus.wal,
+        wal=settings.milvus.planned_log,
         performance=settings.preflight.performance,
         options=settings.pod_options,
         cluster_domain=settings.cluster.domain,

@@ -10,6 +10,7 @@ from stacks.problems import SettingsError
 from stacks.settings import parse
 from stacks.settings.milvus.refusals import version
 from tests.stacks.test_settings import GOOD, configuration
+from validation.checks.storage.options import Wal
 
 CLUSTER = {"mode": "cluster"}
 GPU = {**CLUSTER, "index": {"profile": "gpu_cagra", "metric": "IP"}, "query_node": {"gpus": 1}}
@@ -256,3 +257,13 @@ def test_the_version_of_milvus_is_read_from_its_tag(reference: str, found: tuple
 def test_what_can_work_is_accepted(milvus: dict[str, Any]) -> None:
     image = "milvus:v2.6.15-gpu" if milvus is GPU else "milvus:v2.6.15"
     parse(configuration({**GOOD, "images": {**GOOD["images"], "milvus": image}, "milvus": milvus}))
+
+
+@pytest.mark.parametrize(
+    ("milvus", "planned"),
+    [({}, "woodpecker"), ({"condition_write": "disable"}, "woodpecker-unconditional"), ({"wal": "rocksmq"}, "rocksmq")],
+)
+def test_the_preflight_is_asked_for_the_log_that_is_planned_and_for_its_fence(milvus: dict[str, Any], planned: str) -> None:
+    settings = parse(configuration({**GOOD, "milvus": milvus})).milvus
+    assert settings.planned_log == planned
+    assert Wal(settings.planned_log), "the preflight knows it by that name"

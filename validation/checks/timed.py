@@ -1,7 +1,7 @@
 """Searches at a rate, as every check that times them does it: from processes of their own, compared with exact answers afterwards.
 
-It owns what such checks share and no number's name: the names are the checks'. A failed search counts as slow as the time-out and as having
-found nothing, so that failing fast never looks fast.
+It owns what such checks share and no number's name: the names are the checks'. In percentiles a failed search counts as slow as
+the time-out, so that failing fast never looks fast; each check says what it counts as in recall.
 """
 
 from collections import Counter

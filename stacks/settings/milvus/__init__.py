@@ -113,6 +113,11 @@ class MilvusSettings(Group):
     """Milvus as this machine reaches it, to make its users; default a way through the Kubernetes API, as a port-forward"""
 
     @property
+    def planned_log(self) -> str:
+        """Write-ahead log in the preflight's words, which tells a woodpecker that is not fenced by conditional writes from one that is."""
+        return "woodpecker-unconditional" if (self.wal, self.condition_write) == ("woodpecker", "disable") else self.wal
+
+    @property
     def chart_kind(self) -> Literal["reference", "archive", "directory", "named"]:
         """Of an OCI registry, a packed file, files such as the lab's, or a name in a repository."""
         if "://" in self.chart:

@@ -44,7 +44,8 @@ class Parts:
 def parts(monkeypatch: pytest.MonkeyPatch) -> Parts:
     made = Parts()
     found = SimpleNamespace(
-        name="t", settings=SimpleNamespace(namespace="rag", object_store=None, milvus=SimpleNamespace(root_path="milvus", wal="rocksmq"))
+        name="t",
+        settings=SimpleNamespace(namespace="rag", object_store=None, milvus=SimpleNamespace(root_path="milvus", planned_log="rocksmq")),
     )
 
     replaced: list[tuple[Any, str, Callable[..., Any]]] = [

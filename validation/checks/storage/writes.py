@@ -35,9 +35,9 @@ class Answer(StrEnum):
 
 
 _FITS = {
-    Answer.STRICT: ("woodpecker", "woodpecker.logstore.fencePolicy.conditionWrite: auto"),
-    Answer.IGNORED: ("woodpecker-unconditional", "woodpecker.logstore.fencePolicy.conditionWrite: disable"),
-    Answer.REJECTED: ("pulsar or kafka", "embedded woodpecker is not usable on this store"),
+    Answer.STRICT: ("woodpecker", "milvus.condition_write: auto"),
+    Answer.IGNORED: ("woodpecker-unconditional", "milvus.condition_write: disable"),
+    Answer.REJECTED: ("pulsar or kafka", "milvus.wal: pulsar or kafka, since woodpecker cannot work on this store"),
 }
 _WORKS_WITH = {
     Answer.STRICT: set(Wal),
@@ -65,7 +65,7 @@ def _judge(run: StoreContext, answer: Answer, seen: str) -> None:
             if planned is Wal.WOODPECKER
             else "its fence is written with If-None-Match all the same (milvus issue 49139): a log could not be taken over"
         )
-        cure = f"--wal {fitting}: {setting}"
+        cure = f"{setting} (--wal {fitting})"
         run.record.fail("conditional_write", f"{answer}: {seen}; planned is {planned}", consequence, cure)
     elif planned is Wal.WOODPECKER_UNCONDITIONAL:
         weaker = "two writers are kept apart by a lock in etcd alone, and fail-over waits up to 10 s for its session to end"

@@ -312,7 +312,7 @@ def test_a_store_that_ignores_if_none_match_exits_1_and_the_weaker_setting_is_a_
     assert found(record, "conditional_write").seen == (
         "ignored: a second write with If-None-Match: * succeeds, and the key then holds b'two'; planned is woodpecker"
     )
-    assert record.wal["setting"] == "woodpecker.logstore.fencePolicy.conditionWrite: disable"
+    assert record.wal["setting"] == "milvus.condition_write: disable"
     assert found(weaker, "conditional_write").outcome is Outcome.WARN
     assert "lock in etcd" in found(weaker, "conditional_write").consequence
 
