@@ -1,6 +1,7 @@
 """The engines that can serve a model, by the name that settings give them: one line each here.
 
-Each that the blueprint runs has its class in a file of its own. What the source of an engine says of flags, paths and variables, and which versions were read, is in docs/models.md.
+Each that the blueprint runs has its class in a file of its own.
+What the source of an engine says of flags, paths and variables, and which versions were read, is in docs/models.md.
 """
 
 from typing import ClassVar
