@@ -129,13 +129,21 @@ def test_after_a_good_up_nothing_is_half_done(small: Small) -> None:
     assert (doctor.code, "nothing is half-done" in doctor.output) == (0, True), doctor.output
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
-def test_an_upgrade_that_was_ended_hard_is_found_and_mended_with_consent(small: Small, how: signal.Signals) -> None:
+def test_an_upgrade_that_a_second_sigterm_ended_is_named_and_tried_again_by_the_next_up(small: Small) -> None:
     assert small.command("up", "lab", "--yes", "--patience-s", "0").code == 0
-    small.upgrade_that_is_ended_hard(how)
-    if how is signal.SIGTERM:  # after SIGKILL its lock refuses the next one
-        plain = small.program.pulumi("up", "--yes", "--skip-preview", "--non-interactive")
-        assert "unchanged" in plain, "Pulumi alone passes over it"
+    small.upgrade_that_is_ended_hard(signal.SIGTERM)
+    assert BAD_IMAGE in small.kubectl("get", "pods", "-o", "yaml")
+    doctor = small.command("doctor", "lab")
+    assert (doctor.code, "[release.failed]" in doctor.output) == (1, True), doctor.output
+    again = small.command("up", "lab")
+    assert again.code == 0, again.output
+    assert BAD_IMAGE not in small.kubectl("get", "pods", "-o", "yaml")
+    assert small.command("doctor", "lab").code == 0
+
+
+def test_an_upgrade_that_was_killed_is_found_and_mended_with_consent(small: Small) -> None:
+    assert small.command("up", "lab", "--yes", "--patience-s", "0").code == 0
+    small.upgrade_that_is_ended_hard(signal.SIGKILL)
     assert BAD_IMAGE in small.kubectl("get", "pods", "-o", "yaml")
     before = small.kubectl("get", "secrets", "-l", "owner=helm", "-o", "name")
     doctor = small.command("doctor", "lab")
