@@ -12,8 +12,8 @@ STACKS = @$(PYTHON) -m lab venv >&2 && .venv/bin/python -m stacks
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
-up: ## from this machine as it is to a verdict: tools, lab, pulumi up, gate (STORE=s3, greenlake or existing)
-	@$(PYTHON) -m lab up $(if $(STORE),--store $(STORE))
+up: ## from this machine as it is to a verdict: tools, lab, pulumi up, gate (STORE=s3, greenlake or existing; CHART=PATH, oci://... or NAME@REPOSITORY)
+	@$(PYTHON) -m lab up $(if $(STORE),--store $(STORE)) $(if $(CHART),--chart '$(CHART)') $(if $(CHART_VERSION),--chart-version $(CHART_VERSION))
 
 down: ## end the lab; nothing of it remains but the cache
 	@$(PYTHON) -m lab down

@@ -75,6 +75,8 @@ def _options_of_up(command: argparse.ArgumentParser) -> None:
         help="seconds to wait for another command that is changing the lab; 0: say which, and end (default: %(default)s)",
     )
     command.add_argument("--store", choices=STORES, help="how the stack comes by its buckets (default: as it does, else s3)")
+    command.add_argument("--chart", help="chart of Milvus: a path, oci://..., or NAME@REPOSITORY (default: the one it has, else the lab's)")
+    command.add_argument("--chart-version", metavar="X.Y.Z", help="version of a chart that is not on this machine")
 
 
 def _prepared(out: TextIO | None = None, on_steps: Callable[[Sequence[str]], None] | None = None) -> Steps:
@@ -95,7 +97,8 @@ def up(arguments: argparse.Namespace) -> int:
 
     with lock.only_one(lock.LAB, patience_s=arguments.wait, say=steps.say):
         print(f"lab: state in {STATE}, cache in {CACHE}, log in {steps.log}", flush=True)
-        code = lab_up.up(steps, gate=not arguments.no_gate, store=arguments.store)
+        chart = (arguments.chart, arguments.chart_version)
+        code = lab_up.up(steps, gate=not arguments.no_gate, store=arguments.store, chart=chart)
         lock.leave()
     print(f'use it:       eval "$(make -s env)"\ntake it down: make down\nsteps:        {steps.total_s():.0f} s in all', flush=True)
     return code

@@ -23,7 +23,7 @@ from lab.cluster import kubectl
 from lab.errors import LabError
 from lab.images.build import Image
 from lab.pki import write_secret
-from lab.places import BIN, KUBECONFIG, PKI, REPOSITORY, STATE, Network
+from lab.places import BIN, KUBECONFIG, PKI, REPOSITORY, STATE, Network, write_whole
 from lab.processes import attended
 
 PROJECT = "milvus-x10000"
@@ -35,6 +35,7 @@ MENDING = ("--yes", "--patience-s", "0")
 """Options of the stack's commands: nobody else works on the lab, so that whatever a killed Pulumi or helm left is mended at once."""
 BUILT = HOME / "built"
 """Present where the lab runs the Pulumi that it built, with a home of its own, and not the operator's."""
+_KEPT = {"object_store": ("credential_generation", "revoked_generation"), "milvus": ("chart", "chart_repository", "chart_version")}
 
 
 def environment() -> dict[str, str]:
@@ -104,6 +105,15 @@ def machine_facts(net: Network, images: Mapping[str, Image], store: str = "s3") 
     }
 
 
+def chart_settings(asked: str | None, version: str | None) -> dict[str, Any]:
+    """Return the settings of the chart that is asked for: a path, oci://..., or NAME@REPOSITORY; none for the one that the stack has."""
+    if asked is None:
+        return {}
+    name, _, repository = asked.partition("@")
+    name = str(Path(asked).resolve()) if Path(asked).exists() else name
+    return {f"{PROJECT}:milvus": {"chart": name, "chart_repository": repository or None, "chart_version": version}}
+
+
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """Return `base` with `over` laid over it, key by key; neither is changed."""
     both = dict(base)
@@ -123,12 +133,10 @@ def configure(stack: str, facts: Mapping[str, Any]) -> None:
     target = config_file(stack)
     before = yaml.safe_load(target.read_text()) if target.exists() else {}
     committed = yaml.safe_load((REPOSITORY / "stacks" / f"Pulumi.{STACK}.yaml").read_text())
-    whole = {**committed, "config": _throwaway(merged(committed["config"], merged(_generations(before), facts)))}
+    whole = {**committed, "config": _throwaway(merged(committed["config"], merged(_kept(before), facts)))}
     if "encryptionsalt" in before:
         whole["encryptionsalt"] = before["encryptionsalt"]
-    fresh = target.with_suffix(".new")
-    fresh.write_text(yaml.safe_dump(whole, sort_keys=False))
-    fresh.replace(target)
+    write_whole(target, yaml.safe_dump(whole, sort_keys=False))
     write_pins(stack, whole["config"])
 
 
@@ -137,9 +145,7 @@ def write_pins(stack: str, config: Mapping[str, Any]) -> Path:
     images = {name: {"of": image, "reference": image} for name, image in config[f"{PROJECT}:images"].items()}
     chart, version, digest = _chart(config[f"{PROJECT}:milvus"])
     target = HOME / f"images.{stack}.lock"
-    fresh = target.with_suffix(".new")
-    fresh.write_text(yaml.safe_dump({**images, "chart": {"name": chart, "version": version, "sha256": digest}}))
-    fresh.replace(target)
+    write_whole(target, yaml.safe_dump({**images, "chart": {"name": chart, "version": version, "sha256": digest}}))
     return target
 
 
@@ -152,16 +158,16 @@ def _chart(milvus: Mapping[str, Any]) -> tuple[str, str, str | None]:
     if place.is_file():
         shown = subprocess.run([BIN / "helm", "show", "chart", place], capture_output=True, text=True, check=True).stdout
         return name, str(yaml.safe_load(shown)["version"]), hashlib.sha256(place.read_bytes()).hexdigest()
-    if "chart_version" not in milvus:
-        raise LabError(f"the chart {name!r} is neither a folder nor an archive here", cure="set milvus.chart_version to take it by name")
+    if milvus.get("chart_version") is None:
+        cure = "make up CHART=PATH, or CHART=NAME@REPOSITORY CHART_VERSION=X.Y.Z; the lab's own again: CHART=lab/chart/milvus"
+        raise LabError(f"the chart {name!r} is neither a folder nor an archive here", cure)
     return name, str(milvus["chart_version"]), None
 
 
-def _generations(before: Mapping[str, Any]) -> dict[str, Any]:
-    """Which credentials a rotation left valid: the committed settings know nothing of it, and would bring the first one back."""
-    group = f"{PROJECT}:object_store"
-    found = before.get("config", {}).get(group, {})
-    return {group: {name: found[name] for name in ("credential_generation", "revoked_generation") if name in found}}
+def _kept(before: Mapping[str, Any]) -> dict[str, Any]:
+    """What the committed settings know nothing of: which credentials a rotation left valid, and which chart was asked for."""
+    found = {group: before.get("config", {}).get(f"{PROJECT}:{group}", {}) for group in _KEPT}
+    return {f"{PROJECT}:{group}": {name: found[group][name] for name in names if name in found[group]} for group, names in _KEPT.items()}
 
 
 def _throwaway(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,8 +23,8 @@ AT_ONCE = 2
 """Images that are built or imported at the same time: the lab's machine has two cores or more, and memory for two."""
 
 
-def up(steps: Steps, *, gate: bool = True, store: str | None = None) -> int:
-    """Do everything from tools to verdict and return the exit code of the gate."""
+def up(steps: Steps, *, gate: bool = True, store: str | None = None, chart: tuple[str | None, str | None] = (None, None)) -> int:
+    """Do everything from tools to verdict and return the exit code of the gate; `chart` and its version where not the one it has."""
     net = network()
     project.refuse_foreign_state()
     cache.sweep(tools=[name for name, build in toolchain.BUILDS.items() if not build.on_demand])  # a test may be building the others
@@ -44,7 +44,7 @@ def up(steps: Steps, *, gate: bool = True, store: str | None = None) -> int:
         driver = project.store_of(project.STACK, store)
         if driver == "existing":
             stores.hand_over(net, {"rag-milvus": False, "rag-documents": True})
-        project.configure(project.STACK, project.machine_facts(net, made, driver))
+        project.configure(project.STACK, {**project.machine_facts(net, made, driver), **project.chart_settings(*chart)})
         project.select()
         # a kubernetes plugin looks for its killed Pulumi every five minutes only, and goes on installing until then
         sandbox.end_strays(project.PULUMI_HOME, without="pulumi")

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from components.flows import MILVUS_PORT
 from components.milvus_values.shape import Cluster, MilvusShape, MilvusStore, Standalone, Workload
 from components.pods import from_secret, gib
 
@@ -102,12 +103,14 @@ def _spread(labels: Sequence[str], *, strictly: bool) -> list[dict[str, Any]]:
 def _environment(shape: MilvusShape, store: MilvusStore) -> list[dict[str, Any]]:
     """Keys and passwords by reference only: the chart would write them in clear text into a ConfigMap.
 
-    The port is set, since a Service called minio in the namespace would put an address of its own into MINIO_PORT.
+    Both ports are set, since a Service called minio or proxy in the namespace puts an address into that variable: Milvus would not reach
+    its store, or be ready and listen on any port but its own.
     """
     environment = [
         from_secret("MINIO_ACCESS_KEY_ID", store.secret_name, "access_key"),
         from_secret("MINIO_SECRET_ACCESS_KEY", store.secret_name, "secret_key"),
         {"name": "MINIO_PORT", "value": store.port},
+        {"name": "PROXY_PORT", "value": str(MILVUS_PORT)},
     ]
     kafka, pulsar = shape.wal.kafka, shape.wal.pulsar
     logins = {"ETCD_AUTH": shape.etcd.login_secret, "KAFKA_SASL": kafka.login_secret if kafka is not None else None}

@@ -170,8 +170,9 @@ def test_caches_of_a_standalone_are_on_its_volume_unless_the_node_s_disk_is_rese
     }
 
 
-def test_a_service_called_minio_beside_milvus_does_not_change_the_port_of_the_store() -> None:
-    assert {"name": "MINIO_PORT", "value": "9000"} in values(SHAPE, DATA)["standalone"]["extraEnv"]
+def test_a_service_called_minio_or_proxy_beside_milvus_changes_no_port() -> None:
+    ports = {each["name"]: each["value"] for each in values(SHAPE, DATA)["standalone"]["extraEnv"] if each["name"].endswith("_PORT")}
+    assert ports == {"MINIO_PORT": "9000", "PROXY_PORT": "19530"}
 
 
 def test_a_new_key_or_a_new_ca_restarts_the_pods() -> None:

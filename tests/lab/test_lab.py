@@ -214,7 +214,7 @@ def test_the_lab_pins_a_chart_as_a_folder_or_by_name(
 
 def test_a_chart_that_is_neither_here_nor_has_a_version_is_said_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(project, "HOME", tmp_path)
-    with pytest.raises(LabError, match=r"neither a folder nor an archive.*(?s:.)*milvus\.chart_version"):
+    with pytest.raises(LabError, match=r"neither a folder nor an archive.*(?s:.)*CHART_VERSION"):
         project.write_pins("lab", {"milvus-x10000:images": {}, "milvus-x10000:milvus": {"chart": "nowhere/milvus-5.0.25.tgz"}})
 
 
