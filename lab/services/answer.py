@@ -12,17 +12,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.feature_extraction.text import TfidfVectorizer  # type: ignore[import-untyped]  # ships no types
 
 from .asked import holds_asked_value
-from .letters import in_words
+from .overlap import Overlap
 from .prompt import Source
 from .quotes import Quote, quotes_of
 
 Scores = npt.NDArray[np.float64]
 
 _MOST_SENTENCES = 3
-_NGRAM_RANGE = (3, 5)
 _HEADINGS, _SOURCE, _BEFORE, _AFTER, _VALUE = 0.5, 0.1, 0.3, 0.1, 0.3
 _LEAST_MATCH_WITH_VALUE, _LEAST_MATCH = 0.18, 0.26
 """Below these, without the bonus for a value, the sources are about something else: found with questions they cannot answer."""
@@ -76,18 +74,15 @@ def ranked(question: str, sources: Sequence[Source]) -> list[Match]:
 
 
 def _matches(question: str, quotes: Sequence[Quote], sources: Sequence[Source]) -> Scores:
-    weigher = TfidfVectorizer(preprocessor=in_words, analyzer="char_wb", ngram_range=_NGRAM_RANGE, sublinear_tf=True)
-    weights = weigher.fit_transform([*(quote.text for quote in quotes), question])
-    own: Scores = (weights[:-1] @ weights[-1].T).toarray()[:, 0]
-
-    def similarity(texts: Sequence[str]) -> Scores:
-        scores: Scores = (weigher.transform(texts) @ weights[-1].T).toarray()[:, 0]
-        return scores
-
+    overlap = Overlap(question, [quote.text for quote in quotes])
+    own = np.array(overlap.scores([quote.text for quote in quotes]))
     above = {quote.source: f"{quote.title}\n{quote.headings}" for quote in quotes}
     whole = [f"{source.title}\n{source.text}" for source in sources]
-    around = _HEADINGS * similarity([above.get(source.number, "") for source in sources]) + _SOURCE * similarity(whole)
-    lent = dict(zip((source.number for source in sources), around, strict=True))
+    headings = overlap.scores([above.get(source.number, "") for source in sources])
+    lent = {
+        source.number: _HEADINGS * heading + _SOURCE * text
+        for source, heading, text in zip(sources, headings, overlap.scores(whole), strict=True)
+    }
     numbers = [quote.source for quote in quotes]
     total: Scores = own + _neighbours(own, numbers) + np.array([lent[number] for number in numbers])
     return total

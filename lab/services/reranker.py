@@ -8,19 +8,18 @@ import os
 from typing import Any
 
 import anyio.to_thread
-from sklearn.feature_extraction.text import TfidfVectorizer  # type: ignore[import-untyped]  # ships no types
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from .overlap import Overlap
 from .wire import ApiError, Fields, application, read_json
 
 MODEL = "lab-overlap"
 MOST_TEXTS = 256
 MOST_CHARACTERS = 8192
 MOST_BODY_BYTES = 16 * 1024 * 1024
-_NGRAM_RANGE = (3, 5)
 
 
 def reranker(api_key: str = "") -> Starlette:
@@ -47,8 +46,6 @@ def _checked(fields: Fields) -> tuple[str, list[str]]:
 
 def ranked(query: str, texts: list[str]) -> list[dict[str, Any]]:
     """Return `{"index", "score"}` of each text, the best first; equal scores keep their order."""
-    weigher = TfidfVectorizer(analyzer="char_wb", ngram_range=_NGRAM_RANGE, sublinear_tf=True)
-    weights = weigher.fit_transform([*texts, query])
-    scores = (weights[:-1] @ weights[-1].T).toarray()[:, 0].tolist()
+    scores = Overlap(query, texts).scores(texts)
     order = sorted(range(len(texts)), key=lambda index: -scores[index])
     return [{"index": index, "score": scores[index]} for index in order]

@@ -1,4 +1,4 @@
-"""The OpenAI wire that both services share: reading a JSON body within limits, errors in OpenAI's form, models, health.
+"""The OpenAI wire that the services share: reading a JSON body within limits, errors in OpenAI's form, models, health.
 
 Refuses a body as soon as it is longer than allowed, announced or not, so that no request can fill the pod's memory. One
 log line per request on stdout: method, path, status, milliseconds. Never what was asked or answered, and no line for a
@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-OWNER = "lab stand-in"
+STAND_IN = "lab stand-in"
 _log = logging.getLogger(__name__)
 
 Fields = dict[str, Any]
@@ -38,7 +38,9 @@ class ApiError(Exception):
         return JSONResponse({"error": {"message": str(self), "type": kind, "param": self.param, "code": self.code}}, self.status)
 
 
-def application(model: str, routes: Sequence[BaseRoute], *, api_key: str = "", context_tokens: int | None = None) -> Starlette:
+def application(
+    model: str, routes: Sequence[BaseRoute], *, owner: str = STAND_IN, api_key: str = "", context_tokens: int | None = None
+) -> Starlette:
     """Return an application with `/health`, `/v1/models` and the given routes; "" asks for no key."""
     length = {} if context_tokens is None else {"max_model_len": context_tokens}  # as vLLM calls it
 
@@ -46,7 +48,7 @@ def application(model: str, routes: Sequence[BaseRoute], *, api_key: str = "", c
         return JSONResponse({"status": "ok"})
 
     async def models(_: Request) -> JSONResponse:
-        return JSONResponse({"object": "list", "data": [{"id": model, "object": "model", "created": 0, "owned_by": OWNER, **length}]})
+        return JSONResponse({"object": "list", "data": [{"id": model, "object": "model", "created": 0, "owned_by": owner, **length}]})
 
     own = [Route("/health", health, methods=["GET"]), Route("/v1/models", models, methods=["GET"])]
     app = Starlette(

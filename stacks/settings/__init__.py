@@ -63,7 +63,7 @@ class Settings(Group):
     milvus: MilvusSettings = Field(default=MilvusSettings(), description="the vector database", examples=["'{\"memory_gib\": 16}'"])
     access: AccessSettings = Field(default=AccessSettings(), examples=['\'{"tenants": ["sales"]}\''])
     """who may log in to Milvus besides root"""
-    embedding: EmbeddingSettings = Field(default=EmbeddingSettings(), examples=["'{\"dimension\": 512}'"])
+    embedding: EmbeddingSettings = Field(default=EmbeddingSettings(), examples=["'{\"dimension\": 384}'"])
     """the embedding service"""
     llm: LlmSettings = Field(default=LlmSettings(), description="the LLM service", examples=["'{\"context_tokens\": 4096}'"])
     reranker: RerankerSettings | None = Field(default=None, examples=['\'{"engine": "lab", "model": "lab-reranker"}\''])

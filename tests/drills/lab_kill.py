@@ -80,7 +80,7 @@ MOMENTS = (
         everything=True,
     ),
     Moment(name="image-milvus", what="the image of Milvus is unpacked", step="image: milvus", after_s=2, forget="images/milvus-"),
-    Moment(name="image-models", what="the embedding is fitted", step="image: models", after_s=6, forget="images/models-", everything=True),
+    Moment(name="image-models", what="the model is unpacked", step="image: models", after_s=6, forget="images/models-", everything=True),
     Moment(name="image-suite", what="the suite's image is filled", step="image: suite", after_s=5, forget="images/suite-"),
     Moment(name="certificates", what="keys and certificates are made", step="lab: certificates", down=True),
     Moment(name="tree-start", what="the process tree starts", step="lab: process tree", down=True),

@@ -20,8 +20,9 @@ from components.stores import policy
 from components.stores.s3 import S3Server
 from components.stores.s3.credential import S3CredentialProvider
 from components.weights import Bucket, Cache
-from lab.places import PKI, REPOSITORY, network
-from lab.services.fit import fit
+from lab.places import PKI, network
+from lab.services.embedder import DIMENSION, MODEL
+from lab.services.embedder import WEIGHTS as FILE
 from tests import certificates
 from tests.deploy import deploy
 from tests.e2e.lab import Lab
@@ -29,7 +30,6 @@ from validation.clients import kube
 from validation.clients.connect import Connector
 from validation.clients.llm import Source
 from validation.clients.target import Target
-from validation.corpus.documents import write_passages
 from validation.judge.errors import GateError, InvalidRunError, UnreachableError, UsageError
 
 pytestmark = pytest.mark.e2e
@@ -37,7 +37,6 @@ pytestmark = pytest.mark.e2e
 NAMESPACE = "models-e2e"
 WEIGHTS = "models-e2e-weights"
 HOST = f"llm.{NAMESPACE}.svc.cluster.local"
-DIMENSION = 64
 LONGEST_START_S = 300
 LLM_TIMEOUT_S = 30
 
@@ -79,7 +78,7 @@ class Pods:
             "object_store_endpoint": network().s3_endpoint,
             "object_store_region": "us-east-1",
             "embedding_url": f"http://embedding.{NAMESPACE}.svc.cluster.local:8080/v1",
-            "embedding_model": f"lab-char-svd-{DIMENSION}",
+            "embedding_model": MODEL,
             "embedding_dimension": DIMENSION,
             "embedding_secret_name": "embedding-api-key",
             "llm_url": f"https://{HOST}:8080/v1",
@@ -131,8 +130,8 @@ def embedding(lab: Lab, prefix: str, *, cached: bool) -> EmbeddingArgs:
         image=suite(lab),
     )
     cache = Cache(size_gib=1, storage_class=None, shared=False) if cached else None
-    args = replace(served(lab, "embedding", "/weights/model.npz"), weights=weights, size_gib=0.02, cache=cache)
-    return EmbeddingArgs(served=args, model=f"lab-char-svd-{DIMENSION}", dimension=DIMENSION)
+    args = replace(served(lab, "embedding", f"/weights/{FILE.name}"), weights=weights, size_gib=0.08, cache=cache)
+    return EmbeddingArgs(served=args, model=MODEL, dimension=DIMENSION)
 
 
 def behind_tls(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -162,22 +161,18 @@ def store(lab: Lab) -> Iterator[S3Server]:
 
 
 @pytest.fixture(scope="module")
-def reader(store: S3Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """Put fitted weights into a bucket, and make a user that may read it and nothing else."""
-    path = tmp_path_factory.mktemp("weights") / "model.npz"
-    passages = path.with_name("passages.jsonl")
-    write_passages(REPOSITORY / "corpus", passages)
-    fit(passages, DIMENSION).save(path)
+def reader(store: S3Server) -> Iterator[dict[str, str]]:
+    """Put the model's weights into a bucket, and make a user that may read it and nothing else."""
     user = {**store.inputs(), "user": WEIGHTS, "policy": policy.document(WEIGHTS, policy.READER), "owner": "milvus-x10000/e2e/models"}
     with store.s3() as s3:
         s3.create_bucket(Bucket=WEIGHTS)
-        s3.upload_file(str(path), WEIGHTS, "fitted/model.npz")
+        s3.upload_file(str(FILE), WEIGHTS, f"e5/{FILE.name}")
         made = S3CredentialProvider().create(user).outs or {}
         try:
             yield {name: str(made[name]) for name in ("access_key", "secret_key")}
         finally:
             S3CredentialProvider().delete(WEIGHTS, made)
-            s3.delete_object(Bucket=WEIGHTS, Key="fitted/model.npz")
+            s3.delete_object(Bucket=WEIGHTS, Key=f"e5/{FILE.name}")
             s3.delete_bucket(Bucket=WEIGHTS)
 
 
@@ -198,7 +193,7 @@ def pods(lab: Lab, store: S3Server, reader: dict[str, str], tmp_path_factory: py
             secret("weights", reader),
             secret("wrong-key", {"api_key": "not-this-one"}),
             secret("tls", {"tls.crt": tls.crt_file.read_text(), "tls.key": tls.key_file.read_text()}),
-            *objects(lambda: Embedding("embedding", embedding(lab, "fitted/", cached=True))),
+            *objects(lambda: Embedding("embedding", embedding(lab, "e5/", cached=True))),
             *objects(lambda: Embedding("broken", embedding(lab, "nothing/", cached=False))),
             *behind_tls(objects(lambda: Llm("llm", LlmArgs(served=served(lab, "llm"), model="m", context_tokens=4096)))),
         )
@@ -218,7 +213,7 @@ def secret(name: str, data: dict[str, str]) -> dict[str, Any]:
 
 
 def test_weights_from_the_bucket_are_what_the_pod_serves(pods: Pods) -> None:
-    assert f"weights: s3://{WEIGHTS}/fitted/ at {network().s3_endpoint}: 1 files, " in pods.loading("embedding")
+    assert f"weights: s3://{WEIGHTS}/e5/ at {network().s3_endpoint}: 1 files, " in pods.loading("embedding")
     pods.checked()
 
 
@@ -238,7 +233,7 @@ def test_a_service_outside_answers_over_tls_with_its_key(pods: Pods) -> None:
         ({"llm_url": f"https://{HOST}:8080/other"}, UsageError, ["no list of models", "usually with /v1"]),
         ({"llm_model": "other"}, InvalidRunError, ["serves ['lab-reader'], declared is 'other'"]),
         ({"llm_context_tokens": 8192}, InvalidRunError, ["reads 4096 tokens, declared are 8192"]),
-        ({"embedding_model": "lab-char-svd-512"}, InvalidRunError, [f"serves ['lab-char-svd-{DIMENSION}']"]),
+        ({"embedding_model": "bge-m3"}, InvalidRunError, [f"serves ['{MODEL}']"]),
         ({"embedding_dimension": 256}, InvalidRunError, ["dimension 256", "cannot be searched with another"]),
     ],
 )

@@ -3,6 +3,7 @@
 Count and content are both compared: a stale collection of equal size passes a count. Flushed once, since Milvus limits flushes.
 """
 
+import os
 import random
 import time
 import zlib
@@ -18,7 +19,8 @@ from validation.checks.context import GATE, Loaded, RunContext
 from validation.clients.documents import Original
 from validation.clients.milvus import Collection, Row
 from validation.clients.vectors import Matrix
-from validation.corpus.generator import Generated, generate_chunks
+from validation.corpus.generator import Generated, embedded_count, generate_chunks, make_vectors
+from validation.corpus.kept_vectors import FOLDER_VARIABLE, KeptVectors
 from validation.corpus.reading.read import kind_of
 from validation.judge.errors import InvalidRunError
 from validation.judge.measures import higher, lower, neutral
@@ -50,15 +52,26 @@ def ingest(run: RunContext, facts: Facts) -> None:
     rows, generated = _rows(run, originals)
     with ThreadPoolExecutor(1) as meanwhile:  # Milvus takes seconds to load an empty collection, and embedding does not need it
         making = meanwhile.submit(run.make_collection)
-        begin = time.perf_counter()
-        with run.reporter.track("embed", len(rows)) as advance:
-            matrix = run.services.embedding.embed_passages([row.chunk for row in rows], advance)
-        run.record.measure("embedding_rate", len(rows) / (time.perf_counter() - begin), len(rows))
+        matrix = _embed(run, rows, facts)
         collection = making.result()
     facts["collection"] = collection.name
     _insert(run, collection, rows, matrix)
     compare_content(run, collection, rows, matrix)
     run.loaded = Loaded(collection=collection, rows=rows, matrix=matrix, generated=generated)
+
+
+def _embed(run: RunContext, rows: list[Row], facts: Facts) -> Matrix:
+    """Embed the sample and some generated chunks, but for what is kept from earlier runs, and make the vectors of the others."""
+    sample, generated = ([row.chunk for row in rows if row.chunk.generated is wanted] for wanted in (False, True))
+    chunks = [*sample, *generated[: embedded_count(len(generated))]]
+    folder = "" if "embedding_rate" in run.profile.objectives else os.environ.get(FOLDER_VARIABLE, "")
+    kept = KeptVectors(folder, f"{run.target.passage_model}, {run.target.embedding_dimension} dimensions")
+    begin = time.perf_counter()
+    with run.reporter.track("embed", len(chunks)) as advance:
+        real = kept.embed(chunks, lambda chosen: run.services.embedding.embed_passages(chosen, advance))
+    run.record.measure("embedding_rate", kept.embedded / (time.perf_counter() - begin), kept.embedded)
+    facts["vectors"] = {"embedded": kept.embedded, "kept from earlier runs": len(chunks) - kept.embedded, "made": len(rows) - len(chunks)}
+    return np.concatenate([real[: len(sample)], make_vectors(generated, real[len(sample) :], run.seed)])
 
 
 def _name_other_runs(run: RunContext, facts: Facts) -> None:

@@ -20,7 +20,8 @@ from validation.corpus import grading
 from validation.judge.measures import higher, latencies
 from validation.run.record import Facts
 
-_ROUNDS = 3
+_ENOUGH = 200
+"""Samples; a model on CPU takes 25 ms for each, so that more rounds than these need would be waited for."""
 _WARM_UP = 5
 
 
@@ -31,15 +32,15 @@ _WARM_UP = 5
     measures=latencies("embedding", "One query embedded", (50, 95)),
 )
 def embedding(run: RunContext, facts: Facts) -> None:
-    """Embed every judged question, one at a time, in the order of the questions."""
+    """Embed every judged question, one at a time, in the order of the questions, until there are samples enough."""
     questions, service = run.corpus.questions, run.services.embedding
     seconds: list[float] = []
     for question in questions[:_WARM_UP]:
         service.time_one(question.question)
-    for _ in range(_ROUNDS):
+    while len(seconds) < _ENOUGH:
         timed = [service.time_one(question.question) for question in questions]
         seconds += [took for _, took in timed]
-    facts["rounds"] = _ROUNDS
+    facts["rounds"] = len(seconds) // len(questions)
     run.measure_latency("embedding", seconds)
     run.question_vectors = np.stack([vector for vector, _ in timed])
 

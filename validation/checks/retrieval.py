@@ -22,7 +22,7 @@ from validation.load.plan import Plan
 from validation.load.pods import coordinator as pods
 from validation.run.record import Facts
 
-_GENERATED_QUERIES = 300
+_GENERATED_QUERIES = 60
 _ERRORS_SHOWN = 5
 _PERCENTILES = (50, 95, 99)
 

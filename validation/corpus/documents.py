@@ -7,7 +7,6 @@ unless a question needs it.
 
 import hashlib
 import json
-import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +14,6 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Self
 
-import typer
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from validation.clients.passages import Chunk, Document
@@ -149,29 +147,3 @@ def digest(documents: Iterable[tuple[str, str]], questions: Path) -> str:
         total.update(f"{source}\0{sha256}\n".encode())
     total.update(questions.read_bytes())
     return total.hexdigest()
-
-
-PASSAGES_HELP = """Write the passages of a corpus as JSON lines: the corpus's sha256 first, then title, section and text of each chunk.
-
-The lab's embedder is fitted on them. Exit codes: 0 written, 2 the corpus cannot be read, or the file not be written.
-"""
-
-
-def passages(
-    corpus: Annotated[Path, typer.Argument(help="Directory with documents/<language>/ and questions.jsonl.")],
-    out: Annotated[Path, typer.Argument(help="The file to write.")],
-) -> None:
-    """See PASSAGES_HELP."""
-    try:
-        write_passages(corpus, out)
-    except (UsageError, OSError) as error:
-        print(f"RESULT: ERROR {error} (exit 2)", file=sys.stderr)
-        raise typer.Exit(2) from None
-
-
-def write_passages(corpus: Path, out: Path) -> None:
-    """Write the file in one go, so that half of it is never taken for all."""
-    read = read_corpus(corpus)
-    passages = ({"title": chunk.title, "section": chunk.section, "text": chunk.text} for chunk in read.chunks)
-    lines = [{"corpus_sha256": read.sha256}, *passages]
-    out.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")

@@ -7,16 +7,18 @@ in a real document store; independent random text would not. Generated documents
 import hashlib
 import itertools
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
 import yaml
 from pydantic import BaseModel, ConfigDict
 
 from validation.clients.passages import Chunk
+from validation.clients.vectors import Matrix, unit
 
 _WORDS = Path(__file__).parents[2] / "corpus" / "generator"
 _NEAR_DUPLICATE_EVERY = 5
@@ -24,6 +26,10 @@ _SECTIONS = 4
 _OTHERS = 2
 _LANGUAGES = ("en", "de")
 _SHARED = ("serial", "site", "person")
+_LEAST_EMBEDDED, _EMBEDDED_SHARE = 480, 20
+_BASIS = 512
+_ALONG, _ACROSS = 0.5, 0.15
+"""How far a made vector is turned from a real one, against the spread of its subject, and against its own length: found by experiment."""
 Facts = dict[str, str]
 
 
@@ -92,6 +98,32 @@ def generate_chunks(seed: int, count: int) -> tuple[list[Chunk], list[Generated]
         chunks.extend(document.chunks)
         documents.append(document)
     return chunks[:count], documents
+
+
+def embedded_count(count: int) -> int:
+    """Return how many of `count` generated chunks, from the first on, are embedded: 1 in 20, and 30 of each subject in each language."""
+    return min(count, max(_LEAST_EMBEDDED, count // _EMBEDDED_SHARE))
+
+
+def make_vectors(chunks: Sequence[Chunk], embedded: Matrix, seed: int) -> Matrix:
+    """Return a vector of length 1 for each chunk: the embedded ones, then for each other chunk a real one of its subject, turned a little.
+
+    It is turned along what the real ones of that subject differ by, so that mean and covariance stay what they are, and a little at random,
+    so that no two are equal: the smoothed bootstrap of Silverman and Young (1987), within each subject of each language.
+    """
+    draw, known = np.random.default_rng(seed), len(embedded)
+    subjects = np.array([f"{chunk.language}/{chunk.section}" for chunk in chunks])
+    vectors = np.concatenate([embedded, np.empty((len(chunks) - known, embedded.shape[1]), dtype=np.float32)])
+    for subject in np.unique(subjects[known:]):
+        rows = known + np.flatnonzero(subjects[known:] == subject)
+        real = embedded[subjects[:known] == subject] if subject in subjects[:known] else embedded
+        spread = real - real.mean(axis=0)
+        basis = spread[:_BASIS]
+        along = draw.standard_normal((len(rows), len(basis)), dtype=np.float32) @ basis / np.sqrt(len(basis))
+        turned = (spread[draw.integers(len(real), size=len(rows))] + _ALONG * along) / np.sqrt(1 + _ALONG**2)
+        across = unit(draw.standard_normal((len(rows), embedded.shape[1]), dtype=np.float32))
+        vectors[rows] = real.mean(axis=0) + turned + _ACROSS * across
+    return unit(vectors)
 
 
 def _document(seed: int, number: int) -> Generated:

@@ -1,6 +1,5 @@
 """The model services: embedding, LLM and reranker, and what they need of other settings."""
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -17,7 +16,8 @@ from stacks.settings.images import ImageSettings
 from stacks.settings.models.serving import Serving
 from stacks.settings.names import PlainText
 
-_LAB_MODEL = re.compile(r"lab-char-svd-(\d+)")
+_LAB_MODEL, _LAB_DIMENSION = "multilingual-e5-small-q4", 384
+"""What lab/services serves."""
 _REQUEST = {"model", "input"}
 _PROMPTS = ("default-prompt", "default-prompt-name")
 
@@ -27,9 +27,9 @@ class EmbeddingSettings(Serving):
 
     role: ClassVar[Role] = "embedding"
 
-    model: PlainText = Field(default="lab-char-svd-512", min_length=1, examples=["lab-char-svd-512"])
+    model: PlainText = Field(default=_LAB_MODEL, min_length=1, examples=["bge-m3"])
     """model name that requests carry"""
-    dimension: int = Field(default=512, ge=2, le=32768, description="length of a vector", examples=[512])
+    dimension: int = Field(default=_LAB_DIMENSION, ge=2, le=32768, description="length of a vector", examples=[_LAB_DIMENSION])
     query_prefix: str = Field(default="", description="text before every query, as the model was trained", examples=["'query: '"])
     passage_prefix: str = Field(default="", description="text before every passage, as the model was trained", examples=["'passage: '"])
     query_options: Options = Field(default_factory=dict, examples=['\'{"input_type": "query"}\''])
@@ -45,12 +45,11 @@ class EmbeddingSettings(Serving):
         return value
 
     def problems(self, version: Version | None = None) -> list[Problem]:
-        """Also a dimension that the lab's model cannot have, since it is part of its name, and a prompt that is prepended twice."""
+        """Also a dimension that the lab's model cannot have, and a prompt that is prepended twice."""
         reasons = super().problems(version)
-        named = _LAB_MODEL.fullmatch(self.model)
-        if self.engine == "lab" and named is not None and int(named[1]) != self.dimension:
-            text = f"is {self.dimension}, the model {self.model!r} makes vectors of {named[1]}: an index of another could not be searched"
-            reasons.append(Problem(code="models.dimension", setting="dimension", text=f"{text}; write {named[1]}"))
+        if self.engine == "lab" and self.model == _LAB_MODEL and self.dimension != _LAB_DIMENSION:
+            text = f"is {self.dimension}, the model {_LAB_MODEL!r} makes vectors of {_LAB_DIMENSION}: no other index could be searched"
+            reasons.append(Problem(code="models.dimension", setting="dimension", text=f"{text}; write {_LAB_DIMENSION}"))
         prompt = next((name for name in _PROMPTS if name in self.options), "")
         if prompt and (self.query_prefix or self.passage_prefix):
             text = "the engine would prepend it to queries and passages alike, besides query_prefix and passage_prefix; remove one of them"

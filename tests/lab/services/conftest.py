@@ -1,24 +1,18 @@
-"""The two services, really served on loopback, and the model fitted once."""
+"""The two services, really served on loopback, and the model loaded once."""
 
-import fcntl
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import httpx
 import pytest
 import uvicorn
 from starlette.types import ASGIApp
 
-from lab.services.embedder import embedder
-from lab.services.fit import fit
-from lab.services.model import EmbeddingModel
+from lab.services.embedder import EmbeddingModel, embedder
 from lab.services.reader import reader
-from validation.corpus.documents import write_passages
 
-CORPUS = Path(__file__).parents[3] / "corpus"
 _START_S = 30
 
 
@@ -41,23 +35,8 @@ def served(app: ASGIApp) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture(scope="session")
-def passages_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("corpus") / "passages.jsonl"
-    write_passages(CORPUS, path)
-    return path
-
-
-@pytest.fixture(scope="session")
-def model(passages_file: Path, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> EmbeddingModel:
-    """Fit it in one of the processes that run tests, and read what that one wrote in the others."""
-    if worker_id == "master":
-        return fit(passages_file, 512)
-    written = tmp_path_factory.getbasetemp().parent / "model.npz"
-    with written.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not written.exists():
-            fit(passages_file, 512).save(written)
-        return EmbeddingModel.load(written)
+def model() -> EmbeddingModel:
+    return EmbeddingModel()
 
 
 @pytest.fixture(scope="session")

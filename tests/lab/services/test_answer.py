@@ -2,9 +2,9 @@ import pytest
 
 from lab.services.answer import answer
 from lab.services.asked import holds_asked_value
+from lab.services.overlap import Overlap
 from lab.services.prompt import Source, parse
-from lab.services.quotes import quotes_of
-from lab.services.text import sentences
+from lab.services.quotes import quotes_of, sentences
 
 TABLE = """Severity
 Level | What it means | Acknowledge within
@@ -101,3 +101,17 @@ def test_sentences_end_where_a_reader_would_end_them(text: str, count: int) -> N
 )
 def test_a_sentence_is_known_to_hold_the_kind_of_value_asked_for(question: str, sentence: str, holds: bool) -> None:
     assert holds_asked_value(question, sentence) is holds
+
+
+@pytest.mark.parametrize(
+    ("question", "answered", "other"),
+    [
+        ("der Magnet der Bremse", "Bremsmagnete werden geprüft", "Besucherausweis"),
+        ("充电桩的接地电阻", "接地电阻不大于 4 欧", "培训中心的访客请提前预约"),
+        ("駆動チェーンの給油", "チェーンには油をさします。給油は駆動側から", "寮の家賃は月払いです"),
+    ],
+)
+def test_parts_of_words_are_recognised_where_words_are_not_apart(question: str, answered: str, other: str) -> None:
+    same, right, wrong = Overlap(question, [answered, other]).scores([question, answered, other])
+    assert same == pytest.approx(1)
+    assert right > wrong + 0.1

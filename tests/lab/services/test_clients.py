@@ -1,15 +1,21 @@
 """The gate's clients and the lab's services, as they speak in every run: over HTTP, streamed, with prefixes and a limit of the answer."""
 
 from contextlib import closing
+from dataclasses import replace
 
 import httpx
 import numpy as np
+import pytest
 
+from lab.services.embedder import DIMENSION, MODEL
+from validation.clients.http import TooLongError
 from validation.clients.llm import LanguageModel, Source
+from validation.clients.passages import Chunk
 from validation.clients.retrieval_models import EmbeddingService
 from validation.clients.target import EmbeddingRequest
 
 SOURCES = [Source(title="Pump manual", document_id="pump", text="The pump lifts 40 litres per minute. It weighs 12 kg.")]
+CHUNK = Chunk(document_id="d", title="", section="", language="en", source="documents/en/d.md", sha256="0" * 64, text="A text.")
 QUESTION = "How many litres does the pump lift?"
 
 
@@ -33,10 +39,20 @@ def test_a_temperature_may_be_left_out(reading: httpx.Client) -> None:
 
 
 def test_a_prefix_is_part_of_what_is_embedded(embedding: httpx.Client) -> None:
-    query = EmbeddingRequest(prefix="forklift ")
-    with closing(EmbeddingService(base(embedding), "lab-char-svd-512", 512, query=query)) as service:
+    query, passage = EmbeddingRequest(prefix="query: "), EmbeddingRequest(prefix="passage: ")
+    with closing(EmbeddingService(base(embedding), MODEL, DIMENSION, query=query, passage=passage)) as service:
         service.check()
-        prefixed = service.embed_queries(["speed"])
-    with closing(EmbeddingService(base(embedding), "lab-char-svd-512", 512)) as service:
-        assert np.allclose(prefixed, service.embed_queries(["forklift speed"]))
-        assert not np.allclose(prefixed, service.embed_queries(["speed"]))
+        asked, stored = service.embed_queries(["speed"]), service.embed_passages([replace(CHUNK, text="speed")])
+    with closing(EmbeddingService(base(embedding), MODEL, DIMENSION)) as service:
+        assert np.array_equal(asked, service.embed_queries(["query: speed"]))
+        assert np.array_equal(stored, service.embed_queries(["passage: speed"]))
+        assert not np.allclose(asked, stored)
+
+
+def test_a_chunk_that_the_model_cannot_read_is_named(embedding: httpx.Client) -> None:
+    long = replace(CHUNK, source="documents/en/long.md", text="forklift " * 600)
+    with (
+        closing(EmbeddingService(base(embedding), MODEL, DIMENSION)) as service,
+        pytest.raises(TooLongError, match=r"en/long\.md, chunk 1"),
+    ):
+        service.embed_passages([CHUNK, long])

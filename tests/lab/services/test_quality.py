@@ -6,12 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lab.places import CACHE
 from lab.services.answer import answer
-from lab.services.model import EmbeddingModel, Matrix
+from lab.services.embedder import DIMENSION, MODEL, EmbeddingModel, Matrix
 from lab.services.prompt import parse
 from validation.clients.llm import Source, prompt
+from validation.clients.target import EmbeddingRequest
 from validation.corpus.documents import Question, read_corpus
 from validation.corpus.grading import best_per_document, citation_is_right, has_fact, hit, ndcg
+from validation.corpus.kept_vectors import KeptVectors
 
 CORPUS = read_corpus(Path(__file__).parents[3] / "corpus")
 ASKED = [question for question in CORPUS.questions if question.is_answerable]
@@ -43,11 +46,14 @@ UNANSWERABLE = [
 
 @pytest.fixture(scope="module")
 def passages(model: EmbeddingModel) -> Matrix:
-    return model.encode([chunk.passage for chunk in CORPUS.chunks])
+    """Embed the corpus, or take what a gate on this machine embedded before: it costs two cores a minute."""
+    asked = EmbeddingRequest(prefix="passage: ")
+    kept = KeptVectors(str(CACHE / "vectors"), f"{MODEL}, asked with {asked.model_dump_json()}, {DIMENSION} dimensions")
+    return kept.embed(CORPUS.chunks, lambda chunks: model.encode([asked.prefix + chunk.passage for chunk in chunks]))
 
 
 def nearest_chunks(model: EmbeddingModel, passages: Matrix, question: str) -> list[int]:
-    return [int(at) for at in np.argsort(-(passages @ model.encode([question])[0]), kind="stable")]
+    return [int(at) for at in np.argsort(-(passages @ model.encode([f"query: {question}"])[0]), kind="stable")]
 
 
 def answered(question: str, chunks: list[int]) -> str:
@@ -69,17 +75,17 @@ def right_document_and_distractors(question: Question) -> list[int]:
 
 
 @pytest.mark.parametrize(("language", "least"), [("en", 0.8), ("de", 0.9), ("zh", 0.9), ("ja", 0.85)])
-def test_the_embedder_finds_the_right_documents_in_every_language(
+def test_the_embedder_finds_the_right_documents_in_every_language_and_across(
     model: EmbeddingModel, passages: Matrix, language: str, least: float
 ) -> None:
-    questions = [question for question in ASKED if question.language == language and question.kind != "cross_language"]
+    questions = [question for question in ASKED if language == ("across" if question.kind == "cross_language" else question.language)]
     found = [
         best_per_document([CORPUS.chunks[at].document_id for at in nearest_chunks(model, passages, question.question)])
         for question in questions
     ]
     pairs = list(zip(found, questions, strict=True))
     assert np.mean([ndcg(ranked, question.relevance, 10) for ranked, question in pairs]) >= least
-    assert np.mean([hit(ranked, question.relevance, 10) for ranked, question in pairs]) >= 0.97
+    assert np.mean([hit(ranked, question.relevance, 10) for ranked, question in pairs]) >= (0.6 if language == "across" else 0.97)
 
 
 def test_the_reader_finds_the_fact_and_cites_it_among_distractors() -> None:

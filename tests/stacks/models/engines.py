@@ -16,7 +16,7 @@ TEI: dict[str, Any] = {"engine": "tei", "model": "bge-m3", "cpu_cores": 8, "memo
 CASES: dict[str, dict[str, Any]] = {
     "embedding-lab": {"embedding": {}},
     "embedding-lab-replicas": {"embedding": {"replicas": 3}},
-    "embedding-lab-bucket": {"embedding": {"weights": {**BUCKET, "file": "model.npz", "size_gib": 0.02}}},
+    "embedding-lab-bucket": {"embedding": {"weights": {**BUCKET, "file": "e5-small-q4.bin", "size_gib": 0.08}}},
     "embedding-tei-cpu": {
         "embedding": {**TEI, "dimension": 1024, "weights": BUCKET, "options": {"dtype": "float32", "auto-truncate": True}}
     },

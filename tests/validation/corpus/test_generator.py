@@ -1,11 +1,16 @@
-"""Generated documents: reproducible, near-duplicate, of any number."""
+"""Generated documents: reproducible, near-duplicate, of any number; and vectors for them that are like real ones."""
 
 import hashlib
+from dataclasses import replace
 from itertools import islice
 
+import numpy as np
 import pytest
 
-from validation.corpus.generator import generate, generate_chunks
+from tests.validation.services import vector
+from validation.clients.passages import Chunk
+from validation.clients.vectors import Matrix, unit
+from validation.corpus.generator import embedded_count, generate, generate_chunks, make_vectors
 
 
 def test_the_same_seed_gives_the_same_documents_and_another_seed_others() -> None:
@@ -58,3 +63,42 @@ def test_the_texts_of_a_seed_never_change_so_that_runs_of_different_releases_com
         chunks = [(chunk.title, chunk.section, chunk.source, chunk.sha256, chunk.text) for chunk in one.chunks]
         digest.update(repr((one.id, one.language, one.question, one.fact, chunks)).encode())
     assert digest.hexdigest() == sha256
+
+
+def made(seed: int = 7, count: int = 2_000) -> tuple[list[Chunk], Matrix, Matrix]:
+    chunks = generate_chunks(seed, count)[0]
+    real = unit(np.array([vector(chunk.passage, 64) for chunk in chunks[: embedded_count(count)]], dtype=np.float32))
+    return chunks, real, make_vectors(chunks, real, seed)
+
+
+def test_one_chunk_in_twenty_is_embedded_but_not_fewer_than_stand_for_each_subject() -> None:
+    assert [embedded_count(count) for count in (1, 480, 9_504, 200_000)] == [1, 480, 480, 10_000]
+
+
+def test_the_same_seed_makes_the_same_vectors_after_those_that_were_embedded() -> None:
+    _, real, vectors = made()
+    assert np.array_equal(vectors, made()[2])
+    assert np.allclose(vectors[: len(real)], real, atol=1e-6)
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    assert len(np.unique(vectors[len(real) :], axis=0)) == len(vectors) - len(real)
+
+
+def test_a_made_vector_is_near_a_real_one_of_its_subject() -> None:
+    chunks, real, vectors = made()
+    subjects = [(chunk.language, chunk.section) for chunk in chunks]
+    nearest = np.argmax(vectors[len(real) :] @ real.T, axis=1)
+    assert np.mean([subjects[one] == subjects[len(real) + number] for number, one in enumerate(nearest)]) > 0.95
+
+
+def test_made_vectors_keep_mean_and_spread_of_the_real_ones() -> None:
+    chunks, real, vectors = made(count=20_000)
+    subject = np.array([chunk.section == "Energy" for chunk in chunks])
+    before, after = real[subject[: len(real)]], vectors[len(real) :][subject[len(real) :]]
+    assert before.mean(axis=0) @ after.mean(axis=0) / np.linalg.norm(after.mean(axis=0)) / np.linalg.norm(before.mean(axis=0)) > 0.995
+    assert np.trace(np.cov(after.T)) == pytest.approx(np.trace(np.cov(before.T)), rel=0.15)
+
+
+def test_where_nothing_of_a_subject_was_embedded_all_that_was_stands_for_it() -> None:
+    chunks, real, _ = made(count=600)
+    strange = replace(chunks[0], section="Never seen")
+    assert np.isfinite(make_vectors([*chunks[: len(real)], strange], real, 7)).all()
