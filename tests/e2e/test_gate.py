@@ -15,6 +15,7 @@ from pymilvus import MilvusClient  # type: ignore[import-untyped]  # pymilvus ha
 from lab.places import REPOSITORY
 from tests.e2e.lab import Lab
 from validation.checks.context import Overrides
+from validation.corpus.kept_vectors import FOLDER_VARIABLE
 from validation.load import truth
 from validation.run.progress import Reporter
 from validation.run.record import Record
@@ -40,8 +41,9 @@ def profile(home: Path, *, with_dear: bool = False, **changes: Any) -> Path:
 
 
 @pytest.fixture
-def target(lab: Lab, tmp_path: Path) -> Path:
-    """Write the lab's outputs as a target file."""
+def target(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Write the lab's outputs as a target file; a gate in this process keeps vectors where the lab's shell says, as one of its own does."""
+    monkeypatch.setenv(FOLDER_VARIABLE, lab.environment()[FOLDER_VARIABLE])
     path = tmp_path / "target.json"
     path.write_text(json.dumps(lab.outputs()))
     return path
