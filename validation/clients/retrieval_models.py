@@ -17,7 +17,8 @@ from validation.clients.target import EmbeddingRequest
 from validation.clients.vectors import Matrix, unit
 from validation.judge.errors import InvalidRunError, UnreachableError
 
-_BATCH = 64
+_BATCH = 32
+"""What text-embeddings-inference takes by default, and few enough that a model on CPU answers in time while others wait before it."""
 _WORKERS = 4
 _TIMEOUT_S = 60.0
 _WHAT = "the embedding service"
