@@ -62,9 +62,13 @@ class Stack:
 
 
 def opens(store: S3Server, key: dict[str, Any], bucket: str) -> str:
-    """What the store says to a write with the key: "" when it takes it."""
+    """What the store says to a write with the key: "" when it takes it.
+
+    First an empty one: the server refuses before it reads the body, and closes, which a client that still sends sees first.
+    """
     with s3_client(store, key["access_key"], key["secret_key"]) as s3:
         try:
+            s3.put_object(Bucket=bucket, Key="signed", Body=b"")
             s3.put_object(Bucket=bucket, Key="signed", Body=b"1")
         except ClientError as error:
             return str(error.response["Error"]["Code"])

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import boto3
 import pytest
 
 from components.stores.greenlake import GreenLakeSystem
@@ -79,9 +78,3 @@ def greenlake(served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 @pytest.fixture
 def bucket() -> str:
     return f"gl-{uuid4().hex[:12]}"
-
-
-def s3_with(system: GreenLakeSystem, ca_file: Path, outputs: dict[str, Any]) -> Any:
-    """Return a client that signs with a key that the driver made."""
-    session = boto3.Session(outputs["access_key"], outputs["secret_key"], region_name="us-east-1")
-    return session.client("s3", endpoint_url=system.endpoint, verify=str(ca_file))
