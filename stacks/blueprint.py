@@ -32,6 +32,7 @@ def build(settings: Settings) -> Endpoints:
         milvus_uri=database.uri,
         milvus_database=database.database,
         milvus_ca_config_map=milvus_ca,
+        milvus_proxies=settings.milvus.proxies,
         milvus_index=settings.milvus.index.index.manifest(),
         milvus_root_secret_name=root.secret_name if root is not None else "",
         milvus_search_secret_name=milvus.login_secret(users, "search"),

@@ -20,6 +20,8 @@ class Endpoints:
     """Milvus database to use."""
     milvus_ca_config_map: pulumi.Output[str] | str
     """ConfigMap with the private CA of Milvus's certificate under `ca.crt`, "" when the public ones do, or without TLS."""
+    milvus_proxies: int
+    """Most proxies that Milvus has: the gate opens as many connections, since each stays with one of them."""
     milvus_index: dict[str, Any]
     """Index of the vectors in Milvus's own words: `index_type`, `metric_type`, `params`, `search_params`."""
     milvus_root_secret_name: pulumi.Output[str] | str

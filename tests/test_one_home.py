@@ -10,7 +10,7 @@ import pytest
 
 from lab.places import REPOSITORY
 
-PRODUCT = ("components", "stacks", "validation", "lab", "policies")
+PRODUCT = ("components", "stacks", "validation", "grpc_unary", "lab", "policies")
 
 
 def files() -> Iterator[tuple[str, ast.Module]]:

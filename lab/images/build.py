@@ -22,6 +22,7 @@ HERE = Path(__file__).parent
 SERVICES = REPOSITORY / "lab" / "services"
 CORPUS = REPOSITORY / "corpus"
 SUITE_HOME = REPOSITORY / "validation"
+GRPC_UNARY = REPOSITORY / "grpc_unary"
 
 CURE = "check that apt and pip reach their package indexes, then `make up` again"
 
@@ -51,7 +52,7 @@ class Builder:
             "coredns": (COREDNS, self._coredns, [self.kubernetes]),
             "milvus": (MILVUS, self._milvus, [self.kubernetes, HERE / "milvus.sh", HERE / "milvus-requirements.lock"]),
             "models": (MODELS, self._models, _files(SERVICES)),
-            "suite": (SUITE, self._suite, [*_files(SUITE_HOME), *_files(CORPUS)]),
+            "suite": (SUITE, self._suite, [*_files(SUITE_HOME), *_files(GRPC_UNARY), *_files(CORPUS)]),
         }[name]
         home = CACHE / "images"
         archive = home / f"{name}-{_key(recipe, sources)}.tar"
@@ -115,6 +116,7 @@ class Builder:
             shutil.rmtree(tests)  # a sixth of the image
         leave_out = shutil.ignore_patterns("__pycache__", "requirements.*", "Containerfile*")
         shutil.copytree(SUITE_HOME, root / "app" / "validation", ignore=leave_out)
+        shutil.copytree(GRPC_UNARY, root / "app" / "grpc_unary", ignore=leave_out)
         shutil.copytree(CORPUS, root / "app" / "corpus")
         self._compile(root)
 

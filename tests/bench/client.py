@@ -20,11 +20,11 @@ import grpc
 import numpy as np
 from pymilvus import MilvusClient  # type: ignore[import-untyped]  # pymilvus ships no types
 
+from grpc_unary import framed
 from tests.pymilvus_searcher import Searcher
 from tests.validation.load.tasks import awaiting
 from validation import checks  # noqa: F401  # its measures are what an SLO file may name
 from validation.clients.searcher import RawSearcher
-from validation.clients.unary import framed
 from validation.judge.profile import Index, Search
 from validation.judge.slo_file import read_profile
 from validation.load import open_loop

@@ -12,7 +12,8 @@ from typing import Any
 import grpc.aio
 from hpack import Decoder
 
-from validation.clients.http2 import (
+from grpc_unary import framed
+from grpc_unary.frames import (
     ACK,
     DATA,
     END_HEADERS,
@@ -29,7 +30,6 @@ from validation.clients.http2 import (
     WINDOW,
     frame,
 )
-from validation.clients.unary import framed
 
 _SEARCH = "/milvus.proto.milvus.MilvusService/Search"
 _OK = b"\x88" + b"\x0f\x10\x10application/grpc"  # :status 200, content-type, neither remembered

@@ -19,7 +19,7 @@ from typing import Any
 
 import grpc
 
-from validation.clients.unary import UnaryCalls, framed
+from grpc_unary import UnaryCalls, framed
 
 METHOD = "/bench.Bench/Search"
 BODY, ANSWER = b"q" * 1_700, b"a" * 400

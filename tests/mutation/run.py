@@ -63,7 +63,8 @@ def _environment() -> str:
 def _copy() -> None:
     work = HOME / "work"
     shutil.rmtree(work, ignore_errors=True)
-    shutil.copytree(ROOT / "validation", work / "validation", ignore=shutil.ignore_patterns("__pycache__"))
+    for package in ("validation", "grpc_unary"):
+        shutil.copytree(ROOT / package, work / package, ignore=shutil.ignore_patterns("__pycache__"))
     for name in TESTS:
         source, copy = ROOT / "tests" / "validation" / name, work / "tests" / "validation" / name
         copy.parent.mkdir(parents=True, exist_ok=True)

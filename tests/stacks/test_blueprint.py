@@ -193,6 +193,7 @@ def test_the_outputs_are_what_the_gate_is_promised(private: bool, ca_file: Path)
         "milvus_uri": "http://milvus.rag.svc.cluster.local:19530",
         "milvus_database": "default",
         "milvus_ca_config_map": "",
+        "milvus_proxies": 1,
         "milvus_index": {
             "profile": "hnsw",
             "index_type": "HNSW",

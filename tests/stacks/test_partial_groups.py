@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 from components.milvus_values import values
 from stacks.problems import SettingsError
 from stacks.settings import Settings, parse
+from stacks.settings.milvus import MilvusSettings
 from stacks.wiring import milvus
 from tests.components.test_contract import DATA
 from tests.stacks.test_settings import GOOD, configuration
@@ -156,3 +157,15 @@ def test_one_size_of_a_component_is_one_size_in_the_values_of_the_chart(componen
     path = f"milvus.{component}.{key}"
     before, after = (values(milvus.shape_of(settings, "milvus", None), DATA) for settings in set_alone(path, dict(KEYS)[path]))
     assert differing(before, after) == {f"{chart_key}.{leaf}" for leaf in SIZES[key]}
+
+
+@pytest.mark.parametrize(
+    ("milvus", "proxies"),
+    [
+        ({}, 1),
+        ({"mode": "cluster", "proxy": {"replicas": 3}}, 3),
+        ({"mode": "cluster", "proxy": {"autoscaling": {"most_replicas": 8}}}, 8),
+    ],
+)
+def test_the_gate_is_told_how_many_proxies_there_can_be(milvus: dict[str, Any], proxies: int) -> None:
+    assert MilvusSettings.model_validate(milvus).proxies == proxies

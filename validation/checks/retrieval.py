@@ -53,6 +53,7 @@ def retrieval(run: RunContext, facts: Facts) -> None:
     samples = _send(run, drawn, facts)
     _measure_load(run, samples)
     _measure_truth(run, expected, run.loaded.matrix)
+    facts["connections"] = by_connection(samples, run.pods or run.profile.load.processes)
     _add_facts(facts, drawn, samples, _measure_recall(run, run.loaded.matrix, expected, samples))
 
 
@@ -116,6 +117,11 @@ def _measure_recall(run: RunContext, rows: Matrix, expected: Expected, samples: 
     run.record.measure_share("recall_at_10", [*recalls.values()])
     run.record.measure("truth_beaten_share", beaten / len(cases) if cases else None, len(cases))
     return recalls
+
+
+def by_connection(samples: Sequence[Sample], generators: int) -> dict[str, int]:
+    """Return how many requests went over each connection, named GENERATOR.CONNECTION: the plan goes to generators in turn."""
+    return dict(sorted(Counter(f"{sample.number % generators}.{sample.connection}" for sample in samples).items()))
 
 
 def _add_facts(facts: Facts, drawn: Plan, samples: Sequence[Sample], recalls: dict[int, float]) -> None:

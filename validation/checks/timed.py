@@ -79,6 +79,7 @@ def load_target(run: RunContext, collection: str, warm_up: int = FEW_WARM_UP) ->
         limit=TOP_K,
         login=milvus.logins.search(),
         tls=milvus.tls,
+        connections=run.target.milvus_proxies,
     )
 
 

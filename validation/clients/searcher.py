@@ -1,12 +1,16 @@
 """The timed searches: asyncio over gRPC, any number under way at once, ids only, so that the client adds as little as it can.
 
 The bytes that are sent were made by pymilvus's own builder before the clock started. They go, with credential and database as pymilvus
-adds them to a call, over a connection of its own (`unary.py`), and the bytes of the answer are kept: the ids are read after the clock
+adds them to a call, over connections of its own (`grpc_unary`), and the bytes of the answer are kept: the ids are read after the clock
 stopped. The same requests and results as through pymilvus (a test compares them) for a fraction of the CPU. It does not retry: what fails
 is counted.
+
+A Service gives a connection to one proxy and leaves it there, so there are as many connections as Milvus has proxies, used in turn.
 """
 
 import asyncio
+from contextlib import AsyncExitStack
+from itertools import cycle
 from typing import Any, Self
 
 from pymilvus import MilvusException  # type: ignore[import-untyped]  # pymilvus ships no types
@@ -14,8 +18,8 @@ from pymilvus.client import ts_utils  # type: ignore[import-untyped]
 from pymilvus.client.prepare import Prepare  # type: ignore[import-untyped]
 from pymilvus.grpc_gen import milvus_pb2  # type: ignore[import-untyped]
 
+from grpc_unary import Done, UnaryCalls, framed
 from validation.clients.milvus_connection import DEFAULT_TLS, Login, Tls, check_address, with_port
-from validation.clients.unary import Done, UnaryCalls, framed
 from validation.clients.vectors import Matrix
 from validation.judge.profile import Search
 
@@ -36,9 +40,11 @@ class RawSearcher:
         limit: int,
         login: Login = _NO_LOGIN,
         tls: Tls = DEFAULT_TLS,
+        connections: int = 1,
     ) -> None:
         self._uri, self._database, self._collection = uri, database, collection
         self._login, self._tls = login, tls
+        self._connections = connections
         self._limit = limit
         self._params = {"params": search.chosen_index.searching(limit)}
         self._consistency = search.consistency
@@ -46,19 +52,24 @@ class RawSearcher:
 
     async def __aenter__(self) -> Self:
         await asyncio.to_thread(check_address, self._uri, self._tls)
-        self._calls = UnaryCalls(
+        async with AsyncExitStack() as opening:
+            calls = [await opening.enter_async_context(self._connection()) for _ in range(self._connections)]
+            self._turns = cycle(enumerate(calls))
+            self._closing = opening.pop_all()
+        return self
+
+    def _connection(self) -> UnaryCalls:
+        return UnaryCalls(
             url=with_port(self._uri),
             method=_METHOD,
-            metadata=(("dbname", self._database), *self._login.metadata()),
+            metadata=(("user-agent", "milvus-x10000-gate"), ("dbname", self._database), *self._login.metadata()),
             timeout_s=self._timeout_s,
             ssl_context=self._tls.ssl_context() if self._uri.startswith("https://") else None,
             server_name=self._tls.server_name,
         )
-        await self._calls.__aenter__()
-        return self
 
-    async def __aexit__(self, *error: object) -> None:
-        await self._calls.__aexit__(*error)
+    async def __aexit__(self, *_: object) -> None:
+        await self._closing.aclose()
 
     def prepare(self, vector: Matrix, expression: str) -> bytes:
         """Return the request as pymilvus would send it: the same builder, the same guarantee timestamp; framed for the wire."""
@@ -79,11 +90,13 @@ class RawSearcher:
 
     async def send(self, request: bytes) -> list[int]:
         """Send the bytes and read the answer; MilvusException when Milvus answers with an error, CallError when it does not answer."""
-        return self.read(await self._calls.ask(request))
+        return self.read(await next(self._turns)[1].ask(request))
 
-    def fire(self, request: bytes, done: Done) -> None:
-        """Send the bytes and return; `done` gets the answer as it came, or the CallError, at the moment of its end."""
-        self._calls.fire(request, done)
+    def fire(self, request: bytes, done: Done) -> int:
+        """Send the bytes and return the number of the connection; `done` gets the answer or the CallError at the moment of its end."""
+        connection, calls = next(self._turns)
+        calls.fire(request, done)
+        return connection
 
     @staticmethod
     def read(answer: bytes) -> list[int]:

@@ -87,6 +87,7 @@ class Target(Part):
     milvus_uri: Url
     milvus_database: Name = "default"
     milvus_ca_config_map: str = ""
+    milvus_proxies: Annotated[int, Field(ge=1)] = 1
     milvus_index: MilvusIndex | None = None
     milvus_search_secret_name: str = ""
     milvus_ingest_secret_name: str = ""

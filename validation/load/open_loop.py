@@ -40,6 +40,8 @@ class Sample:
     ended_s: float
     ids: list[int]
     error: str
+    connection: int = 0
+    """Over which connection of its generator it went."""
 
     @property
     def latency_s(self) -> float:

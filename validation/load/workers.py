@@ -11,7 +11,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 from typing import Any
@@ -43,6 +43,8 @@ class LoadTarget:
     limit: int
     login: Login = _NOBODY
     tls: Tls = DEFAULT_TLS
+    connections: int = 1
+    """Of each generator: as many as Milvus has proxies."""
 
     def searcher(self) -> RawSearcher:
         """Return a client for it; nothing is sent before it is entered."""
@@ -179,8 +181,10 @@ async def _send(target: LoadTarget, share: Share, pipe: Connection) -> list[Samp
         span = share.due_s[-1] - share.due_s[0]
         rate = (len(requests) - 1) / span if span > 0 else len(requests)
 
+        used = dict[int, int]()
+
         def submit(number: int, done: open_loop.Done) -> None:
-            searcher.fire(by_number[number], done)
+            used[number] = searcher.fire(by_number[number], done)
 
         def warm(number: int, done: open_loop.Done) -> None:
             searcher.fire(requests[number % len(requests)], done)
@@ -192,7 +196,8 @@ async def _send(target: LoadTarget, share: Share, pipe: Connection) -> list[Samp
         pipe.send(("ready", None))
         start_s = await asyncio.to_thread(pipe.recv)
         due = dict(zip(share.numbers, share.due_s, strict=True))
-        return await open_loop.at_times(submit, due, start_s, _progress(pipe), searcher.read)
+        samples = await open_loop.at_times(submit, due, start_s, _progress(pipe), searcher.read)
+        return [replace(sample, connection=used.get(sample.number, 0)) for sample in samples]
 
 
 def _progress(pipe: Connection) -> Callable[[int], None]:

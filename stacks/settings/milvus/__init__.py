@@ -118,6 +118,12 @@ class MilvusSettings(Group):
         return "woodpecker-unconditional" if (self.wal, self.condition_write) == ("woodpecker", "disable") else self.wal
 
     @property
+    def proxies(self) -> int:
+        """Most proxies that there can be; a standalone is one."""
+        scaling = self.proxy.autoscaling
+        return 1 if self.mode == "standalone" else self.proxy.replicas if scaling is None else scaling.most_replicas
+
+    @property
     def chart_kind(self) -> Literal["reference", "archive", "directory", "named"]:
         """Of an OCI registry, a packed file, files such as the lab's, or a name in a repository."""
         if "://" in self.chart:

@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -17,6 +18,7 @@ from pymilvus import MilvusException  # type: ignore[import-untyped]  # pymilvus
 from pymilvus.grpc_gen import common_pb2, milvus_pb2, milvus_pb2_grpc, schema_pb2  # type: ignore[import-untyped]
 
 from tests.pymilvus_searcher import Searcher
+from validation.checks.retrieval import by_connection
 from validation.clients.milvus_connection import Login
 from validation.clients.searcher import RawSearcher
 from validation.clients.vectors import Matrix
@@ -34,12 +36,14 @@ class Milvus(milvus_pb2_grpc.MilvusServiceServicer):  # type: ignore[misc]  # ge
     def __init__(self) -> None:
         self.requests: list[bytes] = []
         self.metadata: list[dict[str, Any]] = []
+        self.peers: list[str] = []
         self.code = 0
 
     def Connect(self, _request: Any, _context: grpc.ServicerContext) -> Any:  # noqa: N802 - the name that gRPC calls
         return milvus_pb2.ConnectResponse(server_info=common_pb2.ServerInfo(build_tags="2.3.5"))
 
     def Search(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        self.peers.append(context.peer())
         self.requests.append(request.SerializeToString(deterministic=True))
         self.metadata.append({str(key): value for key, value in context.invocation_metadata()})
         ids = schema_pb2.IDs(int_id=schema_pb2.LongArray(data=[3, 1, 2]))
@@ -64,6 +68,7 @@ def milvus(served: tuple[Milvus, str]) -> Milvus:
     served[0].code = 0
     served[0].requests.clear()
     served[0].metadata.clear()
+    served[0].peers.clear()
     return served[0]
 
 
@@ -145,6 +150,17 @@ def test_two_processes_start_together_and_bring_every_request_back_in_order(
     assert {sample.error for sample in samples} == {""}
     assert {tuple(sample.ids) for sample in samples} == {(3, 1, 2)}
     assert len(milvus.requests) == 60 + 2 * search.warmup_requests
+
+
+def test_each_process_opens_as_many_connections_as_there_are_proxies_and_uses_them_evenly(
+    milvus: Milvus, served: tuple[Milvus, str], search: Search
+) -> None:
+    without_warm_up = search.model_copy(update={"warmup_requests": 0})
+    aim = workers.LoadTarget(uri=served[1], database="default", collection="gate_x", search=without_warm_up, limit=10, connections=3)
+    samples = workers.run_load(aim, workers.partition(vectors(60), [""] * 60, [number / 100 for number in range(60)], 2))
+    assert {sample.error for sample in samples} == {""}
+    assert sorted(Counter(milvus.peers).values()) == [10] * 6
+    assert by_connection(samples, 2) == {f"{process}.{connection}": 10 for process in range(2) for connection in range(3)}
 
 
 def test_a_generator_that_cannot_work_ends_the_run_and_says_why(served: tuple[Milvus, str], search: Search) -> None:

@@ -36,7 +36,7 @@ def _imported() -> set[str]:
                 names |= {alias.name.partition(".")[0] for alias in node.names}
             if isinstance(node, ast.ImportFrom) and node.module:
                 names.add(node.module.partition(".")[0])
-    return names - set(sys.stdlib_module_names) - {"validation"}
+    return names - set(sys.stdlib_module_names) - {"validation", "grpc_unary"}
 
 
 def _is_typing_only(node: ast.AST) -> bool:

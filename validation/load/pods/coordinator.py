@@ -195,7 +195,7 @@ def _order(uri: str, where: LoadTarget, objects: LoadBucket, index: int, seconds
         "start_url": objects.address("start", "get", seconds),
     }
     addresses |= {f"{name}_url": objects.address(f"{index}/{name}", "put", seconds) for name in ("status", "result")}
-    chosen = {name: getattr(where, name) for name in ("database", "collection", "limit", "search")}
+    chosen = {name: getattr(where, name) for name in ("database", "collection", "limit", "search", "connections")}
     return Order(uri=uri, **chosen, **addresses).model_dump_json()
 
 

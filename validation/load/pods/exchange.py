@@ -27,7 +27,7 @@ from validation.load.workers import Share
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client  # stubs only; nothing to import at run time
 
-VERSION = 3
+VERSION = 4
 """Raised with every change of these messages: an image of another version is refused instead of misunderstood."""
 
 
@@ -45,6 +45,8 @@ class Order(_Message):
     collection: str
     limit: int
     search: Search
+    connections: int
+    """How many it opens to Milvus."""
     share_url: str
     start_url: str
     status_url: str

@@ -178,7 +178,7 @@ def _work(order: Order, generator: "Generator") -> Result:
         user, password = (LOGIN.joinpath(name).read_text(encoding="utf-8") for name in ("username", "password"))
         login = Login(user=user, password=password)
     tls = Tls(ca_file=MILVUS_CA if MILVUS_CA.exists() else None)
-    where = {name: getattr(order, name) for name in ("uri", "database", "collection", "search", "limit")}
+    where = {name: getattr(order, name) for name in ("uri", "database", "collection", "search", "limit", "connections")}
     target = workers.LoadTarget(**where, login=login, tls=tls)
     samples = workers.run_load(target, [share], generator.report_progress, start=generator.await_start)
     return generator.result(samples, order.search.timeout_ms / 1e3)

@@ -184,7 +184,7 @@ def order(objects: LoadBucket, index: int, uri: str, profile: Profile) -> Order:
         f"{name}_url": objects.address(f"{index}/{name}", "get" if name == "share" else "put", 60) for name in ("share", "status", "result")
     }
     start = objects.address("start", "get", 60)
-    return Order(uri=uri, database="default", collection="gate_x", limit=3, search=search, start_url=start, **addresses)
+    return Order(uri=uri, database="default", collection="gate_x", limit=3, search=search, connections=2, start_url=start, **addresses)
 
 
 def test_two_generators_start_at_one_instant_and_bring_every_request(
@@ -284,7 +284,7 @@ def test_who_hears_of_the_start_after_it_says_so(objects: LoadBucket, profile: P
 
 @pytest.mark.parametrize(
     ("text", "reason"),
-    [("{}", "is no order"), ("", "is no order"), (None, "is no order"), ("other", "speaks version 99 .* this image version 3")],
+    [("{}", "is no order"), ("", "is no order"), (None, "is no order"), ("other", "speaks version 99 .* this image version 4")],
 )
 def test_an_order_that_the_image_does_not_understand_is_refused_with_the_cure(
     objects: LoadBucket, profile: Profile, tmp_path: Path, text: str | None, reason: str

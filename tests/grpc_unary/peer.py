@@ -5,8 +5,8 @@ import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from validation.clients.http2 import DATA, HEADERS, PREFACE, SETTINGS, block, frame
-from validation.clients.unary import UnaryCalls, framed
+from grpc_unary import UnaryCalls, framed
+from grpc_unary.frames import DATA, HEADERS, PREFACE, SETTINGS, block, frame
 
 METHOD = "/test.Service/Ask"
 OK = block([(":status", "200"), ("content-type", "application/grpc")])

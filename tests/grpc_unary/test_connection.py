@@ -13,10 +13,10 @@ from hpack import Encoder
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.validation.clients.http2_peer import OK, WELL, Peer, Script, told
-from validation.clients.http2 import CONTINUATION, DATA, GOODBYE, HEADERS, PING, RESET, SETTINGS, WINDOW, block, frame
-from validation.clients.http2.connection import Connection
-from validation.clients.unary import Call, CallError, framed
+from grpc_unary.call import Call, CallError, framed
+from grpc_unary.connection import Connection
+from grpc_unary.frames import CONTINUATION, DATA, GOODBYE, HEADERS, PING, RESET, SETTINGS, WINDOW, block, frame
+from tests.grpc_unary.peer import OK, WELL, Peer, Script, told
 
 
 def answering(*frames: Callable[[int], bytes]) -> Script:

@@ -6,7 +6,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from validation.clients import http2 as h2
+from grpc_unary import frames as h2
+from grpc_unary.call import Call
 
 _WIDEN_AFTER = 2**30
 _BUFFER = 4 * h2.LARGEST
@@ -20,59 +21,56 @@ class Sending:
         self._opening = h2.frame(h2.HEADERS, h2.END_HEADERS, 0, self._block)[: h2.HEAD.size - h2.NUMBER.size]
         self.transport: Any = None
         """Where it is sent to, once there is a connection."""
-        self._waiting = deque[h2.Exchange]()
-        self._next, self._most = 1, h2.WIDE
+        self._waiting = deque[Call]()
+        self._next, self.most = 1, h2.WIDE
+        """Number of the next stream, and how many may be under way at once."""
         self._room, self._room_of_each = h2.USUAL_WINDOW, h2.USUAL_WINDOW
-        self.streams = dict[int, h2.Exchange]()
+        self.streams = dict[int, Call]()
         """What was sent, or begun, by its number."""
 
-    def send(self, exchange: h2.Exchange) -> None:
+    def send(self, call: Call) -> None:
         """Send a request, at once where that is allowed."""
-        size = len(exchange.body)
-        if self._waiting or size > min(self._room, self._room_of_each, h2.LARGEST) or len(self.streams) >= self._most:
-            self._waiting.append(exchange)
+        size = len(call.body)
+        if self._waiting or size > min(self._room, self._room_of_each, h2.LARGEST) or len(self.streams) >= self.most:
+            self._waiting.append(call)
             self.go_on()
             return
-        number = h2.NUMBER.pack(self._number(exchange))
+        number = h2.NUMBER.pack(self._number(call))
         self._room -= size
-        ending = h2.HEAD.pack(size >> 8, size & 0xFF, h2.DATA, h2.END_STREAM, exchange.stream)
-        self.transport.write(b"".join((self._opening, number, self._block, ending, exchange.body)))
+        ending = h2.HEAD.pack(size >> 8, size & 0xFF, h2.DATA, h2.END_STREAM, call.stream)
+        self.transport.write(b"".join((self._opening, number, self._block, ending, call.body)))
 
-    def _number(self, exchange: h2.Exchange) -> int:
-        stream = exchange.stream = self._next
+    def _number(self, call: Call) -> int:
+        stream = call.stream = self._next
         self._next += 2
-        self.streams[stream] = exchange
+        self.streams[stream] = call
         return stream
 
     def go_on(self) -> None:
         """Send as much of what waits as is allowed by now."""
         while self._waiting:
-            exchange = self._waiting[0]
-            if not exchange.stream:
-                if len(self.streams) >= self._most:
+            call = self._waiting[0]
+            if not call.stream:
+                if len(self.streams) >= self.most:
                     return
-                exchange.room, exchange.sent = self._room_of_each, 0
-                self.transport.write(self._opening + h2.NUMBER.pack(self._number(exchange)) + self._block)
-            if not self._send_part(exchange):
+                call.room, call.sent = self._room_of_each, 0
+                self.transport.write(self._opening + h2.NUMBER.pack(self._number(call)) + self._block)
+            if not self._send_part(call):
                 return
             self._waiting.popleft()
 
-    def _send_part(self, exchange: h2.Exchange) -> bool:
+    def _send_part(self, call: Call) -> bool:
         """Send what fits, and return whether it was all."""
-        while (left := len(exchange.body) - exchange.sent) > 0:
-            size = min(left, h2.LARGEST, self._room, exchange.room)
+        while (left := len(call.body) - call.sent) > 0:
+            size = min(left, h2.LARGEST, self._room, call.room)
             if size <= 0:
                 return False
-            part = exchange.body[exchange.sent : exchange.sent + size]
-            self.transport.write(h2.frame(h2.DATA, h2.END_STREAM if size == left else 0, exchange.stream, part))
+            part = call.body[call.sent : call.sent + size]
+            self.transport.write(h2.frame(h2.DATA, h2.END_STREAM if size == left else 0, call.stream, part))
             self._room -= size
-            exchange.room -= size
-            exchange.sent += size
+            call.room -= size
+            call.sent += size
         return True
-
-    def allow_streams(self, most: int) -> None:
-        """Have no more than so many under way."""
-        self._most = most
 
     def resize_windows(self, size: int) -> None:
         """Let each stream take so many bytes at first; one that has begun is told the difference (6.9.2)."""
@@ -88,34 +86,30 @@ class Sending:
             self._waiting[0].room += more
         self.go_on()
 
-    def ended(self, stream: int) -> h2.Exchange | None:
+    def ended(self, stream: int) -> Call | None:
         """Return what had that number, and send what it kept waiting; None where nobody waits for it."""
-        exchange = self.streams.pop(stream, None)
-        if exchange is not None and self._waiting:
-            if exchange in self._waiting:
-                self._waiting.remove(exchange)
+        call = self.streams.pop(stream, None)
+        if call is not None and self._waiting:
+            if call in self._waiting:
+                self._waiting.remove(call)
             self.go_on()
-        return exchange
+        return call
 
-    def forget(self, exchange: h2.Exchange) -> None:
+    def forget(self, call: Call) -> None:
         """Wait for its answer no longer, and tell the server."""
-        if exchange in self._waiting:
-            self._waiting.remove(exchange)
-        if self.streams.get(exchange.stream) is exchange:
-            self.transport.write(h2.frame(h2.RESET, 0, exchange.stream, h2.NUMBER.pack(h2.CANCEL)))
-            self.ended(exchange.stream)
+        if call in self._waiting:
+            self._waiting.remove(call)
+        if self.streams.get(call.stream) is call:
+            self.transport.write(h2.frame(h2.RESET, 0, call.stream, h2.NUMBER.pack(h2.CANCEL)))
+            self.ended(call.stream)
 
-    def unseen(self, last: int) -> list[h2.Exchange]:
+    def unseen(self, last: int) -> list[Call]:
         """Give up and return what has a higher number than `last`, or none yet."""
-        given_up = [exchange for stream, exchange in self.streams.items() if stream > last]
-        given_up += [exchange for exchange in self._waiting if not exchange.stream]
-        self.streams = {stream: exchange for stream, exchange in self.streams.items() if stream <= last}
-        self._waiting = deque(exchange for exchange in self._waiting if 0 < exchange.stream <= last)
+        given_up = [call for stream, call in self.streams.items() if stream > last]
+        given_up += [call for call in self._waiting if not call.stream]
+        self.streams = {stream: call for stream, call in self.streams.items() if stream <= last}
+        self._waiting = deque(call for call in self._waiting if 0 < call.stream <= last)
         return given_up
-
-    def all(self) -> list[h2.Exchange]:
-        """Give up and return everything."""
-        return self.unseen(0)
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -199,9 +193,9 @@ class Connection(asyncio.BufferedProtocol):
             if self._taken >= _WIDEN_AFTER:  # opens the connection's window again long before it closes (6.9.1)
                 self._transport.write(h2.frame(h2.WINDOW, 0, 0, h2.NUMBER.pack(self._taken)))
                 self._taken = 0
-            exchange = self._sending.streams.get(stream)
-            if exchange is not None:
-                exchange.answer += h2.unpadded(flags, content)
+            call = self._sending.streams.get(stream)
+            if call is not None:
+                call.answer += h2.unpadded(flags, content)
             if flags & h2.END_STREAM:
                 self._finish(stream)
         elif kind == h2.HEADERS:
@@ -217,19 +211,19 @@ class Connection(asyncio.BufferedProtocol):
             self._unfinished = flags, stream, content
             return
         self._unfinished = None
-        exchange = self._sending.streams.get(stream)
-        if exchange is not None:
-            if exchange.head:
-                exchange.tail = content
+        call = self._sending.streams.get(stream)
+        if call is not None:
+            if call.head:
+                call.tail = content
             else:
-                exchange.head = content
+                call.head = content
         if flags & h2.END_STREAM:
             self._finish(stream)
 
     def _finish(self, stream: int) -> None:
-        exchange = self._sending.ended(stream)
-        if exchange is not None:
-            exchange.answered()
+        call = self._sending.ended(stream)
+        if call is not None:
+            call.answered()
 
     def _take_control(self, kind: int, flags: int, stream: int, content: bytes) -> None:
         if kind == h2.SETTINGS and not flags & h2.ACK:
@@ -242,14 +236,14 @@ class Connection(asyncio.BufferedProtocol):
             self._reset(stream, h2.NUMBER.unpack(content)[0])
         elif kind == h2.GOODBYE:  # what the server has not looked at may be sent elsewhere (6.8)
             self._stop()
-            for exchange in self._sending.unseen(h2.NUMBER.unpack_from(content)[0] & h2.WIDE):
-                exchange.refused()
+            for call in self._sending.unseen(h2.NUMBER.unpack_from(content)[0] & h2.WIDE):
+                call.refused()
 
     def _agree(self, content: bytes) -> None:
         """Do as the server wishes; what it may say of compression and sizes is kept already (6.5.2)."""
         for name, value in (h2.PAIR.unpack_from(content, at) for at in range(0, len(content), h2.PAIR.size)):
             if name == h2.MOST_STREAMS:
-                self._sending.allow_streams(value)
+                self._sending.most = value
             elif name == h2.FIRST_WINDOW:
                 self._sending.resize_windows(value)
         self._transport.write(h2.frame(h2.SETTINGS, h2.ACK, 0))
@@ -258,13 +252,13 @@ class Connection(asyncio.BufferedProtocol):
         self._sending.go_on()
 
     def _reset(self, stream: int, code: int) -> None:
-        exchange = self._sending.ended(stream)
-        if exchange is None:
+        call = self._sending.ended(stream)
+        if call is None:
             return
         if code == h2.REFUSED:
-            exchange.refused()
+            call.refused()
         else:
-            exchange.failed(f"the server ended the request (HTTP/2 error {code})")
+            call.failed(f"the server ended the request (HTTP/2 error {code})")
 
     def _stop(self) -> None:
         if self.takes_requests:
@@ -275,5 +269,5 @@ class Connection(asyncio.BufferedProtocol):
         self._stop()
         if not self.ready.done():
             self.ready.set_exception(ConnectionError(why))
-        for exchange in self._sending.all():
-            exchange.failed(why)
+        for call in self._sending.unseen(0):
+            call.failed(why)

@@ -1,105 +1,32 @@
-"""gRPC's unary calls of one method, over `http2`, for any server: each ends in the bytes of its answer, or in a CallError.
+"""Calls over one connection at a time, which is made anew when it has to be.
 
-It connects when it is opened, and again when it has to: a server that comes back is found within a fifth of a second. It does not retry
-what a server may have seen; what fails is counted. What a server says that it has not looked at is sent again until its time is over: one
-that allows few streams refuses some for a moment, since it counts a stream as open for longer than its client.
+A server that comes back is found within a fifth of a second. It does not retry what a server may have seen; what fails is counted. What a
+server says that it has not looked at is sent again until its time is over: one that allows few streams refuses some for a moment, since it
+counts a stream as open for longer than its client.
 """
 
 import asyncio
 import os
 import ssl
-import struct
 from collections import deque
-from collections.abc import Callable, Sequence
-from functools import lru_cache
+from collections.abc import Sequence
 from typing import Any, Self
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import grpc
 
-from validation.clients.http2 import ProtocolError, headers
-from validation.clients.http2.connection import Connection
+from grpc_unary.call import Call, CallError, Done
+from grpc_unary.connection import Connection
+from grpc_unary.frames import ProtocolError
 
-Done = Callable[[Any], None]
-"""Takes the bytes of an answer, or the exception that the call died of; called once, at the moment that it ended."""
 _AGAIN_AFTER_S = 0.2
 """A server that could not be reached is taken to be away for so long: calls meanwhile fail at once, as with gRPC."""
 _PAUSE_S = 0.001
 """Before a call that was refused twice is sent again; doubled each time."""
-_FRAMED = struct.Struct(">BI")
-_NAMES = {code.value[0]: code.name for code in grpc.StatusCode}
-
-
-class CallError(Exception):
-    """A call without an answer: gRPC's name of the reason, and what is known of it."""
-
-    def __init__(self, status: grpc.StatusCode | int, message: str) -> None:
-        code = status if isinstance(status, int) else status.value[0]
-        super().__init__(f"{_NAMES.get(code, code)}: {message}")
-        self.why = message
-
-
-def framed(message: bytes) -> bytes:
-    """Return the message as it is sent: not compressed, with its length."""
-    return _FRAMED.pack(0, len(message)) + message
-
-
-class Call:
-    """One call that is under way; an Exchange."""
-
-    __slots__ = ("_again", "_done", "answer", "body", "ended", "head", "refusals", "room", "sent", "stream", "tail", "until_s")
-
-    def __init__(self, body: bytes, done: Done, until_s: float, again: Callable[["Call"], None]) -> None:
-        self.body, self.until_s = body, until_s
-        self.stream = self.room = self.sent = self.refusals = 0
-        self.head = self.tail = self.answer = b""
-        self.ended = False
-        self._done, self._again = done, again
-
-    def answered(self) -> None:
-        """End with the answer, or with what the server said instead."""
-        status, reason = _status(self.head, self.tail)
-        message = self.answer
-        if status:
-            self.end(CallError(status, reason))
-        elif len(message) < _FRAMED.size or _FRAMED.unpack_from(message) != (0, len(message) - _FRAMED.size):
-            self.end(CallError(grpc.StatusCode.INTERNAL, f"the answer of {len(message)} bytes is no gRPC message"))
-        else:
-            self.end(message[_FRAMED.size :])
-
-    def refused(self) -> None:
-        """Send it again."""
-        self.refusals += 1
-        self.stream, self.head = 0, b""
-        self._again(self)
-
-    def failed(self, why: str) -> None:
-        """End without an answer."""
-        self.end(CallError(grpc.StatusCode.UNAVAILABLE, why))
-
-    def end(self, outcome: bytes | CallError) -> None:
-        """Pass the outcome on, once."""
-        if not self.ended:
-            self.ended = True
-            self._done(outcome)
-
-
-@lru_cache(maxsize=256)
-def _status(head: bytes, tail: bytes) -> tuple[int, str]:
-    """Return status and message of an answer by its first headers and its trailers, which may be one block."""
-    try:
-        first, last = headers(head), headers(tail or head)
-    except ProtocolError as error:
-        return int(grpc.StatusCode.INTERNAL.value[0]), str(error)
-    status = last.get("grpc-status", "")
-    if status.isdecimal():
-        return int(status), unquote(last.get("grpc-message", ""))
-    came = f"HTTP status {first.get(':status', 'none')}, {first.get('content-type', 'no content type')}"
-    return int(grpc.StatusCode.UNKNOWN.value[0]), f"the answer is not gRPC's ({came})"
 
 
 class UnaryCalls:
-    """An async context manager; `fire` sends without waiting, `ask` waits for the answer."""
+    """An async context manager; `fire` sends without waiting, `ask` waits for the answer. `metadata` may name a user-agent."""
 
     def __init__(
         self,
@@ -121,7 +48,6 @@ class UnaryCalls:
             (":authority", server_name or parts.netloc),
             ("te", "trailers"),
             ("content-type", "application/grpc"),
-            ("user-agent", "milvus-x10000-gate"),
             ("grpc-timeout", f"{round(timeout_s * 1e3)}m"),
             *metadata,
         ]

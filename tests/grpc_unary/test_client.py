@@ -1,4 +1,4 @@
-"""Calls over the gate's own HTTP/2, against a real gRPC server."""
+"""Calls over HTTP/2 of our own, against a real gRPC server."""
 
 import asyncio
 from collections.abc import Iterator
@@ -9,8 +9,8 @@ from typing import Any
 import grpc
 import pytest
 
-from tests.validation.clients.http2_peer import METHOD, calls
-from validation.clients.unary import CallError, UnaryCalls, framed
+from grpc_unary import CallError, UnaryCalls, framed
+from tests.grpc_unary.peer import METHOD, calls
 
 
 class Echo(grpc.GenericRpcHandler):

@@ -1,16 +1,12 @@
-"""HTTP/2 for a client that asks, again and again, the same thing with another body: gRPC's unary calls of one method.
+"""Frames and header blocks of HTTP/2, without any state of a connection.
 
-It exists because the client must cost less than what it measures: docs/bench.md says what gRPC's own, libcurl and the h2 library take. The
-bytes of a request are ready but for the number of its stream; whatever answers came are taken in one read. It speaks what such a client
-needs and no more: no push, no priorities, no body that comes bit by bit. RFC 9113 and RFC 7541; numbers in brackets are the former's
-sections. Here are frames and header blocks, without any state of a connection: the server is told to remember no headers
+RFC 9113 and RFC 7541; numbers in brackets are the former's sections. The server is told to remember no headers
 (SETTINGS_HEADER_TABLE_SIZE 0), and is sent none to remember, so equal blocks mean equal headers, and each is made or decoded once.
 """
 
 import struct
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Protocol
 
 from hpack import Decoder, Encoder, HPACKError, NeverIndexedHeaderTuple
 
@@ -68,27 +64,3 @@ def headers(made: bytes) -> dict[str, str]:
         return {str(name): str(value) for name, value in Decoder().decode(made)}
     except (HPACKError, UnicodeDecodeError) as error:
         raise ProtocolError(f"its headers cannot be read ({type(error).__name__}: {error})") from None
-
-
-class Exchange(Protocol):
-    """A request and its answer, as a connection needs to know them."""
-
-    body: bytes
-    stream: int
-    """Its number on the connection; 0 until it was sent."""
-    room: int
-    sent: int
-    """How many bytes of the body the server still takes, and were sent; kept only while a part of it waits."""
-    head: bytes
-    tail: bytes
-    answer: bytes
-    """Header block, trailers and body that came back so far."""
-
-    def answered(self) -> None:
-        """Take note that the answer is whole."""
-
-    def refused(self) -> None:
-        """Take note that the server has not looked at it: it may be sent again."""
-
-    def failed(self, why: str) -> None:
-        """Take note that there will be no answer."""
