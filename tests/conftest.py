@@ -7,8 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from tests.e2e.lab import STORY, Lab
+
+settings.register_profile("patient", deadline=None)  # no test fails because the machine was slow
+settings.load_profile("patient")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

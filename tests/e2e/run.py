@@ -14,7 +14,7 @@ from lab.places import REPOSITORY
 from tests.e2e.lab import STORY, Lab
 
 UNIT = ["make", "-s", "unit", f"PYTHON={sys.executable}"]
-PYTEST = [sys.executable, "-m", "pytest", "-m"]
+PYTEST = [sys.executable, "-m", "pytest", "--durations=30", "-m"]
 BESIDE = [*PYTEST, "e2e and not alone", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
 ALONE = [*PYTEST, "e2e and alone"]
 
