@@ -5,6 +5,7 @@ from types import FrameType
 
 import typer
 
+from validation.ask import command as ask
 from validation.checks import GATE
 from validation.corpus import citation
 from validation.experiments import during, sweep
@@ -32,6 +33,7 @@ app.command("run", help=runner.HELP)(command(runner.act))
 app.command("original", help=citation.HELP)(citation.original)
 app.command("pod", help=generator.HELP, hidden=True)(generator.command)
 app.command("ingest", help=ingest.HELP)(command(ingest.act))
+app.command("ask", help=ask.HELP)(command(ask.act))
 
 
 @app.command("report-schema", hidden=True)

@@ -14,7 +14,7 @@ from typing import Any
 import grpc
 from milvus_lite.adapter.grpc.servicer import MilvusServicer  # type: ignore[import-untyped]  # milvus-lite ships no types
 from milvus_lite.db import MilvusLite  # type: ignore[import-untyped]
-from pymilvus.grpc_gen import common_pb2, milvus_pb2, milvus_pb2_grpc  # type: ignore[import-untyped]  # generated without types
+from pymilvus.grpc_gen import common_pb2, milvus_pb2, milvus_pb2_grpc, schema_pb2  # type: ignore[import-untyped]  # generated without types
 
 _THREADS = 8
 
@@ -24,6 +24,8 @@ class Lite(MilvusServicer):  # type: ignore[misc]  # milvus-lite ships no types
 
     def __init__(self, engine: MilvusLite) -> None:
         super().__init__(engine)
+        self.descriptions: dict[str, str] = {}
+        """Of collections, which its engine does not keep."""
         self.heal()
 
     def heal(self) -> None:
@@ -54,6 +56,15 @@ class Lite(MilvusServicer):  # type: ignore[misc]  # milvus-lite ships no types
             found.scores.extend(scores)
             found.topks.append(len(ids))
         found.ids.int_id.data[:] = [self.answers_with(row) for row in found.ids.int_id.data]
+        return answer
+
+    def CreateCollection(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        self.descriptions[request.collection_name] = schema_pb2.CollectionSchema.FromString(request.schema).description
+        return super().CreateCollection(request, context)
+
+    def DescribeCollection(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        answer = super().DescribeCollection(request, context)
+        answer.schema.description = self.descriptions.get(request.collection_name, "")
         return answer
 
     def DropCollection(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802

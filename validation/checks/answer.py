@@ -5,19 +5,17 @@ citation is followed by what Milvus holds with the cited chunk, not by what the 
 too. Generated chunks have no original; an answer that cites one is wrong, and counted as that (`citation_share`).
 """
 
-import hashlib
 from collections.abc import Sequence
 
 from validation.checks.context import GATE, RunContext
-from validation.clients.documents import DocumentStore
-from validation.clients.llm import Source
+from validation.clients.llm import fitting
 from validation.clients.passages import Chunk
 from validation.clients.retrieval_models import Reranker
 from validation.corpus import grading
-from validation.corpus.citation import Citation
+from validation.corpus.citation import citation_of, citation_problem
 from validation.corpus.documents import Question
 from validation.corpus.grading import Graded
-from validation.judge.errors import GateError, InvalidRunError, UsageError
+from validation.judge.errors import GateError
 from validation.judge.measures import higher, latencies, lower
 from validation.run.record import Facts
 
@@ -52,8 +50,6 @@ def _reranked(run: RunContext, reranker: Reranker, candidates: list[list[Chunk]]
     return ordered
 
 
-_CHARACTERS_PER_TOKEN = 2
-"""Fewer than any common tokenizer needs for English or German, so that what is sent always fits."""
 _SHOWN = 400
 
 
@@ -77,7 +73,7 @@ def answer(run: RunContext, facts: Facts) -> None:
     graded, failures = list[Graded](), dict[str, GateError]()
     with run.reporter.track("answer", len(questions)) as advance:
         for number, (question, chunks) in enumerate(zip(questions, run.sources, strict=True), 1):
-            sources = _sources(run, chunks)
+            sources = fitting(chunks, run.target.llm_context_tokens, run.target.llm_answer_tokens)
             try:
                 graded.append(Graded(question=question, sources=sources, answer=run.services.llm.ask(question.question, sources)))
             except GateError as error:
@@ -104,26 +100,6 @@ def _say(run: RunContext, cut: list[str]) -> None:
         run.reporter.say(f"note: {note}")
     if cut:
         run.reporter.say(f"{len(cut)} answers were cut after {run.target.llm_answer_tokens} tokens ({cut[0]}): raise llm.answer_tokens")
-
-
-def _sources(run: RunContext, chunks: Sequence[Chunk]) -> list[Source]:
-    """Return those of the chunks that the model's context holds; refuse a context that does not hold even one."""
-    tokens = run.target.llm_context_tokens
-    left, sources = (tokens - run.target.llm_answer_tokens) * _CHARACTERS_PER_TOKEN, list[Source]()
-    for chunk in chunks:
-        left -= room(chunk.text) + room(chunk.title)
-        if left < 0:
-            break
-        sources.append(Source(title=chunk.title, document_id=chunk.document_id, text=chunk.text, chunk=chunk))
-    if chunks and not sources:
-        problem = f"a context of {tokens} tokens does not hold one source of {len(chunks[0].text)} characters"
-        raise UsageError(f"{problem}, so no answer could come from the documents; raise llm.context_tokens")
-    return sources
-
-
-def room(text: str) -> int:
-    """Return for how many letters of English a text takes room in a context: one of Chinese or Japanese can be two tokens."""
-    return len(text) + (2 * _CHARACTERS_PER_TOKEN - 1) * sum(letter > "\u2e80" for letter in text)
 
 
 def _shares(graded: list[Graded], questions: Sequence[Question]) -> dict[str, list[float]]:
@@ -170,23 +146,3 @@ def originals(run: RunContext, facts: Facts) -> None:
     facts["broken"] = broken
     follows = [str(citations[row]) not in broken for cited in rows_of.values() for row in cited]
     run.record.measure("original_share", sum(follows) / len(follows) if follows else None, len(follows))
-
-
-def citation_of(fields: dict[str, object], bucket: str) -> Citation:
-    """Return what a stored chunk says about its original."""
-    key, version, sha256 = (str(fields.get(name, "")) for name in ("object_key", "version_id", "sha256"))
-    return Citation(bucket=bucket, key=key, version_id=version, sha256=sha256)
-
-
-def citation_problem(documents: DocumentStore, citation: Citation) -> str:
-    """Why a citation does not lead to what was read; "" when it does."""
-    if not citation.key or not citation.sha256:
-        return "the chunk does not say where its original is"
-    if not citation.is_versioned:
-        return "the bucket keeps no versions: what is there tomorrow may be another document"
-    try:
-        body = documents.read_version(citation.key, citation.version_id)
-    except InvalidRunError as error:
-        return str(error)
-    sha256 = hashlib.sha256(body).hexdigest()
-    return "" if sha256 == citation.sha256 else f"its {len(body):,} bytes have the sha256 {sha256}: they were altered in the store"

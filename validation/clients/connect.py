@@ -124,10 +124,11 @@ class Connector:
         names = (target.milvus_search_secret_name, target.milvus_ingest_secret_name, target.milvus_admin_secret_name)
         if not target.milvus_search_secret_name:
             return Logins()
-        search, ingest, admin = (partial(self._login, name) for name in names)
+        search, ingest, admin = (partial(self.login, name) for name in names)
         return Logins(search=search, ingest=ingest, admin=admin)
 
-    def _login(self, secret_name: str) -> Login:
+    def login(self, secret_name: str) -> Login:
+        """Return user and password of Milvus, as the Secret holds them now."""
         login = self.kubernetes.login(self.target.namespace, secret_name)
         self.secrets.append(login.password)
         return login

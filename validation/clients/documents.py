@@ -103,6 +103,11 @@ class DocumentStore:
         except (ClientError, BotoCoreError) as error:
             raise self._explain(error, f"read {key}, version {version_id}, from") from error
 
+    def link(self, key: str, version_id: str, seconds: int) -> str:
+        """Return an address that opens one version for so many seconds, to whoever has it."""
+        asked = {"Bucket": self.bucket, "Key": key, "VersionId": version_id}
+        return self._s3.generate_presigned_url("get_object", Params=asked, ExpiresIn=seconds)
+
     def _version(self, key: str, version_id: str) -> bytes:
         return self._s3.get_object(Bucket=self.bucket, Key=key, VersionId=version_id)["Body"].read()
 

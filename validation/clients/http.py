@@ -5,6 +5,7 @@ import ssl
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import httpx
@@ -79,15 +80,38 @@ class _RenewedKey(httpx.Auth):
 def open_client(base_url: str, timeout_s: float, access: Access | None = None) -> httpx.Client:
     """Return a client for the service below `base_url`; the caller closes it."""
     chosen = access or Access()
-    client = httpx.Client(
-        base_url=base_url.rstrip("/") + "/",
-        timeout=httpx.Timeout(timeout_s, connect=CONNECT_TIMEOUT_S),
-        auth=_RenewedKey(chosen.read_key) if chosen.read_key is not None else None,
-        verify=ssl.create_default_context(cadata=chosen.ca_pem) if chosen.ca_pem else True,
-    )
+    client = httpx.Client(**_reached(base_url, timeout_s, chosen))
     if chosen.server_name:
         client.event_hooks = {"request": [lambda request: request.extensions.update(sni_hostname=chosen.server_name)]}
     return client
+
+
+def open_async_client(base_url: str, timeout_s: float, access: Access | None = None) -> httpx.AsyncClient:
+    """Return the same for answers that are abandoned when nobody waits for them any more."""
+    chosen = access or Access()
+    client = httpx.AsyncClient(**_reached(base_url, timeout_s, chosen))
+
+    async def name_server(request: httpx.Request) -> None:
+        request.extensions.update(sni_hostname=chosen.server_name)
+
+    if chosen.server_name:
+        client.event_hooks = {"request": [name_server]}
+    return client
+
+
+def _reached(base_url: str, timeout_s: float, access: Access) -> dict[str, Any]:
+    return {
+        "base_url": base_url.rstrip("/") + "/",
+        "timeout": httpx.Timeout(timeout_s, connect=CONNECT_TIMEOUT_S),
+        "auth": _RenewedKey(access.read_key) if access.read_key is not None else None,
+        "verify": _trusting(access.ca_pem),
+    }
+
+
+@cache
+def _trusting(ca_pem: str) -> ssl.SSLContext:
+    """Reading the public authorities takes about 20 ms: once for all clients."""
+    return ssl.create_default_context(cadata=ca_pem) if ca_pem else httpx.create_ssl_context()
 
 
 class ModelClient:

@@ -9,8 +9,9 @@ import itertools
 import json
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import httpx
@@ -25,6 +26,9 @@ _RENAMED = re.compile(r"max_tokens.{0,80}max_completion_tokens", re.DOTALL)
 _NO_TEMPERATURE = re.compile(r"temperature", re.IGNORECASE)
 _THINKING = re.compile(r"\A(?:\s*<think>)?(?P<thinking>.*?)</think>\s*", re.DOTALL)
 """Some templates put the opening tag into the prompt, so that only the closing one is in the answer."""
+_OPEN, _CLOSE = "<think>", "</think>"
+_CHARACTERS_PER_TOKEN = 2
+"""Fewer than any common tokenizer needs for English or German, so that what is sent always fits."""
 _RULE = "Answer only from the numbered sources. Cite the source like [1]. If the sources do not answer, say so."
 
 
@@ -86,6 +90,25 @@ def prompt(question: str, sources: Sequence[Source], *, system_role: bool = True
     return [{"role": "system", "content": _RULE}, {"role": "user", "content": content}]
 
 
+def fitting(chunks: Sequence[Chunk], context_tokens: int, answer_tokens: int) -> list[Source]:
+    """Return those of the chunks that the model's context holds; refuse a context that does not hold even one."""
+    left, sources = (context_tokens - answer_tokens) * _CHARACTERS_PER_TOKEN, list[Source]()
+    for chunk in chunks:
+        left -= _room(chunk.text) + _room(chunk.title)
+        if left < 0:
+            break
+        sources.append(Source(title=chunk.title, document_id=chunk.document_id, text=chunk.text, chunk=chunk))
+    if chunks and not sources:
+        problem = f"a context of {context_tokens} tokens does not hold one source of {len(chunks[0].text)} characters"
+        raise UsageError(f"{problem}, so no answer could come from the documents; raise llm.context_tokens")
+    return sources
+
+
+def _room(text: str) -> int:
+    """Return for how many letters of English a text takes room in a context: one of Chinese or Japanese can be two tokens."""
+    return len(text) + (2 * _CHARACTERS_PER_TOKEN - 1) * sum(letter > "\u2e80" for letter in text)
+
+
 class TemperatureError(UsageError):
     """The model refuses the temperature that is sent."""
 
@@ -106,6 +129,7 @@ class LanguageModel(http.ModelClient):
         temperature: float | None = 0,
     ) -> None:
         super().__init__(url, model, timeout_s, access)
+        self._open_async = partial(http.open_async_client, url, timeout_s, access)
         self._max_tokens, self._temperature = max_tokens, temperature
         self._length_field, self._system_role = "max_tokens", True
         self.notes: list[str] = []
@@ -134,14 +158,7 @@ class LanguageModel(http.ModelClient):
 
     def _try(self, question: str, sources: Sequence[Source]) -> Answer | None:
         """Return the answer; None where the server refused the form of the request, which is changed now."""
-        body = {
-            "model": self._model,
-            "messages": prompt(question, sources, system_role=self._system_role),
-            "stream": True,
-            self._length_field: self._max_tokens,
-            **({"temperature": self._temperature} if self._temperature is not None else {}),
-        }
-        begin, arrived = time.perf_counter(), _Stream()
+        body, begin, arrived = self._body(question, sources), time.perf_counter(), _Stream()
         with http.failures_named(_WHAT, self._client.base_url), self._client.stream("POST", "chat/completions", json=body) as response:
             if not response.is_success and self._is_changed_for(response.read().decode(errors="replace")):
                 return None
@@ -152,6 +169,39 @@ class LanguageModel(http.ModelClient):
                 if piece := delta.get("content"):
                     arrived.content.append((time.perf_counter() - begin, piece))
         return arrived.answer(time.perf_counter() - begin, self._max_tokens)
+
+    async def stream(self, question: str, sources: Sequence[Source]) -> AsyncGenerator[str, None]:
+        """Yield what is said to the user as it comes, without what is thought before; to close the iterator ends the request.
+
+        InvalidRunError where nothing is said, or the answer is cut.
+        """
+        spoken, finish_reason = _Spoken(), ""
+        async with self._open_async() as client:
+            while True:
+                with http.failures_named(_WHAT, client.base_url):
+                    async with client.stream("POST", "chat/completions", json=self._body(question, sources)) as response:
+                        if not response.is_success and self._is_changed_for((await response.aread()).decode(errors="replace")):
+                            continue
+                        http.refuse_failure(_WHAT, response)
+                        async for payload in _payloads(response):
+                            delta, reason = _event(payload)
+                            finish_reason = reason or finish_reason
+                            if piece := spoken.add(delta.get("content") or ""):
+                                yield piece
+                        break
+        if finish_reason == "length":
+            raise InvalidRunError(f"{_WHAT} cut its answer after {self._max_tokens} tokens: raise llm.answer_tokens")
+        if not spoken.has_spoken:
+            raise InvalidRunError(f"{_WHAT} ended its stream without a word")
+
+    def _body(self, question: str, sources: Sequence[Source]) -> dict[str, Any]:
+        return {
+            "model": self._model,
+            "messages": prompt(question, sources, system_role=self._system_role),
+            "stream": True,
+            self._length_field: self._max_tokens,
+            **({"temperature": self._temperature} if self._temperature is not None else {}),
+        }
 
     def _is_changed_for(self, refusal: str) -> bool:
         """Change the form of requests if that is what a refusal is about; UsageError where only a setting can."""
@@ -173,13 +223,44 @@ class LanguageModel(http.ModelClient):
 def _events(response: httpx.Response) -> Iterator[tuple[dict[str, Any], str]]:
     """Yield what each event of a server-sent stream adds, and why the stream ends."""
     payloads = (line.removeprefix("data:").strip() for line in response.iter_lines() if line.startswith("data:"))
-    for payload in itertools.takewhile(lambda payload: payload != "[DONE]", payloads):
-        try:
-            event = json.loads(payload)
-            if "error" in event:
-                raise InvalidRunError(f"{_WHAT} broke off its answer: {event['error']}")
-            choice = (event.get("choices") or [{"delta": {}}])[0]
-            added = dict(choice["delta"]), choice.get("finish_reason") or ""
-        except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-            raise InvalidRunError(f"{_WHAT} streamed an event that cannot be read ({type(error).__name__}): {payload[:200]}") from None
-        yield added
+    yield from map(_event, itertools.takewhile(lambda payload: payload != "[DONE]", payloads))
+
+
+async def _payloads(response: httpx.Response) -> AsyncIterator[str]:
+    async for line in response.aiter_lines():
+        payload = line.removeprefix("data:").strip()
+        if line.startswith("data:") and payload == "[DONE]":
+            return
+        if line.startswith("data:"):
+            yield payload
+
+
+def _event(payload: str) -> tuple[dict[str, Any], str]:
+    """Return what one event adds, and why the stream ends."""
+    try:
+        event = json.loads(payload)
+        if "error" in event:
+            raise InvalidRunError(f"{_WHAT} broke off its answer: {event['error']}")
+        choice = (event.get("choices") or [{"delta": {}}])[0]
+        return dict(choice["delta"]), choice.get("finish_reason") or ""
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+        raise InvalidRunError(f"{_WHAT} streamed an event that cannot be read ({type(error).__name__}): {payload[:200]}") from None
+
+
+class _Spoken:
+    """Takes an answer piece by piece, and gives back what the user hears: nothing up to the end of <think>...</think> at its beginning."""
+
+    def __init__(self) -> None:
+        self.has_spoken, self._held, self._decided = False, "", False
+
+    def add(self, piece: str) -> str:
+        """Return what can be said now."""
+        if not self._decided:
+            self._held += piece
+            begin = self._held.lstrip()
+            if begin.startswith(_OPEN):
+                self._decided, piece = _CLOSE in begin, begin.partition(_CLOSE)[2].lstrip()
+            else:
+                self._decided, piece = not _OPEN.startswith(begin), begin
+        self.has_spoken = self.has_spoken or (self._decided and bool(piece.strip()))
+        return piece if self._decided else ""

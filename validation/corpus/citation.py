@@ -8,6 +8,7 @@ anybody's good will. A citation without a version is refused, since what an unve
 import hashlib
 import re
 import sys
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ import typer
 
 from validation.clients import kube, target
 from validation.clients.connect import Connector
+from validation.clients.documents import DocumentStore
 from validation.judge.errors import GateError, InvalidRunError, UsageError
 from validation.judge.outcome import Outcome, exit_code
 
@@ -57,6 +59,26 @@ def parse(text: str) -> Citation:
     if not _SHA256.fullmatch(citation.sha256):
         raise UsageError(f"{text!r} names no sha256, so nothing can be checked; a citation looks like {_FORM}")
     return citation
+
+
+def citation_of(fields: Mapping[str, object], bucket: str) -> Citation:
+    """Return what a stored chunk says about its original."""
+    key, version, sha256 = (str(fields.get(name, "")) for name in ("object_key", "version_id", "sha256"))
+    return Citation(bucket=bucket, key=key, version_id=version, sha256=sha256)
+
+
+def citation_problem(documents: DocumentStore, citation: Citation) -> str:
+    """Why a citation does not lead to what was read; "" when it does."""
+    if not citation.key or not citation.sha256:
+        return "the chunk does not say where its original is"
+    if not citation.is_versioned:
+        return "the bucket keeps no versions: what is there tomorrow may be another document"
+    try:
+        body = documents.read_version(citation.key, citation.version_id)
+    except InvalidRunError as error:
+        return str(error)
+    sha256 = hashlib.sha256(body).hexdigest()
+    return "" if sha256 == citation.sha256 else f"its {len(body):,} bytes have the sha256 {sha256}: they were altered in the store"
 
 
 HELP = """Fetch the original that an answer cites, in the very version that was read, and check its sha256.

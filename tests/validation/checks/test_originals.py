@@ -13,9 +13,8 @@ import pytest
 
 from tests import certificates, s3_server
 from tests.s3_server import ADMIN_KEY, PROFILE, Server
-from validation.checks.answer import citation_of, citation_problem
 from validation.clients.documents import Credential, DocumentStore, Original
-from validation.corpus.citation import Citation
+from validation.corpus.citation import Citation, citation_of, citation_problem
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -1,0 +1,147 @@
+"""`python -m validation ask`: one question, its passages, the answer as it comes, and where each citation leads."""
+
+import asyncio
+import json
+import sys
+from contextlib import ExitStack, aclosing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from validation.ask.answering import Answering, Cited, as_data, bypass_proxies, cited_as_data
+from validation.ask.retrieval import MOST_PASSAGES, Passage, Query, Stages
+from validation.clients import kube, target
+from validation.clients.connect import Connector
+from validation.corpus import grading
+from validation.judge.errors import GateError, UsageError
+from validation.judge.outcome import exit_code
+
+HELP = """Ask a collection a question: the passages that were found, the answer with its citations, and a link to each cited original.
+
+The answer is streamed. [n] is the n-th passage; its link opens, for 15 minutes, the very version of the original that was read, and is
+printed only after its sha256 was compared. Filters take whole values; --path takes how the path of the document begins.
+
+Exit codes: 0 answered (also if the sources do not hold it), 2 usage or configuration, 3 something answered wrongly, 4 something does not
+answer. Where the language model is away, the passages are printed all the same.
+
+Example:
+
+    python -m validation ask "How often is the scanner cleaned?" --stack lab --collection handbook
+"""
+_SHOWN = 200
+_DATABASE = "Database of a tenant; its Secret milvus-DATABASE-search is used. Default: the stack's own"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """The options of `ask`."""
+
+    question: Annotated[str, typer.Argument(help="The question, in any language that the embedding model knows.")]
+    collection: Annotated[str, typer.Option(help="The collection that `ingest` filled.")] = field()
+    stack: Annotated[str | None, typer.Option(help="Pulumi stack to ask; its outputs are read with `pulumi stack output`.")] = None
+    target_file: Annotated[Path | None, typer.Option("--target", help="File with the same outputs as JSON, instead of --stack.")] = None
+    database: Annotated[str, typer.Option(help=_DATABASE)] = ""
+    limit: Annotated[int, typer.Option(min=1, max=MOST_PASSAGES, help="How many passages the model is shown.")] = 8
+    language: Annotated[str, typer.Option(help="Only documents of this language, such as de.")] = ""
+    access: Annotated[str, typer.Option(help="Only documents with this access label.")] = ""
+    path: Annotated[str, typer.Option(help="Only documents whose path begins so, such as en/.")] = ""
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output, when all is there.")] = False
+
+
+@dataclass
+class Asked:
+    """What has come back so far."""
+
+    passages: list[Passage] = field(default_factory=list)
+    stages: Stages = field(default_factory=Stages)
+    text: str = ""
+    cited: list[Cited] = field(default_factory=list)
+    uncited: list[int] = field(default_factory=list)
+    """Numbers that the answer writes in brackets, and that are no source of it."""
+
+
+def act(options: Options) -> int:
+    """Ask once, print what comes, and return the exit code."""
+    asked, problem, code = Asked(), "", 0
+    try:
+        with ExitStack() as closing:
+            _ask(options, asked, closing)
+    except GateError as error:
+        problem, code = str(error), exit_code(error.outcome, strict=False)
+    if options.as_json:
+        print(json.dumps(_as_data(asked, problem), ensure_ascii=False, indent=2))
+    elif asked.stages.ms:
+        print("\ntimes: " + ", ".join(f"{name} {ms:.1f} ms" for name, ms in asked.stages.ms.items()))
+    if problem:
+        print(f"error: {problem} (exit {code})", file=sys.stderr)
+    return code
+
+
+def _ask(options: Options, asked: Asked, closing: ExitStack) -> None:
+    if not options.question.strip():
+        raise UsageError("the question is empty; write one between quotes")
+    if (options.stack is None) == (options.target_file is None):
+        raise UsageError("say whom to ask: give either --stack NAME or --target FILE")
+    aim = target.from_stack(options.stack) if options.stack is not None else target.from_file(options.target_file or Path())
+    database = options.database or aim.milvus_database
+    kubernetes = kube.connect()
+    closing.callback(kubernetes.close)
+    connector = Connector(target=aim, kubernetes=kubernetes, closing=closing, secrets=[])
+    bypass_proxies(connector)
+    answering = Answering(connector, {database: f"milvus-{database}-search"} if database != aim.milvus_database else None)
+    filters = {name: getattr(options, name) for name in ("question", "collection", "limit", "language", "access", "path")}
+    asked.passages = answering.retriever.search(Query(database=database, **filters), asked.stages)
+    _show_passages(asked.passages, quiet=options.as_json)
+    if asked.passages:
+        asyncio.run(_stream(options, answering, asked))
+        asked.cited, asked.uncited = answering.cited(asked.text, asked.passages, asked.stages)
+        _show_citations(asked, quiet=options.as_json)
+
+
+async def _stream(options: Options, answering: Answering, asked: Asked) -> None:
+    async with aclosing(answering.answer(options.question, asked.passages, asked.stages)) as pieces:
+        async for piece in pieces:
+            asked.text += piece
+            if not options.as_json:
+                print(_plain(piece), end="", flush=True)
+
+
+def _show_passages(passages: list[Passage], *, quiet: bool) -> None:
+    if quiet:
+        return
+    for number, passage in enumerate(passages, 1):
+        text = " ".join(_plain(passage.chunk.text).split())
+        print(f"[{number}] {passage.score:.3f}  {_plain(passage.place)}  ({_plain(passage.chunk.source)})")
+        print(f"    {text[:_SHOWN]}{'...' if len(text) > _SHOWN else ''}")
+    print("" if passages else "no passage fits these filters")
+
+
+def _show_citations(asked: Asked, *, quiet: bool) -> None:
+    if quiet:
+        return
+    print("\n")
+    for cited in asked.cited:
+        print(f"[{cited.number}] {_plain(cited.passage.place)}\n    {cited.link or f'no link: {cited.problem}'}")
+    if asked.uncited:
+        print(f"no source of this answer: {', '.join(f'[{number}]' for number in asked.uncited)}")
+    if grading.is_refusal(asked.text):
+        print("the sources do not answer this question")
+
+
+def _plain(text: str) -> str:
+    """A document or a model must not steer the terminal."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else " " for letter in text)
+
+
+def _as_data(asked: Asked, problem: str) -> dict[str, object]:
+    return {
+        "answer": asked.text,
+        "answered": bool(asked.text) and not grading.is_refusal(asked.text),
+        "passages": [as_data(passage, number) for number, passage in enumerate(asked.passages, 1)],
+        "citations": [cited_as_data(cited) for cited in asked.cited],
+        "uncited": asked.uncited,
+        "stages_ms": asked.stages.ms,
+        "error": problem,
+    }

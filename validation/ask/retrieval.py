@@ -1,0 +1,254 @@
+"""The passages of a collection that are nearest to a question, with the gate's own clients and the time of each stage.
+
+    UsageError
+    |- NoCollectionError      ask.no_collection    no such collection in this database
+    |- ReleasedError          ask.released         it is there and not loaded
+    |- EmptyError             ask.empty            it is loaded and holds nothing
+    `- ForeignError           ask.foreign          another model's vectors
+
+A search costs Milvus one call: why one failed is asked afterwards. Labels are a filter, no protection: that is what databases are for.
+"""
+
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from grpc import RpcError
+from pymilvus import MilvusClient, MilvusException  # type: ignore[import-untyped]  # pymilvus ships no types
+
+from validation.clients import milvus_connection
+from validation.clients.connect import Connector, Models
+from validation.clients.milvus import SCALARS, failures_named
+from validation.clients.passages import Chunk
+from validation.clients.vectors import Matrix
+from validation.corpus.ingest import store
+from validation.judge.errors import InvalidRunError, UnreachableError, UsageError
+from validation.judge.profile import Index
+
+MOST_PASSAGES = 50
+_CANDIDATES = 4
+_TIMEOUT_S = 5.0
+_FIELDS = [name for name in SCALARS if name not in {"id", "bucket"}]
+_MOST_NEIGHBOURS = 200
+_SEARCHED: dict[str, Any] = {"consistency_level": "Bounded", "timeout": _TIMEOUT_S}
+
+
+class NoCollectionError(UsageError):
+    """No such collection in this database."""
+
+    code = "ask.no_collection"
+
+
+class ReleasedError(UsageError):
+    """The collection is there, and not loaded."""
+
+    code = "ask.released"
+
+
+class EmptyError(UsageError):
+    """The collection is loaded, and holds nothing."""
+
+    code = "ask.empty"
+
+
+class ForeignError(UsageError):
+    """The collection holds vectors of another model."""
+
+    code = "ask.foreign"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Query:
+    """One question to one collection; "" filters nothing."""
+
+    question: str
+    collection: str
+    database: str
+    limit: int = 8
+    language: str = ""
+    access: str = ""
+    path: str = ""
+    """How the path of the document begins, such as `en/`."""
+
+    def expression(self) -> str:
+        """Return the filter as Milvus reads it: what a user types stays a value."""
+        equal = [f"{name} == {_quoted(value)}" for name in ("language", "access") if (value := getattr(self, name))]
+        return " and ".join([*equal, *([f"source like {_quoted(self.path + '%')}"] if self.path else [])])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Passage:
+    """One hit."""
+
+    id: int
+    score: float
+    """As the index measures: with COSINE and IP the higher the nearer."""
+    chunk: Chunk
+
+    @property
+    def place(self) -> str:
+        """Title, section, page and time code, as a reader looks for it."""
+        page = f"page {self.chunk.page}" if self.chunk.page else ""
+        parts = dict.fromkeys((self.chunk.title, self.chunk.section, page, self.chunk.time_code))
+        return ", ".join(part for part in parts if part) or self.chunk.source
+
+
+@dataclass
+class Stages:
+    """Milliseconds of each stage, in their order."""
+
+    ms: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        """Time one, also if it fails."""
+        begin = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.ms[name] = round((time.perf_counter() - begin) * 1e3, 2)
+
+
+class Retriever:
+    """Embeds, searches and reranks; usable from many threads at once."""
+
+    def __init__(self, connector: Connector, models: Models, tenants: Mapping[str, str]) -> None:
+        """`tenants` names the Secret with Milvus's user for each further database, "" for none."""
+        target = connector.target
+        if target.milvus_index is None:
+            raise UsageError("the stack does not say how its collections are searched (output milvus_index): deploy it again: pulumi up")
+        given = target.milvus_index
+        self.index = Index(type=given.index_type, metric=given.metric_type, params=given.params, search_params=given.search_params)
+        self._connector, self._models = connector, models
+        self._secrets = {target.milvus_database: target.milvus_search_secret_name, **tenants}
+        self._mark = store.description(target.passage_model, target.embedding_dimension)
+        self._clients: dict[str, MilvusClient] = {}
+        self._checked: set[tuple[str, str]] = set()
+        self._lock = threading.Lock()
+
+    def search(self, query: Query, stages: Stages) -> list[Passage]:
+        """Return the nearest passages, best first."""
+        with stages.timed("embed"):
+            vector = self._models.embedding.embed_queries([query.question])[0]
+        reranker = self._models.reranker
+        with stages.timed("search"):
+            passages = self._nearest(query, vector, query.limit * (_CANDIDATES if reranker else 1))
+        if reranker is not None and passages:
+            with stages.timed("rerank"):
+                order, _ = reranker.rank(query.question, [passage.chunk.passage for passage in passages])
+            passages = [passages[place] for place in order[: query.limit]]
+        return passages
+
+    def document(self, database: str, collection: str, passage_id: int) -> tuple[int, list[Chunk]]:
+        """Return the position of a passage in its document, and the chunks around it, in their order."""
+        with self._reading(database, collection) as milvus:
+            rows = milvus.query(collection, ids=[passage_id], output_fields=_FIELDS, **_SEARCHED)
+            if not rows:
+                raise NoCollectionError(f"passage {passage_id} is no longer in {collection}: the document was changed; ask again")
+            chunk = _chunk(rows[0])
+            near = f"position >= {chunk.position - _MOST_NEIGHBOURS // 2} and position <= {chunk.position + _MOST_NEIGHBOURS // 2}"
+            same = f"source == {_quoted(chunk.source)} and fingerprint == {_quoted(chunk.fingerprint)} and {near}"
+            around = milvus.query(collection, filter=same, output_fields=_FIELDS, **_SEARCHED)
+        return chunk.position, sorted(map(_chunk, around), key=lambda each: each.position)
+
+    def collections(self, database: str) -> list[str]:
+        """Return the names of the collections that `ingest` made."""
+        with self._reading(database, "") as milvus:
+            names = milvus.list_collections(timeout=_TIMEOUT_S)
+            return sorted(name for name in names if _description(milvus, name).startswith(store.MARK))
+
+    def _nearest(self, query: Query, vector: Matrix, limit: int) -> list[Passage]:
+        how = {"params": self.index.searching(limit)}
+        with self._reading(query.database, query.collection) as milvus:
+            self._refuse_foreign(milvus, query)
+            hits = milvus.search(
+                query.collection,
+                data=[vector],
+                filter=query.expression(),
+                limit=limit,
+                output_fields=_FIELDS,
+                search_params=how,
+                **_SEARCHED,
+            )[0]
+            if not hits and not query.expression():
+                raise EmptyError(f"collection {query.collection} is empty; {_INGEST.format(query.collection)}")
+        return [Passage(id=int(hit["id"]), score=float(hit["distance"]), chunk=_chunk(hit["entity"])) for hit in hits]
+
+    def _refuse_foreign(self, milvus: MilvusClient, query: Query) -> None:
+        """Once a collection: among vectors of another model the nearest ones mean nothing."""
+        name = query.collection
+        if (query.database, name) in self._checked:
+            return
+        mark = _description(milvus, name)
+        if mark.startswith(store.MARK) and mark != self._mark:
+            held, served = (each.removeprefix(f"{store.MARK}; ") for each in (mark, self._mark))
+            raise ForeignError(f"collection {name} holds vectors of {held}, the stack serves {served}: nothing in it would be found")
+        self._checked.add((query.database, name))
+
+    @contextmanager
+    def _reading(self, database: str, collection: str) -> Iterator[MilvusClient]:
+        """Yield a client of one database; a failure is explained by what Milvus says about the collection."""
+        uri = self._connector.target.milvus_uri
+        milvus = self._client(database)
+        try:
+            with failures_named(uri, f"reading {collection or database}"):
+                yield milvus
+        except InvalidRunError as error:
+            self._checked.discard((database, collection))
+            if collection:
+                _explain(milvus, database, collection)
+            raise UnreachableError(str(error)) from error
+
+    def _client(self, database: str) -> MilvusClient:
+        """Connect at the first question, so that a service starts before Milvus does."""
+        with self._lock:
+            if database not in self._clients:
+                self._clients[database] = self._connect(database)
+            return self._clients[database]
+
+    def _connect(self, database: str) -> MilvusClient:
+        connector, secret = self._connector, self._secrets[database]
+        address = connector.kubernetes.address(connector.target.milvus_uri)
+        tls = connector.milvus_tls(address)
+        login = partial(connector.login, secret) if secret else milvus_connection.Login
+        cure = "is it up? kubectl get pods"
+        try:
+            milvus_connection.check_address(address, tls)
+            milvus = milvus_connection.log_in(address, database, login, tls)
+        except (OSError, MilvusException, RpcError) as error:
+            raise UnreachableError(f"Milvus at {address} does not let this service into database {database} ({error}); {cure}") from error
+        connector.closing.callback(milvus.close)
+        return milvus
+
+
+_INGEST = "fill it: python -m validation ingest DIR --collection {}"
+
+
+def _explain(milvus: MilvusClient, database: str, collection: str) -> None:
+    """Raise what is wrong with a collection, as far as Milvus still answers."""
+    try:
+        if not milvus.has_collection(collection, timeout=_TIMEOUT_S):
+            raise NoCollectionError(f"there is no collection {collection} in database {database}; {_INGEST.format(collection)}")
+        state = str(milvus.get_load_state(collection, timeout=_TIMEOUT_S).get("state", ""))
+    except (MilvusException, RpcError):
+        return
+    if "Loaded" not in state.replace("NotLoad", ""):
+        raise ReleasedError(f"collection {collection} is not loaded ({state}); load it: MilvusClient.load_collection({collection!r})")
+
+
+def _description(milvus: MilvusClient, name: str) -> str:
+    return str(milvus.describe_collection(name, timeout=_TIMEOUT_S).get("description", ""))
+
+
+def _chunk(fields: Mapping[str, Any]) -> Chunk:
+    return Chunk(**{name: fields[name] for name in _FIELDS})
+
+
+def _quoted(value: str) -> str:
+    """A value is data, and must never become a condition."""
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
