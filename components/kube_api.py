@@ -71,7 +71,7 @@ def load() -> None:
 
 
 @contextmanager
-def opened() -> Iterator[client.ApiClient]:
+def opened() -> Iterator["client.ApiClient"]:
     """Open it as whoever runs the command; ConfigException where there is no kubeconfig."""
     load()
     with client.ApiClient() as api:
@@ -82,7 +82,7 @@ def opened() -> Iterator[client.ApiClient]:
 
 
 @contextmanager
-def core() -> Iterator[client.CoreV1Api]:
+def core() -> Iterator["client.CoreV1Api"]:
     """Open it as whoever runs Pulumi; ClusterError where there is no kubeconfig, or nobody answers."""
     try:
         with opened() as api:
@@ -93,7 +93,7 @@ def core() -> Iterator[client.CoreV1Api]:
         ) from None
 
 
-def find_secret(api: client.CoreV1Api, namespace: str, name: str) -> dict[str, str] | None:
+def find_secret(api: "client.CoreV1Api", namespace: str, name: str) -> dict[str, str] | None:
     """Return the texts of a Secret by their keys, None where there is no such Secret; ClusterError where it cannot be read.
 
     One line end at the end of a text is no part of it: `echo KEY >file` puts it there.
@@ -111,7 +111,7 @@ def find_secret(api: client.CoreV1Api, namespace: str, name: str) -> dict[str, s
     return {key: _without_line_end(base64.b64decode(value).decode(errors="replace")) for key, value in data.items()}
 
 
-def require_secret(api: client.CoreV1Api, namespace: str, name: str, keys: Sequence[str]) -> dict[str, str]:
+def require_secret(api: "client.CoreV1Api", namespace: str, name: str, keys: Sequence[str]) -> dict[str, str]:
     """Return the texts under `keys`; ClusterError that says what is missing, or cannot be meant, and how to make it."""
     texts = find_secret(api, namespace, name)
     # from files: a key in an argument would be in the shell's history

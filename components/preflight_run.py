@@ -66,7 +66,7 @@ class PreflightRun(DynamicResource, module="preflight", name="Run"):
     """One run."""
 
 
-def run(core: client.CoreV1Api, namespace: str, template: str, job: str) -> None:
+def run(core: "client.CoreV1Api", namespace: str, template: str, job: str) -> None:
     """Return once the store has passed; PreflightError otherwise."""
     batch = client.BatchV1Api(core.api_client)
     pod = _plain(core, core.read_namespaced_pod_template(template, namespace, _request_timeout=_TIMEOUT_S))["template"]
@@ -84,11 +84,11 @@ def run(core: client.CoreV1Api, namespace: str, template: str, job: str) -> None
         batch.delete_namespaced_job(job, namespace, propagation_policy="Background", _request_timeout=_TIMEOUT_S)
 
 
-def _plain(core: client.CoreV1Api, answer: object) -> Any:  # noqa: ANN401  plain data of any shape
+def _plain(core: "client.CoreV1Api", answer: object) -> Any:  # noqa: ANN401  plain data of any shape
     return core.api_client.sanitize_for_serialization(answer)
 
 
-def _verdict(core: client.CoreV1Api, job: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+def _verdict(core: "client.CoreV1Api", job: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     """Exit code of the preflight's own container, and its pod: by the Job's uid, since a pod of an older Job of that name may linger."""
     namespace, selector = job["namespace"], f"batch.kubernetes.io/controller-uid={job['uid']}"
     waits_for = f"no pod was made: kubectl -n {namespace} describe job {job['name']}"
@@ -125,14 +125,14 @@ def _waits_for(pod: dict[str, Any], waiting: dict[str, str]) -> str:
     return f"its pod {name} has no node: {unplaced[0]}" if unplaced else f"its pod {name} is {status.get('phase')}"
 
 
-def _red(core: client.CoreV1Api, namespace: str, pod: str, code: int) -> str:
+def _red(core: "client.CoreV1Api", namespace: str, pod: str, code: int) -> str:
     words = ""
     with suppress(ApiException):
         words = core.read_namespaced_pod_log(pod, namespace, container=CONTAINER, tail_lines=_LAST_LINES, _request_timeout=_TIMEOUT_S)
     return f"exit code {code}; its last words:\n{words}"
 
 
-def _remove(batch: client.BatchV1Api, namespace: str, job: str) -> None:
+def _remove(batch: "client.BatchV1Api", namespace: str, job: str) -> None:
     """Remove a Job and its pods, and wait until it is gone."""
 
     def delete() -> bool | None:

@@ -15,19 +15,21 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import grpc
 from kubernetes import client
 from kubernetes.stream import portforward
 from kubernetes.stream.ws_client import PortForward
-from pymilvus import MilvusClient, MilvusException  # type: ignore[import-untyped]  # pymilvus ships no types
 from tenacity import wait_fixed
 
 from components import kube_api
 from components.dynamic_provider import ProviderError
 from components.waiting import until
+
+if TYPE_CHECKING:
+    from pymilvus import MilvusClient  # type: ignore[import-untyped]  # pymilvus ships no types
 
 PATIENCE_S = 60
 """How long a proxy may take to answer, and Milvus to know root: it makes its users at its first start."""
@@ -47,6 +49,8 @@ class AccessError(ProviderError):
 @contextmanager
 def explained(place: str, action: str) -> Iterator[None]:
     """Turn a foreseen failure of `action`, of pymilvus, gRPC or the Kubernetes client, into an AccessError."""
+    from pymilvus import MilvusException
+
     code = "milvus.refused"
     try:
         yield
@@ -74,13 +78,17 @@ class Way:
     """What a message calls it."""
 
     @contextmanager
-    def client(self, username: str, password: str) -> Iterator[MilvusClient]:
+    def client(self, username: str, password: str) -> Iterator["MilvusClient"]:
         """Log in; MilvusException or RpcError where that fails."""
+        from pymilvus import MilvusClient
+
         with closing(MilvusClient(uri=self.uri, user=username, password=password, timeout=_TIMEOUT_S, **self.options)) as milvus:
             yield milvus
 
     def accepts(self, username: str, password: str) -> bool:
         """Return whether Milvus lets the user in; AccessError where it does not answer for a minute."""
+        from pymilvus import MilvusException
+
         last = ""
 
         def attempt() -> bool | None:

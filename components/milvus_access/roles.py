@@ -6,11 +6,12 @@ can do all that in its own database, and nothing to users, roles or other databa
 
 import hashlib
 from collections.abc import Collection, Iterable
-from typing import Literal
-
-from pymilvus import MilvusClient  # type: ignore[import-untyped]  # pymilvus ships no types
+from typing import TYPE_CHECKING, Literal
 
 from components.milvus_access.reach import AccessError
+
+if TYPE_CHECKING:
+    from pymilvus import MilvusClient  # type: ignore[import-untyped]  # pymilvus ships no types
 
 Kind = Literal["search", "ingest", "admin"]
 
@@ -42,7 +43,7 @@ def role_of(thing: str, owner: str) -> str:
     return f"{thing}_{hashlib.sha256(owner.encode()).hexdigest()[:_HASH_CHARACTERS]}"
 
 
-def mark(milvus: MilvusClient, thing: str, owner: str, *, exists: bool) -> str:
+def mark(milvus: "MilvusClient", thing: str, owner: str, *, exists: bool) -> str:
     """Make the mark before the thing itself, and return it; AccessError for a thing that is there without it."""
     role = role_of(thing, owner)
     if role in milvus.list_roles():
@@ -57,7 +58,7 @@ def mark(milvus: MilvusClient, thing: str, owner: str, *, exists: bool) -> str:
     return role
 
 
-def unmark(milvus: MilvusClient, role: str, databases: Iterable[str]) -> None:
+def unmark(milvus: "MilvusClient", role: str, databases: Iterable[str]) -> None:
     """Remove a role with all it holds; one that is gone is no error."""
     if role not in milvus.list_roles():
         return
@@ -66,7 +67,7 @@ def unmark(milvus: MilvusClient, role: str, databases: Iterable[str]) -> None:
     milvus.drop_role(role)
 
 
-def granted(milvus: MilvusClient, role: str, database: str) -> list[str]:
+def granted(milvus: "MilvusClient", role: str, database: str) -> list[str]:
     """What the role may do in the database, as `Object.Privilege`; nothing for a role that is gone."""
     if role not in milvus.list_roles():
         return []
@@ -74,7 +75,7 @@ def granted(milvus: MilvusClient, role: str, database: str) -> list[str]:
     return sorted(f"{each['object_type']}.{each['privilege']}" for each in grants if each["db_name"] in {database, "*"})
 
 
-def set_privileges(milvus: MilvusClient, role: str, database: str, privileges: Collection[str]) -> None:
+def set_privileges(milvus: "MilvusClient", role: str, database: str, privileges: Collection[str]) -> None:
     """Grant what is missing and revoke what is too much."""
     there = granted(milvus, role, database)
     for change, names in ((milvus.grant_privilege, set(privileges) - set(there)), (milvus.revoke_privilege, set(there) - set(privileges))):

@@ -7,11 +7,10 @@ namespace is compared with the one that Pulumi made, since a shell may point at 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 from kubernetes import client
-from pymilvus import MilvusClient  # type: ignore[import-untyped]  # pymilvus ships no types
 from tenacity import wait_fixed
 
 from components import kube_api
@@ -19,6 +18,9 @@ from components.dynamic_provider import DynamicResource, OwnedProvider
 from components.milvus_access import reach, roles
 from components.milvus_access.reach import AccessError, Way, explained, reached
 from components.waiting import until
+
+if TYPE_CHECKING:
+    from pymilvus import MilvusClient  # type: ignore[import-untyped]  # pymilvus ships no types
 
 _PUBLIC, _EVERY_DATABASE = "public", "*"
 
@@ -49,7 +51,7 @@ class Opened:
     """A way to Milvus that is open, and root's client on it."""
 
     way: Way
-    root: MilvusClient
+    root: "MilvusClient"
 
 
 class MilvusProvider(OwnedProvider[Opened]):
@@ -68,7 +70,7 @@ class MilvusProvider(OwnedProvider[Opened]):
                     yield Opened(way=way, root=milvus)
 
 
-def _require_cluster(api: client.CoreV1Api, inputs: Mapping[str, Any]) -> None:
+def _require_cluster(api: "client.CoreV1Api", inputs: Mapping[str, Any]) -> None:
     metadata = api.read_namespace(inputs["namespace"], _request_timeout=kube_api.TIMEOUT_S).metadata
     if metadata is None or metadata.uid != inputs["namespace_uid"]:
         raise AccessError(

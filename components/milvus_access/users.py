@@ -7,11 +7,10 @@ password leaves one that nobody can log in as; the next run, which knows it by i
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import pulumi
 from pulumi import dynamic
-from pymilvus import MilvusClient, MilvusException  # type: ignore[import-untyped]  # pymilvus ships no types
 
 from components.component import Component
 from components.dynamic_provider import DynamicResource
@@ -20,6 +19,9 @@ from components.milvus_access.roles import PRIVILEGES, Kind
 from components.milvus_access.root import PASSWORD_BYTES
 from components.milvus_access.server import Database, DatabaseProvider, MilvusProvider, Opened, Public, PublicProvider, Server
 from components.random_secret import draw
+
+if TYPE_CHECKING:
+    from pymilvus import MilvusClient  # type: ignore[import-untyped]  # pymilvus ships no types
 
 DEFAULT_DATABASE = "default"
 """There from the start, and the only one that cannot be dropped."""
@@ -71,7 +73,7 @@ class UserProvider(MilvusProvider):
             roles.unmark(api.root, role, [outputs["database"]])
 
 
-def _make_user(milvus: MilvusClient, user: str, *, exists: bool) -> str:
+def _make_user(milvus: "MilvusClient", user: str, *, exists: bool) -> str:
     if exists:
         milvus.drop_user(user)
     password = draw(PASSWORD_BYTES)
@@ -79,8 +81,10 @@ def _make_user(milvus: MilvusClient, user: str, *, exists: bool) -> str:
     return password
 
 
-def _new_password(milvus: MilvusClient, user: str, known: str) -> str:
+def _new_password(milvus: "MilvusClient", user: str, known: str) -> str:
     """Change the password in place where the old one is known, since Milvus asks even root for it; else make the user anew."""
+    from pymilvus import MilvusException
+
     password = draw(PASSWORD_BYTES)
     try:
         milvus.update_password(user, known, password)
@@ -89,7 +93,7 @@ def _new_password(milvus: MilvusClient, user: str, known: str) -> str:
     return password
 
 
-def _entitle(milvus: MilvusClient, inputs: Mapping[str, Any], role: str) -> None:
+def _entitle(milvus: "MilvusClient", inputs: Mapping[str, Any], role: str) -> None:
     roles.set_privileges(milvus, role, inputs["database"], inputs["privileges"])
     if role not in milvus.describe_user(inputs["user"])["roles"]:
         milvus.grant_role(inputs["user"], role)

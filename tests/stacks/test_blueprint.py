@@ -3,6 +3,8 @@
 import json
 import runpy
 import shutil
+import subprocess
+import sys
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -278,3 +280,9 @@ def test_a_chart_that_is_edited_in_place_is_a_change_of_the_release(tmp_path: Pa
     (chart / "values.yaml").write_text("edited: true\n")
     assert description() != before
     assert "description" not in declared(configuration(GOOD))["milvus-release"].inputs, "a version says it all"
+
+
+def test_a_program_that_changes_nothing_at_milvus_never_imports_its_client_which_takes_a_second() -> None:
+    program = "import sys, stacks.blueprint; print(*({'pymilvus', 'pandas', 'stacks.blueprint'} & set(sys.modules)))"
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["stacks.blueprint"]

@@ -24,7 +24,7 @@ Manifest = Mapping[str, Any]
 class Objects:
     """Calls about one manifest each."""
 
-    def __init__(self, core: client.CoreV1Api) -> None:
+    def __init__(self, core: "client.CoreV1Api") -> None:
         self._api, self.core = client.CustomObjectsApi(core.api_client), core
 
     def find(self, manifest: Manifest) -> dict[str, Any] | None:
@@ -124,7 +124,7 @@ def _explained(manifest: Manifest, verb: str) -> Iterator[None]:
         raise _refusal(manifest, verb, error) from None
 
 
-def _refusal(manifest: Manifest, verb: str, error: client.ApiException) -> StoreError:
+def _refusal(manifest: Manifest, verb: str, error: "client.ApiException") -> StoreError:
     kind, title = manifest["kind"], manifests.title(manifest)
     if error.status == NOT_FOUND and not _status(error):
         return StoreError(
@@ -143,7 +143,7 @@ def _refusal(manifest: Manifest, verb: str, error: client.ApiException) -> Store
     return StoreError(f"the API server does not {verb} the {title} ({detail}). {cure}", code="cosi.refused")
 
 
-def _status(error: client.ApiException) -> dict[str, Any]:
+def _status(error: "client.ApiException") -> dict[str, Any]:
     """Return the Status in an answer, {} where it has none: then it is no object that is missing, but the kind."""
     try:
         status = json.loads(error.body or "")
