@@ -34,7 +34,8 @@ _KNOWN: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
         {"itopk_size": 128, "search_width": 4},
     ),
 }
-_OWN_LIMITS = {"ivf_rabitq": (2, 6), "hnsw_sq8": (2, 5), "gpu_cagra": (2, 4)}
+LEAST_VERSIONS: dict[str, tuple[int, int]] = {"ivf_rabitq": (2, 6), "hnsw_sq8": (2, 5), "gpu_cagra": (2, 4)}
+"""Versions of Milvus that first have the profile; the others are as old as any that is run."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,22 +55,6 @@ class Index:
             "params": dict(build),
             "search_params": dict(search),
         }
-
-
-def problem(index: Index, version: tuple[int, int, int] | None) -> str:
-    """Why this index cannot be, "" when it can; `version` of Milvus, None where it is not known."""
-    if index.profile == GPU and index.metric == "COSINE":
-        return (
-            "milvus.index.metric=COSINE with milvus.index.profile=gpu_cagra: GPU_CAGRA knows no COSINE. Cure: "
-            "pulumi config set --path milvus-x10000:milvus.index.metric IP, which ranks normalised vectors in the same order"
-        )
-    least = _OWN_LIMITS.get(index.profile)
-    if version is not None and least is not None and version[:2] < least:
-        return (
-            f"milvus.index.profile={index.profile} needs Milvus {least[0]}.{least[1]} or newer, the image is "
-            f"{'.'.join(map(str, version))}. Cure: pulumi config set --path milvus-x10000:milvus.index.profile hnsw"
-        )
-    return ""
 
 
 def bytes_per_vector(index: Index, dimension: int) -> tuple[float, float]:

@@ -28,8 +28,8 @@ _PROMISED = """
 def problems_of_values(ours: Mapping[str, Any], extra: Mapping[str, Any]) -> list[str]:
     """Why these values cannot be added to `ours`; one sentence each."""
     return [
-        *(f"milvus.extra_values.{path} would override what the blueprint sets; use its own setting" for path in _overlaps(ours, extra)),
-        *(f"milvus.extra_values.{path} would take away what the blueprint promises: {why}" for path, why in _taken_away(extra)),
+        *(f"extra_values.{path} would override what the blueprint sets; use its own setting" for path in _overlaps(ours, extra)),
+        *(f"extra_values.{path} would take away what the blueprint promises: {why}" for path, why in _taken_away(extra)),
         *_secrets("extra_values", extra),
     ]
 
@@ -40,7 +40,7 @@ def problems_of_config(ours: Mapping[str, Any], extra: Mapping[str, Any]) -> lis
     mine = {_plain(key) for key in _paths(ours)}
     clashes = [key for key in _paths(extra) if _plain(key) in mine or _plain(key).startswith(kept)]
     return [
-        *(f"milvus.extra_config.{key} would override what the blueprint sets; use its own setting" for key in clashes),
+        *(f"extra_config.{key} would override what the blueprint sets; use its own setting" for key in clashes),
         *_secrets("extra_config", extra),
     ]
 
@@ -73,7 +73,7 @@ def _secrets(group: str, tree: Mapping[str, Any]) -> Iterator[str]:
     """Paths alone: the values must not be shown."""
     cure = "put it into a Secret, and name that one where the part takes it: env with valueFrom.secretKeyRef, or its existingSecret"
     for path in _secret_paths(tree):
-        yield f"milvus.{group}.{path} holds a password or a key, and everybody who may read ConfigMaps could read it. Cure: {cure}"
+        yield f"{group}.{path} holds a password or a key, and everybody who may read ConfigMaps could read it. Cure: {cure}"
 
 
 def _secret_paths(tree: Any, path: str = "") -> Iterator[str]:  # noqa: ANN401  values of a chart have any type

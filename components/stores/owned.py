@@ -74,15 +74,15 @@ class BucketProvider(OwnedProvider[Api], Generic[Api]):
 
     def _look(self, api: Api, name: str, outputs: dict[str, Any]) -> Mapping[str, Any] | None:
         """Of the tags only those in `outputs`: others are somebody else's."""
-        tags = self._find_ours(api, name, outputs, "")
+        tags = self._find_ours(api, name, outputs)
         if tags is None:
             return None
         ours = {key: tags[key] for key in outputs.get("tags", {}) if key in tags}
-        return {"owner": tags.get(OWNER_TAG, ""), "tags": ours, **self._describe(api, name, outputs)}
+        return {"owner": tags[OWNER_TAG], "tags": ours, **self._describe(api, name, outputs)}
 
     def _change(self, api: Api, name: str, inputs: dict[str, Any], olds: Mapping[str, Any]) -> Mapping[str, Any]:
         """Refuse a store on which the bucket is not, since its data would be missing there."""
-        if self._find_ours(api, name, inputs, "", olds["owner"]) is None:
+        if self._find_ours(api, name, inputs, olds["owner"]) is None:
             raise StoreError(
                 f"{inputs[self.place]}: the bucket {name!r} is not there, and a new one would be empty. Cure: set <setting> to where it "
                 "is; if it was deleted on purpose, run `pulumi refresh` and then `pulumi up`.",
@@ -94,14 +94,17 @@ class BucketProvider(OwnedProvider[Api], Generic[Api]):
 
     def _remove(self, api: Api, name: str, outputs: Mapping[str, Any]) -> None:
         """Pulumi does not call this where the bucket is retained."""
-        if self._find_ours(api, name, outputs, "") is not None:
+        if self._find_ours(api, name, outputs) is not None:
             self._delete(api, name, outputs)
 
     def _find_ours(self, api: Api, name: str, inputs: Mapping[str, Any], *others: str) -> Mapping[str, str] | None:
-        """Tags of the bucket, None where there is none; StoreError where its mark is neither its owner's nor one of `others`."""
+        """Tags of the bucket, None where there is none; StoreError where its mark is neither its owner's nor one of `others`.
+
+        One without a mark is nobody's, also under a name in the state: it may have been deleted and made again by somebody else.
+        """
         tags = self._tags(api, name)
         if tags is not None:
-            require_ours(f"bucket {name!r}", tags.get(OWNER_TAG, ""), {inputs["owner"], *others}, self._hand_over(name, inputs))
+            require_ours(f"bucket {name!r}", tags.get(OWNER_TAG, ""), {inputs["owner"], *others} - {""}, self._hand_over(name, inputs))
         return tags
 
 

@@ -58,7 +58,9 @@ def declare(
         pulumi.log.warn(_NO_PRIORITY.format(name=settings.pods.priority_class))
     shaped, place = shape_of(settings, tenancy.accounts["milvus"], user), store_of(settings, store, trust)
     if wrong := milvus_values.problems(shaped, place):
-        raise SettingsError("\n".join(["what is added to Milvus cannot be, so nothing was changed:", *wrong]))
+        raise SettingsError(
+            "\n".join(["what is added to Milvus cannot be, so nothing was changed:", *(f"milvus.{reason}" for reason in wrong)])
+        )
     uri, ca_pem = settings.milvus.administration_uri, settings.milvus.tls.ca_pem
     administration = Administration(uri=uri, ca_pem=ca_pem, password=user.password, settings=SETTINGS) if user is not None else None
     args = MilvusArgs(

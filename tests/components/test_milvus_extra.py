@@ -64,7 +64,7 @@ def test_a_key_that_only_sounds_like_a_secret_or_names_the_place_of_one_is_passe
 )
 def test_values_that_override_or_hold_a_key_are_refused_by_path_and_no_key_is_shown(added: dict[str, Any], path: str) -> None:
     wrong = "\n".join(problems(with_extra(values=added), DATA))
-    assert f"milvus.extra_values.{path} " in wrong
+    assert f"extra_values.{path} " in wrong
     assert "hunter2" not in wrong
 
 
@@ -83,5 +83,5 @@ def test_values_that_override_or_hold_a_key_are_refused_by_path_and_no_key_is_sh
 )
 def test_configuration_that_overrides_or_holds_a_key_is_refused_however_it_is_spelt(added: dict[str, Any], path: str) -> None:
     wrong = "\n".join(problems(with_extra(config=added), DATA))
-    assert f"milvus.extra_config.{path} " in wrong
+    assert f"extra_config.{path} " in wrong
     assert "hunter2" not in wrong

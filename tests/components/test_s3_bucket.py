@@ -91,13 +91,32 @@ def test_refresh_finds_changed_versioning_and_update_restores_it(s3: Any, inputs
     assert s3.get_bucket_versioning(Bucket=inputs["bucket"])["Status"] == "Suspended"
 
 
-def test_a_lost_mark_is_restored_and_other_tags_stay(s3: Any, inputs: dict[str, Any]) -> None:
+@pytest.mark.parametrize("recorded", ["", "its owner"])
+def test_a_bucket_without_a_mark_is_neither_changed_nor_emptied_though_the_state_has_its_name(
+    s3: Any, inputs: dict[str, Any], recorded: str
+) -> None:
     PROVIDER.create(inputs)
+    s3.put_object(Bucket=inputs["bucket"], Key="x", Body=b"1")
     s3.put_bucket_tagging(Bucket=inputs["bucket"], Tagging={"TagSet": [{"Key": "cost-centre", "Value": "42"}]})
-    found = PROVIDER.read(inputs["bucket"], inputs).outs
-    assert found is not None
-    assert PROVIDER.diff(inputs["bucket"], found, inputs).changes
-    PROVIDER.update(inputs["bucket"], found, inputs)
+    olds = {**inputs, "owner": inputs["owner"] if recorded else ""}
+    for refused in (
+        lambda: PROVIDER.read(inputs["bucket"], olds),
+        lambda: PROVIDER.update(inputs["bucket"], olds, {**inputs, "versioned": True}),
+        lambda: PROVIDER.delete(inputs["bucket"], olds),
+    ):
+        with pytest.raises(StoreError, match=r"carries no mark of ours.*hand it over: aws") as error:
+            refused()
+        assert error.value.code == "store.not_ours"
+    assert tags(s3, inputs["bucket"]) == {"cost-centre": "42"}
+    assert "Status" not in s3.get_bucket_versioning(Bucket=inputs["bucket"])
+    assert s3.get_object(Bucket=inputs["bucket"], Key="x")["Body"].read() == b"1"
+
+
+def test_a_bucket_that_was_handed_over_is_ours_and_its_other_tags_stay(s3: Any, inputs: dict[str, Any]) -> None:
+    s3.create_bucket(Bucket=inputs["bucket"])
+    given = [{"Key": "cost-centre", "Value": "42"}, {"Key": OWNER_TAG, "Value": inputs["owner"]}]
+    s3.put_bucket_tagging(Bucket=inputs["bucket"], Tagging={"TagSet": given})
+    PROVIDER.create(inputs)
     assert tags(s3, inputs["bucket"]) == {"cost-centre": "42", OWNER_TAG: inputs["owner"]}
 
 

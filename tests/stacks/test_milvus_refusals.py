@@ -8,7 +8,9 @@ import pytest
 
 from stacks.problems import SettingsError
 from stacks.settings import parse
-from stacks.settings.milvus.refusals import version
+from stacks.settings.images import ImageSettings
+from stacks.settings.milvus import MilvusSettings
+from stacks.settings.milvus.refusals import of_images, version
 from tests.stacks.test_settings import GOOD, configuration
 from validation.checks.storage.options import Wal
 
@@ -112,6 +114,29 @@ def test_the_table_is_as_long_as_it_should_be() -> None:
 def test_an_image_that_is_too_old_or_of_another_kind_is_refused(image: str, milvus: dict[str, Any], why: str) -> None:
     with pytest.raises(SettingsError, match=why):
         parse(configuration({**GOOD, "images": {**GOOD["images"], "milvus": image}, "milvus": milvus}))
+
+
+@pytest.mark.parametrize(("metric", "refused"), [("COSINE", True), ("IP", False), ("L2", False)])
+def test_a_gpu_graph_knows_no_cosine(metric: str, refused: bool) -> None:
+    assert any("GPU_CAGRA" in reason for reason in of_index({"profile": "gpu_cagra", "metric": metric}, "2.6.15-gpu")) is refused
+
+
+@pytest.mark.parametrize(
+    ("index", "image", "key"),
+    [
+        ({"profile": "gpu_cagra", "metric": "COSINE"}, "2.6.15-gpu", "milvus.index.metric"),
+        ({"profile": "ivf_rabitq", "metric": "IP"}, "2.5.16", "milvus.index.profile"),
+    ],
+)
+def test_an_index_that_cannot_be_is_refused_by_its_key_with_a_cure(index: dict[str, str], image: str, key: str) -> None:
+    wrong, _, cure = of_index(index, image)[0].partition(" Cure: ")
+    assert wrong.startswith(f"{key}=")
+    assert cure.startswith(f"pulumi config set --path milvus-x10000:{key} ")
+
+
+def of_index(index: dict[str, str], image: str) -> list[str]:
+    milvus = MilvusSettings.model_validate({**GPU, "index": index, "query_node": {"gpus": int(index["profile"] == "gpu_cagra")}})
+    return of_images(milvus, ImageSettings.model_validate({**GOOD["images"], "milvus": f"milvus:v{image}"}), pinned=False)
 
 
 @pytest.mark.parametrize(("wal", "address"), [("kafka", "kafka.brokers[0]"), ("pulsar", "pulsar.address")])

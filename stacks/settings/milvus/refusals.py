@@ -149,8 +149,7 @@ def _unnamed(milvus: "MilvusSettings", images: ImageSettings) -> Iterator[str]:
 
 def _of_image(milvus: "MilvusSettings", images: ImageSettings) -> Iterator[str]:
     is_version = version(images.milvus)
-    if reason := milvus_index.problem(milvus.index.index, is_version):
-        yield reason
+    yield from _of_index(milvus.index.profile, milvus.index.metric, is_version)
     if (milvus.index.profile == milvus_index.GPU) != ("gpu" in images.milvus.partition("@")[0].rpartition(":")[2]):
         suffix = "-gpu" if milvus.index.profile == milvus_index.GPU else " (one without -gpu)"
         yield (
@@ -165,6 +164,17 @@ def _of_image(milvus: "MilvusSettings", images: ImageSettings) -> Iterator[str]:
             f"images.etcd={images.etcd!r} is not built by Bitnami: the chart starts and probes etcd by Bitnami's scripts, and it would "
             f"never be ready. Cure: pulumi config set --path {PROJECT}:images.etcd milvusdb/etcd:3.5.25-r1, or milvus.etcd external"
         )
+
+
+def _of_index(profile: milvus_index.Name, metric: milvus_index.Metric, running: Version | None) -> Iterator[str]:
+    cure = f"Cure: pulumi config set --path {PROJECT}:milvus.index"
+    if profile == milvus_index.GPU and metric == "COSINE":
+        wrong = f"milvus.index.metric=COSINE with milvus.index.profile={profile}: GPU_CAGRA knows no COSINE"
+        yield f"{wrong}. {cure}.metric IP, which ranks normalised vectors in the same order"
+    least = milvus_index.LEAST_VERSIONS.get(profile, (0, 0))
+    if running is not None and running[:2] < least:
+        needed = f"needs Milvus {least[0]}.{least[1]} or newer, the image is {_dotted(running)}"
+        yield f"milvus.index.profile={profile} {needed}. {cure}.profile hnsw"
 
 
 def _bypassed(milvus: "MilvusSettings", running: Version) -> Iterator[str]:

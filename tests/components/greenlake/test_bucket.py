@@ -63,6 +63,20 @@ def test_a_bucket_of_somebody_else_is_left_alone(s3: Any, inputs: dict[str, Any]
         PROVIDER.create(inputs)
 
 
+def test_a_bucket_without_a_mark_is_neither_changed_nor_emptied_though_the_state_has_its_name(s3: Any, inputs: dict[str, Any]) -> None:
+    PROVIDER.create(inputs)
+    s3.put_object(Bucket=inputs["bucket"], Key="x", Body=b"1")
+    s3.delete_bucket_tagging(Bucket=inputs["bucket"])
+    for refused in (
+        lambda: PROVIDER.read(inputs["bucket"], inputs),
+        lambda: PROVIDER.update(inputs["bucket"], inputs, {**inputs, "tags": {"a": "b"}}),
+        lambda: PROVIDER.delete(inputs["bucket"], inputs),
+    ):
+        with pytest.raises(StoreError, match="carries no mark of ours"):
+            refused()
+    assert s3.get_object(Bucket=inputs["bucket"], Key="x")["Body"].read() == b"1"
+
+
 def test_tags_and_compression_can_change_and_versions_cannot(s3: Any, inputs: dict[str, Any]) -> None:
     made = outputs(PROVIDER.create({**inputs, "compressed": False, "tags": {"a": "1", "b": "2"}}))
     changed = {**made, "compressed": True, "tags": {"b": "3"}}
