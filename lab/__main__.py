@@ -128,9 +128,9 @@ def status(_: argparse.Namespace) -> int:
 def env(_: argparse.Namespace) -> int:
     """Print shell exports, and nothing else on standard output: a shell reads it."""
     _prepared(sys.stderr)
-    from lab import project, sandbox
+    from lab import process_tree, project
 
-    if sandbox.running() is None:
+    if process_tree.running() is None:
         raise LabError("no lab runs on this machine", "make up")
     for name, value in {**project.environment(), **project.endpoints()}.items():
         print(f"export {name}={shlex.quote(value)}")

@@ -19,7 +19,7 @@ from lab.daemons import CONTAINERD_SOCKET
 from lab.errors import LabError
 from lab.images.build import Image
 from lab.places import KUBECONFIG, LOGS, NODE_BIN, PKI, REPOSITORY, Network
-from lab.sandbox import running, wait_for
+from lab.process_tree import running, wait_for
 from lab.steps import Steps
 
 _NOT_FOUND = 127

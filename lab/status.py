@@ -20,7 +20,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from lab import cache, cluster, daemons, project, sandbox, toolchain
+from lab import cache, cluster, daemons, process_tree, project, toolchain
 from lab.checkpoint import Checkpoint
 from lab.diagnosis import Facts, Part, Pod, Problem, diagnose, notes
 from lab.lock import LAB, at_work, cut_short, holder
@@ -46,10 +46,10 @@ def status() -> int:
 
 def look() -> Facts:
     """Return what there is to see."""
-    outer, alive = sandbox.recorded(), sandbox.running() is not None
+    outer, alive = process_tree.recorded(), process_tree.running() is not None
     machine = _machine()
     if outer is None:
-        return replace(machine, state_left=STATE.exists() or sandbox.REMOVING.exists())
+        return replace(machine, state_left=STATE.exists() or process_tree.REMOVING.exists())
     processes = _processes(outer["pid"]) if alive else {}
     parts = [_part(daemon, processes) for daemon in _expected()] if alive else []
     known = sum(part.memory_mib for part in parts)
@@ -59,8 +59,8 @@ def look() -> Facts:
         since=outer["since"],
         runs=alive,
         restarted=outer.get("boot", boot()) != boot(),
-        wired=not alive or sandbox.is_wired(network()),
-        other_code=sandbox.code_name() not in outer["tools"],
+        wired=not alive or process_tree.is_wired(network()),
+        other_code=process_tree.code_name() not in outer["tools"],
         stack_trouble=Checkpoint(project.HOME, project.PROJECT, project.STACK).trouble(),
         parts=parts,
         pods=list(_pods()) if alive else [],
@@ -117,7 +117,7 @@ def _memory_mib(process: psutil.Process) -> float:
 def _restarts(name: str) -> int:
     """Count in the log of the node's init, from where this life of the lab begins."""
     log = (LOGS / "node.log").read_text(errors="replace")
-    since = str((sandbox.recorded() or {}).get("since", ""))
+    since = str((process_tree.recorded() or {}).get("since", ""))
     return sum(at >= since for at in re.findall(rf"^(\S+) {re.escape(name)} ended with", log, re.MULTILINE))
 
 

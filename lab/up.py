@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from lab import cache, cluster, disk, project, sandbox, stores, toolchain
+from lab import cache, cluster, disk, process_tree, project, stores, toolchain
 from lab.checkpoint import Checkpoint
 from lab.errors import LabError
 from lab.images.build import IMAGES, Builder, Image
@@ -47,8 +47,8 @@ def up(steps: Steps, *, gate: bool = True, store: str | None = None, chart: tupl
         project.configure(project.STACK, {**project.machine_facts(net, made, driver), **project.chart_settings(*chart)})
         project.select()
         # a kubernetes plugin looks for its killed Pulumi every five minutes only, and goes on installing until then
-        sandbox.end_strays(project.PULUMI_HOME, without="pulumi")
-        sandbox.end_strays(project.operators_home(), without="pulumi", within=f"KUBECONFIG={KUBECONFIG}")
+        process_tree.end_strays(project.PULUMI_HOME, without="pulumi")
+        process_tree.end_strays(project.operators_home(), without="pulumi", within=f"KUBECONFIG={KUBECONFIG}")
         look_at_store()
     with steps.step("pulumi up"):
         project.up()
@@ -116,7 +116,7 @@ def whole(builder: Builder, name: str, steps: Steps) -> Image:
 def start_cluster(net: Network, homes: dict[str, Path], made: dict[str, Image], steps: Steps) -> None:
     """Bring up the lab's process tree, or leave the one that runs well, and wait until it serves."""
     with steps.step("lab: certificates and tools"):
-        sandbox.remove_leftovers()
+        process_tree.remove_leftovers()
         link_log(steps.log)
         project.HOME.mkdir(parents=True, exist_ok=True, mode=0o700)
         cache.use([*homes.values(), *(image.archive for image in made.values())])
@@ -129,7 +129,7 @@ def start_cluster(net: Network, homes: dict[str, Path], made: dict[str, Image], 
             write_kubeconfig(path, PKI, user, net)
         toolchain.publish(homes, NODE_BIN, BIN)
     with steps.step("lab: process tree"):
-        start_process_tree(net, [*(home.name for home in homes.values()), sandbox.code_name(), fingerprint(PKI)], steps)
+        start_process_tree(net, [*(home.name for home in homes.values()), process_tree.code_name(), fingerprint(PKI)], steps)
     with ThreadPoolExecutor(1) as beside:
         importing = beside.submit(import_images, made, steps)
         with steps.step("lab: Kubernetes API and object store"):
@@ -169,17 +169,17 @@ def choose_pulumi(homes: dict[str, Path], steps: Steps) -> None:
 
 def start_process_tree(net: Network, tools: list[str], steps: Steps) -> None:
     """Start the process tree unless it runs already, from whichever checkout; one with other tools is started anew on the same state."""
-    outer = sandbox.running()
+    outer = process_tree.running()
     if outer is not None and outer["checkout"] != str(REPOSITORY):
         steps.say(f"this lab was brought up from {outer['checkout']} at {outer['since']}; it goes on from here")
-    if outer is not None and outer.get("tools") == tools and sandbox.is_wired(net):
-        sandbox.adopt(outer)
+    if outer is not None and outer.get("tools") == tools and process_tree.is_wired(net):
+        process_tree.adopt(outer)
         return
     if outer is not None:
         steps.say("its processes run with other tools, certificates or routes than they should: they are started anew, on the same state")
-    sandbox.stop()
-    sandbox.check_addresses(net)
-    sandbox.start(net, tools)
+    process_tree.stop()
+    process_tree.check_addresses(net)
+    process_tree.start(net, tools)
 
 
 def look_at_store() -> None:
@@ -205,10 +205,10 @@ def down(steps: Steps) -> None:
     """End the lab; nothing of it remains but the cache."""
     with steps.step("lab: processes, mounts, interface, routes, cgroups"):
         for folder in (BIN, project.PULUMI_HOME):
-            sandbox.end_strays(folder)
-        sandbox.stop()
+            process_tree.end_strays(folder)
+        process_tree.stop()
     with steps.step("lab: state"):
-        sandbox.remove_state()
+        process_tree.remove_state()
 
 
 def clean_cache() -> None:
@@ -216,7 +216,7 @@ def clean_cache() -> None:
 
     Raises LabError while a lab runs from it.
     """
-    if sandbox.running() is not None:
+    if process_tree.running() is not None:
         raise LabError(f"a lab runs from the tools in {CACHE}", "make down, then make clean-cache")
     shutil.rmtree(CACHE, ignore_errors=True)
     (REPOSITORY / ".venv").unlink(missing_ok=True)

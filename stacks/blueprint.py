@@ -4,7 +4,7 @@ from components.trust import Trust, TrustArgs
 from stacks.endpoints import Endpoints
 from stacks.images import lock
 from stacks.settings import Settings
-from stacks.wiring import milvus, models, object_store, residency, suite, tenancy
+from stacks.wiring import milvus, models, object_store, residency, suite_pods, tenancy
 
 _OF_RERANKER = ("url", "model", "secret_name", "ca_config_map")
 
@@ -16,7 +16,7 @@ def build(settings: Settings) -> Endpoints:
     trust = Trust("object-store-ca", TrustArgs(namespace=frame.namespace, ca_pem=settings.object_store.ca_pem))
     milvus_store = object_store.for_milvus(settings, frame)
     documents_store = object_store.for_documents(settings, frame, milvus_store)
-    passed = suite.preflight(settings, frame, milvus_store, documents_store, trust)
+    passed = suite_pods.preflight(settings, frame, milvus_store, documents_store, trust)
     root = milvus.root(settings, frame)
     database = milvus.declare(settings, frame, milvus_store, trust, user=root, after=passed)
     users = milvus.users(settings, frame, root, database)
@@ -25,7 +25,7 @@ def build(settings: Settings) -> Endpoints:
     embedding = models.embedding(settings, frame, trust)
     llm = models.llm(settings, frame, trust)
     reranker = models.reranker(settings, frame, trust)
-    load_pods = suite.load_generators(settings, frame, trust, milvus_ca=milvus_ca, login=milvus.login_secret(users, "search"))
+    load_pods = suite_pods.load_generators(settings, frame, trust, milvus_ca=milvus_ca, login=milvus.login_secret(users, "search"))
     chart = milvus.chart(settings)
     return Endpoints(
         namespace=frame.namespace,

@@ -87,7 +87,7 @@ HOMES: dict[str, tuple[Callable[[ast.Module], bool], set[str], set[str]]] = {
             "lab/lock.py",
             "lab/logs.py",
             "lab/node.py",
-            "lab/sandbox.py",
+            "lab/process_tree.py",
         },
     ),
     "file replaced at once": (

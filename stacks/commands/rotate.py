@@ -21,12 +21,11 @@ from typing import Annotated
 
 import typer
 
-from stacks import rotation
 from stacks.commands import EnvironmentName, Yes, reach
 from stacks.environments import Environment
-from stacks.operations import pulumi_cli, steps
+from stacks.operations import pulumi_cli, rotation, steps
+from stacks.operations.rotation import Key, Plan, Report
 from stacks.operations.steps import WRONG, Progress
-from stacks.rotation import Key, Plan, Report
 from stacks.settings.object_store import MadeStoreSettings
 
 _USAGE = 2
@@ -55,20 +54,20 @@ def run(
 
 def _rotate(selected: Environment, progress: Progress, report: Report) -> None:
     keys = _keys(selected)
-    left = rotation.plan(selected.settings.object_store.generations, set(keys))
-    report.old, report.new, report.steps = left.old, left.new, list(left.steps)
-    progress.tell(f"from generation {left.old} to {left.new}: {', '.join(left.steps)}")
-    if "raise" in left.steps:
-        pulumi_cli.configure(selected.name, "object_store.credential_generation", left.new)
-    if "switch" in left.steps:
+    remaining = rotation.plan(selected.settings.object_store.generations, set(keys))
+    report.old, report.new, report.steps = remaining.old, remaining.new, list(remaining.steps)
+    progress.tell(f"from generation {remaining.old} to {remaining.new}: {', '.join(remaining.steps)}")
+    if "raise" in remaining.steps:
+        pulumi_cli.configure(selected.name, "object_store.credential_generation", remaining.new)
+    if "switch" in remaining.steps:
         _up(selected, progress, report, "switch")
         keys |= _keys(selected)
     with report.step("in use"):
-        _require_in_use(selected, keys[left.new], progress, report)
-    if "revoke" in left.steps:
-        pulumi_cli.configure(selected.name, "object_store.revoked_generation", left.new - 1)
+        _require_in_use(selected, keys[remaining.new], progress, report)
+    if "revoke" in remaining.steps:
+        pulumi_cli.configure(selected.name, "object_store.revoked_generation", remaining.new - 1)
     _up(selected, progress, report, "remove")
-    _require_ended(selected, keys, left, progress, report)
+    _require_ended(selected, keys, remaining, progress, report)
     report.result = "done"
 
 
@@ -90,23 +89,25 @@ def _require_in_use(selected: Environment, new: Key, progress: Progress, report:
     again = f"both keys stay valid; cure that, then: make rotate ENV={selected.name}"
     if answer := rotation.refusal(selected.settings, new):
         progress.stop(WRONG, f"the store does not take the new key ({answer}); {again}")
-    report.pods_without = rotation.await_use(selected.settings.namespace, new)
-    if report.pods_without:
-        progress.stop(WRONG, f"pods without the new key: {', '.join(report.pods_without)}; {again}")
+    report.pods_without_new_key = rotation.await_use(selected.settings.namespace, new)
+    if report.pods_without_new_key:
+        progress.stop(WRONG, f"pods without the new key: {', '.join(report.pods_without_new_key)}; {again}")
     progress.tell("the new key opens the bucket, every pod of Milvus is ready with it, and none is left with the old one")
 
 
-def _require_ended(selected: Environment, keys: dict[int, dict[str, str]], left: Plan, progress: Progress, report: Report) -> None:
+def _require_ended(selected: Environment, keys: dict[int, dict[str, str]], remaining: Plan, progress: Progress, report: Report) -> None:
     """Try both keys at the store: what is in the state is a promise, what the store answers is the fact."""
-    report.new_key = rotation.refusal(selected.settings, keys[left.new]) or "taken"
+    report.new_key = rotation.refusal(selected.settings, keys[remaining.new]) or "taken"
     if report.new_key != "taken":
         progress.stop(WRONG, f"the store does not take the new key any more ({report.new_key})")
-    if left.old in keys:
-        report.old_key = rotation.refusal(selected.settings, keys[left.old]) or "taken"
+    if remaining.old in keys:
+        report.old_key = rotation.refusal(selected.settings, keys[remaining.old]) or "taken"
     if report.old_key == "taken":
-        why = f"the store still takes the old key of generation {left.old}, though its user is removed: remove it in the store by hand"
+        why = f"the store still takes the old key of generation {remaining.old}, though its user is removed: remove it in the store by hand"
         progress.stop(WRONG, why)
-    progress.tell(f"done: the store takes the key of generation {left.new}, and answers {report.old_key} to that of generation {left.old}")
+    progress.tell(
+        f"done: the store takes the key of generation {remaining.new}, and answers {report.old_key} to that of generation {remaining.old}"
+    )
 
 
 def _up(selected: Environment, progress: Progress, report: Report, step: str) -> None:

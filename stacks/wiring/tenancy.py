@@ -14,7 +14,7 @@ from components.weights import copied_gib
 from stacks.problems import PROJECT, SettingsError
 from stacks.settings import Settings
 from stacks.settings.models.serving import Serving
-from stacks.wiring import milvus, models, suite
+from stacks.wiring import milvus, models, suite_pods
 
 
 def declare(settings: Settings) -> Tenancy:
@@ -89,7 +89,7 @@ def warnings(table: tuple[Flow, ...]) -> list[str]:
 def consumers(settings: Settings) -> list[Consumer]:
     """Everything that takes something from the quota, at its most."""
     served = [_of_service(name, each) for name, each in models.here(settings).items()]
-    return [*_of_milvus(settings), *served, *suite.consumers(settings)]
+    return [*_of_milvus(settings), *served, *suite_pods.consumers(settings)]
 
 
 def _of_service(name: str, service: Serving) -> Consumer:

@@ -20,7 +20,7 @@ from pymilvus import MilvusException  # type: ignore[import-untyped]  # pymilvus
 from rich.console import Console
 from rich.table import Table
 
-from lab import project, sandbox
+from lab import process_tree, project
 from lab.errors import LabError
 from lab.lock import LAB, only_one
 from lab.places import REPOSITORY
@@ -53,7 +53,7 @@ Found = dict[str, Any]
 
 def main() -> int:
     """Run it on the lab that is there, and write the report."""
-    if sandbox.running() is None:
+    if process_tree.running() is None:
         raise LabError("no lab runs on this machine, so there is no Milvus to search", "make up, then make bench")
     uri = project.endpoints().get("MILVUS_URI")
     if uri is None:

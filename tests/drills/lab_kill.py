@@ -20,7 +20,7 @@ from typing import Any
 
 import psutil
 
-from lab import bootstrap, cache, lock, sandbox
+from lab import bootstrap, cache, lock, process_tree
 from lab.errors import LabError
 from lab.places import CACHE, REPOSITORY
 from lab.processes import is_alive
@@ -282,7 +282,7 @@ def _kill(leader: int, *, everything: bool) -> None:
 
 def _started_by(leader: int) -> list[psutil.Process]:
     """Return the processes below `leader`, without the lab's own tree: that is what is kept or not, by what was written down."""
-    outer = sandbox.running()
+    outer = process_tree.running()
     try:
         below = psutil.Process(leader).children(recursive=True)
         tree = [psutil.Process(outer["pid"])] if outer else []

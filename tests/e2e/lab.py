@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lab import project, sandbox
+from lab import process_tree, project
 from lab.places import REPOSITORY
 
 STORY = "E2E_LAB_STORY"
@@ -40,7 +40,7 @@ class Lab:
     """The lab of this machine; `say` tells what takes long."""
 
     say: Callable[[str], None]
-    was_up: bool = field(default_factory=lambda: sandbox.running() is not None)
+    was_up: bool = field(default_factory=lambda: process_tree.running() is not None)
     interrupted: Ended | None = None
     killed: Ended | None = None
     brought_up: Ended | None = None

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from lab import project, sandbox
+from lab import process_tree, project
 from lab.places import REPOSITORY
 from tests.e2e.lab import Ended, Lab, run
 from tests.e2e.program import Program
@@ -90,7 +90,9 @@ class Small:
             time.sleep(1)
             os.killpg(process.pid, how)  # as a second Ctrl-C
         process.communicate()
-        sandbox.end_strays(project.PULUMI_HOME, without="pulumi")  # as `make up` does: Pulumi's plugin misses a killed Pulumi after minutes
+        process_tree.end_strays(
+            project.PULUMI_HOME, without="pulumi"
+        )  # as `make up` does: Pulumi's plugin misses a killed Pulumi after minutes
         (self.program.home / "image").write_text(self.good_image)
 
 

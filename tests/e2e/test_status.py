@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from lab import sandbox, status
+from lab import process_tree, status
 from tests.e2e.lab import Lab, run
 
 pytestmark = [pytest.mark.e2e, pytest.mark.alone]
@@ -29,7 +29,7 @@ def test_a_part_that_was_killed_comes_again_and_is_counted() -> None:
     before = next(part for part in status.look().parts if part.name == "volume-provisioner")
     assert before.pid is not None
     os.kill(before.pid, signal.SIGKILL)
-    after = sandbox.wait_for(lambda: _another(before.pid), 30, "the provisioner is not started again", "make down; make up")
+    after = process_tree.wait_for(lambda: _another(before.pid), 30, "the provisioner is not started again", "make down; make up")
     assert after == before.restarts + 1
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import sandbox
+from lab import process_tree
 from lab.lock import LAB, only_one
 from lab.places import CACHE, CGROUP, HOST_INTERFACE, REPOSITORY, STATE
 from tests.e2e.lab import Ended, Lab, run
@@ -62,12 +62,12 @@ def test_make_up_tells_each_step_with_its_seconds_then_where_to_look_and_how_to_
 
 
 def test_a_second_make_up_leaves_the_running_lab_alone(lab: Lab) -> None:
-    before = sandbox.running()
+    before = process_tree.running()
     again = lab.run(sys.executable, "-m", "lab", "up", "--no-gate")
     assert again.code == 0, again.output
     assert re.search(r"\d+ unchanged", again.output), again.output
     assert not re.search(r"\d+ (created|updated|deleted|replaced)", again.output), again.output
-    after = sandbox.running()
+    after = process_tree.running()
     assert before is not None
     assert after == {**before, "checkout": str(REPOSITORY)}
 
@@ -75,13 +75,13 @@ def test_a_second_make_up_leaves_the_running_lab_alone(lab: Lab) -> None:
 @pytest.mark.usefixtures("lab")
 @pytest.mark.parametrize("command", [["up", "--wait", "0"], ["down"], ["clean-cache"]])
 def test_while_one_command_changes_the_lab_another_says_which_and_changes_nothing(command: list[str]) -> None:
-    before = sandbox.running()
+    before = process_tree.running()
     with only_one(LAB, patience_s=600):
         refused = run([sys.executable, "-m", "lab", *command])
     assert refused.code == 2, refused.output
     assert f"process {os.getpid()} (" in refused.output
     assert f"`kill {os.getpid()}`" in refused.output
-    assert sandbox.running() == before
+    assert process_tree.running() == before
 
 
 @pytest.mark.last

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lab import bootstrap, cluster, daemons, disk, node, processes, project, sandbox, toolchain, up
+from lab import bootstrap, cluster, daemons, disk, node, process_tree, processes, project, toolchain, up
 from lab.errors import LabError
 from lab.lock import only_one
 from lab.places import CGROUP, REPOSITORY, Network, network
@@ -66,16 +66,16 @@ def test_a_second_command_is_told_who_holds_the_lab() -> None:
 def test_a_range_that_is_routed_already_is_refused_with_the_variable_that_moves_it() -> None:
     taken = Network(link=IPv4Network("127.0.0.0/30"), services=IPv4Network("203.0.113.0/28"), pods=IPv4Network("203.0.113.16/28"))
     with pytest.raises(LabError, match=r"(?s)127\.0\.0\.0/30, which the lab would take, overlaps .*LAB_LINK="):
-        sandbox.check_addresses(taken)
+        process_tree.check_addresses(taken)
 
 
 def test_a_process_id_that_another_program_got_since_is_not_the_lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sandbox, "OUTER", tmp_path / "outer.json")
-    assert sandbox.running() is None
-    sandbox.OUTER.write_text(json.dumps({"pid": os.getpid(), "start": "1"}))
-    assert sandbox.running() is None
-    sandbox.OUTER.write_text(json.dumps({"pid": os.getpid(), "start": processes.start_time(os.getpid())}))
-    assert sandbox.running() is not None
+    monkeypatch.setattr(process_tree, "OUTER", tmp_path / "outer.json")
+    assert process_tree.running() is None
+    process_tree.OUTER.write_text(json.dumps({"pid": os.getpid(), "start": "1"}))
+    assert process_tree.running() is None
+    process_tree.OUTER.write_text(json.dumps({"pid": os.getpid(), "start": processes.start_time(os.getpid())}))
+    assert process_tree.running() is not None
 
 
 def test_a_stray_that_runs_from_the_labs_folder_is_ended_with_its_children_and_nothing_else(tmp_path: Path) -> None:
@@ -85,12 +85,12 @@ def test_a_stray_that_runs_from_the_labs_folder_is_ended_with_its_children_and_n
     with subprocess.Popen([str(script)]) as stray, subprocess.Popen(["sleep", "60"]) as other:
         while not (children := [pid.name for pid in Path("/proc").glob("[0-9]*") if processes.stat(pid.name)[1:2] == [str(stray.pid)]]):
             pass
-        sandbox.end_strays(tmp_path)
+        process_tree.end_strays(tmp_path)
         assert stray.wait() == -9
         assert other.poll() is None
         other.kill()
     # a killed process dies in its own time
-    sandbox.wait_for(lambda: not processes.start_time(int(children[0])), 30, "the child lives on", "")
+    process_tree.wait_for(lambda: not processes.start_time(int(children[0])), 30, "the child lives on", "")
 
 
 def test_a_stray_whose_parent_is_at_work_is_left_alone(tmp_path: Path) -> None:
@@ -98,11 +98,11 @@ def test_a_stray_whose_parent_is_at_work_is_left_alone(tmp_path: Path) -> None:
     script.write_text("#!/bin/sh\nsleep 60\n")
     script.chmod(0o755)
     with subprocess.Popen([str(script)]) as plugin:
-        sandbox.end_strays(tmp_path, without=Path("/proc/self/comm").read_text().strip())
+        process_tree.end_strays(tmp_path, without=Path("/proc/self/comm").read_text().strip())
         assert plugin.poll() is None
-        sandbox.end_strays(tmp_path, without="pulumi", within="KUBECONFIG=/of/another/cluster")
+        process_tree.end_strays(tmp_path, without="pulumi", within="KUBECONFIG=/of/another/cluster")
         assert plugin.poll() is None
-        sandbox.end_strays(tmp_path, without="pulumi")
+        process_tree.end_strays(tmp_path, without="pulumi")
         assert plugin.wait() == -9
 
 

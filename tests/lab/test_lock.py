@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import lock, processes, project, sandbox, toolchain
+from lab import lock, process_tree, processes, project, toolchain
 from lab.checkpoint import Checkpoint, holds
 from lab.errors import LabError
 from lab.lock import holder, only_one
@@ -71,7 +71,7 @@ def test_however_often_it_is_asked_the_holder_answers() -> None:
         assert {who.pid for _ in range(300) if (who := holder(NAME)) is not None} <= {0, first.pid}
         with pytest.raises(LabError, match=r"is changing the lab at this moment"), only_one(NAME):
             pass
-        known = sandbox.wait_for(lambda: (who := holder(NAME)) and who.pid, 30, "it does not answer any more", "")
+        known = process_tree.wait_for(lambda: (who := holder(NAME)) and who.pid, 30, "it does not answer any more", "")
         assert known == first.pid
 
 
@@ -92,29 +92,29 @@ def test_a_holder_that_answers_nobody_is_told_as_that() -> None:
 def test_a_record_of_before_a_restart_is_no_running_lab_though_its_id_and_tick_are_somebodys(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sandbox, "OUTER", tmp_path / "outer.json")
+    monkeypatch.setattr(process_tree, "OUTER", tmp_path / "outer.json")
     known = processes.identity(os.getpid())
-    sandbox._write(known)
-    assert sandbox.running() == known
-    sandbox._write({**known, "boot": "00000000-0000-0000-0000-000000000000"})
-    assert sandbox.running() is None
-    assert sandbox.recorded() is not None
+    process_tree._write(known)
+    assert process_tree.running() == known
+    process_tree._write({**known, "boot": "00000000-0000-0000-0000-000000000000"})
+    assert process_tree.running() is None
+    assert process_tree.recorded() is not None
 
 
 def test_after_a_restart_only_the_record_is_removed_and_nobody_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("OUTER", tmp_path / "outer.json"), ("HOST_INTERFACE", "no-such-link"), ("CGROUP", "no-such-cgroup")):
-        monkeypatch.setattr(sandbox, name, value)
+        monkeypatch.setattr(process_tree, name, value)
     with subprocess.Popen(["sleep", "60"]) as innocent:
-        sandbox._write({"pid": innocent.pid, "start": "1", "boot": processes.boot()})
-        sandbox.stop()
+        process_tree._write({"pid": innocent.pid, "start": "1", "boot": processes.boot()})
+        process_tree.stop()
         assert innocent.poll() is None
         innocent.kill()
-    assert not sandbox.OUTER.exists()
+    assert not process_tree.OUTER.exists()
 
 
 def test_a_tree_whose_start_was_never_written_down_does_not_start(tmp_path: Path) -> None:
     held, go = os.pipe()
-    with subprocess.Popen([*sandbox._ON_A_LINE, "touch", str(tmp_path / "started")], stdin=held) as waiting:
+    with subprocess.Popen([*process_tree._ON_A_LINE, "touch", str(tmp_path / "started")], stdin=held) as waiting:
         os.close(held)
         os.close(go)  # as the kernel does for a `make up` that is killed here
         assert waiting.wait() != 0
@@ -129,7 +129,7 @@ def pulumi(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     shutil.copy2(str(shutil.which("sleep")), program)
     with subprocess.Popen([program, "60"]) as process:
         named = Path(f"/proc/{process.pid}/comm")  # the kernel gives the name a little after the start
-        sandbox.wait_for(lambda: named.read_text() == "pulumi\n", 30, "no name", "")
+        process_tree.wait_for(lambda: named.read_text() == "pulumi\n", 30, "no name", "")
         yield process
         process.kill()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import sandbox, up
+from lab import process_tree, up
 from lab.logs import rotate
 
 
@@ -52,7 +52,7 @@ def test_the_log_of_builds_is_found_beside_those_of_the_parts(tmp_path: Path) ->
 
 
 def test_the_node_runs_from_a_copy_that_needs_no_checkout(tmp_path: Path) -> None:
-    sandbox.install_code(tmp_path / "code")
+    process_tree.install_code(tmp_path / "code")
     probe = "import lab.node, tests.emulators.greenlake.__main__; from lab.places import REPOSITORY; print(REPOSITORY)"
     ended = subprocess.run([sys.executable, "-c", probe], cwd=tmp_path / "code", capture_output=True, text=True, check=False)
     assert ended.stdout.strip() == str(tmp_path / "code"), ended.stderr

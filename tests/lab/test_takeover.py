@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import sandbox, up
+from lab import process_tree, up
 from lab.places import REPOSITORY, network
 from lab.steps import Steps
 
@@ -18,12 +18,12 @@ class Tree:
     def __init__(self, patch: pytest.MonkeyPatch, home: Path, **outer: object) -> None:
         self.done: list[str] = []
         self.known = {"pid": 1, "start": "1", "checkout": "/elsewhere", "since": "then", "tools": TOOLS, **outer}
-        patch.setattr(sandbox, "OUTER", home / "outer.json")
-        patch.setattr(sandbox, "running", lambda: self.known)
-        patch.setattr(sandbox, "is_wired", lambda _: outer.get("wired", True))
-        patch.setattr(sandbox, "check_addresses", lambda _: None)
-        patch.setattr(sandbox, "stop", lambda: self.done.append("stop"))
-        patch.setattr(sandbox, "start", lambda *_: self.done.append("start"))
+        patch.setattr(process_tree, "OUTER", home / "outer.json")
+        patch.setattr(process_tree, "running", lambda: self.known)
+        patch.setattr(process_tree, "is_wired", lambda _: outer.get("wired", True))
+        patch.setattr(process_tree, "check_addresses", lambda _: None)
+        patch.setattr(process_tree, "stop", lambda: self.done.append("stop"))
+        patch.setattr(process_tree, "start", lambda *_: self.done.append("start"))
 
 
 def test_a_lab_of_another_checkout_with_the_same_tools_is_taken_over_and_left_alone(
@@ -32,7 +32,7 @@ def test_a_lab_of_another_checkout_with_the_same_tools_is_taken_over_and_left_al
     tree = Tree(monkeypatch, tmp_path)
     up.start_process_tree(network(), TOOLS, Steps(log=tmp_path / "log"))
     assert tree.done == []
-    assert json.loads(sandbox.OUTER.read_text()) == {**tree.known, "checkout": str(REPOSITORY)}
+    assert json.loads(process_tree.OUTER.read_text()) == {**tree.known, "checkout": str(REPOSITORY)}
     assert "was brought up from /elsewhere at then; it goes on from here" in capsys.readouterr().out
 
 
@@ -47,7 +47,7 @@ def test_one_with_other_tools_other_code_or_without_routes_is_started_anew_on_it
 
 
 def test_the_hosts_routes_are_looked_at_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sandbox, "HOST_INTERFACE", "no-such-link")
-    assert not sandbox.is_wired(network())
-    monkeypatch.setattr(sandbox, "HOST_INTERFACE", "lo")
-    assert not sandbox.is_wired(network())
+    monkeypatch.setattr(process_tree, "HOST_INTERFACE", "no-such-link")
+    assert not process_tree.is_wired(network())
+    monkeypatch.setattr(process_tree, "HOST_INTERFACE", "lo")
+    assert not process_tree.is_wired(network())

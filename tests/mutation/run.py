@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 HOME = ROOT / "build" / "mutation"
-MUTATED = ("judge/slo.py", "judge/validity.py", "judge/criteria.py", "load/histogram.py")
+MUTATED = ("judge/judgement.py", "judge/validity.py", "judge/criteria.py", "load/histogram.py")
 TESTS = ("judge", "load/test_histogram.py", "conftest.py", "services.py")
 _CONFIG = """
 [tool.mutmut]

@@ -13,9 +13,9 @@ from starlette.routing import Route
 
 from components.milvus_values import CREDENTIAL_ANNOTATION
 from components.stores import Connection, s3_client
-from stacks import rotation
+from stacks.operations import rotation
+from stacks.operations.rotation import refusal
 from stacks.problems import UnansweredError
-from stacks.rotation import refusal
 from tests import certificates, s3_server
 from tests.s3_server import ADMIN_KEY, PROFILE, Server
 from tests.validation.services import kubeconfig, serving

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import sandbox
+from lab import process_tree
 from stacks.operations import pulumi_cli
 from stacks.problems import SettingsError
 
@@ -110,7 +110,7 @@ def test_ctrl_c_asks_pulumi_once_and_waits_for_it_however_often_it_is_typed(
     as_pulumi(tmp_path, IN_ORDER, monkeypatch)
     command = [sys.executable, "-c", "import sys; from stacks.operations import pulumi_cli; sys.exit(pulumi_cli.up('t').code)"]
     with subprocess.Popen(command, start_new_session=True, preexec_fn=_heed_ctrl_c) as process:  # noqa: PLW1509  holds no lock
-        sandbox.wait_for((tmp_path / "started").exists, 60, "it did not start", "")
+        process_tree.wait_for((tmp_path / "started").exists, 60, "it did not start", "")
         for _ in range(times):
             os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the whole group
             time.sleep(0.1)

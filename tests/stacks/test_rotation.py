@@ -4,7 +4,7 @@ import pytest
 
 from components.stores import Generations
 from stacks.operations import pulumi_cli
-from stacks.rotation import plan
+from stacks.operations.rotation import plan
 
 
 def test_at_rest_a_rotation_begins() -> None:

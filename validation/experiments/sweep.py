@@ -18,10 +18,10 @@ from validation.checks.ingest import ingest
 from validation.checks.quality import embedding
 from validation.checks.retrieval import retrieval
 from validation.checks.segments import cold_path, freshness
-from validation.judge import slo, slo_file
+from validation.judge import slo_file
+from validation.judge.judgement import Grade, judge
 from validation.judge.outcome import Outcome
 from validation.judge.profile import Profile
-from validation.judge.slo import Grade
 from validation.reports import model, table
 from validation.run.progress import Reporter
 from validation.run.record import Record, run_and_report
@@ -156,11 +156,11 @@ def at_rate(profile: Profile, rate: float, seconds: float) -> Profile:
 
 def _judge(step: RunContext, whole: Record) -> Step:
     measurements = {"vectors": whole.measurements["vectors"]} | step.record.measurements
-    judgement = slo.judge(step.profile, measurements, step.record.faults)
-    missed = [f"{each.objective.sli} ({each.grade})" for each in judgement.judged if each.grade in {Grade.FAIL, Grade.UNMEASURED}]
-    why = judgement.faults[0] if judgement.faults else ", ".join(missed)
+    judged = judge(step.profile, measurements, step.record.faults)
+    missed = [f"{each.objective.sli} ({each.grade})" for each in judged.judged if each.grade in {Grade.FAIL, Grade.UNMEASURED}]
+    why = judged.faults[0] if judged.faults else ", ".join(missed)
     numbers = {name: measurements[name].value for name in _SHOWN if name in measurements}
-    return Step(rate=step.profile.rate.value, outcome=judgement.outcome, why=why, numbers=numbers)
+    return Step(rate=step.profile.rate.value, outcome=judged.outcome, why=why, numbers=numbers)
 
 
 def as_data(sweep: Sweep) -> dict[str, Any]:

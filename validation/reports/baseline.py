@@ -13,7 +13,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from validation.judge.errors import InvalidRunError, UsageError
-from validation.judge.slo import Grade, Reference
+from validation.judge.judgement import Grade, Reference
 from validation.reports.fingerprint import Fingerprint, differences
 from validation.reports.model import GateReport, Number, usable, write_whole
 

@@ -15,9 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from validation.judge.criteria import show
 from validation.judge.errors import UsageError
+from validation.judge.judgement import Grade, Judged
 from validation.judge.measures import CATALOGUE, Measurement, Measurements
 from validation.judge.outcome import Outcome
-from validation.judge.slo import Grade, Judged
 from validation.reports import budget, fingerprint
 from validation.run.record import Record
 

@@ -10,9 +10,9 @@ from rich.text import Text
 
 from validation.judge.criteria import flat
 from validation.judge.criteria import show as show_criteria
+from validation.judge.judgement import Grade, Judged
 from validation.judge.measures import CATALOGUE
 from validation.judge.outcome import Outcome
-from validation.judge.slo import Grade, Judged
 from validation.reports import budget
 from validation.run.progress import flush_streams
 from validation.run.record import Record

@@ -12,9 +12,9 @@ from typing import Any, Literal
 
 from validation.judge import interval as interval_of
 from validation.judge.errors import GateError
+from validation.judge.judgement import Grade, Judgement
 from validation.judge.measures import CATALOGUE, Measurement, Measurements
 from validation.judge.outcome import Outcome, exit_code
-from validation.judge.slo import Grade, Judgement
 from validation.run.interrupts import interrupts
 from validation.run.progress import Reporter
 

@@ -14,7 +14,7 @@ from validation.checks import existing
 from validation.checks.context import GATE, Overrides, RunContext
 from validation.clients import target
 from validation.corpus.documents import Corpus, read_corpus
-from validation.judge import slo, slo_file
+from validation.judge import judgement, slo_file
 from validation.judge.errors import UsageError
 from validation.judge.profile import Index, Profile
 from validation.load.pods import coordinator as pods
@@ -117,7 +117,7 @@ def _run(order: Order, reporter: Reporter, record: Record, overrides: Overrides)
         context.overrides = overrides
         GATE.run(context, read_only=bool(order.collection))
     reference = baseline.reference(kept, profile.profile, GateReport.from_run(record).fingerprint)
-    record.judgement = slo.judge(profile, record.measurements, record.faults, reference)
+    record.judgement = judgement.judge(profile, record.measurements, record.faults, reference)
 
 
 def make_context(

@@ -16,7 +16,7 @@ import yaml
 from lab import toolchain
 from lab.daemons import CONTAINERD_SOCKET
 from lab.places import STATE
-from lab.sandbox import wait_for
+from lab.process_tree import wait_for
 from lab.steps import Steps
 
 HOST = "127.0.0.1:5443"

@@ -18,7 +18,7 @@ from pymilvus import MilvusClient  # type: ignore[import-untyped]  # pymilvus ha
 from lab import project
 from lab.daemons import PAUSE_IMAGE
 from lab.places import network
-from lab.sandbox import wait_for
+from lab.process_tree import wait_for
 from stacks.operations import pod_watch
 from tests.e2e.lab import Ended, Lab
 from tests.e2e.platform import admission, node_registry

@@ -10,9 +10,8 @@ import pytest
 import typer
 
 from components.stores import Generations
-from stacks import rotation
 from stacks.commands import rotate
-from stacks.operations import pulumi_cli, steps
+from stacks.operations import pulumi_cli, rotation, steps
 from stacks.operations.steps import Progress
 from stacks.settings.object_store import S3Settings
 
@@ -103,7 +102,12 @@ def test_the_old_key_goes_after_the_new_one_is_in_use_and_both_are_tried_at_the_
     assert code == 0
     rotated = ["credential_generation 2", "up", "try key-2", "revoked_generation 1", "up", "try key-2", "try key-1"]
     assert parts.calls == ["look first", *rotated]
-    assert (report["result"], report["pods_without"], report["new_key"], report["old_key"]) == ("done", [], "taken", "InvalidAccessKeyId")
+    assert (report["result"], report["pods_without_new_key"], report["new_key"], report["old_key"]) == (
+        "done",
+        [],
+        "taken",
+        "InvalidAccessKeyId",
+    )
 
 
 @pytest.mark.parametrize("why", ["store", "evidence"])

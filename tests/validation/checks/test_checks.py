@@ -26,11 +26,11 @@ from validation.clients.target import Target
 from validation.clients.vectors import Matrix, unit
 from validation.corpus.documents import read_corpus
 from validation.corpus.generator import generate_chunks
-from validation.judge import slo
+from validation.judge import judgement
 from validation.judge.errors import InvalidRunError
+from validation.judge.judgement import Grade
 from validation.judge.objectives import Objective
 from validation.judge.profile import Ingesting, Patience, Profile
-from validation.judge.slo import Grade
 from validation.load.open_loop import Sample
 from validation.run.progress import Reporter
 from validation.run.record import Record
@@ -103,7 +103,7 @@ def value(run: RunContext, name: str) -> float:
 
 
 def grade(run: RunContext, name: str) -> Grade:
-    judged = slo.judge(run.profile, run.record.measurements, run.record.faults).judged
+    judged = judgement.judge(run.profile, run.record.measurements, run.record.faults).judged
     return next(one.grade for one in judged if one.objective.sli == name)
 
 

@@ -12,9 +12,9 @@ import yaml
 from tests.validation.conftest import LAB
 from validation.checks import GATE, existing
 from validation.checks.context import RunContext, unpromised
+from validation.judge.judgement import judge
 from validation.judge.measures import CATALOGUE, lower
 from validation.judge.profile import Profile
-from validation.judge.slo import judge
 from validation.run.record import Facts, Record
 
 DOCS = Path(__file__).parents[3] / "docs" / "gate.md"

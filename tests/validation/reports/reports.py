@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from validation.judge.judgement import judge
 from validation.judge.measures import Measurements
 from validation.judge.profile import Profile
-from validation.judge.slo import judge
 from validation.reports import model
 from validation.run.record import Record
 

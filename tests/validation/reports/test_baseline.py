@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from tests.validation.judge.test_slo import changed, put
+from tests.validation.judge.test_judgement import changed, put
 from tests.validation.reports.reports import write_report
 from validation.__main__ import app
 from validation.judge.errors import UsageError

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from tests.validation.judge.test_slo import changed, put
+from tests.validation.judge.test_judgement import changed, put
 from tests.validation.reports.reports import write_report
 from validation.__main__ import app
 from validation.judge.criteria import show
+from validation.judge.judgement import Grade, judge
 from validation.judge.measures import Measurement, Measurements
 from validation.judge.profile import Profile
-from validation.judge.slo import Grade, judge
 from validation.judge.slo_file import read_profile
 
 

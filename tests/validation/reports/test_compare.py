@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from tests.validation.judge.test_slo import put
+from tests.validation.judge.test_judgement import put
 from tests.validation.reports.reports import write_report
 from validation.__main__ import app
 from validation.judge.measures import Measurement, Measurements

@@ -10,9 +10,9 @@ import pytest
 from rich.console import Console
 
 from validation.judge.errors import InvalidRunError, UsageError
+from validation.judge.judgement import judge
 from validation.judge.measures import CATALOGUE, Measurement, Measurements
 from validation.judge.profile import Profile
-from validation.judge.slo import judge
 from validation.reports import model, table
 from validation.run.record import Record
 

@@ -12,7 +12,7 @@ from components.stores.cosi.bucket import AccessClassProvider, BucketClaimProvid
 from components.stores.cosi.credential import CosiCredentialProvider
 from components.stores.cosi.manifests import Backend, Mark
 from components.stores.s3 import S3Server
-from tests.components.cosi.conftest import NAMESPACE
+from tests.components.stores.cosi.conftest import NAMESPACE
 
 SETTINGS = "milvus-x10000:object_store"
 OWNER = "milvus-x10000/cosi/uid"

@@ -11,7 +11,7 @@ from components.stores.greenlake.api import TaskFailed
 from components.stores.greenlake.bucket import GreenLakeBucketProvider
 from components.stores.owned import OWNER_TAG
 from components.stores.s3 import S3Server
-from tests.components.greenlake.conftest import Served
+from tests.components.stores.greenlake.conftest import Served
 
 pytestmark = pytest.mark.e2e
 PROVIDER = GreenLakeBucketProvider("milvus-x10000:object_store")

@@ -8,8 +8,8 @@ import pytest
 
 from components.stores.s3 import S3Server
 from lab.places import KUBECONFIG
-from tests.components.cosi import definitions
-from tests.components.cosi.stand_in import StandIn
+from tests.components.stores.cosi import definitions
+from tests.components.stores.cosi.stand_in import StandIn
 from tests.e2e import operator_account
 from tests.e2e.lab import Lab
 

@@ -27,7 +27,7 @@ from stacks.problems import UnansweredError
 from stacks.settings import Settings
 from stacks.yaml_files import write_whole
 
-SCHEMA, SCHEMA_VERSION = "milvus-x10000/rotation", 2
+SCHEMA, SCHEMA_VERSION = "milvus-x10000/rotation", 3
 Step = Literal["raise", "switch", "revoke", "remove"]
 """Ask for the next generation; make it, switch the Secret and roll the pods; ask for the old one to go; let it go."""
 
@@ -62,7 +62,7 @@ class Report:
     steps: list[str] = field(default_factory=list)
     """What was left to do when the command began."""
     seconds: dict[str, float] = field(default_factory=dict)
-    pods_without: list[str] | None = None
+    pods_without_new_key: list[str] | None = None
     """Pods of Milvus that were not ready with the new key when it was to be in use; [] is the evidence that it is."""
     old_key: str | None = None
     """The store's answer to the old key afterwards."""

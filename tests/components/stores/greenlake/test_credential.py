@@ -12,7 +12,7 @@ from components.stores import StoreError, policy
 from components.stores.connection import s3_client
 from components.stores.greenlake.credential import GreenLakeCredentialProvider, GreenLakeUsers, user_name
 from components.stores.s3 import S3Server
-from tests.components.greenlake.conftest import CLIENT_SECRET, Served
+from tests.components.stores.greenlake.conftest import CLIENT_SECRET, Served
 
 pytestmark = pytest.mark.e2e
 PROVIDER = GreenLakeCredentialProvider("milvus-x10000:object_store")

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from validation.judge.judgement import NO_REFERENCE, Grade, Judgement, Reference, judge
 from validation.judge.measures import Measurement, Measurements
 from validation.judge.outcome import Outcome, exit_code
 from validation.judge.profile import Profile
-from validation.judge.slo import NO_REFERENCE, Grade, Judgement, Reference, judge
 
 
 def put(measurements: Measurements, **values: float | None) -> Measurements:

@@ -17,9 +17,9 @@ from components.stores.cosi.objects import opened
 from components.stores.owned import OWNER_TAG
 from components.stores.s3 import S3Server
 from lab import project
-from tests.components.cosi.conftest import NAMESPACE
-from tests.components.cosi.stand_in import StandIn
-from tests.components.cosi.steps import BACKEND, LONG_S, MILVUS, NAME, OWNER, QUIET, SHORT_S, SOURCE, Stack, opens
+from tests.components.stores.cosi.conftest import NAMESPACE
+from tests.components.stores.cosi.stand_in import StandIn
+from tests.components.stores.cosi.steps import BACKEND, LONG_S, MILVUS, NAME, OWNER, QUIET, SHORT_S, SOURCE, Stack, opens
 from tests.e2e.lab import Lab
 from tests.e2e.program import Program
 
