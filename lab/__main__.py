@@ -1,4 +1,4 @@
-"""The lab's command line: up, down, status, env, venv, clean-cache; the make targets of these names call it.
+"""The lab's command line: up, down, status, env, venv, clean-cache; `./rag` and the make targets of these names call it.
 
 Runs on a bare Python 3.11; what needs packages is imported only after the virtual environment is there.
 """
@@ -9,16 +9,20 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from types import FrameType
-from typing import TextIO
+from typing import Any, TextIO
 
 if sys.version_info < (3, 11):  # noqa: UP036  said before anything else fails
-    sys.exit(f"error: Python {sys.version.split()[0]} is too old; the lab needs 3.11 or newer\n  cure: make up PYTHON=python3.11")
+    sys.exit(f"error: Python {sys.version.split()[0]} is too old; the lab needs 3.11 or newer\n  cure: ./rag up PYTHON=python3.11")
 
 from lab import bootstrap, disk, lock
 from lab.errors import Interrupted, LabError
 from lab.places import CACHE, REPOSITORY, STATE, STORES
 from lab.steps import Steps
+
+_format = partial(argparse.HelpFormatter, width=79)
+_EXAMPLES = {"up": "./rag up --store greenlake", "env": 'eval "$(./rag env)"'}
 
 
 def main() -> int:
@@ -48,21 +52,31 @@ def _as_interrupt(_signal: int, _frame: FrameType | None) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python3 -m lab", description="One machine standing in for the data centre.")
+    return _commands()[0]
+
+
+def help_of(name: str) -> str:
+    """Return the help of one command."""
+    return str(_commands()[1].choices[name].format_help())
+
+
+def _commands() -> tuple[argparse.ArgumentParser, Any]:
+    parser = argparse.ArgumentParser(prog="./rag", description="One machine standing in for the data centre.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, run, text in (
-        ("up", up, "from this machine as it is to a verdict: tools, lab, `pulumi up`, gate"),
+        ("up", up, "bring the lab up: from this machine as it is to a verdict: tools, lab, `pulumi up`, gate"),
         ("down", down, "end the lab; nothing of it remains but the cache"),
         ("status", status, "what runs, since when, memory, addresses, what is wrong and what helps; exit 1 where something is"),
-        ("env", env, 'print what a shell needs to use the lab: eval "$(make -s env)"'),
+        ("env", env, 'print what a shell needs to use the lab: eval "$(./rag env)"'),
         ("venv", venv, "make the virtual environment and nothing else, for `make check`"),
         ("clean-cache", clean_cache, f"remove {CACHE}"),
     ):
-        command = commands.add_parser(name, help=text, description=text)
+        example = f"Example: {_EXAMPLES.get(name, f'./rag {name}')}"
+        command = commands.add_parser(name, help=text, description=text, epilog=example, formatter_class=_format)
         command.set_defaults(run=run)
         if name == "up":
             _options_of_up(command)
-    return parser
+    return parser, commands
 
 
 def _options_of_up(command: argparse.ArgumentParser) -> None:
@@ -100,14 +114,14 @@ def up(arguments: argparse.Namespace) -> int:
         chart = (arguments.chart, arguments.chart_version)
         code = lab_up.up(steps, gate=not arguments.no_gate, store=arguments.store, chart=chart)
         lock.leave()
-    print(f'use it:       eval "$(make -s env)"\ntake it down: make down\nsteps:        {steps.total_s():.0f} s in all', flush=True)
+    print(f'use it:       eval "$(./rag env)"\ntake it down: ./rag down\nsteps:        {steps.total_s():.0f} s in all', flush=True)
     return code
 
 
 def down(_: argparse.Namespace) -> int:
     """Take the lab down."""
     if os.geteuid() != 0:
-        raise LabError("the lab belongs to root", "sudo make down")
+        raise LabError("the lab belongs to root", "sudo ./rag down")
     steps = _prepared()
     from lab import up as lab_up
 
@@ -131,7 +145,7 @@ def env(_: argparse.Namespace) -> int:
     from lab import process_tree, project
 
     if process_tree.running() is None:
-        raise LabError("no lab runs on this machine", "make up")
+        raise LabError("no lab runs on this machine", "./rag up")
     for name, value in {**project.environment(), **project.endpoints()}.items():
         print(f"export {name}={shlex.quote(value)}")
     return 0

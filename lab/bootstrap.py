@@ -27,7 +27,7 @@ LINK = REPOSITORY / ".venv"
 COMPLETE = "complete"
 """File of a virtual environment that is whole: the sums of all others."""
 
-CURE_PACKAGES = "check that pip reaches its package index (`pip download pip`), then `make up` again"
+CURE_PACKAGES = "check that pip reaches its package index (`pip download pip`), then `./rag up` again"
 
 
 def check_machine() -> None:
@@ -36,7 +36,7 @@ def check_machine() -> None:
     if host != "Linux x86_64":
         raise LabError(f"the lab runs on Linux x86_64 only, this is {host}", "use a Debian 12 machine, or your own cluster (README)")
     if os.geteuid() != 0:
-        raise LabError(f"the lab needs root for namespaces and mounts, this is user {os.geteuid()}", "sudo make up")
+        raise LabError(f"the lab needs root for namespaces and mounts, this is user {os.geteuid()}", "sudo ./rag up")
     release = platform.freedesktop_os_release()
     if (release["ID"], release.get("VERSION_ID")) != ("debian", "12"):
         raise LabError(
@@ -71,7 +71,7 @@ def ensure_packages(steps: Steps) -> None:
 
 def install_packages(names: Sequence[str], steps: Steps) -> None:
     """Install Debian packages, without starting the services that they bring: the lab runs its own containerd."""
-    cure = "check `apt-get update` on this machine, then `make up` again"
+    cure = "check `apt-get update` on this machine, then `./rag up` again"
     environment = {"DEBIAN_FRONTEND": "noninteractive"}
     with _no_services():
         steps.run(["dpkg", "--configure", "-a"], cure="dpkg --configure -a", env=environment)

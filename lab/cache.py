@@ -1,6 +1,6 @@
 """Whether what the cache holds is still what was built: size, time and sha256 of every file, written down when it was whole.
 
-Asked at every `make up`: size and time of a file are compared (18,000 files in a quarter of a second), and where they differ its sha256
+Asked at every `./rag up`: size and time of a file are compared (18,000 files in a quarter of a second), and where they differ its sha256
 decides, so that a copied cache is no damaged one. `thorough` reads every byte, which finds what a bad disk changed. Standard library only.
 """
 

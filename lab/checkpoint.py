@@ -1,6 +1,6 @@
 """What a killed Pulumi leaves in a file backend: its lock, what it was about to create, a stack that was never filled.
 
-Files are read directly, since `make status` and the first steps of `make up` ask before there is a Pulumi; mending is the stack's own `up`.
+Files are read directly, since `./rag status` and the first steps of `./rag up` ask before there is a Pulumi; mending is the stack's own.
 """
 
 import json

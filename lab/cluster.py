@@ -23,7 +23,7 @@ from lab.process_tree import running, wait_for
 from lab.steps import Steps
 
 _NOT_FOUND = 127
-CURE = "`make down` and `make up` again; logs: "
+CURE = "`./rag down` and `./rag up` again; logs: "
 
 
 def kubectl(*arguments: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
@@ -81,7 +81,7 @@ def _pinned(image: Image) -> str:
 
 def _import(image: Image, steps: Steps) -> None:
     command: list[str | Path] = ["ctr", "-a", CONTAINERD_SOCKET, "-n", "k8s.io", "images", "import", image.archive]
-    steps.run(command, cure="make clean-cache, then `make up` again")
+    steps.run(command, cure="./rag clean-cache, then `./rag up` again")
     for name in (["rm", _pinned(image)], ["tag", image.reference.partition("@")[0], _pinned(image)]):
         _ctr("images", *name)
 

@@ -56,7 +56,7 @@ class Facts:
     state_left: bool = False
     """Whether there is state of a lab that was never started or is being removed."""
     cut_short: str = ""
-    """Step in which the last `make up` failed or was killed; "" where it came to its end."""
+    """Step in which the last `./rag up` failed or was killed; "" where it came to its end."""
     stack_trouble: str = ""
     """What a killed Pulumi left; "" for nothing."""
     damaged: dict[str, str] = field(default_factory=dict)
@@ -86,32 +86,32 @@ def notes(facts: Facts) -> list[Problem]:
     """What is worth knowing and not wrong."""
     found = []
     if facts.busy:
-        found.append(Problem(f"{facts.busy} is changing the lab at this moment", "wait for it, then `make status` again"))
+        found.append(Problem(f"{facts.busy} is changing the lab at this moment", "wait for it, then `./rag status` again"))
     if facts.checkout and facts.checkout != facts.here:
-        found.append(Problem(f"this lab was brought up from {facts.checkout}", "make up  (goes on with it from here)"))
+        found.append(Problem(f"this lab was brought up from {facts.checkout}", "./rag up  (goes on with it from here)"))
     if facts.runs and facts.other_code:
-        found.append(Problem("its node runs other code than this checkout has", "make up  (starts the parts anew, on the same state)"))
+        found.append(Problem("its node runs other code than this checkout has", "./rag up  (starts the parts anew, on the same state)"))
     return found
 
 
 def diagnose(facts: Facts, now: dt.datetime) -> list[Problem]:
     """Every problem, the one to act on first at the top; [] for a lab that is well."""
     if not facts.checkout and not facts.state_left:
-        return [*_cut_short(facts), Problem("there is no lab on this machine", "make up")]
+        return [*_cut_short(facts), Problem("there is no lab on this machine", "./rag up")]
     return [*_life(facts), *_ground(facts, now), *(_inside(facts) if facts.runs and facts.wired else ()), *_cut_short(facts)]
 
 
 def _life(facts: Facts) -> Iterator[Problem]:
     """Whether its processes are there, and can be reached."""
-    go_on = "make up  (goes on with that state), or make down  (removes it)"
+    go_on = "./rag up  (goes on with that state), or ./rag down  (removes it)"
     if not facts.checkout:
-        yield Problem("there is state of a lab that was never started, or that a killed `make down` left", go_on)
+        yield Problem("there is state of a lab that was never started, or that a killed `./rag down` left", go_on)
     elif facts.restarted:
         yield Problem("this machine was restarted: the lab's processes are gone, its state is there", go_on)
     elif not facts.runs:
         yield Problem("the lab's processes were killed, its state is there", go_on)
     elif not facts.wired:
-        yield Problem("the lab runs, but no route of this host leads to it", "make up  (starts its parts anew, on the same state)")
+        yield Problem("the lab runs, but no route of this host leads to it", "./rag up  (starts its parts anew, on the same state)")
 
 
 def _cut_short(facts: Facts) -> Iterator[Problem]:
@@ -119,9 +119,9 @@ def _cut_short(facts: Facts) -> Iterator[Problem]:
     if facts.busy:
         return
     if facts.cut_short:
-        yield Problem(f"the last `make up` did not come to its end: it failed or was killed in the step {facts.cut_short}", "make up")
+        yield Problem(f"the last `./rag up` did not come to its end: it failed or was killed in the step {facts.cut_short}", "./rag up")
     if facts.stack_trouble:
-        yield Problem(facts.stack_trouble, "make up  (looks up what was made, and goes on)")
+        yield Problem(facts.stack_trouble, "./rag up  (looks up what was made, and goes on)")
 
 
 def _ground(facts: Facts, now: dt.datetime) -> Iterator[Problem]:
@@ -130,22 +130,22 @@ def _ground(facts: Facts, now: dt.datetime) -> Iterator[Problem]:
         if free < DISK_MINIMUM_GIB:
             yield Problem(f"{free:.1f} GiB free under {folder}", f"free space: du -xh --max-depth=2 {folder} | sort -h | tail")
     for name, wrong in facts.damaged.items():
-        yield Problem(f"{name} in the cache is damaged: {wrong}", "make up  (builds it again)")
+        yield Problem(f"{name} in the cache is damaged: {wrong}", "./rag up  (builds it again)")
     end = facts.certificates_end
     if end is not None and end < now + RENEW_BEFORE:
         verb = "have expired" if end < now else "expire soon"
-        yield Problem(f"the lab's certificates {verb} ({end:%Y-%m-%d %H:%M} UTC)", "make up  (renews them, and starts the parts anew)")
+        yield Problem(f"the lab's certificates {verb} ({end:%Y-%m-%d %H:%M} UTC)", "./rag up  (renews them, and starts the parts anew)")
 
 
 def _inside(facts: Facts) -> Iterator[Problem]:
     for part in facts.parts:
         if part.pid is None:
-            yield Problem(f"{part.name} does not run", f"tail the log of {part.name} (folder below); make down, then make up")
+            yield Problem(f"{part.name} does not run", f"tail the log of {part.name} (folder below); ./rag down, then ./rag up")
         elif part.restarts >= RESTARTS_MANY:
             yield Problem(f"{part.name} was started again {part.restarts} times", f"tail the log of {part.name} (folder below)")
     for name, (address, answers) in facts.addresses.items():
         if not answers:
-            yield Problem(f"{name} at {address} does not answer", "make up  (waits for it and says why it cannot)")
+            yield Problem(f"{name} at {address} does not answer", "./rag up  (waits for it and says why it cannot)")
     for pod in facts.pods:
         if not pod.ready:
             yield Problem(f"pod {pod.namespace}/{pod.name} is not ready: {pod.why}", f"kubectl -n {pod.namespace} describe pod {pod.name}")

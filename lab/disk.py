@@ -58,7 +58,7 @@ def ran_out(error: object) -> LabError:
 
 def _cure(place: Path) -> str:
     there = existing(place)
-    return f"free space (`du -xh --max-depth=2 {there} | sort -h | tail`), or `XDG_CACHE_HOME=/a/larger/disk make up` for the cache"
+    return f"free space (`du -xh --max-depth=2 {there} | sort -h | tail`), or `XDG_CACHE_HOME=/a/larger/disk ./rag up` for the cache"
 
 
 def free_bytes(place: Path) -> int:

@@ -1,7 +1,7 @@
 """What can go wrong in the lab, told in two parts: what is wrong, and what to type.
 
 LabError            the step cannot be done; exit 2
-  Interrupted       Ctrl-C or SIGTERM; what was finished stays, the next `make up` goes on; exit 130
+  Interrupted       Ctrl-C or SIGTERM; what was finished stays, the next `./rag up` goes on; exit 130
 """
 
 EXIT_FAILED = 2
@@ -28,5 +28,5 @@ class Interrupted(LabError):  # noqa: N818  named for what happened
 
     def __init__(self) -> None:
         super().__init__(
-            "interrupted: finished steps stay, nothing is half-written", "`make up` goes on from here; `make down` removes the lab"
+            "interrupted: finished steps stay, nothing is half-written", "`./rag up` goes on from here; `./rag down` removes the lab"
         )

@@ -1,4 +1,4 @@
-"""One command at a time on a machine: a lock that dies with its holder; and how far the last `make up` came, if it was killed.
+"""One command at a time on a machine: a lock that dies with its holder; and how far the last `./rag up` came, if it was killed.
 
 The lock is a socket in the kernel's abstract namespace: no file to leave behind, and the kernel tells the second who the first is.
 """
@@ -127,7 +127,7 @@ def leave(file: Path = PROGRESS) -> None:
 
 
 def unfinished(file: Path = PROGRESS) -> dict[str, Any] | None:
-    """Return the steps that were under way last in a `make up` that has not come to its end, None for none."""
+    """Return the steps that were under way last in a `./rag up` that has not come to its end, None for none."""
     try:
         progress: dict[str, Any] = json.loads(file.read_text())
     except (OSError, ValueError):
@@ -136,13 +136,13 @@ def unfinished(file: Path = PROGRESS) -> dict[str, Any] | None:
 
 
 def cut_short(file: Path = PROGRESS) -> str:
-    """Return where the last `make up` failed or was killed, "" where it was not."""
+    """Return where the last `./rag up` failed or was killed, "" where it was not."""
     progress = unfinished(file)
     return "" if progress is None or is_alive(progress) else f"{_steps(progress)} ({progress['since']}, in {progress['checkout']})"
 
 
 def at_work(file: Path = PROGRESS) -> str:
-    """Return in which steps a `make up` is at this moment, "" where none is."""
+    """Return in which steps a `./rag up` is at this moment, "" where none is."""
     progress = unfinished(file)
     return f"in {_steps(progress)}" if progress is not None and is_alive(progress) else ""
 

@@ -170,7 +170,7 @@ def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivate
 def _read_key(path: Path) -> ec.EllipticCurvePrivateKey:
     found = serialization.load_pem_private_key(path.read_bytes(), password=None)
     if not isinstance(found, ec.EllipticCurvePrivateKey):
-        raise LabError(f"{path} is no key that the lab made", "make down; make up")
+        raise LabError(f"{path} is no key that the lab made", "./rag down; ./rag up")
     return found
 
 

@@ -108,7 +108,7 @@ def network(kept: Path = NETWORK) -> Network:
     found = {name: _range(name, text) for name, text in asked.items()}
     if made_with and asked != made_with:
         raise LabError(
-            f"the lab was made with {made_with}, now {asked} is asked for", "make down, then make up; or leave the LAB_ variables out"
+            f"the lab was made with {made_with}, now {asked} is asked for", "./rag down, then ./rag up; or leave the LAB_ variables out"
         )
     names = list(found)
     for first, second in ((names[0], names[1]), (names[0], names[2]), (names[1], names[2])):
@@ -123,7 +123,7 @@ def _range(name: str, text: str) -> IPv4Network:
     try:
         found = IPv4Network(text)
     except ValueError as error:
-        raise LabError(f"{name}={text} is no address range: {error}", f"{name}={RANGES[name]} make up") from None
+        raise LabError(f"{name}={text} is no address range: {error}", f"{name}={RANGES[name]} ./rag up") from None
     if found.prefixlen > largest_prefix:
-        raise LabError(f"{name}={text} is too small, it must be /{largest_prefix} or larger", f"{name}={RANGES[name]} make up")
+        raise LabError(f"{name}={text} is too small, it must be /{largest_prefix} or larger", f"{name}={RANGES[name]} ./rag up")
     return found

@@ -84,7 +84,7 @@ def check_addresses(net: Network) -> None:
         taken = IPv4Network(route["dst"])
         for variable, lab_range in wanted.items():
             if lab_range.overlaps(taken):
-                cure = f"choose another range: {variable}=10.99.0.0/{lab_range.prefixlen} make up"
+                cure = f"choose another range: {variable}=10.99.0.0/{lab_range.prefixlen} ./rag up"
                 raise LabError(f"{lab_range}, which the lab would take, overlaps {taken} on {route.get('dev')}", cure)
     if Path(f"/sys/class/net/{HOST_INTERFACE}").exists():
         raise LabError(f"an interface {HOST_INTERFACE} is there, but no lab runs", f"ip link delete {HOST_INTERFACE}")
@@ -134,7 +134,7 @@ def require_bridge_filter() -> None:
 def _wire(net: Network, outer: int) -> None:
     log = LOGS / "node.log"
     try:
-        first = wait_for(lambda: first_child(outer), 10, "the lab's process tree did not start", "make down; make up")
+        first = wait_for(lambda: first_child(outer), 10, "the lab's process tree did not start", "./rag down; ./rag up")
     except LabError as error:
         raise LabError(f"{error.problem}:\n{tail(log)}", error.cure) from None
     ip("link", "add", HOST_INTERFACE, "type", "veth", "peer", "name", "eth0", "netns", str(first))
@@ -160,7 +160,7 @@ def _write(outer: Mapping[str, Any]) -> None:
 
 
 def is_wired(net: Network) -> bool:
-    """Return whether the host's routes lead into the tree: a `make up` that was killed early, or an administrator, may have left none."""
+    """Return whether the host's routes lead into the tree: a `./rag up` that was killed early, or an administrator, may have left none."""
     shown = subprocess.run(["ip", "-j", "-4", "route", "show", "dev", HOST_INTERFACE], capture_output=True, check=False)
     routes = json.loads(shown.stdout or "[]") if shown.returncode == 0 else []
     return {str(net.services), str(net.pods)} <= {route["dst"] for route in routes}
@@ -181,7 +181,7 @@ def ip(*arguments: str) -> None:
     """Run `ip`; raise LabError with what it said."""
     ended = subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False)
     if ended.returncode:
-        raise LabError(f"ip {' '.join(arguments)}: {ended.stderr.strip()}", "make down; make up")
+        raise LabError(f"ip {' '.join(arguments)}: {ended.stderr.strip()}", "./rag down; ./rag up")
 
 
 def stop() -> None:
@@ -208,7 +208,7 @@ def end_strays(folder: Path, *, without: str = "", within: str = "") -> None:
     commands = [path.name for path in Path("/proc").glob("[0-9]*")]
     strays = {pid for pid in commands if _runs_from(folder, words(pid)) and not (without and _parent(pid) == without)}
     strays = {pid for pid in strays if not within or within in words(pid, "environ")}
-    children = {pid for pid in commands if stat(pid)[1:2] and stat(pid)[1] in strays}
+    children = {pid for pid in commands if strays.intersection(stat(pid)[1:2])}
     for pid in (*strays, *children):  # a parent first, so that it cannot act on the end of its child
         with contextlib.suppress(ProcessLookupError):
             os.kill(int(pid), signal.SIGKILL)
@@ -254,6 +254,6 @@ def remove_state() -> None:
 
 
 def remove_leftovers() -> None:
-    """Remove what an interrupted `make down` did not get to."""
+    """Remove what an interrupted `./rag down` did not get to."""
     if REMOVING.exists():
         shutil.rmtree(REMOVING)

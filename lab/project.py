@@ -142,7 +142,7 @@ def configure(stack: str, facts: Mapping[str, Any]) -> None:
 
 
 def write_pins(stack: str, config: Mapping[str, Any]) -> Path:
-    """Write what `make pin` would of another environment: the lab's images are in no registry, and their digests are those it built."""
+    """Write what `./rag pin` would of another environment: the lab's images are in no registry, and their digests are those it built."""
     images = {name: {"of": image, "reference": image} for name, image in config[f"{PROJECT}:images"].items()}
     chart, version, digest = _chart(config[f"{PROJECT}:milvus"])
     target = HOME / f"images.{stack}.lock"
@@ -160,7 +160,7 @@ def _chart(milvus: Mapping[str, Any]) -> tuple[str, str, str | None]:
         shown = subprocess.run([BIN / "helm", "show", "chart", place], capture_output=True, text=True, check=True).stdout
         return name, str(yaml.safe_load(shown)["version"]), hashlib.sha256(place.read_bytes()).hexdigest()
     if milvus.get("chart_version") is None:
-        cure = "make up CHART=PATH, or CHART=NAME@REPOSITORY CHART_VERSION=X.Y.Z; the lab's own again: CHART=lab/chart/milvus"
+        cure = "./rag up --chart PATH, or --chart NAME@REPOSITORY --chart-version X.Y.Z; the lab's own again: --chart lab/chart/milvus"
         raise LabError(f"the chart {name!r} is neither a folder nor an archive here", cure)
     return name, str(milvus["chart_version"]), None
 
@@ -236,9 +236,9 @@ def _check(ended: subprocess.CompletedProcess[str]) -> None:
     if "incorrect passphrase" in said:
         raise LabError(
             f"the passphrase in {PASSPHRASE} does not fit the lab's Pulumi state: its secrets cannot be read",
-            f"put the passphrase back that was in {PASSPHRASE}, or start anew: make down; make up",
+            f"put the passphrase back that was in {PASSPHRASE}, or start anew: ./rag down; ./rag up",
         )
-    raise LabError(f"{' '.join(ended.args[1:3])}: {said}", "make down; make up starts with an empty state")
+    raise LabError(f"{' '.join(ended.args[1:3])}: {said}", "./rag down; ./rag up starts with an empty state")
 
 
 def refuse_foreign_state() -> None:
@@ -246,7 +246,7 @@ def refuse_foreign_state() -> None:
     if Checkpoint(HOME, PROJECT, STACK).has_string_data():
         raise LabError(
             f"this lab's Pulumi state was written by another kubernetes plugin than {toolchain.PLUGIN}, which would replace its Secrets",
-            "make down; make up (what is in this lab is lost)",
+            "./rag down; ./rag up (what is in this lab is lost)",
         )
 
 
@@ -258,5 +258,5 @@ def up(stack: str = STACK) -> None:
     ended = attended([sys.executable, "-m", "stacks", "up", stack, *MENDING], variables(stack))
     if ended:
         raise LabError(
-            f"`pulumi up` ended with {ended}; what it said is above", 'look around with eval "$(make -s env)"; `make up` tries again'
+            f"`pulumi up` ended with {ended}; what it said is above", 'look around with eval "$(./rag env)"; `./rag up` tries again'
         )

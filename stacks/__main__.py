@@ -17,19 +17,23 @@ from stacks.problems import SettingsError
 
 _HELP = """Look at an environment before, and after, `pulumi up`.
 
-Every command takes the name of an environment: one of stacks/Pulumi.<name>.yaml. Most have a make target: `make values ENV=prod`. `make up`
-is the lab's, not `python -m stacks up`.
+Every command takes the name of an environment: one of stacks/Pulumi.<name>.yaml. The door is `./rag`.
 
 Exit codes: 0 done, 1 a rule is violated or something is wrong with what was looked at, 2 wrong usage or settings,
 4 something does not answer as it should or did not come up, 130 interrupted.
 
-Examples:
+Example:
 
-    python -m stacks values prod > values.yaml; helm template milvus CHART --values values.yaml
-
-    python -m stacks render prod; ls build/render/prod/*
+    ./rag values prod > values.yaml; helm template milvus CHART --values values.yaml
 """
 COMMANDS = ("values", "render", "needs", "policies", "pin", "images", "gpus", "doctor", "preflight", "up", "rollout", "rotate")
+
+
+def load(name: str) -> Any:  # noqa: ANN401  typer keeps its types private
+    """Import one command, and return it as typer runs it."""
+    module, alone = importlib.import_module(f"stacks.commands.{name}"), typer.Typer(add_completion=False, rich_markup_mode=None)
+    alone.command(name, help=module.__doc__)(module.run)
+    return typer.main.get_command(alone)
 
 
 class Commands(TyperGroup):
@@ -41,11 +45,7 @@ class Commands(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401, ARG002  as above
         """Import one command."""
-        if cmd_name not in COMMANDS:
-            return None
-        module, alone = importlib.import_module(f"stacks.commands.{cmd_name}"), typer.Typer(add_completion=False, rich_markup_mode=None)
-        alone.command(cmd_name, help=module.__doc__)(module.run)
-        return typer.main.get_command(alone)
+        return load(cmd_name) if cmd_name in COMMANDS else None
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401, ARG002  as above
         """Write the list without an import."""

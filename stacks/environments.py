@@ -4,7 +4,7 @@ Everything is looked at at once: the file, every setting, the buckets of other e
 placeholders of the examples, the lock of the images and the SLO file of the gate.
 
 The lab's own file knows no address: in a shell of the lab the whole configuration is where PULUMI_OPTION_CONFIG_FILE says; elsewhere
-stacks/example.lab.yaml stands in for what `make up` finds out about its machine.
+stacks/example.lab.yaml stands in for what `./rag up` finds out about its machine.
 """
 
 import os

@@ -16,7 +16,7 @@ settings.load_profile("patient")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let the test of `make down` come last: nothing else can run after it."""
+    """Let the test of `./rag down` come last: nothing else can run after it."""
     items.sort(key=lambda item: item.get_closest_marker("last") is not None)
 
 
@@ -65,5 +65,5 @@ def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
 def own_lab(lab: Lab) -> Lab:
     """Return a lab that these tests brought up themselves."""
     if lab.was_up:
-        pytest.skip("a lab was up already, so `make up` and `make down` themselves were not tried: `make down`, then `make test`")
+        pytest.skip("a lab was up already, so `./rag up` and `./rag down` themselves were not tried: `./rag down`, then `make test`")
     return lab

@@ -34,7 +34,7 @@ class Server:
 def require() -> None:
     """Skip the test where there is no server to start."""
     if shutil.which("versitygw") is None:
-        pytest.skip('versitygw is not on PATH; a shell of the lab has it: eval "$(make -s env)"')
+        pytest.skip('versitygw is not on PATH; a shell of the lab has it: eval "$(./rag env)"')
 
 
 def start(stack: ExitStack, root: Path, tls: Made, *, gateway: Sequence[str] = (), posix: Sequence[str] | None = None) -> Server:

@@ -10,7 +10,7 @@ import pytest
 
 from lab.places import REPOSITORY
 
-PRODUCT = ("components", "stacks", "validation", "grpc_unary", "lab", "policies")
+PRODUCT = ("components", "stacks", "validation", "grpc_unary", "lab", "policies", "cli")
 
 
 def files() -> Iterator[tuple[str, ast.Module]]:

@@ -1,55 +1,65 @@
-"""The command line of the gate: which commands there are; options and help of each stand beside its code."""
+"""The command line of the gate: which commands there are; options and help of each stand beside its code, imported when it runs."""
 
+import importlib
+import inspect
 import signal
-from types import FrameType
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
-from validation.ask import command as ask
-from validation.checks import GATE
-from validation.corpus import citation
-from validation.experiments import during, sweep
-from validation.load.pods import generator
-from validation.reports import history, model
 from validation.run.options import command
-from validation.suites import ingest, preflight, runner
 
-app = typer.Typer(help=runner.HELP, no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+COMMANDS = {
+    "run": "validation.suites.runner:act",
+    "ingest": "validation.suites.ingest:act",
+    "preflight": "validation.suites.preflight:act",
+    "ask": "validation.ask.command:act",
+    "sweep": "validation.experiments.sweep:act",
+    "during": "validation.experiments.during:act",
+    "original": "validation.corpus.citation:original",
+    "compare": "validation.reports.history:compare",
+    "baseline": "validation.reports.history:baselines",
+    "calibrate": "validation.reports.history:calibrate",
+    "checks": "validation.checks:list_checks",
+    "report-schema": "validation.reports.model:print_schema",
+    "pod": "validation.load.pods.generator:command",
+}
+"""Where the code is: a function of typer, one that takes a dataclass of options, or a group."""
+
+
+def load(name: str) -> Any:  # noqa: ANN401  typer keeps its types private
+    """Import one command, and return it as typer runs it; its help is NAME_HELP or HELP of its module, or its docstring."""
+    path, _, attribute = COMMANDS[name].partition(":")
+    module = importlib.import_module(path)
+    act = getattr(module, attribute)
+    if isinstance(act, typer.Typer):
+        return typer.main.get_command(act)
+    alone = typer.Typer(add_completion=False, rich_markup_mode=None)
+    text = next((getattr(module, each) for each in (f"{name.upper()}_HELP", "HELP") if hasattr(module, each)), inspect.getdoc(act))
+    alone.command(name, help=text)(command(act) if "options" in inspect.signature(act).parameters else act)
+    return typer.main.get_command(alone)
+
+
+class Commands(TyperGroup):
+    """The commands by name."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002  as above
+        """Return the names in the order of the help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401, ARG002  as above
+        """Import one command."""
+        return load(cmd_name) if cmd_name in COMMANDS else None
+
+
+app = typer.Typer(cls=Commands, help="The gate and the preflight.", no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
 
 @app.callback()
 def _gate() -> None:
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C, so that the collection is dropped and a report written
 
-
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    """Treat a request to end like Ctrl-C, so that the collection is dropped and a report written."""
-    raise KeyboardInterrupt
-
-
-app.command("preflight", help=preflight.HELP)(command(preflight.act))
-history.add_to(app)
-app.command("run", help=runner.HELP)(command(runner.act))
-app.command("original", help=citation.HELP)(citation.original)
-app.command("pod", help=generator.HELP, hidden=True)(generator.command)
-app.command("ingest", help=ingest.HELP)(command(ingest.act))
-app.command("ask", help=ask.HELP)(command(ask.act))
-
-
-@app.command("report-schema", hidden=True)
-def print_report_schema() -> None:
-    """Print the JSON schema of report.json."""
-    print(model.schema(), end="")
-
-
-@app.command("checks")
-def list_checks() -> None:
-    """Print what the gate asks, in order, with the measures that an SLO file may name, as a Markdown table."""
-    print(GATE.table(), end="")
-
-
-app.command("sweep", help=sweep.HELP)(command(sweep.act))
-app.command("during", help=during.HELP)(command(during.act))
 
 if __name__ == "__main__":
     app(prog_name="python -m validation")

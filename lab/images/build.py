@@ -24,7 +24,7 @@ CORPUS = REPOSITORY / "corpus"
 SUITE_HOME = REPOSITORY / "validation"
 GRPC_UNARY = REPOSITORY / "grpc_unary"
 
-CURE = "check that apt and pip reach their package indexes, then `make up` again"
+CURE = "check that apt and pip reach their package indexes, then `./rag up` again"
 
 
 @dataclass(frozen=True, kw_only=True)

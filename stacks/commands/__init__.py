@@ -10,7 +10,7 @@ from stacks import environments
 from stacks.environments import Environment, Step
 from stacks.images import lock
 
-EnvironmentName = Annotated[str, typer.Argument(help="Environment: NAME of stacks/Pulumi.NAME.yaml.", metavar="ENVIRONMENT")]
+EnvironmentName = Annotated[str, typer.Argument(help="Environment: NAME of stacks/Pulumi.NAME.yaml.", metavar="ENV")]
 Yes = Annotated[bool, typer.Option("--yes", help="Mend what an earlier run left half-done without asking: for CI.")]
 Patience = Annotated[
     int, typer.Option(min=0, help="Seconds after which a pending release is left by its helm; the release's own time-out is 1800.")
@@ -25,11 +25,11 @@ def select(name: str, *, as_named: bool = False, step: Step = "look") -> Environ
     environment = environments.load(name, step=step)
     if environment.placeholders:
         places = ", ".join(f"{each.key} ({each.file}:{each.line})" for each in environment.placeholders)
-        print(f"warning: left from the examples, so `make rollout ENV={name}` and `pulumi up` will refuse them: {places}", file=sys.stderr)
+        print(f"warning: left from the examples, so `./rag rollout {name}` and `pulumi up` will refuse them: {places}", file=sys.stderr)
     if environment.example:
         print(
             f"note: addresses and images of {name!r} are the examples of stacks/example.{name}.yaml; "
-            'for the real ones, in a shell of the lab: eval "$(make -s env)"',
+            'for the real ones, in a shell of the lab: eval "$(./rag env)"',
             file=sys.stderr,
         )
     return environment if as_named else replace(environment, settings=lock.pinned(environment.settings, name))

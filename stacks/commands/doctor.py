@@ -9,7 +9,7 @@ the cluster does not answer.
 
 For example:
 
-    python -m stacks doctor prod; python -m stacks doctor prod --cure; pulumi up --stack prod
+    ./rag doctor prod; ./rag doctor prod --cure; pulumi up --stack prod
 """
 
 from typing import Annotated
@@ -38,7 +38,7 @@ def run(
     for finding in findings:
         print(f"half-done: {finding}")
     if findings and not cure:
-        print(f"all of it: make doctor ENV={environment} CURE=--cure")
+        print(f"all of it: ./rag doctor {environment} --cure")
     if not facts.is_ours and not findings:
         print(f"{environment!r} was never deployed by this state of Pulumi (`pulumi whoami --verbose`): nothing of it can be examined")
         raise typer.Exit(NOT_THERE)

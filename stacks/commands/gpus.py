@@ -2,6 +2,10 @@
 
 Asks the cluster that KUBECONFIG names for its nodes, and changes nothing. What other pods hold is not counted: it may be gone tomorrow,
 while a product that no node has, a profile that no GPU is divided into, or a taint that is not tolerated, never changes by waiting.
+
+For example:
+
+    ./rag gpus prod
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,12 +1,12 @@
 """Print what has to be mirrored for a network without the internet, one a line: `image NAME`, `chart REPOSITORY NAME VERSION`.
 
 Images that the chart brings by itself, such as etcd, are among them; where the chart is on this machine, its own pods say which.
-With registry.mirrors, each name is followed by the one at the mirror; with a lock (`make pin`), names carry their digests, so that a copy
+With registry.mirrors, each name is followed by the one at the mirror; with a lock (`./rag pin`), names carry their digests, so that a copy
 can be compared.
 
 For example, with skopeo:
 
-    python -m stacks images prod | awk '$1 == "image" {print $2, $3}' | xargs -n2 sh -c 'skopeo copy --all docker://$0 docker://$1'
+    ./rag images prod | awk '$1 == "image" {print $2, $3}' | xargs -n2 sh -c 'skopeo copy --all docker://$0 docker://$1'
 """
 
 from collections.abc import Iterator, Mapping

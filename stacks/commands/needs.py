@@ -2,7 +2,9 @@
 
 Computed from the settings, so it cannot be out of date: the pages in docs/environments hold this very table, and a test compares.
 
-    python -m stacks needs prod
+For example:
+
+    ./rag needs prod
 """
 
 from operator import mul

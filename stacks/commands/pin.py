@@ -1,11 +1,11 @@
-"""Ask the registries for the digest of every image, and the repository for the chart, and write both to stacks/images.ENVIRONMENT.lock.
+"""Ask the registries for the digest of every image, and the repository for the chart, and write both to stacks/images.ENV.lock.
 
 Asks the mirrors of registry.mirrors where there are some, trusts registry.ca_file besides the public authorities, and logs in as `docker
 login` did. The lock is written when every question has its answer, and not at all if one has none (exit 4). Commit it.
 
 For example:
 
-    python -m stacks pin prod; git diff stacks/images.prod.lock
+    ./rag pin prod; git diff stacks/images.prod.lock
 """
 
 import sys

@@ -1,6 +1,10 @@
 """Judge every object of the stack, as it would be rendered, by the rules of policies/; exit 1 when one is broken.
 
 The same rules run inside Pulumi, where they refuse an object before it is made: pulumi preview --policy-pack policies (docs/policies.md).
+
+For example:
+
+    ./rag policies prod
 """
 
 import sys
@@ -40,7 +44,7 @@ def _not_judged(selected: Environment, context: Context) -> frozenset[str]:
     if not context.production or lock.path_of(selected.name).is_file():
         return frozenset()
     print(
-        f"note: image-by-digest is not judged, there is no {lock.path_of(selected.name)} yet: make pin ENV={selected.name}; "
+        f"note: image-by-digest is not judged, there is no {lock.path_of(selected.name)} yet: ./rag pin {selected.name}; "
         "without it `pulumi up` refuses to start",
         file=sys.stderr,
     )

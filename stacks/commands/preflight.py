@@ -1,13 +1,13 @@
 """Look at the store from this machine with the key that Milvus will use; bucket and credential are made first where they are new.
 
-What `rollout` and the lab's `make up` do before Milvus is touched; `pulumi up` asks the same once more, from inside the cluster.
+What `rollout` and the lab's `./rag up` do before Milvus is touched; `pulumi up` asks the same once more, from inside the cluster.
 
 Exit codes, as the gate's: 0 PASS or WARN, 1 the store would not carry Milvus, 2 wrong usage or settings, 3 not enough could be measured,
 4 the store does not answer, or bucket and credential could not be made.
 
 For example:
 
-    python -m stacks preflight prod
+    ./rag preflight prod
 """
 
 import typer

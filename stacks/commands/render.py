@@ -1,11 +1,11 @@
-"""Write every object of the stack to build/render/ENVIRONMENT/, one file an object: no cluster, no network, the same bytes every time.
+"""Write every object of the stack to build/render/ENV/, one file an object: no cluster, no network, the same bytes every time.
 
 Secrets are `<secret>`, what only a running system knows is `<known after pulumi up>`. The release of Milvus is rendered by `helm
 template` where the chart is on this machine; else a note says how to get it. What was in that folder before is replaced as a whole.
 
-To compare two commits:
+For example, to compare two commits:
 
-    python -m stacks render prod --out before; git switch other; python -m stacks render prod --out after
+    ./rag render prod --out before; git switch other; ./rag render prod --out after
 
     git diff --no-index before after
 """
@@ -28,7 +28,7 @@ _MARK = ".rendered"
 
 def run(
     environment: EnvironmentName,
-    out: Annotated[Path | None, typer.Option(help="Folder to write to. Default: build/render/ENVIRONMENT")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to write to. Default: build/render/ENV")] = None,
 ) -> None:
     """Render one environment."""
     selected = select(environment)

@@ -11,7 +11,7 @@ interrupted.
 
 For example:
 
-    python -m stacks rollout prod; python -m stacks rollout prod --rollback --yes
+    ./rag rollout prod; ./rag rollout prod --rollback --yes
 """
 
 from typing import Annotated
@@ -48,7 +48,7 @@ def run(
     progress.tell("pulumi up")
     progress.up(selected, _evidence(selected, before))
     progress.tell("gate")
-    code = steps.validation("run", "--stack", environment, *(["--strict"] if strict else []))
+    code = steps.validation("run", environment, *(["--strict"] if strict else []))
     if code in _VERDICTS:
         _take_back(selected, before, progress, rollback=rollback)
     if code:
@@ -66,7 +66,7 @@ def _evidence(selected: Environment, before: int) -> str:
     space = selected.settings.namespace
     look = f"kubectl -n {space} get pods; kubectl -n {space} get events --sort-by=.lastTimestamp; kubectl -n {space} logs JOB_OR_POD"
     if before:
-        return f"what it left is evidence: {look}; then: make doctor ENV={selected.name}"
+        return f"what it left is evidence: {look}; then: ./rag doctor {selected.name}"
     return f"what is there of the first installation is left as it is, as evidence: {look}; the same command tries again"
 
 

@@ -12,7 +12,7 @@ What was seen is in build/reports/TIME/rotation.json in every case.
 
 For example:
 
-    python -m stacks rotate prod
+    ./rag rotate prod
 """
 
 from datetime import UTC, datetime
@@ -86,7 +86,7 @@ def _keys(selected: Environment) -> dict[int, dict[str, str]]:
 
 def _require_in_use(selected: Environment, new: Key, progress: Progress, report: Report) -> None:
     """Refuse to go on, with both keys valid, unless the store takes the new key and every pod of Milvus is ready with it."""
-    again = f"both keys stay valid; cure that, then: make rotate ENV={selected.name}"
+    again = f"both keys stay valid; cure that, then: ./rag rotate {selected.name}"
     if answer := rotation.refusal(selected.settings, new):
         progress.stop(WRONG, f"the store does not take the new key ({answer}); {again}")
     report.pods_without_new_key = rotation.await_use(selected.settings.namespace, new)
@@ -113,4 +113,4 @@ def _require_ended(selected: Environment, keys: dict[int, dict[str, str]], remai
 def _up(selected: Environment, progress: Progress, report: Report, step: str) -> None:
     progress.tell(f"pulumi up, to {step}")
     with report.step(step):
-        progress.up(selected, f"no key was revoked that is in use; again: make rotate ENV={selected.name}")
+        progress.up(selected, f"no key was revoked that is in use; again: ./rag rotate {selected.name}")

@@ -7,7 +7,7 @@ come up, 130 interrupted.
 
 For example:
 
-    python -m stacks up prod; python -m stacks up prod --yes
+    ./rag deploy prod; ./rag deploy prod --yes
 """
 
 from stacks.commands import EnvironmentName, Patience, Yes, reach

@@ -4,9 +4,9 @@ What only a running system knows is a placeholder such as `<known after pulumi u
 
 For example:
 
-    python -m stacks values prod > values.yaml
+    ./rag values prod > values.yaml
 
-    python -m stacks values prod | helm template milvus CHART --namespace rag --values -
+    ./rag values prod | helm template milvus CHART --namespace rag --values -
 """
 
 from stacks.commands import EnvironmentName, select

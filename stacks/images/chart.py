@@ -27,7 +27,7 @@ from stacks.problems import SettingsError, UnansweredError
 from stacks.yaml_files import write_whole
 
 CHARTS = Path("build/charts")
-"""Where `make pin` keeps the chart that it computed a checksum of."""
+"""Where `./rag pin` keeps the chart that it computed a checksum of."""
 _LAYER = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
 _OCI = "oci://"
 _UNLISTED = {"image.all.pullSecrets"}
@@ -148,7 +148,7 @@ def _unpacked(archive: Path, folder: Path) -> Path:
         with tarfile.open(archive) as packed:
             packed.extractall(folder, filter="data")
     except (tarfile.TarError, OSError) as error:
-        raise SettingsError(f"the chart {archive} is no packed chart: {error}; remove it, and get it again with make pin") from None
+        raise SettingsError(f"the chart {archive} is no packed chart: {error}; remove it, and get it again with ./rag pin") from None
     return next(folder.iterdir())
 
 

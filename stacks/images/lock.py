@@ -1,6 +1,6 @@
 """The lock of an environment: for each image the digest that was found behind its name, and the checksum of the chart.
 
-Written by `make pin` as a whole or not at all. It stands beside the configuration that Pulumi reads: in stacks/, or with the lab's. A lock
+Written by `./rag pin` as a whole or not at all. It stands beside the configuration that Pulumi reads: in stacks/, or with the lab's. A lock
 that was made for another image or chart than the settings name now is refused, since it would pin what nobody asked for.
 """
 
@@ -17,7 +17,7 @@ from stacks.settings.group import Group
 from stacks.yaml_files import dump, write_whole
 
 _FOLDER = Path(__file__).parent.parent
-_HEAD = "# Written by `make pin ENV={environment}`: what stood behind each name then. Commit it; never edit it.\n"
+_HEAD = "# Written by `./rag pin {environment}`: what stood behind each name then. Commit it; never edit it.\n"
 
 
 class PinnedImage(Group):
@@ -66,7 +66,7 @@ def read(environment: str) -> Pins | None:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
         return Pins(chart=content.pop("chart"), images=content)
     except (ValidationError, yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
-        text = f"{path} is no lock that `make pin` wrote: {error}; write it anew: make pin ENV={environment}"
+        text = f"{path} is no lock that `./rag pin` wrote: {error}; write it anew: ./rag pin {environment}"
         raise SettingsError(text, code="settings.lock") from None
 
 
@@ -87,7 +87,7 @@ def pinned(settings: Settings, environment: str, *, required: bool = False) -> S
 
     Raises SettingsError for a lock that is missing and required, and for one of other images.
     """
-    pins, cure = read(environment), f"make pin ENV={environment}"
+    pins, cure = read(environment), f"./rag pin {environment}"
     if pins is None and not required:
         return settings
     if pins is None:

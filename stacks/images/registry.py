@@ -27,7 +27,7 @@ TIMEOUT_S = 30
 _HUB_API = "registry-1.docker.io"
 _HUB_LOGIN = "https://index.docker.io/v1/"
 _HTTP = {
-    404: "answers 404: there is no such name or tag there; cure: check the spelling, or mirror it first (make images)",
+    404: "answers 404: there is no such name or tag there; cure: check the spelling, or mirror it first (./rag images)",
     401: "answers 401: this account may not read it; cure: docker login {host}, with an account that may",
     403: "answers 403: this account may not read it; cure: docker login {host}, with an account that may",
 }

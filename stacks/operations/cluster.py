@@ -41,7 +41,7 @@ def require(settings: Settings, environment: str) -> Cluster:
         here = kube_api.current()
     except (ConfigException, OSError) as error:
         text = f"no Kubernetes configuration ({error}), so no cluster can be asked; set KUBECONFIG to your kubeconfig, in the lab: "
-        raise SettingsError(f'{text}eval "$(make -s env)"', code="cluster.kubeconfig") from None
+        raise SettingsError(f'{text}eval "$(./rag env)"', code="cluster.kubeconfig") from None
     context = settings.cluster.context
     if context is not None and here.context != context:
         raise SettingsError(

@@ -193,4 +193,4 @@ def _output(*arguments: str) -> str:
 
 def _require_pulumi() -> None:
     if shutil.which("pulumi") is None:
-        raise SettingsError('pulumi is not on PATH; in the lab: eval "$(make -s env)"', code="pulumi.missing")
+        raise SettingsError('pulumi is not on PATH; in the lab: eval "$(./rag env)"', code="pulumi.missing")

@@ -83,14 +83,14 @@ def _require_left(name: str, finding: Finding, progress: Progress, patience_s: i
         progress.stop(
             WRONG,
             f"only {finding.pending_for_s:.0f} s ago a helm was at work on it, and may still be, for up to {patience_s} s; "
-            f"nothing was touched; if you know that it is gone: make doctor ENV={name} CURE='--cure --patience-s 0'",
+            f"nothing was touched; if you know that it is gone: ./rag doctor {name} --cure --patience-s 0",
         )
 
 
 def _require_consent(name: str, finding: Finding, progress: Progress, *, yes: bool) -> None:
     if yes or (sys.stdin.isatty() and typer.confirm(f"{finding.action}?")):
         return
-    agree = f"--yes, or make doctor ENV={name} CURE='--cure --yes'"
+    agree = f"--yes, or ./rag doctor {name} --cure --yes"
     progress.stop(WRONG, f"nobody agreed to it, so nothing was touched; to agree beforehand: {agree}")
 
 
@@ -103,7 +103,7 @@ def preflight(environment: Environment, progress: Progress) -> int:
     settings = environment.settings
     admin = ["--admin-profile", settings.object_store.admin_profile] if isinstance(settings.object_store, S3Settings) else []
     planned = ["--root-path", settings.milvus.root_path, "--wal", settings.milvus.planned_log]
-    return validation("preflight", "--stack", environment.name, "--no-performance", *planned, *admin)
+    return validation("preflight", environment.name, "--no-performance", *planned, *admin)
 
 
 def validation(*arguments: str) -> int:

@@ -1,6 +1,6 @@
 """Every object of a stack as plain manifests, without cluster and network: what the program declares, and what Helm makes of the release.
 
-A chart that is at hand (a directory, an archive, an archive that `make pin` or Helm has downloaded) is rendered by `helm template`;
+A chart that is at hand (a directory, an archive, an archive that `./rag pin` or Helm has downloaded) is rendered by `helm template`;
 else only the release itself is there, and a note says what is missing and how to get it.
 """
 

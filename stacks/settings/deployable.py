@@ -91,7 +91,7 @@ def bucket_conflicts(settings: Settings, name: str, folder: Path = FOLDER) -> It
 
 def _broken(other: str, problem: Problem) -> Problem:
     wrong = f"the file of another environment, {other!r}, {problem.wrong}"
-    cure = f"mend it, and look: make values ENV={other}; or move it elsewhere"
+    cure = f"mend it, and look: ./rag values {other}; or move it elsewhere"
     return Problem(code="settings.neighbour", path=problem.path, location=problem.location, wrong=wrong, breaks=_UNKNOWN, cure=cure)
 
 

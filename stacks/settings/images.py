@@ -24,7 +24,7 @@ class RegistrySettings(Group):
     """Registries: where images are really pulled from, and whom to trust there."""
 
     mirrors: Mirrors = Field(default={}, examples=['\'{"docker.io": "registry.example.net/dockerhub"}\''])
-    """mirror of each registry, as HOST or HOST/PATH: `make pin` asks it, and pods pull from it"""
+    """mirror of each registry, as HOST or HOST/PATH: `./rag pin` asks it, and pods pull from it"""
     ca_file: CaFile | None = Field(default=None, examples=["/etc/ssl/registry-ca.crt"])
     """PEM file of the registries' private CA, besides the public ones"""
 

@@ -21,6 +21,7 @@ from validation.judge import slo_file
 from validation.judge.errors import GateError, InvalidRunError
 from validation.judge.outcome import exit_code
 from validation.load.histogram import Histogram
+from validation.run.options import Target
 from validation.run.progress import Reporter
 from validation.run.record import Record
 from validation.suites import runner
@@ -33,21 +34,20 @@ Prints p50, p95 and p99 of both from merged histograms, and how far each moved b
 
 Exit codes: 0 within noise, 1 beyond it, 2 usage, 3 not measured validly, 4 the target does not answer.
 
-Example: python -m tests.bench.agreement --stack lab --pods 2
+Example: python -m tests.bench.agreement lab --pods 2
 """
 
 
 def command(
     *,
-    stack: Annotated[str | None, typer.Option(help="Pulumi stack to aim at.")] = None,
-    target: Annotated[Path | None, typer.Option(help="File with the same outputs as JSON, instead of --stack.")] = None,
+    stack: Target,
     slo: Annotated[Path | None, typer.Option(help="Where rate and searches are taken from. Default: validation/slo.<stack>.yaml")] = None,
     pods: Annotated[int, typer.Option(min=1, max=64, help="How many pods share the rate.")] = 2,
     rounds: Annotated[int, typer.Option(min=2, max=20, help="How often each takes its turn; noise needs two.")] = 3,
     seconds: Annotated[float, typer.Option(min=2, max=600, help="How long each turn takes.")] = 20,
 ) -> None:
     """Compare them, and exit with the answer."""
-    order = runner.Order(stack=stack, target_file=target, slo=slo, pods=pods)
+    order = runner.Order(stack=stack, slo=slo, pods=pods)
     try:
         ways = compare(order, rounds, seconds, Reporter())
     except GateError as error:

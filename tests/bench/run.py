@@ -54,10 +54,10 @@ Found = dict[str, Any]
 def main() -> int:
     """Run it on the lab that is there, and write the report."""
     if process_tree.running() is None:
-        raise LabError("no lab runs on this machine, so there is no Milvus to search", "make up, then make bench")
+        raise LabError("no lab runs on this machine, so there is no Milvus to search", "./rag up, then make bench")
     uri = project.endpoints().get("MILVUS_URI")
     if uri is None:
-        raise LabError("the lab's stack has no Milvus yet, so there is nothing to search", "make up, then make bench")
+        raise LabError("the lab's stack has no Milvus yet, so there is nothing to search", "./rag up, then make bench")
     bypass_proxies([uri, "http://127.0.0.1"])
     with only_one(LAB, patience_s=600, say=print), made(uri) as collection, ExitStack() as closing:
         found = measure(uri, collection, closing)
@@ -209,6 +209,6 @@ if __name__ == "__main__":
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)
     except (MilvusException, TimeoutError, RuntimeError) as error:
-        sys.exit(f"bench: {error}\n  cure: make status says what is wrong with the lab")
+        sys.exit(f"bench: {error}\n  cure: ./rag status says what is wrong with the lab")
     except KeyboardInterrupt:
         sys.exit("bench: interrupted; its collection is removed, and so are its processes")

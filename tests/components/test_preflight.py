@@ -2,10 +2,9 @@
 
 import json
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import pytest
-from typer.main import get_command
 
 from components import flows
 from components.flows import Endpoint, Layout, table
@@ -13,7 +12,7 @@ from components.milvus_values import MilvusStore
 from components.preflight import Preflight, PreflightArgs
 from components.preflight_run import CONTAINER
 from tests.deploy import Declared, deploy
-from validation.__main__ import app
+from validation.__main__ import load
 
 STORE = MilvusStore(
     endpoint="https://store.example.net:9000",
@@ -95,7 +94,7 @@ def test_the_job_knows_where_milvus_will_be_so_that_its_objects_are_not_taken_fo
 @pytest.mark.parametrize("args", [ARGS, replace(ARGS, performance=True, wal="woodpecker")])
 def test_the_command_line_of_the_suite_understands_every_argument(args: PreflightArgs) -> None:
     asked = [str(part) for part in pod_of(args)["containers"][0]["args"]]
-    command = cast("Any", get_command(app)).commands[asked[0]]
+    command = load(asked[0])
     given = command.make_context("preflight", asked[1:]).params
     assert (given["bucket"], given["other_bucket"], given["root_path"]) == ("rag-milvus", "rag-documents", "milvus")
     assert given["milvus_uri"].startswith("http://milvus.rag.svc.cluster.local")

@@ -1,4 +1,4 @@
-"""The kill drill: `make up` is killed with SIGKILL at many moments, and run again each time it must end in PASS.
+"""The kill drill: `./rag up` is killed with SIGKILL at many moments, and run again each time it must end in PASS.
 
 It takes the lab of this machine down again and again: what is in it is lost. It ends no process but those that it started. What was seen is
 kept after every moment in build/drills/kill.json, so that a drill that is ended goes on where it was.
@@ -30,7 +30,7 @@ KEPT = HOME / "kill.json"
 MOMENT_TIMEOUT_S = 1200
 _POLL_S = 0.02
 _SHOWN = 3
-"""Problems of `make status` in the table; all are in the JSON."""
+"""Problems of `./rag status` in the table; all are in the JSON."""
 _PYTHON = f"{sys.base_prefix}/bin/python3"
 """Not the virtual environment's: that is one of the things to be made."""
 
@@ -144,14 +144,14 @@ def _keep(seen: dict[str, Any]) -> None:
 
 
 def _try(moment: Moment, *, gate: bool) -> dict[str, Any]:
-    """Bring about one moment, kill, look, and run `make up` again."""
+    """Bring about one moment, kill, look, and run `./rag up` again."""
     print(f"{moment.name}: {moment.what}", flush=True)
     if moment.forget:
         _forget(moment.forget)
     if moment.down:
         _run("down", "down")
     killed_after_s = _kill_at(moment)
-    # `make status` makes the virtual environment itself, which would be no test of `make up`
+    # `./rag status` makes the virtual environment itself, which would be no test of `./rag up`
     status = "" if moment.forget == "venv" else _run("status", f"{moment.name}-status")[1]
     began = time.monotonic()
     code, said = _run("up", f"{moment.name}-again", *(() if gate else ("--no-gate",)))
@@ -174,7 +174,7 @@ def _try(moment: Moment, *, gate: bool) -> dict[str, Any]:
 
 
 def _verdict(code: int, said: str, *, gate: bool) -> tuple[str, str]:
-    """Return the gate's word and reason; without a gate, whether the lab came up and `make status` finds nothing wrong."""
+    """Return the gate's word and reason; without a gate, whether the lab came up and `./rag status` finds nothing wrong."""
     result = re.search(r"^RESULT: (\w+) (?!.*report: build/preflight/)(.*)$", said, re.MULTILINE)  # the gate's, not the preflight's
     if result:
         return result[1], "" if result[1] == "PASS" else result[2]
@@ -227,7 +227,7 @@ def _log(title: str) -> Path:
 
 
 def _kill_at(moment: Moment) -> float | None:
-    """Run `make up` until that moment and kill it; return after how many seconds, None where it ended before."""
+    """Run `./rag up` until that moment and kill it; return after how many seconds, None where it ended before."""
     log, began = _log(moment.name), time.monotonic()
     with (
         log.open("w") as printed,
@@ -294,7 +294,7 @@ def _started_by(leader: int) -> list[psutil.Process]:
 
 def table() -> str:
     """Return what was seen as a table for docs/, in the order of the moments."""
-    rows = ["| moment | killed while | after | `make status` said | `make up` again | verdict |", "|---|---|---|---|---|---|"]
+    rows = ["| moment | killed while | after | `./rag status` said | `./rag up` again | verdict |", "|---|---|---|---|---|---|"]
     seen = read()
     for moment in MOMENTS:
         one = seen.get(moment.name)
@@ -309,7 +309,7 @@ def table() -> str:
 
 def main() -> int:
     """Run the command line."""
-    parser = argparse.ArgumentParser(prog="make drill-kill", description="Kill `make up` at many moments; after each one it must pass.")
+    parser = argparse.ArgumentParser(prog="make drill-kill", description="Kill `./rag up` at many moments; after each one it must pass.")
     parser.add_argument("--kills", type=int, default=21, metavar="N", help="how many moments, spread over all steps (default: %(default)s)")
     parser.add_argument("--from", dest="first", default="", metavar="MOMENT", help="begin with this one")
     parser.add_argument("--only", action="append", default=[], metavar="MOMENT", help="this one alone; may be given again")

@@ -108,7 +108,7 @@ def test_a_step_of_another_command_is_not_the_moment(tmp_path: Path, monkeypatch
 
 def test_the_table_has_a_row_for_every_moment_and_says_what_was_not_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drill, "KEPT", tmp_path / "kill.json")
-    status = ["the last `make up` did not come to its end: it failed or was killed in the step `gate` (now, in /here)"]
+    status = ["the last `./rag up` did not come to its end: it failed or was killed in the step `gate` (now, in /here)"]
     seen = {"what": "the gate searches", "killed_after_s": 90.0, "status": status, "again_s": 80, "verdict": "PASS"}
     drill.KEPT.write_text(json.dumps({"gate": seen}))
     rows = drill.table().splitlines()

@@ -32,7 +32,7 @@ class Ended:
 
 
 UPS = ("interrupted", "killed", "brought_up")
-"""Fields of a lab that was not there: how each of three `make up` ended."""
+"""Fields of a lab that was not there: how each of three `./rag up` ended."""
 
 
 @dataclass
@@ -48,7 +48,7 @@ class Lab:
     shell: dict[str, str] = field(default_factory=dict)
 
     def bring_up(self) -> None:
-        """`make up` three times: ended by Ctrl-C in the middle, killed in the middle, and left alone."""
+        """`./rag up` three times: ended by Ctrl-C in the middle, killed in the middle, and left alone."""
         self.stop_in_the_middle()
         self.leave_alone()
 
@@ -58,7 +58,7 @@ class Lab:
         self.killed = self._make_up("killed", stop=signal.SIGKILL)
 
     def leave_alone(self) -> None:
-        """Let `make up` go on to its verdict."""
+        """Let `./rag up` go on to its verdict."""
         self.brought_up = self._make_up("left alone")
 
     def tell(self, file: Path) -> None:
@@ -75,10 +75,10 @@ class Lab:
         return found
 
     def _make_up(self, title: str, stop: signal.Signals | None = None) -> Ended:
-        """Run `make up`; with `stop`, send that to it once Helm installs Milvus, and return as soon as it is gone itself."""
+        """Run `./rag up`; with `stop`, send that to it once Helm installs Milvus, and return as soon as it is gone itself."""
         log = REPOSITORY / "build" / "e2e" / f"make-up-{title.replace(' ', '-')}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
-        self.say(f"make up, {title}: tail -f {log}")
+        self.say(f"./rag up, {title}: tail -f {log}")
         command = ["make", "up", f"PYTHON={sys.executable}"]
         with log.open("w") as printed:
             process = subprocess.Popen(
@@ -95,20 +95,20 @@ class Lab:
                 if stop is not None and MID_UP.search(log.read_text()):
                     os.killpg(process.pid, stop)
                     process.wait()
-        self.say(f"make up, {title}: ended with {process.returncode}")
+        self.say(f"./rag up, {title}: ended with {process.returncode}")
         return Ended(process.returncode, log.read_text())
 
     def take_down(self) -> Ended:
-        """`make down`, once."""
+        """`./rag down`, once."""
         if self.gone:
             return Ended(0, "")
         self.gone = True
         return run(["make", "down", f"PYTHON={sys.executable}"])
 
     def environment(self) -> dict[str, str]:
-        """Return the environment of a shell that did eval "$(make -s env)", once."""
+        """Return the environment of a shell that did eval "$(./rag env)", once."""
         if not self.shell:
-            said = run(["make", "-s", "env", f"PYTHON={sys.executable}"]).output
+            said = run(["./rag", "env"]).output
             exported = dict(re.findall(r"^export (\w+)=(.*)$", said, re.MULTILINE))
             self.shell = {**os.environ, **{name: shlex.split(value)[0] for name, value in exported.items()}}
         return self.shell

@@ -58,7 +58,7 @@ def places(lab: Lab, *states: Path) -> Iterator[tuple[str, bytes]]:
             yield f"{kind} {path}", gzip.decompress(content) if path.suffix == ".gz" else content
     yield f"log {CACHE}", (CACHE / "log" / "commands.log").read_bytes()
     yield "config of this machine", b"".join(path.read_bytes() for path in HOME.glob("Pulumi.*.yaml"))
-    yield "environment make env", lab.run("make", "-s", "env").output.encode()
+    yield "environment ./rag env", lab.run("./rag", "env").output.encode()
     for process in Path("/proc").glob("[0-9]*"):
         try:
             yield f"arguments of process {process.name}", (process / "cmdline").read_bytes()

@@ -1,6 +1,6 @@
 """What `make test` does after the static checks: unit tests, the lab up, its tests, the lab down unless it was there before.
 
-Beside the unit tests, which need no lab, `make up` is stopped twice in the middle: neither times anything. On the lab, two files of tests
+Beside the unit tests, which need no lab, `./rag up` is stopped twice in the middle: neither times anything. On the lab, two files of tests
 run at a time, since most of them wait; then one by one those marked `alone`, which time something or look at all of the lab.
 """
 

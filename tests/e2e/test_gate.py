@@ -52,7 +52,7 @@ def target(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def run_broken(target: Path, home: Path, overrides: Overrides, *, with_dear: bool = False) -> Record:
     """Run the gate in this process with one part broken."""
     slo = profile(home, with_dear=with_dear)
-    order = Order(target_file=target, slo=slo, corpus=REPOSITORY / "corpus")
+    order = Order(stack=str(target), slo=slo, corpus=REPOSITORY / "corpus")
     return execute(order, Reporter(quiet=True), home / "report.json", overrides)
 
 
@@ -66,7 +66,7 @@ def shuffled(*arguments: Any) -> list[truth.Exact]:
 @pytest.mark.alone
 def test_an_slo_that_cannot_be_met_gives_1_and_the_report_says_which(lab: Lab, target: Path, tmp_path: Path) -> None:
     slo = profile(tmp_path, ndcg_at_10__limit=">= 0.9999", ndcg_at_10__warn=None)
-    ended = lab.gate("--target", str(target), "--slo", str(slo), "--out", str(tmp_path), "--quiet")
+    ended = lab.gate(str(target), "--slo", str(slo), "--out", str(tmp_path), "--quiet")
     assert ended.code == 1, ended.output
     assert re.search(r"^RESULT: FAIL .*ndcg_at_10", ended.output, re.MULTILINE)
     report = json.loads((tmp_path / "report.json").read_text())
@@ -90,7 +90,6 @@ def test_truth_that_belongs_to_other_searches_is_never_green_in_any_check(target
 def test_a_sweep_finds_what_holds_and_says_it_with_its_exit_code(lab: Lab, target: Path, tmp_path: Path) -> None:
     out = tmp_path / "sweep.json"
     arguments = (
-        "--target",
         str(target),
         "--slo",
         str(profile(tmp_path)),
@@ -131,7 +130,7 @@ def test_milvus_that_does_not_answer_gives_4_and_what_to_type(lab: Lab, target: 
     gone = json.loads(target.read_text())
     gone["milvus_uri"] = gone["milvus_uri"].replace("19530", "19539")
     target.write_text(json.dumps(gone))
-    ended = lab.gate("--target", str(target), "--slo", str(LAB_PROFILE), "--out", str(tmp_path), "--quiet")
+    ended = lab.gate(str(target), "--slo", str(LAB_PROFILE), "--out", str(tmp_path), "--quiet")
     assert ended.code == 4, ended.output
     assert ended.output.splitlines()[-1].startswith("RESULT: UNREACHABLE")
     assert "19539" in ended.output
@@ -142,7 +141,7 @@ def test_a_nonsense_slo_file_gives_2_and_names_the_line(lab: Lab, target: Path, 
     text = LAB_PROFILE.read_text().replace('limit: "<= 400"', 'limit: "about 400"')
     slo.write_text(text)
     line = next(number for number, content in enumerate(text.splitlines(), 1) if "about 400" in content)
-    ended = lab.gate("--target", str(target), "--slo", str(slo), "--out", str(tmp_path), "--quiet")
+    ended = lab.gate(str(target), "--slo", str(slo), "--out", str(tmp_path), "--quiet")
     assert ended.code == 2, ended.output
     assert f"{slo}:{line}" in ended.output.replace("\n", "") or f"line {line}" in ended.output
 

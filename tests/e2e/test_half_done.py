@@ -92,7 +92,7 @@ class Small:
         process.communicate()
         process_tree.end_strays(
             project.PULUMI_HOME, without="pulumi"
-        )  # as `make up` does: Pulumi's plugin misses a killed Pulumi after minutes
+        )  # as `./rag up` does: Pulumi's plugin misses a killed Pulumi after minutes
         (self.program.home / "image").write_text(self.good_image)
 
 

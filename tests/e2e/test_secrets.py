@@ -35,7 +35,7 @@ def secrets(lab: Lab) -> dict[str, str]:
 def _one_report(lab: Lab) -> None:
     """Leave a report, since a lab that was up before may have been judged from another checkout."""
     nowhere = REPOSITORY / "build" / "reports" / "no-profile"
-    assert lab.gate("--stack", "lab", "--slo", "no-such-file.yaml", "--out", str(nowhere), "--quiet").code == 2
+    assert lab.gate("lab", "--slo", "no-such-file.yaml", "--out", str(nowhere), "--quiet").code == 2
 
 
 @pytest.mark.usefixtures("_one_report")

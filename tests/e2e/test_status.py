@@ -1,4 +1,4 @@
-"""`make status` on the running lab."""
+"""`./rag status` on the running lab."""
 
 import os
 import re
@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 
 
 def told(lab: Lab) -> str:
-    return run(["make", "-s", "status"], lab.environment()).output
+    return run(["./rag", "status"], lab.environment()).output
 
 
 def test_every_part_has_a_pid_an_age_and_memory_and_every_address_answers(lab: Lab) -> None:
@@ -29,7 +29,7 @@ def test_a_part_that_was_killed_comes_again_and_is_counted() -> None:
     before = next(part for part in status.look().parts if part.name == "volume-provisioner")
     assert before.pid is not None
     os.kill(before.pid, signal.SIGKILL)
-    after = process_tree.wait_for(lambda: _another(before.pid), 30, "the provisioner is not started again", "make down; make up")
+    after = process_tree.wait_for(lambda: _another(before.pid), 30, "the provisioner is not started again", "./rag down; ./rag up")
     assert after == before.restarts + 1
 
 

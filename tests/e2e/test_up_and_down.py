@@ -1,4 +1,4 @@
-"""`make up` and `make down` as an operator meets them; only where no lab was up before."""
+"""`./rag up` and `./rag down` as an operator meets them; only where no lab was up before."""
 
 import json
 import os
@@ -29,7 +29,7 @@ def ended(one: Ended | None) -> Ended:
 def test_ctrl_c_in_the_middle_says_how_to_go_on(own_lab: Lab) -> None:
     stopped = ended(own_lab.interrupted)
     assert "interrupted: finished steps stay" in stopped.output
-    assert "`make up` goes on from here" in stopped.output
+    assert "`./rag up` goes on from here" in stopped.output
     assert stopped.code in (2, -2), stopped.output  # make fails, or ends by the same signal
     assert "Traceback" not in stopped.output
 
@@ -56,8 +56,8 @@ def test_make_up_tells_each_step_with_its_seconds_then_where_to_look_and_how_to_
     for step in ("tools: kubernetes", "image: milvus", "lab: process tree", "preflight", "pulumi up", "gate"):
         assert re.search(rf"^  ok +{step}.*\d+\.\d s$", said, re.MULTILINE), said
     assert re.search(r"report: \S+/report\.json", said)
-    assert 'eval "$(make -s env)"' in said
-    assert "make down" in said
+    assert 'eval "$(./rag env)"' in said
+    assert "./rag down" in said
     assert json.loads((STATE / "logs" / "up.json").read_text())["total_seconds"] > 0
 
 
@@ -105,7 +105,7 @@ def test_without_a_lab_env_and_down_say_so_or_do_nothing(own_lab: Lab) -> None:
     asked = run([sys.executable, "-m", "lab", "env"])
     assert asked.code == 2
     assert "no lab runs on this machine" in asked.output
-    assert "cure: make up" in asked.output
+    assert "cure: ./rag up" in asked.output
     assert run([sys.executable, "-m", "lab", "down"]).code == 0
 
 

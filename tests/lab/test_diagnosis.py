@@ -1,4 +1,4 @@
-"""What `make status` says is wrong, and what it says helps."""
+"""What `./rag status` says is wrong, and what it says helps."""
 
 import datetime as dt
 from dataclasses import replace
@@ -28,31 +28,31 @@ def test_a_lab_that_is_well_has_no_problem_and_no_note() -> None:
 
 def test_no_lab_is_told_as_that_and_as_nothing_else() -> None:
     (only,) = diagnose(Facts(here="/here"), NOW)
-    assert (only.problem, only.cure) == ("there is no lab on this machine", "make up")
+    assert (only.problem, only.cure) == ("there is no lab on this machine", "./rag up")
 
 
 WRONG = {
-    "restart of the machine": ({"runs": False, "restarted": True}, "this machine was restarted", "make up  (goes on"),
-    "killed processes": ({"runs": False}, "the lab's processes were killed", "make up  (goes on"),
-    "state without a lab": ({"checkout": "", "runs": False, "state_left": True}, "a lab that was never started", "make down  (removes"),
-    "no route": ({"wired": False}, "no route of this host leads to it", "make up  (starts its parts anew"),
-    "damaged cache": ({"damaged": {"kube-1": "kube is gone"}}, "kube-1 in the cache is damaged: kube is gone", "make up  (builds"),
-    "killed make up": ({"cut_short": "`gate` (now, in /here)"}, "failed or was killed in the step `gate`", "make up"),
-    "killed pulumi": ({"stack_trouble": "a killed Pulumi left its lock"}, "a killed Pulumi left its lock", "make up  (looks up"),
+    "restart of the machine": ({"runs": False, "restarted": True}, "this machine was restarted", "./rag up  (goes on"),
+    "killed processes": ({"runs": False}, "the lab's processes were killed", "./rag up  (goes on"),
+    "state without a lab": ({"checkout": "", "runs": False, "state_left": True}, "a lab that was never started", "./rag down  (removes"),
+    "no route": ({"wired": False}, "no route of this host leads to it", "./rag up  (starts its parts anew"),
+    "damaged cache": ({"damaged": {"kube-1": "kube is gone"}}, "kube-1 in the cache is damaged: kube is gone", "./rag up  (builds"),
+    "killed ./rag up": ({"cut_short": "`gate` (now, in /here)"}, "failed or was killed in the step `gate`", "./rag up"),
+    "killed pulumi": ({"stack_trouble": "a killed Pulumi left its lock"}, "a killed Pulumi left its lock", "./rag up  (looks up"),
     "full disk": ({"free_gib": {"/state": 0.2}}, "0.2 GiB free under /state", "du -xh"),
     "expired certificate": (
         {"certificates_end": NOW - dt.timedelta(hours=1)},
         "have expired (2026-11-24 11:00 UTC)",
-        "make up  (renews",
+        "./rag up  (renews",
     ),
-    "expiring certificate": ({"certificates_end": NOW + dt.timedelta(days=3)}, "expire soon (2026-11-27", "make up  (renews"),
+    "expiring certificate": ({"certificates_end": NOW + dt.timedelta(days=3)}, "expire soon (2026-11-27", "./rag up  (renews"),
     "a part that is gone": ({"parts": [Part(name="etcd")]}, "etcd does not run", "tail the log of etcd"),
     "a part that keeps ending": (
         {"parts": [Part(name="etcd", pid=7, restarts=4)]},
         "etcd was started again 4 times",
         "tail the log of etcd",
     ),
-    "an address that is silent": ({"addresses": {"S3 API": ("https://x", False)}}, "S3 API at https://x does not answer", "make up"),
+    "an address that is silent": ({"addresses": {"S3 API": ("https://x", False)}}, "S3 API at https://x does not answer", "./rag up"),
     "a pod that waits": (
         {"pods": [Pod(namespace="rag", name="llm-0", ready=False, restarts=2, why="CrashLoopBackOff")]},
         "pod rag/llm-0 is not ready: CrashLoopBackOff",

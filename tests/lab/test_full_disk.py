@@ -70,7 +70,7 @@ def test_a_tool_that_does_not_fit_is_not_there_and_the_disk_is_named_not_the_mod
 ) -> None:
     go = shutil.which("go")
     if go is None:
-        pytest.skip("no Go on PATH; `make up` brings its own")
+        pytest.skip("no Go on PATH; `./rag up` brings its own")
     monkeypatch.setattr(toolchain, "CACHE", small)
     monkeypatch.setattr(disk, "CACHE", small)
     _fill(small)

@@ -38,7 +38,7 @@ def test_when_the_whole_fails_the_command_that_another_thread_waits_for_is_ended
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(up, "tools", compiles_for_minutes)
         with pytest.raises(LabError, match="no cluster"), up.meanwhile(["pulumi"], "go", steps):
-            raise LabError("no cluster", "make up")
+            raise LabError("no cluster", "./rag up")
     assert time.monotonic() - began < 60
     with pytest.raises(LabError, match="ended with -9"):
         steps.run(["sleep", "600"], cure="none")
@@ -181,7 +181,7 @@ def test_without_root_make_up_says_so_in_one_line_and_changes_nothing() -> None:
         pytest.skip("this Python cannot be read by another user")
     assert ended.returncode == 2
     assert "needs root" in ended.stderr
-    assert "cure: sudo make up" in ended.stderr
+    assert "cure: sudo ./rag up" in ended.stderr
 
 
 def test_the_lab_pins_the_images_that_it_built_in_the_form_of_make_pin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,7 +214,7 @@ def test_the_lab_pins_a_chart_as_a_folder_or_by_name(
 
 def test_a_chart_that_is_neither_here_nor_has_a_version_is_said_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(project, "HOME", tmp_path)
-    with pytest.raises(LabError, match=r"neither a folder nor an archive.*(?s:.)*CHART_VERSION"):
+    with pytest.raises(LabError, match=r"neither a folder nor an archive.*(?s:.)*--chart-version"):
         project.write_pins("lab", {"milvus-x10000:images": {}, "milvus-x10000:milvus": {"chart": "nowhere/milvus-5.0.25.tgz"}})
 
 

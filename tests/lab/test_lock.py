@@ -116,7 +116,7 @@ def test_a_tree_whose_start_was_never_written_down_does_not_start(tmp_path: Path
     held, go = os.pipe()
     with subprocess.Popen([*process_tree._ON_A_LINE, "touch", str(tmp_path / "started")], stdin=held) as waiting:
         os.close(held)
-        os.close(go)  # as the kernel does for a `make up` that is killed here
+        os.close(go)  # as the kernel does for a `./rag up` that is killed here
         assert waiting.wait() != 0
     assert not (tmp_path / "started").exists()
 
@@ -168,7 +168,7 @@ def test_a_state_of_the_plugin_before_pulumis_own_is_refused_with_the_cure(
     checkpoint = Checkpoint(tmp_path, project.PROJECT, project.STACK)
     checkpoint.path.parent.mkdir(parents=True)
     checkpoint.path.write_text(json.dumps({"checkpoint": {"latest": {"resources": [{}, {"inputs": secret}]}}}))
-    with pytest.raises(LabError, match=f"{toolchain.PLUGIN}(?s:.)*make down; make up") if refused else contextlib.nullcontext():
+    with pytest.raises(LabError, match=f"{toolchain.PLUGIN}(?s:.)*./rag down; ./rag up") if refused else contextlib.nullcontext():
         project.refuse_foreign_state()
 
 

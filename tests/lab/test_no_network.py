@@ -40,7 +40,7 @@ def test_without_a_package_index_the_virtual_environment_is_not_there_rather_tha
 def test_without_a_module_proxy_a_tool_is_not_there_rather_than_half_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     go = shutil.which("go")
     if go is None:
-        pytest.skip("no Go on PATH; `make up` brings its own")
+        pytest.skip("no Go on PATH; `./rag up` brings its own")
     monkeypatch.setattr(toolchain, "CACHE", tmp_path)
     monkeypatch.setenv("GOPROXY", NOBODY)
     monkeypatch.setenv("GOFLAGS", "")
@@ -52,7 +52,7 @@ def test_without_a_module_proxy_a_tool_is_not_there_rather_than_half_there(tmp_p
 def test_fetching_ahead_says_nothing_and_stops_with_its_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     go = shutil.which("go")
     if go is None:
-        pytest.skip("no Go on PATH; `make up` brings its own")
+        pytest.skip("no Go on PATH; `./rag up` brings its own")
     monkeypatch.setattr(toolchain, "CACHE", tmp_path)
     monkeypatch.setenv("GOPROXY", NOBODY)
     with toolchain.fetching(["versitygw"], go, tmp_path / "log"):

@@ -1,4 +1,4 @@
-"""The configuration that `make up` writes again and again."""
+"""The configuration that `./rag up` writes again and again."""
 
 from pathlib import Path
 from typing import Any

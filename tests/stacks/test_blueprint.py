@@ -30,7 +30,7 @@ LAB_FACTS: dict[str, Any] = {
 
 
 def lab() -> dict[str, str]:
-    """Merge the committed settings of the lab with the facts of a machine, as `make up` does."""
+    """Merge the committed settings of the lab with the facts of a machine, as `./rag up` does."""
     committed = yaml.safe_load(Path("stacks/Pulumi.lab.yaml").read_text(encoding="utf-8"))["config"]
     values = {key.removeprefix("milvus-x10000:"): value for key, value in committed.items()}
     return configuration({**values, **{key: {**values.get(key, {}), **facts} for key, facts in LAB_FACTS.items()}})

@@ -95,7 +95,7 @@ def test_a_node_of_production_may_be_drained_one_pod_of_a_component_at_a_time() 
 @pytest.mark.parametrize("name", ["hybrid", "prod"])
 def test_without_a_lock_production_does_not_go_up_and_says_how_to_write_it(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lock, "path_of", lambda _: Path("nowhere.lock"))
-    with pytest.raises(SettingsError, match=f"make pin ENV={name}"):
+    with pytest.raises(SettingsError, match=f"./rag pin {name}"):
         lock.pinned(environment(name).settings, name, required=True)
 
 
@@ -119,7 +119,7 @@ def test_a_broken_file_of_a_neighbour_is_named_as_such(tmp_path: Path, text: str
     (tmp_path / "Pulumi.other.yaml").write_text(text, encoding="utf-8")
     (problem,) = deployable.bucket_conflicts(environment("prod").settings, "prod", tmp_path)
     assert (problem.code, problem.file, problem.line) == ("settings.neighbour", str(tmp_path / "Pulumi.other.yaml"), line)
-    assert "make values ENV=other" in problem.cure
+    assert "./rag values other" in problem.cure
 
 
 def test_what_is_left_of_the_examples_is_refused_before_anything_is_deployed_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

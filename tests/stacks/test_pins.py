@@ -77,7 +77,7 @@ def test_the_lock_is_read_as_it_was_written_and_every_image_gets_its_digest(sett
 
 
 def test_without_a_lock_the_command_that_writes_one_is_named(settings: Settings, folder: Path) -> None:
-    with pytest.raises(SettingsError, match=rf"there is no {folder}/images\.prod\.lock.*make pin ENV=prod"):
+    with pytest.raises(SettingsError, match=rf"there is no {folder}/images\.prod\.lock.*./rag pin prod"):
         lock.pinned(settings, "prod", required=True)
 
 
@@ -85,7 +85,7 @@ def test_a_lock_of_other_images_is_refused(settings: Settings, folder: Path) -> 
     assert folder.is_dir()
     lock.write("prod", lock_of(settings))
     newer = settings.model_copy(update={"images": settings.images.model_copy(update={"llm": "lab.local/models:2.0"})})
-    with pytest.raises(SettingsError, match=r"llm \(lab\.local/models:2\.0\).*make pin ENV=prod"):
+    with pytest.raises(SettingsError, match=r"llm \(lab\.local/models:2\.0\).*./rag pin prod"):
         lock.pinned(newer, "prod")
 
 
@@ -95,14 +95,14 @@ def test_up_takes_the_images_of_a_lock_that_is_there_also_where_none_is_required
     lock.write("prod", lock_of(settings))
     assert lock.pinned(settings, "prod") == lock.pinned(settings, "prod") != settings
     newer = settings.model_copy(update={"images": settings.images.model_copy(update={"llm": "lab.local/models:2.0"})})
-    with pytest.raises(SettingsError, match=r"llm \(lab\.local/models:2\.0\).*make pin ENV=prod"):
+    with pytest.raises(SettingsError, match=r"llm \(lab\.local/models:2\.0\).*./rag pin prod"):
         lock.pinned(newer, "prod")
 
 
 @pytest.mark.parametrize("text", ["", "a: [", "milvus: {reference: 'milvus:latest'}\nchart: {}\n", "- 1\n"])
 def test_a_damaged_lock_is_refused(text: str, folder: Path) -> None:
     (folder / "images.prod.lock").write_text(text)
-    with pytest.raises(SettingsError, match="is no lock that `make pin` wrote"):
+    with pytest.raises(SettingsError, match=r"is no lock that `\./rag pin` wrote"):
         lock.read("prod")
 
 

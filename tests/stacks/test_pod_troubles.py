@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from cli.tree import COMMANDS
 from stacks.operations import pods
 from stacks.operations.pods import Snapshot, Trouble, find_troubles
 from stacks.settings import Settings
@@ -58,7 +59,7 @@ def find(*pods: dict[str, Any], events: Any = (), controllers: Any = ()) -> list
 
 BACK_OFF = "back-off 10s restarting failed container"
 STATUSES: dict[str, tuple[dict[str, Any], str, str, str]] = {
-    "unknown image": (waiting("ImagePullBackOff", "manifest unknown"), "pod.image", "manifest unknown", "make pin ENV=t"),
+    "unknown image": (waiting("ImagePullBackOff", "manifest unknown"), "pod.image", "manifest unknown", "./rag pin t"),
     "login": (waiting("ErrImagePull", "401 Unauthorized"), "pod.image", "401", "registry.pull_secrets"),
     "registry's CA": (waiting("ErrImagePull", "x509: unknown authority"), "pod.image", "x509", "CA"),
     "no way": (waiting("ErrImagePull", "dial tcp: i/o timeout"), "pod.image", "i/o timeout", "registry.mirrors"),
@@ -77,7 +78,7 @@ STATUSES: dict[str, tuple[dict[str, Any], str, str, str]] = {
         unschedulable("3 Insufficient memory, 3 node(s) had untolerated taint {node-role.kubernetes.io/control-plane: }"),
         "pod.unschedulable",
         "control-plane",
-        "stacks needs t",
+        "./rag needs t",
     ),
     "control plane alone": (
         unschedulable("1 node(s) had untolerated taint {node-role.kubernetes.io/control-plane: }"),
@@ -92,8 +93,8 @@ STATUSES: dict[str, tuple[dict[str, Any], str, str, str]] = {
         "kubectl describe nodes",
     ),
     "selector": (unschedulable("didn't match Pod's node affinity/selector"), "pod.unschedulable", "affinity", "pods.node_selector"),
-    "cpu": (unschedulable("2 Insufficient cpu"), "pod.unschedulable", "Insufficient cpu", "stacks needs t"),
-    "gpu": (unschedulable("1 Insufficient nvidia.com/gpu"), "pod.unschedulable", "nvidia", "make gpus ENV=t"),
+    "cpu": (unschedulable("2 Insufficient cpu"), "pod.unschedulable", "Insufficient cpu", "./rag needs t"),
+    "gpu": (unschedulable("1 Insufficient nvidia.com/gpu"), "pod.unschedulable", "nvidia", "./rag gpus t"),
     "claim": (unschedulable("unbound immediate PersistentVolumeClaims"), "pod.unschedulable", "unbound", "storage_class"),
     "evicted": ({"phase": "Failed", "reason": "Evicted", "message": "disk"}, "pod.evicted", "Evicted: disk", "describe nodes"),
     "not ready": (container(running={"startedAt": LONG_AGO}), "pod.not_ready", LONG_AGO, "logs"),
@@ -122,8 +123,8 @@ def test_one_cause_with_the_clusters_words_and_a_cure(status: dict[str, Any], co
         ("registry.test/tls:5", "reading manifest 5 in registry.test/tls: received unexpected HTTP status: 502", "registry.mirrors"),
         ("not-found-404:1", 'Failed to pull image "not-found-404:1": EOF', "registry.mirrors"),
         ("registry-401.test/x:1", "dial tcp: lookup registry-401.test: no such host", "registry.mirrors"),
-        ("registry.test/unauthorized:1", "manifest unknown", "make pin ENV=t"),
-        ("Registry.test/X:1", "couldn't parse image name: invalid reference format", "make pin ENV=t"),
+        ("registry.test/unauthorized:1", "manifest unknown", "./rag pin t"),
+        ("Registry.test/X:1", "couldn't parse image name: invalid reference format", "./rag pin t"),
         ("registry.test/404:1", "unexpected status from HEAD request to https://registry.test/v2/404/manifests/1: 403", "pull_secrets"),
     ],
 )
@@ -219,7 +220,7 @@ def test_a_controller_that_is_refused_its_pods_is_named_and_one_that_has_them_is
 def test_a_missing_service_account_is_made_by_the_next_up() -> None:
     words = 'Error creating: pods "m" is forbidden: error looking up service account rag/milvus: serviceaccount "milvus" not found'
     (trouble,) = find(events=[event("milvus", "FailedCreate", words, kind="ReplicaSet")], controllers=[controller(replicas=1)])
-    assert (trouble.code, trouble.cure) == ("pod.refused", "python -m stacks up t")
+    assert (trouble.code, trouble.cure) == ("pod.refused", "./rag deploy t")
 
 
 def test_a_pod_of_a_job_that_failed_is_named_until_another_one_did_the_work() -> None:
@@ -278,7 +279,4 @@ def test_every_setting_that_a_cure_names_is_there() -> None:
 
 def test_every_command_that_a_cure_names_is_there() -> None:
     cures = " ".join(cure for row in pods._TABLE.values() for _, cure in row["cures"])
-    targets = set(re.findall(r"^([a-z-]+):", Path("Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-    commands = {path.stem for path in Path("stacks/commands").glob("*.py")}
-    assert set(re.findall(r"make ([a-z-]+) ENV=", cures)) <= targets
-    assert set(re.findall(r"-m stacks ([a-z-]+)", cures)) <= commands
+    assert "gpus" in set(re.findall(r"\./rag ([a-z-]+)", cures)) <= set(COMMANDS)

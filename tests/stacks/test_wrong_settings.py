@@ -30,7 +30,7 @@ def changed(key: str, value: Any) -> str:
 
 @pytest.fixture
 def refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Refusal:
-    """Return what `python -m stacks values prod` says of a file; it must end with 2 and print no values."""
+    """Return what `./rag values prod` says of a file; it must end with 2 and print no values."""
 
     def refuse(text: bytes | str) -> tuple[list[Problem], str]:
         file = tmp_path / "Pulumi.prod.yaml"

@@ -25,12 +25,12 @@ class Stand:
 
     def order(self) -> Order:
         """Return what the command line would make of it."""
-        return Order(target_file=self.target, slo=self.slo, corpus=self.corpus)
+        return Order(stack=str(self.target), slo=self.slo, corpus=self.corpus)
 
     def arguments(self, out: Path) -> list[str]:
         """Return the same for a process."""
-        named = {"--target": self.target, "--slo": self.slo, "--corpus": self.corpus, "--out": out}
-        return ["run", *(str(part) for pair in named.items() for part in pair)]
+        named = {"--slo": self.slo, "--corpus": self.corpus, "--out": out}
+        return ["run", str(self.target), *(str(part) for pair in named.items() for part in pair)]
 
 
 def write_target(home: Path, outputs: dict[str, Any]) -> Path:

@@ -1,11 +1,10 @@
-"""`python -m validation ask`: one question, its passages, the answer as it comes, and where each citation leads."""
+"""`./rag ask`: one question, its passages, the answer as it comes, and where each citation leads."""
 
 import asyncio
 import json
 import sys
 from contextlib import ExitStack, aclosing
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,6 +16,7 @@ from validation.clients.connect import Connector
 from validation.corpus import grading
 from validation.judge.errors import GateError, UsageError
 from validation.judge.outcome import exit_code
+from validation.run.options import Target
 
 HELP = """Ask a collection a question: the passages that were found, the answer with its citations, and a link to each cited original.
 
@@ -28,7 +28,7 @@ answer. Where the language model is away, the passages are printed all the same.
 
 Example:
 
-    python -m validation ask "How often is the scanner cleaned?" --stack lab --collection handbook
+    ./rag ask lab "How often is the scanner cleaned?" --collection handbook
 """
 _SHOWN = 200
 _DATABASE = "Database of a tenant; its Secret milvus-DATABASE-search is used. Default: the stack's own"
@@ -38,10 +38,9 @@ _DATABASE = "Database of a tenant; its Secret milvus-DATABASE-search is used. De
 class Options:
     """The options of `ask`."""
 
-    question: Annotated[str, typer.Argument(help="The question, in any language that the embedding model knows.")]
+    stack: Target
+    question: Annotated[str, typer.Argument(metavar="QUESTION", help="The question, in any language that the embedding model knows.")]
     collection: Annotated[str, typer.Option(help="The collection that `ingest` filled.")] = field()
-    stack: Annotated[str | None, typer.Option(help="Pulumi stack to ask; its outputs are read with `pulumi stack output`.")] = None
-    target_file: Annotated[Path | None, typer.Option("--target", help="File with the same outputs as JSON, instead of --stack.")] = None
     database: Annotated[str, typer.Option(help=_DATABASE)] = ""
     limit: Annotated[int, typer.Option(min=1, max=MOST_PASSAGES, help="How many passages the model is shown.")] = 8
     language: Annotated[str, typer.Option(help="Only documents of this language, such as de.")] = ""
@@ -82,9 +81,7 @@ def act(options: Options) -> int:
 def _ask(options: Options, asked: Asked, closing: ExitStack) -> None:
     if not options.question.strip():
         raise UsageError("the question is empty; write one between quotes")
-    if (options.stack is None) == (options.target_file is None):
-        raise UsageError("say whom to ask: give either --stack NAME or --target FILE")
-    aim = target.from_stack(options.stack) if options.stack is not None else target.from_file(options.target_file or Path())
+    aim = target.read(options.stack)
     database = options.database or aim.milvus_database
     kubernetes = kube.connect()
     closing.callback(kubernetes.close)

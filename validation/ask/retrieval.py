@@ -225,7 +225,7 @@ class Retriever:
         return milvus
 
 
-_INGEST = "fill it: python -m validation ingest DIR --collection {}"
+_INGEST = "fill it: ./rag ingest ENV DIR --collection {}"
 
 
 def _explain(milvus: MilvusClient, database: str, collection: str) -> None:

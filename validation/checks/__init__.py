@@ -13,3 +13,12 @@ for _module in pkgutil.iter_modules(__path__):
 for _check in GATE.ordered():  # so that measures are listed in the order in which they are measured
     for _measure in _check.measures:
         CATALOGUE[_measure.name] = CATALOGUE.pop(_measure.name)
+
+
+def list_checks() -> None:
+    """Print what the gate asks, in order, with the measures that an SLO file may name, as a Markdown table.
+
+    Example:
+        ./rag checks
+    """
+    print(GATE.table(), end="")

@@ -177,7 +177,7 @@ class RunContext:
 
 
 GATE = Suite[RunContext]()
-"""What `python -m validation run` asks."""
+"""What `./rag gate` asks."""
 
 
 def unpromised(run: RunContext, check: Check[RunContext]) -> str:

@@ -44,7 +44,7 @@ def connect() -> "Cluster":
         else:
             config.load_kube_config(os.environ.get("KUBECONFIG"))  # type: ignore[no-untyped-call]  # not annotated in kubernetes 37
     except (ConfigException, OSError) as error:
-        raise UsageError(f'no Kubernetes configuration ({error}); set KUBECONFIG, in the lab type: eval "$(make -s env)"') from error
+        raise UsageError(f'no Kubernetes configuration ({error}); set KUBECONFIG, in the lab type: eval "$(./rag env)"') from error
     return Cluster(client.CoreV1Api())
 
 

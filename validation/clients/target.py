@@ -126,6 +126,11 @@ class Target(Part):
         return model if request == EmbeddingRequest() else f"{model}, asked with {request.model_dump_json()}"
 
 
+def read(name: str) -> Target:
+    """Return the outputs of an environment: its name, or a file that ends in `.json`."""
+    return from_file(Path(name)) if name.endswith(".json") else from_stack(name)
+
+
 def from_file(path: Path) -> Target:
     """Read a target from a JSON file, as `pulumi stack output --json` writes it."""
     try:
@@ -146,7 +151,7 @@ def outputs_of_stack(name: str) -> str:
     try:
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
     except FileNotFoundError:
-        raise UsageError('pulumi is not on PATH, so the outputs cannot be read; in the lab type: eval "$(make -s env)"') from None
+        raise UsageError('pulumi is not on PATH, so the outputs cannot be read; in the lab type: eval "$(./rag env)"') from None
     except subprocess.TimeoutExpired:
         raise UsageError(f"pulumi did not answer for stack {name} within {_TIMEOUT_S} s; is its state backend reachable?") from None
     if done.returncode:

@@ -22,6 +22,7 @@ from validation.clients.connect import Connector
 from validation.clients.documents import DocumentStore
 from validation.judge.errors import GateError, InvalidRunError, UsageError
 from validation.judge.outcome import Outcome, exit_code
+from validation.run.options import Target
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _FORM = "s3://BUCKET/KEY?versionId=VERSION#sha256=DIGEST"
@@ -90,23 +91,20 @@ Exit codes: 0 it is the cited original, 1 it is not (altered, or that version is
 
 Example:
 
-    python -m validation original 's3://rag-documents/corpus/.../handbook.html?versionId=01J...#sha256=...' --stack lab --out handbook.html
+    ./rag original lab 's3://rag-documents/corpus/.../handbook.html?versionId=01J...#sha256=...' --out handbook.html
 """
 
 
 def original(
+    stack: Target,
     cited: Annotated[str, typer.Argument(metavar="CITATION", help="s3://BUCKET/KEY?versionId=VERSION#sha256=DIGEST")],
     *,
-    stack: Annotated[str | None, typer.Option(help="Pulumi stack whose documents bucket it is in.")] = None,
-    target_file: Annotated[Path | None, typer.Option("--target", help="File with the same outputs as JSON, instead of --stack.")] = None,
     out: Annotated[Path | None, typer.Option(help="Where to write it. Default: standard output")] = None,
 ) -> None:
     """Fetch one version of one original."""
     try:
         citation = parse(cited)
-        if (stack is None) == (target_file is None):
-            raise UsageError("say where the documents are: give either --stack NAME or --target FILE")
-        body = _fetch(citation, target.from_stack(stack) if stack is not None else target.from_file(target_file or Path()))
+        body = _fetch(citation, target.read(stack))
         _hand_out(body, out)
     except GateError as error:
         outcome = Outcome.FAIL if isinstance(error, InvalidRunError) else error.outcome

@@ -48,7 +48,7 @@ sent, 4 the target does not answer. during.json is written in every case.
 
 For example:
 
-    python -m validation during --stack prod --longest-outage-s 0 -- make rotate ENV=prod
+    ./rag during prod --longest-outage-s 0 -- ./rag rotate prod
 """
 SCHEMA = "milvus-x10000/gate-during"
 _QUERIES = 300
@@ -63,7 +63,7 @@ _ENDING_S = 60.0
 class Options(Order):
     """The options of `during`: what to run, how to search meanwhile, and what is still good."""
 
-    command: Annotated[list[str], typer.Argument(help="The command, after --", metavar="-- COMMAND...")]
+    command: Annotated[list[str], typer.Argument(help="The command, after --", metavar="-- COMMAND")]
     out: Annotated[Path | None, typer.Option(help="The report. Default: build/reports/<UTC time>/during.json")] = None
     rate: Annotated[float, typer.Option(min=1, max=2_000, help="Searches per second.")] = 100
     limit_s: Annotated[float, typer.Option(min=1, max=7_200, help="No command may last longer.")] = 1_800
@@ -152,7 +152,7 @@ def execute(options: Options, reporter: Reporter, path: Path) -> During:
 def _run(reporter: Reporter, during: During) -> None:
     options = during.options
     if not options.command:
-        raise UsageError("no command to run; name it after --: python -m validation during --stack lab -- make rotate ENV=lab")
+        raise UsageError("no command to run; name it after --: ./rag during lab -- ./rag rotate lab")
     with ExitStack() as closing:
         profile = slo_file.read_profile(options.slo_file)
         run = runner.make_context(options, profile, reporter=reporter, record=during, closing=closing)

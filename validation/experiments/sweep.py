@@ -34,6 +34,10 @@ Loads the corpus once, then searches at rising rates: doubled while they hold, t
 rate is judged as a run is, recall included. Where the generator itself is late, the sweep ends there and says so.
 
 Exit codes: 0 the promised rate holds, 1 it does not, 2 usage, 3 nothing could be measured validly, 4 the target does not answer.
+
+Example:
+
+    ./rag sweep prod
 """
 PRECISION = 1.1
 _GROWTH = 2.0

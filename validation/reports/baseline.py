@@ -19,7 +19,7 @@ from validation.reports.model import GateReport, Number, usable, write_whole
 
 DIRECTORY = Path("build") / "reports" / "baselines"
 _SHOWN = 3
-_SET = "python -m validation baseline set REPORT"
+_SET = "./rag baseline set REPORT"
 
 
 class Baseline(BaseModel):

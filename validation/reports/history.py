@@ -80,31 +80,37 @@ def _moved(measure: Measure, before: Measurement, after: Measurement) -> tuple[f
 
 
 Directory = Annotated[Path, typer.Option("--dir", help="Where baselines are kept, one file for each profile.")]
-_COMPARE = """Compare two runs of the same workload: RUN_A as it was, RUN_B as it is now.
+COMPARE_HELP = """Compare two runs of the same workload: RUN_A as it was, RUN_B as it is now.
 
-Each number with its interval, the ratio of B to A (of a share the difference) and the interval of that. Worse means: even the kind end of
-that interval is beyond the tolerance. Both runs must be valid, and of the same corpus, index, search parameters and rate; another image,
+Each number with its interval, the ratio of B to A (of a share the difference) and the interval of that. Worse: the optimistic end of
+the 90 % interval exceeds the tolerance. Both runs must be valid, and of the same corpus, index, search parameters and rate; another image,
 chart or topology is named, and compared.
 
 Exit codes: 0 nothing is worse, 1 something is worse, 2 a file cannot be read, 3 the runs cannot be compared.
+
+Example:
+
+    ./rag compare build/reports/20261117T080000Z build/reports/20261124T080000Z
 """
-_CALIBRATE = """Propose limits for an environment from equal runs on it, and write them as an SLO file.
+CALIBRATE_HELP = """Propose limits for an environment from equal runs on it, and write them as an SLO file.
 
 Give the reports of three or more valid runs of the same workload on the same system, made one after the other. Of each objective the worst
 end of all intervals is taken, and MARGIN of room added; half of it is used for `warn`. Every number gets its reason. Read the file before
 you use it: what was seen is not yet what you want to promise.
 
 Exit codes: 0 written, 2 wrong usage, 3 the runs are not valid or not equal.
+
+Example:
+
+    ./rag calibrate build/reports/2026112* --out validation/slo.acme.yaml
 """
 
-baselines = typer.Typer(help="The run that relative limits are compared with.", no_args_is_help=True, rich_markup_mode=None)
-
-
-def add_to(app: typer.Typer) -> None:
-    """Add the commands to the gate's command line."""
-    app.add_typer(baselines, name="baseline")
-    app.command(help=_COMPARE)(compare)
-    app.command(help=_CALIBRATE)(calibrate)
+baselines = typer.Typer(
+    help="Keep a run that relative limits are compared with.\n\nExample:\n\n    ./rag baseline set build/reports/20261124T163404Z",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+)
 
 
 @contextmanager
@@ -122,7 +128,10 @@ def _answered() -> Iterator[None]:
 
 
 @baselines.command("set")
-def set_baseline(report: Path, directory: Directory = baseline.DIRECTORY) -> None:
+def set_baseline(
+    report: Annotated[Path, typer.Argument(metavar="REPORT", help="report.json of a run, or its directory.")],
+    directory: Directory = baseline.DIRECTORY,
+) -> None:
     """Make the run of REPORT the baseline of its profile; only a valid run that passed is taken (exit 3 otherwise)."""
     with _answered():
         chosen = read(report)
@@ -142,11 +151,11 @@ def show_baselines(directory: Directory = baseline.DIRECTORY) -> None:
 
 
 def compare(
-    run_a: Path,
-    run_b: Path,
+    run_a: Annotated[Path, typer.Argument(metavar="RUN_A", help="The run as it was: report.json, or its directory.")],
+    run_b: Annotated[Path, typer.Argument(metavar="RUN_B", help="The run as it is now.")],
     tolerance: Annotated[float, typer.Option(min=0, max=1000, help="Percent that is not called worse; of a share a hundredth.")] = 10.0,
 ) -> None:
-    """See _COMPARE."""
+    """See COMPARE_HELP."""
     with _answered():
         before, after = read(run_a), read(run_b)
         calibration.refuse_invalid([before, after])
@@ -178,12 +187,12 @@ def _table(rows: list[Compared]) -> Table:
 
 
 def calibrate(
-    reports: Annotated[list[Path], typer.Argument(help="report.json of each run, or its directory.")],
+    reports: Annotated[list[Path], typer.Argument(metavar="REPORT", help="report.json of each run, or its directory.")],
     out: Annotated[Path, typer.Option(help="The SLO file to write; one that is there is not replaced.")],
     name: Annotated[str | None, typer.Option(help="Name of the profile. Default: that of the runs.")] = None,
     margin: Annotated[float, typer.Option(min=0.05, max=10, help="Room beyond the worst that was seen; 0.5 is half as much again.")] = 0.5,
 ) -> None:
-    """See _CALIBRATE."""
+    """See CALIBRATE_HELP."""
     with _answered():
         if out.exists():
             raise UsageError(f"{out} is there already; name another file with --out, and compare the two")
@@ -199,7 +208,7 @@ def calibrate(
 
 
 def _write(out: Path, data: dict[str, Any], runs: int) -> None:
-    head = f"# Proposed by `python -m validation calibrate` from {runs} runs: every number says what was seen.\n"
+    head = f"# Proposed by `./rag calibrate` from {runs} runs: every number says what was seen.\n"
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(head + yaml.safe_dump(data, sort_keys=False, width=140, allow_unicode=True), encoding="utf-8")
     try:

@@ -147,7 +147,7 @@ class MeasuredNumber(Number):
 
 
 class GateReport(RunReport):
-    """The report of `python -m validation run`."""
+    """The report of `./rag gate`."""
 
     schema_name: Literal["milvus-x10000/gate-report"] = Field(alias="schema")
     verdict: Outcome | None
@@ -260,3 +260,12 @@ def _finite(value: Any) -> Any:  # noqa: ANN401 - any JSON value
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
+
+
+def print_schema() -> None:
+    """Print the JSON schema of report.json.
+
+    Example:
+        ./rag report-schema > docs/gate-report.schema.json
+    """
+    print(schema(), end="")

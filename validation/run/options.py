@@ -7,9 +7,13 @@ import inspect
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 import typer
+
+Target = Annotated[
+    str, typer.Argument(metavar="ENV", help="Environment; or a file that ends in .json, with its outputs (`pulumi stack output --json`).")
+]
 
 
 def command(act: Callable[[Any], int]) -> Callable[..., None]:

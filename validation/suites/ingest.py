@@ -1,4 +1,4 @@
-"""`python -m validation ingest`: a folder into a collection, and where questions lie beside it, a gate on the user's own data."""
+"""`./rag ingest`: a folder into a collection, and where questions lie beside it, a gate on the user's own data."""
 
 import re
 from contextlib import ExitStack
@@ -39,7 +39,7 @@ Only collections that `ingest` made are touched. Exit codes: 0 in step (or the g
 
 Example:
 
-    python -m validation ingest ~/documents --stack prod --collection handbook --language de
+    ./rag ingest prod ~/documents --collection handbook --language de
 """
 SCHEMA = "milvus-x10000/ingest-report"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,200}")

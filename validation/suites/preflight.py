@@ -50,11 +50,11 @@ in every case, and the last line is always RESULT: and the word.
 
 Examples:
 
-    python -m validation preflight --stack lab
+    ./rag store lab
 
-    python -m validation preflight --endpoint https://x10000.example.net --bucket rag-milvus --ca-file ca.crt --profile rag-milvus
+    ./rag store --endpoint https://x10000.example.net --bucket rag-milvus --ca-file ca.crt --profile rag-milvus
 
-    python -m validation preflight --endpoint https://10.0.0.1:443 --bucket b --credential-dir /run/credential --no-performance
+    ./rag store --endpoint https://10.0.0.1:443 --bucket b --credential-dir /run/credential --no-performance
 """
 SCHEMA = "milvus-x10000/preflight-report"
 _UNEXPECTED = "Milvus sends the same requests, and counts on their success"

@@ -20,7 +20,7 @@ from validation.judge.profile import Index, Profile
 from validation.load.pods import coordinator as pods
 from validation.reports import baseline, model, table
 from validation.reports.model import GateReport
-from validation.run.options import report_path
+from validation.run.options import Target, report_path
 from validation.run.progress import Reporter
 from validation.run.record import Record, run_and_report
 
@@ -36,13 +36,13 @@ every case, and the last line is always RESULT: and the word.
 
 Examples:
 
-    python -m validation run --stack lab
+    ./rag gate lab
 
-    python -m validation run --stack prod --slo validation/slo.prod.yaml --strict
+    ./rag gate prod --slo validation/slo.prod.yaml --strict
 
-    pulumi stack output --json --stack lab > target.json; python -m validation run --target target.json --slo my.yaml
+    pulumi stack output --json --stack prod > target.json; ./rag gate target.json --slo my.yaml
 
-    python -m validation run --stack prod --collection handbook --read-only --corpus my/documents --slo my.yaml
+    ./rag gate prod --collection handbook --read-only --corpus my/documents --slo my.yaml
 """
 PODS = typer.Option(
     min=0, max=64, help="Send the searches from so many pods of a Job in the cluster, each its share of the rate; 0: from here."
@@ -53,9 +53,8 @@ PODS = typer.Option(
 class Order:
     """What every kind of run is asked for; what a command has no option for keeps its default."""
 
-    stack: Annotated[str | None, typer.Option(help="Pulumi stack to aim at; its outputs are read with `pulumi stack output`.")] = None
-    target_file: Annotated[Path | None, typer.Option("--target", help="File with the same outputs as JSON, instead of --stack.")] = None
-    slo: Annotated[Path | None, typer.Option(help="The promises. Default: validation/slo.<stack>.yaml")] = None
+    stack: Target
+    slo: Annotated[Path | None, typer.Option(help="The SLO file. Default: validation/slo.ENV.yaml")] = None
     corpus: Path = Path("corpus")
     seed: int = 7
     strict: bool = False
@@ -70,7 +69,7 @@ class Order:
     @property
     def slo_file(self) -> Path:
         """The promises: named, or those of the stack."""
-        return self.slo or Path("validation") / f"slo.{self.stack or 'lab'}.yaml"
+        return self.slo or Path("validation") / f"slo.{self.stack}.yaml"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +126,7 @@ def make_context(
     if corpus is None:
         corpus = existing.questions_only(order.corpus) if order.collection else read_corpus(order.corpus)
     record.inputs["corpus_sha256"] = corpus.sha256
-    aim = _aim(order)
+    aim = target.read(order.stack)
     if order.pods:
         pods.require(aim)
         record.inputs["pods"] = order.pods
@@ -147,13 +146,3 @@ def _with_index(profile: Profile, aim: target.Target) -> Profile:
     given = aim.milvus_index
     index = Index(type=given.index_type, metric=given.metric_type, params=given.params, search_params=given.search_params)
     return profile.model_copy(update={"search": profile.search.model_copy(update={"index": index})})
-
-
-def _aim(order: Order) -> target.Target:
-    if order.stack and order.target_file:
-        raise UsageError("--stack and --target both name a target; give one of them")
-    if order.target_file:
-        return target.from_file(order.target_file)
-    if order.stack:
-        return target.from_stack(order.stack)
-    raise UsageError("nothing to aim at; give --stack NAME or --target FILE")

@@ -1,4 +1,4 @@
-"""`python -m stacks gpus`: what no node of a cluster can have is told before anybody waits for it."""
+"""`./rag gpus`: what no node of a cluster can have is told before anybody waits for it."""
 
 import json
 from collections.abc import Callable, Iterator

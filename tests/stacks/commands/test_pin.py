@@ -1,4 +1,4 @@
-"""`make pin` against a real registry: digests as pushed, one lock or none, and a reason with a cure for whatever has no answer."""
+"""`./rag pin` against a real registry: digests as pushed, one lock or none, and a reason with a cure for whatever has no answer."""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -83,7 +83,7 @@ def test_a_mirror_is_asked_and_pulled_from(registry: Registry, configure: Callab
 
 
 FAILURES: list[tuple[str, dict[str, Any], str | None, list[str]]] = [
-    ("no such tag", {"llm": "{host}/rag/llm:9.9"}, "right", ["images.llm", "answers 404", "make images"]),
+    ("no such tag", {"llm": "{host}/rag/llm:9.9"}, "right", ["images.llm", "answers 404", "./rag images"]),
     ("wrong password", {}, "wrong", ["images.milvus", "answers 401", "docker login {host}"]),
     ("no password", {}, None, ["images.milvus", "answers 401", "docker login {host}"]),
     ("unknown CA", {"registry_settings": {}}, "right", ["certificate of {host} is not trusted", "registry.ca_file"]),

@@ -1,4 +1,4 @@
-"""`make render`: every object as one file, the same in every run, without a secret; the chart's objects where the chart is at hand."""
+"""`./rag render`: every object as one file, the same in every run, without a secret; the chart's objects where the chart is at hand."""
 
 import filecmp
 import re

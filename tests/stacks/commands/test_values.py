@@ -1,4 +1,4 @@
-"""`make values`: the chart's values as YAML and nothing else."""
+"""`./rag values`: the chart's values as YAML and nothing else."""
 
 import subprocess
 import sys
@@ -61,4 +61,4 @@ def test_a_shell_whose_configuration_is_gone_is_told_so(monkeypatch: pytest.Monk
 
 
 def test_help_teaches(command: Command) -> None:
-    assert "python -m stacks values prod" in command("values", "--help")[1]
+    assert "./rag values prod" in command("values", "--help")[1]

@@ -23,7 +23,7 @@ def ask(stage: Stage, tmp_path: Path) -> Ask:
     path = write_target(tmp_path, stage.outputs)
 
     def run(question: str, *options: str, collection: str = "handbook") -> tuple[int, Any]:
-        result = CliRunner().invoke(app, ["ask", question, "--target", str(path), "--collection", collection, *options])
+        result = CliRunner().invoke(app, ["ask", str(path), question, "--collection", collection, *options])
         return result.exit_code, json.loads(result.stdout) if "--json" in options else result.output
 
     return run

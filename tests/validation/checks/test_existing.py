@@ -64,7 +64,7 @@ def test_questions_without_documents_keep_the_names_that_they_use(corpus_dir: Pa
 
 @pytest.mark.parametrize("arguments", [["--collection", "handbook"], ["--read-only"]])
 def test_a_collection_is_only_judged_without_writing(arguments: list[str]) -> None:
-    result = CliRunner().invoke(app, ["run", "--stack", "lab", *arguments])
+    result = CliRunner().invoke(app, ["run", "lab", *arguments])
     assert (result.exit_code, "belong together" in result.stdout) == (2, True)
 
 

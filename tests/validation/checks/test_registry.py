@@ -100,4 +100,4 @@ def test_a_measure_that_is_never_above_another_names_one_that_exists() -> None:
 
 
 def test_the_table_of_checks_in_the_documentation_is_that_of_the_registry() -> None:
-    assert GATE.table() in DOCS.read_text(encoding="utf-8"), "renew it with: python -m validation checks"
+    assert GATE.table() in DOCS.read_text(encoding="utf-8"), "renew it with: ./rag checks"

@@ -61,7 +61,7 @@ def test_a_stack_without_usable_outputs_is_refused_with_the_cure(
 
 def test_no_pulumi_on_path_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(UsageError, match=r"pulumi is not on PATH.*make -s env"):
+    with pytest.raises(UsageError, match=r"pulumi is not on PATH.*./rag env"):
         target.from_stack("lab")
 
 

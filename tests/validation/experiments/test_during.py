@@ -90,7 +90,7 @@ def test_a_command_that_lasts_too_long_is_ended_with_what_it_started(monkeypatch
 
 
 def of(ended: Ended, answered: str, longest_outage_s: float | None = None) -> During:
-    options = Options(command=["make", "rotate"], rate=10, limit_s=900, longest_outage_s=longest_outage_s)
+    options = Options(stack="lab", command=["./rag", "rotate", "lab"], rate=10, limit_s=900, longest_outage_s=longest_outage_s)
     found = During(run_id="x", options=options, ended=ended)
     found.requests, found.failed, found.command_s = len(answered), answered.count("x"), 60.0
     found.outages = find_outages(samples(answered))

@@ -77,7 +77,7 @@ def target_file(tmp_path: Path, kubernetes_api: KubernetesApi, bucket_url: str, 
 
 def ingest_of(target: Path, corpus_dir: Path, out: Path) -> tuple[dict[str, Any], str]:
     """Run the gate; return the facts of its check `ingest`, and what it said."""
-    arguments = ("--target", target, "--slo", LAB, "--corpus", corpus_dir, "--out", out)
+    arguments = (target, "--slo", LAB, "--corpus", corpus_dir, "--out", out)
     result = CliRunner().invoke(app, ["run", *map(str, arguments)])
     assert "reads back other bytes" in result.stdout
     check = json.loads((out / "report.json").read_text())["checks"][-1]

@@ -122,7 +122,7 @@ def test_a_check_that_stops_is_marked_and_timed(record: Record) -> None:
 
 def test_the_schema_that_is_published_is_that_of_the_report_and_every_report_keeps_it(record: Record) -> None:
     published = (Path(__file__).parents[3] / "docs" / "gate-report.schema.json").read_text(encoding="utf-8")
-    assert published == model.schema(), "renew it with: python -m validation report-schema"
+    assert published == model.schema(), "renew it with: ./rag report-schema"
     stopped = Record(run_id="y", strict=False)
     stopped.stop(InvalidRunError("no"))
     for one in (record, stopped):

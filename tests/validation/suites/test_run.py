@@ -52,7 +52,7 @@ def report_of(directory: Path) -> dict[str, Any]:
 
 
 def test_milvus_not_there_exits_4_and_names_its_address(target_file: Path, corpus_dir: Path, tmp_path: Path, closed_port: int) -> None:
-    result = gate("--target", target_file, "--slo", LAB, "--corpus", corpus_dir, "--out", tmp_path / "out")
+    result = gate(target_file, "--slo", LAB, "--corpus", corpus_dir, "--out", tmp_path / "out")
     assert result.exit_code == 4
     assert result.stdout.splitlines()[-1].startswith(f"RESULT: UNREACHABLE Milvus at http://127.0.0.1:{closed_port} does not answer")
     report = report_of(tmp_path / "out")
@@ -66,14 +66,14 @@ def test_milvus_not_there_exits_4_and_names_its_address(target_file: Path, corpu
 def test_something_else_than_milvus_at_its_address_exits_4(target_file: Path, models_url: str, corpus_dir: Path, tmp_path: Path) -> None:
     outputs = json.loads(target_file.read_text()) | {"milvus_uri": models_url.removesuffix("/v1")}
     target_file.write_text(json.dumps(outputs))
-    result = gate("--target", target_file, "--slo", LAB, "--corpus", corpus_dir, "--out", tmp_path / "out")
+    result = gate(target_file, "--slo", LAB, "--corpus", corpus_dir, "--out", tmp_path / "out")
     assert (result.exit_code, "not as Milvus does" in result.stdout) == (4, True)
 
 
 def test_a_nonsense_slo_file_exits_2_and_names_its_line(target_file: Path, tmp_path: Path) -> None:
     slo = tmp_path / "slo.yaml"
     slo.write_text("version: 1\nprofile: 7\n")
-    result = gate("--target", target_file, "--slo", slo, "--out", tmp_path / "out")
+    result = gate(target_file, "--slo", slo, "--out", tmp_path / "out")
     assert result.exit_code == 2
     assert f"{slo}:2: profile" in result.stdout
     assert report_of(tmp_path / "out")["result"]["exit_code"] == 2
@@ -82,11 +82,9 @@ def test_a_nonsense_slo_file_exits_2_and_names_its_line(target_file: Path, tmp_p
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        ((), "give --stack NAME or --target FILE"),
-        (("--stack", "a", "--target", "b"), "both name a target"),
-        (("--target", "none.json"), "none.json"),
-        (("--stack", "lab", "--slo", "none.yaml"), "none.yaml"),
-        (("--stack", "lab", "--corpus", "none"), "none: no such folder"),
+        (("none.json",), "none.json"),
+        (("lab", "--slo", "none.yaml"), "none.yaml"),
+        (("lab", "--corpus", "none"), "none: no such folder"),
     ],
 )
 def test_what_cannot_be_right_exits_2_with_a_report(corpus_dir: Path, tmp_path: Path, arguments: tuple[str, ...], reason: str) -> None:
@@ -97,13 +95,13 @@ def test_what_cannot_be_right_exits_2_with_a_report(corpus_dir: Path, tmp_path: 
 
 
 def test_the_result_line_is_exactly_one(tmp_path: Path) -> None:
-    result = gate("--out", tmp_path / "out")
+    result = gate("none.json", "--out", tmp_path / "out")
     assert result.stdout.count("RESULT:") == 1
 
 
 def test_a_report_that_cannot_be_written_exits_2(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    result = gate("--out", tmp_path / "file" / "below")
+    result = gate("none.json", "--out", tmp_path / "file" / "below")
     assert (result.exit_code, "--out" in result.stdout) == (2, True)
 
 
@@ -125,7 +123,7 @@ def test_interrupts_and_our_own_mistakes_end_in_a_report(
     monkeypatch: pytest.MonkeyPatch, target_file: Path, corpus_dir: Path, broken: Callable[[object, object], None], reason: str
 ) -> None:
     monkeypatch.setitem(GATE.checks, "reachable", replace(GATE.checks["reachable"], perform=broken))
-    order = runner.Order(target_file=target_file, slo=LAB, corpus=corpus_dir)
+    order = runner.Order(stack=str(target_file), slo=LAB, corpus=corpus_dir)
     out = corpus_dir / "out"
     record = runner.execute(order, Reporter(quiet=True), out / "report.json")
     assert (record.outcome, record.exit_code) == (Outcome.ERROR, 2)
@@ -134,6 +132,6 @@ def test_interrupts_and_our_own_mistakes_end_in_a_report(
 
 def test_a_secret_is_hidden_even_where_it_was_put_by_mistake(target_file: Path, corpus_dir: Path, tmp_path: Path) -> None:
     target_file.write_text(json.dumps(json.loads(target_file.read_text()) | {"documents_bucket": f"not-{SECRET}"}))
-    result = gate("--target", target_file, "--slo", LAB, "--corpus", corpus_dir, "--out", tmp_path / "out")
+    result = gate(target_file, "--slo", LAB, "--corpus", corpus_dir, "--out", tmp_path / "out")
     assert report_of(tmp_path / "out")["target"]["documents_bucket"] == "not-(hidden)"
     assert SECRET not in result.output + (tmp_path / "out" / "report.json").read_text()

@@ -98,14 +98,13 @@ def take(options: Options) -> Aim:
 
 
 def _outputs(options: Options) -> StoreOutputs:
-    stack, path = options.stack, options.target_file
-    if stack and path:
-        raise UsageError("--stack and --target both name a target; give one of them")
-    if not stack and not path:
+    stack = options.stack
+    if not stack:
         return StoreOutputs()
-    origin = str(path) if path else f"stack {stack}"
+    is_file = stack.endswith(".json")
+    origin = stack if is_file else f"stack {stack}"
     try:
-        text = path.read_text(encoding="utf-8") if path else target.outputs_of_stack(stack or "")
+        text = Path(stack).read_text(encoding="utf-8") if is_file else target.outputs_of_stack(stack)
         return StoreOutputs.model_validate(json.loads(text))
     except (OSError, UnicodeDecodeError) as error:
         problem = f"cannot be read as a target ({error}); write one with: pulumi stack output --json > FILE"
@@ -119,7 +118,7 @@ def _outputs(options: Options) -> StoreOutputs:
 
 def _required(value: str, option: str) -> str:
     if not value:
-        raise UsageError(f"nobody said which store: give {option}, or --stack NAME or --target FILE of a stack that has made its bucket")
+        raise UsageError(f"nobody said which store: give {option}, or ENV, an environment that has made its bucket")
     return value
 
 

@@ -126,4 +126,4 @@ class StoreContext:
 
 
 STORE = Suite[StoreContext]()
-"""What `python -m validation preflight` asks."""
+"""What `./rag store` asks."""

@@ -5,7 +5,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-from typer import Option
+from typer import Argument, Option
 
 
 class Style(StrEnum):
@@ -67,8 +67,7 @@ class Size:
 class Options(Size, Limits):
     """What was asked for; None where the stack's outputs, or a default, are to say it."""
 
-    stack: Annotated[str | None, Option(help="Pulumi stack whose outputs name the store; Milvus's may be missing.")] = None
-    target_file: Annotated[Path | None, Option("--target", help="File with the same outputs as JSON, instead of --stack.")] = None
+    stack: Annotated[str | None, Argument(metavar="[ENV]", help="Environment whose outputs name the store, or their .json file.")] = None
     endpoint: Annotated[str | None, Option(help="https://host[:port] of the S3 API. Default: the stack's.")] = None
     bucket: Annotated[str | None, Option(help="Milvus's bucket. Default: the stack's.")] = None
     root_path: Annotated[str | None, Option(help="Prefix of Milvus's objects. Default: the stack's, else milvus.")] = None

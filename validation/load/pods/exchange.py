@@ -178,7 +178,7 @@ class LoadBucket:
             return question()
         except (ClientError, BotoCoreError) as error:
             problem = f"the load generators cannot be led: could not {doing} bucket {self._bucket} ({error})"
-            raise InvalidRunError(f"{problem}; look at the store with: python -m validation preflight --stack NAME") from error
+            raise InvalidRunError(f"{problem}; look at the store with: ./rag store ENV") from error
 
 
 def connect(endpoint: str, region: str, credential: Credential, ca_file: Path | None) -> "S3Client":

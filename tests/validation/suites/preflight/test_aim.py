@@ -39,7 +39,7 @@ def test_outputs_of_a_stack_without_milvus_are_enough(tmp_path: Path, kubernetes
     kubernetes_api.add_secret("milvus-store", access_key="AKIDEXAMPLE", secret_key="made-up-secret")
     path = tmp_path / "target.json"
     path.write_text(json.dumps(OUTPUTS))
-    found = aim.take(Options(target_file=path))
+    found = aim.take(Options(stack=str(path)))
     assert (found.endpoint, found.bucket, found.region, found.other_bucket) == (
         "https://10.0.0.1:7070",
         "rag-milvus",
@@ -54,8 +54,8 @@ def test_outputs_of_a_stack_without_milvus_are_enough(tmp_path: Path, kubernetes
 def test_an_option_goes_before_an_output(tmp_path: Path, key: Path) -> None:
     path = tmp_path / "target.json"
     path.write_text(json.dumps({**OUTPUTS, "milvus_root_path": "a", "milvus_wal": "rocksmq"}))
-    asked = aim.take(Options(target_file=path, credential_dir=key, bucket="other", root_path="b/c", wal=Wal.KAFKA))
-    given = aim.take(Options(target_file=path, credential_dir=key))
+    asked = aim.take(Options(stack=str(path), credential_dir=key, bucket="other", root_path="b/c", wal=Wal.KAFKA))
+    given = aim.take(Options(stack=str(path), credential_dir=key))
     assert (asked.bucket, asked.root_path, asked.wal) == ("other", "b/c", Wal.KAFKA)
     assert (given.root_path, given.wal) == ("a", Wal.ROCKSMQ)
 
@@ -63,7 +63,7 @@ def test_an_option_goes_before_an_output(tmp_path: Path, key: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ([], "nobody said which store: give --endpoint, or --stack NAME or --target FILE"),
+        ([], "nobody said which store: give --endpoint, or ENV"),
         (["--endpoint", "https://a"], "nobody said which store: give --bucket"),
         (["--endpoint", "https://a/path", "--bucket", "b"], "endpoint https://a/path is not https://host[:port]"),
         (["--endpoint", "store:443", "--bucket", "b"], "endpoint store:443 is not https://host[:port]"),
@@ -76,8 +76,7 @@ def test_an_option_goes_before_an_output(tmp_path: Path, key: Path) -> None:
         (["--endpoint", "https://a", "--bucket", "b", "--profile", "gone"], "AWS profile gone"),
         (["--endpoint", "https://a", "--bucket", "b", "--credential-dir", "gone"], "--credential-dir gone: [Errno 2]"),
         (["--endpoint", "https://a", "--bucket", "b", "--profile", "p", "--secret", "n/s"], "--secret and --profile all name a key"),
-        (["--stack", "lab", "--target", "x.json"], "--stack and --target both name a target"),
-        (["--target", "gone.json"], "gone.json: cannot be read as a target"),
+        (["gone.json"], "gone.json: cannot be read as a target"),
         (["--endpoint", "https://a", "--bucket", "b", "--ca-file", "gone.crt"], "--ca-file gone.crt cannot be read as PEM"),
     ],
 )

@@ -1,0 +1,67 @@
+"""docs/commands.md: the help of every command as the code prints it. `./rag COMMAND --help` reads it there, which costs no import."""
+
+import re
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from cli.tree import GROUPS, Command
+
+PAGE = Path(__file__).parent.parent / "docs" / "commands.md"
+_HEAD = """# Commands
+
+Written by `./rag reference` from the code; a test compares. `./rag COMMAND --help` prints the same.
+"""
+_OWN = {
+    "reference": "Write docs/commands.md anew from the code.\n\nExample:\n\n    ./rag reference\n",
+    "completion": 'Print what bash or zsh needs to complete commands.\n\nExample:\n\n    eval "$(./rag completion bash)"\n',
+}
+_KINDS = {"int": "N", "int range": "N", "float": "N", "float range": "N", "path": "PATH", "str": "TEXT"}
+"""What an option takes; an argument has a name already."""
+
+
+def help_of(command: Command) -> str:
+    """Return the help of a command: from the page, else from its code."""
+    text = PAGE.read_text(encoding="utf-8") if PAGE.is_file() else ""
+    section = re.search(rf"^### {re.escape(command.name)}\n\n```\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    return section[1] if section else printed(command)
+
+
+def printed(command: Command) -> str:
+    """Return the help of a command as its code prints it, 80 columns wide."""
+    if command.room == "cli":
+        return f"Usage: ./rag {command.name} [OPTIONS]\n\n{_OWN[command.name]}"
+    if command.room == "lab":
+        return str(import_module("lab.__main__").help_of(command.name))
+    return _of(import_module(f"{command.room}.__main__").load(command.code), f"./rag {command.name}")
+
+
+def _of(loaded: Any, name: str) -> str:  # noqa: ANN401  typer keeps its types private
+    context = loaded.make_context(name, [], resilient_parsing=True, terminal_width=80, max_content_width=80)
+    first, _, rest = str(loaded.get_help(context)).partition("\n")
+    rest = re.sub(r"^(  (?:-\w, )?--[\w/-]+ )<([a-z ]+)>", lambda option: option[1] + _kind(option[2]), rest, flags=re.MULTILINE)
+    rest = re.sub(
+        r"^(  [A-Z-][\w. -]* )(<[a-zA-Z\[\] ]+>)", lambda argument: argument[1] + " " * len(argument[2]), rest, flags=re.MULTILINE
+    )
+    text = re.sub(r" +$", "", f"{re.sub(r'[{}]', '', first)}\n{rest}", flags=re.MULTILINE) + "\n"
+    return "\n".join([text, *(_of(part, f"{name} {title}") for title, part in getattr(loaded, "commands", {}).items())])
+
+
+def _kind(typed: str) -> str:
+    return _KINDS.get(typed, f"<{typed}>").ljust(len(typed) + 2)
+
+
+def page() -> str:
+    """Return the page."""
+    parts = [_HEAD]
+    for title, commands in GROUPS.items():
+        parts.append(f"## {title}\n")
+        parts += [f"### {command.name}\n\n```\n{printed(command)}```\n" for command in commands]
+    return "\n".join(parts)
+
+
+def write() -> int:
+    """Write the page, and return the exit code."""
+    PAGE.write_text(page(), encoding="utf-8")
+    print(f"written: {PAGE.relative_to(PAGE.parent.parent)}")
+    return 0

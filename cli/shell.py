@@ -1,0 +1,37 @@
+"""Small things of the shell: `--version` and completion."""
+
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+
+from cli.tree import COMMANDS
+
+_BASH = """_rag() {{
+    local here; here=$(dirname -- "$(readlink -f -- "${{COMP_WORDS[0]/#\\~/$HOME}}")")
+    case $COMP_CWORD in
+        1) COMPREPLY=($(compgen -W "{commands} --help --version" -- "$2")) ;;
+        2) COMPREPLY=($(compgen -W "$(ls "$here/stacks" | sed -n 's/^Pulumi\\.\\(.*\\)\\.yaml$/\\1/p')" -- "$2")) ;;
+        *) COMPREPLY=($(compgen -f -- "$2")) ;;
+    esac
+}}
+complete -F _rag ./rag rag"""
+_ZSH = "autoload -U +X bashcompinit && bashcompinit"
+
+
+def completion(words: Sequence[str]) -> int:
+    """Print the completion of a shell, and return the exit code."""
+    bash = _BASH.format(commands=" ".join(COMMANDS))
+    scripts = {"bash": bash, "zsh": f"{_ZSH}\n{bash}"}
+    if len(words) != 1 or words[0] not in scripts:
+        print('say which shell: ./rag completion bash, or zsh; then: eval "$(./rag completion bash)"')
+        return 2
+    print(scripts[words[0]])
+    return 0
+
+
+def version(root: Path) -> str:
+    """Return the versions of the product, of what it installs by default, and of its reports."""
+    from components.versions import MILVUS_CHART_VERSION, MILVUS_VERSION  # noqa: PLC0415  only when it is asked for
+
+    product = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    return f"rag {product}, Milvus chart {MILVUS_CHART_VERSION}, Milvus {MILVUS_VERSION}, report schema 1"

@@ -1,0 +1,104 @@
+"""Every command of `./rag`: its group, its name, where its code is, and one line of help."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+WIDTH = 60
+"""Most characters of a line of help, so that a row fits 80 columns."""
+HEAD = """Usage: ./rag COMMAND [ENV] [OPTIONS]
+
+RAG on premises: Milvus, embedding and LLM on Kubernetes and an S3 store.
+ENV is an environment of yours: NAME of stacks/Pulumi.NAME.yaml.
+"""
+FOOT = """
+Every command takes --help, --quiet, --verbose and --no-color; those that
+report take --json. ./rag --version, ./rag completion bash|zsh
+
+Exit codes: 0 done or PASS, 1 an SLO or a rule is broken or something is
+wrong, 2 wrong usage or settings, 3 not measured validly, 4 something does
+not answer or did not come up, 130 interrupted.
+"""
+
+
+@dataclass(frozen=True)
+class Command:
+    """One row."""
+
+    name: str
+    help: str
+    room: str
+    """Package whose `__main__.load` returns the command; "lab" has a command line of its own."""
+    inner: str = ""
+    """Its name there, where it is another one."""
+
+    @property
+    def code(self) -> str:
+        """Its name in its room."""
+        return self.inner or self.name
+
+
+GROUPS: dict[str, tuple[Command, ...]] = {
+    "This machine (the lab)": (
+        Command("up", "bring the lab up: tools, Kubernetes, pulumi up, gate", "lab"),
+        Command("down", "end the lab; only the cache stays", "lab"),
+        Command("status", "what of the lab runs, and what is wrong", "lab"),
+        Command("env", 'what a shell of the lab needs: eval "$(./rag env)"', "lab"),
+    ),
+    "Your environment": (
+        Command("values", "print the values that the Milvus chart gets", "stacks"),
+        Command("render", "write every object of the stack, one file each", "stacks"),
+        Command("policies", "judge every object by the rules of policies/", "stacks"),
+        Command("needs", "print what it takes of a cluster, as a table", "stacks"),
+        Command("pin", "ask registries for digests, and write the lock", "stacks"),
+        Command("images", "print images and chart to mirror (air gap)", "stacks"),
+        Command("gpus", "tell whether a node has the GPUs that it asks for", "stacks"),
+        Command("preflight", "test the store with Milvus's key, from here", "stacks"),
+        Command("deploy", "pulumi up, with its pods watched", "stacks", "up"),
+        Command("rollout", "settings, preflight, pulumi up and gate in one", "stacks"),
+        Command("doctor", "find what is half-done, and mend it with --cure", "stacks"),
+        Command("rotate", "give Milvus a new key at the store", "stacks"),
+    ),
+    "Measure": (
+        Command("gate", "measure a deployed stack and judge it by its SLOs", "validation", "run"),
+        Command("ingest", "keep a collection in step with a folder", "validation"),
+        Command("ask", "ask a collection, and see the passages it answers from", "validation"),
+        Command("original", "fetch the document that an answer cites", "validation"),
+        Command("sweep", "find the highest rate at which the SLOs hold", "validation"),
+        Command("during", "search while a command runs; tell what it cost", "validation"),
+        Command("store", "test any S3 store: can Milvus live on it?", "validation", "preflight"),
+        Command("compare", "compare two runs: what became worse", "validation"),
+        Command("baseline", "keep a run to compare with: set, show", "validation"),
+        Command("calibrate", "propose limits from three or more equal runs", "validation"),
+        Command("checks", "list what the gate asks, with its measures", "validation"),
+    ),
+    "Development (more: make help)": (
+        Command("venv", "make the virtual environment, and nothing else", "lab"),
+        Command("clean-cache", "remove tools, images and virtual environments", "lab"),
+        Command("report-schema", "print the JSON schema of report.json", "validation"),
+        Command("reference", "write docs/commands.md anew", "cli"),
+        Command("completion", "print the completion of a shell: bash or zsh", "cli"),
+    ),
+}
+COMMANDS = {command.name: command for group in GROUPS.values() for command in group}
+
+
+def overview() -> str:
+    """Return the help of `./rag`."""
+    return "\n".join([HEAD, *_groups()]) + FOOT
+
+
+def _groups() -> Iterator[str]:
+    for title, commands in GROUPS.items():
+        yield f"{title}:"
+        yield from (f"  {command.name:<14}{command.help}" for command in commands)
+        yield ""
+
+
+def find(words: Sequence[str]) -> Command | str:
+    """Return the command that the first word names, else why there is none."""
+    if words[0] in COMMANDS:
+        return COMMANDS[words[0]]
+    close = get_close_matches(words[0], COMMANDS, n=2, cutoff=0.5)
+    hint = f"did you mean {' or '.join(close)}?" if close else "./rag --help lists them"
+    return f"there is no command {words[0]!r}; {hint}"
