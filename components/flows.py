@@ -20,11 +20,9 @@ DENY = "default-deny"
 WHY_DENY = "what no other policy allows is denied, in and out"
 NAME = "app.kubernetes.io/name"
 COMPONENT = "component"
-
 MILVUS_PORT, METRICS_PORT = 19530, 9091
 ETCD_CLIENT_PORT, ETCD_PEER_PORT = 2379, 2380
 _SCHEME_PORTS = {"http": 80, "https": 443}
-
 Transport = Literal["TCP", "UDP"]
 
 

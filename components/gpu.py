@@ -53,11 +53,6 @@ class Gpu:
         """Name of the extended resource."""
         return "nvidia.com/gpu" if self.mig_profile is None else f"nvidia.com/mig-{self.mig_profile}"
 
-    @property
-    def usable_gib(self) -> float:
-        """Memory that the engine takes, all GPUs together."""
-        return self.count * self.memory_gib * self.memory_share
-
     def pod(self) -> dict[str, Any]:
         """What the spec of a pod needs so that it lands where such GPUs are."""
         runtime = {"runtimeClassName": self.runtime_class} if self.runtime_class is not None else {}

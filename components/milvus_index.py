@@ -1,4 +1,4 @@
-"""Index profiles: what Milvus builds and how it is searched, and how much of a node that takes. Pure.
+"""Index profiles: what Milvus builds and how it is searched. Pure.
 
     hnsw          graph in memory, exact vectors: the best recall for a given time, the most memory
     hnsw_sq8      the same graph, vectors in 8 bits: about a quarter of the memory for them
@@ -15,7 +15,6 @@ from typing import Any, Literal
 
 Name = Literal["hnsw", "hnsw_sq8", "ivf_rabitq", "diskann", "gpu_cagra"]
 Metric = Literal["COSINE", "IP", "L2"]
-DISK = "diskann"
 GPU = "gpu_cagra"
 _LISTS = 1024
 _GRAPH = {"M": 48, "efConstruction": 600}
@@ -55,17 +54,3 @@ class Index:
             "params": dict(build),
             "search_params": dict(search),
         }
-
-
-def bytes_per_vector(index: Index, dimension: int) -> tuple[float, float]:
-    """Memory and node's disk of one vector, without the raw scalar fields: vectors and links, estimated from the formats."""
-    links = 2 * int(_GRAPH["M"]) * 4
-    exact, one_byte = 4.0 * dimension, float(dimension)
-    by_profile = {
-        "hnsw": (exact + links, 0.0),
-        "hnsw_sq8": (one_byte + 2 * dimension + links, 0.0),
-        "ivf_rabitq": (dimension / 8 + one_byte, 0.0),
-        "diskann": (exact / 8, exact + 56 * 4),
-        "gpu_cagra": (0.0, 0.0),
-    }
-    return by_profile[index.profile]

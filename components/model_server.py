@@ -13,7 +13,8 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as k8s
 
-from components import model_pod, pods, scaling
+from components import pods, scaling
+from components import weights as weights_parts
 from components.component import Component
 from components.engines.engine import Container
 from components.gpu import Gpu
@@ -22,7 +23,14 @@ from components.random_secret import SECRET_KEY, ApiKey
 from components.scaling import Scaling
 from components.weights import SCRIPT, Bucket, Cache, Source
 
-_PORT_NAME = model_pod.PORT_NAME
+_PORT_NAME = "http"
+GENERATION = "milvus-x10000/api-key-generation"
+"""Annotation that restarts pods when their key changes."""
+_STARTING_S = 600
+"""What an engine may take besides loading: importing, compiling kernels, capturing graphs."""
+_LOADING_GIB_PER_S = 0.1
+"""As slow as one would still load a model: about what a network of 1 Gbit/s carries (0.116 GiB/s)."""
+_PROBE_EVERY_S = 5
 _SLACK_S = 300
 _SCRAPE_EVERY = "30s"
 
@@ -54,6 +62,20 @@ class ModelServerArgs:
     cluster_domain: str = "cluster.local"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Attached:
+    """Other resources that the pod names."""
+
+    key: pulumi.Input[str]
+    """Secret with the key of the service under `api_key`."""
+    generation: pulumi.Input[str]
+    """Changes with the key."""
+    claim: pulumi.Input[str] | None = None
+    """Claim of the cache volume."""
+    script: pulumi.Input[str] | None = None
+    """ConfigMap with the script that copies weights from a bucket."""
+
+
 class ModelServer(Component):
     """A Deployment and its Service, both named `service`, and the Secret `service`-api-key."""
 
@@ -70,7 +92,7 @@ class ModelServer(Component):
         key = ApiKey(f"{name}-key", namespace=namespace, secret_name=secret, rotation=args.rotation, opts=self._own)
         self.secret_name = key.secret_name
         claim, script = self._make_cache(name), self._make_script(name)
-        self._make_deployment(name, model_pod.Attached(key=key.secret_name, generation=key.generation, claim=claim, script=script))
+        self._make_deployment(name, Attached(key=key.secret_name, generation=key.generation, claim=claim, script=script))
         self._make_scaler(name)
         self._make_budget(name)
         self._make_monitor(name)
@@ -100,7 +122,7 @@ class ModelServer(Component):
         config_map, text = f"{self._name_in_cluster}-load-weights", SCRIPT.read_text(encoding="utf-8")
         return self._make_config_map(f"{name}-load-weights", config_map, self._args.namespace, SCRIPT.name, text)
 
-    def _make_deployment(self, name: str, attached: model_pod.Attached) -> None:
+    def _make_deployment(self, name: str, attached: Attached) -> None:
         patience = f"{ready_within_s(self._args)}s"
         opts = pulumi.ResourceOptions(parent=self, custom_timeouts=pulumi.CustomTimeouts(create=patience, update=patience))
         spec = deployment_spec(self._name_in_cluster, self._labels, self._args, attached)
@@ -149,21 +171,9 @@ class ModelServer(Component):
         return k8s.core.v1.Service(f"{name}-service", metadata=self._metadata(labels=self._labels), spec=spec, opts=self._own)
 
 
-def deployment_spec(service: str, labels: Mapping[str, str], args: ModelServerArgs, attached: model_pod.Attached) -> Any:  # noqa: ANN401  a plain manifest
+def deployment_spec(service: str, labels: Mapping[str, str], args: ModelServerArgs, attached: Attached) -> Any:  # noqa: ANN401  a plain manifest
     """Spec of the Deployment; what an autoscaler decides is left out, or each `up` would undo it."""
-    metadata = args.options.metadata(labels, {model_pod.GENERATION: attached.generation})
-    spec = model_pod.pod(
-        service,
-        account=args.account,
-        image=args.image,
-        engine=args.engine,
-        resources=args.resources,
-        options=args.options,
-        gpu=args.gpu,
-        weights=args.weights,
-        size_gib=args.size_gib,
-        attached=attached,
-    )
+    metadata = args.options.metadata(labels, {GENERATION: attached.generation})
     scarce = args.gpu is not None or (args.cache is not None and not args.cache.shared)
     return {
         **({"replicas": args.replicas} if args.scaling is None else {}),
@@ -171,13 +181,59 @@ def deployment_spec(service: str, labels: Mapping[str, str], args: ModelServerAr
         "progressDeadlineSeconds": ready_within_s(args),
         # a new pod beside the old one would wait for a GPU or a volume that the old one holds
         **({"strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}} if scarce else {}),
-        "template": {"metadata": metadata, "spec": spec},
+        "template": {"metadata": metadata, "spec": pod(service, args, attached)},
     }
 
 
 def ready_within_s(args: ModelServerArgs) -> int:
     """Seconds until the last pod must be ready: weights copied and loaded, one pod after the other where they cannot overlap."""
-    loading = model_pod.loading_limit_s(args.size_gib)
+    loading = loading_limit_s(args.size_gib)
     copying = loading if isinstance(args.weights, Bucket) else 0
     rounds = args.replicas if args.gpu is not None else 1
     return math.ceil((loading + copying) * rounds + _SLACK_S)
+
+
+def loading_limit_s(size_gib: float) -> int:
+    """Seconds after which a model of this size counts as broken rather than slow."""
+    return math.ceil(_STARTING_S + size_gib / _LOADING_GIB_PER_S)
+
+
+def pod(service: str, args: ModelServerArgs, attached: Attached) -> dict[str, Any]:
+    """Spec of the pod, in the API's own spelling."""
+    engine, size_gib = args.engine, args.size_gib
+    loaded = weights_parts.parts(args.weights, size_gib, attached.claim, attached.script)
+    places = {"tmp": "/tmp", **({"shared-memory": "/dev/shm"} if engine.shared_memory else {})}  # noqa: S108  paths in the container
+    volumes: list[dict[str, Any]] = [{"name": name, "emptyDir": {} if name == "tmp" else {"medium": "Memory"}} for name in places]
+    container = {
+        "name": service,
+        "image": args.image,
+        **({"command": list(engine.command)} if engine.command else {}),
+        "args": list(engine.arguments),
+        "env": [*_environment(engine, attached), *loaded.environment],
+        "ports": [{"name": _PORT_NAME, "containerPort": engine.port}],
+        "resources": _resources(args, weights_parts.disk_gib(args.weights, size_gib, cached=attached.claim is not None)),
+        "volumeMounts": [*({"name": name, "mountPath": path} for name, path in places.items()), *loaded.mounts],
+        **_probes(engine, loading_limit_s(size_gib)),
+    }
+    init = {"initContainers": loaded.init_containers} if loaded.init_containers else {}
+    place = args.gpu.pod() if args.gpu is not None else {}
+    return pods.pod(args.account, args.options, container, [*volumes, *loaded.volumes], **place, **init)
+
+
+def _environment(engine: Container, attached: Attached) -> list[dict[str, Any]]:
+    plain: list[dict[str, Any]] = [{"name": name, "value": value} for name, value in sorted(engine.environment.items())]
+    return [*plain, pods.from_secret(engine.key_variable, attached.key, SECRET_KEY)]
+
+
+def _resources(args: ModelServerArgs, disk_gib: float) -> dict[str, Any]:
+    """Disk is requested, so that the pod lands on a node that has it, and not limited: a limit would end the pod."""
+    plain, gpu = args.resources.manifest(), args.gpu
+    requests = {**plain["requests"], **({"ephemeral-storage": gib(disk_gib)} if disk_gib else {})}
+    limits = {**plain["limits"], **(gpu.limits() if gpu is not None else {})}
+    return {"requests": requests, "limits": limits}
+
+
+def _probes(engine: Container, limit_s: int) -> dict[str, Any]:
+    probe = {"httpGet": {"path": engine.health_path, "port": _PORT_NAME}, "periodSeconds": _PROBE_EVERY_S, "timeoutSeconds": _PROBE_EVERY_S}
+    starting = {**probe, "periodSeconds": 1, "failureThreshold": limit_s}
+    return {"startupProbe": starting, "readinessProbe": probe, "livenessProbe": {**probe, "failureThreshold": 6}}

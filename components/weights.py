@@ -20,7 +20,6 @@ from components.trust import CA_KEY
 
 SCRIPT = Path(__file__).with_name("load_weights.py")
 """What the init container runs; any image with a shell, Python and boto3 will do, such as the suite's own."""
-
 _LOADER_RESOURCES = Resources(cpu_cores=0.1, memory_gib=0.25)
 _ROOM = 1.25
 _CACHE, _WEIGHTS, _SCRIPT_VOLUME, _CA_VOLUME = "cache", "weights", "load-weights", "object-store-ca"

@@ -1,4 +1,4 @@
-"""The parts that run on the lab's node, in the order in which they start, as plain data: command lines and files, no processes."""
+"""The parts that run on the lab's node and the files that they read, from `node.yaml`: command lines and texts, no processes."""
 
 import configparser
 import json
@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from string import Template
 from typing import Any
 
 import yaml
@@ -18,7 +19,6 @@ OBJECT_STORE = "versitygw-s3"
 GREENLAKE = "greenlake-emulator"
 GREENLAKE_SYSTEM = "LAB0000001"
 """Serial number of the storage system that the emulator pretends to be."""
-
 PAUSE_IMAGE = "lab.local/pause:1"
 
 
@@ -52,196 +52,37 @@ def administrator(path: Path = PKI / "credentials") -> tuple[str, str]:
     return parser["lab-admin"]["aws_access_key_id"], parser["lab-admin"]["aws_secret_access_key"]
 
 
-def object_store(net: Network) -> list[Daemon]:
-    """Return the S3 server and its IAM service, over TLS with the store's own CA."""
+def configuration(net: Network) -> dict[str, Any]:
+    """Return `node.yaml` with this machine's places and addresses: the parts, and the files that they read."""
+    prefix = max(24, net.pods.prefixlen)
+    places = {"STATE": STATE, "PKI": PKI, "IAM_SOCKET": IAM_SOCKET, "CONTAINERD_SOCKET": CONTAINERD_SOCKET, "PYTHON": sys.executable}
+    ranges = {"SERVICES": net.services, "PODS": net.pods, "MASK": prefix, "POD_SUBNET": next(net.pods.subnets(new_prefix=prefix))}
+    addresses = {"NODE": net.node, "DNS": net.dns, "S3": net.s3_endpoint, "IAM": net.iam_endpoint}
+    names = {"SYSTEM": GREENLAKE_SYSTEM, "PAUSE_IMAGE": PAUSE_IMAGE, "CGROUP": CGROUP}
+    text = Template(Path(__file__).with_name("node.yaml").read_text()).substitute(places | ranges | addresses | names)
+    whole: dict[str, Any] = yaml.safe_load(text)
+    return whole
+
+
+def all_parts(net: Network) -> list[Daemon]:
+    """Return every part, in the order in which they start."""
     access_key, secret_key = administrator()
-    environment = {"ROOT_ACCESS_KEY": access_key, "ROOT_SECRET_KEY": secret_key}
-    tls: list[str | Path] = ["--cert", PKI / "store.crt", "--key", PKI / "store.key"]
-    iam: list[str | Path] = [
-        "--port",
-        f"{net.node}:7071",
-        *tls,
-        "iam",
-        "--dir",
-        STATE / "store" / "iam",
-        "--private-ports",
-        IAM_SOCKET,
-        "--quiet",
-    ]
-    # without the IAM cache a new or revoked key counts at once
-    s3: list[str | Path] = ["--port", f"{net.node}:7070", *tls, "--quiet", "--iam-standalone-endpoint", IAM_SOCKET, "--iam-cache-disable"]
-    s3 += ["--access-log", "stdout"]  # one line a request: which key asked, from where, and what it was answered
-    posix: list[str | Path] = ["posix", "--versioning-dir", STATE / "store" / "versions", STATE / "store" / "buckets"]
+    root = {"ROOT_ACCESS_KEY": access_key, "ROOT_SECRET_KEY": secret_key}
+    environments = {"versitygw-iam": root, OBJECT_STORE: root, GREENLAKE: {"PYTHONPATH": str(REPOSITORY), "PYTHONSAFEPATH": "1"}}
     return [
-        Daemon(name="versitygw-iam", arguments=iam, environment=environment),
-        Daemon(name=OBJECT_STORE, arguments=[*s3, *posix], environment=environment),
+        Daemon(name=name, arguments=part["arguments"].split(), program=part.get("program", ""), environment=environments.get(name, {}))
+        for part in configuration(net)["daemons"]
+        for name in [part["name"]]
     ]
 
 
-def greenlake(net: Network) -> list[Daemon]:
-    """Return the emulator of the GreenLake API, on the object store's two servers; it reads its secrets from files."""
-    arguments: dict[str, str | Path] = {
-        "--listen": f"{net.node}:7072",
-        "--cert": PKI / "store.crt",
-        "--key": PKI / "store.key",
-        "--s3": net.s3_endpoint,
-        "--iam": net.iam_endpoint,
-        "--ca": PKI / "store-ca.crt",
-        "--administrator": PKI / "credentials",
-        "--client": PKI / "greenlake",
-        "--home": STATE / "store",
-        "--iam-folder": STATE / "store" / "iam",
-        "--system": GREENLAKE_SYSTEM,
+def files(net: Network, *, cgroup_v1: bool) -> dict[str, str]:
+    """Return what the parts read, by its path below the lab's state."""
+    whole = configuration(net)
+    kubelet, network = "kubelet.yaml", "cni/10-lab.conflist"
+    may_start = {"failCgroupV1": False} if cgroup_v1 else {}
+    return {
+        "containerd.toml": whole["containerd.toml"],
+        network: json.dumps(whole[network]),
+        kubelet: yaml.safe_dump(whole[kubelet] | may_start),
     }
-    words = [word for pair in arguments.items() for word in pair]
-    environment = {"PYTHONPATH": str(REPOSITORY), "PYTHONSAFEPATH": "1"}
-    return [Daemon(name=GREENLAKE, program=sys.executable, arguments=["-m", "tests.emulators.greenlake", *words], environment=environment)]
-
-
-def control_plane(net: Network) -> list[Daemon]:
-    """Return etcd, API server, controller manager and scheduler."""
-    local = [
-        "--listen-client-urls=http://127.0.0.1:2379",
-        "--advertise-client-urls=http://127.0.0.1:2379",
-        "--listen-peer-urls=http://127.0.0.1:2380",
-    ]
-    kubeconfig = f"--kubeconfig={STATE / 'admin.kubeconfig'}"
-    return [
-        # a lab may lose its last second in a power cut; its etcd does not wait for the disk
-        Daemon(name="etcd", arguments=[f"--data-dir={STATE / 'etcd'}", *local, "--unsafe-no-fsync", "--log-level=warn"]),
-        Daemon(name="kube-apiserver", arguments=_apiserver(net)),
-        Daemon(
-            name="kube-controller-manager",
-            arguments=[
-                kubeconfig,
-                f"--service-account-private-key-file={PKI / 'service-accounts.key'}",
-                f"--root-ca-file={PKI / 'cluster-ca.crt'}",
-                "--use-service-account-credentials=true",
-                "--allocate-node-cidrs=true",
-                f"--cluster-cidr={net.pods}",
-                f"--service-cluster-ip-range={net.services}",
-                f"--node-cidr-mask-size={max(24, net.pods.prefixlen)}",
-                "--leader-elect=false",
-            ],
-        ),
-        Daemon(name="kube-scheduler", arguments=[kubeconfig, "--leader-elect=false"]),
-    ]
-
-
-def _apiserver(net: Network) -> list[str]:
-    return [
-        "--etcd-servers=http://127.0.0.1:2379",
-        f"--service-cluster-ip-range={net.services}",
-        "--secure-port=6443",
-        f"--advertise-address={net.node}",
-        f"--client-ca-file={PKI / 'cluster-ca.crt'}",
-        f"--tls-cert-file={PKI / 'apiserver.crt'}",
-        f"--tls-private-key-file={PKI / 'apiserver.key'}",
-        f"--service-account-key-file={PKI / 'service-accounts.pub'}",
-        f"--service-account-signing-key-file={PKI / 'service-accounts.key'}",
-        "--service-account-issuer=https://kubernetes.default.svc",
-        "--authorization-mode=Node,RBAC",
-        # `kubectl logs` and `exec` would look up the node's name otherwise
-        "--kubelet-preferred-address-types=InternalIP",
-        "--allow-privileged=true",
-        f"--kubelet-client-certificate={PKI / 'admin.crt'}",
-        f"--kubelet-client-key={PKI / 'admin.key'}",
-    ]
-
-
-def node(net: Network) -> list[Daemon]:
-    """Return container runtime, kubelet, proxy and volume provisioner."""
-    return [
-        Daemon(name="containerd", arguments=["--config", STATE / "containerd.toml"]),
-        Daemon(
-            name="kubelet",
-            arguments=[
-                f"--config={STATE / 'kubelet.yaml'}",
-                f"--kubeconfig={STATE / 'kubelet.kubeconfig'}",
-                "--hostname-override=lab",
-                f"--node-ip={net.node}",
-                f"--root-dir={STATE / 'kubelet'}",
-            ],
-        ),
-        Daemon(name="kube-proxy", arguments=_proxy(net)),
-        Daemon(name="volume-provisioner", arguments=[f"--kubeconfig={STATE / 'admin.kubeconfig'}", f"--root={STATE / 'volumes'}"]),
-    ]
-
-
-def _proxy(net: Network) -> list[str]:
-    return [
-        f"--kubeconfig={STATE / 'admin.kubeconfig'}",
-        f"--cluster-cidr={net.pods}",
-        "--hostname-override=lab",
-        # connection tracking is the host kernel's: its limits are left as they are
-        "--conntrack-max-per-core=0",
-        "--conntrack-min=0",
-        "--conntrack-tcp-timeout-established=0s",
-        "--conntrack-tcp-timeout-close-wait=0s",
-    ]
-
-
-def containerd_config() -> str:
-    """Return containerd's configuration."""
-    return f"""\
-version = 2
-root = "{STATE}/containerd"
-state = "/run/lab-containerd"
-[grpc]
-  address = "{CONTAINERD_SOCKET}"
-[plugins."io.containerd.grpc.v1.cri"]
-  # without CAP_SYS_RESOURCE runc may not lower oom_score_adj and would die
-  restrict_oom_score_adj = true
-  sandbox_image = "{PAUSE_IMAGE}"
-  [plugins."io.containerd.grpc.v1.cri".cni]
-    bin_dir = "/usr/lib/cni"
-    conf_dir = "{STATE}/cni"
-  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
-    runtime_type = "io.containerd.runc.v2"
-"""
-
-
-def cni_config(net: Network) -> str:
-    """Return the pod network: a bridge. It does not enforce NetworkPolicy."""
-    subnet = next(net.pods.subnets(new_prefix=max(24, net.pods.prefixlen)))
-    bridge = {
-        "type": "bridge",
-        "bridge": "cni0",
-        "isGateway": True,
-        "ipMasq": True,
-        "hairpinMode": True,
-        "ipam": {"type": "host-local", "ranges": [[{"subnet": str(subnet)}]], "routes": [{"dst": "0.0.0.0/0"}]},
-    }
-    return json.dumps(
-        {"cniVersion": "1.0.0", "name": "lab", "plugins": [bridge, {"type": "portmap", "capabilities": {"portMappings": True}}]}
-    )
-
-
-def kubelet_config(net: Network, *, cgroup_v1: bool) -> str:
-    """Return kubelet's configuration."""
-    config: dict[str, Any] = {
-        "apiVersion": "kubelet.config.k8s.io/v1beta1",
-        "kind": "KubeletConfiguration",
-        "cgroupDriver": "cgroupfs",
-        "cgroupRoot": f"/{CGROUP}",
-        "failSwapOn": False,
-        "authentication": {
-            "anonymous": {"enabled": False},
-            "x509": {"clientCAFile": str(PKI / "cluster-ca.crt")},
-            "webhook": {"enabled": True},
-        },
-        "authorization": {"mode": "Webhook"},
-        "tlsCertFile": str(PKI / "kubelet.crt"),
-        "tlsPrivateKeyFile": str(PKI / "kubelet.key"),
-        "clusterDomain": "cluster.local",
-        "clusterDNS": [str(net.dns)],
-        "containerRuntimeEndpoint": f"unix://{CONTAINERD_SOCKET}",
-        # images are brought in by hand and cannot be pulled again
-        "imageGCHighThresholdPercent": 100,
-        "evictionHard": {"memory.available": "100Mi"},
-        "containerLogMaxSize": "10Mi",
-        "containerLogMaxFiles": 3,
-    }
-    if cgroup_v1:
-        config["failCgroupV1"] = False
-    return yaml.safe_dump(config)

@@ -63,9 +63,8 @@ def write_configuration(net: Network) -> None:
     (STATE / "etcd").chmod(0o700)
     (STATE / "volumes").chmod(0o755)
     cgroup_v1 = not Path("/sys/fs/cgroup/cgroup.controllers").exists()
-    (STATE / "containerd.toml").write_text(daemons.containerd_config())
-    (STATE / "cni" / "10-lab.conflist").write_text(daemons.cni_config(net))
-    (STATE / "kubelet.yaml").write_text(daemons.kubelet_config(net, cgroup_v1=cgroup_v1))
+    for name, text in daemons.files(net, cgroup_v1=cgroup_v1).items():
+        (STATE / name).write_text(text)
     make_cgroups(Path("/sys/fs/cgroup"), cgroup_v1=cgroup_v1)
 
 
@@ -123,7 +122,7 @@ def main() -> None:
     write_configuration(net)
     threading.Thread(target=logs.keep_small, args=(LOGS,), daemon=True).start()
     supervisor = Supervisor()
-    for daemon in [*daemons.object_store(net), *daemons.greenlake(net), *daemons.control_plane(net), *daemons.node(net)]:
+    for daemon in daemons.all_parts(net):
         supervisor.start(daemon)
     supervisor.watch()
 

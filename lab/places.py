@@ -15,33 +15,25 @@ from lab.errors import LabError
 REPOSITORY = Path(__file__).resolve().parent.parent
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser().absolute() / "milvus-x10000"
 """Tools, images and virtual environments, keyed by what they were made from; outlives the lab."""
-
 UV = Path(sys.prefix) / "bin" / "uv"
 """The installer, in the virtual environment that runs this; not on PATH where that was entered by its own Python."""
-
 STATE = Path("/var/lib/milvus-x10000-lab")
 """All that a running lab owns on disk; one lab per machine, whichever checkout started it."""
-
 LOGS = STATE / "logs"
 PKI = STATE / "pki"
 CODE = STATE / "code"
 """What of this package the node runs."""
-
 NODE_BIN = STATE / "node-bin"
 """What runs the lab itself."""
-
 BIN = STATE / "bin"
 """What an operator calls: on PATH in a shell of the lab."""
-
 KUBECONFIG = STATE / "admin.kubeconfig"
 NETWORK = PKI / "network.json"
 """The addresses that the lab was made with: its certificates hold for no others."""
-
 CGROUP = "milvus-x10000-lab"
 HOST_INTERFACE = "milvus-lab"
 STORES = ("s3", "greenlake", "existing")
 """Drivers by which the lab's stack may come by its buckets."""
-
 RANGES = {"LAB_LINK": "10.88.255.0/30", "LAB_SERVICES": "10.96.0.0/16", "LAB_PODS": "10.244.0.0/16"}
 """Environment variables that move the lab's address ranges, and where they are by default."""
 

@@ -30,7 +30,7 @@ OUTER = STATE / "outer.json"
 
 
 NODE_CODE = (
-    *(Path("lab", name) for name in ("__init__.py", "daemons.py", "errors.py", "logs.py", "node.py", "places.py")),
+    *(Path("lab", name) for name in ("__init__.py", "daemons.py", "errors.py", "logs.py", "node.py", "node.yaml", "places.py")),
     Path("tests", "emulators", "greenlake"),
 )
 """What the node runs, and all that this imports of ours: `python -m lab.node` and the emulator of the GreenLake API."""

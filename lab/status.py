@@ -51,7 +51,7 @@ def look() -> Facts:
     if outer is None:
         return replace(machine, state_left=STATE.exists() or process_tree.REMOVING.exists())
     processes = _processes(outer["pid"]) if alive else {}
-    parts = [_part(daemon, processes) for daemon in _expected()] if alive else []
+    parts = [_part(daemon, processes) for daemon in daemons.all_parts(network())] if alive else []
     known = sum(part.memory_mib for part in parts)
     return replace(
         machine,
@@ -79,11 +79,6 @@ def _machine() -> Facts:
         damaged=cache.damaged(),
         free_gib={str(folder): shutil.disk_usage(folder).free / 2**30 for folder in (STATE, CACHE) if folder.exists()},
     )
-
-
-def _expected() -> list[daemons.Daemon]:
-    net = network()
-    return [*daemons.object_store(net), *daemons.greenlake(net), *daemons.control_plane(net), *daemons.node(net)]
 
 
 def _processes(outer: int) -> dict[int, psutil.Process]:

@@ -34,7 +34,6 @@ class Steps:
     """Seconds of the monotonic clock; handed on when the command continues in the virtual environment."""
     out: TextIO | None = None
     """Where steps are told; standard output unless that is somebody's input."""
-
     on_steps: Callable[[Sequence[str]], None] | None = None
     """What is told the titles of the steps that are under way, whenever one begins or ends."""
     _under_way: list[str] = field(default_factory=list)

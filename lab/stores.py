@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 HANDED_OVER = "storage"
 """Namespace of the Secrets that are handed over."""
-
 _BUCKET = ["s3:ListBucket", "s3:GetBucketLocation", "s3:ListBucketVersions", "s3:GetBucketVersioning"]
 _OBJECTS = [
     "s3:GetObject",

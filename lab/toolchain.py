@@ -76,13 +76,11 @@ BUILDS = {
     ),
     "registry": Build(module="registry", version="3.1.2", packages=("./cmd/registry",), on_demand=True),
 }
-
 PULUMI_BUILDS = ("pulumi", "pulumi-kubernetes")
 """Left out where PATH has `pulumi`; else built while Kubernetes comes up, which comes first."""
 REST_MINUTES = 3
 """Of `./rag up`: images, Kubernetes, Pulumi, gate."""
 PULUMI_VERSIONS = f"the CLI {PULUMI} and Pulumi's own kubernetes plugin {PLUGIN}"
-
 PERSONALITIES = (
     "etcd",
     "kubectl",

@@ -26,7 +26,6 @@ _EMPTY = {"", '""', "''", "null", "~", "{}", "[]", "|", ">"}
 _PLACEHOLDER = re.compile(r"^<.*>$|^\$\{.*\}$|^\$\(.*\)$")
 _WELL_KNOWN = frozenset({"minioadmin", "Milvus", "changeit", "changeme", "password"})
 _NOT_OURS = {"Credential"}  # what makes a credential; its outputs are secret
-
 Judge = Callable[[Sequence[Subject], Context], Iterator[Violation]]
 
 

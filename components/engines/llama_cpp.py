@@ -23,7 +23,6 @@ _OPTIONS = frozenset(  # as words, since one a line would be longer than the res
 )
 """Missing on purpose: keys, everything that downloads, and the built-in tools (`tools`, `agent`, `mcp-servers-*`), which run commands for
 whoever asks."""
-
 _CACHE_RAM_MIB = 1024
 _WORDS = {"flash-attn", "reasoning"}
 """Options that take on, off or auto: bare, they would swallow the next argument. YAML reads on and off as true and false."""

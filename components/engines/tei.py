@@ -18,7 +18,6 @@ _OPTIONS = frozenset(  # as words, since one a line would be longer than the res
     """.split()  # noqa: SIM905
 )
 """Missing on purpose: keys (arguments are no place for them), telemetry, the port of a second metrics server."""
-
 _TEXTS_A_REQUEST = 128
 _METRICS_CHANGED = (1, 10, 0)
 """The meaning of te_queue_size and the port of the metrics changed here; neither was read."""

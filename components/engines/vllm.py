@@ -21,7 +21,6 @@ _OPTIONS = frozenset(  # as words, since one a line would be longer than the res
 )
 """Known to every version that was read. Missing on purpose: keys, telemetry, `trust-remote-code` (it runs what is in a repository),
 `allowed-local-media-path` (it hands out files of the pod)."""
-
 _SINCE_0_20 = frozenset({"attention-backend", "kv-offloading-size", "optimization-level", "performance-mode"})
 
 

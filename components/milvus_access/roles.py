@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from pymilvus import MilvusClient  # type: ignore[import-untyped]  # pymilvus ships no types
 
 Kind = Literal["search", "ingest", "admin"]
-
 _LOOK = """
     Collection.GetLoadState Collection.GetLoadingProgress Collection.GetStatistics Collection.HasPartition Collection.IndexDetail
     Collection.ShowPartitions Global.DescribeAlias Global.DescribeCollection Global.ListAliases Global.ShowCollections
@@ -28,7 +27,6 @@ _TAKE_AWAY = """
     Collection.Compaction Collection.DropIndex Collection.DropPartition Collection.LoadBalance Collection.Release Global.CreateAlias
     Global.DropAlias Global.DropCollection Global.RenameCollection
 """.split()  # noqa: SIM905  as above
-
 PRIVILEGES: dict[Kind, tuple[str, ...]] = {
     "search": tuple(sorted((*_LOOK, *_READ))),
     "ingest": tuple(sorted((*_LOOK, *_WRITE))),

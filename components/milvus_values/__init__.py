@@ -16,7 +16,6 @@ from components.milvus_values.workloads import SELECTOR
 from components.trust import CA_KEY
 
 __all__ = ["CA_ANNOTATION", "CREDENTIAL_ANNOTATION", "SELECTOR", "SERVICE_NAME", "MilvusShape", "MilvusStore", "problems", "values"]
-
 SERVICE_NAME = "milvus"
 CREDENTIAL_ANNOTATION = "milvus-x10000/credential-generation"
 CA_ANNOTATION = "milvus-x10000/ca-sha256"

@@ -20,13 +20,11 @@ class Permissions:
 
 MILVUS = Permissions(bucket_actions=("s3:ListBucket", "s3:GetBucketLocation"), object_actions=_COMMON_OBJECT_ACTIONS)
 """Milvus calls HeadBucket, ListObjects v1 and v2, GetObject, HeadObject, PutObject, DeleteObject and multipart uploads."""
-
 DOCUMENTS = Permissions(
     bucket_actions=("s3:ListBucket", "s3:GetBucketLocation", "s3:ListBucketVersions", "s3:GetBucketVersioning"),
     object_actions=(*_COMMON_OBJECT_ACTIONS, "s3:GetObjectVersion"),
 )
 """Originals are read back at the version that an answer cites."""
-
 READER = Permissions(bucket_actions=("s3:ListBucket", "s3:GetBucketLocation"), object_actions=("s3:GetObject",))
 """Weights of a model are copied, never changed, by the pod that serves them."""
 

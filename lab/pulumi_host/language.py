@@ -30,13 +30,10 @@ from pulumi.runtime.proto import language_pb2_grpc, plugin_pb2
 
 EXEC_SHIM = Path(__file__).resolve().parent / "pulumi-language-python-exec"
 """Runs a Pulumi program inside the SDK's event loop; comes from Pulumi's own module."""
-
 USER_WAS_TOLD_EXIT_CODE = 32
 """The shim exits with this when it has already explained the failure to the user."""
-
 PARENT_LOOK_S = 1.0
 """Seconds between two looks whether the engine still lives."""
-
 MESSAGE_LIMIT_BYTES = 400 << 20
 GRPC_OPTIONS = [("grpc.max_receive_message_length", MESSAGE_LIMIT_BYTES), ("grpc.max_send_message_length", MESSAGE_LIMIT_BYTES)]
 

@@ -4,27 +4,26 @@ Owns the scoring and the refusal. It can only quote: it neither counts, compares
 character n-grams that it shares with the question, and by those that its headings, its source and its neighbours share;
 one that holds the kind of value asked for gains. All sentences of an answer come from one document, since two variants of a
 document, quoted side by side, contradict each other. The weights were found by experiment, see README.md.
+
+Quoted are sentences, and table rows under their header; headings only lend their words. A row is a line with ` | ` between its cells. A
+table's first row counts as its header when it holds no figure but years.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from .asked import holds_asked_value
 from .overlap import Overlap
 from .prompt import Source
-from .quotes import Quote, quotes_of
 
 Scores = npt.NDArray[np.float64]
-
 _MOST_SENTENCES = 3
 _HEADINGS, _SOURCE, _BEFORE, _AFTER, _VALUE = 0.5, 0.1, 0.3, 0.1, 0.3
 _LEAST_MATCH_WITH_VALUE, _LEAST_MATCH = 0.18, 0.26
 """Below these, without the bonus for a value, the sources are about something else: found with questions they cannot answer."""
-
 _GERMAN = re.compile(r"\b(?:wie|was|wer|wann|welche[rsmn]?|wo|der|die|das|ist|und|für|ein|eine|muss|darf|kann)\b", re.IGNORECASE)
 _KANA, _HAN = re.compile(r"[\u3041-\u30ff]"), re.compile(r"[\u4e00-\u9fff]")
 _REFUSALS = (
@@ -33,6 +32,56 @@ _REFUSALS = (
     (_GERMAN, "Die Quellen beantworten diese Frage nicht."),
 )
 _REFUSAL = "The sources do not answer this question."
+_CELL_BORDER = " | "
+_YEAR = re.compile(r"\b(?:19|20)\d\d\b")
+_CITATION = re.compile(r"\[(\d+)\]")
+_LEADING_HEADINGS = 2
+_LONGEST_HEADING_CHARACTERS = 100
+# A sentence ends at . ! or ? before a capital, a digit or an opening quote, but not after a number ("14. März") or one letter ("z. B.");
+# in Chinese and Japanese at a full stop of theirs, whatever follows.
+_SENTENCE_END = re.compile(r"(?<=[.!?])(?<!\d\.)(?<![\s(][^\W\d_]\.)\s+(?=[A-ZÄÖÜ\d\"„“§])|(?<=[。！？])")
+_TIME_UNITS = r"second|minute|hour|day|week|month|year|sekunde|minute|stunde|tag|woche|monat|jahr"
+_MONTHS = r"jan|feb|mar|mär|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|de[cz]"
+_WEEKDAYS = r"monday|tuesday|wednesday|thursday|friday|saturday|sunday|montag|dienstag|mittwoch|donnerstag|freitag|samstag|sonntag"
+_COUNT = r"[\d一二三四五六七八九十百千万两]"
+_KINDS = {
+    r"weight|heav|\bload|gewicht|schwer|\blast\b": r"\d\s?(?:kg|t|tonnes?|tonnen?)\b",
+    r"how fast|speed|wie schnell|geschwindigkeit|tempo": r"\d\s?(?:km/h|m/s)",
+    r"how (?:long|soon|quickly|often|early)|period|wie (?:lange|oft|bald|früh)|spätestens|intervall|minutes|hours|days|stunden|tage": (
+        rf"(?:{_TIME_UNITS})\w*\b"
+    ),
+    r"\bwhen\b|\bwann\b|(?:what|which) (?:time|day|date)|uhrzeit|datum|deadline": (
+        rf"\d:\d\d|\d\s?uhr\b|\b\d{{1,2}}\.? (?:{_MONTHS})|\b(?:{_WEEKDAYS})"
+    ),
+    r"price|cost|\bpay\b|\bpaid\b|budget|bonus|money|what do (?:i|we) get|preis|kosten|kostet|zuschuss|zahlt|betrag|\bgibt die firma\b": (
+        r"\d\s?(?:euro|€)|€\s?\d"
+    ),
+    r"how (?:far|wide|deep|tall)|wie (?:weit|breit|tief)|distance|abstand": r"\d\s?(?:[mck]?m|(?:centi|milli|kilo|zenti)?met(?:re|er)s?)\b",
+    r"how (?:many|much)|wie ?viele?|wie hoch|percent|prozent|durchwahl|extension|number|nummer|leistung|charge|batch|version|\bcode": r"\d",
+    r"多久|多长时间|几天|多少天|时限|何日|何か月|何年|何分|何時間|期間|いつまで|どれだけ": (
+        rf"{_COUNT}\s?(?:秒|分|小时|時間|天|日|周|週|个月|か月|月|年)"
+    ),
+    r"什么时候|哪天|何时|几点|いつ|何時": rf"{_COUNT}\s?(?:[点月日时時]|年度)",
+    r"多少钱|价格|费用|单价|收多少|结算|预算|报价|いくら|価格|料金|家賃": rf"{_COUNT}\s?(?:元|円|欧元|ユーロ)",
+    r"多宽|多窄|最窄|多高|多远|高低差|何センチ|何ミリ|すき間|幅|距離": rf"{_COUNT}\s?(?:毫米|厘米|米|センチ|ミリ|メートル)",
+    r"多少|几|何|いくつ|どのくらい|どれくらい|比例|编号|料号|番号": _COUNT,
+}
+_ASKED = [(re.compile(question, re.IGNORECASE), re.compile(value, re.IGNORECASE)) for question, value in _KINDS.items()]
+"""What kind of value a question asks for, and what a sentence that holds one looks like, in the languages of the corpus."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quote:
+    """A piece of a source that can stand in an answer."""
+
+    source: int
+    """Number of the source."""
+    title: str
+    """Title of the source."""
+    headings: str
+    """Other headings that open its text, one per line."""
+    text: str
+    """A sentence, or a table row below its header."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,3 +144,44 @@ def _neighbours(own: Scores, source_numbers: Sequence[int]) -> Scores:
     lent[1:] += np.where(same, _BEFORE * own[:-1], 0.0)
     lent[:-1] += np.where(same, _AFTER * own[1:], 0.0)
     return lent
+
+
+def quotes_of(source: Source) -> list[Quote]:
+    """Return the quotes of one source in reading order."""
+    lines = [line.strip("# ") for line in source.text.splitlines() if line.strip("# ")]
+    headings = _leading_headings(lines)
+    above = "\n".join(line for line in lines[:headings] if line != source.title)
+    texts = (_CITATION.sub(r"(\1)", text) for text in _texts(lines[headings:]))
+    return [Quote(source=source.number, title=source.title, headings=above, text=text) for text in texts]
+
+
+def _leading_headings(lines: list[str]) -> int:
+    for number, line in enumerate(lines[:_LEADING_HEADINGS]):
+        is_heading = line[-1] not in ".!?:;," and _CELL_BORDER not in line and len(line) <= _LONGEST_HEADING_CHARACTERS
+        if not is_heading or number == len(lines) - 1:
+            return number
+    return min(_LEADING_HEADINGS, len(lines))
+
+
+def _texts(lines: list[str]) -> Iterator[str]:
+    header: str | None = None
+    for line in lines:
+        if _CELL_BORDER not in line:
+            header = None
+            yield from sentences(line)
+        elif header is None and not re.search(r"\d", _YEAR.sub("", line)):
+            header = line
+        else:
+            header = header or ""
+            yield f"{header}\n{line}".strip()
+
+
+def sentences(text: str) -> list[str]:
+    """Sentences and table rows of a text: a line never joins the next."""
+    parts = (part.strip() for line in text.splitlines() for part in _SENTENCE_END.split(line))
+    return [part for part in parts if part]
+
+
+def holds_asked_value(question: str, sentence: str) -> bool:
+    """Whether the sentence holds a value of a kind that the question asks for; False when it asks for none known."""
+    return any(asked.search(question) and value.search(sentence) for asked, value in _ASKED)

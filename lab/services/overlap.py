@@ -14,7 +14,6 @@ _SIZES = (3, 4, 5)
 _WORD = re.compile(
     r"(?P<pairs>[\u3041-\u3096\u30a1-\u30fe\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+)|[^\s\u3041-\u30fe\u3400-\u9fff\uf900-\ufaff]+"
 )
-
 Weights = dict[str, float]
 
 

@@ -21,7 +21,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 STAND_IN = "lab stand-in"
 _log = logging.getLogger(__name__)
-
 Fields = dict[str, Any]
 
 

@@ -31,7 +31,6 @@ _UNSEEN = {"helm.sh/v3", "batch/v1"}
 _WORKLOADS = {"Deployment", "StatefulSet"}
 _PLUGIN = "pulumi-resource-kubernetes"
 _TIMEOUT_S = 30
-
 Cure = Literal["none", "wait", "cancel", "refresh", "roll back", "remove"]
 
 

@@ -16,7 +16,6 @@ import yaml
 from policies.subject import get
 
 Object = Mapping[str, Any]
-
 READY_WITHIN = timedelta(seconds=180)
 """A container that runs for longer and is not ready is told; Milvus takes about a minute."""
 _RECENT = timedelta(seconds=60)
@@ -28,7 +27,6 @@ _SHORT_OF_PODS = {"FailedCreate", "SuccessfulCreate"}
 _VOLUME = {"FailedMount", "FailedAttachVolume", "FailedMapVolume", "FailedCreatePodSandBox"}
 _CLAIM = {"FailedBinding", "ProvisioningFailed"}
 _LONGEST = 500
-
 _TABLE = yaml.safe_load(Path(__file__).with_name("cures.yaml").read_text(encoding="utf-8"))
 
 

@@ -86,7 +86,6 @@ class Report:
 
 Key = Mapping[str, str]
 """`access_key`, `secret_key`, the bucket, and the random mark `generation` that pods carry."""
-
 _REFUSALS = {"InvalidAccessKeyId", "AccessDenied", "SignatureDoesNotMatch", "403"}
 _SELECTOR = "app.kubernetes.io/name=milvus"
 _WITHIN_S = 60

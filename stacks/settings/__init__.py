@@ -76,7 +76,6 @@ class Settings(Group):
     """where data may go"""
     network: NetworkSettings = Field(default=NetworkSettings(), examples=["'{\"dns_port\": 53}'"])
     """what network policies must be told"""
-
     pods: PodSettings = Field(default=PodSettings(), description="what every pod gets", examples=['\'{"node_selector": {"pool": "rag"}}\''])
     pod_security: PodSecuritySettings = Field(default=PodSecuritySettings(), examples=["'{\"assign_ids\": false}'"])
     """what the platform's admission decides"""

@@ -27,7 +27,6 @@ class RegistrySettings(Group):
     """mirror of each registry, as HOST or HOST/PATH: `./rag pin` asks it, and pods pull from it"""
     ca_file: CaFile | None = Field(default=None, examples=["/etc/ssl/registry-ca.crt"])
     """PEM file of the registries' private CA, besides the public ones"""
-
     pull_secrets: tuple[OperatorsSecret, ...] = Field(default=(), examples=["'[\"mirror\"]'"])
     """Secrets of the namespace, of type kubernetes.io/dockerconfigjson, for registries that ask who pulls"""
 

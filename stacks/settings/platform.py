@@ -10,7 +10,6 @@ from stacks.settings.group import Group
 from stacks.settings.names import LabelKey, Labels, LabelValue, ObjectName, PlainText, label_key
 
 _DOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-
 _OURS = ("app.kubernetes.io/", "milvus-x10000/")
 
 

@@ -2,9 +2,25 @@
 
 import pytest
 
-from components.milvus_index import Index, Name, bytes_per_vector
+from components.milvus_index import Index, Name
 
 GIB = 2**30
+LINKS_A_NODE = 48
+"""M of the graph."""
+
+
+def bytes_per_vector(index: Index, dimension: int) -> tuple[float, float]:
+    """Memory and node's disk of one vector, without the raw scalar fields: vectors and links, estimated from the formats."""
+    links = 2 * LINKS_A_NODE * 4
+    exact, one_byte = 4.0 * dimension, float(dimension)
+    by_profile = {
+        "hnsw": (exact + links, 0.0),
+        "hnsw_sq8": (one_byte + 2 * dimension + links, 0.0),
+        "ivf_rabitq": (dimension / 8 + one_byte, 0.0),
+        "diskann": (exact / 8, exact + 56 * 4),
+        "gpu_cagra": (0.0, 0.0),
+    }
+    return by_profile[index.profile]
 
 
 @pytest.mark.parametrize(

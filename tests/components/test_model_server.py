@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from components import model_pod
+from components import model_server
 from components.gpu import Gpu, Toleration, placing_problem
 from components.model_server import ModelServer, ready_within_s
 from components.models import Embedding, Llm
@@ -77,7 +77,7 @@ def test_the_key_is_in_its_secret_alone_and_the_pod_names_it_and_is_restarted_wi
     template = found["thing-deployment"].inputs["spec"]["template"]
     key = {"name": "API_KEY", "valueFrom": {"secretKeyRef": {"name": "thing-api-key", "key": "api_key"}}}
     assert key in template["spec"]["containers"][0]["env"]
-    assert template["metadata"]["annotations"] == {model_pod.GENERATION: "k1"}
+    assert template["metadata"]["annotations"] == {model_server.GENERATION: "k1"}
 
 
 def test_a_model_has_as_long_to_load_as_its_size_takes_at_a_tenth_of_a_gib_per_second() -> None:

@@ -109,10 +109,10 @@ def test_a_stray_whose_parent_is_at_work_is_left_alone(tmp_path: Path) -> None:
 def test_no_daemon_has_a_secret_among_its_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(daemons, "administrator", lambda: ("ACCESS", "SECRET"))
     net = network()
-    started = [*daemons.object_store(net), *daemons.control_plane(net), *daemons.node(net)]
+    started = daemons.all_parts(net)
     words = [word for daemon in started for word in daemon.command]
     assert not {word for word in words if "SECRET" in word or "ACCESS" in word}
-    assert daemons.object_store(net)[0].environment["ROOT_SECRET_KEY"] == "SECRET"
+    assert started[0].environment["ROOT_SECRET_KEY"] == "SECRET"
 
 
 def test_machine_facts_lie_over_the_committed_configuration_key_by_key() -> None:

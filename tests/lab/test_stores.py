@@ -28,8 +28,10 @@ def test_what_the_stack_has_is_kept_and_another_driver_on_its_data_is_refused() 
         stores.chosen("s3", has, empty=False)
 
 
-def test_the_emulator_gets_no_secret_as_an_argument_and_says_that_it_is_one() -> None:
-    command = " ".join(daemons.greenlake(network())[0].command)
+def test_the_emulator_gets_no_secret_as_an_argument_and_says_that_it_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(daemons, "administrator", lambda: ("ACCESS", "SECRET"))
+    (emulator,) = (part for part in daemons.all_parts(network()) if part.name == daemons.GREENLAKE)
+    command = " ".join(emulator.command)
     assert "tests.emulators.greenlake" in command
     assert "--client " in command
     assert "secret" not in command

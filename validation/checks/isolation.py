@@ -22,7 +22,6 @@ from validation.run.record import Facts
 
 _TIMEOUT_S = 10.0
 _DENIED = ("permission deny", "permission denied", "privilege")
-
 Attempt = tuple[str, Callable[[], Any]]
 
 

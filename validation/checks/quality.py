@@ -87,7 +87,6 @@ _ROWS = 2_000
 _BATCH = 500
 _MODE_CHUNKS = 50
 _TOP_K = 10
-
 Mode = Callable[[str, Matrix, int], list[int]]
 
 

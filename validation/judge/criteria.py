@@ -27,7 +27,6 @@ class Criterion(BaseModel):
     """A side and a number: `<= 50`, `<= +10%`, `>= -0.01`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-
     operator: Literal["<=", ">="]
     value: float
     kind: Kind = Kind.FIXED

@@ -17,15 +17,11 @@ import numpy as np
 
 Done = Callable[[Any], None]
 """Takes the answer of a request, or the exception that it died of."""
-
 Submit = Callable[[int, Done], None]
 """Sends request number i and returns at once; calls its second argument once, at the moment the request ended."""
-
 Read = Callable[[Any], list[int]]
 """Takes the ids out of an answer, raises where it is an error; called when all answers are there, so that it delays no request."""
-
 Progress = Callable[[int], None]
-
 _LEAD_S = 0.05
 _THIRDS = 3
 

@@ -28,7 +28,6 @@ from validation.run.interrupts import held_back
 _LEAD_S = 0.2
 _PATIENCE_S = 60.0
 _TELL_EVERY_S = 1.0
-
 _NOBODY = Login()
 
 

@@ -26,7 +26,6 @@ class Baseline(BaseModel):
     """One kept run."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-
     schema_name: Literal["milvus-x10000/gate-baseline"] = Field(default="milvus-x10000/gate-baseline", alias="schema")
     schema_version: Literal[1] = 1
     run: str

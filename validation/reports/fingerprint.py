@@ -18,7 +18,6 @@ class Fingerprint(BaseModel):
     """Two groups of plain facts."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-
     workload: Facts
     system: Facts
 

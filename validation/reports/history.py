@@ -104,7 +104,6 @@ Example:
 
     ./rag calibrate build/reports/2026112* --out validation/slo.acme.yaml
 """
-
 baselines = typer.Typer(
     help="Keep a run that relative limits are compared with.\n\nExample:\n\n    ./rag baseline set build/reports/20261124T163404Z",
     no_args_is_help=True,

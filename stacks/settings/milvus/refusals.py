@@ -29,7 +29,6 @@ _VERSION = re.compile(r":(?:[-\w.]*?[^\d.])?(\d+)\.(\d+)\.(\d+)")
 _WOODPECKER = (2, 6, 0)
 _TIERED = (2, 6, 4)
 _STREAMING = (2, 6, 0)
-
 _BYPASSES = {
     "CVE-2025-64513": (
         ((2, 4, 24), (2, 5, 21), (2, 6, 5)),
@@ -39,7 +38,6 @@ _BYPASSES = {
 }
 _BITNAMI = re.compile(r"(^|/)(milvusdb|bitnami[a-z]*)/|:[^/@]*-r\d+(@|$)")
 """By the organisation, or by the revision that Bitnami puts behind its tags, which survives a mirror."""
-
 Version = tuple[int, int, int]
 
 

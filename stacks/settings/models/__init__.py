@@ -26,7 +26,6 @@ class EmbeddingSettings(Serving):
     """The embedding service."""
 
     role: ClassVar[Role] = "embedding"
-
     model: PlainText = Field(default=_LAB_MODEL, min_length=1, examples=["bge-m3"])
     """model name that requests carry"""
     dimension: int = Field(default=_LAB_DIMENSION, ge=2, le=32768, description="length of a vector", examples=[_LAB_DIMENSION])
@@ -61,7 +60,6 @@ class RerankerSettings(Serving):
     """The reranker: optional."""
 
     role: ClassVar[Role] = "reranker"
-
     model: PlainText = Field(default="lab-overlap", min_length=1, description="name of the model", examples=["bge-reranker-v2-m3"])
 
 
@@ -83,7 +81,6 @@ class LlmSettings(Serving):
     """The LLM service."""
 
     role: ClassVar[Role] = "llm"
-
     model: PlainText = Field(default="lab-reader", min_length=1, description="model name that requests carry", examples=["lab-reader"])
     context_tokens: int = Field(default=4096, ge=256, le=10_000_000, description="longest prompt and answer together", examples=[4096])
     prompt_tokens: int = Field(default=3072, ge=1, le=10_000_000, examples=[3072])

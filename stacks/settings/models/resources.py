@@ -39,7 +39,6 @@ class GpuSettings(Group):
     )
     """taints that are put up with"""
     runtime_class: ObjectName | None = Field(default=None, description="RuntimeClass of the pod", examples=["nvidia"])
-
     node_selector: Labels | None = Field(default=None, examples=['\'{"pool": "gpu"}\''])
     """further labels of these nodes, instead of the ones of pods.node_selector, where GPUs are another pool"""
 

@@ -21,7 +21,6 @@ class Serving(Group):
     """A model service."""
 
     role: ClassVar[Role]
-
     engine: str = Field(default="lab", description="what serves the model", examples=["lab"])
     model: PlainText = Field(min_length=1, description="model name that requests carry", examples=["bge-m3"])
     replicas: int = Field(default=1, ge=1, le=64, description="pods", examples=[1])

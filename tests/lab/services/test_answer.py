@@ -1,10 +1,8 @@
 import pytest
 
-from lab.services.answer import answer
-from lab.services.asked import holds_asked_value
+from lab.services.answer import answer, holds_asked_value, quotes_of, sentences
 from lab.services.overlap import Overlap
 from lab.services.prompt import Source, parse
-from lab.services.quotes import quotes_of, sentences
 
 TABLE = """Severity
 Level | What it means | Acknowledge within

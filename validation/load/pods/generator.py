@@ -47,7 +47,6 @@ _TIMEOUT_S = 10.0
 _SIGNED = re.compile(r"\?X-Amz\S*")
 """The part of an address that opens an object: it has no place in a log."""
 _REPEATED = retry(retry=retry_if_exception_type(httpx.HTTPError), stop=stop_after_attempt(3), wait=wait_fixed(0.5), reraise=True)
-
 HELP = "Be one load generator of an Indexed Job. The gate starts these (`run --pods N`); by hand there is nothing to do with it."
 
 
