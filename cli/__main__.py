@@ -35,6 +35,8 @@ def main() -> int:
         print(version(ROOT))
         return 0
     command = tree.find(words)
+    if words[0] == "status" and [word for word in words[1:] if not word.startswith("-")]:
+        command = tree.STATUS
     if isinstance(command, str):
         return _refuse(command)
     return run(command, words[1:], shared)
@@ -118,7 +120,7 @@ def _text(error: Exception, command: Command) -> str:
         return str(error)
     text = str(show() if show is not None else error).rstrip(".")
     names = f"; there are: {', '.join(_environments())}" if "'ENV'" in text else ""
-    return f"{text}{names}; see: ./rag {command.name} --help"
+    return f"{text}{names}; see: ./rag {command.name.partition(' ')[0]} --help"
 
 
 def _environments() -> list[str]:

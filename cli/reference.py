@@ -5,15 +5,16 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from cli.tree import GROUPS, Command
+from cli.tree import GROUPS, OWN, STATUS, Command
 
 PAGE = Path(__file__).parent.parent / "docs" / "commands.md"
+SETTINGS = PAGE.with_name("settings.md")
 _HEAD = """# Commands
 
 Written by `./rag reference` from the code; a test compares. `./rag COMMAND --help` prints the same.
 """
 _OWN = {
-    "reference": "Write docs/commands.md anew from the code.\n\nExample:\n\n    ./rag reference\n",
+    "reference": "Write docs/commands.md and docs/settings.md anew from the code.\n\nExample:\n\n    ./rag reference\n",
     "completion": 'Print what bash or zsh needs to complete commands.\n\nExample:\n\n    eval "$(./rag completion bash)"\n',
 }
 _KINDS = {"int": "N", "int range": "N", "float": "N", "float range": "N", "path": "PATH", "str": "TEXT"}
@@ -33,7 +34,7 @@ def printed(command: Command) -> str:
         return f"Usage: ./rag {command.name} [OPTIONS]\n\n{_OWN[command.name]}"
     if command.room == "lab":
         return str(import_module("lab.__main__").help_of(command.name))
-    return _of(import_module(f"{command.room}.__main__").load(command.code), f"./rag {command.name}")
+    return _of(import_module(f"{command.room}.__main__").load(command.code), f"./rag {command.name.partition(' ')[0]}")
 
 
 def _of(loaded: Any, name: str) -> str:  # noqa: ANN401  typer keeps its types private
@@ -56,12 +57,19 @@ def page() -> str:
     parts = [_HEAD]
     for title, commands in GROUPS.items():
         parts.append(f"## {title}\n")
-        parts += [f"### {command.name}\n\n```\n{printed(command)}```\n" for command in commands]
+        listed = (*commands, *([STATUS] if title == OWN else []))
+        parts += [f"### {command.name}\n\n```\n{printed(command)}```\n" for command in listed]
     return "\n".join(parts)
 
 
+def settings_page() -> str:
+    """Return the page of the settings."""
+    return str(import_module("stacks.settings.reference").page())
+
+
 def write() -> int:
-    """Write the page, and return the exit code."""
+    """Write both pages, and return the exit code."""
     PAGE.write_text(page(), encoding="utf-8")
-    print(f"written: {PAGE.relative_to(PAGE.parent.parent)}")
+    SETTINGS.write_text(settings_page(), encoding="utf-8")
+    print(f"written: docs/{PAGE.name}, docs/{SETTINGS.name}")
     return 0

@@ -38,6 +38,7 @@ class Command:
         return self.inner or self.name
 
 
+OWN = "Your environment"
 GROUPS: dict[str, tuple[Command, ...]] = {
     "This machine (the lab)": (
         Command("up", "bring the lab up: tools, Kubernetes, pulumi up, gate", "lab"),
@@ -45,7 +46,10 @@ GROUPS: dict[str, tuple[Command, ...]] = {
         Command("status", "what of the lab runs, and what is wrong", "lab"),
         Command("env", 'what a shell of the lab needs: eval "$(./rag env)"', "lab"),
     ),
-    "Your environment": (
+    OWN: (
+        Command("init", "make an environment of your own", "stacks"),
+        Command("check", "check cluster and settings; --pre before installation", "stacks"),
+        Command("preview", "show what pulumi up would change", "stacks"),
         Command("values", "print the values that the Milvus chart gets", "stacks"),
         Command("render", "write every object of the stack, one file each", "stacks"),
         Command("policies", "judge every object by the rules of policies/", "stacks"),
@@ -76,10 +80,12 @@ GROUPS: dict[str, tuple[Command, ...]] = {
         Command("venv", "make the virtual environment, and nothing else", "lab"),
         Command("clean-cache", "remove tools, images and virtual environments", "lab"),
         Command("report-schema", "print the JSON schema of report.json", "validation"),
-        Command("reference", "write docs/commands.md anew", "cli"),
+        Command("reference", "write docs/commands.md and docs/settings.md anew", "cli"),
         Command("completion", "print the completion of a shell: bash or zsh", "cli"),
     ),
 }
+STATUS = Command("status ENV", "tell whether it is healthy now; --watch", "stacks", "status")
+"""`status` with an environment; without one it is the lab's."""
 COMMANDS = {command.name: command for group in GROUPS.values() for command in group}
 
 
@@ -91,7 +97,7 @@ def overview() -> str:
 def _groups() -> Iterator[str]:
     for title, commands in GROUPS.items():
         yield f"{title}:"
-        yield from (f"  {command.name:<14}{command.help}" for command in commands)
+        yield from (f"  {command.name:<14}{command.help}" for command in (*commands, *([STATUS] if title == OWN else [])))
         yield ""
 
 

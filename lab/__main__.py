@@ -22,7 +22,11 @@ from lab.places import CACHE, REPOSITORY, STATE, STORES
 from lab.steps import Steps
 
 _format = partial(argparse.HelpFormatter, width=79)
-_EXAMPLES = {"up": "./rag up --store greenlake", "env": 'eval "$(./rag env)"'}
+_EXAMPLES = {
+    "up": "./rag up --store greenlake",
+    "env": 'eval "$(./rag env)"',
+    "status": "./rag status; of an environment of yours: ./rag status prod",
+}
 
 
 def main() -> int:

@@ -26,7 +26,10 @@ Example:
 
     ./rag values prod > values.yaml; helm template milvus CHART --values values.yaml
 """
-COMMANDS = ("values", "render", "needs", "policies", "pin", "images", "gpus", "doctor", "preflight", "up", "rollout", "rotate")
+COMMANDS = (
+    *("init", "check", "status", "preview", "values", "render", "needs", "policies", "pin", "images"),
+    *("gpus", "doctor", "preflight", "up", "rollout", "rotate"),
+)
 
 
 def load(name: str) -> Any:  # noqa: ANN401  typer keeps its types private

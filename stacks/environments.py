@@ -39,6 +39,16 @@ class Environment:
     """What is left of the examples and keeps it from being deployed."""
 
 
+def file_of(name: str) -> Path:
+    """Return where the settings of an environment stand."""
+    return _FOLDER / f"Pulumi.{name}.yaml"
+
+
+def slo_of(name: str) -> Path:
+    """Return where the SLO file of its gate stands."""
+    return _SLO / f"slo.{name}.yaml"
+
+
 def names() -> list[str]:
     """Environments that have a file."""
     return sorted(path.name.removeprefix("Pulumi.").removesuffix(".yaml") for path in _FOLDER.glob("Pulumi.*.yaml"))
@@ -49,7 +59,7 @@ def load(name: str, *, own_files_only: bool = False, step: Step = "look") -> Env
 
     Raises SettingsError for a name without a file, and for everything that is wrong or missing for that step.
     """
-    committed, facts = _FOLDER / f"Pulumi.{name}.yaml", _FOLDER / f"example.{name}.yaml"
+    committed, facts = file_of(name), _FOLDER / f"example.{name}.yaml"
     if not committed.is_file():
         text = f"there is no environment {name!r} ({committed.name} is missing); there are: {', '.join(names())}"
         raise SettingsError(text, code="settings.environment")
@@ -102,7 +112,7 @@ def _without_lock(settings: Settings, name: str) -> list[Problem]:
 
 
 def _without_slo(name: str) -> Iterator[Problem]:
-    path = _SLO / f"slo.{name}.yaml"
+    path = slo_of(name)
     if not path.is_file():
         yield Problem(
             code="settings.slo",

@@ -12,6 +12,7 @@ from stacks.images import lock
 
 EnvironmentName = Annotated[str, typer.Argument(help="Environment: NAME of stacks/Pulumi.NAME.yaml.", metavar="ENV")]
 Yes = Annotated[bool, typer.Option("--yes", help="Mend what an earlier run left half-done without asking: for CI.")]
+Json = Annotated[bool, typer.Option("--json", help="The answer as JSON on standard output.")]
 Patience = Annotated[
     int, typer.Option(min=0, help="Seconds after which a pending release is left by its helm; the release's own time-out is 1800.")
 ]

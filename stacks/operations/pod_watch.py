@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from threading import Event, Thread
+from typing import Any
 
 from kubernetes import client
 from kubernetes.client.exceptions import ApiException
@@ -31,6 +32,12 @@ def look(environment: str, namespace: str) -> list[Trouble]:
     with cluster.api(f"the pods of {namespace!r} cannot be looked at", f"kubectl -n {namespace} get pods") as api:
         seen = _snapshot(api, environment, namespace)
         return [_with_log(api, trouble, namespace) for trouble in find_troubles(seen)]
+
+
+def pods(namespace: str) -> list[dict[str, Any]]:
+    """Return the pods of a namespace; UnansweredError where the cluster does not answer."""
+    with cluster.api("the pods cannot be listed", f"kubectl -n {namespace} get pods") as api:
+        return kube_api.items(client.CoreV1Api(api).list_namespaced_pod, namespace)
 
 
 def _snapshot(api: client.ApiClient, environment: str, namespace: str) -> Snapshot:

@@ -96,6 +96,12 @@ def configure(stack: str, key: str, value: object) -> None:
     _output("config", "set", "--stack", stack, "--path", f"milvus-x10000:{key}", str(value))
 
 
+def preview(stack: str) -> int:
+    """Show what `up` would change, and return Pulumi's exit code."""
+    _require_pulumi()
+    return subprocess.run(["pulumi", "preview", "--stack", stack, "--non-interactive"], stdin=subprocess.DEVNULL, check=False).returncode
+
+
 def up(stack: str, *targets: str) -> Ended:
     """Run `pulumi up`, of everything or of `targets` only."""
     return _long("up", "--stack", stack, "--diff=false", *(part for target in targets for part in ("--target", target)))

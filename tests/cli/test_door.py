@@ -11,7 +11,7 @@ import pytest
 
 from cli import reference, tree
 from cli.__main__ import run
-from cli.tree import COMMANDS, GROUPS
+from cli.tree import COMMANDS, GROUPS, STATUS
 from lab import __main__ as lab_commands
 from lab.places import REPOSITORY
 
@@ -100,6 +100,21 @@ def test_exit_codes_arrive() -> None:
     assert rag("policies", "prod", "--quiet").returncode == 0
     assert rag("doctor", "lab", KUBECONFIG="/nowhere").returncode == 2
     assert rag("gate", "none.json", "--slo", "none.yaml", "--quiet", "--out", "build/door").returncode == 2
+
+
+def test_status_with_an_environment_is_the_environments_and_without_one_the_labs() -> None:
+    assert "of an environment of yours: ./rag status prod" in rag("status", "--help").stdout
+    assert rag("status", "prod", "--help").stdout == reference.printed(STATUS) == reference.help_of(STATUS)
+    ended = rag("status", "nope")
+    assert (ended.returncode, "there is no environment 'nope'" in ended.stderr) == (2, True)
+
+
+def test_the_page_of_settings_is_what_the_code_says_and_names_every_setting() -> None:
+    page = reference.SETTINGS.read_text(encoding="utf-8")
+    assert page == reference.settings_page(), "renew it with: ./rag reference"
+    assert {"| `object_store.iam_endpoint` | required", "| `milvus.etcd_cluster.storage_class` | none"} <= {
+        " | ".join(line.split(" | ")[:2]) for line in page.splitlines()
+    }
 
 
 def test_completion_names_commands_and_environments() -> None:

@@ -1,0 +1,177 @@
+"""Make an environment of your own: its settings with comments, and the SLO file of its gate; then check what can be reached from here.
+
+Asks for what has no option, where a terminal is there to answer; what nobody said stays an example, which `pulumi up` refuses. Two files
+are written, both new: no file of this project changes, neither now nor by `pulumi stack init NAME`, which writes the salt of your
+passphrase into your own file. With `--size small` Milvus is one pod, with `large` a cluster; without `--gpu` models run on CPUs.
+
+Exit codes: 0 written, 2 wrong usage or settings, or an environment of that name is there already; nothing was written then.
+
+For example:
+
+    ./rag init acme --endpoint https://s3.acme.test --registry registry.acme.test --size small
+
+    ./rag init acme --driver existing --set object_store.milvus_secret=milvus-key
+"""
+
+import json
+import re
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+import typer
+import yaml
+from kubernetes.config.config_exception import ConfigException
+from pydantic.fields import FieldInfo
+
+from components import kube_api
+from stacks import environments, yaml_files
+from stacks.problems import PROJECT, SettingsError
+from stacks.settings import Settings, deployable, parse
+from stacks.settings.explain import field_at, variants
+
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
+_EXAMPLE = {"small": "dev", "large": "prod"}
+_MODELS = ("embedding", "llm", "reranker")
+_TIMEOUT_S = 2.0
+_NEXT = """
+Pulumi's state (what it made) needs a home, and a passphrase or a KMS for the secrets in it. Without a cloud account:
+
+    pulumi login file://~/.pulumi-state            # or s3://BUCKET?endpoint=HOST
+    export PULUMI_CONFIG_PASSPHRASE_FILE=FILE      # a file of yours; lost, the secrets of the state are lost with it
+    pulumi stack init {name}                         # with a KMS instead: --secrets-provider hashivault://KEY, awskms://..., ...
+
+Next: ./rag check {name} --pre
+"""
+
+Chosen = Annotated[str, typer.Argument(metavar="NAME", help="Name of the new environment.")]
+
+
+def run(
+    name: Chosen,
+    *,
+    driver: Annotated[Literal["s3", "greenlake", "existing", "cosi"], typer.Option(help="How buckets and keys are made.")] = "s3",
+    endpoint: Annotated[str, typer.Option(help="S3 API of the store, https://host[:port].")] = "",
+    registry: Annotated[str, typer.Option(help="Registry of the images, HOST or HOST/PATH.")] = "",
+    size: Annotated[Literal["small", "large"], typer.Option(help="Milvus as one pod, or as a cluster with TLS and two of each.")] = "small",
+    gpu: Annotated[str, typer.Option(help="Product of the models' GPUs, as nodes are labelled: NVIDIA-L4. Default: CPUs.")] = "",
+    context: Annotated[str, typer.Option(help="Context of the kubeconfig. Default: the current one.")] = "",
+    settings: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any other setting; again for more.")] = None,
+) -> None:
+    """Write both files."""
+    files = environments.file_of(name), environments.slo_of(name)
+    _require_new(name, files)
+    config = _config(name, size, gpu, registry or _ask("registry of the images"))
+    config["object_store"] = _store(name, driver, endpoint or _ask("S3 API of the store, https://host[:port]"), config["object_store"])
+    if driver != "s3":  # which alone makes a user for them
+        for model in (config[group] for group in _MODELS if group in config):
+            model["weights"]["secret_name"] = "weights"
+    if chosen := context or _current_context():
+        config["cluster"] = {"context": chosen}
+    for each in settings or ():
+        _set(config, each)
+    parse({f"{PROJECT}:{key}": value for key, value in config.items()})
+    slo = files[1].with_name(f"slo.{_EXAMPLE[size]}.yaml").read_text(encoding="utf-8")
+    yaml_files.write_whole(files[0], "\n".join(_commented(name, config)) + "\n")
+    yaml_files.write_whole(files[1], re.sub(r"(?m)^profile: .*$", f"profile: {name}", slo))
+    print(f"written: {', '.join(map(yaml_files.shown, files))}")
+    for problem in deployable.placeholders(config):
+        print(f"still an example: {problem.key} = {problem.value}; {problem.cure}")
+    print(_reached(str(config["object_store"]["endpoint"])))
+    print(_NEXT.format(name=name), end="")
+
+
+def _require_new(name: str, files: tuple[Path, Path]) -> None:
+    if not _NAME.fullmatch(name):
+        text = f"{name!r} is no name of an environment: a lower-case letter, then letters, digits and dashes, 31 at most"
+        raise SettingsError(text, code="init.name")
+    if there := [yaml_files.shown(path) for path in files if path.exists()]:
+        raise SettingsError(f"{' and '.join(there)} is there already, and is not replaced; choose another name", code="init.exists")
+
+
+def _ask(what: str) -> str:
+    return str(typer.prompt(what, default="", show_default=False, err=True)) if sys.stdin.isatty() else ""
+
+
+def _config(name: str, size: str, gpu: str, registry: str) -> dict[str, Any]:
+    """Return settings by group, from the examples of this project."""
+    config, other = _example(_EXAMPLE[size]), _example("prod" if gpu else "dev")
+    for group in _MODELS:
+        config.pop(group, None)
+        if group in other:
+            config[group] = other[group]
+            if "gpu" in config[group]:
+                config[group]["gpu"]["product"] = gpu
+    images = {key: text for key, text in {**config["images"], **other["images"]}.items() if key != "reranker" or "reranker" in config}
+    config["images"] = {key: text.replace("registry.example.net", registry or "registry.example.net") for key, text in images.items()}
+    config["milvus"]["root_path"] = "milvus"
+    return {"namespace": f"rag-{name}", **config}
+
+
+def _example(environment: str) -> dict[str, Any]:
+    file = yaml_files.read(environments.file_of(environment))
+    return {key.partition(":")[2]: value for key, value in file.config.items()}
+
+
+def _store(name: str, driver: str, endpoint: str, example: dict[str, Any]) -> dict[str, Any]:
+    """Return the driver's group: what nobody else can know stands there as an example."""
+    group = variants(Settings.model_fields["object_store"])[driver]
+    required = {key: (field.examples or [""])[0] for key, field in group.model_fields.items() if field.is_required() and key != "driver"}
+    given = {key: example[key] for key in required if key in example} if driver == "s3" else {}
+    buckets = {} if driver == "cosi" else {"milvus_bucket": f"{name}-rag-milvus", "documents_bucket": f"{name}-rag-documents"}
+    return {"driver": driver, **required, **given, **buckets, **({"endpoint": endpoint} if endpoint else {})}
+
+
+def _current_context() -> str:
+    try:
+        return kube_api.current().context
+    except (ConfigException, OSError):
+        return ""
+
+
+def _set(config: dict[str, Any], pair: str) -> None:
+    key, equals, text = pair.partition("=")
+    *groups, last = key.split(".")
+    if not equals or not last:
+        raise SettingsError(f"--set {pair}: write KEY=VALUE, such as --set object_store.region=eu-1", code="init.set")
+    place = config
+    for group in groups:
+        place = place.setdefault(group, {})
+        if not isinstance(place, dict):
+            raise SettingsError(f"--set {pair}: {group} is no group of settings (docs/settings.md)", code="init.set")
+    place[last] = yaml.safe_load(text)
+
+
+def _commented(name: str, config: dict[str, Any]) -> Iterator[str]:
+    yield f"# {name}: written by `./rag init`; yours to edit. Every setting, its default and its reason: docs/settings.md"
+    yield "config:"
+    for group, value in config.items():
+        yield f"  # {_reason(Settings.model_fields.get(group))}"
+        if not isinstance(value, dict):
+            yield f"  {PROJECT}:{group}: {_flow(value)}"
+            continue
+        yield f"  {PROJECT}:{group}:"
+        driver = (value["driver"],) if "driver" in value else ()
+        for key, item in value.items():
+            reason = _reason(field_at(Settings, (group, *driver, key)))
+            yield f"    {key}: {_flow(item)}" + (f" # {reason}" if reason else "")
+
+
+def _reason(field: FieldInfo | None) -> str:
+    return " ".join((field.description or "").split()) if field is not None else ""
+
+
+def _flow(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _reached(endpoint: str) -> str:
+    parts = urlsplit(endpoint)
+    try:
+        socket.create_connection((parts.hostname or "", parts.port or 443), _TIMEOUT_S).close()
+    except OSError as error:
+        return f"not reached from here: {endpoint} ({error}); the preflight runs on this machine too, so it has to be"
+    return f"reached from here: {endpoint}"

@@ -1,0 +1,110 @@
+"""What a cluster answers about an environment before or after its installation; `examination` judges it."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from kubernetes import client
+from kubernetes.client.exceptions import ApiException
+
+from components import kube_api
+from stacks.operations import cluster
+from stacks.settings import Settings
+
+_RBAC = Path(__file__).parent.parent.parent / "docs" / "rbac.yaml"
+_TLS = {"proxy_secret", "internal_secret", "certificate_secret"}
+_STORE_KEYS = ("access_key", "secret_key")
+_KEYS = {"milvus_secret": _STORE_KEYS, "documents_secret": _STORE_KEYS, "pull_secrets": (".dockerconfigjson",)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """A Secret that the settings name."""
+
+    key: str
+    namespace: str
+    name: str
+    keys: tuple[str, ...] = ()
+
+
+@dataclass(kw_only=True)
+class Seen:
+    """What the cluster answered; None where this account may not look."""
+
+    version: tuple[int, int] = (0, 0)
+    nodes: Sequence[Mapping[str, Any]] | None = None
+    classes: Sequence[Mapping[str, Any]] | None = None
+    groups: set[str] = field(default_factory=set)
+    namespace: Mapping[str, Any] | None = None
+    secrets: dict[tuple[str, str], dict[str, str] | None] = field(default_factory=dict)
+    """By namespace and name; None for one that is not there."""
+    unreadable: set[tuple[str, str]] = field(default_factory=set)
+    denied: list[str] = field(default_factory=list)
+    """Rights of docs/rbac.yaml that this account does not have."""
+
+
+def wanted_secrets(settings: Settings) -> list[Wanted]:
+    """Every Secret that the settings name and that somebody else makes."""
+    return list(_secrets_in(settings.model_dump(), settings.namespace, ()))
+
+
+def _secrets_in(group: Mapping[str, Any], namespace: str, path: tuple[str, ...]) -> Iterator[Wanted]:
+    place = str(group.get("secret_namespace") or group.get("backend_namespace") or namespace)
+    for key, value in group.items():
+        if isinstance(value, Mapping):
+            yield from _secrets_in(value, namespace, (*path, key))
+        elif value and (key.endswith("_secret") or key in {"pull_secrets", "secret_name"}):
+            keys = ("tls.crt", "tls.key") if key in _TLS else _KEYS.get(key, ())
+            for name in (value,) if isinstance(value, str) else value:
+                yield Wanted(key=".".join((*path, key)), namespace=place, name=str(name), keys=keys)
+
+
+def look(settings: Settings, environment: str) -> Seen:
+    """Ask the cluster; UnansweredError where it does not answer."""
+    cluster.require(settings, environment)
+    with cluster.api("the cluster cannot be examined", "kubectl version") as api:
+        core, storage = client.CoreV1Api(api), client.StorageV1Api(api)
+        version = client.VersionApi(api).get_code(_request_timeout=kube_api.TIMEOUT_S)
+        seen = Seen(version=(int(re.sub(r"\D", "", version.major)), int(re.sub(r"\D", "", version.minor))))
+        seen.nodes = _listed(core.list_node)
+        seen.classes = _listed(storage.list_storage_class)
+        seen.groups = {group.name for group in client.ApisApi(api).get_api_versions(_request_timeout=kube_api.TIMEOUT_S).groups}
+        seen.namespace = next((each for each in _listed(core.list_namespace) or () if each["metadata"]["name"] == settings.namespace), None)
+        for wanted in wanted_secrets(settings):
+            try:
+                seen.secrets[wanted.namespace, wanted.name] = kube_api.find_secret(core, wanted.namespace, wanted.name)
+            except kube_api.ClusterError:
+                seen.unreadable.add((wanted.namespace, wanted.name))
+        seen.denied = _denied(client.AuthorizationV1Api(api), settings.namespace)
+        return seen
+
+
+def _listed(call: Any) -> list[dict[str, Any]] | None:  # noqa: ANN401  a method of the client
+    try:
+        return kube_api.items(call)
+    except ApiException as error:
+        if error.status == kube_api.FORBIDDEN:
+            return None
+        raise
+
+
+def _denied(api: "client.AuthorizationV1Api", namespace: str) -> list[str]:
+    rules = next(each["rules"] for each in yaml.safe_load_all(_RBAC.read_text(encoding="utf-8")) if each["kind"] == "Role")
+    needed = [
+        ("create" if "create" in rule["verbs"] else "get", group, resource)
+        for rule in rules
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+    ]
+    return [f"{verb} {resource}" for verb, group, resource in needed if not _may(api, namespace, group, (verb, resource))]
+
+
+def _may(api: "client.AuthorizationV1Api", namespace: str, group: str, what: tuple[str, str]) -> bool:
+    kind, _, sub = what[1].partition("/")
+    attributes = client.V1ResourceAttributes(namespace=namespace, group=group, resource=kind, subresource=sub or None, verb=what[0])
+    review = client.V1SelfSubjectAccessReview(spec=client.V1SelfSubjectAccessReviewSpec(resource_attributes=attributes))
+    answer = api.create_self_subject_access_review(review, _request_timeout=kube_api.TIMEOUT_S).status
+    return answer is not None and bool(answer.allowed)

@@ -1,0 +1,245 @@
+"""What a cluster and a shell must have for an environment, and how its pods are guarded: judged line by line. Pure, but for the shell."""
+
+import datetime as dt
+import re
+import shutil
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from cryptography import x509
+
+from components.gpu import placing_problem
+from components.quota import Consumer
+from components.versions import KUBERNETES_VERSION
+from stacks.operations.cluster_facts import Seen, Wanted, wanted_secrets
+from stacks.settings import Settings
+from stacks.wiring import models, tenancy
+
+OLDEST_KUBERNETES = (1, 27)
+CERTIFICATE_DAYS = 30
+_DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
+_SERVED = {
+    "monitoring.coreos.com": "Prometheus's operator (monitoring.enabled)",
+    "keda.sh": "KEDA (keda)",
+    "objectstorage.k8s.io": "COSI (object_store.driver: cosi)",
+}
+Level = Literal["OK", "WARN", "FAIL"]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One answer."""
+
+    level: Level
+    what: str
+    seen: str
+    cure: str = ""
+    page: str = ""
+
+    @property
+    def text(self) -> str:
+        """All of it, for people."""
+        rest = [f"      cure: {self.cure}"] if self.cure else []
+        return "\n".join([f"{self.level:<5} {self.what}: {self.seen}", *rest, *([f"      more: {self.page}"] if self.page else [])])
+
+
+def of_shell(settings: Settings) -> Iterator[Line]:
+    """Judge this machine: tools, and whether the store is reached from it."""
+    for tool, why in (("pulumi", "installs everything"), ("helm", "reads and mends the release of Milvus")):
+        there = shutil.which(tool)
+        yield Line("OK", tool, there) if there else Line("FAIL", tool, f"not on PATH, and it {why}", f"install {tool}", "README.md")
+    parts = urlsplit(settings.object_store.endpoint)
+    where = f"{parts.hostname}:{parts.port or 443}"
+    try:
+        socket.create_connection((parts.hostname or "", parts.port or 443), 3).close()
+    except OSError as error:
+        cure = "check name, route and firewall from here; the preflight runs on this machine too"
+        yield Line("FAIL", "object store", f"{where} does not answer ({error})", cure, "docs/preflight.md")
+    else:
+        yield Line("OK", "object store", f"{where} answers; what it can do: ./rag preflight")
+
+
+def of_cluster(settings: Settings, seen: Seen, now: dt.datetime) -> Iterator[Line]:
+    """Judge the cluster."""
+    yield _version(seen.version)
+    yield _rights(seen.denied, settings.namespace)
+    yield _namespace(seen, settings.namespace)
+    yield from _classes(settings, seen.classes)
+    yield from _groups(settings, seen.groups)
+    yield from _room(settings, seen.nodes)
+    for wanted in wanted_secrets(settings):
+        yield _secret(wanted, seen, now)
+
+
+def _version(version: tuple[int, int]) -> Line:
+    shown = ".".join(map(str, version))
+    if version >= OLDEST_KUBERNETES:
+        return Line("OK", "Kubernetes", shown)
+    oldest = ".".join(map(str, OLDEST_KUBERNETES))
+    return Line(
+        "WARN", "Kubernetes", f"{shown}; objects are rendered for {KUBERNETES_VERSION}, none was tried before {oldest}", "upgrade it"
+    )
+
+
+def _rights(denied: Sequence[str], namespace: str) -> Line:
+    if not denied:
+        return Line("OK", "rights", f"this account has those of docs/rbac.yaml in {namespace!r}")
+    cure = "have an administrator apply docs/rbac.yaml, or use its account"
+    return Line("FAIL", "rights", f"in {namespace!r} this account may not {', '.join(denied)}", cure, "docs/rbac.md")
+
+
+def _namespace(seen: Seen, name: str) -> Line:
+    if seen.namespace is None:
+        return Line("OK", "namespace", f"{name!r} is not there, or not seen; `pulumi up` makes it")
+    enforced = (seen.namespace["metadata"].get("labels") or {}).get("pod-security.kubernetes.io/enforce", "")
+    return Line("OK", "namespace", f"{name!r} is there" + (f"; pod security {enforced}, which our pods keep" if enforced else ""))
+
+
+def _classes(settings: Settings, classes: Sequence[Mapping[str, Any]] | None) -> Iterator[Line]:
+    if classes is None:
+        yield Line(
+            "WARN", "StorageClass", "this account may not list them, so nothing is known", "kubectl get storageclass, as administrator"
+        )
+        return
+    there = {each["metadata"]["name"]: each for each in classes}
+    default = [name for name, each in there.items() if (each["metadata"].get("annotations") or {}).get(_DEFAULT_CLASS) == "true"]
+    named = {name: key for key, name in _named_classes(settings.model_dump(), ())}
+    for name, key in named.items():
+        cure = f"choose one of {', '.join(sorted(there)) or 'none'}: pulumi config set --path milvus-x10000:{key} NAME"
+        yield Line("OK", "StorageClass", f"{name} ({key})") if name in there else Line("FAIL", "StorageClass", f"no {name!r} ({key})", cure)
+    if default:
+        yield Line("OK", "StorageClass", f"{default[0]} is the default, for volumes that name none")
+    else:
+        cure = "kubectl annotate storageclass NAME storageclass.kubernetes.io/is-default-class=true, or name one for each volume"
+        yield Line("WARN", "StorageClass", "none is the default: a volume that names none stays pending", cure, "docs/settings.md")
+
+
+def _named_classes(group: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    for key, value in group.items():
+        if isinstance(value, Mapping):
+            yield from _named_classes(value, (*path, key))
+        elif key == "storage_class" and value:
+            yield ".".join((*path, key)), str(value)
+
+
+def _groups(settings: Settings, groups: set[str]) -> Iterator[Line]:
+    needed = {
+        "monitoring.coreos.com": settings.monitoring.enabled,
+        "keda.sh": settings.keda is not None,
+        "objectstorage.k8s.io": settings.object_store.driver == "cosi",
+    }
+    for group, is_needed in needed.items():
+        if is_needed and group in groups:
+            yield Line("OK", "CRDs", f"{group}: {_SERVED[group]}")
+        elif is_needed:
+            yield Line(
+                "FAIL", "CRDs", f"{group} is not served: {_SERVED[group]}", "install it, or turn that setting off", "docs/platforms.md"
+            )
+
+
+def _room(settings: Settings, nodes: Sequence[Mapping[str, Any]] | None) -> Iterator[Line]:
+    if nodes is None:
+        yield Line("WARN", "nodes", "this account may not list them, so their room is not known", "kubectl top nodes, as administrator")
+        return
+    needs = tenancy.consumers(settings)
+    yield _sums(needs, nodes)
+    for name, service in models.here(settings).items():
+        if service.gpu is not None:
+            problem = placing_problem(service.gpu.to_args(settings.pod_options), nodes)
+            yield (
+                Line("FAIL", f"GPU of {name}", problem, page="docs/models.md") if problem else Line("OK", f"GPU of {name}", "a node has it")
+            )
+
+
+def _sums(needs: Sequence[Consumer], nodes: Sequence[Mapping[str, Any]]) -> Line:
+    free = [(_amount(each["status"]["allocatable"]["cpu"]), _amount(each["status"]["allocatable"]["memory"]) / 2**30) for each in nodes]
+    cores = sum(each.replicas * each.resources.cpu_cores for each in needs)
+    memory = sum(each.replicas * each.resources.memory_gib for each in needs)
+    seen = (
+        f"{len(nodes)} nodes of {sum(cpu for cpu, _ in free):g} cores, {sum(gib for _, gib in free):.0f} GiB; needed {cores:g}, {memory:g}"
+    )
+    large = [each for each in needs if not any(each.resources.cpu_cores <= cpu and each.resources.memory_gib <= gib for cpu, gib in free)]
+    cure = "larger nodes, or smaller sizes: ./rag needs ENV"
+    if large:
+        names = ", ".join(f"{each.name} ({each.resources.cpu_cores:g} cores, {each.resources.memory_gib:g} GiB)" for each in large)
+        return Line("FAIL", "nodes", f"{seen}; no node holds one pod of {names}", cure)
+    if cores > sum(cpu for cpu, _ in free) or memory > sum(gib for _, gib in free):
+        return Line("WARN", "nodes", f"{seen}: not all of it has room", cure)
+    return Line("OK", "nodes", f"{seen}; other pods are not counted")
+
+
+_FACTORS = {"": 1, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
+
+
+def _amount(quantity: str) -> float:
+    number, unit = re.fullmatch(r"([\d.]+)(\w*)", str(quantity)).groups()  # type: ignore[union-attr]  # the API writes no other
+    return float(number) * _FACTORS[unit]
+
+
+def _secret(wanted: Wanted, seen: Seen, now: dt.datetime) -> Line:
+    place, what = (wanted.namespace, wanted.name), f"Secret {wanted.namespace}/{wanted.name}"
+    if place in seen.unreadable:
+        return Line("WARN", what, f"this account may not read it ({wanted.key})", "kubectl auth can-i get secrets", "docs/rbac.md")
+    texts = seen.secrets.get(place)
+    if texts is None:
+        keys = " ".join(f"--from-file={key}" for key in wanted.keys) or "--from-file=KEY"
+        return Line("FAIL", what, f"is not there ({wanted.key})", f"kubectl -n {place[0]} create secret generic {place[1]} {keys}")
+    if missing := [key for key in wanted.keys if not texts.get(key)]:
+        return Line("FAIL", what, f"has no {' and no '.join(missing)}, it has {', '.join(sorted(texts)) or 'nothing'}", "add it")
+    if "tls.crt" in wanted.keys:
+        return certificate(what, texts["tls.crt"], now)
+    return Line("OK", what, wanted.key)
+
+
+def certificate(what: str, pem: str, now: dt.datetime) -> Line:
+    """Judge how long a certificate is valid."""
+    try:
+        ends = x509.load_pem_x509_certificate(pem.encode()).not_valid_after_utc
+    except ValueError:
+        return Line("FAIL", what, "tls.crt is no certificate in PEM", "put the certificate there")
+    days = (ends - now).days
+    if ends <= now:
+        return Line("FAIL", what, f"the certificate ended on {ends:%Y-%m-%d}", "put a new one there; Milvus reads it when its pods restart")
+    if days < CERTIFICATE_DAYS:
+        return Line("WARN", what, f"the certificate ends in {days} days, on {ends:%Y-%m-%d}", "renew it")
+    return Line("OK", what, f"the certificate is valid for {days} days")
+
+
+def of_posture(pods: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
+    """Judge how every running pod is guarded, by what the API server says of it; nothing is run inside."""
+    for pod in pods:
+        name, spec = pod["metadata"]["name"], pod["spec"]
+        if pod.get("status", {}).get("phase") != "Running":
+            continue
+        faults = [fault for container in spec["containers"] for fault in _faults(container, spec)]
+        faults += ["mounts a token of the API"] if _has_token(spec) else []
+        cure = "set it in the object that makes this pod; ours are judged by ./rag policies"
+        yield (
+            Line("WARN", name, "; ".join(faults), cure, "docs/policies.md")
+            if faults
+            else Line("OK", name, "user, root, limits, probes, token")
+        )
+
+
+def _faults(container: Mapping[str, Any], spec: Mapping[str, Any]) -> Iterator[str]:
+    given = {**(spec.get("securityContext") or {}), **(container.get("securityContext") or {})}
+    name = container["name"]
+    if given.get("runAsUser") == 0 or not (given.get("runAsNonRoot") or given.get("runAsUser")):
+        yield f"{name} may run as root"
+    if not given.get("readOnlyRootFilesystem"):
+        yield f"{name} may write to its root"
+    if not (container.get("resources") or {}).get("limits", {}).get("memory"):
+        yield f"{name} has no limit of memory"
+    if not container.get("readinessProbe") and spec.get("restartPolicy", "Always") == "Always":
+        yield f"{name} has no readiness probe"
+
+
+def _has_token(spec: Mapping[str, Any]) -> bool:
+    return any(
+        "serviceAccountToken" in source
+        for volume in spec.get("volumes") or ()
+        for source in (volume.get("projected") or {}).get("sources", ())
+    )
