@@ -68,7 +68,7 @@ def run(
     config["object_store"] = _store(name, driver, endpoint or _ask("S3 API of the store, https://host[:port]"), config["object_store"])
     if driver != "s3":  # which alone makes a user for them
         for model in (config[group] for group in _MODELS if group in config):
-            model["weights"]["secret_name"] = "weights"
+            model["weights"] |= {"secret_name": "weights"}
     if chosen := context or _current_context():
         config["cluster"] = {"context": chosen}
     for each in settings or ():

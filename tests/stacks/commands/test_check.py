@@ -146,7 +146,7 @@ def test_check_exits_by_its_worst_line_and_prints_json(command: Callable[..., An
     monkeypatch.setattr(pod_watch, "pods", lambda _: [pod()])
     code, printed, _ = command("check", "prod", "--pre")
     assert code == 1  # addresses of the examples
-    assert printed.splitlines()[-1].startswith("RESULT: FAIL (")
+    assert printed.splitlines()[-1].startswith("in all: ")
     assert "FAIL  milvus-x10000:object_store.endpoint" in printed
     code, printed, _ = command("check", "prod", "--posture", "--json")
     assert (code, json.loads(printed)[0]["level"]) == (0, "OK")
