@@ -8,14 +8,21 @@ from dataclasses import dataclass
 class Section:
     """A piece of a document that stands for itself, in reading order."""
 
-    heading: str = ""
-    """"" above the first heading."""
+    path: tuple[str, ...] = ()
+    """The headings that it stands under, the outermost first."""
     paragraphs: tuple[str, ...]
-    """Paragraphs, list items, lines of code, or table rows with ` | ` between the cells."""
+    """Paragraphs, list items, blocks of code, or table rows with ` | ` between the cells."""
     page: int = 0
     """Page or slide, from 1; 0 where there are none."""
     time_code: str = ""
     """When it is said, in recordings; "" elsewhere."""
+    tables: tuple[tuple[int, int], ...] = ()
+    """First and last paragraph of each table; the first one names its columns."""
+
+    @property
+    def heading(self) -> str:
+        """The nearest heading; "" above the first one."""
+        return self.path[-1] if self.path else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +33,7 @@ class Parsed:
     """"" where it names none."""
     sections: tuple[Section, ...]
     notes: tuple[str, ...] = ()
-    """Parts that are not in the sections, such as a page without text, and why."""
+    """What is not in the sections, or may be wrong in them, with its place and count."""
 
 
 @dataclass(frozen=True, kw_only=True)

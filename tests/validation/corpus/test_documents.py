@@ -33,7 +33,7 @@ def test_script_and_navigation_are_not_text() -> None:
 
 def test_a_table_row_and_a_nested_list_item_are_read_once() -> None:
     parsed = parse_markdown("# T\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n- one\n\n  more\n  - two\n")
-    assert parsed.sections[0].paragraphs == ("a | b", "1 | 2", "one more two")
+    assert parsed.sections[0].paragraphs == ("a | b", "1 | 2", "one", "more", "two")
 
 
 def test_chunks_are_whole_paragraphs_unless_one_alone_is_too_long() -> None:
@@ -110,9 +110,9 @@ def test_two_documents_of_one_name_are_told_apart_by_their_paths(corpus_dir: Pat
 
 
 def test_a_document_that_cannot_be_read_is_listed_and_named_where_a_question_needs_it(corpus_dir: Path, tmp_path: Path) -> None:
-    (corpus_dir / "documents/en/only-a-title.md").write_text("# Only a title\n")
+    (corpus_dir / "documents/en/only-a-rule.md").write_text("---\n")
     assert [str(one) for one in read_corpus(corpus_dir).refused] == [
-        "documents/en/only-a-title.md holds no text; a document without text can never be found"
+        "documents/en/only-a-rule.md holds no text; a document without text can never be found"
     ]
     (corpus_dir / "documents/en/pump.md").write_bytes(b"%PDF-1.7 not")
     with pytest.raises(UsageError, match=r"the corpus lacks: pump \(documents/en/pump.md is called .md but holds a PDF"):

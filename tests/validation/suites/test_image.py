@@ -7,13 +7,11 @@ from pathlib import Path
 
 CONTAINERFILE = Path("validation/Containerfile").read_text(encoding="utf-8")
 _PACKAGE_OF = {
-    "bs4": "beautifulsoup4",
-    "docx": "python-docx",
     "google": "protobuf",
     "grpc": "grpcio",
     "hdrh": "hdrhistogram",
     "markdown_it": "markdown-it-py",
-    "pptx": "python-pptx",
+    "oxmsg": "python-oxmsg",
     "webvtt": "webvtt-py",
     "yaml": "pyyaml",
 }

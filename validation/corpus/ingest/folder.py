@@ -1,7 +1,8 @@
 """Walks a folder without ever leaving it: names what is a document, and everything else with the reason why it is none.
 
 Beside a document may lie `NAME.caption.md` (what a picture shows) and `NAME.access` (one word: who may read it); a file `.access` holds for
-its folder and all below that say nothing else. The language is the name of the first folder, where that is a code like `de`.
+its folder and all below that say nothing else. The language is the name of the first folder, where that is a code like `de`
+and no other word.
 """
 
 import os
@@ -13,11 +14,11 @@ from pathlib import Path, PurePosixPath
 
 from validation.corpus.reading import MIB, Limits, UnreadableError
 from validation.corpus.reading.decode import decode
+from validation.corpus.reading.language import language_of_folder
 from validation.judge.errors import UsageError
 
 CAPTION, ACCESS = ".caption.md", ".access"
 UNKNOWN_LANGUAGE = "und"
-_LANGUAGE = re.compile(r"[a-z]{2}")
 _LABEL = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 _MOST_SOURCE_BYTES = 900
 _MOST_SIDECAR_BYTES = 65_536
@@ -106,8 +107,8 @@ def _entry(root: Path, top: Path, entry: os.DirEntry[str], label: str, language:
         return Refusal(source=source.encode("utf-8", "replace").decode(), reason="has a name that is not UTF-8; rename it")
     if length > _MOST_SOURCE_BYTES:
         return Refusal(source=source, reason=f"has a path of {length} bytes, more than {_MOST_SOURCE_BYTES}; move it up")
-    first = PurePosixPath(_source(top, path)).parts[0]
-    return File(path=path, source=source, language=first if _LANGUAGE.fullmatch(first) else language, label=label)
+    first, *below = PurePosixPath(_source(top, path)).parts
+    return File(path=path, source=source, language=(below and language_of_folder(first)) or language, label=label)
 
 
 def _source(root: Path, path: Path) -> str:

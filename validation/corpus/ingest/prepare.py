@@ -7,17 +7,16 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from validation.clients.passages import Chunk, Document
-from validation.corpus.ingest.folder import File, Refusal, access_of, body_of, caption_of
-from validation.corpus.reading import MIB, Limits, UnreadableError
-from validation.corpus.reading.chunking import CHUNK_CHARACTERS, OVERLAP_CHARACTERS, chunks_of
+from validation.clients.passages import Chunk, Document, Section
+from validation.corpus.ingest.folder import UNKNOWN_LANGUAGE, File, Refusal, access_of, body_of, caption_of
+from validation.corpus.reading import Limits, UnreadableError
+from validation.corpus.reading.chunking import CHUNK_CHARACTERS, OVERLAP_CHARACTERS, cut
 from validation.corpus.reading.isolation import IsolatedReader
-from validation.corpus.reading.read import kind_of, read
+from validation.corpus.reading.language import language_of
+from validation.corpus.reading.read import kind_of
 
 _HEADING_CHARACTERS = 240
-_READ_HERE_MIB = 1
-"""Larger files are read in a process of their own."""
-READERS = "1"
+READERS = "2"
 """Raised when readers or chunking give other chunks than before, so that the next ingest makes them anew."""
 
 
@@ -70,24 +69,23 @@ def distinct(files: Iterable[File | Refusal], limits: Limits, refuse: Callable[[
 
 
 def prepare(opened: Opened, reader: IsolatedReader) -> Prepared:
-    """Parse and cut a document; its id is its path. A large or dangerous one is read by `reader`."""
-    file, caption, fingerprint = opened.file, opened.caption, opened.fingerprint
-    if kind_of(file.suffix).isolated or len(opened.body) > _READ_HERE_MIB * MIB:
-        parsed = reader.read(file.path, file.suffix, caption, opened.sha256)
-    else:
-        parsed = read(opened.body, file.suffix, caption)
+    """Parse and cut a document in the process of `reader`; its id is its path."""
+    file, fingerprint = opened.file, opened.fingerprint
+    parsed = reader.read(file.path, file.suffix, opened.caption, opened.sha256)
     common: dict[str, Any] = {
         "title": parsed.title or PurePosixPath(file.source).stem,
-        "language": file.language,
+        "language": (file.language == UNKNOWN_LANGUAGE and language_of(parsed)) or file.language,
         "source": file.source,
         "sha256": opened.sha256,
         "access": opened.access,
     }
-    texts = [(section, text) for section in parsed.sections for text in chunks_of(section)]
+    texts = list(cut(parsed.sections))
+    if not texts:
+        raise UnreadableError("holds no letter and no digit, so it can never be found")
     chunks = (
         Chunk(
             document_id=file.source,
-            section=section.heading[:_HEADING_CHARACTERS],
+            section=heading_of(section, common["title"]),
             text=text,
             page=section.page,
             time_code=section.time_code,
@@ -99,6 +97,15 @@ def prepare(opened: Opened, reader: IsolatedReader) -> Prepared:
         for position, (section, text) in enumerate(texts)
     )
     return Prepared(document=Document(id=file.source, body=opened.body, **common), chunks=tuple(chunks), notes=parsed.notes)
+
+
+def heading_of(section: Section, title: str) -> str:
+    """Return the path of headings, below the title; of one that is too long the inner ones."""
+    path = [heading for heading in section.path if heading]
+    path = path[1:] if path[1:] and path[0] == title else path
+    while len(path) > 1 and sum(map(len, path)) + 3 * len(path) > _HEADING_CHARACTERS:
+        del path[0]
+    return " > ".join(path)[:_HEADING_CHARACTERS]
 
 
 def short_ids(sources: list[str]) -> dict[str, str]:

@@ -1,52 +1,112 @@
-"""Cuts a section into chunks of whole paragraphs, each beginning with the last words of the one before.
+"""Cuts sections into chunks of whole paragraphs, each beginning with the last words of the one before.
 
-Structure decides where a chunk ends, not a character count: a section always starts a new one, a paragraph is only split when it alone is
-too long. The overlap is whole sentences or rows, so that a fact which leans on the sentence before it is found with it.
+Structure decides where a chunk ends, not a character count: a section always starts a new one, and a paragraph is split only when it alone
+is too long: at a line, a sentence, a separator, a space, and inside a word only when it has none of them. The overlap is whole sentences or
+rows, so that a fact which leans on the sentence before it is found with it; a table that goes on begins with the names of its columns.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from validation.clients.passages import Section
 
 CHUNK_CHARACTERS = 1_000
+"""Of scripts with letters; one of Chinese, Japanese or Korean counts as two, since it is nearly a token: 512 of them hold a chunk."""
 OVERLAP_CHARACTERS = 150
+_HEADER_CHARACTERS = 300
 _SENTENCE_END = re.compile(r"(?<=[.!?]) |(?<=[。！？])")
+_CUTS = (re.compile(r"\n"), _SENTENCE_END, re.compile(r" (?=\|)"), re.compile(r"(?<=[,;:]) |(?<=[、，；：])"), re.compile(r" "))
+_WIDE = re.compile(r"[\u1100-\u11ff\u2e80-\ua4cf\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]")
+_WORD_END = re.compile(r"(?<=[^\w])(?=\w)|(?<=\w)(?=[^\w])")
 
 
-def chunks_of(section: Section) -> Iterator[str]:
-    """Pack a section's paragraphs into chunks of at most CHUNK_CHARACTERS, the overlap included."""
-    packed = ""
-    for paragraph in section.paragraphs:
-        for piece in _pieces(paragraph):
-            if packed and len(packed) + len(piece) + 1 > CHUNK_CHARACTERS:
+def chunks_of(section: Section, before: str = "") -> Iterator[str]:
+    """Pack a section's paragraphs into chunks of at most CHUNK_CHARACTERS, the overlap included; the first begins with `before`."""
+    packed, headers = before, _headers(section)
+    for at, paragraph in enumerate(section.paragraphs):
+        for piece in _pieces(paragraph, CHUNK_CHARACTERS):
+            if packed and _size(packed) + _size(piece) + 1 > CHUNK_CHARACTERS:
                 yield packed
-                packed = _overlap(packed, CHUNK_CHARACTERS - len(piece) - 1)
+                packed = _begin(packed, headers.get(at, ""), CHUNK_CHARACTERS - _size(piece) - 1)
             packed = f"{packed}\n{piece}" if packed else piece
     if packed:
         yield packed
 
 
-def _overlap(packed: str, room: int) -> str:
-    """Return the last whole sentence or row, if it is short enough to be said twice."""
+def cut(sections: Sequence[Section]) -> Iterator[tuple[Section, str]]:
+    """Yield the chunks of all sections that hold a letter or a digit; a sentence that goes on over a page begins the next page's, too."""
+    for section, above in zip(sections, (None, *sections), strict=False):
+        for text in chunks_of(section, _going_on(above, section)):
+            if any(map(str.isalnum, text)):
+                yield section, text
+
+
+def _going_on(above: Section | None, section: Section) -> str:
+    if above is None or not section.page or section.page != above.page + 1 or section.path != above.path or not above.paragraphs:
+        return ""
+    last = _SENTENCE_END.split(above.paragraphs[-1])[-1]
+    ends = not last or last[-1] in ".!?:。！？" or " | " in last or "\n" in last
+    return "" if ends or len(last) > OVERLAP_CHARACTERS or not section.paragraphs[0][:1].islower() else last
+
+
+def _headers(section: Section) -> dict[int, str]:
+    """Return for each row of a table the row that names its columns."""
+    tables = ((first, last, section.paragraphs[first]) for first, last in section.tables)
+    return {at: header for first, last, header in tables if len(header) <= _HEADER_CHARACTERS for at in range(first + 1, last + 1)}
+
+
+def _begin(packed: str, header: str, room: int) -> str:
+    """Return what a chunk begins with: the names of the columns, and the last sentence or row, where it is short enough to come twice."""
     tail = packed[-OVERLAP_CHARACTERS - 2 :].rpartition("\n")[2]  # an overlap that may be said twice ends within it
-    last = [part for part in _SENTENCE_END.split(tail) if part][-1]
-    return last if len(last) <= min(OVERLAP_CHARACTERS, room) and len(last) < len(packed) else ""
+    header = header if _size(header) <= room else ""
+    last = [part for part in _SENTENCE_END.split(tail) if part][-1:]
+    left = min(OVERLAP_CHARACTERS, room - (_size(header) + 1 if header else 0))
+    overlap = last[0] if last and _size(last[0]) <= left and len(last[0]) < len(packed) and last[0] != header else ""
+    return "\n".join(filter(None, (header, overlap)))
 
 
-def _pieces(paragraph: str) -> Iterator[str]:
-    """Split a paragraph that is too long at the ends of sentences, and a sentence that is too long anywhere."""
-    if len(paragraph) <= CHUNK_CHARACTERS:
+def _size(text: str) -> int:
+    return len(text) if text.isascii() else len(text) + len(_WIDE.findall(text))
+
+
+def _pieces(paragraph: str, most: int, cuts: Sequence[re.Pattern[str]] = _CUTS) -> Iterator[str]:
+    """Split a paragraph that is too long where the first of `cuts` matches, and what is still too long where the next one does."""
+    if _size(paragraph) <= most:
         yield paragraph
         return
+    if not cuts:
+        yield from _slices(paragraph, most)
+        return
     packed = ""
-    for sentence in _SENTENCE_END.split(paragraph):
-        if packed and len(packed) + len(sentence) + 1 > CHUNK_CHARACTERS:
-            yield packed
+    for part in _parts(paragraph, cuts[0]):
+        if packed and _size(packed) + _size(part.rstrip()) > most:
+            yield packed.rstrip()
             packed = ""
-        packed = f"{packed} {sentence}" if packed else sentence
-        if len(packed) > CHUNK_CHARACTERS:
-            *whole, packed = (packed[at : at + CHUNK_CHARACTERS] for at in range(0, len(packed), CHUNK_CHARACTERS))
+        if _size(part) > most:
+            *whole, packed = _pieces(part, most, cuts[1:])
             yield from whole
-    if packed:
-        yield packed
+        else:
+            packed = packed + part if packed else part.lstrip(" |")
+    if packed.strip():
+        yield packed.rstrip()
+
+
+def _parts(text: str, cut: re.Pattern[str]) -> Iterable[str]:
+    """Yield the text in parts that end where `cut` does."""
+    begin = 0
+    for match in cut.finditer(text):
+        if match.end() > begin:
+            yield text[begin : match.end()]
+            begin = match.end()
+    if begin < len(text):
+        yield text[begin:]
+
+
+def _slices(text: str, most: int) -> Iterator[str]:
+    """Cut what has no space, behind a word or a number where there is one in the second half."""
+    while _size(text) > most:
+        length = most if text[:most].isascii() else max(most // 2, 1)
+        end = next((found.start() for found in reversed([*_WORD_END.finditer(text, length // 2, length)])), length)
+        yield text[:end]
+        text = text[end:]
+    yield text

@@ -47,7 +47,7 @@ class IsolatedReader:
             raise
         if "unreadable" in answer:
             raise UnreadableError(answer["unreadable"])
-        sections = tuple(Section(**{**section, "paragraphs": tuple(section["paragraphs"])}) for section in answer["sections"])
+        sections = tuple(_section(**section) for section in answer["sections"])
         return Parsed(title=answer["title"], sections=sections, notes=tuple(answer["notes"]))
 
     def _ask(self, line: bytes) -> dict[str, Any]:
@@ -91,6 +91,10 @@ class IsolatedReader:
         if process is not None:
             process.kill()
             process.communicate()
+
+
+def _section(path: list[str], paragraphs: list[str], tables: list[list[int]], **place: Any) -> Section:  # noqa: ANN401 - page and time code
+    return Section(path=tuple(path), paragraphs=tuple(paragraphs), tables=tuple((first, last) for first, last in tables), **place)
 
 
 def main() -> None:

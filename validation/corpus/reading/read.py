@@ -5,28 +5,35 @@ The first bytes decide what a file is, not the ending. The table of kinds is the
 
 import errno
 import importlib
-import logging
 from dataclasses import dataclass, replace
 
-from validation.clients.passages import Parsed
+from validation.clients.passages import Parsed, Section
 from validation.corpus.reading import UnreadableError
 
 _TITLE_CHARACTERS = 240
-_PDF, _ZIP, _PNG, _JPEG = "a PDF", "a zip archive, as Office files are", "a PNG picture", "a JPEG picture"
+_PDF, _ZIP, _OLE, _RTF = (
+    "a PDF",
+    "a zip archive, as Office files are",
+    "an Office file that is encrypted, or older than 2007",
+    "an RTF document",
+)
 _SIGNATURES = {
     b"%PDF-": _PDF,
     b"PK\x03\x04": _ZIP,
-    b"\x89PNG\r\n\x1a\n": _PNG,
-    b"\xff\xd8\xff": _JPEG,
-    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "an Office file that is encrypted, or older than 2007",
+    b"\x89PNG\r\n\x1a\n": "a PNG picture",
+    b"\xff\xd8\xff": "a JPEG picture",
+    b"II*\0": "a TIFF picture",
+    b"MM\0*": "a TIFF picture",
+    b"RIFF": "a WebP picture",
     b"GIF8": "a GIF picture",
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": _OLE,
     b"\x1f\x8b": "a gzip archive",
     b"7z\xbc\xaf'\x1c": "a 7z archive",
     b"Rar!": "a RAR archive",
     b"\x7fELF": "a program",
     b"MZ\x90": "a program",
     b"SQLite format 3\0": "a database",
-    b"{\\rtf": "an RTF document",
+    b"{\\rtf": _RTF,
 }
 _PDF_WITHIN = 1_024  # a PDF may begin with something else
 
@@ -37,48 +44,86 @@ class Kind:
 
     reader: str
     """Module below `readers`, and its function."""
-    media_type: str
+    media_type: str = "text/plain"
     signature: str = ""
     """What the first bytes must say; "" for text."""
-    isolated: bool = False
-    """Read in a process of its own whatever its size: what it holds can be many times as large."""
     captioned: bool = False
     """Read together with the caption beside it."""
 
 
-_DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
-_PPTX = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
-_CODE = Kind("markup.read_code", "text/plain")
-KINDS = {
-    ".md": Kind("markup.read_markdown", "text/markdown"),
-    ".txt": Kind("markup.read_plain", "text/plain"),
-    ".html": Kind("markup.read_html", "text/html"),
-    ".htm": Kind("markup.read_html", "text/html"),
-    ".pdf": Kind("pdf.read_pdf", "application/pdf", _PDF, isolated=True),
-    ".docx": Kind("office.read_docx", _DOCX, _ZIP, isolated=True),
-    ".docm": Kind("office.read_docx", "application/vnd.ms-word.document.macroEnabled.12", _ZIP, isolated=True),
-    ".pptx": Kind("office.read_pptx", _PPTX, _ZIP, isolated=True),
-    ".pptm": Kind("office.read_pptx", "application/vnd.ms-powerpoint.presentation.macroEnabled.12", _ZIP, isolated=True),
-    ".csv": Kind("tables.read_csv", "text/csv"),
-    ".json": Kind("tables.read_json", "application/json"),
+_OPEN_XML, _OPEN_DOCUMENT = "application/vnd.openxmlformats-officedocument", "application/vnd.oasis.opendocument"
+_WORD, _POINT = (
+    Kind("office.read_docx", f"{_OPEN_XML}.wordprocessingml.document", _ZIP),
+    Kind("office.read_pptx", f"{_OPEN_XML}.presentationml.presentation", _ZIP),
+)
+_SHEETS = Kind("tables.read_sheets", f"{_OPEN_XML}.spreadsheetml.sheet", _ZIP)
+_CODE, _LINES, _PLAIN = Kind("text.read_code"), Kind("text.read_lines"), Kind("text.read_plain")
+_MARKDOWN, _HTML, _JSON = (
+    Kind("markup.read_markdown", "text/markdown"),
+    Kind("markup.read_html", "text/html"),
+    Kind("data.read_json", "application/json"),
+)
+_MAIL, _CSV, _RST = Kind("mail.read_mail", "message/rfc822"), Kind("tables.read_csv", "text/csv"), Kind("text.read_restructured")
+_OTHERS = {
+    ".pdf": Kind("pdf.read_pdf", "application/pdf", _PDF),
+    ".docm": replace(_WORD, media_type="application/vnd.ms-word.document.macroEnabled.12"),
+    ".pptm": replace(_POINT, media_type="application/vnd.ms-powerpoint.presentation.macroEnabled.12"),
+    ".doc": Kind("office.read_doc", "application/msword", _OLE),
+    ".ppt": Kind("office.read_ppt", "application/vnd.ms-powerpoint", _OLE),
+    ".xls": Kind("tables.read_sheets", "application/vnd.ms-excel", _OLE),
+    ".ods": Kind("tables.read_sheets", f"{_OPEN_DOCUMENT}.spreadsheet", _ZIP),
+    ".odt": Kind("office.read_odf", f"{_OPEN_DOCUMENT}.text", _ZIP),
+    ".odp": Kind("office.read_odf", f"{_OPEN_DOCUMENT}.presentation", _ZIP),
+    ".rtf": Kind("text.read_rtf", "application/rtf", _RTF),
     ".vtt": Kind("transcript.read_vtt", "text/vtt"),
-    ".eml": Kind("mail.read_mail", "message/rfc822"),
-    ".py": _CODE,
-    ".go": _CODE,
-    ".sh": _CODE,
-    ".png": Kind("markup.read_picture", "image/png", _PNG, captioned=True),
-    ".jpg": Kind("markup.read_picture", "image/jpeg", _JPEG, captioned=True),
-    ".jpeg": Kind("markup.read_picture", "image/jpeg", _JPEG, captioned=True),
-    ".svg": Kind("markup.read_svg", "image/svg+xml", isolated=True, captioned=True),
+    ".srt": Kind("transcript.read_srt", "application/x-subrip"),
+    ".sbv": Kind("transcript.read_sbv"),
+    ".mbox": Kind("mail.read_mbox", "application/mbox"),
+    ".msg": Kind("mail.read_msg", "application/vnd.ms-outlook", _OLE),
+    ".epub": Kind("inside.read_epub", "application/epub+zip", _ZIP),
+    ".zip": Kind("inside.read_zip", "application/zip", _ZIP),
+    ".ipynb": Kind("inside.read_notebook", "application/x-ipynb+json"),
+    ".xml": Kind("text.read_xml", "application/xml"),
+    ".svg": Kind("text.read_svg", "image/svg+xml", captioned=True),
 }
-logging.getLogger("pypdf").setLevel(logging.CRITICAL)  # it tells of every oddity; what matters is in the result
+_FAMILIES = {
+    ".md .markdown": _MARKDOWN,
+    ".html .htm .xhtml": _HTML,
+    ".txt .text": _PLAIN,
+    ".docx .dotx": _WORD,
+    ".pptx .ppsx .potx": _POINT,
+    ".xlsx .xlsb": _SHEETS,
+    ".csv .tsv": _CSV,
+    ".json .jsonl .ndjson": _JSON,
+    ".eml .mht .mhtml": _MAIL,
+    ".rst .adoc .asciidoc": _RST,
+    ".yaml .yml .toml .ini .cfg .conf .properties .log .tex .bib": _LINES,
+    ".py .go .sh .js .mjs .ts .tsx .jsx .java .kt .scala .c .h .cc .cpp .hpp .cs .rs .swift .sql": _CODE,
+    ".rb .php .pl .lua .r .ps1 .bat .tf .hcl .proto .css": _CODE,
+}
+_PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".gif": "GIF", ".webp": "WebP", ".tif": "TIFF", ".tiff": "TIFF"}
+KINDS = {suffix: kind for suffixes, kind in _FAMILIES.items() for suffix in suffixes.split()} | _OTHERS
+KINDS |= {
+    suffix: Kind("text.read_picture", f"image/{name.lower()}", f"a {name} picture", captioned=True) for suffix, name in _PICTURES.items()
+}
+_CURES = {
+    ".xlsm .xltm": "it may carry macros; save it as .xlsx",
+    ".pages .numbers .key": "export it as .docx, .xlsx or .pptx",
+    ".wpd .wps .sxw .pub .vsd .vsdx .one .mpp .xps .djvu .ps .eps .mobi .azw3 .hwp": "export it as .pdf",
+    ".mp3 .wav .m4a .mp4 .mov .avi .mkv .webm .ogg": "put its transcript beside it, as .vtt or .srt",
+    ".heic .bmp .psd .ai .ico": "save it as .png, with a caption beside it",
+    ".7z .rar .gz .tar .tgz .bz2 .xz": "unpack it",
+    ".pst .ost": "export its messages as .eml or .mbox",
+    ".parquet .avro .sqlite .db .mdb .accdb": "export its tables as .csv",
+}
 
 
 def kind_of(suffix: str) -> Kind:
     """Return the kind of an ending; UnreadableError for one that nobody reads."""
     kind = KINDS.get(suffix.lower())
     if kind is None:
-        raise UnreadableError(f"has the ending {suffix or '(none)'}, which is not among {' '.join(KINDS)}")
+        cure = next((f"; {cure}" for suffixes, cure in _CURES.items() if suffix.lower() in suffixes.split()), "")
+        raise UnreadableError(f"has the ending {suffix or '(none)'}, which is not among {' '.join(KINDS)}{cure}")
     return kind
 
 
@@ -111,11 +156,16 @@ def read(body: bytes, suffix: str, caption: str = "") -> Parsed:
         raise UnreadableError(_reason(error)) from None
     if not any(any(words.strip() for words in section.paragraphs) for section in parsed.sections):
         raise UnreadableError("holds no text; a document without text can never be found")
-    sections = (
-        replace(section, heading=_storable(section.heading), paragraphs=tuple(map(_storable, section.paragraphs)))
-        for section in parsed.sections
-    )
-    return Parsed(title=_storable(parsed.title[:_TITLE_CHARACTERS]), sections=tuple(sections), notes=parsed.notes)
+    sections, notes = tuple(map(_storable_section, parsed.sections)), [_storable(note) for note in parsed.notes]
+    if bad := sum(words.count("\ufffd") for section in sections for words in section.paragraphs):
+        notes.append(f"holds {bad:,} letters that could not be read, for which U+FFFD stands") if not any(
+            "U+FFFD" in note for note in notes
+        ) else None
+    return Parsed(title=_storable(parsed.title[:_TITLE_CHARACTERS]), sections=sections, notes=tuple(dict.fromkeys(notes)))
+
+
+def _storable_section(section: Section) -> Section:
+    return replace(section, path=tuple(map(_storable, section.path)), paragraphs=tuple(map(_storable, section.paragraphs)))
 
 
 def _reason(error: Exception) -> str:
@@ -128,4 +178,4 @@ def _reason(error: Exception) -> str:
 
 def _storable(text: str) -> str:
     """Return a text that can be stored: JSON may name one half of a letter, which is none; it stands as U+FFFD."""
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text.replace("\0", " ").encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

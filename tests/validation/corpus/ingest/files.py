@@ -10,34 +10,27 @@ import docx
 import pptx
 from PIL import Image
 from pptx.util import Inches
-from pypdf import PdfWriter
-from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
+from reportlab.lib.pdfencrypt import StandardEncryption
+from reportlab.pdfgen.canvas import Canvas
 
 
-def pdf(*pages: str, password: str = "", title: str = "", bookmark: str = "") -> bytes:
+def pdf(*pages: str, password: str = "", owner: str = "", title: str = "", bookmark: str = "") -> bytes:
     """Return a PDF with one line of text for each line of a page; an empty page has none."""
-    writer = PdfWriter()
-    for text in pages:
-        page = writer.add_blank_page(width=595, height=842)
-        font = DictionaryObject(
-            {
-                NameObject("/Type"): NameObject("/Font"),
-                NameObject("/Subtype"): NameObject("/Type1"),
-                NameObject("/BaseFont"): NameObject("/Courier"),
-            }
-        )
-        page[NameObject("/Resources")] = DictionaryObject({NameObject("/Font"): DictionaryObject({NameObject("/F1"): font})})
-        stream = DecodedStreamObject()
-        lines = " ".join(f"({line}) Tj T*" for line in text.splitlines())
-        stream.set_data(f"BT /F1 10 Tf 12 TL 40 800 Td {lines} ET".encode("latin-1"))
-        page[NameObject("/Contents")] = writer._add_object(stream)
-    if title:
-        writer.add_metadata({"/Title": title})
+    encryption = StandardEncryption(password, owner or password, strength=128) if password or owner else None
+    file = io.BytesIO()
+    canvas = Canvas(file, pagesize=(595, 842), encrypt=encryption, invariant=1)
+    canvas.setTitle(title)
     if bookmark:
-        writer.add_outline_item(title=bookmark, page_number=0)
-    if password:
-        writer.encrypt(password, algorithm="AES-256")
-    return _bytes(writer.write)
+        canvas.bookmarkPage("first")
+        canvas.addOutlineEntry(bookmark, "first")
+    for page in pages:
+        text = canvas.beginText(40, 800)
+        text.setFont("Courier", 10, 12)
+        text.textLines(page, trim=0)
+        canvas.drawText(text)
+        canvas.showPage()
+    canvas.save()
+    return file.getvalue()
 
 
 def word(*, title: str = "Manual") -> bytes:

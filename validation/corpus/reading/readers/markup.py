@@ -1,139 +1,231 @@
-"""Markdown, HTML, plain text, source code, and pictures by the words that somebody wrote: a caption beside them, the text inside an SVG.
+"""HTML and Markdown. A heading opens a section; text that stands in no paragraph is one; a cell that holds blocks is a box, not a cell.
 
-Scripts, styles and navigation are no text; the alternative text of a picture is.
+Scripts and styles are no text; navigation and what a page hides are left out, unless they are most of the page: an unclosed tag swallows
+what follows. The tree is walked with a stack of our own, since pages nest as deep as they like.
 """
 
+import html
 import itertools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from typing import Any
 
-from bs4 import BeautifulSoup, Tag
-from bs4.element import NavigableString, PreformattedString
-from defusedxml import ElementTree
-from defusedxml.common import DefusedXmlException
+import yaml
 from markdown_it import MarkdownIt
+from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from validation.clients.passages import Parsed, Section
-from validation.corpus.reading import UnreadableError
-from validation.corpus.reading.decode import decode
+from validation.clients.passages import Parsed
+from validation.corpus.reading.decode import declared_in, decode
+from validation.corpus.reading.readers.data import lines_in
+from validation.corpus.reading.structure import Block, lines_of, one_line, row_of, sections_of, title_or
 
-_LEAVE_OUT = ["script", "style", "nav", "template", "noscript", "iframe", "object"]
-_BLOCKS = ["h1", "h2", "h3", "h4", "h5", "h6", "p", "li", "tr", "pre", "dt", "dd", "blockquote", "figcaption", "caption"]
-_INLINE = {"a", "abbr", "b", "code", "em", "font", "i", "mark", "q", "s", "small", "span", "strong", "sub", "sup", "time", "u"}
-_FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
-_OPENS = re.compile(r"^(?:(?:async )?def|class|func|type|function)\s+\S|^[A-Za-z_][\w-]*\s*\(\)\s*\{")
-_BELONGS_BELOW = re.compile(r"^(?:@|//|#(?!!))")  # decorators, and comments that stand right above
-_SVG_TEXTS = ("title", "desc", "text")
-_NO_WORDS = "is a picture without words; put a caption beside it, in a file of the same name with .caption.md behind it"
+_NO_TEXT = {"script", "style", "template", "head", "-comment", "rp", "datalist", "math-annotation"}
+_PERHAPS_NO_TEXT = {"nav", "noscript", "iframe"}
+_INLINE = re.compile(
+    r"-text|a|abbr|acronym|b|bdi|bdo|big|br|button|cite|code|data|del|dfn|em|font|i|img|input|ins|kbd|label|mark|meter|nobr|object|option|output"
+    r"|progress|q|rb|rt|ruby|s|samp|select|small|span|strike|strong|sub|sup|svg|text|textarea|time|tspan|tt|u|var|wbr"
+)
+_BOX = "table,h1,h2,h3,h4,h5,h6,pre,p+p,div+div,ul+p,p+ul,form"
+_UNTYPED = {"hidden", "submit", "button", "image", "reset", "password", "checkbox", "radio", "file"}
+_HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
+_FILE_NAME = re.compile(r"\S+\.(png|jpe?g|gif|svg|webp|bmp|emf|wmf|tiff?)", re.IGNORECASE)
+_FRONT_MATTER = re.compile(r"\A---\n(.*?)\n(?:---|\.\.\.)\n", re.DOTALL)
+_FOOTNOTE = re.compile(r"^\[(?=\^[^\]\s]+\]:)", re.MULTILINE)
+_KNOWN_TAG = re.compile(
+    r"<!--.*?-->|</?(?P<tag>a|abbr|b|br|center|code|dd|del|details|div|dl|dt|em|figure|figcaption|font|h[1-6]|hr|i|img|ins|kbd|li|mark|ol|p|picture"
+    r"|pre|q|s|small|source|span|strike|strong|sub|summary|sup|table|tbody|td|tfoot|th|thead|tr|tt|u|ul|var|video)(?P<rest>\s[^<>]*)?/?>",
+    re.DOTALL,
+)
+_ALT = re.compile(r"""\salt\s*=\s*(?:"([^"]*)"|'([^']*)')""")
+_TIGHT = re.compile(r"a|abbr|b|code|del|em|font|i|ins|kbd|mark|q|s|small|span|strong|sub|sup|tt|u|var")
 
 
 def read_markdown(body: bytes) -> Parsed:
-    """Read headings, paragraphs, list items, table rows and code blocks."""
-    return parse_markdown(decode(body))
+    """Read headings, paragraphs, list items, table rows, code blocks, and the fields above all of them."""
+    notes = list[str]()
+    return parse_markdown(decode(body, notes), notes)
 
 
 def read_html(body: bytes) -> Parsed:
     """Read whatever is running text."""
-    return parse_html(decode(body))
+    notes = list[str]()
+    return parse_html(decode(body, notes, declared_in(body)), notes)
 
 
-def read_plain(body: bytes) -> Parsed:
-    """Read paragraphs, which an empty line parts."""
-    paragraphs = tuple(words for part in re.split(r"\n\s*\n", decode(body)) if (words := one_line(part)))
-    return Parsed(title="", sections=(Section(paragraphs=paragraphs),))
+def parse_markdown(text: str, notes: list[str] | None = None) -> Parsed:
+    """Read Markdown by way of HTML; tags in it that HTML does not have are text."""
+    fields, front = dict[str, Any](), _FRONT_MATTER.match(text)
+    if front:
+        fields, text = _fields(front[1]), text[front.end() :]
+    parser = MarkdownIt("commonmark", {"html": False}).enable("table")
+    parser.add_render_rule("text", lambda _, tokens, at, *__: html.escape(_KNOWN_TAG.sub(_without_tag, tokens[at].content)))
+    parsed = parse_html(parser.render(_FOOTNOTE.sub(r"\\[", text)), notes, tuple(lines_in("", fields)))
+    return Parsed(title=title_or(str(fields.get("title", "")), parsed.title), sections=parsed.sections, notes=parsed.notes)
 
 
-def parse_markdown(text: str) -> Parsed:
-    """Read Markdown by way of HTML; raw HTML in it is treated as HTML is."""
-    return parse_html(MarkdownIt("commonmark").enable("table").render(_FRONT_MATTER.sub("", text)))
-
-
-def parse_html(text: str) -> Parsed:
-    """Read HTML; a heading opens a section, and text that stands in no paragraph is one."""
-    soup = BeautifulSoup(text, "html.parser")
-    for unwanted in soup.find_all(_LEAVE_OUT):
-        unwanted.decompose()
-    for picture in soup.find_all("img"):
-        picture.replace_with(NavigableString(f" {picture.get('alt') or ''} "))
-    title = one_line(soup.title.extract().get_text()) if soup.title else ""
-    first, sections = sections_of((name[0] == "h" and name[1:].isdigit(), words) for name, words in _blocks(soup))
-    return Parsed(title=title or first, sections=sections)
-
-
-def sections_of(blocks: Iterable[tuple[bool, str]]) -> tuple[str, tuple[Section, ...]]:
-    """Return the first heading, and a section for each heading with text below; a block is whether it is a heading, and its words."""
-    parts: list[tuple[str, list[str]]] = [("", [])]
-    for is_heading, words in blocks:
-        if is_heading:
-            parts.append((words, []))
-        else:
-            parts[-1][1].append(words)
-    sections = (Section(heading=heading, paragraphs=tuple(paragraphs)) for heading, paragraphs in parts if paragraphs)
-    return next((heading for heading, _ in parts if heading), ""), tuple(sections)
-
-
-def _blocks(soup: BeautifulSoup) -> Iterator[tuple[str, str]]:
-    """Yield the name and the words of each block, in reading order."""
-    texts = (text for text in soup.find_all(string=True) if not isinstance(text, PreformattedString))
-    for _, group in itertools.groupby(((_owner(text), text) for text in texts), key=lambda pair: id(pair[0])):
-        pairs = list(group)
-        block = pairs[0][0]
-        if block.name == "pre":
-            words = "\n".join(line.rstrip() for line in block.get_text().strip("\n").splitlines() if line.strip())
-        elif block.name in _BLOCKS:
-            words = one_line(block.get_text(" | " if block.name == "tr" else " ", strip=True))
-        else:
-            words = one_line("".join(text for _, text in pairs))
-        if words:
-            yield block.name, words
-
-
-def _owner(text: NavigableString) -> Tag:
-    """Return the outermost paragraph, item or row around a text, else the box that it stands in."""
-    around = list(text.parents)
-    blocks = [tag for tag in around if tag.name in _BLOCKS]
-    return blocks[-1] if blocks else next((tag for tag in around if tag.name not in _INLINE), around[-1])
-
-
-def one_line(text: str) -> str:
-    """Return the text with every run of white space as one space."""
-    return " ".join(text.split())
-
-
-def read_code(body: bytes) -> Parsed:
-    """Read Python, Go and shell: each top-level definition is a section with its signature as heading; lines keep their indentation."""
-    parts: list[tuple[str, list[str]]] = [("", [])]
-    for line in (raw.rstrip() for raw in decode(body).splitlines()):
-        if _OPENS.match(line):
-            above, heading = list[str](), line.rstrip("{: ").strip()
-            while parts[-1][1] and _BELONGS_BELOW.match(parts[-1][1][-1]):
-                above.insert(0, parts[-1][1].pop())
-            parts.append((heading, above))
-        parts[-1][1].append(line)
-    sections = (Section(heading=heading, paragraphs=tuple(filter(str.strip, lines))) for heading, lines in parts)
-    return Parsed(title="", sections=tuple(section for section in sections if section.paragraphs))
-
-
-def read_picture(_: bytes, caption: str) -> Parsed:
-    """Read the caption, which is Markdown."""
-    if not caption.strip():
-        raise UnreadableError(_NO_WORDS)
-    return parse_markdown(caption)
-
-
-def read_svg(body: bytes, caption: str) -> Parsed:
-    """Read the title, the description and the texts of an SVG, and its caption."""
+def _fields(text: str) -> dict[str, Any]:
     try:
-        root = ElementTree.fromstring(body, forbid_dtd=False)
-    except DefusedXmlException as error:
-        raise UnreadableError(f"defines entities, as attacks on readers do ({type(error).__name__}); save it anew without them") from None
-    except ElementTree.ParseError as error:
-        raise UnreadableError(f"is no SVG ({error})") from None
-    tags = [(tag.tag.rpartition("}")[2], one_line(" ".join(tag.itertext()))) for tag in root.iter() if isinstance(tag.tag, str)]
-    texts = [(name, words) for name, words in tags if name in _SVG_TEXTS and words]
-    captioned = parse_markdown(caption) if caption.strip() else Parsed(title="", sections=())
-    own = (Section(paragraphs=tuple(dict.fromkeys(words for _, words in texts))),) if texts else ()
-    if not own and not captioned.sections:
-        raise UnreadableError(_NO_WORDS)
-    title = captioned.title or next((words for name, words in texts if name == "title"), "")
-    return Parsed(title=title, sections=(*captioned.sections, *own))
+        fields = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError):
+        fields = None
+    return fields if isinstance(fields, dict) else {"": text}
+
+
+def _without_tag(tag: re.Match[str]) -> str:
+    alt = _ALT.search(tag["rest"] or "") if tag["tag"] == "img" else None
+    return (alt[1] or alt[2] or "") if alt else "" if tag["tag"] and _TIGHT.fullmatch(tag["tag"]) else " "
+
+
+def parse_html(text: str, notes: list[str] | None = None, before: tuple[str, ...] = ()) -> Parsed:
+    """Read HTML, below the paragraphs `before`."""
+    tree, notes = LexborHTMLParser(text), [] if notes is None else notes
+    writer = _Writer(tree.body)
+    if tree.body is not None:
+        writer.write(tree.body)
+    first, sections = sections_of([*map(Block, before), *writer.blocks])
+    head = tree.css_first("head > title")
+    notes += writer.notes()
+    return Parsed(title=title_or(head.text() if head else "", first), sections=sections, notes=tuple(notes))
+
+
+class _Writer:
+    """Walks a tree, and gathers its blocks."""
+
+    def __init__(self, body: LexborNode | None) -> None:
+        self.blocks = list[Block]()
+        self._body, self._length = body, -1
+        self._inline, self._prefix, self._pre = list[str](), "", 0
+        self._numbers, self._tables = list[int](), list[_Table]()
+        self._hidden, self._pictures = 0, 0
+
+    def notes(self) -> Iterator[str]:
+        """Yield what is not in the blocks."""
+        if self._hidden:
+            yield f"{self._hidden:,} of its parts are hidden (display:none or hidden) and were not read"
+        if self._pictures:
+            yield f"{self._pictures:,} of its pictures have no alternative text and were not read; describe them in alt"
+
+    def write(self, root: LexborNode) -> None:
+        """Walk everything below `root`."""
+        waiting = [(root, True)]
+        while waiting:
+            node, entering = waiting.pop()
+            if not entering:
+                self._leave(node)
+            elif self._enter(node):
+                waiting.append((node, False))
+                waiting.extend((child, True) for child in reversed(list(node.iter(include_text=True))))
+        self._flush()
+
+    def _enter(self, node: LexborNode) -> bool:
+        """Take what stands at the beginning of a node, and return whether it is to be walked."""
+        tag = node.tag or ""
+        if tag == "-text":
+            self._inline.append(node.text_content or "")
+            return False
+        if tag in _NO_TEXT or self._is_left_out(node, tag):
+            return False
+        if _INLINE.fullmatch(tag):
+            return self._enter_inline(node, tag)
+        self._flush()
+        return self._enter_block(node, tag)
+
+    def _enter_inline(self, node: LexborNode, tag: str) -> bool:
+        if tag == "br":
+            if self._inline and self._inline[-1] == "\n" and not self._pre:
+                self._flush()
+            self._inline.append("\n")
+        elif tag == "img":
+            alt = node.attributes.get("alt")
+            self._pictures += alt is None or bool(_FILE_NAME.fullmatch(alt))
+            self._inline.append(f" {alt} " if alt and not _FILE_NAME.fullmatch(alt) else "")
+        elif tag == "input" and (node.attributes.get("type") or "") not in _UNTYPED:
+            self._inline.append(f" {node.attributes.get('value') or ''} ")
+        elif tag in {"rt", "button", "select", "textarea"}:
+            self._inline.append("(" if tag == "rt" else " ")
+        return True
+
+    def _enter_block(self, node: LexborNode, tag: str) -> bool:
+        if tag == "table":
+            self._tables.append(_Table())
+        elif tag == "tr" and self._tables and not node.css_first(_BOX):
+            self.blocks += self._tables[-1].row(_cells(node))
+            return False
+        elif tag in {"ol", "ul"}:
+            self._numbers.append(_number(node.attributes.get("start")) if tag == "ol" else 0)
+        elif tag == "li" and self._numbers and self._numbers[-1]:
+            self._prefix = f"{self._numbers[-1]}. "
+            self._numbers[-1] += 1
+        self._pre += tag == "pre"
+        return True
+
+    def _leave(self, node: LexborNode) -> None:
+        tag = node.tag or ""
+        if _INLINE.fullmatch(tag):
+            self._inline += [") "[tag != "rt"]] if tag in {"rt", "button", "select", "textarea"} else []
+            self._inline += [" (selected), " if "selected" in node.attributes else ", "] if tag == "option" else []
+            return
+        self._flush(int(tag[1]) if len(tag) == 2 and tag[0] == "h" and tag[1] in "123456" else 0)  # noqa: PLR2004 - h1 to h6
+        self._pre -= tag == "pre"
+        if tag == "table":
+            self._tables.pop()
+        elif tag in {"ol", "ul"} and self._numbers:
+            self._numbers.pop()
+
+    def _flush(self, level: int = 0) -> None:
+        text = "".join(self._inline)
+        words = lines_of(text) if self._pre else one_line(text).rstrip(",")
+        if words:
+            self.blocks.append(Block(self._prefix * (not level) + words, level=level))
+            self._prefix = ""
+        self._inline.clear()
+
+    def _is_left_out(self, node: LexborNode, tag: str) -> bool:
+        attributes = node.attributes if tag != "-text" else {}
+        hidden = "hidden" in attributes or bool(_HIDDEN.search(attributes.get("style") or ""))
+        if not hidden and tag not in _PERHAPS_NO_TEXT:
+            return False
+        if self._length < 0:
+            self._length = len(self._body.text()) if self._body else 0
+        length = len(node.text().strip())
+        if length * 2 > self._length:
+            return False
+        self._hidden += hidden and length > 0
+        return True
+
+
+class _Table:
+    """The rows of one table that have come so far, and the cells that go on in the next ones."""
+
+    def __init__(self) -> None:
+        self._number, self._going_on = 0, dict[int, tuple[int, str]]()
+
+    def row(self, cells: Iterator[tuple[str, int, int]]) -> Iterator[Block]:
+        """Yield the row; a cell over several rows stands in each, one over several columns in the first."""
+        words, going_on = list[str](), dict[int, tuple[int, str]]()
+        for text, width, height in itertools.chain(cells, itertools.repeat(("", 0, 0))):
+            while len(words) in self._going_on:
+                left, above = self._going_on[len(words)]
+                going_on |= {len(words): (left - 1, above)} if left > 1 else {}
+                words.append(above)
+            if not width:
+                break
+            going_on |= {len(words): (height - 1, text)} if height > 1 else {}
+            words += [text, *[""] * (width - 1)]
+        self._going_on = going_on
+        if row := row_of(words):
+            self._number += 1
+            yield Block(row, row=self._number)
+
+
+def _cells(row: LexborNode) -> Iterator[tuple[str, int, int]]:
+    for cell in row.iter():
+        if cell.tag in {"td", "th"}:
+            inner = _Writer(cell)
+            inner.write(cell)
+            text = " ".join(block.text for block in inner.blocks)
+            yield text, _number(cell.attributes.get("colspan")), _number(cell.attributes.get("rowspan"))
+
+
+def _number(text: str | None) -> int:
+    return min(int(text), 1_000) if text and text.isascii() and text.isdigit() and int(text) else 1

@@ -1,111 +1,293 @@
-"""Word and PowerPoint files. Macros are never run; a file that carries them is refused, since a citation would hand them out.
+"""Word and PowerPoint files, new and old, and OpenDocument. One that carries macros is refused, since a citation would hand them out.
 
 What a file says about its size is looked at before anything is unpacked: a zip bomb is refused by the sum of what its parts claim, and a
 part never gives more than it claims.
 """
 
+import html
 import io
+import re
 import zipfile
 from collections.abc import Iterable, Iterator
+from typing import Any
 
-import docx
-import pptx
-from docx.document import Document as WordDocument
-from docx.table import Table as WordTable
-from docx.text.paragraph import Paragraph
-from pptx.shapes.base import BaseShape
-from pptx.shapes.group import GroupShape
-from pptx.slide import Slide
+import office_oxide
+from defusedxml import ElementTree
 
 from validation.clients.passages import Parsed, Section
 from validation.corpus.reading import UnreadableError
-from validation.corpus.reading.readers.markup import one_line, sections_of
+from validation.corpus.reading.readers.markup import parse_html
+from validation.corpus.reading.structure import Block, one_line, rows_of, sections_of, title_or
 
 _MOST_UNPACKED = 256 * 1024 * 1024
 _MOST_PARTS = 10_000
-_DESCRIPTION = ".//*[local-name()='docPr' or local-name()='cNvPr']/@descr"
+_WORD = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
+_FILE_NAME = re.compile(r"\S+\.(png|jpe?g|gif|svg|webp|bmp|emf|wmf|tiff?)|(picture|grafik|image|bild) ?\d*", re.IGNORECASE)
+_MARKS = {
+    "pending deletions, which were left out": re.compile(r"<w:(?:del|moveFrom) "),
+    "pending insertions, which were read": re.compile(r"<w:(?:ins|moveTo) "),
+    "pieces of hidden text, which were read": re.compile(r"<w:vanish(?:/>| w:val=\"(?:1|true|on)\")"),
+    "embedded documents, which were not read": re.compile(r"<w:altChunk |<o:OLEObject "),
+}
+_ODF_TAGS = {
+    "p": "p",
+    "table": "table",
+    "table-row": "tr",
+    "table-cell": "td",
+    "list-item": "li",
+    "s": " ",
+    "tab": " ",
+    "line-break": "<br>",
+}
+_ODF_SPANS = {"colspan": "number-columns-spanned", "rowspan": "number-rows-spanned"}
+_ODF_SILENT = {"tracked-changes", "automatic-styles", "forms", "scripts", "font-face-decls", "styles", "settings"}
 
 
 def read_docx(body: bytes) -> Parsed:
-    """Read paragraphs and tables in their order, and the alternative text of pictures."""
-    _refuse_danger(body, "word/document.xml")
-    document = docx.Document(io.BytesIO(body))
-    first, sections = sections_of(_word_blocks(document))
-    return Parsed(title=one_line(document.core_properties.title or "") or first, sections=sections)
+    """Read paragraphs, lists, tables, notes, text boxes, headers and footers; pending deletions are left out, and named."""
+    packed = _opened(body, "word/document.xml")
+    main = packed.read("word/document.xml").decode("utf-8", "replace")
+    return _document(
+        body, "docx", _title_of(packed, "docProps/core.xml"), _titles(main), [*_marked(main), *_comments(packed, "word/comments")]
+    )
 
 
-def _word_blocks(document: WordDocument) -> Iterator[tuple[bool, str]]:
-    """Yield whether it is a heading, and its words."""
-    for block in document.iter_inner_content():
-        if isinstance(block, WordTable):
-            yield from ((False, row) for row in _rows(tuple(cell.text for cell in row.cells) for row in block.rows))
-            continue
-        if words := one_line(block.text):
-            yield _is_heading(block), words
-        yield from ((False, one_line(text)) for text in dict.fromkeys(block._p.xpath(_DESCRIPTION)) if text.strip())  # noqa: SLF001 - python-docx has no name for alternative text
-
-
-def _is_heading(paragraph: Paragraph) -> bool:
-    style = paragraph.style
-    while style is not None:  # a house's own style is based on Word's
-        if (style.name or "").startswith(("Heading", "Title", "heading", "Überschrift")):
-            return True
-        style = style.base_style
-    return False
+def read_doc(body: bytes) -> Parsed:
+    """Read a Word file from before 2007."""
+    return _document(body, "doc", "", set(), [])
 
 
 def read_pptx(body: bytes) -> Parsed:
-    """Read each slide with its tables, notes and the alternative text of pictures."""
-    _refuse_danger(body, "ppt/presentation.xml")
-    show = pptx.Presentation(io.BytesIO(body))
-    sections = [section for page, slide in enumerate(show.slides, 1) if (section := _slide(page, slide)).paragraphs]
-    title = one_line(show.core_properties.title or "")
-    if title in {"", "PowerPoint Presentation"}:
-        title = next((section.heading for section in sections if section.heading), "")
-    return Parsed(title=title, sections=tuple(sections))
+    """Read each slide with its tables, charts, notes and the alternative text of pictures."""
+    packed = _opened(body, "ppt/presentation.xml")
+    return _show(body, "pptx", _title_of(packed, "docProps/core.xml"), list(_comments(packed, "ppt/comments")))
 
 
-def _slide(page: int, slide: Slide) -> Section:
-    title = slide.shapes.title
-    heading = one_line(title.text_frame.text) if title is not None else ""
-    words = [text for shape in slide.shapes if title is None or shape.shape_id != title.shape_id for text in _shape(shape)]
-    if slide.has_notes_slide and (notes := slide.notes_slide.notes_text_frame) is not None:
-        words += [one_line(line) for line in notes.text.splitlines()]
-    return Section(heading=heading, paragraphs=tuple(filter(None, words)) or ((heading,) if heading else ()), page=page)
+def read_ppt(body: bytes) -> Parsed:
+    """Read a PowerPoint file from before 2007."""
+    return _show(body, "ppt", "", [])
 
 
-def _shape(shape: BaseShape) -> Iterator[str]:
-    if isinstance(shape, GroupShape):
-        for inner in shape.shapes:
-            yield from _shape(inner)
-    elif shape.has_text_frame:
-        yield from (one_line(paragraph.text) for paragraph in shape.text_frame.paragraphs)  # type: ignore[attr-defined]  # has_text_frame
-    elif shape.has_table:
-        yield from _rows(tuple(cell.text for cell in row.cells) for row in shape.table.rows)  # type: ignore[attr-defined]  # has_table
-    else:
-        yield from (one_line(text) for text in shape._element.xpath(_DESCRIPTION))  # noqa: SLF001 - python-pptx has no name for alternative text
+def _document(body: bytes, kind: str, title: str, titles: set[str], notes: list[str]) -> Parsed:
+    document = _inner(body, kind)
+    reader, blocks, edges = _Elements(), list[Block](), dict[str, None]()
+    for part in document["sections"]:
+        for place in ("header", "footer", "first_header", "first_footer", "even_header", "even_footer"):
+            edges |= dict.fromkeys(block.text for block in reader.blocks((part.get(place) or {}).get("content") or ()))
+        blocks += reader.blocks(part["elements"])
+    if titles:
+        blocks = [
+            Block(block.text, level=block.level + 1)
+            if block.level
+            else Block(block.text, level=1)
+            if not block.row and block.text in titles
+            else block
+            for block in blocks
+        ]
+    first, sections = sections_of(blocks)
+    around = (Section(paragraphs=tuple(edges)),) if edges else ()
+    return Parsed(title=title_or(title, first), sections=(*sections, *around), notes=(*notes, *reader.notes()))
 
 
-def _rows(rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
-    """Yield the rows of a table; cells that are one in the file stand once."""
-    for cells in rows:
-        words = [one_line(cell) for at, cell in enumerate(cells) if at == 0 or cell != cells[at - 1]]
-        if any(words):
-            yield " | ".join(words)
+def _show(body: bytes, kind: str, title: str, notes: list[str]) -> Parsed:
+    document, sections, reader, hidden = _inner(body, kind), list[Section](), _Elements(), list[str]()
+    for page, part in enumerate(document["sections"], 1):
+        heading, blocks = one_line(part.get("title") or ""), [*reader.blocks(part["elements"])]
+        if blocks and blocks[0].level and (not heading or blocks[0].text == heading):
+            heading = blocks.pop(0).text
+        texts = [Block(block.text, row=block.row, page=page) for block in blocks]
+        texts += [Block(block.text, row=block.row, page=page) for block in reader.blocks(part.get("speaker_notes") or ())]
+        sections += sections_of([Block(heading, level=1, page=page), *texts] if heading else texts)[1]
+        hidden += [str(page)] if part.get("hidden") else []
+    notes += [f"slide {', '.join(hidden)} is hidden, and was read"] if hidden else []
+    title = title_or(title, next((section.heading for section in sections if section.path), ""))
+    return Parsed(title=title, sections=tuple(sections), notes=(*notes, *reader.notes()))
 
 
-def _refuse_danger(body: bytes, main_part: str) -> None:
+def _inner(body: bytes, kind: Any) -> dict[str, Any]:  # noqa: ANN401 - of its literals
     try:
-        with zipfile.ZipFile(io.BytesIO(body)) as packed:
-            parts = packed.infolist()
-    except zipfile.BadZipFile as error:
+        with office_oxide.Document.from_bytes(body, kind) as document:
+            inner: dict[str, Any] = document.to_ir()
+    except office_oxide.OfficeOxideError as error:
         raise UnreadableError(f"is a broken Office file ({error}); save it anew, or take it from a backup") from None
-    unpacked, names = sum(part.file_size for part in parts), {part.filename for part in parts}
-    if unpacked > _MOST_UNPACKED or len(parts) > _MOST_PARTS:
-        raise UnreadableError(
-            f"would unpack to {unpacked:,} bytes in {len(parts):,} parts, more than {_MOST_UNPACKED:,} or {_MOST_PARTS:,}: a zip bomb"
-        )
+    return inner
+
+
+class _Elements:
+    """Makes blocks of what office-oxide gives, whatever it is: an element of a kind that is not known here gives the text inside it."""
+
+    def __init__(self) -> None:
+        self._pictures = 0
+
+    def notes(self) -> Iterator[str]:
+        """Yield what is not in the blocks."""
+        if self._pictures:
+            yield f"{self._pictures} of its pictures have no alternative text and were not read; describe them, or run OCR over them"
+
+    def blocks(self, elements: Iterable[dict[str, Any]], prefix: str = "") -> Iterator[Block]:
+        """Yield the blocks of elements, in their order."""
+        for element in elements:
+            kind = element.get("type")
+            if kind in {"paragraph", "heading"}:
+                words = one_line(prefix + self._words(element.get("content") or ()))
+                yield from [Block(words, level=element.get("level", 0) if kind == "heading" else 0)] if words.strip() else []
+            elif kind == "table":
+                yield from self._table(element["rows"])
+            elif kind == "list":
+                start = element.get("start") or 1
+                for number, item in enumerate(element["items"], start):
+                    yield from self.blocks(item.get("content") or (), f"{number}. " if element.get("ordered") else "")
+                    yield from self.blocks([item["nested"]] if isinstance(item.get("nested"), dict) else item.get("nested") or ())
+            elif kind == "image":
+                yield from self._picture(element)
+            else:
+                yield from self.blocks(element.get("content") or ())
+                yield from [Block(words)] if (words := one_line(element.get("text") or "")) else []
+            prefix = ""
+
+    def _words(self, content: Iterable[dict[str, Any]]) -> str:
+        parts = list[str]()
+        for inline in content:
+            kind = inline.get("type")
+            if kind == "image":
+                parts += [f" {block.text} " for block in self._picture(inline)]
+            elif "text" in inline:
+                parts.append(inline["text"])
+            elif "content" in inline:
+                parts.append(
+                    " ".join(block.text for block in self.blocks(inline["content"]))
+                    if kind == "text_box"
+                    else self._words(inline["content"])
+                )
+            elif kind in {"line_break", "break", "tab", "page_break", "column_break"}:
+                parts.append(" ")
+        return "".join(parts)
+
+    def _picture(self, element: dict[str, Any]) -> Iterator[Block]:
+        words = one_line(element.get("alt_text") or element.get("alt") or "")
+        named = not words or bool(_FILE_NAME.fullmatch(words))
+        self._pictures += named
+        yield from [] if named else [Block(words)]
+
+    def _table(self, rows: Iterable[dict[str, Any]]) -> Iterator[Block]:
+        """Yield rows; a cell over several columns stands in the first, one over several rows in each."""
+        words, inner, going_on = list[list[str]](), list[Block](), dict[int, tuple[int, str]]()
+        for row in rows:
+            cells, below = list[str](), dict[int, tuple[int, str]]()
+
+            def take_above(
+                cells: list[str] = cells, below: dict[int, tuple[int, str]] = below, above: dict[int, tuple[int, str]] = going_on
+            ) -> None:
+                while len(cells) in above:
+                    left, text = above[len(cells)]
+                    below |= {len(cells): (left - 1, text)} if left > 1 else {}
+                    cells.append(text)
+
+            for cell in row["cells"]:
+                take_above()
+                content = cell.get("content") or ()
+                text = " ".join(block.text for block in self.blocks(each for each in content if each.get("type") != "table"))
+                inner += self.blocks(each for each in content if each.get("type") == "table")
+                below |= {len(cells): (cell["row_span"] - 1, text)} if cell.get("row_span", 1) > 1 else {}
+                cells += [text, *[""] * (min(cell.get("col_span", 1), 1_000) - 1)]
+            take_above()
+            words.append(cells)
+            going_on = below
+        yield from rows_of(words)
+        yield from inner
+
+
+def _titles(main: str) -> set[str]:
+    """Return the paragraphs in Word's style for titles, which the library takes for text."""
+    if 'w:val="Title"' not in main and 'w:val="Titel"' not in main:
+        return set()
+    root = ElementTree.fromstring(main.encode())
+    styled = (
+        paragraph
+        for paragraph in root.iter(f"{_WORD}p")
+        if (style := paragraph.find(f"{_WORD}pPr/{_WORD}pStyle")) is not None and style.get(f"{_WORD}val") in {"Title", "Titel"}
+    )
+    return {one_line("".join(text.text or "" for text in paragraph.iter(f"{_WORD}t"))) for paragraph in styled} - {""}
+
+
+def _title_of(packed: zipfile.ZipFile, part: str) -> str:
+    """Return the title in a file's properties; office-oxide gives the first heading where there is none."""
+    title = re.search(rb"<dc:title>([^<]*)", packed.read(part)) if part in packed.namelist() else None
+    return html.unescape(title[1].decode("utf-8", "replace")) if title else ""
+
+
+def _marked(main: str) -> Iterator[str]:
+    for what, mark in _MARKS.items():
+        if count := len(mark.findall(main)):
+            yield f"{count} {what}"
+
+
+def _comments(packed: zipfile.ZipFile, begin: str) -> Iterator[str]:
+    count = sum(
+        len(re.findall(rb"<(?:w:comment|p:cm|p188:cm) ", packed.read(name))) for name in packed.namelist() if name.startswith(begin)
+    )
+    if count:
+        yield f"{count} comments, which were not read"
+
+
+def read_odf(body: bytes) -> Parsed:
+    """Read OpenDocument text and slides, by way of HTML."""
+    packed = _opened(body, "content.xml")
+    pieces = list[str]()
+    _as_html(ElementTree.fromstring(packed.read("content.xml")), pieces)
+    parsed = parse_html("".join(pieces))
+    return Parsed(title=title_or(_title_of(packed, "meta.xml"), parsed.title), sections=parsed.sections, notes=parsed.notes)
+
+
+def _as_html(root: Any, pieces: list[str]) -> None:  # noqa: ANN401 - an element
+    waiting: list[tuple[Any, bool]] = [(root, True)]
+    while waiting:
+        element, entering = waiting.pop()
+        if isinstance(element, str):
+            pieces.append(html.escape(element))
+            continue
+        name = element.tag.rpartition("}")[2]
+        if name in _ODF_SILENT:
+            continue
+        pieces.append(_odf_tag(name, {key.rpartition("}")[2]: value for key, value in element.attrib.items()}, entering=entering))
+        if entering:
+            inner = [element.text] if element.text and element.text.strip() else []
+            for child in element:
+                inner += [child, child.tail] if child.tail else [child]
+            waiting += [(element, False), *((each, True) for each in reversed(inner))]
+
+
+def _odf_tag(name: str, attributes: dict[str, str], *, entering: bool) -> str:
+    """Return the tag of HTML at the beginning or the end of an element of OpenDocument; "" where there is none."""
+    if name == "page":
+        return f"<h1>{html.escape(attributes.get('name', ''))}</h1>" if entering else ""
+    tag = f"h{min(int(attributes.get('outline-level', '1')), 6)}" if name == "h" else _ODF_TAGS.get(name, "")
+    if not tag.isalnum():
+        return tag if entering else ""
+    spans = "".join(f' {key}="{attributes[long]}"' for key, long in _ODF_SPANS.items() if long in attributes)
+    return f"<{tag}{spans}>" if entering else f"</{tag}>"
+
+
+def _opened(body: bytes, main_part: str) -> zipfile.ZipFile:
+    """Return the archive of an Office file, once nothing in it is dangerous."""
+    packed = opened_zip(body, "Office file")
+    names = set(packed.namelist())
     if any(name.endswith(("vbaProject.bin", "vbaData.xml")) for name in names):
         raise UnreadableError("carries macros, which a citation would hand out; save it without them, as .docx or .pptx")
     if main_part not in names:
         raise UnreadableError(f"has no {main_part} inside, so it is another kind of file; give it the ending of what it is")
+    return packed
+
+
+def opened_zip(body: bytes, what: str) -> zipfile.ZipFile:
+    """Return an archive that would not unpack to more than a reader may have."""
+    try:
+        packed = zipfile.ZipFile(io.BytesIO(body))
+    except zipfile.BadZipFile as error:
+        raise UnreadableError(f"is a broken {what} ({error}); save it anew, or take it from a backup") from None
+    unpacked, parts = sum(part.file_size for part in packed.infolist()), len(packed.infolist())
+    if unpacked > _MOST_UNPACKED or parts > _MOST_PARTS:
+        raise UnreadableError(
+            f"would unpack to {unpacked:,} bytes in {parts:,} parts, more than {_MOST_UNPACKED:,} or {_MOST_PARTS:,}: a zip bomb"
+        )
+    return packed

@@ -1,81 +1,105 @@
-"""CSV and JSON: each row or record says by itself what its values are, so that a chunk does not need the first line of the file."""
+"""Tables: CSV and spreadsheets. Each row says by itself what its values are, so that a chunk does not need the first line of the file."""
 
 import csv
 import io
-import json
-from collections.abc import Iterator
-from typing import Any
+import itertools
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
-from validation.clients.passages import Parsed, Section
+import python_calamine
+
+from validation.clients.passages import Parsed
 from validation.corpus.reading import UnreadableError
 from validation.corpus.reading.decode import decode
-from validation.corpus.reading.readers.markup import one_line
+from validation.corpus.reading.readers.office import opened_zip
+from validation.corpus.reading.structure import Block, one_line, sections_of
 
-_TITLES = ("title", "subject", "summary", "name")
-_NAMES = ("id", "key", "number", "ticket", *_TITLES)
 _DELIMITERS = ",;\t|"
+_SNIFFED_ROWS = 50
+_NUMBER = re.compile(r"[-+]?[\d., ]*\d[\d., ]*%?|\d{4}-\d\d-\d\d.*")
+_YEAR = re.compile(r"(19|20)\d\d")
+_SHEET_ROWS = 100_000
 
 
 def read_csv(body: bytes) -> Parsed:
-    """Read rows as `column: value | column: value`; the first row names the columns."""
-    text = decode(body)
+    """Read rows as `column: value | column: value`; what stands above the row that names the columns is text."""
+    notes = list[str]()
+    text = decode(body, notes)
+    if begin := re.match(r"sep=(.)\n", text):
+        text = text[begin.end() :]
+    delimiter = begin[1] if begin else _delimiter(text)
     try:
-        dialect: type[csv.Dialect] = csv.Sniffer().sniff(text[:8_192], delimiters=_DELIMITERS)
-    except csv.Error:
-        dialect = csv.excel
-    try:
-        header, *rows = [[one_line(cell) for cell in row] for row in csv.reader(io.StringIO(text), dialect) if any(map(str.strip, row))]
+        csv.field_size_limit(len(text) + 1)
+        rows = [row for row in csv.reader(io.StringIO(text), delimiter=delimiter) if any(map(str.strip, row))]
     except csv.Error as error:
         raise UnreadableError(f"is no CSV ({error})") from None
-    named = [" | ".join(_named(header, row)) for row in rows] or [" | ".join(header)]
-    return Parsed(title="", sections=(Section(paragraphs=tuple(named)),))
+    return Parsed(title="", sections=sections_of(_blocks(rows))[1], notes=tuple(notes))
 
 
-def _named(header: list[str], row: list[str]) -> Iterator[str]:
+def _delimiter(text: str) -> str:
+    """Return the delimiter by which most rows have the same number of cells, and more than one."""
+
+    def fit(delimiter: str) -> tuple[float, int]:
+        rows = itertools.islice(csv.reader(io.StringIO(text[:65_536]), delimiter=delimiter), _SNIFFED_ROWS)
+        try:
+            widths = Counter(len(row) for row in rows if any(map(str.strip, row)))
+        except csv.Error:
+            return 0.0, 0
+        width, count = max(widths.items(), key=lambda pair: (pair[0] > 1, pair[1]), default=(0, 0))
+        return (count / widths.total(), width) if width > 1 and count * 2 > widths.total() else (0.0, 0)
+
+    best = max(_DELIMITERS, key=fit)
+    return best if fit(best)[1] else "\0"
+
+
+def _blocks(rows: Sequence[Sequence[str]]) -> Iterator[Block]:
+    """Yield the rows, each with the names of its columns where the first whole row names them."""
+    width = Counter(len(row) for row in rows).most_common(1)[0][0] if rows else 0
+    cells = [[one_line(cell) for cell in row] for row in rows]
+    while len(cells) > 1 and width > 1 and sum(map(bool, cells[0])) <= 1:  # a title above the table
+        yield Block(" | ".join(filter(None, cells.pop(0))))
+    header = cells.pop(0) if cells and _names_columns(cells) else []
+    if not cells and header:
+        yield Block(" | ".join(header))
+    for row in cells:
+        if words := " | ".join(_named(header, row) if header else row).rstrip(" |"):
+            yield Block(words)
+
+
+def _names_columns(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether the first row names columns: no number stands in it, apart from years, and no empty cell at its beginning repeats."""
+    return len(rows) == 1 or not any(_NUMBER.fullmatch(cell) and not _YEAR.fullmatch(cell) for cell in rows[0])
+
+
+def _named(header: Sequence[str], row: Sequence[str]) -> Iterator[str]:
     for at, cell in enumerate(row):
         name = header[at] if at < len(header) else ""
         if cell:
             yield f"{name}: {cell}" if name else cell
 
 
-def read_json(body: bytes) -> Parsed:
-    """Read records: each element of the outermost list, or of the only list in the outermost object, is a section."""
+def read_sheets(body: bytes) -> Parsed:
+    """Read every sheet of a workbook of Excel or OpenDocument, hidden ones too."""
+    if body.startswith(b"PK"):
+        opened_zip(body, "workbook")
+    notes, blocks = list[str](), list[Block]()
     try:
-        data = json.loads(decode(body))
-    except json.JSONDecodeError as error:
-        raise UnreadableError(f"is no JSON ({error.msg} in line {error.lineno})") from None
-    title = _first_value(data, _TITLES) if isinstance(data, dict) else ""
-    sections = list[Section]()
-    for record in _records(data):
-        names = dict.fromkeys((_first_value(record, _NAMES), _first_value(record, _TITLES)))
-        if lines := tuple(_lines("", record)):
-            sections.append(Section(heading=" ".join(filter(None, names)), paragraphs=lines))
-    return Parsed(title=title, sections=tuple(sections))
+        with python_calamine.load_workbook(io.BytesIO(body)) as workbook:
+            for about in workbook.sheets_metadata:
+                if about.typ != python_calamine.SheetTypeEnum.WorkSheet:
+                    notes.append(f"sheet {about.name} is a {about.typ}, and was not read".replace("SheetTypeEnum.", ""))
+                    continue
+                if about.visible != python_calamine.SheetVisibleEnum.Visible:
+                    notes.append(f"sheet {about.name} is hidden, and was read")
+                rows = [[_shown(cell) for cell in row] for row in workbook.get_sheet_by_name(about.name).to_python(skip_empty_area=True)]
+                blocks += [Block(one_line(about.name), level=1), *_blocks([row for row in rows if any(row)])] if any(map(any, rows)) else []
+    except python_calamine.PasswordError:
+        raise UnreadableError("is encrypted with a password; save it without one") from None
+    except (python_calamine.CalamineError, python_calamine.ZipError, python_calamine.XmlError) as error:
+        raise UnreadableError(f"is a broken workbook ({error}); save it anew, or take it from a backup") from None
+    return Parsed(title="", sections=sections_of(blocks)[1], notes=tuple(notes))
 
 
-def _records(data: Any) -> list[Any]:  # noqa: ANN401  whatever JSON holds
-    if isinstance(data, dict):
-        lists = [name for name, value in data.items() if isinstance(value, list) and value and isinstance(value[0], dict)]
-        if len(lists) == 1 and not _first_value(data, _NAMES[:4]):  # a record with a list of comments is one record
-            return [{name: value for name, value in data.items() if name != lists[0]}, *data[lists[0]]]
-    return data if isinstance(data, list) else [data]
-
-
-def _first_value(record: object, names: tuple[str, ...]) -> str:
-    """Return the first of the named values that is there."""
-    values = (record.get(name) for name in names) if isinstance(record, dict) else ()
-    return next((one_line(str(value)) for value in values if isinstance(value, str | int) and str(value).strip()), "")
-
-
-def _lines(path: str, value: Any) -> Iterator[str]:  # noqa: ANN401  whatever JSON holds
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            yield from _lines(f"{path} {name}".strip(), inner)
-    elif isinstance(value, list):
-        if all(not isinstance(inner, dict | list) for inner in value):
-            yield from _lines(path, ", ".join(map(str, value)))
-            return
-        for inner in value:
-            yield from _lines(path, inner)
-    elif value not in (None, ""):
-        yield f"{path}: {one_line(str(value))}" if path else one_line(str(value))
+def _shown(cell: object) -> str:
+    return one_line(str(int(cell) if isinstance(cell, float) and cell.is_integer() else cell))

@@ -1,0 +1,112 @@
+"""Files inside others: attachments, archives of documents, books and notebooks. Each is read as the file that it is, two levels deep."""
+
+import json
+import posixpath
+import zipfile
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import PurePosixPath
+from urllib.parse import unquote
+
+from defusedxml import ElementTree
+
+from validation.clients.passages import Parsed, Section
+from validation.corpus.reading import UnreadableError
+from validation.corpus.reading.decode import decode
+from validation.corpus.reading.readers.markup import parse_markdown, read_html
+from validation.corpus.reading.readers.office import opened_zip
+from validation.corpus.reading.structure import Block, lines_of, sections_of
+
+_DEPTH = list[str]()
+"""The names of the files inside files that are being read now."""
+_MOST_DEPTH = 2
+
+
+def read_inside(name: str, body: bytes, above: tuple[str, ...] = ()) -> Parsed:
+    """Read a file inside another as what its name says; its sections stand below the headings `above` and its name."""
+    from validation.corpus.reading.read import read  # noqa: PLC0415 - it knows this module as a reader
+
+    if len(_DEPTH) >= _MOST_DEPTH:
+        raise UnreadableError(f"stands {_MOST_DEPTH} files deep; put it beside the others as a file")
+    _DEPTH.append(name)
+    try:
+        parsed = read(body, PurePosixPath(name).suffix.lower())
+    finally:
+        _DEPTH.pop()
+    sections = tuple(replace(section, path=(*above, PurePosixPath(name).name, *section.path)) for section in parsed.sections)
+    return replace(parsed, sections=sections)
+
+
+def read_zip(body: bytes) -> Parsed:
+    """Read the documents of an archive."""
+    packed, sections, notes = opened_zip(body, "archive"), list[Section](), list[str]()
+    for part in packed.infolist():
+        if part.is_dir() or PurePosixPath(part.filename).name.startswith((".", "__MACOSX")):
+            continue
+        try:
+            parsed = read_inside(part.filename, packed.read(part))
+        except (
+            UnreadableError,
+            RuntimeError,
+            zipfile.BadZipFile,
+            NotImplementedError,
+        ) as error:  # encrypted, or of a method that is not known
+            notes.append(f"{part.filename} inside was not read, for it {error}")
+            continue
+        sections += parsed.sections
+        notes += [f"{part.filename} inside: {note}" for note in parsed.notes]
+    if not sections:
+        raise UnreadableError(f"holds no document that can be read ({'; '.join(notes[:3]) or 'it is empty'})")
+    return Parsed(title="", sections=tuple(sections), notes=tuple(notes))
+
+
+def read_epub(body: bytes) -> Parsed:
+    """Read the chapters of a book, in their order."""
+    packed, sections, notes = opened_zip(body, "book"), list[Section](), list[str]()
+    try:
+        container = ElementTree.fromstring(packed.read("META-INF/container.xml"))
+        root = next(element.attrib["full-path"] for element in container.iter() if element.tag.endswith("}rootfile"))
+        package = ElementTree.fromstring(packed.read(root))
+    except (KeyError, StopIteration, ElementTree.ParseError) as error:
+        raise UnreadableError(f"is a broken book ({error!r}); save it anew") from None
+    items = {element.get("id"): element.get("href", "") for element in package.iter() if element.tag.endswith("}item")}
+    spine = [items.get(element.get("idref"), "") for element in package.iter() if element.tag.endswith("}itemref")]
+    for chapter in spine:
+        name = posixpath.normpath(posixpath.join(posixpath.dirname(root), unquote(chapter)))
+        with suppress(UnreadableError):
+            parsed = (
+                read_html(packed.read(name))
+                if name in packed.namelist()
+                else Parsed(title="", sections=(), notes=(f"chapter {chapter} is not in it",))
+            )
+            sections += parsed.sections
+            notes += parsed.notes
+    title = next((element.text or "" for element in package.iter() if element.tag.endswith("}title")), "")
+    return Parsed(title=title, sections=tuple(sections), notes=tuple(notes))
+
+
+def read_notebook(body: bytes) -> Parsed:
+    """Read the texts, the code and the printed results of a Jupyter notebook."""
+    notes, blocks, pictures = list[str](), list[Block](), 0
+    try:
+        cells = json.loads(decode(body, notes))["cells"]
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise UnreadableError(f"is no notebook ({error!r})") from None
+    for cell in cells:
+        source = "".join(cell.get("source", ()))
+        if cell.get("cell_type") == "markdown":
+            opened = tuple[str, ...]()
+            for section in parse_markdown(source).sections:
+                blocks += [Block(text, level=level) for level, text in enumerate(section.path, 1) if section.path[:level] != opened[:level]]
+                opened = section.path
+                blocks += [Block(text) for text in section.paragraphs if (text,) != section.path[-1:]]
+            continue
+        blocks += [Block(lines_of(source))] * bool(source.strip())
+        for output in cell.get("outputs", ()):
+            data = output.get("data", {})
+            text = "".join(output.get("text", ()) or data.get("text/plain", ()))
+            pictures += any(kind.startswith("image/") for kind in data)
+            blocks += [Block(lines_of(text))] * bool(text.strip())
+    first, sections = sections_of(blocks)
+    notes += [f"{pictures} pictures among the results were not read"] if pictures else []
+    return Parsed(title=first, sections=sections, notes=tuple(notes))

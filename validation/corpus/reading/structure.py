@@ -1,0 +1,118 @@
+"""Headings, paragraphs and table rows in reading order, as every reader yields them, and the sections that they make."""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from validation.clients.passages import Section
+
+_INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u2060\ufeff\x02\ufffe"))
+_LIGATURE = re.compile(r"[\ufb00-\ufb06]")
+_LONGEST_HEADING = 200
+_JUNK_TITLE = re.compile(
+    r"(microsoft (word|powerpoint|excel) - .*|.*\.(docx?|pdf|pptx?|xlsx?|rtf|tex|indd|odt|qxd|dvi|md|html?|txt)|slide ?\d*"
+    r"|(powerpoint[ -])?pr[eä]sentation|normal|(word )?document|untitled.*|(new|neues) .*document|unbenannt.*|sans titre|titel|title"
+    r"|template|[\d\W]*)",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A heading, a paragraph, or a row of a table."""
+
+    text: str
+    level: int = 0
+    """Of a heading, from 1; 0 for text."""
+    row: int = 0
+    """Of a table, from 1, which names the columns; 0 for text."""
+    page: int = 0
+    time_code: str = ""
+
+
+def one_line(text: str) -> str:
+    """Return the text with every run of white space as one space, and without letters that nobody sees."""
+    text = text.translate(_INVISIBLE) if not text.isascii() else text
+    return " ".join(_LIGATURE.sub(lambda found: unicodedata.normalize("NFKC", found[0]), text).split())
+
+
+def lines_of(text: str) -> str:
+    """Return the lines that hold something, with their indentation."""
+    return "\n".join(line.rstrip() for line in text.translate(_INVISIBLE).expandtabs(4).splitlines() if line.strip())
+
+
+def row_of(cells: Iterable[str]) -> str:
+    """Return the cells of a row; an empty one keeps its place."""
+    return one_line(" | ".join(map(one_line, cells))).rstrip("| ") if cells else ""
+
+
+def rows_of(rows: Iterable[Sequence[str]], page: int = 0) -> Iterator[Block]:
+    """Yield the rows of a table that hold something."""
+    words = (row_of(cells) for cells in rows)
+    yield from (Block(text, row=number, page=page) for number, text in enumerate(filter(None, words), 1))
+
+
+def title_or(title: str, instead: str) -> str:
+    """Return a title that somebody gave, else `instead`: programs write their own name, or that of the file."""
+    title = one_line(title)
+    return instead if _JUNK_TITLE.fullmatch(title) else title
+
+
+def sections_of(blocks: Iterable[Block], above: tuple[str, ...] = ()) -> tuple[str, tuple[Section, ...]]:
+    """Return the first heading, and a section for each heading, below the headings `above`.
+
+    A heading with nothing below is the text of its section, since its words stand nowhere else; so is one too long for a heading.
+    """
+    gathered = _Gathered(above)
+    for block in blocks:
+        gathered.add(block)
+    gathered.close(1)
+    return gathered.first, tuple(gathered.sections)
+
+
+class _Gathered:
+    """Sections that are made so far, and the one that is open."""
+
+    def __init__(self, above: tuple[str, ...]) -> None:
+        self.first, self.sections = "", list[Section]()
+        self._above, self._open = above, list[tuple[int, str]]()
+        self._bare = False
+        """Whether nothing stands below the last heading yet."""
+        self._texts, self._tables, self._place = list[str](), list[tuple[int, int]](), (0, "")
+
+    def add(self, block: Block) -> None:
+        if block.level:
+            self.close(block.level)
+            self.first = self.first or block.text
+            self._open.append((block.level, block.text))
+            self._bare, self._place = True, (block.page, block.time_code)
+            if len(block.text) > _LONGEST_HEADING:
+                self.add(Block(block.text, page=block.page))
+            return
+        if (block.page, block.time_code) != self._place:
+            self._flush()
+            self._place = (block.page, block.time_code)
+        if block.row > 1 and self._texts and self._tables:
+            self._tables[-1] = (self._tables[-1][0], len(self._texts))
+        elif block.row:
+            self._tables.append((len(self._texts), len(self._texts)))
+        self._bare = False
+        self._texts.append(block.text)
+
+    def close(self, level: int) -> None:
+        """End what stands below the headings of this level and of those further in."""
+        if self._bare and self._open[-1][0] >= level:
+            self._texts.append(self._open[-1][1])
+        self._flush()
+        self._bare = self._bare and self._open[-1][0] < level
+        while self._open and self._open[-1][0] >= level:
+            self._open.pop()
+
+    def _flush(self) -> None:
+        if self._texts:
+            path = (*self._above, *(text for _, text in self._open))
+            page, time_code = self._place
+            tables = tuple(table for table in self._tables if table[1] > table[0])
+            self.sections.append(Section(path=path, paragraphs=tuple(self._texts), page=page, time_code=time_code, tables=tables))
+        self._texts, self._tables = [], []
