@@ -123,6 +123,10 @@ class RunContext:
     """Set by `reachable`."""
     loaded: Loaded = field(init=False, repr=False)
     """Set by `ingest` or `existing`; `freshness` adds rows."""
+    growing: Loaded | None = field(default=None, repr=False)
+    """Set by `growing`: rows in a collection of their own, which `freshness` seals together with the others."""
+    growing_samples: list[Sample] = field(default_factory=list, repr=False)
+    """Set by `growing`: what was found of them meanwhile."""
     question_vectors: Matrix = field(init=False, repr=False)
     """Set by `embedding`: one row for each question of the corpus, of length 1."""
     sources: list[list[Chunk]] = field(init=False, repr=False)

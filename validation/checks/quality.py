@@ -28,7 +28,7 @@ _WARM_UP = 5
 @GATE.check(
     "embedding",
     "How fast is one query turned into a vector?",
-    after="cold_path",
+    after="ingest",
     measures=latencies("embedding", "One query embedded", (50, 95)),
 )
 def embedding(run: RunContext, facts: Facts) -> None:
@@ -101,7 +101,7 @@ def _reason_to_skip(run: RunContext, check: Check[RunContext]) -> str:
 @GATE.check(
     "modes",
     "Do vectors, words, and both together bring the right documents first?",
-    after="segments",
+    after="sealed",
     writes="stores rows",
     measures=[
         measure

@@ -30,7 +30,7 @@ _PERCENTILES = (50, 95, 99)
 @GATE.check(
     "retrieval",
     "Does search keep its latency and its recall at the promised rate?",
-    after="embedding",
+    after="cold_path",
     measures=[
         *latencies("search", "Search answered, counted from its planned send time", (50, 95, 99)),
         *latencies("search_delay", "The gate's own delay in sending a search", (50, 95, 99)),

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 from typing import Any
@@ -98,10 +99,17 @@ def run_load(
     return sorted(samples, key=lambda sample: sample.number)
 
 
+def preload() -> None:
+    """Begin to import what generators need, in a process of their own: it takes seconds, for which the first load would wait."""
+    multiprocessing.get_context("forkserver").set_forkserver_preload([__name__])
+    with held_back():
+        forkserver.ensure_running()
+
+
 @contextmanager
 def _started(target: LoadTarget, shares: Sequence[Share]) -> Iterator[list[Connection]]:
+    preload()
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])  # pymilvus takes seconds to import: once is enough
     processes, pipes = list[ForkServerProcess](), list[Connection]()
     try:
         for share in shares:

@@ -17,6 +17,7 @@ from validation.corpus.documents import Corpus, read_corpus
 from validation.judge import judgement, slo_file
 from validation.judge.errors import UsageError
 from validation.judge.profile import Index, Profile
+from validation.load import workers
 from validation.load.pods import coordinator as pods
 from validation.reports import baseline, model, table
 from validation.reports.model import GateReport
@@ -111,6 +112,7 @@ def _run(order: Order, reporter: Reporter, record: Record, overrides: Overrides)
         profile = existing.judgeable(profile, record)
     record.inputs["profile"] = profile.model_dump(mode="json")
     kept = baseline.load(order.baselines, profile.profile)
+    workers.preload()
     with ExitStack() as closing:
         context = make_context(order, profile, reporter=reporter, record=record, closing=closing)
         context.overrides = overrides

@@ -20,7 +20,7 @@ from validation.checks.context import Loaded, RunContext, Services
 from validation.checks.during_ingest import Stream, during_ingest
 from validation.checks.quality import modes
 from validation.checks.retrieval import filtered
-from validation.checks.segments import cold_path, freshness, new_rows, segments
+from validation.checks.segments import cold_path, freshness, growing, new_rows, sealed
 from validation.clients.milvus import Row, VectorStore, connect
 from validation.clients.target import Target
 from validation.clients.vectors import Matrix, unit
@@ -168,7 +168,10 @@ def test_a_filter_behind_which_rows_are_lost_is_red_and_the_others_are_not(
 @pytest.mark.usefixtures("loaded")
 def test_rows_that_are_lost_when_their_segment_is_sealed_are_missed_there_alone(run: RunContext, lite: Lite) -> None:
     lite.loses = lambda row: lite.has_flushed and row % 4 == 0
-    segments(run)
+    growing(run)
+    assert run.growing is not None
+    run.growing.collection.flush()
+    sealed(run)
     assert (grade(run, "growing_recall_at_10"), grade(run, "sealed_recall_at_10")) == (Grade.PASS, Grade.FAIL)
     assert run.record.checks[-1].facts["searches with the same ten"] < 50
 
@@ -179,7 +182,29 @@ def test_segments_that_are_sealed_already_are_not_taken_for_growing_ones(run: Ru
         segments_module, "_insert_growing", lambda _run, part: (part.collection.insert(KEPT, MATRIX), part.collection.flush())
     )
     with pytest.raises(InvalidRunError, match=f"{ROWS} rows of gate_.*_segments are sealed already"):
-        segments(run)
+        growing(run)
+
+
+@pytest.mark.usefixtures("loaded")
+def test_rows_that_were_never_searched_while_growing_cannot_be_compared(run: RunContext) -> None:
+    with pytest.raises(InvalidRunError, match="nothing can be compared"):
+        sealed(run)
+
+
+def test_growing_rows_are_sealed_together_with_the_others(run: RunContext, lite: Lite, loaded: Loaded) -> None:
+    growing(run)
+    assert not lite.has_flushed
+    freshness(run)
+    assert run.record.checks[-1].facts["sealed together"] == [loaded.collection.name, f"{loaded.collection.name}_segments"]
+
+
+@pytest.mark.parametrize("promised", ["growing_p95_ms", "sealed_p95_ms"])
+def test_both_states_are_searched_where_either_is_promised(run: RunContext, loaded: Loaded, promised: str) -> None:
+    run.profile = run.profile.model_copy(update={"objectives": {promised: run.profile.objectives[promised]}})
+    for check in (growing, freshness, sealed):
+        check(run)
+    assert loaded.rows
+    assert {"growing_p95_ms", "sealed_p95_ms"} <= set(run.record.measurements)
 
 
 def test_search_is_timed_and_compared_while_rows_stream_in_and_are_sealed(run: RunContext, lite: Lite, loaded: Loaded) -> None:
@@ -194,10 +219,10 @@ def test_search_is_timed_and_compared_while_rows_stream_in_and_are_sealed(run: R
 
 def test_what_nobody_promised_is_skipped_and_says_so(run: RunContext) -> None:
     run.profile = run.profile.model_copy(update={"objectives": {}})
-    for check in (filtered, segments, during_ingest):
+    for check in (growing, filtered, sealed, during_ingest):
         check(run)
     assert all("promises nothing about it" in check.facts["skipped"] for check in run.record.checks)
-    assert len(run.record.checks) == 3
+    assert len(run.record.checks) == 4
 
 
 def sample(number: int, sent_s: float, ids: list[int]) -> Sample:
