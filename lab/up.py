@@ -34,22 +34,20 @@ def up(steps: Steps, *, gate: bool = True, store: str | None = None, chart: tupl
     announce(names, go, steps)
     later = [name for name in names if name in toolchain.PULUMI_BUILDS]
     homes = tools([name for name in names if name not in later], go, steps, then=later)
-    with meanwhile(later, go, steps) as pulumi:
+    with ThreadPoolExecutor(1) as beside, meanwhile(later, go, steps) as pulumi:
         made = images(homes, steps)
         start_cluster(net, homes, made, steps)
+        node = beside.submit(fill_node, net, made, steps)  # neither the API server nor the store waits for images
+        with steps.step("lab: Kubernetes API and object store"):
+            cluster.wait_for_api()
+            cluster.wait_for_store(net)
         homes |= pulumi.result()
-    choose_pulumi(homes, steps)
-    cache.use([*homes.values(), *(image.archive for image in made.values())])
-    with steps.step("preflight"):
-        driver = project.store_of(project.STACK, store)
-        if driver == "existing":
-            stores.hand_over(net, {"rag-milvus": False, "rag-documents": True})
-        project.configure(project.STACK, {**project.machine_facts(net, made, driver), **project.chart_settings(*chart)})
-        project.select()
-        # a kubernetes plugin looks for its killed Pulumi every five minutes only, and goes on installing until then
-        process_tree.end_strays(project.PULUMI_HOME, without="pulumi")
-        process_tree.end_strays(project.operators_home(), without="pulumi", within=f"KUBECONFIG={KUBECONFIG}")
-        look_at_store()
+        choose_pulumi(homes, steps)
+        cache.use([*homes.values(), *(image.archive for image in made.values())])
+        with steps.step("preflight"):
+            configure(net, made, store, chart)
+            look_at_store()
+        node.result()
     with steps.step("pulumi up"):
         project.up()
         cluster.wait_for_pods()
@@ -114,7 +112,7 @@ def whole(builder: Builder, name: str, steps: Steps) -> Image:
 
 
 def start_cluster(net: Network, homes: dict[str, Path], made: dict[str, Image], steps: Steps) -> None:
-    """Bring up the lab's process tree, or leave the one that runs well, and wait until it serves."""
+    """Bring up the lab's process tree, or leave the one that runs well."""
     with steps.step("lab: certificates and tools"):
         process_tree.remove_leftovers()
         link_log(steps.log)
@@ -130,15 +128,6 @@ def start_cluster(net: Network, homes: dict[str, Path], made: dict[str, Image], 
         toolchain.publish(homes, NODE_BIN, BIN)
     with steps.step("lab: process tree"):
         start_process_tree(net, [*(home.name for home in homes.values()), process_tree.code_name(), fingerprint(PKI)], steps)
-    with ThreadPoolExecutor(1) as beside:
-        importing = beside.submit(import_images, made, steps)
-        with steps.step("lab: Kubernetes API and object store"):
-            cluster.wait_for_api()
-            cluster.wait_for_store(net)
-        importing.result()
-    with steps.step("lab: node, name server, StorageClass"):
-        cluster.apply_basics(net, made["coredns"])
-        cluster.wait_for_node()
 
 
 def link_log(log: Path, folder: Path = LOGS) -> None:
@@ -148,10 +137,14 @@ def link_log(log: Path, folder: Path = LOGS) -> None:
     (folder / log.name).symlink_to(log)
 
 
-def import_images(made: dict[str, Image], steps: Steps) -> None:
-    """Bring the images into the container runtime, which waits for no API server."""
+def fill_node(net: Network, made: dict[str, Image], steps: Steps) -> None:
+    """Bring the images into the container runtime, then name server and StorageClass to the node."""
     with steps.step("lab: images into the cluster"):
         cluster.import_images(list(made.values()), steps, AT_ONCE)
+    with steps.step("lab: node, name server, StorageClass"):
+        cluster.wait_for_api()
+        cluster.apply_basics(net, made["coredns"])
+        cluster.wait_for_node()
 
 
 def choose_pulumi(homes: dict[str, Path], steps: Steps) -> None:
@@ -180,6 +173,18 @@ def start_process_tree(net: Network, tools: list[str], steps: Steps) -> None:
     process_tree.stop()
     process_tree.check_addresses(net)
     process_tree.start(net, tools)
+
+
+def configure(net: Network, made: dict[str, Image], store: str | None, chart: tuple[str | None, str | None]) -> None:
+    """Write and select the stack's configuration; end what a killed Pulumi left running."""
+    driver = project.store_of(project.STACK, store)
+    if driver == "existing":
+        stores.hand_over(net, {"rag-milvus": False, "rag-documents": True})
+    project.configure(project.STACK, {**project.machine_facts(net, made, driver), **project.chart_settings(*chart)})
+    project.select()
+    # a kubernetes plugin looks for its killed Pulumi every five minutes only, and goes on installing until then
+    process_tree.end_strays(project.PULUMI_HOME, without="pulumi")
+    process_tree.end_strays(project.operators_home(), without="pulumi", within=f"KUBECONFIG={KUBECONFIG}")
 
 
 def look_at_store() -> None:
