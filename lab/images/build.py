@@ -15,7 +15,7 @@ from pathlib import Path
 from lab.errors import LabError
 from lab.images.archive import Recipe, pack, write_file
 from lab.images.recipes import BASE_PACKAGES, COREDNS, MILVUS, MODELS, PAUSE, PYTHON_PACKAGES, SUITE, UNUSED
-from lab.places import CACHE, REPOSITORY, UV
+from lab.places import CACHE, REPOSITORY, UV, write_whole
 from lab.steps import Steps
 
 HERE = Path(__file__).parent
@@ -59,9 +59,7 @@ class Builder:
         reference = archive.with_suffix(".reference")
         if not reference.exists():
             home.mkdir(parents=True, exist_ok=True)
-            fresh = archive.with_suffix(".new")
-            fresh.write_text(self._make(recipe, fill, archive))
-            fresh.replace(reference)
+            write_whole(reference, self._make(recipe, fill, archive))
         return Image(name=name, archive=archive, reference=reference.read_text())
 
     def _make(self, recipe: Recipe, fill: Callable[[Path], None], archive: Path) -> str:
@@ -93,11 +91,12 @@ class Builder:
         for packed in sorted((data / "bin").glob("*.lzma")):
             name = packed.name.removesuffix(".lzma")
             place = "bin/milvus-server" if name == "milvus" else f"lib/{name}"
-            write_file(home / place, lzma.decompress(packed.read_bytes()), mode=0o755)
+            write_file(home / place, lzma.decompress(packed.read_bytes()))
         write_file(home / "configs" / "milvus.yaml", milvus_defaults((data / "config.yaml.template").read_text()).encode())
         write_file(home / "configs" / "glog.conf", b"--logtostderr=true\n--minloglevel=1\n")
-        write_file(home / "bin" / "milvus", (HERE / "milvus.sh").read_bytes(), mode=0o755)
+        write_file(home / "bin" / "milvus", (HERE / "milvus.sh").read_bytes())
         shutil.copy2(self.kubernetes / "yq", home / "bin" / "yq")
+        lock_up(home)
         shutil.rmtree(wheel)
 
     def _models(self, root: Path) -> None:
@@ -150,22 +149,22 @@ class Builder:
         (root / "tmp").mkdir(mode=0o1777)
 
     def _wheels(self, lock: Path, target: Path) -> None:
-        pinned: list[str | Path] = [
-            "--require-hashes",
-            "-r",
-            lock,
-            "--no-deps",
-            "--python-version",
-            "3.11",
-            "--python-platform",
-            "x86_64-manylinux_2_36",
-        ]
-        self.steps.run([UV, "pip", "install", "--target", target, *pinned, "--link-mode", "copy"], cure=CURE)
+        python = ["--python-version", "3.11", "--python-platform", "x86_64-manylinux_2_36"]
+        self.steps.run(
+            [UV, "pip", "install", "--target", target, "--require-hashes", "-r", lock, "--no-deps", *python, "--link-mode", "copy"],
+            cure=CURE,
+        )
         for cache in target.rglob("__pycache__"):
             shutil.rmtree(cache)
 
 
 IMAGES = ("pause", "coredns", "milvus", "models", "suite")
+
+
+def lock_up(home: Path) -> None:
+    """Give Milvus's files the modes of the official images: their owner and its group may read and run them, nobody else."""
+    for path in home.rglob("*"):
+        path.chmod(0o755 if path == home / "bin" else 0o774)
 
 
 def milvus_defaults(template: str) -> str:

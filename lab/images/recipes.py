@@ -24,6 +24,7 @@ MILVUS = Recipe(
     tag="2.3.5",
     entrypoint=("/tini", "--"),
     environment={"PATH": "/milvus/bin:/usr/bin:/bin"},
+    user="",
     working_dir="/milvus",
 )
 MODELS = Recipe(

@@ -21,6 +21,8 @@ pytestmark = pytest.mark.e2e
 NAMESPACE = "cannot-start"
 WITHIN_S = 30
 _LONGEST_S = 120
+WRONG_USER = {"runAsUser": 1000, "runAsGroup": 1000}
+"""Neither the owner of Milvus's files nor in its group."""
 
 
 def deployment(name: str, container: dict[str, Any], **pod: Any) -> dict[str, Any]:
@@ -39,7 +41,7 @@ def shell(image: str, command: str, **container: Any) -> dict[str, Any]:
     return {"image": image, "command": ["/usr/bin/python3.11", "-c", command], **container}
 
 
-def objects(image: str) -> list[dict[str, Any]]:
+def objects(image: str, milvus: str) -> list[dict[str, Any]]:
     """Deployments of two pods, each with one thing wrong, named by the code under which the watch has to name it."""
     secret = {"secretKeyRef": {"name": "not-there", "key": "password"}}
     limit = {"resources": {"limits": {"memory": "64Mi", "cpu": "200m"}}}
@@ -47,6 +49,7 @@ def objects(image: str) -> list[dict[str, Any]]:
     whole = [
         deployment("pod.image", {"image": "127.0.0.1:1/no-such-image:1"}),
         deployment("pod.cannot-execute", shell(image, "raise SystemExit(126)")),
+        deployment("pod.wrong-user", {"image": milvus, "args": ["milvus", "run", "standalone"], "securityContext": WRONG_USER}),
         deployment("pod.crashes", shell(image, "raise SystemExit('the last words')")),
         deployment("pod.out-of-memory", shell(image, "b'x' * (1 << 30)", **limit)),
         deployment("pod.unschedulable", shell(image, ""), nodeSelector={"no": "such-node"}),
@@ -75,9 +78,9 @@ def limits() -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def told(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, list[tuple[str, datetime]]]]:
     """What the watch said of each Deployment, and when; by the beginning of its pods' names."""
-    image = yaml.safe_load(project.config_file(project.STACK).read_text())["config"]["milvus-x10000:images"]["suite"]
+    images = yaml.safe_load(project.config_file(project.STACK).read_text())["config"]["milvus-x10000:images"]
     manifest = tmp_path_factory.mktemp("pods") / "all.json"
-    manifest.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects(image)}))
+    manifest.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects(images["suite"], images["milvus"])}))
     lab.run("kubectl", "create", "namespace", NAMESPACE)
     seen: list[tuple[str, datetime]] = []
     end = Event()
@@ -120,6 +123,7 @@ def save(lab: Lab, path: Path) -> None:
 CODES = {
     "pod.image": "pod.image",
     "pod.cannot-execute": "pod.cannot_execute",
+    "pod.wrong-user": "pod.cannot_execute",
     "pod.crashes": "pod.crashes",
     "pod.out-of-memory": "pod.out_of_memory",
     "pod.unschedulable": "pod.unschedulable",
@@ -157,6 +161,8 @@ def test_a_cause_is_named_once_for_both_pods_of_a_deployment(told: dict[str, lis
     ("name", "words"),
     [
         ("pod.image", "127.0.0.1:1/no-such-image"),
+        ("pod.wrong-user", "user 1000 may not execute its program"),
+        ("pod.wrong-user", "milvus.user_id"),
         ("pod.crashes", "the last words"),
         ("pod.out-of-memory", "64Mi"),
         ("pod.unschedulable", "pods.node_selector"),

@@ -29,6 +29,8 @@ from tests.e2e.lab import Ended, Lab
 pytestmark = pytest.mark.e2e
 
 STACK = "e2e"
+NEIGHBOURS = ("minio", "proxy")
+"""Services that are in the namespace first: Kubernetes writes their addresses into variables of every pod, and Milvus reads some."""
 ACCEPTED = {"accept_authentication_bypass": "the lab's Milvus 2.3.5 has both known ones, and nobody but these tests reaches it"}
 
 
@@ -112,6 +114,8 @@ def stack(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]
     project.configure(STACK, facts)
     project.select(STACK)
     account = operator_account.kubeconfig(lab, "rag-e2e", tmp_path_factory.mktemp("account"))
+    for name in NEIGHBOURS:
+        lab.run("kubectl", "-n", "rag-e2e", "create", "service", "clusterip", name, "--tcp=80")
     chosen = {"KUBECONFIG": str(account)}
     refused = lab.pulumi(STACK, "preview", "--non-interactive", environment=chosen)
     lab.pulumi(STACK, "config", "set", "kubernetes:upsertExistingObjects", "true")
@@ -149,6 +153,13 @@ def test_one_up_declares_everything(stack: Stack) -> None:
         "rag-e2e-documents",
     )
     assert all("@sha256:" in image for image in outputs["images"].values())
+
+
+def test_services_of_others_in_the_namespace_change_no_port_of_milvus(stack: Stack) -> None:
+    seen = stack.lab.run("kubectl", "-n", "rag-e2e", "exec", "deployment/milvus-standalone", "--", "env").output
+    assert [name for name in NEIGHBOURS if f"{name.upper()}_SERVICE_HOST=" not in seen] == []
+    with closing(stack.milvus("milvus-admin")) as milvus:
+        assert milvus.list_collections() == []
 
 
 def test_a_second_up_a_preview_and_a_refresh_show_no_change(stack: Stack) -> None:

@@ -2,13 +2,19 @@
 
 import hashlib
 import json
+import os
+import subprocess
 import tarfile
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import pytest
 import yaml
 
+from components import milvus_values
 from lab.images.archive import Recipe, pack, write_file
-from lab.images.build import milvus_defaults
+from lab.images.build import lock_up, milvus_defaults
+from tests.components.test_contract import DATA, SHAPE
 
 RECIPE = Recipe(repository="lab.local/thing", tag="1", entrypoint=("/run",))
 
@@ -55,3 +61,36 @@ def test_milvus_defaults_have_no_placeholder_left_and_keep_their_data_in_one_pla
         "proxy": {"port": 19530},
         "common": {"storageType": "remote"},
     }
+
+
+ROOT, NEWER = 0, 999
+"""Owner and group of Milvus's files in older official images, and in newer ones."""
+OURS = milvus_values.values(SHAPE, DATA)["securityContext"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away and run it as somebody else")
+@pytest.mark.parametrize(
+    ("owner", "user", "group", "code"),
+    [
+        *((owner, OURS["runAsUser"], OURS["runAsGroup"], 0) for owner in (ROOT, NEWER)),
+        (ROOT, 1000, 1000, 126),
+        (ROOT, 1000, 0, 0),
+        (NEWER, 1000, 0, 126),
+        (ROOT, 999, 999, 126),
+    ],
+)
+def test_the_user_of_the_blueprint_may_run_milvus_of_older_and_newer_images_and_a_wrong_one_may_not(
+    owner: int, user: int, group: int, code: int
+) -> None:
+    with TemporaryDirectory() as folder:  # pytest's own is closed to other users
+        home = Path(folder) / "milvus"
+        write_file(home / "bin" / "milvus", b"#!/bin/sh\n. ../lib/part\n")
+        write_file(home / "lib" / "part", b"exit 0\n")
+        lock_up(home)
+        for path in (Path(folder), home):
+            path.chmod(0o755)
+        for path in home.rglob("*"):
+            os.chown(path, owner, owner)
+        command = ["setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups", "sh", "-c", "exec ./milvus"]
+        ended = subprocess.run(command, cwd=home / "bin", capture_output=True, text=True, check=False)
+    assert ended.returncode == code, ended.stderr
