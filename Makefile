@@ -47,6 +47,10 @@ lock: ## renew requirements.lock, and those of the suite's image and the policy 
 	.venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --python-version 3.11 --universal -c requirements.lock validation/requirements.in -o validation/requirements.lock
 	.venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --python-version 3.11 --universal policies/requirements.in -o policies/requirements.lock
 	.venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --python-version 3.11 --universal tests/bench/requirements.in -o tests/bench/requirements.lock
+	.venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --python-version 3.11 --universal tests/page/requirements.in -o tests/page/requirements.lock
+
+page: ## the page of `ask` in a headless Chromium with axe-core, on loopback (a minute; pictures in build/page)
+	.venv/bin/python -m tests.page.run
 
 bench-ingest: ## rate of the ingest pipeline against a bare insert, and its memory for 1,000 and 50,000 chunks, on the lab
 	@$(PYTHON) -m lab venv

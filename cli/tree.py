@@ -67,6 +67,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
         Command("gate", "measure a deployed stack and judge it by its SLOs", "validation", "run"),
         Command("ingest", "keep a collection in step with a folder", "validation"),
         Command("ask", "ask a collection, and see the passages it answers from", "validation"),
+        Command("serve", "answer on a page, and behind the API of OpenAI", "validation"),
         Command("original", "fetch the document that an answer cites", "validation"),
         Command("sweep", "find the highest rate at which the SLOs hold", "validation"),
         Command("during", "search while a command runs; tell what it cost", "validation"),

@@ -15,6 +15,7 @@ COMMANDS = {
     "ingest": "validation.suites.ingest:act",
     "preflight": "validation.suites.preflight:act",
     "ask": "validation.ask.command:act",
+    "serve": "validation.ask.service:act",
     "sweep": "validation.experiments.sweep:act",
     "during": "validation.experiments.during:act",
     "original": "validation.corpus.citation:original",

@@ -6,20 +6,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from starlette.types import ASGIApp
 
 from tests.validation.lite import Lite, milvus
-from tests.validation.services import DIMENSION, Bucket, Models, serving, vector
+from tests.validation.services import DIMENSION, Bucket, Models, serving
 from validation.clients import milvus as milvus_client
 from validation.clients.documents import Credential, DocumentStore
-from validation.clients.passages import Chunk
-from validation.clients.vectors import Matrix, unit
+from validation.clients.retrieval_models import EmbeddingService
+from validation.clients.target import Target
 from validation.corpus.ingest import pipeline
 from validation.corpus.ingest.pipeline import Job
 from validation.corpus.ingest.store import FolderCollection
 from validation.judge.profile import Index
 
-INDEX = {"index_type": "HNSW", "metric_type": "COSINE", "params": {"M": 8, "efConstruction": 32}, "search_params": {"ef": 16}}
+INDEX: dict[str, Any] = {
+    "index_type": "HNSW",
+    "metric_type": "COSINE",
+    "params": {"M": 8, "efConstruction": 32},
+    "search_params": {"ef": 16},
+}
 PUMP = "# Pump manual\n\nThe pump lifts 40 litres a minute.\n\n## Care\n\nOil the pump weekly.\n"
 HOSTILE = (
     "# Notice <img src=x onerror=alert(1)>\n\nThe canteen opens at noon. <script>alert('canteen')</script> "
@@ -46,51 +51,86 @@ class Stage:
     """Of a stack."""
 
 
-def _embed(chunks: list[Chunk]) -> Matrix:
-    return unit(np.array([vector(chunk.passage, DIMENSION) for chunk in chunks], dtype=np.float32))
-
-
-def _fill(root: Path, store: milvus_client.VectorStore, documents: DocumentStore) -> None:
+def write_documents(root: Path) -> Path:
+    """Write the small ones."""
     for name, text in FILES.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    index = Index(type="HNSW", metric="COSINE", params={"M": 8, "efConstruction": 32}, search_params={"ef": 16})
+    return root
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """Which models a stage has; without applications those of the tests."""
+
+    embedding: str = "tiny"
+    dimension: int = DIMENSION
+    llm: str = "tiny"
+    prefixes: tuple[str, str] = ("", "")
+    """Of queries and of passages."""
+    apps: tuple[ASGIApp, ASGIApp] | None = None
+
+    @property
+    def passage_model(self) -> str:
+        """As a target has it."""
+        return Target.model_validate({**_OUTPUTS, **self.outputs()}).passage_model
+
+    def outputs(self) -> dict[str, Any]:
+        """Return what a stack exports of it."""
+        query, passage = ({"prefix": prefix} if prefix else {} for prefix in self.prefixes)
+        return {
+            "embedding_model": self.embedding,
+            "embedding_dimension": self.dimension,
+            "llm_model": self.llm,
+            "embedding_query": query,
+            "embedding_passage": passage,
+        }
+
+
+_OUTPUTS = {
+    "namespace": "rag",
+    "milvus_uri": "http://127.0.0.1:1",
+    "milvus_index": INDEX,
+    "documents_bucket": "documents",
+    "documents_secret_name": "documents-s3",
+    "object_store_endpoint": "http://127.0.0.1:1",
+    "object_store_region": "us-east-1",
+    "embedding_url": "http://127.0.0.1:1",
+    "llm_url": "http://127.0.0.1:1",
+}
+TINY = Kind()
+
+
+def _fill(root: Path, store: milvus_client.VectorStore, documents: DocumentStore, embedding: EmbeddingService, kind: Kind) -> None:
+    index = Index(type="HNSW", metric="COSINE", params=INDEX["params"], search_params=INDEX["search_params"])
     for name in ("handbook", "empty", "released"):
         collection = FolderCollection(store, name)
-        collection.open("tiny", DIMENSION, index)
-        if name != "empty":
-            pipeline.run(Job(root=root, collection=collection, embed=_embed, dimension=DIMENSION, originals=documents))  # type: ignore[arg-type]
+        collection.open(kind.passage_model, kind.dimension, index)
+        if name == "handbook":
+            embed = embedding.embed_passages
+            pipeline.run(Job(root=root, collection=collection, embed=embed, dimension=kind.dimension, originals=documents))
     store.clients.admin.release_collection("released")
-    other = FolderCollection(store, "other_model")
-    other.open("another", DIMENSION, index)
+    FolderCollection(store, "other_model").open("another", kind.dimension, index)
 
 
 @contextmanager
-def built(home: Path) -> Iterator[Stage]:
+def built(home: Path, documents: Path | None = None, kind: Kind = TINY) -> Iterator[Stage]:
     """Serve it on loopback."""
     models, bucket = Models(), Bucket()
     with ExitStack() as running:
-        models_url, store_url = (running.enter_context(serving(app)) for app in (models.app(), bucket.app()))
+        embedding_url, llm_url, store_url = (
+            running.enter_context(serving(app)) for app in (*(kind.apps or (models.app(), models.app())), bucket.app())
+        )
         lite, uri = running.enter_context(milvus(home / "milvus"))
+        urls = {"milvus_uri": uri, "object_store_endpoint": store_url, "embedding_url": f"{embedding_url}/v1", "llm_url": f"{llm_url}/v1"}
+        outputs = {**_OUTPUTS, **kind.outputs(), **urls}
+        target = Target.model_validate(outputs)
         store = milvus_client.connect(uri, "default")
-        running.callback(store.close)
         key = Credential(access_key="AKIDEXAMPLE", secret_key="very-secret")
-        documents = DocumentStore(endpoint=store_url, region="us-east-1", bucket="documents", credential=key, ca_file=None)
-        running.callback(documents.close)
-        _fill(home / "documents", store, documents)
-        outputs = {
-            "namespace": "rag",
-            "milvus_uri": uri,
-            "milvus_index": INDEX,
-            "documents_bucket": "documents",
-            "documents_secret_name": "documents-s3",
-            "object_store_endpoint": store_url,
-            "object_store_region": "us-east-1",
-            "embedding_url": f"{models_url}/v1",
-            "embedding_model": "tiny",
-            "embedding_dimension": DIMENSION,
-            "llm_url": f"{models_url}/v1",
-            "llm_model": "tiny",
-        }
+        originals = DocumentStore(endpoint=store_url, region="us-east-1", bucket="documents", credential=key, ca_file=None)
+        embedding = EmbeddingService(target.embedding_url, kind.embedding, kind.dimension, passage=target.embedding_passage)
+        for each in (store, originals, embedding):
+            running.callback(each.close)
+        _fill(documents or write_documents(home / "documents"), store, originals, embedding, kind)
         yield Stage(lite=lite, models=models, bucket=bucket, outputs=outputs)
