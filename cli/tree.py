@@ -72,6 +72,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
         Command("sweep", "find the highest rate at which the SLOs hold", "validation"),
         Command("during", "search while a command runs; tell what it cost", "validation"),
         Command("store", "test any S3 store: can Milvus live on it?", "validation", "preflight"),
+        Command("report", "show a run as a page, Markdown or JUnit", "validation"),
         Command("compare", "compare two runs: what became worse", "validation"),
         Command("baseline", "keep a run to compare with: set, show", "validation"),
         Command("calibrate", "propose limits from three or more equal runs", "validation"),

@@ -124,6 +124,7 @@ def served(application: Misbehaving, crt_file: Path, key_file: Path) -> Iterator
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         while not server.started:
+            assert thread.is_alive(), "the server ended before it began: see its exception above"
             time.sleep(0.02)
         try:
             yield f"https://127.0.0.1:{listener.getsockname()[1]}"

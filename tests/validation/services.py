@@ -32,6 +32,7 @@ def serving(app: ASGIApp, certificate: Path | None = None) -> Iterator[str]:
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:
+        assert thread.is_alive(), "the server ended before it began: see its exception above"
         time.sleep(0.005)
     try:
         yield f"http{'s' if certificate else ''}://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"

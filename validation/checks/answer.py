@@ -119,6 +119,8 @@ def _shares(graded: list[Graded], questions: Sequence[Question]) -> dict[str, li
 def _describe(graded: Graded) -> dict[str, object]:
     return {
         "question": graded.question.id,
+        "asked": graded.question.question,
+        "expected": graded.question.fact,
         "fact": graded.has_fact,
         "citation": graded.is_cited,
         "fact_in_sources": any(grading.has_fact(source.text, graded.question.fact) for source in graded.sources),

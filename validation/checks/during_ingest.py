@@ -153,7 +153,12 @@ def during_ingest(run: RunContext, facts: Facts) -> None:
         samples = timed.run_load(run, loaded.collection.name, drawn, started=stream.start)
     _measure(run, stream, samples)
     _measure_recall(run, grown, drawn, _visible(run, stream, samples), samples)
-    facts |= {"errors": timed.errors(samples), "sealed_s": stream.sealed_s, "merged": stream.merged()}
+    facts |= {
+        "over_time": timed.over_time(run, samples),
+        "errors": timed.errors(samples),
+        "sealed_s": stream.sealed_s,
+        "merged": stream.merged(),
+    }
     if stream.sealed_s is None or stream.sealed_s > ingesting.seconds:
         run.record.faults.append(
             f"during_ingest: segments were not sealed within {ingesting.seconds:g} s, so that was not timed; raise ingesting.seconds"

@@ -53,6 +53,7 @@ def retrieval(run: RunContext, facts: Facts) -> None:
     samples = _send(run, drawn, facts)
     _measure_load(run, samples)
     _measure_truth(run, expected, run.loaded.matrix)
+    facts["over_time"] = timed.over_time(run, samples)
     facts["connections"] = by_connection(samples, run.pods or run.profile.load.processes)
     _add_facts(facts, drawn, samples, _measure_recall(run, run.loaded.matrix, expected, samples))
 

@@ -21,6 +21,7 @@ TOP_K = 10
 FEW_WARM_UP = 20
 """Enough to open the connection, where the collection is warm already."""
 _DELAY_SHARE = 0.1
+_MOST_STEPS = 60
 _SMALL = Queries(judged=0.3, generated=0, planted=0.7)
 
 
@@ -113,6 +114,25 @@ def measure_recall(run: RunContext, name: str, rows: Matrix, expected: Expected,
     judged = [sample for sample in samples if expected.exact[sample.number].ids]
     values = [0.0 if sample.error else truth.recall(*expected.case(sample, rows)) for sample in judged]
     run.record.measure_share(name, values)
+
+
+def over_time(run: RunContext, samples: Sequence[Sample]) -> list[dict[str, float]]:
+    """Return latency by the second of the load in which each search was due, in at most 60 steps: a stall shows where it was."""
+    if not samples:
+        return []
+    begun_s, timeout_s = samples[0].planned_s, run.profile.search.timeout_ms / 1e3
+    step_s = max(1.0, (samples[-1].planned_s - begun_s) / _MOST_STEPS)
+    steps: dict[int, list[Sample]] = {}
+    for sample in samples:
+        steps.setdefault(int((sample.planned_s - begun_s) / step_s), []).append(sample)
+    rows = []
+    for step, group in sorted(steps.items()):
+        histogram = Histogram(sample.counted_s(timeout_s) for sample in group)
+        times = {name: histogram.percentile_ms(percentile) or 0.0 for name, percentile in (("p50_ms", 50), ("p95_ms", 95), ("max_ms", 100))}
+        rows.append(
+            {"from_s": round(step * step_s, 3), **times, "searches": len(group), "errors": sum(bool(sample.error) for sample in group)}
+        )
+    return rows
 
 
 def errors(samples: Sequence[Sample]) -> dict[str, int]:

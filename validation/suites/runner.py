@@ -19,7 +19,7 @@ from validation.judge.errors import UsageError
 from validation.judge.profile import Index, Profile
 from validation.load import workers
 from validation.load.pods import coordinator as pods
-from validation.reports import baseline, model, table
+from validation.reports import baseline, export, model, table
 from validation.reports.model import GateReport
 from validation.run.options import Target, report_path
 from validation.run.progress import Reporter
@@ -101,8 +101,21 @@ def act(options: Options) -> int:
 def execute(order: Order, reporter: Reporter, report: Path, overrides: Overrides | None = None) -> Record:
     """Run the gate, write `report`, and return what happened; raises only when the report cannot be written."""
     record = Record(strict=order.strict)
-    run_and_report(record, reporter, lambda: _run(order, reporter, record, overrides or Overrides()), lambda: model.write(record, report))
+    run_and_report(
+        record, reporter, lambda: _run(order, reporter, record, overrides or Overrides()), lambda: _write(record, report, reporter)
+    )
     return record
+
+
+def _write(record: Record, report: Path, reporter: Reporter) -> None:
+    """Write report.json, then what is made of it; the verdict stands whether or not its page can be drawn."""
+    model.write(record, report)
+    try:
+        export.write_beside(report)
+    except Exception as error:  # noqa: BLE001 - a full disk, or a mistake of our own, must not take the verdict along
+        reporter.say(
+            f"not all forms of the report were written ({type(error).__name__}: {error}); again: ./rag report {report}"
+        )
 
 
 def _run(order: Order, reporter: Reporter, record: Record, overrides: Overrides) -> None:

@@ -24,6 +24,7 @@ def served(app: ASGIApp) -> Iterator[httpx.Client]:
     try:
         deadline = time.monotonic() + _START_S
         while not server.started:
+            assert thread.is_alive(), "the server ended before it began: see its exception above"
             assert time.monotonic() < deadline, "uvicorn did not start"
             time.sleep(0.01)
         port = server.servers[0].sockets[0].getsockname()[1]
