@@ -19,7 +19,7 @@ COMMANDS = {
     "sweep": "validation.experiments.sweep:act",
     "during": "validation.experiments.during:act",
     "original": "validation.corpus.citation:original",
-    "report": "validation.reports.export:command",
+    "report": "validation.reports.history:report",
     "compare": "validation.reports.history:compare",
     "baseline": "validation.reports.history:baselines",
     "calibrate": "validation.reports.history:calibrate",

@@ -66,7 +66,7 @@ def shares(groups: Mapping[str, float]) -> str:
     if not groups:
         return ""
     chart = pygal.HorizontalBar(**_common(len(groups) * 34 + 70), show_legend=False, range=(0, 1), zero=0)
-    rows = list(reversed(groups.items()))  # the first one on top
+    rows = list(groups.items())[::-1]  # the first one on top
     chart.x_labels = [xml_text(f"{name}: {share:.3f}") for name, share in rows]
     chart.value_formatter = lambda value: f"{value:.1f}"
     chart.add("share", [share for _, share in rows])

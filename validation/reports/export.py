@@ -10,17 +10,15 @@ from collections.abc import Callable, Iterator
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import jinja2
 import junitparser
-import typer
 from markupsafe import Markup
 
-from validation.judge.errors import GateError
+from validation.judge.judgement import Grade
 from validation.judge.measures import CATALOGUE
-from validation.judge.outcome import Outcome, exit_code
-from validation.judge.slo import Grade
+from validation.judge.outcome import Outcome
 from validation.reports import charts
 from validation.reports.charts import xml_text
 from validation.reports.model import CheckResult, GateReport, ObjectiveResult, read, write_whole
@@ -28,16 +26,6 @@ from validation.reports.table import number
 
 _MOST_WRONG = 40
 _TEMPLATES = Path(__file__).parent
-HELP = """Make another form of a run's report: a page for people, Markdown for a pull request, JUnit for a pipeline.
-
-RUN is a report.json or the directory of a run. Every run of the gate writes all of them beside its report.json; this makes them anew.
-
-Exit codes: 0 written, 2 RUN cannot be read or the file cannot be written.
-
-Example:
-
-    ./rag report build/reports/20261130T101500Z --format markdown --out comment.md
-"""
 
 
 class Form(StrEnum):
@@ -46,25 +34,6 @@ class Form(StrEnum):
     HTML = "html"
     MARKDOWN = "markdown"
     JUNIT = "junit"
-
-
-def command(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="report.json of a run, or its directory.")],
-    form: Annotated[Form, typer.Option("--format", help="What to make.")] = Form.HTML,
-    out: Annotated[Path | None, typer.Option(help="The file to write. Default: on standard output.")] = None,
-) -> None:
-    """See HELP."""
-    try:
-        text = FORMS[form][1](read(run))
-        if out:
-            write_whole(out, text)
-    except GateError as error:
-        print(f"RESULT: {error.outcome} {error} (exit {exit_code(error.outcome, strict=False)})")
-        raise typer.Exit(exit_code(error.outcome, strict=False)) from None
-    except OSError as error:
-        print(f"RESULT: ERROR cannot be written ({error}); name another file with --out (exit 2)")
-        raise typer.Exit(2) from None
-    print(f"RESULT: WRITTEN {out} (exit 0)" if out else text, end="\n" if out else "")
 
 
 def write_beside(report: Path) -> None:
@@ -119,9 +88,9 @@ def junit(report: GateReport) -> str:
     suite.add_testcases([_case("check", name, junitparser.Skipped(xml_text(why))) for name, why in report.skipped.items()])
     document = junitparser.JUnitXml()
     document.add_testsuite(suite)
-    document.update_statistics()
-    text: bytes | str = document.tostring()
-    return text.decode() if isinstance(text, bytes) else text
+    document.update_statistics()  # type: ignore[no-untyped-call]
+    text: bytes = document.tostring()  # type: ignore[no-untyped-call]
+    return text.decode()
 
 
 FORMS: dict[Form, tuple[str, Callable[[GateReport], str]]] = {
@@ -176,7 +145,7 @@ def _cell(text: str) -> str:
     return re.sub(r"([\\`*_\[\]|~#])", r"\\\1", html.escape(" ".join(text.split()), quote=False))
 
 
-def _case(kind: str, name: str, *results: "junitparser.junitparser.Result", seconds: float = 0.0) -> "junitparser.TestCase":
+def _case(kind: str, name: str, *results: "junitparser.junitparser.FinalResult", seconds: float = 0.0) -> "junitparser.TestCase":
     case = junitparser.TestCase(xml_text(name), classname=f"gate.{kind}", time=round(seconds, 3))
     case.result = list(results)
     return case

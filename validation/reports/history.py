@@ -1,4 +1,4 @@
-"""The commands about runs that are over: `baseline set`, `baseline show`, `compare`, `calibrate`. Each ends with one RESULT line.
+"""The commands about runs that are over: `baseline set`, `baseline show`, `report`, `compare`, `calibrate`. Each ends with one RESULT line.
 
 `compare` puts two runs beside each other: ratio (of a share the difference), the interval of it, and whether the second is worse. The
 interval of a ratio is the widest that both intervals allow (worst over best, best over worst), so it errs to the side of "the same".
@@ -21,9 +21,9 @@ from validation.judge.measures import CATALOGUE, Better, Measure, Measurement, M
 from validation.judge.outcome import exit_code
 from validation.judge.profile import Profile
 from validation.judge.slo_file import read_profile
-from validation.reports import baseline, calibration
+from validation.reports import baseline, calibration, export
 from validation.reports.fingerprint import differences
-from validation.reports.model import read
+from validation.reports.model import read, write_whole
 from validation.reports.table import number, stdout_console
 
 SHARE_TOLERANCE = 0.01
@@ -91,6 +91,16 @@ Exit codes: 0 nothing is worse, 1 something is worse, 2 a file cannot be read, 3
 Example:
 
     ./rag compare build/reports/20261117T080000Z build/reports/20261124T080000Z
+"""
+REPORT_HELP = """Make another form of a run's report: a page for people, Markdown for a pull request, JUnit for a pipeline.
+
+RUN is a report.json or the directory of a run. Every run of the gate writes all of them beside its report.json; this makes them anew.
+
+Exit codes: 0 written, 2 RUN cannot be read or the file cannot be written.
+
+Example:
+
+    ./rag report build/reports/20261130T101500Z --format markdown --out comment.md
 """
 CALIBRATE_HELP = """Propose limits for an environment from equal runs on it, and write them as an SLO file.
 
@@ -169,6 +179,19 @@ def compare(
         print(f"RESULT: WORSE {len(worse)} of {len(rows)} numbers are worse: {', '.join(worse)} (exit 1)")
         raise typer.Exit(1)
     print(f"RESULT: SAME none of {len(rows)} numbers is worse (exit 0)")
+
+
+def report(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="report.json of a run, or its directory.")],
+    form: Annotated[export.Form, typer.Option("--format", help="What to make.")] = export.Form.HTML,
+    out: Annotated[Path | None, typer.Option(help="The file to write. Default: on standard output.")] = None,
+) -> None:
+    """See REPORT_HELP."""
+    with _answered():
+        text = export.FORMS[form][1](read(run))
+        if out:
+            write_whole(out, text)
+    print(f"RESULT: WRITTEN {out} (exit 0)" if out else text, end="\n" if out else "")
 
 
 def _table(rows: list[Compared]) -> Table:

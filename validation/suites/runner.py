@@ -113,9 +113,7 @@ def _write(record: Record, report: Path, reporter: Reporter) -> None:
     try:
         export.write_beside(report)
     except Exception as error:  # noqa: BLE001 - a full disk, or a mistake of our own, must not take the verdict along
-        reporter.say(
-            f"not all forms of the report were written ({type(error).__name__}: {error}); again: ./rag report {report}"
-        )
+        reporter.say(f"not all forms of the report were written ({type(error).__name__}: {error}); again: ./rag report {report}")
 
 
 def _run(order: Order, reporter: Reporter, record: Record, overrides: Overrides) -> None:

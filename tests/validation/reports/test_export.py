@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from typer.testing import CliRunner
 
-from tests.validation.judge.test_slo import put
+from tests.validation.judge.test_judgement import put
 from tests.validation.reports.reports import write_report
 from validation.__main__ import app
 from validation.checks import timed
@@ -61,7 +61,7 @@ def test_the_page_asks_for_nothing_and_runs_nothing(path: Path) -> None:
 @pytest.mark.parametrize("place", ["reason", "question", "check", "collection", "filter"])
 def test_text_of_others_is_text_in_every_form(path: Path, place: str) -> None:
     wrong = {"question": "q", "fact": False, "citation": False, "fact_in_sources": True, "sources": [HOSTILE], "answer": HOSTILE}
-    facts = {"wrong": [wrong | {"asked": HOSTILE, "expected": HOSTILE}]} if place == "question" else {}
+    facts: dict[str, Any] = {"wrong": [wrong | {"asked": HOSTILE, "expected": HOSTILE}]} if place == "question" else {}
     if place == "filter":
         facts = {"by_filter": {HOSTILE: {"requests": 1, "p95_ms": 1.0, "recall_at_10": 1.0}}}
     name = "retrieval" if place == "filter" else "answer"
