@@ -5,6 +5,7 @@ first answer that makes the rest meaningless ends the run.
 """
 
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, fields
@@ -26,7 +27,7 @@ from validation.checks.storage.context import STORE, StoreContext, Written
 from validation.checks.storage.load import size_name
 from validation.checks.storage.options import Limits, Options, Size
 from validation.checks.storage.record import BlockedError, PreflightRecord
-from validation.checks.storage.store import Store, answered
+from validation.checks.storage.store import Shared, Store, WrongError, answered
 from validation.clients import kube
 from validation.reports import model, table
 from validation.reports.model import RunReport
@@ -114,7 +115,7 @@ def _inputs(options: Options) -> Facts:
 
 
 def _context(chosen: Aim, record: PreflightRecord, reporter: Reporter, overrides: Overrides, closing: ExitStack) -> StoreContext:
-    ca_file = None
+    ca_file, shared = None, Shared(time.monotonic() + chosen.budget_s)
     if chosen.ca_pem:
         ca_file = Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="preflight-"))) / "ca.crt"
         ca_file.write_text(chosen.ca_pem, encoding="ascii")
@@ -123,8 +124,8 @@ def _context(chosen: Aim, record: PreflightRecord, reporter: Reporter, overrides
         aim=chosen,
         record=record,
         reporter=reporter,
-        store=Store(chosen, chosen.credential, ca_file),
-        admin=Store(chosen, chosen.admin, ca_file) if chosen.admin else None,
+        store=Store(chosen, chosen.credential, ca_file, shared=shared),
+        admin=Store(chosen, chosen.admin, ca_file, shared=shared) if chosen.admin else None,
         written=Written(f"{below}{PREFIX}{record.run_id}/"),
         now=overrides.now,
     )
@@ -136,6 +137,8 @@ def _ask(run: StoreContext, checks: Sequence[Check[StoreContext]]) -> None:
         run.reporter.say(f"{check.name}: {check.question}")
         try:
             check(run)
+        except WrongError as error:
+            record.fail(check.name, str(error), _UNEXPECTED, _LOOK, error.tried)
         except ClientError as error:
             record.fail(check.name, f"{error.operation_name} is answered with {answered(error)}", _UNEXPECTED, _LOOK)
         except BlockedError as blocked:
@@ -169,6 +172,7 @@ def _table(record: PreflightRecord) -> Table:
     for finding in record.findings:
         lines = [finding.seen]
         lines += [f"Breaks: {finding.consequence}"] if finding.consequence else []
+        lines += [f"Behind such a store, Milvus: {finding.tried}"] if finding.word == "FAIL" else []
         lines += [f"Cure: {finding.cure}"] if finding.cure else []
         table.add_row(Text(finding.word, style=_COLOURS[finding.word]), finding.name, Text(record.hide("\n".join(lines))))
     return table

@@ -7,11 +7,15 @@ import http.client
 import socket
 import ssl
 import time
+import warnings
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
 
 from validation.checks.storage.context import STORE, StoreContext
 from validation.checks.storage.record import BlockedError
+from validation.checks.storage.store import CUT
 from validation.judge.outcome import Outcome
 from validation.run.record import Facts
 
@@ -21,6 +25,10 @@ _WARN_DAYS = 30
 _EXPIRED, _NOT_YET, _SELF_SIGNED, _OTHER_ROOT = 10, 9, 18, 19
 _NAMES = frozenset({62, 64})
 """OpenSSL's X509_V_ERR codes: the host name, or the address, is not in the certificate."""
+_SPEAKS_TLS = frozenset({"UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION", "SSLV3_ALERT_HANDSHAKE_FAILURE", "NO_PROTOCOLS_AVAILABLE"})
+_IDLE_S = 3.0
+_CUTS = 3
+"""Cut connections in one run from which on it is no accident."""
 _NO_CONNECTION = "Milvus would end every connection to the store before the first request"
 _SKEW_REFUSED = timedelta(minutes=15)
 """S3 refuses a signature that is older or newer (RequestTimeTooSkewed)."""
@@ -109,7 +117,13 @@ def _handshake(run: StoreContext, trust: ssl.SSLContext) -> "ssl._PeerCertRetDic
     except ssl.SSLCertVerificationError as error:
         raise _untrusted(run, error) from None
     except ssl.SSLError as error:
+        if old := _old_version(run):
+            seen = f"the store speaks {old} at most ({error.reason}); TLS 1.2 is the least that Milvus and every client here accept"
+            raise run.record.block("tls", seen, _NO_CONNECTION, "let the store speak TLS 1.2 or newer") from None
         reason = str(error.reason or error)
+        if error.reason in _SPEAKS_TLS:
+            seen = f"the store and this client agree on no version or cipher of TLS ({reason})"
+            raise run.record.block("tls", seen, _NO_CONNECTION, "let the store speak TLS 1.2 or newer, with its usual ciphers") from None
     except TimeoutError:
         reason = f"no handshake within {aim.timeout_s:g} s"
     except OSError as error:
@@ -117,6 +131,38 @@ def _handshake(run: StoreContext, trust: ssl.SSLContext) -> "ssl._PeerCertRetDic
     seen = f"what listens on port {aim.port} does not speak TLS ({reason})"
     cure = f"give the store's https port; if it has none: --endpoint http://{aim.host}:{aim.port}"
     raise run.record.block("tls", seen, _NO_CONNECTION, cure)
+
+
+def _old_version(run: StoreContext) -> str:
+    """Return the version of TLS that the store speaks where it is one that nobody accepts any more; "" where it speaks none."""
+    old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    old.check_hostname, old.verify_mode = False, ssl.CERT_NONE
+    old.set_ciphers("ALL:@SECLEVEL=0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        old.minimum_version, old.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
+    try:
+        with (
+            socket.create_connection((run.aim.host, run.aim.port), timeout=run.aim.timeout_s) as plain,
+            old.wrap_socket(plain, server_hostname=run.aim.host) as connection,
+        ):
+            return connection.version() or ""
+    except OSError:
+        return ""
+
+
+def _lacks_root(run: StoreContext) -> bool:
+    """Whether the chain holds as soon as an authority that is not a root is trusted by itself, as Go does it."""
+    trust = ssl_context(run)
+    trust.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    try:
+        with (
+            socket.create_connection((run.aim.host, run.aim.port), timeout=run.aim.timeout_s) as plain,
+            trust.wrap_socket(plain, server_hostname=run.aim.host),
+        ):
+            return True
+    except OSError:
+        return False
 
 
 def _untrusted(run: StoreContext, error: ssl.SSLCertVerificationError) -> BlockedError:
@@ -127,6 +173,12 @@ def _untrusted(run: StoreContext, error: ssl.SSLCertVerificationError) -> Blocke
     if error.verify_code in _NAMES:
         cure = "use a name that it holds, or have the store's certificate made for it"
         return run.record.block("tls_name", f"{host} is not in the certificate ({message})", _NO_CONNECTION, cure)
+    if run.aim.ca_pem and _lacks_root(run):
+        seen = f"the CA file holds an authority below the root, and not the root itself ({message})"
+        consequence = "Milvus itself would take it (by reading Go, not tried); the suite and other clients in Python refuse the store"
+        return run.record.block(
+            "tls_chain", seen, consequence, "add the root's certificate to the file of --ca-file and object_store.ca_file"
+        )
     if error.verify_code == _SELF_SIGNED:
         seen = f"the certificate is self-signed and not the one that is trusted ({message})"
     elif error.verify_code == _OTHER_ROOT:
@@ -174,14 +226,56 @@ def clock(run: StoreContext, _facts: Facts) -> None:
         run.record.ok("clock", seen)
 
 
+def connect(run: StoreContext, timeout_s: float) -> http.client.HTTPConnection:
+    """Return a connection of our own to the store, which nothing repeats or reopens."""
+    aim = run.aim
+    if aim.is_tls:
+        return http.client.HTTPSConnection(aim.host, aim.port, timeout=timeout_s, context=ssl_context(run))
+    return http.client.HTTPConnection(aim.host, aim.port, timeout=timeout_s)
+
+
+@STORE.check("connections", "Do connections last, idle and in the middle of a body?", after="lasting")
+def connections(run: StoreContext, _facts: Facts) -> None:
+    """Leave a connection idle for a while, and count those of the whole run that were cut."""
+    cuts = Counter(reason for _, reason in run.store.repeats if reason.startswith(CUT))
+    times = sum(cuts.values())
+    seen = ", ".join(f"{reason} ({number} times)" for reason, number in cuts.items())
+    cure = "look at proxies, load balancers and the network between here and the store"
+    if times >= _CUTS:
+        run.record.fail("connections", seen, "Milvus fails to load or to write what does not arrive whole", cure)
+    elif times:
+        run.record.warn("connections", seen, "Milvus repeats, and is slow meanwhile", cure)
+    else:
+        _judge_idle(run, cure)
+
+
+def _judge_idle(run: StoreContext, cure: str) -> None:
+    connection, bucket = connect(run, run.aim.timeout_s), {"Bucket": run.aim.bucket}
+    url = urlsplit(run.store.s3.generate_presigned_url("head_bucket", Params=bucket, ExpiresIn=60))
+    try:
+        _head(connection, f"{url.path}?{url.query}")
+        if connection.sock is None:
+            run.record.ok("connections", "none was cut; the store ends each one after its answer, and says so")
+            return
+        time.sleep(_IDLE_S)
+        _head(connection, f"{url.path}?{url.query}")
+    except (OSError, http.client.HTTPException) as error:
+        seen = f"a connection that is idle for {_IDLE_S:g} s is cut ({type(error).__name__})"
+        run.record.warn("connections", seen, "Milvus connects anew after each pause, and a request may meet the cut", cure)
+    else:
+        run.record.ok("connections", f"none was cut, nor one that was idle for {_IDLE_S:g} s")
+    finally:
+        connection.close()
+
+
+def _head(connection: http.client.HTTPConnection, path: str) -> None:
+    connection.request("HEAD", path)
+    connection.getresponse().read()
+
+
 def _ask_unsigned(run: StoreContext) -> tuple[datetime | None, str]:
     """Send one unsigned HEAD; whatever its status, the answer has a date. Return it, and the name of the server."""
-    aim = run.aim
-    connection = (
-        http.client.HTTPSConnection(aim.host, aim.port, timeout=aim.timeout_s, context=ssl_context(run))
-        if aim.is_tls
-        else http.client.HTTPConnection(aim.host, aim.port, timeout=aim.timeout_s)
-    )
+    aim, connection = run.aim, connect(run, run.aim.timeout_s)
     try:
         connection.request("HEAD", "/")
         answer = connection.getresponse()

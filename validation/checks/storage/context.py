@@ -1,10 +1,11 @@
 """What the questions share: where to aim, the open store, what was written, and the record they add to.
 
-Everything that the preflight writes goes again, however the run ends; what does not go is told. Keys are remembered when they are made, not
-listed afterwards: a key that may not list, or a killed request, leaves nothing behind.
+Everything that the preflight writes goes again, however the run ends; what does not go is told, after a last listing. Keys are remembered
+when they are made: a key that may not list, or a killed request, leaves nothing behind.
 """
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,13 +16,16 @@ from botocore.exceptions import ClientError
 from validation.checks.registry import Suite
 from validation.checks.storage.aim import Aim
 from validation.checks.storage.record import BlockedError, PreflightRecord
-from validation.checks.storage.store import Store, answered, code
+from validation.checks.storage.store import FULL, Store, WrongError, answered, code, is_busy, is_denied
 from validation.run.progress import Reporter
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
 
 _BATCH = 1000
+_CLEAN_S = 60.0
+"""Longest time that removing takes, whatever became of the rest."""
+_PAGES = 10
 
 
 class Written:
@@ -32,6 +36,10 @@ class Written:
         self._keys: dict[str, None] = {}
         self._uploads: dict[tuple[str, str], None] = {}
         self._versions: dict[tuple[str, str], None] = {}
+        self.there: dict[str, tuple[int, float]] = {}
+        """Keys that the store took and must keep, with the size in bytes and the time of the write."""
+        self.gone: set[str] = set()
+        """Keys that were there and are deleted."""
 
     def key(self, name: str) -> str:
         """Return the whole key for `name`, and remember it."""
@@ -55,22 +63,43 @@ class Written:
     def forget(self, key: str) -> None:
         """Note that a key is deleted already."""
         self._keys.pop(key, None)
+        self.there.pop(key, None)
 
     def clean(self, store: Store, admin: Store | None) -> list[str]:
         """Remove everything; return what is still there. A store that stopped answering is not asked again for each key."""
+        store.shared.end_s = time.monotonic() + _CLEAN_S
         try:
             for key, upload_id in self._uploads:
                 _abort(store, key, upload_id)
             keys = list(self._keys)
             left = [key for first in range(0, len(keys), _BATCH) for key in _delete(store, keys[first : first + _BATCH])]
-            return left + [why for key, version in self._versions if (why := _delete_one(admin or store, key, version))]
+            left += [why for key, version in self._versions if (why := _delete_one(admin or store, key, version))]
+            return left + self._kept(store, {key.partition(" ")[0] for key in left})
         except BlockedError as error:
             return [f"{self.prefix}* (up to {len(self._keys)} objects: {error.finding.seen})"]
+
+    def _kept(self, store: Store, known: set[str]) -> list[str]:
+        """List what is below the prefix although the store answered that it is deleted."""
+        try:
+            return [f"{key} (deleted, says the store)" for key in listed(store, self.prefix) if key not in known]
+        except (ClientError, WrongError):
+            return []
+
+
+def listed(store: Store, prefix: str, **more: Any) -> Iterator[str]:  # noqa: ANN401  options of the request
+    """Yield the keys below a prefix, page by page; WrongError for a listing that never ends."""
+    for _ in range(_PAGES):
+        page = store.ask(lambda s3, more=more: s3.list_objects_v2(Bucket=store.bucket, Prefix=prefix, **more))  # type: ignore[misc]
+        yield from (str(item.get("Key")) for item in page.get("Contents", []))
+        if not page.get("IsTruncated"):
+            return
+        more = {**more, "ContinuationToken": page["NextContinuationToken"]}
+    raise WrongError(f"a listing goes on after {_PAGES} pages")
 
 
 def _abort(store: Store, key: str, upload_id: str) -> None:
     """Most are completed or aborted already, which the store says by an error."""
-    with suppress(ClientError):
+    with suppress(ClientError, WrongError):
         store.ask(lambda s3: s3.abort_multipart_upload(Bucket=store.bucket, Key=key, UploadId=upload_id))
 
 
@@ -80,7 +109,7 @@ def _delete(store: Store, keys: list[str]) -> list[str]:
     try:
         answer = store.ask(lambda s3: s3.delete_objects(Bucket=store.bucket, Delete={"Objects": identifiers, "Quiet": True}))
         failed = [error.get("Key", "?") for error in answer.get("Errors", [])]
-    except ClientError:
+    except (ClientError, WrongError):
         failed = keys
     return [left for key in failed if (left := _delete_one(store, key))]
 
@@ -92,6 +121,8 @@ def _delete_one(store: Store, key: str, version: str = "") -> str:
     except ClientError as error:
         gone = code(error) == "NoSuchKey" and not version
         return "" if gone else f"{key}{' version ' + version if version else ''} ({answered(error)})"
+    except WrongError as error:
+        return f"{key} ({error})"
     return ""
 
 
@@ -118,7 +149,39 @@ class StoreContext:
         except ClientError:
             self.written.forget(key)
             raise
+        self.written.there[key] = len(body), time.monotonic()
         return key
+
+    def delete(self, key: str) -> None:
+        """Delete one object; that it stays away is looked at later."""
+        self.store.ask(lambda s3: s3.delete_object(Bucket=self.aim.bucket, Key=key))
+        self.written.there.pop(key, None)
+        self.written.gone.add(key)
+
+    def attempt(self, name: str, step: "Callable[[StoreContext], object]", right: str) -> bool:
+        """Take one step, and add a finding where it does not do what Milvus needs; `right` is what the key needs for it."""
+        try:
+            step(self)
+        except WrongError as error:
+            consequence, cure = "Milvus would read or keep something else than it wrote", "report it to the store's maker"
+            self.record.fail(f"does_{name}", str(error), consequence, cure, error.tried)
+        except ClientError as error:
+            kind, seen, cure = "does", "the store does not do it", "a store, or a version of it, that knows this request"
+            if is_denied(error) and code(error) not in FULL:
+                kind, seen, cure = "permission", "the key may not", f"allow {right}: pulumi up restores the policy"
+            elif is_busy(error):
+                seen = f"{error.operation_name} fails for {self.aim.patience_s:g} s while a listing is answered"
+                cure = "see the store's log for this request"
+            consequence = "Milvus needs it, and would fail in the middle of its work"
+            self.record.fail(f"{kind}_{name}", f"{seen}: {answered(error)}", consequence, cure)
+        else:
+            return True
+        return False
+
+    def within(self, seconds: float) -> Callable[[], bool]:
+        """Return what says whether a loop that began now may go on: for these seconds, and never past the run's own end."""
+        end_s = min(time.monotonic() + seconds, self.store.shared.end_s)
+        return lambda: time.monotonic() < end_s
 
     def get(self, key: str) -> bytes:
         """Read one object whole."""

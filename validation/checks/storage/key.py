@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from validation.checks.storage.context import STORE, StoreContext
 from validation.checks.storage.record import BlockedError
-from validation.checks.storage.store import Store, answered, code, is_denied
+from validation.checks.storage.store import Store, WrongError, answered, code, is_denied
 from validation.run.record import Facts
 
 _START = "Milvus would try for ever and never become ready"
@@ -47,14 +47,20 @@ def _refusal(run: StoreContext, store: Store) -> ClientError | None:
         name = store.ask(lambda s3: s3.list_objects_v2(Bucket=bucket, Prefix=run.written.prefix, MaxKeys=1)).get("Name")
     except ClientError as error:
         return error
+    except WrongError as error:
+        raise _no_s3(run, str(error)) from None
     except ParamValidationError as error:
         cure = "use 3 to 63 lower-case letters, digits and dashes: --bucket NAME"
         raise run.record.block("bucket", f"{bucket!r} is no bucket name ({error})", _START, cure) from None
     if name != bucket:
-        seen = f"what answers at {run.aim.endpoint} does not answer as S3 does: a listing of {bucket} names {name!r}"
-        cure = "give the address of the S3 API, not that of a console: --endpoint https://HOST:PORT"
-        raise run.record.block("s3_api", seen, _START, cure)
+        raise _no_s3(run, f"a listing of {bucket} names {name!r}")
     return None
+
+
+def _no_s3(run: StoreContext, why: str) -> BlockedError:
+    seen = f"what answers at {run.aim.endpoint} does not answer as S3 does: {why}"
+    cure = "give the address of the S3 API, not that of a console or a proxy: --endpoint https://HOST:PORT"
+    return run.record.block("s3_api", seen, _START, cure)
 
 
 def _explain(run: StoreContext, error: ClientError) -> BlockedError:

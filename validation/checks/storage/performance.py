@@ -12,15 +12,15 @@ from dataclasses import dataclass
 
 from validation.checks.storage.context import STORE, StoreContext
 from validation.checks.storage.load import MIB, Burst, Objects, send, size_name
-from validation.checks.storage.store import Store
+from validation.checks.storage.store import BUSY_CODES, CUT, Store
 from validation.judge.outcome import Outcome
 from validation.run.record import Facts
 
 
-@STORE.check("busy", "Did the store answer each request at the first try?", after="encryption")
+@STORE.check("busy", "Did the store answer each request at the first try?", after="connections")
 def busy(run: StoreContext, _facts: Facts) -> None:
     """Add the repeats of the whole run."""
-    repeats = run.store.repeats
+    repeats = [repeat for repeat in run.store.repeats if not repeat[1].startswith(CUT)]
     if not repeats:
         run.record.ok("answers", "each request was answered at the first try")
         return
@@ -36,6 +36,8 @@ WORKERS = (1, 8, 32)
 NEEDED = {50: 2, 90: 10, 95: 20, 99: 100}
 """Percentile: samples without which it says nothing; the gate's own measures need the same."""
 _SHOWN = 4
+_SHARE = 0.9
+"""Of the time that is left: the last requests end after it."""
 _PASSES = 3
 """Written, read, and read again."""
 _WAL_INTERVAL_MS = 200
@@ -80,7 +82,8 @@ def performance(run: StoreContext, _facts: Facts) -> None:
         return
     store = run.store.for_load()
     groups, skipped = _fitting(run.aim.budget_mib * MIB)
-    end_s, weight = time.monotonic() + run.aim.budget_s, sum(group.weight for group in groups)
+    left_s = min(run.aim.budget_s, run.store.shared.end_s - time.monotonic())
+    end_s, weight = time.monotonic() + _SHARE * left_s, sum(group.weight for group in groups)
     with run.reporter.track("performance", len(groups)) as advance:
         for done, group in enumerate(groups, 1):
             now = time.monotonic()
@@ -156,7 +159,12 @@ def _judge(run: StoreContext, skipped: list[str]) -> None:
 def _judge_errors(run: StoreContext, rows: list[Facts]) -> None:
     failed, sent = sum(sum(row["errors"].values()) for row in rows), sum(row["samples"] for row in rows)
     retries = sum(row["retries"] for row in rows)
-    if failed or retries:
+    codes: Counter[str] = sum((Counter(row["errors"]) for row in rows), Counter())
+    if refused := {code: times for code, times in codes.items() if code not in BUSY_CODES}:
+        seen = f"{failed} of {sent} requests failed: {', '.join(f'{code} ({times} times)' for code, times in refused.items())}"
+        cure = "look up the code in the store's log; raise a quota or a limit on sizes"
+        run.record.fail("performance_errors", seen, "Milvus sends the same requests, and would fail in the middle of its work", cure)
+    elif failed or retries:
         seen = f"{failed} of {sent} requests failed, {retries} had to be repeated"
         run.record.warn("performance_errors", seen, "Milvus waits and repeats", "look at the store's health and its limits on requests")
     else:

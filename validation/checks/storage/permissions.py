@@ -1,13 +1,15 @@
 """Does everything once that Milvus does to its bucket, and looks at what came of it, not at the status alone."""
 
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from validation.checks.storage.context import STORE, StoreContext
-from validation.checks.storage.store import answered, code, is_denied
+from validation.checks.storage.store import WrongError, code
 from validation.run.record import Facts
 
 _BODY = bytes(range(256)) * 40
@@ -17,35 +19,14 @@ _CONNECTION_CHECK = "justforconnectioncheck"
 """Prefix that Milvus lists when it starts; it is not below the root path."""
 
 
-class WrongError(Exception):
-    """The store answered with success, and did something else."""
-
-
 @STORE.check("permissions", "May Milvus's key do all that Milvus does, and does the store do it right?", after="root_path")
 def permissions(run: StoreContext, _facts: Facts) -> None:
     """Add one finding for all that works, and one for each thing that does not."""
     for number in range(3):
         run.put(f"list/{number}", _BODY)
-    good = [name for name, (step, _) in _STEPS.items() if _try(run, name, step)]
+    good = [name for name, (step, right) in _STEPS.items() if run.attempt(name, step, right)]
     if good:
         run.record.ok("permissions", f"allowed and done right: put, {', '.join(good)}")
-
-
-def _try(run: StoreContext, name: str, step: Callable[[StoreContext], object]) -> bool:
-    try:
-        step(run)
-    except WrongError as error:
-        consequence, cure = "Milvus would read or keep something else than it wrote", "report it to the store's maker"
-        run.record.fail(f"does_{name}", str(error), consequence, cure)
-    except ClientError as error:
-        kind, seen, cure = "does", "the store does not do it", "a store, or a version of it, that knows this request"
-        if is_denied(error):
-            kind, seen, cure = "permission", "the key may not", f"allow {_STEPS[name][1]}: pulumi up restores the policy"
-        consequence = "Milvus needs it, and would fail in the middle of its work"
-        run.record.fail(f"{kind}_{name}", f"{seen}: {answered(error)}", consequence, cure)
-    else:
-        return True
-    return False
 
 
 def _list_anywhere(run: StoreContext) -> None:
@@ -74,16 +55,38 @@ def _list_v1(run: StoreContext) -> None:
 
 def _head(run: StoreContext) -> None:
     key = run.written.key("head")
-    run.store.ask(lambda s3: s3.put_object(Bucket=run.aim.bucket, Key=key, Body=_BODY, Metadata={"fence": "yes"}))
+    put = run.store.ask(lambda s3: s3.put_object(Bucket=run.aim.bucket, Key=key, Body=_BODY, Metadata={"fence": "yes"}))
     head = run.store.ask(lambda s3: s3.head_object(Bucket=run.aim.bucket, Key=key))
-    size, metadata = head["ContentLength"], head["Metadata"]
+    size, metadata = head["ContentLength"], metadata_of(head)
     if size != len(_BODY) or metadata.get("fence") != "yes":
         raise WrongError(f"HEAD tells {size} bytes and metadata {metadata} of {len(_BODY)} bytes with fence=yes")
+    _dated("HEAD", head)
+    if put["ETag"] != head["ETag"]:
+        raise WrongError(f"PUT tells the ETag {put['ETag']}, HEAD {head['ETag']} of the same object")
+
+
+def metadata_of(answer: Any) -> dict[str, str]:  # noqa: ANN401  an answer of boto3's
+    """Return the metadata of an object; names of headers have no case, and Go reads them so."""
+    return {name.lower(): value for name, value in answer.get("Metadata", {}).items()}
+
+
+def _dated(what: str, answer: Any) -> None:  # noqa: ANN401  an answer of boto3's
+    """Require a Last-Modified as RFC 7231 writes it: Milvus's client parses it and refuses the object where it cannot."""
+    text = answer["ResponseMetadata"].get("HTTPHeaders", {}).get("last-modified")
+    try:
+        time.strptime(text or "", "%a, %d %b %Y %H:%M:%S GMT")
+    except ValueError:
+        seen = f"{what} is answered " + (f"with a Last-Modified that cannot be read ({text})" if text else "without Last-Modified")
+        tried = "a Milvus 2.3.5 took rows and never got an index: create_index ended by its time-out of 40 s"
+        raise WrongError(seen, tried) from None
 
 
 def _get(run: StoreContext) -> None:
-    if run.get(f"{run.written.prefix}list/0") != _BODY:
-        raise WrongError("GET gives other bytes than PUT was given")
+    key = f"{run.written.prefix}list/0"
+    answer, body = run.store.ask(lambda s3: (get := s3.get_object(Bucket=run.aim.bucket, Key=key), get["Body"].read()))
+    if body != _BODY:
+        raise WrongError(f"GET gives other bytes than PUT was given ({len(body)} bytes, {len(_BODY)} were written)")
+    _dated("GET", answer)
     with _refused({"NoSuchKey"}, "GET of a key that was never written succeeds"):
         run.get(f"{run.written.prefix}never-written")
 
@@ -103,12 +106,17 @@ def _copy(run: StoreContext) -> None:
 
 
 def _multipart(run: StoreContext) -> None:
+    """Send the third part first, the first one twice, and the first two at once; what is kept must be in the order of their numbers."""
     bucket, key = run.aim.bucket, run.written.key("multipart")
-    upload, bodies = _begin(run, key), (b"a" * _PART, b"b" * 10)
-    parts: Any = [{"PartNumber": number, "ETag": _part(run, key, upload, number, body)} for number, body in enumerate(bodies, 1)]
+    upload, bodies = _begin(run, key), [b"a" * _PART, b"b" * _PART, b"c" * 10]
+    tags = {3: _part(run, key, upload, 3, bodies[2])}
+    _part(run, key, upload, 1, b"x" * _PART)
+    with ThreadPoolExecutor(2) as pool:
+        tags |= zip((1, 2), pool.map(lambda number: _part(run, key, upload, number, bodies[number - 1]), (1, 2)), strict=True)
+    parts: Any = [{"PartNumber": number, "ETag": tags[number]} for number in (1, 2, 3)]
     run.store.ask(lambda s3: s3.complete_multipart_upload(Bucket=bucket, Key=key, UploadId=upload, MultipartUpload={"Parts": parts}))
     if run.get(key) != b"".join(bodies):
-        raise WrongError("an object of two parts holds other bytes than its parts")
+        raise WrongError("an object of three parts, sent as 3, 1, and then 1 again beside 2, holds other bytes than its parts in order")
 
 
 def _part(run: StoreContext, key: str, upload: str, number: int, body: bytes) -> str:
@@ -122,6 +130,7 @@ def _abort(run: StoreContext) -> None:
     run.store.ask(lambda s3: s3.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload))
     with _refused({"NoSuchUpload"}, "the parts of an upload that was aborted are still there"):
         run.store.ask(lambda s3: s3.list_parts(Bucket=bucket, Key=key, UploadId=upload))
+    _require_gone(run, [key], "an upload that was aborted left an object")
 
 
 def _begin(run: StoreContext, key: str) -> str:
@@ -142,7 +151,7 @@ def _refused(codes: set[str], problem: str) -> Iterator[None]:
 
 def _delete(run: StoreContext) -> None:
     key = run.put("delete", _BODY)
-    run.store.ask(lambda s3: s3.delete_object(Bucket=run.aim.bucket, Key=key))
+    run.delete(key)
     _require_gone(run, [key])
 
 
@@ -152,11 +161,13 @@ def _batch_delete(run: StoreContext) -> None:
     if errors := answer.get("Errors"):
         raise WrongError(f"a batch delete leaves {errors[0].get('Key')}: {errors[0].get('Code')}")
     _require_gone(run, keys)
+    run.written.gone.update(keys)
 
 
-def _require_gone(run: StoreContext, keys: list[str]) -> None:
+def _require_gone(run: StoreContext, keys: list[str], problem: str = "an object that was deleted is still there") -> None:
     for key in keys:
-        with _refused({"404", "NoSuchKey"}, "an object that was deleted is still there"):
+        run.written.there.pop(key, None)
+        with _refused({"404", "NoSuchKey"}, problem):
             run.store.ask(lambda s3, key=key: s3.head_object(Bucket=run.aim.bucket, Key=key))  # type: ignore[misc]
 
 

@@ -1,6 +1,6 @@
 """What a preflight found: OK, WARN or FAIL, for the last two what it would break and what cures it; and the verdict of all of it."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 from validation.judge.outcome import Outcome
 from validation.run.record import Facts, Record
@@ -21,6 +21,8 @@ class Finding:
     """What Milvus, or its operator, would suffer."""
     cure: str = ""
     """What to type or to change."""
+    tried: str = "not tried"
+    """What a real Milvus did behind a store that is wrong in this way."""
 
     @property
     def word(self) -> str:
@@ -64,9 +66,9 @@ class PreflightRecord(Record):
         """Note what Milvus survives."""
         self.findings.append(self.block(name, seen, consequence, cure, Outcome.WARN).finding)
 
-    def fail(self, name: str, seen: str, consequence: str, cure: str) -> None:
+    def fail(self, name: str, seen: str, consequence: str, cure: str, tried: str = "not tried") -> None:
         """Note what Milvus would not survive."""
-        self.findings.append(self.block(name, seen, consequence, cure).finding)
+        self.findings.append(replace(self.block(name, seen, consequence, cure).finding, tried=tried))
 
     def skip(self, name: str, why: str) -> None:
         """Note what was not asked; counts neither way."""

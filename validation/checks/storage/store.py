@@ -1,16 +1,29 @@
 """One bucket of the store, seen with one key: signed by boto3, one try a request, and repeated here so that repeats are counted.
 
-A store that says it is busy (500, 503, SlowDown) is given `patience_s`; one that stops answering ends the run as unreachable.
+A store that is busy (500, 503, SlowDown) is given `patience_s`, and one that cuts a connection four tries. What fails after that is this
+request's own failure where a listing is still answered; else the run ends as invalid, or as unreachable.
 """
 
+import math
 import re
+import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Never, TypeVar, cast
 
 from botocore.config import Config
-from botocore.exceptions import ClientError, ConnectionError, HTTPClientError, IncompleteReadError  # noqa: A004 - boto's own name
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,  # noqa: A004 - boto's own name
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    HTTPClientError,
+    IncompleteReadError,
+    ReadTimeoutError,
+)
 from botocore.parsers import ResponseParserError
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_exponential
 
@@ -24,14 +37,52 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client  # stubs only; nothing to import at run time
 
 _BUSY_STATUS = frozenset({429, 500, 502, 503, 504})
-_BUSY_CODES = frozenset({"SlowDown", "ServiceUnavailable", "InternalError", "RequestTimeout", "OperationAborted"})
+BUSY_CODES = frozenset({"SlowDown", "ServiceUnavailable", "InternalError", "RequestTimeout", "OperationAborted"})
 _TRIES_WITHOUT_ANSWER = 2
+_TRIES_OF_CUT = 4
+"""A connection that is cut costs no time, unlike one that does not answer."""
+_SHORT_PATIENCE_S = 2.0
+"""For a request that failed for all of the patience before."""
 _LONGEST_WAIT_S = 2.0
 _CONNECTIONS = 40
+FULL = frozenset({"QuotaExceeded", "InsufficientStorage", "EntityTooLarge", "InsufficientCapacity", "XMinioStorageFull"})
+"""Codes of a store that takes no more, or nothing so large; some come with the status 403."""
 _SCOPE = re.compile(r"/([^/]+)/s3/aws4_request")
+CUT = "the connection was cut"
 GONE = (ConnectionError, HTTPClientError, IncompleteReadError)
 """What boto3 raises when no whole answer came."""
+_SILENT = (EndpointConnectionError, ConnectTimeoutError, ReadTimeoutError)
+_UNREADABLE = (ResponseParserError, ValueError, TypeError, LookupError, AttributeError)
+"""What boto3 raises over an answer that it cannot read."""
 _Answer = TypeVar("_Answer")
+
+
+class WrongError(Exception):
+    """The store answered, and did something else or left something out; `tried` is what a Milvus behind such a store did."""
+
+    def __init__(self, seen: str, tried: str = "not tried") -> None:
+        super().__init__(seen)
+        self.tried = tried
+
+
+@dataclass
+class Shared:
+    """What all connections of a run share: when, on the monotonic clock, nothing more is asked, and what had to be repeated."""
+
+    end_s: float = math.inf
+    repeats: list[tuple[float, str]] = field(default_factory=list)
+    """When and why; appended to from many threads, which is atomic."""
+
+
+class _Whole(dict[str, Any]):
+    """An answer of which every part that is read must be there."""
+
+    def __init__(self, operation: str, answer: dict[str, Any]) -> None:
+        super().__init__(answer)
+        self._operation = operation
+
+    def __missing__(self, name: str) -> Never:
+        raise WrongError(f"the answer to {self._operation} lacks {name}")
 
 
 def code(error: ClientError) -> str:
@@ -57,49 +108,83 @@ def is_denied(error: ClientError) -> bool:
 
 def is_busy(error: BaseException) -> bool:
     """Whether the store asks to come back later."""
-    return isinstance(error, ClientError) and (status(error) in _BUSY_STATUS or code(error) in _BUSY_CODES)
+    return isinstance(error, ClientError) and (status(error) in _BUSY_STATUS or code(error) in BUSY_CODES)
 
 
 class Store:
     """One bucket with one key."""
 
     def __init__(
-        self, aim: Aim, credential: Credential, ca_file: Path | None, style: Style | None = None, *, sign_bodies: bool = True
+        self,
+        aim: Aim,
+        credential: Credential,
+        ca_file: Path | None,
+        style: Style | None = None,
+        *,
+        sign_bodies: bool = True,
+        shared: Shared | None = None,
     ) -> None:
         self.aim = aim
+        self.shared = shared or Shared()
+        self.repeats = self.shared.repeats
+        self._request = threading.local()
+        self._failed: set[str] = set()
         self.bucket = aim.bucket
-        self.repeats = list[tuple[float, str]]()
-        """When, on the monotonic clock, and why a request had to be repeated; appended to from many threads, which is atomic."""
         self._credential = credential
         self._ca_file = ca_file
         self.s3: S3Client = _client(aim, credential, ca_file, style or aim.style, sign_bodies=sign_bodies)
         self.signed_for: set[str] = set()
         """Regions that requests were really signed for: boto3 follows a store to another one without a word, Milvus does not."""
-        self.s3.meta.events.register("before-send.s3", self._note_region)
+        self.s3.meta.events.register("before-send.s3", self._note)
 
     def in_style(self, style: Style) -> "Store":
         """Return the same bucket, addressed the other way."""
-        return Store(self.aim, self._credential, self._ca_file, style)
+        return Store(self.aim, self._credential, self._ca_file, style, shared=self.shared)
 
     def for_load(self) -> "Store":
         """Return the same bucket for measuring: over TLS bodies are not hashed, as Milvus's client does not, or the hash were measured."""
-        return Store(self.aim, self._credential, self._ca_file, sign_bodies=not self.aim.is_tls)
+        return Store(self.aim, self._credential, self._ca_file, sign_bodies=not self.aim.is_tls, shared=self.shared)
 
     def ask(self, request: "Callable[[S3Client], _Answer]") -> _Answer:
-        """Send one request; a ClientError is the store's answer, everything else that goes wrong ends the run."""
+        """Send one request; a ClientError is a refusal, a WrongError an answer that nobody can use, and BlockedError ends the run."""
+        if time.monotonic() > self.shared.end_s:
+            raise BlockedError(self._late())
+        self._request.operation = "?"
         try:
-            return self._trying()(request, self.s3)
+            answer = self._trying()(request, self.s3)
         except GONE as error:
-            finding = self._gone(error)
-        except ResponseParserError as error:
-            finding = self._not_s3(error)
+            if not self._lists():
+                raise BlockedError(self._gone(error)) from None
+            how = f"no answer within {self.aim.timeout_s:g} s" if isinstance(error, _SILENT) else "the connection is cut"
+            seen = f"{self._request.operation} fails in each try: {how} ({type(error).__name__}: {_short(error)})"
+            raise WrongError(f"{seen}; a listing is answered meanwhile") from None
+        except _UNREADABLE as error:
+            raise WrongError(f"what answers {self._request.operation} speaks no S3 ({type(error).__name__}: {_short(error)})") from None
         except ClientError as error:
-            if not is_busy(error):
-                raise
-            finding = self._busy(error)
-        raise BlockedError(finding)
+            if is_busy(error) and not self._lists():
+                raise BlockedError(self._busy(error)) from None
+            if is_busy(error):
+                self._failed.add(error.operation_name)
+            raise
+        return cast("_Answer", _Whole(self._request.operation, cast("Any", answer))) if type(answer) is dict else answer
 
-    def _note_region(self, request: Any, **_: object) -> None:  # noqa: ANN401 - an event of botocore's
+    def _lists(self) -> bool:
+        """Whether the store answers a listing, so that what failed is one kind of request and not all of it."""
+        operation: str = self._request.operation
+        for _ in range(_TRIES_WITHOUT_ANSWER):
+            try:
+                self.s3.list_objects_v2(Bucket=self.bucket, MaxKeys=1)
+            except ClientError as error:
+                return not is_busy(error)
+            except (BotoCoreError, *_UNREADABLE):
+                continue
+            finally:
+                self._request.operation = operation
+            return operation != "ListObjectsV2"
+        return False
+
+    def _note(self, request: Any, event_name: str = "", **_: object) -> None:  # noqa: ANN401 - an event of botocore's
+        self._request.operation = event_name.rpartition(".")[2]
         if scope := _SCOPE.search(str(request.headers.get("Authorization", ""))):
             self.signed_for.add(scope[1])
 
@@ -110,16 +195,24 @@ class Store:
         def enough(state: RetryCallState) -> bool:
             error = state.outcome.exception() if state.outcome else None
             if isinstance(error, GONE):
-                return state.attempt_number >= _TRIES_WITHOUT_ANSWER
-            return (state.seconds_since_start or 0.0) >= self.aim.patience_s
+                return state.attempt_number >= (_TRIES_WITHOUT_ANSWER if isinstance(error, _SILENT) else _TRIES_OF_CUT)
+            patience_s = self.aim.patience_s
+            if isinstance(error, ClientError) and error.operation_name in self._failed:
+                patience_s = min(patience_s, _SHORT_PATIENCE_S)
+            return (state.seconds_since_start or 0.0) >= patience_s or time.monotonic() > self.shared.end_s
 
         def count(state: RetryCallState) -> None:
             error = state.outcome.exception() if state.outcome else None
-            reason = answered(error) if isinstance(error, ClientError) else type(error).__name__
-            self.repeats.append((time.monotonic(), reason))
+            cut = f"{CUT} in {self._request.operation}" if not isinstance(error, _SILENT) else f"no answer to {self._request.operation}"
+            self.repeats.append((time.monotonic(), answered(error) if isinstance(error, ClientError) else cut))
 
         wait = wait_random_exponential(multiplier=0.1, max=_LONGEST_WAIT_S)
         return Retrying(stop=enough, wait=wait, retry=retry_if_exception(worth_it), before_sleep=count, reraise=True)
+
+    def _late(self) -> Finding:
+        seen = f"the questions take longer than the {self.aim.budget_s:g} s of --budget-s"
+        cure = "--budget-s allows more; a healthy store needs less than a minute, so look first at how long it takes to answer"
+        return Finding(name="time", outcome=Outcome.INVALID, seen=seen, consequence="nothing is known of what was not asked", cure=cure)
 
     def _gone(self, error: Exception) -> Finding:
         seen = f"the store at {self.aim.endpoint} stopped answering ({type(error).__name__}: {_short(error)})"
@@ -127,13 +220,8 @@ class Store:
         cure = "see whether the store is up and the way to it is free, then run the preflight again"
         return Finding(name="answers", outcome=Outcome.UNREACHABLE, seen=seen, consequence=consequence, cure=cure)
 
-    def _not_s3(self, error: Exception) -> Finding:
-        seen = f"what answers at {self.aim.endpoint} speaks no S3 ({_short(error)})"
-        cure = "give the address of the S3 API, not that of a console or a proxy: --endpoint https://HOST:PORT"
-        return Finding(name="s3_api", outcome=Outcome.FAIL, seen=seen, consequence="Milvus would not start", cure=cure)
-
     def _busy(self, error: ClientError) -> Finding:
-        seen = f"the store said that it is busy for {self.aim.patience_s:g} s: {answered(error)}"
+        seen = f"the store is busy for {self.aim.patience_s:g} s: {error.operation_name} is answered with {answered(error)}"
         consequence = "nothing that it answers in this state says how it would serve Milvus"
         cure = "wait until its load is over, or look at its health; --patience-s waits longer"
         return Finding(name="answers", outcome=Outcome.INVALID, seen=seen, consequence=consequence, cure=cure)

@@ -1,4 +1,4 @@
-"""Writes that others must see or must lose: `If-None-Match: *` as the Woodpecker write-ahead log asks it, and reads right after a write.
+"""Writes that others must see or must lose: `If-None-Match: *` as the Woodpecker write-ahead log asks it, reads after a write, what lasts.
 
 Answers to the header are told apart by what is stored afterwards, never by a status alone:
     strict    the second write is refused with 412: one writer owns a log, Woodpecker works as it is
@@ -6,22 +6,30 @@ Answers to the header are told apart by what is stored afterwards, never by a st
     rejected  the header itself is refused: Woodpecker cannot write its fence, not even without conditional writes
 """
 
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 
 from botocore.exceptions import ClientError
 
-from validation.checks.storage.context import STORE, StoreContext
+from validation.checks.storage.context import STORE, StoreContext, listed
 from validation.checks.storage.options import Wal
-from validation.checks.storage.store import Store, answered, code, status
+from validation.checks.storage.permissions import metadata_of
+from validation.checks.storage.store import Store, WrongError, answered, code, status
 from validation.run.record import Facts
 
 _FENCE = b"F"
 _FENCE_METADATA = {"woodpecker-fence": "true"}
 _WRITERS = 8
 _RACES = 10
+_LOOP_S = 8.0
+"""Longest time that races or rounds take; of a slow store fewer are asked."""
+_OLD_S = 2.0
+"""Age from which a key is older than what a store may hold in a memory of its last writes."""
+_MIB = 2**20
 _REFUSED = 412
+_NOT_FOUND = 404
 _CONFLICT = 409
 """AWS answers a loser of a race with 409 ConditionalRequestConflict or 412; either way it did not win."""
 
@@ -52,6 +60,8 @@ def conditional_write(run: StoreContext, _facts: Facts) -> None:
     answer, seen = _ask(run)
     if answer is Answer.STRICT:
         answer, seen = _race(run, seen)
+    if answer is Answer.STRICT:
+        answer, seen = _elsewhere(run, seen)
     fitting, setting = _FITS[answer]
     run.record.wal = {"conditional_write": answer, "fits": fitting, "setting": setting, "planned": run.aim.wal}
     _judge(run, answer, seen)
@@ -105,18 +115,47 @@ def _fence(run: StoreContext, fence: str) -> tuple[Answer, str]:
     return Answer.STRICT, "each of the six steps is answered as Woodpecker needs it (412)"
 
 
-def _write(run: StoreContext, key: str, body: bytes, metadata: dict[str, str] | None = None) -> ClientError | None:
+def _elsewhere(run: StoreContext, seen: str) -> tuple[Answer, str]:
+    """The same header where a store may have forgotten it: large bodies, keys of some age, another connection, a key that was deleted."""
+    large, old, other = run.written.key("conditional/large"), run.written.key("conditional/data"), run.store.in_style(run.aim.style)
+    if refusal := _write(run, large, b"1" * _MIB):
+        return Answer.REJECTED, f"a first write of 1 MiB with If-None-Match: * is refused: {answered(refusal)}"
+    time.sleep(_OLD_S)
+    tries = (
+        (run.store, large, b"2" * _MIB, "a second write of 1 MiB with If-None-Match: *"),
+        (other, large, b"3", "a second write over another connection"),
+        (run.store, old, b"4", f"a second write on a key that is {_OLD_S:.0f} s old, and older"),
+    )
+    for store, key, body, what in tries:
+        refusal = _write(run, key, body, store=store)
+        if refusal is None:
+            return Answer.IGNORED, f"{what} succeeds"
+        if status(refusal) != _REFUSED:
+            return Answer.REJECTED, f"{what} is refused with {answered(refusal)}, not with 412"
+    if run.get(large) != b"1" * _MIB:
+        return Answer.IGNORED, "a write that is refused with 412 changes the object all the same"
+    run.delete(large)
+    if refusal := _write(run, large, b"5"):
+        return Answer.REJECTED, f"a write on a key that was deleted is refused: {answered(refusal)}"
+    run.written.gone.discard(large)
+    return Answer.STRICT, f"{seen}; also with 1 MiB, on a key of {_OLD_S:.0f} s, over another connection and after a delete"
+
+
+def _write(
+    run: StoreContext, key: str, body: bytes, metadata: dict[str, str] | None = None, store: Store | None = None
+) -> ClientError | None:
     """Write if the key is free; return the refusal."""
     try:
-        run.store.ask(lambda s3: s3.put_object(Bucket=run.aim.bucket, Key=key, Body=body, IfNoneMatch="*", Metadata=metadata or {}))
+        (store or run.store).ask(
+            lambda s3: s3.put_object(Bucket=run.aim.bucket, Key=key, Body=body, IfNoneMatch="*", Metadata=metadata or {})
+        )
     except ClientError as error:
         return error
     return None
 
 
 def _is_fence(run: StoreContext, key: str) -> bool:
-    metadata = run.store.ask(lambda s3: s3.head_object(Bucket=run.aim.bucket, Key=key))["Metadata"]
-    return metadata.get("woodpecker-fence") == "true"
+    return metadata_of(run.store.ask(lambda s3: s3.head_object(Bucket=run.aim.bucket, Key=key))).get("woodpecker-fence") == "true"
 
 
 def _kept(run: StoreContext, key: str, what: str) -> str:
@@ -125,8 +164,11 @@ def _kept(run: StoreContext, key: str, what: str) -> str:
 
 def _race(run: StoreContext, seen: str) -> tuple[Answer, str]:
     """Let writers run for one key, again and again: one must win, and its bytes must be there."""
+    races, may_go_on = 0, run.within(_LOOP_S)
     with ThreadPoolExecutor(_WRITERS) as pool:
         for number in range(_RACES):
+            if races and not may_go_on():
+                break
             key = run.written.key(f"race/{number}")
             bodies = [f"{number}/{writer}".encode() for writer in range(_WRITERS)]
             refusals = list(pool.map(lambda body, key=key: _write(run, key, body), bodies))
@@ -136,7 +178,8 @@ def _race(run: StoreContext, seen: str) -> tuple[Answer, str]:
                 return Answer.REJECTED, f"in a race of {_WRITERS} writers one was answered {answered(odd[0])}, not 412"
             if len(won) != 1 or run.get(key) != won[0]:
                 return Answer.IGNORED, f"in a race of {_WRITERS} writers for one key {len(won)} won ({', '.join(map(repr, won))})"
-    return Answer.STRICT, f"{seen}; one of {_WRITERS} writers won each of {_RACES} races"
+            races += 1
+    return Answer.STRICT, f"{seen}; one of {_WRITERS} writers won each of {races} races"
 
 
 _ROUNDS = 20
@@ -145,16 +188,17 @@ _ROUNDS = 20
 @STORE.check("consistency", "Is what was written, overwritten or deleted seen at once, by reads and by lists?", after="conditional_write")
 def consistency(run: StoreContext, _facts: Facts) -> None:
     """Add how many of the observations were stale."""
-    reader, stale = run.store.in_style(run.aim.style), Counter[str]()
-    for number in range(_ROUNDS):
-        stale.update(kind for kind, is_stale in _round(run, reader, f"consistency/{number}").items() if is_stale)
+    reader, stale, rounds, may_go_on = run.store.in_style(run.aim.style), Counter[str](), 0, run.within(_LOOP_S)
+    while rounds < _ROUNDS and (not rounds or may_go_on()):
+        stale.update(kind for kind, is_stale in _round(run, reader, f"consistency/{rounds}").items() if is_stale)
+        rounds += 1
     if stale:
-        seen = "stale: " + ", ".join(f"{kind} {times} of {_ROUNDS}" for kind, times in stale.items())
+        seen = "stale: " + ", ".join(f"{kind} {times} of {rounds}" for kind, times in stale.items())
         consequence = "Milvus reads back what it has just written: it would miss segments or see deleted ones"
         cure = "switch caching on the way off, or use a store with strong read-after-write consistency"
         run.record.fail("consistency", seen, consequence, cure)
     else:
-        run.record.ok("consistency", f"{_ROUNDS} rounds of write, overwrite and delete were seen at once by read and list")
+        run.record.ok("consistency", f"{rounds} rounds of write, overwrite and delete were seen at once by GET, HEAD and list")
 
 
 def _round(run: StoreContext, reader: Store, name: str) -> dict[str, bool]:
@@ -169,13 +213,47 @@ def _round(run: StoreContext, reader: Store, name: str) -> dict[str, bool]:
                 return None
             raise
 
+    def size() -> int | None:
+        return _size(reader, key)
+
     def is_listed() -> bool:
-        listed = reader.ask(lambda s3: s3.list_objects_v2(Bucket=bucket, Prefix=prefix))
-        return key in {item.get("Key") for item in listed.get("Contents", [])}
+        return key in listed(reader, prefix)
 
     run.put(name, b"old")
-    stale = {"read after write": read() != b"old", "list after write": not is_listed()}
-    run.put(name, b"new")
-    stale["read after overwrite"] = read() != b"new"
-    run.store.ask(lambda s3: s3.delete_object(Bucket=bucket, Key=key))
-    return stale | {"read after delete": read() is not None, "list after delete": is_listed()}
+    stale = {"read after write": read() != b"old", "HEAD after write": size() != 3, "list after write": not is_listed()}  # noqa: PLR2004
+    run.put(name, b"newer")
+    stale |= {"read after overwrite": read() != b"newer", "HEAD after overwrite": size() != 5}  # noqa: PLR2004
+    run.delete(key)
+    return stale | {"read after delete": read() is not None, "HEAD after delete": size() is not None, "list after delete": is_listed()}
+
+
+_LOOKED_AT = 20
+"""Keys of each kind that are read once more, beside the listing that holds all."""
+
+
+@STORE.check("lasting", "Is all that was written still there, and all that was deleted still gone?", after="listings")
+def lasting(run: StoreContext, _facts: Facts) -> None:
+    """Look once more at what this run wrote and deleted, at its end."""
+
+    def look(run: StoreContext) -> None:
+        names, there, gone = set(listed(run.store, run.written.prefix)), dict(run.written.there), run.written.gone
+        for key in list(there)[:_LOOKED_AT]:
+            if _size(run.store, key) != there[key][0]:
+                raise WrongError(f"{key}, written {time.monotonic() - there[key][1]:.0f} s ago, is not there any more, or of another size")
+        if lost := sorted(set(there) - names):
+            raise WrongError(f"a listing lacks {len(lost)} of {len(there)} objects that were written, such as {lost[0]}")
+        if back := sorted(gone & names) + [key for key in sorted(gone)[:_LOOKED_AT] if _size(run.store, key) is not None]:
+            raise WrongError(f"{back[0]} was deleted, and is there again")
+
+    if run.attempt("lasting", look, "s3:ListBucket and s3:GetObject"):
+        run.record.ok("lasting", f"{len(run.written.there)} objects are still there, {len(run.written.gone)} that were deleted are gone")
+
+
+def _size(store: Store, key: str) -> int | None:
+    """Return what HEAD tells; None where there is no object."""
+    try:
+        return store.ask(lambda s3: s3.head_object(Bucket=store.bucket, Key=key))["ContentLength"]
+    except ClientError as error:
+        if status(error) == _NOT_FOUND:
+            return None
+        raise

@@ -1,7 +1,8 @@
 """What the tests of the preflight share: a certificate authority, and a way to run the preflight in this process."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,14 +10,18 @@ from typing import Any
 
 import pytest
 
-from tests import certificates
+from components.stores import policy
+from components.stores.s3 import S3Server as Administrator
+from tests import certificates, s3_server
 from tests.certificates import Made
+from tests.s3_server import ADMIN_KEY, PROFILE, Server
 from validation.checks.registry import Check
 from validation.checks.storage.connection import clock, endpoint, tls
 from validation.checks.storage.context import STORE, StoreContext
 from validation.checks.storage.key import identity
 from validation.checks.storage.options import Options, Wal
-from validation.checks.storage.record import PreflightRecord
+from validation.checks.storage.record import Finding, PreflightRecord
+from validation.judge.outcome import Outcome
 from validation.run.progress import Reporter
 from validation.suites import preflight as suite
 
@@ -65,3 +70,86 @@ def preflight(tmp_path: Path) -> Preflight:
     return Preflight(
         Options(bucket="rag-milvus", credential_dir=key, performance=False, wal=Wal.WOODPECKER, installed=False, **QUICK), tmp_path
     )
+
+
+BUCKET, DOCUMENTS, VERSIONED, LOCKED = "rag-milvus", "rag-documents", "versioned", "locked"
+READS = policy.Permissions(bucket_actions=("s3:ListBucket",), object_actions=("s3:GetObject",))
+NO_LIST = replace(policy.MILVUS, bucket_actions=("s3:GetBucketLocation",))
+
+
+@dataclass(frozen=True)
+class Site:
+    """A server with buckets of every kind, and a key for each kind of user, as files."""
+
+    server: Server
+    admin: Administrator
+    keys: dict[str, Path]
+    ca_file: Path
+
+
+def _make_key(admin: Administrator, user: str, bucket: str, permissions: policy.Permissions, directory: Path) -> Path:
+    with admin.iam() as iam:
+        iam.create_user(UserName=user)
+        iam.put_user_policy(UserName=user, PolicyName="one-bucket", PolicyDocument=policy.document(bucket, permissions))
+        made = iam.create_access_key(UserName=user)["AccessKey"]
+    return key_files(directory, made["AccessKeyId"], made["SecretAccessKey"])
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Start the server, and make buckets and users."""
+    s3_server.require()
+    root = tmp_path_factory.mktemp("preflight")
+    tls = certificates.make(root)
+    s3_server.credentials(root / "credentials", PROFILE, ADMIN_KEY)
+    with ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(root / "credentials"))
+        server = s3_server.start(stack, root, tls, gateway=["--virtual-domain", "localhost"])
+        admin = Administrator(
+            endpoint=server.endpoint, iam_endpoint=server.iam_endpoint, region="us-east-1", ca_pem=server.ca_pem, admin_profile=PROFILE
+        )
+        with admin.s3() as s3:
+            for bucket in (BUCKET, DOCUMENTS, VERSIONED):
+                s3.create_bucket(Bucket=bucket)
+            s3.create_bucket(Bucket=LOCKED, ObjectLockEnabledForBucket=True)
+            s3.put_bucket_versioning(Bucket=VERSIONED, VersioningConfiguration={"Status": "Enabled"})
+        users = {
+            "milvus": (BUCKET, policy.MILVUS),
+            "tenant": (DOCUMENTS, policy.MILVUS),
+            "reader": (BUCKET, READS),
+            "no-list": (BUCKET, NO_LIST),
+            "versioned": (VERSIONED, policy.MILVUS),
+            "locked": (LOCKED, policy.MILVUS),
+        }
+        keys = {user: _make_key(admin, user, bucket, allowed, root / "keys" / user) for user, (bucket, allowed) in users.items()}
+        yield Site(server, admin, keys, tls.crt_file)
+
+
+@pytest.fixture
+def run(site: Site, tmp_path: Path) -> Preflight:
+    """Return a preflight that is green."""
+    options = Options(
+        endpoint=site.server.endpoint,
+        bucket=BUCKET,
+        ca_file=site.ca_file,
+        credential_dir=site.keys["milvus"],
+        admin_profile=PROFILE,
+        other_bucket=DOCUMENTS,
+        performance=False,
+        wal=Wal.WOODPECKER,
+        **QUICK,
+    )
+    return Preflight(options, tmp_path)
+
+
+def keys_in(site: Site, bucket: str = BUCKET) -> list[str]:
+    with site.admin.s3() as s3:
+        return [one["Key"] for one in s3.list_objects_v2(Bucket=bucket).get("Contents", [])]
+
+
+def found(record: PreflightRecord, name: str) -> Finding:
+    return next(one for one in record.findings if one.name == name)
+
+
+def red(record: PreflightRecord) -> list[str]:
+    return [one.name for one in record.findings if one.outcome not in {Outcome.PASS, None}]

@@ -7,7 +7,7 @@ import http.client
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -24,6 +24,11 @@ class Said:
     status: int
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
+    length: str | None = ""
+    """Content-Length; "" for the right one, None for none."""
+    cut: bool = False
+    """End the connection in the middle of the body."""
+    chunked: bool = False
 
 
 def error(status: int, code: str, message: str = "made up by a test", more: str = "") -> Said:
@@ -33,6 +38,13 @@ def error(status: int, code: str, message: str = "made up by a test", more: str 
 
 class Fault:
     """Hands on; a subclass answers itself by returning something from `instead`, or changes what came by `after`."""
+
+    idle_s: float | None = None
+    """After so long without a request a connection is ended."""
+
+    def early(self, method: str, path: str, size: int) -> Said | None:  # noqa: ARG002
+        """Answer before the body is read, and end the connection."""
+        return None
 
     def instead(self, request: "Request") -> Said | None:  # noqa: ARG002  for those who look at it
         return None
@@ -50,6 +62,39 @@ class Request:
     query: str
     headers: dict[str, str]
     body: bytes
+
+
+Change = Callable[["Request", Said], Said | None]
+"""Changes an answer, or makes another one; None leaves it."""
+
+
+class Changed(Fault):
+    """One kind of answer is another one: what fits is changed by a function."""
+
+    def __init__(self, method: str, where: str, change: Change, *, idle_s: float | None = None) -> None:
+        self._method, self._where, self._change, self.idle_s = method, where, change, idle_s
+
+    def after(self, request: "Request", answer: Said) -> Said:
+        fits = request.method in self._method.split("|") and self._where in f"{request.path}?{request.query}"
+        return (self._change(request, answer) or answer) if fits else answer
+
+
+class Made(Changed):
+    """What fits never reaches the store; the function answers."""
+
+    def instead(self, request: "Request") -> Said | None:
+        fits = request.method in self._method.split("|") and self._where in f"{request.path}?{request.query}"
+        return self._change(request, Said(200)) if fits else None
+
+    def after(self, request: "Request", answer: Said) -> Said:  # noqa: ARG002
+        return answer
+
+
+class Hasty(Fault):
+    """Refuses large bodies before it reads them, and ends the connection."""
+
+    def early(self, method: str, path: str, size: int) -> Said | None:  # noqa: ARG002
+        return error(413, "EntityTooLarge") if method == "PUT" and size > 2**19 else None
 
 
 class Conditions(Fault):
@@ -176,8 +221,8 @@ def between(server: Server, fault: Fault) -> Iterator[str]:
 
 def _handler(server: Server, fault: Fault) -> type[BaseHTTPRequestHandler]:
     behind = urlsplit(server.endpoint)
-    trust = ssl.create_default_context(cadata=server.ca_pem)
-    return type("Handler", (_Handler,), {"host": behind.hostname, "port": behind.port, "trust": trust, "fault": fault})
+    own = {"host": behind.hostname, "port": behind.port, "trust": ssl.create_default_context(cadata=server.ca_pem), "fault": fault}
+    return type("Handler", (_Handler,), {**own, "timeout": fault.idle_s})
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -190,6 +235,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         path, _, query = self.path.partition("?")
         headers = {name.lower(): value for name, value in self.headers.items()}
+        if hasty := self.fault.early(self.command, path, int(headers.get("content-length", 0))):
+            self._say(hasty)
+            self.close_connection = True
+            return
         request = Request(self.command, path, query, headers, self.rfile.read(int(headers.get("content-length", 0))))
         try:
             answer = self.fault.instead(request) or self.fault.after(request, self._forward(request))
@@ -216,11 +265,20 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in answer.headers.items():
             if name.lower() not in {"connection", "transfer-encoding", "content-length", "keep-alive"}:
                 self.send_header(name, value)
-        length = answer.headers.get("Content-Length") if self.command == "HEAD" else None
-        self.send_header("Content-Length", length or str(len(answer.body)))
+        self._send_length(answer)
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(answer.body)
+            body = answer.body[: len(answer.body) // 2] if answer.cut else answer.body
+            self.wfile.write(b"%x\r\n%b\r\n" % (len(body), body) if answer.chunked and body else body)
+            self.wfile.write(b"0\r\n\r\n" if answer.chunked and not answer.cut else b"")
+        self.close_connection = self.close_connection or answer.cut
+
+    def _send_length(self, answer: Said) -> None:
+        if answer.chunked and self.command != "HEAD":
+            self.send_header("Transfer-Encoding", "chunked")
+        elif answer.length is not None:
+            told = answer.headers.get("Content-Length") if self.command == "HEAD" else None
+            self.send_header("Content-Length", answer.length or told or str(len(answer.body)))
 
     do_GET = do_PUT = do_HEAD = do_POST = do_DELETE = _serve  # noqa: N815  the names that http.server looks for
 

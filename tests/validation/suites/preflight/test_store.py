@@ -3,19 +3,18 @@
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from components.stores import policy
 from components.stores.s3 import S3Server as Administrator
 from tests import certificates, s3_server
-from tests.s3_server import ADMIN_KEY, PROFILE, Server
+from tests.s3_server import PROFILE, Server
 from tests.validation.suites.preflight import faults
-from tests.validation.suites.preflight.conftest import QUICK, Preflight, key_files
+from tests.validation.suites.preflight.conftest import BUCKET, DOCUMENTS, LOCKED, VERSIONED, Preflight, Site, found, key_files, keys_in, red
 from validation.checks.registry import Check
 from validation.checks.storage import performance as performance_module
 from validation.checks.storage import writes
@@ -23,88 +22,13 @@ from validation.checks.storage.bucket import bucket_settings, root_path
 from validation.checks.storage.context import StoreContext
 from validation.checks.storage.integrity import checksums, encryption
 from validation.checks.storage.key import isolation
-from validation.checks.storage.options import Encryption, Options, Style, Wal
+from validation.checks.storage.options import Encryption, Style, Wal
 from validation.checks.storage.performance import busy, estimate, performance
 from validation.checks.storage.permissions import permissions
-from validation.checks.storage.record import Finding, PreflightRecord
 from validation.checks.storage.writes import conditional_write, consistency
 from validation.judge.outcome import Outcome
 
 pytestmark = pytest.mark.e2e
-
-BUCKET, DOCUMENTS, VERSIONED, LOCKED = "rag-milvus", "rag-documents", "versioned", "locked"
-READS = policy.Permissions(bucket_actions=("s3:ListBucket",), object_actions=("s3:GetObject",))
-NO_LIST = replace(policy.MILVUS, bucket_actions=("s3:GetBucketLocation",))
-
-
-@dataclass(frozen=True)
-class Site:
-    """A server with buckets of every kind, and a key for each kind of user, as files."""
-
-    server: Server
-    admin: Administrator
-    keys: dict[str, Path]
-    ca_file: Path
-
-
-def _make_key(admin: Administrator, user: str, bucket: str, permissions: policy.Permissions, directory: Path) -> Path:
-    with admin.iam() as iam:
-        iam.create_user(UserName=user)
-        iam.put_user_policy(UserName=user, PolicyName="one-bucket", PolicyDocument=policy.document(bucket, permissions))
-        made = iam.create_access_key(UserName=user)["AccessKey"]
-    return key_files(directory, made["AccessKeyId"], made["SecretAccessKey"])
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Start the server, and make buckets and users."""
-    s3_server.require()
-    root = tmp_path_factory.mktemp("preflight")
-    tls = certificates.make(root)
-    s3_server.credentials(root / "credentials", PROFILE, ADMIN_KEY)
-    with ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(root / "credentials"))
-        server = s3_server.start(stack, root, tls, gateway=["--virtual-domain", "localhost"])
-        admin = Administrator(
-            endpoint=server.endpoint, iam_endpoint=server.iam_endpoint, region="us-east-1", ca_pem=server.ca_pem, admin_profile=PROFILE
-        )
-        with admin.s3() as s3:
-            for bucket in (BUCKET, DOCUMENTS, VERSIONED):
-                s3.create_bucket(Bucket=bucket)
-            s3.create_bucket(Bucket=LOCKED, ObjectLockEnabledForBucket=True)
-            s3.put_bucket_versioning(Bucket=VERSIONED, VersioningConfiguration={"Status": "Enabled"})
-        users = {
-            "milvus": (BUCKET, policy.MILVUS),
-            "tenant": (DOCUMENTS, policy.MILVUS),
-            "reader": (BUCKET, READS),
-            "no-list": (BUCKET, NO_LIST),
-            "versioned": (VERSIONED, policy.MILVUS),
-            "locked": (LOCKED, policy.MILVUS),
-        }
-        keys = {user: _make_key(admin, user, bucket, allowed, root / "keys" / user) for user, (bucket, allowed) in users.items()}
-        yield Site(server, admin, keys, tls.crt_file)
-
-
-@pytest.fixture
-def run(site: Site, tmp_path: Path) -> Preflight:
-    """Return a preflight that is green."""
-    options = Options(
-        endpoint=site.server.endpoint,
-        bucket=BUCKET,
-        ca_file=site.ca_file,
-        credential_dir=site.keys["milvus"],
-        admin_profile=PROFILE,
-        other_bucket=DOCUMENTS,
-        performance=False,
-        wal=Wal.WOODPECKER,
-        **QUICK,
-    )
-    return Preflight(options, tmp_path)
-
-
-def keys_in(site: Site, bucket: str = BUCKET) -> list[str]:
-    with site.admin.s3() as s3:
-        return [one["Key"] for one in s3.list_objects_v2(Bucket=bucket).get("Contents", [])]
 
 
 def versions_in(site: Site, bucket: str, run_id: str) -> int:
@@ -114,14 +38,6 @@ def versions_in(site: Site, bucket: str, run_id: str) -> int:
     with site.admin.s3() as s3:
         listed = s3.list_object_versions(Bucket=bucket, Prefix=f"preflight-{run_id}/")
     return len(listed.get("Versions", [])) + len(listed.get("DeleteMarkers", []))
-
-
-def found(record: PreflightRecord, name: str) -> Finding:
-    return next(one for one in record.findings if one.name == name)
-
-
-def red(record: PreflightRecord) -> list[str]:
-    return [one.name for one in record.findings if one.outcome not in {Outcome.PASS, None}]
 
 
 def test_the_good_store_is_green_and_nothing_is_left(run: Preflight, site: Site) -> None:
@@ -365,7 +281,7 @@ FAULTS = {
         fault=lambda: faults.Busy(10),
         exit_code=3,
         name="answers",
-        seen="the store said that it is busy for 1 s: HTTP 503 SlowDown (Please reduce your request rate.)",
+        seen="the store is busy for 1 s: ListObjectsV2 is answered with HTTP 503 SlowDown (Please reduce your request rate.)",
         questions=(busy,),
     ),
     "stops in the middle": Case(
