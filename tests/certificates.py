@@ -25,9 +25,15 @@ class Made:
 
 
 def make(
-    directory: Path, name: str = "tls", *, hosts: tuple[str, ...] = ("127.0.0.1",), days: int = 365, issuer: Made | None = None
+    directory: Path,
+    name: str = "tls",
+    *,
+    hosts: tuple[str, ...] = ("127.0.0.1",),
+    days: int = 365,
+    issuer: Made | None = None,
+    authority: bool | None = None,
 ) -> Made:
-    """Write `<name>.crt` and `<name>.key`; self-signed without an issuer, expired with negative days."""
+    """Write `<name>.crt` and `<name>.key`; self-signed without an issuer, expired with negative days; `authority` for one below a root."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, f"test {name}")])
     now = dt.datetime.now(dt.UTC)
@@ -40,7 +46,7 @@ def make(
         .not_valid_before(now - dt.timedelta(days=max(1, 2 - days)))
         .not_valid_after(now + dt.timedelta(days=days))
         .add_extension(x509.SubjectAlternativeName([_general_name(host) for host in hosts]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
+        .add_extension(x509.BasicConstraints(ca=issuer is None if authority is None else authority, path_length=None), critical=True)
         .sign(issuer.key if issuer else key, hashes.SHA256())
     )
     crt_file, key_file = directory / f"{name}.crt", directory / f"{name}.key"

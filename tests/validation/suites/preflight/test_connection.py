@@ -3,6 +3,7 @@
 import socket
 import ssl
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -39,13 +40,17 @@ class _Denies(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(tls: Made | None = None) -> Iterator[int]:
+def serving(tls: Made | None = None, newest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3) -> Iterator[int]:
     """Serve on a free port of the loopback, over TLS when there is a certificate."""
     server = HTTPServer(("127.0.0.1", 0), _Denies)
     server.handle_error = lambda *_: None  # type: ignore[method-assign]  # a client that ends a handshake is what is tested
     if tls is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(tls.crt_file, tls.key_file)
+        if newest < ssl.TLSVersion.TLSv1_2:
+            context.set_ciphers("ALL:@SECLEVEL=0")
+            with warnings.catch_warnings(action="ignore"):
+                context.minimum_version = context.maximum_version = newest
         server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
@@ -144,6 +149,25 @@ def test_https_on_an_http_port_exits_1(preflight: Preflight) -> None:
     assert record.exit_code == 1
     assert last(record).seen == f"what listens on port {port} does not speak TLS (WRONG_VERSION_NUMBER)"
     assert f"--endpoint http://127.0.0.1:{port}" in last(record).cure
+
+
+def test_a_tls_that_is_too_old_is_named_and_nobody_is_sent_away_from_tls(preflight: Preflight, authority: Made, tmp_path: Path) -> None:
+    with serving(certificates.make(tmp_path, issuer=authority), ssl.TLSVersion.TLSv1_1) as port:
+        record = preflight(endpoint=f"https://127.0.0.1:{port}", ca_file=authority.crt_file)
+    assert (record.exit_code, last(record).name) == (1, "tls")
+    assert last(record).seen.startswith("the store speaks TLSv1.1 at most (")
+    assert last(record).cure == "let the store speak TLS 1.2 or newer"
+
+
+def test_a_ca_file_that_lacks_the_root_is_told_as_that(preflight: Preflight, authority: Made, tmp_path: Path) -> None:
+    below = certificates.make(tmp_path, "below", issuer=authority, authority=True)
+    tls = certificates.make(tmp_path, issuer=below)
+    tls.crt_file.write_text(tls.pem + below.pem)
+    with serving(tls) as port:
+        record = preflight(endpoint=f"https://127.0.0.1:{port}", ca_file=below.crt_file)
+    assert (record.exit_code, last(record).name) == (1, "tls_chain")
+    assert last(record).seen.startswith("the CA file holds an authority below the root, and not the root itself (")
+    assert "add the root's certificate" in last(record).cure
 
 
 @pytest.mark.parametrize(("days", "outcome"), [(20, Outcome.WARN), (60, Outcome.PASS)])
