@@ -205,14 +205,10 @@ def policies(flows: Iterable[Flow]) -> dict[str, tuple[str, dict[str, Any]]]:
 
 
 def _policy(pods: Pods, direction: str, key: str, peer: Peer, flow: Flow) -> dict[str, Any]:
-    rule: dict[str, Any] = {"ports": [_port(transport, port) for transport, port in flow.ports]}
+    rule: dict[str, Any] = {"ports": [{"protocol": name, **({} if port is None else {"port": port})} for name, port in flow.ports]}
     if peers := _peers(peer):  # without any: every address
         rule[key] = peers
     return {"podSelector": _selector(pods), "policyTypes": [direction], direction.lower(): [rule]}
-
-
-def _port(transport: Transport, port: int | None) -> dict[str, Any]:
-    return {"protocol": transport} if port is None else {"protocol": transport, "port": port}
 
 
 def _peers(peer: Peer) -> list[dict[str, Any]]:

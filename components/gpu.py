@@ -69,7 +69,8 @@ def placing_problem(gpu: Gpu, nodes: Sequence[Mapping[str, Any]]) -> str:
     reasons = [_unfit(gpu, node) for node in nodes]
     if "" in reasons:
         return ""
-    seen = "; ".join(f"{_name(node)}: {reason}" for node, reason in zip(nodes, reasons, strict=True)) or "the cluster has no node"
+    names = [node["metadata"]["name"] for node in nodes]
+    seen = "; ".join(map(": ".join, zip(names, reasons, strict=True))) or "the cluster has no node"
     return (
         f"no node can have {gpu.count} x {gpu.resource} of {gpu.product!r}: {seen}. Cure: choose what `kubectl get nodes -L "
         f"{PRODUCT_LABEL}` shows, install the device plugin, or tolerate the taint"
@@ -93,7 +94,3 @@ def _unfit(gpu: Gpu, node: Mapping[str, Any]) -> str:
     taints = [taint for taint in node.get("spec", {}).get("taints", []) if taint.get("effect") in {"NoSchedule", "NoExecute"}]
     kept_out = [taint["key"] for taint in taints if not any(toleration.covers(taint) for toleration in gpu.tolerations)]
     return f"is tainted {', '.join(kept_out)}" if kept_out else ""
-
-
-def _name(node: Mapping[str, Any]) -> str:
-    return str(node["metadata"]["name"])

@@ -44,7 +44,8 @@ def current() -> Cluster:
     """Return the cluster of the current context; ConfigException where there is no kubeconfig, or none that names one."""
     paths = os.environ.get("KUBECONFIG") or KUBE_CONFIG_DEFAULT_LOCATION
     try:
-        files = [yaml.safe_load(path.read_text(encoding="utf-8")) or {} for path in _files(paths)]
+        places = [Path(part).expanduser() for part in paths.split(os.pathsep) if part]
+        files = [yaml.safe_load(path.read_text(encoding="utf-8")) or {} for path in places if path.is_file()]
         context = next((str(file["current-context"]) for file in files if file.get("current-context")), "")
         cluster = _named(files, "context", context).get("cluster", "")
         server = str(_named(files, "cluster", cluster).get("server", ""))
@@ -53,10 +54,6 @@ def current() -> Cluster:
     if not server:
         raise ConfigException(f"{paths} is not there, or names no current context with a server")
     return Cluster(context=context, server=server)
-
-
-def _files(paths: str) -> list[Path]:
-    return [path for part in paths.split(os.pathsep) if part and (path := Path(part).expanduser()).is_file()]
 
 
 def _named(files: list[dict[str, Any]], kind: str, name: str) -> dict[str, Any]:
@@ -108,7 +105,7 @@ def find_secret(api: "client.CoreV1Api", namespace: str, name: str) -> dict[str,
             f"{what} the Secret {namespace}/{name} ({error.status}). Cure: let them: kubectl auth can-i get secret/{name} -n {namespace}",
             code="cluster.secret_forbidden" if error.status == FORBIDDEN else "cluster.secret_unreadable",
         ) from None
-    return {key: _without_line_end(base64.b64decode(value).decode(errors="replace")) for key, value in data.items()}
+    return {key: base64.b64decode(value).decode(errors="replace").removesuffix("\n").removesuffix("\r") for key, value in data.items()}
 
 
 def require_secret(api: "client.CoreV1Api", namespace: str, name: str, keys: Sequence[str]) -> dict[str, str]:
@@ -129,10 +126,6 @@ def require_secret(api: "client.CoreV1Api", namespace: str, name: str, keys: Seq
         text = f"the Secret {namespace}/{name} has a space in {' and in '.join(spaced)}: no store gives such keys. {cure}"
         raise ClusterError(text, code="cluster.secret_spaces")
     return {key: texts[key] for key in keys}
-
-
-def _without_line_end(text: str) -> str:
-    return text.removesuffix("\n").removesuffix("\r")
 
 
 def answer(call: Callable[..., Any], *arguments: str, **options: Any) -> bytes:  # noqa: ANN401  as the call takes them

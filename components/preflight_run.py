@@ -97,7 +97,8 @@ def _verdict(core: "client.CoreV1Api", job: dict[str, Any]) -> tuple[int, dict[s
         nonlocal waits_for
         pods = core.list_namespaced_pod(namespace, label_selector=selector, _request_timeout=_TIMEOUT_S)
         for pod in _plain(core, pods)["items"]:
-            state = _state(pod)
+            statuses = pod["status"].get("containerStatuses", [])
+            state: dict[str, Any] = next((each.get("state", {}) for each in statuses if each["name"] == CONTAINER), {})
             if "terminated" in state:
                 return int(state["terminated"]["exitCode"]), pod
             waits_for = _waits_for(pod, state.get("waiting", {}))
@@ -107,11 +108,6 @@ def _verdict(core: "client.CoreV1Api", job: dict[str, Any]) -> tuple[int, dict[s
         return until(look, timeout_s=_LIMIT_S, wait=_EVERY)
     except TimeoutError:
         raise PreflightError(f"no verdict within {_LIMIT_S} s: {waits_for}") from None
-
-
-def _state(pod: dict[str, Any]) -> dict[str, Any]:
-    statuses = pod["status"].get("containerStatuses", [])
-    return next((each.get("state", {}) for each in statuses if each["name"] == CONTAINER), {})
 
 
 def _waits_for(pod: dict[str, Any], waiting: dict[str, str]) -> str:

@@ -10,7 +10,6 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
-from types import FrameType
 from typing import Any, TextIO
 
 if sys.version_info < (3, 11):  # noqa: UP036  said before anything else fails
@@ -33,7 +32,7 @@ def main() -> int:
     """Run one command and return its exit code."""
     for ending in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(ending) is not signal.SIG_IGN:  # under nohup a hang-up stays without effect
-            signal.signal(ending, _as_interrupt)
+            signal.signal(ending, signal.default_int_handler)
     arguments = _parser().parse_args()
     try:
         code: int = arguments.run(arguments)
@@ -49,10 +48,6 @@ def main() -> int:
         return code
     print(problem, file=sys.stderr)
     return problem.exit_code
-
-
-def _as_interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 def _parser() -> argparse.ArgumentParser:

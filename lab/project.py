@@ -192,7 +192,7 @@ def store_of(stack: str, asked: str | None) -> str:
 def pulumi(*arguments: str, stack: str = STACK) -> subprocess.CompletedProcess[str]:
     """Run one short `pulumi` command and return what it said."""
     return subprocess.run(
-        [_binary(), *arguments],
+        [BIN / "pulumi" if (BIN / "pulumi").exists() else "pulumi", *arguments],
         capture_output=True,
         text=True,
         check=False,
@@ -200,10 +200,6 @@ def pulumi(*arguments: str, stack: str = STACK) -> subprocess.CompletedProcess[s
         env={**os.environ, **variables(stack)},
         stdin=subprocess.DEVNULL,
     )
-
-
-def _binary() -> str:
-    return str(BIN / "pulumi") if (BIN / "pulumi").exists() else "pulumi"
 
 
 def select(stack: str = STACK) -> None:

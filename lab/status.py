@@ -12,7 +12,6 @@ import ssl
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -66,7 +65,7 @@ def look() -> Facts:
         pods=list(_pods()) if alive else [],
         pods_memory_mib=sum(_memory_mib(process) for process in processes.values()) - known,
         addresses=_addresses() if alive else {},
-        certificates_end=_certificates_end(),
+        certificates_end=min((end_of(path) for path in PKI.glob("*.crt")), default=None),
     )
 
 
@@ -161,15 +160,12 @@ def _accepts(url: str) -> bool:
         return False
 
 
-def _certificates_end() -> dt.datetime | None:
-    return min((end_of(path) for path in PKI.glob("*.crt")), default=None)
-
-
 def _tables(facts: Facts) -> Iterator[Table]:
     parts = _table("part", "pid", "up", "memory", "restarts")
     for part in facts.parts:
         pid = str(part.pid) if part.pid is not None else "[red]none[/]"
-        parts.add_row(part.name, pid, _age(part.running_s), f"{part.memory_mib:,.0f} MiB", str(part.restarts))
+        age = str(dt.timedelta(seconds=round(part.running_s))) if part.running_s else ""
+        parts.add_row(part.name, pid, age, f"{part.memory_mib:,.0f} MiB", str(part.restarts))
     parts.add_row("pods and their shims", "", "", f"{facts.pods_memory_mib:,.0f} MiB", "")
     yield parts
     pods = _table("namespace", "pod", "ready", "restarts")
@@ -182,10 +178,6 @@ def _tables(facts: Facts) -> Iterator[Table]:
     yield addresses
 
 
-def _size_mib(folder: Path) -> float:
-    return sum(path.lstat().st_size for path in folder.rglob("*")) / _MIB
-
-
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
@@ -193,15 +185,12 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def _age(seconds: float) -> str:
-    return str(dt.timedelta(seconds=round(seconds))) if seconds else ""
-
-
 def _tell(console: Console, facts: Facts, problems: list[Problem]) -> None:
     if facts.checkout:
         console.print(f"lab: {'runs' if facts.runs else 'does not run'}, started {facts.since} from {facts.checkout}")
         console.print(f"     state {STATE}, cache {CACHE}")
-        console.print(f"     logs {LOGS} ({_size_mib(LOGS):,.0f} MiB; of tools and images: {CACHE / 'log' / 'commands.log'})")
+        logs_mib = sum(path.lstat().st_size for path in LOGS.rglob("*")) / _MIB
+        console.print(f"     logs {LOGS} ({logs_mib:,.0f} MiB; of tools and images: {CACHE / 'log' / 'commands.log'})")
         built = f"the lab's own: {toolchain.PULUMI_VERSIONS}" if project.BUILT.exists() else "from PATH, with its own kubernetes plugin"
         console.print(f"     pulumi {built}")
         free = ", ".join(f"{gib:.0f} GiB free under {folder}" for folder, gib in facts.free_gib.items())

@@ -7,12 +7,14 @@ The lab's own file knows no address: in a shell of the lab the whole configurati
 stacks/example.lab.yaml stands in for what `./rag up` finds out about its machine.
 """
 
+import copy
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from components.milvus_values.configuration import merge
 from stacks import yaml_files
 from stacks.images import lock
 from stacks.problems import Locations, Problem, SettingsError, located
@@ -134,12 +136,6 @@ def _of_the_shell(name: str) -> Path | None:
 
 
 def _laid_over(base: SettingsFile, over: SettingsFile) -> SettingsFile:
-    locations, problems = {**over.locations, **base.locations}, [*base.problems, *over.problems]
-    return SettingsFile(config=_merged(base.config, over.config), locations=locations, problems=problems)
-
-
-def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    both = dict(base)
-    for key, value in over.items():
-        both[key] = _merged(base[key], value) if isinstance(base.get(key), Mapping) and isinstance(value, Mapping) else value
-    return both
+    config = copy.deepcopy(dict(base.config))
+    merge(config, over.config)
+    return SettingsFile(config=config, locations={**over.locations, **base.locations}, problems=[*base.problems, *over.problems])

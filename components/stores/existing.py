@@ -5,8 +5,8 @@ For a store that somebody else administers: they hand over a bucket and a key as
 the Secret, then raise `credential_generation`; revoking the old key is up to whoever made it.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -42,11 +42,9 @@ class ExistingCredentialProvider(OwnedProvider["CoreV1Api"]):
     kind = "bucket"
     identity = ("bucket",)
 
-    @contextmanager
-    def _open(self, _inputs: Mapping[str, Any], _action: str) -> Iterator["CoreV1Api"]:
+    def _open(self, _inputs: Mapping[str, Any], _action: str) -> AbstractContextManager["CoreV1Api"]:
         """Open the cluster's API: reading the key and trying it say what they were about."""
-        with kube_api.core() as api:
-            yield api
+        return kube_api.core()
 
     def _make(self, api: "CoreV1Api", name: str, inputs: dict[str, Any]) -> Mapping[str, Any]:
         return self._change(api, name, inputs, {})

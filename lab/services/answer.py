@@ -97,17 +97,13 @@ class Match:
 def answer(question: str, sources: Sequence[Source]) -> str:
     """Return up to three sentences, each with the number of its source like `[1]`, or a sentence that refuses."""
     matches = ranked(question, sources)
-    if not matches or not _is_convincing(matches[0]):
+    if not matches or matches[0].match < (_LEAST_MATCH_WITH_VALUE if matches[0].score > matches[0].match else _LEAST_MATCH):
         return next((refusal for language, refusal in _REFUSALS if language.search(question)), _REFUSAL)
     best: dict[str, Quote] = {}
     for match in matches:
         if match.quote.title == matches[0].quote.title and len(best) < _MOST_SENTENCES:
             best.setdefault(match.quote.text, match.quote)
     return "\n".join(f"{quote.text} [{quote.source}]" for quote in best.values())
-
-
-def _is_convincing(best: Match) -> bool:
-    return best.match >= (_LEAST_MATCH_WITH_VALUE if best.score > best.match else _LEAST_MATCH)
 
 
 def ranked(question: str, sources: Sequence[Source]) -> list[Match]:

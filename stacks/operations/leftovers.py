@@ -30,6 +30,7 @@ _UNSEEN = {"helm.sh/v3", "batch/v1"}
 """Not objects, or objects that end: a Job that somebody removed has done its work."""
 _WORKLOADS = {"Deployment", "StatefulSet"}
 _PLUGIN = "pulumi-resource-kubernetes"
+"""Of whichever stack: none says for which one it works."""
 _TIMEOUT_S = 30
 Cure = Literal["none", "wait", "cancel", "refresh", "roll back", "remove"]
 
@@ -181,7 +182,7 @@ def inspect(environment: str, namespace: str) -> Facts:
         in_state=release is not None,
         is_retried=bool(release and release.get("initErrors")),
         locks=locks,
-        plugin_runs=_plugin_runs(),
+        plugin_runs=any(_PLUGIN in " ".join(each.info["cmdline"] or ()) for each in psutil.process_iter(["cmdline"])),
         pending=pending,
         revisions=revisions,
         missing_of_release=missing(helm.manifest(SERVICE_NAME, namespace), namespace) if deployed else (),
@@ -242,11 +243,6 @@ def _is_pulumi(pid: int, locked_at: float) -> bool:
         return process.name() == "pulumi" and process.create_time() <= locked_at + 1
     except psutil.NoSuchProcess:
         return False
-
-
-def _plugin_runs() -> bool:
-    """Whether any does, of whichever stack: none says for which one it works."""
-    return any(_PLUGIN in " ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"]))
 
 
 def mend(finding: Finding, environment: str, namespace: str) -> None:

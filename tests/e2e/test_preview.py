@@ -8,7 +8,6 @@ import pytest
 import yaml
 
 from lab import project
-from stacks import environments
 from tests import filled_in
 from tests.e2e.lab import Lab
 
@@ -50,7 +49,7 @@ def configuration(name: str, chart: Path) -> dict[str, Any]:
     }
     known = {f"milvus-x10000:{key}": value for key, value in ours.items() if key != "images_pinned" or f"milvus-x10000:{key}" in config}
     config["milvus-x10000:milvus"].pop("chart_repository", None)
-    return {"config": environments._merged(config, {**known, "kubernetes:upsertExistingObjects": "true"})}
+    return {"config": project.merged(config, {**known, "kubernetes:upsertExistingObjects": "true"})}
 
 
 @pytest.mark.usefixtures("_namespace")

@@ -1,7 +1,7 @@
 """A bucket by the GreenLake API. Refuses what this API cannot change afterwards: versions and lock are decided when it is made."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 from components.stores import StoreError, features, s3_client
@@ -23,11 +23,9 @@ class GreenLakeBucketProvider(BucketProvider[Session]):
 
     place = "system_id"
 
-    @contextmanager
-    def _open(self, inputs: Mapping[str, Any], _action: str) -> Iterator[Session]:
+    def _open(self, inputs: Mapping[str, Any], _action: str) -> AbstractContextManager[Session]:
         """Open the API: each call says what it was about."""
-        with GreenLakeSystem.of(inputs).session() as session:
-            yield session
+        return GreenLakeSystem.of(inputs).session()
 
     def _tags(self, api: Session, name: str) -> Mapping[str, str] | None:
         bucket = api.find(_COLLECTION, name)

@@ -5,8 +5,7 @@ boto3 reads it at run time.
 """
 
 import shlex
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,17 +25,13 @@ class S3Server(Connection):
     admin_profile: str
     """AWS profile that may make buckets and users."""
 
-    @contextmanager
-    def s3(self) -> Iterator["S3Client"]:
+    def s3(self) -> AbstractContextManager["S3Client"]:
         """Open the S3 API, as the administrator."""
-        with api_client("s3", self, self.endpoint, profile_name=self.admin_profile) as s3:
-            yield s3
+        return api_client("s3", self, self.endpoint, profile_name=self.admin_profile)
 
-    @contextmanager
-    def iam(self) -> Iterator["IAMClient"]:
+    def iam(self) -> AbstractContextManager["IAMClient"]:
         """Open the IAM API, as the administrator."""
-        with api_client("iam", self, self.iam_endpoint, profile_name=self.admin_profile) as iam:
-            yield iam
+        return api_client("iam", self, self.iam_endpoint, profile_name=self.admin_profile)
 
     def command(self, *words: str) -> str:
         """Return a shell command of the AWS client, as the administrator: `words` begin with the service."""

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from lab import project
 from stacks import environments
 from stacks.images.lock import pinned
 from stacks.problems import UnansweredError
@@ -32,12 +33,12 @@ def configure(registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     for name in images:
         registry.push(f"rag/{name}", "1.0", name.encode())
     files = (Path("stacks/Pulumi.lab.yaml"), Path("stacks/example.lab.yaml"))
-    given = environments._merged(*(yaml.safe_load(path.read_text(encoding="utf-8"))["config"] for path in files))
+    given = project.merged(*(yaml.safe_load(path.read_text(encoding="utf-8"))["config"] for path in files))
     trusted = {"ca_file": str(registry.root / "tls.crt")}
 
     def write(*, registry_settings: dict[str, Any] = trusted, milvus: dict[str, Any] | None = None, **changed: str) -> Path:
         ours = {"images": {**images, **changed}, "registry": registry_settings, "milvus": milvus or {}}
-        config = environments._merged(given, {f"milvus-x10000:{key}": value for key, value in ours.items()})
+        config = project.merged(given, {f"milvus-x10000:{key}": value for key, value in ours.items()})
         (tmp_path / "Pulumi.lab.yaml").write_text(yaml.safe_dump({"config": config}), encoding="utf-8")
         return tmp_path / "images.lab.lock"
 
