@@ -13,6 +13,7 @@ from validation.run.options import command
 COMMANDS = {
     "run": "validation.suites.runner:act",
     "ingest": "validation.suites.ingest:act",
+    "read": "validation.suites.read:act",
     "preflight": "validation.suites.preflight:act",
     "ask": "validation.ask.command:act",
     "serve": "validation.ask.service:act",

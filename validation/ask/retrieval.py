@@ -32,7 +32,7 @@ from validation.judge.profile import Index
 MOST_PASSAGES = 50
 _CANDIDATES = 4
 _TIMEOUT_S = 5.0
-_FIELDS = [name for name in SCALARS if name not in {"id", "bucket"}]
+_FIELDS = [name for name in SCALARS if name not in {"id", "bucket", "notes"}]
 _MOST_NEIGHBOURS = 200
 _SEARCHED: dict[str, Any] = {"consistency_level": "Bounded", "timeout": _TIMEOUT_S}
 

@@ -80,7 +80,7 @@ def _described(run: RunContext) -> dict[str, Any]:
         about: dict[str, Any] = client.describe_collection(name, timeout=_TIMEOUT_S)
         state = str(client.get_load_state(name, timeout=_TIMEOUT_S).get("state", ""))
     fields = {field["name"]: field for field in about["fields"]}
-    missing = [field for field in (*SCALARS, "vector") if field not in fields]
+    missing = [field for field in (*SCALARS, "vector") if field not in fields and field != "notes"]
     if missing:
         raise UsageError(f"collection {name} lacks the fields {', '.join(missing)}, by which answers are judged; fill one with: ingest")
     dimension = int(fields["vector"].get("params", {}).get("dim", 0))
@@ -119,7 +119,11 @@ def _pages(collection: Collection, run: RunContext, dimension: int) -> Any:  # n
     size = max(1, min(1_000, _PAGE_BYTES // (4 * dimension + _ROW_BYTES)))
     with failures_named(run.services.milvus.uri, f"reading {collection.name}"):
         pages = run.services.milvus.clients.search.query_iterator(
-            collection.name, batch_size=size, output_fields=[*SCALARS, "vector"], consistency_level="Strong", timeout=_TIMEOUT_S
+            collection.name,
+            batch_size=size,
+            output_fields=[*(name for name in SCALARS if name != "notes"), "vector"],
+            consistency_level="Strong",
+            timeout=_TIMEOUT_S,
         )
         try:
             yield from iter(pages.next, [])

@@ -108,6 +108,19 @@ class DocumentStore:
         asked = {"Bucket": self.bucket, "Key": key, "VersionId": version_id}
         return self._s3.generate_presigned_url("get_object", Params=asked, ExpiresIn=seconds)
 
+    def remove(self, key: str) -> int:
+        """Delete every version of an object, and return how many there were."""
+        try:
+            pages = self._s3.get_paginator("list_object_versions").paginate(Bucket=self.bucket, Prefix=key)
+            versions = [
+                each for page in pages for each in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())) if each["Key"] == key
+            ]
+            for version in versions:
+                self._s3.delete_object(Bucket=self.bucket, Key=key, VersionId=version["VersionId"])
+        except (ClientError, BotoCoreError) as error:
+            raise self._explain(error, f"delete {key} from") from error
+        return len(versions)
+
     def _version(self, key: str, version_id: str) -> bytes:
         return self._s3.get_object(Bucket=self.bucket, Key=key, VersionId=version_id)["Body"].read()
 
@@ -127,7 +140,7 @@ class DocumentStore:
             reason = ": its bytes do not fit their checksum; they were altered in the store"
         elif isinstance(error, ClientError):
             code = error.response.get("Error", {}).get("Code", "?")
-            reason = f": the store answered {code}; the documents credential must allow list, get and put"
+            reason = f": the store answered {code}; the documents credential must allow list, get and put; --remove also delete"
         else:
             hint = "is the object store up?" if isinstance(error, EndpointConnectionError) else "try again"
             reason, kind = f" ({type(error).__name__}); {hint}", UnreachableError

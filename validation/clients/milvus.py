@@ -33,7 +33,7 @@ _STRONG: dict[str, Any] = {"consistency_level": "Strong", "timeout": _TIMEOUT_S}
 _SCHEMA = {"fields": ()}
 """Keeps pymilvus from asking Milvus for it before each write; it reads none of it where the request is there already."""
 STRINGS = {
-    "document_id": 512,
+    "document_id": 1_024,
     "title": 1_024,
     "section": 1_024,
     "language": 16,
@@ -45,6 +45,7 @@ STRINGS = {
     "access": 32,
     "fingerprint": 64,
     "text": 8_192,
+    "notes": 4_096,
 }
 """Scalar fields of text, with their most bytes."""
 NUMBERS = ("bucket", "page", "position", "siblings")

@@ -34,6 +34,8 @@ class Parsed:
     sections: tuple[Section, ...]
     notes: tuple[str, ...] = ()
     """What is not in the sections, or may be wrong in them, with its place and count."""
+    pages: int = 0
+    """Pages or slides that the original has; 0 where there are none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +79,8 @@ class Chunk:
     """Where the original is kept in the documents bucket; "" until it is stored."""
     version_id: str = ""
     """Which of the stored versions this was read from."""
+    notes: str = ""
+    """What of its document is not in the chunks, a line each; on the first chunk alone."""
 
     @property
     def passage(self) -> str:

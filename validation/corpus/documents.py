@@ -81,7 +81,7 @@ def read_corpus(root: Path, limits: Limits | None = None) -> Corpus:
         for opened in distinct(walk(root), bounds, refused.append):
             try:
                 prepared.append(prepare(opened, reader))
-                refused += [Refusal(source=opened.file.source, reason=note) for note in prepared[-1].notes]
+                refused += [Refusal(source=opened.file.source, reason=note, is_note=True) for note in prepared[-1].notes]
             except UnreadableError as error:
                 refused.append(Refusal(source=opened.file.source, reason=str(error)))
     if not prepared:

@@ -29,8 +29,9 @@ from validation.suites.runner import Order
 
 HELP = """Keep a collection in step with a folder: new documents are added, changed ones replace their chunks, missing ones are removed.
 
-Reads .md .txt .html .pdf .docx .pptx .csv .json .vtt .eml, source code, and pictures with a caption beside them (NAME.caption.md). What
-cannot be read is listed with the reason, and stops nothing. A second run changes nothing. Labels and languages: docs/ingest.md.
+Reads .md .txt .html .pdf .docx .pptx .xlsx .odt .csv .json .vtt .eml and older kinds of these, code, archives, and pictures with a caption
+beside them (NAME.caption.md). What cannot be read is listed with the reason, and stops nothing. A second run changes nothing. Kinds of files, labels
+and languages: docs/ingest.md. Try a file first: ./rag read FILE
 
 Where DIR holds questions.jsonl, the collection is then judged against the SLO file, reading only: a gate on your own data.
 
@@ -50,7 +51,7 @@ _SHOWN = 20
 class Options(Order):
     """The options of `ingest`."""
 
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of the documents.")]
+    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="The folder of the documents; none with --list or --remove.")] = Path()
     collection: Annotated[str, typer.Option(help="Name of the collection to make, or to bring into step.")] = field()
     language: Annotated[str, typer.Option(help="Of documents whose first folder is no code like `de`.")] = UNKNOWN_LANGUAGE
     largest_mib: Annotated[float, typer.Option(min=0.001, help="Larger files are named, not read.")] = Limits.largest_mib
@@ -60,6 +61,10 @@ class Options(Order):
     strict: Annotated[bool, typer.Option("--strict", help="A file that was not read, or a warning, exits 1.")] = False
     out: Annotated[Path | None, typer.Option(help="Directory for ingest.json and report.json. Default: build/reports/<UTC time>/")] = None
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False
+    listing: Annotated[bool, typer.Option("--list", help="List the documents of the collection with their notes, and do nothing.")] = False
+    remove: Annotated[list[str], typer.Option(metavar="SOURCE", help="Remove this document, as --list names it: chunks and originals.")] = (
+        field(default_factory=list)
+    )
 
 
 @dataclass(kw_only=True)
@@ -73,18 +78,46 @@ class IngestRecord(Record):
         """Return FAIL in a strict run for which a file was not read, else PASS, and what was done."""
         done = self.tally
         documents = f"{len(done.added)} added, {len(done.changed)} changed, {len(done.removed)} removed, {done.unchanged} unchanged"
-        outcome = Outcome.FAIL if self.strict and done.refused else Outcome.PASS
-        return outcome, f"{documents}, {len(done.refused)} not read; {self.collection} holds {done.rows:,} chunks"
+        outcome = Outcome.FAIL if self.strict and (done.unread or done.notes) else Outcome.PASS
+        noted = len({note.source for note in done.notes})
+        read = f"{len(done.unread)} not read, {len(done.notes)} notes on {noted} that were, {len(done.duplicates)} duplicates"
+        return outcome, f"{documents}; {read}; {self.collection} holds {done.rows:,} chunks"
 
 
 def act(options: Options) -> int:
     """Ingest, then judge the collection where questions lie beside the documents, and return the exit code."""
+    if options.listing or options.remove:
+        return _manage(options)
+    if options.folder == Path():
+        raise UsageError("DIR is missing: name the folder of the documents, or --list or --remove SOURCE")
     home, reporter = report_path(options.out, ""), Reporter(quiet=options.quiet)
     code = table.tell(lambda: execute(options, reporter, home / "ingest.json"), home / "ingest.json", show)
     if code == 0 and options.judge and (options.folder / "questions.jsonl").exists():
         order = replace(options, corpus=options.folder, keep=True)
         code = table.tell(lambda: runner.execute(order, reporter, home / "report.json"), home / "report.json")
     return code
+
+
+def _manage(options: Options) -> int:
+    """List the documents of a collection, or remove some, with every version of their originals."""
+    record, nothing = IngestRecord(strict=False, collection=options.collection), Corpus(documents=(), chunks=(), questions=(), sha256="")
+    profile = slo_file.read_profile(options.slo_file)
+    with ExitStack() as closing:
+        run = runner.make_context(options, profile, reporter=Reporter(quiet=True), record=record, closing=closing, corpus=nothing)
+        reachable(run)
+        collection = FolderCollection(run.services.milvus, options.collection)
+        collection.open(run.target.passage_model, run.target.embedding_dimension, None)
+        known = collection.known()
+        if missing := [source for source in options.remove if source not in known]:
+            raise UsageError(f"{options.collection} holds no document {missing[0]}; see what it holds: --list")
+        for source in options.remove:
+            originals = run.services.documents.remove(pipeline.original_key(options.collection, source)) if options.originals else 0
+            print(f"removed {source}: {collection.remove(source):,} chunks, {originals:,} versions of its original")
+    for source, document in sorted(known.items()) if options.listing else ():
+        print(
+            f"{document.chunks:>7,} chunks  {source}", *(f"                note: {note}" for note in document.notes.splitlines()), sep="\n"
+        )
+    return 0
 
 
 def execute(options: Options, reporter: Reporter, report: Path) -> IngestRecord:
@@ -134,14 +167,17 @@ def _as_data(record: Record, tally: Tally) -> dict[str, Any]:
         "removed": tally.removed,
         "unchanged": tally.unchanged,
         "chunks": {"written": tally.written, "deleted": tally.deleted, "now": tally.rows},
-        "not_read": [{"file": file.source, "why": file.reason} for file in tally.refused],
+        "not_read": [{"file": file.source, "why": file.reason} for file in tally.unread],
+        "notes": [{"file": file.source, "what": file.reason} for file in tally.notes],
+        "duplicates": [{"file": file.source, "why": file.reason} for file in tally.duplicates],
     }
 
 
 def show(record: IngestRecord, _console: Console) -> None:
     """Print the files that were not read; the report holds all of them."""
-    refused = record.tally.refused
-    for file in refused[:_SHOWN]:
-        print(f"not read: {file}")
-    if len(refused) > _SHOWN:
-        print(f"not read: {len(refused) - _SHOWN} more, see ingest.json")
+    tally = record.tally
+    for kind, refusals in (("not read", tally.unread), ("note", tally.notes), ("duplicate", tally.duplicates)):
+        for refusal in refusals[:_SHOWN]:
+            print(f"{kind}: {refusal}")
+        if len(refusals) > _SHOWN:
+            print(f"{kind}: {len(refusals) - _SHOWN} more, see ingest.json")

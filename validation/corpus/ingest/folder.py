@@ -43,12 +43,14 @@ class File:
 
 @dataclass(frozen=True, kw_only=True)
 class Refusal:
-    """A file that is not read, or a part of one."""
+    """A file that is not read, or what of one is not, or may be wrong."""
 
     source: str
     reason: str
     is_duplicate: bool = False
     """Whether nothing is lost: what it says is found under another name."""
+    is_note: bool = False
+    """Whether the file is read, and this is about a part of it."""
 
     def __str__(self) -> str:
         shown = "".join(letter if letter.isprintable() else "?" for letter in self.source)

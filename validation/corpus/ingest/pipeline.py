@@ -5,6 +5,7 @@ chunks are embedded and written in batches, and only when all that is acknowledg
 leaves too much rather than too little, and the next one puts it right.
 """
 
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,7 +20,7 @@ from validation.clients.documents import DocumentStore
 from validation.clients.passages import Chunk
 from validation.clients.vectors import Matrix
 from validation.corpus.ingest.folder import UNKNOWN_LANGUAGE, Refusal, walk
-from validation.corpus.ingest.prepare import Opened, Prepared, distinct, prepare
+from validation.corpus.ingest.prepare import Opened, Prepared, distinct, prepare, unstorable
 from validation.corpus.ingest.store import FolderCollection, Known, row
 from validation.corpus.reading import Limits, UnreadableError
 from validation.corpus.reading.isolation import IsolatedReader
@@ -30,13 +31,15 @@ Embed = Callable[[Sequence[Chunk]], Matrix]
 """Chunks to one vector each; called from several threads."""
 _Given = TypeVar("_Given")
 _Made = TypeVar("_Made")
-_READERS = 2
+_READERS = max(2, os.cpu_count() or 2)
 _WRITERS = 2
 _IN_HAND = 2
 """Times as many pieces as threads may be waiting for a stage."""
 _MOST_BATCH_BYTES = 8 * 1024 * 1024
 _ROW_BYTES = 6 * 1024
 _MOST_ROWS = 500
+_MOST_REFUSED = 3
+"""Documents that a store may refuse one after the other; then it is the store, not the documents."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +80,21 @@ class Tally:
     refused: list[Refusal] = field(default_factory=list)
     """Files, or parts of them, that were not read, and why."""
 
+    @property
+    def unread(self) -> list[Refusal]:
+        """Files that were not read, and say nothing that is found elsewhere."""
+        return [refusal for refusal in self.refused if not refusal.is_note and not refusal.is_duplicate]
+
+    @property
+    def duplicates(self) -> list[Refusal]:
+        """Files that say what another one says."""
+        return [refusal for refusal in self.refused if refusal.is_duplicate]
+
+    @property
+    def notes(self) -> list[Refusal]:
+        """What of files that were read is not in their chunks, or may be wrong there."""
+        return [refusal for refusal in self.refused if refusal.is_note]
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Batch:
@@ -98,6 +116,11 @@ def run(job: Job, advance: Callable[[int], None] = lambda _: None) -> Tally:
     state.remove()
     state.compare()
     return state.tally
+
+
+def original_key(collection: str, source: str) -> str:
+    """Return where the original of a document is kept in the documents bucket."""
+    return f"ingest/{collection}/{source}"
 
 
 def ahead(pool: ThreadPoolExecutor, work: Callable[[_Given], _Made], given: Iterable[_Given], most: int) -> Iterator[_Made]:
@@ -124,6 +147,9 @@ class _Run:
         self._rows: dict[str, int] = {}
         self._fingerprints: dict[str, str] = {}
         self._unread: set[str] = set()
+        self._refused_in_a_row = 0
+        self._stored = False
+        """Whether a store took a document in this run."""
         self._readers: SimpleQueue[IsolatedReader] = SimpleQueue()
 
     def open_readers(self, closing: ExitStack) -> None:
@@ -139,13 +165,14 @@ class _Run:
             if known is not None and known.is_whole(opened.fingerprint):
                 self.tally.unchanged += 1
                 self._rows[source] = known.chunks
+                self.tally.refused += [Refusal(source=source, reason=note, is_note=True) for note in known.notes.splitlines()]
             else:
                 yield opened
             self._advance(number)
 
     def _refuse(self, refusal: Refusal) -> None:
         self.tally.refused.append(refusal)
-        if not refusal.is_duplicate:
+        if not refusal.is_duplicate and not refusal.is_note:
             self._unread.add(refusal.source)
 
     def prepare(self, opened: Opened) -> Prepared | Refusal:
@@ -157,12 +184,25 @@ class _Run:
             return Refusal(source=source, reason=str(error))
         finally:
             self._readers.put(reader)
+        key, media_type = original_key(self.job.collection.name, source), kind_of(opened.file.suffix).media_type
+        if reason := unstorable(replace(prepared.chunks[0], object_key=key)):
+            return Refusal(source=source, reason=reason)
         if self.job.originals is None:
             return prepared
-        key, media_type = f"ingest/{self.job.collection.name}/{source}", kind_of(opened.file.suffix).media_type
-        original = self.job.originals.store(key, opened.body, media_type)
+        try:
+            original = self.job.originals.store(key, opened.body, media_type)
+        except InvalidRunError as error:
+            return self._refused_by_store(source, error)
+        self._stored, self._refused_in_a_row = True, 0
         kept = (replace(chunk, object_key=original.key, version_id=original.version_id) for chunk in prepared.chunks)
         return replace(prepared, chunks=tuple(kept))
+
+    def _refused_by_store(self, source: str, error: InvalidRunError) -> Refusal:
+        """Return why a document is not kept; raise where it is the store that keeps nothing."""
+        self._refused_in_a_row += 1
+        if not self._stored or self._refused_in_a_row > _MOST_REFUSED:
+            raise error
+        return Refusal(source=source, reason=f"was not kept: {error}")
 
     def batches(self, prepared: Iterable[Prepared | Refusal]) -> Iterator[_Batch]:
         """Gather chunks of several documents into requests of even size."""
@@ -183,15 +223,34 @@ class _Run:
         """Note what is written of a document, and return whether the collection holds something of it already."""
         source = prepared.document.source
         self._rows[source], self._fingerprints[source] = len(prepared.chunks), prepared.chunks[0].fingerprint
-        self.tally.refused += [Refusal(source=source, reason=note) for note in prepared.notes]
+        self.tally.refused += [Refusal(source=source, reason=note, is_note=True) for note in prepared.notes]
         (self.tally.changed if source in self.known else self.tally.added).append(source)
         return source in self.known
 
     def write(self, batch: _Batch) -> int:
         """Embed a batch and write it; in a writing thread."""
-        vectors = self.job.embed(batch.chunks)
-        self.job.collection.write([row(chunk) for chunk in batch.chunks], vectors, replacing=batch.replacing)
-        return len(batch.chunks)
+        try:
+            return self._write(batch.chunks, replacing=batch.replacing)
+        except InvalidRunError:
+            sources = dict.fromkeys(chunk.source for chunk in batch.chunks)
+            if len(sources) == 1 and not self._stored:
+                raise
+        return sum(
+            self._write_alone([chunk for chunk in batch.chunks if chunk.source == source], replacing=batch.replacing) for source in sources
+        )
+
+    def _write(self, chunks: Sequence[Chunk], *, replacing: bool) -> int:
+        self.job.collection.write([row(chunk) for chunk in chunks], self.job.embed(chunks), replacing=replacing)
+        self._stored, self._refused_in_a_row = True, 0
+        return len(chunks)
+
+    def _write_alone(self, chunks: Sequence[Chunk], *, replacing: bool) -> int:
+        """Write the chunks of one document; one that is refused is named, and stands in the collection as it did, or in part."""
+        try:
+            return self._write(chunks, replacing=replacing)
+        except InvalidRunError as error:
+            self._refuse(self._refused_by_store(chunks[0].source, error))
+            return 0
 
     def remove(self) -> None:
         """Delete what is outdated, now that what replaces it is there; a document that could not be read this time keeps its chunks."""
@@ -200,6 +259,9 @@ class _Run:
                 f"{self.job.root} holds no document that can be read, and collection {self.job.collection.name} holds {len(self.known):,}: "
                 "they are kept, since a folder that is not mounted looks the same; to be rid of them, drop the collection"
             )
+        for source in self._unread & set(self._fingerprints):  # refused by Milvus, perhaps after a part of it was written
+            del self._fingerprints[source]
+            self._rows[source] = self.job.collection.count(source)
         for source, known in self.known.items():
             around = (PurePosixPath(source), *PurePosixPath(source).parents)
             if source in self._fingerprints:

@@ -2,11 +2,12 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from validation.clients.milvus import STRINGS
 from validation.clients.passages import Chunk, Document, Section
 from validation.corpus.ingest.folder import UNKNOWN_LANGUAGE, File, Refusal, access_of, body_of, caption_of
 from validation.corpus.reading import Limits, UnreadableError
@@ -16,6 +17,7 @@ from validation.corpus.reading.language import language_of
 from validation.corpus.reading.read import kind_of
 
 _HEADING_CHARACTERS = 240
+_NOTES_BYTES = 4_000
 READERS = "2"
 """Raised when readers or chunking give other chunks than before, so that the next ingest makes them anew."""
 
@@ -44,6 +46,7 @@ class Prepared:
     document: Document
     chunks: tuple[Chunk, ...]
     notes: tuple[str, ...]
+    pages: int = 0
 
 
 def distinct(files: Iterable[File | Refusal], limits: Limits, refuse: Callable[[Refusal], None]) -> Iterator[Opened]:
@@ -92,11 +95,32 @@ def prepare(opened: Opened, reader: IsolatedReader) -> Prepared:
             position=position,
             fingerprint=fingerprint,
             siblings=len(texts),
+            notes="" if position else joined_notes(parsed.notes),
             **common,
         )
         for position, (section, text) in enumerate(texts)
     )
-    return Prepared(document=Document(id=file.source, body=opened.body, **common), chunks=tuple(chunks), notes=parsed.notes)
+    document = Document(id=file.source, body=opened.body, **common)
+    return Prepared(document=document, chunks=tuple(chunks), notes=parsed.notes, pages=parsed.pages)
+
+
+def joined_notes(notes: Sequence[str]) -> str:
+    """Return the notes as they are kept, a line each; what is too much is counted."""
+    kept, left = list[str](), _NOTES_BYTES
+    for note in notes:
+        left -= len(note.encode()) + 1
+        if left < 0:
+            return "\n".join([*kept, f"{len(notes) - len(kept)} more notes, see: ./rag read FILE"])
+        kept.append(note)
+    return "\n".join(kept)
+
+
+def unstorable(chunk: Chunk) -> str:
+    """Return which field of a document is longer than the collection takes, and what helps; "" where none is."""
+    for name, most in STRINGS.items():
+        if (length := len(str(getattr(chunk, name)).encode())) > most:
+            return f"has {length:,} bytes of {name}, more than the {most:,} that a collection takes; give it a shorter path or name"
+    return ""
 
 
 def heading_of(section: Section, title: str) -> str:

@@ -15,7 +15,8 @@ from validation.clients.vectors import Matrix
 from validation.judge.errors import UsageError
 from validation.judge.profile import Index
 
-MARK = "milvus-x10000 ingest 1"
+MARK = "milvus-x10000 ingest 2"
+_OLDER = "milvus-x10000 ingest "
 _TIMEOUT_S = 60.0
 _PAGE = 2_000
 _MOST_IDS = 10_000
@@ -28,6 +29,8 @@ class Known:
     fingerprints: set[str]
     chunks: int
     siblings: int
+    notes: str = ""
+    """What of it is not in the chunks, a line each."""
 
     def is_whole(self, fingerprint: str) -> bool:
         """Whether it holds exactly the chunks that a document with this fingerprint has."""
@@ -45,21 +48,32 @@ def row(chunk: Chunk) -> Row:
     return Row(id=number, bucket=zlib.crc32(str(number).encode()) % 100, chunk=chunk)
 
 
+def _quoted(source: str) -> str:
+    """Return a name for an expression: it is data, and must never become a condition."""
+    return source.replace("\\", "\\\\").replace('"', '\\"')
+
+
 class FolderCollection:
     """The collection of one folder."""
 
     def __init__(self, store: VectorStore, name: str) -> None:
         self.name = name
         self.collection: Collection = store.collection(name)
+        self._store = store
         self._uri = store.uri
         self._read, self._write = store.clients.search, store.clients.ingest
 
-    def open(self, model: str, dimension: int, index: Index) -> bool:
-        """Make the collection, or make sure that it is one of `ingest`'s and of this model; return whether it was made."""
+    def open(self, model: str, dimension: int, index: Index | None) -> bool:
+        """Make the collection, if there is an `index`, or make sure that it is one of `ingest` and of this model; return whether it was made."""
         mark = description(model, dimension)
         with failures_named(self._uri, f"looking for collection {self.name}"):
             is_there = self._read.has_collection(self.name, timeout=_TIMEOUT_S)
             held = str(self._read.describe_collection(self.name, timeout=_TIMEOUT_S).get("description", "")) if is_there else mark
+        if held.startswith(_OLDER) and not held.startswith(MARK):
+            raise UsageError(
+                f"collection {self.name} was filled by an earlier version, whose collections have no room for notes; name a new one with "
+                "--collection, and drop the old one when nobody searches it any more"
+            )
         if not held.startswith(MARK):
             raise UsageError(
                 f"collection {self.name} was not made by ingest (its description is {held[:60]!r}), so it is somebody else's and left "
@@ -70,7 +84,9 @@ class FolderCollection:
                 f"collection {self.name} holds vectors of another model ({held.removeprefix(MARK + '; ')}), the stack serves {model} of "
                 f"dimension {dimension}; name a new collection with --collection, and drop the old one when nobody searches it any more"
             )
-        if not is_there:
+        if not is_there and index is None:
+            raise UsageError(f"there is no collection {self.name}; name one that ingest made with --collection")
+        if not is_there and index is not None:
             self.collection.create(dimension, index, mark)
         return not is_there
 
@@ -78,11 +94,17 @@ class FolderCollection:
         """Return what is there of each document, by its source."""
         documents: dict[str, Known] = {}
         with failures_named(self._uri, f"reading what {self.name} holds"):
-            for row in self._rows(output_fields=["source", "fingerprint", "siblings"]):
+            for row in self._rows(output_fields=["source", "fingerprint", "siblings", "notes"]):
                 known = documents.setdefault(row["source"], Known(fingerprints=set(), chunks=0, siblings=int(row["siblings"])))
                 known.fingerprints.add(row["fingerprint"])
                 known.chunks += 1
+                known.notes = known.notes or row["notes"]
         return documents
+
+    def count(self, source: str) -> int:
+        """Return how many chunks of a document there are."""
+        with failures_named(self._uri, f"counting what {self.name} holds of {source}"):
+            return sum(1 for _ in self._rows(filter=f'source == "{_quoted(source)}"', output_fields=["id"]))
 
     def write(self, rows: Sequence[Row], vectors: Matrix, *, replacing: bool) -> None:
         """Store a batch; `replacing` where some of the ids may be there already, which costs Milvus more."""
@@ -91,8 +113,7 @@ class FolderCollection:
 
     def remove(self, source: str, *, but: str = "") -> int:
         """Delete the chunks of a document, apart from those with the fingerprint `but`; return how many there were."""
-        quoted = source.replace("\\", "\\\\").replace('"', '\\"')  # a name is data, and must never become a condition
-        expression = f'source == "{quoted}"' + (f' and fingerprint != "{but}"' if but else "")
+        expression = f'source == "{_quoted(source)}"' + (f' and fingerprint != "{but}"' if but else "")
         with failures_named(self._uri, f"deleting from {self.name}"):
             ids = [int(row["id"]) for row in self._rows(filter=expression, output_fields=["id"])]
             for first in range(0, len(ids), _MOST_IDS):

@@ -48,7 +48,7 @@ class IsolatedReader:
         if "unreadable" in answer:
             raise UnreadableError(answer["unreadable"])
         sections = tuple(_section(**section) for section in answer["sections"])
-        return Parsed(title=answer["title"], sections=sections, notes=tuple(answer["notes"]))
+        return Parsed(title=answer["title"], sections=sections, notes=tuple(answer["notes"]), pages=answer["pages"])
 
     def _ask(self, line: bytes) -> dict[str, Any]:
         process = self._process = self._process or self._start()

@@ -156,12 +156,13 @@ def read(body: bytes, suffix: str, caption: str = "") -> Parsed:
         raise UnreadableError(_reason(error)) from None
     if not any(any(words.strip() for words in section.paragraphs) for section in parsed.sections):
         raise UnreadableError("holds no text; a document without text can never be found")
-    sections, notes = tuple(map(_storable_section, parsed.sections)), [_storable(note) for note in parsed.notes]
+    sections, notes = tuple(map(_storable_section, parsed.sections)), [_storable(" ".join(note.split())) for note in parsed.notes]
     if bad := sum(words.count("\ufffd") for section in sections for words in section.paragraphs):
         notes.append(f"holds {bad:,} letters that could not be read, for which U+FFFD stands") if not any(
             "U+FFFD" in note for note in notes
         ) else None
-    return Parsed(title=_storable(parsed.title[:_TITLE_CHARACTERS]), sections=sections, notes=tuple(dict.fromkeys(notes)))
+    title = _storable(parsed.title[:_TITLE_CHARACTERS])
+    return replace(parsed, title=title, sections=sections, notes=tuple(dict.fromkeys(notes)))
 
 
 def _storable_section(section: Section) -> Section:

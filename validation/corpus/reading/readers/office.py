@@ -101,7 +101,7 @@ def _show(body: bytes, kind: str, title: str, notes: list[str]) -> Parsed:
         hidden += [str(page)] if part.get("hidden") else []
     notes += [f"slide {', '.join(hidden)} is hidden, and was read"] if hidden else []
     title = title_or(title, next((section.heading for section in sections if section.path), ""))
-    return Parsed(title=title, sections=tuple(sections), notes=(*notes, *reader.notes()))
+    return Parsed(title=title, sections=tuple(sections), notes=(*notes, *reader.notes()), pages=len(document["sections"]))
 
 
 def _inner(body: bytes, kind: Any) -> dict[str, Any]:  # noqa: ANN401 - of its literals

@@ -85,7 +85,9 @@ def _parsed(document: pdfium.PdfDocument) -> Parsed:
         blocks += [*_blocks(page), *(Block(text, page=page.number) for text in page.noted)]
     _, sections = sections_of(blocks)
     title = document.get_metadata_dict().get("Title", "")
-    return Parsed(title=title_or(title, sections[0].paragraphs[0][:120]), sections=sections, notes=tuple(_notes(pages, silent)))
+    return Parsed(
+        title=title_or(title, sections[0].paragraphs[0][:120]), sections=sections, notes=tuple(_notes(pages, silent)), pages=len(pages)
+    )
 
 
 def _notes(pages: Sequence[_Page], silent: Sequence[_Page]) -> Iterator[str]:
