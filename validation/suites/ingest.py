@@ -30,8 +30,8 @@ from validation.suites.runner import Order
 HELP = """Keep a collection in step with a folder: new documents are added, changed ones replace their chunks, missing ones are removed.
 
 Reads .md .txt .html .pdf .docx .pptx .xlsx .odt .csv .json .vtt .eml and older kinds of these, code, archives, and pictures with a caption
-beside them (NAME.caption.md). What cannot be read is listed with the reason, and stops nothing. A second run changes nothing. Kinds of files, labels
-and languages: docs/ingest.md. Try a file first: ./rag read FILE
+beside them (NAME.caption.md). What cannot be read is listed with the reason, and stops nothing. A second run changes nothing. Kinds of
+files, labels and languages: docs/ingest.md. Try a file first: ./rag read FILE
 
 Where DIR holds questions.jsonl, the collection is then judged against the SLO file, reading only: a gate on your own data.
 

@@ -64,7 +64,7 @@ class FolderCollection:
         self._read, self._write = store.clients.search, store.clients.ingest
 
     def open(self, model: str, dimension: int, index: Index | None) -> bool:
-        """Make the collection, if there is an `index`, or make sure that it is one of `ingest` and of this model; return whether it was made."""
+        """Make the collection, if there is an `index`, or make sure that it is of `ingest` and this model; return whether it was made."""
         mark = description(model, dimension)
         with failures_named(self._uri, f"looking for collection {self.name}"):
             is_there = self._read.has_collection(self.name, timeout=_TIMEOUT_S)
