@@ -7,7 +7,6 @@ project.
 import json
 import os
 import re
-import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import closing
@@ -79,7 +78,7 @@ def official(lab: Lab) -> Iterator[Official]:
     facts[f"{project.PROJECT}:milvus"] |= project.chart_settings(OLDER or CHART, None)[f"{project.PROJECT}:milvus"]
     project.configure(STACK, facts)
     project.select(STACK)
-    shutil.copy(project.config_file(STACK), ENVIRONMENT)
+    ENVIRONMENT.write_text(yaml.safe_dump({"config": facts}))
     up = lab.pulumi(STACK, "up", "--yes", "--skip-preview", "--non-interactive")
     try:
         yield Official(lab, up)
