@@ -74,6 +74,8 @@ GROUPS: dict[str, tuple[Command, ...]] = {
         Command("during", "search while a command runs; tell what it cost", "validation"),
         Command("store", "test any S3 store: can Milvus live on it?", "validation", "preflight"),
         Command("report", "show a run as a page, Markdown or JUnit", "validation"),
+        Command("runs", "list the runs on this machine, with their labels", "validation"),
+        Command("slo", "init: write a starting SLO file for your documents", "validation"),
         Command("compare", "compare two runs: what became worse", "validation"),
         Command("baseline", "keep a run to compare with: set, show", "validation"),
         Command("calibrate", "propose limits from three or more equal runs", "validation"),

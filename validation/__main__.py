@@ -22,6 +22,8 @@ COMMANDS = {
     "original": "validation.corpus.citation:original",
     "report": "validation.reports.history:report",
     "compare": "validation.reports.history:compare",
+    "runs": "validation.reports.history:runs",
+    "slo": "validation.suites.slo_init:slo",
     "baseline": "validation.reports.history:baselines",
     "calibrate": "validation.reports.history:calibrate",
     "checks": "validation.checks:list_checks",

@@ -121,6 +121,7 @@ def _describe(graded: Graded) -> dict[str, object]:
         "question": graded.question.id,
         "asked": graded.question.question,
         "expected": graded.question.fact,
+        "right_source": any(graded.question.relevance.get(source.document_id, 0) > 0 for source in graded.sources),
         "fact": graded.has_fact,
         "citation": graded.is_cited,
         "fact_in_sources": any(grading.has_fact(source.text, graded.question.fact) for source in graded.sources),

@@ -117,6 +117,8 @@ class RunContext:
     overrides: Overrides = field(default_factory=Overrides)
     collection: str = ""
     """A collection that is there already, to be judged without writing; "" for one of the run's own."""
+    is_scaled: bool = False
+    """Whether limits are scaled to what a collection holds: nobody named an SLO file for it."""
     pods: int = 0
     """How many pods of a Job send the searches; 0 for processes of this machine."""
     services: Services = field(init=False, repr=False)

@@ -4,6 +4,7 @@ Exact answers need every vector in memory, so a collection of more than that is 
 and the gate give theirs: which document a chunk is of, and what it says.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,16 +15,19 @@ from validation.checks.context import GATE, Loaded, RunContext
 from validation.clients.milvus import SCALARS, Collection, Row, failures_named
 from validation.clients.passages import Chunk
 from validation.clients.vectors import Matrix, unit
-from validation.corpus.documents import Corpus, digest, read_questions, resolved
+from validation.corpus.documents import Corpus, Question, digest, read_questions, resolved
 from validation.corpus.ingest.prepare import names_of
 from validation.judge.errors import InvalidRunError, UsageError
-from validation.judge.profile import Profile, Queries
+from validation.judge.measures import CATALOGUE
+from validation.judge.profile import Filter, Profile, Queries
 from validation.run.record import Facts, Record
 
 _TIMEOUT_S = 60.0
 _MOST_BYTES = 2 * 1024**3
 _PAGE_BYTES = 8 * 1024**2
 _ROW_BYTES = 6 * 1024
+FEW_ROWS = 1_000
+"""Of fewer, a filter for a twentieth leaves no fifty rows, which are searched one by one."""
 
 
 def judgeable(profile: Profile, record: Record) -> Profile:
@@ -37,6 +41,38 @@ def judgeable(profile: Profile, record: Record) -> Profile:
     shares = Queries(judged=queries.judged / rest, generated=0, planted=queries.planted / rest)
     objectives = {name: objective for name, objective in profile.objectives.items() if name not in left_out}
     return profile.model_copy(update={"objectives": objectives, "search": search.model_copy(update={"queries": shares})})
+
+
+def scaled(profile: Profile, rows: int, questions: Sequence[Question], record: Record) -> Profile:
+    """Fit the promises to what is there: as many vectors, no filters on few rows, no number that rests on too few questions."""
+    answerable = sum(question.is_answerable for question in questions)
+    asked = {name: answerable for name, measure in CATALOGUE.items() if measure.min_samples > answerable and name in _about_questions()}
+    asked |= {"refusal_share": len(questions) - answerable} if len(questions) - answerable < CATALOGUE["refusal_share"].min_samples else {}
+    left_out = {name: count for name, count in asked.items() if name in profile.objectives}
+    record.skipped |= {
+        name: f"rests on {CATALOGUE[name].min_samples} questions, and questions.jsonl has {count} of that kind"
+        for name, count in left_out.items()
+    }
+    filters = profile.search.filters
+    if rows < FEW_ROWS:
+        why = f"of {rows} chunks a filter leaves too few to compare; from {FEW_ROWS:,} on it is measured"
+        few = {"filters": why, **{name: why for name in profile.objectives if name.startswith("filter_")}}
+        record.skipped |= few
+        left_out, filters = {**left_out, **dict.fromkeys(few, 0)}, [Filter(share=1)]
+    changes = {
+        "vectors": profile.vectors.model_copy(update={"value": min(profile.vectors.value, rows)}),
+        "search": profile.search.model_copy(update={"filters": filters}),
+        "objectives": {name: objective for name, objective in profile.objectives.items() if name not in left_out},
+    }
+    fitted = profile.model_copy(update=changes)
+    record.inputs["profile"] = fitted.model_dump(mode="json")
+    return fitted
+
+
+def _about_questions() -> set[str]:
+    """Measures of which each sample is one answerable question."""
+    checks = [check for check in GATE.ordered() if check.name in {"quality", "sources", "answer"}]
+    return {measure.name for check in checks for measure in check.measures} - {"refusal_share"}
 
 
 def questions_only(root: Path) -> Corpus:
@@ -58,6 +94,8 @@ def existing(run: RunContext, facts: Facts) -> None:
     collection = run.services.milvus.collection(run.collection)
     run.loaded = Loaded(collection=collection, rows=rows, matrix=matrix, generated=[], places=places)
     run.corpus = _with_questions(run, documents)
+    if run.is_scaled:
+        run.profile = scaled(run.profile, len(rows), run.corpus.questions, run.record)
 
 
 def _with_questions(run: RunContext, documents: dict[str, Chunk]) -> Corpus:

@@ -4,6 +4,7 @@
 interval of a ratio is the widest that both intervals allow (worst over best, best over worst), so it errs to the side of "the same".
 """
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from typing import Annotated, Any
 
 import typer
 import yaml
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
 from rich.table import Table
 
 from validation.judge.criteria import show as show_criteria
@@ -123,7 +126,7 @@ baselines = typer.Typer(
 
 
 @contextmanager
-def _answered() -> Iterator[None]:
+def answered() -> Iterator[None]:
     """End with the exit code of whatever stops a command, and one RESULT line."""
     try:
         yield
@@ -136,13 +139,48 @@ def _answered() -> Iterator[None]:
         raise typer.Exit(2) from None
 
 
+RUNS_HELP = """List the runs on this machine: when, which kind, which profile and label, and how each ended.
+
+Example:
+
+    ./rag runs; ./rag runs --json
+"""
+
+
+def runs(
+    directory: Annotated[Path, typer.Option("--dir", help="Where the reports are.")] = Path("build/reports"),
+    as_json: Annotated[bool, typer.Option("--json", help="The list as JSON.")] = False,
+) -> None:
+    """See RUNS_HELP."""
+    listed = [each for path in sorted(directory.glob("*/*.json")) if (each := _summary(path))]
+    if as_json:
+        print(json.dumps(listed, indent=2, ensure_ascii=False))
+        return
+    for each in listed:
+        print(f"{each['run']:<17} {each['kind']:<10} {each['profile']:<9} {each['outcome']:<11} {each['label']}".rstrip())
+    print(f"{len(listed)} runs in {directory}; compare two: ./rag compare {directory}/RUN_A {directory}/RUN_B")
+
+
+def _summary(path: Path) -> dict[str, str] | None:
+    """Return one run; None for a file that is no report."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        kind = str(data["schema"]).rpartition("/")[2].removesuffix("-report").removeprefix("gate-")
+        result, inputs = data["result"], data.get("inputs") or {}
+        outcome = result["outcome"] if isinstance(result, dict) else result
+    except (ValueError, KeyError, TypeError, OSError):
+        return None
+    profile = (inputs.get("profile") or {}).get("profile", "-")
+    return {"run": path.parent.name, "kind": kind, "profile": profile, "outcome": str(outcome), "label": str(inputs.get("label", ""))}
+
+
 @baselines.command("set")
 def set_baseline(
     report: Annotated[Path, typer.Argument(metavar="REPORT", help="report.json of a run, or its directory.")],
     directory: Directory = baseline.DIRECTORY,
 ) -> None:
     """Make the run of REPORT the baseline of its profile; only a valid run that passed is taken (exit 3 otherwise)."""
-    with _answered():
+    with answered():
         chosen = read(report)
         before = baseline.load(directory, chosen.profile)
         path = baseline.keep(chosen, directory)
@@ -152,7 +190,7 @@ def set_baseline(
 @baselines.command("show")
 def show_baselines(directory: Directory = baseline.DIRECTORY) -> None:
     """List what is kept."""
-    with _answered():
+    with answered():
         kept = [each for path in sorted(directory.glob("*.json")) if (each := baseline.load(directory, path.stem))]
     for each in kept:
         print(f"{each.profile}: run {each.run}, measured {each.measured_at}, set {each.set_at}, {len(each.measurements)} numbers")
@@ -165,13 +203,13 @@ def compare(
     tolerance: Annotated[float, typer.Option(min=0, max=1000, help="Percent that is not called worse; of a share a hundredth.")] = 10.0,
 ) -> None:
     """See COMPARE_HELP."""
-    with _answered():
+    with answered():
         before, after = read(run_a), read(run_b)
         calibration.refuse_invalid([before, after])
         calibration.refuse_other(before, after, "workload")
         rows = compare_measurements(before.usable(), after.usable(), tolerance)
     console = stdout_console()
-    console.print(_table(rows))
+    console.print(_table(rows, console))
     for phrase in differences(before.fingerprint.system, after.fingerprint.system):
         console.print(f"another system: {phrase}", markup=False, highlight=False, soft_wrap=True)
     worse = [row.measure.name for row in rows if row.change is Change.WORSE]
@@ -187,15 +225,15 @@ def report(
     out: Annotated[Path | None, typer.Option(help="The file to write. Default: on standard output.")] = None,
 ) -> None:
     """See REPORT_HELP."""
-    with _answered():
+    with answered():
         text = export.FORMS[form][1](read(run))
         if out:
             write_whole(out, text)
     print(f"RESULT: WRITTEN {out} (exit 0)" if out else text, end="\n" if out else "")
 
 
-def _table(rows: list[Compared]) -> Table:
-    table = Table()
+def _table(rows: list[Compared], console: Console) -> Table:
+    table = Table(box=SIMPLE_HEAD if console.is_terminal else None, pad_edge=False)
     for heading in ("what", "unit", "A", "B", "B to A", "90 % interval", "change"):
         table.add_column(heading, justify="left" if heading in {"what", "unit", "change"} else "right", no_wrap=True)
     for row in rows:
@@ -215,7 +253,7 @@ def calibrate(
     margin: Annotated[float, typer.Option(min=0.05, max=10, help="Room beyond the worst that was seen; 0.5 is half as much again.")] = 0.5,
 ) -> None:
     """See CALIBRATE_HELP."""
-    with _answered():
+    with answered():
         if out.exists():
             raise UsageError(f"{out} is there already; name another file with --out, and compare the two")
         runs = [read(path) for path in reports]

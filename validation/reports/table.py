@@ -1,41 +1,68 @@
-"""The table on the terminal: what, measured, limit, grade; then what was measured without a promise, then the one RESULT line."""
+"""What a run prints: what was seen, then what is judged as a table, then the one RESULT line."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from validation.judge.criteria import flat
 from validation.judge.criteria import show as show_criteria
-from validation.judge.judgement import Grade, Judged
+from validation.judge.judgement import Grade, Judged, Judgement
 from validation.judge.measures import CATALOGUE
 from validation.judge.outcome import Outcome
 from validation.reports import budget
 from validation.run.progress import flush_streams
-from validation.run.record import Record
+from validation.run.record import Facts, Record
 
 _COLOURS = {Grade.PASS: "green", Grade.FAIL: "red", Grade.UNMEASURED: "red"}
 _MOST_DIGITS = 12
+_FEW_ANSWERS = 3
+_LONGEST_ANSWER = 200
 _PIPE_WIDTH = 120
 
 
-def show(record: Record, console: Console) -> None:
-    """Print the tables and whatever keeps the run from being valid."""
-    if record.measurements:
-        console.print(_table(record))
-    for line in filter(None, (budget.line(record.measurements), *_by_group(record))):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+def show(record: Record, console: Console, *, verbose: bool = False) -> None:
+    """Print what was seen, and last, right above the RESULT line, what is judged; with `verbose` also what nobody judges."""
+    say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
+    lines = [budget.line(record.measurements), *_by_group(record), *(f"skipped: {name}: {why}" for name, why in record.skipped.items())]
+    if verbose:
+        console.print(_table(_others(record), console, "measured, and judged by nobody"))
+        for line in filter(None, lines):
+            say(line)
+    elif record.measurements:
+        say(f"{len(_others(record))} other numbers, {len(record.skipped)} left out: --verbose, or report.json")
+    for line in wrong_answers(record, None if verbose else _FEW_ANSWERS):
+        say(record.hide(line))
+    for collection in record.left_behind:
+        say(f"still there: collection {collection}")
     if record.judgement:
-        for line in [f"{each.objective.sli}: {each.why}" for each in record.judgement.judged if each.why] + [*record.judgement.notes]:
-            console.print(Text(record.hide(line), style="yellow"), soft_wrap=True)
-        for fault in record.judgement.faults:
-            console.print(Text(f"not valid: {record.hide(fault)}", style="red"), soft_wrap=True)
-    skipped = [f"skipped: {name}: {why}" for name, why in record.skipped.items()]
-    for line in [*skipped, *(f"still there: collection {collection}" for collection in record.left_behind)]:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        _show_judged(record, record.judgement, console)
+
+
+def _show_judged(record: Record, judgement: Judgement, console: Console) -> None:
+    console.print(_table([_judged(each) for each in judgement.judged], console, f"Gate run {record.run_id}"))
+    for line in [f"{each.objective.sli}: {each.why}" for each in judgement.judged if each.why] + [*judgement.notes]:
+        console.print(Text(record.hide(line), style="yellow"), soft_wrap=True)
+    for fault in judgement.faults:
+        console.print(Text(f"not valid: {record.hide(fault)}", style="red"), soft_wrap=True)
+
+
+def wrong_answers(record: Record, most: int | None) -> Iterator[str]:
+    """Yield what was asked, expected and given for each wrong answer, and whether a right source was among those that were shown."""
+    wrong: Sequence[Facts] = next((check.facts.get("wrong", []) for check in record.checks if check.name == "answer"), [])
+    for each in wrong[:most]:
+        source = "" if each["right_source"] else "; no right document among the sources"
+        given = " ".join(str(each["answer"]).split())[:_LONGEST_ANSWER] or "(nothing)"
+        yield f"wrong: {each['question']}: {each['asked']}"
+        yield f"  expected: {each['expected'] or 'that the documents do not say it'}"
+        yield f"  answered: {given}{source}"
+    if most is not None and len(wrong) > most:
+        yield f"wrong: {len(wrong) - most} more answers: --verbose, or the check `answer` of report.json"
 
 
 def _by_group(record: Record) -> Iterator[str]:
@@ -48,15 +75,22 @@ def _by_group(record: Record) -> Iterator[str]:
         yield f"nDCG@10 by {group} (questions): {', '.join(means)}"
 
 
-def tell(run: Callable[[], Record], report: Path, show: Callable[[Any, Console], None] = show) -> int:
-    """Do a run, print what came of it, and return its exit code; 2 when its report cannot be written."""
+def tell(run: Callable[[], Record], report: Path, show: Callable[[Any, Console], None] = show, *, last: bool = True) -> int:
+    """Do a run, print what came of it, and return its exit code; 2 when its report cannot be written.
+
+    There is one RESULT line, the `last`: a run that another one follows says `so far:`.
+    """
     try:
         record = run()
     except OSError as error:
         return refuse(f"the report cannot be written ({error}); name a directory with --out")
     show(record, stdout_console())
+    problems = record.stopped[1].splitlines() if record.stopped else []
+    for problem in problems if len(problems) > 1 else ():
+        print(record.hide(problem))
     flush_streams()
-    print(result_line(record, report))
+    line = result_line(record, report if report.exists() else None)
+    print(line if last else line.replace("RESULT:", "so far:", 1))
     return record.exit_code
 
 
@@ -71,9 +105,11 @@ def refuse(reason: str) -> int:
 
 
 def result_line(record: Record, path: Path | None) -> str:
-    """Return the last line of a run, on one line whatever the reason holds."""
+    """Return the last line of a run, on one line whatever the reason holds; of several mistakes, how many there are."""
     where = f" report: {path}" if path else ""
-    return f"RESULT: {record.outcome} {record.hide(record.reason)} (exit {record.exit_code}){where}"
+    problems = record.stopped[1].splitlines() if record.stopped and record.stopped[0] is Outcome.ERROR else []
+    reason = f"{len(problems)} mistakes, listed above" if len(problems) > 1 else record.reason
+    return f"RESULT: {record.outcome} {record.hide(reason)} (exit {record.exit_code}){where}"
 
 
 def stdout_console() -> Console:
@@ -82,19 +118,33 @@ def stdout_console() -> Console:
     return console if console.is_terminal else Console(width=_PIPE_WIDTH)
 
 
-def _table(record: Record) -> Table:
-    table = Table(title=f"Gate run {record.run_id}", title_justify="left")
+Row = tuple[str, str, str, str, Text]
+
+
+def _judged(each: Judged) -> Row:
+    objective = each.objective
+    return (
+        objective.sli,
+        _honest(each),
+        objective.unit,
+        show_criteria(objective.limit),
+        Text(each.grade, style=_COLOURS.get(each.grade, "yellow")),
+    )
+
+
+def _others(record: Record) -> list[Row]:
+    judged = {each.objective.sli for each in record.judgement.judged} if record.judgement else set()
+    others = {name: number(each.value) for name, each in record.measurements.items() if name not in judged}
+    return [(name, value, CATALOGUE[name].unit, "", Text()) for name, value in others.items()]
+
+
+def _table(rows: Sequence[Row], console: Console, title: str) -> Table:
+    """Return rows as a table; without lines where nobody sees it, so that a pipe can search it."""
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD if console.is_terminal else None, pad_edge=False)
     for heading, side in (("what", "left"), ("measured", "right"), ("unit", "left"), ("limit", "right"), ("verdict", "left")):
         table.add_column(heading, justify="right" if side == "right" else "left", no_wrap=heading != "what")
-    judged = record.judgement.judged if record.judgement else ()
-    for each in judged:
-        objective, grade = each.objective, Text(each.grade, style=_COLOURS.get(each.grade, "yellow"))
-        table.add_row(objective.sli, _honest(each), objective.unit, show_criteria(objective.limit), grade)
-    table.add_section()
-    promised = {each.objective.sli for each in judged}
-    for name, measurement in record.measurements.items():
-        if name not in promised:
-            table.add_row(name, number(measurement.value), CATALOGUE[name].unit, "", "")
+    for row in rows:
+        table.add_row(*row)
     return table
 
 

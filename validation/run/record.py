@@ -114,6 +114,11 @@ class Record:
         return (self.stopped or self.conclusion())[0]
 
     @property
+    def is_typo(self) -> bool:
+        """Whether nothing was begun, since what was typed cannot be right: there is nothing to report but the reason."""
+        return self.stopped is not None and self.stopped[0] is Outcome.ERROR and not self.checks
+
+    @property
     def exit_code(self) -> int:
         """The process exit code."""
         return exit_code(self.outcome, strict=self.strict)

@@ -91,8 +91,9 @@ def act(options: Options) -> int:
     if options.folder == Path():
         raise UsageError("DIR is missing: name the folder of the documents, or --list or --remove SOURCE")
     home, reporter = report_path(options.out, ""), Reporter(quiet=options.quiet)
-    code = table.tell(lambda: execute(options, reporter, home / "ingest.json"), home / "ingest.json", show)
-    if code == 0 and options.judge and (options.folder / "questions.jsonl").exists():
+    is_judged = options.judge and (options.folder / "questions.jsonl").exists()
+    code = table.tell(lambda: execute(options, reporter, home / "ingest.json"), home / "ingest.json", show, last=not is_judged)
+    if code == 0 and is_judged:
         order = replace(options, corpus=options.folder, keep=True)
         code = table.tell(lambda: runner.execute(order, reporter, home / "report.json"), home / "report.json")
     return code

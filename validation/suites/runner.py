@@ -5,6 +5,7 @@ A report is written however the run ends: by a verdict, a refusal, Ctrl-C or a m
 
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -27,8 +28,10 @@ from validation.run.record import Record, run_and_report
 
 HELP = """Measure a deployed stack, compare it with its promises, and answer with an exit code.
 
-The gate loads the sample corpus into a collection of its own, searches it at a constant rate (latency counts from the planned send
-time), compares every answer with the exact one, asks the language model, and judges all of it against an SLO file. It drops its
+With --collection it judges your own documents, and writes nothing; without --slo, limits are scaled to what is there.
+
+Without it, the gate loads the sample corpus into a collection of its own, searches it at a constant rate (latency counts from the planned
+send time), compares every answer with the exact one, asks the language model, and judges all of it against an SLO file. It drops its
 collection when it ends; the originals stay in the documents bucket, under corpus/<sha256>/.
 
 Exit codes: 0 PASS, 0 WARN (1 with --strict), 1 FAIL (a promise is missed), 2 ERROR (usage, configuration, or interrupted),
@@ -43,7 +46,7 @@ Examples:
 
     pulumi stack output --json --stack prod > target.json; ./rag gate target.json --slo my.yaml
 
-    ./rag gate prod --collection handbook --read-only --corpus my/documents --slo my.yaml
+    ./rag gate prod --collection handbook --corpus my/documents
 """
 PODS = typer.Option(
     min=0, max=64, help="Send the searches from so many pods of a Job in the cluster, each its share of the rate; 0: from here."
@@ -66,6 +69,11 @@ class Order:
     """Where the baselines are kept."""
     collection: str = ""
     """A collection that is there already, to be judged without writing."""
+    label: str = ""
+    """What `runs` shows beside it."""
+    out: Path | None = None
+    verbose: bool = False
+    """Show what nobody judges, too."""
 
     @property
     def slo_file(self) -> Path:
@@ -77,33 +85,37 @@ class Order:
 class Options(Order):
     """The options of `run`."""
 
-    corpus: Annotated[Path, typer.Option(help="Directory with documents/<language>/ and questions.jsonl.")] = Path("corpus")
+    corpus: Annotated[Path, typer.Option(help="Folder of documents with questions.jsonl.")] = Path("corpus")
     seed: Annotated[int, typer.Option(help="Same seed, same generated documents and searches.")] = 7
     strict: Annotated[bool, typer.Option("--strict", help="A warning exits 1.")] = False
     keep: Annotated[bool, typer.Option("--keep", help="Leave the collection, to look into it.")] = False
     pods: Annotated[int, PODS] = 0
     baselines: Annotated[Path, typer.Option(help="Directory of the baselines that `baseline set` keeps.")] = baseline.DIRECTORY
-    collection: Annotated[str, typer.Option(help="Judge this collection, which `ingest` or --keep left; needs --read-only.")] = ""
-    read_only: Annotated[bool, typer.Option("--read-only", help="Write nothing; what cannot be measured so is named as skipped.")] = False
+    collection: Annotated[str, typer.Option(help="Judge this collection, which `ingest` or --keep left, and write nothing.")] = ""
+    label: Annotated[str, typer.Option(help="A few words by which `runs` lists this one.")] = ""
     out: Annotated[Path | None, typer.Option(help="Directory for report.json. Default: build/reports/<UTC time>/")] = None
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress; the table and the RESULT line only.")] = False
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Also what nobody judges, what was left out, and every wrong answer.")
+    ] = False
 
 
 def act(options: Options) -> int:
     """Run the gate once, print the table and the RESULT line, and return the exit code."""
-    if bool(options.collection) != options.read_only:
-        reason = "--collection NAME and --read-only belong together: the gate writes into collections of its own only"
-        return table.refuse(reason)
     report = report_path(options.out)
-    return table.tell(lambda: execute(options, Reporter(quiet=options.quiet), report), report)
+    show = partial(table.show, verbose=options.verbose)
+    return table.tell(lambda: execute(options, Reporter(quiet=options.quiet), report), report, show)
 
 
 def execute(order: Order, reporter: Reporter, report: Path, overrides: Overrides | None = None) -> Record:
     """Run the gate, write `report`, and return what happened; raises only when the report cannot be written."""
     record = Record(strict=order.strict)
-    run_and_report(
-        record, reporter, lambda: _run(order, reporter, record, overrides or Overrides()), lambda: _write(record, report, reporter)
-    )
+
+    def write() -> None:
+        if order.out is not None or not record.is_typo:
+            _write(record, report, reporter)
+
+    run_and_report(record, reporter, lambda: _run(order, reporter, record, overrides or Overrides()), write)
     return record
 
 
@@ -117,7 +129,7 @@ def _write(record: Record, report: Path, reporter: Reporter) -> None:
 
 
 def _run(order: Order, reporter: Reporter, record: Record, overrides: Overrides) -> None:
-    record.inputs = {"slo_file": str(order.slo_file), "corpus": str(order.corpus), "seed": order.seed}
+    record.inputs = {"slo_file": str(order.slo_file), "corpus": str(order.corpus), "seed": order.seed, "label": order.label}
     profile = slo_file.read_profile(order.slo_file)
     if order.collection:
         profile = existing.judgeable(profile, record)
@@ -126,8 +138,9 @@ def _run(order: Order, reporter: Reporter, record: Record, overrides: Overrides)
     workers.preload()
     with ExitStack() as closing:
         context = make_context(order, profile, reporter=reporter, record=record, closing=closing)
-        context.overrides = overrides
+        context.overrides, context.is_scaled = overrides, order.slo is None
         GATE.run(context, read_only=bool(order.collection))
+        profile = context.profile
     reference = baseline.reference(kept, profile.profile, GateReport.from_run(record).fingerprint)
     record.judgement = judgement.judge(profile, record.measurements, record.faults, reference)
 

@@ -10,6 +10,7 @@ from validation.checks import existing
 from validation.checks.context import Loaded
 from validation.clients.milvus import Row
 from validation.clients.passages import Chunk
+from validation.corpus.documents import Question
 from validation.judge.errors import InvalidRunError, UsageError
 from validation.judge.profile import Profile
 from validation.load.open_loop import Sample
@@ -62,10 +63,28 @@ def test_questions_without_documents_keep_the_names_that_they_use(corpus_dir: Pa
         existing.questions_only(corpus_dir)
 
 
-@pytest.mark.parametrize("arguments", [["--collection", "handbook"], ["--read-only"]])
-def test_a_collection_is_only_judged_without_writing(arguments: list[str]) -> None:
-    result = CliRunner().invoke(app, ["run", "lab", *arguments])
-    assert (result.exit_code, "belong together" in result.stdout) == (2, True)
+def question(number: int, kind: str = "fact") -> Question:
+    relevance, fact = ({"pump": 3}, "12 bar") if kind == "fact" else ({}, None)
+    return Question(id=f"q{number}", question="how much?", language="en", relevance=relevance, fact=fact, kind=kind)
+
+
+def test_limits_are_scaled_to_what_is_there_and_what_is_left_out_says_why(profile: Profile) -> None:
+    record = Record()
+    fitted = existing.scaled(profile, 21, [question(number) for number in range(15)], record)
+    assert (fitted.vectors.value, len(fitted.search.filters)) == (21, 1)
+    assert not {"ndcg_at_10", "fact_share", "citation_share", "refusal_share"} & fitted.objectives.keys()
+    assert {"search_p95_ms", "recall_at_10", "embedding_p95_ms", "answer_error_share"} <= fitted.objectives.keys()
+    assert record.skipped["fact_share"] == "rests on 20 questions, and questions.jsonl has 15 of that kind"
+    assert "of 21 chunks a filter leaves too few" in record.skipped["filters"]
+    assert record.inputs["profile"]["vectors"]["value"] == 21
+
+
+def test_nothing_is_left_out_where_there_is_enough(profile: Profile) -> None:
+    record = Record()
+    questions = [*(question(number) for number in range(100)), *(question(number, "unanswerable") for number in range(100, 110))]
+    fitted = existing.scaled(profile, 50_000, questions, record)
+    assert (fitted.objectives, fitted.search, record.skipped) == (profile.objectives, profile.search, {})
+    assert fitted.vectors.value == profile.vectors.value
 
 
 def test_the_help_of_ingest_says_what_is_read_what_is_touched_and_what_each_code_means() -> None:

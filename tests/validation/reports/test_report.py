@@ -14,7 +14,7 @@ from validation.judge.judgement import judge
 from validation.judge.measures import CATALOGUE, Measurement, Measurements
 from validation.judge.profile import Profile
 from validation.reports import model, table
-from validation.run.record import Record
+from validation.run.record import CheckRecord, Record
 
 
 @pytest.fixture
@@ -82,13 +82,41 @@ def test_secrets_are_hidden_wherever_they_turn_up(record: Record) -> None:
     assert line == "RESULT: INVALID the store said (hidden) is wrong (exit 3)"
 
 
-def test_the_table_shows_promises_first_and_their_grades(record: Record) -> None:
+def shown(record: Record, *, verbose: bool = False) -> list[str]:
     out = io.StringIO()
-    table.show(record, Console(file=out, width=120))
-    lines = out.getvalue().splitlines()
-    assert "search_p50_ms" in lines[4]
-    assert "<= 50" in lines[4]
-    assert "pass" in lines[4]
+    table.show(record, Console(file=out, width=80), verbose=verbose)
+    return out.getvalue().splitlines()
+
+
+def test_what_is_judged_comes_last_with_its_grade_in_a_pipe_without_lines(record: Record) -> None:
+    record.skipped["modes"] = "stores rows"
+    lines = shown(record)
+    (row,) = [line for line in lines if line.startswith("search_p50_ms ")]
+    assert row.split() == ["search_p50_ms", "25", "ms", "<=", "50", "pass"]
+    assert max(map(len, lines)) <= 80
+    assert not set("┃│━─") & set("".join(lines))
+    assert not [line for line in lines if line.startswith(("vectors ", "skipped:"))]
+    verbose = shown(record, verbose=True)
+    others = next(number for number, line in enumerate(verbose) if line.startswith("vectors "))
+    assert others < next(number for number, line in enumerate(verbose) if line.startswith("search_p50_ms "))
+    assert "skipped: modes: stores rows" in verbose
+
+
+def test_wrong_answers_are_shown_as_words(record: Record) -> None:
+    wrong = {"question": "en-13", "asked": "What does it cost?", "expected": "112 euros", "answer": "Not\nsaid.", "right_source": False}
+    record.checks.append(CheckRecord(name="answer", question="?", facts={"wrong": [wrong] * 5}))
+    lines = shown(record)
+    first = lines.index("wrong: en-13: What does it cost?")
+    assert lines[first + 1 : first + 3] == ["  expected: 112 euros", "  answered: Not said.; no right document among the sources"]
+    assert "wrong: 2 more answers: --verbose, or the check `answer` of report.json" in lines
+    assert sum(line.startswith("wrong: en-13") for line in shown(record, verbose=True)) == 5
+
+
+def test_several_mistakes_are_counted_in_the_result_line_and_listed_above(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    record = Record()
+    record.stop(UsageError("a.yaml:1: x\na.yaml:2: y"))
+    assert table.tell(lambda: record, tmp_path / "none.json") == 2
+    assert capsys.readouterr().out.splitlines() == ["a.yaml:1: x", "a.yaml:2: y", "RESULT: ERROR 2 mistakes, listed above (exit 2)"]
 
 
 def test_a_number_that_misses_its_limit_never_looks_as_if_it_kept_it(profile: Profile, good: Measurements) -> None:

@@ -94,6 +94,20 @@ def test_what_cannot_be_right_exits_2_with_a_report(corpus_dir: Path, tmp_path: 
     assert reason in report_of(tmp_path / "out")["result"]["reason"]
 
 
+def test_a_typo_leaves_no_folder_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = gate("none.json", "--slo", LAB)
+    assert (result.exit_code, "report:" in result.stdout, list(tmp_path.iterdir())) == (2, False, [])
+
+
+def test_every_mistake_of_an_slo_file_has_a_line_of_its_own(target_file: Path, tmp_path: Path) -> None:
+    slo = tmp_path / "slo.yaml"
+    slo.write_text("version: 1\nprofile: own\nrate: {value: 1, unit: requests/s, reason: us}\n")
+    lines = gate(target_file, "--slo", slo, "--out", tmp_path / "out").stdout.splitlines()
+    assert f"{slo}:3: rate.reason: String should have at least 10 characters (found 'us')" in lines
+    assert lines[-1].startswith(f"RESULT: ERROR {len(lines) - 1} mistakes, listed above (exit 2)")
+
+
 def test_the_result_line_is_exactly_one(tmp_path: Path) -> None:
     result = gate("none.json", "--out", tmp_path / "out")
     assert result.stdout.count("RESULT:") == 1
