@@ -18,7 +18,7 @@ def test_a_starting_slo_file_promises_what_the_folder_can_keep(corpus_dir: Path,
     assert (profile.profile, profile.vectors.value, profile.ingesting) == ("my", 100, None)
     assert {"search_p95_ms", "recall_at_10", "search_error_share"} <= profile.objectives.keys()
     assert not [name for name in profile.objectives if name.startswith(("during_", "fact_", "filter_"))]
-    assert "# left out: fact_share: rests on 20 questions" in out.read_text()
+    assert "# left out: citation_share: rests on 20 questions" in out.read_text()
     again = CliRunner().invoke(app, ["slo", "init", str(corpus_dir), "--out", str(out)])
     assert (again.exit_code, "is there already" in again.output) == (2, True)
 
