@@ -71,6 +71,11 @@ def test_an_slo_that_cannot_be_met_gives_1_and_the_report_says_which(lab: Lab, t
     assert re.search(r"^RESULT: FAIL .*ndcg_at_10", ended.output, re.MULTILINE)
     report = json.loads((tmp_path / "report.json").read_text())
     assert [one["sli"] for one in report["objectives"] if one["grade"] == "fail"].count("ndcg_at_10") == 1
+    for form, mark in (("report.html", "<h1>FAIL</h1>"), ("report.md", "Gate FAIL"), ("junit.xml", 'name="ndcg_at_10"')):
+        assert mark in (tmp_path / form).read_text(), form
+    page = (tmp_path / "report.html").read_text()
+    assert page.index("ndcg_at_10") < page.index("search_p95_ms"), "what was missed comes first"
+    assert "Search latency over the load" in page
 
 
 def test_a_half_loaded_collection_is_never_green(target: Path, tmp_path: Path) -> None:

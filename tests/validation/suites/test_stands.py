@@ -92,6 +92,8 @@ def test_ctrl_c_at_any_moment_leaves_nothing_of_the_run_and_all_of_others(
     assert "interrupted" in record.reason
     assert sorted(client.list_collections()) == OTHERS
     assert json.loads((tmp_path / "report.json").read_text())["left_behind"] == []
+    for form in ("report.html", "report.md", "junit.xml"):
+        assert "interrupted" in (tmp_path / form).read_text(), form
 
 
 def test_what_cannot_be_removed_after_ctrl_c_is_named(stand: Stand, tmp_path: Path) -> None:
