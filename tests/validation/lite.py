@@ -104,7 +104,9 @@ def milvus(folder: Path, port: int = 0) -> Iterator[tuple[Lite, str]]:
     engine = MilvusLite(str(folder))
     lite = Lite(engine)
     with ThreadPoolExecutor(_THREADS) as threads:
-        server = grpc.server(threads, interceptors=[_Gone(lite)], options=[("grpc.max_receive_message_length", -1)])
+        # pymilvus pings idle connections more often than gRPC's servers allow by default; Milvus allows it
+        options = [("grpc.max_receive_message_length", -1), ("grpc.http2.max_ping_strikes", 0)]
+        server = grpc.server(threads, interceptors=[_Gone(lite)], options=options)
         milvus_pb2_grpc.add_MilvusServiceServicer_to_server(lite, server)
         port = server.add_insecure_port(f"127.0.0.1:{port}")
         server.start()

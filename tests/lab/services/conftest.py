@@ -28,7 +28,7 @@ def served(app: ASGIApp) -> Iterator[httpx.Client]:
             assert time.monotonic() < deadline, "uvicorn did not start"
             time.sleep(0.01)
         port = server.servers[0].sockets[0].getsockname()[1]
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=500) as client:
             yield client
     finally:
         server.should_exit = True

@@ -33,14 +33,14 @@ def test_each_case_has_its_file() -> None:
 
 @pytest.mark.parametrize("name", CASES)
 def test_what_a_small_file_holds_is_in_its_text_and_structure(name: str) -> None:
-    expected, begin = CASES[name], time.monotonic()
+    expected, begin = CASES[name], time.process_time()
     try:
         parsed = read(FILES[name], PurePosixPath(name).suffix)
     except UnreadableError:
         assert "refuse" in expected
         return
     assert expected.get("refuse") != "must"
-    assert time.monotonic() - begin < expected.get("seconds", 60)
+    assert time.process_time() - begin < expected.get("seconds", 60)
     assert [*_wrong_text(expected, parsed), *_wrong_structure(expected, parsed)] == []
 
 
@@ -110,3 +110,9 @@ def _has_row(rows: Sequence[Sequence[str]], expected: Sequence[str | list[str]],
 def _fits(row: Sequence[str], expected: Sequence[str | list[str]]) -> bool:
     cells = [*row, *[""] * (len(expected) - len(row))]
     return len(cells) == len(expected) and all(cell in _choices(choice) for cell, choice in zip(cells, expected, strict=True))
+
+
+def test_a_large_cell_is_read_after_a_small_file_too() -> None:
+    for name in ("c_sep_line.csv", "c_big_cell.csv"):
+        parsed = read(FILES[name], ".csv")
+        assert not [*_wrong_text(CASES[name], parsed), *_wrong_structure(CASES[name], parsed)], name

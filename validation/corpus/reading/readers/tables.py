@@ -20,6 +20,7 @@ _SNIFFED_ROWS = 50
 _NUMBER = re.compile(r"[-+]?[\d., ]*\d[\d., ]*%?|\d{4}-\d\d-\d\d.*")
 _YEAR = re.compile(r"(19|20)\d\d")
 _SHEET_ROWS = 100_000
+csv.field_size_limit(1 << 30)  # of the whole process: a file's own size bounds its cells
 
 
 def read_csv(body: bytes) -> Parsed:
@@ -30,7 +31,6 @@ def read_csv(body: bytes) -> Parsed:
         text = text[begin.end() :]
     delimiter = begin[1] if begin else _delimiter(text)
     try:
-        csv.field_size_limit(len(text) + 1)
         rows = [row for row in csv.reader(io.StringIO(text), delimiter=delimiter) if any(map(str.strip, row))]
     except csv.Error as error:
         raise UnreadableError(f"is no CSV ({error})") from None
