@@ -130,6 +130,7 @@ def _write(record: Record, report: Path, reporter: Reporter) -> None:
 
 def _run(order: Order, reporter: Reporter, record: Record, overrides: Overrides) -> None:
     record.inputs = {"slo_file": str(order.slo_file), "corpus": str(order.corpus), "seed": order.seed, "label": order.label}
+    _require_environment(order)
     profile = slo_file.read_profile(order.slo_file)
     if order.collection:
         profile = existing.judgeable(profile, record)
@@ -143,6 +144,13 @@ def _run(order: Order, reporter: Reporter, record: Record, overrides: Overrides)
         profile = context.profile
     reference = baseline.reference(kept, profile.profile, GateReport.from_run(record).fingerprint)
     record.judgement = judgement.judge(profile, record.measurements, record.faults, reference)
+
+
+def _require_environment(order: Order) -> None:
+    """Refuse a name that no SLO file belongs to, before that file is blamed."""
+    if order.slo is None and not order.slo_file.is_file():
+        names = sorted(path.name.split(".")[1] for path in order.slo_file.parent.glob("slo.*.yaml"))
+        raise UsageError(f"{order.stack!r} has no {order.slo_file}; there are: {', '.join(names)}; for any other, name it with --slo FILE")
 
 
 def make_context(

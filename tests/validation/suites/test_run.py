@@ -94,6 +94,11 @@ def test_what_cannot_be_right_exits_2_with_a_report(corpus_dir: Path, tmp_path: 
     assert reason in report_of(tmp_path / "out")["result"]["reason"]
 
 
+def test_a_name_that_no_environment_has_is_answered_with_those_that_there_are(tmp_path: Path) -> None:
+    result = gate("nope", "--out", tmp_path / "out")
+    assert "'nope' has no validation/slo.nope.yaml; there are: dev, hybrid, lab, prod" in result.stdout
+
+
 def test_a_typo_leaves_no_folder_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     result = gate("none.json", "--slo", LAB)
