@@ -18,10 +18,11 @@ _LOOK = """
     Collection.GetLoadState Collection.GetLoadingProgress Collection.GetStatistics Collection.HasPartition Collection.IndexDetail
     Collection.ShowPartitions Global.DescribeAlias Global.DescribeCollection Global.ListAliases Global.ShowCollections
 """.split()  # noqa: SIM905  as words, since one a line would be longer than the rest of the file
+# without Collection.Import, which nobody here uses: it reads whatever path of the bucket it is given
 _READ = ["Collection.Query", "Collection.Search"]
 _WRITE = """
-    Collection.CreateIndex Collection.CreatePartition Collection.Delete Collection.Flush Collection.GetFlushState Collection.Import
-    Collection.Insert Collection.Load Collection.Upsert Global.CreateCollection
+    Collection.CreateIndex Collection.CreatePartition Collection.Delete Collection.Flush Collection.GetFlushState Collection.Insert
+    Collection.Load Collection.Upsert Global.CreateCollection
 """.split()  # noqa: SIM905  as above
 _TAKE_AWAY = """
     Collection.Compaction Collection.DropIndex Collection.DropPartition Collection.LoadBalance Collection.Release Global.CreateAlias

@@ -22,6 +22,7 @@ def declare(settings: Settings) -> Tenancy:
     refuse_too_much(settings)
     refuse_unused_addresses(settings)
     table = flows.table(layout(settings))
+    refuse_open(settings, table)
     for warning in warnings(table):
         pulumi.log.warn(warning)
     suite_account = ("suite",) if settings.images.suite is not None else ()
@@ -84,6 +85,24 @@ def warnings(table: tuple[Flow, ...]) -> list[str]:
         f"To close that: pulumi config set --path '{PROJECT}:network.addresses[\"{host}\"][0]' ADDRESS/32"
         for host, names in opened.items()
     ]
+
+
+def refuse_open(settings: Settings, table: tuple[Flow, ...]) -> None:
+    """SettingsError where images are pinned, as in production, and a flow is open to every address without having been asked for by name."""
+    opened = {host for _, host in flows.open_flows(table)}
+    asked = set(settings.network.any_address)
+    if unused := sorted(asked - opened):
+        raise SettingsError(f"network.any_address names {', '.join(unused)}, and no flow to it is open", code="settings.unused")
+    if settings.images_pinned != "required" or opened <= asked:
+        return
+    host = min(opened - asked)
+    names = ", ".join(sorted(flow.name for flow, target in flows.open_flows(table) if target == host))
+    raise SettingsError(
+        f"{host} is known by its name, and a network policy knows no names: {names} would reach the port at every address, IPv4 and IPv6, "
+        f"the Kubernetes API too where it listens there. Cure: pulumi config set --path '{PROJECT}:network.addresses[\"{host}\"][0]' "
+        f"ADDRESS/32; if it is meant: pulumi config set --path '{PROJECT}:network.any_address[0]' {host}",
+        code="network.open",
+    )
 
 
 def consumers(settings: Settings) -> list[Consumer]:

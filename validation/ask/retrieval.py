@@ -23,7 +23,7 @@ from pymilvus import MilvusClient, MilvusException  # type: ignore[import-untype
 from validation.clients import milvus_connection
 from validation.clients.connect import Connector, Models
 from validation.clients.milvus import SCALARS, failures_named
-from validation.clients.passages import Chunk
+from validation.clients.passages import Chunk, quoted
 from validation.clients.vectors import Matrix
 from validation.corpus.ingest import store
 from validation.judge.errors import InvalidRunError, UnreachableError, UsageError
@@ -76,8 +76,8 @@ class Query:
 
     def expression(self) -> str:
         """Return the filter as Milvus reads it: what a user types stays a value."""
-        equal = [f"{name} == {_quoted(value)}" for name in ("language", "access") if (value := getattr(self, name))]
-        return " and ".join([*equal, *([f"source like {_quoted(self.path + '%')}"] if self.path else [])])
+        equal = [f"{name} == {quoted(value)}" for name in ("language", "access") if (value := getattr(self, name))]
+        return " and ".join([*equal, *([f"source like {quoted(self.path + '%')}"] if self.path else [])])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +151,7 @@ class Retriever:
                 raise NoCollectionError(f"passage {passage_id} is no longer in {collection}: the document was changed; ask again")
             chunk = _chunk(rows[0])
             near = f"position >= {chunk.position - _MOST_NEIGHBOURS // 2} and position <= {chunk.position + _MOST_NEIGHBOURS // 2}"
-            same = f"source == {_quoted(chunk.source)} and fingerprint == {_quoted(chunk.fingerprint)} and {near}"
+            same = f"source == {quoted(chunk.source)} and fingerprint == {quoted(chunk.fingerprint)} and {near}"
             around = milvus.query(collection, filter=same, output_fields=_FIELDS, **_SEARCHED)
         return chunk.position, sorted(map(_chunk, around), key=lambda each: each.position)
 
@@ -246,9 +246,3 @@ def _description(milvus: MilvusClient, name: str) -> str:
 
 def _chunk(fields: Mapping[str, Any]) -> Chunk:
     return Chunk(**{name: fields[name] for name in _FIELDS})
-
-
-def _quoted(value: str) -> str:
-    """A value is data, and must never become a condition."""
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from validation.clients.passages import quoted
 from validation.clients.vectors import Mask, Matrix, unit
 from validation.judge.profile import Filter, Search
 
@@ -80,7 +81,7 @@ def expression(chosen: Filter) -> str:
     """Return the filter as Milvus reads it; empty for none."""
     parts = []
     if chosen.language is not None:
-        parts.append(f'language == "{chosen.language}"')
+        parts.append(f"language == {quoted(chosen.language)}")
     if chosen.bucket_below is not None:
         parts.append(f"bucket < {chosen.bucket_below}")
     return " and ".join(parts)

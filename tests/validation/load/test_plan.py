@@ -5,6 +5,7 @@ import pytest
 
 from validation.clients.vectors import Matrix, unit
 from validation.judge.profile import Filter, Profile
+from validation.load import plan
 from validation.load.plan import Columns, Pool, expression, make_plan, mask, masks
 
 
@@ -43,6 +44,11 @@ def test_own_language_becomes_that_of_the_query(profile: Profile, pools: dict[st
     assert {chosen.language for chosen in drawn.filters} == {None, "en", "de"}
     for row, chosen in zip(drawn.planted_rows, drawn.filters, strict=True):
         assert row is None or chosen.language in {None, pools["planted"].languages[row]}
+
+
+def test_a_language_is_data_and_never_becomes_a_condition() -> None:
+    own = plan._own(Filter(share=1, language="own"), 'x" or bucket >= 0 or language == "\\')
+    assert expression(own) == r'language == "x\" or bucket >= 0 or language == \"\\"'
 
 
 def test_expression_and_mask_mean_the_same() -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from validation.clients.milvus import Collection, Row, VectorStore, failures_named
-from validation.clients.passages import Chunk
+from validation.clients.passages import Chunk, quoted
 from validation.clients.vectors import Matrix
 from validation.judge.errors import UsageError
 from validation.judge.profile import Index
@@ -46,11 +46,6 @@ def row(chunk: Chunk) -> Row:
     """Return the row of a chunk; its id is the same in every run."""
     number = chunk.stable_id
     return Row(id=number, bucket=zlib.crc32(str(number).encode()) % 100, chunk=chunk)
-
-
-def _quoted(source: str) -> str:
-    """Return a name for an expression: it is data, and must never become a condition."""
-    return source.replace("\\", "\\\\").replace('"', '\\"')
 
 
 class FolderCollection:
@@ -104,7 +99,7 @@ class FolderCollection:
     def count(self, source: str) -> int:
         """Return how many chunks of a document there are."""
         with failures_named(self._uri, f"counting what {self.name} holds of {source}"):
-            return sum(1 for _ in self._rows(filter=f'source == "{_quoted(source)}"', output_fields=["id"]))
+            return sum(1 for _ in self._rows(filter=f"source == {quoted(source)}", output_fields=["id"]))
 
     def write(self, rows: Sequence[Row], vectors: Matrix, *, replacing: bool) -> None:
         """Store a batch; `replacing` where some of the ids may be there already, which costs Milvus more."""
@@ -113,7 +108,7 @@ class FolderCollection:
 
     def remove(self, source: str, *, but: str = "") -> int:
         """Delete the chunks of a document, apart from those with the fingerprint `but`; return how many there were."""
-        expression = f'source == "{_quoted(source)}"' + (f' and fingerprint != "{but}"' if but else "")
+        expression = f"source == {quoted(source)}" + (f" and fingerprint != {quoted(but)}" if but else "")
         with failures_named(self._uri, f"deleting from {self.name}"):
             ids = [int(row["id"]) for row in self._rows(filter=expression, output_fields=["id"])]
             for first in range(0, len(ids), _MOST_IDS):
