@@ -89,7 +89,7 @@ class NetworkSettings(Group):
     addresses: dict[str, tuple[Cidr, ...]] = Field(default_factory=dict, examples=['\'{"x10000.example.net": ["10.1.2.0/28"]}\''])
     """addresses of hosts that are known by name (the store, an external model), since a policy knows no names"""
     any_address: tuple[PlainText, ...] = Field(default=(), examples=["'[\"x10000.example.net\"]'"])
-    """hosts whose port may be reached at every address, IPv4 and IPv6; with images_pinned=required no other host without addresses is taken"""
+    """hosts whose port may be reached at every address; with images_pinned=required, no other host that is known by name alone is taken"""
     dns_namespace: OtherNamespace = Field(default="kube-system", examples=["openshift-dns"])
     """namespace of the cluster's name server"""
     dns_port: int = Field(default=53, ge=1, le=65535, description="port of the name server's pods", examples=[5353])

@@ -88,7 +88,7 @@ def warnings(table: tuple[Flow, ...]) -> list[str]:
 
 
 def refuse_open(settings: Settings, table: tuple[Flow, ...]) -> None:
-    """SettingsError where images are pinned, as in production, and a flow is open to every address without having been asked for by name."""
+    """SettingsError where images are pinned, as in production, and a flow is open to every address without being asked for."""
     opened = {host for _, host in flows.open_flows(table)}
     asked = set(settings.network.any_address)
     if unused := sorted(asked - opened):

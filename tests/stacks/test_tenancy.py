@@ -52,10 +52,8 @@ def test_what_is_no_range_of_addresses_or_all_of_them_is_refused(cidr: str) -> N
         settings(network={"addresses": {"x10000.example.net": [cidr]}})
 
 
-PINNED = {"images_pinned": "required"}
-
-
-def refused(chosen: Settings) -> None:
+def refuse_open(**groups: Any) -> None:
+    chosen = settings(**groups).model_copy(update={"images_pinned": "required"})
     tenancy.refuse_open(chosen, flows.table(tenancy.layout(chosen)))
 
 
@@ -63,7 +61,7 @@ def test_where_images_are_pinned_a_flow_to_every_address_is_refused_with_both_wa
     with pytest.raises(
         SettingsError, match=r"milvus-to-store.*IPv4 and IPv6.*network\.addresses.*network\.any_address\[0\]' x10000"
     ) as caught:
-        refused(settings(**PINNED))
+        refuse_open()
     assert caught.value.code == "network.open"
 
 
@@ -71,10 +69,10 @@ def test_where_images_are_pinned_a_flow_to_every_address_is_refused_with_both_wa
     "network", [{"addresses": {"x10000.example.net": ["10.1.2.0/28", "fd00:1::/64"]}}, {"any_address": ["x10000.example.net"]}]
 )
 def test_with_addresses_or_asked_for_by_name_it_is_not(network: dict[str, Any]) -> None:
-    refused(settings(**PINNED, network=network))
+    refuse_open(network=network)
 
 
 def test_a_host_that_no_open_flow_has_is_refused() -> None:
     with pytest.raises(SettingsError, match=r"network\.any_address names other\.example\.net") as caught:
-        refused(settings(network={"any_address": ["other.example.net"]}))
+        refuse_open(network={"any_address": ["other.example.net"]})
     assert caught.value.code == "settings.unused"

@@ -49,7 +49,7 @@ class Limits:
     """How long and how much, so that no preflight goes on for ever."""
 
     budget_mib: Annotated[int, Option(min=1, help="Most MiB that measuring moves, both ways together.")] = 8192
-    budget_s: Annotated[float, Option(min=1, help="Most seconds that the questions take, measuring included.")] = 120
+    budget_s: Annotated[float, Option(min=1, help="Most seconds that the questions take, measuring included.")] = 100
     timeout_s: Annotated[float, Option(min=0.1, help="Longest wait for a connection or an answer.")] = 10
     """Milvus's own `minio.requestTimeoutMs` is 10000."""
     patience_s: Annotated[float, Option(min=0, help="Longest time for which the store may say that it is busy.")] = 20
