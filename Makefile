@@ -50,7 +50,12 @@ lock: ## renew requirements.lock, and those of the suite's image and the policy 
 	.venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --python-version 3.11 --universal tests/page/requirements.in -o tests/page/requirements.lock
 
 page: ## the page of `ask` in a headless Chromium with axe-core, on loopback (a minute; pictures in build/page)
-	.venv/bin/python -m tests.page.run
+	@$(PYTHON) -m lab venv
+	.venv/bin/python -m tests.page.run page
+
+clients: ## the SDK of OpenAI, LangChain and LlamaIndex against the service of `ask`, on loopback (a minute)
+	@$(PYTHON) -m lab venv
+	.venv/bin/python -m tests.page.run clients
 
 bench-ingest: ## rate of the ingest pipeline against a bare insert, and its memory for 1,000 and 50,000 chunks, on the lab
 	@$(PYTHON) -m lab venv

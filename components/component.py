@@ -19,7 +19,9 @@ class Component(pulumi.ComponentResource):
         metadata: k8s.meta.v1.ObjectMetaArgsDict = {"name": name, "namespace": namespace}
         return k8s.core.v1.Secret(resource, metadata=metadata, string_data=texts, opts=self._own).metadata["name"]
 
-    def _make_config_map(self, resource: str, name: str, namespace: pulumi.Input[str], key: str, text: str) -> pulumi.Output[str]:
+    def _make_config_map(
+        self, resource: str, name: str, namespace: pulumi.Input[str], key: str, text: pulumi.Input[str]
+    ) -> pulumi.Output[str]:
         """Make a ConfigMap of one file and return its name, as above."""
         metadata: k8s.meta.v1.ObjectMetaArgsDict = {"name": name, "namespace": namespace}
         return k8s.core.v1.ConfigMap(resource, metadata=metadata, data={key: text}, opts=self._own).metadata["name"]

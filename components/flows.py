@@ -22,6 +22,7 @@ NAME = "app.kubernetes.io/name"
 COMPONENT = "component"
 MILVUS_PORT, METRICS_PORT = 19530, 9091
 ETCD_CLIENT_PORT, ETCD_PEER_PORT = 2379, 2380
+ASK_PORT = 8080
 _SCHEME_PORTS = {"http": 80, "https": 443}
 Transport = Literal["TCP", "UDP"]
 
@@ -95,11 +96,13 @@ class Layout:
     """CIDRs of hosts that are known by name."""
     dns: tuple[Namespaces | Outside, ...] = (Namespaces(label="kubernetes.io/metadata.name", value="kube-system"),)
     dns_port: int = 53
+    ask: bool = False
+    """The service of questions runs in the namespace."""
 
 
 def table(layout: Layout) -> tuple[Flow, ...]:
     """Every flow of this layout."""
-    return (*_dns(layout), *_inside_milvus(layout), *_clients(layout), *_suite(layout), *_metrics(layout), *_outside(layout))
+    return (*_dns(layout), *_inside_milvus(layout), *_clients(layout), *_suite(layout), *_ask(layout), *_metrics(layout), *_outside(layout))
 
 
 def open_flows(flows: Iterable[Flow]) -> list[tuple[Flow, str]]:
@@ -114,6 +117,7 @@ def part(name: str) -> Pods:
 
 MILVUS = part("milvus")
 SUITE = part("suite")
+ASK = part("ask")
 
 
 def _door(layout: Layout) -> Pods:
@@ -159,9 +163,19 @@ def _suite(layout: Layout) -> Iterator[Flow]:
         yield _flow(f"suite-to-{name}", SUITE, part(name), f"the gate measures the service {name}", port)
 
 
+def _ask(layout: Layout) -> Iterator[Flow]:
+    if not layout.ask:
+        return
+    yield _flow("clients-to-ask", Namespaces(label=CLIENT_LABEL, value="true"), ASK, "users and front ends ask questions", ASK_PORT)
+    yield _flow("suite-to-ask", SUITE, ASK, "the gate measures what users are served", ASK_PORT)
+    yield _flow("ask-to-milvus", ASK, _door(layout), "passages for a question", MILVUS_PORT)
+    for name, port in layout.services.items():
+        yield _flow(f"ask-to-{name}", ASK, part(name), f"a question uses the service {name}", port)
+
+
 def _metrics(layout: Layout) -> Iterator[Flow]:
     monitoring = Namespaces(label=MONITORING_LABEL, value="true")
-    for name, port in {"milvus": METRICS_PORT, **layout.services}.items():
+    for name, port in {"milvus": METRICS_PORT, **layout.services, **({"ask": ASK_PORT} if layout.ask else {})}.items():
         yield _flow(f"monitoring-to-{name}", monitoring, part(name), "Prometheus reads the metrics", port)
 
 

@@ -1,10 +1,12 @@
 """The whole system in reading order: a namespace, two buckets, Milvus on one of them once the store has passed, the model services."""
 
+from dataclasses import replace
+
 from components.trust import Trust, TrustArgs
 from stacks.endpoints import Endpoints
 from stacks.images import lock
 from stacks.settings import Settings
-from stacks.wiring import milvus, models, object_store, residency, suite_pods, tenancy
+from stacks.wiring import ask, milvus, models, object_store, residency, suite_pods, tenancy
 
 _OF_RERANKER = ("url", "model", "secret_name", "ca_config_map")
 
@@ -27,7 +29,7 @@ def build(settings: Settings) -> Endpoints:
     reranker = models.reranker(settings, frame, trust)
     load_pods = suite_pods.load_generators(settings, frame, trust, milvus_ca=milvus_ca, login=milvus.login_secret(users, "search"))
     chart = milvus.chart(settings)
-    return Endpoints(
+    outputs = Endpoints(
         namespace=frame.namespace,
         milvus_uri=database.uri,
         milvus_database=database.database,
@@ -67,3 +69,6 @@ def build(settings: Settings) -> Endpoints:
         images=lock.named(settings),
         chart={"name": chart.name, "version": chart.version},
     )
+    services = {"embedding": embedding, "llm": llm, "reranker": reranker}
+    asked = ask.declare(settings, frame, outputs, documents=documents_store, trust=trust, services=services)
+    return replace(outputs, ask_url=asked.url, ask_secret_name=asked.secret_name) if asked is not None else outputs

@@ -84,6 +84,10 @@ class Endpoints:
     """`url`, `model`, `secret_name` and `ca_config_map` of the reranker; none where the stack has none."""
     load_pod_template: pulumi.Output[str] | str
     """PodTemplate of the gate's load generators, "" for none."""
+    ask_url: pulumi.Output[str] | str = ""
+    """Address of the page that answers questions, inside the cluster, "" for none; the API is below /v1."""
+    ask_secret_name: pulumi.Output[str] | str = ""
+    """Secret with its key for the stack's own database under `api_key`, "" for none; a tenant's is called ask-TENANT-api-key."""
     images: dict[str, str]
     """Image references as declared, by part; what really runs is in the pods' imageID."""
     chart: dict[str, str]

@@ -15,7 +15,7 @@ from stacks.problems import PROJECT, ConflictError, Problem, SettingsError, Wron
 from stacks.settings import whole
 from stacks.settings.explain import example_of, explain
 from stacks.settings.group import Group, parsed
-from stacks.settings.images import ImageSettings, LoadGeneratorSettings, PreflightSettings, RegistrySettings
+from stacks.settings.images import AskSettings, ImageSettings, LoadGeneratorSettings, PreflightSettings, RegistrySettings
 from stacks.settings.milvus import MilvusSettings
 from stacks.settings.models import EmbeddingSettings, KedaSettings, LlmSettings, RerankerSettings
 from stacks.settings.models.serving import Serving
@@ -60,6 +60,8 @@ class Settings(Group):
     """the look at the store from inside the cluster"""
     load_generators: LoadGeneratorSettings = Field(default=LoadGeneratorSettings(), examples=["'{\"pods\": 4}'"])
     """pods that send the gate's searches"""
+    ask: AskSettings | None = Field(default=None, examples=["'{\"replicas\": 2}'"])
+    """the service that answers questions with their sources; none by default"""
     milvus: MilvusSettings = Field(default=MilvusSettings(), description="the vector database", examples=["'{\"memory_gib\": 16}'"])
     access: AccessSettings = Field(default=AccessSettings(), examples=['\'{"tenants": ["sales"]}\''])
     """who may log in to Milvus besides root"""

@@ -38,6 +38,17 @@ class PreflightSettings(Group):
     """measure the store's latency and throughput too, in minutes instead of seconds"""
 
 
+class AskSettings(Group):
+    """The service that answers questions with their sources, in the suite's image: a page, and the API of OpenAI."""
+
+    replicas: int = Field(default=1, ge=1, le=50, description="pods", examples=[2])
+    cpu_cores: float = Field(default=0.25, gt=0, le=64, examples=[1])
+    """cores requested by each pod"""
+    memory_gib: float = Field(default=1, ge=0.5, le=64, description="memory requested by each pod, and its limit", examples=[2])
+    key_rotation: int = Field(default=1, ge=1, le=1_000_000, examples=[2])
+    """raise it by one for new keys of all databases"""
+
+
 class LoadGeneratorSettings(Group):
     """Generators of the gate; they run only while it measures with them."""
 

@@ -110,5 +110,7 @@ def _unused_images(given: "Settings") -> Iterator[str]:
             yield f"images.{name} would be ignored: {why}"
     if given.images.suite is None and given.preflight.performance:
         yield "preflight.performance would be ignored: it runs in images.suite, which is missing"
+    if given.images.suite is None and given.ask is not None:
+        yield "ask would be ignored: it runs in images.suite, which is missing"
     if given.images.suite is None and given.load_generators.model_fields_set:
         yield "load_generators would be ignored: they run in images.suite, which is missing"

@@ -73,8 +73,9 @@ def from_bucket(settings: Settings) -> list[str]:
 
 def outside(settings: Settings) -> list[Endpoint]:
     """What lies outside the namespace besides the store: services that somebody else runs, and the hub."""
+    users = ("suite", "ask") if settings.ask is not None else ("suite",)
     external = [
-        Endpoint(name=name, url=each.external.url, users=("suite",), why=f"the gate measures the service {name}, which somebody else runs")
+        Endpoint(name=name, url=each.external.url, users=users, why=f"the gate measures the service {name}, which somebody else runs")
         for name, each in settings.model_services.items()
         if each is not None and each.external is not None
     ]

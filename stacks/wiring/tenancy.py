@@ -14,7 +14,7 @@ from components.weights import copied_gib
 from stacks.problems import PROJECT, SettingsError
 from stacks.settings import Settings
 from stacks.settings.models.serving import Serving
-from stacks.wiring import milvus, models, suite_pods
+from stacks.wiring import ask, milvus, models, suite_pods
 
 
 def declare(settings: Settings) -> Tenancy:
@@ -25,7 +25,7 @@ def declare(settings: Settings) -> Tenancy:
     refuse_open(settings, table)
     for warning in warnings(table):
         pulumi.log.warn(warning)
-    suite_account = ("suite",) if settings.images.suite is not None else ()
+    suite_account = ("suite", *(("ask",) if settings.ask is not None else ())) if settings.images.suite is not None else ()
     args = TenancyArgs(
         namespace=settings.namespace,
         pod_security="restricted" if settings.milvus.etcd != "bundled" else "baseline",
@@ -53,13 +53,14 @@ def layout(settings: Settings) -> Layout:
         addresses=network.addresses,
         dns=dns,
         dns_port=network.dns_port,
+        ask=settings.ask is not None,
     )
 
 
 def endpoints(settings: Settings) -> list[Endpoint]:
     """Everything outside that parts of the namespace use."""
     why = "Milvus keeps its data there, and the gate the original documents"
-    users = ("milvus", "suite", *models.from_bucket(settings))
+    users = ("milvus", "suite", *(("ask",) if settings.ask is not None else ()), *models.from_bucket(settings))
     store = Endpoint(name="store", url=settings.object_store.endpoint, users=users, why=why)
     return [store, *_leaned_on(settings), *models.outside(settings)]
 
@@ -108,7 +109,7 @@ def refuse_open(settings: Settings, table: tuple[Flow, ...]) -> None:
 def consumers(settings: Settings) -> list[Consumer]:
     """Everything that takes something from the quota, at its most."""
     served = [_of_service(name, each) for name, each in models.here(settings).items()]
-    return [*_of_milvus(settings), *served, *suite_pods.consumers(settings)]
+    return [*_of_milvus(settings), *served, *suite_pods.consumers(settings), *ask.consumers(settings)]
 
 
 def _of_service(name: str, service: Serving) -> Consumer:

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pulumi
 import pytest
 
+from components.ask import Ask, AskArgs, Mounted
 from components.engines import ENGINES
 from components.engines.engine import Container, Model
 from components.flows import Endpoint, Layout, table
@@ -83,6 +84,19 @@ GENERATORS = LoadGeneratorsArgs(
 PREFLIGHT = PreflightArgs(
     namespace="rag", account="suite", image="s:1", store=DATA, other_bucket="rag-documents", wal="rocksmq", performance=False
 )
+ASK = AskArgs(
+    namespace="rag",
+    account="ask",
+    image="suite:1",
+    replicas=2,
+    resources=SMALL,
+    target="{}",
+    mounted=(Mounted(kind="secret", name="documents-s3", keys=("access_key", "secret_key")),),
+    databases=("default", "sales"),
+    tenants=("sales",),
+    credential_generation="g1",
+    monitor_labels={},
+)
 ENGINE = Container(arguments=("serve",), port=8080, health_path="/health", api_path="/v1")
 SERVER = ModelServerArgs(namespace="rag", namespace_name="rag", account="thing", image="m:1", engine=ENGINE, resources=SMALL, replicas=1)
 EMBEDDING = EmbeddingArgs(
@@ -111,6 +125,7 @@ COMPONENTS: dict[str, Callable[[], pulumi.ComponentResource]] = {
     "MilvusUsers": lambda: MilvusUsers("thing", milvus_users()),
     "Preflight": lambda: Preflight("thing", PREFLIGHT),
     "LoadGenerators": lambda: LoadGenerators("thing", GENERATORS),
+    "Ask": lambda: Ask("thing", ASK),
     "ModelServer": lambda: ModelServer("thing", "thing", SERVER),
     "Embedding": lambda: Embedding("thing", EMBEDDING),
     "Llm": lambda: Llm("thing", LLM),

@@ -18,12 +18,13 @@ PROD = Layout(
     etcd=True,
     services={"embedding": 80, "llm": 8000, "reranker": 81},
     endpoints=(
-        STORE,
+        replace(STORE, users=(*STORE.users, "ask")),
         Endpoint(name="weights", url="https://10.9.0.5:9000", users=("llm",), why="weights"),
-        Endpoint(name="model", url="https://models.example.net", users=("suite",), why="external"),
+        Endpoint(name="model", url="https://models.example.net", users=("suite", "ask"), why="external"),
     ),
     addresses={"models.example.net": ("192.0.2.0/28",)},
     client_cidrs=("10.20.0.0/16",),
+    ask=True,
     dns=(Namespaces(label="kubernetes.io/metadata.name", value="kube-system"), Outside(host="node", cidrs=("169.254.20.10/32",))),
 )
 LAYOUTS = {"lab": LAB, "prod": PROD}
@@ -33,7 +34,7 @@ INSIDE = {
     "milvus standalone": {"app.kubernetes.io/name": "milvus", "component": "standalone"},
     "milvus proxy": {"app.kubernetes.io/name": "milvus", "component": "proxy"},
     "milvus querynode": {"app.kubernetes.io/name": "milvus", "component": "querynode"},
-    **{name: {"app.kubernetes.io/name": name} for name in ("etcd", "kafka", "embedding", "llm", "reranker", "suite", "preflight")},
+    **{name: {"app.kubernetes.io/name": name} for name in ("etcd", "kafka", "embedding", "llm", "reranker", "suite", "preflight", "ask")},
     "stranger": {"app.kubernetes.io/name": "stranger"},
     "unlabelled": {},
 }

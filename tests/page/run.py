@@ -1,4 +1,4 @@
-"""`make page`: the page of `ask` in a headless Chromium, on real parts on loopback; CHROMIUM names another one than that on PATH."""
+"""`make page` and `make clients`: Chromium, and what people use of OpenAI's API, against the service on real parts on loopback."""
 
 import os
 import shutil
@@ -26,16 +26,18 @@ def environment() -> Path:
     return python
 
 
-def main() -> int:
-    """Return the exit code of the browser's side; 2 without a Chromium."""
+def main(what: str) -> int:
+    """Return the exit code of the other side; 2 without a Chromium for the page."""
     chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-    if chromium is None:
+    if what == "page" and chromium is None:
         print("page: no chromium on PATH; apt-get install chromium fonts-noto-cjk, or name one: CHROMIUM=/path make page", file=sys.stderr)
         return 2
     python = environment()
+    more = [str(PICTURES), str(chromium)] if what == "page" else []
+    script = HERE / ("browser.py" if what == "page" else "clients.py")
     with served() as (url, _):
-        return subprocess.run([python, HERE / "browser.py", url, KEY, PICTURES, chromium], check=False).returncode
+        return subprocess.run([python, script, url, KEY, *more], check=False).returncode
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1]))

@@ -233,6 +233,8 @@ def test_the_outputs_are_what_the_gate_is_promised(private: bool, ca_file: Path)
         "llm_ca_config_map": "",
         "reranker": None,
         "load_pod_template": "load-generator",
+        "ask_url": "",
+        "ask_secret_name": "",
         "images": LAB_FACTS["images"],
         "chart": {"name": "lab/chart/milvus", "version": "0.1.0"},
     }

@@ -1,6 +1,7 @@
 """A platform that asks for much: every pod, account and monitor of the stack gets what it asks for."""
 
 import functools
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -78,7 +79,7 @@ def test_what_milvus_says_of_the_platform_itself_is_set_too() -> None:
 
 def test_the_pods_that_are_looked_at_are_all_of_ours() -> None:
     kinds = [name.partition(" ")[0] for name, _ in with_pods()]
-    assert sorted(kinds) == ["Deployment", "Deployment", "Deployment", "PodTemplate", "PodTemplate"]
+    assert sorted(kinds) == ["Deployment"] * 4 + ["PodTemplate", "PodTemplate"]
 
 
 def test_every_pod_lands_on_the_nodes_that_are_meant_for_it() -> None:
@@ -186,3 +187,19 @@ def test_a_setting_of_the_platform_that_cannot_be_meant_is_refused(key: str, val
         parse(changed(key, value))
     assert key.partition(".")[0] in str(refused.value)
     assert why in str(refused.value)
+
+
+def test_the_service_of_questions_mounts_every_secret_that_its_target_names() -> None:
+    target = json.loads(next(each for each in of_kind("ConfigMap") if each["metadata"]["name"] == "ask-target")["data"]["target.json"])
+    deployment = next(each for each in of_kind("Deployment") if each["metadata"]["name"] == "ask")
+    volumes = {each["name"]: each for each in deployment["spec"]["template"]["spec"]["volumes"]}
+    held = {next(iter(each.values()))["name"] for each in volumes["secrets"]["projected"]["sources"]}
+    services = [target, target["reranker"]]
+    named = {each.get(name) for each in services for name in ("embedding_secret_name", "llm_secret_name", "secret_name", "ca_config_map")}
+    named |= {target[name] for name in ("documents_secret_name", "milvus_search_secret_name", "milvus_ca_config_map", "llm_ca_config_map")}
+    named |= {target["object_store_ca_config_map"], *(f"milvus-{tenant}-search" for tenant in target["milvus_tenants"])}
+    assert held == {name for name in named if name}
+    assert {each["secret"]["items"][0]["path"] for each in volumes["keys"]["projected"]["sources"]} == {
+        "default/api_key",
+        *(f"{tenant}/api_key" for tenant in target["milvus_tenants"]),
+    }
