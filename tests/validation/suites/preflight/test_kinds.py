@@ -27,6 +27,7 @@ from validation.checks.storage.sizes import sizes as bodies
 from validation.checks.storage.writes import conditional_write, consistency, lasting
 from validation.judge.outcome import Outcome
 
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]  # a busy machine would be taken for a slow store
 FAIL, WARN, GREEN, UNASKED = Outcome.FAIL, Outcome.WARN, Outcome.PASS, None
 MIB = 2**20
 HTML = Said(200, b"<html><body>Please log in</body></html>", {"Content-Type": "text/html"})
@@ -556,7 +557,7 @@ def test_one_fault_is_told_in_one_row(run: Preflight, site: Site, name: str, mon
     codes: dict[Outcome | None, int] = {FAIL: 1, Outcome.INVALID: 3}
     assert record.exit_code == codes.get(chosen.outcome, 0)
     assert bool(finding.cure) is (chosen.outcome not in {GREEN, UNASKED})
-    assert seconds < chosen.options.get("budget_s", 30) + 10
+    assert seconds < chosen.options.get("budget_s", 30) + 120, "bounded: a store that trickles would hold it for ever"
     assert keys_in(site) == []
 
 
