@@ -94,8 +94,7 @@ class _Writer:
     def __init__(self, body: LexborNode | None) -> None:
         self.blocks = list[Block]()
         self._body, self._length = body, -1
-        self._inline, self._prefix, self._pre = list[str](), "", 0
-        self._numbers, self._tables = list[int](), list[_Table]()
+        self._inline, self._pre, self._tables = list[str](), 0, list[_Table]()
         self._hidden, self._pictures = 0, 0
 
     def notes(self) -> Iterator[str]:
@@ -151,11 +150,6 @@ class _Writer:
         elif tag == "tr" and self._tables and not node.css_first(_BOX):
             self.blocks += self._tables[-1].row(_cells(node))
             return False
-        elif tag in {"ol", "ul"}:
-            self._numbers.append(_number(node.attributes.get("start")) if tag == "ol" else 0)
-        elif tag == "li" and self._numbers and self._numbers[-1]:
-            self._prefix = f"{self._numbers[-1]}. "
-            self._numbers[-1] += 1
         self._pre += tag == "pre"
         return True
 
@@ -169,15 +163,12 @@ class _Writer:
         self._pre -= tag == "pre"
         if tag == "table":
             self._tables.pop()
-        elif tag in {"ol", "ul"} and self._numbers:
-            self._numbers.pop()
 
     def _flush(self, level: int = 0) -> None:
         text = "".join(self._inline)
         words = lines_of(text) if self._pre else one_line(text).rstrip(",")
         if words:
-            self.blocks.append(Block(self._prefix * (not level) + words, level=level))
-            self._prefix = ""
+            self.blocks.append(Block(words, level=level))
         self._inline.clear()
 
     def _is_left_out(self, node: LexborNode, tag: str) -> bool:
