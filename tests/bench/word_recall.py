@@ -107,8 +107,9 @@ def _xml(*parts: str) -> Callable[[Path], str]:
     def read(path: Path) -> str:
         with zipfile.ZipFile(path) as packed:
             roots = [ElementTree.fromstring(packed.read(name)) for name in packed.namelist() if re.fullmatch("|".join(parts), name)]
-        paragraphs = (paragraph for root in roots for paragraph in root.iter() if paragraph.tag.endswith("}p"))
-        return "\n".join("".join(text.text or "" for text in paragraph.iter() if text.tag.endswith("}t")) for paragraph in paragraphs)
+        again = {id(each) for root in roots for copy in root.iter() if copy.tag.endswith("}Fallback") for each in copy.iter()}
+        pieces = (each for root in roots for each in root.iter() if id(each) not in again and each.tag.endswith(("}p", "}t")))
+        return "".join("\n" if each.tag.endswith("}p") else each.text or "" for each in pieces)
 
     return read
 

@@ -4,6 +4,7 @@ import contextlib
 import zipfile
 from io import BytesIO
 
+import docx
 import pytest
 
 from tests.validation.corpus.ingest import files
@@ -43,6 +44,17 @@ def test_a_word_file_gives_headings_tables_and_alternative_text_in_order() -> No
     parsed = read(files.word(), ".docx")
     assert (parsed.title, [one.heading for one in parsed.sections]) == ("Manual", ["Manual", "Limits"])
     assert lines(parsed) == ["It pulls trolleys.", "Model | Load", "Lynx 40 | 850 kg", "Below the table.", "A tugger from the left"]
+
+
+def test_a_list_inside_a_list_of_a_word_file_is_read() -> None:
+    document = docx.Document()
+    for text, depth in (("Open valve", 0), ("Turn left", 1), ("Wait", 0)):
+        paragraph = document.add_paragraph(text, "List Number")
+        numbering = paragraph._p.get_or_add_pPr().get_or_add_numPr()
+        numbering.get_or_add_ilvl().val, numbering.get_or_add_numId().val = depth, 1
+    file = BytesIO()
+    document.save(file)
+    assert [line.partition(". ")[2] or line for line in lines(read(file.getvalue(), ".docx"))] == ["Open valve", "Turn left", "Wait"]
 
 
 def test_slides_give_their_number_title_notes_and_tables() -> None:

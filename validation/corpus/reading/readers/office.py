@@ -133,7 +133,7 @@ class _Elements:
                 yield from [Block(words, level=element.get("level", 0) if kind == "heading" else 0)] if words.strip() else []
             elif kind == "table":
                 yield from self._table(element["rows"])
-            elif kind == "list":
+            elif kind == "list" or "items" in element:  # a list inside another names no type
                 start = element.get("start") or 1
                 for number, item in enumerate(element["items"], start):
                     yield from self.blocks(item.get("content") or (), f"{number}. " if element.get("ordered") else "")
