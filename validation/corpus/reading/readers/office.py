@@ -72,7 +72,7 @@ def _document(body: bytes, kind: str, title: str, titles: set[str], notes: list[
     document = _inner(body, kind)
     reader, blocks, edges = _Elements(), list[Block](), dict[str, None]()
     for part in document["sections"]:
-        for place in ("header", "footer", "first_header", "first_footer", "even_header", "even_footer"):
+        for place in (name for name in part if name.endswith(("header", "footer"))):  # also of first and even pages
             edges |= dict.fromkeys(block.text for block in reader.blocks((part.get(place) or {}).get("content") or ()))
         blocks += reader.blocks(part["elements"])
     if titles:
