@@ -8,6 +8,7 @@ Answers to the header are told apart by what is stored afterwards, never by a st
 
 import time
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 
@@ -121,7 +122,7 @@ def _elsewhere(run: StoreContext, seen: str) -> tuple[Answer, str]:
     if refusal := _write(run, large, b"1" * _MIB):
         return Answer.REJECTED, f"a first write of 1 MiB with If-None-Match: * is refused: {answered(refusal)}"
     time.sleep(_OLD_S)
-    refused = (
+    refused: tuple[tuple[Callable[[], ClientError | None], str], ...] = (
         (lambda: _write_again(run, large, b"2" * _MIB), "a second write of 1 MiB with If-None-Match: *"),
         (lambda: _write(run, large, b"3", store=other), "a second write over another connection"),
         (lambda: _write(run, old, b"4"), f"a second write on a key that is {_OLD_S:.0f} s old, and older"),
