@@ -71,6 +71,8 @@ def run(
             model["weights"] |= {"secret_name": "weights"}
     if chosen := context or _current_context():
         config["cluster"] = {"context": chosen}
+    if "network" in config:
+        config["network"] = _network(str(config["object_store"]["endpoint"]), config["network"])
     for each in settings or ():
         _set(config, each)
     parse({f"{PROJECT}:{key}": value for key, value in config.items()})
@@ -123,6 +125,16 @@ def _store(name: str, driver: str, endpoint: str, example: dict[str, Any]) -> di
     given = {key: example[key] for key in required if key in example} if driver == "s3" else {}
     buckets = {} if driver == "cosi" else {"milvus_bucket": f"{name}-rag-milvus", "documents_bucket": f"{name}-rag-documents"}
     return {"driver": driver, **required, **given, **buckets, **({"endpoint": endpoint} if endpoint else {})}
+
+
+def _network(endpoint: str, example: dict[str, Any]) -> dict[str, Any]:
+    """Return where the store's name leads now, since a network policy knows no names; a name that nobody here knows stays an example."""
+    host = urlsplit(endpoint).hostname or ""
+    try:
+        found = sorted({str(entry[4][0]) for entry in socket.getaddrinfo(host, None)})
+    except OSError:
+        return example
+    return {"addresses": {} if host in found else {host: [f"{address}/{128 if ':' in address else 32}" for address in found]}}
 
 
 def _current_context() -> str:

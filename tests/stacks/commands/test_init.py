@@ -1,6 +1,7 @@
 """`./rag init`: two new files that are good settings, with comments; what nobody said stays an example, and nothing is replaced."""
 
 import shutil
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -48,13 +49,27 @@ def test_both_files_are_good_and_only_the_answers_are_missing(driver: str, size:
     assert (written.settings.object_store.driver, written.settings.namespace) == (driver, "rag-acme")
     assert written.settings.images.milvus.startswith("registry.acme.test/rag/")
     assert written.settings.cluster.context == "admin@acme"
-    assert {problem.key for problem in written.placeholders} <= {"milvus-x10000:milvus.tls.ca_file"}
+    unknown_here = 'milvus-x10000:network.addresses["x10000.example.net"]'
+    assert {problem.key for problem in written.placeholders} <= {"milvus-x10000:milvus.tls.ca_file", unknown_here}
     assert ("NVIDIA-H100-NVL" in (checkout / "stacks" / "Pulumi.acme.yaml").read_text()) == ("--gpu" in size)
     assert GATE
     assert read_profile(checkout / "validation" / "slo.acme.yaml").profile == "acme"
     assert "not reached from here: https://store.acme.test:9" in printed
     assert "pulumi stack init acme" in printed
     assert "./rag check acme --pre" in printed.splitlines()[-1]
+
+
+@pytest.mark.parametrize(("host", "named"), [("store.acme.test", True), ("10.9.8.7", False)])
+def test_pods_may_reach_the_addresses_that_the_name_of_the_store_has_here(
+    host: str, named: bool, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = [(socket.AF_INET, 0, 0, "", ("10.9.8.7", 0)), (socket.AF_INET6, 0, 0, "", ("fd00::7", 0, 0, 0))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_more: found)  # a name server that knows it
+    monkeypatch.setattr("stacks.commands.init._TIMEOUT_S", 0.01)
+    given = ["--endpoint", f"https://{host}:9", "--registry", "registry.acme.test", "--size", "large", *STORES["s3"]]
+    assert command("init", "acme", *given)[0] == 0
+    addresses = environments.load("acme", own_files_only=True).settings.network.addresses
+    assert {name: sorted(map(str, each)) for name, each in addresses.items()} == ({host: ["10.9.8.7/32", "fd00::7/128"]} if named else {})
 
 
 def test_every_group_says_what_it_is_for(command: Command, checkout: Path) -> None:

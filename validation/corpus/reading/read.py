@@ -172,7 +172,8 @@ def _storable_section(section: Section) -> Section:
 def _reason(error: Exception) -> str:
     if isinstance(error, (MemoryError, RecursionError)):
         return f"is too large or too deep to be read ({type(error).__name__}); split it"
-    if isinstance(error, ImportError) or getattr(error, "errno", None) == errno.ENOMEM:
+    # a library in C that finds no room for its code says so in words alone
+    if isinstance(error, ImportError) or getattr(error, "errno", None) == errno.ENOMEM or "failed to map segment" in str(error):
         return f"needs more memory than a reader may have, or its reader is not installed whole ({error}); split it"
     return f"is broken ({type(error).__name__}: {' '.join(str(error).split())[:200]})"
 
