@@ -15,9 +15,15 @@ settings.register_profile("patient", deadline=None)  # no test fails because the
 settings.load_profile("patient")
 
 
+_LONG = ("test_stack.py", "test_half_done.py")
+"""First: a file stays with one worker, and one that takes minutes would keep it alone at the end."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let the test of `./rag down` come last: nothing else can run after it."""
-    items.sort(key=lambda item: item.get_closest_marker("last") is not None)
+    """Let the test of `./rag down` come last, since nothing else can run after it, and the longest files first."""
+    items.sort(
+        key=lambda item: (item.get_closest_marker("last") is not None, _LONG.index(name) if (name := item.path.name) in _LONG else 9)
+    )
 
 
 @pytest.fixture(autouse=True)
