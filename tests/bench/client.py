@@ -109,14 +109,15 @@ class Generator:
             found: list[int] = await searcher.send(requests[number % len(requests)])
             return found
 
-        raw = isinstance(searcher, RawSearcher)
-        how, read = (fire, searcher.read) if raw else (awaiting(send), list)
+        how, read = (awaiting(send), list) if isinstance(searcher, Searcher) else (fire, searcher.read)
         due = dict(enumerate(open_loop.offsets(round(rate * seconds), rate, "constant", 0)))
         gc.collect()  # as workers.py does before the clock starts
         gc.freeze()
         gc.disable()
         begun_s = cpu_s()
         samples = await open_loop.at_times(how, due, start_s or time.monotonic() + 0.05, read=read)
+        if all(sample.error for sample in samples):
+            raise RuntimeError(f"no search was answered, so nothing is measured: {samples[0].error}")
         return told(samples, cpu_s() - begun_s)
 
     async def _highest(self, seconds: float) -> Task:
