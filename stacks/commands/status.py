@@ -60,8 +60,8 @@ def _lines(selected: Environment, facts: Facts) -> Iterator[Line]:
         yield Line("FAIL", trouble.where, trouble.problem, trouble.cure, "docs/operations.md")
     yield Line("OK", "key at the store", f"generation {settings.object_store.credential_generation}")
     yield from (line for line in examination.of_shell(settings) if line.what == "object store")
-    seen = cluster_facts.look(settings, selected.name)
-    yield from (line for line in examination.of_cluster(settings, seen, now) if "certificate" in line.seen)
+    seen = cluster_facts.look_at_secrets(settings, selected.name)
+    yield from (line for line in examination.of_secrets(settings, seen, now) if "certificate" in line.seen)
     yield last_gate(selected.name, now)
 
 

@@ -73,13 +73,25 @@ def look(settings: Settings, environment: str) -> Seen:
         seen.classes = _listed(storage.list_storage_class)
         seen.groups = {group.name for group in client.ApisApi(api).get_api_versions(_request_timeout=kube_api.TIMEOUT_S).groups}
         seen.namespace = next((each for each in _listed(core.list_namespace) or () if each["metadata"]["name"] == settings.namespace), None)
-        for wanted in wanted_secrets(settings):
-            try:
-                seen.secrets[wanted.namespace, wanted.name] = kube_api.find_secret(core, wanted.namespace, wanted.name)
-            except kube_api.ClusterError:
-                seen.unreadable.add((wanted.namespace, wanted.name))
+        _read_secrets(core, settings, seen)
         seen.denied = _denied(client.AuthorizationV1Api(api), settings.namespace)
         return seen
+
+
+def look_at_secrets(settings: Settings, environment: str) -> Seen:
+    """Ask for the named Secrets alone; UnansweredError where the cluster does not answer."""
+    cluster.require(settings, environment)
+    with cluster.api("the cluster cannot be examined", "kubectl version") as api:
+        _read_secrets(client.CoreV1Api(api), settings, seen := Seen())
+        return seen
+
+
+def _read_secrets(core: "client.CoreV1Api", settings: Settings, seen: Seen) -> None:
+    for wanted in wanted_secrets(settings):
+        try:
+            seen.secrets[wanted.namespace, wanted.name] = kube_api.find_secret(core, wanted.namespace, wanted.name)
+        except kube_api.ClusterError:
+            seen.unreadable.add((wanted.namespace, wanted.name))
 
 
 def _listed(call: Any) -> list[dict[str, Any]] | None:  # noqa: ANN401  a method of the client

@@ -70,6 +70,11 @@ def of_cluster(settings: Settings, seen: Seen, now: dt.datetime) -> Iterator[Lin
     yield from _classes(settings, seen.classes)
     yield from _groups(settings, seen.groups)
     yield from _room(settings, seen.nodes)
+    yield from of_secrets(settings, seen, now)
+
+
+def of_secrets(settings: Settings, seen: Seen, now: dt.datetime) -> Iterator[Line]:
+    """Judge the Secrets that the settings name, and the days of their certificates."""
     for wanted in wanted_secrets(settings):
         yield _secret(wanted, seen, now)
 

@@ -19,7 +19,6 @@ _DELIMITERS = ",;\t|"
 _SNIFFED_ROWS = 50
 _NUMBER = re.compile(r"[-+]?[\d., ]*\d[\d., ]*%?|\d{4}-\d\d-\d\d.*")
 _YEAR = re.compile(r"(19|20)\d\d")
-_SHEET_ROWS = 100_000
 csv.field_size_limit(1 << 30)  # of the whole process: a file's own size bounds its cells
 
 
