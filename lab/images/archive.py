@@ -27,11 +27,9 @@ class Recipe:
     working_dir: str = "/"
 
 
-def pack(root: Path, recipe: Recipe, archive: Path) -> str:
-    """Write the folder `root` as an OCI archive of one layer and return the reference `repository:tag@sha256:...`."""
-    layer = archive.with_suffix(".layer")
-    _pack_layer(root, layer)
-    layer_digest = _sha256(layer)
+def pack(layers: Sequence[Path], recipe: Recipe, archive: Path) -> str:
+    """Write an OCI archive of `layers`, the lowest first, and return the reference `repository:tag@sha256:...`."""
+    digests = [_sha256(layer) for layer in layers]
     config = _json(
         {
             "architecture": "amd64",
@@ -43,12 +41,15 @@ def pack(root: Path, recipe: Recipe, archive: Path) -> str:
                 "User": recipe.user,
                 "WorkingDir": recipe.working_dir,
             },
-            "rootfs": {"type": "layers", "diff_ids": [f"sha256:{layer_digest}"]},
+            "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}" for digest in digests]},
         }
     )
-    layers = [{"mediaType": LAYER, "digest": f"sha256:{layer_digest}", "size": layer.stat().st_size}]
     described = {"mediaType": CONFIG, "digest": f"sha256:{hashlib.sha256(config).hexdigest()}", "size": len(config)}
-    manifest = _json({"schemaVersion": 2, "mediaType": MANIFEST, "config": described, "layers": layers})
+    blobs = [
+        {"mediaType": LAYER, "digest": f"sha256:{digest}", "size": layer.stat().st_size}
+        for digest, layer in zip(digests, layers, strict=True)
+    ]
+    manifest = _json({"schemaVersion": 2, "mediaType": MANIFEST, "config": described, "layers": blobs})
     digest = hashlib.sha256(manifest).hexdigest()
     name = f"{recipe.repository}:{recipe.tag}"
     index = {"mediaType": MANIFEST, "digest": f"sha256:{digest}", "size": len(manifest), "annotations": {"io.containerd.image.name": name}}
@@ -57,14 +58,15 @@ def pack(root: Path, recipe: Recipe, archive: Path) -> str:
         _add(tar, "index.json", _json({"schemaVersion": 2, "manifests": [index]}))
         for blob in (config, manifest):
             _add(tar, f"blobs/sha256/{hashlib.sha256(blob).hexdigest()}", blob)
-        tar.add(layer, f"blobs/sha256/{layer_digest}", filter=_plain)
-    layer.unlink()
+        for blob_digest, layer in zip(digests, layers, strict=True):
+            tar.add(layer, f"blobs/sha256/{blob_digest}", filter=_plain)
     return f"{name}@sha256:{digest}"
 
 
-def _pack_layer(root: Path, layer: Path) -> None:
+def pack_layer(root: Path, layer: Path, folder: str = ".") -> None:
+    """Write what is below `folder` of `root` as a layer: owned by root and without times."""
     with tarfile.open(layer, "w") as tar:
-        for path in sorted(root.rglob("*")):
+        for path in sorted((root / folder).rglob("*")):
             tar.add(path, str(path.relative_to(root)), recursive=False, filter=_plain)
 
 

