@@ -41,6 +41,10 @@ class Checkpoint:
         """Return whether a resource of that name has been made."""
         return any(one["urn"].endswith(f"::{name}") for one in self._latest().get("resources") or [])
 
+    def outputs(self) -> dict[str, Any]:
+        """Return what the stack exports, as of the last `pulumi up`."""
+        return next((each.get("outputs") or {} for each in self._latest().get("resources") or [] if each["type"] == "pulumi:pulumi:Stack"), {})
+
     def has_string_data(self) -> bool:
         """Return whether a Secret is kept as `stringData`, which Pulumi's own kubernetes plugin keeps as `data`."""
         return any("stringData" in (one.get("inputs") or {}) for one in self._latest().get("resources") or [])

@@ -66,8 +66,8 @@ def operators_home() -> Path:
 
 def endpoints() -> dict[str, str]:
     """Return where the stack's services answer this machine: names of Services as ClusterIPs, to which the lab's routes lead."""
-    outputs = json.loads(pulumi("stack", "output", "--json", "--stack", STACK).stdout or "{}")
-    found = {name.upper(): str(outputs[name]) for name in ("milvus_uri", "embedding_url", "llm_url") if name in outputs}
+    outputs = Checkpoint(HOME, PROJECT, STACK).outputs()
+    found = {name.upper(): str(outputs[name]) for name in ("milvus_uri", "embedding_url", "llm_url", "ask_url") if name in outputs}
     if "object_store_endpoint" in outputs:
         found["AWS_ENDPOINT_URL_S3"] = outputs["object_store_endpoint"]
     return {name: _with_cluster_ip(url) for name, url in found.items()}

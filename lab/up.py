@@ -206,6 +206,14 @@ def run_gate() -> int:
     return attended(command, project.environment())
 
 
+def page() -> str:
+    """Return the lines that say where questions are answered, with which key, and how there comes to be something to ask."""
+    url = project.endpoints().get("ASK_URL")
+    key = "kubectl -n rag get secret ask-api-key -o jsonpath={.data.api_key} | base64 -d"
+    fill = "./rag ingest lab corpus/documents --collection handbook"
+    return f"ask it:       {url}\n  its key:    {key}\n  documents:  {fill}\n" if url else ""
+
+
 def down(steps: Steps) -> None:
     """End the lab; nothing of it remains but the cache."""
     with steps.step("lab: processes, mounts, interface, routes, cgroups"):
