@@ -113,7 +113,10 @@ def up(arguments: argparse.Namespace) -> int:
         chart = (arguments.chart, arguments.chart_version)
         code = lab_up.up(steps, gate=not arguments.no_gate, store=arguments.store, chart=chart)
         lock.leave()
-    print(f'use it:       eval "$(./rag env)"\n{lab_up.page()}take it down: ./rag down\nsteps:        {steps.total_s():.0f} s in all', flush=True)
+    print(
+        f'use it:       eval "$(./rag env)"\n{lab_up.page()}take it down: ./rag down\nsteps:        {steps.total_s():.0f} s in all',
+        flush=True,
+    )
     return code
 
 

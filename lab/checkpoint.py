@@ -43,7 +43,9 @@ class Checkpoint:
 
     def outputs(self) -> dict[str, Any]:
         """Return what the stack exports, as of the last `pulumi up`."""
-        return next((each.get("outputs") or {} for each in self._latest().get("resources") or [] if each["type"] == "pulumi:pulumi:Stack"), {})
+        return next(
+            (each.get("outputs") or {} for each in self._latest().get("resources") or [] if each["type"] == "pulumi:pulumi:Stack"), {}
+        )
 
     def has_string_data(self) -> bool:
         """Return whether a Secret is kept as `stringData`, which Pulumi's own kubernetes plugin keeps as `data`."""

@@ -20,7 +20,7 @@ def test_every_part_has_a_pid_an_age_and_memory_and_every_address_answers(lab: L
     text = told(lab)
     for part in ("etcd", "kube-apiserver", "kubelet", "containerd", "versitygw-s3", "greenlake-emulator"):
         assert re.search(rf"^{part} +\d+ +\d+:\d\d:\d\d +[1-9]\d* MiB", text, re.MULTILINE), text
-    for address in ("Kubernetes API", "S3 API", "milvus_uri", "embedding_url", "llm_url"):
+    for address in ("Kubernetes API", "S3 API", "milvus_uri", "embedding_url", "llm_url", "ask_url"):
         assert re.search(rf"^{address} +http\S+ +yes", text, re.MULTILINE), text
 
 

@@ -58,6 +58,9 @@ def test_make_up_tells_each_step_with_its_seconds_then_where_to_look_and_how_to_
     assert re.search(r"report: \S+/report\.json", said)
     assert 'eval "$(./rag env)"' in said
     assert "./rag down" in said
+    last = said.splitlines()[-6:]
+    assert [line for line in last if re.fullmatch(r"ask it: +http://[0-9.]+:8080/", line)], last
+    assert [line for line in last if "get secret ask-api-key" in line], last
     assert json.loads((STATE / "logs" / "up.json").read_text())["total_seconds"] > 0
 
 
