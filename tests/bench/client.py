@@ -109,7 +109,7 @@ class Generator:
             found: list[int] = await searcher.send(requests[number % len(requests)])
             return found
 
-        how, read = (awaiting(send), list) if isinstance(searcher, Searcher) else (fire, searcher.read)
+        how, read = (awaiting(send), lambda ids: (ids, [])) if isinstance(searcher, Searcher) else (fire, searcher.read)
         due = dict(enumerate(open_loop.offsets(round(rate * seconds), rate, "constant", 0)))
         gc.collect()  # as workers.py does before the clock starts
         gc.freeze()

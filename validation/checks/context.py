@@ -27,6 +27,7 @@ from validation.judge.errors import GateError, InvalidRunError
 from validation.judge.profile import Profile
 from validation.load import truth
 from validation.load.histogram import Histogram
+from validation.load.invariants import Broken
 from validation.load.open_loop import Sample
 from validation.load.plan import Columns
 from validation.run.progress import Reporter
@@ -135,11 +136,16 @@ class RunContext:
     """Set by `sources`: the chunks that the language model is shown for each question, best first."""
     graded: list[Graded] = field(init=False, repr=False)
     """Set by `answer`: the questions that were answered."""
+    verified: dict[str, int] = field(default_factory=dict)
+    """How many answers of each load were held against the invariants."""
+    broken: dict[str, list[Broken]] = field(default_factory=dict)
+    """What of them broke one, by load."""
 
     def with_profile(self, profile: Profile, record: Record, pods: int | None = None) -> "RunContext":
         """Return the same run with another profile, its measurements in another record."""
         other = copy.copy(self)
         other.profile, other.record, other.pods = profile, record, self.pods if pods is None else pods
+        other.verified, other.broken = {}, {}
         return other
 
     def measure_latency(

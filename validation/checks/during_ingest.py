@@ -20,6 +20,7 @@ from operator import itemgetter
 
 from validation.checks import timed
 from validation.checks.context import GATE, Loaded, RunContext, unpromised
+from validation.checks.invariants import verify
 from validation.checks.registry import Check
 from validation.checks.segments import new_rows
 from validation.clients.milvus import Collection, Row
@@ -194,6 +195,7 @@ def _measure_recall(run: RunContext, grown: Loaded, drawn: Plan, visible: dict[i
     masks = [_cut(shared, mask, visible[number]) for number, mask in enumerate(plan.masks(drawn.filters, grown.columns()))]
     exact = run.overrides.exact_truth(grown.matrix, drawn.queries, masks, timed.TOP_K)
     expected = timed.Expected(plan=drawn, masks=masks, exact=exact)
+    verify(run, "during_ingest", grown, expected, samples)
     answered = [sample for sample in samples if not sample.error]
     timed.measure_recall(run, "during_ingest_recall_at_10", grown.matrix, expected, answered)
 

@@ -11,6 +11,7 @@ from statistics import fmean
 
 from validation.checks import timed
 from validation.checks.context import GATE, RunContext, unpromised
+from validation.checks.invariants import verify
 from validation.checks.timed import Expected
 from validation.clients.vectors import Matrix
 from validation.judge.measures import higher, latencies, lower, neutral, searched
@@ -52,6 +53,7 @@ def retrieval(run: RunContext, facts: Facts) -> None:
     expected = timed.expected(run, run.loaded, drawn)
     samples = _send(run, drawn, facts)
     _measure_load(run, samples)
+    verify(run, "retrieval", run.loaded, expected, samples)
     _measure_truth(run, expected, run.loaded.matrix)
     facts["over_time"] = timed.over_time(run, samples)
     facts["connections"] = by_connection(samples, run.pods or run.profile.load.processes)
@@ -161,6 +163,7 @@ def filtered(run: RunContext, facts: Facts) -> None:
     drawn = timed.small_plan(run, run.loaded, filters * _EACH)
     expected = timed.expected(run, run.loaded, drawn)
     samples = run.loaded.in_rows(timed.run_load(run, run.loaded.collection.name, drawn))
+    verify(run, "filtered", run.loaded, expected, samples)
     for place, percent in enumerate(SELECTIVITIES):
         group = [sample for sample in samples if sample.number % len(SELECTIVITIES) == place]
         timed.measure_latency(run, f"filter_{percent}", group)

@@ -16,6 +16,7 @@ import numpy as np
 from validation.checks import timed
 from validation.checks.context import GATE, Loaded, RunContext, unpromised
 from validation.checks.ingest import compare_content, compare_count
+from validation.checks.invariants import verify
 from validation.checks.registry import Check
 from validation.clients.milvus import Collection, Row
 from validation.clients.vectors import Matrix
@@ -185,6 +186,7 @@ def _searched(run: RunContext, part: Loaded, state: str) -> list[Sample]:
     """Search the rows, with the same searches in both states, and record latency and recall."""
     expected = timed.expected(run, part, timed.small_plan(run, part, [Filter(share=1)] * _SEARCHES))
     samples = timed.run_load(run, part.collection.name, expected.plan)
+    verify(run, state, part, expected, samples)
     timed.measure_latency(run, state, samples)
     timed.measure_recall(run, f"{state}_recall_at_10", part.matrix, expected, samples)
     return samples

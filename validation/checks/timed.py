@@ -34,9 +34,9 @@ class Expected:
     exact: Sequence[truth.Exact]
 
     def case(self, sample: Sample, rows: Matrix) -> tuple[list[int], truth.Exact, Matrix, Matrix, Mask]:
-        """Return what an answer is compared by: its ids, the exact answer, all rows, the query, and its filter."""
+        """Return what an answer is compared by: its first ids, the exact answer, all rows, the query, and its filter."""
         number = sample.number
-        return sample.ids, self.exact[number], rows, self.plan.queries[number], self.masks[number]
+        return sample.ids[:TOP_K], self.exact[number], rows, self.plan.queries[number], self.masks[number]
 
 
 def pools(run: RunContext, loaded: Loaded) -> dict[str, plan.Pool]:

@@ -191,12 +191,19 @@ class Collection:
 
     def wait_until_found(self, row: Row, vector: Matrix, patience_s: float) -> None:
         """Return as soon as a search with Strong consistency finds the row."""
+        self._wait(lambda: self.holds(row, vector), f"a search finds row {row.id}", patience_s)
 
-        def is_found() -> bool:
+    def holds(self, row: Row, vector: Matrix) -> bool:
+        """Whether a search for this very id finds it, with Strong consistency: so few rows are searched one by one, without an index."""
+        with failures_named(self._uri, f"searching row {row.id} of {self.name}"):
             hits = self._read.search(self.name, data=[vector], filter=f"id == {row.id}", limit=1, **_STRONG)
-            return bool(hits and hits[0])
+        return bool(hits and hits[0])
 
-        self._wait(is_found, f"a search finds row {row.id}", patience_s)
+    def index(self) -> tuple[str, str]:
+        """Return type and metric of the index over vectors."""
+        with failures_named(self._uri, f"asking for the index of {self.name}"):
+            about = self._read.describe_index(self.name, "vector", timeout=_TIMEOUT_S) or {}
+        return str(about.get("index_type", "")), str(about.get("metric_type", ""))
 
     def wait_until_seen(self, row: Row, vector: Matrix, search: Search, patience_s: float) -> None:
         """Return as soon as a search as the profile's users send it finds the row, near duplicates or not."""

@@ -90,7 +90,7 @@ class RawSearcher:
 
     async def send(self, request: bytes) -> list[int]:
         """Send the bytes and read the answer; MilvusException when Milvus answers with an error, CallError when it does not answer."""
-        return self.read(await next(self._turns)[1].ask(request))
+        return self.read(await next(self._turns)[1].ask(request))[0]
 
     def fire(self, request: bytes, done: Done) -> int:
         """Send the bytes and return the number of the connection; `done` gets the answer or the CallError at the moment of its end."""
@@ -99,9 +99,9 @@ class RawSearcher:
         return connection
 
     @staticmethod
-    def read(answer: bytes) -> list[int]:
-        """Return the ids of an answer, best first; MilvusException when it says that the search failed."""
+    def read(answer: bytes) -> tuple[list[int], list[float]]:
+        """Return the ids of an answer, best first, and their scores; MilvusException when it says that the search failed."""
         results = milvus_pb2.SearchResults.FromString(answer)
         if results.status.code or results.status.error_code:
             raise MilvusException(code=results.status.code or results.status.error_code, message=results.status.reason)
-        return list(results.results.ids.int_id.data)
+        return list(results.results.ids.int_id.data), list(results.results.scores)

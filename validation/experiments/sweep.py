@@ -15,6 +15,7 @@ import typer
 
 from validation.checks.context import RunContext, reachable
 from validation.checks.ingest import ingest
+from validation.checks.invariants import invariants
 from validation.checks.quality import embedding
 from validation.checks.retrieval import retrieval
 from validation.checks.segments import cold_path, freshness
@@ -118,6 +119,7 @@ def _run(options: Options, reporter: Reporter, sweep: Sweep) -> None:
         def holds(rate: float) -> bool:
             step = run.with_profile(at_rate(profile, rate, options.seconds), Record(run_id="step"))
             retrieval(step)
+            invariants(step)
             sweep.steps.append(_judge(step, run.record))
             reporter.say(f"{rate:g} requests/s: {sweep.steps[-1].outcome} {sweep.steps[-1].why}")
             return sweep.steps[-1].holds

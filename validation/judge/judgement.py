@@ -12,7 +12,7 @@ from enum import StrEnum
 from validation.judge import validity
 from validation.judge.criteria import Criteria, Kind, flat, hold, show
 from validation.judge.measures import CATALOGUE, Better, Measure, Measurement, Measurements
-from validation.judge.objectives import Objective
+from validation.judge.objectives import Objective, zero_tolerance
 from validation.judge.outcome import Outcome
 from validation.judge.profile import Profile, Score
 
@@ -80,7 +80,8 @@ def judge(profile: Profile, measurements: Measurements, more_faults: Sequence[st
 
     `more_faults` are reasons that a check saw itself and that no number shows.
     """
-    judged = tuple(_grade(objective, measurements, reference) for objective in profile.objectives.values())
+    invariants = [zero_tolerance(CATALOGUE[name]) for name in measurements if CATALOGUE[name].is_invariant]
+    judged = tuple(_grade(objective, measurements, reference) for objective in (*profile.objectives.values(), *invariants))
     unmeasured = (
         f"{each.objective.sli} is promised, but was not measured: value {each.measurement.value}, {each.why}"
         for each in judged
@@ -105,7 +106,7 @@ def _decide(objective: Objective, measurement: Measurement, measure: Measure, ba
         return Grade.UNMEASURED, f"{measurement.samples} of {measure.min_samples} samples"
     kept = hold(objective.limit, value, baseline)
     if kept is False:
-        return Grade.FAIL, ""
+        return Grade.FAIL, measurement.note
     if kept is None:
         return Grade.UNCOMPARED, f'"{show(objective.limit)}" needs a baseline'
     end = _pessimistic(objective.limit, measurement, measure)

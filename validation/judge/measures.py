@@ -28,6 +28,8 @@ class Measure:
     """Fewer samples than this say nothing: a p99 needs a hundred."""
     at_most: str = ""
     """Name of a measure that this one is never above: a p95 is never above the p99; "" for none."""
+    is_invariant: bool = False
+    """Whether every run is judged by it, with zero tolerance: no SLO file names it or forgives it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +40,8 @@ class Measurement:
     samples: int
     interval: tuple[float, float] | None = None
     """Where another run would be, nine times in ten, by bootstrap; None where nothing was resampled."""
+    note: str = ""
+    """What it was, where it is not good: the first search that broke an invariant."""
 
     def is_usable(self, measure: Measure) -> bool:
         """Whether the number exists and rests on enough samples."""
@@ -62,6 +66,11 @@ def latencies(prefix: str, what: str, percentiles: tuple[int, ...], at_most: str
 def searched(prefix: str, what: str) -> list[Measure]:
     """Return latency and recall of searches that are timed on their own."""
     return [*latencies(prefix, what, (50, 95)), higher(f"{prefix}_recall_at_10", "share", f"{what}: share of the exact ten nearest", 100)]
+
+
+def invariant(name: str, unit: str, meaning: str) -> Measure:
+    """Return a count that must be 0 in every run."""
+    return Measure(name=name, unit=unit, better=Better.LOWER, meaning=meaning, is_invariant=True)
 
 
 def neutral(name: str, unit: str, meaning: str) -> Measure:

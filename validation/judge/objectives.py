@@ -45,8 +45,10 @@ class Objective(Strict):
     def _is_judged(cls, sli: str) -> str:
         if not CATALOGUE:
             raise RuntimeError("no check is registered, so no measure has a name: import validation.checks before an SLO file is read")
+        if sli in CATALOGUE and CATALOGUE[sli].is_invariant:
+            raise ValueError(f"{sli} is judged in every run, with zero tolerance, whatever an SLO file says; leave it out")
         if sli not in CATALOGUE or CATALOGUE[sli].better is Better.NONE:
-            promisable = [name for name, measure in CATALOGUE.items() if measure.better is not Better.NONE]
+            promisable = [name for name, each in CATALOGUE.items() if each.better is not Better.NONE and not each.is_invariant]
             raise ValueError(f"{sli} is not a number that can be promised; these are: {', '.join(promisable)}")
         return sli
 
@@ -80,6 +82,13 @@ class Objective(Strict):
                 inside = f'must lie inside limit "{show(limit or ())}"'
                 raise ValueError(f'warn "{criterion}" {inside}, or nobody would see it before the failure')
         return warn
+
+
+def zero_tolerance(measure: Measure) -> Objective:
+    """Return the objective of an invariant; it has no weight, since no score forgives it."""
+    limit = ((Criterion(operator="<=", value=0.0),),)
+    why = "an answer that breaks this is wrong, however good the averages are"
+    return Objective.model_construct(sli=measure.name, unit=measure.unit, limit=limit, weight=0, reason=why)
 
 
 def _mistake(criterion: Criterion, measure: Measure, *, is_limit: bool) -> str | None:

@@ -7,7 +7,7 @@ omission). Here a server that stalls for two seconds at 100 requests/s shows two
 import asyncio
 import selectors
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import count, takewhile
 from statistics import median
@@ -19,8 +19,10 @@ Done = Callable[[Any], None]
 """Takes the answer of a request, or the exception that it died of."""
 Submit = Callable[[int, Done], None]
 """Sends request number i and returns at once; calls its second argument once, at the moment the request ended."""
-Read = Callable[[Any], list[int]]
-"""Takes the ids out of an answer, raises where it is an error; called when all answers are there, so that it delays no request."""
+Found = tuple[list[int], list[float]]
+"""Ids of an answer, best first, and the score of each."""
+Read = Callable[[Any], Found]
+"""Takes ids and scores out of an answer, raises where it is an error; called when all answers are there, so that it delays no request."""
 Progress = Callable[[int], None]
 _LEAD_S = 0.05
 _THIRDS = 3
@@ -38,6 +40,8 @@ class Sample:
     error: str
     connection: int = 0
     """Over which connection of its generator it went."""
+    scores: list[float] = field(default_factory=list)
+    """Of each id, as the answer has it."""
 
     @property
     def latency_s(self) -> float:
@@ -62,9 +66,8 @@ def offsets(count: int, rate_per_s: float, arrivals: Literal["constant", "poisso
     return [float(due) for due in np.cumsum(gaps) - gaps[0]]
 
 
-def _ids(answer: Any) -> list[int]:  # noqa: ANN401 - whatever `send` returned
-    ids: list[int] = answer
-    return ids
+def _ids(answer: Any) -> Found:  # noqa: ANN401 - whatever `send` returned
+    return answer, []
 
 
 def punctual_loop() -> asyncio.AbstractEventLoop:
@@ -170,15 +173,15 @@ class _LoadRun:
 
 
 def _sample(request: _InFlight, read: Read) -> Sample:
-    ids, outcome = list[int](), request.outcome
+    ids, scores, outcome = list[int](), list[float](), request.outcome
     failure = outcome if isinstance(outcome, Exception) else None
     if failure is None:
         try:
-            ids = read(outcome)
+            ids, scores = read(outcome)
         except Exception as error:  # noqa: BLE001 - an answer that says no, or is nonsense, is a failed request as well
             failure = error
     reason = "" if failure is None else f"{type(failure).__name__}: {failure}"
-    return Sample(request.number, request.planned_s, request.sent_s, request.ended_s, ids, reason)
+    return Sample(request.number, request.planned_s, request.sent_s, request.ended_s, ids, reason, scores=scores)
 
 
 def sent_rate(samples: Sequence[Sample]) -> float | None:

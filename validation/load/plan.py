@@ -1,7 +1,8 @@
 """Which searches will be sent: all drawn from the seed before the clock starts, so that nothing but sending happens under load.
 
 Queries are questions people ask (judged), questions about generated documents, and planted ones: stored vectors, pushed a little aside.
-Uniform noise is not used: in many dimensions all of it is equally far from everything, and any index looks alike.
+Uniform noise is not used: in many dimensions all of it is equally far from everything, and any index looks alike. No search is sent twice:
+a cache on the way would answer the second one. The first planted ones are of the newest rows, which must take part in the load.
 """
 
 import random
@@ -17,6 +18,10 @@ from validation.judge.profile import Filter, Search
 OWN_LANGUAGE = "own"
 _PUSH = 0.25
 """Length of the push on a planted query, against a vector of length 1: it still points at its own row (cosine about 0.97)."""
+_NUDGE = 0.01
+"""The same for a question that is drawn again and again: another search, with the same answer (cosine 0.99995)."""
+NEWEST = 20
+"""How many of the last rows are searched for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,23 +58,23 @@ def make_plan(search: Search, pools: dict[str, Pool], count: int, seed: int) -> 
     kinds = draw.choices(list(shares), weights=list(shares.values()), k=count)
     filters = draw.choices(search.filters, weights=[chosen.share for chosen in search.filters], k=count)
     members = [draw.randrange(len(pools[kind].vectors)) for kind in kinds]
+    planted, rows = [number for number, kind in enumerate(kinds) if kind == "planted"], len(pools["planted"].vectors)
+    for number, newest in zip(planted, range(rows - 1, max(rows - NEWEST, 0) - 1, -1), strict=False):
+        members[number] = newest
     drawn = list(zip(kinds, members, strict=True))
-    queries = np.stack([pools[kind].vectors[member] for kind, member in drawn])
-    planted = [number for number, kind in enumerate(kinds) if kind == "planted"]
-    queries = unit(queries)
-    queries[planted] = pushed(queries[planted], seed)
+    lengths = np.array([[_PUSH if kind == "planted" else _NUDGE] for kind in kinds], dtype=np.float32)
     return Plan(
-        queries=queries,
+        queries=pushed(unit(np.stack([pools[kind].vectors[member] for kind, member in drawn])), seed, lengths),
         filters=tuple(_own(chosen, pools[kind].languages[member]) for chosen, (kind, member) in zip(filters, drawn, strict=True)),
         kinds=tuple(kinds),
         planted_rows=tuple(member if kind == "planted" else None for kind, member in drawn),
     )
 
 
-def pushed(vectors: Matrix, seed: int) -> Matrix:
-    """Return the vectors, each of length 1, pushed a little aside, and of length 1 again."""
+def pushed(vectors: Matrix, seed: int, lengths: Matrix | float = _PUSH) -> Matrix:
+    """Return the vectors, each of length 1, pushed a little aside, and of length 1 again; `lengths` is one, or a column of them."""
     push = np.random.default_rng(seed).standard_normal(vectors.shape).astype(np.float32)
-    return unit(vectors + _PUSH * unit(push))
+    return unit(vectors + lengths * unit(push))
 
 
 def _own(chosen: Filter, language: str) -> Filter:

@@ -19,11 +19,12 @@ from typing import Any
 
 from validation.clients.milvus_connection import DEFAULT_TLS, Login, Tls
 from validation.clients.searcher import RawSearcher
-from validation.clients.vectors import Matrix
+from validation.clients.vectors import Matrix, unit
 from validation.judge.errors import InvalidRunError
 from validation.judge.profile import Search
 from validation.load import open_loop
 from validation.load.open_loop import Sample
+from validation.load.plan import pushed
 from validation.run.interrupts import held_back
 
 _LEAD_S = 0.2
@@ -193,8 +194,12 @@ async def _send(target: LoadTarget, share: Share, pipe: Connection) -> list[Samp
         def submit(number: int, done: open_loop.Done) -> None:
             used[number] = searcher.fire(by_number[number], done)
 
+        # never a request that is timed: a cache on the way would answer it, and be measured in the place of Milvus
+        aside = pushed(unit(share.vectors[: target.search.warmup_requests]), share.numbers[0])
+        warming = [searcher.prepare(vector, expression) for vector, expression in zip(aside, share.expressions, strict=False)]
+
         def warm(number: int, done: open_loop.Done) -> None:
-            searcher.fire(requests[number % len(requests)], done)
+            searcher.fire(warming[number % len(warming)], done)
 
         await open_loop.constant_rate(warm, range(target.search.warmup_requests), rate)
         gc.collect()

@@ -64,11 +64,13 @@ class Record:
     stopped: tuple[Outcome, str] | None = None
     """The outcome and its reason when there is nothing to judge."""
 
-    def measure(self, name: str, value: float | None, samples: int = 1, interval: tuple[float, float] | None = None) -> None:
+    def measure(
+        self, name: str, value: float | None, samples: int = 1, interval: tuple[float, float] | None = None, note: str = ""
+    ) -> None:
         """Keep one number; its name must be in the catalogue, which gives it its unit."""
         if name not in CATALOGUE:
             raise KeyError(name)
-        self.measurements[name] = Measurement(value=value, samples=samples if value is not None else 0, interval=interval)
+        self.measurements[name] = Measurement(value=value, samples=samples if value is not None else 0, interval=interval, note=note)
 
     def measure_share(self, name: str, values: Sequence[float]) -> None:
         """Keep the mean of numbers between 0 and 1, with where another run would be; None where there are none."""

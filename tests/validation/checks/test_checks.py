@@ -1,6 +1,7 @@
 """What a check asks, asked of a Milvus that keeps, indexes and finds: green while it is whole, red when just that is broken."""
 
 import itertools
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import replace
@@ -18,6 +19,7 @@ from validation.checks import retrieval as retrieval_module
 from validation.checks import segments as segments_module
 from validation.checks.context import Loaded, RunContext, Services
 from validation.checks.during_ingest import Stream, during_ingest
+from validation.checks.invariants import invariants
 from validation.checks.quality import modes
 from validation.checks.retrieval import filtered
 from validation.checks.segments import cold_path, freshness, growing, new_rows, sealed
@@ -163,6 +165,43 @@ def test_a_filter_behind_which_rows_are_lost_is_red_and_the_others_are_not(
     assert value(run, "filter_10_recall_at_10") < 0.3
     assert value(run, "filter_50_recall_at_10") < value(run, "filter_99_recall_at_10")
     assert run.record.checks[-1].facts["10 %"] == {"rows that pass": 30, "errors": {}}
+
+
+@pytest.mark.usefixtures("loaded")
+@pytest.mark.parametrize(
+    ("defect", "invariant"),
+    [
+        ({}, ""),
+        ({"loses": lambda row: row >= 280}, "row"),
+        ({"answers_with": lambda row: 5 if row == 6 else row}, "scores"),
+        ({"answers_with": lambda row: 4000 if row == 6 else row}, "ids"),
+    ],
+)
+def test_an_answer_that_breaks_what_none_may_break_fails_the_run_and_is_named(
+    run: RunContext, lite: Lite, monkeypatch: pytest.MonkeyPatch, defect: dict[str, Any], invariant: str
+) -> None:
+    monkeypatch.setattr(retrieval_module, "_EACH", 30)
+    for name, behaviour in defect.items():
+        setattr(lite, name, behaviour)
+    filtered(run)
+    lite.heal()
+    invariants(run)
+    judged = {each.objective.sli: each for each in judgement.judge(run.profile, run.record.measurements).judged}["broken_answers"]
+    facts = run.record.checks[-1].facts
+    assert facts["answers"] == {"filtered": 120}
+    assert judged.grade == ("fail" if invariant else "pass"), facts
+    assert (invariant in facts["broken"]) is bool(invariant)
+    assert judged.why.startswith("first " if invariant else "")
+    assert (": search " in judged.why) is bool(invariant)
+
+
+@pytest.mark.usefixtures("loaded")
+def test_a_row_that_was_acknowledged_and_is_in_no_search_is_lost(run: RunContext, lite: Lite, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retrieval_module, "_EACH", 30)
+    lite.loses = lambda row: row >= 280
+    filtered(run)
+    invariants(run)
+    assert any(re.match(r"not row 29\d, which it is nearest to and which no search finds", each.why) for each in run.broken["filtered"])
 
 
 @pytest.mark.usefixtures("loaded")

@@ -147,12 +147,12 @@ def test_answers_are_read_when_all_are_there_and_one_that_says_no_is_a_failure()
         open_requests.remove(number)
         return number
 
-    def ids(answer: int) -> list[int]:
+    def ids(answer: int) -> tuple[list[int], list[float]]:
         assert not open_requests
         read.append(answer)
         if answer == 2:
             raise ValueError("no")
-        return [answer]
+        return [answer], [0.5]
 
     samples = run(at_times(awaiting(send), {number: number / 10 for number in range(4)}, 1.0, read=ids))
     assert read == [0, 1, 2, 3]

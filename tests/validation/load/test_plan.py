@@ -39,6 +39,14 @@ def test_a_planted_query_is_not_its_row_but_still_nearest_to_it(profile: Profile
     assert all(0.9 < float(rows[row] @ query) < 0.999 for row, query in planted)
 
 
+def test_no_search_is_sent_twice_and_the_newest_rows_are_searched_for(profile: Profile, pools: dict[str, Pool]) -> None:
+    drawn = make_plan(profile.search, pools, 500, 7)
+    assert len({query.tobytes() for query in drawn.queries}) == 500, "a cache on the way would answer the second one"
+    assert {row for row in drawn.planted_rows if row is not None} >= {*range(500 - plan.NEWEST, 500)}
+    judged = [query for kind, query in zip(drawn.kinds, drawn.queries, strict=True) if kind == "judged"]
+    assert all(max(pools["judged"].vectors @ query) > 0.9999 for query in judged), "the same question, and the same answer"
+
+
 def test_own_language_becomes_that_of_the_query(profile: Profile, pools: dict[str, Pool]) -> None:
     drawn = make_plan(profile.search, pools, 500, 7)
     assert {chosen.language for chosen in drawn.filters} == {None, "en", "de"}

@@ -149,7 +149,9 @@ def test_two_processes_start_together_and_bring_every_request_back_in_order(
     assert begin < samples[0].planned_s < time.monotonic(), "one clock for all processes"
     assert {sample.error for sample in samples} == {""}
     assert {tuple(sample.ids) for sample in samples} == {(3, 1, 2)}
+    assert {tuple(sample.scores) for sample in samples} == {(3, 2, 1)}
     assert len(milvus.requests) == 60 + 2 * search.warmup_requests
+    assert len({*milvus.requests}) == len(milvus.requests), "a cache in front of Milvus is not warmed by what is timed"
 
 
 def test_each_process_opens_as_many_connections_as_there_are_proxies_and_uses_them_evenly(

@@ -27,7 +27,7 @@ from validation.load.workers import Share
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client  # stubs only; nothing to import at run time
 
-VERSION = 4
+VERSION = 5
 """Raised with every change of these messages: an image of another version is refused instead of misunderstood."""
 
 

@@ -284,7 +284,7 @@ def test_who_hears_of_the_start_after_it_says_so(objects: LoadBucket, profile: P
 
 @pytest.mark.parametrize(
     ("text", "reason"),
-    [("{}", "is no order"), ("", "is no order"), (None, "is no order"), ("other", "speaks version 99 .* this image version 4")],
+    [("{}", "is no order"), ("", "is no order"), (None, "is no order"), ("other", "speaks version 99 .* this image version 5")],
 )
 def test_an_order_that_the_image_does_not_understand_is_refused_with_the_cure(
     objects: LoadBucket, profile: Profile, tmp_path: Path, text: str | None, reason: str

@@ -1,0 +1,86 @@
+"""What every answer must keep, whatever the averages are: held against the rows themselves once the load is over, with zero tolerance.
+
+An average forgives what no user would: a row outside the filter, the answer to another question, a stored document that is not there. A
+planted search may miss its own row for one reason alone, an index that is not exact: who calls this asks for the row by its id.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from validation.clients.vectors import Mask, Matrix
+from validation.load.open_loop import Sample
+from validation.load.truth import TIE_EPSILON, Exact
+
+SCORE_EPSILON = 1e-4
+"""Single precision over some thousand dimensions is good for a tenth of this."""
+_ORDER_EPSILON = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """One answer, and which invariant it broke."""
+
+    invariant: str
+    number: int
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verifier:
+    """What answers are held against: the rows by their number, how many are asked for, and how scores are to be read."""
+
+    rows: Matrix
+    k: int
+    metric: str
+    has_exact_scores: bool
+    """False for an index that keeps vectors rounded: its scores are."""
+
+    def problems(self, sample: Sample, query: Matrix, mask: Mask, least: int) -> Iterator[Broken]:
+        """Yield what is wrong with one answer, which has `least` rows or more."""
+        ids = sample.ids
+        known = np.array([row for row in ids if 0 <= row < len(mask)], dtype=np.int64)
+        twice = [row for at, row in enumerate(ids) if row in ids[:at]]
+        if not least <= len(ids) <= self.k:
+            yield Broken("size", sample.number, f"{len(ids)} rows, where {self.k} were asked for")
+        if twice:
+            yield Broken("ids", sample.number, f"row {twice[0]} twice")
+        if len(known) < len(ids):
+            yield Broken("ids", sample.number, f"row {next(row for row in ids if not 0 <= row < len(mask))}, which was never sent")
+        if not mask[known].all():
+            yield Broken("filter", sample.number, f"row {known[~mask[known]][0]}, which its filter forbids")
+        if len(known) == len(ids):
+            yield from self._scores(sample, query, known)
+
+    def _scores(self, sample: Sample, query: Matrix, ids: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Iterator[Broken]:
+        scores = np.array(sample.scores, dtype=np.float64)
+        if len(scores) != len(ids):
+            yield Broken("scores", sample.number, f"{len(scores)} scores for {len(ids)} rows")
+            return
+        nearness = -scores if self.metric == "L2" else scores
+        worse = np.flatnonzero(np.diff(nearness) > _ORDER_EPSILON)
+        if len(worse):
+            at = int(worse[0])
+            yield Broken("order", sample.number, f"score {scores[at]:.6g} before {scores[at + 1]:.6g}, which is better")
+        if self.has_exact_scores:
+            cosines = self.rows[ids] @ query
+            exact = 2 - 2 * cosines if self.metric == "L2" else cosines
+            wrong = np.flatnonzero(np.abs(scores - exact) > SCORE_EPSILON)
+            if len(wrong):
+                at = int(wrong[0])
+                yield Broken("scores", sample.number, f"row {ids[at]} with score {scores[at]:.6g}, its exact one is {exact[at]:.6g}")
+
+    def misses(self, sample: Sample, row: int, exact: Exact, query: Matrix) -> bool:
+        """Whether a planted search lacks the row it was made from, and has a worse one, or none, in its place."""
+        ids = [each for each in sample.ids[: self.k] if 0 <= each < len(self.rows)]
+        if row not in exact.ids or row in ids:
+            return False
+        worst = min(self.rows[ids] @ query) if len(ids) == len(exact.ids) else -1.0
+        return bool(self.rows[row] @ query > worst + TIE_EPSILON)
+
+
+def passing_counts(masks: Sequence[Mask]) -> list[int]:
+    """Return how many rows each filter lets through; equal filters share one array, which is counted once."""
+    counts = {id(mask): int(mask.sum()) for mask in {id(mask): mask for mask in masks}.values()}
+    return [counts[id(mask)] for mask in masks]
