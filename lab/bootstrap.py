@@ -55,12 +55,12 @@ def missing_packages(names: Sequence[str] = DEBIAN_PACKAGES) -> list[str]:
     return [name for name in names if name not in installed]
 
 
-def ensure_packages(steps: Steps) -> None:
-    """Install what is missing of DEBIAN_PACKAGES, one command at a time: dpkg takes no second one."""
-    if not missing_packages():
+def ensure_packages(steps: Steps, names: Sequence[str] = DEBIAN_PACKAGES) -> None:
+    """Install what is missing of `names`, one command at a time: dpkg takes no second one."""
+    if not missing_packages(names):
         return
     with only_one(PACKAGES, patience_s=600, say=steps.say):
-        missing = missing_packages()
+        missing = missing_packages(names)
         if missing:
             steps.say(f"will install from Debian: {' '.join(missing)}")
             with steps.step("Debian packages"):

@@ -1,9 +1,12 @@
-"""The page in a headless Chromium: `python browser.py URL KEY FOLDER [CHROMIUM]`; runs in the environment of tests/page/requirements.lock.
+"""The page in a headless Chromium: `python browser.py URLS KEY FOLDER CHROMIUM`; runs in the environment of tests/page/requirements.lock.
+
+URLS is JSON: the page under "", and pages whose `llm`, `embedding` or `milvus` is away.
 
 Asks in three languages, opens a citation, meets every error that a user can meet, by keyboard and on a phone, in light and dark; axe-core
 finds nothing, the console has no error, and no request goes to another host. Pictures of it are written to FOLDER.
 """
 
+import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +18,7 @@ from playwright.sync_api import Page, sync_playwright  # type: ignore[import-not
 
 QUESTION = "How many minutes of charging until a Lynx 60 is back at 80 percent?"
 ASKED = {"zh": "叉车在仓库内的最高速度是多少？", "ja": "フォークリフトの最高速度は？"}
+AWAY = {"llm": "the LLM service at", "embedding": "the embedding service at", "milvus": "Milvus at"}
 WIDE, PHONE = {"width": 1280, "height": 860}, {"width": 390, "height": 844}
 
 
@@ -93,7 +97,13 @@ def states(look: Look, folder: Path) -> None:
     require("<script>" in page.inner_text("#chunks"), "the document is shown as it is")
     page.keyboard.press("Escape")
     look.allowed += ["404", "409", "Failed to fetch", "ERR_"]
-    for collection, reason in {"empty": "is empty", "released": "is not loaded", "other_model": "another"}.items():
+    page.evaluate("document.getElementById('collection').append(new Option('gone', 'gone'))")  # somebody dropped it meanwhile
+    for collection, reason in {
+        "gone": "there is no collection gone",
+        "empty": "is empty",
+        "released": "is not loaded",
+        "other_model": "another",
+    }.items():
         look.ask(QUESTION, collection=collection, language="", path="")
         require(reason in page.inner_text("#error"), f"{collection}: {page.inner_text('#error')!r} says why")
         look.accessible(collection)
@@ -103,6 +113,23 @@ def states(look: Look, folder: Path) -> None:
     look.ask(QUESTION, path="")
     require("does not answer" in page.inner_text("#error"), "a network that is gone is named")
     page.context.set_offline(False)
+
+
+def away(look: Look, key: str, part: str) -> None:
+    """Ask while one part is away: the reason is shown, and without the language model the passages are there all the same."""
+    page = look.page
+    look.allowed += ["503"]
+    look.sign_in(key)
+    if part == "milvus":
+        page.wait_for_selector("#key-error:not(:empty)", timeout=60_000)
+        shown = page.inner_text("#key-error")
+    else:
+        page.wait_for_selector("#question:visible")
+        look.ask(QUESTION, collection="handbook")
+        shown = page.inner_text("#error")
+        require((page.locator("#passages button").count() > 0) == (part == "llm"), f"passages without {part}")
+    require(AWAY[part] in shown, f"{part} away: {shown!r} says so")
+    look.accessible(f"{part} away")
 
 
 def require(holds: bool, what: str) -> None:
@@ -122,8 +149,9 @@ def window(browser: Any, url: str, **options: Any) -> Iterator[Look]:
     require(not look.wrong, "\n  ".join(["nothing goes wrong in the browser:", *look.wrong]))
 
 
-def main(url: str, key: str, folder: Path, chromium: str) -> None:
-    """Look at it in three windows."""
+def main(urls: dict[str, str], key: str, folder: Path, chromium: str) -> None:
+    """Look at it in three windows, and once without each of its parts."""
+    url = urls.pop("")
     folder.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
@@ -136,9 +164,12 @@ def main(url: str, key: str, folder: Path, chromium: str) -> None:
             conversation(look, key, folder, "phone")
             wide = look.page.evaluate("document.documentElement.scrollWidth")
             require(wide <= PHONE["width"], f"nothing is wider than a phone ({wide} px)")
+        for part, address in urls.items():
+            with window(browser, address, viewport=WIDE) as look:
+                away(look, key, part)
         browser.close()
     print(f"page: as it should be; pictures: {folder}")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]), sys.argv[4] if len(sys.argv) > 4 else "chromium")
+    main(json.loads(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), sys.argv[4])

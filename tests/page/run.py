@@ -1,42 +1,72 @@
 """`make page` and `make clients`: Chromium, and what people use of OpenAI's API, against the service on real parts on loopback."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
-from lab.places import CACHE
+from PIL import Image
+
+from lab import bootstrap
+from lab.errors import LabError
+from lab.places import CACHE, UV
+from lab.steps import Steps
 from tests.page.served import KEY, served
 
 HERE = Path(__file__).parent
 LOCK = HERE / "requirements.lock"
 PICTURES = Path("build/page")
+_DEBIAN = ("chromium", "fonts-noto-cjk")
+_COLOURS = 64
+_STEPS = Steps(log=CACHE / "log" / "commands.log")
 
 
 def environment() -> Path:
-    """Return the Python of an environment with playwright and axe-core, made where it is not there or another lock."""
+    """Return the Python of an environment with playwright, axe-core and the clients, made where it is not there or of another lock."""
     home = CACHE / "page"
     python, made = home / "bin" / "python", home / "requirements.lock"
     if not made.exists() or made.read_text() != LOCK.read_text():
-        uv = Path(sys.executable).with_name("uv")
-        subprocess.run([uv, "venv", "-q", "--clear", "--python", sys.executable, home], check=True)
-        subprocess.run([uv, "pip", "sync", "-q", "--python", python, "--require-hashes", LOCK], check=True)
+        _STEPS.run([UV, "venv", "-q", "--clear", "--python", sys.executable, home], cure=bootstrap.CURE_PACKAGES)
+        _STEPS.run([UV, "pip", "sync", "-q", "--python", python, "--require-hashes", LOCK], cure=bootstrap.CURE_PACKAGES)
         shutil.copy(LOCK, made)
     return python
 
 
+def chromium() -> str:
+    """Return a Chromium, installed first where this is the lab's own kind of machine; LabError where there is none."""
+    known = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    if known is None:
+        if os.geteuid() != 0 or shutil.which("apt-get") is None:
+            raise LabError("no Chromium is on PATH, and only root of a Debian can install it", "name one: CHROMIUM=/path make page")
+        bootstrap.ensure_packages(_STEPS, _DEBIAN)
+    return known or "/usr/bin/chromium"
+
+
+def look(urls: Mapping[str, str], key: str, pictures: Path) -> list[str | Path]:
+    """Return the command that looks at the page."""
+    return [environment(), HERE / "browser.py", json.dumps(urls), key, pictures, chromium()]
+
+
+def ask(url: str, key: str) -> list[str | Path]:
+    """Return the command that asks through the clients."""
+    return [environment(), HERE / "clients.py", url, key]
+
+
 def main(what: str) -> int:
     """Return the exit code of the other side; 2 without a Chromium for the page."""
-    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-    if what == "page" and chromium is None:
-        print("page: no chromium on PATH; apt-get install chromium fonts-noto-cjk, or name one: CHROMIUM=/path make page", file=sys.stderr)
-        return 2
-    python = environment()
-    more = [str(PICTURES), str(chromium)] if what == "page" else []
-    script = HERE / ("browser.py" if what == "page" else "clients.py")
-    with served() as (url, _):
-        return subprocess.run([python, script, url, KEY, *more], check=False).returncode
+    try:
+        with served() as urls:
+            command = look(urls, KEY, PICTURES) if what == "page" else ask(urls[""], KEY)
+            code = subprocess.run(command, check=False).returncode
+        if what == "page" and not code:  # small enough for the repository: cp build/page/ask.png docs/
+            Image.open(PICTURES / "light.png").quantize(_COLOURS).save(PICTURES / "ask.png", optimize=True)
+    except LabError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return code
 
 
 if __name__ == "__main__":

@@ -71,11 +71,6 @@ class Kind:
     """Of queries and of passages."""
     apps: tuple[ASGIApp, ASGIApp] | None = None
 
-    @property
-    def passage_model(self) -> str:
-        """As a target has it."""
-        return Target.model_validate({**_OUTPUTS, **self.outputs()}).passage_model
-
     def outputs(self) -> dict[str, Any]:
         """Return what a stack exports of it."""
         query, passage = ({"prefix": prefix} if prefix else {} for prefix in self.prefixes)
@@ -102,16 +97,24 @@ _OUTPUTS = {
 TINY = Kind()
 
 
-def _fill(root: Path, store: milvus_client.VectorStore, documents: DocumentStore, embedding: EmbeddingService, kind: Kind) -> None:
-    index = Index(type="HNSW", metric="COSINE", params=INDEX["params"], search_params=INDEX["search_params"])
-    for name in ("handbook", "empty", "released"):
-        collection = FolderCollection(store, name)
-        collection.open(kind.passage_model, kind.dimension, index)
-        if name == "handbook":
-            embed = embedding.embed_passages
-            pipeline.run(Job(root=root, collection=collection, embed=embed, dimension=kind.dimension, originals=documents))
+_INDEX = Index(type="HNSW", metric="COSINE", params=INDEX["params"], search_params=INDEX["search_params"])
+
+
+def ingest(
+    root: Path, name: str, store: milvus_client.VectorStore, *, documents: DocumentStore, embedding: EmbeddingService, aim: Target
+) -> None:
+    """Fill one collection as `./rag ingest` does."""
+    collection, dimension = FolderCollection(store, name), aim.embedding_dimension
+    collection.open(aim.passage_model, dimension, _INDEX)
+    pipeline.run(Job(root=root, collection=collection, embed=embedding.embed_passages, dimension=dimension, originals=documents))
+
+
+def refuse_to_answer(store: milvus_client.VectorStore, aim: Target) -> None:
+    """Make the collections that cannot be asked: empty, released, other_model."""
+    for name in ("empty", "released"):
+        FolderCollection(store, name).open(aim.passage_model, aim.embedding_dimension, _INDEX)
     store.clients.admin.release_collection("released")
-    FolderCollection(store, "other_model").open("another", kind.dimension, index)
+    FolderCollection(store, "other_model").open("another", aim.embedding_dimension, _INDEX)
 
 
 @contextmanager
@@ -132,5 +135,6 @@ def built(home: Path, documents: Path | None = None, kind: Kind = TINY) -> Itera
         embedding = EmbeddingService(target.embedding_url, kind.embedding, kind.dimension, passage=target.embedding_passage)
         for each in (store, originals, embedding):
             running.callback(each.close)
-        _fill(documents or write_documents(home / "documents"), store, originals, embedding, kind)
+        ingest(documents or write_documents(home / "documents"), "handbook", store, documents=originals, embedding=embedding, aim=target)
+        refuse_to_answer(store, target)
         yield Stage(lite=lite, models=models, bucket=bucket, outputs=outputs)
