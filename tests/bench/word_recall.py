@@ -9,6 +9,7 @@ import html
 import re
 import shutil
 import subprocess
+import unicodedata
 import zipfile
 from collections import Counter, defaultdict
 from collections.abc import Callable
@@ -72,7 +73,7 @@ def _words_of(parsed: Parsed) -> Counter[str]:
 
 def _counted(text: str) -> Counter[str]:
     """Return the words; of other scripts each run of Latin letters and each character, since not all of them part words by spaces."""
-    runs = (run for run in _WORD.findall(text.casefold()))
+    runs = (run for run in _WORD.findall(unicodedata.normalize("NFKC", text).casefold()))
     return Counter(word for run in runs for word in ([run] if run.isascii() else _LATIN_OR_ONE.findall(run)))
 
 

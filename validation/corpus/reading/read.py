@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from validation.clients.passages import Parsed, Section
 from validation.corpus.reading import UnreadableError
+from validation.corpus.reading.structure import garbled
 
 _TITLE_CHARACTERS = 240
 _PDF, _ZIP, _OLE, _RTF = (
@@ -72,8 +73,8 @@ _OTHERS = {
     ".ppt": Kind("office.read_ppt", "application/vnd.ms-powerpoint", _OLE),
     ".xls": Kind("tables.read_sheets", "application/vnd.ms-excel", _OLE),
     ".ods": Kind("tables.read_sheets", f"{_OPEN_DOCUMENT}.spreadsheet", _ZIP),
-    ".odt": Kind("office.read_odf", f"{_OPEN_DOCUMENT}.text", _ZIP),
-    ".odp": Kind("office.read_odf", f"{_OPEN_DOCUMENT}.presentation", _ZIP),
+    ".odt": Kind("odf.read_odf", f"{_OPEN_DOCUMENT}.text", _ZIP),
+    ".odp": Kind("odf.read_odf", f"{_OPEN_DOCUMENT}.presentation", _ZIP),
     ".rtf": Kind("text.read_rtf", "application/rtf", _RTF),
     ".vtt": Kind("transcript.read_vtt", "text/vtt"),
     ".srt": Kind("transcript.read_srt", "application/x-subrip"),
@@ -161,6 +162,9 @@ def read(body: bytes, suffix: str, caption: str = "") -> Parsed:
         notes.append(f"holds {bad:,} letters that could not be read, for which U+FFFD stands") if not any(
             "U+FFFD" in note for note in notes
         ) else None
+    reason = garbled(" ".join(words for section in sections for words in section.paragraphs))
+    if reason and not any("looks garbled" in note for note in notes):
+        notes.append(f"looks garbled ({reason}); save it anew from what wrote it")
     title = _storable(parsed.title[:_TITLE_CHARACTERS])
     return replace(parsed, title=title, sections=sections, notes=tuple(dict.fromkeys(notes)))
 

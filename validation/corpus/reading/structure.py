@@ -10,6 +10,11 @@ from validation.clients.passages import Section
 _INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u2060\ufeff\x02\ufffe"))
 _LIGATURE = re.compile(r"[\ufb00-\ufb06]")
 _LONGEST_HEADING = 200
+_NO_LETTER = re.compile(r"[\ue000-\uf8ff\ufffd\U000f0000-\U0010ffff\x00-\x08\x0b\x0e-\x1f]")
+_GARBLED, _FEWEST_BACKWARDS = 0.1, 3
+_WORD_ENDS = "\u05da\u05dd\u05df\u05e3\u05e5\u0629\u0649"
+"""Letters of Hebrew and Arabic that stand at the end of words alone."""
+_BACKWARDS, _FORWARDS = re.compile(rf"(?<!\w)[{_WORD_ENDS}](?=\w)"), re.compile(rf"(?<=\w)[{_WORD_ENDS}](?!\w)")
 _JUNK_TITLE = re.compile(
     r"(microsoft (word|powerpoint|excel) - .*|.*\.(docx?|pdf|pptx?|xlsx?|rtf|tex|indd|odt|qxd|dvi|md|html?|txt)|slide ?\d*"
     r"|(powerpoint[ -])?pr[eä]sentation|normal|(word )?document|untitled.*|(new|neues) .*document|unbenannt.*|sans titre|titel|title"
@@ -51,6 +56,14 @@ def rows_of(rows: Iterable[Sequence[str]], page: int = 0) -> Iterator[Block]:
     """Yield the rows of a table that hold something."""
     words = (row_of(cells) for cells in rows)
     yield from (Block(text, row=number, page=page) for number, text in enumerate(filter(None, words), 1))
+
+
+def garbled(text: str) -> str:
+    """Return why a text looks as if its letters were not those that one sees; "" where it does not."""
+    if len(_NO_LETTER.findall(text)) > len(text) * _GARBLED:
+        return "letters of its own font alone"
+    backwards = len(_BACKWARDS.findall(text))
+    return "its words run backwards" if backwards >= _FEWEST_BACKWARDS and backwards > len(_FORWARDS.findall(text)) else ""
 
 
 def title_or(title: str, instead: str) -> str:

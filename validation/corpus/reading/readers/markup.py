@@ -122,6 +122,7 @@ class _Writer:
         if tag == "-text":
             self._inline.append(node.text_content or "")
             return False
+        self._hidden += tag == "template" and bool(re.search(r">\s*[^<\s]", node.html or ""))
         if tag in _NO_TEXT or self._is_left_out(node, tag):
             return False
         if _INLINE.fullmatch(tag):

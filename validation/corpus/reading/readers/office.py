@@ -1,4 +1,4 @@
-"""Word and PowerPoint files, new and old, and OpenDocument. One that carries macros is refused, since a citation would hand them out.
+"""Word and PowerPoint files, new and old. One that carries macros is refused, since a citation would hand them out.
 
 What a file says about its size is looked at before anything is unpacked: a zip bomb is refused by the sum of what its parts claim, and a
 part never gives more than it claims.
@@ -6,9 +6,11 @@ part never gives more than it claims.
 
 import html
 import io
+import posixpath
 import re
 import zipfile
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import office_oxide
@@ -16,7 +18,7 @@ from defusedxml import ElementTree
 
 from validation.clients.passages import Parsed, Section
 from validation.corpus.reading import UnreadableError
-from validation.corpus.reading.readers.markup import parse_html
+from validation.corpus.reading.readers.left_out import completed
 from validation.corpus.reading.structure import Block, one_line, rows_of, sections_of, title_or
 
 _MOST_UNPACKED = 256 * 1024 * 1024
@@ -29,52 +31,58 @@ _MARKS = {
     "pieces of hidden text, which were read": re.compile(r"<w:vanish(?:/>| w:val=\"(?:1|true|on)\")"),
     "embedded documents, which were not read": re.compile(r"<w:altChunk |<o:OLEObject "),
 }
-_ODF_TAGS = {
-    "p": "p",
-    "table": "table",
-    "table-row": "tr",
-    "table-cell": "td",
-    "list-item": "li",
-    "s": " ",
-    "tab": " ",
-    "line-break": "<br>",
-}
-_ODF_SPANS = {"colspan": "number-columns-spanned", "rowspan": "number-rows-spanned"}
-_ODF_SILENT = {"tracked-changes", "automatic-styles", "forms", "scripts", "font-face-decls", "styles", "settings"}
 
 
 def read_docx(body: bytes) -> Parsed:
     """Read paragraphs, lists, tables, notes, text boxes, headers and footers; pending deletions are left out, and named."""
-    packed = _opened(body, "word/document.xml")
-    main = packed.read("word/document.xml").decode("utf-8", "replace")
-    return _document(
-        body, "docx", _title_of(packed, "docProps/core.xml"), _titles(main), [*_marked(main), *_comments(packed, "word/comments")]
-    )
+    packed = opened(body, "word/document.xml")
+    main = packed.read("word/document.xml")
+    notes = [*_marked(main.decode("utf-8", "replace")), *_comments(packed, "word/comments")]
+    return _document(body, "docx", title_of(packed, "docProps/core.xml"), main, notes)
 
 
 def read_doc(body: bytes) -> Parsed:
     """Read a Word file from before 2007."""
-    return _document(body, "doc", "", set(), [])
+    return _document(body, "doc", "", b"", [])
 
 
 def read_pptx(body: bytes) -> Parsed:
     """Read each slide with its tables, charts, notes and the alternative text of pictures."""
-    packed = _opened(body, "ppt/presentation.xml")
-    return _show(body, "pptx", _title_of(packed, "docProps/core.xml"), list(_comments(packed, "ppt/comments")))
+    packed = opened(body, "ppt/presentation.xml")
+    return _show(body, "pptx", title_of(packed, "docProps/core.xml"), list(_comments(packed, "ppt/comments")), _slides_of(packed))
 
 
 def read_ppt(body: bytes) -> Parsed:
     """Read a PowerPoint file from before 2007."""
-    return _show(body, "ppt", "", [])
+    return _show(body, "ppt", "", [], {})
 
 
-def _document(body: bytes, kind: str, title: str, titles: set[str], notes: list[str]) -> Parsed:
-    document = _inner(body, kind)
+def _slides_of(packed: zipfile.ZipFile) -> dict[int, list[bytes]]:
+    """Return the XML of each slide and of its notes, by its number in the show."""
+    targets = _targets(packed, "ppt/presentation.xml")
+    order = re.findall(rb'<p:sldId [^>]*r:id="([^"]*)"', packed.read("ppt/presentation.xml"))
+    slides = {page: targets.get(each.decode(), "") for page, each in enumerate(order, 1)}
+    notes = {page: [each for each in _targets(packed, slide).values() if "/notesSlide" in each] for page, slide in slides.items()}
+    return {page: [packed.read(name) for name in (slide, *notes[page]) if name in packed.namelist()] for page, slide in slides.items()}
+
+
+def _targets(packed: zipfile.ZipFile, part: str) -> dict[str, str]:
+    """Return the parts that a part refers to, by the ids of the references."""
+    folder, name = posixpath.split(part)
+    relations = f"{folder}/_rels/{name}.rels"
+    found = re.findall(r"<Relationship [^>]*>", packed.read(relations).decode("utf-8", "replace") if relations in packed.namelist() else "")
+    pairs = (re.findall(r'\b(Id|Target)="([^"]*)"', element) for element in found)
+    return {each.get("Id", ""): posixpath.normpath(posixpath.join("/", folder, each.get("Target", "")))[1:] for each in map(dict, pairs)}
+
+
+def _document(body: bytes, kind: str, title: str, main: bytes, notes: list[str]) -> Parsed:
+    document, titles = _inner(body, kind), _titles(main.decode("utf-8", "replace"))
     reader, blocks, edges = _Elements(), list[Block](), dict[str, None]()
     for part in document["sections"]:
         for place in (name for name in part if name.endswith(("header", "footer"))):  # also of first and even pages
             edges |= dict.fromkeys(block.text for block in reader.blocks((part.get(place) or {}).get("content") or ()))
         blocks += reader.blocks(part["elements"])
+    blocks = completed(blocks, main, set()) if main else blocks
     if titles:
         blocks = [
             Block(block.text, level=block.level + 1)
@@ -89,15 +97,18 @@ def _document(body: bytes, kind: str, title: str, titles: set[str], notes: list[
     return Parsed(title=title_or(title, first), sections=(*sections, *around), notes=(*notes, *reader.notes()))
 
 
-def _show(body: bytes, kind: str, title: str, notes: list[str]) -> Parsed:
-    document, sections, reader, hidden = _inner(body, kind), list[Section](), _Elements(), list[str]()
+def _show(body: bytes, kind: str, title: str, notes: list[str], slides: dict[int, list[bytes]]) -> Parsed:
+    document, sections, reader, hidden, seen = _inner(body, kind), list[Section](), _Elements(), list[str](), set[str]()
     for page, part in enumerate(document["sections"], 1):
         heading, blocks = one_line(part.get("title") or ""), [*reader.blocks(part["elements"])]
         if blocks and blocks[0].level and (not heading or blocks[0].text == heading):
             heading = blocks.pop(0).text
         texts = [Block(block.text, row=block.row, page=page) for block in blocks]
         texts += [Block(block.text, row=block.row, page=page) for block in reader.blocks(part.get("speaker_notes") or ())]
-        sections += sections_of([Block(heading, level=1, page=page), *texts] if heading else texts)[1]
+        texts = [Block(heading, level=1, page=page), *texts] if heading else texts
+        for inside in slides.get(page, ()):
+            texts = completed(texts, inside, seen)
+        sections += sections_of(replace(block, page=page) for block in texts)[1]
         hidden += [str(page)] if part.get("hidden") else []
     notes += [f"slide {', '.join(hidden)} is hidden, and was read"] if hidden else []
     title = title_or(title, next((section.heading for section in sections if section.path), ""))
@@ -210,7 +221,7 @@ def _titles(main: str) -> set[str]:
     return {one_line("".join(text.text or "" for text in paragraph.iter(f"{_WORD}t"))) for paragraph in styled} - {""}
 
 
-def _title_of(packed: zipfile.ZipFile, part: str) -> str:
+def title_of(packed: zipfile.ZipFile, part: str) -> str:
     """Return the title in a file's properties; office-oxide gives the first heading where there is none."""
     title = re.search(rb"<dc:title>([^<]*)", packed.read(part)) if part in packed.namelist() else None
     return html.unescape(title[1].decode("utf-8", "replace")) if title else ""
@@ -230,45 +241,7 @@ def _comments(packed: zipfile.ZipFile, begin: str) -> Iterator[str]:
         yield f"{count} comments, which were not read"
 
 
-def read_odf(body: bytes) -> Parsed:
-    """Read OpenDocument text and slides, by way of HTML."""
-    packed = _opened(body, "content.xml")
-    pieces = list[str]()
-    _as_html(ElementTree.fromstring(packed.read("content.xml")), pieces)
-    parsed = parse_html("".join(pieces))
-    return Parsed(title=title_or(_title_of(packed, "meta.xml"), parsed.title), sections=parsed.sections, notes=parsed.notes)
-
-
-def _as_html(root: Any, pieces: list[str]) -> None:  # noqa: ANN401 - an element
-    waiting: list[tuple[Any, bool]] = [(root, True)]
-    while waiting:
-        element, entering = waiting.pop()
-        if isinstance(element, str):
-            pieces.append(html.escape(element))
-            continue
-        name = element.tag.rpartition("}")[2]
-        if name in _ODF_SILENT:
-            continue
-        pieces.append(_odf_tag(name, {key.rpartition("}")[2]: value for key, value in element.attrib.items()}, entering=entering))
-        if entering:
-            inner = [element.text] if element.text and element.text.strip() else []
-            for child in element:
-                inner += [child, child.tail] if child.tail else [child]
-            waiting += [(element, False), *((each, True) for each in reversed(inner))]
-
-
-def _odf_tag(name: str, attributes: dict[str, str], *, entering: bool) -> str:
-    """Return the tag of HTML at the beginning or the end of an element of OpenDocument; "" where there is none."""
-    if name == "page":
-        return f"<h1>{html.escape(attributes.get('name', ''))}</h1>" if entering else ""
-    tag = f"h{min(int(attributes.get('outline-level', '1')), 6)}" if name == "h" else _ODF_TAGS.get(name, "")
-    if not tag.isalnum():
-        return tag if entering else ""
-    spans = "".join(f' {key}="{attributes[long]}"' for key, long in _ODF_SPANS.items() if long in attributes)
-    return f"<{tag}{spans}>" if entering else f"</{tag}>"
-
-
-def _opened(body: bytes, main_part: str) -> zipfile.ZipFile:
+def opened(body: bytes, main_part: str) -> zipfile.ZipFile:
     """Return the archive of an Office file, once nothing in it is dangerous."""
     packed = opened_zip(body, "Office file")
     names = set(packed.namelist())

@@ -1,7 +1,6 @@
 """PDF: text page by page, below the bookmark that it belongs to, with the values of forms and what people noted on the pages.
 
-PDFium's order of reading stays, since it is that of whoever wrote the file; places only say where a cell, a row, a paragraph ends. Pictures
-are not read: a scanned page is named, not guessed.
+Pictures are not read: a scanned page is named, not guessed.
 """
 
 import ctypes
@@ -9,43 +8,17 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby, pairwise
 
 import pypdfium2 as pdfium  # type: ignore[import-untyped]  # pypdfium2 ships no types
 from pypdfium2 import raw
 
 from validation.clients.passages import Parsed
 from validation.corpus.reading import UnreadableError
-from validation.corpus.reading.structure import Block, one_line, rows_of, sections_of, title_or
+from validation.corpus.reading.readers.pdf_layout import Cell, blocks_of, rows_in
+from validation.corpus.reading.structure import Block, garbled, one_line, sections_of, title_or
 
-_CELL_GAP = 1.5
-"""Heights of the letters between two cells of a row."""
-_WORD_GAP, _PLACED_GAP = 0.14, 0.05
-_SAME_LINE = 0.5
-_WRAPPED = 0.75
-"""A line at least so long, against the longest that begins where it does, went on in the next one."""
-_NEXT_LINE = 1.9
-"""Heights down to the next line, above which a new paragraph begins."""
-_COLUMN_LINES, _COLUMN_CHARACTERS = 4, 25
-"""Lines one below the other, each in two parts of so many characters, that are two columns, not a table."""
-_HEAD_LINES, _HEAD_PAGES = 2, 3
-_PAGE_NUMBER_LETTERS = 8
-_SENTENCE_ENDS = (".", "!", "?", ":", "。", "！", "？")
-_GARBLED = 0.1
+_HEAD_LINES, _HEAD_PAGES, _PAGE_NUMBER_LETTERS = 2, 3, 8
 _LARGE_PICTURE = 72
-_HYPHENS = "\ufffe\x02"
-_WIDE = re.compile(r"[\u0e00-\u0eff\u1100-\u11ff\u2e80-\ua4cf\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]")
-
-
-@dataclass(frozen=True, slots=True)
-class _Cell:
-    """Letters that stand close to each other on one line, in the direction of reading."""
-
-    text: str
-    begin: float
-    end: float
-    base: float
-    size: float
 
 
 @dataclass(slots=True)
@@ -53,7 +26,7 @@ class _Page:
     """What is on a page."""
 
     number: int
-    rows: list[list[_Cell]] = field(default_factory=list)
+    rows: list[list[Cell]] = field(default_factory=list)
     noted: list[str] = field(default_factory=list)
     pictures: int = 0
 
@@ -70,7 +43,7 @@ def read_pdf(body: bytes) -> Parsed:
 
 
 def _parsed(document: pdfium.PdfDocument) -> Parsed:
-    pages = [_page(document[at], at + 1) for at in range(len(document))]
+    pages = [_page(document, number) for number in range(1, len(document) + 1)]
     silent = [page for page in pages if not page.rows and not page.noted]
     if len(silent) == len(pages):
         raise UnreadableError(f"has no text on any of its {len(silent)} pages, so it is scanned; run OCR over it, for instance ocrmypdf")
@@ -82,12 +55,10 @@ def _parsed(document: pdfium.PdfDocument) -> Parsed:
             same = next((at for at, (one, other) in enumerate(zip(path, last, strict=False)) if one != other), min(len(path), len(last)))
             blocks += [Block(text, level=level, page=page.number) for level, text in enumerate(path[same:], same + 1)]
             last = path
-        blocks += [*_blocks(page), *(Block(text, page=page.number) for text in page.noted)]
+        blocks += [*blocks_of(page.rows, page.number), *(Block(text, page=page.number) for text in page.noted)]
     _, sections = sections_of(blocks)
-    title = document.get_metadata_dict().get("Title", "")
-    return Parsed(
-        title=title_or(title, sections[0].paragraphs[0][:120]), sections=sections, notes=tuple(_notes(pages, silent)), pages=len(pages)
-    )
+    title = title_or(document.get_metadata_dict().get("Title", ""), sections[0].paragraphs[0][:120])
+    return Parsed(title=title, sections=sections, notes=tuple(_notes(pages, silent)), pages=len(pages))
 
 
 def _notes(pages: Sequence[_Page], silent: Sequence[_Page]) -> Iterator[str]:
@@ -97,18 +68,15 @@ def _notes(pages: Sequence[_Page], silent: Sequence[_Page]) -> Iterator[str]:
     if pictured:
         count = sum(page.pictures for page in pictured)
         yield f"{count} pictures were not read, on page {_numbers(pictured)}; where they hold words run OCR over them"
-    if garbled := [page for page in pages if _is_garbled("".join(cell.text for row in page.rows for cell in row))]:
-        yield f"the text of page {_numbers(garbled)} looks garbled (letters of its own font alone); print it to a new PDF, or run OCR"
+    reasons = {page.number: garbled(" ".join(cell.text for row in page.rows for cell in row)) for page in pages}
+    for reason in dict.fromkeys(filter(None, reasons.values())):
+        on = _numbers([page for page in pages if reasons[page.number] == reason])
+        yield f"the text of page {on} looks garbled ({reason}); print it to a new PDF, or run OCR"
 
 
 def _numbers(pages: Sequence[_Page]) -> str:
     shown = ", ".join(str(page.number) for page in pages[:20])
     return f"{shown} and {len(pages) - 20} more" if len(pages) > 20 else shown  # noqa: PLR2004 - as many as one reads
-
-
-def _is_garbled(text: str) -> bool:
-    odd = sum("\ue000" <= letter <= "\uf8ff" or letter == "\ufffd" or (letter < " ") for letter in text)
-    return odd > len(text) * _GARBLED
 
 
 def _chapters(document: pdfium.PdfDocument) -> dict[int, tuple[str, ...]]:
@@ -122,18 +90,33 @@ def _chapters(document: pdfium.PdfDocument) -> dict[int, tuple[str, ...]]:
     return chapters
 
 
-def _page(page: pdfium.PdfPage, number: int) -> _Page:
-    text = page.get_textpage()
-    read = _Page(number, rows=_rows(_cells(text)), noted=list(_annotations(page)))
-    pictures = page.get_objects(filter=[raw.FPDF_PAGEOBJ_IMAGE], max_depth=3)
-    read.pictures = sum(_is_large(picture.get_bounds()) for picture in pictures)
+def _page(document: pdfium.PdfDocument, number: int) -> _Page:
+    page = document[number - 1]
+    text, pictures = page.get_textpage(), page.get_objects(filter=[raw.FPDF_PAGEOBJ_IMAGE], max_depth=3)
+    read = _Page(number, rows=rows_in(text), noted=list(_annotations(page)))
+    read.pictures = sum(_is_large(*picture.get_bounds()) for picture in pictures)
     text.close()
+    if raw.FPDFPage_GetAnnotCount(page):
+        raw.FPDFPage_Flatten(page, raw.FLAT_NORMALDISPLAY)
+        read.noted += _appearances(document[number - 1], read)
     page.close()
     return read
 
 
-def _is_large(bounds: tuple[float, float, float, float]) -> bool:
-    left, bottom, right, top = bounds
+def _appearances(flat: pdfium.PdfPage, read: _Page) -> Iterator[str]:
+    """Yield what annotations show beside their values: signatures, stamps, the choices of a list, the names of buttons."""
+    known = Counter(cell.text for row in read.rows for cell in row)
+    noted = "".join("".join(read.noted).split())
+    for row in rows_in(flat.get_textpage()):
+        fresh = [cell.text for cell in row if not known[cell.text]]
+        known -= Counter(cell.text for cell in row)
+        words = one_line(" ".join(fresh))
+        if "".join(words.split()) not in noted:
+            yield words
+    flat.close()
+
+
+def _is_large(left: float, bottom: float, right: float, top: float) -> bool:
     return right - left >= _LARGE_PICTURE and top - bottom >= _LARGE_PICTURE
 
 
@@ -157,147 +140,19 @@ def _string(annotation: raw.FPDF_ANNOTATION, key: bytes) -> str:
     return one_line(buffer.raw.decode("utf-16-le", "replace").rstrip("\0"))
 
 
-def _cells(text: pdfium.PdfTextPage) -> Iterator[_Cell]:
-    """Yield what stands close together, in PDFium's order; a line that another one goes on, parted at a hyphen, ends in that hyphen."""
-    box, letters, turned, last = raw.FS_RECTF(), list[str](), 0, (0.0, 0.0, 0.0, 0.0)
-    for at in range(text.count_chars()):
-        letter = chr(raw.FPDFText_GetUnicode(text, at) or 0xFFFD)
-        if letter.isspace() or letter in _HYPHENS:
-            letters += [letter] * bool(letters)
-            continue
-        raw.FPDFText_GetLooseCharBox(text, at, box)
-        if not letters or letters[-1] in "\r\n":
-            turned = round(raw.FPDFText_GetCharAngle(text, at) / 1.5708) % 4
-        begin, end, base, top = _upright(box, turned)
-        size = max(top - base, 0.1)
-        if letters:
-            first, reached, level, height = last
-            apart = (
-                abs(base - level) > _SAME_LINE * max(size, height)
-                or begin - reached > _CELL_GAP * min(size, height)
-                or begin < reached - 3 * height
-            )
-            if apart or letters[-1] in "\r\n":
-                yield _Cell(_words(letters), first, reached, level, height)
-                letters.clear()
-            elif not letters[-1].isspace() and not _WIDE.match(letter) and _is_word_gap(text, at, (begin - reached) / min(size, height)):
-                letters.append(" ")
-        last = (
-            last[0] if letters else begin,
-            end if not letters else max(last[1], end),
-            base if not letters else last[2],
-            size if not letters else max(last[3], size),
-        )
-        letters.append(letter)
-    if letters:
-        yield _Cell(_words(letters), *last)
-
-
-def _is_word_gap(text: pdfium.PdfTextPage, at: int, gap: float) -> bool:
-    """Whether a gap before a letter, in heights, parts words: a small one does where words were placed one by one."""
-    return gap > _WORD_GAP or (gap > _PLACED_GAP and raw.FPDFText_GetTextObject(text, at) != raw.FPDFText_GetTextObject(text, at - 1))
-
-
-def _words(letters: Sequence[str]) -> str:
-    text = "".join(letters).strip()
-    parted = text[-1:] in _HYPHENS and text
-    return one_line(text.rstrip(_HYPHENS)) + ("\ufffe" if parted else "")
-
-
-def _upright(box: raw.FS_RECTF, turned: int) -> tuple[float, float, float, float]:
-    """Return where a letter begins and ends along its line, and where it stands and how high it reaches across."""
-    left, bottom, right, top = box.left, box.bottom, box.right, box.top
-    return ((left, right, bottom, top), (-top, -bottom, left, right), (-right, -left, -top, -bottom), (bottom, top, -right, -left))[turned]
-
-
-def _rows(cells: Iterator[_Cell]) -> list[list[_Cell]]:
-    """Gather the cells that follow each other on one line; two columns that were written line by line are put one below the other."""
-    rows = list[list[_Cell]]()
-    for cell in cells:
-        last = rows[-1][-1] if rows else None
-        if last and abs(last.base - cell.base) <= _SAME_LINE * max(last.size, cell.size) and cell.begin >= last.end:
-            rows[-1].append(cell)
-        else:
-            rows.append([cell])
-    ordered = list[list[_Cell]]()
-    for is_column, group in groupby(rows, _is_of_columns):
-        lines = list(group)
-        if is_column and len(lines) >= _COLUMN_LINES:
-            ordered += [[row[side]] for side in (0, 1) for row in lines]
-        else:
-            ordered += lines
-    return ordered
-
-
-def _is_of_columns(row: Sequence[_Cell]) -> bool:
-    return len(row) == 2 and min(len(cell.text) for cell in row) >= _COLUMN_CHARACTERS  # noqa: PLR2004 - left and right
-
-
 def _drop_running_heads(pages: Sequence[_Page]) -> None:
-    """Keep what stands at the top or the bottom of most pages on the first of them alone."""
-    edges = [{id(row): _head(row) for row in (*page.rows[:_HEAD_LINES], *page.rows[-_HEAD_LINES:])} for page in pages]
-    counts, seen = Counter(head for heads in edges for head in set(heads.values())), set[str]()
+    """Keep what stands at the top or the bottom of most pages on the first of them alone; a number that counts the pages makes none."""
+    edges = [{id(row): _heads(row, page.number) for row in (*page.rows[:_HEAD_LINES], *page.rows[-_HEAD_LINES:])} for page in pages]
+    counts, seen = Counter(head for heads in edges for head in set[str]().union(*heads.values())), set[str]()
     repeated = {head for head, count in counts.items() if count >= max(_HEAD_PAGES, len(pages) / 2)}
     for page, heads in zip(pages, edges, strict=True):
-        page.rows = [row for row in page.rows if heads.get(id(row)) not in repeated & seen]
-        seen |= set(heads.values())
+        page.rows = [row for row in page.rows if not heads.get(id(row), set[str]()) & repeated & seen]
+        seen |= set[str]().union(*heads.values())
 
 
-def _head(row: Sequence[_Cell]) -> str:
-    """Return the text of a row; of one that is little more than a page number, without the number."""
+def _heads(row: Sequence[Cell], page: int) -> set[str]:
+    """Return text and place of a row; of one that is little more than a page number also with a number as its distance from the page's."""
     text = " ".join(cell.text for cell in row)
-    bare = re.sub(r"\d+", "#", text)
-    return bare if sum(letter.isalpha() for letter in text) <= _PAGE_NUMBER_LETTERS else text
-
-
-def _blocks(page: _Page) -> Iterator[Block]:
-    """Yield paragraphs of joined lines, and tables with each cell in its column."""
-    for is_table, group in groupby(page.rows, lambda row: len(row) > 1):
-        rows = list(group)
-        if is_table:
-            yield from (
-                rows_of(_aligned(rows), page.number)
-                if len(rows) > 1
-                else [Block(" | ".join(cell.text for cell in rows[0]), page=page.number)]
-            )
-        else:
-            yield from (Block(text, page=page.number) for text in _paragraphs([row[0] for row in rows]))
-
-
-def _aligned(rows: Sequence[Sequence[_Cell]]) -> Iterator[list[str]]:
-    """Yield the cells of each row, those that are empty too, by the columns of the widest one."""
-    columns = max(rows, key=len)
-    for row in rows:
-        at = [min(range(len(columns)), key=lambda column, cell=cell: _distance(columns[column], cell)) for cell in row]  # type: ignore[misc]
-        cells = [""] * len(columns)
-        for column, cell in zip(at, row, strict=True):
-            cells[column] = cell.text
-        yield cells if all(one < other for one, other in pairwise(at)) else [cell.text for cell in row]
-
-
-def _distance(one: _Cell, other: _Cell) -> float:
-    apart = max(one.begin, other.begin) - min(one.end, other.end)
-    return apart if apart > 0 else -1 / (1 + min(abs(one.begin - other.begin), abs(one.end - other.end)))
-
-
-def _paragraphs(lines: Sequence[_Cell]) -> Iterator[str]:
-    """Join lines that were wrapped."""
-    joined = ""
-    for line, below in zip(lines, [*lines[1:], None], strict=True):
-        if line.text.endswith("\ufffe"):
-            joined += line.text[:-1]
-            continue
-        joined += line.text
-        if below is not None and _goes_on(line, below, lines):
-            joined += "" if _WIDE.match(line.text[-1:]) else " "
-        else:
-            yield one_line(joined)
-            joined = ""
-    if joined:
-        yield one_line(joined)
-
-
-def _goes_on(line: _Cell, below: _Cell, lines: Sequence[_Cell]) -> bool:
-    longest = max(other.end - other.begin for other in lines if abs(other.begin - line.begin) <= 3 * line.size)
-    is_near = 0 < line.base - below.base <= _NEXT_LINE * line.size and abs(line.size - below.size) <= line.size * 0.15
-    return is_near and line.end - line.begin >= longest * _WRAPPED and not line.text.endswith(_SENTENCE_ENDS)
+    numbers = re.finditer(r"\d{1,6}", text) if sum(map(str.isalpha, text)) <= _PAGE_NUMBER_LETTERS else ()
+    texts = (text, *(f"{text[: each.start()]}#{int(each[0]) - page}{text[each.end() :]}" for each in numbers))
+    return {f"{each} at {round(row[0].base / 3)}" for each in texts}

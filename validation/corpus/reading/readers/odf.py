@@ -1,0 +1,62 @@
+"""OpenDocument text and slides, by way of HTML."""
+
+import html
+from typing import Any
+
+from defusedxml import ElementTree
+
+from validation.clients.passages import Parsed
+from validation.corpus.reading.readers.markup import parse_html
+from validation.corpus.reading.readers.office import opened, title_of
+from validation.corpus.reading.structure import title_or
+
+_TAGS = {
+    "p": "p",
+    "table": "table",
+    "table-row": "tr",
+    "table-cell": "td",
+    "list-item": "li",
+    "s": " ",
+    "tab": " ",
+    "line-break": "<br>",
+}
+_SPANS = {"colspan": "number-columns-spanned", "rowspan": "number-rows-spanned"}
+_SILENT = {"tracked-changes", "automatic-styles", "forms", "scripts", "font-face-decls", "styles", "settings"}
+
+
+def read_odf(body: bytes) -> Parsed:
+    """Read OpenDocument text and slides, by way of HTML."""
+    packed = opened(body, "content.xml")
+    pieces = list[str]()
+    _as_html(ElementTree.fromstring(packed.read("content.xml")), pieces)
+    parsed = parse_html("".join(pieces))
+    return Parsed(title=title_or(title_of(packed, "meta.xml"), parsed.title), sections=parsed.sections, notes=parsed.notes)
+
+
+def _as_html(root: Any, pieces: list[str]) -> None:  # noqa: ANN401 - an element
+    waiting: list[tuple[Any, bool]] = [(root, True)]
+    while waiting:
+        element, entering = waiting.pop()
+        if isinstance(element, str):
+            pieces.append(html.escape(element))
+            continue
+        name = element.tag.rpartition("}")[2]
+        if name in _SILENT:
+            continue
+        pieces.append(_tag(name, {key.rpartition("}")[2]: value for key, value in element.attrib.items()}, entering=entering))
+        if entering:
+            inner = [element.text] if element.text and element.text.strip() else []
+            for child in element:
+                inner += [child, child.tail] if child.tail else [child]
+            waiting += [(element, False), *((each, True) for each in reversed(inner))]
+
+
+def _tag(name: str, attributes: dict[str, str], *, entering: bool) -> str:
+    """Return the tag of HTML at the beginning or the end of an element of OpenDocument; "" where there is none."""
+    if name == "page":
+        return f"<h1>{html.escape(attributes.get('name', ''))}</h1>" if entering else ""
+    tag = f"h{min(int(attributes.get('outline-level', '1')), 6)}" if name == "h" else _TAGS.get(name, "")
+    if not tag.isalnum():
+        return tag if entering else ""
+    spans = "".join(f' {key}="{attributes[long]}"' for key, long in _SPANS.items() if long in attributes)
+    return f"<{tag}{spans}>" if entering else f"</{tag}>"
