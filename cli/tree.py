@@ -62,6 +62,8 @@ GROUPS: dict[str, tuple[Command, ...]] = {
         Command("rollout", "settings, preflight, pulumi up and gate in one", "stacks"),
         Command("doctor", "find what is half-done, and mend it with --cure", "stacks"),
         Command("rotate", "give Milvus a new key at the store", "stacks"),
+        Command("backup", "back collections up into another bucket; --list", "validation"),
+        Command("restore", "bring a backup back, and prove that it is the same", "validation"),
     ),
     "Measure": (
         Command("gate", "measure a deployed stack and judge it by its SLOs", "validation", "run"),

@@ -19,6 +19,8 @@ COMMANDS = {
     "serve": "validation.ask.service:act",
     "sweep": "validation.experiments.sweep:act",
     "during": "validation.experiments.during:act",
+    "backup": "validation.backup.command:act",
+    "restore": "validation.backup.restore:act",
     "original": "validation.corpus.citation:original",
     "report": "validation.reports.history:report",
     "compare": "validation.reports.history:compare",

@@ -3,6 +3,7 @@
 A field with an annotation of typer is an option; any other one keeps its default, and a subclass may make it an option of its command.
 """
 
+import dataclasses
 import inspect
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -20,7 +21,13 @@ def command(act: Callable[[Any], int]) -> Callable[..., None]:
     """Return what typer calls: it makes the dataclass that `act` takes of the command line, and exits with what `act` returns."""
     options = get_type_hints(act)["options"]
     fields = inspect.signature(options)
-    shown = [field for field in fields.parameters.values() if hasattr(field.annotation, "__metadata__")]
+    made = {field.name: field.default_factory() for field in dataclasses.fields(options) if callable(field.default_factory)}
+    shown = [
+        # a signature shows a mark in the place of what a factory makes, and typer would take that for a value
+        field.replace(default=made.get(field.name, field.default))
+        for field in fields.parameters.values()
+        if hasattr(field.annotation, "__metadata__")
+    ]
 
     def call(**given: Any) -> None:  # noqa: ANN401 - options of any type
         raise typer.Exit(act(options(**given)))

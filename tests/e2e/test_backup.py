@@ -1,0 +1,192 @@
+"""Backup and restore on the lab's Milvus and store: wiped and brought back, damaged and refused, killed and gone on with."""
+
+import json
+import secrets
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import numpy as np
+import pytest
+from botocore.config import Config
+from pymilvus import DataType, MilvusClient  # type: ignore[import-untyped]  # pymilvus ships no types
+
+from lab.places import PKI, REPOSITORY
+from tests.e2e.lab import Ended, Lab
+from validation.backup.content import Line, Rows
+
+pytestmark = pytest.mark.e2e
+ROWS, DIMENSION = 6_000, 64
+
+
+@dataclass
+class Place:
+    """The lab's Milvus, a bucket of these tests' own, and the commands."""
+
+    lab: Lab
+    client: MilvusClient
+    s3: Any
+    bucket: str
+    home: Path
+
+    def command(self, *words: str) -> list[str]:
+        where = {"--bucket": self.bucket, "--credential-dir": self.home, "--ca-file": PKI / "store-ca.crt", "--out": self.home / "out"}
+        endpoint = self.lab.environment()["AWS_ENDPOINT_URL_S3"]
+        return ["./rag", *words, "--endpoint", endpoint, *(str(part) for pair in where.items() for part in pair)]
+
+    def run(self, *words: str) -> Ended:
+        return self.lab.run(*self.command(*words))
+
+    def report(self, name: str) -> Any:
+        return json.loads((self.home / "out" / f"{name}.json").read_text())
+
+    def lines(self, name: str) -> list[Line]:
+        rows = Rows(self.client, "", name)
+        shape = rows.shape()
+        return [line for partition in shape.readable for line in rows.lines(shape, partition)]
+
+    def objects(self) -> list[str]:
+        return [each["Key"] for each in self.s3.list_objects_v2(Bucket=self.bucket).get("Contents", ())]
+
+    def killed_once(self, is_so: Callable[[], bool], *words: str) -> None:
+        """Run a command in the lab's shell, and kill it with all it started as soon as something is so."""
+        with subprocess.Popen(self.command(*words), cwd=REPOSITORY, env=self.lab.environment(), stdout=subprocess.DEVNULL) as process:
+            while process.poll() is None and not is_so():
+                time.sleep(0.02)
+            process.kill()
+
+    def rows(self, name: str) -> int:
+        try:
+            return int(self.client.query(name, filter="", output_fields=["count(*)"], consistency_level="Strong")[0]["count(*)"])
+        except Exception:  # noqa: BLE001 - not there, or not loaded yet
+            return 0
+
+
+@pytest.fixture(scope="module")
+def place(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    home, shell = tmp_path_factory.mktemp("backup"), lab.environment()
+    session, bucket = boto3.Session(profile_name="lab-admin"), f"e2e-backup-{secrets.token_hex(4)}"
+    keys = session.get_credentials().get_frozen_credentials()  # type: ignore[union-attr]  # the lab has them
+    (home / "access_key").write_text(keys.access_key)
+    (home / "secret_key").write_text(keys.secret_key)
+    address = shell["AWS_ENDPOINT_URL_S3"]
+    s3 = session.client(
+        "s3",
+        endpoint_url=address,
+        region_name="us-east-1",
+        verify=str(PKI / "store-ca.crt"),
+        config=Config(s3={"addressing_style": "path"}),
+    )
+    s3.create_bucket(Bucket=bucket)
+    client = MilvusClient(uri=shell["MILVUS_URI"], timeout=30)
+    there = set(client.list_collections())
+    place = Place(lab, client, s3, bucket, home)
+    try:
+        yield place
+    finally:
+        for name in set(client.list_collections()) - there:
+            client.drop_collection(name)
+        for key in place.objects():
+            s3.delete_object(Bucket=bucket, Key=key)
+        s3.delete_bucket(Bucket=bucket)
+        client.close()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _lab_credentials(lab: Lab) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_SHARED_CREDENTIALS_FILE", lab.environment()["AWS_SHARED_CREDENTIALS_FILE"])
+        yield
+
+
+@pytest.fixture(scope="module")
+def collection(place: Place, _lab_credentials: None) -> str:
+    """Make a collection with two partitions and fields of many kinds."""
+    name = f"backup_{secrets.token_hex(3)}"
+    schema = place.client.create_schema(auto_id=False, enable_dynamic_field=True, description="for backups")
+    schema.add_field("id", DataType.INT64, is_primary=True)
+    schema.add_field("text", DataType.VARCHAR, max_length=200)
+    schema.add_field("more", DataType.JSON)
+    schema.add_field("tags", DataType.ARRAY, element_type=DataType.INT64, max_capacity=4)
+    schema.add_field("score", DataType.FLOAT)
+    schema.add_field("vector", DataType.FLOAT_VECTOR, dim=DIMENSION)
+    indexes = place.client.prepare_index_params()
+    indexes.add_index("vector", index_type="HNSW", metric_type="COSINE", params={"M": 16, "efConstruction": 64})
+    place.client.create_collection(name, schema=schema, index_params=indexes, consistency_level="Strong", timeout=60)
+    place.client.create_partition(name, "second", timeout=60)
+    place.client.load_partitions(name, ["second"], timeout=60)
+    vectors = np.random.default_rng(3).standard_normal((ROWS, DIMENSION)).astype(np.float32)
+    rows: list[dict[str, Any]] = [
+        {
+            "id": number * 7919,
+            "text": f"row {number} „é“\n🚚",
+            "more": {"n": [number]},
+            "tags": [number, 1],
+            "score": number / 3,
+            "extra": number,
+        }
+        for number in range(ROWS)
+    ]
+    for first in range(0, ROWS, 1_000):
+        batch = [row | {"vector": vector} for row, vector in zip(rows[first : first + 1_000], vectors[first:], strict=False)]
+        place.client.insert(name, batch, partition_name="second" if first >= ROWS / 2 else "_default", timeout=60)
+    return name
+
+
+@pytest.mark.timeout(1_500)
+def test_wiped_damaged_and_killed_it_comes_back_the_same_row_by_row(place: Place, collection: str) -> None:
+    before, shape = place.lines(collection), Rows(place.client, "", collection).shape()
+    first = place.run("backup", "lab", "--collection", collection, "--label", "e2e")
+    assert first.code == 0, first.output
+    parts = place.report("backup")["parts"]["written"]
+    again = place.run("backup", "lab", "--collection", collection)
+    assert place.report("backup")["parts"] == {"written": 0, "written_bytes": 0, "reused": parts}, again.output
+
+    compared = place.run("restore", "lab", "--into", f"{collection}_2")
+    assert compared.code == 0, compared.output
+    assert place.report("restore")["restored"][0]["source"] == "holds the same rows"
+    place.client.drop_collection(collection)
+
+    into = collection
+    place.killed_once(lambda: place.client.has_collection(into), "restore", "lab", "--into", into)
+    place.killed_once(lambda: place.rows(into) > 0, "restore", "lab", "--into", into)
+    done = place.run("restore", "lab", "--into", into)
+    assert done.code == 0, done.output
+    restored = place.report("restore")["restored"][0]
+    assert (restored["rows"], restored["differing"], restored["recall"] >= 0.95) == (ROWS, [], True)
+    assert place.lines(into) == before
+    assert Rows(place.client, "", into).shape() == shape
+
+    victim = next(key for key in place.objects() if "/parts/" in key)
+    body = place.s3.get_object(Bucket=place.bucket, Key=victim)["Body"].read()
+    place.s3.put_object(Bucket=place.bucket, Key=victim, Body=body[:-9] + bytes(9))
+    refused = place.run("restore", "lab", "--into", f"{collection}_3")
+    assert (refused.code, victim.rpartition("/")[2] in refused.output) == (3, True), refused.output
+    assert not place.client.has_collection(f"{collection}_3")
+    assert place.run("backup", "lab", "--verify").code == 1
+    place.client.drop_collection(f"{collection}_2")
+
+
+@pytest.mark.timeout(1_200)
+def test_what_ingest_filled_is_what_ingest_expects_after_a_wipe(place: Place, tmp_path: Path) -> None:
+    name = f"backup_docs_{secrets.token_hex(3)}"
+    (tmp_path / "docs").mkdir()
+    for number in range(6):
+        (tmp_path / "docs" / f"pump-{number}.md").write_text(
+            f"# Pump {number}\n\nIt lifts {number * 10} litres.\n\n## Care\n\nOil it weekly.\n"
+        )
+    ingest = ("./rag", "ingest", "lab", str(tmp_path / "docs"), "--collection", name, "--no-originals", "--no-judge", "--quiet")
+    filled = place.lab.run(*ingest)
+    assert filled.code == 0, filled.output
+    before = place.lines(name)
+    assert place.run("backup", "lab", "--collection", name).code == 0
+    place.client.drop_collection(name)
+    restored = place.run("restore", "lab", "--into", name)
+    assert restored.code == 0, restored.output
+    assert place.lines(name) == before
+    again = place.lab.run(*ingest)
+    assert "0 added, 0 changed, 0 removed, 6 unchanged" in again.output, again.output

@@ -1,0 +1,238 @@
+"""The bucket of the backups, and what one backup is: a manifest that names parts by the hash of what they hold.
+
+Below `PREFIX/NAMESPACE/DATABASE/` lie `runs/ID.json`, written last, and `parts/HASH.jsonl.gz`, shared by all runs. What has no manifest is
+no backup. Only objects with such names are ever deleted.
+"""
+
+import gzip
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from botocore.exceptions import BotoCoreError, ClientError
+from pydantic import Field, ValidationError
+
+from validation.backup.content import Key, Line, Part, Shape, digest_of
+from validation.clients.documents import Credential, DocumentStore
+from validation.judge.errors import GateError, InvalidRunError, UnreachableError, UsageError
+
+PREFIX = "milvus-x10000"
+_PART = re.compile(r"parts/[0-9a-f]{64}\.jsonl\.gz")
+_RUN = re.compile(r"runs/([0-9]{8}_[0-9]{6}_[0-9a-f]{6})\.json")
+_YOUNG = timedelta(days=1)
+"""A part that no manifest names may belong to a backup that is still being written."""
+_FULL = {"QuotaExceeded", "EntityTooLarge", "StorageFull", "XMinioStorageFull", "InsufficientStorage", "ServiceQuotaExceeded", "507"}
+
+
+class PartEntry(Part):
+    """One part: `digest` of its lines, `sha256` and `bytes` of the object that holds them."""
+
+    digest: str = Field(pattern=r"^[0-9a-f]{64}$")
+    sha256: str
+    bytes: int
+    rows: int
+    first: Key
+    last: Key
+
+    @property
+    def name(self) -> str:
+        """Its object, below the root of the backups."""
+        return f"parts/{self.digest}.jsonl.gz"
+
+
+class CollectionEntry(Part):
+    """One collection."""
+
+    name: str
+    rows: int
+    shape: Shape
+    parts: dict[str, tuple[PartEntry, ...]]
+    """By partition."""
+
+
+class Manifest(Part):
+    """One backup."""
+
+    schema_name: Literal["milvus-x10000/backup"] = Field(default="milvus-x10000/backup", alias="schema")
+    schema_version: Literal[1] = 1
+    id: str
+    label: str = ""
+    started_at: datetime
+    ended_at: datetime
+    milvus: str
+    namespace: str
+    database: str
+    collections: tuple[CollectionEntry, ...]
+    access: dict[str, Any]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def parts(self) -> dict[str, PartEntry]:
+        """All parts by name."""
+        return {part.name: part for entry in self.collections for parts in entry.parts.values() for part in parts}
+
+    def collection(self, name: str) -> CollectionEntry:
+        """Return one collection; "" for the only one there is."""
+        names = [entry.name for entry in self.collections]
+        chosen = [entry for entry in self.collections if name in {"", entry.name}]
+        if len(chosen) != 1:
+            raise UsageError(f"backup {self.id} holds the collections {', '.join(names) or 'none'}; name one of them with --collection")
+        return chosen[0]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """An object as the bucket lists it."""
+
+    bytes: int
+    modified: datetime
+
+
+def same_bucket(endpoint: str, bucket: str, other_endpoint: str, other_bucket: str) -> bool:
+    """Whether both are one bucket of one store, as far as addresses tell."""
+    hosts = {
+        (urlsplit(url).hostname, urlsplit(url).port or {"http": 80}.get(urlsplit(url).scheme, 443)) for url in (endpoint, other_endpoint)
+    }
+    return bucket == other_bucket and len(hosts) == 1
+
+
+class BackupBucket(DocumentStore):
+    """The backups of one database of one environment."""
+
+    def __init__(self, *, endpoint: str, region: str, bucket: str, credential: Credential, ca_file: Path | None, root: str) -> None:
+        super().__init__(endpoint=endpoint, region=region, bucket=bucket, credential=credential, ca_file=ca_file)
+        self.root = f"{PREFIX}/{root}/"
+
+    def protection(self) -> str:
+        """Say what protects what is written from whoever has its key."""
+        try:
+            versions = self._s3.get_bucket_versioning(Bucket=self.bucket).get("Status", "no")
+        except (ClientError, BotoCoreError) as error:
+            raise self._explain(error, "ask for the versioning of") from error
+        try:
+            held = self._s3.get_object_lock_configuration(Bucket=self.bucket).get("ObjectLockConfiguration", {})
+            rule = held.get("Rule", {}).get("DefaultRetention", {})
+            lock = (
+                f"object lock {rule['Mode']}, {rule.get('Days') or rule.get('Years')} {'days' if rule.get('Days') else 'years'}"
+                if rule
+                else ""
+            )
+        except (ClientError, BotoCoreError):
+            lock = ""
+        return f"{lock or 'no object lock'}, versioning {versions.lower()}" + (
+            "" if lock else ": whoever holds this key can delete all backups"
+        )
+
+    def manifests(self) -> list[Manifest]:
+        """Return all backups, newest first; one that cannot be read is InvalidRunError."""
+        names = sorted((name for name in self.listing("runs/") if _RUN.fullmatch(name)), reverse=True)
+        return [self._manifest(name) for name in names]
+
+    def manifest(self, run: str) -> Manifest:
+        """Return one backup, "" for the newest."""
+        runs = sorted(match[1] for name in self.listing("runs/") if (match := _RUN.fullmatch(name)))
+        if not runs or (run and run not in runs):
+            raise UsageError(
+                f"bucket {self.bucket} holds no backup {run or 'at all'} below {self.root}; there are: {', '.join(runs) or 'none'}"
+            )
+        return self._manifest(f"runs/{run or runs[-1]}.json")
+
+    def _manifest(self, name: str) -> Manifest:
+        try:
+            return Manifest.model_validate_json(self.read(name))
+        except ValidationError as error:
+            reason = error.errors(include_url=False)[0]["msg"]
+            raise InvalidRunError(f"{self.root}{name} is no manifest of this version ({reason}); choose another with --backup") from None
+
+    def write_manifest(self, manifest: Manifest) -> None:
+        """Write it, last of all, so that a backup that has one is whole; InvalidRunError where a part went missing meanwhile."""
+        there = self.listing("parts/")
+        gone = [part.name for part in manifest.parts.values() if part.name not in there or there[part.name].bytes != part.bytes]
+        if gone:
+            raise InvalidRunError(
+                f"{len(gone)} parts are not in bucket {self.bucket} any more, such as {gone[0]}; does a rule expire them?"
+            )
+        self.put(f"runs/{manifest.id}.json", manifest.model_dump_json(by_alias=True, indent=1).encode())
+
+    def put(self, name: str, body: bytes) -> None:
+        """Write one object."""
+        try:
+            digest = {"sha256": hashlib.sha256(body).hexdigest()}
+            self._s3.put_object(Bucket=self.bucket, Key=self.root + name, Body=body, Metadata=digest)
+        except (ClientError, BotoCoreError) as error:
+            raise self._explain(error, f"write {name} to") from error
+
+    def read(self, name: str) -> bytes:
+        """Return one object; InvalidRunError where it is not there."""
+        try:
+            return self._s3.get_object(Bucket=self.bucket, Key=self.root + name)["Body"].read()
+        except (ClientError, BotoCoreError) as error:
+            raise self._explain(error, f"read {name} from") from error
+
+    def listing(self, below: str) -> dict[str, Kept]:
+        """Return what lies below the root, by name."""
+        try:
+            pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self.root + below)
+            found = [each for page in pages for each in page.get("Contents", ())]
+        except (ClientError, BotoCoreError) as error:
+            raise self._explain(error, "list") from error
+        return {each["Key"].removeprefix(self.root): Kept(each["Size"], each["LastModified"]) for each in found}
+
+    def write_part(self, lines: Sequence[Line], known: dict[str, PartEntry]) -> tuple[PartEntry, bool]:
+        """Write a part unless an earlier backup has it, and return it, and whether it was written."""
+        digest = digest_of(lines)
+        if (same := known.get(f"parts/{digest}.jsonl.gz")) is not None:
+            return same, False
+        body = gzip.compress(b"".join(line.text for line in lines), compresslevel=1, mtime=0)
+        sha256, ends = hashlib.sha256(body).hexdigest(), {"first": lines[0].key, "last": lines[-1].key}
+        entry = PartEntry(digest=digest, sha256=sha256, bytes=len(body), rows=len(lines), **ends)
+        self.put(entry.name, body)
+        return entry, True
+
+    def read_part(self, part: PartEntry, shape: Shape) -> list[Line]:
+        """Return the rows of a part; InvalidRunError where it is damaged or not there."""
+        body = self.read(part.name)
+        if hashlib.sha256(body).hexdigest() != part.sha256:
+            raise InvalidRunError(f"{self.root}{part.name} is damaged: its {len(body):,} bytes have another sha256 than the manifest says")
+        lines = [Line(json.loads(text)[shape.key.name], text) for text in gzip.decompress(body).splitlines(keepends=True)]
+        if digest_of(lines) != part.digest:
+            raise InvalidRunError(f"{self.root}{part.name} holds other rows than the manifest says")
+        return lines
+
+    def retain(self, keep: int) -> tuple[list[str], int]:
+        """Delete all backups but the newest, and parts that none needs; return the backups, and how many parts stay locked by the store."""
+        every = self.manifests()
+        needed = {name for manifest in every[:keep] for name in manifest.parts}
+        old = datetime.now(UTC) - _YOUNG
+        owned = {name for manifest in every[keep:] for name in manifest.parts}
+        loose = {name for name, kept in self.listing("parts/").items() if _PART.fullmatch(name) and kept.modified < old}
+        gone = [manifest.id for manifest in every[keep:]]
+        names = [*(f"runs/{run}.json" for run in gone), *sorted((owned | loose) - needed)]
+        return gone, sum(not self._remove(name) for name in names)
+
+    def _remove(self, name: str) -> bool:
+        try:
+            self.remove(self.root + name)
+        except InvalidRunError:
+            return False
+        return True
+
+    def _explain(self, error: ClientError | BotoCoreError, doing: str) -> GateError:
+        if not isinstance(error, ClientError):
+            return super()._explain(error, doing)
+        code = str(error.response.get("Error", {}).get("Code", "?"))
+        cures = {
+            "NoSuchKey": "it is not there; a rule of the bucket may expire objects; choose another backup with --backup",
+            "NoSuchBucket": "there is no such bucket; make it, with object lock where the store has it",
+            "AccessDenied": "the credential of the backups must allow list, get, put, and for --keep delete",
+        }
+        full = "it is full, or over its quota: make room, or keep fewer backups with --keep"
+        cure = full if code in _FULL else cures.get(code, "see the store's log")
+        kind = UnreachableError if code in {"503", "SlowDown", "ServiceUnavailable"} else InvalidRunError
+        return kind(f"cannot {doing} bucket {self.bucket} at {self._endpoint}: the store answered {code}: {cure}")
