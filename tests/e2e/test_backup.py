@@ -71,8 +71,8 @@ def place(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]
     home, shell = tmp_path_factory.mktemp("backup"), lab.environment()
     session, bucket = boto3.Session(profile_name="lab-admin"), f"e2e-backup-{secrets.token_hex(4)}"
     keys = session.get_credentials().get_frozen_credentials()  # type: ignore[union-attr]  # the lab has them
-    (home / "access_key").write_text(keys.access_key)
-    (home / "secret_key").write_text(keys.secret_key)
+    (home / "access_key").write_text(str(keys.access_key))
+    (home / "secret_key").write_text(str(keys.secret_key))
     address = shell["AWS_ENDPOINT_URL_S3"]
     s3 = session.client(
         "s3",

@@ -87,7 +87,7 @@ class Place:
 @pytest.fixture
 def place(tmp_path: Path, store: s3_server.Server, kubernetes_api: KubernetesApi, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     assert kubernetes_api
-    monkeypatch.setattr(content.cut, "__defaults__", (100, content.cut.__defaults__[1]))  # parts of a hundred rows
+    monkeypatch.setattr(content.cut, "__defaults__", (100, 32 << 20))  # parts of a hundred rows
     name = f"backups-{len(list(store.buckets.iterdir()))}"
     (store.buckets / name).mkdir()
     (tmp_path / "key").mkdir()
