@@ -65,6 +65,9 @@ _SHOWN = 400
         higher("refusal_share", "share", "Of the questions that the documents do not answer, those to which the model said so", 10),
         lower("false_refusal_share", "share", "Of the questions that the documents answer, those to which the model said that they do not"),
         higher("citation_share", "share", "Answers that cite a relevant document and no source that was not given", 20),
+        higher("citation_precision", "share", "Of the sources that an answer cites, those of a relevant document", 20),
+        higher("grounded_share", "share", "Answers with the expected fact that cite a source in which it stands", 20),
+        lower("unsupported_share", "share", "Answers with a number or date that no source holds, or that deny the expected fact"),
     ],
 )
 def answer(run: RunContext, facts: Facts) -> None:
@@ -111,6 +114,9 @@ def _shares(graded: list[Graded], questions: Sequence[Question]) -> dict[str, li
         "answer_error_share": [float(answer is None) for _, answer in pairs],
         "fact_share": [float(answer is not None and answer.has_fact) for answer in answerable],
         "citation_share": [float(answer is not None and answer.is_cited) for answer in answerable],
+        "citation_precision": [share for _, answer in pairs if answer is not None and (share := answer.citation_precision) is not None],
+        "grounded_share": [float(answer.is_grounded) for answer in answerable if answer is not None and answer.has_fact],
+        "unsupported_share": [float(bool(answer.unsupported)) for _, answer in pairs if answer is not None],
         "refusal_share": [float(answer is not None and answer.is_refusal) for question, answer in pairs if not question.is_answerable],
         "false_refusal_share": [float(answer is not None and answer.is_refusal) for answer in answerable],
     }
@@ -126,6 +132,7 @@ def _describe(graded: Graded) -> dict[str, object]:
         "citation": graded.is_cited,
         "fact_in_sources": any(grading.has_fact(source.text, graded.question.fact) for source in graded.sources),
         "sources": [source.document_id for source in graded.sources],
+        "unsupported": graded.unsupported,
         "cut": graded.answer.is_cut,
         "answer": graded.answer.text[:_SHOWN],
     }

@@ -7,7 +7,7 @@ it was not measured.
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from statistics import fmean
 
 import numpy as np
@@ -17,32 +17,61 @@ from validation.checks.registry import Check
 from validation.clients.fulltext import FIRST_VERSION, FullText
 from validation.clients.vectors import Matrix
 from validation.corpus import grading
-from validation.judge.measures import higher, latencies
+from validation.judge.measures import higher, invariant, latencies
 from validation.run.record import Facts
 
 _ENOUGH = 200
 """Samples; a model on CPU takes 25 ms for each, so that more rounds than these need would be waited for."""
 _WARM_UP = 5
+_BATCH_TEXTS, _PASSAGES = 32, 8
+_SAME = 0.999
+"""Cosine. Half precision and padding move a vector by less than a thousandth of this; two texts of one topic are at 0.95 or less."""
 
 
 @GATE.check(
     "embedding",
     "How fast is one query turned into a vector?",
     after="ingest",
-    measures=latencies("embedding", "One query embedded", (50, 95)),
+    measures=[
+        *latencies("embedding", "One query embedded", (50, 95)),
+        invariant(
+            "broken_vectors",
+            "vectors",
+            "Vectors that differ alone and in a batch, or from one time to the next, or are those of another text",
+        ),
+    ],
 )
 def embedding(run: RunContext, facts: Facts) -> None:
     """Embed every judged question, one at a time, in the order of the questions, until there are samples enough."""
     questions, service = run.corpus.questions, run.services.embedding
     seconds: list[float] = []
-    for question in questions[:_WARM_UP]:
-        service.time_one(question.question)
+    before = [service.time_one(question.question)[0] for question in questions[:_WARM_UP]]
     while len(seconds) < _ENOUGH:
         timed = [service.time_one(question.question) for question in questions]
         seconds += [took for _, took in timed]
     facts["rounds"] = len(seconds) // len(questions)
     run.measure_latency("embedding", seconds)
     run.question_vectors = np.stack([vector for vector, _ in timed])
+    _compare_vectors(run, before)
+
+
+def _compare_vectors(run: RunContext, before: Sequence[Matrix]) -> None:
+    """Count the vectors that are not those of their text: a batch in another order, or a model that answers by chance, ranks at random."""
+    texts, vectors = [question.question for question in run.corpus.questions], run.question_vectors
+    service, batch = run.services.embedding, vectors[:_BATCH_TEXTS]
+    stored = [row for row in run.loaded.rows if not row.chunk.generated and not run.collection]
+    alone = stored[:: max(len(stored) // _PASSAGES, 1)]
+    pairs = [(f"question {text!r}, asked twice", vector, again) for text, vector, again in zip(texts, vectors, before, strict=False)]
+    together = service.embed_queries(texts[:_BATCH_TEXTS])
+    pairs += [(f"question {text!r}, in a batch", vector, again) for text, vector, again in zip(texts, batch, together, strict=False)]
+    passages = [(row, service.embed_passages([row.chunk])[0]) for row in alone]
+    pairs += [(f"row {row.id}, in a batch and alone", run.loaded.matrix[row.id], again) for row, again in passages]
+    broken = [f"{what}: cosine {vector @ again:.4f}" for what, vector, again in pairs if vector @ again < _SAME]
+    owner: dict[bytes, str] = {}
+    for text, vector in zip(texts, vectors, strict=True):
+        if (other := owner.setdefault(np.round(vector, 5).tobytes(), text)) != text:
+            broken.append(f"the vector of {text!r} is that of {other!r}")
+    run.record.measure("broken_vectors", len(broken), len(pairs), note=f"first {broken[0]}" if broken else "")
 
 
 _CHUNKS = 100

@@ -1,9 +1,12 @@
 """The documents bucket: originals go in once, are read back, and stay: chunks name them as their source."""
 
 import hashlib
+from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from threading import Thread
+from typing import TYPE_CHECKING, TypeVar
 
 import boto3
 from botocore.config import Config
@@ -15,6 +18,33 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client  # stubs only; nothing to import at run time
 
 _TIMEOUT_S = 10
+_TOTAL_S = 120.0
+"""For one object, whatever its size: botocore's own time-outs begin anew with every byte."""
+_SKEWED = {"RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"}
+_Returned = TypeVar("_Returned")
+
+
+class ClockSkewError(InvalidRunError):
+    """The store refuses what this machine signs, since their clocks differ: nothing is known of what it holds."""
+
+    code = "store.clock_skew"
+
+
+def within(seconds: float, what: str, call: Callable[[], _Returned]) -> _Returned:
+    """Return what `call` returns; UnreachableError after so many seconds, when it is left to a thread that nobody waits for."""
+    future = Future[_Returned]()
+
+    def work() -> None:
+        try:
+            future.set_result(call())
+        except BaseException as error:  # noqa: BLE001 - it belongs to whoever waits
+            future.set_exception(error)
+
+    Thread(target=work, daemon=True).start()
+    try:
+        return future.result(timeout=seconds)
+    except TimeoutError:
+        raise UnreachableError(f"{what} did not end within {seconds:g} s: bytes come, but too slowly; is the store overloaded?") from None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,33 +105,28 @@ class DocumentStore:
 
     def check(self) -> None:
         """Refuse a bucket that cannot be reached or seen."""
-        try:
-            self._s3.head_bucket(Bucket=self.bucket)
-        except (ClientError, BotoCoreError) as error:
-            raise self._explain(error, "see") from error
+        self._ask("see", lambda: self._s3.head_bucket(Bucket=self.bucket))
 
     def store(self, key: str, body: bytes, media_type: str) -> Original:
         """Make sure that `key` holds exactly `body`, by reading the version back that the store says it is."""
-        try:
-            latest, version = self._latest(key)
-            if latest == body:
-                return Original(key=key, version_id=version, written=False)
+        latest, version = self._ask(f"read {key} from", lambda: self._latest(key))
+        if latest == body:
+            return Original(key=key, version_id=version, written=False)
+
+        def write() -> tuple[str, bytes | None]:
             digest = hashlib.sha256(body).hexdigest()
             put = self._s3.put_object(Bucket=self.bucket, Key=key, Body=body, ContentType=media_type, Metadata={"sha256": digest})
-            version = put.get("VersionId", "")
-            kept = self._version(key, version) if version else self._latest(key)[0]
-        except (ClientError, BotoCoreError) as error:
-            raise self._explain(error, f"write {key} to") from error
+            new = put.get("VersionId", "")
+            return new, self._version(key, new) if new else self._latest(key)[0]
+
+        version, kept = self._ask(f"write {key} to", write)
         if kept != body:
             raise InvalidRunError(f"bucket {self.bucket} answered the write of {key} with success, but reads back other bytes")
         return Original(key=key, version_id=version, written=True)
 
     def read_version(self, key: str, version_id: str) -> bytes:
         """Return one version of an object, whatever came after it."""
-        try:
-            return self._version(key, version_id)
-        except (ClientError, BotoCoreError) as error:
-            raise self._explain(error, f"read {key}, version {version_id}, from") from error
+        return self._ask(f"read {key}, version {version_id}, from", lambda: self._version(key, version_id))
 
     def link(self, key: str, version_id: str, seconds: int) -> str:
         """Return an address that opens one version for so many seconds, to whoever has it."""
@@ -110,16 +135,23 @@ class DocumentStore:
 
     def remove(self, key: str) -> int:
         """Delete every version of an object, and return how many there were."""
-        try:
+
+        def delete() -> int:
             pages = self._s3.get_paginator("list_object_versions").paginate(Bucket=self.bucket, Prefix=key)
             versions = [
                 each for page in pages for each in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())) if each["Key"] == key
             ]
             for version in versions:
                 self._s3.delete_object(Bucket=self.bucket, Key=key, VersionId=version["VersionId"])
+            return len(versions)
+
+        return self._ask(f"delete {key} from", delete)
+
+    def _ask(self, doing: str, call: Callable[[], _Returned]) -> _Returned:
+        try:
+            return within(_TOTAL_S, f"bucket {self.bucket} at {self._endpoint}: what should {doing} it", call)
         except (ClientError, BotoCoreError) as error:
-            raise self._explain(error, f"delete {key} from") from error
-        return len(versions)
+            raise self._explain(error, doing) from error
 
     def _version(self, key: str, version_id: str) -> bytes:
         return self._s3.get_object(Bucket=self.bucket, Key=key, VersionId=version_id)["Body"].read()
@@ -140,6 +172,9 @@ class DocumentStore:
             reason = ": its bytes do not fit their checksum; they were altered in the store"
         elif isinstance(error, ClientError):
             code = error.response.get("Error", {}).get("Code", "?")
+            if code in _SKEWED:
+                cure = "let chrony or another NTP client keep this machine's clock; nothing in the store was altered"
+                return ClockSkewError(f"cannot {doing} bucket {self.bucket} at {self._endpoint}: the store answered {code}; {cure}")
             reason = f": the store answered {code}; the documents credential must allow list, get and put; --remove also delete"
         else:
             hint = "is the object store up?" if isinstance(error, EndpointConnectionError) else "try again"

@@ -1,13 +1,20 @@
-"""JSON over HTTP with errors that an operator can act on; shared by the clients of the model services."""
+"""JSON over HTTP with errors that an operator can act on; shared by the clients of the model services.
 
+Every call has a total deadline: httpx's own time-outs begin anew with each byte, so that a service that trickles would never be left.
+"""
+
+import math
 import re
 import ssl
-from collections.abc import Callable, Generator, Iterator
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import httpcore
 import httpx
 
 from validation.judge.errors import InvalidRunError, UnreachableError, UsageError
@@ -81,6 +88,9 @@ def open_client(base_url: str, timeout_s: float, access: Access | None = None) -
     """Return a client for the service below `base_url`; the caller closes it."""
     chosen = access or Access()
     client = httpx.Client(**_reached(base_url, timeout_s, chosen))
+    for transport in (client._transport, *client._mounts.values()):  # noqa: SLF001 - httpx has no option for it
+        if isinstance(transport, httpx.HTTPTransport):
+            transport._pool._network_backend = _BoundedNetwork(transport._pool._network_backend)  # noqa: SLF001 - nor here
     if chosen.server_name:
         client.event_hooks = {"request": [lambda request: request.extensions.update(sni_hostname=chosen.server_name)]}
     return client
@@ -97,6 +107,55 @@ def open_async_client(base_url: str, timeout_s: float, access: Access | None = N
     if chosen.server_name:
         client.event_hooks = {"request": [name_server]}
     return client
+
+
+_DEADLINE_S: ContextVar[float] = ContextVar("deadline", default=math.inf)
+
+
+def _left_s(timeout_s: float | None) -> float | None:
+    left_s = _DEADLINE_S.get() - time.monotonic()
+    if left_s <= 0:
+        raise httpcore.ReadTimeout("its whole answer was not there in time")
+    return timeout_s if left_s == math.inf else min(left_s, math.inf if timeout_s is None else timeout_s)
+
+
+class _BoundedNetwork(httpcore.NetworkBackend):
+    """Connections on which nothing is waited for beyond the deadline of the call."""
+
+    def __init__(self, network: httpcore.NetworkBackend) -> None:
+        self._network = network
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        return _BoundedStream(self._network.connect_tcp(host, port, _left_s(timeout), local_address, socket_options))
+
+
+class _BoundedStream(httpcore.NetworkStream):
+    def __init__(self, stream: httpcore.NetworkStream) -> None:
+        self._stream = stream
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._stream.read(max_bytes, _left_s(timeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, _left_s(timeout))
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        return _BoundedStream(self._stream.start_tls(ssl_context, server_hostname, _left_s(timeout)))
+
+    def get_extra_info(self, info: str) -> Any:  # noqa: ANN401 - as httpcore has it
+        return self._stream.get_extra_info(info)
 
 
 def _reached(base_url: str, timeout_s: float, access: Access) -> dict[str, Any]:
@@ -142,9 +201,20 @@ def failures_named(what: str, base_url: str | httpx.URL) -> Iterator[None]:
         raise UnreachableError(f"{silent}; look at its pods: kubectl get pods --all-namespaces") from error
 
 
+@contextmanager
+def asking(what: str, client: httpx.Client) -> Iterator[None]:
+    """Name failures as `failures_named` does, and end whatever is asked inside when the client's time-out is over, all in all."""
+    token = _DEADLINE_S.set(time.monotonic() + (client.timeout.read or math.inf))
+    try:
+        with failures_named(what, client.base_url):
+            yield
+    finally:
+        _DEADLINE_S.reset(token)
+
+
 def send(client: httpx.Client, what: str, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401  whatever JSON holds
     """Send one request and return the JSON that comes back; any other answer is an error that says what would cure it."""
-    with failures_named(what, client.base_url):
+    with asking(what, client):
         response = client.request(method, path, json=body)
     return _content(what, response)
 
@@ -192,7 +262,7 @@ def check_model(client: httpx.Client, what: str, model: str) -> dict[str, Any] |
 
     Returns the entry of the model, None where the service lists none at all.
     """
-    with failures_named(what, client.base_url):
+    with asking(what, client):
         response = client.get("models")
     if response.status_code == httpx.codes.NOT_FOUND:  # text-embeddings-inference has no such list
         return None

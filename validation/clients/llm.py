@@ -5,22 +5,25 @@ server refuses for its form alone is changed once and for all, and that is noted
 system role, `max_tokens` becomes `max_completion_tokens`.
 """
 
+import asyncio
 import itertools
 import json
 import re
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
 from validation.clients import http
 from validation.clients.passages import Chunk
-from validation.judge.errors import InvalidRunError, UsageError
+from validation.judge.errors import InvalidRunError, UnreachableError, UsageError
 
 _WHAT = "the LLM service"
+_Answered = TypeVar("_Answered")
 _NO_SYSTEM_ROLE = re.compile(r"system role|roles must alternate|only user and assistant|system.{0,20}not supported", re.IGNORECASE)
 _RENAMED = re.compile(r"max_tokens.{0,80}max_completion_tokens", re.DOTALL)
 _NO_TEMPERATURE = re.compile(r"temperature", re.IGNORECASE)
@@ -29,6 +32,9 @@ _THINKING = re.compile(r"\A(?:\s*<think>)?(?P<thinking>.*?)</think>\s*", re.DOTA
 _OPEN, _CLOSE = "<think>", "</think>"
 _CHARACTERS_PER_TOKEN = 2
 """Fewer than any common tokenizer needs for English or German, so that what is sent always fits."""
+_LONGEST_TOKEN = 20
+"""Letters: an answer with more than this many for each token that was allowed has ignored its limit."""
+_END = "[DONE]"
 _RULE = "Answer only from the numbered sources. Cite the source like [1]. If the sources do not answer, say so."
 
 
@@ -76,9 +82,16 @@ class _Stream:
         if not whole[start:].strip():
             limit = f", cut after {max_tokens} tokens: raise llm.answer_tokens" if is_cut else ""
             raise InvalidRunError(f"{_WHAT} ended its stream without a word{' but its thinking' if thinking else ''}{limit}")
+        if not self.finish_reason:
+            raise _broken_off(len(whole))
+        begin = len(whole) - len(whole[start:].lstrip())  # white space is no token that anybody sees
         ends = itertools.accumulate(len(piece) for _, piece in self.content)
-        first_token_s = next(second for (second, _), end in zip(self.content, ends, strict=True) if end > start)
+        first_token_s = next(second for (second, _), end in zip(self.content, ends, strict=True) if end > begin)
         return Answer(text=whole[start:], first_token_s=first_token_s, total_s=total_s, thinking=thinking, is_cut=is_cut)
+
+
+def _broken_off(letters: int) -> InvalidRunError:
+    return InvalidRunError(f"{_WHAT} broke off its answer after {letters} letters: neither {_END} nor a reason to finish came")
 
 
 def prompt(question: str, sources: Sequence[Source], *, system_role: bool = True) -> list[dict[str, str]]:
@@ -129,6 +142,7 @@ class LanguageModel(http.ModelClient):
         temperature: float | None = 0,
     ) -> None:
         super().__init__(url, model, timeout_s, access)
+        self._timeout_s = timeout_s
         self._open_async = partial(http.open_async_client, url, timeout_s, access)
         self._max_tokens, self._temperature = max_tokens, temperature
         self._length_field, self._system_role = "max_tokens", True
@@ -159,33 +173,36 @@ class LanguageModel(http.ModelClient):
     def _try(self, question: str, sources: Sequence[Source]) -> Answer | None:
         """Return the answer; None where the server refused the form of the request, which is changed now."""
         body, begin, arrived = self._body(question, sources), time.perf_counter(), _Stream()
-        with http.failures_named(_WHAT, self._client.base_url), self._client.stream("POST", "chat/completions", json=body) as response:
+        with http.asking(_WHAT, self._client), self._client.stream("POST", "chat/completions", json=body) as response:
             if not response.is_success and self._is_changed_for(response.read().decode(errors="replace")):
                 return None
             http.refuse_failure(_WHAT, response)
             for delta, finish_reason in _events(response):
-                arrived.finish_reason = finish_reason or arrived.finish_reason
+                arrived.finish_reason = arrived.finish_reason or finish_reason
                 arrived.thinking += [text for name in ("reasoning_content", "reasoning") if (text := delta.get(name))]
                 if piece := delta.get("content"):
                     arrived.content.append((time.perf_counter() - begin, piece))
+                    self._refuse_endless(arrived.content)
         return arrived.answer(time.perf_counter() - begin, self._max_tokens)
 
     async def stream(self, question: str, sources: Sequence[Source]) -> AsyncGenerator[str, None]:
         """Yield what is said to the user as it comes, without what is thought before; to close the iterator ends the request.
 
-        InvalidRunError where nothing is said, or the answer is cut.
+        InvalidRunError where nothing is said, or the answer is cut or broken off.
         """
-        spoken, finish_reason = _Spoken(), ""
+        spoken, finish_reason, until_s = _Spoken(), "", asyncio.get_running_loop().time() + self._timeout_s
         async with self._open_async() as client:
             while True:
                 with http.failures_named(_WHAT, client.base_url):
-                    async with client.stream("POST", "chat/completions", json=self._body(question, sources)) as response:
+                    request = client.build_request("POST", "chat/completions", json=self._body(question, sources))
+                    async with aclosing(await self._until(until_s, client.send(request, stream=True))) as response:
                         if not response.is_success and self._is_changed_for((await response.aread()).decode(errors="replace")):
                             continue
                         http.refuse_failure(_WHAT, response)
-                        async for payload in _payloads(response):
+                        payloads = _payloads(response)
+                        while (payload := await self._until(until_s, anext(payloads, None))) is not None:
                             delta, reason = _event(payload)
-                            finish_reason = reason or finish_reason
+                            finish_reason = finish_reason or reason
                             if piece := spoken.add(delta.get("content") or ""):
                                 yield piece
                         break
@@ -193,6 +210,21 @@ class LanguageModel(http.ModelClient):
             raise InvalidRunError(f"{_WHAT} cut its answer after {self._max_tokens} tokens: raise llm.answer_tokens")
         if not spoken.has_spoken:
             raise InvalidRunError(f"{_WHAT} ended its stream without a word")
+        if not finish_reason:
+            raise _broken_off(spoken.letters)
+
+    async def _until(self, until_s: float, awaited: Awaitable[_Answered]) -> _Answered:
+        """Return what is awaited; UnreachableError once the whole answer has taken its time."""
+        try:
+            async with asyncio.timeout_at(until_s):
+                return await awaited
+        except TimeoutError:
+            raise UnreachableError(f"{_WHAT} did not end its answer within {self._timeout_s:g} s") from None
+
+    def _refuse_endless(self, content: Sequence[tuple[float, str]]) -> None:
+        letters = sum(len(piece) for _, piece in content) if len(content) > self._max_tokens else 0
+        if letters > _LONGEST_TOKEN * self._max_tokens:
+            raise InvalidRunError(f"{_WHAT} wrote {letters} letters, where {self._max_tokens} tokens were allowed: it heeds no limit")
 
     def _body(self, question: str, sources: Sequence[Source]) -> dict[str, Any]:
         return {
@@ -222,21 +254,27 @@ class LanguageModel(http.ModelClient):
 
 def _events(response: httpx.Response) -> Iterator[tuple[dict[str, Any], str]]:
     """Yield what each event of a server-sent stream adds, and why the stream ends."""
-    payloads = (line.removeprefix("data:").strip() for line in response.iter_lines() if line.startswith("data:"))
-    yield from map(_event, itertools.takewhile(lambda payload: payload != "[DONE]", payloads))
+    for line in response.iter_lines():
+        if line.startswith("data:"):
+            payload = line.removeprefix("data:").strip()
+            yield _event(payload)
+            if payload == _END:
+                return
 
 
 async def _payloads(response: httpx.Response) -> AsyncIterator[str]:
     async for line in response.aiter_lines():
-        payload = line.removeprefix("data:").strip()
-        if line.startswith("data:") and payload == "[DONE]":
-            return
         if line.startswith("data:"):
+            payload = line.removeprefix("data:").strip()
             yield payload
+            if payload == _END:
+                return
 
 
 def _event(payload: str) -> tuple[dict[str, Any], str]:
     """Return what one event adds, and why the stream ends."""
+    if payload == _END:
+        return {}, _END
     try:
         event = json.loads(payload)
         if "error" in event:
@@ -251,10 +289,11 @@ class _Spoken:
     """Takes an answer piece by piece, and gives back what the user hears: nothing up to the end of <think>...</think> at its beginning."""
 
     def __init__(self) -> None:
-        self.has_spoken, self._held, self._decided = False, "", False
+        self.has_spoken, self._held, self._decided, self.letters = False, "", False, 0
 
     def add(self, piece: str) -> str:
         """Return what can be said now."""
+        self.letters += len(piece)
         if not self._decided:
             self._held += piece
             begin = self._held.lstrip()

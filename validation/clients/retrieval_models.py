@@ -74,7 +74,7 @@ class EmbeddingService(http.ModelClient):
 
     def _truncation(self) -> list[str]:
         """What text-embeddings-inference does with a text that is too long, from its /info; nothing where there is no such page."""
-        with http.failures_named(_WHAT, self._client.base_url):
+        with http.asking(_WHAT, self._client):
             response = self._client.get(self._client.base_url.join("../info"))
         try:
             info = response.json() if response.is_success else {}

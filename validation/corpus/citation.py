@@ -19,7 +19,7 @@ import typer
 
 from validation.clients import kube, target
 from validation.clients.connect import Connector
-from validation.clients.documents import DocumentStore
+from validation.clients.documents import ClockSkewError, DocumentStore
 from validation.judge.errors import GateError, InvalidRunError, UsageError
 from validation.judge.outcome import Outcome, exit_code
 from validation.run.options import Target
@@ -76,6 +76,8 @@ def citation_problem(documents: DocumentStore, citation: Citation) -> str:
         return "the bucket keeps no versions: what is there tomorrow may be another document"
     try:
         body = documents.read_version(citation.key, citation.version_id)
+    except ClockSkewError:
+        raise  # of this machine, not of the original
     except InvalidRunError as error:
         return str(error)
     sha256 = hashlib.sha256(body).hexdigest()

@@ -31,6 +31,10 @@ _REFUSALS = [
     )
 ]
 """How an answer says that the sources do not hold it, in the words that `normalise` leaves: English, German, Chinese, Japanese."""
+_DENIAL = r"(?:not|never|nicht|nie|kein\w*) (?!more|less|only|later|before|mehr|weniger|nur|sp\u00e4ter|vor|\u00fcber)(?:\S+ )?"
+"""Before a fact; `not more than 850 kg` says the same as `850 kg`."""
+_LIST_NUMBER = re.compile(r"(?m)^\s*\d+[.)]\s")
+_NUMBER = re.compile(r"\d+")
 
 
 def normalise(text: str) -> str:
@@ -43,6 +47,18 @@ def normalise(text: str) -> str:
 def has_fact(answer: str, fact: str | None) -> bool:
     """Whether the answer contains the fact as whole words; `1,5` and `15` stay different. No answer contains None."""
     return fact is not None and f" {normalise(fact)} " in f" {normalise(_CITATION.sub(' ', answer))} "
+
+
+def denies(answer: str, fact: str | None) -> bool:
+    """Whether the answer says the opposite of the fact, as far as one word before it does."""
+    return fact is not None and re.search(rf" {_DENIAL}{re.escape(normalise(fact))} ", f" {normalise(answer)} ") is not None
+
+
+def unsupported_numbers(answer: str, texts: Sequence[str]) -> list[str]:
+    """Return the numbers of the answer, dates included, that stand in none of the texts; numbers of citations and of lists are none."""
+    known = {number for text in texts for number in _NUMBER.findall(normalise(text))}
+    written = normalise(_LIST_NUMBER.sub(" ", _CITATION.sub(" ", answer)))
+    return [number for number in dict.fromkeys(_NUMBER.findall(written)) if number not in known]
 
 
 def is_refusal(answer: str) -> bool:
@@ -73,13 +89,34 @@ class Graded:
 
     @property
     def has_fact(self) -> bool:
-        """Whether the expected fact is in the answer."""
-        return has_fact(self.answer.text, self.question.fact)
+        """Whether the expected fact is in the answer, and not its opposite."""
+        return has_fact(self.answer.text, self.question.fact) and not denies(self.answer.text, self.question.fact)
 
     @property
     def is_cited(self) -> bool:
         """Whether a relevant document is cited, and nothing that was not given."""
         return citation_is_right(self.answer.text, [source.document_id for source in self.sources], self.question.relevance)
+
+    @property
+    def citation_precision(self) -> float | None:
+        """Which share of the cited sources is of a relevant document; None where none is cited."""
+        numbers = cited_numbers(self.answer.text)
+        documents = [self.sources[number - 1].document_id if 1 <= number <= len(self.sources) else "" for number in numbers]
+        return fmean([float(self.question.relevance.get(document, 0) > 0) for document in documents]) if documents else None
+
+    @property
+    def is_grounded(self) -> bool:
+        """Whether the expected fact stands in a source that is cited: an answer by heart has it from somewhere else."""
+        numbers = cited_numbers(self.answer.text)
+        cited = [self.sources[number - 1] for number in numbers if 1 <= number <= len(self.sources)]
+        return any(has_fact(f"{source.title}\n{source.text}", self.question.fact) for source in cited)
+
+    @property
+    def unsupported(self) -> list[str]:
+        """The numbers that stand neither in the sources nor in the question, and the fact itself where it is denied."""
+        texts = [self.question.question, *(f"{source.title}\n{source.document_id}\n{source.text}" for source in self.sources)]
+        denied = [f"not {self.question.fact}"] if denies(self.answer.text, self.question.fact) else []
+        return [*denied, *unsupported_numbers(self.answer.text, texts)]
 
     @property
     def is_refusal(self) -> bool:

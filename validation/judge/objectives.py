@@ -5,6 +5,7 @@ is wrong is refused before anything is measured, at the line of the objective th
 """
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, NoReturn, cast
 
@@ -69,7 +70,7 @@ class Objective(Strict):
         is_limit = info.field_name == "limit"
         for mistake in [*(_mistake(each, measure, is_limit=is_limit) for each in flat(criteria)), useless(criteria)]:
             if mistake:
-                raise ValueError(mistake)
+                raise PydanticCustomError("cannot_bind" if "never be missed" in mistake else "mistaken", "{message}", {"message": mistake})
         return criteria
 
     @field_validator("warn")
@@ -97,9 +98,7 @@ def _mistake(criterion: Criterion, measure: Measure, *, is_limit: bool) -> str |
     if criterion.operator != side:
         return f'{measure.name} is better when {measure.better}: write "{side} NUMBER", not "{criterion}"'
     if criterion.kind is not Kind.FIXED:
-        if not (value < 0 if side == "<=" else value > 0):
-            return None
-        return f'"{criterion}" asks every run to be better than the one before, which ends in failure; write "{side} {-value:+g}..."'
+        return _relative_mistake(criterion, measure, side) if is_limit or value else None
     is_share, most = unit == "share", 1.0 if unit == "share" else math.inf
     if value > most if side == ">=" else value == 0 and not is_share:
         return f'"{criterion}" can never be true: {measure.name} is {"a share of 1" if is_share else f"more than 0 {unit}"}'
@@ -108,6 +107,20 @@ def _mistake(criterion: Criterion, measure: Measure, *, is_limit: bool) -> str |
     return None
 
 
+def _relative_mistake(criterion: Criterion, measure: Measure, side: str) -> str | None:
+    """Return the same of a criterion that is relative to the baseline."""
+    value = criterion.value
+    if value < 0 if side == "<=" else value > 0:
+        return f'"{criterion}" asks every run to be better than the one before, which ends in failure; write "{side} {-value:+g}..."'
+    if value <= _ALL_OF_IT if criterion.kind is Kind.PERCENT else measure.unit == "share" and abs(value) >= 1:
+        return f'"{criterion}" can never be missed: {measure.name} is never worse than that, whatever the baseline was'
+    return None
+
+
+_ALL_OF_IT = -100.0
+"""Percent."""
+_CALL_S = 60.0
+"""What the gate waits for one call to a model, or to Milvus without a load: see the clients."""
 Objectives = Mapping[str, Objective]
 
 
@@ -126,23 +139,44 @@ def refuse_contradictions(objectives: Objectives, profile: Mapping[str, Any]) ->
     _refuse_implied(objectives)
 
 
-def _refuse_at(at: tuple[str, ...], message: str) -> NoReturn:
+def _refuse_at(at: tuple[str, ...], message: str, kind: Literal["contradiction", "cannot_bind"] = "contradiction") -> NoReturn:
     """`at` goes below the key `objectives`, so that the line of the objective itself is named."""
-    raise PydanticCustomError("contradiction", "{message}", {"message": message, "at": at})
+    raise PydanticCustomError(kind, "{message}", {"message": message, "at": at})
 
 
 def _refuse_out_of_reach(objectives: Objectives, profile: Mapping[str, Any]) -> None:
-    timeout_ms = profile["search"].timeout_ms if "search" in profile else None
+    ceilings = _ceilings(profile)
     rate = profile["rate"].value if "rate" in profile else None
     for name, objective in objectives.items():
         limit = _fixed(objective)
         _refuse_unasked_ingest(name, limit, profile)
+        fixed = [each.value for each in flat(objective.limit) if each.kind is Kind.FIXED]
+        for pattern, most, why in ceilings:
+            if re.fullmatch(pattern, name) and fixed and max(fixed) >= most:
+                _refuse_at((name, "limit"), f'"<= {max(fixed):g}" can never be missed: {why}', "cannot_bind")
         if limit is None:
             continue
-        if timeout_ms is not None and name.startswith("search_p") and limit >= timeout_ms:
-            _refuse_at((name, "limit"), f'"<= {limit:g}" can never be missed: a search ends after timeout_ms: {timeout_ms}')
         if rate is not None and name == "search_answered_rate" and limit > rate:
             _refuse_at((name, "limit"), f'">= {limit:g}" can never be true: no more than rate: {rate:g} is asked')
+
+
+def _ceilings(profile: Mapping[str, Any]) -> list[tuple[str, float, str]]:
+    """Return which measures are never above which number, and why: nothing is waited for any longer."""
+    ceilings = [(r"(embedding|rerank|dense|sparse|hybrid)_p\d+_ms|cold_\w+_ms", _CALL_S * 1e3, f"such a call ends after {_CALL_S:g} s")]
+    if "search" in profile:
+        timeout_ms = profile["search"].timeout_ms
+        loads = r"(search|filter_\d+|growing|sealed|during_ingest)_p\d+_ms"
+        ceilings.append((loads, timeout_ms, f"a search ends after timeout_ms: {timeout_ms}"))
+    if "answer" in profile:
+        timeout_s = profile["answer"].timeout_s
+        ceilings.append((r"(first_token|answer)_p\d+_ms", timeout_s * 1e3, f"an answer ends after timeout_s: {timeout_s:g}"))
+    if "patience" in profile:
+        for name, measures in (("searchable_s", "searchable_s"), ("indexed_s", "indexed_s"), ("loaded_s", "load_s")):
+            patience_s = getattr(profile["patience"], name)
+            ceilings.append((measures, patience_s, f"the gate waits no longer than patience.{name}: {patience_s:g}"))
+        seen_s = profile["patience"].searchable_s
+        ceilings.append((r"freshness_p\d+_ms", seen_s * 1e3, f"the gate waits no longer than patience.searchable_s: {seen_s:g}"))
+    return ceilings
 
 
 def _refuse_unasked_ingest(name: str, limit: float | None, profile: Mapping[str, Any]) -> None:

@@ -17,6 +17,14 @@ _DEEPEST = 20
 """PyYAML calls itself for every level; a file of brackets would end in Python's own limit, without a line."""
 
 
+class SloFileError(UsageError):
+    """A value of the file cannot be right; its code names the first mistake, such as `slo.cannot_bind` of a limit that is never missed."""
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 def read_profile(path: Path) -> Profile:
     """Return the profile in `path`; UsageError names file and line of the first mistakes."""
     loader = _open(path)
@@ -26,7 +34,7 @@ def read_profile(path: Path) -> Profile:
     except yaml.MarkedYAMLError as error:
         raise _at(error.problem_mark or root.start_mark, f"{error.problem}; write plain values, {_LIKE}") from None
     except ValidationError as error:
-        raise UsageError("\n".join(_explain(path, root, error))) from None
+        raise SloFileError("\n".join(_explain(path, root, error)), f"slo.{error.errors()[0]['type']}") from None
 
 
 class _Loader(yaml.SafeLoader):

@@ -4,16 +4,18 @@ Only a valid run that passed becomes one, and only by hand: a gate that takes ev
 time. One exception is needed for the first: a run that only lacks a baseline may become it, since every other limit was kept.
 """
 
+import hashlib
 import json
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from validation.judge.errors import InvalidRunError, UsageError
-from validation.judge.judgement import Grade, Reference
+from validation.judge.judgement import Grade, Reference, judge
+from validation.judge.profile import Profile
 from validation.reports.fingerprint import Fingerprint, differences
 from validation.reports.model import GateReport, Number, usable, write_whole
 
@@ -27,13 +29,31 @@ class Baseline(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
     schema_name: Literal["milvus-x10000/gate-baseline"] = Field(default="milvus-x10000/gate-baseline", alias="schema")
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     run: str
     profile: str
     measured_at: str
     set_at: str
     fingerprint: Fingerprint
     measurements: dict[str, Number]
+    report_sha256: str
+    """Of the report that it was made of."""
+    sha256: str = ""
+    """Of everything else in here: a baseline that was edited by hand is refused."""
+
+    def digest(self) -> str:
+        """Return what `sha256` must be."""
+        return _digest(self.model_dump(mode="json", exclude={"sha256"}))
+
+
+class AlteredError(InvalidRunError):
+    """A report or a baseline says something else than was measured."""
+
+    code = "baseline.altered"
+
+
+def _digest(data: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
 
 def path_of(directory: Path, profile: str) -> Path:
@@ -44,6 +64,7 @@ def path_of(directory: Path, profile: str) -> Path:
 def keep(report: GateReport, directory: Path) -> Path:
     """Make the report's run the baseline of its profile; InvalidRunError when it is not fit for that."""
     _refuse_unfit(report)
+    _refuse_altered(report)
     made = Baseline(
         run=report.run.id,
         profile=report.profile,
@@ -51,7 +72,9 @@ def keep(report: GateReport, directory: Path) -> Path:
         set_at=datetime.now(UTC).isoformat(timespec="seconds"),
         fingerprint=report.fingerprint,
         measurements={name: Number(**asdict(measurement)) for name, measurement in report.usable().items()},
+        report_sha256=_digest(report.model_dump(mode="json")),
     )
+    made = made.model_copy(update={"sha256": made.digest()})
     path = directory / f"{report.profile}.json"
     write_whole(path, made.model_dump_json(by_alias=True, indent=2) + "\n")
     return path
@@ -70,6 +93,18 @@ def _refuse_unfit(report: GateReport) -> None:
         )
 
 
+def _refuse_altered(report: GateReport) -> None:
+    """Grade the numbers of the report again, and refuse it where it says something else."""
+    profile = Profile.model_validate(report.inputs["profile"])
+    values = {each.sli: each.baseline for each in report.objectives if each.baseline is not None}
+    again = judge(profile, report.usable(), report.validity.faults, Reference(values=values, notes=()))
+    graded = {each.objective.sli: (each.measurement.value, each.grade) for each in again.judged}
+    reported = {each.sli: (each.value, each.grade) for each in report.objectives}
+    if other := [sli for sli in graded | reported if graded.get(sli) != reported.get(sli)]:
+        both = f"{other[0]} is {reported.get(other[0])}, its numbers give {graded.get(other[0])}"
+        raise AlteredError(f"the report of run {report.run.id} was edited: {both}; take one as the gate wrote it")
+
+
 def load(directory: Path, profile: str) -> Baseline | None:
     """Return the baseline of a profile; None where there is none, UsageError where a file is there but cannot be one."""
     path = path_of(directory, profile)
@@ -80,6 +115,8 @@ def load(directory: Path, profile: str) -> Baseline | None:
     except (OSError, ValueError) as error:
         reason = error.errors(include_url=False)[0]["msg"] if isinstance(error, ValidationError) else error
         raise UsageError(f"{path}: is no baseline ({reason}); remove it, or set one anew: {_SET}") from None
+    if baseline.sha256 != baseline.digest():
+        raise AlteredError(f"{path}: was edited since it was set, so it says nothing about run {baseline.run}; set it anew: {_SET}")
     if baseline.profile != profile:
         raise UsageError(f"{path}: is the baseline of profile {baseline.profile}, not of {profile}; set one anew: {_SET}")
     return baseline

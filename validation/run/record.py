@@ -108,7 +108,8 @@ class Record:
         judged, faults = self.judgement.judged, self.judgement.faults
         missed = [f"{each.objective.sli} ({each.grade})" for each in judged if each.grade is not Grade.PASS]
         met = f"{len(judged) - len(missed)} of {len(judged)} objectives met" + (f", not: {', '.join(missed)}" if missed else "")
-        return self.judgement.outcome, f"the run proves nothing: {faults[0]}" if faults else met
+        also = f"; it is a {Outcome.FAIL} too: {met}" if self.judgement.verdict is Outcome.FAIL else ""
+        return self.judgement.outcome, f"the run proves nothing: {faults[0]}{also}" if faults else met
 
     @property
     def outcome(self) -> Outcome:
@@ -140,6 +141,9 @@ def run_and_report(record: Record, reporter: Reporter, run: Callable[[], None], 
         record.stop(error)
     except KeyboardInterrupt:
         record.stopped = (Outcome.ERROR, "interrupted; what the run had made was removed unless it is listed as left behind")
+    except MemoryError as error:
+        short = f"this machine has no memory left for the gate itself ({error or 'out of memory'}): that says nothing about the target"
+        record.stopped = (Outcome.INVALID, f"{short}; give it more, or promise fewer vectors: exact answers need all of them in memory")
     except Exception as error:  # noqa: BLE001 - the last line: a mistake of our own must still end in a report
         record.stopped = (Outcome.ERROR, f"the gate itself failed ({type(error).__name__}: {error}); this is a bug, see the lines above")
         reporter.say(record.hide(traceback.format_exc()))

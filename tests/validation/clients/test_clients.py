@@ -9,15 +9,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from starlette.applications import Starlette
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
 
-from tests.validation.services import DIMENSION, Bucket, Models, stream, vector
-from validation.clients.documents import Credential, DocumentStore, Original
+from tests.validation.services import DIMENSION, Bucket, Models, serving, stream, vector
+from validation.clients.documents import ClockSkewError, Credential, DocumentStore, Original
 from validation.clients.http import TooLongError, TooManyError
 from validation.clients.llm import Answer, LanguageModel, Source, TemperatureError, prompt
 from validation.clients.passages import Chunk
 from validation.clients.retrieval_models import EmbeddingService, Reranker
 from validation.clients.target import EmbeddingRequest
+from validation.corpus.citation import Citation, citation_problem
 from validation.judge.errors import GateError, InvalidRunError, UnreachableError
 
 NOWHERE = "http://127.0.0.1:9"
@@ -274,6 +277,11 @@ def test_thinking_is_neither_the_answer_nor_its_first_token(models: Models, mode
     assert answer.first_token_s >= before * 0.05, "a pause lies between any two pieces"
 
 
+def test_white_space_is_no_first_token(models: Models, models_url: str) -> None:
+    models.chat = slowly({"content": "\n"}, {"content": "  "}, {"content": " 40 litres [1]"})
+    assert ask(models_url)[0].first_token_s >= 0.1
+
+
 def test_an_answer_that_was_cut_says_so_and_thinking_alone_is_no_answer(models: Models, models_url: str) -> None:
     models.chat = slowly({"content": "The pump lifts"}, finish_reason="length")
     assert ask(models_url)[0].is_cut
@@ -297,6 +305,8 @@ def test_the_prompt_numbers_its_sources_and_ends_with_the_question() -> None:
         (lambda _: Response('data: {"error": {"message": "gone"}}\n\n', media_type="text/event-stream"), "broke off its answer: .*gone"),
         (lambda _: Response("data: {nonsense\n\n", media_type="text/event-stream"), "cannot be read"),
         (lambda _: Response('data: {"choices": [{}]}\n\n', media_type="text/event-stream"), "cannot be read"),
+        (lambda _: Response('data: {"choices": [{"delta": {"content": "It li"}}]}\n\n'), "broke off its answer after 5 letters"),
+        (lambda _: stream("endless " * 2_000), "wrote .* letters, where 512 tokens were allowed"),
     ],
 )
 def test_a_language_model_that_answers_nonsense_is_told_from_one_that_answers(
@@ -341,3 +351,13 @@ def test_a_store_that_is_not_there_is_unreachable_and_its_key_stays_secret() -> 
     assert isinstance(caught.value, UnreachableError)
     assert "verysecret" not in str(caught.value)
     assert "verysecret" not in repr(Credential(access_key="AKID", secret_key="verysecret"))
+
+
+def test_a_clock_that_the_store_refuses_is_no_altered_original() -> None:
+    async def skewed(_request: Any) -> Response:
+        return Response("<Error><Code>RequestTimeTooSkewed</Code></Error>", 403, media_type="application/xml")
+
+    citation = Citation(bucket="documents", key="a", version_id="1", sha256="0" * 64)
+    with serving(Starlette(routes=[Route("/{path:path}", skewed)])) as url, pytest.raises(ClockSkewError, match="NTP") as refused:
+        citation_problem(documents(url), citation)
+    assert refused.value.code == "store.clock_skew"

@@ -2,7 +2,9 @@
 
 import pytest
 
-from validation.corpus.grading import citation_is_right, cited_numbers, has_fact, is_refusal
+from validation.clients.llm import Answer, Source
+from validation.corpus.documents import Question
+from validation.corpus.grading import Graded, citation_is_right, cited_numbers, denies, has_fact, is_refusal, unsupported_numbers
 
 
 @pytest.mark.parametrize(
@@ -69,3 +71,53 @@ def test_saying_that_the_sources_do_not_answer_is_a_refusal(answer: str) -> None
 )
 def test_anything_else_is_none(answer: str) -> None:
     assert not is_refusal(answer)
+
+
+@pytest.mark.parametrize(
+    ("answer", "denied"),
+    [
+        ("The load is not 850 kg. [1]", True),
+        ("It is never about 850 kg", True),
+        ("Die Last ist nicht 850 kg", True),
+        ("not more than 850 kg", False),
+        ("nicht mehr als 850 kg", False),
+        ("850 kg, not 1,300 kg", False),
+    ],
+)
+def test_the_opposite_of_a_fact_is_not_the_fact(answer: str, denied: bool) -> None:
+    assert denies(answer, "850 kg") is denied
+
+
+def test_numbers_and_dates_that_no_source_holds_are_invented() -> None:
+    sources = ["In force since 1 April 2025: 165 euros, 1.300 kg.", "Limit | 48"]
+    assert unsupported_numbers("1. 165 euros [1]\n2) since 1 April 2025 [2], 1,300 kg and 48", sources) == []
+    assert unsupported_numbers("170 euros since 2024 [1]", sources) == ["170", "2024"]
+
+
+def graded(text: str) -> Graded:
+    shown = (("manual", "Load 850 kg."), ("policy", "Lunch at noon."), ("twin", "It pulls 850 kg."))
+    sources = [Source(title=name, document_id=name, text=body) for name, body in shown]
+    relevance = {"manual": 3, "twin": 1}
+    question = Question(id="q", question="How much can it pull?", language="en", relevance=relevance, fact="850 kg", kind="fact")
+    return Graded(question=question, sources=sources, answer=Answer(text=text, first_token_s=0.1, total_s=0.2))
+
+
+@pytest.mark.parametrize(
+    ("text", "precision", "grounded"),
+    [
+        ("850 kg [1]", 1, True),
+        ("850 kg [1][2][3]", pytest.approx(2 / 3), True),
+        ("850 kg [2]", 0, False),
+        ("850 kg [1][9]", 0.5, True),
+        ("850 kg", None, False),
+    ],
+)
+def test_citing_everything_and_answering_by_heart_are_seen(text: str, precision: float | None, grounded: bool) -> None:
+    answer = graded(text)
+    assert (answer.citation_precision, answer.is_grounded, answer.has_fact, answer.unsupported) == (precision, grounded, True, [])
+
+
+def test_a_fact_that_is_denied_or_stands_beside_an_invented_number_is_told() -> None:
+    assert not graded("It is not 850 kg [1]").has_fact
+    assert graded("It is not 850 kg [1]").unsupported == ["not 850 kg"]
+    assert graded("850 kg since 2019 [1]").unsupported == ["2019"]

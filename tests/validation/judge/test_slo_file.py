@@ -6,9 +6,11 @@ import pytest
 import yaml
 
 from tests.validation.conftest import LAB
+from validation.clients import fulltext, milvus, retrieval_models
+from validation.judge import objectives
 from validation.judge.errors import UsageError
 from validation.judge.profile import Profile
-from validation.judge.slo_file import read_profile
+from validation.judge.slo_file import SloFileError, read_profile
 
 
 def test_the_lab_profile_can_be_read_and_gives_a_reason_for_every_number() -> None:
@@ -204,4 +206,50 @@ def test_more_ingest_than_is_sent_can_never_be_kept(tmp_path: Path) -> None:
     path = tmp_path / "slo.yaml"
     path.write_text(LAB.read_text().replace('">= 150"', '">= 250"').replace('">= 190"', '">= 260"'))
     with pytest.raises(UsageError, match=r"can never be true: no more than ingesting: 200 is sent"):
+        read_profile(path)
+
+
+@pytest.mark.parametrize(
+    ("objective", "limit", "why"),
+    [
+        ("search_p99_ms", '"<= 5000"', "timeout_ms: 5000"),
+        ("search_p99_ms", '[["<= 5000"], ["<= +10%"]]', "timeout_ms: 5000"),
+        ("search_p99_ms", '["<= 6000", "<= +10%"]', "timeout_ms: 5000"),
+        ("filter_10_p95_ms", '"<= 9000"', "timeout_ms: 5000"),
+        ("growing_p95_ms", '"<= 5000"', "timeout_ms: 5000"),
+        ("during_ingest_p95_ms", '"<= 5001"', "timeout_ms: 5000"),
+        ("first_token_p95_ms", '"<= 30000"', "timeout_s: 30"),
+        ("answer_p95_ms", '"<= 31000"', "timeout_s: 30"),
+        ("embedding_p95_ms", '"<= 60000"', "after 60 s"),
+        ("cold_first_ms", '"<= 60000"', "after 60 s"),
+        ("freshness_p95_ms", '"<= 60000"', "patience.searchable_s: 60"),
+        ("searchable_s", '"<= 60"', "patience.searchable_s: 60"),
+        ("indexed_s", '"<= 1000"', "patience.indexed_s: 900"),
+        ("load_s", '"<= 600"', "patience.loaded_s: 600"),
+        ("recall_at_10", '">= -1"', "whatever the baseline was"),
+        ("recall_at_10", '">= -100%"', "whatever the baseline was"),
+        ("answer_error_share", '"<= +1"', "whatever the baseline was"),
+    ],
+)
+def test_a_limit_that_no_run_can_miss_is_refused_at_its_line(tmp_path: Path, objective: str, limit: str, why: str) -> None:
+    lines = LAB.read_text(encoding="utf-8").splitlines()
+    at = lines.index(f"  {objective}:")
+    at = next(number for number in range(at, len(lines)) if lines[number].startswith("    limit:"))
+    lines[at] = f"    limit: {limit}"
+    if lines[at + 1].startswith("    warn:"):
+        del lines[at + 1]
+    path = tmp_path / "slo.yaml"
+    path.write_text("\n".join(lines))
+    with pytest.raises(SloFileError, match=f"{path}:{at + 1}: .*can never be missed: .*{why}") as refused:
+        read_profile(path)
+    assert refused.value.code == "slo.cannot_bind"
+
+
+def test_the_longest_call_is_what_clients_wait_for() -> None:
+    assert objectives._CALL_S == retrieval_models._TIMEOUT_S == milvus._TIMEOUT_S == fulltext._TIMEOUT_S
+
+
+def test_nobody_promises_what_is_judged_anyway(tmp_path: Path) -> None:
+    path, text = broken(tmp_path, "  search_p50_ms:", "  broken_answers:")
+    with pytest.raises(UsageError, match=f"{path}:{line_of(text, 'broken_answers')}: .*is judged in every run, with zero tolerance"):
         read_profile(path)

@@ -11,9 +11,10 @@ from tests.validation.judge.test_judgement import changed, put
 from tests.validation.reports.reports import write_report
 from validation.__main__ import app
 from validation.judge.errors import UsageError
-from validation.judge.measures import Measurements
+from validation.judge.measures import Measurement, Measurements
 from validation.judge.profile import Profile
 from validation.reports import baseline
+from validation.reports.baseline import AlteredError
 from validation.reports.model import read
 
 
@@ -143,3 +144,28 @@ def test_a_report_of_another_version_is_refused(tmp_path: Path, profile: Profile
     path.write_text(json.dumps(json.loads(path.read_text()) | {"schema_version": 2}))
     with pytest.raises(UsageError, match="is a report of version 2, and this release reads version 1"):
         read(path)
+
+
+def test_a_baseline_that_was_edited_by_hand_is_refused(tmp_path: Path, profile: Profile, good: Measurements) -> None:
+    path = kept(tmp_path, profile, good) / "lab.json"
+    data = json.loads(path.read_text())
+    data["measurements"]["search_p95_ms"]["value"] = 149
+    path.write_text(json.dumps(data))
+    with pytest.raises(AlteredError, match="was edited since it was set") as refused:
+        baseline.load(path.parent, "lab")
+    assert refused.value.code == "baseline.altered"
+
+
+@pytest.mark.parametrize("edited", ["grade", "value"])
+def test_a_report_that_says_something_else_than_its_numbers_becomes_no_baseline(
+    tmp_path: Path, profile: Profile, good: Measurements, edited: str
+) -> None:
+    path = write_report(tmp_path / "base", profile, good | {"search_p95_ms": Measurement(value=500.0, samples=10_000)})
+    data = json.loads(path.read_text())
+    for objective in data["objectives"]:
+        if objective["sli"] == "search_p95_ms":
+            objective["grade"] = "pass"
+            objective["value"] = 75.0 if edited == "value" else objective["value"]
+    path.write_text(json.dumps(data))
+    with pytest.raises(AlteredError, match="was edited: search_p95_ms is"):
+        baseline.keep(read(path), tmp_path)

@@ -18,7 +18,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import BaseModel, ConfigDict
 
-from validation.clients.documents import Credential, s3_client
+from validation.clients.documents import Credential, s3_client, within
 from validation.judge.errors import InvalidRunError
 from validation.judge.profile import Search
 from validation.load.open_loop import Sample
@@ -111,6 +111,7 @@ def unpack_share(body: bytes) -> Share:
 PREFIX = "gate-load/"
 _STALE = timedelta(hours=4)
 """Longer than any address or Job of a run lives."""
+_TOTAL_S = 120.0
 _Answer = TypeVar("_Answer")
 
 
@@ -175,7 +176,7 @@ class LoadBucket:
 
     def _ask(self, doing: str, question: Callable[[], _Answer]) -> _Answer:
         try:
-            return question()
+            return within(_TOTAL_S, f"bucket {self._bucket}: what should {doing} it", question)
         except (ClientError, BotoCoreError) as error:
             problem = f"the load generators cannot be led: could not {doing} bucket {self._bucket} ({error})"
             raise InvalidRunError(f"{problem}; look at the store with: ./rag store ENV") from error
