@@ -51,23 +51,23 @@ class Tenancy(Component):
 
     def __init__(self, name: str, args: TenancyArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
-        namespace = self._make_namespace(name, args)
-        self.resource = namespace
-        self.namespace = namespace.metadata["name"]
-        self.uid = namespace.metadata["uid"]
-        self.accounts = {part: self._make_account(name, part, args.pull_secrets) for part in args.accounts}
-        self._make_policies(name, args)
-        self._make_limits(name, args.quota)
-        self.register_outputs({"namespace": self.namespace, "uid": self.uid})
-
-    def _make_namespace(self, name: str, args: TenancyArgs) -> k8s.core.v1.Namespace:
         label = "pod-security.kubernetes.io"
         levels = {f"{label}/enforce": args.pod_security, f"{label}/warn": "restricted", f"{label}/audit": "restricted"}
-        return k8s.core.v1.Namespace(
+        namespace = k8s.core.v1.Namespace(
             f"{name}-namespace",
             metadata={"name": args.namespace, "labels": levels},
             opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
         )
+        self.resource = namespace
+        self.namespace = namespace.metadata["name"]
+        self.uid = namespace.metadata["uid"]
+        self.accounts = {part: self._make_account(name, part, args.pull_secrets) for part in args.accounts}
+        for policy, (why, allowed) in flows.policies(args.flows).items():
+            metadata: Any = {"name": policy, "namespace": self.namespace, "annotations": {WHY_ANNOTATION: why}}
+            spec: Any = allowed
+            k8s.networking.v1.NetworkPolicy(f"{name}-{policy}", metadata=metadata, spec=spec, opts=self._own)
+        self._make_limits(name, args.quota)
+        self.register_outputs({"namespace": self.namespace, "uid": self.uid})
 
     def _make_account(self, name: str, part: str, pull_secrets: tuple[str, ...]) -> pulumi.Output[str]:
         account = k8s.core.v1.ServiceAccount(
@@ -78,12 +78,6 @@ class Tenancy(Component):
             opts=self._own,
         )
         return account.metadata["name"]
-
-    def _make_policies(self, name: str, args: TenancyArgs) -> None:
-        for policy, (why, allowed) in flows.policies(args.flows).items():
-            metadata: Any = {"name": policy, "namespace": self.namespace, "annotations": {WHY_ANNOTATION: why}}
-            spec: Any = allowed
-            k8s.networking.v1.NetworkPolicy(f"{name}-{policy}", metadata=metadata, spec=spec, opts=self._own)
 
     def _make_limits(self, name: str, quota: Quota | None) -> None:
         metadata: Any = {"name": "containers", "namespace": self.namespace}

@@ -135,32 +135,24 @@ def _mend(home: Path, steps: Steps) -> None:
 
 def _fill_venv(home: Path, steps: Steps) -> None:
     disk.require(CACHE, disk.BUILD_GIB, "Python packages")
-    if not _has_ensurepip():
+    if subprocess.run([sys.executable, "-c", "import ensurepip, venv"], capture_output=True, check=False).returncode:
         install_packages(["python3-venv"], steps)
     shutil.rmtree(home, ignore_errors=True)
     try:
-        _install(home, steps)
+        steps.run([sys.executable, "-m", "venv", home], cure="apt-get install python3-venv")
+        uv_lock = REPOSITORY / "lab" / "uv-requirements.lock"
+        steps.run([home / "bin" / "python", "-m", "pip", "install", "-q", "--require-hashes", "-r", uv_lock], cure=CURE_PACKAGES)
+        _sync(home, steps)
         cache.write_sums(home, home / COMPLETE)
     except BaseException:
         shutil.rmtree(home, ignore_errors=True)
         raise
 
 
-def _install(home: Path, steps: Steps) -> None:
-    steps.run([sys.executable, "-m", "venv", home], cure="apt-get install python3-venv")
-    uv_lock = REPOSITORY / "lab" / "uv-requirements.lock"
-    steps.run([home / "bin" / "python", "-m", "pip", "install", "-q", "--require-hashes", "-r", uv_lock], cure=CURE_PACKAGES)
-    _sync(home, steps)
-
-
 def _sync(home: Path, steps: Steps, *options: str) -> None:
     """Install what the lock says; copied, since links would carry damage into the installer's cache and from there everywhere."""
     python: list[str | Path] = ["--python", home / "bin" / "python", "--link-mode", "copy"]
     steps.run([home / "bin" / "uv", "pip", "sync", *options, *python, "--require-hashes", LOCK], cure=CURE_PACKAGES)
-
-
-def _has_ensurepip() -> bool:
-    return subprocess.run([sys.executable, "-c", "import ensurepip, venv"], capture_output=True, check=False).returncode == 0
 
 
 def _link(home: Path) -> None:

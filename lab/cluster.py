@@ -127,13 +127,9 @@ def wait_for_pods(namespace: str = "") -> None:
 def _pods_behind(where: Sequence[str]) -> list[str]:
     listed = kubectl("get", "pods", *where, "-o", "json")
     pods = json.loads(listed.stdout)["items"] if listed.returncode == 0 else []
-    serving = [pod for pod in pods if not _belongs_to_job(pod)]
+    # a Job's pod ends; whether it did well is the Job's business
+    serving = [pod for pod in pods if not any(owner["kind"] == "Job" for owner in pod["metadata"].get("ownerReferences", []))]
     return [pod["metadata"]["name"] for pod in serving if not _is_fresh(pod)] or ([] if serving else ["none"])
-
-
-def _belongs_to_job(pod: Mapping[str, Any]) -> bool:
-    """Such a pod ends; whether it did well is the Job's business."""
-    return any(owner["kind"] == "Job" for owner in pod["metadata"].get("ownerReferences", []))
 
 
 def _is_fresh(pod: Mapping[str, Any]) -> bool:

@@ -52,7 +52,8 @@ def make_pki(home: Path, net: Network) -> None:
     _write_key(partial / "service-accounts.key", service_accounts)
     public = service_accounts.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     (partial / "service-accounts.pub").write_bytes(public)
-    _administrator(partial / "credentials")
+    access_key, secret_key = f"LAB{secrets.token_hex(8).upper()}", secrets.token_urlsafe(30)
+    write_secret(partial / "credentials", f"[lab-admin]\naws_access_key_id = {access_key}\naws_secret_access_key = {secret_key}\n")
     (partial / NETWORK.name).write_text(json.dumps(net.ranges) + "\n")
     partial.rename(home)
 
@@ -188,11 +189,6 @@ def ensure_api_client(path: Path) -> None:
     """Write id and secret of the GreenLake emulator's API client, unless they are there."""
     if not path.exists():
         write_secret(path, f"[lab]\nclient_id = {secrets.token_hex(8)}\nclient_secret = {secrets.token_urlsafe(30)}\n")
-
-
-def _administrator(path: Path) -> None:
-    access_key, secret_key = f"LAB{secrets.token_hex(8).upper()}", secrets.token_urlsafe(30)
-    write_secret(path, f"[lab-admin]\naws_access_key_id = {access_key}\naws_secret_access_key = {secret_key}\n")
 
 
 def write_kubeconfig(path: Path, pki: Path, user: str, net: Network) -> None:

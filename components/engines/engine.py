@@ -178,7 +178,10 @@ class Engine:
         """Yield everything that cannot work; an engine adds its own."""
         if self.needs_weights and not model.source:
             yield Problem(code="models.weights", setting="weights", text=f"engine {self.name!r} needs weights: it has no model of its own")
-        yield from self._version_problems(model)
+        if self.options and model.version is not None and model.version < (oldest := min(self.options)):
+            is_, needed = self.shown(model.version), self.shown(oldest)
+            text = f"the image is {self.name} {is_}, which does not know all that this stack tells it; name an image of {needed} or newer"
+            yield Problem(code="models.version", setting="engine", text=text)
         for name, value in sorted(model.options.items()):
             yield from self._option_problems(name, value, model.version)
         yield from self._memory_problems(model)
@@ -208,12 +211,6 @@ class Engine:
         if value is False:
             return self.false_as(name) or ()
         return (f"--{name}",) if value is True else (f"--{name}", str(value))
-
-    def _version_problems(self, model: Model) -> Iterator[Problem]:
-        if self.options and model.version is not None and model.version < (oldest := min(self.options)):
-            is_, needed = self.shown(model.version), self.shown(oldest)
-            text = f"the image is {self.name} {is_}, which does not know all that this stack tells it; name an image of {needed} or newer"
-            yield Problem(code="models.version", setting="engine", text=text)
 
     def _option_problems(self, name: str, value: object, version: Version | None) -> Iterator[Problem]:
         refused = self._refused_option(name, version)

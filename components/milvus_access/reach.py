@@ -21,7 +21,6 @@ from urllib.parse import urlsplit
 import grpc
 from kubernetes import client
 from kubernetes.stream import portforward
-from kubernetes.stream.ws_client import PortForward
 from tenacity import wait_fixed
 
 from components import kube_api
@@ -121,7 +120,9 @@ def through_cluster(namespace: str, domain: str) -> str:
 def reached(uri: str, ca_pem: str) -> Iterator[Way]:
     """Open the way to `uri`, until the block ends."""
     logging.getLogger("pymilvus").setLevel(logging.CRITICAL)  # it prints whole tracebacks, also of what is handled
-    _bypass_proxies()
+    for variable in ("no_proxy", "NO_PROXY"):  # gRPC would ask a company's proxy even for the loopback
+        known = [part for part in os.environ.get(variable, "").split(",") if part]
+        os.environ[variable] = ",".join(dict.fromkeys([*known, "127.0.0.1"]))
     host = urlsplit(uri).hostname or ""
     with ExitStack() as stack:
         options = {"server_pem_path": stack.enter_context(_as_file(ca_pem))} if ca_pem else {}
@@ -165,13 +166,6 @@ def _ready_pod(namespace: str) -> str:
         f"no pod of Milvus in the namespace {namespace} is ready. Cure: kubectl -n {namespace} get pods; then `pulumi up` again",
         code="milvus.not_ready",
     )
-
-
-def _bypass_proxies() -> None:
-    """GRPC would ask a company's proxy even for the loopback."""
-    for variable in ("no_proxy", "NO_PROXY"):
-        known = [part for part in os.environ.get(variable, "").split(",") if part]
-        os.environ[variable] = ",".join(dict.fromkeys([*known, "127.0.0.1"]))
 
 
 @contextmanager
@@ -220,14 +214,9 @@ def _tunnel(namespace: str, pod: str, port: int) -> Iterator[Any]:
             yield there
         finally:
             there.close()
-            _await_end(tunnel)
-
-
-def _await_end(tunnel: PortForward) -> None:
-    """Wait until the library's thread has closed the connection to the cluster; close it where it did not."""
-    with suppress(TimeoutError):
-        until(lambda: True if tunnel.websocket.sock is None else None, timeout_s=_CLOSING_S, wait=wait_fixed(0.01))
-    tunnel.websocket.shutdown()
+            with suppress(TimeoutError):  # until the library's thread has closed the connection to the cluster
+                until(lambda: True if tunnel.websocket.sock is None else None, timeout_s=_CLOSING_S, wait=wait_fixed(0.01))
+            tunnel.websocket.shutdown()
 
 
 def _pump(source: Any, target: Any, how: int) -> None:  # noqa: ANN401  the library's own kind of socket

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pulumi
-from kubernetes import client
 from tenacity import wait_fixed
 
 from components import kube_api
@@ -62,22 +61,18 @@ class MilvusProvider(OwnedProvider[Opened]):
         """AccessError for another cluster, and for a Milvus that does not let root in."""
         with explained(f"Milvus in the namespace {inputs['namespace']} ({inputs['uri']})", action):
             with kube_api.core() as api:
-                _require_cluster(api, inputs)
+                metadata = api.read_namespace(inputs["namespace"], _request_timeout=kube_api.TIMEOUT_S).metadata
+                if metadata is None or metadata.uid != inputs["namespace_uid"]:
+                    raise AccessError(
+                        f"the namespace {inputs['namespace']} of this shell's kubeconfig is not the one that Pulumi made: users would be "
+                        f"made elsewhere. Cure: point KUBECONFIG and its current context at the cluster of this stack",
+                        code="milvus.another_cluster",
+                    )
                 root = kube_api.require_secret(api, inputs["namespace"], inputs["root_secret"], ("username", "password"))
             with reached(inputs["uri"], inputs["ca_pem"]) as way:
                 _require_login(way, root, inputs["root_secret"])
                 with way.client(root["username"], root["password"]) as milvus:
                     yield Opened(way=way, root=milvus)
-
-
-def _require_cluster(api: "client.CoreV1Api", inputs: Mapping[str, Any]) -> None:
-    metadata = api.read_namespace(inputs["namespace"], _request_timeout=kube_api.TIMEOUT_S).metadata
-    if metadata is None or metadata.uid != inputs["namespace_uid"]:
-        raise AccessError(
-            f"the namespace {inputs['namespace']} of this shell's kubeconfig is not the one that Pulumi made: users would be made "
-            f"elsewhere. Cure: point KUBECONFIG and its current context at the cluster of this stack",
-            code="milvus.another_cluster",
-        )
 
 
 def _require_login(way: Way, root: Mapping[str, str], secret: str) -> None:

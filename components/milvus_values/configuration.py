@@ -1,13 +1,15 @@
 """user.yaml of Milvus: what the chart has no key for. Only what differs from Milvus's own choice is in it."""
 
 from collections.abc import Mapping
-from typing import Any
+from functools import reduce
+from typing import Any, TypeVar
 
 import yaml
 
-from components.milvus_values.shape import Cluster, MilvusShape, MilvusStore, Security, Tuning
+from components.milvus_values.shape import Cluster, MilvusShape, MilvusStore, Security
 from components.milvus_values.workloads import DATA_DIRECTORY
 
+T = TypeVar("T")
 CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 PROXY_CERTIFICATE = "/etc/milvus/tls/proxy"
 INTERNAL_CERTIFICATE = "/etc/milvus/tls/internal"
@@ -29,10 +31,67 @@ def text(shape: MilvusShape, store: MilvusStore) -> str:
 
 def tree(shape: MilvusShape, store: MilvusStore) -> dict[str, Any]:
     """Return what the blueprint sets."""
-    parts = (_places(shape), _store(shape.tuning, store), _security(shape.security), _neighbours(shape), _tuning(shape.tuning), _log(shape))
+    etcd, kafka, wal, tuning = shape.etcd, shape.wal.kafka, shape.wal, shape.tuning
+    embedded, kafka_certificate = etcd.kind == "embedded", kafka.certificate_secret if kafka is not None else None
+    conditional = wal.condition_write if wal.kind == "woodpecker" and wal.condition_write != "auto" else None
+    mapped = dict.fromkeys(("vectorField", "vectorIndex", "scalarField", "scalarIndex"), True)
+    threads = zip(("highPriority", "middlePriority", "lowPriority"), tuning.thread_coefficients or (), strict=False)
+    return nested(
+        {
+            **_security(shape.security),
+            "common.storageType": "remote",
+            "common.threadCoreCoefficient": dict(threads) or None,
+            "etcd.use.embed": when(embedded, True),
+            "etcd.data.dir": when(embedded, f"{DATA_DIRECTORY}/etcd"),
+            "etcd.auth.enabled": when(etcd.login_secret, True),  # names and passwords come by environment (`workloads`)
+            "etcd.ssl": when(etcd.certificate_secret, _client_certificate(ETCD_CERTIFICATE, authority="tlsCACert")),
+            "kafka.ssl": when(kafka_certificate, _client_certificate(KAFKA_CERTIFICATE, authority="tlsCaCert")),
+            "localStorage.path": when(isinstance(shape.size, Cluster), LOCAL_DIRECTORY),
+            "minio.ssl.tlsCACert": when(store.ca_sha256, CA_BUNDLE),
+            "minio.requestTimeoutMs": tuning.request_timeout_ms,
+            "queryNode.mmap": when(tuning.mmap, mapped),
+            "queryNode.segcore.tieredStorage.evictionEnabled": when(tuning.tiered_storage, True),
+            "queryNode.segcore.tieredStorage.backgroundEvictionEnabled": when(tuning.tiered_storage, True),
+            "woodpecker.logstore.fencePolicy.conditionWrite": conditional,
+        }
+    )
+
+
+def _security(security: Security) -> dict[str, Any]:
+    root, proxy, internal = security.root_secret_name is not None, security.proxy_secret, security.internal_secret
+    return {
+        "common.security.authorizationEnabled": when(root, True),
+        "common.security.enablePublicPrivilege": when(root, False),
+        "common.security.tlsMode": when(proxy, 2 if security.client_certificates else 1),
+        "common.security.internaltlsEnabled": when(internal, True),
+        "internaltls": when(internal, {**_certificate(INTERNAL_CERTIFICATE), "sni": security.internal_name}),
+        "proxy.maxRoleNum": when(root, _MOST_ROLES),
+        "proxy.http.port": when(proxy, _HTTP_PORT),
+        "tls": when(proxy, _certificate(PROXY_CERTIFICATE)),
+    }
+
+
+def _certificate(folder: str) -> dict[str, str]:
+    return {"serverPemPath": f"{folder}/tls.crt", "serverKeyPath": f"{folder}/tls.key", "caPemPath": f"{folder}/ca.crt"}
+
+
+def _client_certificate(folder: str, authority: str) -> dict[str, Any]:
+    """Milvus spells the authority's key in two ways."""
+    return {"enabled": True, "tlsCert": f"{folder}/tls.crt", "tlsKey": f"{folder}/tls.key", authority: f"{folder}/ca.crt"}
+
+
+def when(condition: object, value: T) -> T | None:
+    """Return the value of a key that is set only then; None leaves the key out."""
+    return value if condition else None
+
+
+def nested(keys: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `{"a.b": 1, "a.c": None}` as `{"a": {"b": 1}}`: a key that is None is left out."""
     whole: dict[str, Any] = {}
-    for part in parts:
-        merge(whole, part)
+    for key, value in keys.items():
+        *groups, name = key.split(".")
+        if value is not None:
+            reduce(lambda group, each: group.setdefault(each, {}), groups, whole)[name] = value
     return whole
 
 
@@ -43,79 +102,3 @@ def merge(base: dict[str, Any], over: Mapping[str, Any]) -> None:
             merge(base[key], value)
         else:
             base[key] = value
-
-
-def _places(shape: MilvusShape) -> dict[str, Any]:
-    places: dict[str, Any] = {"common": {"storageType": "remote"}}
-    if shape.etcd.kind == "embedded":
-        places["etcd"] = {"use": {"embed": True}, "data": {"dir": f"{DATA_DIRECTORY}/etcd"}}
-    if isinstance(shape.size, Cluster):
-        places["localStorage"] = {"path": LOCAL_DIRECTORY}
-    return places
-
-
-def _store(tuning: Tuning, store: MilvusStore) -> dict[str, Any]:
-    minio: dict[str, Any] = {}
-    if store.ca_sha256:
-        minio["ssl"] = {"tlsCACert": CA_BUNDLE}
-    if tuning.request_timeout_ms is not None:
-        minio["requestTimeoutMs"] = tuning.request_timeout_ms
-    return {"minio": minio} if minio else {}
-
-
-def _security(security: Security) -> dict[str, Any]:
-    common: dict[str, Any] = {}
-    config: dict[str, Any] = {}
-    if security.root_secret_name is not None:
-        common |= {"authorizationEnabled": True, "enablePublicPrivilege": False}
-        config["proxy"] = {"maxRoleNum": _MOST_ROLES}
-    if security.proxy_secret is not None:
-        common["tlsMode"] = 2 if security.client_certificates else 1
-        config["tls"] = _certificate(PROXY_CERTIFICATE)
-        config["proxy"] = {**config.get("proxy", {}), "http": {"port": _HTTP_PORT}}
-    if security.internal_secret is not None:
-        common["internaltlsEnabled"] = True
-        config["internaltls"] = {**_certificate(INTERNAL_CERTIFICATE), "sni": security.internal_name}
-    return {**config, "common": {"security": common}} if common else config
-
-
-def _certificate(folder: str) -> dict[str, str]:
-    return {"serverPemPath": f"{folder}/tls.crt", "serverKeyPath": f"{folder}/tls.key", "caPemPath": f"{folder}/ca.crt"}
-
-
-def _neighbours(shape: MilvusShape) -> dict[str, Any]:
-    """Login and TLS of an external etcd and of Kafka; names and passwords come by environment (`workloads`)."""
-    config: dict[str, Any] = {}
-    if shape.etcd.login_secret is not None:
-        config["etcd"] = {"auth": {"enabled": True}}
-    if shape.etcd.certificate_secret is not None:
-        config.setdefault("etcd", {})["ssl"] = {"enabled": True, **_client_certificate(ETCD_CERTIFICATE, authority="tlsCACert")}
-    if shape.wal.kafka is not None and shape.wal.kafka.certificate_secret is not None:
-        config["kafka"] = {"ssl": {"enabled": True, **_client_certificate(KAFKA_CERTIFICATE, authority="tlsCaCert")}}
-    return config
-
-
-def _client_certificate(folder: str, authority: str) -> dict[str, str]:
-    """Paths; Milvus spells the authority's key in two ways."""
-    return {"tlsCert": f"{folder}/tls.crt", "tlsKey": f"{folder}/tls.key", authority: f"{folder}/ca.crt"}
-
-
-def _tuning(tuning: Tuning) -> dict[str, Any]:
-    config: dict[str, Any] = {}
-    node: dict[str, Any] = {}
-    if tuning.mmap:
-        node["mmap"] = dict.fromkeys(("vectorField", "vectorIndex", "scalarField", "scalarIndex"), True)
-    if tuning.tiered_storage:
-        node["segcore"] = {"tieredStorage": {"evictionEnabled": True, "backgroundEvictionEnabled": True}}
-    if node:
-        config["queryNode"] = node
-    if tuning.thread_coefficients is not None:
-        names = ("highPriority", "middlePriority", "lowPriority")
-        config["common"] = {"threadCoreCoefficient": dict(zip(names, tuning.thread_coefficients, strict=True))}
-    return config
-
-
-def _log(shape: MilvusShape) -> dict[str, Any]:
-    if shape.wal.kind != "woodpecker" or shape.wal.condition_write == "auto":
-        return {}
-    return {"woodpecker": {"logstore": {"fencePolicy": {"conditionWrite": shape.wal.condition_write}}}}

@@ -30,7 +30,17 @@ _NO_LOG = "unable to retrieve container logs"
 def look(environment: str, namespace: str) -> list[Trouble]:
     """Return what keeps pods from starting at this moment; UnansweredError where the cluster does not answer."""
     with cluster.api(f"the pods of {namespace!r} cannot be looked at", f"kubectl -n {namespace} get pods") as api:
-        seen = _snapshot(api, environment, namespace)
+        apps, batch, core = client.AppsV1Api(api), client.BatchV1Api(api), client.CoreV1Api(api)
+        kinds = {"ReplicaSet": apps.list_namespaced_replica_set, "StatefulSet": apps.list_namespaced_stateful_set}
+        kinds["Job"] = batch.list_namespaced_job
+        seen = Snapshot(
+            environment=environment,
+            namespace=namespace,
+            now=datetime.now(UTC),
+            pods=kube_api.items(core.list_namespaced_pod, namespace),
+            events=kube_api.items(core.list_namespaced_event, namespace),
+            controllers=[{"kind": kind, **item} for kind, listed in kinds.items() for item in kube_api.items(listed, namespace)],
+        )
         return [_with_log(api, trouble, namespace) for trouble in find_troubles(seen)]
 
 
@@ -38,20 +48,6 @@ def pods(namespace: str) -> list[dict[str, Any]]:
     """Return the pods of a namespace; UnansweredError where the cluster does not answer."""
     with cluster.api("the pods cannot be listed", f"kubectl -n {namespace} get pods") as api:
         return kube_api.items(client.CoreV1Api(api).list_namespaced_pod, namespace)
-
-
-def _snapshot(api: client.ApiClient, environment: str, namespace: str) -> Snapshot:
-    apps, batch, core = client.AppsV1Api(api), client.BatchV1Api(api), client.CoreV1Api(api)
-    kinds = {"ReplicaSet": apps.list_namespaced_replica_set, "StatefulSet": apps.list_namespaced_stateful_set}
-    kinds["Job"] = batch.list_namespaced_job
-    return Snapshot(
-        environment=environment,
-        namespace=namespace,
-        now=datetime.now(UTC),
-        pods=kube_api.items(core.list_namespaced_pod, namespace),
-        events=kube_api.items(core.list_namespaced_event, namespace),
-        controllers=[{"kind": kind, **item} for kind, listed in kinds.items() for item in kube_api.items(listed, namespace)],
-    )
 
 
 def _with_log(api: client.ApiClient, trouble: Trouble, namespace: str) -> Trouble:

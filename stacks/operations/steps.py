@@ -62,20 +62,16 @@ def mend(environment: Environment, progress: Progress, *, yes: bool, patience_s:
         if finding.code in mended:
             progress.stop(NOT_THERE, "it was mended just now, and is there again; nothing more was touched")
         if finding.cure == "wait":
-            _await_lock(environment, progress)
+            try:
+                until(lambda: all(lock.is_stale for lock in leftovers.read_locks(environment.name) or ()) or None, timeout_s=_LOCKED_FOR_S)
+            except TimeoutError:
+                progress.stop(NOT_THERE, f"that Pulumi did not end within {_LOCKED_FOR_S} s; nothing was touched")
             continue
         _require_left(name, finding, progress, patience_s)
         _require_consent(name, finding, progress, yes=yes)
         leftovers.mend(finding, name, namespace)
         mended.add(finding.code)
         progress.tell(f"mended: {finding.action}")
-
-
-def _await_lock(environment: Environment, progress: Progress) -> None:
-    try:
-        until(lambda: all(lock.is_stale for lock in leftovers.read_locks(environment.name) or ()) or None, timeout_s=_LOCKED_FOR_S)
-    except TimeoutError:
-        progress.stop(NOT_THERE, f"that Pulumi did not end within {_LOCKED_FOR_S} s; nothing was touched")
 
 
 def _require_left(name: str, finding: Finding, progress: Progress, patience_s: int) -> None:

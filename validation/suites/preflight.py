@@ -58,8 +58,6 @@ Examples:
     ./rag store --endpoint https://10.0.0.1:443 --bucket b --credential-dir /run/credential --no-performance
 """
 SCHEMA = "milvus-x10000/preflight-report"
-_UNEXPECTED = "Milvus sends the same requests, and counts on their success"
-_LOOK = "look into the store's log at this time; --no-performance asks the same questions again in a few seconds"
 _COLOURS = {"OK": "green", "WARN": "yellow", "FAIL": "red", "-": "dim"}
 _SECRET_FREE = ("endpoint", "bucket", "root_path", "region", "style", "wal", "other_bucket", "scoped_to_prefix", "encryption", "milvus_uri")
 
@@ -138,9 +136,9 @@ def _ask(run: StoreContext, checks: Sequence[Check[StoreContext]]) -> None:
         try:
             check(run)
         except WrongError as error:
-            record.fail(check.name, str(error), _UNEXPECTED, _LOOK, error.tried)
+            record.fail("unexpected", str(error), name=check.name, tried=error.tried)
         except ClientError as error:
-            record.fail(check.name, f"{error.operation_name} is answered with {answered(error)}", _UNEXPECTED, _LOOK)
+            record.fail("unexpected", f"{error.operation_name} is answered with {answered(error)}", name=check.name)
         except BlockedError as blocked:
             record.findings += [blocked.finding] if blocked.finding not in record.findings else []
             record.not_asked = [later.name for later in checks[position + 1 :]]

@@ -56,7 +56,14 @@ class CosiProvider(OwnedProvider[Objects]):
     def _change(self, api: Objects, _name: str, inputs: dict[str, Any], olds: Mapping[str, Any]) -> Mapping[str, Any]:
         """Refuse what cannot be changed, and an object that is not there."""
         manifest = manifests.manifest(inputs)
-        self._require_same(olds, inputs)
+        before = {key: olds[key] for key in self.fixed if olds[key] != inputs[key]}
+        if before:
+            raise StoreError(
+                f"the {manifests.title(inputs)} was made with {before}, now { {key: inputs[key] for key in before} } is asked for, "
+                "and COSI reads a class only when it makes a bucket: nothing would change. Cure: set <setting> back, and change the bucket "
+                "itself, with the S3 API or in HPE GreenLake.",
+                code="cosi.fixed_option",
+            )
         if api.find(manifest) is None:
             raise StoreError(
                 f"the {manifests.title(manifest)} is not there any more, and a new one would be of a new, empty bucket, since COSI "
@@ -75,16 +82,6 @@ class CosiProvider(OwnedProvider[Objects]):
     def _answer(self, _api: Objects, _inputs: Mapping[str, Any], _olds: Mapping[str, Any]) -> dict[str, Any]:
         """Outputs once COSI is ready."""
         return {}
-
-    def _require_same(self, olds: Mapping[str, Any], news: Mapping[str, Any]) -> None:
-        before = {key: olds[key] for key in self.fixed if olds[key] != news[key]}
-        if before:
-            raise StoreError(
-                f"the {manifests.title(news)} was made with {before}, now { {key: news[key] for key in before} } is asked for, "
-                "and COSI reads a class only when it makes a bucket: nothing would change. Cure: set <setting> back, and change the bucket "
-                "itself, with the S3 API or in HPE GreenLake.",
-                code="cosi.fixed_option",
-            )
 
 
 class BucketClassProvider(CosiProvider):

@@ -96,7 +96,15 @@ class CosiCredentialProvider(CosiProvider):
         if there is None:
             return None
         manifest = manifests.manifest(outputs)
-        _warn_of_lost_claim(api, manifest, outputs["bucket"])
+        bucket = outputs["bucket"]
+        # COSI keeps user and key of an access that outlives its claim
+        claim = {**manifest, "kind": "BucketClaim", "metadata": {**manifest["metadata"], "name": manifest["spec"]["bucketClaimName"]}}
+        if api.find(claim) is None:
+            print(
+                f"warning: the {manifests.title(manifest)} outlives its {manifests.title(claim)}: its key still opens the bucket "
+                f"{bucket!r}. To revoke it: {manifests.command(manifest, 'delete')}",
+                file=sys.stderr,
+            )
         text = _text(api, manifest)
         if text is None:
             return {**there, **dict.fromkeys(KEY_OUTPUTS, "")}
@@ -148,17 +156,6 @@ def _wrong_versions(place: Connection, bucket: str, *, versioned: bool) -> Store
         f"aws s3api put-bucket-versioning --endpoint-url {place.endpoint} --bucket {bucket} --versioning-configuration Status=Enabled",
         code="store.unversioned",
     )
-
-
-def _warn_of_lost_claim(api: Objects, access: Manifest, bucket: str) -> None:
-    """Tell of an access that outlives its claim: COSI keeps user and key, and the key still opens the bucket."""
-    claim = {**access, "kind": "BucketClaim", "metadata": {**access["metadata"], "name": access["spec"]["bucketClaimName"]}}
-    if api.find(claim) is None:
-        print(
-            f"warning: the {manifests.title(access)} outlives its {manifests.title(claim)}: its key still opens the bucket {bucket!r}. "
-            f"To revoke it: {manifests.command(access, 'delete')}",
-            file=sys.stderr,
-        )
 
 
 def _secret(manifest: Manifest) -> tuple[str, str]:

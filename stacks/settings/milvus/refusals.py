@@ -176,7 +176,7 @@ def _of_index(profile: milvus_index.Name, metric: milvus_index.Metric, running: 
 
 
 def _bypassed(milvus: "MilvusSettings", running: Version) -> Iterator[str]:
-    known = [name for name, (fixes, _) in _BYPASSES.items() if running < _fixed_in(running, fixes)]
+    known = [name for name, (fixes, _) in _BYPASSES.items() if running < next((fix for fix in fixes if fix[:2] == running[:2]), fixes[-1])]
     if not known and milvus.accept_authentication_bypass is not None:
         why = f"no way around the authentication of Milvus {_dotted(running)} is known"
         yield Reason(f"milvus.accept_authentication_bypass would be ignored: {why}", code="settings.unused")
@@ -186,10 +186,6 @@ def _bypassed(milvus: "MilvusSettings", running: Version) -> Iterator[str]:
             f"images.milvus is {_dotted(running)}, which has {name}: {what}, so milvus.authentication would protect nothing. Cure: "
             f"pulumi config set --path {PROJECT}:images.milvus IMAGE, of {', '.join(map(_dotted, fixes))} or newer"
         )
-
-
-def _fixed_in(running: Version, fixes: tuple[Version, ...]) -> Version:
-    return next((fix for fix in fixes if fix[:2] == running[:2]), fixes[-1])
 
 
 def _dotted(running: Version) -> str:

@@ -48,10 +48,7 @@ def _write(run: StoreContext) -> dict[str, Any]:
         run.written.forget(key)
         denied = is_denied(error) or code(error) in {"MethodNotAllowed", "NotImplemented"}
         seen = "the key may read and not write" if denied else "the store refuses to write, or to show what was written"
-        seen = f"{seen} in the bucket {bucket}: {answered(error)}"
-        rights = f"s3:PutObject, s3:GetObject and s3:DeleteObject on arn:aws:s3:::{bucket}/*"
-        cure = f"allow {rights}, and see that the store is not read-only"
-        raise run.record.block("permission_put", seen, "Milvus could keep neither its log nor a segment", cure) from None
+        raise run.record.block("permission_put", f"{seen} in the bucket {bucket}: {answered(error)}") from None
     if version := put.get("VersionId"):
         run.written.version(key, version)
     return {**head, **put}
@@ -78,13 +75,9 @@ def _judge_versioning(run: StoreContext, written: dict[str, Any]) -> BlockedErro
     state = str(setting.get("Status") or ("Enabled" if written.get("VersionId") not in {None, "null"} else ""))
     if state == "Enabled":
         seen = f"the bucket {bucket} keeps every version: a write was answered with the version {written.get('VersionId', '?')}"
-        consequence = "what Milvus deletes stays and costs space for ever, and a write-ahead log on the store may never recover"
-        suspend = f"aws s3api put-bucket-versioning --bucket {bucket} --versioning-configuration Status=Suspended"
-        cure = f"give Milvus a bucket without versioning; a new one, or: {suspend}"
-        return run.record.block("versioning", seen, f"{consequence} (milvus issue 49139)", cure)
+        return run.record.block("versioning.on", seen)
     if state == "Suspended":
-        cure = "give Milvus a new bucket that never was versioned"
-        run.record.warn("versioning", "suspended: old versions stay", "they cost space", cure)
+        run.record.warn("versioning.suspended", "suspended: old versions stay")
     else:
         run.record.ok("versioning", "off: a write makes no version")
     return None
@@ -103,9 +96,7 @@ def _judge_lock(run: StoreContext, written: dict[str, Any]) -> BlockedError | No
     else:
         run.record.ok("object_lock", "no object is locked")
         return None
-    consequence = "Milvus must delete what it has compacted; the store would refuse, and the bucket grow for ever"
-    cure = "give Milvus a bucket that was made without object lock; it cannot be switched off later"
-    blocked = run.record.block("object_lock", seen, consequence, cure)
+    blocked = run.record.block("object_lock", seen)
     run.record.findings.append(blocked.finding)
     return blocked
 
@@ -118,11 +109,9 @@ def _judge_lifecycle(run: StoreContext, written: dict[str, Any]) -> None:
     if written.get("Expiration"):
         expiring.append(f"objects expire: {written['Expiration']}")
     if expiring:
-        cure = f"exclude {run.aim.root_path}/ from the rule, or remove it: aws s3api delete-bucket-lifecycle --bucket {bucket}"
-        record.fail("lifecycle", expiring[0], "the store would delete segments and log that Milvus still needs: data is lost", cure)
+        record.fail("lifecycle.expires", expiring[0])
     elif any("Transitions" in rule for rule in rules):
-        seen = "a rule moves objects to another class of storage"
-        record.warn("lifecycle", seen, "loading a collection becomes slow or fails", "exclude Milvus")
+        record.warn("lifecycle.moves", "a rule moves objects to another class of storage")
     elif setting is None:
         why = "no object is marked to expire, but the rules themselves may not be seen with this key: --admin-profile NAME"
         record.skip("lifecycle", why)
@@ -152,11 +141,7 @@ def root_path(run: StoreContext, _facts: Facts) -> None:
     elif why := _ours(run):
         run.record.ok("root_path", f"objects below {root} are this stack's own: {why}")
     else:
-        seen = f"another Milvus, or an earlier one, has objects below {root}, such as {', '.join(keys)}"
-        consequence = "each Milvus deletes what its own metadata does not know: the two would destroy each other's data"
-        setting = "pulumi config set --path milvus-x10000:milvus.root_path NAME"
-        cure = f"give this one another root path or bucket: {setting}; if these are its own objects: --installed"
-        run.record.fail("root_path", seen, consequence, cure)
+        run.record.fail("root_path", f"another Milvus, or an earlier one, has objects below {root}, such as {', '.join(keys)}")
     _look_around(run, root)
 
 
@@ -186,9 +171,6 @@ def _look_around(run: StoreContext, root: str) -> None:
     killed = [name for name in others if name.startswith(PREFIX)]
     if foreign := [name for name in others if name not in killed]:
         more = f" and {len(foreign) - _SHOWN} more" if len(foreign) > _SHOWN else ""
-        seen = f"the bucket also holds {', '.join(foreign[:_SHOWN])}{more}"
-        consequence = "whoever empties the bucket, or limits it, hits Milvus too"
-        run.record.warn("bucket_shared", seen, consequence, "give Milvus a bucket of its own")
+        run.record.warn("bucket_shared", f"the bucket also holds {', '.join(foreign[:_SHOWN])}{more}")
     if killed:
-        cure = f"aws s3 rm --recursive s3://{run.aim.bucket}/{killed[0]}"
-        run.record.warn("left_over", f"a preflight that was killed left {', '.join(killed[:_SHOWN])}", "it costs space", cure)
+        run.record.warn("left_over", f"a preflight that was killed left {', '.join(killed[:_SHOWN])}", prefix=killed[0])

@@ -29,7 +29,6 @@ _SPEAKS_TLS = frozenset({"UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION",
 _IDLE_S = 3.0
 _CUTS = 3
 """Cut connections in one run from which on it is no accident."""
-_NO_CONNECTION = "Milvus would end every connection to the store before the first request"
 _SKEW_REFUSED = timedelta(minutes=15)
 """S3 refuses a signature that is older or newer (RequestTimeTooSkewed)."""
 _SKEW_WARN = timedelta(minutes=1)
@@ -38,7 +37,12 @@ _SKEW_WARN = timedelta(minutes=1)
 @STORE.check("endpoint", "Does the endpoint's name resolve, and does something listen at each of its addresses?")
 def endpoint(run: StoreContext, _facts: Facts) -> None:
     """Raise BlockedError when nothing answers."""
-    addresses = _resolve(run)
+    host = run.aim.host
+    try:
+        infos = socket.getaddrinfo(host, run.aim.port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise run.record.block("dns", f"the name {host} does not resolve here ({error})", Outcome.UNREACHABLE, host=host) from None
+    addresses = list(dict.fromkeys(str(info[4][0]) for info in infos))
     run.record.ok("dns", f"{run.aim.host} is {', '.join(addresses)}")
     failures: dict[str, str] = {}
     slowest_s = 0.0
@@ -53,17 +57,6 @@ def endpoint(run: StoreContext, _facts: Facts) -> None:
     _judge_addresses(run, addresses, failures, slowest_s)
 
 
-def _resolve(run: StoreContext) -> list[str]:
-    host = run.aim.host
-    try:
-        infos = socket.getaddrinfo(host, run.aim.port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        seen = f"the name {host} does not resolve here ({error})"
-        cure = f"correct object_store.endpoint, or the name server that this place asks; try: getent hosts {host}"
-        raise run.record.block("dns", seen, "no pod of Milvus would find the store", cure, Outcome.UNREACHABLE) from None
-    return list(dict.fromkeys(str(info[4][0]) for info in infos))
-
-
 def _why(run: StoreContext, error: OSError) -> str:
     if isinstance(error, TimeoutError):
         return f"swallows packets: no answer within {run.aim.timeout_s:g} s"
@@ -75,13 +68,12 @@ def _why(run: StoreContext, error: OSError) -> str:
 def _judge_addresses(run: StoreContext, addresses: list[str], failures: dict[str, str], slowest_s: float) -> None:
     port, record = run.aim.port, run.record
     seen = "; ".join(f"{address} port {port} {why}" for address, why in failures.items())
-    cure = f"correct the port, or let {port}/tcp through firewall and network policies; try: curl -v {run.aim.endpoint}"
     if len(failures) == len(addresses):
-        raise record.block("tcp", seen, "Milvus would repeat for ever and never become ready", cure, Outcome.UNREACHABLE)
+        raise record.block("tcp.closed", seen, Outcome.UNREACHABLE, port=port)
     if failures:
-        record.warn("tcp", seen, "Milvus would lose a second and more whenever it picks that address", cure)
+        record.warn("tcp.partly", seen, port=port)
     elif slowest_s > _MILVUS_CONNECT_S:
-        record.warn("tcp", f"connecting took {slowest_s:.1f} s", "Milvus gives up on a connection after 1 s", "bring the store nearer")
+        record.warn("tcp.slow", f"connecting took {slowest_s:.1f} s")
     else:
         record.ok("tcp", f"port {port} open, connected in {slowest_s * 1e3:.1f} ms")
 
@@ -95,9 +87,7 @@ def ssl_context(run: StoreContext) -> ssl.SSLContext:
 def tls(run: StoreContext, _facts: Facts) -> None:
     """Raise BlockedError when Milvus could not shake hands."""
     if not run.aim.is_tls:
-        consequence = "documents and vectors cross the network in clear text, and the blueprint refuses such an endpoint"
-        cure = "give the store a certificate, then https:// in object_store.endpoint"
-        run.record.warn("tls", f"{run.aim.endpoint} is not encrypted", consequence, cure)
+        run.record.warn("tls.plain", f"{run.aim.endpoint} is not encrypted")
         return
     trust = ssl_context(run)
     _judge_expiry(run, "tls_expiry", "the store's certificate", _handshake(run, trust))
@@ -119,18 +109,16 @@ def _handshake(run: StoreContext, trust: ssl.SSLContext) -> "ssl._PeerCertRetDic
     except ssl.SSLError as error:
         if old := _old_version(run):
             seen = f"the store speaks {old} at most ({error.reason}); TLS 1.2 is the least that Milvus and every client here accept"
-            raise run.record.block("tls", seen, _NO_CONNECTION, "let the store speak TLS 1.2 or newer") from None
+            raise run.record.block("tls.old", seen) from None
         reason = str(error.reason or error)
         if error.reason in _SPEAKS_TLS:
-            seen = f"the store and this client agree on no version or cipher of TLS ({reason})"
-            raise run.record.block("tls", seen, _NO_CONNECTION, "let the store speak TLS 1.2 or newer, with its usual ciphers") from None
+            raise run.record.block("tls.no_cipher", f"the store and this client agree on no version or cipher of TLS ({reason})") from None
     except TimeoutError:
         reason = f"no handshake within {aim.timeout_s:g} s"
     except OSError as error:
         reason = str(error)
     seen = f"what listens on port {aim.port} does not speak TLS ({reason})"
-    cure = f"give the store's https port; if it has none: --endpoint http://{aim.host}:{aim.port}"
-    raise run.record.block("tls", seen, _NO_CONNECTION, cure)
+    raise run.record.block("tls.not_spoken", seen, host=aim.host, port=aim.port)
 
 
 def _old_version(run: StoreContext) -> str:
@@ -168,26 +156,19 @@ def _lacks_root(run: StoreContext) -> bool:
 def _untrusted(run: StoreContext, error: ssl.SSLCertVerificationError) -> BlockedError:
     host, message = run.aim.host, error.verify_message.rstrip(".")
     if error.verify_code in {_EXPIRED, _NOT_YET}:
-        cure = "renew the store's certificate, or set this machine's clock"
-        return run.record.block("tls_expiry", f"the certificate is not valid now ({message})", _NO_CONNECTION, cure)
+        return run.record.block("tls_expiry.now", f"the certificate is not valid now ({message})")
     if error.verify_code in _NAMES:
-        cure = "use a name that it holds, or have the store's certificate made for it"
-        return run.record.block("tls_name", f"{host} is not in the certificate ({message})", _NO_CONNECTION, cure)
+        return run.record.block("tls_name", f"{host} is not in the certificate ({message})")
     if run.aim.ca_pem and _lacks_root(run):
         seen = f"the CA file holds an authority below the root, and not the root itself ({message})"
-        consequence = "Milvus itself would take it (by reading Go, not tried); the suite and other clients in Python refuse the store"
-        return run.record.block(
-            "tls_chain", seen, consequence, "add the root's certificate to the file of --ca-file and object_store.ca_file"
-        )
+        return run.record.block("tls_chain.no_root", seen)
     if error.verify_code == _SELF_SIGNED:
         seen = f"the certificate is self-signed and not the one that is trusted ({message})"
     elif error.verify_code == _OTHER_ROOT:
         seen = f"the chain ends in a root that is not trusted ({message})"
     else:
         seen = f"the certificate is signed by another CA than the one that is trusted ({message})"
-    see = f"openssl s_client -showcerts -connect {host}:{run.aim.port}"
-    cure = f"--ca-file, and object_store.ca_file, must be the CA that signed it; see it: {see}"
-    return run.record.block("tls_chain", seen, _NO_CONNECTION, cure)
+    return run.record.block("tls_chain.other", seen, host=host, port=run.aim.port)
 
 
 def _judge_expiry(run: StoreContext, name: str, what: str, certificate: "ssl._PeerCertRetDictType") -> None:
@@ -198,8 +179,7 @@ def _judge_expiry(run: StoreContext, name: str, what: str, certificate: "ssl._Pe
     days = (until - run.now()).days
     seen = f"{what} is valid until {until:%Y-%m-%d}, {days} days"
     if days < _WARN_DAYS:
-        cure = "renew it, and put its renewal into your calendar or your monitoring"
-        run.record.warn(name, seen, "on that day Milvus loses its store", cure)
+        run.record.warn(name, seen)
     else:
         run.record.ok(name, seen)
 
@@ -218,10 +198,9 @@ def clock(run: StoreContext, _facts: Facts) -> None:
     skew = middle - date
     seen = f"this machine is {abs(skew.total_seconds()):.0f} s {'ahead of' if skew > timedelta() else 'behind'} the store"
     if abs(skew) >= _SKEW_REFUSED:
-        consequence = "the store refuses every signature that is 15 minutes off"
-        raise run.record.block("clock", seen, consequence, "set the clock, for example with chrony, on every node")
+        raise run.record.block("clock.refused", seen)
     if abs(skew) >= _SKEW_WARN:
-        run.record.warn("clock", seen, "at 15 minutes the store refuses every request", "let chrony or another NTP client keep the clock")
+        run.record.warn("clock.off", seen)
     else:
         run.record.ok("clock", seen)
 
@@ -240,16 +219,15 @@ def connections(run: StoreContext, _facts: Facts) -> None:
     cuts = Counter(reason for _, reason in run.store.repeats if reason.startswith(CUT))
     times = sum(cuts.values())
     seen = ", ".join(f"{reason} ({number} times)" for reason, number in cuts.items())
-    cure = "look at proxies, load balancers and the network between here and the store"
     if times >= _CUTS:
-        run.record.fail("connections", seen, "Milvus fails to load or to write what does not arrive whole", cure)
+        run.record.fail("connections.often", seen)
     elif times:
-        run.record.warn("connections", seen, "Milvus repeats, and is slow meanwhile", cure)
+        run.record.warn("connections.cut", seen)
     else:
-        _judge_idle(run, cure)
+        _judge_idle(run)
 
 
-def _judge_idle(run: StoreContext, cure: str) -> None:
+def _judge_idle(run: StoreContext) -> None:
     connection, bucket = connect(run, run.aim.timeout_s), {"Bucket": run.aim.bucket}
     url = urlsplit(run.store.s3.generate_presigned_url("head_bucket", Params=bucket, ExpiresIn=60))
     try:
@@ -260,8 +238,7 @@ def _judge_idle(run: StoreContext, cure: str) -> None:
         time.sleep(_IDLE_S)
         _head(connection, f"{url.path}?{url.query}")
     except (OSError, http.client.HTTPException) as error:
-        seen = f"a connection that is idle for {_IDLE_S:g} s is cut ({type(error).__name__})"
-        run.record.warn("connections", seen, "Milvus connects anew after each pause, and a request may meet the cut", cure)
+        run.record.warn("connections.idle", f"a connection that is idle for {_IDLE_S:g} s is cut ({type(error).__name__})")
     else:
         run.record.ok("connections", f"none was cut, nor one that was idle for {_IDLE_S:g} s")
     finally:
@@ -281,12 +258,10 @@ def _ask_unsigned(run: StoreContext) -> tuple[datetime | None, str]:
         answer = connection.getresponse()
     except (http.client.HTTPException, ConnectionResetError) as error:
         seen = f"what listens on port {aim.port} does not speak HTTP ({type(error).__name__})"
-        cure = f"if it is an https port, write: --endpoint https://{aim.host}:{aim.port}"
-        raise run.record.block("http", seen, "Milvus would not get a single answer", cure) from None
+        raise run.record.block("http.not_spoken", seen, host=aim.host, port=aim.port) from None
     except OSError as error:
         seen = f"the store takes a connection and does not answer ({error})"
-        cure = "see whether the store is healthy"
-        raise run.record.block("http", seen, "Milvus would wait for ever", cure, Outcome.UNREACHABLE) from None
+        raise run.record.block("http.silent", seen, Outcome.UNREACHABLE) from None
     finally:
         connection.close()
     server = answer.getheader("Server", "")

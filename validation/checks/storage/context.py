@@ -163,17 +163,14 @@ class StoreContext:
         try:
             step(self)
         except WrongError as error:
-            consequence, cure = "Milvus would read or keep something else than it wrote", "report it to the store's maker"
-            self.record.fail(f"does_{name}", str(error), consequence, cure, error.tried)
+            self.record.fail("does.wrong", str(error), name=f"does_{name}", tried=error.tried)
         except ClientError as error:
-            kind, seen, cure = "does", "the store does not do it", "a store, or a version of it, that knows this request"
+            key, seen = "does.unknown", "the store does not do it"
             if is_denied(error) and code(error) not in FULL:
-                kind, seen, cure = "permission", "the key may not", f"allow {right}: pulumi up restores the policy"
+                key, seen = "permission", "the key may not"
             elif is_busy(error):
-                seen = f"{error.operation_name} fails for {self.aim.patience_s:g} s while a listing is answered"
-                cure = "see the store's log for this request"
-            consequence = "Milvus needs it, and would fail in the middle of its work"
-            self.record.fail(f"{kind}_{name}", f"{seen}: {answered(error)}", consequence, cure)
+                key, seen = "does.fails", f"{error.operation_name} fails for {self.aim.patience_s:g} s while a listing is answered"
+            self.record.fail(key, f"{seen}: {answered(error)}", name=f"{key.partition('.')[0]}_{name}", right=right)
         else:
             return True
         return False

@@ -61,11 +61,9 @@ def _trailer(run: StoreContext, algorithm: Algorithm) -> str:
 def _judge(run: StoreContext, algorithm: Algorithm, problem: str) -> None:
     name = f"checksum_{algorithm.lower()}"
     if algorithm == "CRC64NVME" and run.aim.wal.is_on_the_store and "not kept" not in problem:
-        cure = "minio.ssl.useCRC32C: true in Milvus's configuration, where CRC32C is taken; or a newer version of the store"
-        run.record.fail(name, problem, "Milvus 2.6 and newer sends it with every object: each write would fail or be damaged", cure)
+        run.record.fail("checksum.needed", problem, name=name)
     else:
-        consequence = "damage on the way is not noticed, or a library that sends it by default fails"
-        run.record.warn(name, problem, consequence, "a newer version of the store")
+        run.record.warn("checksum.other", problem, name=name)
 
 
 def _wrong(run: StoreContext) -> None:
@@ -79,8 +77,7 @@ def _wrong(run: StoreContext) -> None:
             run.store.ask(lambda s3, key=key, checksum=checksum: s3.put_object(Bucket=run.aim.bucket, Key=key, Body=_BODY, **checksum))  # type: ignore[misc]
             accepted.append(algorithm)
     if accepted:
-        seen = f"a wrong {' and '.join(accepted)} is accepted"
-        run.record.warn("checksum_verified", seen, "bytes that were damaged on the way would be stored", "a newer version of the store")
+        run.record.warn("checksum_verified", f"a wrong {' and '.join(accepted)} is accepted")
     else:
         run.record.ok("checksum_verified", "a wrong CRC32 or SHA256 is refused")
 
@@ -99,8 +96,5 @@ def encryption(run: StoreContext, _facts: Facts) -> None:
     elif kinds == {promised.value}:
         run.record.ok("encryption", f"{seen}, as promised")
     else:
-        consequence = "vectors and documents lie on disks in another way than was promised"
-        if promised is not Encryption.NONE:
-            consequence += "; a store may answer requests for encryption with success and ignore them"
-        cure = "set the bucket's default encryption in the store, or correct --encryption"
-        run.record.fail("encryption", f"promised is {promised}, HEAD and GET tell {seen}", consequence, cure)
+        key = "encryption.none" if promised is Encryption.NONE else "encryption.other"
+        run.record.fail(key, f"promised is {promised}, HEAD and GET tell {seen}")

@@ -13,14 +13,11 @@ from validation.checks.storage.record import BlockedError
 from validation.checks.storage.store import Store, WrongError, answered, code, is_denied
 from validation.run.record import Facts
 
-_START = "Milvus would try for ever and never become ready"
-_KEY = "let the Secret hold the key that the store knows: pulumi up, or put access_key and secret_key there"
-_MISMATCH = "the secret key does not belong to the access key, or something on the way changes requests"
 _CODES = {
-    "InvalidAccessKeyId": ("credential", "the store does not know the access key", _KEY),
-    "SignatureDoesNotMatch": ("credential", _MISMATCH, _KEY),
-    "RequestTimeTooSkewed": ("clock", "this machine's clock and the store's are too far apart", "set the clock, for example with chrony"),
-    "NoSuchBucket": ("bucket", "there is no bucket {bucket}", "make it with: pulumi up, or give the right one: --bucket NAME"),
+    "InvalidAccessKeyId": ("credential", "the store does not know the access key"),
+    "SignatureDoesNotMatch": ("credential", "the secret key does not belong to the access key, or something on the way changes requests"),
+    "RequestTimeTooSkewed": ("clock.key", "this machine's clock and the store's are too far apart"),
+    "NoSuchBucket": ("bucket.missing", "there is no bucket {bucket}"),
 }
 _REGION_CODES = frozenset({"AuthorizationHeaderMalformed", "PermanentRedirect", "IllegalLocationConstraintException"})
 _FINAL = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch", "RequestTimeTooSkewed"}) | _REGION_CODES
@@ -50,17 +47,14 @@ def _refusal(run: StoreContext, store: Store) -> ClientError | None:
     except WrongError as error:
         raise _no_s3(run, str(error)) from None
     except ParamValidationError as error:
-        cure = "use 3 to 63 lower-case letters, digits and dashes: --bucket NAME"
-        raise run.record.block("bucket", f"{bucket!r} is no bucket name ({error})", _START, cure) from None
+        raise run.record.block("bucket.name", f"{bucket!r} is no bucket name ({error})") from None
     if name != bucket:
         raise _no_s3(run, f"a listing of {bucket} names {name!r}")
     return None
 
 
 def _no_s3(run: StoreContext, why: str) -> BlockedError:
-    seen = f"what answers at {run.aim.endpoint} does not answer as S3 does: {why}"
-    cure = "give the address of the S3 API, not that of a console or a proxy: --endpoint https://HOST:PORT"
-    return run.record.block("s3_api", seen, _START, cure)
+    return run.record.block("s3_api.not_spoken", f"what answers at {run.aim.endpoint} does not answer as S3 does: {why}")
 
 
 def _explain(run: StoreContext, error: ClientError) -> BlockedError:
@@ -71,14 +65,12 @@ def _explain(run: StoreContext, error: ClientError) -> BlockedError:
         with suppress(BlockedError, BotoCoreError):
             if _refusal(run, run.store.in_style(other)) is None:
                 seen = f"the store answers {answered(error)} to {run.aim.style}-style addresses, but takes {other}-style ones"
-                chart = f"externalS3.useVirtualHost: {'true' if other == 'virtual' else 'false'}"
-                return run.record.block("style", seen, _START, f"--style {other}, and in the chart {chart}")
+                return run.record.block("style", seen, other=other, virtual="true" if other == "virtual" else "false")
     if code(error) in _REGION_CODES:
         headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
         return _wrong_region(run, str(error.response.get("Error", {}).get("Region") or headers.get("x-amz-bucket-region", "another one")))
-    unknown = ("s3_api", "the store does not list the bucket {bucket}", "see that this is the address of its S3 API")
-    name, seen, cure = _CODES.get(code(error), unknown)
-    return run.record.block(name, f"{seen.format(bucket=run.aim.bucket)}: {answered(error)}", _START, cure)
+    key, seen = _CODES.get(code(error), ("s3_api.no_list", "the store does not list the bucket {bucket}"))
+    return run.record.block(key, f"{seen.format(bucket=run.aim.bucket)}: {answered(error)}")
 
 
 def _denied(run: StoreContext, error: ClientError) -> BlockedError:
@@ -88,18 +80,13 @@ def _denied(run: StoreContext, error: ClientError) -> BlockedError:
         run.put("may-write", b"")
     except ClientError:
         seen = f"the key is valid, and may neither list nor write in the bucket {bucket}: {answered(error)}"
-        why = "it is the key of another tenant, or the bucket is somebody else's"
-        cure = "give the key that was made for this bucket, or a policy that allows it: pulumi up"
-        return run.record.block("bucket", f"{seen}; {why}", _START, cure)
-    seen = f"the key may write in the bucket {bucket} and not list it: {answered(error)}"
-    consequence = "Milvus lists to see that its bucket is there: it would repeat for ever and never become ready"
-    cure = f"allow s3:ListBucket on arn:aws:s3:::{bucket} (the bucket itself, without /*)"
-    return run.record.block("permission_list", seen, consequence, cure)
+        return run.record.block("bucket.denied", f"{seen}; it is the key of another tenant, or the bucket is somebody else's")
+    return run.record.block("permission_list", f"the key may write in the bucket {bucket} and not list it: {answered(error)}")
 
 
 def _wrong_region(run: StoreContext, expected: str) -> BlockedError:
     seen = f"requests are signed for {run.aim.region}, and the store wants {expected}"
-    return run.record.block("region", seen, _START, f"--region {expected}, and object_store.region")
+    return run.record.block("region.refused", seen, region_of_store=expected)
 
 
 def _look_at_region(run: StoreContext) -> None:
@@ -113,8 +100,7 @@ def _look_at_region(run: StoreContext) -> None:
     if region == signed_for:
         run.record.ok("region", region)
     else:
-        cure = f"--region {region}, and object_store.region"
-        run.record.warn("region", f"{signed_for} is accepted, but the bucket is in {region}", "a stricter store would refuse it", cure)
+        run.record.warn("region.other", f"{signed_for} is accepted, but the bucket is in {region}", region_of_store=region)
 
 
 _NEVER_WRITTEN = "preflight-never-written"
@@ -125,7 +111,13 @@ def isolation(run: StoreContext, _facts: Facts) -> None:
     """Add what is denied, and what should be."""
     _list_buckets(run)
     if run.aim.other_bucket:
-        _other_bucket(run)
+        bucket = run.aim.other_bucket
+        if bucket == run.aim.bucket:
+            run.record.warn("denied_other_bucket.own", f"{bucket} is Milvus's own bucket")
+        elif allowed := _allowed(run, bucket):
+            run.record.fail("denied_other_bucket.open", f"the key may {' and '.join(allowed)} in the bucket {bucket}")
+        else:
+            run.record.ok("denied_other_bucket", f"the key may neither list nor read in {bucket}")
     else:
         run.record.skip("denied_other_bucket", "no other bucket is known; name one that Milvus must not read: --other-bucket NAME")
     if run.aim.scoped_to_prefix:
@@ -139,24 +131,9 @@ def _list_buckets(run: StoreContext) -> None:
         run.record.ok("denied_list_buckets", f"the key may not list buckets ({code(error)})")
         return
     if others := [bucket for bucket in buckets if bucket.get("Name") != run.aim.bucket]:
-        cure = "take s3:ListAllMyBuckets from its policy"
-        run.record.warn("denied_list_buckets", f"the key sees {len(others)} other buckets", "whoever steals it knows where to look", cure)
+        run.record.warn("denied_list_buckets", f"the key sees {len(others)} other buckets")
     else:
         run.record.ok("denied_list_buckets", "the key sees no other bucket")
-
-
-def _other_bucket(run: StoreContext) -> None:
-    bucket, own = run.aim.other_bucket, run.aim.bucket
-    if bucket == own:
-        cure = "name another one: --other-bucket NAME"
-        run.record.warn("denied_other_bucket", f"{bucket} is Milvus's own bucket", "nothing was tried", cure)
-        return
-    if allowed := _allowed(run, bucket):
-        seen = f"the key may {' and '.join(allowed)} in the bucket {bucket}"
-        cure = f"confine its policy to arn:aws:s3:::{own} and arn:aws:s3:::{own}/*: pulumi up"
-        run.record.fail("denied_other_bucket", seen, "whoever takes over Milvus reads the documents as well", cure)
-    else:
-        run.record.ok("denied_other_bucket", f"the key may neither list nor read in {bucket}")
 
 
 def _allowed(run: StoreContext, bucket: str) -> list[str]:
@@ -183,6 +160,4 @@ def _other_prefix(run: StoreContext) -> None:
         run.record.ok("denied_other_prefix", f"the key may not write outside {root}/ ({code(error)})")
         return
     run.written.remember(_NEVER_WRITTEN)
-    seen = f"the key may write outside {root}/, although its policy is said not to allow it"
-    cure = f"confine the policy's objects to arn:aws:s3:::{bucket}/{root}/*"
-    run.record.fail("denied_other_prefix", seen, "tenants that share the bucket can destroy each other's data", cure)
+    run.record.fail("denied_other_prefix", f"the key may write outside {root}/, although its policy is said not to allow it")

@@ -26,8 +26,7 @@ def busy(run: StoreContext, _facts: Facts) -> None:
         return
     reasons = ", ".join(f"{reason} ({times} times)" for reason, times in Counter(reason for _, reason in repeats).most_common(3))
     seen = f"requests had to be repeated, over {repeats[-1][0] - repeats[0][0]:.0f} s: {reasons}"
-    cure = "look at the store's health and load at this time, then run the preflight again"
-    run.record.warn("answers", seen, "Milvus repeats as well, and is slow meanwhile", cure)
+    run.record.warn("answers.repeated", seen)
 
 
 WANTED = {64 * 1024: 100, MIB: 100, 16 * MIB: 20, 64 * MIB: 8}
@@ -142,14 +141,13 @@ def _judge(run: StoreContext, skipped: list[str]) -> None:
     rows, aim = run.record.performance, run.aim
     measured = [row for row in rows if row["p50_ms"] is not None]
     partly = [f"{row['operation']} {size_name(row['size_bytes'])} x {row['workers']}" for row in rows if row["p50_ms"] is None]
-    cure = f"--budget-mib (now {aim.budget_mib}) and --budget-s (now {aim.budget_s:g}) allow more"
+    budget = {"budget_mib": aim.budget_mib, "budget_s": aim.budget_s}
     if not measured:
-        seen = "not one operation has samples enough"
-        raise run.record.block("performance", seen, "nothing is known of its speed", cure, Outcome.INVALID)
+        raise run.record.block("performance.unknown", "not one operation has samples enough", Outcome.INVALID, **budget)
     seen = f"{len(measured)} operations measured"
     if missing := [*skipped, *partly]:
         shown = ", ".join(missing[:_SHOWN]) + (f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else "")
-        run.record.warn("performance", f"{seen}, not measured: {shown}", "nothing is known of those", cure)
+        run.record.warn("performance.partly", f"{seen}, not measured: {shown}", **budget)
     else:
         run.record.ok("performance", seen)
     _judge_errors(run, rows)
@@ -162,11 +160,9 @@ def _judge_errors(run: StoreContext, rows: list[Facts]) -> None:
     codes: Counter[str] = sum((Counter(row["errors"]) for row in rows), Counter())
     if refused := {code: times for code, times in codes.items() if code not in BUSY_CODES}:
         seen = f"{failed} of {sent} requests failed: {', '.join(f'{code} ({times} times)' for code, times in refused.items())}"
-        cure = "look up the code in the store's log; raise a quota or a limit on sizes"
-        run.record.fail("performance_errors", seen, "Milvus sends the same requests, and would fail in the middle of its work", cure)
+        run.record.fail("performance_errors.failed", seen)
     elif failed or retries:
-        seen = f"{failed} of {sent} requests failed, {retries} had to be repeated"
-        run.record.warn("performance_errors", seen, "Milvus waits and repeats", "look at the store's health and its limits on requests")
+        run.record.warn("performance_errors.repeated", f"{failed} of {sent} requests failed, {retries} had to be repeated")
     else:
         run.record.ok("performance_errors", f"none of {sent:,} requests failed or had to be repeated")
 
@@ -178,8 +174,7 @@ def _judge_log_writes(run: StoreContext, rows: list[Facts]) -> None:
         return
     seen = f"95 of 100 writes of 64 KiB take up to {p95:.1f} ms, one at a time"
     if p95 > _WAL_INTERVAL_MS:
-        late = f"longer than the log's own interval of {_WAL_INTERVAL_MS} ms: what is inserted is seen late"
-        run.record.warn("log_writes", seen, late, "a nearer or faster store, or a log elsewhere: --wal pulsar or kafka")
+        run.record.warn("log_writes", seen, interval_ms=_WAL_INTERVAL_MS)
     else:
         run.record.ok("log_writes", f"{seen}, within the log's own interval of {_WAL_INTERVAL_MS} ms")
 

@@ -1,10 +1,15 @@
 """What a preflight found: OK, WARN or FAIL, for the last two what it would break and what cures it; and the verdict of all of it."""
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
 
 from validation.judge.outcome import Outcome
 from validation.run.record import Facts, Record
 
+_TEXTS = yaml.safe_load(Path(__file__).with_name("findings.yaml").read_text(encoding="utf-8"))
 _WORDS = {Outcome.PASS: "OK", Outcome.WARN: "WARN"}
 _GRAVEST_FIRST = (Outcome.UNREACHABLE, Outcome.FAIL, Outcome.INVALID, Outcome.WARN)
 
@@ -36,6 +41,20 @@ class Finding:
         return ". ".join(" ".join(part.split()).rstrip(".") for part in parts if part)
 
 
+def describe(
+    key: str,
+    seen: str,
+    outcome: Outcome = Outcome.FAIL,
+    *,
+    name: str = "",
+    tried: str = "not tried",
+    **words: Any,  # noqa: ANN401  what the texts name
+) -> Finding:
+    """Return a finding whose consequence and cure stand in findings.yaml under `key`: its name, or NAME.CASE where it has several."""
+    breaks, cure = (str(_TEXTS[key][part]).format(**words) for part in ("breaks", "cure"))
+    return Finding(name=name or key.partition(".")[0], outcome=outcome, seen=seen, consequence=breaks, cure=cure, tried=tried)
+
+
 class BlockedError(Exception):
     """Nothing after this can be asked; carries the finding that says why."""
 
@@ -62,21 +81,21 @@ class PreflightRecord(Record):
         """Note what is as it should be."""
         self.findings.append(Finding(name=name, outcome=Outcome.PASS, seen=seen))
 
-    def warn(self, name: str, seen: str, consequence: str, cure: str) -> None:
+    def warn(self, key: str, seen: str, **words: Any) -> None:  # noqa: ANN401  as `describe` takes them
         """Note what Milvus survives."""
-        self.findings.append(self.block(name, seen, consequence, cure, Outcome.WARN).finding)
+        self.findings.append(self.block(key, seen, Outcome.WARN, **words).finding)
 
-    def fail(self, name: str, seen: str, consequence: str, cure: str, tried: str = "not tried") -> None:
+    def fail(self, key: str, seen: str, **words: Any) -> None:  # noqa: ANN401  as above
         """Note what Milvus would not survive."""
-        self.findings.append(replace(self.block(name, seen, consequence, cure).finding, tried=tried))
+        self.findings.append(self.block(key, seen, **words).finding)
 
     def skip(self, name: str, why: str) -> None:
         """Note what was not asked; counts neither way."""
         self.findings.append(Finding(name=name, outcome=None, seen=why))
 
-    def block(self, name: str, seen: str, consequence: str, cure: str, outcome: Outcome = Outcome.FAIL) -> BlockedError:
+    def block(self, key: str, seen: str, outcome: Outcome = Outcome.FAIL, **words: Any) -> BlockedError:  # noqa: ANN401  as above
         """Return what to raise where nothing else can be asked."""
-        return BlockedError(Finding(name=name, outcome=outcome, seen=seen, consequence=consequence, cure=cure))
+        return BlockedError(describe(key, seen, outcome, **{**self.target, **words}))
 
     def conclusion(self) -> tuple[Outcome, str]:
         """Return the gravest outcome, and its first finding in full, or how many were fine."""

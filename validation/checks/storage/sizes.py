@@ -97,7 +97,6 @@ def _judge_reads(run: StoreContext, store: Store) -> None:
         times.append(time.monotonic() - begin_s)
     seen = f"a GET of 64 KiB takes {median(times) * 1e3:.0f} ms (median of {_READS}); the bound is {SLOW_READ_S * 1e3:.0f} ms"
     if median(times) > SLOW_READ_S:
-        consequence = "loading, cold reads and recovery send thousands of such reads, and take that much longer"
-        run.record.warn("read_time", seen, consequence, "a nearer or faster store; look at the way to it and at its load")
+        run.record.warn("read_time", seen)
     else:
         run.record.ok("read_time", seen)

@@ -29,7 +29,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_e
 
 from validation.checks.storage.aim import Aim
 from validation.checks.storage.options import Style
-from validation.checks.storage.record import BlockedError, Finding
+from validation.checks.storage.record import BlockedError, describe
 from validation.clients.documents import Credential, s3_client
 from validation.judge.outcome import Outcome
 
@@ -148,13 +148,15 @@ class Store:
     def ask(self, request: "Callable[[S3Client], _Answer]") -> _Answer:
         """Send one request; a ClientError is a refusal, a WrongError an answer that nobody can use, and BlockedError ends the run."""
         if time.monotonic() > self.shared.end_s:
-            raise BlockedError(self._late())
+            seen = f"the questions take longer than the {self.aim.budget_s:g} s of --budget-s"
+            raise BlockedError(describe("time", seen, Outcome.INVALID))
         self._request.operation = "?"
         try:
             answer = self._trying()(request, self.s3)
         except GONE as error:
             if not self._lists():
-                raise BlockedError(self._gone(error)) from None
+                seen = f"the store at {self.aim.endpoint} stopped answering ({type(error).__name__}: {_short(error)})"
+                raise BlockedError(describe("answers.gone", seen, Outcome.UNREACHABLE)) from None
             how = f"no answer within {self.aim.timeout_s:g} s" if isinstance(error, _SILENT) else "the connection is cut"
             seen = f"{self._request.operation} fails in each try: {how} ({type(error).__name__}: {_short(error)})"
             raise WrongError(f"{seen}; a listing is answered meanwhile") from None
@@ -162,7 +164,8 @@ class Store:
             raise WrongError(f"what answers {self._request.operation} speaks no S3 ({type(error).__name__}: {_short(error)})") from None
         except ClientError as error:
             if is_busy(error) and not self._lists():
-                raise BlockedError(self._busy(error)) from None
+                seen = f"the store is busy for {self.aim.patience_s:g} s: {error.operation_name} is answered with {answered(error)}"
+                raise BlockedError(describe("answers.busy", seen, Outcome.INVALID)) from None
             if is_busy(error):
                 self._failed.add(error.operation_name)
             raise
@@ -208,23 +211,6 @@ class Store:
 
         wait = wait_random_exponential(multiplier=0.1, max=_LONGEST_WAIT_S)
         return Retrying(stop=enough, wait=wait, retry=retry_if_exception(worth_it), before_sleep=count, reraise=True)
-
-    def _late(self) -> Finding:
-        seen = f"the questions take longer than the {self.aim.budget_s:g} s of --budget-s"
-        cure = "--budget-s allows more; a healthy store needs less than a minute, so look first at how long it takes to answer"
-        return Finding(name="time", outcome=Outcome.INVALID, seen=seen, consequence="nothing is known of what was not asked", cure=cure)
-
-    def _gone(self, error: Exception) -> Finding:
-        seen = f"the store at {self.aim.endpoint} stopped answering ({type(error).__name__}: {_short(error)})"
-        consequence = "Milvus would wait and repeat, and neither ingest nor load anything"
-        cure = "see whether the store is up and the way to it is free, then run the preflight again"
-        return Finding(name="answers", outcome=Outcome.UNREACHABLE, seen=seen, consequence=consequence, cure=cure)
-
-    def _busy(self, error: ClientError) -> Finding:
-        seen = f"the store is busy for {self.aim.patience_s:g} s: {error.operation_name} is answered with {answered(error)}"
-        consequence = "nothing that it answers in this state says how it would serve Milvus"
-        cure = "wait until its load is over, or look at its health; --patience-s waits longer"
-        return Finding(name="answers", outcome=Outcome.INVALID, seen=seen, consequence=consequence, cure=cure)
 
 
 def _client(aim: Aim, credential: Credential, ca_file: Path | None, style: Style, *, sign_bodies: bool) -> "S3Client":

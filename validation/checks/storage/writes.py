@@ -71,17 +71,11 @@ def conditional_write(run: StoreContext, _facts: Facts) -> None:
 def _judge(run: StoreContext, answer: Answer, seen: str) -> None:
     planned, (fitting, setting) = run.aim.wal, _FITS[answer]
     if planned not in _WORKS_WITH[answer]:
-        consequence = (
-            "Milvus would end at its start (CheckIfConditionWriteSupport failed), or two writers would mix one log"
-            if planned is Wal.WOODPECKER
-            else "its fence is written with If-None-Match all the same (milvus issue 49139): a log could not be taken over"
-        )
-        cure = f"{setting} (--wal {fitting})"
-        run.record.fail("conditional_write", f"{answer}: {seen}; planned is {planned}", consequence, cure)
+        key = "conditional_write.woodpecker" if planned is Wal.WOODPECKER else "conditional_write.unconditional"
+        run.record.fail(key, f"{answer}: {seen}; planned is {planned}", setting=setting, fitting=fitting)
     elif planned is Wal.WOODPECKER_UNCONDITIONAL:
-        weaker = "two writers are kept apart by a lock in etcd alone, and fail-over waits up to 10 s for its session to end"
         better = "milvus.wal: woodpecker, since the store can" if answer is Answer.STRICT else "a store with strict conditional writes"
-        run.record.warn("conditional_write", f"{answer}: {seen}", weaker, better)
+        run.record.warn("conditional_write.weaker", f"{answer}: {seen}", better=better)
     else:
         needed = "" if planned is Wal.WOODPECKER else f"; {planned} does not need it"
         run.record.ok("conditional_write", f"{answer}: {seen}{needed}")
@@ -205,10 +199,7 @@ def consistency(run: StoreContext, _facts: Facts) -> None:
         stale.update(kind for kind, is_stale in _round(run, reader, f"consistency/{rounds}").items() if is_stale)
         rounds += 1
     if stale:
-        seen = "stale: " + ", ".join(f"{kind} {times} of {rounds}" for kind, times in stale.items())
-        consequence = "Milvus reads back what it has just written: it would miss segments or see deleted ones"
-        cure = "switch caching on the way off, or use a store with strong read-after-write consistency"
-        run.record.fail("consistency", seen, consequence, cure)
+        run.record.fail("consistency", "stale: " + ", ".join(f"{kind} {times} of {rounds}" for kind, times in stale.items()))
     else:
         run.record.ok("consistency", f"{rounds} rounds of write, overwrite and delete were seen at once by GET, HEAD and list")
 

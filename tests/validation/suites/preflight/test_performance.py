@@ -61,7 +61,7 @@ def test_a_store_that_is_gone_or_ctrl_c_ends_all_workers(error: type[BaseExcepti
         sent.append(key)
         if error is KeyboardInterrupt:
             raise KeyboardInterrupt
-        raise record.block("answers", "gone", "", "")
+        raise record.block("answers.gone", "gone")
 
     with pytest.raises(error):
         send(request, KEYS, 4, time.monotonic() + 5, 1)
