@@ -20,14 +20,16 @@ _FORMER_MODULES = {
     "components.milvus_access.password": "components.dynamic_provider",
     "components.milvus_access.public": "components.milvus_access.server",
     "components.milvus_access.user": "components.milvus_access.users",
-    "components.s3.bucket": "components.stores.s3.bucket",
-    "components.s3.credential": "components.stores.s3.credential",
+    "components.s3.bucket": "components.stores.s3",
+    "components.s3.credential": "components.stores.s3",
     "components.greenlake.bucket": "components.stores.greenlake.bucket",
     "components.greenlake.credential": "components.stores.greenlake.credential",
     "components.cosi.bucket": "components.stores.cosi.bucket",
     "components.cosi.credential": "components.stores.cosi",
     "components.existing.credential": "components.stores.existing",
     "components.stores.existing.credential": "components.stores.existing",
+    "components.stores.s3.bucket": "components.stores.s3",
+    "components.stores.s3.credential": "components.stores.s3",
 }
 _FORMER_NAMES = {
     "BucketProvider": "S3BucketProvider",

@@ -6,14 +6,14 @@ from components.trust import Trust, TrustArgs
 from stacks.endpoints import Endpoints
 from stacks.images import lock
 from stacks.settings import Settings
-from stacks.wiring import ask, milvus, models, object_store, residency, suite_pods, tenancy
+from stacks.wiring import milvus, models, object_store, suite_pods, tenancy
 
 _OF_RERANKER = ("url", "model", "secret_name", "ca_config_map")
 
 
 def build(settings: Settings) -> Endpoints:
     """Declare everything that the settings ask for."""
-    residency.refuse_outside(settings)
+    tenancy.refuse_outside(settings)
     frame = tenancy.declare(settings)
     trust = Trust("object-store-ca", TrustArgs(namespace=frame.namespace, ca_pem=settings.object_store.ca_pem))
     milvus_store = object_store.for_milvus(settings, frame)
@@ -70,5 +70,5 @@ def build(settings: Settings) -> Endpoints:
         chart={"name": chart.name, "version": chart.version},
     )
     services = {"embedding": embedding, "llm": llm, "reranker": reranker}
-    asked = ask.declare(settings, frame, outputs, documents=documents_store, trust=trust, services=services)
+    asked = suite_pods.ask(settings, frame, outputs, documents=documents_store, trust=trust, services=services)
     return replace(outputs, ask_url=asked.url, ask_secret_name=asked.secret_name) if asked is not None else outputs

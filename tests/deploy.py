@@ -10,7 +10,7 @@ from typing import Any
 import pulumi
 from pulumi.runtime import mocks, rpc
 
-from stacks.rendering.declared import run_under
+from stacks.rendering import run_under
 
 STACK = "test"
 NAMESPACE_UID = "0b1c2d3e"

@@ -1,25 +1,99 @@
-"""Which Milvus, opened as root with pymilvus when a provider runs; and its databases, and what everybody may do in it.
+"""Which Milvus, opened as root with pymilvus when a provider runs; its databases, and roles: what is ours, and who may do what.
 
 The password of root is in none of the inputs: it is read from its Secret at run time, so it may change at any time. Before that the
 namespace is compared with the one that Pulumi made, since a shell may point at another cluster than Pulumi does.
+
+Least privilege: whoever searches cannot write; whoever ingests can neither read back nor take anything away but rows; whoever administers
+can do all that in its own database, and nothing to users, roles or other databases. That is left to root.
 """
 
-from collections.abc import Iterator, Mapping
+import hashlib
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pulumi
 from tenacity import wait_fixed
 
 from components import kube_api
 from components.dynamic_provider import DynamicResource, OwnedProvider
-from components.milvus_access import reach, roles
+from components.milvus_access import reach
 from components.milvus_access.reach import AccessError, Way, explained, reached
 from components.waiting import until
 
 if TYPE_CHECKING:
     from pymilvus import MilvusClient  # type: ignore[import-untyped]  # pymilvus ships no types
+
+Kind = Literal["search", "ingest", "admin"]
+_LOOK = """
+    Collection.GetLoadState Collection.GetLoadingProgress Collection.GetStatistics Collection.HasPartition Collection.IndexDetail
+    Collection.ShowPartitions Global.DescribeAlias Global.DescribeCollection Global.ListAliases Global.ShowCollections
+""".split()  # noqa: SIM905  as words, since one a line would be longer than the rest of the file
+# without Collection.Import, which nobody here uses: it reads whatever path of the bucket it is given
+_READ = ["Collection.Query", "Collection.Search"]
+_WRITE = """
+    Collection.CreateIndex Collection.CreatePartition Collection.Delete Collection.Flush Collection.GetFlushState Collection.Insert
+    Collection.Load Collection.Upsert Global.CreateCollection
+""".split()  # noqa: SIM905  as above
+_TAKE_AWAY = """
+    Collection.Compaction Collection.DropIndex Collection.DropPartition Collection.LoadBalance Collection.Release Global.CreateAlias
+    Global.DropAlias Global.DropCollection Global.RenameCollection
+""".split()  # noqa: SIM905  as above
+PRIVILEGES: dict[Kind, tuple[str, ...]] = {
+    "search": tuple(sorted((*_LOOK, *_READ))),
+    "ingest": tuple(sorted((*_LOOK, *_WRITE))),
+    "admin": tuple(sorted((*_LOOK, *_READ, *_WRITE, *_TAKE_AWAY))),
+}
+"""As Milvus spells them since 2.3: `Object.Privilege`."""
+_HASH_CHARACTERS = 12
+
+
+def role_of(thing: str, owner: str) -> str:
+    """Name of the role that marks `thing` as the owner's: letters, digits and underscores."""
+    return f"{thing}_{hashlib.sha256(owner.encode()).hexdigest()[:_HASH_CHARACTERS]}"
+
+
+def mark(milvus: "MilvusClient", thing: str, owner: str, *, exists: bool) -> str:
+    """Make the mark before the thing itself, and return it; AccessError for a thing that is there without it."""
+    role = role_of(thing, owner)
+    if role in milvus.list_roles():
+        return role
+    if exists:
+        raise AccessError(
+            f"{thing.replace('_', ' ', 1)} is there already and carries no mark of ours (a role {role}): it is somebody else's and is left "
+            f"alone. Cure: remove or rename it; or, if it really is yours, make the role {role} as root and run `pulumi up` again",
+            code="milvus.not_ours",
+        )
+    milvus.create_role(role)
+    return role
+
+
+def unmark(milvus: "MilvusClient", role: str, databases: Iterable[str]) -> None:
+    """Remove a role with all it holds; one that is gone is no error."""
+    if role not in milvus.list_roles():
+        return
+    for database in databases:
+        set_privileges(milvus, role, database, ())
+    milvus.drop_role(role)
+
+
+def granted(milvus: "MilvusClient", role: str, database: str) -> list[str]:
+    """What the role may do in the database, as `Object.Privilege`; nothing for a role that is gone."""
+    if role not in milvus.list_roles():
+        return []
+    grants = milvus.describe_role(role, db_name=database)["privileges"]
+    return sorted(f"{each['object_type']}.{each['privilege']}" for each in grants if each["db_name"] in {database, "*"})
+
+
+def set_privileges(milvus: "MilvusClient", role: str, database: str, privileges: Collection[str]) -> None:
+    """Grant what is missing and revoke what is too much."""
+    there = granted(milvus, role, database)
+    for change, names in ((milvus.grant_privilege, set(privileges) - set(there)), (milvus.revoke_privilege, set(there) - set(privileges))):
+        for name in sorted(names):
+            kind, privilege = name.split(".")
+            change(role, kind, privilege, "*", db_name=database)
+
 
 _PUBLIC, _EVERY_DATABASE = "public", "*"
 
@@ -98,7 +172,7 @@ class DatabaseProvider(MilvusProvider):
 
     def _make(self, api: Opened, name: str, inputs: dict[str, Any]) -> Mapping[str, Any]:
         exists = name in api.root.list_databases()
-        roles.mark(api.root, f"database_{name}", inputs["owner"], exists=exists)
+        mark(api.root, f"database_{name}", inputs["owner"], exists=exists)
         if not exists:
             api.root.create_database(name)
         return {}
@@ -111,11 +185,11 @@ class DatabaseProvider(MilvusProvider):
 
     def _remove(self, api: Opened, name: str, outputs: Mapping[str, Any]) -> None:
         """AccessError, with Milvus's own words, where it is not empty."""
-        role = roles.role_of(f"database_{name}", outputs["owner"])
+        role = role_of(f"database_{name}", outputs["owner"])
         if role in api.root.list_roles():
             if name in api.root.list_databases():
                 api.root.drop_database(name)
-            roles.unmark(api.root, role, [])
+            unmark(api.root, role, [])
 
 
 class Database(DynamicResource, module="milvus", name="Database"):
@@ -142,10 +216,10 @@ class PublicProvider(MilvusProvider):
         return self._change(api, name, inputs, {})
 
     def _look(self, api: Opened, name: str, _outputs: dict[str, Any]) -> Mapping[str, Any]:
-        return {"privileges": roles.granted(api.root, name, _EVERY_DATABASE)}
+        return {"privileges": granted(api.root, name, _EVERY_DATABASE)}
 
     def _change(self, api: Opened, name: str, _inputs: dict[str, Any], _olds: Mapping[str, Any]) -> Mapping[str, Any]:
-        roles.set_privileges(api.root, name, _EVERY_DATABASE, ())
+        set_privileges(api.root, name, _EVERY_DATABASE, ())
         return {}
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:

@@ -14,10 +14,9 @@ from pulumi import dynamic
 
 from components.component import Component
 from components.dynamic_provider import DynamicResource
-from components.milvus_access import roles
-from components.milvus_access.roles import PRIVILEGES, Kind
+from components.milvus_access import server
 from components.milvus_access.root import PASSWORD_BYTES
-from components.milvus_access.server import Database, DatabaseProvider, MilvusProvider, Opened, Public, PublicProvider, Server
+from components.milvus_access.server import Database, DatabaseProvider, Kind, MilvusProvider, Opened, Public, PublicProvider, Server
 from components.random_secret import draw
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ class UserProvider(MilvusProvider):
 
     def _make(self, api: Opened, name: str, inputs: dict[str, Any]) -> Mapping[str, Any]:
         exists = name in api.root.list_users()
-        role = roles.mark(api.root, f"user_{name}", inputs["owner"], exists=exists)
+        role = server.mark(api.root, f"user_{name}", inputs["owner"], exists=exists)
         password = _make_user(api.root, name, exists=exists)
         _entitle(api.root, inputs, role)
         return {"password": password}
@@ -51,15 +50,15 @@ class UserProvider(MilvusProvider):
         """A password that no longer fits reads as ""."""
         if name not in api.root.list_users():
             return None
-        role = roles.role_of(f"user_{name}", outputs["owner"])
+        role = server.role_of(f"user_{name}", outputs["owner"])
         has_role = role in api.root.describe_user(name)["roles"]
-        privileges = roles.granted(api.root, role, outputs["database"]) if has_role else []
+        privileges = server.granted(api.root, role, outputs["database"]) if has_role else []
         fits = bool(outputs["password"]) and api.way.accepts(name, outputs["password"])
         return {"privileges": privileges, "password": outputs["password"] if fits else ""}
 
     def _change(self, api: Opened, name: str, inputs: dict[str, Any], olds: Mapping[str, Any]) -> Mapping[str, Any]:
         """A new password only where the old one is lost, or another generation is declared."""
-        role = roles.mark(api.root, f"user_{name}", inputs["owner"], exists=False)
+        role = server.mark(api.root, f"user_{name}", inputs["owner"], exists=False)
         keep = olds["password"] and olds["generation"] == inputs["generation"]
         password = olds["password"] if keep else _new_password(api.root, name, olds["password"])
         _entitle(api.root, inputs, role)
@@ -67,10 +66,10 @@ class UserProvider(MilvusProvider):
 
     def _remove(self, api: Opened, name: str, outputs: Mapping[str, Any]) -> None:
         """One whose role is gone is no longer known as ours and stays."""
-        role = roles.role_of(f"user_{name}", outputs["owner"])
+        role = server.role_of(f"user_{name}", outputs["owner"])
         if role in api.root.list_roles():
             api.root.drop_user(name)
-            roles.unmark(api.root, role, [outputs["database"]])
+            server.unmark(api.root, role, [outputs["database"]])
 
 
 def _make_user(milvus: "MilvusClient", user: str, *, exists: bool) -> str:
@@ -94,7 +93,7 @@ def _new_password(milvus: "MilvusClient", user: str, known: str) -> str:
 
 
 def _entitle(milvus: "MilvusClient", inputs: Mapping[str, Any], role: str) -> None:
-    roles.set_privileges(milvus, role, inputs["database"], inputs["privileges"])
+    server.set_privileges(milvus, role, inputs["database"], inputs["privileges"])
     if role not in milvus.describe_user(inputs["user"])["roles"]:
         milvus.grant_role(inputs["user"], role)
 
@@ -151,7 +150,7 @@ class MilvusUsers(Component):
 
     def _make_user(self, name: str, args: MilvusUsersArgs, label: str, kind: Kind, database: pulumi.Input[str]) -> pulumi.Output[str]:
         username = label.replace("-", "_")
-        own = {"user": username, "database": database, "privileges": sorted(PRIVILEGES[kind])}
+        own = {"user": username, "database": database, "privileges": sorted(server.PRIVILEGES[kind])}
         inputs = {**self._inputs, **own, "owner": args.owner, "generation": args.generation}
         user = User(UserProvider(self._settings), f"{name}-user-{label}", inputs, self._inside)
         secret, namespace = f"milvus-{label}", args.server.namespace

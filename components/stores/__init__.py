@@ -12,8 +12,7 @@ import pulumi
 
 from components.component import Component
 from components.generations import Generations, suffixed
-from components.stores.connection import Connection, s3_client
-from components.stores.errors import StoreError, error_code
+from components.stores.connection import Connection, StoreError, error_code, s3_client
 from components.stores.owned import Credential
 from components.stores.policy import DOCUMENTS, MILVUS, READER, Permissions
 

@@ -16,7 +16,7 @@ from components import kube_api
 from components.dynamic_provider import OwnedProvider
 from components.random_secret import new_generation
 from components.stores import Connection, ObjectStoreArgs, StoreError, StoreOutputs, features, s3_client
-from components.stores.errors import explained_for_user
+from components.stores.connection import explained_for_user
 from components.stores.owned import KEY_OUTPUTS, Credential
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from botocore.exceptions import ClientError
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
-from components.stores.errors import StoreError, error_code
+from components.stores.connection import StoreError, error_code
 from components.stores.owned import OWNER_TAG, merge_tags
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import Any, Generic
 import pulumi
 
 from components.dynamic_provider import Api, DynamicResource, OwnedProvider
-from components.stores.errors import StoreError
+from components.stores.connection import StoreError
 
 OWNER_TAG = "milvus-x10000/owner"
 """Tag on every bucket and user that is ours: project/stack/uid of the namespace."""

@@ -13,12 +13,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from policies.subject import containers, get
-from stacks import images
+from stacks import images, rendering
 from stacks.commands import EnvironmentName, select
 from stacks.environments import Environment
 from stacks.images import chart, lock
 from stacks.images.chart import Release
-from stacks.rendering import declared, objects
 
 _ETCD = {"repository": "milvusdb/etcd", "tag": "3.5.25-r1"}
 """What chart 5.0.19 installs by default as etcd, by its values.yaml; another version, the default 5.0.25 too, may bring another one."""
@@ -31,7 +30,7 @@ def run(environment: EnvironmentName) -> None:
         image = images.parse(text)
         mirror = images.mirrored(image, selected.settings.registry.mirrors)
         print("image", text, *([mirror.text] if mirror != image else []))
-    release = declared.release(selected)
+    release = rendering.release(selected)
     if release.repository is not None:
         print("chart", f"{release.repository.rstrip('/')}/ {release.chart} {release.version}")
     elif release.chart.startswith("oci://"):
@@ -40,7 +39,7 @@ def run(environment: EnvironmentName) -> None:
 
 def references(environment: Environment) -> list[str]:
     """References of all images, whole and sorted; with the digests of the lock where there is one."""
-    release = declared.release(environment)
+    release = rendering.release(environment)
     pins, named = lock.read(environment.name), lock.named(environment.settings)
     known = {name: pins.images[name].reference if pins is not None and name in pins.images else text for name, text in named.items()}
     others = {images.parse(text).text for text in _of_pods(environment)} - {images.parse(text).text for text in named.values()}
@@ -49,7 +48,7 @@ def references(environment: Environment) -> list[str]:
 
 
 def _of_pods(environment: Environment) -> Iterator[str]:
-    for item in objects.render(environment).objects:
+    for item in rendering.render(environment).objects:
         for container in containers(item.subject):
             yield str(container["image"])
 

@@ -10,7 +10,7 @@ For example:
 
 import sys
 
-from stacks import images
+from stacks import images, rendering
 from stacks.commands import EnvironmentName, select
 from stacks.environments import Environment
 from stacks.images import chart, lock, registry
@@ -18,13 +18,12 @@ from stacks.images.chart import Release
 from stacks.images.lock import PinnedChart, PinnedImage, Pins
 from stacks.images.registry import Access
 from stacks.problems import UnansweredError
-from stacks.rendering import declared
 
 
 def run(environment: EnvironmentName) -> None:
     """Pin one environment."""
     selected = select(environment, as_named=True, step="pin")
-    release = declared.release(selected)
+    release = rendering.release(selected)
     with registry.opened(selected.settings.registry.ca_file) as access:
         pins = ask(selected, release, access)
     chart.refuse_dropped_keys(release)

@@ -24,11 +24,11 @@ _VIOLATED = 1
 def run(environment: EnvironmentName) -> None:
     """Judge one environment."""
     selected = select(environment)
-    from stacks.rendering import objects
+    from stacks import rendering
     from stacks.wiring import models
-    from stacks.wiring.residency import allowed
+    from stacks.wiring.tenancy import allowed
 
-    rendered, settings = objects.render(selected), selected.settings
+    rendered, settings = rendering.render(selected), selected.settings
     context = replace(context_of(environment), allowed_hosts=allowed(settings) if settings.residency.mode == "locked" else None)
     violations = judged([item.subject for item in rendered.objects], context, _not_judged(selected, context))
     for rule, violation in violations:

@@ -21,7 +21,7 @@ from stacks.commands import EnvironmentName, select
 from stacks.problems import SettingsError
 
 if TYPE_CHECKING:
-    from stacks.rendering.objects import Object
+    from stacks.rendering import Object
 
 _MARK = ".rendered"
 
@@ -32,9 +32,9 @@ def run(
 ) -> None:
     """Render one environment."""
     selected = select(environment)
-    from stacks.rendering import objects
+    from stacks import rendering
 
-    rendered = objects.render(selected)
+    rendered = rendering.render(selected)
     folder = out if out is not None else Path("build") / "render" / environment
     write(rendered.objects, folder)
     for note in rendered.notes:

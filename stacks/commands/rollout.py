@@ -19,12 +19,12 @@ from typing import Annotated
 import typer
 
 from components.milvus_values import SERVICE_NAME
+from stacks import rendering
 from stacks.commands import EnvironmentName, Yes, reach
 from stacks.environments import Environment
 from stacks.images import chart
 from stacks.operations import helm, steps
 from stacks.operations.steps import Progress
-from stacks.rendering import declared
 
 _VERDICTS = {1, 3}
 """Exit codes of the gate that say something of the new release: an SLO is missed, or could not be measured."""
@@ -39,7 +39,7 @@ def run(
 ) -> None:
     """Roll one environment out."""
     selected, progress = reach(environment, "rollout"), Progress("rollout")
-    chart.refuse_dropped_keys(declared.release(selected))
+    chart.refuse_dropped_keys(rendering.release(selected))
     progress.tell(f"settings of {environment!r} are good")
     steps.mend(selected, progress, yes=yes)
     if code := steps.preflight(selected, progress):

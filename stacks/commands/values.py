@@ -16,6 +16,6 @@ from stacks.yaml_files import dump
 def run(environment: EnvironmentName) -> None:
     """Print the chart values of one environment."""
     selected = select(environment)
-    from stacks.rendering import declared
+    from stacks import rendering
 
-    print(dump(declared.release(selected).values), end="")
+    print(dump(rendering.release(selected).values), end="")

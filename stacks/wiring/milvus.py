@@ -10,9 +10,8 @@ from components import milvus_values
 from components.gpu import Toleration
 from components.milvus import Administration, Chart, Milvus, MilvusArgs, MilvusDisruption, MilvusDisruptionArgs
 from components.milvus_access.reach import through_cluster
-from components.milvus_access.roles import Kind
 from components.milvus_access.root import MilvusRoot, MilvusRootArgs
-from components.milvus_access.server import Server
+from components.milvus_access.server import Kind, Server
 from components.milvus_access.users import MilvusUsers, MilvusUsersArgs
 from components.milvus_foundation import Foundation, MilvusFoundation
 from components.milvus_values import shape

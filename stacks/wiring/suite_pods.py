@@ -1,18 +1,26 @@
-"""What runs in the suite's own image inside the cluster: the preflight before Milvus, and the load generators of the gate."""
+"""What runs in the suite's own image inside the cluster: the preflight, load generators of the gate, the service of questions."""
+
+from collections.abc import Mapping
 
 import pulumi
 
+from components.ask import Ask, AskArgs, Mounted
 from components.load_generators import LoadGenerators, LoadGeneratorsArgs
+from components.milvus_access.users import DEFAULT_DATABASE
+from components.models import ModelService
 from components.pods import Resources
 from components.preflight import Preflight, PreflightArgs
 from components.preflight import needs as preflight_needs
 from components.quota import Consumer
 from components.stores import ObjectStore
 from components.tenancy import Tenancy
-from components.trust import Trust
+from components.trust import CA_KEY, Trust
+from stacks.endpoints import Endpoints
 from stacks.settings import Settings
+from stacks.settings.images import AskSettings, LoadGeneratorSettings
 from stacks.wiring import milvus
 
+_LOGIN, _STORE, _SERVICE = ("username", "password"), ("access_key", "secret_key"), ("api_key",)
 _NOT_CHECKED = (
     "nothing looks at the object store from inside the cluster before Milvus is installed: whether pods resolve its name, reach it through "
     "the network policies and trust its certificate, and whether the Secret opens the bucket, is found out by Milvus itself, which waits "
@@ -50,7 +58,7 @@ def load_generators(
         namespace=tenancy.namespace,
         account=tenancy.accounts["suite"],
         image=image,
-        resources=_generator(settings),
+        resources=_resources(settings.load_generators),
         store_ca_config_map=trust.config_map_name if settings.object_store.ca_pem else None,
         milvus_ca_config_map=milvus_ca if settings.milvus.tls.ca_pem else None,
         login_secret=login if settings.milvus.authentication else None,
@@ -59,14 +67,74 @@ def load_generators(
     return LoadGenerators("load-generators", args).template
 
 
-def _generator(settings: Settings) -> Resources:
-    return Resources(cpu_cores=settings.load_generators.cpu_cores, memory_gib=settings.load_generators.memory_gib)
+def ask(
+    settings: Settings,
+    tenancy: Tenancy,
+    outputs: Endpoints,
+    *,
+    documents: ObjectStore,
+    trust: Trust,
+    services: Mapping[str, ModelService | None],
+) -> Ask | None:
+    """Return the service, None where none is asked for."""
+    chosen, image = settings.ask, settings.images.suite
+    if chosen is None or image is None:
+        return None
+    plain = {name: value for name, value in vars(outputs).items() if not name.startswith("ask_")}
+    args = AskArgs(
+        namespace=tenancy.namespace,
+        account=tenancy.accounts["ask"],
+        image=image,
+        replicas=chosen.replicas,
+        resources=_resources(chosen),
+        target=pulumi.Output.json_dumps(plain, sort_keys=True),
+        mounted=(*_of_stack(settings, outputs, documents, trust), *_of_models(settings, services)),
+        databases=(DEFAULT_DATABASE, *settings.access.tenants),
+        tenants=settings.access.tenants,
+        credential_generation=documents.credential_generation,
+        rotation=chosen.key_rotation,
+        options=settings.pod_options,
+        monitor_labels=settings.monitoring.labels if settings.monitoring.enabled else None,
+        cluster_domain=settings.cluster.domain,
+    )
+    return Ask("ask", args)
+
+
+def _of_stack(settings: Settings, outputs: Endpoints, documents: ObjectStore, trust: Trust) -> list[Mounted]:
+    mounted = [Mounted(kind="secret", name=documents.secret_name, keys=_STORE)]
+    if settings.object_store.ca_pem:
+        mounted.append(Mounted(kind="configMap", name=trust.config_map_name, keys=(CA_KEY,)))
+    if settings.milvus.tls.ca_pem:
+        mounted.append(Mounted(kind="configMap", name=outputs.milvus_ca_config_map, keys=(CA_KEY,)))
+    if settings.milvus.authentication:
+        logins = (outputs.milvus_search_secret_name, *(f"milvus-{tenant}-search" for tenant in settings.access.tenants))
+        mounted += [Mounted(kind="secret", name=login, keys=_LOGIN) for login in logins]
+    return mounted
+
+
+def _of_models(settings: Settings, services: Mapping[str, ModelService | None]) -> list[Mounted]:
+    mounted = list[Mounted]()
+    for name, service in services.items():
+        chosen = settings.model_services[name]
+        if service is None or chosen is None:
+            continue
+        if chosen.external is None or chosen.external.secret_name:
+            mounted.append(Mounted(kind="secret", name=service.secret_name, keys=_SERVICE))
+        if chosen.external is not None and chosen.ca_pem:
+            mounted.append(Mounted(kind="configMap", name=service.ca_config_map, keys=(CA_KEY,)))
+    return mounted
+
+
+def _resources(chosen: AskSettings | LoadGeneratorSettings) -> Resources:
+    return Resources(cpu_cores=chosen.cpu_cores, memory_gib=chosen.memory_gib)
 
 
 def consumers(settings: Settings) -> list[Consumer]:
     """What they take from the quota, at their most."""
-    if settings.images.suite is None:
-        return []
-    needed, pods = preflight_needs(performance=settings.preflight.performance), settings.load_generators.pods
-    generators = Consumer(name="load generators", replicas=pods, surge=0, resources=_generator(settings))
-    return [Consumer(name="preflight", replicas=1, surge=0, resources=needed), *([generators] if pods else [])]
+    needed, pods, asked = preflight_needs(performance=settings.preflight.performance), settings.load_generators.pods, settings.ask
+    taken = list[Consumer]()
+    if settings.images.suite is not None:
+        taken.append(Consumer(name="preflight", replicas=1, surge=0, resources=needed))
+    if settings.images.suite is not None and pods:
+        taken.append(Consumer(name="load generators", replicas=pods, surge=0, resources=_resources(settings.load_generators)))
+    return [*taken, *([Consumer(name="ask", replicas=asked.replicas, resources=_resources(asked))] if asked is not None else [])]

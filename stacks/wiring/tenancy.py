@@ -1,5 +1,6 @@
-"""The namespace as the settings ask for it: who may talk to whom in it, and whether everything fits."""
+"""The namespace as the settings ask for it: who may talk to whom in it, whether everything fits, and which addresses residency refuses."""
 
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pulumi
@@ -11,10 +12,14 @@ from components.pods import Resources
 from components.quota import Consumer, excess
 from components.tenancy import Tenancy, TenancyArgs
 from components.weights import copied_gib
+from policies.residency import is_inside
+from stacks import images
+from stacks.images import lock
 from stacks.problems import PROJECT, SettingsError
 from stacks.settings import Settings
 from stacks.settings.models.serving import Serving
-from stacks.wiring import ask, milvus, models, suite_pods
+from stacks.settings.object_store import CosiSettings, GreenLakeSettings, S3Settings
+from stacks.wiring import milvus, models, suite_pods
 
 
 def declare(settings: Settings) -> Tenancy:
@@ -109,7 +114,7 @@ def refuse_open(settings: Settings, table: tuple[Flow, ...]) -> None:
 def consumers(settings: Settings) -> list[Consumer]:
     """Everything that takes something from the quota, at its most."""
     served = [_of_service(name, each) for name, each in models.here(settings).items()]
-    return [*_of_milvus(settings), *served, *suite_pods.consumers(settings), *ask.consumers(settings)]
+    return [*_of_milvus(settings), *served, *suite_pods.consumers(settings)]
 
 
 def _of_service(name: str, service: Serving) -> Consumer:
@@ -161,3 +166,46 @@ def refuse_unused_addresses(settings: Settings) -> None:
     unused = sorted(set(settings.network.addresses) - used)
     if unused:
         raise SettingsError(f"{PROJECT}:network.addresses names {unused[0]!r}, and nothing uses it; used are: {', '.join(sorted(used))}")
+
+
+_COSI = (
+    "{project}:residency is locked, and buckets are made by COSI: its driver asks HPE GreenLake or a management of your own, whose address "
+    "(dsccZone) is in its Secret {secret}, which nobody here may read, so it is not checked. It gets names of buckets and users, "
+    "no objects. Cure: see that it is on premises, or take the driver existing"
+)
+
+
+def refuse_outside(settings: Settings) -> None:
+    """SettingsError with every address that is not on the list, where residency is locked."""
+    if settings.residency.mode != "locked":
+        return
+    chosen = settings.object_store
+    if isinstance(chosen, CosiSettings):
+        pulumi.log.warn(_COSI.format(project=PROJECT, secret=f"{chosen.backend_namespace}/{chosen.backend_secret}"))
+    outside = [f"  {what}: {host}" for what, host in named(settings) if not is_inside(host, allowed(settings))]
+    if outside:
+        wrong = f"{PROJECT}:residency is locked, and settings name what is not on the list {PROJECT}:residency.allowed:"
+        cure = f"  if it is on premises: pulumi config set --path '{PROJECT}:residency.allowed[0]' HOST"
+        raise SettingsError("\n".join([wrong, *outside, cure]))
+
+
+def allowed(settings: Settings) -> tuple[str, ...]:
+    """The list, and the names of the cluster itself."""
+    return (*settings.residency.allowed, f"*.svc.{settings.cluster.domain}")
+
+
+def named(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Every host that the settings name, with the setting that names it."""
+    store, milvus = settings.object_store, settings.milvus
+    urls = {f"{endpoint.name} ({endpoint.why})": endpoint.url for endpoint in endpoints(settings)}
+    if isinstance(store, S3Settings):
+        urls["object_store.iam_endpoint"] = store.iam_endpoint
+    if isinstance(store, GreenLakeSettings):
+        urls |= {"object_store.api_endpoint": store.api_endpoint, "object_store.token_url": store.token_url}
+    if settings.keda is not None:
+        urls["keda.prometheus_url"] = settings.keda.prometheus_url
+    if repository := milvus.resolved_chart_repository() or (milvus.chart if "://" in milvus.chart else None):
+        urls["milvus.chart_repository"] = repository
+    yield from ((what, urlsplit(url).hostname or "") for what, url in urls.items())
+    for name, image in lock.named(settings).items():
+        yield f"images.{name}", urlsplit(f"//{images.parse(image).registry}").hostname or ""

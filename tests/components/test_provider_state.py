@@ -16,8 +16,8 @@ from components.milvus_access.root import LoginProvider
 
 PROGRAM = """
 from pulumi.dynamic.dynamic import serialize_provider
-from components.stores.s3.bucket import S3BucketProvider
-from components.stores.s3.credential import S3CredentialProvider
+from components.stores.s3 import S3BucketProvider
+from components.stores.s3 import S3CredentialProvider
 from components.stores.existing import ExistingCredentialProvider
 from components.stores.cosi.bucket import AccessClassProvider, BucketClaimProvider, BucketClassProvider
 from components.stores.cosi.credential import CosiCredentialProvider
@@ -46,6 +46,8 @@ FORMER = [
     "components.milvus_access.user.UserProvider",
     "components.milvus_foundation.FoundationProvider",
     "components.stores.existing.credential.ExistingCredentialProvider",
+    "components.stores.s3.bucket.S3BucketProvider",
+    "components.stores.s3.credential.S3CredentialProvider",
 ]
 """Providers as stacks have them that were made before the stores moved into one folder."""
 

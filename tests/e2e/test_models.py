@@ -17,8 +17,7 @@ from components.model_server import ModelServerArgs
 from components.models import Embedding, EmbeddingArgs, Llm, LlmArgs
 from components.pods import Resources
 from components.stores import policy
-from components.stores.s3 import S3Server
-from components.stores.s3.credential import S3CredentialProvider
+from components.stores.s3 import S3CredentialProvider, S3Server
 from components.weights import Bucket, Cache
 from lab.places import PKI, network
 from lab.services.embedder import DIMENSION, MODEL

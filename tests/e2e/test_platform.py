@@ -12,10 +12,9 @@ from kubernetes.client import ApiException, BatchV1Api
 
 from components import kube_api
 from components.preflight_run import PreflightError, run
-from stacks import environments
+from stacks import environments, rendering
 from stacks.environments import Environment
 from stacks.images import chart
-from stacks.rendering import declared, objects
 from tests.e2e.lab import Lab
 from tests.stacks import difficult
 from tests.stacks.models import test_rules
@@ -60,7 +59,7 @@ def taken(lab: Lab, manifests: Sequence[Mapping[str, Any]], folder: Path) -> tup
 @pytest.mark.parametrize("name", ENVIRONMENTS)
 def test_the_api_server_takes_every_object_of_the_stack(lab: Lab, namespace: str, name: str, tmp_path: Path) -> None:
     assert namespace
-    manifests = [known(item.manifest) for item in objects.render(ENVIRONMENTS[name]()).objects if item.origin == "stack"]
+    manifests = [known(item.manifest) for item in rendering.render(ENVIRONMENTS[name]()).objects if item.origin == "stack"]
     code, left, output = taken(lab, manifests, tmp_path)
     assert (code, left) == (0, 0), output
 
@@ -79,7 +78,7 @@ def test_the_api_server_takes_every_object_that_the_official_chart_makes_of_the_
     lab: Lab, namespace: str, name: str, tmp_path: Path
 ) -> None:
     assert namespace
-    asked = declared.release(ENVIRONMENTS[name]())
+    asked = rendering.release(ENVIRONMENTS[name]())
     manifests = chart.template(asked, Path(os.environ[CHART]))
     code, left, output = taken(lab, manifests, tmp_path)
     assert (code, left) == (0, 0), output

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
+from stacks import rendering
 from stacks.problems import SettingsError
-from stacks.rendering import objects
-from stacks.rendering.objects import Object
+from stacks.rendering import Object
 from tests import filled_in
 from tests.e2e.lab import Lab
 from tests.e2e.test_platform import known
@@ -73,7 +73,7 @@ def rendered(chart: str, folder: Path, patch: pytest.MonkeyPatch) -> Iterator[di
             continue
         if environment.settings.namespace != NAMESPACE:
             continue  # in a namespace that is not there the API server judges nothing
-        found = [item for item in objects.render(environment).objects if chart or item.origin == "stack"]
+        found = [item for item in rendering.render(environment).objects if chart or item.origin == "stack"]
         yield from (manifest for item in found if (manifest := sent(item)) is not None)
 
 

@@ -8,9 +8,8 @@ import pytest
 
 from policies.rules import RULES
 from policies.subject import Context, Subject, context_of
-from stacks import environments
+from stacks import environments, rendering
 from stacks.commands.policies import judged
-from stacks.rendering import objects
 
 PRODUCTION = Context(production=True, throwaway=False, allowed_hosts=("registry.example.net", "docker.io"))
 TRIAL = Context(production=False, throwaway=True)
@@ -157,6 +156,6 @@ def test_a_stack_that_nobody_calls_a_trial_is_production(stack: str) -> None:
 @pytest.mark.parametrize("name", environments.names())
 def test_every_environment_is_green(name: str) -> None:
     environment = environments.load(name, own_files_only=True)
-    subjects = [item.subject for item in objects.render(environment).objects]
+    subjects = [item.subject for item in rendering.render(environment).objects]
     found = judged(subjects, context_of(name), frozenset({"image-by-digest"}))
     assert [f"{rule}: {violation.subject.label}: {violation.text}" for rule, violation in found] == []

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from stacks import blueprint, environments
 from stacks.environments import Environment
-from stacks.rendering.declared import Declared, declare
+from stacks.rendering import Declared, declare
 from stacks.settings import Settings
 from stacks.settings.explain import field_at, group_of, variants
 

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 import yaml
 
+from stacks import rendering
 from stacks.blueprint import build
 from stacks.commands import rotate
 from stacks.environments import Environment
 from stacks.operations import pulumi_cli
 from stacks.problems import SettingsError
-from stacks.rendering import declared
 from stacks.settings import deployable, parse
 from stacks.yaml_files import dump
 from tests.deploy import COSI_BUCKET, SECRET_KEY, Declared, deploy, resolved
@@ -53,7 +53,7 @@ def after(found: dict[str, Declared], name: str) -> set[str]:
 
 def test_the_four_objects_of_both_buckets_are_what_was_read() -> None:
     options = {"compression": True, "tags": {"cost-centre": "42", "team": "rag"}, "documents_lock": {"days": 30}}
-    found = declared.declare("golden", lambda: build(parse(configured(**options, credential_generation=2))))
+    found = rendering.declare("golden", lambda: build(parse(configured(**options, credential_generation=2))))
     ours = [item for item in found if item.type.startswith("pulumi-python:dynamic/cosi:")]
     now = "---\n".join(f"# {item.type} {item.name} protect={item.protect} retain={item.retain}\n{dump(dict(item.inputs))}" for item in ours)
     if os.environ.get("GOLDEN") == "write":

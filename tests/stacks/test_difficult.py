@@ -9,12 +9,12 @@ import pytest
 from pydantic import BaseModel
 
 from policies.subject import context_of, get, pod_spec, pod_template
+from stacks import rendering
 from stacks.commands.policies import judged
 from stacks.problems import SettingsError
-from stacks.rendering import objects
-from stacks.rendering.objects import Object
+from stacks.rendering import Object
 from stacks.settings import parse
-from stacks.wiring import residency, tenancy
+from stacks.wiring import tenancy
 from tests.stacks import difficult
 from tests.stacks.test_settings import changed
 
@@ -36,7 +36,7 @@ PLATFORM = (
 
 @functools.cache
 def rendered() -> list[Object]:
-    return objects.render(difficult.environment()).objects
+    return rendering.render(difficult.environment()).objects
 
 
 def of_kind(kind: str) -> list[Mapping[str, Any]]:
@@ -162,7 +162,7 @@ def test_it_keeps_every_rule_but_for_images_that_are_not_pinned_yet() -> None:
 
 def test_its_house_is_locked_and_its_own_names_are_inside() -> None:
     settings = difficult.environment().settings
-    residency.refuse_outside(settings)
+    tenancy.refuse_outside(settings)
     tenancy.refuse_too_much(settings)
     assert all(get(pod_spec(item.subject), "hostNetwork") is None for item in rendered())
 

@@ -9,12 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
-from stacks import environments
+from stacks import environments, rendering
 from stacks.commands import needs
 from stacks.environments import Environment
 from stacks.images import lock
 from stacks.problems import SettingsError
-from stacks.rendering import declared
 from stacks.settings import deployable
 from tests import filled_in
 from tests.components.test_milvus_values import OFFICIAL_KEYS, leaves
@@ -32,7 +31,7 @@ def environment(name: str) -> Environment:
 
 @cache
 def values(name: str) -> dict[str, Any]:
-    return declared.release(environment(name)).values
+    return rendering.release(environment(name)).values
 
 
 def images(tree: Mapping[str, Any]) -> list[str]:
@@ -88,7 +87,7 @@ def test_production_is_doubled_zero_disk_encrypted_and_asks_who_is_there() -> No
 
 
 def test_a_node_of_production_may_be_drained_one_pod_of_a_component_at_a_time() -> None:
-    budgets = {item.name for item in declared.of_environment(environment("prod")) if item.type.endswith(":PodDisruptionBudget")}
+    budgets = {item.name for item in rendering.of_environment(environment("prod")) if item.type.endswith(":PodDisruptionBudget")}
     assert {f"milvus-disruption-{name}" for name in ("proxy", "mixcoord", "querynode", "datanode", "streamingnode")} <= budgets
 
 

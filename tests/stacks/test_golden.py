@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from stacks import environments
+from stacks import environments, rendering
 from stacks.environments import Environment
-from stacks.rendering import objects
-from stacks.rendering.objects import Object
+from stacks.rendering import Object
 from tests.stacks import difficult
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -33,7 +32,7 @@ def shown(item: Object) -> str:
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
 def test_an_environment_is_the_one_that_was_read(name: str) -> None:
-    rendered = objects.render(ENVIRONMENTS[name]()).objects
+    rendered = rendering.render(ENVIRONMENTS[name]()).objects
     now = "---\n".join(shown(item) for item in rendered if item.origin == "stack")
     path = GOLDEN / f"{name}.yaml"
     if os.environ.get("GOLDEN") == "write":

@@ -12,7 +12,7 @@ from stacks.settings.images import ImageSettings
 from stacks.settings.milvus import MilvusSettings
 from stacks.settings.milvus.refusals import of_images, version
 from tests.stacks.test_settings import GOOD, configuration
-from validation.checks.storage.options import Wal
+from validation.checks.storage.aim import Wal
 
 CLUSTER = {"mode": "cluster"}
 GPU = {**CLUSTER, "index": {"profile": "gpu_cagra", "metric": "IP"}, "query_node": {"gpus": 1}}

@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from stacks import environments
-from stacks.rendering import objects
+from stacks import environments, rendering
 
 MANIFESTS = list(yaml.safe_load_all(Path("docs/rbac.yaml").read_text(encoding="utf-8")))
 PLURALS = {"NetworkPolicy": "networkpolicies", "Ingress": "ingresses"}
@@ -23,7 +22,7 @@ def may(verb: str, group: str, resource: str) -> bool:
 
 @pytest.mark.parametrize("name", environments.names())
 def test_every_object_of_the_environment_may_be_made_changed_and_removed(name: str) -> None:
-    found = objects.render(environments.load(name, own_files_only=True)).objects
+    found = rendering.render(environments.load(name, own_files_only=True)).objects
     namespaced = [item.manifest for item in found if "apiVersion" in item.manifest and item.kind != "Namespace"]
     assert namespaced
     for manifest in namespaced:

@@ -21,11 +21,10 @@ from rich.text import Text
 
 from validation.checks.registry import Check
 from validation.checks.storage import aim
-from validation.checks.storage.aim import Aim
+from validation.checks.storage.aim import Aim, Limits, Options, Size
 from validation.checks.storage.bucket import PREFIX
 from validation.checks.storage.context import STORE, StoreContext, Written
 from validation.checks.storage.load import size_name
-from validation.checks.storage.options import Limits, Options, Size
 from validation.checks.storage.record import BlockedError, PreflightRecord
 from validation.checks.storage.store import Shared, Store, WrongError, answered
 from validation.clients import kube

@@ -13,10 +13,10 @@ from typing import Any
 from components import kube_api
 from components.random_secret import new_generation
 from components.stores import Connection, StoreError, features, s3_client
+from components.stores.connection import Cause, explained_for_user
 from components.stores.cosi import manifests
 from components.stores.cosi.bucket import CosiProvider
 from components.stores.cosi.objects import Manifest, Objects
-from components.stores.errors import Cause, explained_for_user
 from components.stores.owned import KEY_OUTPUTS, Credential
 
 _INFO = "BucketInfo"

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 import httpx
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
-from components.stores.errors import StoreError
+from components.stores.connection import StoreError
 from components.waiting import until
 
 T = TypeVar("T")

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from components.stores import StoreError, features, s3_client
-from components.stores.errors import Cause, explained_for_user
+from components.stores.connection import Cause, explained_for_user
 from components.stores.greenlake.api import Session, make_once
 from components.stores.greenlake.credential import GreenLakeUsers, user_name
 from components.stores.greenlake.system import GreenLakeSystem

@@ -15,11 +15,9 @@ from botocore.exceptions import HTTPClientError
 
 from components.dynamic_provider import ProviderError
 from components.stores import BucketOptions, StoreError, policy
-from components.stores.errors import explained_for_user
+from components.stores.connection import explained_for_user
 from components.stores.existing import ExistingCredentialProvider
-from components.stores.s3 import S3Server
-from components.stores.s3.bucket import S3BucketProvider
-from components.stores.s3.credential import S3CredentialProvider
+from components.stores.s3 import S3BucketProvider, S3CredentialProvider, S3Server
 from tests.s3_server import ADMIN_KEY, PROFILE
 
 pytestmark = pytest.mark.e2e

@@ -13,8 +13,7 @@ from botocore.stub import Stubber
 
 from components.stores import StoreError, features
 from components.stores.owned import OWNER_TAG
-from components.stores.s3 import S3Server
-from components.stores.s3.bucket import S3BucketProvider
+from components.stores.s3 import S3BucketProvider, S3Server
 from tests.s3_server import PROFILE, credentials, free_port
 
 PROVIDER = S3BucketProvider("milvus-x10000:object_store")

@@ -11,9 +11,7 @@ from botocore.exceptions import ClientError
 from components.stores import BucketOptions, StoreError, policy
 from components.stores.connection import s3_client
 from components.stores.owned import OWNER_TAG
-from components.stores.s3 import S3Server
-from components.stores.s3.bucket import S3BucketProvider
-from components.stores.s3.credential import S3CredentialProvider
+from components.stores.s3 import S3BucketProvider, S3CredentialProvider, S3Server
 
 pytestmark = pytest.mark.e2e
 PROVIDER = S3CredentialProvider("milvus-x10000:object_store")

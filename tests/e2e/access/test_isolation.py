@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from components.milvus_access import roles
-from components.milvus_access.roles import PRIVILEGES, Kind
-from components.milvus_access.server import DatabaseProvider
+from components.milvus_access import server
+from components.milvus_access.server import PRIVILEGES, DatabaseProvider, Kind
 from components.milvus_access.users import UserProvider
 from tests.e2e.access.own_milvus import OwnMilvus
 from validation.checks import isolation
@@ -89,7 +88,7 @@ def test_the_timed_searches_log_in_as_the_user_that_searches(own: OwnMilvus, log
 
 def test_every_attempt_is_denied_and_one_right_too_much_is_seen(own: OwnMilvus, store: VectorStore, loaded: Loaded) -> None:
     assert isolation.attempted(store, loaded, "default", ("red",)) == dict.fromkeys(_names(store, loaded), True)
-    role = roles.role_of("user_search", OWNER)
+    role = server.role_of("user_search", OWNER)
     with own.as_root() as root:
         root.grant_privilege(role, "Collection", "Insert", "*", db_name="default")
         time.sleep(1)  # Milvus tells its proxies a moment after it answered

@@ -11,10 +11,9 @@ import pytest
 from pymilvus import DataType, MilvusException  # type: ignore[import-untyped]  # pymilvus has no types
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from components.milvus_access import roles
+from components.milvus_access import server
 from components.milvus_access.reach import AccessError
-from components.milvus_access.roles import PRIVILEGES, Kind
-from components.milvus_access.server import DatabaseProvider, PublicProvider
+from components.milvus_access.server import PRIVILEGES, DatabaseProvider, Kind, PublicProvider
 from components.milvus_access.users import UserProvider
 from tests.e2e.access.own_milvus import OwnMilvus
 
@@ -162,7 +161,7 @@ def test_nothing_changed_is_no_change(milvus: OwnMilvus) -> None:
 def test_a_creation_that_was_interrupted_is_completed(milvus: OwnMilvus, killed: str) -> None:
     inputs = asked(milvus)
     with milvus.as_root() as root:
-        root.create_role(roles.role_of(f"user_{inputs['user']}", OWNER))
+        root.create_role(server.role_of(f"user_{inputs['user']}", OWNER))
         if killed != "after the role":
             root.create_user(inputs["user"], "nobody-knows-it")
     if killed == "after everything but the record":
@@ -179,7 +178,7 @@ def test_a_user_of_somebody_else_is_left_alone(milvus: OwnMilvus, marked: bool) 
     with milvus.as_root() as root:
         root.create_user(inputs["user"], "Passw0rd-1")
         if marked:
-            root.create_role(roles.role_of(f"user_{inputs['user']}", STRANGER))
+            root.create_role(server.role_of(f"user_{inputs['user']}", STRANGER))
     with pytest.raises(AccessError, match=r"carries no mark of ours .* make the role"):
         USERS.create(inputs)
     with milvus.as_user(inputs["user"], "Passw0rd-1"):
@@ -208,7 +207,7 @@ def test_a_database_with_something_in_it_is_not_dropped(milvus: OwnMilvus) -> No
 
 def test_drift_is_found_and_restored_and_the_password_stays(milvus: OwnMilvus) -> None:
     outputs = made(asked(milvus))
-    role = roles.role_of(f"user_{outputs['user']}", OWNER)
+    role = server.role_of(f"user_{outputs['user']}", OWNER)
     with milvus.as_root() as root:
         root.grant_privilege(role, "Collection", "Insert", "*", db_name="default")
         root.revoke_privilege(role, "Collection", "Search", "*", db_name="default")
@@ -242,7 +241,7 @@ def test_a_user_that_is_deleted_is_gone_with_its_role(milvus: OwnMilvus) -> None
     USERS.delete(outputs["user"], outputs)
     assert not USERS.read(outputs["user"], outputs).id
     with milvus.as_root() as root:
-        assert roles.role_of(f"user_{outputs['user']}", OWNER) not in root.list_roles()
+        assert server.role_of(f"user_{outputs['user']}", OWNER) not in root.list_roles()
     with suppress(AccessError):
         USERS.delete(outputs["user"], outputs)  # a second time is no error
 

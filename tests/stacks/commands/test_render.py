@@ -11,13 +11,13 @@ import pytest
 import yaml
 
 from components.versions import KUBERNETES_VERSION
+from stacks import rendering
 from stacks.commands import render
 from stacks.environments import Environment
 from stacks.images import chart
 from stacks.images.chart import Release
 from stacks.problems import SettingsError
-from stacks.rendering import objects
-from stacks.rendering.objects import Object
+from stacks.rendering import Object
 
 Command = Callable[..., tuple[int, str, str]]
 LAB_CHART = Release(name="milvus", namespace="rag", chart="lab/chart/milvus", version="0.1.0", repository=None, values={})
@@ -52,7 +52,7 @@ def test_every_object_of_the_cluster_says_what_it_is_and_stands_alone_in_its_fil
 
 
 def test_a_secret_is_a_placeholder(environment: Environment) -> None:
-    found = [item for item in objects.render(environment).objects if item.kind == "Secret" and item.origin == "stack"]
+    found = [item for item in rendering.render(environment).objects if item.kind == "Secret" and item.origin == "stack"]
     assert len(found) >= 2
     for item in found:
         assert set(re.findall(r"<[^>]+>", str(item.manifest))) == {"<secret>"}
@@ -90,7 +90,7 @@ def test_a_chart_is_at_hand_in_its_folder_or_as_a_downloaded_archive(tmp_path: P
 
 def test_a_chart_that_is_not_at_hand_is_named_with_the_command_that_gets_it() -> None:
     notes: list[str] = []
-    assert list(objects._from_chart(OFFICIAL, notes)) == []
+    assert list(rendering._from_chart(OFFICIAL, notes)) == []
     assert "helm pull --repo https://charts.example.net/milvus milvus --version 0.0.1 --destination build/charts" in notes[0]
 
 

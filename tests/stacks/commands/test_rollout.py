@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import typer
 
+from stacks import rendering
 from stacks.commands import rollout
 from stacks.images import chart
 from stacks.operations import helm, pod_watch, pulumi_cli, steps
 from stacks.operations.helm import Revision
 from stacks.operations.pulumi_cli import Ended
-from stacks.rendering import declared
 
 SECRET = {"urn": "urn:pulumi:t::p::t::milvus-store-secret", "outputs": {}}
 KILLED = {"urn": "urn:pulumi:t::p::t::milvus-store-credential", "outputs": {}}
@@ -51,7 +51,7 @@ def parts(monkeypatch: pytest.MonkeyPatch) -> Parts:
     replaced: list[tuple[Any, str, Callable[..., Any]]] = [
         (rollout, "reach", lambda *_: found),
         (steps, "validation", lambda *arguments: made.did(arguments[0])),
-        (declared, "release", lambda _: None),
+        (rendering, "release", lambda _: None),
         (chart, "refuse_dropped_keys", lambda _: None),
         (steps, "mend", lambda *_, **__: made.did("look first")),
         (pulumi_cli, "resources", lambda _: made.state),

@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
+from validation.checks.storage.aim import Style
 from validation.checks.storage.context import STORE, StoreContext
 from validation.checks.storage.record import BlockedError
 from validation.checks.storage.store import Store, WrongError, answered, code, is_denied
@@ -58,7 +59,7 @@ def _no_s3(run: StoreContext, why: str) -> BlockedError:
 
 
 def _explain(run: StoreContext, error: ClientError) -> BlockedError:
-    other = run.aim.style.other
+    other = Style.VIRTUAL if run.aim.style is Style.PATH else Style.PATH
     if code(error) not in _FINAL:
         if is_denied(error):
             return _denied(run, error)

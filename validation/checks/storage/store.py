@@ -27,8 +27,7 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_exponential
 
-from validation.checks.storage.aim import Aim
-from validation.checks.storage.options import Style
+from validation.checks.storage.aim import Aim, Style
 from validation.checks.storage.record import BlockedError, describe
 from validation.clients.documents import Credential, s3_client
 from validation.judge.outcome import Outcome

@@ -14,8 +14,8 @@ from enum import StrEnum
 
 from botocore.exceptions import ClientError
 
+from validation.checks.storage.aim import Wal
 from validation.checks.storage.context import STORE, StoreContext, listed
-from validation.checks.storage.options import Wal
 from validation.checks.storage.permissions import metadata_of
 from validation.checks.storage.store import GONE, Store, WrongError, answered, code, is_busy, status
 from validation.run.record import Facts

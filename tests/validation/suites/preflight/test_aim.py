@@ -12,7 +12,7 @@ from tests.validation.services import KubernetesApi
 from tests.validation.suites.preflight.conftest import Preflight, key_files
 from validation.__main__ import app
 from validation.checks.storage import aim
-from validation.checks.storage.options import Options, Wal
+from validation.checks.storage.aim import Options, Wal
 
 OUTPUTS = {
     "namespace": "rag",

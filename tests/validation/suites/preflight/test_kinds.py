@@ -15,15 +15,15 @@ import pytest
 from tests.validation.suites.preflight.conftest import BUCKET, Preflight, Site, found, keys_in, red
 from tests.validation.suites.preflight.faults import Change, Changed, Fault, Hasty, Made, Request, Said, between, error
 from validation.checks.registry import Check
-from validation.checks.storage import connection, listings, sizes, writes
+from validation.checks.storage import connection, integrity, listings, writes
+from validation.checks.storage.aim import Wal
 from validation.checks.storage.bucket import bucket_settings
 from validation.checks.storage.connection import connections
 from validation.checks.storage.context import StoreContext
+from validation.checks.storage.integrity import sizes as bodies
 from validation.checks.storage.listings import listings as lists
-from validation.checks.storage.options import Wal
 from validation.checks.storage.performance import busy, performance
 from validation.checks.storage.permissions import permissions
-from validation.checks.storage.sizes import sizes as bodies
 from validation.checks.storage.writes import conditional_write, consistency, lasting
 from validation.judge.outcome import Outcome
 
@@ -543,7 +543,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("name", KINDS)
 def test_one_fault_is_told_in_one_row(run: Preflight, site: Site, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     chosen = KINDS[name]
-    monkeypatch.setattr(sizes, "SIZES", sizes.SIZES[: chosen.sizes])
+    monkeypatch.setattr(integrity, "SIZES", integrity.SIZES[: chosen.sizes])
     with between(site.server, chosen.fault()) as endpoint:
         begin = time.monotonic()
         record = run(*chosen.asks, endpoint=endpoint, ca_file=None, wal=Wal.WOODPECKER, **chosen.options)

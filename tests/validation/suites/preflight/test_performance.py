@@ -9,9 +9,9 @@ from botocore.exceptions import ClientError
 
 from tests.validation.suites.preflight.conftest import key_files
 from validation.checks.storage import aim, performance
+from validation.checks.storage.aim import Options, Wal
 from validation.checks.storage.context import StoreContext, Written
 from validation.checks.storage.load import Burst, send
-from validation.checks.storage.options import Options, Wal
 from validation.checks.storage.performance import Group, estimate
 from validation.checks.storage.record import BlockedError, PreflightRecord
 from validation.checks.storage.store import Store

@@ -1,23 +1,32 @@
-"""What a stack declares, found by running its program against a recording monitor: no engine, no plugin, no cluster, no store.
+"""What a stack declares, as plain manifests, without engine, plugin, cluster, store and network; and what Helm makes of the release.
 
-Owns the placeholders: a secret is never known here, and what only a running system can answer (an id, a generation) is said to be so.
-Refuses a program that asks a provider a question, since the answer would have to be invented.
+Runs the program against a recording monitor. Owns the placeholders: a secret is never known here, and what only a running system can answer
+(an id, a generation) is said to be so. Refuses a program that asks a provider a question, since the answer would have to be invented.
+
+A chart that is at hand (a directory, an archive, an archive that `./rag pin` or Helm has downloaded) is rendered by `helm template`;
+else only the release itself is there, and a note says what is missing and how to get it.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pulumi
 from pulumi.output import Unknown
 from pulumi.runtime import mocks, rpc
 
+from policies.subject import Subject
 from stacks import blueprint
 from stacks.environments import Environment
+from stacks.images import chart
 from stacks.images.chart import Release
 from stacks.problems import SettingsError
+from stacks.yaml_files import dump
 
 RELEASE = "kubernetes:helm.sh/v3:Release"
 SECRET = "<secret>"  # noqa: S105  says that there is one
@@ -134,3 +143,85 @@ def _plain(value: Any) -> Any:  # noqa: ANN401  plain data of any shape
 def _hidden(value: Any) -> Any:  # noqa: ANN401  as above
     """Keep the keys of a secret group: which keys a Secret has is no secret."""
     return {str(key): _hidden(item) for key, item in value.items()} if isinstance(value, Mapping) else SECRET
+
+
+_COMPAT = "compat"  # the SDK's own note to the plugin, no setting of ours
+
+
+@dataclass(frozen=True, kw_only=True)
+class Object:
+    """One object: of the cluster, or of another provider, such as a bucket."""
+
+    origin: str
+    """`stack`, or `chart` for what Helm renders."""
+    type: str
+    """Pulumi's token; "" for what Helm renders."""
+    logical_name: str
+    """Pulumi's name; the object's own for what Helm renders."""
+    manifest: Mapping[str, Any]
+    """With apiVersion and kind if it is one of the cluster; else the inputs of the provider."""
+    protect: bool = False
+    """Neither `destroy` nor a replacement may delete it."""
+    retain: bool = False
+    """Stays when the stack is destroyed."""
+
+    @property
+    def kind(self) -> str:
+        """Kind of Kubernetes, or the last word of Pulumi's token."""
+        return str(self.manifest.get("kind", self.type.rpartition(":")[2]))
+
+    @property
+    def path(self) -> Path:
+        """File name that is the same in every run, and different for every object."""
+        metadata: Mapping[str, Any] = self.manifest.get("metadata", {})
+        parts = (self.kind, metadata.get("namespace", ""), metadata.get("name", self.logical_name))
+        return Path(self.origin) / (".".join(re.sub(r"[^-A-Za-z0-9]+", "-", str(part)) for part in parts if part).lower() + ".yaml")
+
+    @property
+    def text(self) -> str:
+        """The file: what Pulumi knows of it as a comment, and the manifest."""
+        marks = [word for word, is_set in (("protected", self.protect), ("retained", self.retain)) if is_set]
+        head = f"# {', '.join([f'{self.type} {self.logical_name}', *marks])}\n" if self.type else ""
+        return head + dump(dict(self.manifest))
+
+    @property
+    def subject(self) -> Subject:
+        """As the rules of `policies` see it."""
+        name = self.manifest.get("metadata", {}).get("name", self.logical_name)
+        return Subject(kind=self.kind, name=name, content=self.manifest, protect=self.protect)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rendered:
+    """All objects, and what could not be rendered."""
+
+    objects: list[Object]
+    notes: list[str] = field(default_factory=list)
+
+
+def render(environment: Environment) -> Rendered:
+    """Render everything that the environment declares."""
+    resources = [item for item in of_environment(environment) if item.custom]
+    notes: list[str] = []
+    rendered = [each for item in resources if item.type == RELEASE for each in _from_chart(as_release(item), notes)]
+    return Rendered(objects=sorted([*map(_object, resources), *rendered], key=lambda item: item.path), notes=notes)
+
+
+def _object(item: Declared) -> Object:
+    manifest = {key: value for key, value in item.inputs.items() if key != _COMPAT}
+    return Object(origin="stack", type=item.type, logical_name=item.name, manifest=manifest, protect=item.protect, retain=item.retain)
+
+
+def _from_chart(release: Release, notes: list[str]) -> Iterator[Object]:
+    archive = chart.at_hand(release)
+    if archive is None:
+        source = f"--repo {release.repository} {release.chart}" if release.repository is not None else release.chart
+        notes.append(
+            f"the objects of the chart {release.chart} {release.version} are not among them, only the release with its values: the chart "
+            f"is not on this machine; get it once: helm pull {source} --version {release.version} --destination {chart.CHARTS}"
+        )
+    elif shutil.which("helm") is None:
+        notes.append("the objects of the chart are not among them, only the release with its values: there is no helm on PATH")
+    else:
+        for manifest in chart.template(release, archive):
+            yield Object(origin="chart", type="", logical_name=str(manifest["metadata"]["name"]), manifest=manifest)

@@ -1,25 +1,103 @@
-"""A user that can touch one bucket, and its access key.
+"""The store `s3`: a bucket by the S3 API, a user a generation by an AWS-compatible IAM API, both with the administrator's profile.
 
-Owns the user, its inline policy and its keys. The store shows a secret key once, when it is made: a run that is killed between
-making a key and recording it leaves a key that nobody knows; the next run removes it, so that the limit of two keys is never in
-the way, and makes another. The user carries our mark from its first moment and a foreign one is refused.
+The store shows a secret key once, when it is made: a run that is killed between making a key and recording it leaves a key that nobody
+knows; the next run removes it, so that the limit of two keys is never in the way, and makes another. The user carries our mark from its
+first moment and a foreign one is refused.
 """
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import pulumi
 from botocore.exceptions import ClientError
 
 from components.dynamic_provider import OwnedProvider
 from components.random_secret import new_generation
-from components.stores import policy
-from components.stores.errors import error_code, explained
-from components.stores.owned import KEY_OUTPUTS, OWNER_TAG, Credential, require_ours
-from components.stores.s3.server import S3Server
+from components.stores import ObjectStoreArgs, Permissions, StoreOutputs, features, policy, suffixed
+from components.stores.connection import S3Server, error_code, explained
+from components.stores.owned import KEY_OUTPUTS, OWNER_TAG, Bucket, BucketProvider, Credential, require_ours
+from components.stores.policy import document
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
+    from mypy_boto3_s3 import S3Client
+
+__all__ = ["LONGEST_USER", "S3Server", "S3Store"]
+LONGEST_USER = 56
+"""Characters of a bucket's name in a user's: AWS's IAM allows 64 in all."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class S3Store:
+    """Makes bucket and users on one S3 server."""
+
+    server: S3Server
+    settings: str = ""
+
+    def declare(self, name: str, args: ObjectStoreArgs, parent: pulumi.Resource) -> StoreOutputs:
+        """Declare one bucket, and one credential a valid generation."""
+        if args.options.compressed is not None:
+            raise ValueError("the S3 API knows no compression of a bucket; the drivers greenlake and cosi do")
+        options = {key: value for key, value in args.options.inputs().items() if key != "compressed"}
+        inputs = {**self.server.inputs(), "bucket": args.bucket, **options, "owner": args.owner}
+        bucket = S3Bucket(S3BucketProvider(self.settings), f"{name}-bucket", inputs, args.bucket_opts(parent))
+        return StoreOutputs(bucket.bucket, [self._user(name, args, number, parent) for number in args.generations.valid()][-1])
+
+    def _user(self, name: str, args: ObjectStoreArgs, generation: int, parent: pulumi.Resource) -> Credential:
+        user = args.bucket if generation == 1 else f"{args.bucket[:LONGEST_USER]}_{generation}"  # no bucket's name holds a _
+        resource, opts = suffixed(f"{name}-credential", generation), pulumi.ResourceOptions(parent=parent)
+        return self.credential(resource, user=user, bucket=args.bucket, permissions=args.permissions, owner=args.owner, opts=opts)
+
+    def credential(
+        self, name: str, *, user: str, bucket: str, permissions: Permissions, owner: pulumi.Input[str], opts: pulumi.ResourceOptions
+    ) -> Credential:
+        """Declare a user that has `permissions` on `bucket`, and its key."""
+        inputs = {**self.server.inputs(), "user": user, "policy": document(bucket, permissions), "owner": owner}
+        return S3Credential(S3CredentialProvider(self.settings), name, inputs, opts)
+
+
+class S3BucketProvider(BucketProvider["S3Client"]):
+    """Inputs: those of S3Server, `bucket`, `owner`, those of BucketOptions but `compressed`. Outputs: the same, as found."""
+
+    place = "endpoint"
+
+    @contextmanager
+    def _open(self, inputs: Mapping[str, Any], action: str) -> Iterator["S3Client"]:
+        server = S3Server.of(inputs)
+        with explained(server.endpoint, action, server.admin_profile), server.s3() as s3:
+            yield s3
+
+    def _tags(self, api: "S3Client", name: str) -> Mapping[str, str] | None:
+        return features.tags(api, name)
+
+    def _hand_over(self, name: str, inputs: Mapping[str, Any]) -> str:
+        tags = f"TagSet=[{{Key={OWNER_TAG},Value={inputs['owner']}}}]"
+        return S3Server.of(inputs).command("s3api", "put-bucket-tagging", "--bucket", name, "--tagging", tags)
+
+    def _create(self, api: "S3Client", inputs: Mapping[str, Any]) -> None:
+        features.create(api, inputs)
+
+    def _configure(self, api: "S3Client", inputs: Mapping[str, Any], olds: Mapping[str, Any]) -> None:
+        name = inputs["bucket"]
+        features.set_tags(api, inputs, olds)
+        features.set_versioning(api, name, versioned=inputs["versioned"])
+        features.set_lock(api, name, inputs["lock"])
+        features.set_encryption(api, name, inputs["encryption"])
+
+    def _describe(self, api: "S3Client", name: str, outputs: Mapping[str, Any]) -> dict[str, Any]:
+        encryption = features.encryption(api, name) if outputs.get("encryption") else ""
+        return {"versioned": features.is_versioned(api, name), "lock": features.lock(api, name), "encryption": encryption}
+
+    def _delete(self, api: "S3Client", name: str, _outputs: Mapping[str, Any]) -> None:
+        features.empty(api, name)
+        api.delete_bucket(Bucket=name)
+
+
+class S3Bucket(Bucket, module="s3", name="Bucket"):
+    """One bucket on an S3 server."""
+
 
 _PATH = "/milvus-x10000/"
 _POLICY_NAME = "one-bucket"

@@ -1,1 +1,0 @@
-"""What a stack declares, as plain manifests, without cluster and network."""
