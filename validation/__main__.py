@@ -3,9 +3,11 @@
 import importlib
 import inspect
 import signal
+from pathlib import Path
 from typing import Any
 
 import typer
+import yaml
 from typer.core import TyperGroup
 
 from validation.run.options import command
@@ -36,14 +38,15 @@ COMMANDS = {
 
 
 def load(name: str) -> Any:  # noqa: ANN401  typer keeps its types private
-    """Import one command, and return it as typer runs it; its help is NAME_HELP or HELP of its module, or its docstring."""
+    """Import one command, and return it as typer runs it; its help stands in help.yaml, or is HELP of its module, or its docstring."""
     path, _, attribute = COMMANDS[name].partition(":")
     module = importlib.import_module(path)
     act = getattr(module, attribute)
     if isinstance(act, typer.Typer):
         return typer.main.get_command(act)
     alone = typer.Typer(add_completion=False, rich_markup_mode=None)
-    text = next((getattr(module, each) for each in (f"{name.upper()}_HELP", "HELP") if hasattr(module, each)), inspect.getdoc(act))
+    texts = yaml.safe_load(Path(__file__).with_name("help.yaml").read_text(encoding="utf-8"))
+    text = texts.get(name) or getattr(module, "HELP", inspect.getdoc(act))
     alone.command(name, help=text)(command(act) if "options" in inspect.signature(act).parameters else act)
     return typer.main.get_command(alone)
 

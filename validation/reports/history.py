@@ -83,40 +83,6 @@ def _moved(measure: Measure, before: Measurement, after: Measurement) -> tuple[f
 
 
 Directory = Annotated[Path, typer.Option("--dir", help="Where baselines are kept, one file for each profile.")]
-COMPARE_HELP = """Compare two runs of the same workload: RUN_A as it was, RUN_B as it is now.
-
-Each number with its interval, the ratio of B to A (of a share the difference) and the interval of that. Worse: the optimistic end of
-the 90 % interval exceeds the tolerance. Both runs must be valid, and of the same corpus, index, search parameters and rate; another image,
-chart or topology is named, and compared.
-
-Exit codes: 0 nothing is worse, 1 something is worse, 2 a file cannot be read, 3 the runs cannot be compared.
-
-Example:
-
-    ./rag compare build/reports/20261117T080000Z build/reports/20261124T080000Z
-"""
-REPORT_HELP = """Make another form of a run's report: a page for people, Markdown for a pull request, JUnit for a pipeline.
-
-RUN is a report.json or the directory of a run. Every run of the gate writes all of them beside its report.json; this makes them anew.
-
-Exit codes: 0 written, 2 RUN cannot be read or the file cannot be written.
-
-Example:
-
-    ./rag report build/reports/20261130T101500Z --format markdown --out comment.md
-"""
-CALIBRATE_HELP = """Propose limits for an environment from equal runs on it, and write them as an SLO file.
-
-Give the reports of three or more valid runs of the same workload on the same system, made one after the other. Of each objective the worst
-end of all intervals is taken, and MARGIN of room added; half of it is used for `warn`. Every number gets its reason. Read the file before
-you use it: what was seen is not yet what you want to promise.
-
-Exit codes: 0 written, 2 wrong usage, 3 the runs are not valid or not equal.
-
-Example:
-
-    ./rag calibrate build/reports/2026112* --out validation/slo.acme.yaml
-"""
 baselines = typer.Typer(
     help="Keep a run that relative limits are compared with.\n\nExample:\n\n    ./rag baseline set build/reports/20261124T163404Z",
     no_args_is_help=True,
@@ -139,19 +105,11 @@ def answered() -> Iterator[None]:
         raise typer.Exit(2) from None
 
 
-RUNS_HELP = """List the runs on this machine: when, which kind, which profile and label, and how each ended.
-
-Example:
-
-    ./rag runs; ./rag runs --json
-"""
-
-
 def runs(
     directory: Annotated[Path, typer.Option("--dir", help="Where the reports are.")] = Path("build/reports"),
     as_json: Annotated[bool, typer.Option("--json", help="The list as JSON.")] = False,
 ) -> None:
-    """See RUNS_HELP."""
+    """Print them; help.yaml says more."""
     listed = [each for path in sorted(directory.glob("*/*.json")) if (each := _summary(path))]
     if as_json:
         print(json.dumps(listed, indent=2, ensure_ascii=False))
@@ -202,7 +160,7 @@ def compare(
     run_b: Annotated[Path, typer.Argument(metavar="RUN_B", help="The run as it is now.")],
     tolerance: Annotated[float, typer.Option(min=0, max=1000, help="Percent that is not called worse; of a share a hundredth.")] = 10.0,
 ) -> None:
-    """See COMPARE_HELP."""
+    """Print the comparison; help.yaml says more."""
     with answered():
         before, after = read(run_a), read(run_b)
         calibration.refuse_invalid([before, after])
@@ -224,7 +182,7 @@ def report(
     form: Annotated[export.Form, typer.Option("--format", help="What to make.")] = export.Form.HTML,
     out: Annotated[Path | None, typer.Option(help="The file to write. Default: on standard output.")] = None,
 ) -> None:
-    """See REPORT_HELP."""
+    """Write or print it; help.yaml says more."""
     with answered():
         text = export.FORMS[form][1](read(run))
         if out:
@@ -252,7 +210,7 @@ def calibrate(
     name: Annotated[str | None, typer.Option(help="Name of the profile. Default: that of the runs.")] = None,
     margin: Annotated[float, typer.Option(min=0.05, max=10, help="Room beyond the worst that was seen; 0.5 is half as much again.")] = 0.5,
 ) -> None:
-    """See CALIBRATE_HELP."""
+    """Write the file; help.yaml says more."""
     with answered():
         if out.exists():
             raise UsageError(f"{out} is there already; name another file with --out, and compare the two")

@@ -27,21 +27,6 @@ from validation.run.record import Record, run_and_report
 from validation.suites import runner
 from validation.suites.runner import Order
 
-HELP = """Keep a collection in step with a folder: new documents are added, changed ones replace their chunks, missing ones are removed.
-
-Reads .md .txt .html .pdf .docx .pptx .xlsx .odt .csv .json .vtt .eml and older kinds of these, code, archives, and pictures with a caption
-beside them (NAME.caption.md). What cannot be read is listed with the reason, and stops nothing. A second run changes nothing. Kinds of
-files, labels and languages: docs/ingest.md. Try a file first: ./rag read FILE
-
-Where DIR holds questions.jsonl, the collection is then judged against the SLO file, reading only: a gate on your own data.
-
-Only collections that `ingest` made are touched. Exit codes: 0 in step (or the gate's PASS), 1 the gate's FAIL, 2 usage or configuration,
-3 something could not be proven, 4 the target does not answer. Files that were not read do not change it, unless --strict.
-
-Example:
-
-    ./rag ingest prod ~/documents --collection handbook --language de
-"""
 SCHEMA = "milvus-x10000/ingest-report"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,200}")
 _SHOWN = 20

@@ -35,27 +35,6 @@ from validation.run.options import report_path
 from validation.run.progress import Reporter
 from validation.run.record import Facts, run_and_report
 
-HELP = """Ask an object store whether Milvus can live on it, before Milvus is installed.
-
-The preflight uses the very key, CA and address that Milvus will use. It looks at name, certificate, clock, key, bucket, permissions,
-conditional writes, consistency, checksums and settings, then measures latency and throughput at the sizes that Milvus writes. It
-writes below preflight-<run>/ in the bucket, never below the root path, and removes all of it when it ends, also by Ctrl-C.
-
-The key comes from a Secret, from files or from an AWS profile, never from the command line.
-
-Exit codes: 0 PASS, 0 WARN (1 with --strict), 1 FAIL (the store answers, and Milvus would fail on it: a certificate, a permission, a
-missing feature, a setting), 2 ERROR (usage, configuration, or interrupted), 3 INVALID (busy all the time, or not enough could be
-measured to say anything), 4 UNREACHABLE (name, address or port do not answer, or the store stopped answering). report.json is written
-in every case, and the last line is always RESULT: and the word.
-
-Examples:
-
-    ./rag store lab
-
-    ./rag store --endpoint https://x10000.example.net --bucket rag-milvus --ca-file ca.crt --profile rag-milvus
-
-    ./rag store --endpoint https://10.0.0.1:443 --bucket b --credential-dir /run/credential --no-performance
-"""
 SCHEMA = "milvus-x10000/preflight-report"
 _COLOURS = {"OK": "green", "WARN": "yellow", "FAIL": "red", "-": "dim"}
 _SECRET_FREE = ("endpoint", "bucket", "root_path", "region", "style", "wal", "other_bucket", "scoped_to_prefix", "encryption", "milvus_uri")

@@ -14,16 +14,6 @@ from validation.corpus.reading import Limits, UnreadableError
 from validation.corpus.reading.isolation import IsolatedReader
 from validation.judge.errors import UsageError
 
-HELP = """Show what `ingest` would read of a file or a folder: chunks with their headings, pages and times, notes, and what cannot be read.
-
-Nothing is sent anywhere. Of a file every chunk is shown, of a folder one line for each file, unless --full.
-
-Exit codes: 0 read, 1 the file cannot be read, or with --strict anything is noted or not read, 2 there is no such file.
-
-Example:
-
-    ./rag read ~/documents/handbook.pdf
-"""
 _SHOWN_CHARACTERS = 100
 
 

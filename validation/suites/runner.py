@@ -26,28 +26,6 @@ from validation.run.options import Target, report_path
 from validation.run.progress import Reporter
 from validation.run.record import Record, run_and_report
 
-HELP = """Measure a deployed stack, compare it with its promises, and answer with an exit code.
-
-With --collection it judges your own documents, and writes nothing; without --slo, limits are scaled to what is there.
-
-Without it, the gate loads the sample corpus into a collection of its own, searches it at a constant rate (latency counts from the planned
-send time), compares every answer with the exact one, asks the language model, and judges all of it against an SLO file. It drops its
-collection when it ends; the originals stay in the documents bucket, under corpus/<sha256>/.
-
-Exit codes: 0 PASS, 0 WARN (1 with --strict), 1 FAIL (a promise is missed), 2 ERROR (usage, configuration, or interrupted),
-3 INVALID (could not be measured in a way that proves anything), 4 UNREACHABLE (the target does not answer). report.json is written in
-every case, and the last line is always RESULT: and the word.
-
-Examples:
-
-    ./rag gate lab
-
-    ./rag gate prod --slo validation/slo.prod.yaml --strict
-
-    pulumi stack output --json --stack prod > target.json; ./rag gate target.json --slo my.yaml
-
-    ./rag gate prod --collection handbook --corpus my/documents
-"""
 PODS = typer.Option(
     min=0, max=64, help="Send the searches from so many pods of a Job in the cluster, each its share of the rate; 0: from here."
 )
