@@ -122,13 +122,8 @@ def _from_bucket(source: Bucket, size_gib: float, volumes: list[dict[str, Any]],
 
 
 def _loader(source: Bucket, target: dict[str, Any]) -> dict[str, Any]:
-    variables = {
-        "ENDPOINT": source.endpoint,
-        "REGION": source.region,
-        "BUCKET": source.bucket,
-        "PREFIX": source.prefix,
-        "TARGET": WEIGHTS_PATH,
-    }
+    variables = {"ENDPOINT": source.endpoint, "REGION": source.region, "BUCKET": source.bucket, "PREFIX": source.prefix}
+    variables["TARGET"] = WEIGHTS_PATH
     keys = {"AWS_ACCESS_KEY_ID": "access_key", "AWS_SECRET_ACCESS_KEY": "secret_key"}
     mounts = [target, {"name": _SCRIPT_VOLUME, "mountPath": "/etc/load-weights", "readOnly": True}]
     if source.ca_config_map is not None:

@@ -120,22 +120,10 @@ def _authority(home: Path, name: str, leaves: Sequence[Leaf]) -> None:
 
 def _write_authority(home: Path, name: str, key: ec.EllipticCurvePrivateKey) -> None:
     subject = _authority_name(name)
-    usage = x509.KeyUsage(
-        digital_signature=True,
-        key_cert_sign=True,
-        crl_sign=True,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
-    builder = (
-        _builder(subject, subject, key)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(usage, critical=True)
-    )
+    others = ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "encipher_only", "decipher_only")
+    usage = x509.KeyUsage(digital_signature=True, key_cert_sign=True, crl_sign=True, **dict.fromkeys(others, False))
+    builder = _builder(subject, subject, key).add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+    builder = builder.add_extension(usage, critical=True)
     builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
     _write_certificate(home, name, builder.sign(key, hashes.SHA256()))
 
@@ -161,11 +149,8 @@ def _write_certificate(home: Path, name: str, certificate: x509.Certificate) -> 
 def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
     now = dt.datetime.now(dt.UTC)
     named = x509.CertificateBuilder().subject_name(subject).issuer_name(issuer).public_key(key.public_key())
-    return (
-        named.serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=VALID_DAYS))
-    )
+    begun = named.serial_number(x509.random_serial_number()).not_valid_before(now - dt.timedelta(days=1))
+    return begun.not_valid_after(now + dt.timedelta(days=VALID_DAYS))
 
 
 def _read_key(path: Path) -> ec.EllipticCurvePrivateKey:

@@ -23,14 +23,8 @@ if TYPE_CHECKING:
 HANDED_OVER = "storage"
 """Namespace of the Secrets that are handed over."""
 _BUCKET = ["s3:ListBucket", "s3:GetBucketLocation", "s3:ListBucketVersions", "s3:GetBucketVersioning"]
-_OBJECTS = [
-    "s3:GetObject",
-    "s3:GetObjectVersion",
-    "s3:PutObject",
-    "s3:DeleteObject",
-    "s3:AbortMultipartUpload",
-    "s3:ListMultipartUploadParts",
-]
+_OBJECTS = ["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:DeleteObject"]
+_OBJECTS += ["s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
 
 
 def facts(store: str, net: Network) -> dict[str, Any]:

@@ -82,14 +82,8 @@ REST_MINUTES = 3
 """Of `./rag up`: images, Kubernetes, Pulumi, gate."""
 PULUMI_VERSIONS = f"the CLI {PULUMI} and Pulumi's own kubernetes plugin {PLUGIN}"
 PERSONALITIES = (
-    "etcd",
-    "kubectl",
-    "kubelet",
-    "kube-apiserver",
-    "kube-controller-manager",
-    "kube-proxy",
-    "kube-scheduler",
-    "volume-provisioner",
+    *("etcd", "kubectl", "kubelet", "volume-provisioner"),
+    *("kube-apiserver", "kube-controller-manager", "kube-proxy", "kube-scheduler"),
 )
 """Names under which the one `kube` binary is called."""
 

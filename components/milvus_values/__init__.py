@@ -104,20 +104,9 @@ def _certificates(shape: MilvusShape) -> list[tuple[str, str, str]]:
 
 
 def _external_s3(store: MilvusStore) -> dict[str, Any]:
-    return {
-        "enabled": True,
-        "host": store.host,
-        "port": store.port,
-        "useSSL": True,
-        "accessKey": "",
-        "secretKey": "",
-        "bucketName": store.bucket,
-        "rootPath": store.root_path,
-        "region": store.region,
-        "cloudProvider": "aws",
-        "useIAM": False,
-        "useVirtualHost": False,
-    }
+    place = {"host": store.host, "port": store.port, "bucketName": store.bucket, "rootPath": store.root_path, "region": store.region}
+    unused = {"accessKey": "", "secretKey": "", "useIAM": False, "useVirtualHost": False}
+    return {"enabled": True, "useSSL": True, "cloudProvider": "aws", **place, **unused}
 
 
 EMBEDDED_ETCD = "localhost:2379"

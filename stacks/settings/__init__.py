@@ -27,15 +27,8 @@ from stacks.settings.tenancy import AccessSettings, NetworkSettings, QuotaSettin
 _OF_PULUMI = {
     "pulumi": {"tags", "template", "disable-default-providers", "autonaming"},
     "kubernetes": {
-        "kubeconfig",
-        "context",
-        "clusterIdentifier",
-        "enableServerSideApply",
-        "kubeClientSettings",
-        "helmReleaseSettings",
-        "suppressDeprecationWarnings",
-        "suppressHelmHookWarnings",
-        "upsertExistingObjects",
+        *("kubeconfig", "context", "clusterIdentifier", "enableServerSideApply", "kubeClientSettings", "helmReleaseSettings"),
+        *("suppressDeprecationWarnings", "suppressHelmHookWarnings", "upsertExistingObjects"),
     },
 }
 """Keys of other projects that do no harm; kubernetes:namespace, :cluster and :renderYamlToDirectory make something else of the stack."""
@@ -89,15 +82,9 @@ class Settings(Group):
     @property
     def pod_options(self) -> PodOptions:
         """What every pod gets, as the components take it."""
-        return PodOptions(
-            pull_secrets=self.registry.pull_secrets,
-            node_selector=self.pods.node_selector,
-            tolerations=tuple(taint.toleration for taint in self.pods.tolerations),
-            priority_class=self.pods.priority_class,
-            labels=self.pods.labels,
-            annotations=self.pods.annotations,
-            assign_ids=self.pod_security.assign_ids,
-        )
+        tolerations = tuple(taint.toleration for taint in self.pods.tolerations)
+        pods, assign_ids = self.pods.model_dump(exclude={"tolerations"}), self.pod_security.assign_ids
+        return PodOptions(pull_secrets=self.registry.pull_secrets, tolerations=tolerations, assign_ids=assign_ids, **pods)
 
     @property
     def milvus_bucket(self) -> str:

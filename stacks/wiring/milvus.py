@@ -57,9 +57,8 @@ def declare(
         pulumi.log.warn(_NO_PRIORITY.format(name=settings.pods.priority_class))
     shaped, place = shape_of(settings, tenancy.accounts["milvus"], user), store_of(settings, store, trust)
     if wrong := milvus_values.problems(shaped, place):
-        raise SettingsError(
-            "\n".join(["what is added to Milvus cannot be, so nothing was changed:", *(f"milvus.{reason}" for reason in wrong)])
-        )
+        lines = ["what is added to Milvus cannot be, so nothing was changed:", *(f"milvus.{reason}" for reason in wrong)]
+        raise SettingsError("\n".join(lines))
     uri, ca_pem = settings.milvus.administration_uri, settings.milvus.tls.ca_pem
     administration = Administration(uri=uri, ca_pem=ca_pem, password=user.password, settings=SETTINGS) if user is not None else None
     args = MilvusArgs(
@@ -76,15 +75,9 @@ def declare(
 def _foundation(settings: Settings) -> MilvusFoundation:
     """What can never be changed, compared before Helm is asked."""
     chosen, running = settings.milvus, version(settings.images.milvus)
-    foundation = Foundation(
-        wal=chosen.wal,
-        etcd=chosen.etcd,
-        bucket=settings.milvus_bucket,
-        root_path=chosen.root_path,
-        mode=chosen.mode,
-        version=".".join(map(str, running)) if running is not None else "",
-        migration=chosen.migration,
-    )
+    own = chosen.model_dump(include={"wal", "etcd", "root_path", "mode", "migration"})
+    version_text = ".".join(map(str, running)) if running is not None else ""
+    foundation = Foundation(bucket=settings.milvus_bucket, version=version_text, **own)
     return MilvusFoundation("milvus-foundation", foundation=foundation, settings=SETTINGS)
 
 

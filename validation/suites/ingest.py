@@ -148,10 +148,7 @@ def _ingest(run: RunContext, options: Options, advance: Advance) -> Tally:
 
 def _as_data(record: Record, tally: Tally) -> dict[str, Any]:
     return RunReport.from_record(record, SCHEMA).as_data() | {
-        "added": tally.added,
-        "changed": tally.changed,
-        "removed": tally.removed,
-        "unchanged": tally.unchanged,
+        **{name: getattr(tally, name) for name in ("added", "changed", "removed", "unchanged")},
         "chunks": {"written": tally.written, "deleted": tally.deleted, "now": tally.rows},
         "not_read": [{"file": file.source, "why": file.reason} for file in tally.unread],
         "notes": [{"file": file.source, "what": file.reason} for file in tally.notes],

@@ -109,12 +109,8 @@ class LlmSettings(Serving):
 
     def limits(self) -> dict[str, Any]:
         """Context, sequences, KV cache and shape."""
-        return {
-            "context_tokens": self.context_tokens,
-            "sequences": self.sequences,
-            "kv_cache_type": self.kv_cache_type,
-            "shape": self.shape.to_args() if self.shape is not None else None,
-        }
+        own = self.model_dump(include={"context_tokens", "sequences", "kv_cache_type"})
+        return {**own, "shape": self.shape.to_args() if self.shape is not None else None}
 
 
 class KedaSettings(Group):

@@ -46,30 +46,23 @@ class GpuSettings(Group):
     @classmethod
     def _is_a_profile(cls, value: str | None) -> str | None:
         if value is not None and not MIG_PROFILE.fullmatch(value):
-            raise ValueError(
-                "is no MIG profile: it is written like 1g.10gb, compute slices and memory, as `nvidia-smi mig -lgip` lists them"
-            )
+            written = "it is written like 1g.10gb, compute slices and memory, as `nvidia-smi mig -lgip` lists them"
+            raise ValueError(f"is no MIG profile: {written}")
         return value
 
     @model_validator(mode="after")
     def _one_instance(self) -> "GpuSettings":
         if self.mig_profile is not None and self.count > 1:
-            raise ValueError(
-                f"{self.count} MIG instances cannot serve one model: none reaches the memory of another; use a larger profile, or replicas"
-            )
+            why = "none reaches the memory of another; use a larger profile, or replicas"
+            raise ValueError(f"{self.count} MIG instances cannot serve one model: {why}")
         return self
 
     def to_args(self, pods: PodOptions = NO_OPTIONS) -> Gpu:
         """As the components take it, with what every pod gets."""
+        own = self.model_dump(exclude={"tolerations", "node_selector"})
+        tolerations = (*pods.tolerations, *(taint.toleration for taint in self.tolerations))
         return Gpu(
-            product=self.product,
-            count=self.count,
-            memory_gib=self.memory_gib,
-            memory_share=self.memory_share,
-            mig_profile=self.mig_profile,
-            tolerations=(*pods.tolerations, *(taint.toleration for taint in self.tolerations)),
-            runtime_class=self.runtime_class,
-            node_selector=self.node_selector if self.node_selector is not None else pods.node_selector,
+            **own, tolerations=tolerations, node_selector=self.node_selector if self.node_selector is not None else pods.node_selector
         )
 
     def facts(self) -> dict[str, Any]:
@@ -130,14 +123,8 @@ class WeightsSettings(Group):
 
     def facts(self) -> dict[str, Any]:
         """As an engine is told of them."""
-        return {
-            "source": self.source,
-            "location": self.location,
-            "file": self.file,
-            "size_gib": self.size_gib,
-            "revision": self.revision or "",
-            "offline": not self.downloads,
-        }
+        own = self.model_dump(include={"source", "file", "size_gib"})
+        return {**own, "location": self.location, "revision": self.revision or "", "offline": not self.downloads}
 
 
 class CacheSettings(Group):
