@@ -10,10 +10,11 @@ the worst case, all sequences at full length: an engine may start in less, and t
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 _GIB = 2**30
+_NOTHING: Mapping[str, float] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,26 +48,18 @@ class Load:
     gpus: int = 1
 
 
-@dataclass(frozen=True, kw_only=True)
-class Need:
-    """Memory that something besides weights and KV cache takes."""
-
-    what: str
-    gib: float
-
-
-def shortage(shape: Shape, load: Load, available_gib: float, what: str, needs: Sequence[Need] = ()) -> str:
-    """Return why the model does not fit into what is available, with what would; "" when it does."""
-    fixed = [Need(what="weights", gib=shape.weights_gib()), *needs]
+def shortage(shape: Shape, load: Load, available_gib: float, what: str, needs: Mapping[str, float] = _NOTHING) -> str:
+    """Return why the model does not fit into what is available, with what would; "" when it does. `needs`: GiB of what else takes it."""
+    fixed = {"weights": shape.weights_gib(), **needs}
     cache = shape.kv_cache_gib(load.context_tokens, load.sequences, load.bytes_per_value, load.gpus)
-    total = sum(need.gib for need in fixed)
+    total = sum(fixed.values())
     if total + cache <= available_gib:
         return ""
     each_gib = shape.kv_cache_gib(load.context_tokens, 1, load.bytes_per_value, load.gpus)
     fitting = math.floor((available_gib - total) / each_gib)
     cure = f"at most {fitting} sequences of that length fit" if fitting > 0 else "not even one sequence of that length fits"
     asked = f"{load.sequences} sequences of {load.context_tokens} tokens"
-    parts = ", ".join(f"{need.gib:.1f} GiB of {need.what}" for need in fixed)
+    parts = ", ".join(f"{gib:.1f} GiB of {name}" for name, gib in fixed.items())
     return (
         f"is too large for {what}: {parts} and {cache:.1f} GiB of KV cache ({asked}) are {total + cache:.1f} GiB, "
         f"there are {available_gib:.1f} GiB; {cure}"

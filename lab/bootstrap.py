@@ -98,10 +98,7 @@ def venv_home() -> Path:
 
 
 def make_venv(steps: Steps) -> Path:
-    """Return the virtual environment of requirements.lock, made first where the cache has none, and link .venv to it.
-
-    Raises LabError when a package cannot be had or its hash differs.
-    """
+    """Return the virtual environment of requirements.lock, made first if missing, .venv linked to it; LabError without a package."""
     home = venv_home()
     with only_one(PACKAGES, patience_s=600, say=steps.say):
         if Path(sys.prefix) != home:

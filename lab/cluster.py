@@ -92,10 +92,7 @@ def _ctr(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def apply_basics(net: Network, coredns: Image) -> None:
-    """Declare the name server and the default StorageClass.
-
-    Raises LabError with what the API server said.
-    """
+    """Declare the name server and the default StorageClass; LabError with what the API server said."""
     manifest = Template((REPOSITORY / "lab" / "cluster.yaml").read_text()).substitute(IMAGE=coredns.reference, ADDRESS=str(net.dns))
     ended = kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", text=manifest)
     if ended.returncode:
@@ -115,10 +112,7 @@ def _node_is_ready() -> bool:
 
 
 def wait_for_pods(namespace: str = "") -> None:
-    """Wait until every container was started in this life of the process tree and is ready.
-
-    Raises LabError with the names of those that are not.
-    """
+    """Wait until every container was started in this life of the process tree and is ready; LabError where one is not."""
     where = ("-n", namespace) if namespace else ("--all-namespaces",)
     cure = f"kubectl --kubeconfig {KUBECONFIG} describe pods {' '.join(where)}; {CURE}{LOGS / 'pods'}"
     wait_for(lambda: not _pods_behind(where), 300, "a pod is not ready", cure)

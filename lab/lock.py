@@ -48,10 +48,7 @@ class Holder:
 
 @contextmanager
 def only_one(name: str, *, patience_s: float = 0, say: Callable[[str], object] = str) -> Iterator[None]:
-    """Hold the lock for the block, waiting for it up to `patience_s` seconds and telling `say` for whom.
-
-    Raises LabError naming the holder when another command still has it.
-    """
+    """Hold the lock for the block, waiting up to `patience_s` and telling `say` for whom; LabError naming who still has it."""
     began, told = time.monotonic(), -float(SIGN_OF_LIFE_S)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as held:
         while not _bound(held, name):

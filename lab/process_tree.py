@@ -91,10 +91,7 @@ def check_addresses(net: Network) -> None:
 
 
 def start(net: Network, tools: Sequence[str]) -> None:
-    """Start the process tree and wire it to the host; what cannot be wired is ended again.
-
-    Raises LabError when it does not start, with the end of its log.
-    """
+    """Start the process tree and wire it to the host, or end it again; LabError with the end of its log."""
     require_bridge_filter()
     LOGS.mkdir(parents=True, exist_ok=True)
     install_code()
@@ -118,10 +115,7 @@ def start(net: Network, tools: Sequence[str]) -> None:
 
 
 def require_bridge_filter() -> None:
-    """Load the kernel module without which a pod's answer to a Service on its own bridge is lost.
-
-    Raises LabError where the kernel does not have it.
-    """
+    """Load the kernel module without which a pod's answer to a Service on its own bridge is lost; LabError without it."""
     if Path("/proc/sys/net/bridge").exists():
         return
     loaded = subprocess.run(["modprobe", "br_netfilter"], capture_output=True, text=True, check=False)
@@ -243,10 +237,7 @@ def remove_cgroups() -> bool:
 
 
 def remove_state() -> None:
-    """Remove all that the lab keeps on disk; the cache is not part of it.
-
-    Under another name first: interrupted, a state is there as a whole or not at all.
-    """
+    """Remove all that the lab keeps on disk but the cache; renamed first, so that it is there as a whole or not at all."""
     remove_leftovers()
     if STATE.exists():
         STATE.rename(REMOVING)

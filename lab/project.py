@@ -203,10 +203,7 @@ def pulumi(*arguments: str, stack: str = STACK) -> subprocess.CompletedProcess[s
 
 
 def select(stack: str = STACK) -> None:
-    """Select `stack`, making it first where the backend has none.
-
-    Raises LabError where the passphrase does not fit the state.
-    """
+    """Select `stack`, made first where the backend has none; LabError where the passphrase does not fit the state."""
     Checkpoint(HOME, PROJECT, stack).drop_torn()
     if _is_empty_shell(stack):
         _check(pulumi("stack", "rm", stack, "--yes", "--force", "--preserve-config", stack=stack))

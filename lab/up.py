@@ -188,10 +188,7 @@ def configure(net: Network, made: dict[str, Image], store: str | None, chart: tu
 
 
 def look_at_store() -> None:
-    """Make buckets and credentials, and try them from this machine, as a rollout does, before there is a Milvus on them.
-
-    Raises LabError when the store does not pass.
-    """
+    """Make buckets and credentials, and try them from this machine before there is a Milvus on them; LabError where that fails."""
     if Checkpoint(project.HOME, project.PROJECT, project.STACK).has("milvus-release"):
         return  # it has been asked; what changes since is asked again inside the cluster
     ended = attended([sys.executable, "-m", "stacks", "preflight", project.STACK, *project.MENDING], project.environment())
@@ -225,10 +222,7 @@ def down(steps: Steps) -> None:
 
 
 def clean_cache() -> None:
-    """Remove the cache.
-
-    Raises LabError while a lab runs from it.
-    """
+    """Remove the cache; LabError while a lab runs from it."""
     if process_tree.running() is not None:
         raise LabError(f"a lab runs from the tools in {CACHE}", "./rag down, then ./rag clean-cache")
     shutil.rmtree(CACHE, ignore_errors=True)

@@ -55,10 +55,7 @@ class Declared:
 
 
 def declare(stack: str, program: Callable[[], Any]) -> list[Declared]:
-    """Run `program` as `pulumi preview` of the stack would, and return what it declares, sorted by type and name.
-
-    Raises SettingsError for a program that needs an answer of a provider.
-    """
+    """Run `program` as `pulumi preview` would, and return what it declares, sorted; SettingsError where it asks a provider."""
     monitor = _Monitor(_Answers())
     run_under(monitor, program, stack=stack, preview=True)
     return sorted(monitor.declared, key=lambda item: (item.type, item.name))

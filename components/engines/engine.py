@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from components.memory import Load, Need, Shape, shortage
+from components.memory import Load, Shape, shortage
 
 CACHE_PATH = "/cache"
 """Where the cache volume is: what a restart should not download or compile again."""
@@ -160,9 +160,9 @@ class Engine:
         """Return the prefix of the API."""
         return "/v1"
 
-    def needs(self, _model: Model) -> list[Need]:
-        """Return what takes memory besides weights and KV cache."""
-        return []
+    def needs(self, _model: Model) -> dict[str, float]:
+        """Return what takes memory besides weights and KV cache, in GiB."""
+        return {}
 
     def version(self, repository: str, tag: str | None) -> Version | None:
         """Return the version that the tag of an image shows, three numbers; None where it shows none."""

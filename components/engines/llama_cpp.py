@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from components.engines.engine import Engine, Model, Options, Problem, Version
-from components.memory import Need
 
 _OPTIONS = frozenset(  # as words, since one a line would be longer than the rest of the file
     """
@@ -92,10 +91,10 @@ class LlamaCpp(Engine):
         """A word can be off; every other option is left out."""
         return (f"--{name}", "off") if name in _WORDS else None
 
-    def needs(self, model: Model) -> list[Need]:
+    def needs(self, model: Model) -> dict[str, float]:
         """Return the cache of prompts."""
         mib = model.options.get("cache-ram", _CACHE_RAM_MIB)
-        return [Need(what="cached prompts (options.cache-ram)", gib=float(mib) / 1024 if isinstance(mib, int) else 0)]
+        return {"cached prompts (options.cache-ram)": float(mib) / 1024 if isinstance(mib, int) else 0}
 
     def problems(self, model: Model) -> Iterator[Problem]:
         """Yield also what it cannot load, a cache without a limit, and a quantised cache without flash attention."""

@@ -162,10 +162,7 @@ def _require_login(way: Way, root: Mapping[str, str], secret: str) -> None:
 
 
 class DatabaseProvider(MilvusProvider):
-    """Inputs: those of Server, `database`, `owner`. Outputs: the same.
-
-    It is made empty, and dropped only when it is empty: collections are data, and no stack takes them away in passing.
-    """
+    """Inputs: those of Server, `database`, `owner`. Outputs: the same. Made empty, and dropped only when empty: collections are data."""
 
     kind = "database"
     identity = ("database",)

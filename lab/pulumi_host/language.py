@@ -220,10 +220,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
 
 
 def main() -> None:
-    """Serve until a signal comes or the engine is gone, then end the children and leave.
-
-    An engine that was killed sends no signal, but its children get another parent.
-    """
+    """Serve until a signal comes or the engine is gone (killed, it sends none: the parent changes), then end the children."""
     parent = os.getppid()  # before the engine knows that we run: it may be killed the moment after
     addresses = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
     children = Children()

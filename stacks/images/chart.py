@@ -54,10 +54,7 @@ class Release:
 
 
 def checksum(release: Release, access: Access) -> str | None:
-    """Return the sha256 of the chart's archive in hexadecimal; None for a chart that is a directory.
-
-    Raises UnansweredError with the reason and the cure.
-    """
+    """Return the sha256 of the chart's archive, None for a chart that is a directory; UnansweredError with the cure."""
     local = Path(release.chart)
     if release.repository is None and local.is_dir():
         return None
@@ -170,10 +167,7 @@ def _unknown(values: Mapping[str, Any], known: Mapping[str, Any], path: str = ""
 
 
 def template(release: Release, chart: Path) -> list[dict[str, Any]]:
-    """Render the chart as Helm does at an install, and return its manifests.
-
-    Raises SettingsError with Helm's own words where the chart refuses the values.
-    """
+    """Render the chart as Helm does at an install, and return its manifests; SettingsError with Helm's words where it refuses."""
     refuse_unknown_keys(release.values, chart)
     command = ["helm", "template", release.name, str(chart), "--namespace", release.namespace, "--values", "-"]
     command += ["--kube-version", KUBERNETES_VERSION]

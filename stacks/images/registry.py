@@ -56,10 +56,7 @@ def opened(private_ca: str | None) -> Iterator[Access]:
 
 
 def digest_of(image: ImageReference, access: Access) -> str:
-    """Return sha256:... of what the registry has under that name: of the index for an image of several platforms.
-
-    Raises UnansweredError with the reason and the cure.
-    """
+    """Return sha256:... of what is under that name, of the index for several platforms; UnansweredError with the cure."""
     if not image.digest and not image.tag:
         raise UnansweredError(f"{image.text} has neither a tag nor a digest")
     manifest = _manifest(image, access)

@@ -33,10 +33,7 @@ def api(what: str, cure: str) -> Iterator[ApiClient]:
 
 
 def require(settings: Settings, environment: str) -> Cluster:
-    """Return the cluster that this shell speaks to.
-
-    Raises SettingsError without a kubeconfig, and for another context than the environment's.
-    """
+    """Return the cluster that this shell speaks to; SettingsError without a kubeconfig, and for another context than the environment's."""
     try:
         here = kube_api.current()
     except (ConfigException, OSError) as error:

@@ -19,10 +19,7 @@ _CLEAR_TEXT = "keys and documents would cross the network in clear text"
 
 
 def _address(value: str, *schemes: str, from_pods: bool = True) -> SplitResult:
-    """Refuse an address that no program reaches, whatever stands behind host and port; gives its parts.
-
-    The loopback is refused where pods are to reach it.
-    """
+    """Refuse an address that no program reaches, and the loopback where pods are to reach it; gives its parts."""
     scheme = value.partition("://")[0]
     if scheme.lower() not in schemes:
         text = " or ".join(f"{each}://" for each in schemes)

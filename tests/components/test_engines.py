@@ -9,7 +9,7 @@ import pytest
 
 from components.engines import ENGINES, serving
 from components.engines.engine import Container, Engine, Model
-from components.memory import Load, Need, Shape, shortage
+from components.memory import Load, Shape, shortage
 
 OPT_13B = Shape(parameters_billion=13, bytes_per_parameter=2, layers=40, kv_heads=40, head_dimension=128)
 LLAMA_8B = Shape(parameters_billion=8.03, bytes_per_parameter=2, layers=32, kv_heads=8, head_dimension=128)
@@ -285,6 +285,6 @@ def test_what_fits_is_silent_and_what_does_not_says_how_many_sequences_would() -
     reason = shortage(LLAMA_8B, load, available_gib=24 * 0.9, what="1 GPU")
     assert "15.0 GiB of weights and 16.0 GiB of KV cache (16 sequences of 8192 tokens) are 31.0 GiB, there are 21.6 GiB" in reason
     assert "at most 6 sequences" in reason
-    cache = Need(what="cached prompts", gib=8)
-    assert "8.0 GiB of cached prompts" in shortage(LLAMA_8B, load, available_gib=31, what="x", needs=[cache])
+    cache = {"cached prompts": 8.0}
+    assert "8.0 GiB of cached prompts" in shortage(LLAMA_8B, load, available_gib=31, what="x", needs=cache)
     assert "not even one sequence" in shortage(LLAMA_8B, load, available_gib=15, what="x")

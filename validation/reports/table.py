@@ -76,10 +76,7 @@ def _by_group(record: Record) -> Iterator[str]:
 
 
 def tell(run: Callable[[], Record], report: Path, show: Callable[[Any, Console], None] = show, *, last: bool = True) -> int:
-    """Do a run, print what came of it, and return its exit code; 2 when its report cannot be written.
-
-    There is one RESULT line, the `last`: a run that another one follows says `so far:`.
-    """
+    """Do a run, print what came of it, and return its exit code, 2 without a report; one RESULT line, the `last`, else `so far:`."""
     try:
         record = run()
     except OSError as error:
