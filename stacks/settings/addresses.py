@@ -9,7 +9,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import AfterValidator
 
 from stacks.problems import WrongValueError
-from stacks.settings.names import OBJECT, TEXT, each_once
+from stacks.settings.names import OBJECT, TEXT, each_once, refused
 
 _ALL_DIGITS = re.compile(r"[\d.]+")
 _HOST_PORT = re.compile(r"(?P<host>[A-Za-z0-9]([-.A-Za-z0-9]*[A-Za-z0-9])?):(?P<port>[1-9]\d{0,4})")
@@ -25,17 +25,14 @@ def _address(value: str, *schemes: str, from_pods: bool = True) -> SplitResult:
         text = " or ".join(f"{each}://" for each in schemes)
         raise WrongValueError("settings.scheme", f"must begin with {text}", _CLEAR_TEXT if schemes == ("https",) else _UNREACHED)
     if not value.isascii() or any(letter.isspace() or not letter.isprintable() for letter in value):
-        raise WrongValueError("settings.host", "has a space or another character that no address has", _UNREACHED)
+        raise refused("host_characters")
     url, port = _split(value)
     if "@" in url.netloc or url.query or url.fragment:
-        reason = "must be without a user, a query or a fragment: a key has its own file"
-        raise WrongValueError("settings.address", reason, "it would be dropped")
+        raise refused("address_parts")
     if port == 0 or url.netloc.endswith(":") or re.search(r":0\d", url.netloc.rpartition("]")[2]):
-        raise WrongValueError("settings.port", "has no port between 1 and 65535, written without zeros in front", _UNREACHED)
+        raise refused("port")
     if scheme != scheme.lower() or url.netloc != url.netloc.lower():
-        lower = f"{scheme.lower()}://{url.netloc.lower()}{url.path}"
-        breaks = "requests are signed for the name as it is spelt"
-        raise WrongValueError("settings.capitals", "has capital letters before the path", breaks, instead=lower)
+        raise refused("capitals", instead=f"{scheme.lower()}://{url.netloc.lower()}{url.path}")
     if from_pods or not _is_loopback(url.hostname or ""):
         _host(url.hostname or "")
     return url
@@ -45,8 +42,7 @@ def _split(value: str) -> tuple[SplitResult, int | None]:
     try:
         return (url := urlsplit(value)), url.port
     except ValueError as error:
-        reason = f"has no port between 1 and 65535, or no address in its brackets: {error}"
-        raise WrongValueError("settings.port", reason, _UNREACHED) from None
+        raise refused("port_unread", why=error) from None
 
 
 def _is_loopback(host: str) -> bool:
@@ -58,29 +54,27 @@ def _is_loopback(host: str) -> bool:
 
 def _host(host: str) -> str:
     if _is_loopback(host):
-        raise WrongValueError("settings.host", "is the loopback", "inside a pod that is the pod itself")
+        raise refused("loopback")
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
         if not OBJECT.fullmatch(host) or ".." in host or _ALL_DIGITS.fullmatch(host):
-            reason = "has no host name: letters, digits and dashes between dots, no underscore, no dot at the end"
-            raise WrongValueError("settings.host", reason, "certificates and name servers know no other names") from None
+            raise refused("host_name") from None
         return host
     if address.is_unspecified or address.is_multicast:
-        raise WrongValueError("settings.host", "is no address of one machine", _UNREACHED)
+        raise refused("host_of_many")
     return host
 
 
 def _endpoint(value: str) -> str:
     if _address(value, "https").path.strip("/"):
-        raise WrongValueError("settings.address", "must be https://host[:port] and nothing else", "a path would be dropped")
+        raise refused("endpoint_path")
     return value.rstrip("/")
 
 
 def _milvus_endpoint(value: str) -> str:
     if "[" in value:
-        breaks = "Milvus takes an address with colons as it is, without the port, and never reaches it"
-        raise WrongValueError("settings.ipv6", "is an IPv6 address; give the store a host name", breaks)
+        raise refused("ipv6")
     return _endpoint(value)
 
 
@@ -98,9 +92,9 @@ def _administration_uri(value: str) -> str:
     except WrongValueError:
         url, port = urlsplit(""), None
     if url.scheme not in {"http", "https"} or not url.hostname or not port:
-        raise WrongValueError("settings.address", "must be http://host:port or https://host:port", _UNREACHED)
+        raise refused("administration")
     if f"{url.scheme}://{url.netloc}" != value or "@" in url.netloc:
-        raise WrongValueError("settings.address", "must be http(s)://host:port and nothing else", "a user or a path would be dropped")
+        raise refused("administration_path")
     return value
 
 
@@ -113,8 +107,7 @@ def _repository_url(value: str) -> str:
 def _host_port(value: str) -> str:
     match = _HOST_PORT.fullmatch(value)
     if match is None or int(match["port"]) > _LAST_PORT:
-        reason = "must be host:port, without a scheme or a path, the port from 1 to 65535 without zeros in front"
-        raise WrongValueError("settings.address", reason, _UNREACHED)
+        raise refused("host_port")
     _host(match["host"].lower())
     return value
 

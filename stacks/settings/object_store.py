@@ -11,10 +11,10 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
 
 from components.generations import Generations
-from stacks.problems import WrongValueError, remove_command
+from stacks.problems import remove_command
 from stacks.settings.addresses import ApiUrl, Endpoint, MilvusEndpoint
 from stacks.settings.group import Group
-from stacks.settings.names import BucketName, CaFile, OtherNamespace, PlainText, SecretName, YamlText
+from stacks.settings.names import BucketName, CaFile, OtherNamespace, PlainText, SecretName, YamlText, refused
 
 S3_EXAMPLE = (
     '\'{"endpoint": "https://x10000.example.net", "iam_endpoint": "https://x10000.example.net:444", "admin_profile": "x10000-admin"}\''
@@ -24,23 +24,20 @@ _LONGEST_KEY = 128
 _LONGEST_VALUE = 256
 _MOST_TAGS = 50 - 1  # the owner's mark is one
 _TAG = re.compile(r"[\w .:/=+\-@]*")
-_STORE_REFUSES = "the store would refuse all of them"
 
 
 def _tags(tags: dict[str, str]) -> dict[str, str]:
     if len(tags) > _MOST_TAGS:
-        raise WrongValueError("settings.tags", f"has {len(tags)} tags", f"S3 takes 50 for a bucket, and {50 - _MOST_TAGS} are our own")
+        raise refused("tags_number", number=len(tags), own=50 - _MOST_TAGS)
     for key, value in tags.items():
         if key.startswith(_OUR_TAGS):
-            raise WrongValueError("settings.tags", f"the tag {key!r} is the mark of the stack itself")
+            raise refused("tags_mark", key=key)
         if key.startswith("aws:"):
-            raise WrongValueError("settings.tags", f"the tag {key!r} begins with aws:, which S3 keeps to itself", _STORE_REFUSES)
+            raise refused("tags_aws", key=key)
         if not 0 < len(key) <= _LONGEST_KEY or len(value) > _LONGEST_VALUE:
-            reason = f"the tag {key!r} is too long: a key has 1 to {_LONGEST_KEY} characters, a value at most {_LONGEST_VALUE}"
-            raise WrongValueError("settings.tags", reason, _STORE_REFUSES)
+            raise refused("tags_length", key=key, most_key=_LONGEST_KEY, most_value=_LONGEST_VALUE)
         if not _TAG.fullmatch(key) or not _TAG.fullmatch(value):
-            reason = f"the tag {key!r} = {value!r} has other characters than letters, digits, spaces and _.:/=+-@"
-            raise WrongValueError("settings.tags", reason, _STORE_REFUSES)
+            raise refused("tags_characters", key=key, value=value)
     return tags
 
 
