@@ -84,19 +84,6 @@ def citation_problem(documents: DocumentStore, citation: Citation) -> str:
     return "" if sha256 == citation.sha256 else f"its {len(body):,} bytes have the sha256 {sha256}: they were altered in the store"
 
 
-HELP = """Fetch the original that an answer cites, in the very version that was read, and check its sha256.
-
-CITATION is s3://BUCKET/KEY?versionId=VERSION#sha256=DIGEST, as the check `originals` of a report.json lists them for each question.
-The bytes go to --out, or to standard output; bytes whose sha256 is another one are not handed out.
-
-Exit codes: 0 it is the cited original, 1 it is not (altered, or that version is gone), 2 wrong usage or configuration, 4 UNREACHABLE.
-
-Example:
-
-    ./rag original lab 's3://rag-documents/corpus/.../handbook.html?versionId=01J...#sha256=...' --out handbook.html
-"""
-
-
 def original(
     stack: Target,
     cited: Annotated[str, typer.Argument(metavar="CITATION", help="s3://BUCKET/KEY?versionId=VERSION#sha256=DIGEST")],

@@ -37,19 +37,6 @@ from validation.run.record import Record, run_and_report
 from validation.suites import runner
 from validation.suites.runner import Order
 
-HELP = """Search at a constant rate while a command runs, and say how long nobody was served.
-
-Loads the corpus into a collection of its own, searches it, runs the command after a calm moment, and goes on until a calm moment after
-its end. For whatever should cost no or little service: a rotation, an upgrade, a node that is drained. Bounded: a command that lasts
-longer than --limit-s is asked to end as by Ctrl-C, and killed a minute later; the load ends by itself.
-
-Exit codes: 0 measured, 1 the command failed or the service was away longer than --longest-outage-s, 2 usage, 3 the rate could not be
-sent, 4 the target does not answer. during.json is written in every case.
-
-For example:
-
-    ./rag during prod --longest-outage-s 0 -- ./rag rotate prod
-"""
 SCHEMA = "milvus-x10000/gate-during"
 _QUERIES = 300
 _CALM_S = 5.0

@@ -29,17 +29,6 @@ from validation.run.record import Record, run_and_report
 from validation.suites import runner
 from validation.suites.runner import PODS, Order
 
-HELP = """Find the highest rate at which every promise about search holds: capacity at SLO.
-
-Loads the corpus once, then searches at rising rates: doubled while they hold, then halved between, until the gap is below a tenth. Each
-rate is judged as a run is, recall included. Where the generator itself is late, the sweep ends there and says so.
-
-Exit codes: 0 the promised rate holds, 1 it does not, 2 usage, 3 nothing could be measured validly, 4 the target does not answer.
-
-Example:
-
-    ./rag sweep prod
-"""
 PRECISION = 1.1
 _GROWTH = 2.0
 SCHEMA = "milvus-x10000/gate-sweep"
