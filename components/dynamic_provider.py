@@ -11,13 +11,16 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Any, Generic, Self, TypeVar
 
 import pulumi
+import yaml
 from pulumi import dynamic
 
 PROVIDER_KEY = "__provider"  # where Pulumi keeps the pickled provider among the inputs
 _PLACEHOLDER = "<setting>"
+_MESSAGES = yaml.safe_load(Path(__file__).with_name("messages.yaml").read_text(encoding="utf-8"))
 Api = TypeVar("Api")
 
 
@@ -33,6 +36,12 @@ class ProviderError(Exception):
     def __init__(self, text: str, *, code: str, setting: str = "") -> None:
         super().__init__(text)
         self.code, self.setting = code, setting
+
+    @classmethod
+    def by_code(cls, row: str, /, **words: object) -> Self:
+        """Return the error in the words of messages.yaml; `row` is its code, and after a slash which case of it."""
+        message = _MESSAGES[row]
+        return cls(message["text"].format(**words), code=row.partition("/")[0], setting=message.get("setting", ""))
 
     def __str__(self) -> str:
         name = ".".join(filter(None, (self.settings, self.setting)))

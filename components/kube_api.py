@@ -85,9 +85,7 @@ def core() -> Iterator["client.CoreV1Api"]:
         with opened() as api:
             yield client.CoreV1Api(api)
     except (ConfigException, HTTPError) as error:
-        raise ClusterError(
-            f"the cluster does not answer: {error}. Cure: try `kubectl get namespaces` in this shell.", code="cluster.unreachable"
-        ) from None
+        raise ClusterError.by_code("cluster.unreachable", error=error) from None
 
 
 def find_secret(api: "client.CoreV1Api", namespace: str, name: str) -> dict[str, str] | None:
@@ -114,17 +112,16 @@ def require_secret(api: "client.CoreV1Api", namespace: str, name: str, keys: Seq
     # from files: a key in an argument would be in the shell's history
     cure = f"Cure: kubectl -n {namespace} create secret generic {name} " + " ".join(f"--from-file={key}" for key in keys)
     if texts is None:
-        text = f"there is no Secret {namespace}/{name}, so nobody could sign a request or log in. {cure}"
-        raise ClusterError(text, code="cluster.secret_missing")
+        raise ClusterError.by_code("cluster.secret_missing", namespace=namespace, name=name, cure=cure)
     missing = [key for key in keys if not texts.get(key)]
     if missing:
         there = ", ".join(sorted(texts)) or "nothing"
-        text = f"the Secret {namespace}/{name} has no {' and no '.join(missing)}, it has {there}: nobody could log in. {cure}"
-        raise ClusterError(text, code="cluster.secret_incomplete")
+        raise ClusterError.by_code(
+            "cluster.secret_incomplete", namespace=namespace, name=name, missing=" and no ".join(missing), there=there, cure=cure
+        )
     spaced = [key for key in keys if any(character.isspace() for character in texts[key])]
     if spaced:
-        text = f"the Secret {namespace}/{name} has a space in {' and in '.join(spaced)}: no store gives such keys. {cure}"
-        raise ClusterError(text, code="cluster.secret_spaces")
+        raise ClusterError.by_code("cluster.secret_spaces", namespace=namespace, name=name, spaced=" and in ".join(spaced), cure=cure)
     return {key: texts[key] for key in keys}
 
 

@@ -102,13 +102,7 @@ class Way:
         try:
             return until(attempt, timeout_s=PATIENCE_S, wait=wait_fixed(2))
         except TimeoutError:
-            raise AccessError(
-                f"Milvus at {self.address} does not answer this machine ({last}), so nobody can be let in or kept out, and the published "
-                "default password of root may still be valid. Cure: run this where that address is reached, or set <setting> to one that "
-                "is, for example http://127.0.0.1:19530 with `kubectl -n NAMESPACE port-forward service/milvus 19530` beside it",
-                code="milvus.unreachable",
-                setting="administration_uri",
-            ) from None
+            raise AccessError.by_code("milvus.unreachable", address=self.address, last=last) from None
 
 
 def through_cluster(namespace: str, domain: str) -> str:
@@ -162,10 +156,7 @@ def _ready_pod(namespace: str) -> str:
         conditions = (pod.status and pod.status.conditions) or ()
         if pod.metadata is not None and any(each.type == "Ready" and each.status == "True" for each in conditions):
             return str(pod.metadata.name)
-    raise AccessError(
-        f"no pod of Milvus in the namespace {namespace} is ready. Cure: kubectl -n {namespace} get pods; then `pulumi up` again",
-        code="milvus.not_ready",
-    )
+    raise AccessError.by_code("milvus.not_ready", namespace=namespace)
 
 
 @contextmanager

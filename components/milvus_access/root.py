@@ -82,11 +82,7 @@ class LoginProvider(Provider):
                 return
             known = next((other for other in others if way.accepts(USER, other)), None)
             if known is None:
-                raise AccessError(
-                    f"Milvus at {uri} refuses root with the password of the Secret, with the one before it and with the default: "
-                    "somebody else set it. Cure: set it to the Secret's with whatever client still knows it, then run `pulumi up` again",
-                    code="milvus.foreign_root",
-                )
+                raise AccessError.by_code("milvus.foreign_root", uri=uri)
             with way.client(USER, known) as milvus:
                 milvus.update_password(user_name=USER, old_password=known, new_password=password)
 

@@ -60,11 +60,7 @@ def mark(milvus: "MilvusClient", thing: str, owner: str, *, exists: bool) -> str
     if role in milvus.list_roles():
         return role
     if exists:
-        raise AccessError(
-            f"{thing.replace('_', ' ', 1)} is there already and carries no mark of ours (a role {role}): it is somebody else's and is left "
-            f"alone. Cure: remove or rename it; or, if it really is yours, make the role {role} as root and run `pulumi up` again",
-            code="milvus.not_ours",
-        )
+        raise AccessError.by_code("milvus.not_ours", thing=thing.replace("_", " ", 1), role=role)
     milvus.create_role(role)
     return role
 
@@ -137,11 +133,7 @@ class MilvusProvider(OwnedProvider[Opened]):
             with kube_api.core() as api:
                 metadata = api.read_namespace(inputs["namespace"], _request_timeout=kube_api.TIMEOUT_S).metadata
                 if metadata is None or metadata.uid != inputs["namespace_uid"]:
-                    raise AccessError(
-                        f"the namespace {inputs['namespace']} of this shell's kubeconfig is not the one that Pulumi made: users would be "
-                        f"made elsewhere. Cure: point KUBECONFIG and its current context at the cluster of this stack",
-                        code="milvus.another_cluster",
-                    )
+                    raise AccessError.by_code("milvus.another_cluster", namespace=inputs["namespace"])
                 root = kube_api.require_secret(api, inputs["namespace"], inputs["root_secret"], ("username", "password"))
             with reached(inputs["uri"], inputs["ca_pem"]) as way:
                 _require_login(way, root, inputs["root_secret"])
@@ -154,11 +146,7 @@ def _require_login(way: Way, root: Mapping[str, str], secret: str) -> None:
     try:
         until(lambda: way.accepts(**root) or None, timeout_s=reach.PATIENCE_S, wait=wait_fixed(1))
     except TimeoutError:
-        raise AccessError(
-            f"it does not let {root['username']} in with the password of the Secret {secret}. Cure: if the password was changed by hand, "
-            "put the new one into that Secret",
-            code="milvus.root_refused",
-        ) from None
+        raise AccessError.by_code("milvus.root_refused", username=root["username"], secret=secret) from None
 
 
 class DatabaseProvider(MilvusProvider):

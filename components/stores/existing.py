@@ -78,17 +78,8 @@ class ExistingCredential(Credential, module="existing", name="Credential"):
 
 def _wrong_versions(bucket: str, *, versioned: bool) -> StoreError:
     if versioned:
-        return StoreError(
-            f"the bucket {bucket!r} keeps old versions, so what Milvus compacts away would stay. Cure: name another one in <setting>.",
-            code="store.versioned",
-            setting="milvus_bucket",
-        )
-    return StoreError(
-        f"the bucket {bucket!r} keeps no old versions, so a document that is changed takes the source of old answers with it. "
-        f"Cure: let whoever administers it turn versioning on, or name another in <setting>.",
-        code="store.unversioned",
-        setting="documents_bucket",
-    )
+        return StoreError.by_code("store.versioned/existing", bucket=bucket)
+    return StoreError.by_code("store.unversioned/existing", bucket=bucket)
 
 
 @dataclass(frozen=True, kw_only=True)

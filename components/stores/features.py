@@ -90,22 +90,12 @@ def set_lock(s3: "S3Client", name: str, retention: Mapping[str, Any]) -> None:
     if there == retention:
         return
     if not retention:
-        raise StoreError(
-            f"object lock of the bucket {name!r} cannot be switched off, by nobody. "
-            "Cure: set <setting> again; a shorter retention counts for new objects.",
-            code="store.lock_stays",
-            setting="documents_lock",
-        )
+        raise StoreError.by_code("store.lock_stays", name=name)
     rule: Any = {"DefaultRetention": {"Mode": retention["mode"], "Days": int(retention["days"])}}
     try:
         s3.put_object_lock_configuration(Bucket=name, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", "Rule": rule})
     except ClientError as error:
-        raise StoreError(
-            f"the bucket {name!r} was made without object lock ({error_code(error)}), and this store cannot add it afterwards. "
-            "Cure: choose another name in <setting> and copy the documents over.",
-            code="store.no_lock",
-            setting="documents_bucket",
-        ) from None
+        raise StoreError.by_code("store.no_lock", name=name, error_code=error_code(error)) from None
     if lock(s3, name) != retention:
         raise _not_done(name, f"object lock {dict(retention)}", "ask for a store that has object lock")
 
@@ -167,14 +157,8 @@ def empty(s3: "S3Client", name: str) -> None:
 
 def _require_deleted(name: str, errors: Sequence[Mapping[str, Any]]) -> None:
     if errors:
-        first = errors[0]
-        raise StoreError(
-            f"{len(errors)} objects of the bucket {name!r} cannot be deleted, the first is {first.get('Key')!r}: {first.get('Code')} "
-            f"{first.get('Message')}. Cure: wait until their retention has ended, or keep the bucket: "
-            "`pulumi config set --path <setting> retain`, then `pulumi up`.",
-            code="store.locked_objects",
-            setting="on_destroy",
-        )
+        key, code, message = (errors[0].get(field) for field in ("Key", "Code", "Message"))
+        raise StoreError.by_code("store.locked_objects", number=len(errors), name=name, key=key, code=code, message=message)
 
 
 def _not_done(name: str, what: str, cure: str, setting: str = "") -> StoreError:

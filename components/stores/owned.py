@@ -23,11 +23,7 @@ def require_ours(thing: str, mark: str, allowed: Collection[str], cure: str) -> 
     if mark in allowed:
         return
     whose = f"belongs to {mark!r}" if mark else "carries no mark of ours"
-    raise StoreError(
-        f"the {thing} exists already and {whose}: taking it over could destroy the data of somebody else, so it is left alone. "
-        f"Cure: choose another name in <setting>, or, if it really is yours, hand it over: {cure}",
-        code="store.not_ours",
-    )
+    raise StoreError.by_code("store.not_ours", thing=thing, whose=whose, cure=cure)
 
 
 class BucketProvider(OwnedProvider[Api], Generic[Api]):

@@ -58,19 +58,11 @@ class CosiProvider(OwnedProvider[Objects]):
         manifest = manifests.manifest(inputs)
         before = {key: olds[key] for key in self.fixed if olds[key] != inputs[key]}
         if before:
-            raise StoreError(
-                f"the {manifests.title(inputs)} was made with {before}, now { {key: inputs[key] for key in before} } is asked for, "
-                "and COSI reads a class only when it makes a bucket: nothing would change. Cure: set <setting> back, and change the bucket "
-                "itself, with the S3 API or in HPE GreenLake.",
-                code="cosi.fixed_option",
+            raise StoreError.by_code(
+                "cosi.fixed_option", title=manifests.title(inputs), before=before, asked={key: inputs[key] for key in before}
             )
         if api.find(manifest) is None:
-            raise StoreError(
-                f"the {manifests.title(manifest)} is not there any more, and a new one would be of a new, empty bucket, since COSI "
-                "names buckets itself. Cure: look whether this is the right cluster; if it was deleted on purpose, `pulumi refresh`, then "
-                "`pulumi up`.",
-                code="cosi.object_missing",
-            )
+            raise StoreError.by_code("cosi.object_missing", title=manifests.title(manifest))
         api.put(manifest, {"", manifests.owner(manifest), manifests.owner(olds)})
         return self._answer(api, inputs, olds)
 
@@ -106,11 +98,7 @@ class BucketClaimProvider(CosiProvider):
         manifest = manifests.manifest(inputs)
         bucket = api.status(manifest, "bucketReady", inputs["timeout_s"], needs=["bucketName"])["bucketName"]
         if olds and olds["bucket"] != bucket:
-            raise StoreError(
-                f"the {manifests.title(manifest)} is of the bucket {bucket!r} now, and was of {olds['bucket']!r}: what was written there "
-                "would be missing. Cure: see who made the claim anew; a claim of the old bucket names it in spec.existingBucketName.",
-                code="cosi.another_bucket",
-            )
+            raise StoreError.by_code("cosi.another_bucket/claim", title=manifests.title(manifest), bucket=bucket, before=olds["bucket"])
         return {"bucket": bucket}
 
 

@@ -47,11 +47,7 @@ def parse(text: str, where: str, again: str) -> BucketInfo:
     missing = [f"spec.secretS3.{name}" for name in _FIELDS if not _is_text(secret.get(name))]
     missing += ["spec.bucketName"] if not _is_text(spec.get("bucketName")) else []
     if why or missing:
-        raise StoreError(
-            f"the BucketInfo in the Secret {where} {why or 'has no ' + ' and no '.join(missing)}: nobody could sign a request with it. "
-            f"Cure: make COSI write it again: {again}; then run `pulumi up` again.",
-            code="cosi.bucket_info",
-        )
+        raise StoreError.by_code("cosi.bucket_info", where=where, why=why or "has no " + " and no ".join(missing), again=again)
     key = {"access_key": secret["accessKeyID"], "secret_key": secret["accessSecretKey"]}
     return BucketInfo(bucket=spec["bucketName"], endpoint=secret["endpoint"], **key)
 
@@ -83,11 +79,7 @@ class CosiCredentialProvider(CosiProvider):
         manifest = manifests.manifest(inputs)
         space, secret = _secret(manifest)
         if api.find(manifest) is None and _text(api, manifest) is not None:
-            raise StoreError(
-                f"the Secret {space}/{secret} is there already, and no {manifests.title(manifest)} that it could be of: COSI would keep it "
-                f"and give no key. Cure: see whose it is, then: kubectl -n {space} delete secret {secret}",
-                code="cosi.secret_left_over",
-            )
+            raise StoreError.by_code("cosi.secret_left_over", space=space, secret=secret, title=manifests.title(manifest))
         return super()._make(api, name, inputs)
 
     def _look(self, api: Objects, name: str, outputs: dict[str, Any]) -> Mapping[str, Any] | None:
@@ -135,27 +127,13 @@ def _try_key(info: BucketInfo, secret: str, inputs: Mapping[str, Any]) -> None:
     if versioned is not None and versioned != inputs["versioned"]:
         raise _wrong_versions(place, bucket, versioned=versioned)
     if lock is not None and lock != inputs["lock"]:
-        raise StoreError(
-            f"the bucket {bucket!r} has the lock {lock or 'none'}, and its class asks for {dict(inputs['lock']) or 'none'}: HPE's COSI "
-            "driver before 2.0.0 ignores that. Cure: bring the driver to 2.0.0 and let the claim be made anew, or leave <setting> out.",
-            code="cosi.no_lock",
-            setting="documents_lock",
-        )
+        raise StoreError.by_code("cosi.no_lock", bucket=bucket, lock=lock or "none", asked=dict(inputs["lock"]) or "none")
 
 
 def _wrong_versions(place: Connection, bucket: str, *, versioned: bool) -> StoreError:
     if versioned:
-        return StoreError(
-            f"the bucket {bucket!r} keeps old versions, so what Milvus compacts away would stay. "
-            "Cure: switch versions off at the store, since the class that COSI made it of does not ask for them.",
-            code="store.versioned",
-        )
-    return StoreError(
-        f"the bucket {bucket!r} keeps no old versions, though its class asks for them: HPE's COSI driver before 2.0.0 ignores that, and a "
-        "citation could not be followed to the version it cites. Cure: bring the driver to 2.0.0, or switch versions on at the store: "
-        f"aws s3api put-bucket-versioning --endpoint-url {place.endpoint} --bucket {bucket} --versioning-configuration Status=Enabled",
-        code="store.unversioned",
-    )
+        return StoreError.by_code("store.versioned", bucket=bucket)
+    return StoreError.by_code("store.unversioned", bucket=bucket, endpoint=place.endpoint)
 
 
 def _secret(manifest: Manifest) -> tuple[str, str]:
@@ -172,11 +150,7 @@ def _info(manifest: Manifest, text: str, bucket: str) -> BucketInfo:
     where, again = "/".join(_secret(manifest)), manifests.command(manifest, "delete")
     info = parse(text, where, again)
     if info.bucket != bucket:
-        raise StoreError(
-            f"the key in the Secret {where} is for the bucket {info.bucket!r}, and the claim's bucket is {bucket!r}: Milvus would write "
-            f"into somebody else's data. Cure: make COSI write it again: {again}; then run `pulumi up` again.",
-            code="cosi.another_bucket",
-        )
+        raise StoreError.by_code("cosi.another_bucket", where=where, bucket=info.bucket, claimed=bucket, again=again)
     return info
 
 

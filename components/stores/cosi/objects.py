@@ -63,10 +63,7 @@ class Objects:
         def look() -> dict[str, Any] | None:
             there = self.find(manifest)
             if there is None:
-                raise StoreError(
-                    f"the {manifests.title(manifest)} went away meanwhile. Cure: see who deleted it, then run `pulumi up` again.",
-                    code="cosi.object_gone",
-                )
+                raise StoreError.by_code("cosi.object_gone", title=manifests.title(manifest))
             status: dict[str, Any] = there.get("status") or {}
             return status if status.get(condition) is True and all(status.get(name) for name in needs) else None
 
@@ -80,14 +77,8 @@ class Objects:
         except TimeoutError:
             warnings = self._warnings(manifest)
         reasons = f"; COSI says: {'; '.join(warnings)}" if warnings else ""
-        raise StoreError(
-            f"the {title} is not {condition} after {timeout_s:g} s{reasons}. Cure: see why: {manifests.command(manifest, 'describe')}; the "
-            "logs of COSI's controller and of the driver's deployment, such as `kubectl logs deploy/hpe-objectstorage-provisioner "
-            "--all-containers`; then run `pulumi up` again: it goes on from here. If COSI is only slow: pulumi config set --path <setting> "
-            "NUMBER",
-            code="cosi.late",
-            setting="ready_timeout_s",
-        )
+        look_at = manifests.command(manifest, "describe")
+        raise StoreError.by_code("cosi.late", title=title, condition=condition, timeout_s=timeout_s, reasons=reasons, command=look_at)
 
     def _warnings(self, manifest: Manifest) -> list[str]:
         """Newest warnings about it, from where we may read them."""
@@ -127,20 +118,11 @@ def _explained(manifest: Manifest, verb: str) -> Iterator[None]:
 def _refusal(manifest: Manifest, verb: str, error: "client.ApiException") -> StoreError:
     kind, title = manifest["kind"], manifests.title(manifest)
     if error.status == NOT_FOUND and not _status(error):
-        return StoreError(
-            f"the cluster knows no {kind} ({manifests.GROUP}/{manifests.VERSION}), so nobody would make a bucket. Cure: have an "
-            "administrator install COSI's definitions and controller, and HPE's driver: https://scod.hpedev.io/cosi_driver/deployment.html",
-            code="cosi.not_installed",
-        )
+        return StoreError.by_code("cosi.not_installed", kind=kind, group=manifests.GROUP, version=manifests.VERSION)
     if error.status == FORBIDDEN:
-        return StoreError(
-            f"whoever runs Pulumi may not {verb} the {title} (403). Cure: have an administrator apply docs/rbac-cosi.yaml, "
-            f"then try: kubectl auth can-i {verb} {manifests.PLURALS[kind]}.{manifests.GROUP}",
-            code="cosi.forbidden",
-        )
+        return StoreError.by_code("cosi.forbidden", verb=verb, title=title, plural=manifests.PLURALS[kind], group=manifests.GROUP)
     detail = f"{error.status}: {_status(error).get('message', error.reason)}"
-    cure = f"Cure: try `{manifests.command(manifest, 'get')}`."
-    return StoreError(f"the API server does not {verb} the {title} ({detail}). {cure}", code="cosi.refused")
+    return StoreError.by_code("cosi.refused", verb=verb, title=title, detail=detail, command=manifests.command(manifest, "get"))
 
 
 def _status(error: "client.ApiException") -> dict[str, Any]:

@@ -92,11 +92,7 @@ class Session:
         uri = answer.headers.get("Location") or (answer.json() if answer.content else {}).get("taskUri") or ""
         task_id = str(uri).rstrip("/").rpartition("/")[2]
         if not task_id:
-            raise StoreError(
-                f"cannot {what}: the API accepted it and names no task, neither in Location nor in taskUri, so nobody can see how it "
-                "ends. Cure: look in HPE GreenLake, Tasks, then run `pulumi up` again.",
-                code="greenlake.no_task",
-            )
+            raise StoreError.by_code("greenlake.no_task/unnamed", what=what)
         self._wait_for_task(task_id, what)
 
     def ask(self, method: str, path: str, what: str, body: Mapping[str, Any] | None = None, **more: Any) -> httpx.Response:  # noqa: ANN401  as httpx takes it
@@ -134,12 +130,9 @@ class Session:
         try:
             state = until(look, timeout_s=_TASK_TIMEOUT_S, what=lambda: f"{what}: {progress()}", wait=pause_s)
         except TimeoutError:
-            text = f"cannot {what}: {progress()} after {_TASK_TIMEOUT_S:.0f} s. "
-            cure = "Cure: see it in HPE GreenLake, Tasks; when it is done, `pulumi up` goes on from there."
-            raise StoreError(text + cure, code="greenlake.task_late") from None
+            raise StoreError.by_code("greenlake.task_late", what=what, progress=progress(), task_timeout_s=_TASK_TIMEOUT_S) from None
         if state != "SUCCEEDED":
-            text = f"cannot {what}: the task {task_id} ended as {state}: {_reason(task)}. Cure: see it in HPE GreenLake, Tasks."
-            raise TaskFailed(text, code="greenlake.task_failed")
+            raise TaskFailed.by_code("greenlake.task_failed", what=what, task_id=task_id, state=state, reason=_reason(task))
 
     def _task(self, task_id: str, what: str) -> dict[str, Any]:
         for path in _TASKS:
@@ -147,8 +140,7 @@ class Session:
             if answer.status_code != httpx.codes.NOT_FOUND:
                 task: dict[str, Any] = _require(f"look at the task {task_id}", answer).json()
                 return task
-        text = f"cannot {what}: the API knows nothing of its own task {task_id}. Cure: look in HPE GreenLake, Tasks."
-        raise StoreError(text, code="greenlake.no_task")
+        raise StoreError.by_code("greenlake.no_task", what=what, task_id=task_id)
 
     def _call(self, method: str, path: str, **request: Any) -> httpx.Response:  # noqa: ANN401  as httpx takes it
         """Return whatever the API answers in the end, with a token that it accepts."""
@@ -172,11 +164,8 @@ class Session:
         form = {"grant_type": "client_credentials", "client_id": self._login.client_id, "client_secret": self._login.client_secret}
         answer = self._send("POST", self._token_url, repeatable=True, data=form)
         if answer.is_error:
-            raise StoreError(
-                f"{self._token_url}: it gives no token ({answer.status_code}: {_message(answer)}). Cure: check client_id and "
-                "client_secret of the API client, whether it has expired (a workspace has at most 7), and <setting>.",
-                code="greenlake.no_token",
-                setting="token_url",
+            raise StoreError.by_code(
+                "greenlake.no_token", token_url=self._token_url, status_code=answer.status_code, message=_message(answer)
             )
         return str(answer.json()["access_token"])
 
@@ -216,8 +205,7 @@ def make_once(look: Callable[[], T | None], make: Callable[[], T], what: str) ->
     try:
         return until(attempt, timeout_s=_LOOK_TIMEOUT_S, wait=wait_exponential(_FIRST_WAIT_S, max=_LONGEST_LOOK_S))
     except TimeoutError:
-        text = f"cannot {what}: {doubt} (asked for {_LOOK_TIMEOUT_S:.0f} s). Cure: run `pulumi up` again later; it goes on from here."
-        raise StoreError(text, code="greenlake.unanswered") from None
+        raise StoreError.by_code("greenlake.unanswered", what=what, doubt=doubt, look_timeout_s=_LOOK_TIMEOUT_S) from None
 
 
 def _patiently(call: Callable[[], T]) -> T:
@@ -226,8 +214,7 @@ def _patiently(call: Callable[[], T]) -> T:
     try:
         return retrying(call)
     except Again as error:
-        text = f"{error} (asked {_TRIES} times). Cure: run `pulumi up` again later; it goes on where this one ended."
-        raise StoreError(text, code="greenlake.busy") from None
+        raise StoreError.by_code("greenlake.busy", error=error, tries=_TRIES) from None
 
 
 def _wait_s(state: RetryCallState) -> float:
@@ -251,12 +238,7 @@ def _unreachable(url: str, error: httpx.ConnectError) -> Exception:
     """Return an error to raise: nothing was sent."""
     detail = str(error) or type(error).__name__
     if "CERTIFICATE" in detail.upper():
-        return StoreError(
-            f"{url}: its certificate cannot be trusted, so no key is sent to it ({detail}). Cure: set <setting> to the PEM file of the "
-            "CA that signed it.",
-            code="greenlake.not_trusted",
-            setting="api_ca_file",
-        )
+        return StoreError.by_code("greenlake.not_trusted", url=url, detail=detail)
     return Again(
         f"{url}: it cannot be reached ({detail}). Cure: check address, firewall and proxy (HTTPS_PROXY), for example with `curl -v {url}`."
     )

@@ -43,10 +43,7 @@ class GreenLakeBucketProvider(BucketProvider[Session]):
             return self._tags(api, name) or {}
 
         if not make_once(lambda: self._find_ours(api, name, inputs), make, what):
-            raise StoreError(
-                f"cannot {what}: its task has succeeded, and the bucket is not there. Cure: see HPE GreenLake, Tasks.",
-                code="greenlake.bucket_missing",
-            )
+            raise StoreError.by_code("greenlake.bucket_missing", what=what)
 
     def _configure(self, api: Session, inputs: Mapping[str, Any], olds: Mapping[str, Any]) -> None:
         """Change what can be changed; believe the effect, not the status."""
@@ -54,12 +51,7 @@ class GreenLakeBucketProvider(BucketProvider[Session]):
         there = api.find(_COLLECTION, name) or {}
         fixed = {"versioned": _is_versioned(there), "lock": olds.get("lock", inputs["lock"])}
         if wrong := {key: value for key, value in fixed.items() if value != inputs[key]}:
-            raise StoreError(
-                f"the bucket {name!r} was made with {wrong}, now { {key: inputs[key] for key in wrong} } is asked for, and the GreenLake "
-                "API cannot change that afterwards. Cure: set it back, or change the bucket with the S3 API, or choose another name and "
-                "copy the objects over.",
-                code="greenlake.fixed_option",
-            )
+            raise StoreError.by_code("greenlake.fixed_option", name=name, wrong=wrong, asked={key: inputs[key] for key in wrong})
         tags, compressed = merge_tags(_tags(there), inputs, olds), inputs.get("compressed")
         edit = {} if tags == _tags(there) else {"tags": _as_list(tags)}
         if compressed is not None and bool(there.get("compression")) != compressed:

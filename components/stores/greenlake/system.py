@@ -55,10 +55,7 @@ def _login(profile: str) -> Login:
         return Login(*given)
     if any(given):
         missing = _VARIABLES[given.index("")]
-        raise StoreError(
-            f"{missing} is not set, the other half of the API client is. Cure: export {missing}, or unset both.",
-            code="greenlake.half_client",
-        )
+        raise StoreError.by_code("greenlake.half_client", missing=missing)
     return _from_file(Path(os.environ.get("GREENLAKE_CREDENTIALS_FILE", "~/.greenlake/credentials")).expanduser(), profile)
 
 
@@ -67,14 +64,8 @@ def _from_file(path: Path, profile: str) -> Login:
     try:
         parser.read(path)
     except configparser.Error:
-        text = f"{path} cannot be read as profiles. Cure: write [{profile}], client_id = ... and client_secret = ..."
-        raise StoreError(text, code="greenlake.no_client") from None
+        raise StoreError.by_code("greenlake.no_client/unreadable", path=path, profile=profile) from None
     values = [parser.get(profile, name, fallback="") for name in ("client_id", "client_secret")]
     if not all(values):
-        raise StoreError(
-            f"the profile {profile!r} of {path} has no client_id and client_secret, so nobody can make buckets or users. Cure: take an "
-            f"API client of the workspace, which has at most 7, or create one in HPE GreenLake (Manage Workspace, Personal API clients), "
-            f"and write both into that file, mode 0600; or set {' and '.join(_VARIABLES)}.",
-            code="greenlake.no_client",
-        )
+        raise StoreError.by_code("greenlake.no_client", profile=profile, path=path, variables=" and ".join(_VARIABLES))
     return Login(*values)
