@@ -24,12 +24,9 @@ from components.scaling import Scaling
 from components.weights import SCRIPT, Bucket, Cache, Source
 
 _PORT_NAME = "http"
-GENERATION = "milvus-x10000/api-key-generation"
-"""Annotation that restarts pods when their key changes."""
-_STARTING_S = 600
-"""What an engine may take besides loading: importing, compiling kernels, capturing graphs."""
-_LOADING_GIB_PER_S = 0.1
-"""As slow as one would still load a model: about what a network of 1 Gbit/s carries (0.116 GiB/s)."""
+GENERATION = "milvus-x10000/api-key-generation"  # annotation that restarts pods when their key changes
+_STARTING_S = 600  # what an engine may take besides loading: importing, compiling kernels, capturing graphs
+_LOADING_GIB_PER_S = 0.1  # as slow as one would still load a model: about what a network of 1 Gbit/s carries (0.116 GiB/s)
 _PROBE_EVERY_S = 5
 _SLACK_S = 300
 _SCRAPE_EVERY = "30s"

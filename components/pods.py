@@ -14,8 +14,7 @@ from components.gpu import Toleration
 if TYPE_CHECKING:
     import pulumi  # settings read this file too, and commands that only read settings do not wait for Pulumi
 
-USER_ID = 1000
-"""Numeric, since the kubelet cannot prove that a named user is not root."""
+USER_ID = 1000  # numeric, since the kubelet cannot prove that a named user is not root
 PART_OF = {"app.kubernetes.io/part-of": "milvus-x10000"}
 _MILLI = 1000
 _MIB_PER_GIB = 1024

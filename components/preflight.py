@@ -26,8 +26,7 @@ _CREDENTIAL = "/run/credential"
 _TRUST = "/run/object-store-ca"
 _REPORT = "/tmp/report"  # noqa: S108  a path in the container
 _QUICK = Resources(cpu_cores=0.1, memory_gib=0.5)
-_MEASURING = Resources(cpu_cores=0.5, memory_gib=4)
-"""32 objects of 64 MiB at a time are 2 GiB."""
+_MEASURING = Resources(cpu_cores=0.5, memory_gib=4)  # 32 objects of 64 MiB at a time are 2 GiB
 
 
 @dataclass(frozen=True, kw_only=True)

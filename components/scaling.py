@@ -7,8 +7,7 @@ and KEDA is what scales on that.
 from dataclasses import dataclass
 from typing import Any
 
-_QUIET_S = 300
-"""Before pods are taken away: loading a model again costs more than an idle pod."""
+_QUIET_S = 300  # before pods are taken away: loading a model again costs more than an idle pod
 
 
 @dataclass(frozen=True, kw_only=True)

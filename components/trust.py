@@ -10,8 +10,7 @@ import pulumi
 
 from components.component import Component
 
-CA_KEY = "ca.crt"
-"""Key of the ConfigMap that holds the PEM text."""
+CA_KEY = "ca.crt"  # key of the ConfigMap that holds the PEM text
 
 
 @dataclass(frozen=True, kw_only=True)

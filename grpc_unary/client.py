@@ -21,8 +21,7 @@ from grpc_unary.frames import ProtocolError
 
 _AGAIN_AFTER_S = 0.2
 """A server that could not be reached is taken to be away for so long: calls meanwhile fail at once, as with gRPC."""
-_PAUSE_S = 0.001
-"""Before a call that was refused twice is sent again; doubled each time."""
+_PAUSE_S = 0.001  # before a call that was refused twice is sent again; doubled each time
 
 
 class UnaryCalls:

@@ -19,14 +19,11 @@ class Sending:
     def __init__(self, fields: Sequence[tuple[str, str]]) -> None:
         self._block = h2.block(fields)
         self._opening = h2.frame(h2.HEADERS, h2.END_HEADERS, 0, self._block)[: h2.HEAD.size - h2.NUMBER.size]
-        self.transport: Any = None
-        """Where it is sent to, once there is a connection."""
+        self.transport: Any = None  # where it is sent to, once there is a connection
         self._waiting = deque[Call]()
-        self._next, self.most = 1, h2.WIDE
-        """Number of the next stream, and how many may be under way at once."""
+        self._next, self.most = 1, h2.WIDE  # number of the next stream, and how many may be under way at once
         self._room, self._room_of_each = h2.USUAL_WINDOW, h2.USUAL_WINDOW
-        self.streams = dict[int, Call]()
-        """What was sent, or begun, by its number."""
+        self.streams = dict[int, Call]()  # what was sent, or begun, by its number
 
     def send(self, call: Call) -> None:
         """Send a request, at once where that is allowed."""

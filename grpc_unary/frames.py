@@ -11,22 +11,16 @@ from functools import lru_cache
 from hpack import Decoder, Encoder, HPACKError, NeverIndexedHeaderTuple
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-DATA, HEADERS, RESET, SETTINGS, PING, GOODBYE, WINDOW, CONTINUATION = 0, 1, 3, 4, 6, 7, 8, 9
-"""Kinds of frames (6)."""
+DATA, HEADERS, RESET, SETTINGS, PING, GOODBYE, WINDOW, CONTINUATION = 0, 1, 3, 4, 6, 7, 8, 9  # kinds of frames (6)
 ACK = END_STREAM = 1
 END_HEADERS, _PADDED, _PRIORITY = 4, 8, 32
-TABLE_SIZE, PUSH, MOST_STREAMS, FIRST_WINDOW = 1, 2, 3, 4
-"""Names of settings (6.5.2)."""
-REFUSED, CANCEL = 7, 8
-"""Reasons for ending a stream (7)."""
-HEAD = struct.Struct(">HBBBI")
-"""Length of what follows (as 16 and 8 bits), kind, flags, stream (4.1)."""
+TABLE_SIZE, PUSH, MOST_STREAMS, FIRST_WINDOW = 1, 2, 3, 4  # names of settings (6.5.2)
+REFUSED, CANCEL = 7, 8  # reasons for ending a stream (7)
+HEAD = struct.Struct(">HBBBI")  # length of what follows (as 16 and 8 bits), kind, flags, stream (4.1)
 PAIR, NUMBER = struct.Struct(">HI"), struct.Struct(">I")
-LARGEST = 16_384
-"""Of a frame's content, in bytes, both ways: what everybody must take (4.2)."""
+LARGEST = 16_384  # of a frame's content, in bytes, both ways: what everybody must take (4.2)
 USUAL_WINDOW = 65_535
-WIDE = 2**31 - 1
-"""The widest window, and the last number of a stream."""
+WIDE = 2**31 - 1  # the widest window, and the last number of a stream
 
 
 class ProtocolError(Exception):

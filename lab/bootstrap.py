@@ -23,8 +23,7 @@ MEMORY_MINIMUM_GIB = 8
 DEBIAN_PACKAGES = ("ca-certificates", "containerd", "containernetworking-plugins", "iproute2", "iptables", "runc", "tini")
 LOCK = REPOSITORY / "requirements.lock"
 LINK = REPOSITORY / ".venv"
-COMPLETE = "complete"
-"""File of a virtual environment that is whole: the sums of all others."""
+COMPLETE = "complete"  # file of a virtual environment that is whole: the sums of all others
 CURE_PACKAGES = "check that pip reaches its package index (`pip download pip`), then `./rag up` again"
 
 

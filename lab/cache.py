@@ -15,8 +15,7 @@ from typing import NamedTuple
 from lab.places import CACHE, STATE, write_whole
 from lab.steps import Steps
 
-USED = STATE / "used.json"
-"""Tools and images that the lab uses: the cache holds those of other checkouts too."""
+USED = STATE / "used.json"  # tools and images that the lab uses: the cache holds those of other checkouts too
 
 
 class FileSum(NamedTuple):

@@ -7,14 +7,11 @@ from pathlib import Path
 from lab.errors import LabError
 from lab.places import CACHE, STATE
 
-SPARE_GIB = 1
-"""What must be free in any case."""
+SPARE_GIB = 1  # what must be free in any case
 CACHE_GIB = {"venv": 1, "tools": 11, "images": 2}
 """What an empty folder of the cache grows by: at the end 0.7, 8.3 (Go's modules and compiled packages with it) and 1.3 GiB."""
-STATE_GIB = 4
-"""What a new lab's state grows by: unpacked images, volumes, buckets."""
-BUILD_GIB = 1
-"""What one more build needs where most of it is there: a tool, an image, a virtual environment."""
+STATE_GIB = 4  # what a new lab's state grows by: unpacked images, volumes, buckets
+BUILD_GIB = 1  # what one more build needs where most of it is there: a tool, an image, a virtual environment
 _GIB = 2**30
 _NOTHING_BYTES = 16 * 2**20
 FULL = "no space left on device"

@@ -33,8 +33,7 @@ PASSPHRASE = HOME / "passphrase"
 PULUMI_HOME = HOME / "home"
 MENDING = ("--yes", "--patience-s", "0")
 """Options of the stack's commands: nobody else works on the lab, so that whatever a killed Pulumi or helm left is mended at once."""
-BUILT = HOME / "built"
-"""Present where the lab runs the Pulumi that it built, with a home of its own, and not the operator's."""
+BUILT = HOME / "built"  # present where the lab runs the Pulumi that it built, with a home of its own, and not the operator's
 _KEPT = {"object_store": ("credential_generation", "revoked_generation"), "milvus": ("chart", "chart_repository", "chart_version")}
 
 

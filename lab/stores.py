@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_s3 import S3Client
 
-HANDED_OVER = "storage"
-"""Namespace of the Secrets that are handed over."""
+HANDED_OVER = "storage"  # namespace of the Secrets that are handed over
 _BUCKET = ["s3:ListBucket", "s3:GetBucketLocation", "s3:ListBucketVersions", "s3:GetBucketVersioning"]
 _OBJECTS = ["s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "s3:DeleteObject"]
 _OBJECTS += ["s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]

@@ -23,8 +23,7 @@ TOOLS = REPOSITORY / "lab" / "tools"
 GO_MINIMUM = (1, 26)
 KUBERNETES = "1.34.2"
 PULUMI = "3.259.0"
-PLUGIN = "4.25.0"
-"""Of Pulumi's own kubernetes plugin."""
+PLUGIN = "4.25.0"  # of Pulumi's own kubernetes plugin
 PLUGIN_MODULE = "github.com/pulumi/pulumi-kubernetes/provider/v4"
 CURE_BUILD = "check that the Go module proxy is reachable (`go env GOPROXY`), then `./rag up` again"
 
@@ -78,8 +77,7 @@ BUILDS = {
 }
 PULUMI_BUILDS = ("pulumi", "pulumi-kubernetes")
 """Left out where PATH has `pulumi`; else built while Kubernetes comes up, which comes first."""
-REST_MINUTES = 3
-"""Of `./rag up`: images, Kubernetes, Pulumi, gate."""
+REST_MINUTES = 3  # of `./rag up`: images, Kubernetes, Pulumi, gate
 PULUMI_VERSIONS = f"the CLI {PULUMI} and Pulumi's own kubernetes plugin {PLUGIN}"
 PERSONALITIES = (
     *("etcd", "kubectl", "kubelet", "volume-provisioner"),

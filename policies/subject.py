@@ -4,10 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-TRIALS = frozenset({"lab", "dev", "e2e"})
-"""Stacks that may name an image by its tag."""
-THROWAWAYS = frozenset({"lab", "e2e"})
-"""Stacks whose data may go with them."""
+TRIALS = frozenset({"lab", "dev", "e2e"})  # stacks that may name an image by its tag
+THROWAWAYS = frozenset({"lab", "e2e"})  # stacks whose data may go with them
 _REPLICATED = {"Deployment", "StatefulSet"}
 _TEMPLATES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys((*_REPLICATED, "DaemonSet", "ReplicaSet", "Job"), ("spec", "template")),

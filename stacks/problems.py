@@ -27,8 +27,7 @@ class Location:
     line: int | None = None
 
 
-Locations = Mapping[Path, Location]
-"""Where each setting stands."""
+Locations = Mapping[Path, Location]  # where each setting stands
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,12 +17,9 @@ from typing import ClassVar, Literal
 
 from components.memory import Load, Shape, shortage
 
-CACHE_PATH = "/cache"
-"""Where the cache volume is: what a restart should not download or compile again."""
-WEIGHTS_PATH = "/weights"
-"""Where weights from a volume or a bucket are, read-only to the engine."""
-TELEMETRY_OFF = {"DO_NOT_TRACK": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
-"""No engine reports to anybody that it runs."""
+CACHE_PATH = "/cache"  # where the cache volume is: what a restart should not download or compile again
+WEIGHTS_PATH = "/weights"  # where weights from a volume or a bucket are, read-only to the engine
+TELEMETRY_OFF = {"DO_NOT_TRACK": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}  # no engine reports to anybody that it runs
 HUB_OFF = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
 """Nothing is looked up on a hub, not even whether there is a newer version."""
 Options = Mapping[str, str | int | float | bool]

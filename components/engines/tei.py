@@ -19,8 +19,7 @@ _OPTIONS = frozenset(  # as words, since one a line would be longer than the res
 )
 """Missing on purpose: keys (arguments are no place for them), telemetry, the port of a second metrics server."""
 _TEXTS_A_REQUEST = 128
-_METRICS_CHANGED = (1, 10, 0)
-"""The meaning of te_queue_size and the port of the metrics changed here; neither was read."""
+_METRICS_CHANGED = (1, 10, 0)  # the meaning of te_queue_size and the port of the metrics changed here; neither was read
 
 
 class Tei(Engine):

@@ -30,8 +30,7 @@ from components.waiting import until
 if TYPE_CHECKING:
     from pymilvus import MilvusClient  # type: ignore[import-untyped]  # pymilvus ships no types
 
-PATIENCE_S = 60
-"""How long a proxy may take to answer, and Milvus to know root: it makes its users at its first start."""
+PATIENCE_S = 60  # how long a proxy may take to answer, and Milvus to know root: it makes its users at its first start
 _SCHEME = "cluster"
 _PORT = 19530
 _TIMEOUT_S = 10

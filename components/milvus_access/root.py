@@ -19,8 +19,7 @@ from components.random_secret import RandomSecretProvider
 
 USER = "root"
 SECRET_NAME = "milvus-root"  # noqa: S105  the name of a Secret
-PASSWORD_BYTES = 24
-"""192 bits, 32 characters: Milvus takes 6 to 72."""
+PASSWORD_BYTES = 24  # 192 bits, 32 characters: Milvus takes 6 to 72
 _FACTORY_PASSWORD = "Milvus"  # noqa: S105  published by Milvus; this file takes it out of use
 
 

@@ -22,8 +22,7 @@ from components.random_secret import draw
 if TYPE_CHECKING:
     from pymilvus import MilvusClient  # type: ignore[import-untyped]  # pymilvus ships no types
 
-DEFAULT_DATABASE = "default"
-"""There from the start, and the only one that cannot be dropped."""
+DEFAULT_DATABASE = "default"  # there from the start, and the only one that cannot be dropped
 
 
 class UserProvider(MilvusProvider):

@@ -23,8 +23,7 @@ KAFKA_CERTIFICATE = "/etc/milvus/tls/kafka"
 LOCAL_DIRECTORY = "/var/lib/milvus-local"
 """Indexes and mapped files of a component: its own path, since the chart mounts different things below /var/lib/milvus in each."""
 _MOST_ROLES = 1000  # the default of 10 is less than what three tenants need
-_HTTP_PORT = 8080
-"""With TLS the REST interface cannot share the port of gRPC (Milvus's manual, "Encryption in Transit")."""
+_HTTP_PORT = 8080  # with TLS the REST interface cannot share the port of gRPC (Milvus's manual, "Encryption in Transit")
 
 
 def text(shape: MilvusShape, store: MilvusStore) -> str:

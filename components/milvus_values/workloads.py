@@ -10,8 +10,7 @@ from components.pods import from_secret, gib
 DATA_DIRECTORY = "/var/lib/milvus"
 SELECTOR = {"app.kubernetes.io/name": "milvus", "app.kubernetes.io/instance": "milvus"}
 _ROOT_PASSWORD = "COMMON_SECURITY_DEFAULTROOTPASSWORD"  # noqa: S105  the name of a variable
-_AUTOSCALED = -1
-"""The chart leaves `replicas` out for it, so that the autoscaler is not overruled by the next `pulumi up`."""
+_AUTOSCALED = -1  # the chart leaves `replicas` out for it, so that the autoscaler is not overruled by the next `pulumi up`
 
 
 def workload_values(shape: MilvusShape, store: MilvusStore) -> dict[str, Any]:

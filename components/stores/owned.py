@@ -12,10 +12,8 @@ import pulumi
 from components.dynamic_provider import Api, DynamicResource, OwnedProvider
 from components.stores.connection import StoreError
 
-OWNER_TAG = "milvus-x10000/owner"
-"""Tag on every bucket and user that is ours: project/stack/uid of the namespace."""
-KEY_OUTPUTS = ("access_key", "secret_key")
-"""Outputs of a credential that are secret."""
+OWNER_TAG = "milvus-x10000/owner"  # tag on every bucket and user that is ours: project/stack/uid of the namespace
+KEY_OUTPUTS = ("access_key", "secret_key")  # outputs of a credential that are secret
 
 
 def require_ours(thing: str, mark: str, allowed: Collection[str], cure: str) -> None:

@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 __all__ = ["LONGEST_USER", "S3Server", "S3Store"]
-LONGEST_USER = 56
-"""Characters of a bucket's name in a user's: AWS's IAM allows 64 in all."""
+LONGEST_USER = 56  # characters of a bucket's name in a user's: AWS's IAM allows 64 in all
 
 
 @dataclass(frozen=True, kw_only=True)

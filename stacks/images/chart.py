@@ -26,8 +26,7 @@ from stacks.images.registry import Access
 from stacks.problems import SettingsError, UnansweredError
 from stacks.yaml_files import write_whole
 
-CHARTS = Path("build/charts")
-"""Where `./rag pin` keeps the chart that it computed a checksum of."""
+CHARTS = Path("build/charts")  # where `./rag pin` keeps the chart that it computed a checksum of
 _LAYER = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
 _OCI = "oci://"
 _UNLISTED = {"image.all.pullSecrets"}

@@ -15,8 +15,7 @@ from components.kube_api import Cluster
 from stacks.problems import PROJECT, SettingsError, UnansweredError
 from stacks.settings import Settings
 
-_PULUMI = "pulumi"
-"""How its names as a manager of fields begin."""
+_PULUMI = "pulumi"  # how its names as a manager of fields begin
 
 
 @contextmanager

@@ -21,16 +21,13 @@ from stacks.operations import cluster, helm, pulumi_cli
 from stacks.operations.helm import GOOD, PENDING, Revision
 from stacks.problems import UnansweredError
 
-RELEASE = "milvus-release"
-"""Milvus's release, as the state names it."""
+RELEASE = "milvus-release"  # Milvus's release, as the state names it
 _UNCHANGED = "`pulumi up` takes it for unchanged"
 _MOST_NAMES = 6
 _KUBERNETES = "kubernetes:"
-_UNSEEN = {"helm.sh/v3", "batch/v1"}
-"""Not objects, or objects that end: a Job that somebody removed has done its work."""
+_UNSEEN = {"helm.sh/v3", "batch/v1"}  # not objects, or objects that end: a Job that somebody removed has done its work
 _WORKLOADS = {"Deployment", "StatefulSet"}
-_PLUGIN = "pulumi-resource-kubernetes"
-"""Of whichever stack: none says for which one it works."""
+_PLUGIN = "pulumi-resource-kubernetes"  # of whichever stack: none says for which one it works
 _TIMEOUT_S = 30
 Cure = Literal["none", "wait", "cancel", "refresh", "roll back", "remove"]
 

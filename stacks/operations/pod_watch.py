@@ -23,8 +23,7 @@ from stacks.problems import UnansweredError
 EVERY_S = 5.0
 _AGAIN_AFTER_S = 300
 _LOG_LINES = 5
-_NO_LOG = "unable to retrieve container logs"
-"""What the kubelet answers in place of a log that it has removed."""
+_NO_LOG = "unable to retrieve container logs"  # what the kubelet answers in place of a log that it has removed
 
 
 def look(environment: str, namespace: str) -> list[Trouble]:

@@ -22,8 +22,7 @@ from urllib.parse import urlsplit
 
 from stacks.problems import SettingsError
 
-INTERRUPTED = 130
-"""Exit code of a command that was ended by Ctrl-C or SIGTERM."""
+INTERRUPTED = 130  # exit code of a command that was ended by Ctrl-C or SIGTERM
 _TORN = "failed to load checkpoint: EOF"
 _NO_STACK = "no stack named"
 _CREDENTIAL = re.compile(r"::milvus-store-credential(?:-(?P<generation>\d+))?$")

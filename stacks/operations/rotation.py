@@ -84,8 +84,7 @@ class Report:
         write_whole(path, json.dumps(whole, indent=2, ensure_ascii=False) + "\n")
 
 
-Key = Mapping[str, str]
-"""`access_key`, `secret_key`, the bucket, and the random mark `generation` that pods carry."""
+Key = Mapping[str, str]  # `access_key`, `secret_key`, the bucket, and the random mark `generation` that pods carry
 _REFUSALS = {"InvalidAccessKeyId", "AccessDenied", "SignatureDoesNotMatch", "403"}
 _SELECTOR = "app.kubernetes.io/name=milvus"
 _WITHIN_S = 60

@@ -16,10 +16,8 @@ from stacks.settings.object_store import S3Settings
 
 WRONG, NOT_THERE = 1, 4
 """Exit codes: something is wrong with what was looked at; something does not answer or did not come up."""
-PATIENCE_S = 1800
-"""The release's own time-out: a helm that began it is gone after that."""
-_LOCKED_FOR_S = 120
-"""How long a Pulumi that is ending is waited for."""
+PATIENCE_S = 1800  # the release's own time-out: a helm that began it is gone after that
+_LOCKED_FOR_S = 120  # how long a Pulumi that is ending is waited for
 _FIRST = ("**tenancy**", "**object-store-ca**", "**milvus-store**", "**documents-store**")
 _LAST_MADE = "::milvus-store-secret"
 """Ends the URN of the last of them: without it a run was killed in between, or there was none."""

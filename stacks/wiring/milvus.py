@@ -32,8 +32,7 @@ _NO_PRIORITY = (
     "pods may push them off a full node; to close that, give the PriorityClass globalDefault: true, or Milvus nodes of its own"
 )
 _SHOWN_OF_CHECKSUM = 12
-SETTINGS = f"{PROJECT}:milvus"
-"""Group of settings that messages about Milvus name."""
+SETTINGS = f"{PROJECT}:milvus"  # group of settings that messages about Milvus name
 
 
 def root(settings: Settings, tenancy: Tenancy) -> MilvusRoot | None:

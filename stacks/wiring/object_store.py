@@ -19,8 +19,7 @@ from stacks.settings.object_store import (
     S3Settings,
 )
 
-SETTINGS = f"{PROJECT}:object_store"
-"""Group of settings that a store's messages name."""
+SETTINGS = f"{PROJECT}:object_store"  # group of settings that a store's messages name
 
 
 def for_milvus(settings: Settings, tenancy: Tenancy) -> ObjectStore:

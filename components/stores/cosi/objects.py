@@ -15,8 +15,7 @@ from components.stores.owned import OWNER_TAG, require_ours
 from components.waiting import until
 
 T = TypeVar("T")
-_EVENTS_NAMESPACE = "default"
-"""HPE's driver writes its events there, wherever the object is: its known limitations say so."""
+_EVENTS_NAMESPACE = "default"  # HPE's driver writes its events there, wherever the object is: its known limitations say so
 _MOST_EVENTS = 3
 Manifest = Mapping[str, Any]
 

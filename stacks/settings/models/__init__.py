@@ -16,8 +16,7 @@ from stacks.settings.images import ImageSettings
 from stacks.settings.models.serving import Serving
 from stacks.settings.names import PlainText
 
-_LAB_MODEL, _LAB_DIMENSION = "multilingual-e5-small-q4", 384
-"""What lab/services serves."""
+_LAB_MODEL, _LAB_DIMENSION = "multilingual-e5-small-q4", 384  # what lab/services serves
 _REQUEST = {"model", "input"}
 _PROMPTS = ("default-prompt", "default-prompt-name")
 

@@ -125,8 +125,7 @@ def _touches_milvus(rule: "LifecycleRuleOutputTypeDef", root_path: str) -> bool:
     return rule.get("Status") == "Enabled" and (mine.startswith(prefix) or prefix.startswith(mine))
 
 
-PREFIX = "preflight-"
-"""Begins every prefix that a preflight writes below."""
+PREFIX = "preflight-"  # begins every prefix that a preflight writes below
 _SHOWN = 3
 
 

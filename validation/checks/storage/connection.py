@@ -19,18 +19,14 @@ from validation.checks.storage.store import CUT
 from validation.judge.outcome import Outcome
 from validation.run.record import Facts
 
-_MILVUS_CONNECT_S = 1.0
-"""Milvus gives a connection to S3 one second, ten times (milvus pull request 48941)."""
+_MILVUS_CONNECT_S = 1.0  # Milvus gives a connection to S3 one second, ten times (milvus pull request 48941)
 _WARN_DAYS = 30
 _EXPIRED, _NOT_YET, _SELF_SIGNED, _OTHER_ROOT = 10, 9, 18, 19
-_NAMES = frozenset({62, 64})
-"""OpenSSL's X509_V_ERR codes: the host name, or the address, is not in the certificate."""
+_NAMES = frozenset({62, 64})  # OpenSSL's X509_V_ERR codes: the host name, or the address, is not in the certificate
 _SPEAKS_TLS = frozenset({"UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION", "SSLV3_ALERT_HANDSHAKE_FAILURE", "NO_PROTOCOLS_AVAILABLE"})
 _IDLE_S = 3.0
-_CUTS = 3
-"""Cut connections in one run from which on it is no accident."""
-_SKEW_REFUSED = timedelta(minutes=15)
-"""S3 refuses a signature that is older or newer (RequestTimeTooSkewed)."""
+_CUTS = 3  # cut connections in one run from which on it is no accident
+_SKEW_REFUSED = timedelta(minutes=15)  # S3 refuses a signature that is older or newer (RequestTimeTooSkewed)
 _SKEW_WARN = timedelta(minutes=1)
 
 

@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
 
 _BATCH = 1000
-_CLEAN_S = 60.0
-"""Longest time that removing takes, whatever became of the rest."""
+_CLEAN_S = 60.0  # longest time that removing takes, whatever became of the rest
 _PAGES = 10
 
 
@@ -38,8 +37,7 @@ class Written:
         self._versions: dict[tuple[str, str], None] = {}
         self.there: dict[str, tuple[int, float]] = {}
         """Keys that the store took and must keep, with the size in bytes and the time of the write."""
-        self.gone: set[str] = set()
-        """Keys that were there and are deleted."""
+        self.gone: set[str] = set()  # keys that were there and are deleted
 
     def key(self, name: str) -> str:
         """Return the whole key for `name`, and remember it."""
@@ -185,5 +183,4 @@ class StoreContext:
         return self.store.ask(lambda s3: s3.get_object(Bucket=self.aim.bucket, Key=key)["Body"].read())
 
 
-STORE = Suite[StoreContext]()
-"""What `./rag store` asks."""
+STORE = Suite[StoreContext]()  # what `./rag store` asks

@@ -113,8 +113,7 @@ def _judge_reads(run: StoreContext, store: Store) -> None:
 
 
 Algorithm = Literal["CRC32", "CRC32C", "CRC64NVME", "SHA256"]
-_NATIVE = frozenset({"CRC32C", "CRC64NVME"})
-"""Computed by awscrt; boto3 alone cannot."""
+_NATIVE = frozenset({"CRC32C", "CRC64NVME"})  # computed by awscrt; boto3 alone cannot
 _BODY = bytes(range(256)) * 300
 
 

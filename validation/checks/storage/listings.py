@@ -10,8 +10,7 @@ from validation.checks.storage.context import STORE, StoreContext, listed
 from validation.checks.storage.store import WrongError, answered, is_denied
 from validation.run.record import Facts
 
-PAGE = 1000
-"""Most keys of one page, and of one batch delete, by the S3 API."""
+PAGE = 1000  # most keys of one page, and of one batch delete, by the S3 API
 _AT = 500
 _WORKERS = 16
 _WRITING_S = 25.0

@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 MIB = 2**20
 _RANGE = 64 * 1024
 _PAGE = 100
-Request = Callable[[str], int]
-"""Sends one request for a key, and returns the bytes that it moved."""
+Request = Callable[[str], int]  # sends one request for a key, and returns the bytes that it moved
 
 
 @dataclass(kw_only=True)
@@ -97,8 +96,7 @@ class Objects:
         self._prefix = f"{written.prefix}{name}"
         self._source = os.urandom(size + count)
         self._offsets = {written.key(f"{name}{number:04}"): number for number in range(count)}
-        self.written: set[str] = set()
-        """What there is to read and to delete."""
+        self.written: set[str] = set()  # what there is to read and to delete
 
     @property
     def keys(self) -> list[str]:

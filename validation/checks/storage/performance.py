@@ -35,12 +35,9 @@ WORKERS = (1, 8, 32)
 NEEDED = {50: 2, 90: 10, 95: 20, 99: 100}
 """Percentile: samples without which it says nothing; the gate's own measures need the same."""
 _SHOWN = 4
-_SHARE = 0.9
-"""Of the time that is left: the last requests end after it."""
-_PASSES = 3
-"""Written, read, and read again."""
-_WAL_INTERVAL_MS = 200
-"""Woodpecker's `segmentSyncPolicy.maxInterval`: a write that takes longer holds up the next one."""
+_SHARE = 0.9  # of the time that is left: the last requests end after it
+_PASSES = 3  # written, read, and read again
+_WAL_INTERVAL_MS = 200  # Woodpecker's `segmentSyncPolicy.maxInterval`: a write that takes longer holds up the next one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,11 +181,9 @@ def _log_write_p95(rows: list[Facts]) -> float | None:
     return next((row["p95_ms"] for row in rows if row["operation"] == "PUT" and row["size_bytes"] < MIB and row["workers"] == 1), None)
 
 
-_SIZE = 16 * MIB
-"""Milvus reads index slices and writes binlogs of this size."""
+_SIZE = 16 * MIB  # Milvus reads index slices and writes binlogs of this size
 _FLOAT_BYTES = 4
-_LINKS = 16
-"""HNSW's M: hnswlib keeps M x 2 links of 4 bytes for each vector in its lowest layer (hnswlib, ALGO_PARAMS)."""
+_LINKS = 16  # HNSW's M: hnswlib keeps M x 2 links of 4 bytes for each vector in its lowest layer (hnswlib, ALGO_PARAMS)
 
 
 @STORE.check(

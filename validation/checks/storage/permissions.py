@@ -13,10 +13,8 @@ from validation.checks.storage.store import WrongError, code
 from validation.run.record import Facts
 
 _BODY = bytes(range(256)) * 40
-_PART = 5 * 2**20
-"""Smallest part of a multipart upload but the last, by the S3 API."""
-_CONNECTION_CHECK = "justforconnectioncheck"
-"""Prefix that Milvus lists when it starts; it is not below the root path."""
+_PART = 5 * 2**20  # smallest part of a multipart upload but the last, by the S3 API
+_CONNECTION_CHECK = "justforconnectioncheck"  # prefix that Milvus lists when it starts; it is not below the root path
 
 
 @STORE.check("permissions", "May Milvus's key do all that Milvus does, and does the store do it right?", after="root_path")

@@ -38,18 +38,15 @@ if TYPE_CHECKING:
 _BUSY_STATUS = frozenset({429, 500, 502, 503, 504})
 BUSY_CODES = frozenset({"SlowDown", "ServiceUnavailable", "InternalError", "RequestTimeout", "OperationAborted"})
 _TRIES_WITHOUT_ANSWER = 2
-_TRIES_OF_CUT = 4
-"""A connection that is cut costs no time, unlike one that does not answer."""
-_SHORT_PATIENCE_S = 2.0
-"""For a request that failed for all of the patience before."""
+_TRIES_OF_CUT = 4  # a connection that is cut costs no time, unlike one that does not answer
+_SHORT_PATIENCE_S = 2.0  # for a request that failed for all of the patience before
 _LONGEST_WAIT_S = 2.0
 _CONNECTIONS = 40
 FULL = frozenset({"QuotaExceeded", "InsufficientStorage", "EntityTooLarge", "InsufficientCapacity", "XMinioStorageFull"})
 """Codes of a store that takes no more, or nothing so large; some come with the status 403."""
 _SCOPE = re.compile(r"/([^/]+)/s3/aws4_request")
 CUT = "the connection was cut"
-GONE = (ConnectionError, HTTPClientError, IncompleteReadError)
-"""What boto3 raises when no whole answer came."""
+GONE = (ConnectionError, HTTPClientError, IncompleteReadError)  # what boto3 raises when no whole answer came
 _SILENT = (EndpointConnectionError, ConnectTimeoutError, ReadTimeoutError)
 _UNREADABLE = (ResponseParserError, ValueError, TypeError, LookupError, AttributeError)
 """What boto3 raises over an answer that it cannot read."""

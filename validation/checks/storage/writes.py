@@ -24,15 +24,12 @@ _FENCE = b"F"
 _FENCE_METADATA = {"woodpecker-fence": "true"}
 _WRITERS = 8
 _RACES = 10
-_LOOP_S = 8.0
-"""Longest time that races or rounds take; of a slow store fewer are asked."""
-_OLD_S = 2.0
-"""Age from which a key is older than what a store may hold in a memory of its last writes."""
+_LOOP_S = 8.0  # longest time that races or rounds take; of a slow store fewer are asked
+_OLD_S = 2.0  # age from which a key is older than what a store may hold in a memory of its last writes
 _MIB = 2**20
 _REFUSED = 412
 _NOT_FOUND = 404
-_CONFLICT = 409
-"""AWS answers a loser of a race with 409 ConditionalRequestConflict or 412; either way it did not win."""
+_CONFLICT = 409  # AWS answers a loser of a race with 409 ConditionalRequestConflict or 412; either way it did not win
 
 
 class Answer(StrEnum):
@@ -230,8 +227,7 @@ def _round(run: StoreContext, reader: Store, name: str) -> dict[str, bool]:
     return stale | {"read after delete": read() is not None, "HEAD after delete": size() is not None, "list after delete": is_listed()}
 
 
-_LOOKED_AT = 20
-"""Keys of each kind that are read once more, beside the listing that holds all."""
+_LOOKED_AT = 20  # keys of each kind that are read once more, beside the listing that holds all
 
 
 @STORE.check("lasting", "Is all that was written still there, and all that was deleted still gone?", after="listings")
