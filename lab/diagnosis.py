@@ -21,8 +21,7 @@ class Part:
     pid: int | None = None
     running_s: float = 0
     memory_mib: float = 0
-    restarts: int = 0
-    """How often it was started again in this life of the lab."""
+    restarts: int = 0  # how often it was started again in this life of the lab
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,38 +39,24 @@ class Pod:
 class Facts:
     """What was seen of the lab of this machine."""
 
-    checkout: str = ""
-    """Checkout that started it; "" where there is no lab."""
-    here: str = ""
-    """This checkout."""
+    checkout: str = ""  # checkout that started it; "" where there is no lab
+    here: str = ""  # this checkout
     since: str = ""
-    runs: bool = False
-    """Whether its process tree is alive."""
-    restarted: bool = False
-    """Whether the machine was started again since the lab was."""
-    wired: bool = True
-    """Whether the host's routes lead into the process tree."""
-    other_code: bool = False
-    """Whether its node runs other code than this checkout has."""
-    state_left: bool = False
-    """Whether there is state of a lab that was never started or is being removed."""
-    cut_short: str = ""
-    """Step in which the last `./rag up` failed or was killed; "" where it came to its end."""
-    stack_trouble: str = ""
-    """What a killed Pulumi left; "" for nothing."""
-    damaged: dict[str, str] = field(default_factory=dict)
-    """What is wrong with a tool or image of the cache, by its name."""
-    busy: str = ""
-    """Command that changes the lab at this moment; "" for none."""
+    runs: bool = False  # whether its process tree is alive
+    restarted: bool = False  # whether the machine was started again since the lab was
+    wired: bool = True  # whether the host's routes lead into the process tree
+    other_code: bool = False  # whether its node runs other code than this checkout has
+    state_left: bool = False  # whether there is state of a lab that was never started or is being removed
+    cut_short: str = ""  # step in which the last `./rag up` failed or was killed; "" where it came to its end
+    stack_trouble: str = ""  # what a killed Pulumi left; "" for nothing
+    damaged: dict[str, str] = field(default_factory=dict)  # what is wrong with a tool or image of the cache, by its name
+    busy: str = ""  # command that changes the lab at this moment; "" for none
     parts: Sequence[Part] = field(default_factory=tuple)
     pods: Sequence[Pod] = field(default_factory=tuple)
     pods_memory_mib: float = 0
-    addresses: dict[str, tuple[str, bool]] = field(default_factory=dict)
-    """Address and whether it answers, by name."""
-    certificates_end: dt.datetime | None = None
-    """When the first certificate expires."""
-    free_gib: dict[str, float] = field(default_factory=dict)
-    """Free space by folder."""
+    addresses: dict[str, tuple[str, bool]] = field(default_factory=dict)  # address and whether it answers, by name
+    certificates_end: dt.datetime | None = None  # when the first certificate expires
+    free_gib: dict[str, float] = field(default_factory=dict)  # free space by folder
 
 
 @dataclass(frozen=True)

@@ -32,8 +32,7 @@ class Steps:
     seconds: dict[str, float] = field(default_factory=dict)
     started: float = field(default_factory=lambda: float(os.environ.get("LAB_STARTED", time.monotonic())))
     """Seconds of the monotonic clock; handed on when the command continues in the virtual environment."""
-    out: TextIO | None = None
-    """Where steps are told; standard output unless that is somebody's input."""
+    out: TextIO | None = None  # where steps are told; standard output unless that is somebody's input
     on_steps: Callable[[Sequence[str]], None] | None = None
     """What is told the titles of the steps that are under way, whenever one begins or ends."""
     _under_way: list[str] = field(default_factory=list)

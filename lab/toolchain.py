@@ -38,8 +38,7 @@ class Build:
     ldflags: str = ""
     scripts: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Files to keep beside the binaries, by the module that has them."""
-    on_demand: bool = False
-    """Built when a test asks for it, no part of a lab."""
+    on_demand: bool = False  # built when a test asks for it, no part of a lab
     minutes: float = field(default=0, repr=False)
     """What it takes to build it with an empty cache on two quiet cores, measured."""
     embeds_from: str = field(default="", repr=False)

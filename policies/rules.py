@@ -36,8 +36,7 @@ class Rule:
     name: str
     description: str
     judge: Judge
-    alone: bool = True
-    """It judges each object by itself, so that Pulumi can refuse it before it is made."""
+    alone: bool = True  # it judges each object by itself, so that Pulumi can refuse it before it is made
 
 
 RULES: list[Rule] = []

@@ -19,13 +19,10 @@ _TEMPLATES: dict[str, tuple[str, ...]] = {
 class Subject:
     """One object of the cluster, or of another provider."""
 
-    kind: str
-    """Kind of Kubernetes, or the last word of Pulumi's token: `Bucket`, `Release`."""
+    kind: str  # kind of Kubernetes, or the last word of Pulumi's token: `Bucket`, `Release`
     name: str
-    content: Mapping[str, Any]
-    """Manifest, or the inputs of the provider."""
-    protect: bool
-    """Neither `destroy` nor a replacement may delete it."""
+    content: Mapping[str, Any]  # manifest, or the inputs of the provider
+    protect: bool  # neither `destroy` nor a replacement may delete it
 
     @property
     def label(self) -> str:
@@ -37,10 +34,8 @@ class Subject:
 class Context:
     """What is asked of the stack as a whole."""
 
-    production: bool
-    """Real data and real users: images are pinned by digest."""
-    throwaway: bool
-    """Its data may go with it."""
+    production: bool  # real data and real users: images are pinned by digest
+    throwaway: bool  # its data may go with it
     allowed_hosts: tuple[str, ...] | None = None
     """Where data may go, and no further: hosts, names below `*.`, ranges of addresses; None for anywhere."""
 
@@ -50,8 +45,7 @@ class Violation:
     """One object that breaks one rule."""
 
     subject: Subject
-    text: str
-    """What was seen, what it would break, and the setting that cures it."""
+    text: str  # what was seen, what it would break, and the setting that cures it
 
 
 def get(value: object, *path: str) -> Any:  # noqa: ANN401  plain data of any shape

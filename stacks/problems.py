@@ -34,17 +34,13 @@ Locations = Mapping[Path, Location]  # where each setting stands
 class Problem:
     """One thing that is wrong."""
 
-    code: str
-    """Such as `settings.placeholder`."""
+    code: str  # such as `settings.placeholder`
     wrong: str
     breaks: str = ""
-    cure: str = ""
-    """What to type."""
-    purpose: str = ""
-    """What the setting is for."""
+    cure: str = ""  # what to type
+    purpose: str = ""  # what the setting is for
     path: Path = ()
-    value: str = ""
-    """As it was seen, without passwords; "" where nothing was, or where it may be a secret."""
+    value: str = ""  # as it was seen, without passwords; "" where nothing was, or where it may be a secret
     location: Location | None = None
 
     @property
@@ -75,8 +71,7 @@ class Problem:
 class SettingsError(Exception):
     """The settings cannot be used; every command, and Pulumi, prints the message without a traceback and changes nothing."""
 
-    exit_code = 2
-    """Of a command that ends with it."""
+    exit_code = 2  # of a command that ends with it
 
     def __init__(self, text: str = "", *, code: str = "settings.wrong", problems: Iterable[Problem] = ()) -> None:
         self.problems = tuple(problems) or (Problem(code=code, wrong=text),)

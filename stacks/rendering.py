@@ -40,18 +40,12 @@ _PICKLED_PROVIDER = "__provider"
 class Declared:
     """One resource, as the program asks for it."""
 
-    type: str
-    """Pulumi's token, such as `kubernetes:apps/v1:Deployment`."""
-    name: str
-    """Logical name."""
-    custom: bool
-    """Made by a provider; False for a component, which is only a frame."""
-    inputs: Mapping[str, Any]
-    """Plain data, with placeholders."""
-    protect: bool
-    """Neither `destroy` nor a replacement may delete it."""
-    retain: bool
-    """Stays when the stack is destroyed."""
+    type: str  # Pulumi's token, such as `kubernetes:apps/v1:Deployment`
+    name: str  # logical name
+    custom: bool  # made by a provider; False for a component, which is only a frame
+    inputs: Mapping[str, Any]  # plain data, with placeholders
+    protect: bool  # neither `destroy` nor a replacement may delete it
+    retain: bool  # stays when the stack is destroyed
 
 
 def declare(stack: str, program: Callable[[], Any]) -> list[Declared]:
@@ -149,18 +143,12 @@ _COMPAT = "compat"  # the SDK's own note to the plugin, no setting of ours
 class Object:
     """One object: of the cluster, or of another provider, such as a bucket."""
 
-    origin: str
-    """`stack`, or `chart` for what Helm renders."""
-    type: str
-    """Pulumi's token; "" for what Helm renders."""
-    logical_name: str
-    """Pulumi's name; the object's own for what Helm renders."""
-    manifest: Mapping[str, Any]
-    """With apiVersion and kind if it is one of the cluster; else the inputs of the provider."""
-    protect: bool = False
-    """Neither `destroy` nor a replacement may delete it."""
-    retain: bool = False
-    """Stays when the stack is destroyed."""
+    origin: str  # `stack`, or `chart` for what Helm renders
+    type: str  # Pulumi's token; "" for what Helm renders
+    logical_name: str  # Pulumi's name; the object's own for what Helm renders
+    manifest: Mapping[str, Any]  # with apiVersion and kind if it is one of the cluster; else the inputs of the provider
+    protect: bool = False  # neither `destroy` nor a replacement may delete it
+    retain: bool = False  # stays when the stack is destroyed
 
     @property
     def kind(self) -> str:

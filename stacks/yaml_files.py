@@ -33,11 +33,9 @@ class _Loader(yaml.SafeLoader):
 class SettingsFile:
     """What stands in a file."""
 
-    config: dict[str, Any]
-    """Values by whole key, such as `milvus-x10000:namespace`."""
+    config: dict[str, Any]  # values by whole key, such as `milvus-x10000:namespace`
     locations: Locations
-    problems: list[Problem]
-    """What is wrong with the file itself, though it could be read."""
+    problems: list[Problem]  # what is wrong with the file itself, though it could be read
 
 
 def read(path: Path) -> SettingsFile:

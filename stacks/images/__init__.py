@@ -12,8 +12,7 @@ _TAG = re.compile(r"(?P<name>.+?)(?::(?P<tag>\w[-.\w]{0,127}))?(?:@(?P<digest>sh
 class ImageReference:
     """One image: where it is, and which."""
 
-    registry: str
-    """Host, with its port."""
+    registry: str  # host, with its port
     repository: str
     tag: str | None
     digest: str | None

@@ -39,11 +39,9 @@ class Release:
 
     name: str
     namespace: str
-    chart: str
-    """Path, OCI reference, or name in `repository`."""
+    chart: str  # path, OCI reference, or name in `repository`
     version: str
-    repository: str | None
-    """URL; None for a path or an OCI reference."""
+    repository: str | None  # URL; None for a path or an OCI reference
     values: dict[str, Any]
 
     @property

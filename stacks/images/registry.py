@@ -37,10 +37,8 @@ _HTTP = {
 class Access:
     """How registries are reached."""
 
-    ca_bundle: str
-    """File with every authority that is trusted."""
-    docker_config: Path
-    """config.json of `docker login`; it need not exist."""
+    ca_bundle: str  # file with every authority that is trusted
+    docker_config: Path  # config.json of `docker login`; it need not exist
 
 
 @contextmanager

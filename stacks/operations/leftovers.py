@@ -36,10 +36,8 @@ Cure = Literal["none", "wait", "cancel", "refresh", "roll back", "remove"]
 class Lock:
     """A lock on the state."""
 
-    owner: str
-    """User, machine, process and time, as Pulumi wrote them down."""
-    is_stale: bool
-    """Its process is known to be gone."""
+    owner: str  # user, machine, process and time, as Pulumi wrote them down
+    is_stale: bool  # its process is known to be gone
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,22 +47,17 @@ class Facts:
     environment: str
     is_ours: bool
     """The state holds the namespace, so that what is in it is this environment's: a release of another one is not judged."""
-    in_state: bool = False
-    """The state holds Milvus's release."""
-    is_retried: bool = False
-    """The state says that the release is not complete, so that the next `pulumi up` tries again."""
+    in_state: bool = False  # the state holds Milvus's release
+    is_retried: bool = False  # the state says that the release is not complete, so that the next `pulumi up` tries again
     locks: Sequence[Lock] | None = None
     """On the state; None where the backend shows none beforehand, so that somebody may be at work."""
     plugin_runs: bool = False
     """A Kubernetes plugin runs on this machine: killed, Pulumi leaves it installing for up to five minutes."""
-    pending: Sequence[str] = ()
-    """Resources at which an earlier Pulumi was killed."""
-    revisions: Sequence[Revision] = ()
-    """Of Milvus's release, the newest last; none where Helm has no such release."""
+    pending: Sequence[str] = ()  # resources at which an earlier Pulumi was killed
+    revisions: Sequence[Revision] = ()  # of Milvus's release, the newest last; none where Helm has no such release
     missing_of_release: Sequence[str] = ()
     """Objects of the newest revision that the cluster does not have, and workloads without a pod."""
-    missing_of_stack: Sequence[str] = ()
-    """Objects in the state that the cluster does not have."""
+    missing_of_stack: Sequence[str] = ()  # objects in the state that the cluster does not have
 
 
 @dataclass(frozen=True)
@@ -72,15 +65,11 @@ class Finding:
     """One thing that is half-done."""
 
     code: str
-    problem: str
-    """What is wrong, and what it breaks."""
+    problem: str  # what is wrong, and what it breaks
     cure: Cure
-    action: str
-    """What the cure does."""
-    revision: int = 0
-    """To roll back to."""
-    pending_for_s: float | None = None
-    """Since when a helm was at work that may still be; None where none can be."""
+    action: str  # what the cure does
+    revision: int = 0  # to roll back to
+    pending_for_s: float | None = None  # since when a helm was at work that may still be; None where none can be
 
     def __str__(self) -> str:
         return f"{self.problem} [{self.code}]\n    mends it: {self.action}"

@@ -72,8 +72,7 @@ class Watch:
     environment: str
     namespace: str
     tell: Callable[[str], None]
-    troubles: list[Trouble] = field(default_factory=list)
-    """Of the last look."""
+    troubles: list[Trouble] = field(default_factory=list)  # of the last look
     _told: dict[tuple[str, ...], float] = field(default_factory=dict)
     _before: set[tuple[str, ...]] = field(default_factory=set)
 

@@ -38,8 +38,7 @@ class Snapshot:
     namespace: str
     now: datetime
     pods: Sequence[Object]
-    controllers: Sequence[Object] = ()
-    """ReplicaSets, StatefulSets and Jobs."""
+    controllers: Sequence[Object] = ()  # ReplicaSets, StatefulSets and Jobs
     events: Sequence[Object] = ()
 
     def events_of(self, uid: str, reasons: set[str]) -> list[Object]:
@@ -53,17 +52,12 @@ class Trouble:
     """One cause for which something does not start."""
 
     code: str
-    where: str
-    """The object, such as `pod milvus-0, container milvus`."""
-    problem: str
-    """What is wrong, with the cluster's own words."""
+    where: str  # the object, such as `pod milvus-0, container milvus`
+    problem: str  # what is wrong, with the cluster's own words
     cure: str
-    identity: tuple[str, ...] = field(default=())
-    """The same for every pod of one workload that has the same cause."""
-    since: str = ""
-    """When it happened, by the cluster's own clock, as far as it says so."""
-    log: tuple[str, str] | None = None
-    """Pod and container whose last lines say more."""
+    identity: tuple[str, ...] = field(default=())  # the same for every pod of one workload that has the same cause
+    since: str = ""  # when it happened, by the cluster's own clock, as far as it says so
+    log: tuple[str, str] | None = None  # pod and container whose last lines say more
 
     def __str__(self) -> str:
         return f"{self.where}: {self.problem} [{self.code}]\n    breaks: {_TABLE[self.code]['breaks']}\n    type:   {self.cure}"

@@ -38,8 +38,7 @@ class Ended:
     """A long run of Pulumi that came to its end."""
 
     code: int
-    cause: str = ""
-    """What it says failed first, with the name of the resource."""
+    cause: str = ""  # what it says failed first, with the name of the resource
 
 
 def state(stack: str, *, secrets: bool = False) -> dict[str, Any] | None:

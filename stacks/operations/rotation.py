@@ -56,16 +56,13 @@ class Report:
     """One run of the command; a field that was not reached is None. No key is in it."""
 
     environment: str
-    old: int | None = None
-    """Generation of the key that goes."""
+    old: int | None = None  # generation of the key that goes
     new: int | None = None
-    steps: list[str] = field(default_factory=list)
-    """What was left to do when the command began."""
+    steps: list[str] = field(default_factory=list)  # what was left to do when the command began
     seconds: dict[str, float] = field(default_factory=dict)
     pods_without_new_key: list[str] | None = None
     """Pods of Milvus that were not ready with the new key when it was to be in use; [] is the evidence that it is."""
-    old_key: str | None = None
-    """The store's answer to the old key afterwards."""
+    old_key: str | None = None  # the store's answer to the old key afterwards
     new_key: str | None = None
     result: str = "stopped"
 

@@ -131,16 +131,12 @@ class Aim(Options):
     root_path: str
     region: str
     wal: Wal
-    other_bucket: str
-    """A bucket that Milvus's key must not be able to read; "" for none known."""
-    milvus_uri: str
-    """Where this stack's Milvus is, or will be; "" when not known."""
+    other_bucket: str  # a bucket that Milvus's key must not be able to read; "" for none known
+    milvus_uri: str  # where this stack's Milvus is, or will be; "" when not known
     dimension: int
-    ca_pem: str
-    """Private CA; "" for the public ones of this machine."""
+    ca_pem: str  # private CA; "" for the public ones of this machine
     credential: Credential = field(repr=False)
-    admin: Credential | None = field(repr=False)
-    """May look at what Milvus's own key may not; None: nobody does."""
+    admin: Credential | None = field(repr=False)  # may look at what Milvus's own key may not; None: nobody does
 
     @property
     def host(self) -> str:

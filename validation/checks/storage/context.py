@@ -131,13 +131,10 @@ class StoreContext:
     aim: Aim
     record: PreflightRecord
     reporter: Reporter
-    store: Store
-    """With the key that Milvus will use."""
-    admin: Store | None
-    """With a key that may look at the bucket's settings; it is never used to write."""
+    store: Store  # with the key that Milvus will use
+    admin: Store | None  # with a key that may look at the bucket's settings; it is never used to write
     written: Written
-    now: Callable[[], datetime]
-    """This machine's clock."""
+    now: Callable[[], datetime]  # this machine's clock
 
     def put(self, name: str, body: bytes) -> str:
         """Write one object below the preflight's own prefix, and return its key; what the store refuses is not there to be removed."""

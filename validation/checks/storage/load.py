@@ -38,11 +38,9 @@ class Burst:
     slowest_s: float = 0.0
     sent: int = 0
     errors: Counter[str] = field(default_factory=Counter)
-    moved: int = 0
-    """Bytes of requests that succeeded."""
+    moved: int = 0  # bytes of requests that succeeded
     seconds: float = 0.0
-    cpu_s: float = 0.0
-    """Of this process: near one core or more, the client is the limit, not the store."""
+    cpu_s: float = 0.0  # of this process: near one core or more, the client is the limit, not the store
 
     def note(self, seconds: float, moved: int, error: str) -> None:
         """Count one request; `error` is empty for one that succeeded."""

@@ -19,15 +19,11 @@ class Finding:
     """One row of the table."""
 
     name: str
-    outcome: Outcome | None
-    """None: not asked, and `seen` says why."""
+    outcome: Outcome | None  # None: not asked, and `seen` says why
     seen: str
-    consequence: str = ""
-    """What Milvus, or its operator, would suffer."""
-    cure: str = ""
-    """What to type or to change."""
-    tried: str = "not tried"
-    """What a real Milvus did behind a store that is wrong in this way."""
+    consequence: str = ""  # what Milvus, or its operator, would suffer
+    cure: str = ""  # what to type or to change
+    tried: str = "not tried"  # what a real Milvus did behind a store that is wrong in this way
 
     @property
     def word(self) -> str:
@@ -68,14 +64,10 @@ class PreflightRecord(Record):
     """A record whose verdict is the gravest of its findings; without a finding nothing was proven."""
 
     findings: list[Finding] = field(default_factory=list)
-    not_asked: list[str] = field(default_factory=list)
-    """Questions that an earlier failure kept from being asked."""
-    performance: list[Facts] = field(default_factory=list)
-    """One row an operation, size and concurrency."""
-    estimates: list[Facts] = field(default_factory=list)
-    """What the measured numbers mean for Milvus, each with its formula."""
-    wal: Facts = field(default_factory=dict)
-    """How the store answers a conditional write, and the write-ahead log that fits."""
+    not_asked: list[str] = field(default_factory=list)  # questions that an earlier failure kept from being asked
+    performance: list[Facts] = field(default_factory=list)  # one row an operation, size and concurrency
+    estimates: list[Facts] = field(default_factory=list)  # what the measured numbers mean for Milvus, each with its formula
+    wal: Facts = field(default_factory=dict)  # how the store answers a conditional write, and the write-ahead log that fits
 
     def ok(self, name: str, seen: str) -> None:
         """Note what is as it should be."""
