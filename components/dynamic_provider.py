@@ -53,10 +53,8 @@ class Provider(dynamic.ResourceProvider):
 
     serialize_as_secret_always = False  # it holds no secret, and a diff of it should be readable
     settings = ""
-    identity: tuple[str, ...] = ()
-    """Inputs that cannot change without making another thing."""
-    essential = ""
-    """Output without which the resource is to be completed: a refresh found that it is lost."""
+    identity: tuple[str, ...] = ()  # inputs that cannot change without making another thing
+    essential = ""  # output without which the resource is to be completed: a refresh found that it is lost
 
     def __init__(self, settings: str = "") -> None:
         super().__init__()
@@ -88,10 +86,8 @@ class Provider(dynamic.ResourceProvider):
 class DynamicResource(dynamic.Resource):
     """What a dynamic provider makes, of the inputs that its provider wants."""
 
-    results: tuple[str, ...] = ()
-    """Outputs that are no inputs."""
-    secrets: tuple[str, ...] = ()
-    """Outputs that are secret in the state."""
+    results: tuple[str, ...] = ()  # outputs that are no inputs
+    secrets: tuple[str, ...] = ()  # outputs that are secret in the state
 
     def __init__(
         self, provider: dynamic.ResourceProvider, name: str, inputs: Mapping[str, Any], opts: pulumi.ResourceOptions | None = None
@@ -112,8 +108,7 @@ class OwnedProvider(Provider, Generic[Api]):
     _remove   remove it; what is gone already is no error
     """
 
-    kind: str
-    """What a message calls it, such as `bucket`."""
+    kind: str  # what a message calls it, such as `bucket`
 
     def _open(self, inputs: Mapping[str, Any], action: str) -> AbstractContextManager[Api]:
         raise NotImplementedError

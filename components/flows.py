@@ -59,8 +59,7 @@ class Flow:
     name: str
     source: Peer
     target: Peer
-    ports: tuple[tuple[Transport, int | None], ...]
-    """None: every port of that transport."""
+    ports: tuple[tuple[Transport, int | None], ...]  # None: every port of that transport
     why: str
 
 
@@ -68,12 +67,9 @@ class Flow:
 class Endpoint:
     """Something outside the namespace that parts of it use."""
 
-    name: str
-    """Word for it in the name of a flow, such as `store`."""
-    url: str
-    """scheme://host[:port]."""
-    users: tuple[str, ...]
-    """Parts that use it, by the value of their label NAME."""
+    name: str  # word for it in the name of a flow, such as `store`
+    url: str  # scheme://host[:port]
+    users: tuple[str, ...]  # parts that use it, by the value of their label NAME
     why: str
 
 
@@ -81,22 +77,15 @@ class Endpoint:
 class Layout:
     """What there is in the namespace and around it, as far as flows depend on it."""
 
-    cluster: bool
-    """Milvus is several processes that talk to each other."""
-    etcd: bool
-    """The chart's own etcd runs in the namespace."""
-    services: Mapping[str, int]
-    """Port of each model service in the namespace, by its name."""
-    client_cidrs: tuple[str, ...] = ()
-    """Addresses outside the cluster that clients of Milvus come from."""
-    endpoints: tuple[Endpoint, ...]
-    """What is used outside: the store always, an external etcd or model where there is one."""
-    addresses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """CIDRs of hosts that are known by name."""
+    cluster: bool  # Milvus is several processes that talk to each other
+    etcd: bool  # the chart's own etcd runs in the namespace
+    services: Mapping[str, int]  # port of each model service in the namespace, by its name
+    client_cidrs: tuple[str, ...] = ()  # addresses outside the cluster that clients of Milvus come from
+    endpoints: tuple[Endpoint, ...]  # what is used outside: the store always, an external etcd or model where there is one
+    addresses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # CIDRs of hosts that are known by name
     dns: tuple[Namespaces | Outside, ...] = (Namespaces(label="kubernetes.io/metadata.name", value="kube-system"),)
     dns_port: int = 53
-    ask: bool = False
-    """The service of questions runs in the namespace."""
+    ask: bool = False  # the service of questions runs in the namespace
 
 
 def table(layout: Layout) -> tuple[Flow, ...]:

@@ -18,10 +18,8 @@ _MOST = 2
 class Generations:
     """Counted from 1; the newest is in use, at most one older one is still valid."""
 
-    current: int = 1
-    """The one that the Secret carries."""
-    revoked: int = 0
-    """This one and all before it are refused by the store."""
+    current: int = 1  # the one that the Secret carries
+    revoked: int = 0  # this one and all before it are refused by the store
 
     def __post_init__(self) -> None:
         if not self.revoked < self.current:

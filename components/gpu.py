@@ -36,17 +36,14 @@ class Toleration:
 class Gpu:
     """GPUs of one pod."""
 
-    product: str
-    """Value of the node label `nvidia.com/gpu.product`."""
+    product: str  # value of the node label `nvidia.com/gpu.product`
     count: int
-    memory_gib: float
-    """Of one GPU, or of one MIG instance."""
+    memory_gib: float  # of one GPU, or of one MIG instance
     memory_share: float
     mig_profile: str | None
     tolerations: tuple[Toleration, ...]
     runtime_class: str | None
-    node_selector: Mapping[str, str] = field(default_factory=dict)
-    """Further labels that the node must have."""
+    node_selector: Mapping[str, str] = field(default_factory=dict)  # further labels that the node must have
 
     @property
     def resource(self) -> str:

@@ -22,8 +22,7 @@ class Shape:
     """Numbers that stand in a model's configuration."""
 
     parameters_billion: float
-    bytes_per_parameter: float
-    """2 for float16 and bfloat16, 1 for 8 bits, 0.5 to 0.6 for 4 bits with their scales."""
+    bytes_per_parameter: float  # 2 for float16 and bfloat16, 1 for 8 bits, 0.5 to 0.6 for 4 bits with their scales
     layers: int
     kv_heads: int
     head_dimension: int

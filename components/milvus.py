@@ -25,11 +25,9 @@ _HISTORY = 10
 class Chart:
     """Which chart installs Milvus."""
 
-    name: str
-    """Path, OCI reference, or name in `repository`."""
+    name: str  # path, OCI reference, or name in `repository`
     version: str
-    repository: str | None
-    """URL; None for a path or an OCI reference."""
+    repository: str | None  # URL; None for a path or an OCI reference
     checksum: str = ""
     """Of what lies at a path, which Pulumi takes for unchanged as long as the version is; "" where the version says it all."""
 
@@ -38,14 +36,10 @@ class Chart:
 class Administration:
     """How this machine speaks to Milvus as root once it runs."""
 
-    uri: str | None
-    """http(s)://host:port as this machine reaches it; None for a way through the Kubernetes API."""
-    ca_pem: str
-    """PEM text of the authority that Milvus's certificate comes from; "" for plain http."""
-    password: pulumi.Input[str]
-    """What root's password has to be."""
-    settings: str
-    """Name of the group of settings that this comes from, for messages."""
+    uri: str | None  # http(s)://host:port as this machine reaches it; None for a way through the Kubernetes API
+    ca_pem: str  # PEM text of the authority that Milvus's certificate comes from; "" for plain http
+    password: pulumi.Input[str]  # what root's password has to be
+    settings: str  # name of the group of settings that this comes from, for messages
 
 
 @dataclass(frozen=True, kw_only=True)

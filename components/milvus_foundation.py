@@ -34,10 +34,8 @@ class Foundation:
     bucket: str
     root_path: str
     mode: str
-    version: str
-    """By the tag of the image, such as 2.6.15; "" where it tells none."""
-    migration: int
-    """A higher number says that the data were moved."""
+    version: str  # by the tag of the image, such as 2.6.15; "" where it tells none
+    migration: int  # a higher number says that the data were moved
 
 
 def problems(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:

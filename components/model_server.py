@@ -63,14 +63,10 @@ class ModelServerArgs:
 class Attached:
     """Other resources that the pod names."""
 
-    key: pulumi.Input[str]
-    """Secret with the key of the service under `api_key`."""
-    generation: pulumi.Input[str]
-    """Changes with the key."""
-    claim: pulumi.Input[str] | None = None
-    """Claim of the cache volume."""
-    script: pulumi.Input[str] | None = None
-    """ConfigMap with the script that copies weights from a bucket."""
+    key: pulumi.Input[str]  # secret with the key of the service under `api_key`
+    generation: pulumi.Input[str]  # changes with the key
+    claim: pulumi.Input[str] | None = None  # claim of the cache volume
+    script: pulumi.Input[str] | None = None  # ConfigMap with the script that copies weights from a bucket
 
 
 class ModelServer(Component):

@@ -18,13 +18,10 @@ from components.trust import Trust, TrustArgs
 class External:
     """A service that is there already."""
 
-    namespace: pulumi.Input[str]
-    """Namespace of the Secret, and of the ConfigMap with the CA."""
+    namespace: pulumi.Input[str]  # namespace of the Secret, and of the ConfigMap with the CA
     url: str
-    secret_name: str
-    """Secret with its key under `api_key`, "" for a service without one."""
-    ca_pem: str
-    """PEM text of its private CA, "" for none."""
+    secret_name: str  # secret with its key under `api_key`, "" for a service without one
+    ca_pem: str  # PEM text of its private CA, "" for none
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,8 +30,7 @@ _WITHOUT_SIDECARS: Mapping[str, Mapping[str, str]] = {
 class Resources:
     """What one container needs."""
 
-    cpu_cores: float
-    """Guaranteed share. There is no CPU limit: throttling would be measured as latency of the search."""
+    cpu_cores: float  # Guaranteed share. There is no CPU limit: throttling would be measured as latency of the search.
     memory_gib: float
     """Guaranteed and at the same time the limit: memory that is only borrowed is taken back by killing the pod."""
 

@@ -28,12 +28,9 @@ class Quota:
     """Most that all pods may take together."""
 
     cpu_cores: float
-    memory_gib: float
-    """Both requested and limited: no part of ours borrows memory."""
-    pods: int | None
-    """None for no limit."""
-    ephemeral_storage_gib: float | None
-    """Requested on the nodes' own disks; None for no limit."""
+    memory_gib: float  # both requested and limited: no part of ours borrows memory
+    pods: int | None  # None for no limit
+    ephemeral_storage_gib: float | None  # requested on the nodes' own disks; None for no limit
 
     def hard(self) -> dict[str, str]:
         """`spec.hard` of a ResourceQuota."""
@@ -51,8 +48,7 @@ class Consumer:
     """One set of equal pods."""
 
     name: str
-    replicas: int
-    """The most that scaling may ask for."""
+    replicas: int  # the most that scaling may ask for
     resources: Resources
     ephemeral_storage_gib: float = 0
     surge: int | None = None

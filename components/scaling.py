@@ -16,12 +16,9 @@ class Scaling:
 
     least: int
     most: int
-    cpu_percent: int | None
-    """Of the requested CPU, on average; None for scaling by queue."""
-    waiting_requests: int | None
-    """A pod, on average; None for scaling by CPU."""
-    prometheus_url: str
-    """Where KEDA asks; "" for scaling by CPU."""
+    cpu_percent: int | None  # of the requested CPU, on average; None for scaling by queue
+    waiting_requests: int | None  # a pod, on average; None for scaling by CPU
+    prometheus_url: str  # where KEDA asks; "" for scaling by CPU
 
 
 def cpu_spec(service: str, scaling: Scaling) -> dict[str, Any]:

@@ -44,8 +44,7 @@ class Tenancy(Component):
     namespace: pulumi.Output[str]
     uid: pulumi.Output[str]
     """What makes this namespace different from one of the same name in another cluster, or after it was deleted."""
-    resource: k8s.core.v1.Namespace
-    """The namespace itself: with it goes everything in it."""
+    resource: k8s.core.v1.Namespace  # the namespace itself: with it goes everything in it
     accounts: Mapping[str, pulumi.Output[str]]
     """Name of each part's service account; whoever uses it waits for it."""
 

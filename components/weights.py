@@ -33,12 +33,9 @@ class Bucket:
     region: str
     bucket: str
     prefix: str
-    secret_name: pulumi.Input[str]
-    """Secret with `access_key` and `secret_key`; reading is enough."""
-    ca_config_map: pulumi.Input[str] | None
-    """ConfigMap with the private CA, None where the public ones do."""
-    image: str
-    """Image with a shell, Python and boto3."""
+    secret_name: pulumi.Input[str]  # secret with `access_key` and `secret_key`; reading is enough
+    ca_config_map: pulumi.Input[str] | None  # ConfigMap with the private CA, None where the public ones do
+    image: str  # image with a shell, Python and boto3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,16 +43,14 @@ class Volume:
     """Weights on a claim that somebody filled."""
 
     claim: str
-    path: str
-    """Folder on it, "" for all of it."""
+    path: str  # folder on it, "" for all of it
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hub:
     """Weights that the engine downloads itself."""
 
-    token_secret: str
-    """Secret with the token under `token`, "" for a public repository."""
+    token_secret: str  # secret with the token under `token`, "" for a public repository
 
 
 Source = Bucket | Volume | Hub
@@ -68,8 +63,7 @@ class Cache:
 
     size_gib: float
     storage_class: str | None
-    shared: bool
-    """Several pods, on several nodes, mount it at once."""
+    shared: bool  # several pods, on several nodes, mount it at once
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,34 +35,23 @@ class Model:
     """Which model an engine serves, from where, and how big it may get."""
 
     role: Role
-    name: str
-    """Name that requests carry."""
-    location: str = ""
-    """Path in the pod, or repository on a hub; "" where the engine has its own."""
-    source: str = ""
-    """image, volume, bucket or hub; "" without weights."""
-    file: str = ""
-    """The one file of a volume or a bucket, "" for a folder."""
+    name: str  # name that requests carry
+    location: str = ""  # path in the pod, or repository on a hub; "" where the engine has its own
+    source: str = ""  # image, volume, bucket or hub; "" without weights
+    file: str = ""  # the one file of a volume or a bucket, "" for a folder
     size_gib: float = 0
-    revision: str = ""
-    """Commit on a hub; "" for a path."""
-    offline: bool = True
-    """Never ask a hub."""
-    version: Version | None = None
-    """Version of the engine, by the tag of its image; None where the tag does not show it."""
-    context_tokens: int = 0
-    """Longest sequence; 0 leaves it to the model."""
+    revision: str = ""  # commit on a hub; "" for a path
+    offline: bool = True  # never ask a hub
+    version: Version | None = None  # version of the engine, by the tag of its image; None where the tag does not show it
+    context_tokens: int = 0  # longest sequence; 0 leaves it to the model
     sequences: int = 1
-    kv_cache_type: str = ""
-    """Type of the KV cache's values; "" leaves it to the engine."""
+    kv_cache_type: str = ""  # type of the KV cache's values; "" leaves it to the engine
     shape: Shape | None = None
     cpu_cores: float = 1
     memory_gib: float = 0
     gpus: int = 0
-    gpu_memory_gib: float = 0
-    """Memory of one GPU."""
-    gpu_memory_share: float = 0.9
-    """Share of a GPU's memory that the engine takes."""
+    gpu_memory_gib: float = 0  # memory of one GPU
+    gpu_memory_share: float = 0.9  # share of a GPU's memory that the engine takes
     scales_by_queue: bool = False
     options: Options = field(default_factory=dict)
 
@@ -73,31 +62,22 @@ class Container:
 
     arguments: tuple[str, ...]
     port: int
-    health_path: str
-    """Answers 200 once the model is loaded, without a key."""
-    api_path: str
-    """Prefix of the OpenAI API."""
-    command: tuple[str, ...] = ()
-    """Instead of the image's entry point; () keeps that."""
+    health_path: str  # answers 200 once the model is loaded, without a key
+    api_path: str  # prefix of the OpenAI API
+    command: tuple[str, ...] = ()  # instead of the image's entry point; () keeps that
     environment: Mapping[str, str] = field(default_factory=dict)
-    key_variable: str = "API_KEY"
-    """Environment variable that the engine reads its API key from."""
-    queue_metric: str = ""
-    """Prometheus gauge of requests that wait; "" where there is none."""
-    metrics_path: str = ""
-    """Where Prometheus reads, on the same port; "" where there is nothing to read."""
-    shared_memory: bool = False
-    """Its processes talk through /dev/shm, of which a container has 64 MiB by itself."""
+    key_variable: str = "API_KEY"  # environment variable that the engine reads its API key from
+    queue_metric: str = ""  # Prometheus gauge of requests that wait; "" where there is none
+    metrics_path: str = ""  # where Prometheus reads, on the same port; "" where there is nothing to read
+    shared_memory: bool = False  # its processes talk through /dev/shm, of which a container has 64 MiB by itself
 
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
     """Why a model cannot be served so."""
 
-    code: str
-    """Such as `models.option_unknown`."""
-    setting: str
-    """The setting that is wrong, below the one of the service."""
+    code: str  # such as `models.option_unknown`
+    setting: str  # the setting that is wrong, below the one of the service
     text: str
 
     def __str__(self) -> str:
@@ -121,14 +101,11 @@ class Engine:
     metrics_path: ClassVar[str] = "/metrics"
     shared_memory: ClassVar[bool] = False
     needs_weights: ClassVar[bool] = True
-    ignores: ClassVar[Mapping[str, str]] = {}
-    """Settings that would have no effect, each with the reason."""
-    sets: ClassVar[Mapping[str, str]] = {}
-    """Flags that the stack sets itself, each with the setting that they come from."""
+    ignores: ClassVar[Mapping[str, str]] = {}  # settings that would have no effect, each with the reason
+    sets: ClassVar[Mapping[str, str]] = {}  # flags that the stack sets itself, each with the setting that they come from
     options: ClassVar[Mapping[Version, frozenset[str]]] = {}
     """Options that an operator may give, by the versions whose source was read, oldest first; the oldest is the oldest that works."""
-    kv_cache_types: ClassVar[Mapping[str, float]] = {}
-    """Bytes a value, by type."""
+    kv_cache_types: ClassVar[Mapping[str, float]] = {}  # bytes a value, by type
 
     def container(self, model: Model) -> Container:
         """Return how the image of this engine is run to serve `model`."""

@@ -70,10 +70,8 @@ class Way:
     """An open way to a Milvus."""
 
     uri: str
-    options: Mapping[str, Any]
-    """For pymilvus: authority and name of the certificate where there is TLS."""
-    address: str
-    """What a message calls it."""
+    options: Mapping[str, Any]  # for pymilvus: authority and name of the certificate where there is TLS
+    address: str  # what a message calls it
 
     @contextmanager
     def client(self, username: str, password: str) -> Iterator["MilvusClient"]:

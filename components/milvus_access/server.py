@@ -99,16 +99,11 @@ class Server:
     """One Milvus."""
 
     namespace: pulumi.Input[str]
-    namespace_uid: pulumi.Input[str]
-    """Of the namespace that is meant."""
-    root_secret: pulumi.Input[str]
-    """Secret with `username` and `password` of root."""
-    uri: pulumi.Input[str]
-    """As `reach` reads it."""
-    ca_pem: pulumi.Input[str]
-    """Authority of Milvus's certificate as PEM text; "" where Milvus speaks without TLS."""
-    settings: str = ""
-    """Name of the group of settings that this comes from, for messages."""
+    namespace_uid: pulumi.Input[str]  # of the namespace that is meant
+    root_secret: pulumi.Input[str]  # secret with `username` and `password` of root
+    uri: pulumi.Input[str]  # as `reach` reads it
+    ca_pem: pulumi.Input[str]  # authority of Milvus's certificate as PEM text; "" where Milvus speaks without TLS
+    settings: str = ""  # name of the group of settings that this comes from, for messages
 
     def inputs(self) -> dict[str, pulumi.Input[str]]:
         """Return it as inputs of a dynamic resource."""

@@ -20,18 +20,13 @@ _HTTPS_PORT = 443
 class MilvusStore:
     """Where Milvus keeps its data."""
 
-    endpoint: str
-    """https://host[:port]."""
+    endpoint: str  # https://host[:port]
     region: str
     bucket: pulumi.Input[str]
-    root_path: pulumi.Input[str]
-    """Prefix of every object of this installation."""
-    secret_name: pulumi.Input[str]
-    """Secret with `access_key` and `secret_key`."""
-    credential_generation: pulumi.Input[str]
-    """Restarts the pods when the key changes."""
-    ca_config_map: pulumi.Input[str]
-    """ConfigMap with the private CA; used only if there is a `ca_sha256`."""
+    root_path: pulumi.Input[str]  # prefix of every object of this installation
+    secret_name: pulumi.Input[str]  # secret with `access_key` and `secret_key`
+    credential_generation: pulumi.Input[str]  # restarts the pods when the key changes
+    ca_config_map: pulumi.Input[str]  # ConfigMap with the private CA; used only if there is a `ca_sha256`
     ca_sha256: str
     """Fingerprint of the private CA, "" for none; restarts the pods when the CA changes, since a file mounted by subPath never does."""
 
@@ -52,10 +47,8 @@ class Autoscaling:
     """How far a component may grow, and when."""
 
     most_replicas: int
-    cpu_percent: int
-    """Of the cores requested."""
-    memory_percent: int | None
-    """Of the memory requested; the chart knows it for query nodes only."""
+    cpu_percent: int  # of the cores requested
+    memory_percent: int | None  # of the memory requested; the chart knows it for query nodes only
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,10 +71,8 @@ class Standalone:
     """One process."""
 
     process: Workload
-    storage_gib: float
-    """Volume for the local write-ahead log, the embedded etcd and the cache of indexes."""
-    storage_class: str | None
-    """None for the cluster's default."""
+    storage_gib: float  # volume for the local write-ahead log, the embedded etcd and the cache of indexes
+    storage_class: str | None  # None for the cluster's default
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,10 +85,8 @@ class Cluster:
     query_node: Workload
     data_node: Workload
     streaming_node: Workload
-    spread_over: tuple[str, ...]
-    """Node labels over which the replicas of each component are spread."""
-    spread_strictly: bool
-    """Rather leave a pod pending than put two on one node."""
+    spread_over: tuple[str, ...]  # node labels over which the replicas of each component are spread
+    spread_strictly: bool  # rather leave a pod pending than put two on one node
 
     @property
     def workloads(self) -> dict[str, Workload]:
@@ -115,25 +104,20 @@ class Cluster:
 class Kafka:
     """Brokers that somebody else runs."""
 
-    brokers: tuple[str, ...]
-    """host:port of each."""
+    brokers: tuple[str, ...]  # host:port of each
     tls: bool = True
-    login_secret: str | None = None
-    """Secret with `username` and `password`."""
+    login_secret: str | None = None  # secret with `username` and `password`
     mechanism: str = ""
-    certificate_secret: str | None = None
-    """Secret with `tls.crt`, `tls.key` and `ca.crt`."""
+    certificate_secret: str | None = None  # secret with `tls.crt`, `tls.key` and `ca.crt`
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pulsar:
     """A Pulsar that somebody else runs."""
 
-    address: str
-    """host:port."""
+    address: str  # host:port
     tls: bool = True
-    token_secret: str | None = None
-    """Secret with `token`."""
+    token_secret: str | None = None  # secret with `token`
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,20 +136,16 @@ class Etcd:
     """Where metadata are."""
 
     kind: Metadata
-    endpoints: tuple[str, ...] = ()
-    """host:port of each member of an external one."""
-    login_secret: str | None = None
-    """Secret with `username` and `password` of an external one."""
-    certificate_secret: str | None = None
-    """Secret with `tls.crt`, `tls.key` and `ca.crt` for an external one."""
+    endpoints: tuple[str, ...] = ()  # host:port of each member of an external one
+    login_secret: str | None = None  # secret with `username` and `password` of an external one
+    certificate_secret: str | None = None  # secret with `tls.crt`, `tls.key` and `ca.crt` for an external one
     replicas: int = 3
     resources: Resources | None = None
     storage_gib: float | None = None
     storage_class: str | None = None
     node_selector: Mapping[str, str] = field(default_factory=dict)
     tolerations: tuple[Toleration, ...] = ()
-    image: str | None = None
-    """None for the chart's own choice."""
+    image: str | None = None  # None for the chart's own choice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,14 +154,10 @@ class Security:
 
     root_secret_name: pulumi.Input[str] | None = None
     """Secret with the `password` of root, for a Milvus that asks who is there; None for one that does not."""
-    proxy_secret: str | None = None
-    """Secret with `tls.crt`, `tls.key` and `ca.crt` of the proxy; None for plain text."""
-    client_certificates: bool = False
-    """Clients must show a certificate of that `ca.crt`."""
-    internal_secret: str | None = None
-    """The same for the components among themselves."""
-    internal_name: str = ""
-    """Name in the components' certificate."""
+    proxy_secret: str | None = None  # secret with `tls.crt`, `tls.key` and `ca.crt` of the proxy; None for plain text
+    client_certificates: bool = False  # clients must show a certificate of that `ca.crt`
+    internal_secret: str | None = None  # the same for the components among themselves
+    internal_name: str = ""  # name in the components' certificate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,20 +166,17 @@ class Service:
 
     type: Literal["ClusterIP", "LoadBalancer", "NodePort"] = "ClusterIP"
     annotations: Mapping[str, str] = field(default_factory=dict)
-    source_ranges: tuple[str, ...] = ()
-    """Addresses that a load balancer lets in."""
+    source_ranges: tuple[str, ...] = ()  # addresses that a load balancer lets in
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tuning:
     """What differs from Milvus's own choice; None leaves that."""
 
-    disk_index: bool = False
-    """Indexes on the node's disk may be built and searched."""
+    disk_index: bool = False  # indexes on the node's disk may be built and searched
     mmap: bool = False
     tiered_storage: bool = False
-    request_timeout_ms: int | None = None
-    """Of one request to the store."""
+    request_timeout_ms: int | None = None  # of one request to the store
     thread_coefficients: tuple[int, int, int] | None = None
     """Threads for reading and writing the store, per core: high, middle and low priority."""
 
@@ -212,8 +185,7 @@ class Tuning:
 class MilvusShape:
     """What runs, and how big."""
 
-    image: str
-    """Reference with a tag, a digest or both."""
+    image: str  # reference with a tag, a digest or both
     size: Standalone | Cluster
     wal: WriteAheadLog
     etcd: Etcd
@@ -221,14 +193,11 @@ class MilvusShape:
     tuning: Tuning
     monitor_labels: Mapping[str, str] | None
     """Labels of a ServiceMonitor for Prometheus's operator, which needs its CRD; None for no monitor."""
-    user_id: int = 999
-    """User that the processes run under; its files belong to the group of the same number."""
+    user_id: int = 999  # user that the processes run under; its files belong to the group of the same number
     options: PodOptions = NO_OPTIONS
     cluster_domain: str = "cluster.local"
     service: Service = Service()
     extra_values: Mapping[str, Any] = field(default_factory=dict)
     """Values of the chart that the operator adds; judged by `problems`."""
-    extra_config: Mapping[str, Any] = field(default_factory=dict)
-    """The same for milvus.yaml."""
-    service_account: pulumi.Input[str]
-    """Account without a token that the pods run under."""
+    extra_config: Mapping[str, Any] = field(default_factory=dict)  # the same for milvus.yaml
+    service_account: pulumi.Input[str]  # account without a token that the pods run under

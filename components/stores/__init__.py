@@ -24,8 +24,7 @@ __all__ = ["DOCUMENTS", "MILVUS", "READER", "Connection", "Generations", "Permis
 class Lock:
     """Object lock: every new object version is kept at least so long, from whoever wants to delete it."""
 
-    mode: Literal["GOVERNANCE", "COMPLIANCE"]
-    """COMPLIANCE: nobody can shorten it, not even the store's administrator."""
+    mode: Literal["GOVERNANCE", "COMPLIANCE"]  # COMPLIANCE: nobody can shorten it, not even the store's administrator
     days: int
 
 

@@ -45,10 +45,8 @@ _CONFIG = Config(
 class Connection(AsInputs):
     """An S3 server, without anybody who administers it."""
 
-    endpoint: str
-    """https://host[:port] of the S3 API."""
-    region: str
-    """Signing region."""
+    endpoint: str  # https://host[:port] of the S3 API
+    region: str  # signing region
     ca_pem: str
     """Private CA as PEM text; "" means the public ones. Text rather than a path: the state must not know this machine."""
 
@@ -152,10 +150,8 @@ def _cause(error: Exception, by_code: Mapping[str, Cause], no_api: Cause) -> tup
 class S3Server(Connection):
     """An S3 server with its IAM API."""
 
-    iam_endpoint: str
-    """https://host[:port] of the IAM API."""
-    admin_profile: str
-    """AWS profile that may make buckets and users."""
+    iam_endpoint: str  # https://host[:port] of the IAM API
+    admin_profile: str  # AWS profile that may make buckets and users
 
     def s3(self) -> AbstractContextManager["S3Client"]:
         """Open the S3 API, as the administrator."""

@@ -28,8 +28,7 @@ class Place(Connection):
     """Where bucket and Secret are."""
 
     secret_namespace: str
-    secret_name: str
-    """Secret with `access_key` and `secret_key`."""
+    secret_name: str  # secret with `access_key` and `secret_key`
 
 
 class ExistingCredentialProvider(OwnedProvider["CoreV1Api"]):

@@ -39,8 +39,7 @@ class BucketProvider(OwnedProvider[Api], Generic[Api]):
 
     kind = "bucket"
     identity = ("bucket",)
-    place: str
-    """Input that says where the store is, and setting that cures a wrong one."""
+    place: str  # input that says where the store is, and setting that cures a wrong one
 
     def _tags(self, api: Api, name: str) -> Mapping[str, str] | None:
         raise NotImplementedError

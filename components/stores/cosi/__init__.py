@@ -32,12 +32,9 @@ class CosiStore:
     """Has COSI make them; `bucket` of the arguments is what the claim is called, since COSI names the bucket."""
 
     backend: Backend
-    connection: Connection
-    """Where the bucket is, for whoever uses it."""
-    timeout_s: int
-    """How long one object may take."""
-    after: Sequence[pulumi.Resource] = ()
-    """What COSI has to be done with before."""
+    connection: Connection  # where the bucket is, for whoever uses it
+    timeout_s: int  # how long one object may take
+    after: Sequence[pulumi.Resource] = ()  # what COSI has to be done with before
     settings: str = ""
 
     def declare(self, name: str, args: ObjectStoreArgs, parent: pulumi.Resource) -> StoreOutputs:

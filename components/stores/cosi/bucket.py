@@ -21,8 +21,7 @@ class CosiProvider(OwnedProvider[Objects]):
     """Inputs: a manifest, `timeout_s`, what the subclass wants besides. Outputs: the same, and what COSI answered."""
 
     kind = "object of COSI"
-    fixed: tuple[str, ...] = ()
-    """Parts of the manifest that COSI would not follow when they change."""
+    fixed: tuple[str, ...] = ()  # parts of the manifest that COSI would not follow when they change
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> dynamic.DiffResult:
         """Another name or namespace is another object; how long to wait is no property of it."""

@@ -35,8 +35,7 @@ class BucketInfo:
     """A bucket and the key for it."""
 
     bucket: str
-    endpoint: str
-    """Address as the COSI driver knows it, which need not be the one that pods use."""
+    endpoint: str  # address as the COSI driver knows it, which need not be the one that pods use
     access_key: str
     secret_key: str = field(repr=False)
 

@@ -24,10 +24,8 @@ PARTS = ("apiVersion", "kind", "metadata", "spec", "driverName", "deletionPolicy
 class Backend:
     """Which COSI driver, and where it finds what it needs to know of the store."""
 
-    driver_name: str
-    """Such as cosi.hpe.com."""
-    secret: str
-    """Secret of the COSI driver's own: the store's address, its administrator's key, the API client."""
+    driver_name: str  # such as cosi.hpe.com
+    secret: str  # secret of the COSI driver's own: the store's address, its administrator's key, the API client
     secret_namespace: str
 
     def parameters(self) -> dict[str, str]:
@@ -40,8 +38,7 @@ class Mark:
     """What an object is called, and whose it is."""
 
     name: str
-    namespace: pulumi.Input[str] | None
-    """None for the classes, which belong to the whole cluster."""
+    namespace: pulumi.Input[str] | None  # None for the classes, which belong to the whole cluster
     owner: pulumi.Input[str]
 
     def metadata(self) -> dict[str, Any]:

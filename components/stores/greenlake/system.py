@@ -30,16 +30,11 @@ _VARIABLES = ("GREENLAKE_CLIENT_ID", "GREENLAKE_CLIENT_SECRET")
 class GreenLakeSystem(Connection):
     """A storage system that HPE GreenLake manages, and its S3 API."""
 
-    api_endpoint: str
-    """https://host of the API, such as https://us-west.api.greenlake.hpe.com."""
-    token_url: str
-    """https://host/path of the OAuth2 token service."""
-    system_id: str
-    """Serial number of the system."""
-    client_profile: str
-    """Profile with the API client."""
-    api_ca_pem: str
-    """Private CA of the API as PEM text; "" means the public ones."""
+    api_endpoint: str  # https://host of the API, such as https://us-west.api.greenlake.hpe.com
+    token_url: str  # https://host/path of the OAuth2 token service
+    system_id: str  # serial number of the system
+    client_profile: str  # profile with the API client
+    api_ca_pem: str  # private CA of the API as PEM text; "" means the public ones
 
     @contextmanager
     def session(self) -> Iterator[Session]:
