@@ -28,8 +28,7 @@ class Proposal:
     """One objective: what was seen, and what follows from it."""
 
     objective: Objective
-    seen: tuple[float, float]
-    """Lowest and highest value of all runs."""
+    seen: tuple[float, float]  # lowest and highest value of all runs
     worst: float
     limit: str
     warn: str | None

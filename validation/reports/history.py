@@ -39,8 +39,7 @@ class Change(StrEnum):
     SAME = "same"
     BETTER = "better"
     WORSE = "worse"
-    UNKNOWN = "one sample"
-    """There is no interval: a single number moves as it likes."""
+    UNKNOWN = "one sample"  # there is no interval: a single number moves as it likes
 
 
 @dataclass(frozen=True, kw_only=True)

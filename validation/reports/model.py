@@ -154,8 +154,7 @@ class GateReport(RunReport):
     score: float | None
     validity: Validity
     objectives: list[ObjectiveResult]
-    baseline: list[str]
-    """What was notes about the baseline: whether there is one, and what differs."""
+    baseline: list[str]  # what was notes about the baseline: whether there is one, and what differs
     budget: list[Facts]
     measurements: dict[str, MeasuredNumber]
     images: list[dict[str, str]]

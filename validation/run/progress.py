@@ -9,8 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 _EVERY_S = 3.0
-Advance = Callable[[int], None]
-"""Called with how much is done so far."""
+Advance = Callable[[int], None]  # called with how much is done so far
 
 
 class Reporter:

@@ -29,8 +29,7 @@ class CheckRecord:
     question: str
     status: Literal["running", "done", "stopped"] = "running"
     seconds: float = 0.0
-    facts: Facts = field(default_factory=dict)
-    """Details that no objective names."""
+    facts: Facts = field(default_factory=dict)  # details that no objective names
 
 
 def new_run_id() -> str:
@@ -56,13 +55,11 @@ class Record:
     """Why the run proves nothing, as far as a check saw it and no number shows it."""
     left_behind: list[str] = field(default_factory=list)
     """Collections that are still there: asked for with --keep, or because dropping them failed."""
-    skipped: dict[str, str] = field(default_factory=dict)
-    """Checks, and promises, that this kind of run leaves out, and why."""
+    skipped: dict[str, str] = field(default_factory=dict)  # checks, and promises, that this kind of run leaves out, and why
     secrets: list[str] = field(default_factory=list, repr=False)
     """Values that must not be in any report, even inside somebody else's error message."""
     judgement: Judgement | None = None
-    stopped: tuple[Outcome, str] | None = None
-    """The outcome and its reason when there is nothing to judge."""
+    stopped: tuple[Outcome, str] | None = None  # the outcome and its reason when there is nothing to judge
 
     def measure(
         self, name: str, value: float | None, samples: int = 1, interval: tuple[float, float] | None = None, note: str = ""

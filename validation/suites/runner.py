@@ -41,17 +41,12 @@ class Order:
     seed: int = 7
     strict: bool = False
     keep: bool = False
-    pods: int = 0
-    """How many pods of a Job send the searches; 0 for processes of this machine."""
-    baselines: Path = baseline.DIRECTORY
-    """Where the baselines are kept."""
-    collection: str = ""
-    """A collection that is there already, to be judged without writing."""
-    label: str = ""
-    """What `runs` shows beside it."""
+    pods: int = 0  # how many pods of a Job send the searches; 0 for processes of this machine
+    baselines: Path = baseline.DIRECTORY  # where the baselines are kept
+    collection: str = ""  # a collection that is there already, to be judged without writing
+    label: str = ""  # what `runs` shows beside it
     out: Path | None = None
-    verbose: bool = False
-    """Show what nobody judges, too."""
+    verbose: bool = False  # show what nobody judges, too
 
     @property
     def slo_file(self) -> Path:
