@@ -15,13 +15,22 @@ from stacks.problems import PROJECT, ConflictError, Problem, SettingsError, Wron
 from stacks.settings import whole
 from stacks.settings.explain import example_of, explain
 from stacks.settings.group import Group, parsed
-from stacks.settings.images import AskSettings, ImageSettings, LoadGeneratorSettings, PreflightSettings, RegistrySettings
 from stacks.settings.milvus import MilvusSettings
 from stacks.settings.models import EmbeddingSettings, KedaSettings, LlmSettings, RerankerSettings
 from stacks.settings.models.serving import Serving
 from stacks.settings.names import Namespace
 from stacks.settings.object_store import S3_EXAMPLE, ObjectStoreSettings
-from stacks.settings.platform import ClusterSettings, MonitoringSettings, PodSecuritySettings, PodSettings
+from stacks.settings.platform import (
+    AskSettings,
+    ClusterSettings,
+    ImageSettings,
+    LoadGeneratorSettings,
+    MonitoringSettings,
+    PodSecuritySettings,
+    PodSettings,
+    PreflightSettings,
+    RegistrySettings,
+)
 from stacks.settings.tenancy import AccessSettings, NetworkSettings, QuotaSettings, ResidencySettings
 
 _OF_PULUMI = {

@@ -22,8 +22,8 @@ from components.trust import Trust, TrustArgs
 from stacks.problems import PROJECT, SettingsError
 from stacks.settings import Settings
 from stacks.settings.milvus import MilvusSettings
+from stacks.settings.milvus.parts import ComponentSettings, QueryNodeSettings, ScalingSettings
 from stacks.settings.milvus.refusals import version
-from stacks.settings.milvus.sizes import ComponentSettings, QueryNodeSettings, ScalingSettings
 from stacks.settings.platform import TolerationSettings
 from stacks.wiring.object_store import owner
 

@@ -17,7 +17,7 @@ from components.tenancy import Tenancy
 from components.trust import CA_KEY, Trust
 from stacks.endpoints import Endpoints
 from stacks.settings import Settings
-from stacks.settings.images import AskSettings, LoadGeneratorSettings
+from stacks.settings.platform import AskSettings, LoadGeneratorSettings
 from stacks.wiring import milvus
 
 _LOGIN, _STORE, _SERVICE = ("username", "password"), ("access_key", "secret_key"), ("api_key",)

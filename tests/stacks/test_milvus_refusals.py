@@ -8,9 +8,9 @@ import pytest
 
 from stacks.problems import SettingsError
 from stacks.settings import parse
-from stacks.settings.images import ImageSettings
 from stacks.settings.milvus import MilvusSettings
 from stacks.settings.milvus.refusals import of_images, version
+from stacks.settings.platform import ImageSettings
 from tests.stacks.test_settings import GOOD, configuration
 from validation.checks.storage.aim import Wal
 

@@ -12,9 +12,7 @@ from components.versions import MILVUS_CHART, MILVUS_CHART_REPOSITORY, MILVUS_CH
 from stacks.problems import ConflictError, shown_as
 from stacks.settings.addresses import AdministrationUri, RepositoryUrl
 from stacks.settings.group import Group
-from stacks.settings.milvus import refusals, surroundings
-from stacks.settings.milvus.sizes import CoordinatorSettings, DataNodeSettings, ProxySettings, QueryNodeSettings, StreamingNodeSettings
-from stacks.settings.milvus.surroundings import EtcdSettings, IndexSettings, ServiceSettings, TlsSettings
+from stacks.settings.milvus import parts, refusals
 from stacks.settings.names import Labels, ObjectName, PlainText, RootPath, TopologyKeys
 from stacks.settings.platform import TolerationSettings
 
@@ -45,13 +43,13 @@ class MilvusSettings(Group):
     """write-ahead log: on the object store (Milvus 2.6 or newer), on the pod's volume, or a broker of your own"""
     condition_write: Literal["auto", "enable", "disable"] = Field(default="auto", examples=["disable"])
     """fence of woodpecker: conditional PUT where the store can, or a lock in etcd (disable)"""
-    pulsar: surroundings.PulsarSettings | None = Field(default=None, examples=['\'{"address": "pulsar.example.net:6651"}\''])
+    pulsar: parts.PulsarSettings | None = Field(default=None, examples=['\'{"address": "pulsar.example.net:6651"}\''])
     """your Pulsar, for wal=pulsar"""
-    kafka: surroundings.KafkaSettings | None = Field(default=None, examples=['\'{"brokers": ["kafka-0.example.net:9093"]}\''])
+    kafka: parts.KafkaSettings | None = Field(default=None, examples=['\'{"brokers": ["kafka-0.example.net:9093"]}\''])
     """your Kafka, for wal=kafka"""
     etcd: Literal["bundled", "embedded", "external"] = Field(default="bundled", examples=["bundled"])
     """metadata: the chart's etcd, one inside Milvus, or one of your own"""
-    etcd_cluster: EtcdSettings = Field(default=EtcdSettings(), examples=['\'{"storage_class": "fast-nvme"}\''])
+    etcd_cluster: parts.EtcdSettings = Field(default=parts.EtcdSettings(), examples=['\'{"storage_class": "fast-nvme"}\''])
     """the bundled or external etcd"""
     root_path: RootPath = Field(default="milvus", description="prefix of Milvus's objects in its bucket", examples=["milvus"])
     migration: int = Field(default=0, ge=0, examples=[1])
@@ -64,13 +62,15 @@ class MilvusSettings(Group):
     """StorageClass of that volume; default the cluster's"""
     ephemeral_storage_gib: float | None = Field(default=None, gt=0, le=65536, examples=[100])
     """of a standalone, on the node's own disk, for indexes"""
-    proxy: ProxySettings = Field(default=ProxySettings(), description="where clients come in", examples=["'{\"replicas\": 3}'"])
-    mix_coordinator: CoordinatorSettings = Field(default=CoordinatorSettings(), examples=["'{\"memory_gib\": 8}'"])
+    proxy: parts.ProxySettings = Field(default=parts.ProxySettings(), description="where clients come in", examples=["'{\"replicas\": 3}'"])
+    mix_coordinator: parts.CoordinatorSettings = Field(default=parts.CoordinatorSettings(), examples=["'{\"memory_gib\": 8}'"])
     """the coordinators"""
-    query_node: QueryNodeSettings = Field(default=QueryNodeSettings(), description="what searches", examples=["'{\"memory_gib\": 64}'"])
-    data_node: DataNodeSettings = Field(default=DataNodeSettings(), examples=["'{\"cpu_cores\": 8}'"])
+    query_node: parts.QueryNodeSettings = Field(
+        default=parts.QueryNodeSettings(), description="what searches", examples=["'{\"memory_gib\": 64}'"]
+    )
+    data_node: parts.DataNodeSettings = Field(default=parts.DataNodeSettings(), examples=["'{\"cpu_cores\": 8}'"])
     """what builds indexes and compacts"""
-    streaming_node: StreamingNodeSettings = Field(default=StreamingNodeSettings(), examples=["'{\"replicas\": 3}'"])
+    streaming_node: parts.StreamingNodeSettings = Field(default=parts.StreamingNodeSettings(), examples=["'{\"replicas\": 3}'"])
     """what takes writes in"""
     node_selector: Labels = Field(default_factory=dict, examples=['\'{"pool": "milvus"}\''])
     """labels of the nodes of every component without its own"""
@@ -81,21 +81,21 @@ class MilvusSettings(Group):
     )
     """node labels over which the pods of a component are spread"""
     spread_strictly: bool = Field(default=False, description="rather leave a pod pending than put two on one node", examples=["true"])
-    index: IndexSettings = Field(default=IndexSettings(), description="the vector index", examples=['\'{"profile": "hnsw"}\''])
+    index: parts.IndexSettings = Field(default=parts.IndexSettings(), description="the vector index", examples=['\'{"profile": "hnsw"}\''])
     mmap: bool = Field(default=False, description="map vectors and indexes from the node's disk instead of holding them", examples=["true"])
     tiered_storage: bool = Field(default=False, examples=["true"])
     """load what is searched, and let go of what is not (2.6.4 or newer)"""
     request_timeout_ms: int | None = Field(default=None, ge=1000, le=600_000, examples=[20000])
     """of one request to the store; default Milvus's own, 10000"""
-    threads: surroundings.ThreadSettings | None = Field(default=None, examples=["'{\"high\": 20}'"])
+    threads: parts.ThreadSettings | None = Field(default=None, examples=["'{\"high\": 20}'"])
     """threads for the store; default Milvus's own"""
-    tls: TlsSettings = Field(
-        default=TlsSettings(), examples=['\'{"proxy_secret": "milvus-proxy-tls", "ca_file": "/etc/ssl/milvus-ca.crt"}\'']
+    tls: parts.TlsSettings = Field(
+        default=parts.TlsSettings(), examples=['\'{"proxy_secret": "milvus-proxy-tls", "ca_file": "/etc/ssl/milvus-ca.crt"}\'']
     )
     """certificates"""
     user_id: int = Field(default=999, ge=1, le=2**31 - 1, examples=[1000])
     """user that Milvus runs under, in the group 0: the official images' own; another one for an image of your own"""
-    service: ServiceSettings = Field(default=ServiceSettings(), examples=['\'{"type": "LoadBalancer"}\''])
+    service: parts.ServiceSettings = Field(default=parts.ServiceSettings(), examples=['\'{"type": "LoadBalancer"}\''])
     """how clients outside the cluster come in"""
     authentication: bool = Field(default=False, examples=["true"])
     """whether Milvus asks who is there; the password of root is made, and lies in a Secret"""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from components import milvus_index
 from stacks.problems import PROJECT, Reason
-from stacks.settings.images import ImageSettings
+from stacks.settings.platform import ImageSettings
 
 if TYPE_CHECKING:
     from stacks.settings.milvus import MilvusSettings
