@@ -32,8 +32,7 @@ class Cited:
 
     number: int
     passage: Passage
-    link: str
-    """Opens the original for LINK_S seconds; "" where there is a problem."""
+    link: str  # opens the original for LINK_S seconds; "" where there is a problem
     problem: str
 
 

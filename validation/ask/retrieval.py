@@ -71,8 +71,7 @@ class Query:
     limit: int = 8
     language: str = ""
     access: str = ""
-    path: str = ""
-    """How the path of the document begins, such as `en/`."""
+    path: str = ""  # how the path of the document begins, such as `en/`
 
     def expression(self) -> str:
         """Return the filter as Milvus reads it: what a user types stays a value."""
@@ -85,8 +84,7 @@ class Passage:
     """One hit."""
 
     id: int
-    score: float
-    """As the index measures: with COSINE and IP the higher the nearer."""
+    score: float  # as the index measures: with COSINE and IP the higher the nearer
     chunk: Chunk
 
     @property

@@ -17,8 +17,7 @@ from validation.ask.doors import RefusedError
 from validation.ask.retrieval import MOST_PASSAGES, Passage, Query, Stages
 from validation.corpus import grading
 
-MOST_CHARACTERS = 8_000
-"""Of a question: more than any embedding model of the catalogue reads."""
+MOST_CHARACTERS = 8_000  # of a question: more than any embedding model of the catalogue reads
 _CITATION = re.compile(r"\[(\d{1,3})\]")
 _MARKDOWN = re.compile(r"[\[\]()<>`\\]")
 Label = Annotated[str, Field(max_length=1_024)]
@@ -70,8 +69,7 @@ class ChatRequest(Chosen):
     model: Annotated[str, Field(min_length=1, max_length=255)]
     messages: Annotated[list[Message], Field(min_length=1, max_length=1_000)]
     stream: bool = False
-    sources_in_text: bool = True
-    """Close the answer with a list of what it cites, for clients that show nothing but text."""
+    sources_in_text: bool = True  # close the answer with a list of what it cites, for clients that show nothing but text
 
     @property
     def question(self) -> str:

@@ -25,8 +25,7 @@ from validation.judge.errors import GateError, InvalidRunError, UnreachableError
 PREFIX = "milvus-x10000"
 _PART = re.compile(r"parts/[0-9a-f]{64}\.jsonl\.gz")
 _RUN = re.compile(r"runs/([0-9]{8}_[0-9]{6}_[0-9a-f]{6})\.json")
-_YOUNG = timedelta(days=1)
-"""A part that no manifest names may belong to a backup that is still being written."""
+_YOUNG = timedelta(days=1)  # a part that no manifest names may belong to a backup that is still being written
 _FULL = {"QuotaExceeded", "EntityTooLarge", "StorageFull", "XMinioStorageFull", "InsufficientStorage", "ServiceQuotaExceeded", "507"}
 
 
@@ -52,8 +51,7 @@ class CollectionEntry(Part):
     name: str
     rows: int
     shape: Shape
-    parts: dict[str, tuple[PartEntry, ...]]
-    """By partition."""
+    parts: dict[str, tuple[PartEntry, ...]]  # by partition
 
 
 class Manifest(Part):

@@ -45,19 +45,15 @@ class Stream:
 
     collection: Collection
     rows: list[Row]
-    matrix: Matrix
-    """Vectors of the whole collection; a row's is at its id."""
+    matrix: Matrix  # vectors of the whole collection; a row's is at its id
     rate: float
     seconds: float
     start_s: float = 0.0
     acknowledged: list[tuple[float, int]] = field(default_factory=list)
     """When a batch was acknowledged, and how many rows were by then."""
-    ends: list[int] = field(default_factory=list)
-    """How many rows had been sent when a batch ended."""
-    sealed_s: float | None = None
-    """How long flushing took."""
-    compaction: int | None = None
-    """The number of the job that merges segments."""
+    ends: list[int] = field(default_factory=list)  # how many rows had been sent when a batch ended
+    sealed_s: float | None = None  # how long flushing took
+    compaction: int | None = None  # the number of the job that merges segments
     _started: threading.Event = field(default_factory=threading.Event)
     _stopped: threading.Event = field(default_factory=threading.Event)
 

@@ -26,8 +26,7 @@ _TIMEOUT_S = 60.0
 _MOST_BYTES = 2 * 1024**3
 _PAGE_BYTES = 8 * 1024**2
 _ROW_BYTES = 6 * 1024
-FEW_ROWS = 1_000
-"""Of fewer, a filter for a twentieth leaves no fifty rows, which are searched one by one."""
+FEW_ROWS = 1_000  # of fewer, a filter for a twentieth leaves no fifty rows, which are searched one by one
 
 
 def judgeable(profile: Profile, record: Record) -> Profile:

@@ -14,8 +14,7 @@ from validation.load.open_loop import Sample
 from validation.load.plan import NEWEST, expression
 from validation.run.record import Facts
 
-_ROUNDED = re.compile(r"SQ|PQ|RABITQ|SCANN|AISAQ|AUTO")
-"""Indexes that keep vectors rounded, or may."""
+_ROUNDED = re.compile(r"SQ|PQ|RABITQ|SCANN|AISAQ|AUTO")  # indexes that keep vectors rounded, or may
 _EXHAUSTIVE = {"FLAT", "BIN_FLAT", "GPU_BRUTE_FORCE"}
 """Indexes that look at every row. Others run out of candidates behind a filter: Milvus 2.3.5 then answers with few rows, or none."""
 _ASKED_FOR = 20

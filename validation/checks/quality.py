@@ -20,8 +20,7 @@ from validation.corpus import grading
 from validation.judge.measures import higher, invariant, latencies
 from validation.run.record import Facts
 
-_ENOUGH = 200
-"""Samples; a model on CPU takes 25 ms for each, so that more rounds than these need would be waited for."""
+_ENOUGH = 200  # samples; a model on CPU takes 25 ms for each, so that more rounds than these need would be waited for
 _WARM_UP = 5
 _BATCH_TEXTS, _PASSAGES = 32, 8
 _SAME = 0.999

@@ -29,17 +29,12 @@ class Check(Generic[Context]):
 
     name: str
     question: str
-    perform: Callable[[Context, Facts], None]
-    """Answers it; details that no objective names go to the facts."""
+    perform: Callable[[Context, Facts], None]  # answers it; details that no objective names go to the facts
     measures: Sequence[Measure]
-    writes: str
-    """What it writes or changes; "" for a check that only reads. A run that only reads leaves the others out."""
-    after: str
-    """Name of the check that comes before it; "" for the first."""
-    only_reading: bool
-    """Whether only a run that reads asks it."""
-    skip: "Callable[[Context, Check[Context]], str]"
-    """Returns why this run need not ask it; "" to ask it."""
+    writes: str  # What it writes or changes; "" for a check that only reads. A run that only reads leaves the others out.
+    after: str  # name of the check that comes before it; "" for the first
+    only_reading: bool  # whether only a run that reads asks it
+    skip: "Callable[[Context, Check[Context]], str]"  # returns why this run need not ask it; "" to ask it
 
     def __call__(self, run: Context) -> None:
         """Answer the question, and note how it went; what the check raises ends the run."""

@@ -144,8 +144,7 @@ def _add_facts(facts: Facts, drawn: Plan, samples: Sequence[Sample], recalls: di
     facts["latency_histogram"] = Histogram(sample.latency_s for sample in samples).encoded()
 
 
-SELECTIVITIES = (1, 10, 50, 99)
-"""Which filters are tried on their own: percent of the rows that pass."""
+SELECTIVITIES = (1, 10, 50, 99)  # which filters are tried on their own: percent of the rows that pass
 _EACH = 200
 """Twice the fewest of which the catalogue takes a recall: of 100, a recall of 0.976 could not be told from a limit of 0.95."""
 

@@ -27,10 +27,8 @@ from validation.load import plan, truth
 from validation.load.open_loop import Sample
 from validation.run.record import Facts
 
-_DOCUMENTS = 20
-"""The fewest of which a 95th percentile says anything."""
-_PEOPLE = 4
-"""How many store documents at the same time."""
+_DOCUMENTS = 20  # the fewest of which a 95th percentile says anything
+_PEOPLE = 4  # how many store documents at the same time
 
 
 @GATE.check(

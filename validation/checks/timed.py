@@ -18,8 +18,7 @@ from validation.load.open_loop import Sample
 from validation.load.plan import Plan
 
 TOP_K = 10
-FEW_WARM_UP = 20
-"""Enough to open the connection, where the collection is warm already."""
+FEW_WARM_UP = 20  # enough to open the connection, where the collection is warm already
 _DELAY_SHARE = 0.1
 _MOST_STEPS = 60
 _SMALL = Queries(judged=0.3, generated=0, planted=0.7)

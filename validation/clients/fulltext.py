@@ -15,8 +15,7 @@ from validation.judge.profile import Index, Search
 FIRST_VERSION = (2, 5)
 _TIMEOUT_S = 60.0
 _TEXT_BYTES = 65_535
-_RRF_K = 60
-"""Of Cormack, Clarke and Büttcher (SIGIR 2009), and Milvus's own default."""
+_RRF_K = 60  # of Cormack, Clarke and Büttcher (SIGIR 2009), and Milvus's own default
 
 
 class FullText:

@@ -60,10 +60,8 @@ class Access:
 
     read_key: Callable[[], str] | None = None
     """Returns the API key, anew each time it is called; None where the service wants none."""
-    ca_pem: str = ""
-    """Private authority that its certificate comes from; "" for the public ones."""
-    server_name: str = ""
-    """Name that its certificate holds for, where the address is another; "" where it is the same."""
+    ca_pem: str = ""  # private authority that its certificate comes from; "" for the public ones
+    server_name: str = ""  # name that its certificate holds for, where the address is another; "" where it is the same
 
 
 class _RenewedKey(httpx.Auth):

@@ -36,12 +36,9 @@ _EXPIRED, _MISMATCH = 10, (62, 64)
 class Tls:
     """What a client of an https:// address checks; nothing for an http:// one."""
 
-    ca_file: Path | None = None
-    """PEM file of the one authority that is trusted; None for the public ones, as gRPC has them."""
-    server_name: str = ""
-    """Name in the certificate; "" where it is the host of the address."""
-    origin: str = ""
-    """Where the authority was read from, for messages."""
+    ca_file: Path | None = None  # PEM file of the one authority that is trusted; None for the public ones, as gRPC has them
+    server_name: str = ""  # name in the certificate; "" where it is the host of the address
+    origin: str = ""  # where the authority was read from, for messages
 
     def options(self) -> dict[str, Any]:
         """Return it as pymilvus takes it."""
@@ -112,8 +109,7 @@ class Login:
         return (("authorization", b64encode(f"{self.user}:{self.password}".encode()).decode()),) if self.user else ()
 
 
-ReadLogin = Callable[[], Login]
-"""Reads a Secret as it is now; Login itself returns no user."""
+ReadLogin = Callable[[], Login]  # reads a Secret as it is now; Login itself returns no user
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,10 +128,8 @@ class Clients:
     search: MilvusClient
     ingest: MilvusClient
     admin: MilvusClient
-    writer: GrpcHandler
-    """What MilvusClient sends through, as the user of `ingest`: it takes requests that are made already."""
-    context: CallContext
-    """Names the database to `writer`."""
+    writer: GrpcHandler  # what MilvusClient sends through, as the user of `ingest`: it takes requests that are made already
+    context: CallContext  # names the database to `writer`
 
     def close(self) -> None:
         """Close all connections."""

@@ -8,16 +8,11 @@ from dataclasses import dataclass
 class Section:
     """A piece of a document that stands for itself, in reading order."""
 
-    path: tuple[str, ...] = ()
-    """The headings that it stands under, the outermost first."""
-    paragraphs: tuple[str, ...]
-    """Paragraphs, list items, blocks of code, or table rows with ` | ` between the cells."""
-    page: int = 0
-    """Page or slide, from 1; 0 where there are none."""
-    time_code: str = ""
-    """When it is said, in recordings; "" elsewhere."""
-    tables: tuple[tuple[int, int], ...] = ()
-    """First and last paragraph of each table; the first one names its columns."""
+    path: tuple[str, ...] = ()  # the headings that it stands under, the outermost first
+    paragraphs: tuple[str, ...]  # paragraphs, list items, blocks of code, or table rows with ` | ` between the cells
+    page: int = 0  # page or slide, from 1; 0 where there are none
+    time_code: str = ""  # when it is said, in recordings; "" elsewhere
+    tables: tuple[tuple[int, int], ...] = ()  # first and last paragraph of each table; the first one names its columns
 
     @property
     def heading(self) -> str:
@@ -29,13 +24,10 @@ class Section:
 class Parsed:
     """A document's title and sections, and what of it could not be read."""
 
-    title: str
-    """"" where it names none."""
+    title: str  # "" where it names none
     sections: tuple[Section, ...]
-    notes: tuple[str, ...] = ()
-    """What is not in the sections, or may be wrong in them, with its place and count."""
-    pages: int = 0
-    """Pages or slides that the original has; 0 where there are none."""
+    notes: tuple[str, ...] = ()  # what is not in the sections, or may be wrong in them, with its place and count
+    pages: int = 0  # pages or slides that the original has; 0 where there are none
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,12 +37,10 @@ class Document:
     id: str
     title: str
     language: str
-    source: str
-    """Path below the corpus directory, with forward slashes."""
+    source: str  # path below the corpus directory, with forward slashes
     sha256: str
     body: bytes
-    access: str = ""
-    """Who may read it: a label for filters; see docs/ingest.md."""
+    access: str = ""  # who may read it: a label for filters; see docs/ingest.md
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,25 +52,18 @@ class Chunk:
     section: str
     language: str
     source: str
-    sha256: str
-    """Of the whole document."""
+    sha256: str  # of the whole document
     text: str
     generated: bool = False
     page: int = 0
     time_code: str = ""
     access: str = ""
-    position: int = 0
-    """Number of the chunk in its document, from 0."""
-    fingerprint: str = ""
-    """Of everything that its document's chunks are made from; "" where nothing is compared with it."""
-    siblings: int = 0
-    """How many chunks its document has."""
-    object_key: str = ""
-    """Where the original is kept in the documents bucket; "" until it is stored."""
-    version_id: str = ""
-    """Which of the stored versions this was read from."""
-    notes: str = ""
-    """What of its document is not in the chunks, a line each; on the first chunk alone."""
+    position: int = 0  # number of the chunk in its document, from 0
+    fingerprint: str = ""  # of everything that its document's chunks are made from; "" where nothing is compared with it
+    siblings: int = 0  # how many chunks its document has
+    object_key: str = ""  # where the original is kept in the documents bucket; "" until it is stored
+    version_id: str = ""  # which of the stored versions this was read from
+    notes: str = ""  # what of its document is not in the chunks, a line each; on the first chunk alone
 
     @property
     def passage(self) -> str:

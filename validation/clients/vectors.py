@@ -3,10 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-Matrix = NDArray[np.float32]
-"""Shape (n, dimension), one vector a row."""
-Mask = NDArray[np.bool_]
-"""Shape (n,), True for the rows that a filter lets through."""
+Matrix = NDArray[np.float32]  # shape (n, dimension), one vector a row
+Mask = NDArray[np.bool_]  # shape (n,), True for the rows that a filter lets through
 
 
 def unit(vectors: Matrix) -> Matrix:

@@ -66,12 +66,9 @@ class Corpus:
     documents: tuple[Document, ...]
     chunks: tuple[Chunk, ...]
     questions: tuple[Question, ...]
-    sha256: str
-    """Over the paths and contents of all documents and the questions."""
-    refused: tuple[Refusal, ...] = ()
-    """Files, or parts of them, that could not be read, and why."""
-    root: Path = Path()
-    """The directory that was named."""
+    sha256: str  # over the paths and contents of all documents and the questions
+    refused: tuple[Refusal, ...] = ()  # files, or parts of them, that could not be read, and why
+    root: Path = Path()  # the directory that was named
 
 
 def read_corpus(root: Path, limits: Limits | None = None) -> Corpus:

@@ -49,13 +49,10 @@ class _Subject(_Data):
     """What a section can be about; every value in braces is a fact that is drawn."""
 
     heading: str
-    key: str
-    """The sentence that holds the fact which is asked for; it always stands."""
-    others: list[str]
-    """Of these a few are drawn, so that no two notes are alike by template alone."""
+    key: str  # the sentence that holds the fact which is asked for; it always stands
+    others: list[str]  # of these a few are drawn, so that no two notes are alike by template alone
     question: str
-    asks_for: str
-    """Name of the fact that answers the question."""
+    asks_for: str  # name of the fact that answers the question
 
 
 class _Language(_Data):

@@ -28,8 +28,7 @@ class KeptVectors:
         name = hashlib.sha256(model.encode()).hexdigest()[:16]
         self._path = Path(folder) / f"{name}.npz" if folder else None
         self._rows = self._read()
-        self.embedded = 0
-        """How many texts the service was sent."""
+        self.embedded = 0  # how many texts the service was sent
 
     def embed(self, chunks: Sequence[Chunk], embed: Callable[[Sequence[Chunk]], Matrix]) -> Matrix:
         """Return one row for each chunk, in order; `embed` is asked for those that are not kept, and for a few that are."""

@@ -73,8 +73,7 @@ class Criterion(BaseModel):
         return same and (other.value <= self.value if self.operator == "<=" else other.value >= self.value)
 
 
-Group = Annotated[tuple[Criterion, ...], Field(min_length=1)]
-"""All of them must hold."""
+Group = Annotated[tuple[Criterion, ...], Field(min_length=1)]  # all of them must hold
 
 
 def _as_alternatives(data: object) -> object:

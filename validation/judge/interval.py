@@ -17,8 +17,7 @@ _RESAMPLES = 1_000
 _SEED = 7
 _SLICES = 25
 _FINENESS = 1e-3
-_LEAST = 1e-6
-"""A microsecond: durations below it count as that, as in the histograms."""
+_LEAST = 1e-6  # a microsecond: durations below it count as that, as in the histograms
 
 
 def of_share(values: Sequence[float]) -> Interval | None:

@@ -22,8 +22,7 @@ class Grade(StrEnum):
 
     PASS = "pass"  # noqa: S105 - a grade, not a password
     WARN = "warn"
-    UNDECIDED = "not decided"
-    """The number keeps its limit, but another run might not: the limit lies inside the interval."""
+    UNDECIDED = "not decided"  # the number keeps its limit, but another run might not: the limit lies inside the interval
     UNCOMPARED = "no baseline"
     FAIL = "fail"
     UNMEASURED = "not measured"
@@ -36,8 +35,7 @@ _CREDIT = {Grade.PASS: 1.0, Grade.WARN: 0.5, Grade.UNDECIDED: 0.5, Grade.UNCOMPA
 class Reference:
     """What relative criteria are compared with, and what there is to say about it."""
 
-    values: Mapping[str, float]
-    """By SLI; empty when there is no baseline, or none of the same workload."""
+    values: Mapping[str, float]  # by SLI; empty when there is no baseline, or none of the same workload
     notes: tuple[str, ...]
 
 
@@ -59,15 +57,11 @@ class Judged:
 class Judgement:
     """The verdict over the objectives, and beside it whether the run proves anything."""
 
-    verdict: Outcome
-    """PASS, WARN or FAIL."""
+    verdict: Outcome  # PASS, WARN or FAIL
     judged: tuple[Judged, ...]
-    score: float
-    """Percent: weights of kept objectives, half of them where one warns, over all weights."""
-    faults: tuple[str, ...]
-    """Why the run is not valid; empty when it is."""
-    notes: tuple[str, ...] = ()
-    """About the baseline."""
+    score: float  # percent: weights of kept objectives, half of them where one warns, over all weights
+    faults: tuple[str, ...]  # why the run is not valid; empty when it is
+    notes: tuple[str, ...] = ()  # about the baseline
 
     @property
     def outcome(self) -> Outcome:

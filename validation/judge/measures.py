@@ -24,12 +24,9 @@ class Measure:
     unit: str
     better: Better
     meaning: str
-    min_samples: int = 1
-    """Fewer samples than this say nothing: a p99 needs a hundred."""
-    at_most: str = ""
-    """Name of a measure that this one is never above: a p95 is never above the p99; "" for none."""
-    is_invariant: bool = False
-    """Whether every run is judged by it, with zero tolerance: no SLO file names it or forgives it."""
+    min_samples: int = 1  # fewer samples than this say nothing: a p99 needs a hundred
+    at_most: str = ""  # name of a measure that this one is never above: a p95 is never above the p99; "" for none
+    is_invariant: bool = False  # whether every run is judged by it, with zero tolerance: no SLO file names it or forgives it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +37,7 @@ class Measurement:
     samples: int
     interval: tuple[float, float] | None = None
     """Where another run would be, nine times in ten, by bootstrap; None where nothing was resampled."""
-    note: str = ""
-    """What it was, where it is not good: the first search that broke an invariant."""
+    note: str = ""  # what it was, where it is not good: the first search that broke an invariant
 
     def is_usable(self, measure: Measure) -> bool:
         """Whether the number exists and rests on enough samples."""

@@ -28,15 +28,12 @@ Reason = Annotated[str, Field(min_length=10)]
 class Objective(Strict):
     """One promise: beyond `limit` the run fails, between `warn` and `limit` it warns."""
 
-    sli: str
-    """Filled in from the key that the objective stands under."""
+    sli: str  # filled in from the key that the objective stands under
     unit: str
     limit: Criteria
     warn: Criteria | None = None
-    weight: int = Field(default=1, ge=1, le=100)
-    """What it counts in the score."""
-    key: bool = True
-    """Whether missing it fails the run; one that is not key costs its weight of the score."""
+    weight: int = Field(default=1, ge=1, le=100)  # what it counts in the score
+    key: bool = True  # whether missing it fails the run; one that is not key costs its weight of the score
     basis: Literal["promise", "calibrated"] = "promise"
     """Whether somebody decided on the number, or `calibrate` took it from runs on this environment."""
     reason: Reason
@@ -117,10 +114,8 @@ def _relative_mistake(criterion: Criterion, measure: Measure, side: str) -> str 
     return None
 
 
-_ALL_OF_IT = -100.0
-"""Percent."""
-_CALL_S = 60.0
-"""What the gate waits for one call to a model, or to Milvus without a load: see the clients."""
+_ALL_OF_IT = -100.0  # percent
+_CALL_S = 60.0  # what the gate waits for one call to a model, or to Milvus without a load: see the clients
 Objectives = Mapping[str, Objective]
 
 

@@ -13,8 +13,7 @@ from validation.judge.profile import Profile
 
 Location = tuple[int | str, ...]
 _LIKE = "as in validation/slo.lab.yaml"
-_DEEPEST = 20
-"""PyYAML calls itself for every level; a file of brackets would end in Python's own limit, without a line."""
+_DEEPEST = 20  # PyYAML calls itself for every level; a file of brackets would end in Python's own limit, without a line
 
 
 class SloFileError(UsageError):

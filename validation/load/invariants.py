@@ -13,8 +13,7 @@ from validation.clients.vectors import Mask, Matrix
 from validation.load.open_loop import Sample
 from validation.load.truth import TIE_EPSILON, Exact
 
-SCORE_EPSILON = 1e-4
-"""Single precision over some thousand dimensions is good for a tenth of this."""
+SCORE_EPSILON = 1e-4  # single precision over some thousand dimensions is good for a tenth of this
 _ORDER_EPSILON = 1e-6
 
 
@@ -34,8 +33,7 @@ class Verifier:
     rows: Matrix
     k: int
     metric: str
-    has_exact_scores: bool
-    """False for an index that keeps vectors rounded: its scores are."""
+    has_exact_scores: bool  # False for an index that keeps vectors rounded: its scores are
 
     def problems(self, sample: Sample, query: Matrix, mask: Mask, least: int) -> Iterator[Broken]:
         """Yield what is wrong with one answer, which has `least` rows or more."""

@@ -15,12 +15,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-Done = Callable[[Any], None]
-"""Takes the answer of a request, or the exception that it died of."""
+Done = Callable[[Any], None]  # takes the answer of a request, or the exception that it died of
 Submit = Callable[[int, Done], None]
 """Sends request number i and returns at once; calls its second argument once, at the moment the request ended."""
-Found = tuple[list[int], list[float]]
-"""Ids of an answer, best first, and the score of each."""
+Found = tuple[list[int], list[float]]  # ids of an answer, best first, and the score of each
 Read = Callable[[Any], Found]
 """Takes ids and scores out of an answer, raises where it is an error; called when all answers are there, so that it delays no request."""
 Progress = Callable[[int], None]
@@ -38,10 +36,8 @@ class Sample:
     ended_s: float
     ids: list[int]
     error: str
-    connection: int = 0
-    """Over which connection of its generator it went."""
-    scores: list[float] = field(default_factory=list)
-    """Of each id, as the answer has it."""
+    connection: int = 0  # over which connection of its generator it went
+    scores: list[float] = field(default_factory=list)  # of each id, as the answer has it
 
     @property
     def latency_s(self) -> float:
@@ -119,8 +115,7 @@ class _LoadRun:
         self._plan: Iterator[tuple[int, float]] = iter(plan)
         self._timer: asyncio.TimerHandle | None = None
         self._requests = list[_InFlight]()
-        self._open = 1
-        """Requests without an end, and one for the plan itself."""
+        self._open = 1  # requests without an end, and one for the plan itself
         self._over: asyncio.Future[None] = self._loop.create_future()
 
     async def run(self, read: Read) -> list[Sample]:

@@ -18,10 +18,8 @@ from validation.judge.profile import Filter, Search
 OWN_LANGUAGE = "own"
 _PUSH = 0.25
 """Length of the push on a planted query, against a vector of length 1: it still points at its own row (cosine about 0.97)."""
-_NUDGE = 0.01
-"""The same for a question that is drawn again and again: another search, with the same answer (cosine 0.99995)."""
-NEWEST = 20
-"""How many of the last rows are searched for."""
+_NUDGE = 0.01  # the same for a question that is drawn again and again: another search, with the same answer (cosine 0.99995)
+NEWEST = 20  # how many of the last rows are searched for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +45,7 @@ class Plan:
     queries: Matrix
     filters: tuple[Filter, ...]
     kinds: tuple[str, ...]
-    planted_rows: tuple[int | None, ...]
-    """For a planted query the row that it was made from."""
+    planted_rows: tuple[int | None, ...]  # for a planted query the row that it was made from
 
 
 def make_plan(search: Search, pools: dict[str, Pool], count: int, seed: int) -> Plan:

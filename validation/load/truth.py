@@ -21,8 +21,7 @@ class Exact:
     """The exact answer to one request: row numbers, best first, and the score that a row needs to belong to it."""
 
     ids: tuple[int, ...]
-    threshold: float
-    """Score of the last of `ids`; NaN when no row passes the filter."""
+    threshold: float  # score of the last of `ids`; NaN when no row passes the filter
 
 
 def exact_truth(rows: Matrix, queries: Matrix, masks: Sequence[Mask], k: int) -> list[Exact]:

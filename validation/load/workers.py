@@ -44,8 +44,7 @@ class LoadTarget:
     limit: int
     login: Login = _NOBODY
     tls: Tls = DEFAULT_TLS
-    connections: int = 1
-    """Of each generator: as many as Milvus has proxies."""
+    connections: int = 1  # of each generator: as many as Milvus has proxies
 
     def searcher(self) -> RawSearcher:
         """Return a client for it; nothing is sent before it is entered."""

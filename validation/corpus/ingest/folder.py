@@ -29,11 +29,9 @@ class File:
     """A document that was found, not opened yet."""
 
     path: Path
-    source: str
-    """Path below the folder that was named, with forward slashes."""
+    source: str  # path below the folder that was named, with forward slashes
     language: str
-    label: str
-    """Who may read it, as the folder says."""
+    label: str  # who may read it, as the folder says
 
     @property
     def suffix(self) -> str:
@@ -47,10 +45,8 @@ class Refusal:
 
     source: str
     reason: str
-    is_duplicate: bool = False
-    """Whether nothing is lost: what it says is found under another name."""
-    is_note: bool = False
-    """Whether the file is read, and this is about a part of it."""
+    is_duplicate: bool = False  # whether nothing is lost: what it says is found under another name
+    is_note: bool = False  # whether the file is read, and this is about a part of it
 
     def __str__(self) -> str:
         shown = "".join(letter if letter.isprintable() else "?" for letter in self.source)

@@ -27,19 +27,16 @@ from validation.corpus.reading.isolation import IsolatedReader
 from validation.corpus.reading.read import kind_of
 from validation.judge.errors import InvalidRunError, UsageError
 
-Embed = Callable[[Sequence[Chunk]], Matrix]
-"""Chunks to one vector each; called from several threads."""
+Embed = Callable[[Sequence[Chunk]], Matrix]  # chunks to one vector each; called from several threads
 _Given = TypeVar("_Given")
 _Made = TypeVar("_Made")
 _READERS = max(2, os.cpu_count() or 2)
 _WRITERS = 2
-_IN_HAND = 2
-"""Times as many pieces as threads may be waiting for a stage."""
+_IN_HAND = 2  # times as many pieces as threads may be waiting for a stage
 _MOST_BATCH_BYTES = 8 * 1024 * 1024
 _ROW_BYTES = 6 * 1024
 _MOST_ROWS = 500
-_MOST_REFUSED = 3
-"""Documents that a store may refuse one after the other; then it is the store, not the documents."""
+_MOST_REFUSED = 3  # documents that a store may refuse one after the other; then it is the store, not the documents
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +47,7 @@ class Job:
     collection: FolderCollection
     embed: Embed
     dimension: int
-    originals: DocumentStore | None
-    """Where each document itself is kept; None to keep none."""
+    originals: DocumentStore | None  # where each document itself is kept; None to keep none
     language: str = UNKNOWN_LANGUAGE
     limits: Limits = field(default_factory=Limits)
 
@@ -69,16 +65,12 @@ class Tally:
     changed: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
     unchanged: int = 0
-    written: int = 0
-    """Chunks that were embedded and written."""
-    deleted: int = 0
-    """Chunks that were deleted, of documents that are gone or changed."""
-    rows: int = 0
-    """Chunks that the collection holds now."""
+    written: int = 0  # chunks that were embedded and written
+    deleted: int = 0  # chunks that were deleted, of documents that are gone or changed
+    rows: int = 0  # chunks that the collection holds now
     acknowledged_s: float = 0.0
     """From the beginning until Milvus had acknowledged the last row; what is deleted and counted after that is not in it."""
-    refused: list[Refusal] = field(default_factory=list)
-    """Files, or parts of them, that were not read, and why."""
+    refused: list[Refusal] = field(default_factory=list)  # files, or parts of them, that were not read, and why
 
     @property
     def unread(self) -> list[Refusal]:
@@ -99,8 +91,7 @@ class Tally:
 @dataclass(frozen=True, kw_only=True)
 class _Batch:
     chunks: Sequence[Chunk]
-    replacing: bool
-    """Whether the collection holds something of one of their documents already."""
+    replacing: bool  # whether the collection holds something of one of their documents already
 
 
 def run(job: Job, advance: Callable[[int], None] = lambda _: None) -> Tally:
@@ -148,8 +139,7 @@ class _Run:
         self._fingerprints: dict[str, str] = {}
         self._unread: set[str] = set()
         self._refused_in_a_row = 0
-        self._stored = False
-        """Whether a store took a document in this run."""
+        self._stored = False  # whether a store took a document in this run
         self._readers: SimpleQueue[IsolatedReader] = SimpleQueue()
 
     def open_readers(self, closing: ExitStack) -> None:

@@ -18,8 +18,7 @@ from validation.corpus.reading.read import kind_of
 
 _HEADING_CHARACTERS = 240
 _NOTES_BYTES = 4_000
-READERS = "3"
-"""Raised when readers or chunking give other chunks than before, so that the next ingest makes them anew."""
+READERS = "3"  # raised when readers or chunking give other chunks than before, so that the next ingest makes them anew
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,8 +29,7 @@ class Known:
     fingerprints: set[str]
     chunks: int
     siblings: int
-    notes: str = ""
-    """What of it is not in the chunks, a line each."""
+    notes: str = ""  # what of it is not in the chunks, a line each
 
     def is_whole(self, fingerprint: str) -> bool:
         """Whether it holds exactly the chunks that a document with this fingerprint has."""

@@ -9,14 +9,10 @@ MIB = 1024 * 1024
 class Limits:
     """What one file may cost before it is named instead of read."""
 
-    largest_mib: float = 64
-    """Of the file as it is stored."""
-    seconds: float = 60
-    """For reading one file."""
-    memory_mib: int = 2_048
-    """Of the process that reads Office files, PDFs and whatever is large."""
-    most_text_mib: float = 32
-    """Of what is read out of one file."""
+    largest_mib: float = 64  # of the file as it is stored
+    seconds: float = 60  # for reading one file
+    memory_mib: int = 2_048  # of the process that reads Office files, PDFs and whatever is large
+    most_text_mib: float = 32  # of what is read out of one file
 
 
 class UnreadableError(Exception):

@@ -38,10 +38,8 @@ _DECLARED = re.compile(rb"""<meta[^>]+charset\s*=\s*["']?\s*([\w.:-]+)|\A\s*<\?x
 _LOOKED_AT, _ASCII = 65_536, 0x7F
 _MANY, _FEW = 0.3, 0.05
 """Shares of zeros among the even and the odd bytes, one as many and the other as few, that make a text in a Latin script UTF-16."""
-_BAD = 0.002
-"""Most bytes that are no UTF-8, as a share, in a text that is UTF-8 all the same."""
-_LATIN_SHARE = 0.35
-"""Letters beyond ASCII are fewer in every language of the Latin script."""
+_BAD = 0.002  # most bytes that are no UTF-8, as a share, in a text that is UTF-8 all the same
+_LATIN_SHARE = 0.35  # letters beyond ASCII are fewer in every language of the Latin script
 _LATIN = ("cp1250", "cp1254", "cp1257", "mac-roman", "cp850", "iso8859-2")
 _OTHERS = (
     "cp1251",

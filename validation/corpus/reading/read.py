@@ -43,13 +43,10 @@ _PDF_WITHIN = 1_024  # a PDF may begin with something else
 class Kind:
     """How files of one ending are read."""
 
-    reader: str
-    """Module below `readers`, and its function."""
+    reader: str  # module below `readers`, and its function
     media_type: str = "text/plain"
-    signature: str = ""
-    """What the first bytes must say; "" for text."""
-    captioned: bool = False
-    """Read together with the caption beside it."""
+    signature: str = ""  # what the first bytes must say; "" for text
+    captioned: bool = False  # read together with the caption beside it
 
 
 _OPEN_XML, _OPEN_DOCUMENT = "application/vnd.openxmlformats-officedocument", "application/vnd.oasis.opendocument"

@@ -28,10 +28,8 @@ class Block:
     """A heading, a paragraph, or a row of a table."""
 
     text: str
-    level: int = 0
-    """Of a heading, from 1; 0 for text."""
-    row: int = 0
-    """Of a table, from 1, which names the columns; 0 for text."""
+    level: int = 0  # of a heading, from 1; 0 for text
+    row: int = 0  # of a table, from 1, which names the columns; 0 for text
     page: int = 0
     time_code: str = ""
 
@@ -90,8 +88,7 @@ class _Gathered:
     def __init__(self, above: tuple[str, ...]) -> None:
         self.first, self.sections = "", list[Section]()
         self._above, self._open = above, list[tuple[int, str]]()
-        self._bare = False
-        """Whether nothing stands below the last heading yet."""
+        self._bare = False  # whether nothing stands below the last heading yet
         self._texts, self._tables, self._place = list[str](), list[tuple[int, int]](), (0, "")
 
     def add(self, block: Block) -> None:

@@ -27,13 +27,11 @@ from validation.load.workers import LoadTarget, Share
 from validation.run.progress import Reporter
 
 READY_PATIENCE_S = 300.0
-_LEAD_S = 3.0
-"""From writing the start until it: longer than a clock may be off, and a poll."""
+_LEAD_S = 3.0  # from writing the start until it: longer than a clock may be off, and a poll
 _READY_POLL_S = 0.2
 _LOOK_S = 1.0
 END_PATIENCE_S = 60.0
-_MARGIN_S = 900.0
-"""Beyond the load itself: images, start and results, each of which has a limit of its own."""
+_MARGIN_S = 900.0  # beyond the load itself: images, start and results, each of which has a limit of its own
 _THROTTLED_SHARE = 0.01
 _STEPPED_S = 0.1
 
@@ -44,16 +42,14 @@ class Placement:
 
     target: Target
     reporter: Reporter
-    secrets: list[str]
-    """What must never be printed is added to it."""
+    secrets: list[str]  # what must never be printed is added to it
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoadResult:
     """What came back."""
 
-    samples: list[Sample]
-    """In the order of the plan, in seconds from the common start."""
+    samples: list[Sample]  # in the order of the plan, in seconds from the common start
     facts: dict[str, Any]
     faults: list[str]
 

@@ -27,8 +27,7 @@ from validation.load.workers import Share
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client  # stubs only; nothing to import at run time
 
-VERSION = 5
-"""Raised with every change of these messages: an image of another version is refused instead of misunderstood."""
+VERSION = 5  # raised with every change of these messages: an image of another version is refused instead of misunderstood
 
 
 class _Message(BaseModel):
@@ -39,14 +38,12 @@ class Order(_Message):
     """All that one generator must know."""
 
     version: int = VERSION
-    uri: str
-    """Milvus, by the name of its Service."""
+    uri: str  # Milvus, by the name of its Service
     database: str
     collection: str
     limit: int
     search: Search
-    connections: int
-    """How many it opens to Milvus."""
+    connections: int  # how many it opens to Milvus
     share_url: str
     start_url: str
     status_url: str
@@ -56,8 +53,7 @@ class Order(_Message):
 class Start(_Message):
     """When all generators begin; written once all of them are ready."""
 
-    at_s: float
-    """Seconds since the epoch."""
+    at_s: float  # seconds since the epoch
 
 
 class Status(_Message):
@@ -65,25 +61,19 @@ class Status(_Message):
 
     state: Literal["ready", "failed"] = "ready"
     reason: str = ""
-    done: int = 0
-    """Requests sent."""
+    done: int = 0  # requests sent
 
 
 class Result(_Message):
     """What became of a share: every request, and what the generator knows of itself."""
 
-    samples: tuple[Sample, ...]
-    """In seconds from the common start."""
-    histogram: str
-    """Latencies, failed requests as slow as the time-out, in HdrHistogram's own form."""
-    delays: str
-    """How late requests left, in the same form."""
+    samples: tuple[Sample, ...]  # in seconds from the common start
+    histogram: str  # latencies, failed requests as slow as the time-out, in HdrHistogram's own form
+    delays: str  # how late requests left, in the same form
     throttled_s: float | None
     """How long the pod was kept from its CPU by a limit meanwhile; None where the node does not say."""
-    clock_ahead_s: tuple[float, float]
-    """Between these two the pod's clock is ahead of the store's."""
-    stepped_s: float
-    """By how much the wall clock was set meanwhile."""
+    clock_ahead_s: tuple[float, float]  # between these two the pod's clock is ahead of the store's
+    stepped_s: float  # by how much the wall clock was set meanwhile
 
     def pack(self) -> bytes:
         """Return it as one object."""
@@ -109,8 +99,7 @@ def unpack_share(body: bytes) -> Share:
 
 
 PREFIX = "gate-load/"
-_STALE = timedelta(hours=4)
-"""Longer than any address or Job of a run lives."""
+_STALE = timedelta(hours=4)  # longer than any address or Job of a run lives
 _TOTAL_S = 120.0
 _Answer = TypeVar("_Answer")
 

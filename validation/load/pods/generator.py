@@ -44,8 +44,7 @@ _CPU_COUNTS = (
 )
 """File, key and unit per second: control groups 2, then 1 under its two names."""
 _TIMEOUT_S = 10.0
-_SIGNED = re.compile(r"\?X-Amz\S*")
-"""The part of an address that opens an object: it has no place in a log."""
+_SIGNED = re.compile(r"\?X-Amz\S*")  # the part of an address that opens an object: it has no place in a log
 _REPEATED = retry(retry=retry_if_exception_type(httpx.HTTPError), stop=stop_after_attempt(3), wait=wait_fixed(0.5), reraise=True)
 HELP = "Be one load generator of an Indexed Job. The gate starts these (`run --pods N`); by hand there is nothing to do with it."
 
@@ -189,8 +188,7 @@ class Generator:
     def __init__(self, channel: Channel, clock: Callable[[], float] = time.time) -> None:
         self.channel, self._clock = channel, clock
         self._start_s = 0.0
-        self._epoch_s = 0.0
-        """Wall clock minus monotonic clock when the start was heard of."""
+        self._epoch_s = 0.0  # wall clock minus monotonic clock when the start was heard of
         self._ahead_s = (0.0, 0.0)
         self._throttled_s: float | None = None
 

@@ -24,8 +24,7 @@ _KEPT_S = 600
 _LOG_LINES = 6
 _INDEX = "batch.kubernetes.io/job-completion-index"
 _ORDERS = "orders"
-CONTAINER = "generator"
-"""The container of the template that is the generator; others may be beside it."""
+CONTAINER = "generator"  # the container of the template that is the generator; others may be beside it
 _Answer = TypeVar("_Answer")
 
 
@@ -36,10 +35,8 @@ class Pod:
     name: str
     index: int
     node: str
-    failure: str
-    """Why it will bring no result; "" as long as it may."""
-    waits_for: str
-    """Why it does not run yet; "" when it does."""
+    failure: str  # why it will bring no result; "" as long as it may
+    waits_for: str  # why it does not run yet; "" when it does
 
 
 class Job:

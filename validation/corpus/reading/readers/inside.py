@@ -17,8 +17,7 @@ from validation.corpus.reading.readers.markup import parse_markdown, read_html
 from validation.corpus.reading.readers.office import opened_zip
 from validation.corpus.reading.structure import Block, lines_of, sections_of
 
-_DEPTH = list[str]()
-"""The names of the files inside files that are being read now."""
+_DEPTH = list[str]()  # the names of the files inside files that are being read now
 _MOST_DEPTH = 2
 
 

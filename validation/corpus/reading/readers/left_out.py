@@ -9,8 +9,7 @@ from defusedxml.common import DefusedXmlException
 
 from validation.corpus.reading.structure import Block, one_line
 
-_SILENT = {"Fallback", "moveFrom", "del", "rt"}
-"""Elements whose text stands elsewhere, or is gone."""
+_SILENT = {"Fallback", "moveFrom", "del", "rt"}  # elements whose text stands elsewhere, or is gone
 _LOOKED_AHEAD = 60
 
 

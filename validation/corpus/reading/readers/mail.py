@@ -20,8 +20,7 @@ from validation.corpus.reading.structure import Block, one_line, sections_of
 
 _HEADERS = ("From", "To", "Cc", "Date")
 _MOST_RECIPIENTS = 20
-_STUB = 400
-"""Characters of a text beside HTML, up to which it may say no more than that a program cannot show HTML."""
+_STUB = 400  # characters of a text beside HTML, up to which it may say no more than that a program cannot show HTML
 _ANSWERED = re.compile(
     r"^[> ]*(?:(?:On|Am|Le|El|Il|Op|Den|W dniu) .{4,200}?(?:wrote|schrieb.*|a écrit|escribió|ha scritto|schreef|skrev|napisał.*)"
     r"\s?:|-{3,} ?(?:Original Message|Ursprüngliche Nachricht|Forwarded message|Message d'origine).*"

@@ -17,10 +17,8 @@ from validation.corpus.reading.structure import Block, one_line, rows_of
 _CELL_GAP, _COLUMN_GAP = 1.5, 0.8
 """Heights of the letters between two cells of a row; fewer are enough where the row above or below has its gap there, too."""
 _WORD_GAP, _PLACED_GAP, _SAME_LINE = 0.14, 0.05, 0.5
-_WRAPPED = 0.75
-"""A line at least so long, against the longest that begins where it does, went on in the next one."""
-_NEXT_LINE = 1.9
-"""Heights down to the next line, above which a new paragraph begins."""
+_WRAPPED = 0.75  # a line at least so long, against the longest that begins where it does, went on in the next one
+_NEXT_LINE = 1.9  # heights down to the next line, above which a new paragraph begins
 _COLUMN_LINES, _COLUMN_CHARACTERS = 4, 25
 """Lines one below the other, each in two parts of so many characters, that are two columns, not a table."""
 _SENTENCE_ENDS = (".", "!", "?", ":", "。", "！", "？")

@@ -16,8 +16,7 @@ from validation.corpus.reading.structure import one_line
 _TITLE = re.compile(r"\A\ufeff?WEBVTT[ \t]+(?:-[ \t]*)?(?P<title>[^\n]+)")
 _VOICE = re.compile(r"<v(?:\.[^\s>]*)?\s+([^>]*)>")
 _TAG = re.compile(r"<[^>]*>")
-_SECTION_CHARACTERS = 800
-"""Cues are gathered to about a chunk, which then carries the time of its first one."""
+_SECTION_CHARACTERS = 800  # cues are gathered to about a chunk, which then carries the time of its first one
 
 
 def read_vtt(body: bytes) -> Parsed:
