@@ -109,7 +109,8 @@ class Metrics:
         with self._lock:
             lines = [f"{name} {value:g}" for name, value in sorted(self._counts.items())]
         types = [f"# TYPE ask_{name} counter" for name in ("requests_total", "stage_seconds_total", "abandoned_total")]
-        return "\n".join([*types, "# TYPE ask_in_flight gauge", f"ask_in_flight {self.in_flight}", *lines, ""])
+        own = ["# TYPE ask_in_flight gauge", f"ask_in_flight {self.in_flight}", "# TYPE process_cpu_seconds_total counter"]
+        return "\n".join([*types, *own, f"process_cpu_seconds_total {time.process_time():.4f}", *lines, ""])
 
 
 class Front:

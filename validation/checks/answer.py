@@ -76,9 +76,8 @@ def answer(run: RunContext, facts: Facts) -> None:
     graded, failures = list[Graded](), dict[str, GateError]()
     with run.reporter.track("answer", len(questions)) as advance:
         for number, (question, chunks) in enumerate(zip(questions, run.sources, strict=True), 1):
-            sources = fitting(chunks, run.target.llm_context_tokens, run.target.llm_answer_tokens)
             try:
-                graded.append(Graded(question=question, sources=sources, answer=run.services.llm.ask(question.question, sources)))
+                graded.append(_ask(run, question, chunks))
             except GateError as error:
                 failures[question.id] = error
             advance(number)
@@ -89,12 +88,26 @@ def answer(run: RunContext, facts: Facts) -> None:
     run.measure_latency("answer", [each.answer.total_s for each in graded])
     for name, values in _shares(graded, questions).items():
         run.record.measure_share(name, values)
-    facts |= {"notes": run.services.llm.notes, "thinking": sum(bool(each.answer.thinking) for each in graded)}
+    facts |= {
+        "through": run.profile.answer.through or "llm",
+        "notes": run.services.llm.notes,
+        "thinking": sum(bool(each.answer.thinking) for each in graded),
+    }
     facts["cut"] = [each.question.id for each in graded if each.answer.is_cut]
     facts["failed"] = {name: str(error) for name, error in failures.items()}
     facts["wrong"] = [_describe(each) for each in graded if not each.is_right]
     facts["by"] = grading.breakdown([each.question for each in graded], {"right": [float(each.is_right) for each in graded]})
     _say(run, facts["cut"])
+
+
+def _ask(run: RunContext, question: Question, chunks: list[Chunk]) -> Graded:
+    """Ask the language model about what the gate found; or the service of questions, which finds by itself."""
+    room = run.target.llm_context_tokens, run.target.llm_answer_tokens
+    if run.services.asking is None:
+        sources = fitting(chunks, *room)
+        return Graded(question=question, sources=sources, answer=run.services.llm.ask(question.question, sources))
+    ids, answer = run.services.asking[0].ask(question.question, run.loaded.collection.name, run.profile.answer.sources)
+    return Graded(question=question, sources=fitting(run.loaded.chunks(ids), *room), answer=answer)
 
 
 def _say(run: RunContext, cut: list[str]) -> None:

@@ -11,8 +11,10 @@ from importlib.metadata import version
 
 import numpy as np
 
+from validation.ask.retrieval import Retriever
 from validation.checks.registry import Check, Suite
 from validation.clients import kube
+from validation.clients.asking import AskService
 from validation.clients.connect import Connector, Models
 from validation.clients.documents import DocumentStore
 from validation.clients.milvus import PREFIX, Collection, Row, VectorStore
@@ -42,6 +44,8 @@ class Services(Models):
 
     milvus: VectorStore
     documents: DocumentStore
+    asking: tuple[AskService, Retriever] | None = None
+    """The service of questions, where answers are asked of it, and the same search called directly."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,6 +212,7 @@ def reachable(run: RunContext, facts: Facts) -> None:
     run.closing.callback(kubernetes.close)
     urls = {name: getattr(target, name) for name in ("milvus_uri", "embedding_url", "llm_url", "object_store_endpoint")}
     urls |= {"reranker_url": target.reranker.url} if target.reranker is not None else {}
+    urls |= {"ask_url": target.ask_url} if target.ask_url else {}
     addresses = {name: kubernetes.address(url) for name, url in urls.items()}
     facts["addresses"] = addresses
     kube.bypass_proxies(addresses.values())
@@ -221,4 +226,8 @@ def reachable(run: RunContext, facts: Facts) -> None:
     facts["notes"] = connector.check(models)
     for note in facts["notes"]:
         run.reporter.say(f"note: {note}")
-    run.services = Services(milvus=milvus, documents=documents, **vars(models))
+    asking = None
+    if run.profile.answer.through == "ask":
+        asking = connector.ask(run.profile.answer.timeout_s), Retriever(connector, models, {})
+        asking[0].check()
+    run.services = Services(milvus=milvus, documents=documents, asking=asking, **vars(models))

@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from validation.clients import milvus
+from validation.clients.asking import AskService
 from validation.clients.documents import DocumentStore
 from validation.clients.http import Access, ModelClient
 from validation.clients.kube import Cluster
@@ -20,7 +21,7 @@ from validation.clients.milvus import VectorStore
 from validation.clients.milvus_connection import Login, Logins, Tls
 from validation.clients.retrieval_models import EmbeddingService, Reranker
 from validation.clients.target import Target
-from validation.judge.errors import UnreachableError
+from validation.judge.errors import UnreachableError, UsageError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +107,16 @@ class Connector:
         for each in clients:
             self.closing.callback(each.close)
         return Models(embedding=embedding, llm=llm, reranker=reranker)
+
+    def ask(self, timeout_s: float) -> AskService:
+        """Open a client of the service of questions; UsageError where the stack has none."""
+        url, target = self.target.ask_url, self.target
+        if not url:
+            cure = "pulumi config set --path milvus-x10000:ask.replicas 1, then pulumi up; or leave answer.through out"
+            raise UsageError(f"answer.through is ask, and the stack has no service of questions (output ask_url): {cure}")
+        service = AskService(self.kubernetes.address(f"{url.rstrip('/')}/v1"), "", timeout_s, self._access(url, target.ask_secret_name, ""))
+        self.closing.callback(service.close)
+        return service
 
     def check(self, models: Models) -> list[str]:
         """Refuse a model service that does not answer, with its last words, or that is not what the stack declares; return notes."""

@@ -34,7 +34,7 @@ _CHARACTERS_PER_TOKEN = 2
 """Fewer than any common tokenizer needs for English or German, so that what is sent always fits."""
 _LONGEST_TOKEN = 20
 """Letters: an answer with more than this many for each token that was allowed has ignored its limit."""
-_END = "[DONE]"
+END = "[DONE]"
 _RULE = "Answer only from the numbered sources. Cite the source like [1]. If the sources do not answer, say so."
 
 
@@ -65,7 +65,7 @@ class Answer:
 
 
 @dataclass
-class _Stream:
+class Arrived:
     """What has arrived of one answer, each piece with its second."""
 
     content: list[tuple[float, str]] = field(default_factory=list)
@@ -91,7 +91,7 @@ class _Stream:
 
 
 def _broken_off(letters: int) -> InvalidRunError:
-    return InvalidRunError(f"{_WHAT} broke off its answer after {letters} letters: neither {_END} nor a reason to finish came")
+    return InvalidRunError(f"{_WHAT} broke off its answer after {letters} letters: neither {END} nor a reason to finish came")
 
 
 def prompt(question: str, sources: Sequence[Source], *, system_role: bool = True) -> list[dict[str, str]]:
@@ -172,12 +172,12 @@ class LanguageModel(http.ModelClient):
 
     def _try(self, question: str, sources: Sequence[Source]) -> Answer | None:
         """Return the answer; None where the server refused the form of the request, which is changed now."""
-        body, begin, arrived = self._body(question, sources), time.perf_counter(), _Stream()
+        body, begin, arrived = self._body(question, sources), time.perf_counter(), Arrived()
         with http.asking(_WHAT, self._client), self._client.stream("POST", "chat/completions", json=body) as response:
             if not response.is_success and self._is_changed_for(response.read().decode(errors="replace")):
                 return None
             http.refuse_failure(_WHAT, response)
-            for delta, finish_reason in _events(response):
+            for delta, finish_reason in map(_event, payloads(response)):
                 arrived.finish_reason = arrived.finish_reason or finish_reason
                 arrived.thinking += [text for name in ("reasoning_content", "reasoning") if (text := delta.get(name))]
                 if piece := delta.get("content"):
@@ -252,13 +252,13 @@ class LanguageModel(http.ModelClient):
         return False
 
 
-def _events(response: httpx.Response) -> Iterator[tuple[dict[str, Any], str]]:
-    """Yield what each event of a server-sent stream adds, and why the stream ends."""
+def payloads(response: httpx.Response) -> Iterator[str]:
+    """Yield each event of a server-sent stream, END as the last."""
     for line in response.iter_lines():
         if line.startswith("data:"):
             payload = line.removeprefix("data:").strip()
-            yield _event(payload)
-            if payload == _END:
+            yield payload
+            if payload == END:
                 return
 
 
@@ -267,14 +267,14 @@ async def _payloads(response: httpx.Response) -> AsyncIterator[str]:
         if line.startswith("data:"):
             payload = line.removeprefix("data:").strip()
             yield payload
-            if payload == _END:
+            if payload == END:
                 return
 
 
 def _event(payload: str) -> tuple[dict[str, Any], str]:
     """Return what one event adds, and why the stream ends."""
-    if payload == _END:
-        return {}, _END
+    if payload == END:
+        return {}, END
     try:
         event = json.loads(payload)
         if "error" in event:

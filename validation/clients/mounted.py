@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from kubernetes import client
-
 from validation.clients.kube import Cluster
 from validation.judge.errors import UsageError
 
@@ -12,8 +10,10 @@ class Mounted(Cluster):
     """The part of a Cluster that clients are opened with; DIR holds a folder for each Secret and ConfigMap, with a file for each key."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(client.CoreV1Api(client.ApiClient(client.Configuration())))
         self._folder = folder
+
+    def close(self) -> None:
+        """Close nothing: there is no connection."""
 
     def address(self, url: str) -> str:
         """Return `url`: names of Services resolve in a pod."""

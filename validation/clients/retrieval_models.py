@@ -89,6 +89,10 @@ class EmbeddingService(http.ModelClient):
         """Embed many texts, a few batches at once; a batch that does not get through is tried three times."""
         if not texts:
             return np.empty((0, self._dimension), dtype=np.float32)
+        if len(texts) <= _BATCH:
+            matrix = self._patiently(texts, request)
+            progress(len(texts))
+            return matrix
         batches = [texts[first : first + _BATCH] for first in range(0, len(texts), _BATCH)]
         matrices = []
         with ThreadPoolExecutor(_WORKERS) as pool:

@@ -116,6 +116,8 @@ class Target(Part):
     llm_secret_name: str = ""
     llm_ca_config_map: str = ""
     reranker: RerankerTarget | None = None
+    ask_url: str = ""
+    ask_secret_name: str = ""
     images: Images = Images()
     chart: Chart = Chart()
 

@@ -100,6 +100,8 @@ class Answer(Strict):
 
     sources: int = Field(ge=1, le=50)
     timeout_s: float = Field(gt=0)
+    through: Literal["ask"] | None = None
+    """None asks the language model about what the gate found; ask: the service of questions, which does both, as users are served."""
 
 
 class Patience(Strict):

@@ -1,0 +1,59 @@
+"""The service that answers questions with their sources, as the gate asks it: through its API, with the key of the stack's own database."""
+
+import json
+import time
+from dataclasses import dataclass
+
+from validation.clients import http
+from validation.clients.llm import END, Answer, Arrived, payloads
+from validation.judge.errors import InvalidRunError
+
+_WHAT = "the service of questions"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Searched:
+    """One search through it."""
+
+    total_s: float
+    stages_s: float
+    """Of that what embedding, Milvus and the reranker took, as the service says."""
+
+
+class AskService(http.ModelClient):
+    """A client of one; close() it."""
+
+    def check(self) -> None:
+        """Refuse a service that is not there, or that the key does not open."""
+        http.call(self._client, _WHAT, "GET", "models")
+
+    def search(self, question: str, collection: str, limit: int) -> Searched:
+        """Search once, and time it."""
+        begin = time.perf_counter()
+        answer = http.call(self._client, _WHAT, "POST", "search", {"query": question, "collection": collection, "limit": limit})
+        return Searched(total_s=time.perf_counter() - begin, stages_s=sum(answer["stages_ms"].values()) / 1e3)
+
+    def cpu_s(self) -> float | None:
+        """Return the seconds of CPU that its process has taken, None where it does not say."""
+        with http.failures_named(_WHAT, self._client.base_url):
+            lines = self._client.get(self._client.base_url.join("../metrics")).text.splitlines()
+        return next((float(line.split()[1]) for line in lines if line.startswith("process_cpu_seconds_total ")), None)
+
+    def ask(self, question: str, collection: str, limit: int) -> tuple[list[int], Answer]:
+        """Ask once, streaming; return the ids of the passages that the model was given, best first, and the answer.
+
+        Its times count from sending the question, so that retrieval is in them. InvalidRunError when no answer comes back.
+        """
+        message = {"role": "user", "content": question}
+        body = {"model": collection, "messages": [message], "limit": limit, "stream": True, "sources_in_text": False}
+        begin, ids, arrived = time.perf_counter(), list[int](), Arrived()
+        with http.asking(_WHAT, self._client), self._client.stream("POST", "chat/completions", json=body) as response:
+            http.refuse_failure(_WHAT, response)
+            for event in (json.loads(payload) for payload in payloads(response) if payload != END):
+                if "error" in event:
+                    raise InvalidRunError(f"{_WHAT} broke off its answer: {event['error']['message']}")
+                ids += [int(passage["id"]) for passage in event.get("passages", ())]
+                arrived.finish_reason = event["choices"][0]["finish_reason"] or arrived.finish_reason
+                if piece := event["choices"][0]["delta"].get("content"):
+                    arrived.content.append((time.perf_counter() - begin, piece))
+        return ids, arrived.answer(time.perf_counter() - begin, max_tokens=0)
