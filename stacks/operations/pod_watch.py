@@ -43,10 +43,10 @@ def look(environment: str, namespace: str) -> list[Trouble]:
         return [_with_log(api, trouble, namespace) for trouble in find_troubles(seen)]
 
 
-def pods(namespace: str) -> list[dict[str, Any]]:
-    """Return the pods of a namespace; UnansweredError where the cluster does not answer."""
+def pods(namespace: str, **chosen: str) -> list[dict[str, Any]]:
+    """Return the pods of a namespace, those that `label_selector` chooses; UnansweredError where the cluster does not answer."""
     with cluster.api("the pods cannot be listed", f"kubectl -n {namespace} get pods") as api:
-        return kube_api.items(client.CoreV1Api(api).list_namespaced_pod, namespace)
+        return kube_api.items(client.CoreV1Api(api).list_namespaced_pod, namespace, **chosen)
 
 
 def _with_log(api: client.ApiClient, trouble: Trouble, namespace: str) -> Trouble:

@@ -15,14 +15,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
-from kubernetes import client
 
-from components import kube_api
 from components.generations import Generations
 from components.milvus_values import CREDENTIAL_ANNOTATION
 from components.stores import Connection, error_code, s3_client
 from components.waiting import until
-from stacks.operations import cluster
+from stacks.operations import pod_watch
 from stacks.problems import UnansweredError
 from stacks.settings import Settings
 from stacks.yaml_files import write_whole
@@ -111,19 +109,13 @@ def await_use(namespace: str, key: Key) -> list[str]:
     behind: list[str] = []
 
     def look() -> bool | None:
-        pods = _milvus_pods(namespace)
+        pods = pod_watch.pods(namespace, label_selector=_SELECTOR)  # one that is ending included
         behind[:] = [pod["metadata"]["name"] for pod in pods if not _is_ready_with(key, pod)] or ([] if pods else ["none"])
         return not behind or None
 
     with suppress(TimeoutError):
         until(look, timeout_s=_WITHIN_S)
     return behind
-
-
-def _milvus_pods(namespace: str) -> list[dict[str, Any]]:
-    """Every pod of Milvus, one that is ending included."""
-    with cluster.api("the pods of Milvus cannot be listed", f"kubectl -n {namespace} get pods") as api:
-        return kube_api.items(client.CoreV1Api(api).list_namespaced_pod, namespace, label_selector=_SELECTOR)
 
 
 def _is_ready_with(key: Key, pod: Mapping[str, Any]) -> bool:
