@@ -21,6 +21,7 @@ COMMANDS = {
     "serve": "validation.ask.service:act",
     "sweep": "validation.experiments.sweep:act",
     "during": "validation.experiments.during:act",
+    "selftest": "validation.experiments.selftest:act",
     "backup": "validation.backup.command:act",
     "restore": "validation.backup.restore:act",
     "original": "validation.corpus.citation:original",

@@ -58,7 +58,7 @@ def _compare_vectors(run: RunContext, before: Sequence[Matrix]) -> None:
     """Count the vectors that are not those of their text: a batch in another order, or a model that answers by chance, ranks at random."""
     texts, vectors = [question.question for question in run.corpus.questions], run.question_vectors
     service, batch = run.services.embedding, vectors[:_BATCH_TEXTS]
-    stored = [row for row in run.loaded.rows if not row.chunk.generated and not run.collection]
+    stored = run.loaded.rows[: len(run.corpus.chunks)]  # of others, vectors were made or pushed aside
     alone = stored[:: max(len(stored) // _PASSAGES, 1)]
     pairs = [(f"question {text!r}, asked twice", vector, again) for text, vector, again in zip(texts, vectors, before, strict=False)]
     together = service.embed_queries(texts[:_BATCH_TEXTS])
