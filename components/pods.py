@@ -31,8 +31,7 @@ class Resources:
     """What one container needs."""
 
     cpu_cores: float  # Guaranteed share. There is no CPU limit: throttling would be measured as latency of the search.
-    memory_gib: float
-    """Guaranteed and at the same time the limit: memory that is only borrowed is taken back by killing the pod."""
+    memory_gib: float  # guaranteed and at the same time the limit: memory that is only borrowed is taken back by killing the pod
 
     def manifest(self) -> dict[str, Mapping[str, str]]:
         """`resources` of a container."""

@@ -12,8 +12,7 @@ from typing import Any
 
 from components.pods import Resources, cores, gib
 
-_SURGE = 0.25
-"""Share of its replicas that a Deployment may have besides them during an update, rounded up (Kubernetes' default)."""
+_SURGE = 0.25  # share of its replicas that a Deployment may have besides them during an update, rounded up (Kubernetes' default)
 CONTAINER_DEFAULTS: dict[str, Any] = {
     "type": "Container",
     "defaultRequest": {"cpu": "100m", "memory": "256Mi", "ephemeral-storage": "64Mi"},

@@ -53,8 +53,7 @@ class Hub:
     token_secret: str  # secret with the token under `token`, "" for a public repository
 
 
-Source = Bucket | Volume | Hub
-"""None: they are in the image."""
+Source = Bucket | Volume | Hub  # None: they are in the image
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,8 +29,7 @@ from stacks.yaml_files import write_whole
 CHARTS = Path("build/charts")  # where `./rag pin` keeps the chart that it computed a checksum of
 _LAYER = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
 _OCI = "oci://"
-_UNLISTED = {"image.all.pullSecrets"}
-"""What templates of the official chart read, although its values only name it in a comment."""
+_UNLISTED = {"image.all.pullSecrets"}  # what templates of the official chart read, although its values only name it in a comment
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,8 +16,7 @@ import yaml
 from policies.subject import get
 
 Object = Mapping[str, Any]
-READY_WITHIN = timedelta(seconds=180)
-"""A container that runs for longer and is not ready is told; Milvus takes about a minute."""
+READY_WITHIN = timedelta(seconds=180)  # a container that runs for longer and is not ready is told; Milvus takes about a minute
 _RECENT = timedelta(seconds=60)
 _NAMES_IN_A_PULL = re.compile(r'^image \S+|"[^"\s]*"|\S*[/@]\S*|\b(for|lookup) \S+')
 """References, URLs and hosts in the words of a failed pull: a digest with 401 in it is no refusal."""

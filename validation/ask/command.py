@@ -57,8 +57,7 @@ class Asked:
     stages: Stages = field(default_factory=Stages)
     text: str = ""
     cited: list[Cited] = field(default_factory=list)
-    uncited: list[int] = field(default_factory=list)
-    """Numbers that the answer writes in brackets, and that are no source of it."""
+    uncited: list[int] = field(default_factory=list)  # numbers that the answer writes in brackets, and that are no source of it
 
 
 def act(options: Options) -> int:

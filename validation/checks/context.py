@@ -56,8 +56,7 @@ class Loaded:
     rows: list[Row]
     matrix: Matrix
     generated: list[Generated]
-    places: Mapping[int, int] | None = None
-    """Row in the matrix by the id that Milvus has for it; None where they are the same."""
+    places: Mapping[int, int] | None = None  # row in the matrix by the id that Milvus has for it; None where they are the same
 
     def rows_of(self, ids: Sequence[int]) -> list[int]:
         """Return the rows that these ids stand for; InvalidRunError for one that came while the run went on."""
@@ -101,8 +100,7 @@ class Overrides:
 
     delivered: Delivery = list
     """Which of the rows reach Milvus. Broken: `lambda rows: rows[::2]`, a collection that is half loaded."""
-    exact_truth: Truth = truth.exact_truth
-    """Exact answers to all searches. Broken: the same answers in another order."""
+    exact_truth: Truth = truth.exact_truth  # Exact answers to all searches. Broken: the same answers in another order.
 
 
 @dataclass(kw_only=True)
@@ -113,37 +111,26 @@ class RunContext:
     target: Target
     corpus: Corpus
     seed: int
-    keep: bool
-    """Whether collections stay when the run ends."""
+    keep: bool  # whether collections stay when the run ends
     record: Record
     reporter: Reporter
-    closing: ExitStack
-    """Undone in reverse order when the run ends, however it ends."""
+    closing: ExitStack  # undone in reverse order when the run ends, however it ends
     overrides: Overrides = field(default_factory=Overrides)
-    collection: str = ""
-    """A collection that is there already, to be judged without writing; "" for one of the run's own."""
-    is_scaled: bool = False
-    """Whether limits are scaled to what a collection holds: nobody named an SLO file for it."""
-    pods: int = 0
-    """How many pods of a Job send the searches; 0 for processes of this machine."""
-    services: Services = field(init=False, repr=False)
-    """Set by `reachable`."""
-    loaded: Loaded = field(init=False, repr=False)
-    """Set by `ingest` or `existing`; `freshness` adds rows."""
+    collection: str = ""  # a collection that is there already, to be judged without writing; "" for one of the run's own
+    is_scaled: bool = False  # whether limits are scaled to what a collection holds: nobody named an SLO file for it
+    pods: int = 0  # how many pods of a Job send the searches; 0 for processes of this machine
+    services: Services = field(init=False, repr=False)  # set by `reachable`
+    loaded: Loaded = field(init=False, repr=False)  # set by `ingest` or `existing`; `freshness` adds rows
     growing: Loaded | None = field(default=None, repr=False)
     """Set by `growing`: rows in a collection of their own, which `freshness` seals together with the others."""
-    growing_samples: list[Sample] = field(default_factory=list, repr=False)
-    """Set by `growing`: what was found of them meanwhile."""
+    growing_samples: list[Sample] = field(default_factory=list, repr=False)  # set by `growing`: what was found of them meanwhile
     question_vectors: Matrix = field(init=False, repr=False)
     """Set by `embedding`: one row for each question of the corpus, of length 1."""
     sources: list[list[Chunk]] = field(init=False, repr=False)
     """Set by `sources`: the chunks that the language model is shown for each question, best first."""
-    graded: list[Graded] = field(init=False, repr=False)
-    """Set by `answer`: the questions that were answered."""
-    verified: dict[str, int] = field(default_factory=dict)
-    """How many answers of each load were held against the invariants."""
-    broken: dict[str, list[Broken]] = field(default_factory=dict)
-    """What of them broke one, by load."""
+    graded: list[Graded] = field(init=False, repr=False)  # set by `answer`: the questions that were answered
+    verified: dict[str, int] = field(default_factory=dict)  # how many answers of each load were held against the invariants
+    broken: dict[str, list[Broken]] = field(default_factory=dict)  # what of them broke one, by load
 
     def with_profile(self, profile: Profile, record: Record, pods: int | None = None) -> "RunContext":
         """Return the same run with another profile, its measurements in another record."""
@@ -192,8 +179,7 @@ class RunContext:
             self.reporter.say(f"collection {collection.name} is left behind: {error}")
 
 
-GATE = Suite[RunContext]()
-"""What `./rag gate` asks."""
+GATE = Suite[RunContext]()  # what `./rag gate` asks
 
 
 def unpromised(run: RunContext, check: Check[RunContext]) -> str:

@@ -16,8 +16,7 @@ class Searched:
     """One search through it."""
 
     total_s: float
-    stages_s: float
-    """Of that what embedding, Milvus and the reranker took, as the service says."""
+    stages_s: float  # of that what embedding, Milvus and the reranker took, as the service says
 
 
 class AskService(http.ModelClient):

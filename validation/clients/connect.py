@@ -39,10 +39,8 @@ class Connector:
 
     target: Target
     kubernetes: Cluster
-    closing: ExitStack
-    """Closes the clients, and removes the files of authorities, when it ends."""
-    secrets: list[str]
-    """Each credential that is read is added: no report may show it."""
+    closing: ExitStack  # closes the clients, and removes the files of authorities, when it ends
+    secrets: list[str]  # each credential that is read is added: no report may show it
 
     def milvus(self) -> VectorStore:
         """Connect to Milvus; UnreachableError where nothing answers."""

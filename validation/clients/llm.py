@@ -30,10 +30,8 @@ _NO_TEMPERATURE = re.compile(r"temperature", re.IGNORECASE)
 _THINKING = re.compile(r"\A(?:\s*<think>)?(?P<thinking>.*?)</think>\s*", re.DOTALL)
 """Some templates put the opening tag into the prompt, so that only the closing one is in the answer."""
 _OPEN, _CLOSE = "<think>", "</think>"
-_CHARACTERS_PER_TOKEN = 2
-"""Fewer than any common tokenizer needs for English or German, so that what is sent always fits."""
-_LONGEST_TOKEN = 20
-"""Letters: an answer with more than this many for each token that was allowed has ignored its limit."""
+_CHARACTERS_PER_TOKEN = 2  # fewer than any common tokenizer needs for English or German, so that what is sent always fits
+_LONGEST_TOKEN = 20  # letters: an answer with more than this many for each token that was allowed has ignored its limit
 END = "[DONE]"
 _RULE = "Answer only from the numbered sources. Cite the source like [1]. If the sources do not answer, say so."
 
@@ -45,23 +43,18 @@ class Source:
     title: str
     document_id: str
     text: str
-    chunk: Chunk | None = None
-    """What it was made from; the model does not see its metadata."""
+    chunk: Chunk | None = None  # what it was made from; the model does not see its metadata
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
     """What came back, and when."""
 
-    text: str
-    """What is said to the user."""
-    first_token_s: float
-    """Until the first token of that."""
+    text: str  # what is said to the user
+    first_token_s: float  # until the first token of that
     total_s: float
-    thinking: str = ""
-    """What the model wrote to itself before."""
-    is_cut: bool = False
-    """Whether it was ended by the limit of its length."""
+    thinking: str = ""  # what the model wrote to itself before
+    is_cut: bool = False  # whether it was ended by the limit of its length
 
 
 @dataclass
@@ -146,8 +139,7 @@ class LanguageModel(http.ModelClient):
         self._open_async = partial(http.open_async_client, url, timeout_s, access)
         self._max_tokens, self._temperature = max_tokens, temperature
         self._length_field, self._system_role = "max_tokens", True
-        self.notes: list[str] = []
-        """How requests had to be changed, for the report."""
+        self.notes: list[str] = []  # how requests had to be changed, for the report
 
     def check(self, context_tokens: int) -> None:
         """Refuse a service that is not there, serves another model, or reads less than was declared."""

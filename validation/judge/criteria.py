@@ -85,8 +85,7 @@ def _as_alternatives(data: object) -> object:
     return data
 
 
-Criteria = Annotated[tuple[Group, ...], Field(min_length=1), BeforeValidator(_as_alternatives)]
-"""One group of them must hold."""
+Criteria = Annotated[tuple[Group, ...], Field(min_length=1), BeforeValidator(_as_alternatives)]  # one group of them must hold
 
 
 def hold(criteria: Criteria, value: float, baseline: float | None = None) -> bool | None:

@@ -55,8 +55,7 @@ class Filter(Strict):
     """A share of the searches, and the scalar filter they carry; neither field means no filter."""
 
     share: float = Field(gt=0, le=1)
-    language: str | None = Field(default=None, pattern=r"^[a-z]{2,8}$")
-    """A language code, or `own`: that of the query."""
+    language: str | None = Field(default=None, pattern=r"^[a-z]{2,8}$")  # a language code, or `own`: that of the query
     bucket_below: int | None = Field(default=None, ge=1, le=99)
 
 
@@ -71,8 +70,7 @@ class Queries(Strict):
 class Search(Strict):
     """How the collection is built and searched."""
 
-    index: Index | None = None
-    """None for the one that the stack names (its output `milvus_index`)."""
+    index: Index | None = None  # None for the one that the stack names (its output `milvus_index`)
     consistency: Literal["Strong", "Bounded", "Session", "Eventually"]
     timeout_ms: int = Field(ge=10)
     warmup_requests: int = Field(ge=0)
@@ -158,11 +156,9 @@ class Profile(Strict):
     search: Search
     load: Load = Load()
     answer: Answer
-    ingesting: Ingesting | None = None
-    """Without it nothing is timed during ingest."""
+    ingesting: Ingesting | None = None  # without it nothing is timed during ingest
     patience: Patience = Patience()
-    score: Score | None = None
-    """Without it every objective must hold, and one warning makes the run WARN."""
+    score: Score | None = None  # without it every objective must hold, and one warning makes the run WARN
     objectives: dict[str, Objective]
 
     @field_validator("objectives", mode="before")

@@ -51,8 +51,7 @@ class Record:
     images: list[dict[str, str]] = field(default_factory=list)
     measurements: Measurements = field(default_factory=dict)
     checks: list[CheckRecord] = field(default_factory=list)
-    faults: list[str] = field(default_factory=list)
-    """Why the run proves nothing, as far as a check saw it and no number shows it."""
+    faults: list[str] = field(default_factory=list)  # why the run proves nothing, as far as a check saw it and no number shows it
     left_behind: list[str] = field(default_factory=list)
     """Collections that are still there: asked for with --keep, or because dropping them failed."""
     skipped: dict[str, str] = field(default_factory=dict)  # checks, and promises, that this kind of run leaves out, and why

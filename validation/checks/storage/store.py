@@ -66,8 +66,7 @@ class Shared:
     """What all connections of a run share: when, on the monotonic clock, nothing more is asked, and what had to be repeated."""
 
     end_s: float = math.inf
-    repeats: list[tuple[float, str]] = field(default_factory=list)
-    """When and why; appended to from many threads, which is atomic."""
+    repeats: list[tuple[float, str]] = field(default_factory=list)  # when and why; appended to from many threads, which is atomic
 
 
 class _Whole(dict[str, Any]):

@@ -7,8 +7,7 @@ from typing import Any
 from validation.clients.passages import Parsed
 
 _LOOKED_AT = 4_000
-_FEWEST, _FEWEST_WIDE = 60, 12
-"""Letters below which a guess is none; fewer are enough of scripts that only few languages write."""
+_FEWEST, _FEWEST_WIDE = 60, 12  # letters below which a guess is none; fewer are enough of scripts that only few languages write
 _SURE = 0.6
 _CODE = re.compile(
     r"a[fmnrsz]|b[egnrs]|c[asy]|d[aez]|e[lnostu]|f[aior]|g[alu]|h[eirtuy]|i[dst]|j[av]|k[akmnouy]|l[abotv]|m[gklnrst]|n[belno]|o[cr]|p[alst]"

@@ -12,8 +12,7 @@ _LIGATURE = re.compile(r"[\ufb00-\ufb06]")
 _LONGEST_HEADING = 200
 _NO_LETTER = re.compile(r"[\ue000-\uf8ff\ufffd\U000f0000-\U0010ffff\x00-\x08\x0b\x0e-\x1f]")
 _GARBLED, _FEWEST_BACKWARDS = 0.1, 3
-_WORD_ENDS = "\u05da\u05dd\u05df\u05e3\u05e5\u0629\u0649"
-"""Letters of Hebrew and Arabic that stand at the end of words alone."""
+_WORD_ENDS = "\u05da\u05dd\u05df\u05e3\u05e5\u0629\u0649"  # letters of Hebrew and Arabic that stand at the end of words alone
 _BACKWARDS, _FORWARDS = re.compile(rf"(?<!\w)[{_WORD_ENDS}](?=\w)"), re.compile(rf"(?<=\w)[{_WORD_ENDS}](?!\w)")
 _JUNK_TITLE = re.compile(
     r"(microsoft (word|powerpoint|excel) - .*|.*\.(docx?|pdf|pptx?|xlsx?|rtf|tex|indd|odt|qxd|dvi|md|html?|txt)|slide ?\d*"

@@ -70,8 +70,7 @@ class Result(_Message):
     samples: tuple[Sample, ...]  # in seconds from the common start
     histogram: str  # latencies, failed requests as slow as the time-out, in HdrHistogram's own form
     delays: str  # how late requests left, in the same form
-    throttled_s: float | None
-    """How long the pod was kept from its CPU by a limit meanwhile; None where the node does not say."""
+    throttled_s: float | None  # how long the pod was kept from its CPU by a limit meanwhile; None where the node does not say
     clock_ahead_s: tuple[float, float]  # between these two the pod's clock is ahead of the store's
     stepped_s: float  # by how much the wall clock was set meanwhile
 

@@ -33,8 +33,7 @@ STORE_CA, MILVUS_CA, LOGIN = Path("/run/object-store-ca/ca.crt"), Path("/run/mil
 _POLL_S = 0.1
 _PATIENCE_S = 300.0
 _LEAST_LEAD_S = 0.02
-MOST_AHEAD_S = 1.0
-"""Most that a clock may differ from the store's: for so long a run begins and ends with a part of its rate."""
+MOST_AHEAD_S = 1.0  # most that a clock may differ from the store's: for so long a run begins and ends with a part of its rate
 _DATE_S = 2.0
 CGROUP = Path("/sys/fs/cgroup")
 _CPU_COUNTS = (
