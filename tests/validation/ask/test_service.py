@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +180,35 @@ def test_without_milvus_it_says_so_and_works_again_afterwards(client: httpx.Clie
     assert client.post("/v1/search", json={"query": QUESTION, "collection": "handbook"}).status_code == 200
 
 
+def test_without_the_embedding_service_it_says_so(stage: Stage, home: Path) -> None:
+    with ExitStack() as closing:
+        away = replace(stage, outputs={**stage.outputs, "embedding_url": "http://127.0.0.1:9/v1"})
+        url = service(away, home, closing)
+        response = httpx.post(
+            f"{url}/v1/search", json={"query": QUESTION, "collection": "handbook"}, headers={"Authorization": f"Bearer {KEY}"}
+        )
+    assert (response.status_code, response.json()["error"]["code"]) == (503, "ask.unreachable")
+    assert "the embedding service at http://127.0.0.1:9" in response.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(("body", "reason"), [(None, "NoSuchVersion"), (b"other", "were altered in the store")])
+def test_an_original_that_is_gone_or_altered_has_no_link_and_its_passage_is_shown(
+    client: httpx.Client, stage: Stage, body: bytes | None, reason: str
+) -> None:
+    for key in [key for key in stage.bucket.versions if "pump" in key[0]]:
+        del stage.bucket.versions[key]
+        if body is not None:
+            stage.bucket.versions[key] = body
+    told = client.post("/v1/chat/completions", json=chat()).json()
+    (cited,), message = told["citations"], told["choices"][0]["message"]
+    assert (cited["link"], message["annotations"]) == ("", [])
+    assert reason in cited["problem"]
+    assert "no link" in message["content"]
+    passage = client.get(f"/v1/passages/{cited['id']}", params={"collection": "handbook"}).json()
+    assert (passage["link"], passage["chunks"][0]["text"]) == ("", "The pump lifts 40 litres a minute.")
+    assert reason in passage["problem"]
+
+
 def test_filters_that_nothing_fits_ask_no_model(client: httpx.Client, stage: Stage) -> None:
     told = client.post("/v1/chat/completions", json=chat(language="fr")).json()
     assert told["choices"][0]["message"]["content"] == "No passage fits these filters."
@@ -223,8 +253,8 @@ def test_when_the_client_leaves_the_language_model_stops(client: httpx.Client, s
 
     stage.models.chat = lambda _: StreamingResponse(endless(), media_type="text/event-stream")
     with pytest.raises(httpx.ReadTimeout):
-        client.post("/v1/chat/completions", json=chat(stream=streamed), timeout=httpx.Timeout(5, read=0.5)) if not streamed else _leave(
-            client, stop_after
+        client.post("/v1/chat/completions", json=chat(), timeout=httpx.Timeout(5, read=3)) if not streamed else _leave(
+            client, stop_after, asked
         )
     assert asked.wait(5)
     assert ended.wait(5), "the model still writes for nobody"
@@ -235,10 +265,10 @@ def test_when_the_client_leaves_the_language_model_stops(client: httpx.Client, s
     assert "ask_in_flight 1" in client.get("/metrics").text
 
 
-def _leave(client: httpx.Client, stop_after: str) -> None:
-    with client.stream("POST", "/v1/chat/completions", json=chat(stream=True), timeout=httpx.Timeout(5, read=0.5)) as response:
+def _leave(client: httpx.Client, stop_after: str, asked: threading.Event) -> None:
+    with client.stream("POST", "/v1/chat/completions", json=chat(stream=True)) as response:
         for line in response.iter_lines():
-            if stop_after == "first word" and "word" in line:
+            if "word" in line or (stop_after == "passages" and "passages" in line and asked.wait(10)):
                 raise httpx.ReadTimeout("seen enough")
 
 
