@@ -83,19 +83,21 @@ def run(command: Command, words: list[str], shared: Sequence[str] = ()) -> int:
 
 def _run(command: Command, words: list[str], shared: Sequence[str]) -> int:
     if command.room == "lab":
-        if "json" in shared:
+        if "json" in shared and command.name != "status":
             raise UsageError(_NO_JSON)
-        sys.argv = ["./rag", command.code, *words]
+        sys.argv = ["./rag", command.code, *words, *(["--json"] if "json" in shared else [])]
         code: int = import_module("lab.__main__").main()
         return code
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     loaded = import_module(f"{command.room}.__main__").load(command.code)
-    options = _options(loaded, shared)
+    inner = getattr(loaded, "commands", {}).get(words[0] if words else "")
+    options = _options(inner or loaded, shared)
+    words = [*words[:1], *options, *words[1:]] if inner else [*options, *words]
     with contextlib.ExitStack() as closing:
         if "quiet" in shared and "--quiet" not in options:
             nothing = closing.enter_context(Path(os.devnull).open("w", encoding="utf-8"))
             closing.enter_context(contextlib.redirect_stderr(nothing))
-        return int(loaded.main(args=[*options, *words], prog_name=f"./rag {command.name}", standalone_mode=False) or 0)
+        return int(loaded.main(args=words, prog_name=f"./rag {command.name}", standalone_mode=False) or 0)
 
 
 def _options(loaded: Any, shared: Sequence[str]) -> list[str]:  # noqa: ANN401  typer keeps its types private

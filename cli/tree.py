@@ -68,6 +68,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
     "Measure": (
         Command("gate", "measure a deployed stack and judge it by its SLOs", "validation", "run"),
         Command("ingest", "keep a collection in step with a folder", "validation"),
+        Command("collections", "list what Milvus holds: rows, loaded or not, segments", "validation"),
         Command("read", "show what ingest would read of a file or folder", "validation"),
         Command("ask", "ask a collection, and see the passages it answers from", "validation"),
         Command("serve", "answer on a page, and behind the API of OpenAI", "validation"),

@@ -73,6 +73,8 @@ def _commands() -> tuple[argparse.ArgumentParser, Any]:
         example = f"Example: {_EXAMPLES.get(name, f'./rag {name}')}"
         command = commands.add_parser(name, help=text, description=text, epilog=example, formatter_class=_format)
         command.set_defaults(run=run)
+        if name == "status":
+            command.add_argument("--json", action="store_true", help="the answer as JSON on standard output")
         if name == "up":
             _options_of_up(command)
     return parser, commands
@@ -133,12 +135,12 @@ def down(_: argparse.Namespace) -> int:
     return 0
 
 
-def status(_: argparse.Namespace) -> int:
+def status(arguments: argparse.Namespace) -> int:
     """Tell the state of the lab."""
     _prepared(sys.stderr)
     from lab import status as lab_status
 
-    return lab_status.status()
+    return lab_status.status(as_json=arguments.json)
 
 
 def env(_: argparse.Namespace) -> int:

@@ -11,7 +11,7 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -32,10 +32,14 @@ _HTTPS_PORT = 443
 _TIMEOUT = "--request-timeout=5s"
 
 
-def status() -> int:
+def status(*, as_json: bool = False) -> int:
     """Print the state of the lab; 0 where it is well, 1 where something is wrong."""
     facts = look()
     problems = diagnose(facts, dt.datetime.now(dt.UTC))
+    if as_json:
+        wrong = {"problems": [asdict(each) for each in problems], "notes": [asdict(each) for each in notes(facts)]}
+        print(json.dumps({**asdict(facts), **wrong}, indent=2, ensure_ascii=False, default=str))
+        return 1 if problems else 0
     console = Console(soft_wrap=True, highlight=False)
     for table in _tables(facts) if facts.runs else ():
         console.print(table)

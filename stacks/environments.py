@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from components.milvus_values.configuration import merge
 from stacks import yaml_files
 from stacks.images import lock
 from stacks.problems import Locations, Problem, SettingsError, located
@@ -136,6 +135,8 @@ def _of_the_shell(name: str) -> Path | None:
 
 
 def _laid_over(base: SettingsFile, over: SettingsFile) -> SettingsFile:
+    from components.milvus_values.configuration import merge  # noqa: PLC0415  brings Pulumi, of which settings alone need nothing
+
     config = copy.deepcopy(dict(base.config))
     merge(config, over.config)
     return SettingsFile(config=config, locations={**over.locations, **base.locations}, problems=[*base.problems, *over.problems])

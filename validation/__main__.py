@@ -15,6 +15,7 @@ from validation.run.options import command
 COMMANDS = {
     "run": "validation.suites.runner:act",
     "ingest": "validation.suites.ingest:act",
+    "collections": "validation.suites.collections:act",
     "read": "validation.suites.read:act",
     "preflight": "validation.suites.preflight:act",
     "ask": "validation.ask.command:act",

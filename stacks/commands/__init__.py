@@ -1,6 +1,8 @@
 """The operator's commands, one file each: a module docstring, which is its help, and `run`."""
 
+import json
 import sys
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Annotated
 
@@ -34,6 +36,11 @@ def select(name: str, *, as_named: bool = False, step: Step = "look") -> Environ
             file=sys.stderr,
         )
     return environment if as_named else replace(environment, settings=lock.pinned(environment.settings, name))
+
+
+def show(data: object, lines: Iterable[str], *, as_json: bool) -> None:
+    """Print what a command reports: as JSON, else line by line."""
+    print(*([json.dumps(data, indent=2, ensure_ascii=False, default=str)] if as_json else lines), sep="\n")
 
 
 def reach(name: str, step: Step = "look") -> Environment:

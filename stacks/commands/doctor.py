@@ -12,11 +12,14 @@ For example:
     ./rag doctor prod; ./rag doctor prod --cure; pulumi up --stack prod
 """
 
+import sys
+from contextlib import nullcontext, redirect_stdout
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from stacks.commands import EnvironmentName, Patience, Yes, reach
+from stacks.commands import EnvironmentName, Json, Patience, Yes, reach, show
 from stacks.operations import leftovers, pod_watch
 from stacks.operations.leftovers import diagnose
 from stacks.operations.steps import NOT_THERE, PATIENCE_S, WRONG, Progress, mend
@@ -28,24 +31,25 @@ def run(
     cure: Annotated[bool, typer.Option("--cure", help="Mend it, after asking.")] = False,
     yes: Yes = False,
     patience_s: Patience = PATIENCE_S,
+    as_json: Json = False,
 ) -> None:
     """Examine one environment."""
     examined = reach(environment)
-    if cure:
-        mend(examined, Progress("doctor"), yes=yes, patience_s=patience_s)
+    with redirect_stdout(sys.stderr) if as_json else nullcontext():
+        if cure:
+            mend(examined, Progress("doctor"), yes=yes, patience_s=patience_s)
     facts = leftovers.inspect(environment, examined.settings.namespace)
     findings = diagnose(facts)
-    for finding in findings:
-        print(f"half-done: {finding}")
-    if findings and not cure:
-        print(f"all of it: ./rag doctor {environment} --cure")
     if not facts.is_ours and not findings:
-        print(f"{environment!r} was never deployed by this state of Pulumi (`pulumi whoami --verbose`): nothing of it can be examined")
+        text = f"{environment!r} was never deployed by this state of Pulumi (`pulumi whoami --verbose`): nothing of it can be examined"
+        show({"deployed": False}, [text], as_json=as_json)
         raise typer.Exit(NOT_THERE)
     troubles = pod_watch.look(environment, examined.settings.namespace)
-    for trouble in troubles:
-        print(f"cannot start: {trouble}")
-    if findings or troubles:
-        raise typer.Exit(WRONG)
+    lines = [f"half-done: {finding}" for finding in findings] + [f"cannot start: {trouble}" for trouble in troubles]
+    if findings and not cure:
+        lines.append(f"all of it: ./rag doctor {environment} --cure")
     installed = f"revision {facts.revisions[-1].number} of Milvus is deployed" if facts.revisions else "Milvus is not installed yet"
-    print(f"{installed}; nothing is half-done, and no pod is kept from starting")
+    whole = [f"{installed}; nothing is half-done, and no pod is kept from starting"]
+    data = {"deployed": True, "half_done": [asdict(each) for each in findings], "pods": [asdict(each) for each in troubles]}
+    show(data, lines or whole, as_json=as_json)
+    raise typer.Exit(WRONG if findings or troubles else 0)

@@ -13,12 +13,12 @@ from typing import Any
 
 import typer
 
-from stacks.commands import EnvironmentName, select
+from stacks.commands import EnvironmentName, Json, select, show
 
 _NONE_FITS = 1
 
 
-def run(environment: EnvironmentName) -> None:
+def run(environment: EnvironmentName, *, as_json: Json = False) -> None:
     """Look at the nodes for one environment."""
     settings = select(environment).settings
     from components.gpu import placing_problem
@@ -27,13 +27,14 @@ def run(environment: EnvironmentName) -> None:
 
     gpus = {name: each.gpu.to_args(settings.pod_options) for name, each in models.here(settings).items() if each.gpu is not None}
     if not gpus:
-        print("no model service asks for a GPU")
+        show({}, ["no model service asks for a GPU"], as_json=as_json)
         return
     cluster.show(settings, environment)
     there = nodes()
     problems = {name: placing_problem(gpu, there) for name, gpu in gpus.items()}
-    for name, gpu in gpus.items():
-        print(f"{name}: {problems[name] or f'{gpu.count} x {gpu.resource} of {gpu.product!r}: a node has them'}")
+    seen = {name: problems[name] or f"{gpu.count} x {gpu.resource} of {gpu.product!r}: a node has them" for name, gpu in gpus.items()}
+    data = {name: {"fits": not problems[name], "seen": text} for name, text in seen.items()}
+    show(data, [f"{name}: {text}" for name, text in seen.items()], as_json=as_json)
     raise typer.Exit(_NONE_FITS if any(problems.values()) else 0)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from policies.subject import containers, get
 from stacks import images, rendering
-from stacks.commands import EnvironmentName, select
+from stacks.commands import EnvironmentName, Json, select, show
 from stacks.environments import Environment
 from stacks.images import chart, lock
 from stacks.images.chart import Release
@@ -23,18 +23,17 @@ _ETCD = {"repository": "milvusdb/etcd", "tag": "3.5.25-r1"}
 """What chart 5.0.19 installs by default as etcd, by its values.yaml; another version, the default 5.0.25 too, may bring another one."""
 
 
-def run(environment: EnvironmentName) -> None:
+def run(environment: EnvironmentName, *, as_json: Json = False) -> None:
     """Print the images and the chart of one environment."""
     selected = select(environment, as_named=True)
-    for text in references(selected):
-        image = images.parse(text)
-        mirror = images.mirrored(image, selected.settings.registry.mirrors)
-        print("image", text, *([mirror.text] if mirror != image else []))
-    release = rendering.release(selected)
-    if release.repository is not None:
-        print("chart", f"{release.repository.rstrip('/')}/ {release.chart} {release.version}")
-    elif release.chart.startswith("oci://"):
-        print("chart", release.chart, release.version)
+    release, named = rendering.release(selected), references(selected)
+    mirrors = {text: images.mirrored(images.parse(text), selected.settings.registry.mirrors).text for text in named}
+    lines = [" ".join(["image", text, *([mirror] if mirror != text else [])]) for text, mirror in mirrors.items()]
+    where = f"{release.repository.rstrip('/')}/ " if release.repository is not None else ""
+    if where or release.chart.startswith("oci://"):
+        lines.append(f"chart {where}{release.chart} {release.version}")
+    chart = {"repository": release.repository, "name": release.chart, "version": release.version}
+    show({"images": [{"name": text, "mirror": mirror} for text, mirror in mirrors.items()], "chart": chart}, lines, as_json=as_json)
 
 
 def references(environment: Environment) -> list[str]:

@@ -8,21 +8,44 @@ For example:
 """
 
 from operator import mul
+from typing import TYPE_CHECKING
 
-from stacks.commands import EnvironmentName, select
+from stacks.commands import EnvironmentName, Json, select, show
 from stacks.settings import Settings
 
+if TYPE_CHECKING:
+    from components.quota import Consumer
 
-def run(environment: EnvironmentName) -> None:
+
+def run(environment: EnvironmentName, *, as_json: Json = False) -> None:
     """Print the table of one environment."""
-    print(table(select(environment).settings))
+    settings = select(environment).settings
+    rows = (
+        []
+        if not as_json
+        else [
+            {
+                "pods": each.name,
+                "at_most": each.replicas,
+                "cpu_cores": each.resources.cpu_cores,
+                "memory_gib": each.resources.memory_gib,
+                "disk_gib": each.ephemeral_storage_gib,
+            }
+            for each in _consumers(settings)
+        ]
+    )
+    show(rows, [table(settings)], as_json=as_json)
+
+
+def _consumers(settings: Settings) -> "list[Consumer]":
+    from stacks.wiring import tenancy
+
+    return tenancy.consumers(settings)
 
 
 def table(settings: Settings) -> str:
     """Return it as Markdown."""
-    from stacks.wiring import tenancy
-
-    consumers = tenancy.consumers(settings)
+    consumers = _consumers(settings)
     sizes = [(each.resources.cpu_cores, each.resources.memory_gib, each.ephemeral_storage_gib) for each in consumers]
     pods = [each.replicas for each in consumers]
     cores, memory, disk = (sum(map(mul, pods, column)) for column in zip(*sizes, strict=True))

@@ -14,14 +14,14 @@ import typer
 
 from policies.rules import RULES
 from policies.subject import Context, Subject, Violation, context_of
-from stacks.commands import EnvironmentName, select
+from stacks.commands import EnvironmentName, Json, select, show
 from stacks.environments import Environment
 from stacks.images import lock
 
 _VIOLATED = 1
 
 
-def run(environment: EnvironmentName) -> None:
+def run(environment: EnvironmentName, *, as_json: Json = False) -> None:
     """Judge one environment."""
     selected = select(environment)
     from stacks import rendering
@@ -31,11 +31,12 @@ def run(environment: EnvironmentName) -> None:
     rendered, settings = rendering.render(selected), selected.settings
     context = replace(context_of(environment), allowed_hosts=allowed(settings) if settings.residency.mode == "locked" else None)
     violations = judged([item.subject for item in rendered.objects], context, _not_judged(selected, context))
-    for rule, violation in violations:
-        print(f"{rule:<20} {violation.subject.label}: {violation.text}")
+    lines = [f"{rule:<20} {violation.subject.label}: {violation.text}" for rule, violation in violations]
+    lines.append(f"{len(rendered.objects)} objects, {len(RULES)} rules: {len(violations)} violations")
+    broken = [{"rule": rule, "object": violation.subject.label, "what": violation.text} for rule, violation in violations]
     for note in (*rendered.notes, *models.notes(settings)):
         print(f"note: {note}", file=sys.stderr)
-    print(f"{len(rendered.objects)} objects, {len(RULES)} rules: {len(violations)} violations")
+    show({"objects": len(rendered.objects), "rules": len(RULES), "violations": broken}, lines, as_json=as_json)
     raise typer.Exit(_VIOLATED if violations else 0)
 
 

@@ -9,13 +9,13 @@ For example:
 
 import typer
 
-from stacks.commands import EnvironmentName, reach
+from stacks.commands import EnvironmentName, Json, reach
 from stacks.operations import pulumi_cli
 from stacks.operations.steps import NOT_THERE
 
 
-def run(environment: EnvironmentName) -> None:
+def run(environment: EnvironmentName, *, as_json: Json = False) -> None:
     """Preview one environment."""
     reach(environment, "up")
-    if pulumi_cli.preview(environment):
+    if pulumi_cli.preview(environment, as_json=as_json):
         raise typer.Exit(NOT_THERE)

@@ -24,10 +24,19 @@ from stacks.commands import EnvironmentName, Yes, reach
 from stacks.environments import Environment
 from stacks.images import chart
 from stacks.operations import helm, steps
+from stacks.operations.pulumi_cli import INTERRUPTED
 from stacks.operations.steps import Progress
 
 _VERDICTS = {1, 3}
 """Exit codes of the gate that say something of the new release: an SLO is missed, or could not be measured."""
+_ENDS = {
+    1: "an SLO is missed (with --strict: or there is a warning): its rows are above; measure again: ./rag gate {name}",
+    2: "deployed, not measured: the gate could not begin; cure what it says above, then: ./rag gate {name}",
+    3: "deployed, and the measurement proves nothing, neither good nor bad; cure what it says above, then: ./rag gate {name}",
+    4: "deployed, not measured: something does not answer the gate; ./rag status {name}, then: ./rag gate {name}",
+    INTERRUPTED: "deployed, the gate was interrupted; again: ./rag gate {name}",
+}
+"""The last line, by the exit code of the gate."""
 
 
 def run(
@@ -43,7 +52,8 @@ def run(
     progress.tell(f"settings of {environment!r} are good")
     steps.mend(selected, progress, yes=yes)
     if code := steps.preflight(selected, progress):
-        progress.stop(code, "the store did not pass, so nothing of Milvus was touched; the lines above say what to cure")
+        why = "the preflight was interrupted" if code == INTERRUPTED else "the store did not pass; the lines above say what to cure"
+        progress.stop(code, f"{why}; nothing of Milvus was touched")
     before = _revision(selected)
     progress.tell("pulumi up")
     progress.up(selected, _evidence(selected, before))
@@ -52,8 +62,11 @@ def run(
     if code in _VERDICTS:
         _take_back(selected, before, progress, rollback=rollback)
     if code:
-        progress.stop(code, "the gate is not green; its table is above")
-    progress.tell("done")
+        progress.tell(f"ended: {_ENDS.get(code, _ENDS[2]).format(name=environment)} (exit {code})")
+        raise typer.Exit(code)
+    progress.tell(
+        f"done: deployed, and the gate is green; next: ./rag status {environment}; ./rag ingest {environment} DIR --collection NAME"
+    )
 
 
 def _revision(selected: Environment) -> int:

@@ -1,4 +1,4 @@
-"""Tell whether an environment is healthy now: release, pods and restarts, what is half-done, key, certificates, last gate.
+"""Tell whether an environment is healthy now: release, pods, what is half-done, collections, store, key, certificates, last gate.
 
 Changes nothing. With --watch it looks again every five seconds, until Ctrl-C.
 
@@ -21,7 +21,7 @@ import typer
 from stacks.commands import EnvironmentName, Json, reach
 from stacks.commands.check import report
 from stacks.environments import Environment
-from stacks.operations import cluster_facts, examination, leftovers, pod_watch
+from stacks.operations import cluster_facts, examination, leftovers, pod_watch, steps
 from stacks.operations.examination import Line
 from stacks.operations.leftovers import Facts, diagnose
 from stacks.operations.steps import NOT_THERE, WRONG
@@ -41,7 +41,8 @@ def run(
     while True:
         facts = leftovers.inspect(environment, selected.settings.namespace)
         if not facts.is_ours:
-            print(f"{environment!r} was never deployed by this state of Pulumi (`pulumi whoami --verbose`)")
+            text = f"{environment!r} was never deployed by this state of Pulumi (`pulumi whoami --verbose`)"
+            report([Line("FAIL", "release", text, f"./rag rollout {environment}")], as_json=as_json)
             raise typer.Exit(NOT_THERE)
         lines = list(_lines(selected, facts))
         report(lines, as_json=as_json)
@@ -58,8 +59,9 @@ def _lines(selected: Environment, facts: Facts) -> Iterator[Line]:
     yield from of_pods(pod_watch.pods(settings.namespace))
     for trouble in pod_watch.look(selected.name, settings.namespace):
         yield Line("FAIL", trouble.where, trouble.problem, trouble.cure, "docs/operations.md")
+    yield from of_collections(*steps.collections(selected.name))
     yield Line("OK", "key at the store", f"generation {settings.object_store.credential_generation}")
-    yield from (line for line in examination.of_shell(settings) if line.what == "object store")
+    yield examination.of_store(settings)
     seen = cluster_facts.look_at_secrets(settings, selected.name)
     yield from (line for line in examination.of_secrets(settings, seen, now) if "certificate" in line.seen)
     yield last_gate(selected.name, now)
@@ -87,6 +89,19 @@ def of_pods(pods: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
         level: Any = "FAIL" if ready < count else "WARN" if restarts else "OK"
         cure = f"kubectl -n {pod['metadata']['namespace']} logs {pod['metadata']['name']} --previous" if restarts else ""
         yield Line(level, f"pod {pod['metadata']['name']}", seen, cure)
+
+
+def of_collections(listed: Sequence[Mapping[str, Any]], problem: str) -> Iterator[Line]:
+    """Judge what Milvus says that it holds."""
+    if problem:
+        yield Line("FAIL", "collections", problem, "kubectl get pods; does this machine reach Milvus?", "docs/day-2.md")
+    elif not listed:
+        yield Line("OK", "collections", "Milvus answers and holds none")
+    for each in listed:
+        is_loaded = each["state"] == "Loaded"
+        seen = f"{each['state']}, {each['rows']:,} rows, {each['segments']} segments in memory"
+        cure = "" if is_loaded else "load it (load_collection of your client), or it cannot be searched"
+        yield Line("OK" if is_loaded else "WARN", f"collection {each['name']}", seen, cure)
 
 
 def last_gate(environment: str, now: dt.datetime, reports: Path = _REPORTS) -> Line:

@@ -16,6 +16,7 @@ from stacks.settings import Settings
 
 _RBAC = Path(__file__).parent.parent.parent / "docs" / "rbac.yaml"
 _TLS = {"proxy_secret", "internal_secret", "certificate_secret"}
+_PROMETHEUSES = ("monitoring.coreos.com", "v1", "prometheuses")
 _STORE_KEYS = ("access_key", "secret_key")
 _KEYS = {"milvus_secret": _STORE_KEYS, "documents_secret": _STORE_KEYS, "pull_secrets": (".dockerconfigjson",)}
 
@@ -38,6 +39,8 @@ class Seen:
     nodes: Sequence[Mapping[str, Any]] | None = None
     classes: Sequence[Mapping[str, Any]] | None = None
     groups: set[str] = field(default_factory=set)
+    prometheuses: Sequence[Mapping[str, Any]] | None = None
+    """Of Prometheus's operator, in all namespaces."""
     namespace: Mapping[str, Any] | None = None
     secrets: dict[tuple[str, str], dict[str, str] | None] = field(default_factory=dict)
     """By namespace and name; None for one that is not there."""
@@ -74,6 +77,8 @@ def look(settings: Settings, environment: str) -> Seen:
         seen.groups = {group.name for group in client.ApisApi(api).get_api_versions(_request_timeout=kube_api.TIMEOUT_S).groups}
         seen.namespace = next((each for each in _listed(core.list_namespace) or () if each["metadata"]["name"] == settings.namespace), None)
         _read_secrets(core, settings, seen)
+        if settings.monitoring.enabled and "monitoring.coreos.com" in seen.groups:
+            seen.prometheuses = _listed(client.CustomObjectsApi(api).list_cluster_custom_object, *_PROMETHEUSES)
         seen.denied = _denied(client.AuthorizationV1Api(api), settings.namespace)
         return seen
 
@@ -94,9 +99,9 @@ def _read_secrets(core: "client.CoreV1Api", settings: Settings, seen: Seen) -> N
             seen.unreadable.add((wanted.namespace, wanted.name))
 
 
-def _listed(call: Any) -> list[dict[str, Any]] | None:  # noqa: ANN401  a method of the client
+def _listed(call: Any, *arguments: str) -> list[dict[str, Any]] | None:  # noqa: ANN401  a method of the client
     try:
-        return kube_api.items(call)
+        return kube_api.items(call, *arguments)
     except ApiException as error:
         if error.status == kube_api.FORBIDDEN:
             return None

@@ -1,11 +1,14 @@
-"""What a cluster and a shell must have for an environment, and how its pods are guarded: judged line by line. Pure, but for the shell."""
+"""What a cluster and a shell must have for an environment: judged line by line. Pure, but for the shell."""
 
 import datetime as dt
+import json
+import os
 import re
 import shutil
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -14,7 +17,12 @@ from cryptography import x509
 from components.gpu import placing_problem
 from components.quota import Consumer
 from components.versions import KUBERNETES_VERSION
+from stacks import images
+from stacks.environments import Environment
+from stacks.images import lock
+from stacks.operations import pulumi_cli
 from stacks.operations.cluster_facts import Seen, Wanted, wanted_secrets
+from stacks.problems import SettingsError
 from stacks.settings import Settings
 from stacks.wiring import models, tenancy
 
@@ -46,20 +54,59 @@ class Line:
         return "\n".join([f"{self.level:<5} {self.what}: {self.seen}", *rest, *([f"      more: {self.page}"] if self.page else [])])
 
 
-def of_shell(settings: Settings) -> Iterator[Line]:
-    """Judge this machine: tools, and whether the store is reached from it."""
-    for tool, why in (("pulumi", "installs everything"), ("helm", "reads and mends the release of Milvus")):
+def of_shell(environment: Environment) -> Iterator[Line]:
+    """Judge this machine: tools, Pulumi's plugin and state."""
+    tools = {"pulumi": "installs everything", "helm": "reads and mends the release of Milvus", "kubectl": "looks into pods (--posture)"}
+    for tool, why in tools.items():
         there = shutil.which(tool)
-        yield Line("OK", tool, there) if there else Line("FAIL", tool, f"not on PATH, and it {why}", f"install {tool}", "README.md")
-    parts = urlsplit(settings.object_store.endpoint)
-    where = f"{parts.hostname}:{parts.port or 443}"
+        yield Line("OK", tool, there) if there else Line("FAIL", tool, f"not on PATH, and it {why}", f"install {tool}", "docs/install.md")
+    if shutil.which("pulumi"):
+        yield _plugin(version("pulumi-kubernetes"), pulumi_cli.plugins())
+        yield _stack(environment)
+
+
+def _plugin(wanted: str, there: Sequence[Mapping[str, Any]]) -> Line:
+    versions = sorted(str(each["version"]) for each in there if each["name"] == "kubernetes")
+    if wanted in versions:
+        return Line("OK", "Pulumi's plugin", f"kubernetes {wanted}")
+    seen = f"kubernetes {wanted} is not here ({', '.join(versions) or 'none is'}); `pulumi up` downloads it"
+    return Line("WARN", "Pulumi's plugin", seen, f"pulumi plugin install resource kubernetes {wanted}", "docs/air-gap.md")
+
+
+def _stack(environment: Environment) -> Line:
+    """Judge whether the state has the stack, and this shell what opens its secrets."""
     try:
-        socket.create_connection((parts.hostname or "", parts.port or 443), 3).close()
+        is_there = environment.name in pulumi_cli.stacks()
+    except SettingsError as error:
+        cure = "mkdir -p ~/.pulumi-state; pulumi login file://~/.pulumi-state"
+        return Line("FAIL", "Pulumi's state", str(error).rpartition("error: ")[2], cure, "docs/install.md")
+    if not is_there:
+        return Line(
+            "FAIL", "Pulumi's state", f"has no stack {environment.name!r}", f"pulumi stack init {environment.name}", "docs/install.md"
+        )
+    needs_words = "encryptionsalt:" in environment.source.read_text(encoding="utf-8")
+    if needs_words and not {"PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"} & os.environ.keys():
+        cure = "export PULUMI_CONFIG_PASSPHRASE_FILE=FILE"
+        return Line("FAIL", "Pulumi's state", "its secrets need the passphrase, and this shell has none", cure, "docs/install.md")
+    return Line("OK", "Pulumi's state", f"has the stack {environment.name!r}")
+
+
+def of_store(settings: Settings) -> Line:
+    """Judge whether the store is reached from this machine."""
+    host, port = store_address(settings).split()
+    where = f"{host}:{port}"
+    try:
+        socket.create_connection((host, int(port)), 3).close()
     except OSError as error:
         cure = "check name, route and firewall from here; the preflight runs on this machine too"
-        yield Line("FAIL", "object store", f"{where} does not answer ({error})", cure, "docs/preflight.md")
-    else:
-        yield Line("OK", "object store", f"{where} answers; what it can do: ./rag preflight")
+        return Line("FAIL", "object store", f"{where} does not answer ({error})", cure, "docs/preflight.md")
+    return Line("OK", "object store", f"{where} answers; what it can do: ./rag preflight ENV")
+
+
+def store_address(settings: Settings) -> str:
+    """Return "HOST PORT" of the S3 API."""
+    parts = urlsplit(settings.object_store.endpoint)
+    return f"{parts.hostname} {parts.port or 443}"
 
 
 def of_cluster(settings: Settings, seen: Seen, now: dt.datetime) -> Iterator[Line]:
@@ -69,6 +116,7 @@ def of_cluster(settings: Settings, seen: Seen, now: dt.datetime) -> Iterator[Lin
     yield _namespace(seen, settings.namespace)
     yield from _classes(settings, seen.classes)
     yield from _groups(settings, seen.groups)
+    yield from _monitors(settings, seen)
     yield from _room(settings, seen.nodes)
     yield from of_secrets(settings, seen, now)
 
@@ -77,6 +125,24 @@ def of_secrets(settings: Settings, seen: Seen, now: dt.datetime) -> Iterator[Lin
     """Judge the Secrets that the settings name, and the days of their certificates."""
     for wanted in wanted_secrets(settings):
         yield _secret(wanted, seen, now)
+        if wanted.key == "registry.pull_secrets" and (texts := seen.secrets.get((wanted.namespace, wanted.name))):
+            yield from _logins(settings, wanted, texts.get(".dockerconfigjson", ""))
+
+
+def _logins(settings: Settings, wanted: Wanted, text: str) -> Iterator[Line]:
+    """Judge whether a pull secret has a login for the registries of the images."""
+    try:
+        hosts = {urlsplit(host if "://" in host else f"//{host}").netloc for host in json.loads(text)["auths"]}
+    except (ValueError, KeyError, TypeError):
+        yield Line("FAIL", f"Secret {wanted.name}", "is no docker config", "kubectl create secret docker-registry --help")
+        return
+    named = {
+        image.registry
+        for text in lock.named(settings).values()
+        for image in [images.mirrored(images.parse(text), settings.registry.mirrors)]
+    }
+    for host in sorted(named - hosts):
+        yield Line("WARN", f"Secret {wanted.name}", f"has no login for {host}", "fine where that registry asks for none; else add it")
 
 
 def _version(version: tuple[int, int]) -> Line:
@@ -145,6 +211,37 @@ def _groups(settings: Settings, groups: set[str]) -> Iterator[Line]:
             )
 
 
+def _monitors(settings: Settings, seen: Seen) -> Iterator[Line]:
+    """Judge whether a Prometheus of the operator would read our monitors, by the labels that they are sure to have."""
+    if seen.prometheuses is None:
+        return
+    space = {"kubernetes.io/metadata.name": settings.namespace, **((seen.namespace or {}).get("metadata", {}).get("labels") or {})}
+    names = []
+    for each in seen.prometheuses:
+        spec, home = each["spec"], each["metadata"]["namespace"]
+        in_reach = spec.get("serviceMonitorNamespaceSelector")
+        if _selects(spec.get("serviceMonitorSelector"), settings.monitoring.labels) and (
+            home == settings.namespace if in_reach is None else _selects(in_reach, space)
+        ):
+            names.append(f"{home}/{each['metadata']['name']}")
+    if names:
+        yield Line("OK", "Prometheus", f"{', '.join(names)} selects our ServiceMonitors")
+        return
+    cure = "set monitoring.labels to what its serviceMonitorSelector asks for: kubectl get prometheus -A -o yaml"
+    yield Line("WARN", "Prometheus", f"none of {len(seen.prometheuses)} selects our ServiceMonitors", cure, "docs/platforms.md")
+
+
+def _selects(selector: Mapping[str, Any] | None, labels: Mapping[str, str]) -> bool:
+    """Whether a label selector takes an object with these labels; an empty one takes all, none takes nothing."""
+    if selector is None:
+        return False
+    matches = [labels.get(key) == value for key, value in (selector.get("matchLabels") or {}).items()]
+    for rule in selector.get("matchExpressions") or ():
+        is_in = rule["key"] in labels if not rule.get("values") else labels.get(rule["key"]) in rule["values"]
+        matches.append(is_in == (rule["operator"] in {"In", "Exists"}))
+    return all(matches)
+
+
 def _room(settings: Settings, nodes: Sequence[Mapping[str, Any]] | None) -> Iterator[Line]:
     if nodes is None:
         yield Line("WARN", "nodes", "this account may not list them, so their room is not known", "kubectl top nodes, as administrator")
@@ -211,40 +308,3 @@ def certificate(what: str, pem: str, now: dt.datetime) -> Line:
     if days < CERTIFICATE_DAYS:
         return Line("WARN", what, f"the certificate ends in {days} days, on {ends:%Y-%m-%d}", "renew it")
     return Line("OK", what, f"the certificate is valid for {days} days")
-
-
-def of_posture(pods: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
-    """Judge how every running pod is guarded, by what the API server says of it; nothing is run inside."""
-    for pod in pods:
-        name, spec = pod["metadata"]["name"], pod["spec"]
-        if pod.get("status", {}).get("phase") != "Running":
-            continue
-        faults = [fault for container in spec["containers"] for fault in _faults(container, spec)]
-        faults += ["mounts a token of the API"] if _has_token(spec) else []
-        cure = "set it in the object that makes this pod; ours are judged by ./rag policies"
-        yield (
-            Line("WARN", name, "; ".join(faults), cure, "docs/policies.md")
-            if faults
-            else Line("OK", name, "user, root, limits, probes, token")
-        )
-
-
-def _faults(container: Mapping[str, Any], spec: Mapping[str, Any]) -> Iterator[str]:
-    given = {**(spec.get("securityContext") or {}), **(container.get("securityContext") or {})}
-    name = container["name"]
-    if given.get("runAsUser") == 0 or not (given.get("runAsNonRoot") or given.get("runAsUser")):
-        yield f"{name} may run as root"
-    if not given.get("readOnlyRootFilesystem"):
-        yield f"{name} may write to its root"
-    if not (container.get("resources") or {}).get("limits", {}).get("memory"):
-        yield f"{name} has no limit of memory"
-    if not container.get("readinessProbe") and spec.get("restartPolicy", "Always") == "Always":
-        yield f"{name} has no readiness probe"
-
-
-def _has_token(spec: Mapping[str, Any]) -> bool:
-    return any(
-        "serviceAccountToken" in source
-        for volume in spec.get("volumes") or ()
-        for source in (volume.get("projected") or {}).get("sources", ())
-    )

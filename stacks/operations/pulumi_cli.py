@@ -78,6 +78,17 @@ def backend_folder() -> Path | None:
     return Path(where.path) / ".pulumi" if where.scheme == "file" else None
 
 
+def stacks() -> set[str]:
+    """Return the names of the stacks that the backend has for this project; SettingsError where nobody is logged in."""
+    return {str(each["name"]).rpartition("/")[2] for each in json.loads(_output("stack", "ls", "--json") or "[]")}
+
+
+def plugins() -> list[dict[str, Any]]:
+    """Return the plugins of this machine."""
+    listed: list[dict[str, Any]] = json.loads(_output("plugin", "ls", "--json") or "[]")
+    return listed
+
+
 def credentials(resources: Sequence[dict[str, Any]]) -> dict[int, dict[str, Any]]:
     """Outputs of each generation of Milvus's credential that is in the state."""
     matched = [(_CREDENTIAL.search(resource["urn"]), resource) for resource in resources]
@@ -94,10 +105,11 @@ def configure(stack: str, key: str, value: object) -> None:
     _output("config", "set", "--stack", stack, "--path", f"milvus-x10000:{key}", str(value))
 
 
-def preview(stack: str) -> int:
+def preview(stack: str, *, as_json: bool = False) -> int:
     """Show what `up` would change, and return Pulumi's exit code."""
     _require_pulumi()
-    return subprocess.run(["pulumi", "preview", "--stack", stack, "--non-interactive"], stdin=subprocess.DEVNULL, check=False).returncode
+    command = ["pulumi", "preview", "--stack", stack, "--non-interactive", *(["--json"] if as_json else [])]
+    return subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode
 
 
 def up(stack: str, *targets: str) -> Ended:
@@ -137,22 +149,22 @@ def _attended(command: list[str]) -> tuple[int, str]:
     ) as process:
         reader = Thread(target=_pass_on, args=(process.stderr, errors), daemon=True)
         reader.start()
-        interrupted = _wait(process)
+        interrupted = wait(process, "pulumi", "ended at once it leaves a release half-done")
         reader.join(timeout=_LAST_WORDS_S)
     return INTERRUPTED if interrupted else process.returncode, "".join(errors)
 
 
-def _wait(process: subprocess.Popen[str]) -> bool:
-    """Wait for its end, whatever the operator types; True where it was asked to end."""
+def wait(process: subprocess.Popen[str], what: str, otherwise: str, ending: signal.Signals = signal.SIGINT) -> bool:
+    """Wait for the end of a process of a session of its own, whatever the operator types; True where it was asked to end."""
     interrupted = False
     while True:
         try:
             process.wait()
         except KeyboardInterrupt:
             if not interrupted:
-                process.send_signal(signal.SIGINT)
+                process.send_signal(ending)
             interrupted = True
-            print(f"\npulumi (process {process.pid}) is ending in order; ended at once it leaves a release half-done", file=sys.stderr)
+            print(f"\n{what} (process {process.pid}) is ending in order; {otherwise}", file=sys.stderr)
         else:
             return interrupted
 

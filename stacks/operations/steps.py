@@ -1,10 +1,12 @@
 """Steps that commands share: reach the cluster, mend what an earlier run left half-done, look at the store, run `pulumi up`."""
 
+import json
+import signal
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import typer
 
@@ -18,6 +20,7 @@ WRONG, NOT_THERE = 1, 4
 """Exit codes: something is wrong with what was looked at; something does not answer or did not come up."""
 PATIENCE_S = 1800  # the release's own time-out: a helm that began it is gone after that
 _LOCKED_FOR_S = 120  # how long a Pulumi that is ending is waited for
+_LONGEST = 300
 _FIRST = ("**tenancy**", "**object-store-ca**", "**milvus-store**", "**documents-store**")
 _LAST_MADE = "::milvus-store-secret"
 """Ends the URN of the last of them: without it a run was killed in between, or there was none."""
@@ -101,5 +104,17 @@ def preflight(environment: Environment, progress: Progress) -> int:
 
 
 def validation(*arguments: str) -> int:
-    """Run a command of the gate, and return its exit code."""
-    return subprocess.run([sys.executable, "-m", "validation", *arguments], stdin=subprocess.DEVNULL, check=False).returncode
+    """Run a command of the gate, and return its exit code; interrupted, it is asked to end, and waited for while it cleans up."""
+    command = [sys.executable, "-m", "validation", *arguments]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, text=True, start_new_session=True) as process:
+        otherwise = "ended at once it leaves its collection behind"
+        # not SIGINT, which a command that a script began in the background ignores
+        interrupted = pulumi_cli.wait(process, f"validation {arguments[0]}", otherwise, signal.SIGTERM)
+        return pulumi_cli.INTERRUPTED if interrupted else process.returncode
+
+
+def collections(environment: str) -> tuple[list[dict[str, Any]], str]:
+    """Return what Milvus holds, by the gate's own client, and why nothing is known, "" where it answers."""
+    command = [sys.executable, "-m", "cli", "collections", environment, "--json"]
+    ended = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    return (json.loads(ended.stdout), "") if ended.returncode == 0 else ([], ended.stderr.strip().removeprefix("error: ")[-_LONGEST:])

@@ -1,10 +1,12 @@
 """The questions of the gate, by subject; importing this package registers all of them, and with them every measure."""
 
 import importlib
+import json
 import pkgutil
 
 from validation.checks.context import GATE
 from validation.judge.measures import CATALOGUE
+from validation.run.options import Json
 
 __all__ = ["GATE"]
 
@@ -15,10 +17,17 @@ for _check in GATE.ordered():  # so that measures are listed in the order in whi
         CATALOGUE[_measure.name] = CATALOGUE.pop(_measure.name)
 
 
-def list_checks() -> None:
+def list_checks(*, as_json: Json = False) -> None:
     """Print what the gate asks, in order, with the measures that an SLO file may name, as a Markdown table.
 
     Example:
         ./rag checks
     """
+    if as_json:
+        rows = [
+            {"name": each.name, "question": each.question, "writes": each.writes, "measures": [m.name for m in each.measures]}
+            for each in GATE.ordered()
+        ]
+        print(json.dumps(rows, indent=2, ensure_ascii=False))
+        return
     print(GATE.table(), end="")

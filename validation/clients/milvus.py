@@ -129,6 +129,16 @@ class VectorStore:
         with failures_named(self.uri, "listing collections"):
             return sorted(name for name in self.clients.search.list_collections(timeout=_TIMEOUT_S) if name.startswith(PREFIX))
 
+    def overview(self) -> list[dict[str, Any]]:
+        """Return each collection with its rows, whether it is loaded, and how many segments query nodes hold of it."""
+        ask, listed = self.clients.search, []
+        with failures_named(self.uri, "listing collections"):
+            for name in sorted(ask.list_collections(timeout=_TIMEOUT_S)):
+                rows, state = ask.get_collection_stats(name, timeout=_TIMEOUT_S)["row_count"], ask.get_load_state(name)["state"].name
+                held = self.clients.admin.list_loaded_segments(name, timeout=_TIMEOUT_S) if state == "Loaded" else []
+                listed.append({"name": name, "rows": int(rows), "state": state, "segments": len(held)})
+        return listed
+
     def refuse_taken(self, name: str) -> None:
         """Refuse a name that is taken: that collection is somebody else's, and is left alone."""
         with failures_named(self.uri, "looking for collections"):

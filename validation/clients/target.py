@@ -143,6 +143,9 @@ def from_file(path: Path) -> Target:
 
 def from_stack(name: str) -> Target:
     """Return the outputs of a stack of the project in the working directory."""
+    names = sorted(path.name.split(".")[1] for path in Path("stacks").glob("Pulumi.*.yaml"))
+    if names and name not in names:
+        raise UsageError(f"there is no environment {name!r}; there are: {', '.join(names)}; a file of outputs ends in .json")
     return _parse(outputs_of_stack(name), f"stack {name}", f"deploy it first: pulumi up --stack {name}")
 
 

@@ -31,7 +31,7 @@ from validation.load.histogram import Histogram
 from validation.load.open_loop import Done, Sample, Submit
 from validation.reports import model, table
 from validation.reports.model import RunReport
-from validation.run.options import report_path
+from validation.run.options import Json, report_path
 from validation.run.progress import Reporter
 from validation.run.record import Record, run_and_report
 from validation.suites import runner
@@ -52,6 +52,7 @@ class Options(Order):
 
     command: Annotated[list[str], typer.Argument(help="The command, after --", metavar="-- COMMAND")]
     out: Annotated[Path | None, typer.Option(help="The report. Default: build/reports/<UTC time>/during.json")] = None
+    as_json: Json = False
     rate: Annotated[float, typer.Option(min=1, max=2_000, help="Searches per second.")] = 100
     limit_s: Annotated[float, typer.Option(min=1, max=7_200, help="No command may last longer.")] = 1_800
     longest_outage_s: Annotated[float | None, typer.Option(min=0, help="Longer without service exits 1; by itself it is measured.")] = None
@@ -126,7 +127,7 @@ class During(Record):
 def act(options: Options) -> int:
     """Measure, print the RESULT line, and return the exit code."""
     report = options.out or report_path(None, "during.json")
-    return table.tell(lambda: execute(options, Reporter(), report), report, table.show_nothing)
+    return table.tell(lambda: execute(options, Reporter(), report), report, table.show_nothing, as_json=options.as_json)
 
 
 def execute(options: Options, reporter: Reporter, path: Path) -> During:

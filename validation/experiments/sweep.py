@@ -24,6 +24,7 @@ from validation.judge.judgement import Grade, judge
 from validation.judge.outcome import Outcome
 from validation.judge.profile import Profile
 from validation.reports import model, table
+from validation.run.options import Json
 from validation.run.progress import Reporter
 from validation.run.record import Record, run_and_report
 from validation.suites import runner
@@ -40,6 +41,7 @@ class Options(Order):
     """The options of `sweep`: from which rate to which, in requests/s, and how long each is held."""
 
     out: Annotated[Path, typer.Option(help="The file to write.")] = Path("build") / "reports" / "sweep.json"
+    as_json: Json = False
     lowest: Annotated[float, typer.Option("--from", min=1, help="First rate, in requests/s; doubled while it holds.")] = 25
     highest: Annotated[float, typer.Option("--to", min=1, max=20_000, help="No rate above this one.")] = 3_200
     seconds: Annotated[float, typer.Option(min=2, max=600, help="How long each rate is held.")] = 10
@@ -87,7 +89,7 @@ class Sweep(Record):
 
 def act(options: Options) -> int:
     """Sweep, print the RESULT line, and return the exit code."""
-    return table.tell(lambda: execute(options, Reporter(), options.out), options.out, table.show_nothing)
+    return table.tell(lambda: execute(options, Reporter(), options.out), options.out, table.show_nothing, as_json=options.as_json)
 
 
 def execute(options: Options, reporter: Reporter, path: Path) -> Sweep:

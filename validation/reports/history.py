@@ -5,8 +5,9 @@ interval of a ratio is the widest that both intervals allow (worst over best, be
 """
 
 import json
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -14,7 +15,6 @@ from typing import Annotated, Any
 
 import typer
 import yaml
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -27,7 +27,8 @@ from validation.judge.slo_file import read_profile
 from validation.reports import baseline, calibration, export
 from validation.reports.fingerprint import differences
 from validation.reports.model import read, write_whole
-from validation.reports.table import number, stdout_console
+from validation.reports.table import number, stdout_console, table_form
+from validation.run.options import Json
 
 SHARE_TOLERANCE = 0.01
 """A hundredth of a share is a difference that somebody notices; of everything else the tolerance is given in percent."""
@@ -52,6 +53,16 @@ class Compared:
     change: Change
     moved: tuple[float, float, float] | None
     """Ratio (of a share the difference), and the interval of it; None where there is nothing to divide by."""
+
+    @property
+    def name(self) -> str:
+        """Name of the measure."""
+        return self.measure.name
+
+    def as_data(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        values = {"before": self.before.value, "after": self.after.value, "moved": self.moved, "change": str(self.change)}
+        return {"name": self.name, "unit": self.measure.unit, **values}
 
 
 def compare_measurements(before: Measurements, after: Measurements, tolerance_percent: float) -> list[Compared]:
@@ -106,7 +117,7 @@ def answered() -> Iterator[None]:
 
 def runs(
     directory: Annotated[Path, typer.Option("--dir", help="Where the reports are.")] = Path("build/reports"),
-    as_json: Annotated[bool, typer.Option("--json", help="The list as JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Print them; help.yaml says more."""
     listed = [each for path in sorted(directory.glob("*/*.json")) if (each := _summary(path))]
@@ -145,10 +156,13 @@ def set_baseline(
 
 
 @baselines.command("show")
-def show_baselines(directory: Directory = baseline.DIRECTORY) -> None:
+def show_baselines(directory: Directory = baseline.DIRECTORY, *, as_json: Json = False) -> None:
     """List what is kept."""
     with answered():
         kept = [each for path in sorted(directory.glob("*.json")) if (each := baseline.load(directory, path.stem))]
+    if as_json:
+        print(json.dumps([each.model_dump(mode="json", exclude={"measurements"}) for each in kept], indent=2))
+        return
     for each in kept:
         print(f"{each.profile}: run {each.run}, measured {each.measured_at}, set {each.set_at}, {len(each.measurements)} numbers")
     print(f"RESULT: {len(kept)} baselines in {directory} (exit 0)")
@@ -158,22 +172,37 @@ def compare(
     run_a: Annotated[Path, typer.Argument(metavar="RUN_A", help="The run as it was: report.json, or its directory.")],
     run_b: Annotated[Path, typer.Argument(metavar="RUN_B", help="The run as it is now.")],
     tolerance: Annotated[float, typer.Option(min=0, max=1000, help="Percent that is not called worse; of a share a hundredth.")] = 10.0,
+    *,
+    as_json: Json = False,
 ) -> None:
     """Print the comparison; help.yaml says more."""
-    with answered():
+    with redirect_stdout(sys.stderr) if as_json else nullcontext(), answered():
         before, after = read(run_a), read(run_b)
         calibration.refuse_invalid([before, after])
         calibration.refuse_other(before, after, "workload")
         rows = compare_measurements(before.usable(), after.usable(), tolerance)
+    systems, worse = (
+        differences(before.fingerprint.system, after.fingerprint.system),
+        [row.name for row in rows if row.change is Change.WORSE],
+    )
+    if as_json:
+        print(json.dumps({"worse": worse, "another_system": systems, "numbers": [row.as_data() for row in rows]}, indent=2))
+    else:
+        _show(rows, systems, worse)
+    raise typer.Exit(int(bool(worse)))
+
+
+def _show(rows: list[Compared], systems: list[str], worse: list[str]) -> None:
     console = stdout_console()
     console.print(_table(rows, console))
-    for phrase in differences(before.fingerprint.system, after.fingerprint.system):
+    for phrase in systems:
         console.print(f"another system: {phrase}", markup=False, highlight=False, soft_wrap=True)
-    worse = [row.measure.name for row in rows if row.change is Change.WORSE]
-    if worse:
-        print(f"RESULT: WORSE {len(worse)} of {len(rows)} numbers are worse: {', '.join(worse)} (exit 1)")
-        raise typer.Exit(1)
-    print(f"RESULT: SAME none of {len(rows)} numbers is worse (exit 0)")
+    verdict = (
+        f"WORSE {len(worse)} of {len(rows)} numbers are worse: {', '.join(worse)}"
+        if worse
+        else f"SAME none of {len(rows)} numbers is worse"
+    )
+    print(f"RESULT: {verdict} (exit {int(bool(worse))})")
 
 
 def report(
@@ -190,7 +219,7 @@ def report(
 
 
 def _table(rows: list[Compared], console: Console) -> Table:
-    table = Table(box=SIMPLE_HEAD if console.is_terminal else None, pad_edge=False)
+    table = Table(**table_form(console))
     for heading in ("what", "unit", "A", "B", "B to A", "90 % interval", "change"):
         table.add_column(heading, justify="left" if heading in {"what", "unit", "change"} else "right", no_wrap=True)
     for row in rows:

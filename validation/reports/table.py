@@ -1,6 +1,8 @@
 """What a run prints: what was seen, then what is judged as a table, then the one RESULT line."""
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -75,8 +77,19 @@ def _by_group(record: Record) -> Iterator[str]:
         yield f"nDCG@10 by {group} (questions): {', '.join(means)}"
 
 
-def tell(run: Callable[[], Record], report: Path, show: Callable[[Any, Console], None] = show, *, last: bool = True) -> int:
-    """Do a run, print what came of it, and return its exit code, 2 without a report; one RESULT line, the `last`, else `so far:`."""
+def tell(
+    run: Callable[[], Record], report: Path, show: Callable[[Any, Console], None] = show, *, last: bool = True, as_json: bool = False
+) -> int:
+    """Do a run, print what came of it, and return its exit code, 2 without a report; one RESULT line, the `last`, else `so far:`.
+
+    `as_json` prints the report instead, and the rest on standard error.
+    """
+    if as_json:
+        with redirect_stdout(sys.stderr):
+            code = tell(run, report, show, last=last)
+        if report.exists():
+            print(report.read_text(encoding="utf-8"), end="")
+        return code
     try:
         record = run()
     except OSError as error:
@@ -135,9 +148,14 @@ def _others(record: Record) -> list[Row]:
     return [(name, value, CATALOGUE[name].unit, "", Text()) for name, value in others.items()]
 
 
+def table_form(console: Console) -> dict[str, Any]:
+    """Return how a table is drawn: without lines where nobody sees it, so that a pipe can search it."""
+    return {"box": SIMPLE_HEAD if console.is_terminal else None, "pad_edge": False}
+
+
 def _table(rows: Sequence[Row], console: Console, title: str) -> Table:
-    """Return rows as a table; without lines where nobody sees it, so that a pipe can search it."""
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD if console.is_terminal else None, pad_edge=False)
+    """Return rows as a table."""
+    table = Table(title=title, title_justify="left", **table_form(console))
     for heading, side in (("what", "left"), ("measured", "right"), ("unit", "left"), ("limit", "right"), ("verdict", "left")):
         table.add_column(heading, justify="right" if side == "right" else "left", no_wrap=heading != "what")
     for row in rows:

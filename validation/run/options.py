@@ -5,6 +5,7 @@ A field with an annotation of typer is an option; any other one keeps its defaul
 
 import dataclasses
 import inspect
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,9 +13,14 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from validation.judge.errors import GateError
+from validation.judge.outcome import exit_code
+
 Target = Annotated[
     str, typer.Argument(metavar="ENV", help="Environment; or a file that ends in .json, with its outputs (`pulumi stack output --json`).")
 ]
+
+Json = Annotated[bool, typer.Option("--json", help="The answer as JSON on standard output; all else goes to standard error.")]
 
 
 def command(act: Callable[[Any], int]) -> Callable[..., None]:
@@ -30,7 +36,12 @@ def command(act: Callable[[Any], int]) -> Callable[..., None]:
     ]
 
     def call(**given: Any) -> None:  # noqa: ANN401 - options of any type
-        raise typer.Exit(act(options(**given)))
+        try:
+            code = act(options(**given))
+        except GateError as error:
+            print(f"error: {error}", file=sys.stderr)
+            code = exit_code(error.outcome, strict=False)
+        raise typer.Exit(code)
 
     call.__signature__ = fields.replace(parameters=shown)  # type: ignore[attr-defined]  # typer looks at it
     return call

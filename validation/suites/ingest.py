@@ -1,6 +1,8 @@
 """`./rag ingest`: a folder into a collection, and where questions lie beside it, a gate on the user's own data."""
 
+import json
 import re
+import sys
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,7 +23,7 @@ from validation.judge.errors import UsageError
 from validation.judge.outcome import Outcome
 from validation.reports import model, table
 from validation.reports.model import RunReport
-from validation.run.options import report_path
+from validation.run.options import Json, report_path
 from validation.run.progress import Advance, Reporter
 from validation.run.record import Record, run_and_report
 from validation.suites import runner
@@ -36,7 +38,9 @@ _SHOWN = 20
 class Options(Order):
     """The options of `ingest`."""
 
-    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="The folder of the documents; none with --list or --remove.")] = Path()
+    folder: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="The folder of the documents; none with --list or --remove.")] = (
+        None
+    )
     collection: Annotated[str, typer.Option(help="Name of the collection to make, or to bring into step.")] = field()
     language: Annotated[str, typer.Option(help="Of documents whose first folder is no code like `de`.")] = UNKNOWN_LANGUAGE
     largest_mib: Annotated[float, typer.Option(min=0.001, help="Larger files are named, not read.")] = Limits.largest_mib
@@ -46,10 +50,18 @@ class Options(Order):
     strict: Annotated[bool, typer.Option("--strict", help="A file that was not read, or a warning, exits 1.")] = False
     out: Annotated[Path | None, typer.Option(help="Directory for ingest.json and report.json. Default: build/reports/<UTC time>/")] = None
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False
+    as_json: Json = False
     listing: Annotated[bool, typer.Option("--list", help="List the documents of the collection with their notes, and do nothing.")] = False
     remove: Annotated[list[str], typer.Option(metavar="SOURCE", help="Remove this document, as --list names it: chunks and originals.")] = (
         field(default_factory=list)
     )
+
+    @property
+    def documents(self) -> Path:
+        """The folder; UsageError without one."""
+        if self.folder is None:
+            raise UsageError("DIR is missing: name the folder of the documents, or --list or --remove SOURCE")
+        return self.folder
 
 
 @dataclass(kw_only=True)
@@ -73,14 +85,18 @@ def act(options: Options) -> int:
     """Ingest, then judge the collection where questions lie beside the documents, and return the exit code."""
     if options.listing or options.remove:
         return _manage(options)
-    if options.folder == Path():
-        raise UsageError("DIR is missing: name the folder of the documents, or --list or --remove SOURCE")
     home, reporter = report_path(options.out, ""), Reporter(quiet=options.quiet)
-    is_judged = options.judge and (options.folder / "questions.jsonl").exists()
-    code = table.tell(lambda: execute(options, reporter, home / "ingest.json"), home / "ingest.json", show, last=not is_judged)
+    is_judged = options.judge and (options.documents / "questions.jsonl").exists()
+    code = table.tell(
+        lambda: execute(options, reporter, home / "ingest.json"),
+        home / "ingest.json",
+        show,
+        last=not is_judged,
+        as_json=options.as_json and not is_judged,
+    )
     if code == 0 and is_judged:
-        order = replace(options, corpus=options.folder, keep=True)
-        code = table.tell(lambda: runner.execute(order, reporter, home / "report.json"), home / "report.json")
+        order = replace(options, corpus=options.documents, keep=True)
+        code = table.tell(lambda: runner.execute(order, reporter, home / "report.json"), home / "report.json", as_json=options.as_json)
     return code
 
 
@@ -98,7 +114,12 @@ def _manage(options: Options) -> int:
             raise UsageError(f"{options.collection} holds no document {missing[0]}; see what it holds: --list")
         for source in options.remove:
             originals = run.services.documents.remove(pipeline.original_key(options.collection, source)) if options.originals else 0
-            print(f"removed {source}: {collection.remove(source):,} chunks, {originals:,} versions of its original")
+            text = f"removed {source}: {collection.remove(source):,} chunks, {originals:,} versions of its original"
+            print(text, file=sys.stderr if options.as_json else sys.stdout)
+    if options.listing and options.as_json:
+        rows = [{"source": source, "chunks": each.chunks, "notes": each.notes.splitlines()} for source, each in sorted(known.items())]
+        print(json.dumps(rows, indent=2, ensure_ascii=False))
+        return 0
     for source, document in sorted(known.items()) if options.listing else ():
         print(
             f"{document.chunks:>7,} chunks  {source}", *(f"                note: {note}" for note in document.notes.splitlines()), sep="\n"
@@ -118,7 +139,7 @@ def execute(options: Options, reporter: Reporter, report: Path) -> IngestRecord:
 def _run(options: Options, reporter: Reporter, record: IngestRecord) -> None:
     if not _NAME.fullmatch(options.collection):
         raise UsageError(f"--collection {options.collection!r}: Milvus wants letters, digits and underscores, not beginning with a digit")
-    total = sum(isinstance(entry, File) for entry in walk(options.folder, options.language))
+    total = sum(isinstance(entry, File) for entry in walk(options.documents, options.language))
     profile, nothing = slo_file.read_profile(options.slo_file), Corpus(documents=(), chunks=(), questions=(), sha256="")
     with ExitStack() as closing:
         run = runner.make_context(options, profile, reporter=reporter, record=record, closing=closing, corpus=nothing)
@@ -132,7 +153,7 @@ def _ingest(run: RunContext, options: Options, advance: Advance) -> Tally:
     collection = FolderCollection(run.services.milvus, options.collection)
     collection.open(target.passage_model, target.embedding_dimension, run.profile.search.chosen_index)
     job = Job(
-        root=options.folder,
+        root=options.documents,
         collection=collection,
         embed=run.services.embedding.embed_passages,
         dimension=target.embedding_dimension,

@@ -30,7 +30,7 @@ from validation.checks.storage.store import Shared, Store, WrongError, answered
 from validation.clients import kube
 from validation.reports import model, table
 from validation.reports.model import RunReport
-from validation.reports.table import number
+from validation.reports.table import number, table_form
 from validation.run.options import report_path
 from validation.run.progress import Reporter
 from validation.run.record import Facts, run_and_report
@@ -51,7 +51,7 @@ class Overrides:
 def act(options: Options) -> int:
     """Run the preflight once, print the findings and the RESULT line, and return the exit code."""
     report = report_path(options.out, room="preflight")
-    return table.tell(lambda: execute(options, Reporter(quiet=options.quiet), report), report, show)
+    return table.tell(lambda: execute(options, Reporter(quiet=options.quiet), report), report, show, as_json=options.as_json)
 
 
 def execute(options: Options, reporter: Reporter, path: Path, overrides: Overrides | None = None) -> PreflightRecord:
@@ -85,7 +85,7 @@ def _run(options: Options, reporter: Reporter, record: PreflightRecord, override
 def _inputs(options: Options) -> Facts:
     """Return what was asked for; options hold names of keys, never a key."""
     given = {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items()}
-    del given["out"], given["quiet"]
+    del given["out"], given["quiet"], given["as_json"]
     groups = {"limits": Limits, "size": Size}
     return given | {group: {option.name: given.pop(option.name) for option in fields(kind)} for group, kind in groups.items()}
 
@@ -127,21 +127,21 @@ def show(record: PreflightRecord, console: Console) -> None:
     """Print the findings, and whatever is left to say."""
     say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
     if record.findings:
-        console.print(_table(record))
+        console.print(_table(record, console))
     if record.not_asked:
         say(f"not asked, since the failure above comes first: {', '.join(record.not_asked)}")
     if record.wal:
         say(f"write-ahead log that fits: {record.wal['fits']} ({record.wal['setting']})")
     if record.performance:
-        console.print(_speeds(record))
+        console.print(_speeds(record, console))
     for estimate in record.estimates:
         say(f"{estimate['what']}: {number(estimate['value'])} {estimate['unit']} = {estimate['formula']}")
     for left in record.left_behind:
         say(record.hide(f"still there: {left}"))
 
 
-def _table(record: PreflightRecord) -> Table:
-    table = Table(title=f"Preflight {record.run_id} of {record.target.get('endpoint', '?')}", title_justify="left")
+def _table(record: PreflightRecord, console: Console) -> Table:
+    table = Table(title=f"Preflight {record.run_id} of {record.target.get('endpoint', '?')}", title_justify="left", **table_form(console))
     table.add_column("", no_wrap=True)
     table.add_column("what", no_wrap=True)
     table.add_column("seen, consequence, cure")
@@ -154,8 +154,9 @@ def _table(record: PreflightRecord) -> Table:
     return table
 
 
-def _speeds(record: PreflightRecord) -> Table:
-    table = Table(title="Latency and throughput; - is not measured, or of too few samples", title_justify="left")
+def _speeds(record: PreflightRecord, console: Console) -> Table:
+    title = "Latency and throughput; - is not measured, or of too few samples"
+    table = Table(title=title, title_justify="left", **table_form(console))
     for heading in ("operation", "size", "at a time", "samples", "failed", "p50 ms", "p95 ms", "p99 ms", "max ms", "MiB/s"):
         table.add_column(heading, justify="left" if heading == "operation" else "right", no_wrap=True)
     for row in record.performance:

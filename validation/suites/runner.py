@@ -22,7 +22,7 @@ from validation.load import workers
 from validation.load.pods import coordinator as pods
 from validation.reports import baseline, export, model, table
 from validation.reports.model import GateReport
-from validation.run.options import Target, report_path
+from validation.run.options import Json, Target, report_path
 from validation.run.progress import Reporter
 from validation.run.record import Record, run_and_report
 
@@ -47,6 +47,7 @@ class Order:
     label: str = ""  # what `runs` shows beside it
     out: Path | None = None
     verbose: bool = False  # show what nobody judges, too
+    as_json: bool = False
 
     @property
     def slo_file(self) -> Path:
@@ -71,13 +72,14 @@ class Options(Order):
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Also what nobody judges, what was left out, and every wrong answer.")
     ] = False
+    as_json: Json = False
 
 
 def act(options: Options) -> int:
     """Run the gate once, print the table and the RESULT line, and return the exit code."""
     report = report_path(options.out)
     show = partial(table.show, verbose=options.verbose)
-    return table.tell(lambda: execute(options, Reporter(quiet=options.quiet), report), report, show)
+    return table.tell(lambda: execute(options, Reporter(quiet=options.quiet), report), report, show, as_json=options.as_json)
 
 
 def execute(order: Order, reporter: Reporter, report: Path, overrides: Overrides | None = None) -> Record:

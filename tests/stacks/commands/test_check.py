@@ -9,14 +9,17 @@ from typing import Any
 
 import pytest
 
+from components import pods
 from stacks import environments
 from stacks.commands import status
-from stacks.operations import cluster_facts, examination, pod_watch
+from stacks.operations import cluster_facts, examination, pod_probe, pod_watch, posture, pulumi_cli
 from stacks.operations.cluster_facts import Seen
 from stacks.operations.examination import Line
 from stacks.operations.helm import Revision
 from stacks.operations.leftovers import Facts
+from stacks.problems import SettingsError
 from stacks.settings import Settings
+from stacks.settings.platform import MonitoringSettings
 from tests import certificates
 
 NOW = dt.datetime.now(dt.UTC)
@@ -129,22 +132,144 @@ def pod(**container: Any) -> dict[str, Any]:
         ({"readinessProbe": None}, "has no readiness probe"),
     ],
 )
-def test_the_posture_of_a_running_pod(container: dict[str, Any], fault: str) -> None:
-    (line,) = examination.of_posture([pod(**container)])
+def test_the_posture_of_a_running_pod_without_a_shell_is_that_of_its_spec_and_says_so(container: dict[str, Any], fault: str) -> None:
+    (line,) = posture.judge([pod(**container)], lambda *_: "no /bin/sh")
+    assert (line.level, fault in line.seen, "not tried inside main: no /bin/sh" in line.seen) == ("WARN" if fault else "OK", True, True)
+
+
+GUARDED = {"user": "1000", "root": "read-only", "token": "no", "memory": "1073741824"}
+
+
+@pytest.mark.parametrize(
+    ("inside", "fault"),
+    [
+        ({}, ""),
+        ({"user": "0"}, "main runs as root"),
+        ({"root": "writable"}, "main may write to its root"),
+        ({"token": "yes"}, "main has a token of the API"),
+        ({"memory": "max"}, "main has no limit of memory"),
+        ({"memory": "9223372036854771712"}, "main has no limit of memory"),
+    ],
+)
+def test_what_a_container_really_is_counts_more_than_its_spec(inside: dict[str, str], fault: str) -> None:
+    (line,) = posture.judge([pod()], lambda *_: {**GUARDED, **inside})
     assert (line.level, fault in line.seen) == ("WARN" if fault else "OK", True)
 
 
 def test_a_token_of_the_api_is_seen() -> None:
     with_token = pod()
     with_token["spec"]["volumes"] = [{"projected": {"sources": [{"serviceAccountToken": {}}]}}]
-    assert "token of the API" in next(iter(examination.of_posture([with_token]))).seen
+    assert "token of the API" in next(iter(posture.judge([with_token], lambda *_: GUARDED))).seen
+
+
+MONITORED = environments.load("prod", own_files_only=True).settings.model_copy(
+    update={"monitoring": MonitoringSettings(enabled=True, labels={"release": "kps"})}
+)
+SELECTORS: dict[str, tuple[dict[str, Any], str]] = {
+    "by label, everywhere": (
+        {"serviceMonitorSelector": {"matchLabels": {"release": "kps"}}, "serviceMonitorNamespaceSelector": {}},
+        "OK",
+    ),
+    "everything": ({"serviceMonitorSelector": {}, "serviceMonitorNamespaceSelector": {}}, "OK"),
+    "another label": ({"serviceMonitorSelector": {"matchLabels": {"release": "x"}}, "serviceMonitorNamespaceSelector": {}}, "WARN"),
+    "its own namespace": ({"serviceMonitorSelector": {}}, "WARN"),
+    "none": ({"serviceMonitorNamespaceSelector": {}}, "WARN"),
+    "this namespace by its name": (
+        {
+            "serviceMonitorSelector": {"matchExpressions": [{"key": "release", "operator": "Exists"}]},
+            "serviceMonitorNamespaceSelector": {
+                "matchExpressions": [{"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["rag"]}]
+            },
+        },
+        "OK",
+    ),
+}
+
+
+@pytest.mark.parametrize(("spec", "level"), SELECTORS.values(), ids=SELECTORS)
+def test_whether_a_prometheus_would_select_the_monitors(spec: dict[str, Any], level: str, good: Seen) -> None:
+    there = replace(good, prometheuses=[{"metadata": {"name": "k8s", "namespace": "monitoring"}, "spec": spec}])
+    assert [line.level for line in judged(there, MONITORED) if line.what == "Prometheus"] == [level]
+
+
+@pytest.mark.parametrize(
+    ("text", "level"),
+    [('{"auths": {"registry.example.net": {}}}', ""), ('{"auths": {"https://other.test": {}}}', "WARN"), ("{}", "FAIL"), ("x", "FAIL")],
+)
+def test_a_pull_secret_needs_a_login_for_the_registry_of_the_images(text: str, level: str, good: Seen) -> None:
+    settings = PROD.model_copy(update={"registry": PROD.registry.model_copy(update={"pull_secrets": ("mirror",)})})
+    seen = replace(good, secrets={**good.secrets, ("rag", "mirror"): {".dockerconfigjson": text}})
+    assert [line.level for line in judged(seen, settings) if line.what == "Secret mirror"] == ([level] if level else [])
+
+
+@pytest.mark.parametrize(
+    ("stacks", "variables", "line"),
+    [
+        ({"prod"}, {"PULUMI_CONFIG_PASSPHRASE": "x"}, ("OK", "")),
+        ({"prod"}, {}, ("FAIL", "export PULUMI_CONFIG_PASSPHRASE_FILE=FILE")),
+        (set(), {}, ("FAIL", "pulumi stack init prod")),
+        (None, {}, ("FAIL", "mkdir -p ~/.pulumi-state; pulumi login file://~/.pulumi-state")),
+    ],
+)
+def test_the_state_of_pulumi_is_there_and_this_shell_can_open_it(
+    stacks: set[str] | None, variables: dict[str, str], line: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def listed() -> set[str]:
+        if stacks is None:
+            raise SettingsError("`pulumi stack ls` failed: error: PULUMI_ACCESS_TOKEN must be set", code="pulumi.failed")
+        return stacks
+
+    for name in ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(pulumi_cli, "stacks", listed)
+    source = tmp_path / "Pulumi.prod.yaml"
+    source.write_text("encryptionsalt: v1:x\n")
+    judged = examination._stack(replace(environments.load("prod", own_files_only=True), source=source))
+    assert (judged.level, judged.cure) == line
+
+
+def test_a_plugin_of_another_version_is_named_with_the_command_that_brings_the_right_one() -> None:
+    assert examination._plugin("4.25.0", [{"name": "kubernetes", "version": "4.25.0"}]).level == "OK"
+    line = examination._plugin("4.25.0", [{"name": "kubernetes", "version": "4.20.0"}])
+    assert (line.level, line.cure) == ("WARN", "pulumi plugin install resource kubernetes 4.25.0")
+
+
+@pytest.mark.parametrize(
+    ("answer", "level", "seen"),
+    [
+        ({"s3.test 443": ""}, "OK", "s3.test:443 answers"),
+        ({"kubernetes.default.svc": ""}, "OK", "kubernetes.default.svc resolves"),
+        ({"s3.test 443": "gaierror: no such name"}, "FAIL", "s3.test:443: gaierror"),
+    ],
+)
+def test_what_a_pod_was_answered_is_judged(answer: dict[str, str], level: str, seen: str) -> None:
+    (line,) = pod_probe.judge(answer, "rag")
+    assert (line.level, seen in line.seen, bool(line.cure)) == (level, True, level == "FAIL")
+
+
+def test_without_an_image_of_the_suite_no_pod_is_asked_and_that_is_said() -> None:
+    settings = PROD.model_copy(update={"images": PROD.images.model_copy(update={"suite": None})})
+    (line,) = pod_probe.lines(settings, "prod", "rag", ["s3.test 443"])
+    assert (line.level, "not tried" in line.seen) == ("WARN", True)
+
+
+def test_the_pod_that_asks_is_one_that_the_strictest_pod_security_admits() -> None:
+    job = pod_probe._job(PROD, "check-1", "rag", ["s3.test 443"])
+    (container,), spec = job["spec"]["template"]["spec"]["containers"], job["spec"]["template"]["spec"]
+    assert (spec["automountServiceAccountToken"], spec["securityContext"]["runAsNonRoot"]) == (False, True)
+    assert container["securityContext"] == pods.container_security()
+    assert job["spec"]["ttlSecondsAfterFinished"]
 
 
 def test_check_exits_by_its_worst_line_and_prints_json(command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, good: Seen) -> None:
     monkeypatch.setattr("stacks.operations.cluster.show", lambda *_: None)
     monkeypatch.setattr(cluster_facts, "look", lambda *_: good)
     monkeypatch.setattr(pod_watch, "pods", lambda _: [pod()])
-    code, printed, _ = command("check", "prod", "--pre")
+    monkeypatch.setattr(examination, "of_shell", lambda _: [])
+    monkeypatch.setattr(posture, "inside", lambda *_: GUARDED)
+    code, printed, _ = command("check", "prod", "--pre", "--no-pod")
     assert code == 1  # addresses of the examples
     assert printed.splitlines()[-1].startswith("in all: ")
     assert "FAIL  milvus-x10000:object_store.endpoint" in printed
@@ -160,6 +285,12 @@ def test_status_judges_release_pods_and_the_last_gate(tmp_path: Path) -> None:
     away = pod()
     away["status"]["containerStatuses"] = []
     assert [line.level for line in status.of_pods([pod(), restarted, away])] == ["OK", "WARN", "FAIL"]
+    held = [{"name": "a", "rows": 21, "state": "Loaded", "segments": 1}, {"name": "b", "rows": 2, "state": "NotLoad", "segments": 0}]
+    assert [(line.level, line.seen) for line in status.of_collections(held, "")] == [
+        ("OK", "Loaded, 21 rows, 1 segments in memory"),
+        ("WARN", "NotLoad, 2 rows, 0 segments in memory"),
+    ]
+    assert [line.level for line in status.of_collections([], "Milvus at x does not answer")] == ["FAIL"]
     assert status.last_gate("acme", NOW, tmp_path).cure == "./rag gate acme"
     for moment, profile, outcome in (("20261101T000000Z", "acme", "PASS"), ("20261102T000000Z", "other", "FAIL")):
         (tmp_path / moment).mkdir()

@@ -125,6 +125,19 @@ def test_a_first_installation_and_an_unchanged_release_are_not_rolled_back(parts
     assert parts.calls[-1] == "run"
 
 
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [(0, "green"), (1, "an SLO is missed"), (2, "could not begin"), (3, "proves nothing"), (4, "does not answer"), (130, "inter")],
+)
+def test_the_last_line_says_the_verdict_and_what_is_next(parts: Parts, capsys: pytest.CaptureFixture[str], code: int, said: str) -> None:
+    parts.codes = {"run": code}
+    assert code_of() == code
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert said in last
+    assert "./rag " in last
+    assert "stopped" not in last
+
+
 @pytest.mark.parametrize("code", [2, 4])
 def test_a_gate_that_did_not_run_says_nothing_of_the_release(parts: Parts, code: int) -> None:
     parts.codes = {"run": code}

@@ -1,5 +1,6 @@
 """compare: what is worse is said only where both intervals agree."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -89,3 +90,14 @@ def test_worse_exits_1_and_names_it_in_a_table_with_ratio_and_interval(tmp_path:
 
 def test_a_file_that_is_not_there_exits_2(tmp_path: Path) -> None:
     assert CliRunner().invoke(app, ["compare", str(tmp_path / "a"), str(tmp_path / "b")]).exit_code == 2
+
+
+def test_the_comparison_as_json_and_its_errors_on_standard_error(profile: Profile, good: Measurements, tmp_path: Path) -> None:
+    slow = put(good, search_p95_ms=good["search_p95_ms"].value * 9)  # type: ignore[operator]  # it was measured
+    runs = [str(write_report(tmp_path / name, profile, numbers)) for name, numbers in (("a", good), ("b", slow))]
+    ended = CliRunner().invoke(app, ["compare", *runs, "--json"])
+    data = json.loads(ended.stdout)
+    assert (ended.exit_code, data["worse"]) == (1, ["search_p95_ms"]), data["worse"]
+    assert {"name", "unit", "before", "after", "moved", "change"} == data["numbers"][0].keys()
+    ended = CliRunner().invoke(app, ["compare", runs[0], "nowhere", "--json"])
+    assert (ended.exit_code, ended.stdout, "RESULT: ERROR" in ended.stderr) == (2, "", True)

@@ -22,6 +22,7 @@ from typer import Argument, Option
 from validation.clients import kube, target
 from validation.clients.documents import Credential
 from validation.judge.errors import UsageError
+from validation.run.options import Json
 
 
 class Style(StrEnum):
@@ -99,6 +100,7 @@ class Options(Size, Limits):
     out: Annotated[Path | None, Option(help="Directory for report.json. Default: build/preflight/<UTC time>/")] = None
     strict: Annotated[bool, Option("--strict", help="A warning exits 1.")] = False
     quiet: Annotated[bool, Option("--quiet", "-q", help="No progress; the table and the RESULT line only.")] = False
+    as_json: Json = False
 
 
 _ROOT_PATH = re.compile(r"[A-Za-z0-9][-_.A-Za-z0-9]*(/[A-Za-z0-9][-_.A-Za-z0-9]*)*")

@@ -1,0 +1,101 @@
+"""Names and connections as a pod sees them: a Job of one short-lived pod asks, and is removed, also on Ctrl-C.
+
+It runs in the environment's namespace, under its network policies, or in `default` while there is none; killed, it is removed by the
+cluster after a minute.
+"""
+
+import json
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from kubernetes import client
+
+from components import kube_api, pods
+from components.flows import SUITE
+from components.pods import Resources
+from components.waiting import until
+from stacks.operations import cluster, pod_watch
+from stacks.operations.examination import Line
+from stacks.settings import Settings
+
+_ASK = """
+import json, socket, sys
+def ask(place):
+    host, _, port = place.partition(" ")
+    try:
+        socket.create_connection((host, int(port)), 5).close() if port else socket.getaddrinfo(host, None)
+    except OSError as error:
+        return f"{type(error).__name__}: {error}"
+    return ""
+print(json.dumps({place: ask(place) for place in sys.argv[1:]}))
+"""
+_LONGEST_S, _KEPT_S = 90, 60
+_NEEDS = Resources(cpu_cores=0.05, memory_gib=0.125)
+
+
+def lines(settings: Settings, environment: str, namespace: str, places: Sequence[str]) -> Iterator[Line]:
+    """Ask for `places` ("HOST PORT", or "HOST" for its name alone) from a pod, and judge the answers."""
+    if settings.images.suite is None:
+        yield Line("WARN", "from a pod", "not tried: no image of the suite (images.suite)", "docs/suite-image.md says how to build it")
+        return
+    yield from _run(settings, environment, namespace, places)
+
+
+def judge(answers: Mapping[str, str], namespace: str) -> Iterator[Line]:
+    """Judge what was answered: by place, what went wrong, "" for nothing."""
+    for place, problem in answers.items():
+        what = f"from a pod in {namespace!r}"
+        if problem:
+            cure = (
+                "look at CoreDNS and its forward"
+                if problem.startswith("gaierror")
+                else "look at egress: network.addresses, firewall, proxy"
+            )
+            yield Line("FAIL", what, f"{place.replace(' ', ':')}: {problem}", cure, "docs/platforms.md")
+        else:
+            yield Line("OK", what, place.replace(" ", ":") + (" answers" if " " in place else " resolves"))
+
+
+def _run(settings: Settings, environment: str, namespace: str, places: Sequence[str]) -> list[Line]:
+    name = f"check-{secrets.token_hex(3)}"
+    with cluster.api("nothing can be asked from a pod", "./rag check with --no-pod leaves it out") as api:
+        batch = client.BatchV1Api(api)
+        try:
+            batch.create_namespaced_job(namespace, _job(settings, name, namespace, places), _request_timeout=kube_api.TIMEOUT_S)
+            return until(partial(_answer, client.CoreV1Api(api), environment, namespace, name), timeout_s=_LONGEST_S)
+        except TimeoutError:
+            look = f"kubectl -n {namespace} get events --sort-by=.lastTimestamp"
+            return [Line("FAIL", "from a pod", f"a pod in {namespace!r} did not end within {_LONGEST_S} s", look)]
+        finally:
+            try:
+                batch.delete_namespaced_job(name, namespace, propagation_policy="Background", _request_timeout=kube_api.TIMEOUT_S)
+            except client.ApiException as error:
+                if error.status != kube_api.NOT_FOUND:
+                    raise
+
+
+def _job(settings: Settings, name: str, namespace: str, places: Sequence[str]) -> Any:  # noqa: ANN401  plain data in a typed API
+    options, labels = settings.pod_options, {**SUITE.labels, **pods.PART_OF}
+    secrets_ = [{"name": each} for each in options.pull_secrets if namespace == settings.namespace]
+    container = {
+        "name": "check",
+        "image": settings.images.suite,
+        "command": ["/bin/sh", "-c", 'exec "$(command -v python3 || command -v python3.11)" "$@"', "-", "-c", _ASK, *places],
+        "resources": _NEEDS.manifest(),
+    }
+    spec = pods.pod("default", options, container, [], restartPolicy="Never", imagePullSecrets=secrets_)
+    job = {"backoffLimit": 0, "activeDeadlineSeconds": _LONGEST_S, "ttlSecondsAfterFinished": _KEPT_S}
+    return {"metadata": {"name": name}, "spec": {**job, "template": {"metadata": options.metadata(labels, job=True), "spec": spec}}}
+
+
+def _answer(core: client.CoreV1Api, environment: str, namespace: str, name: str) -> list[Line] | None:
+    for pod in kube_api.items(core.list_namespaced_pod, namespace, label_selector=f"job-name={name}"):
+        if pod["status"].get("phase") == "Succeeded":
+            log = kube_api.answer(core.read_namespaced_pod_log, pod["metadata"]["name"], namespace, container="check")
+            return list(judge(json.loads(log.splitlines()[-1]), namespace))
+    for trouble in pod_watch.look(environment, namespace):
+        if name in trouble.where:
+            return [Line("FAIL", "from a pod", f"{trouble.where}: {trouble.problem}", trouble.cure, "docs/operations.md")]
+    return None

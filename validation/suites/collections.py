@@ -1,0 +1,43 @@
+"""`./rag collections`: what Milvus holds, and whether it can be searched."""
+
+import json
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from validation.clients import kube, target
+from validation.clients.connect import Connector
+from validation.run.options import Json, Target
+
+HELP = """List the collections of an environment: rows, whether they are loaded, and segments in memory. Changes nothing.
+
+Exit codes: 0 listed, 2 wrong usage or settings, 3 Milvus failed, 4 it does not answer.
+
+Example:
+
+    ./rag collections prod
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """The options of `collections`."""
+
+    stack: Target
+    as_json: Json = False
+
+
+def act(options: Options) -> int:
+    """List them."""
+    aim = target.read(options.stack)
+    with ExitStack() as closing:
+        kubernetes = kube.connect()
+        closing.callback(kubernetes.close)
+        kube.bypass_proxies([kubernetes.address(aim.milvus_uri)])
+        listed = Connector(target=aim, kubernetes=kubernetes, closing=closing, secrets=[]).milvus().overview()
+    if options.as_json:
+        print(json.dumps(listed, indent=2))
+        return 0
+    for each in listed:
+        print(f"{each['rows']:>12,} rows  {each['state']:<8} {each['segments']:>4} segments in memory  {each['name']}")
+    print(f"{len(listed)} collections")
+    return 0
