@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from cli import reference, tree
+from cli.record import record
 from cli.shell import completion, version
 from cli.tree import Command
 
@@ -68,7 +69,8 @@ def run(command: Command, words: list[str], shared: Sequence[str] = ()) -> int:
         print(reference.help_of(command), end="")
         return 0
     if command.room == "cli":
-        return completion(words) if command.name == "completion" else reference.write()
+        own = {"completion": completion, "record": record, "reference": lambda _: reference.write()}
+        return own[command.name](words)
     try:
         return _run(command, words, shared)
     except KeyboardInterrupt:

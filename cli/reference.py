@@ -15,6 +15,10 @@ Written by `./rag reference` from the code; a test compares. `./rag COMMAND --he
 """
 _OWN = {
     "reference": "Write docs/commands.md and docs/settings.md anew from the code.\n\nExample:\n\n    ./rag reference\n",
+    "record": (
+        "Run a command in a shell and draw what it prints into FILE.svg. docs/check.svg:\n\nExample:\n\n"
+        '    ./rag record docs/check.svg -- "./rag check acme"\n'
+    ),
     "completion": 'Print what bash or zsh needs to complete commands.\n\nExample:\n\n    eval "$(./rag completion bash)"\n',
 }
 _KINDS = {"int": "N", "int range": "N", "float": "N", "float range": "N", "path": "PATH", "str": "TEXT"}

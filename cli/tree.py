@@ -90,6 +90,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
         Command("clean-cache", "remove tools, images and virtual environments", "lab"),
         Command("report-schema", "print the JSON schema of report.json", "validation"),
         Command("reference", "write docs/commands.md and docs/settings.md anew", "cli"),
+        Command("record", "draw a command and what it prints as SVG, for the docs", "cli"),
         Command("completion", "print the completion of a shell: bash or zsh", "cli"),
     ),
 }

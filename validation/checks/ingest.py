@@ -79,9 +79,7 @@ def _name_other_runs(run: RunContext, facts: Facts) -> None:
     others = run.services.milvus.collections_of_gates()
     facts["collections of other runs"] = others
     if others:
-        user = ", user='admin', password=input()" if run.target.milvus_admin_secret_name else ""
-        client = f"MilvusClient({run.services.milvus.uri!r}, db_name={run.target.milvus_database!r}{user})"
-        remove = f'python -c "from pymilvus import MilvusClient; milvus = {client}; [milvus.drop_collection(name) for name in {others}]"'
+        remove = "./rag collections ENV " + " ".join(f"--drop {name}" for name in others)
         others_named = f"collections of other runs (kept, killed or still at work): {', '.join(others)}"
         run.reporter.say(f"{others_named}; once no gate runs, remove them: {remove}")
 

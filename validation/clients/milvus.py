@@ -21,7 +21,7 @@ from validation.clients.http import CONNECT_TIMEOUT_S
 from validation.clients.milvus_connection import DEFAULT_TLS, Clients, Logins, Tls, check_address, open_clients
 from validation.clients.passages import Chunk
 from validation.clients.vectors import Matrix
-from validation.judge.errors import InvalidRunError, UnreachableError
+from validation.judge.errors import InvalidRunError, UnreachableError, UsageError
 from validation.judge.profile import Index, Search
 
 PREFIX = "gate_"
@@ -138,6 +138,14 @@ class VectorStore:
                 held = self.clients.admin.list_loaded_segments(name, timeout=_TIMEOUT_S) if state == "Loaded" else []
                 listed.append({"name": name, "rows": int(rows), "state": state, "segments": len(held)})
         return listed
+
+    def drop(self, name: str) -> None:
+        """Remove a collection; UsageError where there is none of that name."""
+        with failures_named(self.uri, f"looking for {name}"):
+            there = sorted(self.clients.search.list_collections(timeout=_TIMEOUT_S))
+        if name not in there:
+            raise UsageError(f"there is no collection {name!r}; there are: {', '.join(there) or 'none'}")
+        self.collection(name).drop()
 
     def refuse_taken(self, name: str) -> None:
         """Refuse a name that is taken: that collection is somebody else's, and is left alone."""

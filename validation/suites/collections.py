@@ -1,20 +1,26 @@
 """`./rag collections`: what Milvus holds, and whether it can be searched."""
 
 import json
+import sys
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import typer
 
 from validation.clients import kube, target
 from validation.clients.connect import Connector
 from validation.run.options import Json, Target
 
-HELP = """List the collections of an environment: rows, whether they are loaded, and segments in memory. Changes nothing.
+HELP = """List the collections of an environment: rows, whether they are loaded, and segments in memory. Without --drop nothing changes.
 
 Exit codes: 0 listed, 2 wrong usage or settings, 3 Milvus failed, 4 it does not answer.
 
 Example:
 
     ./rag collections prod
+
+    ./rag collections prod --drop handbook
 """
 
 
@@ -23,6 +29,9 @@ class Options:
     """The options of `collections`."""
 
     stack: Target
+    drop: Annotated[list[str], typer.Option(metavar="NAME", help="Remove this collection first; its originals stay in their bucket.")] = (
+        field(default_factory=list)
+    )
     as_json: Json = False
 
 
@@ -33,7 +42,11 @@ def act(options: Options) -> int:
         kubernetes = kube.connect()
         closing.callback(kubernetes.close)
         kube.bypass_proxies([kubernetes.address(aim.milvus_uri)])
-        listed = Connector(target=aim, kubernetes=kubernetes, closing=closing, secrets=[]).milvus().overview()
+        milvus = Connector(target=aim, kubernetes=kubernetes, closing=closing, secrets=[]).milvus()
+        for name in options.drop:
+            milvus.drop(name)
+            print(f"removed: {name}", file=sys.stderr)
+        listed = milvus.overview()
     if options.as_json:
         print(json.dumps(listed, indent=2))
         return 0

@@ -63,6 +63,10 @@ def init(
         slo_file.read_profile(out)
         print(f"written: {out}, with {len(data['objectives'])} objectives; use it:")
         print(f"  ./rag gate ENV --collection NAME --corpus {folder} --slo {out}")
+        documents = sum(path.is_file() for path in folder.rglob("*")) - 1
+        if documents < LEAST_VECTORS:
+            few = f"{folder} has {documents} documents: unless they make {LEAST_VECTORS} chunks, that gate is INVALID"
+            print(f"{few}; without --slo it is scaled to what is there")
 
 
 CHECKED = {measure.name for check in GATE.ordered() for measure in check.measures}

@@ -3,8 +3,6 @@
 import json
 import re
 import shlex
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -91,7 +89,7 @@ def test_collections_of_other_runs_are_reported_told_in_one_line_and_left_alone(
     milvus.collections = ["gate_b", "documents", "gate_a"]
     facts, said = ingest_of(target_file, corpus_dir, tmp_path / "out")
     assert facts["collections of other runs"] == ["gate_a", "gate_b"]
-    assert [line for line in said.splitlines() if "gate_a" in line and "gate_b" in line and "remove them: python -c" in line]
+    assert [line for line in said.splitlines() if "gate_a" in line and "gate_b" in line and "remove them: ./rag collections" in line]
     assert milvus.dropped == []
 
 
@@ -100,10 +98,12 @@ def test_the_command_that_is_told_removes_them_and_nothing_else(
 ) -> None:
     milvus.collections = ["gate_b", "documents", "gate_a"]
     _, said = ingest_of(target_file, corpus_dir, tmp_path / "out")
-    told = re.search(r'remove them: python (-c ".*")$', said, re.MULTILINE)
+    told = re.search(r"remove them: \./rag (collections ENV .*)$", said, re.MULTILINE)
     assert told
-    subprocess.run([sys.executable, *shlex.split(told[1])], check=True, timeout=60)
+    CliRunner().invoke(app, shlex.split(told[1].replace("ENV", str(target_file))))
     assert milvus.dropped == ["gate_a", "gate_b"]
+    ended = CliRunner().invoke(app, ["collections", str(target_file), "--drop", "none"])
+    assert (ended.exit_code, "there is no collection 'none'; there are: documents, gate_a, gate_b" in ended.stderr) == (2, True)
 
 
 def test_nothing_is_said_when_no_other_run_left_anything(milvus: Milvus, target_file: Path, corpus_dir: Path, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ def test_a_starting_slo_file_promises_what_the_folder_can_keep(corpus_dir: Path,
     out = tmp_path / "my.yaml"
     ended = CliRunner().invoke(app, ["slo", "init", str(corpus_dir), "--out", str(out)])
     assert ended.exit_code == 0, ended.output
+    assert "has 2 documents: unless they make 100 chunks" in ended.stdout
     profile = read_profile(out)
     assert (profile.profile, profile.vectors.value, profile.ingesting) == ("my", 100, None)
     assert {"search_p95_ms", "recall_at_10", "search_error_share"} <= profile.objectives.keys()
