@@ -40,8 +40,8 @@ _TIMEOUT_S = 2.0
 _NEXT = """
 Pulumi's state (what it made) needs a home, and a passphrase or a KMS for the secrets in it. Without a cloud account:
 
-    pulumi login file://~/.pulumi-state            # or s3://BUCKET?endpoint=HOST
-    export PULUMI_CONFIG_PASSPHRASE_FILE=FILE      # a file of yours; lost, the secrets of the state are lost with it
+    mkdir -p ~/.pulumi-state; pulumi login file://~/.pulumi-state    # or s3://BUCKET?endpoint=HOST
+    export PULUMI_CONFIG_PASSPHRASE_FILE=FILE      # a file with your passphrase; lost, the secrets of the state are lost
     pulumi stack init {name}                         # with a KMS instead: --secrets-provider hashivault://KEY, awskms://..., ...
 
 Next: ./rag check {name} --pre

@@ -87,7 +87,7 @@ def warnings(table: tuple[Flow, ...]) -> list[str]:
     for flow, host in flows.open_flows(table):
         opened.setdefault(host, []).append(flow.name)
     return [
-        f"{host} is known by its name, and a network policy knows no names: {', '.join(names)} may reach the port at every address. "
+        f"a NetworkPolicy cannot match the host name {host}: {', '.join(names)} may reach its port at every address. "
         f"To close that: pulumi config set --path '{PROJECT}:network.addresses[\"{host}\"][0]' ADDRESS/32"
         for host, names in opened.items()
     ]
@@ -104,7 +104,7 @@ def refuse_open(settings: Settings, table: tuple[Flow, ...]) -> None:
     host = min(opened - asked)
     names = ", ".join(sorted(flow.name for flow, target in flows.open_flows(table) if target == host))
     raise SettingsError(
-        f"{host} is known by its name, and a network policy knows no names: {names} would reach the port at every address, IPv4 and IPv6, "
+        f"a NetworkPolicy cannot match the host name {host}: {names} would reach its port at every address, IPv4 and IPv6, "
         f"the Kubernetes API too where it listens there. Cure: pulumi config set --path '{PROJECT}:network.addresses[\"{host}\"][0]' "
         f"ADDRESS/32; if it is meant: pulumi config set --path '{PROJECT}:network.any_address[0]' {host}",
         code="network.open",
