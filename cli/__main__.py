@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -69,7 +69,7 @@ def run(command: Command, words: list[str], shared: Sequence[str] = ()) -> int:
         print(reference.help_of(command), end="")
         return 0
     if command.room == "cli":
-        own = {"completion": completion, "record": record, "reference": lambda _: reference.write()}
+        own: dict[str, Callable[[list[str]], int]] = {"completion": completion, "record": record, "reference": lambda _: reference.write()}
         return own[command.name](words)
     try:
         return _run(command, words, shared)

@@ -36,7 +36,7 @@ def code_and_text(name: str, words: list[str], capsys: pytest.CaptureFixture[str
 
 def test_every_command_is_in_one_row_of_this_table() -> None:
     assert set(ENV) | set(NO_ARGUMENT) | GROUPS | {"init", "store", "read", "report", "compare", "calibrate"} == set(OURS)
-    assert {*OFFLINE, *REPORTS, *ASKS_THE_CLUSTER, "status"} == HAS_JSON
+    assert {*OFFLINE, *REPORTS, *ASKS_THE_CLUSTER, "status", "backup"} == HAS_JSON
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -62,12 +62,16 @@ WORDS = {
 }
 
 
+WORDS["restore"] = ["--all"]
+WRITES = {"gate", "during", "sweep", "ingest", "backup", "restore"}
+
+
 @pytest.mark.parametrize("name", ENV)
 def test_an_unknown_env_exits_2_and_is_named(
     name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("KUBECONFIG", "/nowhere")
-    out_folder = ["--out", str(tmp_path / "out")] if "--out " in HELP[name] and name in {"gate", "during", "sweep", "ingest"} else []
+    out_folder = ["--out", str(tmp_path / "out")] if "--out " in HELP[name] and name in WRITES else []
     code, out, err = code_and_text(name, [*out_folder, "nope", *WORDS.get(name, [])], capsys)
     assert code == 2
     assert "nope" in out + err
