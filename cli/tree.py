@@ -56,6 +56,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
         Command("needs", "print what it takes of a cluster, as a table", "stacks"),
         Command("pin", "ask registries for digests, and write the lock", "stacks"),
         Command("images", "print images and chart to mirror (air gap)", "stacks"),
+        Command("monitoring", "write alerting rules, OpenSLO, Grafana's dashboards", "stacks"),
         Command("gpus", "tell whether a node has the GPUs that it asks for", "stacks"),
         Command("preflight", "test the store with Milvus's key, from here", "stacks"),
         Command("deploy", "pulumi up, with its pods watched", "stacks", "up"),

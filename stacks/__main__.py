@@ -27,7 +27,7 @@ Example:
     ./rag values prod > values.yaml; helm template milvus CHART --values values.yaml
 """
 COMMANDS = (
-    *("init", "check", "status", "preview", "values", "render", "needs", "policies", "pin", "images"),
+    *("init", "check", "status", "preview", "values", "render", "needs", "policies", "pin", "images", "monitoring"),
     *("gpus", "doctor", "preflight", "up", "rollout", "rotate"),
 )
 

@@ -6,7 +6,7 @@ from components.trust import Trust, TrustArgs
 from stacks.endpoints import Endpoints
 from stacks.images import lock
 from stacks.settings import Settings
-from stacks.wiring import milvus, models, object_store, suite_pods, tenancy
+from stacks.wiring import milvus, models, monitoring, object_store, suite_pods, tenancy
 
 _OF_RERANKER = ("url", "model", "secret_name", "ca_config_map")
 
@@ -24,6 +24,7 @@ def build(settings: Settings) -> Endpoints:
     users = milvus.users(settings, frame, root, database)
     milvus_ca = milvus.authority(settings, frame)
     milvus.disruption(settings, frame)
+    monitoring.declare(settings, frame)
     embedding = models.embedding(settings, frame, trust)
     llm = models.llm(settings, frame, trust)
     reranker = models.reranker(settings, frame, trust)

@@ -198,7 +198,7 @@ def _named_classes(group: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[
 
 def _groups(settings: Settings, groups: set[str]) -> Iterator[Line]:
     needed = {
-        "monitoring.coreos.com": settings.monitoring.enabled,
+        "monitoring.coreos.com": settings.monitoring.enabled or settings.monitoring.rules_of is not None,
         "keda.sh": settings.keda is not None,
         "objectstorage.k8s.io": settings.object_store.driver == "cosi",
     }

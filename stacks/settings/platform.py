@@ -81,12 +81,19 @@ class MonitoringSettings(Group):
 
     enabled: bool = Field(default=False, description="make a ServiceMonitor for Milvus and one for each model service", examples=["true"])
     labels: Labels = Field(default_factory=dict, examples=['\'{"release": "kube-prometheus-stack"}\''])
-    """labels by which Prometheus selects monitors; without them most installations read none of ours"""
+    """labels by which Prometheus selects monitors and rules; without them most installations read none of ours"""
+    rules_of: ObjectName | None = Field(default=None, examples=["prod"])
+    """environment whose validation/slo.NAME.yaml is watched by alerting rules (a PrometheusRule); none by default"""
+    dashboards: bool = Field(default=False, description="make a ConfigMap for each dashboard of Grafana", examples=["true"])
+    runbooks: PlainText = Field(default="", examples=["https://wiki.example.net/rag/"])
+    """address that stands before the name of each runbook in an alert, such as docs/monitoring.md#milvus-is-gone"""
 
     @model_validator(mode="after")
-    def _labels_have_a_monitor(self) -> "MonitoringSettings":
-        if self.labels and not self.enabled:
+    def _nothing_is_ignored(self) -> "MonitoringSettings":
+        if self.labels and not (self.enabled or self.rules_of):
             raise ValueError("labels would be ignored: no monitor is made unless monitoring.enabled is true")
+        if self.runbooks and not self.rules_of:
+            raise ValueError("runbooks would be ignored: no alert is made unless monitoring.rules_of names an environment")
         return self
 
 

@@ -1,0 +1,194 @@
+"""The SLOs of an environment while it runs: recording and alerting rules for Prometheus, and the same as OpenSLO.
+
+Both count what Milvus's proxies say of themselves; the gate measures from the client, network included, and at a constant rate. Alerts
+follow "Alerting on SLOs" of Google's SRE workbook (chapter 5, multi-window, multi-burn-rate): one fires when both a long and a short
+window burn the error budget so many times too fast.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from math import log2
+from typing import Any
+
+_SEARCHES = 'function_name=~"Search|HybridSearch"'
+_LAST_BUCKET_MS = 131072
+"""Milvus's histograms double from 1 ms up to here (metrics.go: ExponentialBuckets(1, 2, 18))."""
+_BURNS = ((14.4, "1h", "5m", "page"), (6.0, "6h", "30m", "page"), (3.0, "1d", "2h", "ticket"), (1.0, "3d", "6h", "ticket"))
+"""How many times too fast, over which windows, and how urgent: table 5-8 of that chapter."""
+_LEAST_SHARE = 0.9
+"""A percentile below has so large a budget that it could not burn six times too fast."""
+_WINDOWS = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
+_BAD = "milvus_x10000:search_bad:ratio_rate"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Objectives:
+    """What the SLO file of the gate promises, as far as running Milvus can be held to it."""
+
+    environment: str
+    namespace: str
+    latency_ms: Mapping[float, float] = field(default_factory=dict)
+    """Limit of each percentile of a search, by its share such as 0.95."""
+    error_share: float | None = None
+    """Most searches that may fail; 0 is no budget that could burn, and gives no alert."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sli:
+    """One ratio that burns a budget."""
+
+    name: str
+    budget: float
+    """Share of searches that may be bad."""
+    good: str
+    """PromQL of the rate of good searches; WINDOW stands for the window."""
+    total: str
+    description: str
+    runbook: str
+
+
+def slis(objectives: Objectives) -> list[Sli]:
+    """Return what is counted; the median is left out."""
+    counted = [_latency(objectives.namespace, share, limit) for share, limit in objectives.latency_ms.items() if share >= _LEAST_SHARE]
+    return [*counted, *([_availability(objectives.namespace, objectives.error_share)] if objectives.error_share else [])]
+
+
+def _latency(namespace: str, share: float, limit_ms: float) -> Sli:
+    searches = f'namespace="{namespace}",query_type="search"'
+    name = f"latency_p{share * 100:g}".replace(".", "_")
+    return Sli(
+        name=name,
+        budget=round(1 - share, 6),
+        good=_faster_than(limit_ms, searches),
+        total=f"sum(rate(milvus_proxy_sq_latency_count{{{searches}}}[WINDOW]))",
+        description=f"{share:.4g} of all searches take at most {limit_ms:g} ms inside Milvus",
+        runbook="slow-searches",
+    )
+
+
+def _faster_than(limit_ms: float, searches: str) -> str:
+    """Rate of searches below `limit_ms`; between two buckets linearly, as histogram_quantile of Prometheus does."""
+    if limit_ms >= _LAST_BUCKET_MS:
+        return f"sum(rate(milvus_proxy_sq_latency_count{{{searches}}}[WINDOW]))"
+    low = 2 ** int(log2(limit_ms)) if limit_ms >= 1 else 0
+    high = low * 2 or 1
+    share = (limit_ms - low) / (high - low)
+    parts = [(1 - share, low), (share, high)]
+    # Prometheus 3 writes the bound of a bucket as 64.0
+    bucket = 'sum(rate(milvus_proxy_sq_latency_bucket{{{},le=~"{}([.]0)?"}}[WINDOW]))'
+    return " + ".join(f"{weight:g} * {bucket.format(searches, bound)}" for weight, bound in parts if weight and bound)
+
+
+def _availability(namespace: str, error_share: float) -> Sli:
+    searches = f'namespace="{namespace}",{_SEARCHES}'
+    total = f'sum(rate(milvus_proxy_req_count{{{searches},status="total"}}[WINDOW]))'
+    bad = f'(sum(rate(milvus_proxy_req_count{{{searches},status=~"fail|abandon|rejected"}}[WINDOW])) or vector(0))'
+    description = f"at most {error_share:g} of all searches fail"
+    return Sli(
+        name="availability", budget=error_share, good=f"{total} - {bad}", total=total, description=description, runbook="failing-searches"
+    )
+
+
+def groups(objectives: Objectives, runbooks: str = "") -> list[dict[str, Any]]:
+    """Return the groups of a file of rules; `runbooks` stands before the name of each runbook."""
+    counted = slis(objectives)
+    labels = {"environment": objectives.environment, "namespace": objectives.namespace}
+    recorded = [
+        {
+            "record": f"{_BAD}{window}",
+            "expr": f"1 - ({sli.good}) / ({sli.total})".replace("WINDOW", window),
+            "labels": {**labels, "slo": sli.name},
+        }
+        for sli in counted
+        for window in _WINDOWS
+    ]
+    alerts = [alert for sli in counted for alert in _burning(sli, labels)] + list(_signs(objectives, labels))
+    for alert in alerts:
+        alert["annotations"]["runbook_url"] = f"{runbooks}{alert['annotations']['runbook_url']}"
+    prefix = f"milvus-x10000-{objectives.environment}"
+    return [{"name": f"{prefix}-slis", "rules": recorded}, {"name": f"{prefix}-alerts", "rules": alerts}]
+
+
+def _burning(sli: Sli, labels: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    for times, long, short, severity in _BURNS:
+        if times * sli.budget >= 1:
+            continue  # more than every search cannot be bad
+        chosen = ",".join(f'{name}="{value}"' for name, value in {**labels, "slo": sli.name}.items())
+        too_fast = " and ".join(f"{_BAD}{window}{{{chosen}}} > {times * sli.budget:.6g}" for window in (long, short))
+        yield _alert(
+            "MilvusSearchBudgetBurning",
+            too_fast,
+            {**labels, "slo": sli.name, "severity": severity, "window": long},
+            f"searches miss their SLO {times:g} times too fast: {sli.description}",
+            f"{{{{ $value | humanizePercentage }}}} of the searches of the last {long} were bad; the budget is {sli.budget:.4g}",
+            sli.runbook,
+        )
+
+
+def _signs(objectives: Objectives, labels: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    namespace = f'namespace="{objectives.namespace}"'
+    ratio = 'sum(rate(milvus_storage_op_count{{{0},status="fail"}}[10m])) / sum(rate(milvus_storage_op_count{{{0},status="total"}}[10m]))'
+    yield _alert(
+        "MilvusGone",
+        f"absent(milvus_num_node{{{namespace}}})",
+        {**labels, "severity": "page"},
+        "Milvus does not answer",
+        "Prometheus has read nothing of Milvus for five minutes: it is down, or its monitor or network policy is missing",
+        "milvus-is-gone",
+        "5m",
+    )
+    yield _alert(
+        "MilvusStoreFailing",
+        f"{ratio.format(namespace)} > 0.01",
+        {**labels, "severity": "page"},
+        "the object store refuses or loses requests of Milvus",
+        "{{ $value | humanizePercentage }} of Milvus's requests to the store failed over the last ten minutes",
+        "the-store-fails",
+        "5m",
+    )
+    yield _alert(
+        "MilvusFallsBehind",
+        f"max(milvus_proxy_tt_lag_ms{{{namespace}}}) > 30000",
+        {**labels, "severity": "ticket"},
+        "searches wait for the write-ahead log",
+        "the newest time stamp that a proxy has seen is {{ $value }} ms old: searches with strong consistency wait for as long",
+        "searches-see-old-rows",
+        "10m",
+    )
+
+
+def _alert(  # noqa: PLR0917  a rule has as many parts
+    name: str, expr: str, labels: Mapping[str, str], summary: str, description: str, runbook: str, wait: str = "2m"
+) -> dict[str, Any]:
+    annotations = {"summary": summary, "description": description, "runbook_url": f"docs/monitoring.md#{runbook}"}
+    return {"alert": name, "expr": expr, "for": wait, "labels": dict(labels), "annotations": annotations}
+
+
+def openslo(objectives: Objectives) -> list[dict[str, Any]]:
+    """Return a Service and an SLO for each ratio, as OpenSLO v1 has them (github.com/OpenSLO/OpenSLO)."""
+    service = f"milvus-{objectives.environment}"
+
+    def query(promql: str) -> dict[str, Any]:
+        return {"metricSource": {"type": "Prometheus", "spec": {"query": promql.replace("WINDOW", "5m")}}}
+
+    slos = [
+        {
+            "apiVersion": "openslo/v1",
+            "kind": "SLO",
+            "metadata": {"name": f"{service}-{sli.name}".replace("_", "-")},
+            "spec": {
+                "description": sli.description,
+                "service": service,
+                "indicator": {
+                    "metadata": {"name": f"{service}-{sli.name}-sli".replace("_", "-")},
+                    "spec": {"ratioMetric": {"counter": False, "good": query(sli.good), "total": query(sli.total)}},
+                },
+                "timeWindow": [{"duration": "28d", "isRolling": True}],
+                "budgetingMethod": "Occurrences",
+                "objectives": [{"displayName": sli.name, "target": round(1 - sli.budget, 6)}],
+            },
+        }
+        for sli in slis(objectives)
+    ]
+    head = {"apiVersion": "openslo/v1", "kind": "Service", "metadata": {"name": service}}
+    return [{**head, "spec": {"description": f"searches of Milvus in the namespace {objectives.namespace}"}}, *slos]

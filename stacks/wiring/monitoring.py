@@ -1,0 +1,61 @@
+"""Alerting rules and dashboards as the settings ask for them; the limits are those of the gate's SLO file."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from components.monitoring import Monitoring, MonitoringArgs
+from components.monitoring.rules import Objectives
+from components.tenancy import Tenancy
+from stacks import environments
+from stacks.problems import SettingsError
+from stacks.settings import Settings
+
+_PERCENTILES = {"search_p95_ms": 0.95, "search_p99_ms": 0.99}
+
+
+def declare(settings: Settings, tenancy: Tenancy) -> Monitoring | None:
+    """Return the component, None where neither rules nor dashboards are asked for."""
+    chosen = settings.monitoring
+    if not (chosen.rules_of or chosen.dashboards):
+        return None
+    args = MonitoringArgs(
+        namespace=tenancy.namespace,
+        objectives=objectives(settings, chosen.rules_of) if chosen.rules_of else None,
+        dashboards=chosen.dashboards,
+        environment=chosen.rules_of or settings.namespace,
+        namespace_name=settings.namespace,
+        labels=chosen.labels,
+        runbooks=chosen.runbooks,
+    )
+    return Monitoring("monitoring", args)
+
+
+def objectives(settings: Settings, environment: str) -> Objectives:
+    """Return the limits of validation/slo.ENV.yaml that running Milvus can be held to.
+
+    Raises SettingsError where there is no such file, or none of these limits in it.
+    """
+    path = environments.slo_of(environment)
+    try:
+        read = yaml.safe_load(path.read_text(encoding="utf-8"))
+        limits = {name: _at_most(objective) for name, objective in read["objectives"].items()}
+    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+        cure = f"`./rag slo init DIR --env {environment}` writes one; or milvus-x10000:monitoring.rules_of names another environment"
+        raise SettingsError(f"no alerting rules can be made of {path}: {error}; {cure}", code="monitoring.slo") from None
+    latency = {share: limit for name, share in _PERCENTILES.items() if (limit := limits.get(name)) is not None}
+    errors = limits.get("search_error_share")
+    if not latency and not errors:
+        wanted = ", ".join([*_PERCENTILES, "search_error_share above 0"])
+        raise SettingsError(f"{path} promises nothing that Prometheus could watch; it needs one of {wanted}", code="monitoring.slo")
+    return Objectives(environment=environment, namespace=settings.namespace, latency_ms=latency, error_share=errors)
+
+
+def _at_most(objective: Mapping[str, Any]) -> float | None:
+    """Return the loosest absolute upper limit, None where there is none: what is compared with a baseline is the gate's alone."""
+    limit = objective.get("limit", [])
+    texts = [text for part in (limit if isinstance(limit, list) else [limit]) for text in (part if isinstance(part, list) else [part])]
+    bounds = [text.removeprefix("<=").strip() for text in texts if str(text).startswith("<=") and "%" not in str(text)]
+    plain = [float(bound) for bound in bounds if not bound.startswith("+")]
+    return max(plain, default=None)
