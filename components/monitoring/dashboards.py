@@ -1,6 +1,6 @@
 """Grafana's dashboards, made from panels.yaml: a title, a unit and the queries of each panel; the rest is the same everywhere."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +50,9 @@ def _panel(index: int, panel: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _targets(queries: Mapping[str, str] | Sequence[str]) -> list[dict[str, Any]]:
+def _targets(queries: Mapping[str, str]) -> list[dict[str, Any]]:
     """One a query, by its legend."""
     return [
         {"refId": chr(ord("A") + index), "expr": expr, "legendFormat": legend, "datasource": _SOURCE}
-        for index, (legend, expr) in enumerate(dict(queries).items())
+        for index, (legend, expr) in enumerate(queries.items())
     ]

@@ -19,6 +19,8 @@ from components.milvus_values import MilvusShape, MilvusStore
 from components.milvus_values.shape import Etcd, Security, Standalone, Tuning, Workload, WriteAheadLog
 from components.model_server import ModelServer, ModelServerArgs
 from components.models import Embedding, EmbeddingArgs, Llm, LlmArgs, ModelArgs, Reranker
+from components.monitoring import Monitoring, MonitoringArgs
+from components.monitoring.rules import Objectives
 from components.pods import Resources
 from components.preflight import Preflight, PreflightArgs
 from components.quota import Quota
@@ -84,6 +86,14 @@ GENERATORS = LoadGeneratorsArgs(
 PREFLIGHT = PreflightArgs(
     namespace="rag", account="suite", image="s:1", store=DATA, other_bucket="rag-documents", wal="rocksmq", performance=False
 )
+MONITORING = MonitoringArgs(
+    namespace="rag",
+    objectives=Objectives(environment="prod", namespace="rag", latency_ms={0.95: 60}),
+    dashboards=True,
+    environment="prod",
+    namespace_name="rag",
+    labels={},
+)
 ASK = AskArgs(
     namespace="rag",
     account="ask",
@@ -126,6 +136,7 @@ COMPONENTS: dict[str, Callable[[], pulumi.ComponentResource]] = {
     "Preflight": lambda: Preflight("thing", PREFLIGHT),
     "LoadGenerators": lambda: LoadGenerators("thing", GENERATORS),
     "Ask": lambda: Ask("thing", ASK),
+    "Monitoring": lambda: Monitoring("thing", MONITORING),
     "ModelServer": lambda: ModelServer("thing", "thing", SERVER),
     "Embedding": lambda: Embedding("thing", EMBEDDING),
     "Llm": lambda: Llm("thing", LLM),

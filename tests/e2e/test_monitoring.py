@@ -59,7 +59,8 @@ def until(seen: Callable[[], bool], what: str) -> None:
 
 def _pod(lab: Lab, selector: str) -> str:
     pods = lab.kubectl("get", "pods", "-n", "rag", "-l", selector)["items"]
-    return next(pod["status"]["podIP"] for pod in pods if pod["status"]["phase"] == "Running")
+    address: str = next(pod["status"]["podIP"] for pod in pods if pod["status"]["phase"] == "Running")
+    return address
 
 
 def _rules() -> list[dict[str, Any]]:
@@ -93,7 +94,7 @@ def server(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prome
     (home / "rules.yaml").write_text(yaml.safe_dump({"groups": _rules()}))
     (home / "prometheus.yaml").write_text(yaml.safe_dump({"global": every, "rule_files": ["rules.yaml"], "scrape_configs": jobs}))
     port = free_port()
-    command = [prometheus.binary("prometheus"), "--config.file=prometheus.yaml", f"--web.listen-address=127.0.0.1:{port}"]
+    command = [str(prometheus.binary("prometheus")), "--config.file=prometheus.yaml", f"--web.listen-address=127.0.0.1:{port}"]
     process = subprocess.Popen([*command, "--storage.tsdb.path=data"], cwd=home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         running = Prometheus(port)

@@ -171,6 +171,7 @@ def test_its_house_is_locked_and_its_own_names_are_inside() -> None:
     ("key", "value", "why"),
     [
         ("monitoring.labels", {"release": "x"}, "no monitor is made unless monitoring.enabled is true"),
+        ("monitoring.runbooks", "https://wiki.example.net/", "no alert is made unless monitoring.rules_of names an environment"),
         ("pods.labels", {"app.kubernetes.io/name": "x"}, "app.kubernetes.io/name"),
         ("pods.labels", {"component": "x"}, "component"),
         ("pods.annotations", {"milvus-x10000/credential-generation": "x"}, "milvus-x10000/credential-generation"),
