@@ -220,7 +220,8 @@ class Collection:
     def index(self) -> tuple[str, str]:
         """Return type and metric of the index over vectors."""
         with failures_named(self._uri, f"asking for the index of {self.name}"):
-            about = self._read.describe_index(self.name, "vector", timeout=_TIMEOUT_S) or {}
+            names = self._read.list_indexes(self.name, field_name="vector", timeout=_TIMEOUT_S)  # of others, it has any name
+            about = (self._read.describe_index(self.name, names[0], timeout=_TIMEOUT_S) if names else None) or {}
         return str(about.get("index_type", "")), str(about.get("metric_type", ""))
 
     def wait_until_seen(self, row: Row, vector: Matrix, search: Search, patience_s: float) -> None:
