@@ -1,8 +1,10 @@
 """The documents bucket: originals go in once, are read back, and stay: chunks name them as their source."""
 
 import hashlib
+import os
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import boto3
 from botocore.config import Config
+from botocore.credentials import EnvProvider, SharedCredentialProvider
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, FlexibleChecksumError, SSLError
 
 from validation.judge.errors import GateError, InvalidRunError, UnreachableError
@@ -67,6 +70,13 @@ _TALK = Config(
 )
 
 
+def _own_credential() -> Credential | None:
+    """Return the S3 key of whoever types the command, from where AWS's own tools look for it; None where there is none."""
+    file, profile = os.environ.get("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"), os.environ.get("AWS_PROFILE", "default")
+    found = EnvProvider().load() or SharedCredentialProvider(file, profile).load()
+    return Credential(access_key=found.access_key, secret_key=found.secret_key) if found else None
+
+
 def s3_client(endpoint: str, region: str, credential: Credential, ca_file: Path | None, more: Config = _TALK) -> "S3Client":
     """Return a client of the store that talks as the gate does, with what `more` adds or changes; it is the caller's to close."""
     return boto3.client(
@@ -97,6 +107,7 @@ class DocumentStore:
     def __init__(self, *, endpoint: str, region: str, bucket: str, credential: Credential, ca_file: Path | None) -> None:
         self._endpoint = endpoint
         self.bucket = bucket
+        self._region, self._ca_file = region, ca_file
         self._s3 = s3_client(endpoint, region, credential, ca_file)
 
     def close(self) -> None:
@@ -134,15 +145,23 @@ class DocumentStore:
         return self._s3.generate_presigned_url("get_object", Params=asked, ExpiresIn=seconds)
 
     def remove(self, key: str) -> int:
-        """Delete every version of an object, and return how many there were."""
+        """Delete every version of an object, and return how many there were; as whoever types the command, where the services may not."""
+        try:
+            return self._remove_as(self._s3, key)
+        except InvalidRunError:
+            if (own := _own_credential()) is None:
+                raise
+            with closing(s3_client(self._endpoint, self._region, own, self._ca_file)) as client:
+                return self._remove_as(client, key)
 
+    def _remove_as(self, client: "S3Client", key: str) -> int:
         def delete() -> int:
-            pages = self._s3.get_paginator("list_object_versions").paginate(Bucket=self.bucket, Prefix=key)
+            pages = client.get_paginator("list_object_versions").paginate(Bucket=self.bucket, Prefix=key)
             versions = [
                 each for page in pages for each in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())) if each["Key"] == key
             ]
             for version in versions:
-                self._s3.delete_object(Bucket=self.bucket, Key=key, VersionId=version["VersionId"])
+                client.delete_object(Bucket=self.bucket, Key=key, VersionId=version["VersionId"])
             return len(versions)
 
         return self._ask(f"delete {key} from", delete)
@@ -175,7 +194,7 @@ class DocumentStore:
             if code in _SKEWED:
                 cure = "let chrony or another NTP client keep this machine's clock; nothing in the store was altered"
                 return ClockSkewError(f"cannot {doing} bucket {self.bucket} at {self._endpoint}: the store answered {code}; {cure}")
-            reason = f": the store answered {code}; the documents credential must allow list, get and put; --remove also delete"
+            reason = f": the store answered {code}; the documents credential must allow list, get and put; to delete set AWS_PROFILE"
         else:
             hint = "is the object store up?" if isinstance(error, EndpointConnectionError) else "try again"
             reason, kind = f" ({type(error).__name__}); {hint}", UnreachableError

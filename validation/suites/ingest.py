@@ -22,6 +22,7 @@ from validation.judge import slo_file
 from validation.judge.errors import UsageError
 from validation.judge.outcome import Outcome
 from validation.reports import model, table
+from validation.reports.history import answered
 from validation.reports.model import RunReport
 from validation.run.options import Json, report_path
 from validation.run.progress import Advance, Reporter
@@ -84,7 +85,8 @@ class IngestRecord(Record):
 def act(options: Options) -> int:
     """Ingest, then judge the collection where questions lie beside the documents, and return the exit code."""
     if options.listing or options.remove:
-        return _manage(options)
+        with answered():
+            return _manage(options)
     home, reporter = report_path(options.out, ""), Reporter(quiet=options.quiet)
     is_judged = options.judge and (options.documents / "questions.jsonl").exists()
     code = table.tell(

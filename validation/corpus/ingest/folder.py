@@ -63,6 +63,10 @@ def walk(root: Path, language: str = UNKNOWN_LANGUAGE) -> Iterator[File | Refusa
     top = documents_root(root)
     if not top.is_dir():
         raise UsageError(f"{root}: no such folder, so there is nothing to read; name the folder of the documents")
+    if top != root and not (root / "questions.jsonl").exists():
+        beside = sorted(entry.name for entry in os.scandir(root) if entry.name != "documents" and not entry.name.startswith("."))
+        reason = f"is what is read; {len(beside)} files and folders beside it are not ({', '.join(beside[:3])}): move them into it"
+        yield from [Refusal(source="documents", reason=reason, is_note=True)] if beside else []
     waiting: list[tuple[Path, str]] = [(top, "")]
     while waiting:
         folder, label = waiting.pop()

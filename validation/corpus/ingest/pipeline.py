@@ -213,7 +213,7 @@ class _Run:
         """Note what is written of a document, and return whether the collection holds something of it already."""
         source = prepared.document.source
         self._rows[source], self._fingerprints[source] = len(prepared.chunks), prepared.chunks[0].fingerprint
-        self.tally.refused += [Refusal(source=source, reason=note, is_note=True) for note in prepared.notes]
+        self.tally.refused += [Refusal(source=source, reason=note, is_note=True) for note in prepared.chunks[0].notes.splitlines()]
         (self.tally.changed if source in self.known else self.tally.added).append(source)
         return source in self.known
 

@@ -171,7 +171,7 @@ def _storable_section(section: Section) -> Section:
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, (MemoryError, RecursionError)):
+    if isinstance(error, (MemoryError, RecursionError, SystemError)):
         return f"is too large or too deep to be read ({type(error).__name__}); split it"
     # a library in C that finds no room for its code says so in words alone
     if isinstance(error, ImportError) or getattr(error, "errno", None) == errno.ENOMEM or "failed to map segment" in str(error):

@@ -10,6 +10,7 @@ from validation.corpus.ingest.folder import File, Refusal, access_of, caption_of
 from validation.corpus.ingest.prepare import Opened, distinct, names_of, prepare, short_ids
 from validation.corpus.reading import Limits, UnreadableError
 from validation.corpus.reading.isolation import IsolatedReader
+from validation.corpus.reading.language import language_of_folder
 
 
 def look(root: Path, limits: Limits | None = None) -> tuple[list[Opened], list[str]]:
@@ -167,3 +168,19 @@ def test_a_file_that_changes_while_it_is_read_is_named(pdf_file: Opened) -> None
     pdf_file.file.path.write_bytes(files.pdf("Other words."))
     with IsolatedReader(Limits()) as reader, pytest.raises(UnreadableError, match="was changed while it was read"):
         prepare(pdf_file, reader)
+
+
+def test_what_lies_beside_a_folder_named_documents_is_told_unless_it_is_a_corpus_with_questions(tmp_path: Path) -> None:
+    (tmp_path / "documents").mkdir()
+    for path in ("documents/a.md", "b.md", "c.md"):
+        (tmp_path / path).write_text(path)
+    opened, refused = look(tmp_path)
+    assert [each.file.source for each in opened] == ["documents/a.md"]
+    assert refused == ["documents is what is read; 2 files and folders beside it are not (b.md, c.md): move them into it"]
+    (tmp_path / "questions.jsonl").write_text("{}")
+    assert look(tmp_path)[1] == []
+
+
+@pytest.mark.parametrize("name", ["it", "hr", "qa", "pr", "id", "no", "or", "IT"])
+def test_a_department_is_no_language(name: str) -> None:
+    assert language_of_folder(name) == ""

@@ -10,6 +10,7 @@ import pytest
 
 from tests.validation import lite
 from tests.validation.corpus.ingest import files
+from tests.validation.corpus.reading.made import zipped
 from validation.clients import milvus
 from validation.clients.documents import DocumentStore, Original
 from validation.clients.passages import Chunk
@@ -122,3 +123,10 @@ def test_a_collection_of_an_earlier_version_is_left_alone_with_what_to_do(
 def test_a_collection_that_is_not_there_is_not_made_to_be_looked_at(collection: FolderCollection) -> None:
     with pytest.raises(UsageError, match="there is no collection other"):
         FolderCollection(collection._store, "other").open("hash", DIMENSION, None)
+
+
+def test_more_notes_than_a_collection_keeps_are_told_the_same_at_every_run(folder: Path, collection: FolderCollection) -> None:
+    (folder / "z.zip").write_bytes(zipped({f"{'long' * 40}{at}.mp3": "ID3" for at in range(40)} | {"a.md": "Words of the archive."}))
+    first = ingest(folder, collection)
+    assert any("more notes, see: ./rag read FILE" in note.reason for note in first.notes)
+    assert told(ingest(folder, collection)) == told(first)

@@ -20,7 +20,7 @@ from tests.validation.corpus.ingest.files import picture
 from tests.validation.corpus.reading.made import compound, lines_at, paragraph, pdf, run, stream, table, word
 from tests.validation.corpus.reading.test_cases import _wrong_structure, _wrong_text
 from validation.corpus.reading import UnreadableError
-from validation.corpus.reading.chunking import cut
+from validation.corpus.reading.chunking import CHUNK_CHARACTERS, cut
 from validation.corpus.reading.read import read
 
 GERMAN = "Die Öffnungszeiten für Gäste: täglich ab 8 Uhr, außer über Ostern. Die Schließung der großen Tür erfolgt um 17 Uhr.\n"
@@ -208,6 +208,15 @@ FINDINGS: dict[str, tuple[bytes, dict[str, Any]]] = {
         ),
         {"rows": [["Valve", "10", "20"], ["Pump", "", "31"]], "header": ["Item", "24", "25"]},
     ),
+    "C2_marks_are_no_column.pdf": (
+        pdf(
+            b"".join(
+                lines_at(60, y, mark) + lines_at(75, y, text)
+                for y, mark, text in ((700, "1", "Open."), (688, "2", "Wait."), (676, "\u2022", "Shut."))
+            )
+        ),
+        {"has": ["1 Open.", "2 Wait.", "\u2022 Shut."], "hasnt": ["|"]},
+    ),
     "C3_table_inline.html": (
         b"<table><tr><th>Load</th><th>Where</th></tr><tr><td>max <em>12</em> kg</td><td>a<br>b</td></tr></table>",
         {"rows": [["max 12 kg", "a b"]], "header": ["Load", "Where"]},
@@ -364,3 +373,13 @@ def test_a_kind_of_fault_is_gone(name: str) -> None:
 def test_a_compound_file_that_is_no_document_is_refused() -> None:
     with pytest.raises(UnreadableError, match="is a broken Office file"):
         read(compound({"Other": b"x" * 5_000}), ".doc")
+
+
+@pytest.mark.parametrize(
+    "text", ["第三条规定员工每年享有二十天带薪年假并须提前申请", "The pump is cleaned each Monday by the early shift. "]
+)
+def test_a_chunk_holds_about_as_many_tokens_in_every_script(text: str) -> None:
+    chunks = [chunk for _, chunk in cut(read((text * 200).encode(), ".txt").sections)]
+    wide = sum(not chunk.isascii() for chunk in chunks)
+    assert max(map(len, chunks)) <= (CHUNK_CHARACTERS * 2 // 3 + 1 if wide else CHUNK_CHARACTERS)
+    assert min(map(len, chunks[:-1])) > CHUNK_CHARACTERS // 3

@@ -1,6 +1,7 @@
 """OpenDocument text and slides, by way of HTML."""
 
 import html
+import re
 from typing import Any
 
 from defusedxml import ElementTree
@@ -20,8 +21,14 @@ _TAGS = {
     "tab": " ",
     "line-break": "<br>",
 }
+_NOTED = {
+    "comments, which were not read": re.compile(rb"<office:annotation[ >]"),
+    "pending deletions, which were left out": re.compile(rb"<text:deletion[ >]"),
+    "pictures, which were not read": re.compile(rb"<draw:image "),
+    "embedded objects, which were not read": re.compile(rb"<draw:object "),
+}
 _SPANS = {"colspan": "number-columns-spanned", "rowspan": "number-rows-spanned"}
-_SILENT = {"tracked-changes", "automatic-styles", "forms", "scripts", "font-face-decls", "styles", "settings"}
+_SILENT = {"tracked-changes", "annotation", "object", "automatic-styles", "forms", "scripts", "font-face-decls", "styles", "settings"}
 
 
 def read_odf(body: bytes) -> Parsed:
@@ -30,7 +37,8 @@ def read_odf(body: bytes) -> Parsed:
     pieces = list[str]()
     _as_html(ElementTree.fromstring(packed.read("content.xml")), pieces)
     parsed = parse_html("".join(pieces))
-    return Parsed(title=title_or(title_of(packed, "meta.xml"), parsed.title), sections=parsed.sections, notes=parsed.notes)
+    notes = (f"{count} {what}" for what, mark in _NOTED.items() if (count := len(mark.findall(packed.read("content.xml")))))
+    return Parsed(title=title_or(title_of(packed, "meta.xml"), parsed.title), sections=parsed.sections, notes=(*parsed.notes, *notes))
 
 
 def _as_html(root: Any, pieces: list[str]) -> None:  # noqa: ANN401 - an element

@@ -5,6 +5,7 @@ PDFium's order of reading stays, since it is that of whoever wrote the file; pla
 
 import ctypes
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
@@ -22,6 +23,8 @@ _NEXT_LINE = 1.9  # heights down to the next line, above which a new paragraph b
 _COLUMN_LINES, _COLUMN_CHARACTERS = 4, 25
 """Lines one below the other, each in two parts of so many characters, that are two columns, not a table."""
 _SENTENCE_ENDS = (".", "!", "?", ":", "。", "！", "？")
+_MARK = re.compile(r"[^\w\s]|\(?\w{1,3}[.)]|\d{1,2}")
+"""Of an item of a list."""
 _HYPHENS = "\ufffe\x02"
 _WIDE = re.compile(r"[\u0e00-\u0eff\u1100-\u11ff\u2e80-\ua4cf\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]")
 
@@ -42,7 +45,8 @@ def _cells(text: pdfium.PdfTextPage) -> Iterator[Cell]:
     box, letters, turned, last, cell = raw.FS_RECTF(), list[str](), 0, (0.0, 0.0), (0.0, 0.0, 0.0, 0.0)
     gap = spread = 0.0
     for at in range(text.count_chars()):
-        letter = chr(raw.FPDFText_GetUnicode(text, at) or 0xFFFD)
+        code = raw.FPDFText_GetUnicode(text, at)
+        letter = chr(code if 0 < code <= sys.maxunicode else 0xFFFD)
         if letter.isspace() or letter in _HYPHENS:
             letters += [letter] * bool(letters)
             continue
@@ -110,7 +114,8 @@ def _rejoined(rows: Sequence[Sequence[Cell]]) -> Iterator[list[Cell]]:
         for cell in row[1:]:
             last, room = joined[-1], _COLUMN_GAP / 2 * cell.size
             is_parted = cell.begin - last.end > _CELL_GAP * min(cell.size, last.size)
-            if is_parted or any(min(cell.begin, end) - max(last.end, begin) > room for begin, end in near):
+            is_mark = len(joined) == 1 and _MARK.fullmatch(last.text)
+            if is_parted or (not is_mark and any(min(cell.begin, end) - max(last.end, begin) > room for begin, end in near)):
                 joined.append(cell)
             else:
                 joined[-1] = Cell(f"{last.text} {cell.text}", last.begin, cell.end, last.base, max(last.size, cell.size))

@@ -4,6 +4,7 @@ import csv
 import io
 import itertools
 import re
+import zipfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -19,6 +20,13 @@ _DELIMITERS = ",;\t|"
 _SNIFFED_ROWS = 50
 _NUMBER = re.compile(r"[-+]?[\d., ]*\d[\d., ]*%?|\d{4}-\d\d-\d\d.*")
 _YEAR = re.compile(r"(19|20)\d\d")
+_BESIDE_CELLS = re.compile(r"content\.xml|xl/(comments\d*|drawings/drawing\d+|threadedComments/.*)\.xml")
+_NOTED = {
+    "comments": re.compile(rb"<(?:\w+:)?comment |<threadedComment |<office:annotation[ >]"),
+    "charts": re.compile(rb"<c:chart |<draw:object "),
+    "pictures": re.compile(rb"<(?:xdr:)?pic[ >]|<draw:image "),
+    "text boxes": re.compile(rb"<(?:xdr:)?txBody[ >]|<draw:text-box[ >]"),
+}
 csv.field_size_limit(1 << 30)  # of the whole process: a file's own size bounds its cells
 
 
@@ -80,9 +88,7 @@ def _named(header: Sequence[str], row: Sequence[str]) -> Iterator[str]:
 
 def read_sheets(body: bytes) -> Parsed:
     """Read every sheet of a workbook of Excel or OpenDocument, hidden ones too."""
-    if body.startswith(b"PK"):
-        opened_zip(body, "workbook")
-    notes, blocks = list[str](), list[Block]()
+    notes, blocks = list(_beside_cells(opened_zip(body, "workbook"))) if body.startswith(b"PK") else [], list[Block]()
     try:
         with python_calamine.load_workbook(io.BytesIO(body)) as workbook:
             for about in workbook.sheets_metadata:
@@ -98,6 +104,14 @@ def read_sheets(body: bytes) -> Parsed:
     except (python_calamine.CalamineError, python_calamine.ZipError, python_calamine.XmlError) as error:
         raise UnreadableError(f"is a broken workbook ({error}); save it anew, or take it from a backup") from None
     return Parsed(title="", sections=sections_of(blocks)[1], notes=tuple(notes))
+
+
+def _beside_cells(packed: zipfile.ZipFile) -> Iterator[str]:
+    """Yield what a workbook holds beside its cells."""
+    parts = {each.filename: packed.read(each) for each in packed.infolist() if _BESIDE_CELLS.fullmatch(each.filename)}
+    for what, mark in _NOTED.items():
+        if count := sum(len(mark.findall(part)) for part in parts.values()):
+            yield f"{count} {what}, which were not read"
 
 
 def _shown(cell: object) -> str:

@@ -32,6 +32,9 @@ _BELONGS_BELOW = re.compile(r"^(?:@|//|--|#(?!!)|\*|/\*| \*|\[)")  # decorators,
 _LONGEST_SIGNATURE = 8
 """Lines of a signature, after which what looked like one is none."""
 _UNDERLINE = re.compile(r"([=\-~^\"'`#*+.:_])\1{2,}\s*")
+_RTF_ASIDE = re.compile(r"\{\\(?:footnote|header[flr]?|footer[flr]?|shptxt)\b")
+_RTF_NOTED = {"pictures": re.compile(r"\\pict\b"), "comments": re.compile(r"\\annotation\b"), "embedded objects": re.compile(r"\\object\b")}
+_RTF_BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 _SVG_TEXTS = ("title", "desc", "text")
 _NO_WORDS = "is a picture without words; put a caption beside it, in a file of the same name with .caption.md behind it"
 
@@ -59,10 +62,24 @@ def read_lines(body: bytes) -> Parsed:
 
 
 def read_rtf(body: bytes) -> Parsed:
-    """Read the paragraphs and the rows of RTF, without their structure."""
-    lines = rtf_to_text(body.decode("latin-1"), errors="replace").splitlines()  # type: ignore[no-untyped-call]  # striprtf has no types
+    """Read the paragraphs and the rows of RTF, then its headers, footnotes and boxes, without their structure."""
+    text = body.decode("latin-1")
+    begin = text[: text.find("{", 1)] if "{" in text[1:] else text
+    asides = (begin + text[match.end() : _group_end(text, match.end())] + "}" for match in _RTF_ASIDE.finditer(text))
+    lines = "\n".join(rtf_to_text(each, errors="replace") for each in (text, *asides)).splitlines()  # type: ignore[no-untyped-call]  # striprtf has no types
     words = [one_line(line.replace("|", " | ")).strip("| ") for line in lines]
-    return Parsed(title="", sections=sections_of(map(Block, filter(None, words)))[1])
+    notes = tuple(f"{count} {what}, which were not read" for what, mark in _RTF_NOTED.items() if (count := len(mark.findall(text))))
+    return Parsed(title="", sections=sections_of(map(Block, filter(None, words)))[1], notes=notes)
+
+
+def _group_end(text: str, begin: int) -> int:
+    """Return where the group of RTF ends in which `begin` is."""
+    depth = 1
+    for brace in _RTF_BRACE.finditer(text, begin):
+        depth += {"{": 1, "}": -1}.get(brace[0], 0)
+        if not depth:
+            return brace.start()
+    return len(text)
 
 
 def read_restructured(body: bytes) -> Parsed:
