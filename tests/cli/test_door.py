@@ -94,6 +94,14 @@ def test_every_command_of_an_environment_refuses_none_and_an_unknown_option(name
         assert f"./rag {name} --help" in printed.err
 
 
+def test_wrong_settings_are_told_before_what_is_slow_to_import() -> None:
+    """A second of CPU each: Pulumi, the client of Kubernetes, Milvus's client."""
+    look = "import sys; from cli.__main__ import main; sys.argv = ['rag', 'check', 'nope', '--pre']; code = main(); "
+    slow = "print(code, [name for name in ('pulumi', 'pulumi_kubernetes', 'kubernetes', 'pymilvus', 'boto3') if name in sys.modules])"
+    ended = subprocess.run([sys.executable, "-c", look + slow], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert ended.stdout.strip() == "2 []"
+
+
 def test_exit_codes_arrive() -> None:
     assert rag().returncode == 2
     assert rag("--version").returncode == 0

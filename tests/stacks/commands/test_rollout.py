@@ -1,9 +1,15 @@
 """The order of a rollout, where it stops, and with which code."""
 
+import os
+import signal
+import sys
+import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
+from threading import Thread
 from types import SimpleNamespace
 from typing import Any
 
@@ -136,6 +142,22 @@ def test_the_last_line_says_the_verdict_and_what_is_next(parts: Parts, capsys: p
     assert said in last
     assert "./rag " in last
     assert "stopped" not in last
+
+
+def test_a_gate_that_is_interrupted_is_asked_to_end_and_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gate, begun, cleaned = tmp_path / "gate", tmp_path / "begun", tmp_path / "cleaned"
+    gate.write_text(f"#!/bin/sh\ntrap 'sleep 0.5; touch {cleaned}; exit 2' TERM\ntouch {begun}\nwhile :; do sleep 0.1; done\n")
+    gate.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(gate))
+
+    def interrupt() -> None:
+        while not begun.exists():
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    Thread(target=interrupt, daemon=True).start()
+    assert steps.validation("run", "t") == pulumi_cli.INTERRUPTED
+    assert cleaned.exists()
 
 
 @pytest.mark.parametrize("code", [2, 4])
