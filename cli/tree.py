@@ -77,6 +77,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
         Command("sweep", "find the highest rate at which the SLOs hold", "validation"),
         Command("during", "search while a command runs; tell what it cost", "validation"),
         Command("selftest", "plant defects: does the gate see each of them?", "validation"),
+        Command("drill", "break it on purpose, and count what was lost", "validation"),
         Command("store", "test any S3 store: can Milvus live on it?", "validation", "preflight"),
         Command("report", "show a run as a page, Markdown or JUnit", "validation"),
         Command("runs", "list the runs on this machine, with their labels", "validation"),

@@ -25,6 +25,7 @@ COMMANDS = {
     "selftest": "validation.experiments.selftest:act",
     "backup": "validation.backup.command:act",
     "restore": "validation.backup.restore:act",
+    "drill": "validation.experiments.drill:act",
     "original": "validation.corpus.citation:original",
     "report": "validation.reports.history:report",
     "compare": "validation.reports.history:compare",

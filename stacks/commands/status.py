@@ -28,6 +28,7 @@ from stacks.operations.steps import NOT_THERE, WRONG
 
 _REPORTS = Path("build") / "reports"
 _EVERY_S = 5.0
+_OLD_BACKUP_H = 48
 
 
 def run(
@@ -65,6 +66,7 @@ def _lines(selected: Environment, facts: Facts) -> Iterator[Line]:
     seen = cluster_facts.look_at_secrets(settings, selected.name)
     yield from (line for line in examination.of_secrets(settings, seen, now) if "certificate" in line.seen)
     yield last_gate(selected.name, now)
+    yield last_backup(selected.name, now)
 
 
 def release(facts: Facts) -> Iterator[Line]:
@@ -117,3 +119,19 @@ def last_gate(environment: str, now: dt.datetime, reports: Path = _REPORTS) -> L
             level: Any = "OK" if result["outcome"] == "PASS" else "WARN"
             return Line(level, "last gate", f"{result['outcome']}, {age.days} days ago: {path}")
     return Line("WARN", "last gate", "none on this machine", f"./rag gate {environment}", "docs/gate.md")
+
+
+def last_backup(environment: str, now: dt.datetime, reports: Path = _REPORTS) -> Line:
+    """Tell how old and how large the last good backup is that this machine made; `./rag backup ENV --list` asks the bucket."""
+    for path in sorted(reports.glob("*/backup.json"), reverse=True):
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+            ended, size = dt.datetime.fromisoformat(data["backup"]["ended_at"]), int(data["backup"]["bytes"])
+            is_good = data["result"]["outcome"] == "PASS" and data["inputs"]["environment"] == environment
+        except (ValueError, KeyError, TypeError, OSError):
+            continue
+        if is_good:
+            hours = (now - ended).total_seconds() / 3_600
+            level: Any = "OK" if hours < _OLD_BACKUP_H else "WARN"
+            return Line(level, "last backup", f"{hours:.1f} h old, {size:,} bytes: {data['backup']['id']}", f"./rag backup {environment}")
+    return Line("WARN", "last backup", "none on this machine", f"./rag backup {environment} --list", "docs/backup.md")

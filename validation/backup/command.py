@@ -109,7 +109,7 @@ class Session:
 
     def __init__(self, place: Place, record: Record, closing: ExitStack, root: str = "") -> None:
         self.aim = target.read(place.stack)
-        record.target = self.aim.model_dump(mode="json")
+        record.target, record.inputs = self.aim.model_dump(mode="json"), {"environment": place.stack}
         self._record, self._closing = record, closing
         self.bucket = self._bucket(place, root or f"{self.aim.namespace}/{self.aim.milvus_database}")
 

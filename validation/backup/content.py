@@ -244,8 +244,7 @@ class Rows:
         options = {"anns_field": index.field, "search_params": {"params": dict(params)}, "consistency_level": "Strong"}
         with failures_named(self.uri, f"searching {self.name}"):
             answers = self.client.search(self.name, data=list(queries), limit=limit, timeout=_TIMEOUT_S, **options)
-        # the key stands under its field's name in an answer, and under `id` whatever its name
-        return [[(hit["id"], float(hit["distance"])) for hit in answer] for answer in answers]
+        return [[(hit.id, float(hit["distance"])) for hit in answer] for answer in answers]
 
 
 def _in_order(name: str, lines: Iterable[Line]) -> Iterator[Line]:

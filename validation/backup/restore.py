@@ -124,7 +124,7 @@ def _run(options: Options, reporter: Reporter, record: RestoreRecord) -> None:
     with ExitStack() as closing:
         session = Session(options, record, closing, options.origin)
         manifest = session.bucket.manifest(options.backup)
-        record.inputs = {"backup": manifest.id}
+        record.inputs |= {"backup": manifest.id}
         entries = manifest.collections if options.every else [manifest.collection(options.collection)]
         store = session.milvus()
         search = {**_SEARCH, **(session.aim.milvus_index.search_params if session.aim.milvus_index else {})}

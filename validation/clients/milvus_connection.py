@@ -28,6 +28,8 @@ from validation.judge.errors import UnreachableError, UsageError
 _AGAIN_AFTER_S = 2.0
 _PORT = 19530
 _GRPC_ROOTS = "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"
+_COME_BACK = {"grpc.initial_reconnect_backoff_ms": 200, "grpc.min_reconnect_backoff_ms": 5_000, "grpc.max_reconnect_backoff_ms": 2_000}
+"""gRPC waits ever longer between attempts, up to two minutes, for all channels of a process: Milvus would be back and its clients away."""
 _EXPIRED, _MISMATCH = 10, (62, 64)
 """X509_V_ERR_CERT_HAS_EXPIRED; ..._HOSTNAME_MISMATCH and ..._IP_ADDRESS_MISMATCH, as OpenSSL numbers them."""
 
@@ -143,7 +145,7 @@ def open_clients(uri: str, database: str, logins: Logins, tls: Tls = DEFAULT_TLS
     search = ingest = admin = log_in(uri, database, logins.search, tls)
     if logins != Logins():
         ingest, admin = (log_in(uri, database, login, tls) for login in (logins.ingest, logins.admin))
-    secure = {"secure": uri.startswith("https://")}
+    secure: dict[str, Any] = {"secure": uri.startswith("https://"), "grpc_options": _COME_BACK}
     writer = GrpcHandler(uri=with_port(uri), **secure, **logins.ingest().options(), **tls.options())
     writer.reconnect(timeout=CONNECT_TIMEOUT_S)  # names itself to Milvus, as each MilvusClient does
     return Clients(search=search, ingest=ingest, admin=admin, writer=writer, context=CallContext(db_name=database))
@@ -151,7 +153,10 @@ def open_clients(uri: str, database: str, logins: Logins, tls: Tls = DEFAULT_TLS
 
 def log_in(uri: str, database: str, read_login: ReadLogin, tls: Tls = DEFAULT_TLS) -> MilvusClient:
     """Connect with the password of the Secret, and once more with what is there a moment later."""
-    login, options = read_login(), {"uri": uri, "db_name": database, "timeout": CONNECT_TIMEOUT_S, **tls.options()}
+    login, options = (
+        read_login(),
+        {"uri": uri, "db_name": database, "timeout": CONNECT_TIMEOUT_S, "grpc_options": _COME_BACK, **tls.options()},
+    )
     try:
         return MilvusClient(**options, **login.options())
     except MilvusException:

@@ -39,9 +39,9 @@ from validation.suites.runner import Order
 
 SCHEMA = "milvus-x10000/gate-during"
 _QUERIES = 300
-_CALM_S = 5.0
+CALM_S = 5.0
 _COMING_BACK_S = 120.0
-_SENT_SHARE = 0.95
+SENT_SHARE = 0.95
 _ENDING_S = 60.0
 """From asking a command to end until it is killed."""
 
@@ -146,7 +146,7 @@ def _run(reporter: Reporter, during: During) -> None:
         run = runner.make_context(options, profile, reporter=reporter, record=during, closing=closing)
         reachable(run)
         ingest(run)
-        reporter.say(f"{options.rate:g} searches/s, and after {_CALM_S:g} s: {' '.join(options.command)}")
+        reporter.say(f"{options.rate:g} searches/s, and after {CALM_S:g} s: {' '.join(options.command)}")
         _measure(asyncio.run(_serve(run, during)), during)
 
 
@@ -155,14 +155,14 @@ async def _serve(run: RunContext, during: During) -> list[Sample]:
         requests = [searcher.prepare(vector, "") for vector in run.loaded.matrix[:_QUERIES]]
 
         def submit(number: int, done: Done) -> None:
-            searcher.fire(requests[number % len(requests)], lambda answer: done(_read(searcher, answer)))
+            searcher.fire(requests[number % len(requests)], lambda answer: done(read_answer(searcher, answer)))
 
         await open_loop.constant_rate(submit, range(_QUERIES), during.options.rate)
         samples, during.ended = await under_load(submit, during.options.rate, _after_a_calm(during.options))
         return samples
 
 
-def _read(searcher: RawSearcher, answer: Any) -> Any:  # noqa: ANN401 - an answer, or what the request died of
+def read_answer(searcher: RawSearcher, answer: Any) -> Any:  # noqa: ANN401 - an answer, or what the request died of
     """Return the ids at once, or why there are none: how long service is away must be known while the load goes on."""
     try:
         return answer if isinstance(answer, Exception) else searcher.read(answer)
@@ -190,7 +190,7 @@ async def under_load(submit: Submit, rate: float, command: Coroutine[Any, Any, E
         if running.exception() is not None:
             return False
         ended_s = running.result().ended_s
-        return loop.time() - max(ended_s, failed_s) < _CALM_S and loop.time() - ended_s < _COMING_BACK_S
+        return loop.time() - max(ended_s, failed_s) < CALM_S and loop.time() - ended_s < _COMING_BACK_S
 
     try:
         return await open_loop.while_going(watched, rate, going), await running
@@ -200,7 +200,7 @@ async def under_load(submit: Submit, rate: float, command: Coroutine[Any, Any, E
 
 
 async def _after_a_calm(options: Options) -> Ended:
-    await asyncio.sleep(_CALM_S)
+    await asyncio.sleep(CALM_S)
     try:
         return await supervise(options.command, options.limit_s)
     except OSError as error:
@@ -214,7 +214,7 @@ def _measure(samples: list[Sample], during: During) -> None:
     during.delay_p99_ms = Histogram(sample.delay_s for sample in samples).percentile_ms(99)
     during.outages = find_outages(samples)
     sent, rate = during.sent_rate or 0, during.options.rate
-    if sent < rate * _SENT_SHARE:
+    if sent < rate * SENT_SHARE:
         raise InvalidRunError(f"only {sent:.0f} of {rate:g} requests/s could be sent; this machine has no CPU for it")
 
 

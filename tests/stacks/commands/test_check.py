@@ -297,3 +297,15 @@ def test_status_judges_release_pods_and_the_last_gate(tmp_path: Path) -> None:
         report = {"inputs": {"profile": {"profile": profile}}, "result": {"outcome": outcome}}
         (tmp_path / moment / "report.json").write_text(json.dumps(report))
     assert status.last_gate("acme", NOW, tmp_path).level == "OK"
+
+
+def test_status_tells_how_old_the_last_good_backup_is(tmp_path: Path) -> None:
+    assert status.last_backup("acme", NOW, tmp_path).cure == "./rag backup acme --list"
+    for name, outcome, hours in (("a", "PASS", 30), ("b", "FAIL", 1), ("c", "PASS", 60)):
+        (tmp_path / name).mkdir()
+        about = {"id": name, "ended_at": (NOW - dt.timedelta(hours=hours)).isoformat(), "bytes": 1_234_567}
+        data = {"backup": about, "result": {"outcome": outcome}, "inputs": {"environment": "acme" if name != "c" else "other"}}
+        (tmp_path / name / "backup.json").write_text(json.dumps(data))
+    line = status.last_backup("acme", NOW, tmp_path)
+    assert (line.level, line.seen) == ("OK", "30.0 h old, 1,234,567 bytes: a")
+    assert status.last_backup("acme", NOW + dt.timedelta(hours=20), tmp_path).level == "WARN"

@@ -1,0 +1,127 @@
+"""A drill against a Milvus in this process: every acknowledged document counts, and a lost one is never called a pass."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymilvus import MilvusClient  # type: ignore[import-untyped]  # pymilvus ships no types
+from typer.testing import CliRunner
+
+from tests.validation.clients.test_target import OUTPUTS
+from tests.validation.lite import Lite, milvus
+from tests.validation.services import KubernetesApi
+from tests.validation.stand import write_slo, write_target
+from validation.__main__ import app
+from validation.experiments import drill
+from validation.experiments.drill import DRILLS, Drill, DrillRecord, Options, Writer, document
+from validation.experiments.during import Outage
+from validation.judge.outcome import Outcome
+
+Run = Callable[[Callable[[Any], None]], tuple[int, str, dict[str, Any]]]
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[tuple[Lite, str]]:
+    with milvus(tmp_path / "lite") as (lite, uri):
+        yield lite, uri
+
+
+@pytest.fixture
+def endpoints(served: tuple[Lite, str], kubernetes_api: KubernetesApi, bucket_url: str, models_url: str) -> dict[str, str]:
+    kubernetes_api.add_secret("documents-s3", access_key="AKIDEXAMPLE", secret_key="very-secret")
+    kubernetes_api.add_pod("milvus-0", "milvus:2.3.5", "sha256:abc")
+    return {"object_store_endpoint": bucket_url, "embedding_url": models_url, "llm_url": models_url, "milvus_uri": served[1]}
+
+
+@pytest.fixture
+def run(endpoints: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    target, slo = write_target(tmp_path, OUTPUTS | endpoints), write_slo(tmp_path)
+    monkeypatch.setattr(drill, "CALM_S", 0.5)
+
+    def go(act: Callable[[Any], None]) -> tuple[int, str, dict[str, Any]]:
+        monkeypatch.setitem(DRILLS, "gone", Drill(act=act, search_s=5, question_s=8))
+        out = tmp_path / "drill.json"
+        words = ["drill", "gone", str(target), "--slo", str(slo), "--rate", "10", "--out", str(out), "--quiet"]
+        done = CliRunner().invoke(app, words)
+        return done.exit_code, done.output, json.loads(out.read_text())
+
+    return go
+
+
+def test_a_milvus_that_is_away_for_a_moment_loses_nothing_and_the_collection_is_gone_afterwards(run: Run, served: tuple[Lite, str]) -> None:
+    lite, uri = served
+
+    def away(_: Any) -> None:
+        lite.is_gone = True
+        time.sleep(1.5)
+        lite.is_gone = False
+
+    code, printed, report = run(away)
+    assert code == 0, printed
+    assert (report["lost"], report["altered"]) == ([], [])
+    assert report["acknowledged"] > 500
+    assert 1 < report["outages"][0]["seconds"] < 5
+    assert MilvusClient(uri=uri).list_collections() == []
+    assert report["left_behind"] == []
+
+
+def test_a_document_that_was_acknowledged_and_is_not_there_is_lost(run: Run, served: tuple[Lite, str]) -> None:
+    def lose(_: Any) -> None:
+        client = MilvusClient(uri=served[1])
+        (name,) = client.list_collections()
+        client.delete(name, ids=[7, 12])
+
+    code, printed, report = run(lose)
+    assert (code, report["lost"]) == (1, [7, 12])
+    assert "2 acknowledged documents are lost, such as 7" in printed
+
+
+@pytest.mark.parametrize(
+    ("found", "reason"),
+    [
+        ({"lost": [3]}, "1 acknowledged documents are lost, such as 3"),
+        ({"altered": [4, 5]}, "2 acknowledged documents are altered, such as 4"),
+        ({"is_read_back": False}, "the documents were not read back"),
+        ({"outages": [Outage(begin_s=0, seconds=0.7, failed=9, first_error="gone", ended=True)]}, "0.7 s without an answer to a search"),
+        ({"outages": [Outage(begin_s=0, seconds=0.1, failed=9, first_error="gone", ended=False)]}, "without an answer to a search"),
+        ({"question_outages": [Outage(begin_s=0, seconds=2, failed=1, first_error="x", ended=True)]}, "without an answer to a question"),
+    ],
+)
+def test_whatever_the_slo_forbids_fails_and_says_what(found: dict[str, Any], reason: str) -> None:
+    options = Options(name="llm-down", stack="lab")
+    good: dict[str, Any] = {"is_read_back": True, "requests": 100, "acknowledged": 500}
+    assert DrillRecord(options=options, **good).conclusion()[0] is Outcome.PASS
+    outcome, text = DrillRecord(options=options, **(good | found)).conclusion()
+    assert (outcome, reason in text) == (Outcome.FAIL, True)
+
+
+def test_a_burst_may_fail_a_hundredth_of_the_searches() -> None:
+    options = Options(name="burst", stack="lab")
+    for failed, outcome in ((10, Outcome.PASS), (11, Outcome.FAIL)):
+        assert DrillRecord(options=options, is_read_back=True, requests=1_000, failed=failed).conclusion()[0] is outcome
+
+
+def test_a_batch_that_is_not_acknowledged_is_not_counted_and_its_numbers_are_not_used_again() -> None:
+    answers: Iterator[Any] = iter([10, ValueError("away"), 9, 10])
+
+    class Failing:
+        def write(self, rows: Any, vectors: Any, *, replacing: bool) -> int:
+            assert (len(rows), len(vectors), replacing) == (10, 10, False)
+            if isinstance(answer := next(answers), Exception):
+                raise answer
+            return int(answer)
+
+    writer = Writer(Failing(), 4)  # type: ignore[arg-type]  # as much of a collection as is asked
+    for _ in range(4):
+        writer.once()
+    assert writer.acknowledged == [*range(10), *range(30, 40)]
+    assert writer.refused == 2
+    assert document(3).fields()["sha256"] != document(4).fields()["sha256"]
+
+
+def test_a_drill_that_there_is_not_is_refused_with_those_that_there_are() -> None:
+    error = CliRunner().invoke(app, ["drill", "kill-everything", "lab"]).exception
+    assert "there are: kill-milvus" in str(error)
