@@ -7,6 +7,7 @@ counts a stream as open for longer than its client.
 
 import asyncio
 import os
+import socket
 import ssl
 from collections import deque
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from grpc_unary.call import Call, CallError, Done
 from grpc_unary.connection import Connection
 from grpc_unary.frames import ProtocolError
 
+_SILENT_MS = 10_000
 _AGAIN_AFTER_S = 0.2
 """A server that could not be reached is taken to be away for so long: calls meanwhile fail at once, as with gRPC."""
 _PAUSE_S = 0.001  # before a call that was refused twice is sent again; doubled each time
@@ -148,7 +150,12 @@ class UnaryCalls:
         tls: dict[str, Any] = {"ssl": self._ssl_context, "server_hostname": self._server_name or self._host}
         try:
             async with asyncio.timeout(self._timeout_s):
-                await self._loop.create_connection(lambda: connection, self._host, self._port, **(tls if self._ssl_context else {}))
+                made = self._loop.create_connection(lambda: connection, self._host, self._port, **(tls if self._ssl_context else {}))
+                transport, _ = await made
+                if hasattr(
+                    socket, "TCP_USER_TIMEOUT"
+                ):  # or a peer that vanishes in silence, as a killed pod does, is written to for minutes
+                    transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _SILENT_MS)
                 await connection.ready
             if not connection.takes_requests:
                 raise ProtocolError("it said goodbye at once")  # noqa: TRY301 - reported as all others are

@@ -1,6 +1,7 @@
 """Calls over HTTP/2 of our own, against a real gRPC server."""
 
 import asyncio
+import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ import grpc
 import pytest
 
 from grpc_unary import CallError, UnaryCalls, framed
-from tests.grpc_unary.peer import METHOD, calls
+from tests.grpc_unary.peer import METHOD, Peer, calls
 
 
 class Echo(grpc.GenericRpcHandler):
@@ -100,3 +101,19 @@ async def _until_answered(client: UnaryCalls) -> bytes:
         except CallError:
             await asyncio.sleep(0.05)
     raise AssertionError("a server that is back is not found")
+
+
+def test_a_server_that_vanishes_in_silence_is_given_up_after_ten_seconds() -> None:
+    async def option() -> int:
+        async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await Peer(reader, writer).greet()
+            await reader.read()
+            writer.close()
+
+        async with await asyncio.start_server(greet, "127.0.0.1", 0) as server:
+            address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            async with UnaryCalls(url=address, method="/a/b", metadata=(), timeout_s=5, ssl_context=None, server_name="") as calls:
+                used = calls._connections[0]._transport.get_extra_info("socket")
+                return int(used.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT))
+
+    assert asyncio.run(option()) == 10_000
