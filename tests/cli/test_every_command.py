@@ -62,7 +62,7 @@ WORDS = {
 }
 
 
-WORDS["restore"] = ["--all"]
+WORDS |= {"restore": ["--all"], "drill": ["lab"]}
 WRITES = {"gate", "during", "sweep", "ingest", "backup", "restore"}
 
 

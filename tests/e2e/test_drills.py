@@ -90,7 +90,7 @@ def copy(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
         )
     )
     outputs = json.dumps(lab.outputs()).replace(".rag.svc", f".{namespace}.svc")
-    (home / "target.json").write_text(json.dumps(json.loads(outputs) | {"namespace": namespace}))
+    (home / "target.json").write_text(json.dumps(json.loads(outputs) | {"namespace": namespace, "ask_url": "", "ask_secret_name": ""}))
     try:
         applied = lab.run("kubectl", "apply", "-f", str(home / "objects.json"))
         assert applied.code == 0, applied.output
