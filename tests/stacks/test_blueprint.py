@@ -54,6 +54,7 @@ def test_the_lab_settings_are_good_and_declare_the_whole_system() -> None:
         "embedding": "Embedding",
         "llm": "Llm",
         "load-generators": "LoadGenerators",
+        "ask": "Ask",
     }
 
 
@@ -62,7 +63,7 @@ def test_no_key_is_anywhere_but_in_its_secret() -> None:
     holders = {name for name, item in found.items() if SECRET_KEY in str(item.inputs)}
     assert holders == {"milvus-store-secret", "documents-store-secret"}
     keyed = {name for name, item in found.items() if API_KEY in str(item.inputs)}
-    assert keyed == {"embedding-server-key-secret", "llm-server-key-secret"}
+    assert keyed == {"embedding-server-key-secret", "llm-server-key-secret", "ask-key-secret"}
     assert all(found[name].secrets == {"stringData"} for name in holders | keyed)
 
 
@@ -174,7 +175,8 @@ def test_without_an_image_of_the_suite_there_is_no_job_and_a_warning_that_says_w
     configured = lab()
     images = json.loads(configured["milvus-x10000:images"])
     del images["suite"]
-    del configured["milvus-x10000:load_generators"]  # they run in the same image
+    for in_the_same_image in ("load_generators", "ask"):
+        del configured[f"milvus-x10000:{in_the_same_image}"]
     found = declared({**configured, "milvus-x10000:images": json.dumps(images)})
     assert "preflight" not in found
     assert "milvus-release" in found
@@ -233,8 +235,8 @@ def test_the_outputs_are_what_the_gate_is_promised(private: bool, ca_file: Path)
         "llm_ca_config_map": "",
         "reranker": None,
         "load_pod_template": "load-generator",
-        "ask_url": "",
-        "ask_secret_name": "",
+        "ask_url": "http://ask.rag.svc.cluster.local:8080/",
+        "ask_secret_name": "ask-api-key",
         "images": LAB_FACTS["images"],
         "chart": {"name": "lab/chart/milvus", "version": "0.1.0"},
     }

@@ -28,7 +28,7 @@ HELP = """Back collections up into a bucket that is not Milvus's own, and say wh
 
 Rows are read through Milvus itself, with their vectors, so any version will do; a part that an earlier backup has is not written again. A
 backup is whole once its manifest is written. Users and roles are listed in it without passwords: `pulumi up` makes those. What is written
-while a backup runs may or may not be in it, but each row is whole. Bucket and key: settings group `backup`, or the options below.
+while a backup runs may or may not be in it, but each row is whole. Bucket and key: the options below, or RAG_BACKUP_...
 
 Exit codes: 0 done, 1 --verify found a damaged or missing part, 2 usage or settings, 3 Milvus or the store answered wrongly, 4 something
 does not answer. backup.json is written in every case.

@@ -155,8 +155,12 @@ def test_a_gate_that_is_interrupted_is_asked_to_end_and_waited_for(tmp_path: Pat
             time.sleep(0.05)
         os.kill(os.getpid(), signal.SIGINT)
 
-    Thread(target=interrupt, daemon=True).start()
-    assert steps.validation("run", "t") == pulumi_cli.INTERRUPTED
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # what a script began in the background ignores it
+    try:
+        Thread(target=interrupt, daemon=True).start()
+        assert steps.validation("run", "t") == pulumi_cli.INTERRUPTED
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert cleaned.exists()
 
 
