@@ -28,6 +28,9 @@ def _download() -> None:
     partial.mkdir(parents=True)
     download = ["apt-get", "download", "-q", "-o", "APT::Sandbox::User=root", "prometheus"]
     ended = subprocess.run(download, cwd=partial, capture_output=True, text=True, check=False)
+    if ended.returncode:  # a new machine has no lists of packages yet
+        subprocess.run(["apt-get", "update", "-q"], capture_output=True, check=False)
+        ended = subprocess.run(download, cwd=partial, capture_output=True, text=True, check=False)
     if ended.returncode:
         pytest.skip(f"no Prometheus on PATH, and its package cannot be had: {ended.stderr.strip()[-200:]}")
     (package,) = partial.glob("*.deb")
