@@ -201,6 +201,10 @@ def dump(value: object) -> str:
 def write_whole(path: Path, content: str | bytes) -> None:
     """Write a file in one step: who reads it sees the old or the new one, never half."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    whole = content.encode() if isinstance(content, str) else content
+    if path.exists() and not path.is_file():  # /dev/null or /dev/stdout: a file in its place would break every program of the machine
+        path.write_bytes(whole)
+        return
     fresh = path.with_name(f"{path.name}.new")
-    fresh.write_bytes(content.encode() if isinstance(content, str) else content)
+    fresh.write_bytes(whole)
     fresh.replace(path)

@@ -4,11 +4,16 @@ A list holds the homes that are meant, and after them the ones that are still to
 """
 
 import ast
+import os
+import stat
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from lab.places import REPOSITORY
+from stacks import yaml_files
+from validation.reports import model
 
 PRODUCT = ("components", "stacks", "validation", "grpc_unary", "lab", "policies", "cli")
 
@@ -137,3 +142,16 @@ def test_a_second_home_would_be_found() -> None:
         has_it, *_ = HOMES[what]
         assert has_it(ast.parse(sample)), what
         assert not has_it(ast.parse("text.replace('a', 'b')\ntime.sleep(1)")), what
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a device")
+@pytest.mark.parametrize("write", [model.write_whole, yaml_files.write_whole])
+def test_a_device_stays_a_device(write: Callable[[Path, str], None], tmp_path: Path) -> None:
+    null = tmp_path / "null"
+    os.mknod(null, stat.S_IFCHR | 0o666, os.makedev(1, 3))
+    write(null, "a report")
+    assert stat.S_ISCHR(null.stat().st_mode)
+    assert list(tmp_path.iterdir()) == [null]
+    report = tmp_path / "report.json"
+    write(report, "a report")
+    assert report.read_text() == "a report"

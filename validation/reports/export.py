@@ -37,7 +37,9 @@ class Form(StrEnum):
 
 
 def write_beside(report: Path) -> None:
-    """Write every form beside a report.json that is there; OSError where that fails."""
+    """Write every form beside a report.json that is there, and none beside a device such as /dev/null; OSError where that fails."""
+    if report.exists() and not report.is_file():
+        return
     content = read(report)
     for name, render in FORMS.values():
         write_whole(report.with_name(name), render(content))

@@ -4,6 +4,7 @@ import asyncio
 import json
 import math
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -95,11 +96,11 @@ def test_a_machine_that_is_too_slow_proves_nothing_about_latency() -> None:
     assert selftest._slow(BY_NAME["dropped"], limits) is None
 
 
-def test_the_defects_are_listed_and_an_unknown_one_is_refused() -> None:
+def test_the_defects_are_listed_and_an_unknown_one_is_refused(tmp_path: Path) -> None:
     listed = CliRunner().invoke(app, ["selftest", "lab", "--list"])
     assert listed.exit_code == 0
     assert len(listed.output.splitlines()) == len(DEFECTS)
-    refused = CliRunner().invoke(app, ["selftest", "lab", "--only", "nothing", "--out", "/dev/null"])
+    refused = CliRunner().invoke(app, ["selftest", "lab", "--only", "nothing", "--out", str(tmp_path / "selftest.json")])
     assert refused.exit_code == 2
     assert "no defect is called nothing" in refused.output
 
