@@ -23,7 +23,7 @@ from tests.stacks.models.engines import CASES
 pytestmark = pytest.mark.e2e
 
 NAMESPACE = "platform-e2e"
-WITHOUT_DEFINITION = {"ServiceMonitor", "PodMonitor", "ScaledObject"}
+WITHOUT_DEFINITION = {"ServiceMonitor", "PodMonitor", "PrometheusRule", "ScaledObject"}
 """Kinds of operators that the lab has not, so they are left out here; tests/stacks/test_difficult.py reads the monitors."""
 ENVIRONMENTS: Mapping[str, Callable[[], Environment]] = {
     "prod": lambda: environments.load("prod", own_files_only=True),

@@ -79,7 +79,7 @@ def _own_credential() -> Credential | None:
 
 def s3_client(endpoint: str, region: str, credential: Credential, ca_file: Path | None, more: Config = _TALK) -> "S3Client":
     """Return a client of the store that talks as the gate does, with what `more` adds or changes; it is the caller's to close."""
-    return boto3.client(
+    return boto3.Session().client(  # not the default one, which keeps the profiles that it once read
         "s3",
         endpoint_url=endpoint,
         region_name=region,
