@@ -1,5 +1,6 @@
 """A real Prometheus on the lab reads Milvus and the service of questions: each panel has data, and alerts fire and clear."""
 
+import base64
 import json
 import math
 import subprocess
@@ -113,9 +114,14 @@ def _aim(home: Path, address: str | None) -> None:
 
 
 @pytest.fixture(scope="module")
-def busy(server: Prometheus, milvus: MilvusClient, lab: Lab) -> Iterator[str]:  # noqa: ARG001  read before anything happens
+def busy(
+    server: Prometheus,  # noqa: ARG001  read before anything happens
+    milvus: MilvusClient,
+    lab: Lab,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[str]:
     """A small collection that was filled, flushed, loaded and searched while Prometheus looked on, and a question to the service."""
-    name = f"monitoring_{uuid4().hex[:8]}"
+    name, read = (f"monitoring_{uuid4().hex[:8]}" for _ in range(2))
     milvus.create_collection(name, dimension=8, metric_type="COSINE")
     try:
         milvus.insert(name, [{"id": number, "vector": [float(number % 7 + 1), *[1.0] * 7]} for number in range(2000)])
@@ -125,12 +131,21 @@ def busy(server: Prometheus, milvus: MilvusClient, lab: Lab) -> Iterator[str]:  
         for _ in range(60):
             milvus.search(name, [[1.0] * 8], limit=3)
             time.sleep(0.05)
-        for path in ("/v1/models", "/v1/search"):  # without a key they are refused, which is counted too
-            httpx.post(f"http://{_pod(lab, 'app.kubernetes.io/name=ask')}:8080{path}", timeout=10)
+        folder = tmp_path_factory.mktemp("documents")
+        (folder / "badges.md").write_text("# Badges\n\nThe front desk orders a new badge.\n")
+        filled = lab.run("./rag", "ingest", "lab", str(folder), "--collection", read, "--quiet")
+        assert filled.code == 0, filled.output
+        key = base64.b64decode(lab.kubectl("-n", "rag", "get", "secret", "ask-api-key")["data"]["api_key"]).decode()
+        asked = {"query": "Who orders a badge?", "collection": read}
+        address = f"http://{_pod(lab, 'app.kubernetes.io/name=ask')}:8080/v1/search"
+        for _ in range(3):
+            httpx.post(address, json=asked, headers={"Authorization": f"Bearer {key}"}, timeout=60).raise_for_status()
+            time.sleep(2)
         time.sleep(3)
         yield name
     finally:
         milvus.drop_collection(name)
+        milvus.drop_collection(read)
 
 
 PANELS = [
