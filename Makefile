@@ -26,7 +26,7 @@ static:
 	.venv/bin/lint-imports
 
 unit:
-	.venv/bin/pytest -q -m "not e2e" -n 3 --dist loadfile
+	.venv/bin/pytest -q -m "not e2e" -n 2 --dist loadfile
 
 test: static ## check, then the end-to-end tests on the lab, which is brought up when none is there
 	.venv/bin/python -m tests.e2e.run
