@@ -24,6 +24,8 @@ from validation.backup import content
 from validation.backup.bucket import Manifest, same_bucket
 from validation.backup.content import Line, Rows, cut, decode, encode
 
+pytestmark = pytest.mark.e2e  # a real S3 server, which the lab's tools have
+
 ROWS = 700
 OUTPUTS = {
     "namespace": "rag",
