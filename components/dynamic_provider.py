@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, fields
+from functools import cache
 from pathlib import Path
 from typing import Any, Generic, Self, TypeVar
 
@@ -20,8 +21,14 @@ from pulumi import dynamic
 
 PROVIDER_KEY = "__provider"  # where Pulumi keeps the pickled provider among the inputs
 _PLACEHOLDER = "<setting>"
-_MESSAGES = yaml.safe_load(Path(__file__).with_name("messages.yaml").read_text(encoding="utf-8"))
 Api = TypeVar("Api")
+
+
+@cache
+def _messages() -> dict[str, dict[str, str]]:
+    """Read the table once it is needed: each `pulumi up` imports this, and few fail."""
+    table: dict[str, dict[str, str]] = yaml.safe_load(Path(__file__).with_name("messages.yaml").read_text(encoding="utf-8"))
+    return table
 
 
 class ProviderError(Exception):
@@ -40,7 +47,7 @@ class ProviderError(Exception):
     @classmethod
     def by_code(cls, row: str, /, **words: object) -> Self:
         """Return the error in the words of messages.yaml; `row` is its code, and after a slash which case of it."""
-        message = _MESSAGES[row]
+        message = _messages()[row]
         return cls(message["text"].format(**words), code=row.partition("/")[0], setting=message.get("setting", ""))
 
     def __str__(self) -> str:

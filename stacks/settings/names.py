@@ -3,8 +3,9 @@
 import re
 import ssl
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import yaml
 from pydantic import AfterValidator
@@ -21,12 +22,16 @@ _LONGEST_ROOT_PATH = 256
 _FLOATING_TAGS = {"latest", "stable", "main", "master", "nightly", "dev", "edge"}
 
 
-_ROWS = yaml.safe_load(Path(__file__).with_name("refusals.yaml").read_text(encoding="utf-8"))
+@cache
+def _rows() -> dict[str, dict[str, Any]]:
+    """Read the table once a value is refused: every command imports this."""
+    table: dict[str, dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("refusals.yaml").read_text(encoding="utf-8"))
+    return table
 
 
 def refused(name: str, /, *, instead: object = None, **words: object) -> WrongValueError:
     """Return why a value is refused, as refusals.yaml says it under `name`."""
-    row = _ROWS[name]
+    row = _rows()[name]
     return WrongValueError(row["code"], row["wrong"].format(**words), row.get("breaks", "").format(**words), instead=instead)
 
 

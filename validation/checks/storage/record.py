@@ -1,6 +1,7 @@
 """What a preflight found: OK, WARN or FAIL, for the last two what it would break and what cures it; and the verdict of all of it."""
 
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,6 @@ import yaml
 from validation.judge.outcome import Outcome
 from validation.run.record import Facts, Record
 
-_TEXTS = yaml.safe_load(Path(__file__).with_name("findings.yaml").read_text(encoding="utf-8"))
 _WORDS = {Outcome.PASS: "OK", Outcome.WARN: "WARN"}
 _GRAVEST_FIRST = (Outcome.UNREACHABLE, Outcome.FAIL, Outcome.INVALID, Outcome.WARN)
 
@@ -37,6 +37,13 @@ class Finding:
         return ". ".join(" ".join(part.split()).rstrip(".") for part in parts if part)
 
 
+@cache
+def _texts() -> dict[str, dict[str, str]]:
+    """Read the table once there is a finding: the gate imports this too."""
+    table: dict[str, dict[str, str]] = yaml.safe_load(Path(__file__).with_name("findings.yaml").read_text(encoding="utf-8"))
+    return table
+
+
 def describe(
     key: str,
     seen: str,
@@ -47,7 +54,7 @@ def describe(
     **words: Any,  # noqa: ANN401  what the texts name
 ) -> Finding:
     """Return a finding whose consequence and cure stand in findings.yaml under `key`: its name, or NAME.CASE where it has several."""
-    breaks, cure = (str(_TEXTS[key][part]).format(**words) for part in ("breaks", "cure"))
+    breaks, cure = (str(_texts()[key][part]).format(**words) for part in ("breaks", "cure"))
     return Finding(name=name or key.partition(".")[0], outcome=outcome, seen=seen, consequence=breaks, cure=cure, tried=tried)
 
 
