@@ -34,7 +34,8 @@ SHORT = {"5m": 10, "10m": 10, "30m": 15, "1h": 20, "2h": 20, "6h": 25, "1d": 30,
 class Prometheus:
     """One that runs for this file."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, home: Path) -> None:
+        self.home = home
         self._address = f"http://127.0.0.1:{port}/api/v1"
 
     def ask(self, promql: str) -> list[dict[str, Any]]:
@@ -98,8 +99,7 @@ def server(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prome
     command = [str(prometheus.binary("prometheus")), "--config.file=prometheus.yaml", f"--web.listen-address=127.0.0.1:{port}"]
     process = subprocess.Popen([*command, "--storage.tsdb.path=data"], cwd=home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        running = Prometheus(port)
-        running.home = home  # type: ignore[attr-defined]  # for the test that takes Milvus away
+        running = Prometheus(port, home)
         until(lambda: bool(running.ask("milvus_num_node")) and bool(running.ask("ask_in_flight")), "Milvus and the service are read")
         yield running
     finally:
@@ -194,8 +194,7 @@ def test_failing_searches_burn_the_budget_and_the_alert_clears(busy: str, releas
 
 @pytest.mark.usefixtures("busy")
 def test_milvus_that_is_not_read_any_more_is_said_to_be_gone_until_it_is_read_again(server: Prometheus, lab: Lab) -> None:
-    home: Path = server.home  # type: ignore[attr-defined]
-    _aim(home, None)
+    _aim(server.home, None)
     until(lambda: "MilvusGone" in server.firing(), "the alert fires")
-    _aim(home, f"{_pod(lab, 'app.kubernetes.io/name=milvus')}:9091")
+    _aim(server.home, f"{_pod(lab, 'app.kubernetes.io/name=milvus')}:9091")
     until(lambda: "MilvusGone" not in server.firing(), "the alert clears")

@@ -11,8 +11,8 @@ import typer
 
 from validation.ask.answering import Answering, Cited, as_data, bypass_proxies, cited_as_data
 from validation.ask.retrieval import MOST_PASSAGES, Passage, Query, Stages
-from validation.clients import kube, target
-from validation.clients.connect import Connector
+from validation.clients import target
+from validation.clients.connect import open_connector
 from validation.corpus import grading
 from validation.judge.errors import GateError, UsageError
 from validation.judge.outcome import exit_code
@@ -82,9 +82,7 @@ def _ask(options: Options, asked: Asked, closing: ExitStack) -> None:
         raise UsageError("the question is empty; write one between quotes")
     aim = target.read(options.stack)
     database = options.database or aim.milvus_database
-    kubernetes = kube.connect()
-    closing.callback(kubernetes.close)
-    connector = Connector(target=aim, kubernetes=kubernetes, closing=closing, secrets=[])
+    connector = open_connector(aim, closing, [])
     bypass_proxies(connector)
     answering = Answering(connector, {database: f"milvus-{database}-search"} if database != aim.milvus_database else None)
     filters = {name: getattr(options, name) for name in ("question", "collection", "limit", "language", "access", "path")}

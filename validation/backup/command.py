@@ -13,8 +13,8 @@ from rich.console import Console
 from validation.backup.bucket import BackupBucket, CollectionEntry, Manifest, PartEntry, same_bucket
 from validation.backup.content import Rows, access, cut
 from validation.clients import kube, target
-from validation.clients.connect import Connector
-from validation.clients.documents import Credential
+from validation.clients.connect import open_connector
+from validation.clients.documents import credential_in
 from validation.clients.milvus import PREFIX, VectorStore, failures_named
 from validation.judge.errors import InvalidRunError, UsageError
 from validation.judge.outcome import Outcome
@@ -115,10 +115,7 @@ class Session:
 
     def milvus(self) -> VectorStore:
         """Connect to Milvus."""
-        kubernetes = kube.connect()
-        self._closing.callback(kubernetes.close)
-        kube.bypass_proxies([kubernetes.address(self.aim.milvus_uri)])
-        return Connector(target=self.aim, kubernetes=kubernetes, closing=self._closing, secrets=self._record.secrets).milvus()
+        return open_connector(self.aim, self._closing, self._record.secrets, self.aim.milvus_uri).milvus()
 
     def _bucket(self, place: Place, root: str) -> BackupBucket:
         if not place.endpoint or not place.bucket or place.credential_dir is None:
@@ -127,7 +124,7 @@ class Session:
             if same_bucket(place.endpoint, place.bucket, self.aim.object_store_endpoint, own):
                 raise UsageError(f"--bucket {place.bucket} is the stack's own: a backup would go with what it is to replace; name another")
         kube.bypass_proxies([place.endpoint])
-        credential = read_credential(place.credential_dir)
+        credential = credential_in(place.credential_dir)
         self._record.secrets.extend([credential.access_key, credential.secret_key])
         bucket = BackupBucket(
             endpoint=place.endpoint, region=place.region, bucket=place.bucket, ca_file=place.ca_file, credential=credential, root=root
@@ -135,15 +132,6 @@ class Session:
         self._closing.callback(bucket.close)
         bucket.check()
         return bucket
-
-
-def read_credential(folder: Path) -> Credential:
-    """Return the key pair in a directory, as a pod mounts it."""
-    try:
-        access_key, secret_key = ((folder / name).read_text(encoding="utf-8").strip() for name in ("access_key", "secret_key"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--credential-dir {folder}: {error}; it must hold the files access_key and secret_key") from None
-    return Credential(access_key=access_key, secret_key=secret_key)
 
 
 def act(options: Options) -> int:

@@ -15,7 +15,7 @@ from validation.ask.retrieval import Retriever
 from validation.checks.registry import Check, Suite
 from validation.clients import kube
 from validation.clients.asking import AskService
-from validation.clients.connect import Connector, Models
+from validation.clients.connect import Models, open_connector
 from validation.clients.documents import DocumentStore
 from validation.clients.milvus import PREFIX, Collection, Row, VectorStore
 from validation.clients.passages import Chunk
@@ -194,8 +194,8 @@ def unpromised(run: RunContext, check: Check[RunContext]) -> str:
 def reachable(run: RunContext, facts: Facts) -> None:
     """Connect to everything, or raise what is not there."""
     target, record = run.target, run.record
-    kubernetes = kube.connect()
-    run.closing.callback(kubernetes.close)
+    connector = open_connector(target, run.closing, record.secrets)
+    kubernetes = connector.kubernetes
     urls = {name: getattr(target, name) for name in ("milvus_uri", "embedding_url", "llm_url", "object_store_endpoint")}
     urls |= {"reranker_url": target.reranker.url} if target.reranker is not None else {}
     urls |= {"ask_url": target.ask_url} if target.ask_url else {}
@@ -204,7 +204,6 @@ def reachable(run: RunContext, facts: Facts) -> None:
     kube.bypass_proxies(addresses.values())
     record.images = [asdict(image) for image in kubernetes.running_images(target.namespace)]
     record.versions = {name: version(name) for name in _CLIENTS}
-    connector = Connector(target=target, kubernetes=kubernetes, closing=run.closing, secrets=record.secrets)
     documents, milvus = connector.documents(), connector.milvus()
     record.versions["milvus server"] = milvus.server_version()
     models = connector.models(run.profile.answer.timeout_s)

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from validation.clients import milvus
+from validation.clients import kube, milvus
 from validation.clients.asking import AskService
 from validation.clients.documents import DocumentStore
 from validation.clients.http import Access, ModelClient
@@ -171,3 +171,11 @@ class Connector:
         except UnreachableError as error:
             words = self.kubernetes.last_words(url)
             raise UnreachableError(f"{error}; {words}" if words else str(error)) from error
+
+
+def open_connector(target: Target, closing: ExitStack, secrets: list[str], *urls: str) -> Connector:
+    """Connect to the cluster until `closing` ends; clients of `urls`, which the target names, ask past a proxy of the shell."""
+    kubernetes = kube.connect()
+    closing.callback(kubernetes.close)
+    kube.bypass_proxies([kubernetes.address(url) for url in urls])
+    return Connector(target=target, kubernetes=kubernetes, closing=closing, secrets=secrets)

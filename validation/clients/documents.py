@@ -15,7 +15,7 @@ from botocore.config import Config
 from botocore.credentials import EnvProvider, SharedCredentialProvider
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, FlexibleChecksumError, SSLError
 
-from validation.judge.errors import GateError, InvalidRunError, UnreachableError
+from validation.judge.errors import GateError, InvalidRunError, UnreachableError, UsageError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client  # stubs only; nothing to import at run time
@@ -59,6 +59,19 @@ class Credential:
 
     def __repr__(self) -> str:
         return "Credential(...)"
+
+
+def credential_in(directory: Path) -> Credential:
+    """Return the key in the files `access_key` and `secret_key`."""
+    option = f"--credential-dir {directory}"
+    try:
+        access_key, secret_key = ((directory / name).read_text(encoding="utf-8").strip() for name in ("access_key", "secret_key"))
+    except (OSError, UnicodeDecodeError) as error:
+        cure = "it must hold the files access_key and secret_key, as a pod mounts the Secret"
+        raise UsageError(f"{option}: {error}; {cure}") from None
+    if not access_key or not secret_key:
+        raise UsageError(f"{option}: access_key or secret_key is empty; deploy the Secret again: pulumi up")
+    return Credential(access_key=access_key, secret_key=secret_key)
 
 
 _TALK = Config(

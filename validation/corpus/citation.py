@@ -17,8 +17,8 @@ from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
 
 import typer
 
-from validation.clients import kube, target
-from validation.clients.connect import Connector
+from validation.clients import target
+from validation.clients.connect import open_connector
 from validation.clients.documents import ClockSkewError, DocumentStore
 from validation.judge.errors import GateError, InvalidRunError, UsageError
 from validation.judge.outcome import Outcome, exit_code
@@ -109,10 +109,7 @@ def _fetch(citation: Citation, source: target.Target) -> bytes:
     if citation.bucket != bucket:
         raise UsageError(f"the citation names the bucket {citation.bucket!r}, the documents of this stack are in {bucket!r}")
     with ExitStack() as closing:
-        kubernetes = kube.connect()
-        closing.callback(kubernetes.close)
-        kube.bypass_proxies([kubernetes.address(source.object_store_endpoint)])
-        store = Connector(target=source, kubernetes=kubernetes, closing=closing, secrets=[]).documents()
+        store = open_connector(source, closing, [], source.object_store_endpoint).documents()
         body = store.read_version(citation.key, citation.version_id)
     digest = hashlib.sha256(body).hexdigest()
     if digest != citation.sha256:

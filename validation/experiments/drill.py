@@ -268,10 +268,8 @@ def _run(reporter: Reporter, record: DrillRecord) -> None:
 async def _serve(run: RunContext, collection: Collection, faults: Faults, record: DrillRecord) -> tuple[list[Sample], Ended]:
     drill, rate = DRILLS[record.options.name], record.options.rate
     async with timed.load_target(run, collection.name).searcher() as searcher:
-        requests, more = (
-            [searcher.prepare(vector, "") for vector in Writer(collection, run.target.embedding_dimension).vectors(100)],
-            list[Sample](),
-        )
+        requests = [searcher.prepare(vector, "") for vector in Writer(collection, run.target.embedding_dimension).vectors(100)]
+        more = list[Sample]()
 
         def submit(number: int, done: Done) -> None:
             searcher.fire(requests[number % len(requests)], lambda answer: done(read_answer(searcher, answer)))

@@ -21,7 +21,7 @@ import numpy as np
 
 from validation.checks.context import Overrides, RunContext
 from validation.clients import kube
-from validation.clients.connect import Connector
+from validation.clients.connect import open_connector
 from validation.clients.http import Access
 from validation.clients.target import Target
 from validation.experiments.proxies import Exchange, HttpProxy, MilvusDefect, MilvusProxy, Search
@@ -55,9 +55,8 @@ Plant = Callable[[Stage, RunContext], Any]
 def set_up(run: RunContext, closing: ExitStack, searches: int, limit_ms: Callable[[str], float]) -> Stage:
     """Put a proxy before each part of the target, and aim at the proxies from now on."""
     target = run.target
-    kubernetes = kube.connect()
-    closing.callback(kubernetes.close)
-    connector = Connector(target=target, kubernetes=kubernetes, closing=closing, secrets=run.record.secrets)
+    connector = open_connector(target, closing, run.record.secrets)
+    kubernetes = connector.kubernetes
     address = kubernetes.address(target.milvus_uri)
 
     def http(url: str, authority: str) -> HttpProxy:

@@ -179,10 +179,8 @@ class HttpProxy:
                 return
             content = await answer.aread()
         exchange = Exchange(number=number, method=request.method, path=request.url.path, query=request.url.query, body=body, answer=content)
-        changed, kept = (
-            change(exchange),
-            {name: value for name, value in kept.items() if name not in {"content-length", "content-encoding"}},
-        )
+        changed = change(exchange)
+        kept = {name: value for name, value in kept.items() if name not in {"content-length", "content-encoding"}}
         if isinstance(changed, bytes):
             length = {"content-length": answer.headers["content-length"]} if request.method == "HEAD" else {}
             await Response(changed, answer.status_code, kept | length)(scope, receive, send)

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from validation.clients import kube, target
-from validation.clients.connect import Connector
+from validation.clients import target
+from validation.clients.connect import open_connector
 from validation.run.options import Json, Target
 
 HELP = """List the collections of an environment: rows, whether they are loaded, and segments in memory. Without --drop nothing changes.
@@ -39,10 +39,7 @@ def act(options: Options) -> int:
     """List them."""
     aim = target.read(options.stack)
     with ExitStack() as closing:
-        kubernetes = kube.connect()
-        closing.callback(kubernetes.close)
-        kube.bypass_proxies([kubernetes.address(aim.milvus_uri)])
-        milvus = Connector(target=aim, kubernetes=kubernetes, closing=closing, secrets=[]).milvus()
+        milvus = open_connector(aim, closing, [], aim.milvus_uri).milvus()
         for name in options.drop:
             milvus.drop(name)
             print(f"removed: {name}", file=sys.stderr)

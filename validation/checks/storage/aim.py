@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from typer import Argument, Option
 
 from validation.clients import kube, target
-from validation.clients.documents import Credential
+from validation.clients.documents import Credential, credential_in
 from validation.judge.errors import UsageError
 from validation.run.options import Json
 
@@ -250,7 +250,7 @@ def _credential(options: Options, outputs: StoreOutputs) -> Credential:
     if len(given) > 1:
         raise UsageError(f"{' and '.join(given)} all name a key; give the one that Milvus will use")
     if options.credential_dir is not None:
-        return from_directory(options.credential_dir)
+        return credential_in(options.credential_dir)
     if options.profile is not None:
         return from_profile(options.profile)
     if options.secret is not None:
@@ -268,19 +268,6 @@ def from_secret(reference: str) -> Credential:
         raise UsageError(f"--secret {reference} names no Secret; write NAMESPACE/NAME, see what there is with: kubectl get secrets -A")
     with closing(kube.connect()) as kubernetes:
         return kubernetes.credential(namespace, name)
-
-
-def from_directory(directory: Path) -> Credential:
-    """Return the key in the files `access_key` and `secret_key`."""
-    option = f"--credential-dir {directory}"
-    try:
-        access_key, secret_key = ((directory / name).read_text(encoding="utf-8").strip() for name in ("access_key", "secret_key"))
-    except (OSError, UnicodeDecodeError) as error:
-        cure = "it must hold the files access_key and secret_key, as a pod mounts the Secret"
-        raise UsageError(f"{option}: {error}; {cure}") from None
-    if not access_key or not secret_key:
-        raise UsageError(f"{option}: access_key or secret_key is empty; deploy the Secret again: pulumi up")
-    return Credential(access_key=access_key, secret_key=secret_key)
 
 
 def from_profile(name: str) -> Credential:
