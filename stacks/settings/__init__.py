@@ -8,13 +8,13 @@ import difflib
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import ValidationError, model_validator
 
 from components.pods import PodOptions
 from stacks.problems import PROJECT, ConflictError, Problem, SettingsError, WrongValueError, set_command, shown_as
 from stacks.settings import whole
 from stacks.settings.explain import example_of, explain
-from stacks.settings.group import Group, parsed
+from stacks.settings.group import Group, parsed, setting
 from stacks.settings.milvus import MilvusSettings
 from stacks.settings.models import EmbeddingSettings, KedaSettings, LlmSettings, RerankerSettings
 from stacks.settings.models.serving import Serving
@@ -51,42 +51,30 @@ def default_bucket(namespace: str) -> str:
 class Settings(Group):
     """One environment."""
 
-    namespace: Namespace = Field(default="rag", description="namespace that the stack makes and owns", examples=["rag"])
-    images: ImageSettings = Field(description="what runs", examples=['\'{"milvus": "registry.example.net/milvusdb/milvus:v2.6.21"}\''])
-    images_pinned: Literal["required", "optional"] = Field(default="optional", examples=["required"])
+    namespace: Namespace = setting("rag", "rag", "namespace that the stack makes and owns")
+    images: ImageSettings = setting(..., '\'{"milvus": "registry.example.net/milvusdb/milvus:v2.6.21"}\'', "what runs")
+    images_pinned: Literal["required", "optional"] = setting("optional", "required")
     """required: nothing goes up without stacks/images.ENV.lock; a lock that is there is used in either case"""
-    registry: RegistrySettings = Field(default=RegistrySettings(), examples=['\'{"ca_file": "/etc/ssl/registry-ca.crt"}\''])
-    """where images are pulled from"""
-    object_store: ObjectStoreSettings = Field(description="the S3 store", examples=[S3_EXAMPLE])
-    preflight: PreflightSettings = Field(default=PreflightSettings(), examples=["'{\"performance\": true}'"])
+    registry: RegistrySettings = setting(RegistrySettings(), '\'{"ca_file": "/etc/ssl/registry-ca.crt"}\'', "where images are pulled from")
+    object_store: ObjectStoreSettings = setting(..., S3_EXAMPLE, "the S3 store")
+    preflight: PreflightSettings = setting(PreflightSettings(), "'{\"performance\": true}'")
     """the look at the store from inside the cluster"""
-    load_generators: LoadGeneratorSettings = Field(default=LoadGeneratorSettings(), examples=["'{\"pods\": 4}'"])
-    """pods that send the gate's searches"""
-    ask: AskSettings | None = Field(default=None, examples=["'{\"replicas\": 2}'"])
-    """the service that answers questions with their sources; none by default"""
-    milvus: MilvusSettings = Field(default=MilvusSettings(), description="the vector database", examples=["'{\"memory_gib\": 16}'"])
-    access: AccessSettings = Field(default=AccessSettings(), examples=['\'{"tenants": ["sales"]}\''])
-    """who may log in to Milvus besides root"""
-    embedding: EmbeddingSettings = Field(default=EmbeddingSettings(), examples=["'{\"dimension\": 384}'"])
-    """the embedding service"""
-    llm: LlmSettings = Field(default=LlmSettings(), description="the LLM service", examples=["'{\"context_tokens\": 4096}'"])
-    reranker: RerankerSettings | None = Field(default=None, examples=['\'{"engine": "lab", "model": "lab-reranker"}\''])
-    """the reranker; none by default"""
-    keda: KedaSettings | None = Field(default=None, examples=['\'{"prometheus_url": "http://prometheus.monitoring.svc:9090"}\''])
+    load_generators: LoadGeneratorSettings = setting(LoadGeneratorSettings(), "'{\"pods\": 4}'", "pods that send the gate's searches")
+    ask: AskSettings | None = setting(None, "'{\"replicas\": 2}'", "the service that answers questions with their sources; none by default")
+    milvus: MilvusSettings = setting(MilvusSettings(), "'{\"memory_gib\": 16}'", "the vector database")
+    access: AccessSettings = setting(AccessSettings(), '\'{"tenants": ["sales"]}\'', "who may log in to Milvus besides root")
+    embedding: EmbeddingSettings = setting(EmbeddingSettings(), "'{\"dimension\": 384}'", "the embedding service")
+    llm: LlmSettings = setting(LlmSettings(), "'{\"context_tokens\": 4096}'", "the LLM service")
+    reranker: RerankerSettings | None = setting(None, '\'{"engine": "lab", "model": "lab-reranker"}\'', "the reranker; none by default")
+    keda: KedaSettings | None = setting(None, '\'{"prometheus_url": "http://prometheus.monitoring.svc:9090"}\'')
     """KEDA, where it is installed"""
-    quota: QuotaSettings | None = Field(default=None, examples=['\'{"cpu_cores": 16, "memory_gib": 64}\''])
-    """limit of the namespace"""
-    residency: ResidencySettings = Field(default=ResidencySettings(), examples=['\'{"mode": "locked", "allowed": ["10.0.0.0/8"]}\''])
-    """where data may go"""
-    network: NetworkSettings = Field(default=NetworkSettings(), examples=["'{\"dns_port\": 53}'"])
-    """what network policies must be told"""
-    pods: PodSettings = Field(default=PodSettings(), description="what every pod gets", examples=['\'{"node_selector": {"pool": "rag"}}\''])
-    pod_security: PodSecuritySettings = Field(default=PodSecuritySettings(), examples=["'{\"assign_ids\": false}'"])
-    """what the platform's admission decides"""
-    cluster: ClusterSettings = Field(default=ClusterSettings(), examples=['\'{"domain": "k8s.example.net"}\''])
-    """the Kubernetes cluster"""
-    monitoring: MonitoringSettings = Field(default=MonitoringSettings(), examples=["'{\"enabled\": true}'"])
-    """monitors for Prometheus's operator"""
+    quota: QuotaSettings | None = setting(None, '\'{"cpu_cores": 16, "memory_gib": 64}\'', "limit of the namespace")
+    residency: ResidencySettings = setting(ResidencySettings(), '\'{"mode": "locked", "allowed": ["10.0.0.0/8"]}\'', "where data may go")
+    network: NetworkSettings = setting(NetworkSettings(), "'{\"dns_port\": 53}'", "what network policies must be told")
+    pods: PodSettings = setting(PodSettings(), '\'{"node_selector": {"pool": "rag"}}\'', "what every pod gets")
+    pod_security: PodSecuritySettings = setting(PodSecuritySettings(), "'{\"assign_ids\": false}'", "what the platform's admission decides")
+    cluster: ClusterSettings = setting(ClusterSettings(), '\'{"domain": "k8s.example.net"}\'', "the Kubernetes cluster")
+    monitoring: MonitoringSettings = setting(MonitoringSettings(), "'{\"enabled\": true}'", "monitors for Prometheus's operator")
 
     @property
     def pod_options(self) -> PodOptions:

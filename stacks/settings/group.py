@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 
 from stacks.problems import WrongValueError
@@ -57,6 +57,11 @@ class Group(BaseModel):
             kind = "true or false" if isinstance(value, bool) else "a number"
             raise WrongValueError("settings.text", f"is {kind}, not text; write it in quotes")
         return value
+
+
+def setting(default: Any, example: object, reason: str | None = None, **bounds: Any) -> Any:  # noqa: ANN401  a field of any type
+    """Return a field: its default, `...` for none; an example to type; what it is for, where no docstring below says so."""
+    return Field(default, examples=[example], description=reason, **bounds)
 
 
 def parsed(text: str) -> Any:  # noqa: ANN401  as above

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Discriminator, Tag, ValidationInfo, field_validator, model_validator
 
 from components.generations import Generations
 from stacks.problems import remove_command
 from stacks.settings.addresses import ApiUrl, Endpoint, MilvusEndpoint
-from stacks.settings.group import Group
+from stacks.settings.group import Group, setting
 from stacks.settings.names import BucketName, CaFile, OtherNamespace, PlainText, SecretName, YamlText, refused
 
 S3_EXAMPLE = (
@@ -44,26 +44,24 @@ def _tags(tags: dict[str, str]) -> dict[str, str]:
 class LockSettings(Group):
     """Object lock of the documents' bucket."""
 
-    mode: Literal["GOVERNANCE", "COMPLIANCE"] = Field(default="GOVERNANCE", examples=["GOVERNANCE"])
+    mode: Literal["GOVERNANCE", "COMPLIANCE"] = setting("GOVERNANCE", "GOVERNANCE")
     """COMPLIANCE: nobody can delete earlier, no administrator either"""
-    days: int = Field(ge=1, le=36500, description="every version of a document is kept at least so long", examples=[30])
+    days: int = setting(..., 30, "every version of a document is kept at least so long", ge=1, le=36500)
 
 
 class StoreSettings(Group):
     """All drivers: where the store is, which key is in use, what `destroy` may take."""
 
-    endpoint: MilvusEndpoint = Field(description="S3 API, as pods and this machine reach it", examples=["https://x10000.example.net:443"])
-    region: YamlText = Field(default="us-east-1", description="region that requests are signed for", examples=["us-east-1"])
-    ca_file: CaFile | None = Field(default=None, description="PEM file of the store's private CA", examples=["/etc/ssl/x10000-ca.crt"])
-    credential_generation: int = Field(default=1, ge=1, le=1_000_000, examples=[2])
+    endpoint: MilvusEndpoint = setting(..., "https://x10000.example.net:443", "S3 API, as pods and this machine reach it")
+    region: YamlText = setting("us-east-1", "us-east-1", "region that requests are signed for")
+    ca_file: CaFile | None = setting(None, "/etc/ssl/x10000-ca.crt", "PEM file of the store's private CA")
+    credential_generation: int = setting(1, 2, ge=1, le=1_000_000)
     """raise it by one for a new key beside the old one; pods are rolled to it"""
-    milvus_bucket: BucketName | None = Field(default=None, examples=["rag-milvus"])
-    """Milvus's own bucket; default NAMESPACE-milvus"""
-    documents_bucket: BucketName | None = Field(default=None, examples=["rag-documents"])
-    """bucket of the originals; default NAMESPACE-documents"""
-    on_destroy: Literal["retain", "delete"] = Field(default="retain", examples=["retain"])
+    milvus_bucket: BucketName | None = setting(None, "rag-milvus", "Milvus's own bucket; default NAMESPACE-milvus")
+    documents_bucket: BucketName | None = setting(None, "rag-documents", "bucket of the originals; default NAMESPACE-documents")
+    on_destroy: Literal["retain", "delete"] = setting("retain", "retain")
     """what `pulumi destroy` does with the namespace, its volumes, and the buckets that the stack made"""
-    confirm_delete: list[str] = Field(default=[], examples=['\'["rag-milvus", "rag-documents"]\''])
+    confirm_delete: list[str] = setting([], '\'["rag-milvus", "rag-documents"]\'')
     """what on_destroy=delete would take, by name, or it is refused: both buckets; with existing or cosi, the namespace"""
 
     @property
@@ -85,12 +83,9 @@ class StoreSettings(Group):
 class MadeStoreSettings(StoreSettings):
     """Drivers that make buckets and users: which keys are revoked, what the buckets are like."""
 
-    revoked_generation: int = Field(default=0, ge=0, examples=[1])
-    """keys up to this one are refused by the store; raise it once the new key is in use"""
-    tags: Annotated[dict[str, str], AfterValidator(_tags)] = Field(default={}, examples=['\'{"cost-centre": "42"}\''])
-    """tags of both buckets"""
-    documents_lock: LockSettings | None = Field(default=None, examples=['\'{"mode": "GOVERNANCE", "days": 30}\''])
-    """object lock of the documents' bucket"""
+    revoked_generation: int = setting(0, 1, "keys up to this one are refused by the store; raise it once the new key is in use", ge=0)
+    tags: Annotated[dict[str, str], AfterValidator(_tags)] = setting({}, '\'{"cost-centre": "42"}\'', "tags of both buckets")
+    documents_lock: LockSettings | None = setting(None, '\'{"mode": "GOVERNANCE", "days": 30}\'', "object lock of the documents' bucket")
 
     @property
     def generations(self) -> Generations:
@@ -106,31 +101,25 @@ class MadeStoreSettings(StoreSettings):
 class S3Settings(MadeStoreSettings):
     """Buckets by the S3 API, users by an AWS-compatible IAM API."""
 
-    driver: Literal["s3"] = Field(default="s3", description="how buckets and users are made", examples=["s3"])
-    iam_endpoint: Endpoint = Field(description="AWS-compatible IAM API, for the scoped users", examples=["https://x10000.example.net:444"])
-    admin_profile: PlainText = Field(min_length=1, examples=["x10000-admin"])
+    driver: Literal["s3"] = setting("s3", "s3", "how buckets and users are made")
+    iam_endpoint: Endpoint = setting(..., "https://x10000.example.net:444", "AWS-compatible IAM API, for the scoped users")
+    admin_profile: PlainText = setting(..., "x10000-admin", min_length=1)
     """AWS profile that may make buckets and users; its key stays on this machine"""
-    encryption: Literal["AES256"] | None = Field(default=None, examples=["AES256"])
+    encryption: Literal["AES256"] | None = setting(None, "AES256")
     """default encryption of both buckets; without it, as the store does it by itself"""
 
 
 class GreenLakeSettings(MadeStoreSettings):
     """Buckets, users and policies by the HPE GreenLake Object Storage REST API of an X10000."""
 
-    driver: Literal["greenlake"] = Field(description="how buckets and users are made", examples=["greenlake"])
-    api_endpoint: ApiUrl = Field(examples=["https://us-west.api.greenlake.hpe.com"])
-    """HPE GreenLake API of the region that manages the system"""
-    token_url: ApiUrl = Field(
-        default="https://sso.common.cloud.hpe.com/as/token.oauth2", examples=["https://sso.common.cloud.hpe.com/as/token.oauth2"]
-    )
+    driver: Literal["greenlake"] = setting(..., "greenlake", "how buckets and users are made")
+    api_endpoint: ApiUrl = setting(..., "https://us-west.api.greenlake.hpe.com", "HPE GreenLake API of the region that manages the system")
+    token_url: ApiUrl = setting("https://sso.common.cloud.hpe.com/as/token.oauth2", "https://sso.common.cloud.hpe.com/as/token.oauth2")
     """where the API client gets its tokens"""
-    api_ca_file: CaFile | None = Field(default=None, examples=["/etc/ssl/proxy-ca.crt"])
-    """PEM file of a private CA of the API, such as a proxy's"""
-    system_id: str = Field(pattern=r"^[A-Za-z0-9]+$", description="serial number of the X10000", examples=["8UW0002928"])
-    client_profile: PlainText = Field(default="default", min_length=1, examples=["default"])
-    """profile of ~/.greenlake/credentials with the API client"""
-    compression: bool | None = Field(default=None, examples=["true"])
-    """compress both buckets; without it, as the system does it by itself"""
+    api_ca_file: CaFile | None = setting(None, "/etc/ssl/proxy-ca.crt", "PEM file of a private CA of the API, such as a proxy's")
+    system_id: str = setting(..., "8UW0002928", "serial number of the X10000", pattern=r"^[A-Za-z0-9]+$")
+    client_profile: PlainText = setting("default", "default", "profile of ~/.greenlake/credentials with the API client", min_length=1)
+    compression: bool | None = setting(None, "true", "compress both buckets; without it, as the system does it by itself")
 
     @property
     def api_ca_pem(self) -> str:
@@ -141,25 +130,22 @@ class GreenLakeSettings(MadeStoreSettings):
 class ExistingSettings(StoreSettings):
     """Buckets and keys that are there already: nothing is made on the store, all is checked."""
 
-    driver: Literal["existing"] = Field(description="how buckets and users are made", examples=["existing"])
-    secret_namespace: OtherNamespace = Field(description="Kubernetes namespace in which the two Secrets are", examples=["storage"])
-    milvus_secret: SecretName = Field(examples=["milvus-key"])
+    driver: Literal["existing"] = setting(..., "existing", "how buckets and users are made")
+    secret_namespace: OtherNamespace = setting(..., "storage", "Kubernetes namespace in which the two Secrets are")
+    milvus_secret: SecretName = setting(..., "milvus-key")
     """Secret with access_key and secret_key for Milvus's bucket; copied into the stack's namespace"""
-    documents_secret: SecretName = Field(examples=["documents-key"])
-    """Secret with access_key and secret_key for the documents' bucket"""
+    documents_secret: SecretName = setting(..., "documents-key", "Secret with access_key and secret_key for the documents' bucket")
 
 
 class CosiSettings(MadeStoreSettings):
     """Buckets and users by COSI, and HPE's driver for it, which runs in the cluster."""
 
-    driver: Literal["cosi"] = Field(description="how buckets and users are made", examples=["cosi"])
-    driver_name: YamlText = Field(default="cosi.hpe.com", min_length=1, description="name of the COSI driver", examples=["cosi.hpe.com"])
-    backend_secret: SecretName = Field(examples=["hpe-object-backend"])
-    """the COSI driver's own Secret, which an administrator made"""
-    backend_namespace: OtherNamespace = Field(description="Kubernetes namespace of that Secret", examples=["hpe-cosi"])
-    compression: bool | None = Field(default=None, examples=["true"])
-    """compress both buckets; without it, as the COSI driver does it by itself"""
-    ready_timeout_s: int = Field(default=300, ge=1, le=3600, description="how long COSI may take for one bucket or one key", examples=[300])
+    driver: Literal["cosi"] = setting(..., "cosi", "how buckets and users are made")
+    driver_name: YamlText = setting("cosi.hpe.com", "cosi.hpe.com", "name of the COSI driver", min_length=1)
+    backend_secret: SecretName = setting(..., "hpe-object-backend", "the COSI driver's own Secret, which an administrator made")
+    backend_namespace: OtherNamespace = setting(..., "hpe-cosi", "Kubernetes namespace of that Secret")
+    compression: bool | None = setting(None, "true", "compress both buckets; without it, as the COSI driver does it by itself")
+    ready_timeout_s: int = setting(300, 300, "how long COSI may take for one bucket or one key", ge=1, le=3600)
 
     @field_validator("milvus_bucket", "documents_bucket")
     @classmethod

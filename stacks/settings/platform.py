@@ -3,10 +3,10 @@
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, model_validator
 
 from components.gpu import Toleration
-from stacks.settings.group import Group
+from stacks.settings.group import Group, setting
 from stacks.settings.names import CaFile, Image, LabelKey, Labels, LabelValue, Mirrors, ObjectName, OperatorsSecret, PlainText, label_key
 
 _DOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
@@ -34,10 +34,9 @@ Marks = Annotated[dict[str, str], AfterValidator(_marks)]
 class TolerationSettings(Group):
     """A taint of nodes that is put up with."""
 
-    key: LabelKey = Field(description="key of the taint", examples=["dedicated"])
-    value: LabelValue | None = Field(default=None, description="its value; none for any", examples=["milvus"])
-    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = Field(default=None, examples=["NoSchedule"])
-    """its effect; none for any"""
+    key: LabelKey = setting(..., "dedicated", "key of the taint")
+    value: LabelValue | None = setting(None, "milvus", "its value; none for any")
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = setting(None, "NoSchedule", "its effect; none for any")
 
     @property
     def toleration(self) -> Toleration:
@@ -48,44 +47,40 @@ class TolerationSettings(Group):
 class PodSettings(Group):
     """What every pod of the stack gets: Milvus, etcd, model services, Jobs, load generators. A part's own settings come first."""
 
-    node_selector: Labels = Field(default_factory=dict, examples=['\'{"pool": "rag"}\''])
-    """labels that every node of ours must have"""
-    tolerations: tuple[TolerationSettings, ...] = Field(default=(), examples=['\'[{"key": "dedicated"}]\''])
+    node_selector: Labels = setting({}, '\'{"pool": "rag"}\'', "labels that every node of ours must have")
+    tolerations: tuple[TolerationSettings, ...] = setting((), '\'[{"key": "dedicated"}]\'')
     """taints of those nodes; without them no pod is ever placed there"""
-    priority_class: ObjectName | None = Field(default=None, examples=["rag-high"])
-    """PriorityClass: without one any other pod may push ours off a full node"""
-    labels: Annotated[Labels, AfterValidator(_marks)] = Field(default_factory=dict, examples=['\'{"cost-centre": "4711"}\''])
-    """further labels, such as a cost centre"""
-    annotations: Marks = Field(default_factory=dict, examples=['\'{"team": "search"}\''])
-    """further annotations, such as the ones of a service mesh"""
+    priority_class: ObjectName | None = setting(None, "rag-high", "PriorityClass: without one any other pod may push ours off a full node")
+    labels: Annotated[Labels, AfterValidator(_marks)] = setting({}, '\'{"cost-centre": "4711"}\'', "further labels, such as a cost centre")
+    annotations: Marks = setting({}, '\'{"team": "search"}\'', "further annotations, such as the ones of a service mesh")
 
 
 class PodSecuritySettings(Group):
     """What the platform's admission decides by itself."""
 
-    assign_ids: bool = Field(default=True, examples=["false"])
+    assign_ids: bool = setting(True, "false")
     """state user and group of every pod; false on OpenShift, which assigns them from the range of the namespace"""
 
 
 class ClusterSettings(Group):
     """The Kubernetes cluster of this environment."""
 
-    domain: Annotated[str, AfterValidator(_domain)] = Field(default="cluster.local", examples=["k8s.example.net"])
+    domain: Annotated[str, AfterValidator(_domain)] = setting("cluster.local", "k8s.example.net")
     """domain of the cluster's own names: another one makes every address of a Service unknown"""
-    context: PlainText | None = Field(default=None, min_length=1, examples=["prod-admin@prod"])
+    context: PlainText | None = setting(None, "prod-admin@prod", min_length=1)
     """context of the kubeconfig that this environment belongs to; any other is refused"""
 
 
 class MonitoringSettings(Group):
     """What Prometheus's operator is told; the cluster must have its CRDs."""
 
-    enabled: bool = Field(default=False, description="make a ServiceMonitor for Milvus and one for each model service", examples=["true"])
-    labels: Labels = Field(default_factory=dict, examples=['\'{"release": "kube-prometheus-stack"}\''])
+    enabled: bool = setting(False, "true", "make a ServiceMonitor for Milvus and one for each model service")
+    labels: Labels = setting({}, '\'{"release": "kube-prometheus-stack"}\'')
     """labels by which Prometheus selects monitors and rules; without them most installations read none of ours"""
-    rules_of: ObjectName | None = Field(default=None, examples=["prod"])
+    rules_of: ObjectName | None = setting(None, "prod")
     """environment whose validation/slo.NAME.yaml is watched by alerting rules (a PrometheusRule); none by default"""
-    dashboards: bool = Field(default=False, description="make a ConfigMap for each dashboard of Grafana", examples=["true"])
-    runbooks: PlainText = Field(default="", examples=["https://wiki.example.net/rag/"])
+    dashboards: bool = setting(False, "true", "make a ConfigMap for each dashboard of Grafana")
+    runbooks: PlainText = setting("", "https://wiki.example.net/rag/")
     """address that stands before the name of each runbook in an alert, such as docs/monitoring.md#milvus-is-gone"""
 
     @model_validator(mode="after")
@@ -100,50 +95,43 @@ class MonitoringSettings(Group):
 class ImageSettings(Group):
     """Images; what may be run is the operator's decision, so none has a default."""
 
-    milvus: Image = Field(description="image of Milvus", examples=["registry.example.net/milvusdb/milvus:v2.6.21"])
-    etcd: Image | None = Field(default=None, examples=["registry.example.net/milvusdb/etcd:3.5.25-r1"])
-    """image of the bundled etcd; default the chart's own"""
-    embedding: Image | None = Field(default=None, examples=["registry.example.net/embedding:1.2.0"])
-    """image of the embedding service"""
-    llm: Image | None = Field(default=None, description="image of the LLM service", examples=["registry.example.net/llm:1.2.0"])
-    reranker: Image | None = Field(default=None, description="image of the reranker", examples=["registry.example.net/reranker:1.2.0"])
-    suite: Image | None = Field(default=None, examples=["registry.example.net/milvus-x10000/suite:1.0.0"])
+    milvus: Image = setting(..., "registry.example.net/milvusdb/milvus:v2.6.21", "image of Milvus")
+    etcd: Image | None = setting(None, "registry.example.net/milvusdb/etcd:3.5.25-r1", "image of the bundled etcd; default the chart's own")
+    embedding: Image | None = setting(None, "registry.example.net/embedding:1.2.0", "image of the embedding service")
+    llm: Image | None = setting(None, "registry.example.net/llm:1.2.0", "image of the LLM service")
+    reranker: Image | None = setting(None, "registry.example.net/reranker:1.2.0", "image of the reranker")
+    suite: Image | None = setting(None, "registry.example.net/milvus-x10000/suite:1.0.0")
     """the suite's own image: the preflight inside the cluster, and copying weights from a bucket"""
 
 
 class RegistrySettings(Group):
     """Registries: where images are really pulled from, and whom to trust there."""
 
-    mirrors: Mirrors = Field(default={}, examples=['\'{"docker.io": "registry.example.net/dockerhub"}\''])
+    mirrors: Mirrors = setting({}, '\'{"docker.io": "registry.example.net/dockerhub"}\'')
     """mirror of each registry, as HOST or HOST/PATH: `./rag pin` asks it, and pods pull from it"""
-    ca_file: CaFile | None = Field(default=None, examples=["/etc/ssl/registry-ca.crt"])
-    """PEM file of the registries' private CA, besides the public ones"""
-    pull_secrets: tuple[OperatorsSecret, ...] = Field(default=(), examples=["'[\"mirror\"]'"])
+    ca_file: CaFile | None = setting(None, "/etc/ssl/registry-ca.crt", "PEM file of the registries' private CA, besides the public ones")
+    pull_secrets: tuple[OperatorsSecret, ...] = setting((), "'[\"mirror\"]'")
     """Secrets of the namespace, of type kubernetes.io/dockerconfigjson, for registries that ask who pulls"""
 
 
 class PreflightSettings(Group):
     """The preflight inside the cluster."""
 
-    performance: bool = Field(default=False, examples=["true"])
-    """measure the store's latency and throughput too, in minutes instead of seconds"""
+    performance: bool = setting(False, "true", "measure the store's latency and throughput too, in minutes instead of seconds")
 
 
 class AskSettings(Group):
     """The service that answers questions with their sources, in the suite's image: a page, and the API of OpenAI."""
 
-    replicas: int = Field(default=1, ge=1, le=50, description="pods", examples=[2])
-    cpu_cores: float = Field(default=0.25, gt=0, le=64, examples=[1])
-    """cores requested by each pod"""
-    memory_gib: float = Field(default=1, ge=0.5, le=64, description="memory requested by each pod, and its limit", examples=[2])
-    key_rotation: int = Field(default=1, ge=1, le=1_000_000, examples=[2])
-    """raise it by one for new keys of all databases"""
+    replicas: int = setting(1, 2, "pods", ge=1, le=50)
+    cpu_cores: float = setting(0.25, 1, "cores requested by each pod", gt=0, le=64)
+    memory_gib: float = setting(1, 2, "memory requested by each pod, and its limit", ge=0.5, le=64)
+    key_rotation: int = setting(1, 2, "raise it by one for new keys of all databases", ge=1, le=1_000_000)
 
 
 class LoadGeneratorSettings(Group):
     """Generators of the gate; they run only while it measures with them."""
 
-    pods: int = Field(default=2, ge=0, le=64, description="most at a time, for which the quota leaves room; 0 for none", examples=[4])
-    cpu_cores: float = Field(default=1, gt=0, le=64, examples=[2])
-    """cores requested by each; one core sends about 1,000 a second"""
-    memory_gib: float = Field(default=1, ge=0.5, le=64, description="memory requested by each, and its limit", examples=[1])
+    pods: int = setting(2, 4, "most at a time, for which the quota leaves room; 0 for none", ge=0, le=64)
+    cpu_cores: float = setting(1, 2, "cores requested by each; one core sends about 1,000 a second", gt=0, le=64)
+    memory_gib: float = setting(1, 1, "memory requested by each, and its limit", ge=0.5, le=64)

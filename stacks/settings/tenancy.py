@@ -4,10 +4,10 @@ import ipaddress
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, field_validator
 
 from components.quota import Quota
-from stacks.settings.group import Group
+from stacks.settings.group import Group, setting
 from stacks.settings.names import OtherNamespace, PlainText
 
 _TENANT = re.compile(r"[a-z][a-z0-9]{0,30}")
@@ -51,14 +51,11 @@ def _place(value: str) -> str:
 class AccessSettings(Group):
     """Who may reach Milvus, and log in to it besides root."""
 
-    tenants: tuple[Annotated[str, AfterValidator(_tenant)], ...] = Field(
-        default=(), max_length=_MOST_TENANTS, examples=['\'["sales", "legal"]\'']
-    )
+    tenants: tuple[Annotated[str, AfterValidator(_tenant)], ...] = setting((), '\'["sales", "legal"]\'', max_length=_MOST_TENANTS)
     """databases besides the default one, each with users to search, ingest and administer; needs milvus.authentication"""
-    client_cidrs: tuple[Cidr, ...] = Field(default=(), examples=["'[\"10.20.0.0/16\"]'"])
+    client_cidrs: tuple[Cidr, ...] = setting((), "'[\"10.20.0.0/16\"]'")
     """addresses outside the cluster from which clients may reach Milvus's port 19530; without them only labelled namespaces"""
-    password_generation: int = Field(default=1, ge=1, le=1_000_000, examples=[2])
-    """raise it by one for new passwords of all these users"""
+    password_generation: int = setting(1, 2, "raise it by one for new passwords of all these users", ge=1, le=1_000_000)
 
     @field_validator("tenants")
     @classmethod
@@ -71,11 +68,10 @@ class AccessSettings(Group):
 class QuotaSettings(Group):
     """Most that all pods of the namespace may take together."""
 
-    cpu_cores: float = Field(gt=0, le=100_000, description="cores requested", examples=[16])
-    memory_gib: float = Field(gt=0, le=1_000_000, description="memory requested, and its limit", examples=[64])
-    pods: int | None = Field(default=None, ge=1, le=100_000, description="number of pods", examples=[30])
-    ephemeral_storage_gib: float | None = Field(default=None, gt=0, le=1_000_000, examples=[100])
-    """requested on the nodes' own disks"""
+    cpu_cores: float = setting(..., 16, "cores requested", gt=0, le=100_000)
+    memory_gib: float = setting(..., 64, "memory requested, and its limit", gt=0, le=1_000_000)
+    pods: int | None = setting(None, 30, "number of pods", ge=1, le=100_000)
+    ephemeral_storage_gib: float | None = setting(None, 100, "requested on the nodes' own disks", gt=0, le=1_000_000)
 
     @property
     def quota(self) -> Quota:
@@ -86,21 +82,19 @@ class QuotaSettings(Group):
 class NetworkSettings(Group):
     """What network policies must be told."""
 
-    addresses: dict[str, tuple[Cidr, ...]] = Field(default_factory=dict, examples=['\'{"x10000.example.net": ["10.1.2.0/28"]}\''])
+    addresses: dict[str, tuple[Cidr, ...]] = setting({}, '\'{"x10000.example.net": ["10.1.2.0/28"]}\'')
     """addresses of hosts that are known by name (the store, an external model), since a policy knows no names"""
-    any_address: tuple[PlainText, ...] = Field(default=(), examples=["'[\"x10000.example.net\"]'"])
+    any_address: tuple[PlainText, ...] = setting((), "'[\"x10000.example.net\"]'")
     """hosts whose port may be reached at every address; with images_pinned=required, no other host that is known by name alone is taken"""
-    dns_namespace: OtherNamespace = Field(default="kube-system", examples=["openshift-dns"])
-    """namespace of the cluster's name server"""
-    dns_port: int = Field(default=53, ge=1, le=65535, description="port of the name server's pods", examples=[5353])
-    dns_addresses: tuple[Cidr, ...] = Field(default=(), examples=["'[\"169.254.20.10/32\"]'"])
+    dns_namespace: OtherNamespace = setting("kube-system", "openshift-dns", "namespace of the cluster's name server")
+    dns_port: int = setting(53, 5353, "port of the name server's pods", ge=1, le=65535)
+    dns_addresses: tuple[Cidr, ...] = setting((), "'[\"169.254.20.10/32\"]'")
     """addresses of a name server on the node, if pods are sent to one"""
 
 
 class ResidencySettings(Group):
     """Where data may go."""
 
-    mode: Literal["open", "locked"] = Field(default="open", examples=["locked"])
-    """locked: no address that is not on the list, no hub, no telemetry"""
-    allowed: tuple[Annotated[str, AfterValidator(_place)], ...] = Field(default=(), examples=['\'["*.corp.example.net", "10.0.0.0/8"]\''])
+    mode: Literal["open", "locked"] = setting("open", "locked", "locked: no address that is not on the list, no hub, no telemetry")
+    allowed: tuple[Annotated[str, AfterValidator(_place)], ...] = setting((), '\'["*.corp.example.net", "10.0.0.0/8"]\'')
     """hosts, names below a domain and ranges of addresses on premises"""

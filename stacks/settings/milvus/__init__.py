@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from components.versions import MILVUS_CHART, MILVUS_CHART_REPOSITORY, MILVUS_CHART_VERSION
 from stacks.problems import ConflictError, shown_as
 from stacks.settings.addresses import AdministrationUri, RepositoryUrl
-from stacks.settings.group import Group
+from stacks.settings.group import Group, setting
 from stacks.settings.milvus import parts, refusals
 from stacks.settings.names import Labels, ObjectName, PlainText, RootPath, TopologyKeys
 from stacks.settings.platform import TolerationSettings
@@ -32,84 +32,59 @@ def _version_of_archive(archive: Path) -> str:
 class MilvusSettings(Group):
     """Milvus: how it is installed and how big."""
 
-    mode: Literal["standalone", "cluster"] = Field(default="standalone", description="one process, or a cluster", examples=["cluster"])
-    chart: PlainText = Field(default=MILVUS_CHART, min_length=1, examples=["oci://registry.example.net/charts/milvus"])
+    mode: Literal["standalone", "cluster"] = setting("standalone", "cluster", "one process, or a cluster")
+    chart: PlainText = setting(MILVUS_CHART, "oci://registry.example.net/charts/milvus", min_length=1)
     """chart: a path, oci://..., or a name in chart_repository"""
-    chart_repository: RepositoryUrl | None = Field(default=None, examples=[MILVUS_CHART_REPOSITORY])
-    """repository of a chart that is given by name"""
-    chart_version: PlainText | None = Field(default=None, examples=[MILVUS_CHART_VERSION])
-    """version of the chart; a chart in a directory has its own"""
-    wal: Literal["woodpecker", "rocksmq", "pulsar", "kafka"] = Field(default="woodpecker", examples=["woodpecker"])
+    chart_repository: RepositoryUrl | None = setting(None, MILVUS_CHART_REPOSITORY, "repository of a chart that is given by name")
+    chart_version: PlainText | None = setting(None, MILVUS_CHART_VERSION, "version of the chart; a chart in a directory has its own")
+    wal: Literal["woodpecker", "rocksmq", "pulsar", "kafka"] = setting("woodpecker", "woodpecker")
     """write-ahead log: on the object store (Milvus 2.6 or newer), on the pod's volume, or a broker of your own"""
-    condition_write: Literal["auto", "enable", "disable"] = Field(default="auto", examples=["disable"])
+    condition_write: Literal["auto", "enable", "disable"] = setting("auto", "disable")
     """fence of woodpecker: conditional PUT where the store can, or a lock in etcd (disable)"""
-    pulsar: parts.PulsarSettings | None = Field(default=None, examples=['\'{"address": "pulsar.example.net:6651"}\''])
-    """your Pulsar, for wal=pulsar"""
-    kafka: parts.KafkaSettings | None = Field(default=None, examples=['\'{"brokers": ["kafka-0.example.net:9093"]}\''])
-    """your Kafka, for wal=kafka"""
-    etcd: Literal["bundled", "embedded", "external"] = Field(default="bundled", examples=["bundled"])
+    pulsar: parts.PulsarSettings | None = setting(None, '\'{"address": "pulsar.example.net:6651"}\'', "your Pulsar, for wal=pulsar")
+    kafka: parts.KafkaSettings | None = setting(None, '\'{"brokers": ["kafka-0.example.net:9093"]}\'', "your Kafka, for wal=kafka")
+    etcd: Literal["bundled", "embedded", "external"] = setting("bundled", "bundled")
     """metadata: the chart's etcd, one inside Milvus, or one of your own"""
-    etcd_cluster: parts.EtcdSettings = Field(default=parts.EtcdSettings(), examples=['\'{"storage_class": "fast-nvme"}\''])
-    """the bundled or external etcd"""
-    root_path: RootPath = Field(default="milvus", description="prefix of Milvus's objects in its bucket", examples=["milvus"])
-    migration: int = Field(default=0, ge=0, examples=[1])
+    etcd_cluster: parts.EtcdSettings = setting(parts.EtcdSettings(), '\'{"storage_class": "fast-nvme"}\'', "the bundled or external etcd")
+    root_path: RootPath = setting("milvus", "milvus", "prefix of Milvus's objects in its bucket")
+    migration: int = setting(0, 1, ge=0)
     """raise it by one after a migration that you made yourself, so that the changed setting is accepted once"""
-    cpu_cores: float = Field(default=2, gt=0, le=512, description="cores requested by a standalone", examples=[2])
-    memory_gib: float = Field(default=8, ge=1, le=4096, description="memory requested by a standalone, and its limit", examples=[8])
-    storage_gib: float = Field(default=20, ge=1, le=65536, examples=[20])
-    """volume for the local log, the etcd inside Milvus and caches"""
-    storage_class: ObjectName | None = Field(default=None, examples=["fast-nvme"])
-    """StorageClass of that volume; default the cluster's"""
-    ephemeral_storage_gib: float | None = Field(default=None, gt=0, le=65536, examples=[100])
-    """of a standalone, on the node's own disk, for indexes"""
-    proxy: parts.ProxySettings = Field(default=parts.ProxySettings(), description="where clients come in", examples=["'{\"replicas\": 3}'"])
-    mix_coordinator: parts.CoordinatorSettings = Field(default=parts.CoordinatorSettings(), examples=["'{\"memory_gib\": 8}'"])
-    """the coordinators"""
-    query_node: parts.QueryNodeSettings = Field(
-        default=parts.QueryNodeSettings(), description="what searches", examples=["'{\"memory_gib\": 64}'"]
-    )
-    data_node: parts.DataNodeSettings = Field(default=parts.DataNodeSettings(), examples=["'{\"cpu_cores\": 8}'"])
-    """what builds indexes and compacts"""
-    streaming_node: parts.StreamingNodeSettings = Field(default=parts.StreamingNodeSettings(), examples=["'{\"replicas\": 3}'"])
-    """what takes writes in"""
-    node_selector: Labels = Field(default_factory=dict, examples=['\'{"pool": "milvus"}\''])
-    """labels of the nodes of every component without its own"""
-    tolerations: tuple[TolerationSettings, ...] = Field(default=(), examples=['\'[{"key": "dedicated"}]\''])
+    cpu_cores: float = setting(2, 2, "cores requested by a standalone", gt=0, le=512)
+    memory_gib: float = setting(8, 8, "memory requested by a standalone, and its limit", ge=1, le=4096)
+    storage_gib: float = setting(20, 20, "volume for the local log, the etcd inside Milvus and caches", ge=1, le=65536)
+    storage_class: ObjectName | None = setting(None, "fast-nvme", "StorageClass of that volume; default the cluster's")
+    ephemeral_storage_gib: float | None = setting(None, 100, "of a standalone, on the node's own disk, for indexes", gt=0, le=65536)
+    proxy: parts.ProxySettings = setting(parts.ProxySettings(), "'{\"replicas\": 3}'", "where clients come in")
+    mix_coordinator: parts.CoordinatorSettings = setting(parts.CoordinatorSettings(), "'{\"memory_gib\": 8}'", "the coordinators")
+    query_node: parts.QueryNodeSettings = setting(parts.QueryNodeSettings(), "'{\"memory_gib\": 64}'", "what searches")
+    data_node: parts.DataNodeSettings = setting(parts.DataNodeSettings(), "'{\"cpu_cores\": 8}'", "what builds indexes and compacts")
+    streaming_node: parts.StreamingNodeSettings = setting(parts.StreamingNodeSettings(), "'{\"replicas\": 3}'", "what takes writes in")
+    node_selector: Labels = setting({}, '\'{"pool": "milvus"}\'', "labels of the nodes of every component without its own")
+    tolerations: tuple[TolerationSettings, ...] = setting((), '\'[{"key": "dedicated"}]\'')
     """taints of the nodes of every component without its own"""
-    spread_over: TopologyKeys = Field(
-        default=("kubernetes.io/hostname",), examples=['\'["kubernetes.io/hostname", "topology.kubernetes.io/zone"]\'']
-    )
+    spread_over: TopologyKeys = setting(("kubernetes.io/hostname",), '\'["kubernetes.io/hostname", "topology.kubernetes.io/zone"]\'')
     """node labels over which the pods of a component are spread"""
-    spread_strictly: bool = Field(default=False, description="rather leave a pod pending than put two on one node", examples=["true"])
-    index: parts.IndexSettings = Field(default=parts.IndexSettings(), description="the vector index", examples=['\'{"profile": "hnsw"}\''])
-    mmap: bool = Field(default=False, description="map vectors and indexes from the node's disk instead of holding them", examples=["true"])
-    tiered_storage: bool = Field(default=False, examples=["true"])
-    """load what is searched, and let go of what is not (2.6.4 or newer)"""
-    request_timeout_ms: int | None = Field(default=None, ge=1000, le=600_000, examples=[20000])
-    """of one request to the store; default Milvus's own, 10000"""
-    threads: parts.ThreadSettings | None = Field(default=None, examples=["'{\"high\": 20}'"])
-    """threads for the store; default Milvus's own"""
-    tls: parts.TlsSettings = Field(
-        default=parts.TlsSettings(), examples=['\'{"proxy_secret": "milvus-proxy-tls", "ca_file": "/etc/ssl/milvus-ca.crt"}\'']
-    )
+    spread_strictly: bool = setting(False, "true", "rather leave a pod pending than put two on one node")
+    index: parts.IndexSettings = setting(parts.IndexSettings(), '\'{"profile": "hnsw"}\'', "the vector index")
+    mmap: bool = setting(False, "true", "map vectors and indexes from the node's disk instead of holding them")
+    tiered_storage: bool = setting(False, "true", "load what is searched, and let go of what is not (2.6.4 or newer)")
+    request_timeout_ms: int | None = setting(None, 20000, "of one request to the store; default Milvus's own, 10000", ge=1000, le=600_000)
+    threads: parts.ThreadSettings | None = setting(None, "'{\"high\": 20}'", "threads for the store; default Milvus's own")
+    tls: parts.TlsSettings = setting(parts.TlsSettings(), '\'{"proxy_secret": "milvus-proxy-tls", "ca_file": "/etc/ssl/milvus-ca.crt"}\'')
     """certificates"""
-    user_id: int = Field(default=999, ge=1, le=2**31 - 1, examples=[1000])
+    user_id: int = setting(999, 1000, ge=1, le=2**31 - 1)
     """user that Milvus runs under, in the group 0: the official images' own; another one for an image of your own"""
-    service: parts.ServiceSettings = Field(default=parts.ServiceSettings(), examples=['\'{"type": "LoadBalancer"}\''])
+    service: parts.ServiceSettings = setting(parts.ServiceSettings(), '\'{"type": "LoadBalancer"}\'')
     """how clients outside the cluster come in"""
-    authentication: bool = Field(default=False, examples=["true"])
-    """whether Milvus asks who is there; the password of root is made, and lies in a Secret"""
-    accept_authentication_bypass: str | None = Field(
-        default=None, min_length=10, examples=["'a test on one machine, without data of anybody'"]
-    )
+    authentication: bool = setting(False, "true", "whether Milvus asks who is there; the password of root is made, and lies in a Secret")
+    accept_authentication_bypass: str | None = setting(None, "'a test on one machine, without data of anybody'", min_length=10)
     """why a version whose authentication is known to be passed by is run nevertheless; by default it is refused"""
-    root_password_generation: int = Field(default=1, ge=1, le=1_000_000, examples=[2])
-    """raise it by one for another password of root"""
-    extra_values: dict[str, Any] = Field(default_factory=dict, examples=['\'{"queryNode": {"affinity": {"nodeAffinity": {}}}}\''])
+    root_password_generation: int = setting(1, 2, "raise it by one for another password of root", ge=1, le=1_000_000)
+    extra_values: dict[str, Any] = setting({}, '\'{"queryNode": {"affinity": {"nodeAffinity": {}}}}\'')
     """further values of the chart, passed through; refused where they override the blueprint's or hold a key"""
-    extra_config: dict[str, Any] = Field(default_factory=dict, examples=['\'{"log": {"level": "debug"}}\''])
+    extra_config: dict[str, Any] = setting({}, '\'{"log": {"level": "debug"}}\'')
     """further keys of milvus.yaml, passed through; refused where they override the blueprint's or hold a key"""
-    administration_uri: AdministrationUri | None = Field(default=None, examples=["http://127.0.0.1:19530"])
+    administration_uri: AdministrationUri | None = setting(None, "http://127.0.0.1:19530")
     """Milvus as this machine reaches it, to make its users; default a way through the Kubernetes API, as a port-forward"""
 
     @property

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from components.milvus_index import Index, Metric, Name
 from stacks.problems import PROJECT, ConflictError
 from stacks.settings.addresses import HostName, HostPort, HostPorts
-from stacks.settings.group import Group
+from stacks.settings.group import Group, setting
 from stacks.settings.names import CaFile, LabelKey, Labels, ObjectName, OperatorsSecret
 from stacks.settings.platform import TolerationSettings
 
@@ -19,10 +19,9 @@ from stacks.settings.platform import TolerationSettings
 class AutoscalingSettings(Group):
     """How far a component grows by itself; `replicas` is the least."""
 
-    most_replicas: int = Field(ge=2, le=256, description="most pods", examples=[8])
-    cpu_percent: int = Field(default=70, ge=10, le=95, description="grow above this share of the cores requested", examples=[70])
-    memory_percent: int | None = Field(default=None, ge=10, le=95, examples=[80])
-    """grow above this share of the memory; query nodes only"""
+    most_replicas: int = setting(..., 8, "most pods", ge=2, le=256)
+    cpu_percent: int = setting(70, 70, "grow above this share of the cores requested", ge=10, le=95)
+    memory_percent: int | None = setting(None, 80, "grow above this share of the memory; query nodes only", ge=10, le=95)
 
 
 Pods = Annotated[int, Field(ge=1, le=256, description="pods", examples=[3])]
@@ -36,18 +35,16 @@ class ComponentSettings(Group):
     replicas: Pods
     cpu_cores: Cores
     memory_gib: MemoryGib
-    ephemeral_storage_gib: float | None = Field(default=None, gt=0, le=65536, examples=[200])
+    ephemeral_storage_gib: float | None = setting(None, 200, gt=0, le=65536)
     """reserved on the node's own disk, for indexes and mapped files"""
-    node_selector: Labels = Field(default_factory=dict, description="labels of its nodes", examples=['\'{"pool": "milvus"}\''])
-    tolerations: tuple[TolerationSettings, ...] = Field(default=(), examples=['\'[{"key": "dedicated"}]\''])
-    """taints of its nodes"""
+    node_selector: Labels = setting({}, '\'{"pool": "milvus"}\'', "labels of its nodes")
+    tolerations: tuple[TolerationSettings, ...] = setting((), '\'[{"key": "dedicated"}]\'', "taints of its nodes")
 
 
 class ScalingSettings(ComponentSettings):
     """A component that the chart can let grow."""
 
-    autoscaling: AutoscalingSettings | None = Field(default=None, examples=["'{\"most_replicas\": 8}'"])
-    """let it grow by itself"""
+    autoscaling: AutoscalingSettings | None = setting(None, "'{\"most_replicas\": 8}'", "let it grow by itself")
 
 
 class ProxySettings(ScalingSettings):
@@ -64,8 +61,7 @@ class CoordinatorSettings(ComponentSettings):
     replicas: Pods = 2
     cpu_cores: Cores = 1
     memory_gib: MemoryGib = 4
-    active_standby: bool = Field(default=True, examples=["false"])
-    """let a second one stand by; needed for more than one replica"""
+    active_standby: bool = setting(True, "false", "let a second one stand by; needed for more than one replica")
 
 
 class QueryNodeSettings(ScalingSettings):
@@ -74,8 +70,8 @@ class QueryNodeSettings(ScalingSettings):
     replicas: Pods = 2
     cpu_cores: Cores = 8
     memory_gib: MemoryGib = 32
-    gpus: int = Field(default=0, ge=0, le=16, description="nvidia.com/gpu of a pod", examples=[1])
-    runtime_class: ObjectName | None = Field(default=None, description="runtimeClassName for GPUs", examples=["nvidia"])
+    gpus: int = setting(0, 1, "nvidia.com/gpu of a pod", ge=0, le=16)
+    runtime_class: ObjectName | None = setting(None, "nvidia", "runtimeClassName for GPUs")
 
 
 class DataNodeSettings(ScalingSettings):
@@ -97,14 +93,11 @@ class StreamingNodeSettings(ComponentSettings):
 class KafkaSettings(Group):
     """Kafka brokers that somebody else runs."""
 
-    brokers: HostPorts = Field(min_length=1, description="brokers", examples=["'[\"kafka-0.example.net:9093\"]'"])
-    tls: bool = Field(default=True, examples=["true"])
-    """speak TLS; the authority is one of the image or of object_store.ca_file"""
-    login_secret: OperatorsSecret | None = Field(default=None, examples=["kafka-login"])
-    """Secret of the namespace with `username` and `password`, for SASL"""
-    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(default="SCRAM-SHA-512", examples=["PLAIN"])
-    """how that login is proven"""
-    certificate_secret: OperatorsSecret | None = Field(default=None, examples=["kafka-client-tls"])
+    brokers: HostPorts = setting(..., "'[\"kafka-0.example.net:9093\"]'", "brokers", min_length=1)
+    tls: bool = setting(True, "true", "speak TLS; the authority is one of the image or of object_store.ca_file")
+    login_secret: OperatorsSecret | None = setting(None, "kafka-login", "Secret of the namespace with `username` and `password`, for SASL")
+    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = setting("SCRAM-SHA-512", "PLAIN", "how that login is proven")
+    certificate_secret: OperatorsSecret | None = setting(None, "kafka-client-tls")
     """Secret of the namespace with `tls.crt`, `tls.key` and `ca.crt`: a client certificate and the brokers' authority"""
 
     @model_validator(mode="after")
@@ -119,41 +112,34 @@ class KafkaSettings(Group):
 class PulsarSettings(Group):
     """A Pulsar that somebody else runs."""
 
-    address: HostPort = Field(description="broker or proxy", examples=["pulsar.example.net:6651"])
-    tls: bool = Field(default=True, examples=["true"])
-    """speak TLS; the authority is one of the image or of object_store.ca_file"""
-    token_secret: OperatorsSecret | None = Field(default=None, examples=["pulsar-token"])
-    """Secret of the namespace with `token`: a token of Pulsar"""
+    address: HostPort = setting(..., "pulsar.example.net:6651", "broker or proxy")
+    tls: bool = setting(True, "true", "speak TLS; the authority is one of the image or of object_store.ca_file")
+    token_secret: OperatorsSecret | None = setting(None, "pulsar-token", "Secret of the namespace with `token`: a token of Pulsar")
 
 
 class EtcdSettings(Group):
     """The chart's own etcd, or another one."""
 
-    endpoints: HostPorts = Field(default=(), description="members of an external one", examples=["'[\"etcd-0.example.net:2379\"]'"])
-    login_secret: OperatorsSecret | None = Field(default=None, examples=["etcd-login"])
+    endpoints: HostPorts = setting((), "'[\"etcd-0.example.net:2379\"]'", "members of an external one")
+    login_secret: OperatorsSecret | None = setting(None, "etcd-login")
     """Secret of the namespace with `username` and `password` of an external one"""
-    certificate_secret: OperatorsSecret | None = Field(default=None, examples=["etcd-client-tls"])
+    certificate_secret: OperatorsSecret | None = setting(None, "etcd-client-tls")
     """Secret of the namespace with `tls.crt`, `tls.key` and `ca.crt`: TLS to an external one, which needs all three"""
-    replicas: Literal[1, 3, 5] = Field(default=3, examples=[3])
-    """members of the bundled one: an even number survives no more than one less"""
-    cpu_cores: float = Field(default=0.5, gt=0, le=64, description="cores requested by a member", examples=[1])
-    memory_gib: float = Field(default=2, ge=0.5, le=256, description="memory of a member; its quota is 4 GiB of disk", examples=[4])
-    storage_gib: float = Field(default=10, ge=8, le=1024, description="volume of a member: twice its quota of 4 GiB", examples=[10])
-    storage_class: ObjectName | None = Field(default=None, examples=["fast-nvme"])
-    """StorageClass; its fsync should take less than 10 ms at p99"""
+    replicas: Literal[1, 3, 5] = setting(3, 3, "members of the bundled one: an even number survives no more than one less")
+    cpu_cores: float = setting(0.5, 1, "cores requested by a member", gt=0, le=64)
+    memory_gib: float = setting(2, 4, "memory of a member; its quota is 4 GiB of disk", ge=0.5, le=256)
+    storage_gib: float = setting(10, 10, "volume of a member: twice its quota of 4 GiB", ge=8, le=1024)
+    storage_class: ObjectName | None = setting(None, "fast-nvme", "StorageClass; its fsync should take less than 10 ms at p99")
 
 
 class TlsSettings(Group):
     """Certificates, each in a Secret with `tls.crt`, `tls.key` and `ca.crt`, as cert-manager writes them."""
 
-    proxy_secret: OperatorsSecret | None = Field(default=None, examples=["milvus-proxy-tls"])
-    """Secret of the proxy: TLS for clients"""
-    ca_file: CaFile | None = Field(default=None, examples=["/etc/ssl/milvus-ca.crt"])
-    """PEM file of the authority of the proxy's certificate, for clients"""
-    client_certificates: bool = Field(default=False, description="clients must show a certificate too", examples=["true"])
-    internal_secret: OperatorsSecret | None = Field(default=None, examples=["milvus-internal-tls"])
-    """Secret of the components: TLS among themselves"""
-    internal_name: HostName | None = Field(default=None, description="name in the components' certificate", examples=["milvus.internal"])
+    proxy_secret: OperatorsSecret | None = setting(None, "milvus-proxy-tls", "Secret of the proxy: TLS for clients")
+    ca_file: CaFile | None = setting(None, "/etc/ssl/milvus-ca.crt", "PEM file of the authority of the proxy's certificate, for clients")
+    client_certificates: bool = setting(False, "true", "clients must show a certificate too")
+    internal_secret: OperatorsSecret | None = setting(None, "milvus-internal-tls", "Secret of the components: TLS among themselves")
+    internal_name: HostName | None = setting(None, "milvus.internal", "name in the components' certificate")
 
     @property
     def ca_pem(self) -> str:
@@ -177,25 +163,25 @@ class TlsSettings(Group):
 class ServiceSettings(Group):
     """The Service of Milvus; a Gateway or an Ingress for gRPC of your own needs none of it."""
 
-    type: Literal["ClusterIP", "LoadBalancer", "NodePort"] = Field(default="ClusterIP", examples=["LoadBalancer"])
+    type: Literal["ClusterIP", "LoadBalancer", "NodePort"] = setting("ClusterIP", "LoadBalancer")
     """LoadBalancer or NodePort let clients outside in: those of access.client_cidrs, with milvus.authentication"""
-    annotations: dict[LabelKey, str] = Field(default_factory=dict, examples=['\'{"metallb.universe.tf/address-pool": "rag"}\''])
+    annotations: dict[LabelKey, str] = setting({}, '\'{"metallb.universe.tf/address-pool": "rag"}\'')
     """annotations, such as the ones of a load balancer"""
 
 
 class ThreadSettings(Group):
     """Threads that read and write the store, per core (`common.threadCoreCoefficient`)."""
 
-    high: int = Field(default=10, ge=1, le=100, description="loading what a search waits for", examples=[10])
-    middle: int = Field(default=5, ge=1, le=100, description="loading ahead", examples=[5])
-    low: int = Field(default=1, ge=1, le=100, description="everything else", examples=[1])
+    high: int = setting(10, 10, "loading what a search waits for", ge=1, le=100)
+    middle: int = setting(5, 5, "loading ahead", ge=1, le=100)
+    low: int = setting(1, 1, "everything else", ge=1, le=100)
 
 
 class IndexSettings(Group):
     """The vector index."""
 
-    profile: Name = Field(default="hnsw", description="which index: in memory, compressed, on disk or on a GPU", examples=["hnsw_sq8"])
-    metric: Metric = Field(default="COSINE", description="what near means", examples=["IP"])
+    profile: Name = setting("hnsw", "hnsw_sq8", "which index: in memory, compressed, on disk or on a GPU")
+    metric: Metric = setting("COSINE", "IP", "what near means")
 
     @property
     def index(self) -> Index:

@@ -4,14 +4,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from pydantic import Field, field_validator
+from pydantic import field_validator
 
 from components.engines import ENGINES
 from components.engines.engine import Options, Problem, Role, Version
 from components.memory import Shape
 from stacks import images as image_references
 from stacks.settings.addresses import ServiceUrl
-from stacks.settings.group import Group
+from stacks.settings.group import Group, setting
 from stacks.settings.models.serving import Serving
 from stacks.settings.names import PlainText
 from stacks.settings.platform import ImageSettings
@@ -25,15 +25,12 @@ class EmbeddingSettings(Serving):
     """The embedding service."""
 
     role: ClassVar[Role] = "embedding"
-    model: PlainText = Field(default=_LAB_MODEL, min_length=1, examples=["bge-m3"])
-    """model name that requests carry"""
-    dimension: int = Field(default=_LAB_DIMENSION, ge=2, le=32768, description="length of a vector", examples=[_LAB_DIMENSION])
-    query_prefix: str = Field(default="", description="text before every query, as the model was trained", examples=["'query: '"])
-    passage_prefix: str = Field(default="", description="text before every passage, as the model was trained", examples=["'passage: '"])
-    query_options: Options = Field(default_factory=dict, examples=['\'{"input_type": "query"}\''])
-    """further fields of a request for queries"""
-    passage_options: Options = Field(default_factory=dict, examples=['\'{"input_type": "passage"}\''])
-    """further fields of a request for passages"""
+    model: PlainText = setting(_LAB_MODEL, "bge-m3", "model name that requests carry", min_length=1)
+    dimension: int = setting(_LAB_DIMENSION, _LAB_DIMENSION, "length of a vector", ge=2, le=32768)
+    query_prefix: str = setting("", "'query: '", "text before every query, as the model was trained")
+    passage_prefix: str = setting("", "'passage: '", "text before every passage, as the model was trained")
+    query_options: Options = setting({}, '\'{"input_type": "query"}\'', "further fields of a request for queries")
+    passage_options: Options = setting({}, '\'{"input_type": "passage"}\'', "further fields of a request for passages")
 
     @field_validator("query_options", "passage_options")
     @classmethod
@@ -59,17 +56,17 @@ class RerankerSettings(Serving):
     """The reranker: optional."""
 
     role: ClassVar[Role] = "reranker"
-    model: PlainText = Field(default="lab-overlap", min_length=1, description="name of the model", examples=["bge-reranker-v2-m3"])
+    model: PlainText = setting("lab-overlap", "bge-reranker-v2-m3", "name of the model", min_length=1)
 
 
 class ShapeSettings(Group):
     """Numbers of the model's configuration, from which its memory is estimated; in its config.json under the names given."""
 
-    parameters_billion: float = Field(gt=0, le=10_000, description="parameters", examples=[8.03])
-    bytes_per_parameter: float = Field(gt=0.1, le=4, description="2 for bfloat16, 1 for fp8, about 0.57 for 4 bits", examples=[2])
-    layers: int = Field(ge=1, le=1000, description="num_hidden_layers", examples=[32])
-    kv_heads: int = Field(ge=1, le=1000, description="num_key_value_heads", examples=[8])
-    head_dimension: int = Field(ge=8, le=1024, description="head_dim, or hidden_size / num_attention_heads", examples=[128])
+    parameters_billion: float = setting(..., 8.03, "parameters", gt=0, le=10_000)
+    bytes_per_parameter: float = setting(..., 2, "2 for bfloat16, 1 for fp8, about 0.57 for 4 bits", gt=0.1, le=4)
+    layers: int = setting(..., 32, "num_hidden_layers", ge=1, le=1000)
+    kv_heads: int = setting(..., 8, "num_key_value_heads", ge=1, le=1000)
+    head_dimension: int = setting(..., 128, "head_dim, or hidden_size / num_attention_heads", ge=8, le=1024)
 
     def to_args(self) -> Shape:
         """As the components take it."""
@@ -80,18 +77,15 @@ class LlmSettings(Serving):
     """The LLM service."""
 
     role: ClassVar[Role] = "llm"
-    model: PlainText = Field(default="lab-reader", min_length=1, description="model name that requests carry", examples=["lab-reader"])
-    context_tokens: int = Field(default=4096, ge=256, le=10_000_000, description="longest prompt and answer together", examples=[4096])
-    prompt_tokens: int = Field(default=3072, ge=1, le=10_000_000, examples=[3072])
-    """longest prompt that is sent, with its sources"""
-    answer_tokens: int = Field(default=512, ge=1, le=1_000_000, description="longest answer, sent as max_tokens", examples=[512])
-    temperature: float | None = Field(default=0, ge=0, le=2, examples=["0.6"])
-    """sent with every question; null for a model that refuses it"""
-    sequences: int = Field(default=4, ge=1, le=4096, description="requests that are answered at once", examples=[4])
-    kv_cache_type: str = Field(default="", description="type of the KV cache; default the engine's", examples=["fp8"])
-    shape: ShapeSettings | None = Field(
-        default=None,
-        examples=['\'{"parameters_billion": 8.03, "bytes_per_parameter": 2, "layers": 32, "kv_heads": 8, "head_dimension": 128}\''],
+    model: PlainText = setting("lab-reader", "lab-reader", "model name that requests carry", min_length=1)
+    context_tokens: int = setting(4096, 4096, "longest prompt and answer together", ge=256, le=10_000_000)
+    prompt_tokens: int = setting(3072, 3072, "longest prompt that is sent, with its sources", ge=1, le=10_000_000)
+    answer_tokens: int = setting(512, 512, "longest answer, sent as max_tokens", ge=1, le=1_000_000)
+    temperature: float | None = setting(0, "0.6", "sent with every question; null for a model that refuses it", ge=0, le=2)
+    sequences: int = setting(4, 4, "requests that are answered at once", ge=1, le=4096)
+    kv_cache_type: str = setting("", "fp8", "type of the KV cache; default the engine's")
+    shape: ShapeSettings | None = setting(
+        None, '\'{"parameters_billion": 8.03, "bytes_per_parameter": 2, "layers": 32, "kv_heads": 8, "head_dimension": 128}\''
     )
     """size of the model"""
 
@@ -115,8 +109,7 @@ class LlmSettings(Serving):
 class KedaSettings(Group):
     """KEDA is installed in the cluster; without it nothing can scale by a queue."""
 
-    prometheus_url: ServiceUrl = Field(examples=["http://prometheus.monitoring.svc:9090"])
-    """Prometheus that scrapes the model services"""
+    prometheus_url: ServiceUrl = setting(..., "http://prometheus.monitoring.svc:9090", "Prometheus that scrapes the model services")
 
 
 def version(service: Serving, image: str | None) -> Version | None:

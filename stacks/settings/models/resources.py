@@ -4,14 +4,14 @@ import re
 from pathlib import PurePosixPath
 from typing import Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import field_validator, model_validator
 
 from components.engines.engine import WEIGHTS_PATH
 from components.gpu import MIG_PROFILE, Gpu
 from components.pods import NO_OPTIONS, PodOptions
 from components.scaling import Scaling
 from stacks.settings.addresses import ServiceUrl
-from stacks.settings.group import Group
+from stacks.settings.group import Group, setting
 from stacks.settings.names import BucketName, CaFile, GpuProduct, Labels, ObjectName, OptionalSecretName, PlainText, SecretName
 from stacks.settings.platform import TolerationSettings
 
@@ -29,17 +29,15 @@ _COMMON = {"source", "size_gib"}
 class GpuSettings(Group):
     """GPUs of one pod: without product and count nobody could say where it may run."""
 
-    product: GpuProduct = Field(description="node label nvidia.com/gpu.product", examples=["NVIDIA-H100-80GB-HBM3"])
-    count: int = Field(ge=1, le=16, description="GPUs of one pod; vLLM splits the model over all of them", examples=[1])
-    memory_gib: float = Field(gt=0, le=1024, description="memory of one GPU or MIG instance", examples=[80])
-    memory_share: float = Field(default=0.9, gt=0.1, le=0.98, description="share of it that the engine takes", examples=[0.9])
-    mig_profile: str | None = Field(default=None, description="MIG profile, with the mixed strategy", examples=["3g.40gb"])
-    tolerations: tuple[TolerationSettings, ...] = Field(
-        default=(TolerationSettings(key="nvidia.com/gpu"),), examples=['\'[{"key": "gpu"}]\'']
-    )
+    product: GpuProduct = setting(..., "NVIDIA-H100-80GB-HBM3", "node label nvidia.com/gpu.product")
+    count: int = setting(..., 1, "GPUs of one pod; vLLM splits the model over all of them", ge=1, le=16)
+    memory_gib: float = setting(..., 80, "memory of one GPU or MIG instance", gt=0, le=1024)
+    memory_share: float = setting(0.9, 0.9, "share of it that the engine takes", gt=0.1, le=0.98)
+    mig_profile: str | None = setting(None, "3g.40gb", "MIG profile, with the mixed strategy")
+    tolerations: tuple[TolerationSettings, ...] = setting((TolerationSettings(key="nvidia.com/gpu"),), '\'[{"key": "gpu"}]\'')
     """taints that are put up with"""
-    runtime_class: ObjectName | None = Field(default=None, description="RuntimeClass of the pod", examples=["nvidia"])
-    node_selector: Labels | None = Field(default=None, examples=['\'{"pool": "gpu"}\''])
+    runtime_class: ObjectName | None = setting(None, "nvidia", "RuntimeClass of the pod")
+    node_selector: Labels | None = setting(None, '\'{"pool": "gpu"}\'')
     """further labels of these nodes, instead of the ones of pods.node_selector, where GPUs are another pool"""
 
     @field_validator("mig_profile")
@@ -73,21 +71,19 @@ class GpuSettings(Group):
 class WeightsSettings(Group):
     """Weights of a model."""
 
-    source: Literal["image", "volume", "bucket", "hub"] = Field(description="where they are", examples=["bucket"])
-    size_gib: float = Field(gt=0, le=4096, description="size of the files; how long loading may take follows from it", examples=[2.3])
-    path: str | None = Field(default=None, pattern=r"^/", description="path in the image", examples=["/models/bge-m3"])
-    claim: ObjectName | None = Field(default=None, description="PersistentVolumeClaim that holds them", examples=["models"])
-    folder: PlainText = Field(default="", description="folder on that volume", examples=["bge-m3"])
-    bucket: BucketName | None = Field(default=None, description="bucket of the object store, which is there", examples=["weights"])
-    prefix: PlainText = Field(default="", description="prefix of the keys, up to and with its slash", examples=["bge-m3/"])
-    secret_name: SecretName | None = Field(default=None, examples=["weights"])
-    """Secret with access_key and secret_key; default a user is made"""
-    file: PlainText = Field(default="", description="the one file that is the model, for llama_cpp", examples=["model-q4_k_m.gguf"])
-    repository: str | None = Field(default=None, pattern=r"^[\w.-]+/[\w.-]+$", examples=["BAAI/bge-m3"])
-    """repository on the hub"""
-    revision: str | None = Field(default=None, description="commit on the hub", examples=["0123456789abcdef0123456789abcdef01234567"])
-    token_secret: OptionalSecretName = Field(default="", description="Secret with the hub's token under token", examples=["hub-token"])
-    offline: bool = Field(default=False, description="use only what the cache volume holds already", examples=["true"])
+    source: Literal["image", "volume", "bucket", "hub"] = setting(..., "bucket", "where they are")
+    size_gib: float = setting(..., 2.3, "size of the files; how long loading may take follows from it", gt=0, le=4096)
+    path: str | None = setting(None, "/models/bge-m3", "path in the image", pattern=r"^/")
+    claim: ObjectName | None = setting(None, "models", "PersistentVolumeClaim that holds them")
+    folder: PlainText = setting("", "bge-m3", "folder on that volume")
+    bucket: BucketName | None = setting(None, "weights", "bucket of the object store, which is there")
+    prefix: PlainText = setting("", "bge-m3/", "prefix of the keys, up to and with its slash")
+    secret_name: SecretName | None = setting(None, "weights", "Secret with access_key and secret_key; default a user is made")
+    file: PlainText = setting("", "model-q4_k_m.gguf", "the one file that is the model, for llama_cpp")
+    repository: str | None = setting(None, "BAAI/bge-m3", "repository on the hub", pattern=r"^[\w.-]+/[\w.-]+$")
+    revision: str | None = setting(None, "0123456789abcdef0123456789abcdef01234567", "commit on the hub")
+    token_secret: OptionalSecretName = setting("", "hub-token", "Secret with the hub's token under token")
+    offline: bool = setting(False, "true", "use only what the cache volume holds already")
 
     @model_validator(mode="after")
     def _is_one_place(self) -> "WeightsSettings":
@@ -130,19 +126,18 @@ class WeightsSettings(Group):
 class CacheSettings(Group):
     """A volume that outlives the pod, so that a restart neither downloads nor compiles again."""
 
-    size_gib: float = Field(gt=0, le=65536, description="size of the volume", examples=[40])
-    storage_class: ObjectName | None = Field(default=None, description="StorageClass; default the cluster's", examples=["fast-nvme"])
-    shared: bool = Field(default=False, description="ReadWriteMany: all pods mount it at once", examples=["true"])
+    size_gib: float = setting(..., 40, "size of the volume", gt=0, le=65536)
+    storage_class: ObjectName | None = setting(None, "fast-nvme", "StorageClass; default the cluster's")
+    shared: bool = setting(False, "true", "ReadWriteMany: all pods mount it at once")
 
 
 class ExternalSettings(Group):
     """A service that somebody else runs."""
 
-    url: ServiceUrl = Field(description="base of its API, up to and with /v1", examples=["https://models.example.net/v1"])
-    plain_http: bool = Field(default=False, description="allow http://, where the network itself is trusted", examples=["true"])
-    secret_name: OptionalSecretName = Field(default="", examples=["models-api-key"])
-    """Secret with its key under api_key; none for no key"""
-    ca_file: CaFile | None = Field(default=None, description="PEM file of its private CA", examples=["/etc/ssl/models-ca.crt"])
+    url: ServiceUrl = setting(..., "https://models.example.net/v1", "base of its API, up to and with /v1")
+    plain_http: bool = setting(False, "true", "allow http://, where the network itself is trusted")
+    secret_name: OptionalSecretName = setting("", "models-api-key", "Secret with its key under api_key; none for no key")
+    ca_file: CaFile | None = setting(None, "/etc/ssl/models-ca.crt", "PEM file of its private CA")
 
     @model_validator(mode="after")
     def _is_private(self) -> Self:
@@ -159,10 +154,10 @@ class ExternalSettings(Group):
 class ScalingSettings(Group):
     """How many pods, by load."""
 
-    least: int = Field(default=1, ge=1, le=64, description="pods at least", examples=[1])
-    most: int = Field(ge=2, le=256, description="pods at most", examples=[4])
-    cpu_percent: int | None = Field(default=None, ge=10, le=100, description="of the requested CPU, on average", examples=[70])
-    waiting_requests: int | None = Field(default=None, ge=1, le=10_000, description="that wait in a pod, on average; by KEDA", examples=[4])
+    least: int = setting(1, 1, "pods at least", ge=1, le=64)
+    most: int = setting(..., 4, "pods at most", ge=2, le=256)
+    cpu_percent: int | None = setting(None, 70, "of the requested CPU, on average", ge=10, le=100)
+    waiting_requests: int | None = setting(None, 4, "that wait in a pod, on average; by KEDA", ge=1, le=10_000)
 
     @model_validator(mode="after")
     def _by_one_measure(self) -> Self:

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import field_validator, model_validator
 
 from components.engines import ENGINES, serving
 from components.engines.engine import Model, Options, Problem, Role, Version
 from stacks.problems import ConflictError, WrongValueError
-from stacks.settings.group import Group
+from stacks.settings.group import Group, setting
 from stacks.settings.models.resources import CacheSettings, ExternalSettings, GpuSettings, ScalingSettings, WeightsSettings
 from stacks.settings.names import PlainText
 
@@ -21,21 +21,18 @@ class Serving(Group):
     """A model service."""
 
     role: ClassVar[Role]
-    engine: str = Field(default="lab", description="what serves the model", examples=["lab"])
-    model: PlainText = Field(min_length=1, description="model name that requests carry", examples=["bge-m3"])
-    replicas: int = Field(default=1, ge=1, le=64, description="pods", examples=[1])
-    cpu_cores: float = Field(default=0.1, gt=0, le=512, description="cores requested by a pod", examples=[0.1])
-    memory_gib: float = Field(default=0.5, gt=0, le=4096, description="memory requested by a pod, and its limit", examples=[0.5])
-    gpu: GpuSettings | None = Field(default=None, examples=['\'{"product": "NVIDIA-L4", "count": 1, "memory_gib": 24}\''])
-    """GPUs of a pod"""
-    weights: WeightsSettings | None = Field(default=None, examples=['\'{"source": "bucket", "bucket": "weights", "size_gib": 2.3}\''])
-    """where the model is"""
-    cache: CacheSettings | None = Field(default=None, description="volume that outlives the pod", examples=["'{\"size_gib\": 40}'"])
-    options: Options = Field(default_factory=dict, description="further options of the engine", examples=['\'{"dtype": "float16"}\''])
-    scaling: ScalingSettings | None = Field(default=None, description="pods by load", examples=['\'{"most": 4, "cpu_percent": 70}\''])
-    external: ExternalSettings | None = Field(default=None, examples=['\'{"url": "https://models.example.net/v1"}\''])
-    """the service of engine external"""
-    key_rotation: int = Field(default=1, ge=1, description="another number makes another key", examples=[2])
+    engine: str = setting("lab", "lab", "what serves the model")
+    model: PlainText = setting(..., "bge-m3", "model name that requests carry", min_length=1)
+    replicas: int = setting(1, 1, "pods", ge=1, le=64)
+    cpu_cores: float = setting(0.1, 0.1, "cores requested by a pod", gt=0, le=512)
+    memory_gib: float = setting(0.5, 0.5, "memory requested by a pod, and its limit", gt=0, le=4096)
+    gpu: GpuSettings | None = setting(None, '\'{"product": "NVIDIA-L4", "count": 1, "memory_gib": 24}\'', "GPUs of a pod")
+    weights: WeightsSettings | None = setting(None, '\'{"source": "bucket", "bucket": "weights", "size_gib": 2.3}\'', "where the model is")
+    cache: CacheSettings | None = setting(None, "'{\"size_gib\": 40}'", "volume that outlives the pod")
+    options: Options = setting({}, '\'{"dtype": "float16"}\'', "further options of the engine")
+    scaling: ScalingSettings | None = setting(None, '\'{"most": 4, "cpu_percent": 70}\'', "pods by load")
+    external: ExternalSettings | None = setting(None, '\'{"url": "https://models.example.net/v1"}\'', "the service of engine external")
+    key_rotation: int = setting(1, 2, "another number makes another key", ge=1)
 
     @field_validator("engine")
     @classmethod
