@@ -8,6 +8,7 @@ checkouts give the same state, and `destroy` works from either. A provider that 
 """
 
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, fields
@@ -183,3 +184,12 @@ class AsInputs:
 def inputs_of(props: Mapping[str, Any]) -> dict[str, Any]:
     """Return the properties without Pulumi's own."""
     return {key: value for key, value in props.items() if key != PROVIDER_KEY}
+
+
+@contextmanager
+def as_file(pem: str) -> Iterator[str]:
+    """Yield the path of a file with this text until the block ends, for libraries that read an authority from nothing else."""
+    with tempfile.NamedTemporaryFile("w", suffix=".pem") as file:
+        file.write(pem)
+        file.flush()
+        yield file.name

@@ -10,7 +10,6 @@ loopback as `kubectl port-forward` makes one, works with a plain `pulumi up`. Go
 import logging
 import os
 import socket
-import tempfile
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -24,7 +23,7 @@ from kubernetes.stream import portforward
 from tenacity import wait_fixed
 
 from components import kube_api
-from components.dynamic_provider import ProviderError
+from components.dynamic_provider import ProviderError, as_file
 from components.waiting import until
 
 if TYPE_CHECKING:
@@ -116,7 +115,7 @@ def reached(uri: str, ca_pem: str) -> Iterator[Way]:
         os.environ[variable] = ",".join(dict.fromkeys([*known, "127.0.0.1"]))
     host = urlsplit(uri).hostname or ""
     with ExitStack() as stack:
-        options = {"server_pem_path": stack.enter_context(_as_file(ca_pem))} if ca_pem else {}
+        options = {"server_pem_path": stack.enter_context(as_file(ca_pem))} if ca_pem else {}
         if urlsplit(uri).scheme != _SCHEME:
             yield Way(uri, options, uri)
             return
@@ -128,22 +127,10 @@ def reached(uri: str, ca_pem: str) -> Iterator[Way]:
 
 def _is_refusal(error: BaseException) -> bool:
     """Whether Milvus answered, and said that it does not know user or password; pymilvus hides that behind a failed connection."""
-    seen: set[int] = set()
-    cause: BaseException | None = error
-    while cause is not None and id(cause) not in seen:
-        if isinstance(cause, grpc.RpcError) and cause.code() is grpc.StatusCode.UNAUTHENTICATED:
-            return True
-        seen.add(id(cause))
-        cause = cause.__cause__ or cause.__context__
-    return False
-
-
-@contextmanager
-def _as_file(text: str) -> Iterator[str]:
-    with tempfile.NamedTemporaryFile("w", suffix=".pem") as file:
-        file.write(text)
-        file.flush()
-        yield file.name
+    causes = [error]
+    while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None and cause not in causes:
+        causes.append(cause)
+    return any(isinstance(cause, grpc.RpcError) and cause.code() is grpc.StatusCode.UNAUTHENTICATED for cause in causes)
 
 
 def _ready_pod(namespace: str) -> str:
@@ -165,11 +152,19 @@ def _forwarded(namespace: str, pod: str, port: int) -> Iterator[int]:
     """
     opened: list[socket.socket] = []
 
+    def carry(here: socket.socket) -> None:
+        """Both directions, to the end; where the cluster refuses the caller sees a closed connection, and tries again or says so."""
+        with closing(here), suppress(client.ApiException, OSError), _tunnel(namespace, pod, port) as there:
+            back = threads.submit(_pump, there, here, socket.SHUT_RDWR)
+            # half of it, for what the pod still says has to find a reader until the library closes its own end
+            _pump(here, there, socket.SHUT_WR)
+            back.result()
+
     def serve() -> None:
         with suppress(OSError):  # the listener is shut
             while True:
                 opened.append(listener.accept()[0])
-                threads.submit(_carry, opened[-1], namespace, pod, port, threads)
+                threads.submit(carry, opened[-1])
 
     with ThreadPoolExecutor(_MOST_THREADS) as threads, closing(socket.create_server(("127.0.0.1", 0))) as listener:
         serving = threads.submit(serve)
@@ -180,15 +175,6 @@ def _forwarded(namespace: str, pod: str, port: int) -> Iterator[int]:
             serving.result()
             for here in opened:
                 _shut(here, socket.SHUT_RDWR)
-
-
-def _carry(here: socket.socket, namespace: str, pod: str, port: int, threads: ThreadPoolExecutor) -> None:
-    """Both directions of one connection, to its end; where the cluster refuses the caller sees a closed one, and tries again or says so."""
-    with closing(here), suppress(client.ApiException, OSError), _tunnel(namespace, pod, port) as there:
-        back = threads.submit(_pump, there, here, socket.SHUT_RDWR)
-        # half of it, for what the pod still says has to find a reader until the library closes its own end
-        _pump(here, there, socket.SHUT_WR)
-        back.result()
 
 
 @contextmanager

@@ -11,12 +11,11 @@ repeats what a library says of a request: its headers hold the credential.
 """
 
 import shlex
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, closing, contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 import boto3
 import yaml
@@ -24,12 +23,13 @@ from botocore import exceptions as boto
 from botocore.config import Config
 from botocore.parsers import ResponseParserError
 
-from components.dynamic_provider import AsInputs, ProviderError
+from components.dynamic_provider import AsInputs, ProviderError, as_file
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_s3 import S3Client
 
+T = TypeVar("T")
 _CONFIG = Config(
     signature_version="v4",
     s3={"addressing_style": "path"},
@@ -51,39 +51,18 @@ class Connection(AsInputs):
     """Private CA as PEM text; "" means the public ones. Text rather than a path: the state must not know this machine."""
 
 
-@contextmanager
-def s3_client(connection: Connection, access_key: str, secret_key: str) -> Iterator["S3Client"]:
+def s3_client(connection: Connection, access_key: str, secret_key: str) -> AbstractContextManager["S3Client"]:
     """Open the S3 API with a key that is at hand, until the block ends."""
-    with api_client("s3", connection, connection.endpoint, aws_access_key_id=access_key, aws_secret_access_key=secret_key) as s3:
-        yield s3
+    return api_client("s3", connection, connection.endpoint, aws_access_key_id=access_key, aws_secret_access_key=secret_key)
 
 
 @contextmanager
-def api_client(  # boto3 makes its classes at run time
-    service: Literal["s3", "iam"],
-    connection: Connection,
-    endpoint: str,
-    **who: Any,  # noqa: ANN401  texts
-) -> Iterator[Any]:
+def api_client(service: Literal["s3", "iam"], connection: Connection, endpoint: str, **who: Any) -> Iterator[Any]:  # noqa: ANN401  boto3 makes its classes at run time
     """Open one API of the server at `endpoint`, until the block ends; `who` is a key or a profile, as boto3's Session takes it."""
     session = boto3.Session(region_name=connection.region, **who)
-    with (
-        _verifying(connection.ca_pem) as verify,
-        closing(session.client(service, endpoint_url=endpoint, verify=verify, config=_CONFIG)) as client,
-    ):
-        yield client
-
-
-@contextmanager
-def _verifying(ca_pem: str) -> Iterator[str | bool]:
-    """Value of boto3's `verify`: the path of a file with the private CA, or True for the public ones."""
-    if not ca_pem:
-        yield True
-        return
-    with tempfile.NamedTemporaryFile("w", suffix=".pem") as bundle:
-        bundle.write(ca_pem)
-        bundle.flush()
-        yield bundle.name
+    with ExitStack() as stack:
+        verify = stack.enter_context(as_file(connection.ca_pem)) if connection.ca_pem else True
+        yield stack.enter_context(closing(session.client(service, endpoint_url=endpoint, verify=verify, config=_CONFIG)))
 
 
 class StoreError(ProviderError):
@@ -99,23 +78,9 @@ class Cause(NamedTuple):
 
 
 _TABLES = yaml.safe_load(Path(__file__).with_name("errors.yaml").read_text(encoding="utf-8"))
-_FOR_ADMINISTRATOR, _FOR_USER, _BY_EXCEPTION, _NO_API = (
+FOR_ADMINISTRATOR, FOR_USER, _BY_EXCEPTION, _NO_API = (
     {name: Cause(**cause) for name, cause in _TABLES[table].items()} for table in ("administrator", "user", "exception", "no_api")
 )
-
-
-@contextmanager
-def explained(endpoint: str, action: str, profile: str, *, service: str = "S3") -> Iterator[None]:
-    """Turn a foreseen failure of `action`, by the administrator, into a StoreError; `service` is `S3` or `IAM`."""
-    with _explained(endpoint, action, _FOR_ADMINISTRATOR, _NO_API[service], {"profile": profile}):
-        yield
-
-
-@contextmanager
-def explained_for_user(endpoint: str, action: str, secret: str, by_code: Mapping[str, Cause] = _FOR_USER) -> Iterator[None]:
-    """Turn a foreseen failure of `action`, with the key in the Kubernetes Secret `secret`, into a StoreError."""
-    with _explained(endpoint, action, by_code, _NO_API["S3"], {"secret": secret}):
-        yield
 
 
 def error_code(error: boto.ClientError) -> str:
@@ -123,12 +88,23 @@ def error_code(error: boto.ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
+def unless(codes: Collection[str], call: Callable[..., T], *args: Any, **options: Any) -> T | None:  # noqa: ANN401  those of the call
+    """Return what a call answers, None where that is an error with one of the codes."""
+    try:
+        return call(*args, **options)
+    except boto.ClientError as error:
+        if error_code(error) in codes:
+            return None
+        raise
+
+
 @contextmanager
-def _explained(endpoint: str, action: str, by_code: Mapping[str, Cause], no_api: Cause, words: Mapping[str, str]) -> Iterator[None]:
+def explained(endpoint: str, action: str, by_code: Mapping[str, Cause], *, service: str = "S3", **words: str) -> Iterator[None]:
+    """Turn a foreseen failure of `action` into a StoreError; `words`: the administrator's `profile`, or the `secret` of a user."""
     try:
         yield
     except (boto.BotoCoreError, boto.ClientError, ResponseParserError) as error:
-        cause, detail = _cause(error, by_code, no_api)
+        cause, detail = _cause(error, by_code, _NO_API[service])
         if cause is None:
             raise
         text = cause.text.format(**words, endpoint=endpoint, detail=detail, kind=type(error).__name__)

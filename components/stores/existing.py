@@ -16,7 +16,7 @@ from components import kube_api
 from components.dynamic_provider import OwnedProvider
 from components.random_secret import new_generation
 from components.stores import Connection, ObjectStoreArgs, StoreError, StoreOutputs, features, s3_client
-from components.stores.connection import explained_for_user
+from components.stores.connection import FOR_USER, explained
 from components.stores.owned import KEY_OUTPUTS, Credential
 
 if TYPE_CHECKING:
@@ -57,11 +57,13 @@ class ExistingCredentialProvider(OwnedProvider["CoreV1Api"]):
         key = kube_api.require_secret(api, place.secret_namespace, place.secret_name, KEY_OUTPUTS)
         secret = f"{place.secret_namespace}/{place.secret_name}"
         action = f"read the bucket {name!r} on {place.endpoint} with the key in the Secret {secret}"
-        with explained_for_user(place.endpoint, action, secret), s3_client(place, **key) as s3:
+        with explained(place.endpoint, action, FOR_USER, secret=secret), s3_client(place, **key) as s3:
             s3.list_objects_v2(Bucket=name, MaxKeys=1)
-            versioned = features.ask(features.is_versioned, s3, name)
-        if versioned not in {None, inputs["versioned"]}:  # a key that may not look (None) is believed
-            raise _wrong_versions(name, versioned=bool(versioned))
+            versioned = features.ask(features.is_versioned, s3, name)  # None for a key that may not look, which is believed
+        if versioned is True and not inputs["versioned"]:
+            raise StoreError.by_code("store.versioned/existing", bucket=name)
+        if versioned is False and inputs["versioned"]:
+            raise StoreError.by_code("store.unversioned/existing", bucket=name)
         same = all(olds.get(half) == key[half] for half in KEY_OUTPUTS)
         return {**key, "generation": olds["generation"] if same else new_generation()}
 
@@ -73,12 +75,6 @@ class ExistingCredential(Credential, module="existing", name="Credential"):
     """A key for a bucket that is in a Secret already."""
 
     bucket: pulumi.Output[str]
-
-
-def _wrong_versions(bucket: str, *, versioned: bool) -> StoreError:
-    if versioned:
-        return StoreError.by_code("store.versioned/existing", bucket=bucket)
-    return StoreError.by_code("store.unversioned/existing", bucket=bucket)
 
 
 @dataclass(frozen=True, kw_only=True)

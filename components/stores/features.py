@@ -3,13 +3,13 @@
 Believe the effect, not the status: a store without a feature may answer 200 and do nothing.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import ClientError
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
-from components.stores.connection import StoreError, error_code
+from components.stores.connection import StoreError, error_code, unless
 from components.stores.owned import OWNER_TAG, merge_tags
 
 if TYPE_CHECKING:
@@ -72,12 +72,9 @@ def set_versioning(s3: "S3Client", name: str, *, versioned: bool) -> None:
 
 def lock(s3: "S3Client", name: str) -> dict[str, Any]:
     """Return mode and days, {} without a lock."""
-    try:
-        there = s3.get_object_lock_configuration(Bucket=name).get("ObjectLockConfiguration", {})
-    except ClientError as error:
-        if error_code(error) in {"ObjectLockConfigurationNotFoundError", "NotImplemented"}:
-            return {}
-        raise
+    none = {"ObjectLockConfigurationNotFoundError", "NotImplemented"}
+    answer: Any = unless(none, s3.get_object_lock_configuration, Bucket=name) or {}
+    there = answer.get("ObjectLockConfiguration", {})
     if there.get("ObjectLockEnabled") != "Enabled":
         return {}
     retention = there.get("Rule", {}).get("DefaultRetention", {})
@@ -102,12 +99,9 @@ def set_lock(s3: "S3Client", name: str, retention: Mapping[str, Any]) -> None:
 
 def encryption(s3: "S3Client", name: str) -> str:
     """Return the algorithm of the default encryption, "" when there is none."""
-    try:
-        rules = s3.get_bucket_encryption(Bucket=name)["ServerSideEncryptionConfiguration"]["Rules"]
-    except ClientError as error:
-        if error_code(error) in {"ServerSideEncryptionConfigurationNotFoundError", "NotImplemented"}:
-            return ""
-        raise
+    none = {"ServerSideEncryptionConfigurationNotFoundError", "NotImplemented"}
+    there: Any = unless(none, s3.get_bucket_encryption, Bucket=name)
+    rules = there["ServerSideEncryptionConfiguration"]["Rules"] if there is not None else []
     return next((str(rule.get("ApplyServerSideEncryptionByDefault", {}).get("SSEAlgorithm", "")) for rule in rules), "")
 
 
@@ -115,24 +109,15 @@ def set_encryption(s3: "S3Client", name: str, algorithm: str) -> None:
     """Ask for it and look whether it is there; "" leaves the store as it is."""
     if not algorithm or encryption(s3, name) == algorithm:
         return
-    rule: Any = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": algorithm}}
-    try:
-        s3.put_bucket_encryption(Bucket=name, ServerSideEncryptionConfiguration={"Rules": [rule]})
-    except ClientError as error:
-        if error_code(error) != "NotImplemented":
-            raise
+    rules = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": algorithm}}]}
+    unless({"NotImplemented"}, s3.put_bucket_encryption, Bucket=name, ServerSideEncryptionConfiguration=rules)
     if encryption(s3, name) != algorithm:
         raise _not_done(name, f"encryption {algorithm}", "leave <setting> out and have the store encrypt by itself", "encryption")
 
 
 def ask(question: Callable[..., T], *args: Any) -> T | None:  # noqa: ANN401  those of the question
     """Return the answer, None where this key may not ask: the preflight asks again with another one."""
-    try:
-        return question(*args)
-    except ClientError as error:
-        if error_code(error) in {"AccessDenied", "NotImplemented"}:
-            return None
-        raise
+    return unless({"AccessDenied", "NotImplemented"}, question, *args)
 
 
 def wait_until_accepted(s3: "S3Client", bucket: str, timeout_s: float) -> None:
@@ -152,13 +137,10 @@ def empty(s3: "S3Client", name: str) -> None:
         versions: list[Any] = [*listing.get("Versions", []), *listing.get("DeleteMarkers", [])]
         if versions:
             objects: Any = [{"Key": version["Key"], "VersionId": version["VersionId"]} for version in versions]
-            _require_deleted(name, s3.delete_objects(Bucket=name, Delete={"Objects": objects, "Quiet": True}).get("Errors", []))
-
-
-def _require_deleted(name: str, errors: Sequence[Mapping[str, Any]]) -> None:
-    if errors:
-        key, code, message = (errors[0].get(field) for field in ("Key", "Code", "Message"))
-        raise StoreError.by_code("store.locked_objects", number=len(errors), name=name, key=key, code=code, message=message)
+            errors: Any = s3.delete_objects(Bucket=name, Delete={"Objects": objects, "Quiet": True}).get("Errors", [])
+            if errors:
+                key, code, message = (errors[0].get(field) for field in ("Key", "Code", "Message"))
+                raise StoreError.by_code("store.locked_objects", number=len(errors), name=name, key=key, code=code, message=message)
 
 
 def _not_done(name: str, what: str, cure: str, setting: str = "") -> StoreError:

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pulumi
-from botocore.exceptions import ClientError
 
 from components.dynamic_provider import OwnedProvider
 from components.random_secret import new_generation
 from components.stores import ObjectStoreArgs, Permissions, StoreOutputs, features, policy, suffixed
-from components.stores.connection import S3Server, error_code, explained
+from components.stores.connection import FOR_ADMINISTRATOR, S3Server, explained, unless
 from components.stores.owned import KEY_OUTPUTS, OWNER_TAG, Bucket, BucketProvider, Credential, require_ours
 from components.stores.policy import document
 
@@ -42,12 +41,12 @@ class S3Store:
         options = {key: value for key, value in args.options.inputs().items() if key != "compressed"}
         inputs = {**self.server.inputs(), "bucket": args.bucket, **options, "owner": args.owner}
         bucket = S3Bucket(S3BucketProvider(self.settings), f"{name}-bucket", inputs, args.bucket_opts(parent))
-        return StoreOutputs(bucket.bucket, [self._user(name, args, number, parent) for number in args.generations.valid()][-1])
-
-    def _user(self, name: str, args: ObjectStoreArgs, generation: int, parent: pulumi.Resource) -> Credential:
-        user = args.bucket if generation == 1 else f"{args.bucket[:LONGEST_USER]}_{generation}"  # no bucket's name holds a _
-        resource, opts = suffixed(f"{name}-credential", generation), pulumi.ResourceOptions(parent=parent)
-        return self.credential(resource, user=user, bucket=args.bucket, permissions=args.permissions, owner=args.owner, opts=opts)
+        opts, allowed = pulumi.ResourceOptions(parent=parent), args.permissions
+        for number in args.generations.valid():
+            user = args.bucket if number == 1 else f"{args.bucket[:LONGEST_USER]}_{number}"  # no bucket's name holds a _
+            resource = suffixed(f"{name}-credential", number)
+            key = self.credential(resource, user=user, bucket=args.bucket, permissions=allowed, owner=args.owner, opts=opts)
+        return StoreOutputs(bucket.bucket, key)
 
     def credential(
         self, name: str, *, user: str, bucket: str, permissions: Permissions, owner: pulumi.Input[str], opts: pulumi.ResourceOptions
@@ -65,7 +64,7 @@ class S3BucketProvider(BucketProvider["S3Client"]):
     @contextmanager
     def _open(self, inputs: Mapping[str, Any], action: str) -> Iterator["S3Client"]:
         server = S3Server.of(inputs)
-        with explained(server.endpoint, action, server.admin_profile), server.s3() as s3:
+        with explained(server.endpoint, action, FOR_ADMINISTRATOR, profile=server.admin_profile), server.s3() as s3:
             yield s3
 
     def _tags(self, api: "S3Client", name: str) -> Mapping[str, str] | None:
@@ -112,7 +111,8 @@ class S3CredentialProvider(OwnedProvider["IAMClient"]):
     @contextmanager
     def _open(self, inputs: Mapping[str, Any], action: str) -> Iterator["IAMClient"]:
         server = S3Server.of(inputs)
-        with explained(server.iam_endpoint, action, server.admin_profile, service="IAM"), server.iam() as iam:
+        iam_explained = explained(server.iam_endpoint, action, FOR_ADMINISTRATOR, service="IAM", profile=server.admin_profile)
+        with iam_explained, server.iam() as iam:
             yield iam
 
     def _make(self, api: "IAMClient", name: str, inputs: dict[str, Any]) -> Mapping[str, Any]:
@@ -126,7 +126,9 @@ class S3CredentialProvider(OwnedProvider["IAMClient"]):
             return None
         keys = api.list_access_keys(UserName=name)["AccessKeyMetadata"]
         active = any(key["AccessKeyId"] == outputs["access_key"] and key["Status"] == "Active" for key in keys)
-        return {"owner": mark, "policy": _policy(api, name), **({} if active else dict.fromkeys(KEY_OUTPUTS, ""))}
+        there = unless({"NoSuchEntity"}, api.get_user_policy, UserName=name, PolicyName=_POLICY_NAME)
+        allowed = policy.canonical(there["PolicyDocument"]) if there is not None else ""
+        return {"owner": mark, "policy": allowed, **({} if active else dict.fromkeys(KEY_OUTPUTS, ""))}
 
     def _change(self, api: "IAMClient", name: str, inputs: dict[str, Any], olds: Mapping[str, Any]) -> Mapping[str, Any]:
         """Make a new key only where the old one is lost."""
@@ -144,14 +146,10 @@ class S3CredentialProvider(OwnedProvider["IAMClient"]):
 
     def _find_mark(self, api: "IAMClient", name: str, inputs: Mapping[str, Any], *others: str) -> str | None:
         """Mark of the user, None where there is none; StoreError where it is neither its owner's nor one of `others`."""
-        owner = inputs["owner"]
-        try:
-            tags = api.get_user(UserName=name)["User"].get("Tags", [])
-        except ClientError as error:
-            if error_code(error) == "NoSuchEntity":
-                return None
-            raise
-        mark = next((tag["Value"] for tag in tags if tag["Key"] == OWNER_TAG), "")
+        owner, user = inputs["owner"], unless({"NoSuchEntity"}, api.get_user, UserName=name)
+        if user is None:
+            return None
+        mark = next((tag["Value"] for tag in user["User"].get("Tags", []) if tag["Key"] == OWNER_TAG), "")
         hand_over = S3Server.of(inputs).command("iam", "tag-user", "--user-name", name, "--tags", f"Key={OWNER_TAG},Value={owner}")
         require_ours(f"user {name!r}", mark, {owner, *others}, hand_over)
         return mark
@@ -169,16 +167,6 @@ class S3CredentialProvider(OwnedProvider["IAMClient"]):
 
 class S3Credential(Credential, module="s3", name="Credential"):
     """One user on an S3 server, and its access key."""
-
-
-def _policy(iam: "IAMClient", name: str) -> str:
-    """Policy of a user as canonical JSON, "" when there is none."""
-    try:
-        return policy.canonical(iam.get_user_policy(UserName=name, PolicyName=_POLICY_NAME)["PolicyDocument"])
-    except ClientError as error:
-        if error_code(error) == "NoSuchEntity":
-            return ""
-        raise
 
 
 def _delete_keys(iam: "IAMClient", name: str) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from components import kube_api
 from components.random_secret import new_generation
 from components.stores import Connection, StoreError, features, s3_client
-from components.stores.connection import Cause, explained_for_user
+from components.stores.connection import Cause, explained
 from components.stores.cosi import manifests
 from components.stores.cosi.bucket import CosiProvider
 from components.stores.cosi.objects import Manifest, Objects
@@ -120,19 +120,15 @@ def _try_key(info: BucketInfo, secret: str, inputs: Mapping[str, Any]) -> None:
     place, bucket = Connection.of(inputs), info.bucket
     action = f"read the bucket {bucket!r} with the key in the Secret {secret} (COSI's own address of it: {info.endpoint})"
     refusals = dict.fromkeys(features.REFUSED_KEY, _NO_USE)
-    with explained_for_user(place.endpoint, action, secret, refusals), s3_client(place, info.access_key, info.secret_key) as s3:
+    with explained(place.endpoint, action, refusals, secret=secret), s3_client(place, info.access_key, info.secret_key) as s3:
         features.wait_until_accepted(s3, bucket, min(_SETTLE_S, inputs["timeout_s"]))
         versioned, lock = features.ask(features.is_versioned, s3, bucket), features.ask(features.lock, s3, bucket)
-    if versioned is not None and versioned != inputs["versioned"]:
-        raise _wrong_versions(place, bucket, versioned=versioned)
+    if versioned is True and not inputs["versioned"]:
+        raise StoreError.by_code("store.versioned", bucket=bucket)
+    if versioned is False and inputs["versioned"]:
+        raise StoreError.by_code("store.unversioned", bucket=bucket, endpoint=place.endpoint)
     if lock is not None and lock != inputs["lock"]:
         raise StoreError.by_code("cosi.no_lock", bucket=bucket, lock=lock or "none", asked=dict(inputs["lock"]) or "none")
-
-
-def _wrong_versions(place: Connection, bucket: str, *, versioned: bool) -> StoreError:
-    if versioned:
-        return StoreError.by_code("store.versioned", bucket=bucket)
-    return StoreError.by_code("store.unversioned", bucket=bucket, endpoint=place.endpoint)
 
 
 def _secret(manifest: Manifest) -> tuple[str, str]:

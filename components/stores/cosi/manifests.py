@@ -49,8 +49,17 @@ class Mark:
 
 def bucket_class(mark: Mark, backend: Backend, options: BucketOptions) -> dict[str, Any]:
     """Always Retain: COSI copies the policy when it makes the bucket, so a stack could never ask again to have it deleted."""
-    fields = {"driverName": backend.driver_name, "deletionPolicy": "Retain"}
-    return {**_head("BucketClass", mark), **fields, "parameters": {**backend.parameters(), **_parameters(options)}}
+    if options.encryption is not None:
+        raise ValueError("COSI knows no encryption of a bucket; the driver s3 does")
+    parameters = {**backend.parameters(), "versioning": "Enabled" if options.versioned else "Disabled"}  # what is not set is the driver's
+    if options.compressed is not None:
+        parameters["compression"] = "Enabled" if options.compressed else "Disabled"
+    if options.tags:
+        parameters["bucketTags"] = ", ".join(f"{key}={value}" for key, value in sorted(options.tags.items()))
+    if options.lock is not None:
+        parameters |= {"locking": "Enabled", "retentionMode": options.lock.mode, "defaultRetentionInterval": f"{options.lock.days}d"}
+    fields = {"driverName": backend.driver_name, "deletionPolicy": "Retain", "parameters": parameters}
+    return {**_head("BucketClass", mark), **fields}
 
 
 def bucket_claim(mark: Mark, class_name: pulumi.Input[str]) -> dict[str, Any]:
@@ -66,13 +75,8 @@ def access_class(mark: Mark, backend: Backend) -> dict[str, Any]:
 
 def bucket_access(mark: Mark, class_name: pulumi.Input[str], claim: str) -> dict[str, Any]:
     """Ask for one user of the claim's bucket; its key comes in a Secret of its own."""
-    spec = {
-        "bucketAccessClassName": class_name,
-        "bucketClaimName": claim,
-        "credentialsSecretName": f"{mark.name}-bucket-info",
-        "protocol": "s3",
-    }
-    return {**_head("BucketAccess", mark), "spec": spec}
+    names = {"bucketAccessClassName": class_name, "bucketClaimName": claim, "credentialsSecretName": f"{mark.name}-bucket-info"}
+    return {**_head("BucketAccess", mark), "spec": {**names, "protocol": "s3"}}
 
 
 def manifest(inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -104,17 +108,3 @@ def command(inputs: Mapping[str, Any], verb: str, *more: str) -> str:
 
 def _head(kind: str, mark: Mark) -> dict[str, Any]:
     return {"apiVersion": f"{GROUP}/{VERSION}", "kind": kind, "metadata": mark.metadata()}
-
-
-def _parameters(options: BucketOptions) -> dict[str, str]:
-    """What the bucket is to be like; what is not set is left to the driver."""
-    if options.encryption is not None:
-        raise ValueError("COSI knows no encryption of a bucket; the driver s3 does")
-    parameters = {"versioning": "Enabled" if options.versioned else "Disabled"}
-    if options.compressed is not None:
-        parameters["compression"] = "Enabled" if options.compressed else "Disabled"
-    if options.tags:
-        parameters["bucketTags"] = ", ".join(f"{key}={value}" for key, value in sorted(options.tags.items()))
-    if options.lock is not None:
-        parameters |= {"locking": "Enabled", "retentionMode": options.lock.mode, "defaultRetentionInterval": f"{options.lock.days}d"}
-    return parameters

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 from kubernetes import client
@@ -71,24 +71,16 @@ class Objects:
     def wait(self, manifest: Manifest, condition: str, look: Callable[[], T | None], timeout_s: float) -> T:
         """Return the first answer of `look`; StoreError that says what is missing, and what COSI said about it."""
         title = manifests.title(manifest)
-        try:
+        with suppress(TimeoutError):
             return until(look, timeout_s=timeout_s, what=lambda: f"waiting for {title} to be {condition}")
-        except TimeoutError:
-            warnings = self._warnings(manifest)
-        reasons = f"; COSI says: {'; '.join(warnings)}" if warnings else ""
-        look_at = manifests.command(manifest, "describe")
-        raise StoreError.by_code("cosi.late", title=title, condition=condition, timeout_s=timeout_s, reasons=reasons, command=look_at)
-
-    def _warnings(self, manifest: Manifest) -> list[str]:
-        """Newest warnings about it, from where we may read them."""
         metadata, messages = manifest["metadata"], []
+        selector = f"involvedObject.kind={manifest['kind']},involvedObject.name={metadata['name']},type=Warning"
         for namespace in (metadata.get("namespace", _EVENTS_NAMESPACE), _EVENTS_NAMESPACE):
-            try:
-                selector = f"involvedObject.kind={manifest['kind']},involvedObject.name={metadata['name']},type=Warning"
+            with suppress(client.ApiException):  # whoever may not read them reads the object's description
                 messages += [str(event.message) for event in self.core.list_namespaced_event(namespace, field_selector=selector).items]
-            except client.ApiException:
-                continue  # whoever may not read them reads the object's description
-        return list(dict.fromkeys(messages))[-_MOST_EVENTS:]
+        newest = "; ".join(list(dict.fromkeys(messages))[-_MOST_EVENTS:])
+        reasons, look_at = f"; COSI says: {newest}" if newest else "", manifests.command(manifest, "describe")
+        raise StoreError.by_code("cosi.late", title=title, condition=condition, timeout_s=timeout_s, reasons=reasons, command=look_at)
 
     def _call(self, verb: str, manifest: Manifest, *body: dict[str, Any]) -> dict[str, Any]:
         metadata = manifest["metadata"]
@@ -111,17 +103,13 @@ def _explained(manifest: Manifest, verb: str) -> Iterator[None]:
     try:
         yield
     except client.ApiException as error:
-        raise _refusal(manifest, verb, error) from None
-
-
-def _refusal(manifest: Manifest, verb: str, error: "client.ApiException") -> StoreError:
-    kind, title = manifest["kind"], manifests.title(manifest)
-    if error.status == NOT_FOUND and not _status(error):
-        return StoreError.by_code("cosi.not_installed", kind=kind, group=manifests.GROUP, version=manifests.VERSION)
-    if error.status == FORBIDDEN:
-        return StoreError.by_code("cosi.forbidden", verb=verb, title=title, plural=manifests.PLURALS[kind], group=manifests.GROUP)
-    detail = f"{error.status}: {_status(error).get('message', error.reason)}"
-    return StoreError.by_code("cosi.refused", verb=verb, title=title, detail=detail, command=manifests.command(manifest, "get"))
+        kind, title, group = manifest["kind"], manifests.title(manifest), manifests.GROUP
+        if error.status == NOT_FOUND and not _status(error):
+            raise StoreError.by_code("cosi.not_installed", kind=kind, group=group, version=manifests.VERSION) from None
+        if error.status == FORBIDDEN:
+            raise StoreError.by_code("cosi.forbidden", verb=verb, title=title, plural=manifests.PLURALS[kind], group=group) from None
+        detail, look_at = f"{error.status}: {_status(error).get('message', error.reason)}", manifests.command(manifest, "get")
+        raise StoreError.by_code("cosi.refused", verb=verb, title=title, detail=detail, command=look_at) from None
 
 
 def _status(error: "client.ApiException") -> dict[str, Any]:

@@ -13,7 +13,7 @@ when its answer is lost, so it is `Unanswered`, and `make_once` looks before it 
 
 import email.utils
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -83,7 +83,14 @@ class Session:
 
     def find(self, collection: str, name: str) -> dict[str, Any] | None:
         """Return the item of that name, None where there is none, over all pages of the collection."""
-        return next((item for item in self._items(collection) if item.get("name") == name), None)
+        offset = 0
+        while True:
+            page = self.ask("GET", collection, f"list {collection}", params={"limit": _PAGE, "offset": offset}).json()
+            items: list[dict[str, Any]] = page.get("items") or []
+            there = next((item for item in items if item.get("name") == name), None)
+            offset += len(items)
+            if there is not None or not items or (page.get("total") is not None and offset >= page["total"]):
+                return there
 
     def submit(self, method: str, path: str, what: str, body: Mapping[str, Any] | None = None) -> None:
         """Ask for a change and wait for its task; Refused, TaskFailed, or Unanswered for a POST."""
@@ -104,16 +111,6 @@ class Session:
         if there := self.find(collection, name):
             self.submit("DELETE", f"{collection}/{there['id']}", f"delete the {kind} {name!r}")
 
-    def _items(self, collection: str) -> Iterator[dict[str, Any]]:
-        offset = 0
-        while True:
-            page = self.ask("GET", collection, f"list {collection}", params={"limit": _PAGE, "offset": offset}).json()
-            items = page.get("items") or []
-            yield from items
-            offset += len(items)
-            if not items or (page.get("total") is not None and offset >= page["total"]):
-                return
-
     def _wait_for_task(self, task_id: str, what: str) -> None:
         task: dict[str, Any] = {}
 
@@ -132,7 +129,10 @@ class Session:
         except TimeoutError:
             raise StoreError.by_code("greenlake.task_late", what=what, progress=progress(), task_timeout_s=_TASK_TIMEOUT_S) from None
         if state != "SUCCEEDED":
-            raise TaskFailed.by_code("greenlake.task_failed", what=what, task_id=task_id, state=state, reason=_reason(task))
+            error = task.get("error")
+            words = _words(error, "errorCode", "error", "message") if isinstance(error, dict) else str(error or "")
+            reason = words or "no reason given"
+            raise TaskFailed.by_code("greenlake.task_failed", what=what, task_id=task_id, state=state, reason=reason)
 
     def _task(self, task_id: str, what: str) -> dict[str, Any]:
         for path in _TASKS:
@@ -173,11 +173,15 @@ class Session:
         """Exchange once. Again where nothing was done, or doing it twice does no harm; Unanswered where it may have been done."""
         try:
             answer = self._http.request(method, url, **request)
-        except httpx.ConnectError as error:
-            raise _unreachable(url, error) from None
         except httpx.TransportError as error:
-            lost = f"{url}: the answer was lost ({str(error) or type(error).__name__})"
-            raise (Again(lost) if repeatable else Unanswered(lost)) from None
+            detail = str(error) or type(error).__name__
+            lost = f"{url}: the answer was lost ({detail})"
+            if not isinstance(error, httpx.ConnectError):
+                raise (Again(lost) if repeatable else Unanswered(lost)) from None
+            if "CERTIFICATE" in detail.upper():
+                raise StoreError.by_code("greenlake.not_trusted", url=url, detail=detail) from None
+            cure = f"Cure: check address, firewall and proxy (HTTPS_PROXY), for example with `curl -v {url}`."
+            raise Again(f"{url}: it cannot be reached ({detail}). {cure}") from None
         if answer.is_server_error or answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
             busy = f"{url} answers {answer.status_code}: {_message(answer)}"
             raise Unanswered(busy) if answer.is_server_error and not repeatable else Again(busy, _retry_after(answer))
@@ -234,16 +238,6 @@ def _retry_after(answer: httpx.Response) -> float | None:
         return None
 
 
-def _unreachable(url: str, error: httpx.ConnectError) -> Exception:
-    """Return an error to raise: nothing was sent."""
-    detail = str(error) or type(error).__name__
-    if "CERTIFICATE" in detail.upper():
-        return StoreError.by_code("greenlake.not_trusted", url=url, detail=detail)
-    return Again(
-        f"{url}: it cannot be reached ({detail}). Cure: check address, firewall and proxy (HTTPS_PROXY), for example with `curl -v {url}`."
-    )
-
-
 def _require(what: str, answer: httpx.Response) -> httpx.Response:
     if not answer.is_error:
         return answer
@@ -262,12 +256,6 @@ def _message(answer: httpx.Response) -> str:
     words = _words(body, "errorCode", "message", "error", "error_description") if isinstance(body, dict) else ""
     debug = f" (debugId {body['debugId']})" if words and body.get("debugId") else ""
     return f"{words}{debug}" or "no error of this API"
-
-
-def _reason(task: Mapping[str, Any]) -> str:
-    error = task.get("error")
-    words = _words(error, "errorCode", "error", "message") if isinstance(error, dict) else str(error or "")
-    return words or "no reason given"
 
 
 def _words(body: Mapping[str, Any], *names: str) -> str:

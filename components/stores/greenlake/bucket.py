@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from components.stores import StoreError, features, s3_client
-from components.stores.connection import Cause, explained_for_user
+from components.stores.connection import Cause, explained
 from components.stores.greenlake.api import Session, make_once
 from components.stores.greenlake.credential import GreenLakeUsers, user_name
 from components.stores.greenlake.system import GreenLakeSystem
@@ -83,7 +83,7 @@ class GreenLakeBucketProvider(BucketProvider[Session]):
             "endpoint",
         )
         by_code = dict.fromkeys(features.REFUSED_KEY, refused)
-        with explained_for_user(system.endpoint, f"empty the bucket {name!r}", user, by_code), s3_client(system, user, key) as s3:
+        with explained(system.endpoint, f"empty the bucket {name!r}", by_code, secret=user), s3_client(system, user, key) as s3:
             features.wait_until_accepted(s3, name, _SETTLE_S)
             features.empty(s3, name)
         api.delete(_COLLECTION, name, "bucket")

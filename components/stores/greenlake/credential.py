@@ -44,7 +44,9 @@ class GreenLakeUsers:
 
     def put_policy(self, name: str, document: str) -> None:
         """Make or change the policy, so that it says what the IAM policy `document` says."""
-        body, what = {"version": "2012-10-17", "statement": _statements(document)}, f"make the access policy {name!r}"
+        allowed = json.loads(document)["Statement"]
+        statements = [{"effect": each["Effect"].upper(), "action": each["Action"], "resource": each["Resource"]} for each in allowed]
+        body, what = {"version": "2012-10-17", "statement": statements}, f"make the access policy {name!r}"
 
         def make() -> dict[str, Any]:
             self.session.submit("POST", _POLICIES, what, {"name": name, **body})
@@ -120,11 +122,6 @@ class GreenLakeCredentialProvider(OwnedProvider[GreenLakeUsers]):
 
 class GreenLakeCredential(Credential, module="greenlake", name="Credential"):
     """One user on an X10000, and its key."""
-
-
-def _statements(document: str) -> list[dict[str, Any]]:
-    statements = json.loads(document)["Statement"]
-    return [{"effect": each["Effect"].upper(), "action": each["Action"], "resource": each["Resource"]} for each in statements]
 
 
 def _document(policy: Mapping[str, Any]) -> str:

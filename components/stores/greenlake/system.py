@@ -49,12 +49,8 @@ def _login(profile: str) -> Login:
     if all(given):
         return Login(*given)
     if any(given):
-        missing = _VARIABLES[given.index("")]
-        raise StoreError.by_code("greenlake.half_client", missing=missing)
-    return _from_file(Path(os.environ.get("GREENLAKE_CREDENTIALS_FILE", "~/.greenlake/credentials")).expanduser(), profile)
-
-
-def _from_file(path: Path, profile: str) -> Login:
+        raise StoreError.by_code("greenlake.half_client", missing=_VARIABLES[given.index("")])
+    path = Path(os.environ.get("GREENLAKE_CREDENTIALS_FILE", "~/.greenlake/credentials")).expanduser()
     parser = configparser.ConfigParser(interpolation=None)
     try:
         parser.read(path)

@@ -15,7 +15,7 @@ from botocore.exceptions import HTTPClientError
 
 from components.dynamic_provider import ProviderError
 from components.stores import BucketOptions, StoreError, policy
-from components.stores.connection import explained_for_user
+from components.stores.connection import FOR_USER, explained
 from components.stores.existing import ExistingCredentialProvider
 from components.stores.s3 import S3BucketProvider, S3CredentialProvider, S3Server
 from tests.s3_server import ADMIN_KEY, PROFILE
@@ -160,7 +160,10 @@ def test_a_secret_that_cannot_work_is_named_with_the_cure_and_never_shown(
 
 def test_what_a_library_says_of_a_request_is_not_repeated_since_its_headers_hold_the_credential() -> None:
     words = HTTPClientError(error=ValueError("Invalid header value b'AWS4-HMAC-SHA256 Credential=AKIA1/20260101'"))
-    with pytest.raises(StoreError, match="no request can be sent") as refused, explained_for_user("https://s", "read it", "storage/key"):
+    with (
+        pytest.raises(StoreError, match="no request can be sent") as refused,
+        explained("https://s", "read it", FOR_USER, secret="storage/key"),
+    ):
         raise words
     assert refused.value.code == "store.request_not_sent"
     assert "AKIA" not in str(refused.value)
