@@ -44,7 +44,7 @@ def main(rounds: int) -> None:
         process = closing.enter_context(subprocess.Popen(command))
         closing.callback(process.terminate)
         print(f"the service is process {process.pid}", flush=True)
-        service = AskService(f"http://127.0.0.1:{PORT}/v1", "", 60, Access(read_key=lambda: KEY))
+        service = AskService(f"http://127.0.0.1:{PORT}/v1", 60, Access(read_key=lambda: KEY))
         closing.callback(service.close)
         _wait()
         pairs = compared(service, direct, [QUERY], rounds)

@@ -3,6 +3,8 @@
 import json
 import time
 from dataclasses import dataclass
+from http.client import OK, HTTPConnection, HTTPException
+from typing import Any
 
 from validation.clients import http
 from validation.clients.llm import END, Answer, Arrived, payloads
@@ -22,15 +24,42 @@ class Searched:
 class AskService(http.ModelClient):
     """A client of one; close() it."""
 
+    def __init__(self, url: str, timeout_s: float, access: http.Access) -> None:
+        super().__init__(url, "", timeout_s, access)
+        base, key = self._client.base_url, access.read_key() if access.read_key is not None else ""
+        self._light = HTTPConnection(base.host, base.port, timeout=timeout_s) if base.scheme == "http" else None
+        self._headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+
     def check(self) -> None:
         """Refuse a service that is not there, or that the key does not open."""
         http.call(self._client, _WHAT, "GET", "models")
 
     def search(self, question: str, collection: str, limit: int) -> Searched:
-        """Search once, and time it."""
+        """Search once, and time it: without httpx where it can be, which takes about as long for a request as the service does."""
+        asked = {"query": question, "collection": collection, "limit": limit}
         begin = time.perf_counter()
-        answer = http.call(self._client, _WHAT, "POST", "search", {"query": question, "collection": collection, "limit": limit})
+        answer = self._search_lightly(asked) or http.call(self._client, _WHAT, "POST", "search", asked)
         return Searched(total_s=time.perf_counter() - begin, stages_s=sum(answer["stages_ms"].values()) / 1e3)
+
+    def _search_lightly(self, asked: dict[str, object]) -> dict[str, Any] | None:
+        """Return None over TLS, and where it does not succeed: the other client says why."""
+        if self._light is None:
+            return None
+        try:
+            self._light.request("POST", f"{self._client.base_url.path}search", json.dumps(asked), self._headers)
+            response = self._light.getresponse()
+            body = response.read()
+        except (OSError, HTTPException):
+            self._light.close()
+            return None
+        answer: dict[str, Any] | None = json.loads(body) if response.status == OK else None
+        return answer
+
+    def close(self) -> None:
+        """Close the connections."""
+        super().close()
+        if self._light is not None:
+            self._light.close()
 
     def cpu_s(self) -> float | None:
         """Return the seconds of CPU that its process has taken, None where it does not say."""

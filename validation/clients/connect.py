@@ -112,7 +112,7 @@ class Connector:
         if not url:
             cure = "pulumi config set --path milvus-x10000:ask.replicas 1, then pulumi up; or leave answer.through out"
             raise UsageError(f"answer.through is ask, and the stack has no service of questions (output ask_url): {cure}")
-        service = AskService(self.kubernetes.address(f"{url.rstrip('/')}/v1"), "", timeout_s, self._access(url, target.ask_secret_name, ""))
+        service = AskService(self.kubernetes.address(f"{url.rstrip('/')}/v1"), timeout_s, self._access(url, target.ask_secret_name, ""))
         self.closing.callback(service.close)
         return service
 

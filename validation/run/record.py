@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from statistics import fmean
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from validation.judge import interval as interval_of
 from validation.judge.errors import GateError
@@ -40,6 +40,8 @@ def new_run_id() -> str:
 @dataclass(kw_only=True)
 class Record:
     """Everything that goes into a report; a kind of run that is not judged by objectives has its own `conclusion`."""
+
+    after_interrupt: ClassVar[str] = "what the run had made was removed unless it is listed as left behind"
 
     run_id: str = field(default_factory=new_run_id)
     strict: bool = False
@@ -136,7 +138,7 @@ def run_and_report(record: Record, reporter: Reporter, run: Callable[[], None], 
     except GateError as error:
         record.stop(error)
     except KeyboardInterrupt:
-        record.stopped = (Outcome.ERROR, "interrupted; what the run had made was removed unless it is listed as left behind")
+        record.stopped = (Outcome.ERROR, f"interrupted; {record.after_interrupt}")
     except MemoryError as error:
         short = f"this machine has no memory left for the gate itself ({error or 'out of memory'}): that says nothing about the target"
         record.stopped = (Outcome.INVALID, f"{short}; give it more, or promise fewer vectors: exact answers need all of them in memory")

@@ -6,7 +6,7 @@ import sys
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import typer
 from rich.console import Console
@@ -69,6 +69,7 @@ class Options(Order):
 class IngestRecord(Record):
     """A record whose verdict is about the folder: in step, or not read in full."""
 
+    after_interrupt: ClassVar[str] = "documents that were written stay, and the next run goes on from there: run ingest again"
     collection: str
     tally: Tally = field(default_factory=Tally)
 
@@ -147,10 +148,10 @@ def _run(options: Options, reporter: Reporter, record: IngestRecord) -> None:
         run = runner.make_context(options, profile, reporter=reporter, record=record, closing=closing, corpus=nothing)
         reachable(run)
         with record.check("ingest", "Does the collection hold exactly what the folder holds?"), reporter.track("ingest", total) as advance:
-            record.tally = _ingest(run, options, advance)
+            _ingest(run, options, advance, record.tally)
 
 
-def _ingest(run: RunContext, options: Options, advance: Advance) -> Tally:
+def _ingest(run: RunContext, options: Options, advance: Advance, tally: Tally) -> None:
     target = run.target
     collection = FolderCollection(run.services.milvus, options.collection)
     collection.open(target.passage_model, target.embedding_dimension, run.profile.search.chosen_index)
@@ -163,16 +164,15 @@ def _ingest(run: RunContext, options: Options, advance: Advance) -> Tally:
         language=options.language,
         limits=Limits(largest_mib=options.largest_mib, seconds=options.seconds),
     )
-    tally = pipeline.run(job, advance)
+    pipeline.run(job, advance, tally)
     if tally.written or tally.deleted:
         collection.collection.flush()
-    return tally
 
 
 def _as_data(record: Record, tally: Tally) -> dict[str, Any]:
     return RunReport.from_record(record, SCHEMA).as_data() | {
         **{name: getattr(tally, name) for name in ("added", "changed", "removed", "unchanged")},
-        "chunks": {"written": tally.written, "deleted": tally.deleted, "now": tally.rows},
+        "chunks": {"written": tally.written, "deleted": tally.deleted, "now": None if record.stopped else tally.rows},
         "not_read": [{"file": file.source, "why": file.reason} for file in tally.unread],
         "notes": [{"file": file.source, "what": file.reason} for file in tally.notes],
         "duplicates": [{"file": file.source, "why": file.reason} for file in tally.duplicates],

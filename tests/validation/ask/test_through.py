@@ -43,7 +43,7 @@ def run(stage: Stage, profile: Profile, tmp_path: Path) -> Iterator[RunContext]:
     with ExitStack() as closing:
         connector = Connector(target=target, kubernetes=Mounted(mounted(tmp_path) / "secrets"), closing=closing, secrets=[])
         models = connector.models(30)
-        asked = AskService(f"{service(stage, tmp_path, closing)}/v1", "", 30, Access(read_key=lambda: KEY))
+        asked = AskService(f"{service(stage, tmp_path, closing)}/v1", 30, Access(read_key=lambda: KEY))
         closing.callback(asked.close)
         direct = Retriever(connector, models, {})
         found = direct.search(Query(question=QUESTION, collection="handbook", database="default", limit=50), Stages())
@@ -112,7 +112,7 @@ def test_a_stack_without_the_service_is_refused_with_the_setting_that_brings_it(
 
 def test_a_key_that_opens_nothing_is_named(stage: Stage, tmp_path: Path) -> None:
     with ExitStack() as closing:
-        asked = AskService(f"{service(stage, mounted(tmp_path), closing)}/v1", "", 30, Access(read_key=lambda: "wrong"))
+        asked = AskService(f"{service(stage, mounted(tmp_path), closing)}/v1", 30, Access(read_key=lambda: "wrong"))
         closing.callback(asked.close)
         with pytest.raises(UsageError, match=r"the service of questions answered .* 401"):
             asked.check()

@@ -94,9 +94,12 @@ class _Batch:
     replacing: bool  # whether the collection holds something of one of their documents already
 
 
-def run(job: Job, advance: Callable[[int], None] = lambda _: None) -> Tally:
-    """Bring the collection into step; `advance` is told how many files are done. InvalidRunError when rows are missing at the end."""
-    begin, state = time.perf_counter(), _Run(job, job.collection.known(), advance)
+def run(job: Job, advance: Callable[[int], None] = lambda _: None, tally: Tally | None = None) -> Tally:
+    """Bring the collection into step; `advance` is told how many files are done. InvalidRunError when rows are missing at the end.
+
+    What was done is counted in `tally` as it is done, so that whoever interrupts a run knows how far it came.
+    """
+    begin, state = time.perf_counter(), _Run(job, job.collection.known(), advance, Tally() if tally is None else tally)
     with ExitStack() as closing:
         state.open_readers(closing)
         readers, writers = (closing.enter_context(ThreadPoolExecutor(threads)) for threads in (_READERS, _WRITERS))
@@ -132,8 +135,8 @@ def ahead(pool: ThreadPoolExecutor, work: Callable[[_Given], _Made], given: Iter
 class _Run:
     """What is known while a run goes on: one entry for each document, none for a chunk."""
 
-    def __init__(self, job: Job, known: dict[str, Known], advance: Callable[[int], None]) -> None:
-        self.job, self.known, self.tally = job, known, Tally()
+    def __init__(self, job: Job, known: dict[str, Known], advance: Callable[[int], None], tally: Tally) -> None:
+        self.job, self.known, self.tally = job, known, tally
         self._advance = advance
         self._rows: dict[str, int] = {}
         self._fingerprints: dict[str, str] = {}

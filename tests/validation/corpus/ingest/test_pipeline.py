@@ -20,6 +20,9 @@ from validation.corpus.ingest.pipeline import Job, Tally
 from validation.corpus.ingest.store import FolderCollection
 from validation.judge.errors import InvalidRunError, UsageError
 from validation.judge.profile import Index
+from validation.run.progress import Reporter
+from validation.run.record import run_and_report
+from validation.suites.ingest import IngestRecord
 
 DIMENSION = 8
 INDEX = Index(type="HNSW", metric="COSINE", params={"M": 8, "efConstruction": 32}, search_params={"ef": 16})
@@ -130,3 +133,33 @@ def test_more_notes_than_a_collection_keeps_are_told_the_same_at_every_run(folde
     first = ingest(folder, collection)
     assert any("more notes, see: ./rag read FILE" in note.reason for note in first.notes)
     assert told(ingest(folder, collection)) == told(first)
+
+
+def test_a_run_that_is_interrupted_says_how_far_it_came_and_the_next_one_goes_on(
+    folder: Path, collection: FolderCollection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "_MOST_ROWS", 1)
+    for number in range(20):
+        (folder / f"n{number:02}.md").write_text(f"# N\n\nNumber {number}.\n")
+    calls: list[int] = []
+
+    def embed(chunks: Sequence[Chunk]) -> Matrix:
+        calls.append(len(chunks))
+        if len(calls) > 12:
+            raise KeyboardInterrupt
+        return vectors(chunks)
+
+    record = IngestRecord(collection="docs")
+    job = Job(root=folder, collection=collection, embed=embed, dimension=DIMENSION, originals=None)
+
+    def run() -> None:
+        pipeline.run(job, tally=record.tally)
+
+    run_and_report(record, Reporter(quiet=True), run, lambda: None)
+    assert (record.exit_code, record.reason) == (
+        2,
+        "interrupted; documents that were written stay, and the next run goes on from there: run ingest again",
+    )
+    again = ingest(folder, collection)
+    assert 1 <= record.tally.written <= again.unchanged < 22
+    assert again.unchanged + len(again.added) + len(again.changed) == 22
