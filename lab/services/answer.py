@@ -1,5 +1,8 @@
 """Answers a question with sentences of the sources it comes with: the reader without its wire.
 
+The prompt is as the gate writes it: numbered sources, each `[1] <title> (<document id>)` with its text below, parted by empty lines, then
+`Question: <question>`.
+
 Owns the scoring and the refusal. It can only quote: it neither counts, compares nor translates. A sentence scores by the
 character n-grams that it shares with the question, and by those that its headings, its source and its neighbours share;
 one that holds the kind of value asked for gains. All sentences of an answer come from one document, since two variants of a
@@ -11,15 +14,15 @@ table's first row counts as its header when it holds no figure but years.
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from .overlap import Overlap
-from .prompt import Source
+from .reranker import Overlap
 
-Scores = npt.NDArray[np.float64]
+_QUESTION = re.compile(r"(?:^|\n)Question:")
+_FIRST_LINE = re.compile(r"(?:^|\n\n)\[(?P<number>\d+)\] (?P<title>.*?)(?: \((?P<document>[^()\n]*)\))?(?=\n|$)")
 _MOST_SENTENCES = 3
 _HEADINGS, _SOURCE, _BEFORE, _AFTER, _VALUE = 0.5, 0.1, 0.3, 0.1, 0.3
 _LEAST_MATCH_WITH_VALUE, _LEAST_MATCH = 0.18, 0.26
@@ -70,76 +73,73 @@ _ASKED = [(re.compile(question, re.IGNORECASE), re.compile(value, re.IGNORECASE)
 """What kind of value a question asks for, and what a sentence that holds one looks like, in the languages of the corpus."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Quote:
+class Source(NamedTuple):
+    """One numbered source."""
+
+    number: int
+    title: str
+    text: str
+
+
+class Quote(NamedTuple):
     """A piece of a source that can stand in an answer."""
 
-    source: int
-    """Number of the source."""
+    source: int  # its number
     title: str
-    """Title of the source."""
-    headings: str
-    """Other headings that open its text, one per line."""
-    text: str
-    """A sentence, or a table row below its header."""
+    headings: str  # other headings that open the text of the source, one per line
+    text: str  # a sentence, or a table row below its header
 
 
-@dataclass(frozen=True, kw_only=True)
-class Match:
-    """A quote and how well it fits."""
+def parse(message: str) -> tuple[list[Source], str]:
+    """Return sources and question; a message in another form is a question without sources.
 
-    quote: Quote
-    score: float
-    match: float
-    """The score without the bonus for a value of the kind asked for."""
+    Split at `[1]`, `[2]`, ... in this order, so that a `[7]` inside a text does not open a source.
+    """
+    questions = list(_QUESTION.finditer(message))
+    if not questions:
+        return [], message.strip()
+    head = message[: questions[-1].start()]
+    begins: list[re.Match[str]] = []
+    for match in _FIRST_LINE.finditer(head):
+        if int(match["number"]) == len(begins) + 1:
+            begins.append(match)
+    ends = [match.start() for match in begins[1:]] + [len(head)]
+    sources = [
+        Source(int(match["number"]), match["title"], head[match.end() : end].strip()) for match, end in zip(begins, ends, strict=False)
+    ]
+    return sources, message[questions[-1].end() :].strip()
 
 
 def answer(question: str, sources: Sequence[Source]) -> str:
     """Return up to three sentences, each with the number of its source like `[1]`, or a sentence that refuses."""
-    matches = ranked(question, sources)
-    if not matches or matches[0].match < (_LEAST_MATCH_WITH_VALUE if matches[0].score > matches[0].match else _LEAST_MATCH):
-        return next((refusal for language, refusal in _REFUSALS if language.search(question)), _REFUSAL)
-    best: dict[str, Quote] = {}
-    for match in matches:
-        if match.quote.title == matches[0].quote.title and len(best) < _MOST_SENTENCES:
-            best.setdefault(match.quote.text, match.quote)
-    return "\n".join(f"{quote.text} [{quote.source}]" for quote in best.values())
-
-
-def ranked(question: str, sources: Sequence[Source]) -> list[Match]:
-    """Return all quotes of the sources, the best match first."""
     quotes = [quote for source in sources for quote in quotes_of(source)]
-    if not quotes or not question.strip():
-        return []
-    matches = _matches(question, quotes, sources)
-    values = [_VALUE if holds_asked_value(question, quote.text) else 0.0 for quote in quotes]
-    scores = matches + np.array(values)
-    order = np.argsort(-scores, kind="stable")
-    return [Match(quote=quotes[at], score=float(scores[at]), match=float(matches[at])) for at in order]
+    if quotes and question.strip():
+        matches = _matches(question, quotes, sources)
+        values = np.array([_VALUE if holds_asked_value(question, quote.text) else 0.0 for quote in quotes])
+        order = np.argsort(-(matches + values), kind="stable")
+        if matches[order[0]] >= (_LEAST_MATCH_WITH_VALUE if values[order[0]] else _LEAST_MATCH):
+            best: dict[str, int] = {}
+            for quote in (quotes[at] for at in order):
+                if quote.title == quotes[order[0]].title:
+                    best.setdefault(quote.text, quote.source)
+            return "\n".join(f"{text} [{source}]" for text, source in list(best.items())[:_MOST_SENTENCES])
+    return next((refusal for language, refusal in _REFUSALS if language.search(question)), _REFUSAL)
 
 
-def _matches(question: str, quotes: Sequence[Quote], sources: Sequence[Source]) -> Scores:
+def _matches(question: str, quotes: Sequence[Quote], sources: Sequence[Source]) -> npt.NDArray[np.float64]:
+    """Return how well each quote fits, without the bonus for a value of the kind asked for."""
     overlap = Overlap(question, [quote.text for quote in quotes])
     own = np.array(overlap.scores([quote.text for quote in quotes]))
     above = {quote.source: f"{quote.title}\n{quote.headings}" for quote in quotes}
-    whole = [f"{source.title}\n{source.text}" for source in sources]
     headings = overlap.scores([above.get(source.number, "") for source in sources])
-    lent = {
-        source.number: _HEADINGS * heading + _SOURCE * text
-        for source, heading, text in zip(sources, headings, overlap.scores(whole), strict=True)
-    }
-    numbers = [quote.source for quote in quotes]
-    total: Scores = own + _neighbours(own, numbers) + np.array([lent[number] for number in numbers])
+    whole = overlap.scores([f"{source.title}\n{source.text}" for source in sources])
+    lent = {source.number: _HEADINGS * heading + _SOURCE * text for source, heading, text in zip(sources, headings, whole, strict=True)}
+    total: npt.NDArray[np.float64] = own + np.array([lent[quote.source] for quote in quotes])
+    # sentences lend to their neighbours within one source: "It is valid for five years" needs the one before
+    same = np.diff([quote.source for quote in quotes]) == 0
+    total[1:] += np.where(same, _BEFORE * own[:-1], 0.0)
+    total[:-1] += np.where(same, _AFTER * own[1:], 0.0)
     return total
-
-
-def _neighbours(own: Scores, source_numbers: Sequence[int]) -> Scores:
-    """Return what the sentences before and after lend, within one source: "It is valid for five years" needs them."""
-    lent = np.zeros_like(own)
-    same = np.diff(source_numbers) == 0
-    lent[1:] += np.where(same, _BEFORE * own[:-1], 0.0)
-    lent[:-1] += np.where(same, _AFTER * own[1:], 0.0)
-    return lent
 
 
 def quotes_of(source: Source) -> list[Quote]:
@@ -148,7 +148,7 @@ def quotes_of(source: Source) -> list[Quote]:
     headings = _leading_headings(lines)
     above = "\n".join(line for line in lines[:headings] if line != source.title)
     texts = (_CITATION.sub(r"(\1)", text) for text in _texts(lines[headings:]))
-    return [Quote(source=source.number, title=source.title, headings=above, text=text) for text in texts]
+    return [Quote(source.number, source.title, above, text) for text in texts]
 
 
 def _leading_headings(lines: list[str]) -> int:

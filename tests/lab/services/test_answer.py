@@ -1,8 +1,7 @@
 import pytest
 
-from lab.services.answer import answer, holds_asked_value, quotes_of, sentences
-from lab.services.overlap import Overlap
-from lab.services.prompt import Source, parse
+from lab.services.answer import Source, answer, holds_asked_value, parse, quotes_of, sentences
+from lab.services.reranker import Overlap
 
 TABLE = """Severity
 Level | What it means | Acknowledge within

@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 
 from lab.places import CACHE
-from lab.services.answer import answer
+from lab.services.answer import answer, parse
 from lab.services.embedder import DIMENSION, MODEL, EmbeddingModel, Matrix
-from lab.services.prompt import parse
 from validation.clients.llm import Source, prompt
 from validation.clients.target import EmbeddingRequest
 from validation.corpus.documents import Question, read_corpus
