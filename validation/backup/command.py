@@ -24,23 +24,6 @@ from validation.run.options import Target, report_path
 from validation.run.progress import Reporter
 from validation.run.record import Record, run_and_report
 
-HELP = """Back collections up into a bucket that is not Milvus's own, and say what protects them there.
-
-Rows are read through Milvus itself, with their vectors, so any version will do; a part that an earlier backup has is not written again. A
-backup is whole once its manifest is written. Users and roles are listed in it without passwords: `pulumi up` makes those. What is written
-while a backup runs may or may not be in it, but each row is whole. Bucket and key: the options below, or RAG_BACKUP_...
-
-Exit codes: 0 done, 1 --verify found a damaged or missing part, 2 usage or settings, 3 Milvus or the store answered wrongly, 4 something
-does not answer. backup.json is written in every case.
-
-Examples:
-
-    ./rag backup prod --keep 7
-
-    ./rag backup prod --list; ./rag backup prod --verify
-
-    ./rag backup lab --endpoint https://10.88.255.2:7070 --bucket lab-backups --credential-dir ~/backup-key --ca-file ca.crt
-"""
 SCHEMA = "milvus-x10000/backup-report"
 
 

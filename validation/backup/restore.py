@@ -26,22 +26,6 @@ from validation.run.options import report_path
 from validation.run.progress import Reporter
 from validation.run.record import Record, run_and_report
 
-HELP = """Restore a backup into a new collection, or all of it into an empty Milvus, and prove that it is the same.
-
-Every part is checked before anything is written. A restore that was killed goes on when it is typed again: a collection that is there is
-completed if it holds nothing but rows of the backup, and left alone otherwise. At the end every row is read back and compared with the
-backup, and recall is measured against exact answers, and against the original where it is still there. Then judge it:
-./rag gate ENV --collection NAME. Users and roles are made by `pulumi up`.
-
-Exit codes: 0 the same, 1 it is not, 2 usage or settings, 3 a damaged or missing part, or Milvus answered wrongly, 4 something does not
-answer.
-
-Examples:
-
-    ./rag restore prod --into handbook_2
-
-    ./rag restore prod --all --backup 20261130_021500_3fa9c1
-"""
 SCHEMA = "milvus-x10000/restore-report"
 _QUERIES, _LIMIT = 50, 10
 _LEAST_RECALL, _LOST_RECALL = 0.9, 0.02

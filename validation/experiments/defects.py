@@ -1,211 +1,268 @@
-"""The table of defects that the self-test plants: by which means, and by which objective, for which reason, each must be seen."""
+"""How each defect of the self-test is planted; defects.yaml says by which objective, for which reason, it must be seen.
 
+They are planted on the wire by proxies, in load generators by a signal, in the exact answers by a seam: no wire has them.
+"""
+
+import hashlib
+import json
+import multiprocessing
+import os
 import re
-from collections.abc import Sequence
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import anyio
+import numpy as np
+import yaml
 
 from validation.checks.answer import answer, originals, sources
-from validation.checks.context import RunContext
-from validation.checks.ingest import ingest
+from validation.checks.context import GATE, Overrides, RunContext
 from validation.checks.invariants import invariants
-from validation.checks.quality import embedding, quality
+from validation.checks.quality import quality
 from validation.checks.registry import Check
 from validation.checks.retrieval import filtered, retrieval
-from validation.experiments.planting import (
-    EVERY_FIFTIETH,
-    EVERY_HUNDREDTH,
-    STALL_S,
-    STOP_S,
-    Plant,
-    alters_originals,
-    asks_for,
-    beyond_s,
-    breaks_off,
-    changes,
-    delays,
-    hides_the_newest,
-    keep,
-    never_ends,
-    one_for_many,
-    one_of_two_is_slow,
-    other_answers,
-    rewrites,
-    shuffles_truth,
-    stalls,
-    stops_the_client,
-    vectors,
-)
-from validation.experiments.proxies import MilvusDefect
+from validation.experiments.proxies import Exchange, MilvusDefect, Search, Stage
+from validation.load import truth
+from validation.load.plan import NEWEST
 
 NOT_VALID = "not valid"
 """In the place of an objective: the run must end INVALID, for the reason that is given."""
+CLEAN = (retrieval, filtered, invariants, quality, sources, answer, originals)
+"""What is asked of a run without a defect."""
+_STALL_S, _STOP_S = 2.0, 3.0
+Message = Any  # of gRPC: pymilvus ships no types
+Plant = Callable[[Stage, RunContext], Any]
+"""Plants the defect for a run, whose target or seams it may change; what it returns is entered while the checks run, if it is a context."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Defect:
-    """One defect."""
+    """One defect, and the names of the checks that concern it."""
 
     name: str
     planted: str
     plant: Plant
     seen_by: str
-    checks: Sequence[Check[RunContext]] = (retrieval, invariants)
-    because: str = ""
-    """What the reason must hold, as a regular expression."""
+    because: str = ""  # what the reason must hold, as a regular expression
+    asked: Sequence[str] = ("retrieval", "invariants")
+
+    @property
+    def checks(self) -> list[Check[RunContext]]:
+        """The checks that concern it."""
+        return [GATE.checks[name] for name in self.asked]
 
 
-_ANSWERED = (answer, originals)
-DEFECTS = [
-    Defect(
-        "added",
-        "every search takes longer, by more than half of them may",
-        delays(lambda stage, _: beyond_s(stage, "search_p50_ms")),
-        seen_by="search_p50_ms",
-    ),
-    Defect(
-        "jitter",
-        "every tenth search takes longer than one in twenty may",
-        delays(lambda stage, search: beyond_s(stage, "search_p95_ms") if search.number % 10 == 0 else 0.0),
-        seen_by="search_p95_ms",
-    ),
-    Defect(
-        "slow-hundredth",
-        "every fiftieth search takes longer than one in a hundred may",
-        delays(lambda stage, search: beyond_s(stage, "search_p99_ms") if search.number % EVERY_FIFTIETH == 0 else 0.0),
-        seen_by="search_p99_ms",
-    ),
-    Defect("stall", f"Milvus stalls for {STALL_S:g} s", stalls, seen_by="search_p95_ms"),
-    Defect(
-        "growing-latency",
-        "each search takes a little longer than the one before; all limits hold",
-        delays(lambda stage, search: beyond_s(stage, "search_p50_ms", 0.8) * search.number / stage.searches),
-        seen_by=NOT_VALID,
-        because="latency was not steady",
-    ),
-    Defect("slow-proxy", "one of two proxies of Milvus is slow", one_of_two_is_slow, seen_by="search_p95_ms"),
-    Defect(
-        "filtered-latency",
-        "searches that a tenth of the rows pass are slow, and no others",
-        delays(lambda stage, search: beyond_s(stage, "filter_10_p95_ms") if search.filter == "bucket < 10" else 0.0),
-        checks=(filtered, invariants),
-        seen_by="filter_10_p95_ms",
-    ),
-    Defect(
-        "errors",
-        "one search in a hundred is refused",
-        lambda stage, _: stage.milvus.plant(MilvusDefect(refuses=lambda search: search.number % EVERY_HUNDREDTH == 0)),
-        seen_by="search_error_share",
-    ),
-    Defect(
-        "another-answer",
-        "one search in fifty gets the answer to another one",
-        other_answers,
-        seen_by="broken_answers",
-        because="its exact one is",
-    ),
-    Defect(
-        "dropped",
-        "two of ten results are missing",
-        changes(lambda found: keep(found, range(max(len(found.scores) - 2, 0)))),
-        seen_by="broken_answers",
-        because="8 rows, where 10 were asked for",
-    ),
-    Defect(
-        "too-many",
-        "twelve results where ten were asked for, the right ones first",
-        lambda stage, _: stage.milvus.plant(MilvusDefect(asks=lambda request: asks_for(request, 12))),
-        seen_by="broken_answers",
-        because="12 rows, where 10 were asked for",
-    ),
-    Defect(
-        "outside-filter",
-        "filters are ignored",
-        lambda stage, _: stage.milvus.plant(MilvusDefect(asks=lambda request: request.ClearField("dsl"))),
-        seen_by="broken_answers",
-        because="which its filter forbids",
-    ),
-    Defect(
-        "order",
-        "results come worst first",
-        changes(lambda found: keep(found, range(len(found.scores))[::-1])),
-        seen_by="broken_answers",
-        because="which is better",
-    ),
-    Defect(
-        "stale",
-        "the rows that were written last are in no answer",
-        hides_the_newest,
-        seen_by="broken_answers",
-        because="took no part in the load|is lost",
-    ),
-    Defect(
-        "half-loaded",
-        "every second batch of rows is acknowledged and not stored",
-        lambda stage, _: stage.milvus.plant(MilvusDefect(loses_insert=lambda number: number % 2 == 1)),
-        checks=(ingest,),
-        seen_by=NOT_VALID,
-        because=r"holds \d+ of \d+ rows",
-    ),
-    Defect(
-        "shuffled-truth",
-        "the exact answers are those of other searches (inside the gate: no wire has them)",
-        shuffles_truth,
-        seen_by="recall_at_10",
-    ),
-    Defect(
-        "client-stopped",
-        f"the load generators are stopped for {STOP_S:g} s (SIGSTOP)",
-        stops_the_client,
-        seen_by=NOT_VALID,
-        because="the gate's own sending delay",
-    ),
-    Defect(
-        "other-model",
-        "questions are embedded by another model than the documents",
-        vectors(lambda _, vectors: [vector[::-1] for vector in vectors]),
-        checks=(embedding, quality),
-        seen_by="ndcg_at_10",
-    ),
-    Defect(
-        "batch-order",
-        "the vectors of a batch come in another order",
-        vectors(lambda _, vectors: [*vectors[1:], vectors[0]]),
-        checks=(embedding,),
-        seen_by="broken_vectors",
-        because="in a batch",
-    ),
-    Defect(
-        "constant-vector",
-        "one text in five has one and the same vector",
-        vectors(one_for_many),
-        checks=(embedding,),
-        seen_by="broken_vectors",
-        because="is that of|in a batch and alone",
-    ),
-    Defect(
-        "wrong-source",
-        "the language model cites another source than the one it quotes",
-        rewrites(lambda text: re.sub(r"\[(\d+)\]", lambda cited: f"[{int(cited[1]) % 5 + 1}]", text)),
-        checks=_ANSWERED,
-        seen_by="citation_share",
-    ),
-    Defect(
-        "cites-all",
-        "the language model cites every source that it is shown",
-        rewrites(lambda text: f"{text} [1][2][3][4][5]"),
-        checks=_ANSWERED,
-        seen_by="citation_precision",
-    ),
-    Defect(
-        "invented-number",
-        "every answer names a year that no source holds",
-        rewrites(lambda text: f"{text} That is so since 1873."),
-        checks=_ANSWERED,
-        seen_by="unsupported_share",
-    ),
-    Defect("never-ends", "one answer in twenty never ends", never_ends, checks=_ANSWERED, seen_by="answer_error_share"),
-    Defect("breaks-off", "one answer in twenty ends in the middle", breaks_off, checks=_ANSWERED, seen_by="answer_error_share"),
-    Defect("altered-original", "a byte of every original is another one", alters_originals, checks=(originals,), seen_by="original_share"),
-]
-CLEAN = (retrieval, filtered, invariants, quality, sources, answer, originals)
-"""What is asked of a run without a defect."""
+def _milvus(defect: MilvusDefect) -> Plant:
+    """Plant a defect of Milvus that depends on nothing but the call."""
+    return lambda stage, _: stage.milvus.plant(defect)
+
+
+def _slow(objective: str, is_slow: Callable[[Search], bool] = lambda _: True) -> Plant:
+    """Let searches take longer than the limit in effect of an objective."""
+    return lambda stage, _: stage.milvus.plant(MilvusDefect(delay_s=lambda each: _beyond_s(stage, objective) if is_slow(each) else 0.0))
+
+
+def _beyond_s(stage: Stage, objective: str, share: float = 1.3) -> float:
+    return stage.limit_ms(objective) * share / 1e3
+
+
+def _growing(stage: Stage, _run: RunContext) -> None:
+    most_s = _beyond_s(stage, "search_p50_ms", 0.8)
+    stage.milvus.plant(MilvusDefect(delay_s=lambda search: most_s * search.number / stage.searches))
+
+
+def _stalls(stage: Stage, _run: RunContext) -> None:
+    """Let all searches wait, in the middle of the load, until two seconds are over."""
+    over_s = list[float]()
+
+    def left_s(search: Search) -> float:
+        if search.number < stage.searches // 2:
+            return 0.0
+        over_s[:] = over_s or [time.monotonic() + _STALL_S]
+        return max(over_s[0] - time.monotonic(), 0.0)
+
+    stage.milvus.plant(MilvusDefect(delay_s=left_s))
+
+
+def _one_of_two_is_slow(stage: Stage, run: RunContext) -> None:
+    run.target = run.target.model_copy(update={"milvus_proxies": 2})
+    _slow("search_p95_ms", lambda search: search.connection == 1)(stage, run)
+
+
+def _keep(found: Message, places: Sequence[int]) -> None:
+    """Leave these places of an answer, in this order."""
+    ids, scores = [found.ids.int_id.data[at] for at in places], [found.scores[at] for at in places]
+    found.ids.int_id.data[:], found.scores[:], found.topks[:] = ids, scores, [len(ids)]
+
+
+def _keeps(chosen: slice) -> Plant:
+    """Leave some places of each answer."""
+
+    def answers(_search: Search, results: Message) -> Message:
+        _keep(results.results, range(len(results.results.scores))[chosen])
+        return results
+
+    return _milvus(MilvusDefect(answers=answers))
+
+
+def _asks_for(request: Message, rows: int) -> None:
+    """Ask Milvus for another number of rows."""
+    for pair in request.search_params:
+        if pair.key == "topk":
+            pair.value = str(rows)
+
+
+def _other_answers(stage: Stage, _run: RunContext) -> None:
+    """Give every fiftieth search the answer to the one before."""
+    before = deque[Message](maxlen=2)
+
+    def swapped(search: Search, results: Message) -> Message:
+        before.append(results)
+        return before[0] if search.number % 50 == 1 else results
+
+    stage.milvus.plant(MilvusDefect(answers=swapped))
+
+
+def _hides_the_newest(stage: Stage, run: RunContext) -> None:
+    """Leave the newest rows out of each answer, and fill it up with others."""
+    first = len(run.loaded.rows) - NEWEST
+
+    def without(_search: Search, results: Message) -> Message:
+        found = results.results
+        _keep(found, [at for at, row in enumerate(found.ids.int_id.data) if row < first][:10])
+        return results
+
+    stage.milvus.plant(MilvusDefect(asks=lambda request: _asks_for(request, 10 + NEWEST), answers=without))
+
+
+def _shuffles_truth(_stage: Stage, run: RunContext) -> None:
+    def shuffled(*arguments: Message) -> list[truth.Exact]:
+        exact = truth.exact_truth(*arguments)
+        return [exact[at] for at in np.random.default_rng(run.seed).permutation(len(exact))]
+
+    run.overrides = Overrides(exact_truth=shuffled)
+
+
+@contextmanager
+def _stops_the_client(stage: Stage, _run: RunContext) -> Iterator[None]:
+    """Stop the load generators in the middle of their load, as a machine without CPU does."""
+    over = threading.Event()
+
+    def stop() -> None:
+        while stage.milvus.searches < stage.searches // 2 and not over.wait(0.05):
+            pass
+        generators = [process.pid for process in multiprocessing.active_children() if process.pid]
+        for pid in generators:
+            os.kill(pid, signal.SIGSTOP)
+        over.wait(_STOP_S)
+        for pid in generators:
+            os.kill(pid, signal.SIGCONT)
+
+    stage.milvus.plant(MilvusDefect())
+    thread = threading.Thread(target=stop)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _vectors(change: Callable[[list[str], list[Any]], list[Any]]) -> Plant:
+    """Change the vectors of each answer of the embedding service."""
+
+    def changed(exchange: Exchange) -> bytes:
+        if exchange.method != "POST":
+            return exchange.answer
+        texts, answer = json.loads(exchange.body)["input"], json.loads(exchange.answer)
+        vectors = [entry["embedding"] for entry in sorted(answer["data"], key=lambda entry: entry["index"])]
+        data = [{"object": "embedding", "index": at, "embedding": vector} for at, vector in enumerate(change(texts, vectors))]
+        return json.dumps(answer | {"data": data}).encode()
+
+    return lambda stage, _: stage.embedding.plant(changed)
+
+
+def _one_for_many(texts: list[str], vectors: list[Any]) -> list[Any]:
+    """Return one and the same vector for every fifth text."""
+    constant = [1.0] + [0.0] * (len(vectors[0]) - 1)
+    chosen = [int(hashlib.sha256(text.encode()).hexdigest(), 16) % 5 == 0 for text in texts]
+    return [constant if taken else vector for taken, vector in zip(chosen, vectors, strict=True)]
+
+
+def _rewrites(change: Callable[[str], str]) -> Plant:
+    """Let the model say something else: the whole answer, changed, as one event of its stream."""
+
+    def changed(exchange: Exchange) -> bytes:
+        if exchange.method != "POST":
+            return exchange.answer
+        events = [line.removeprefix("data:").strip() for line in exchange.answer.decode().splitlines() if line.startswith("data:")]
+        choices = [json.loads(event)["choices"] for event in events if event != "[DONE]"]
+        text = "".join(each[0].get("delta", {}).get("content") or "" for each in choices if each)
+        return _event(change(text)) + b"data: [DONE]\n\n"
+
+    return lambda stage, _: stage.llm.plant(changed)
+
+
+def _event(text: str) -> bytes:
+    return f"data: {json.dumps({'choices': [{'index': 0, 'delta': {'content': text}}]})}\n\n".encode()
+
+
+async def _endless() -> AsyncIterator[bytes]:
+    while True:
+        yield _event("and ")
+        await anyio.sleep(0.05)
+
+
+def _now_and_then(change: Callable[[bytes], bytes | AsyncIterator[bytes]]) -> Plant:
+    """Change every twentieth answer of the model."""
+    return lambda stage, _: stage.llm.plant(
+        lambda exchange: change(exchange.answer) if exchange.method == "POST" and exchange.number % 20 == 0 else exchange.answer
+    )
+
+
+def _alters_originals(stage: Stage, _run: RunContext) -> None:
+    """Change the last byte of each version that is read."""
+
+    def altered(exchange: Exchange) -> bytes:
+        return exchange.answer[:-1] + b"?" if exchange.method == "GET" and "versionId" in exchange.query else exchange.answer
+
+    stage.documents.plant(altered)
+
+
+PLANTS: dict[str, Plant] = {
+    "added": _slow("search_p50_ms"),
+    "jitter": _slow("search_p95_ms", lambda search: search.number % 10 == 0),
+    "slow-hundredth": _slow("search_p99_ms", lambda search: search.number % 50 == 0),
+    "stall": _stalls,
+    "growing-latency": _growing,
+    "slow-proxy": _one_of_two_is_slow,
+    "filtered-latency": _slow("filter_10_p95_ms", lambda search: search.filter == "bucket < 10"),
+    "errors": _milvus(MilvusDefect(refuses=lambda search: search.number % 100 == 0)),
+    "another-answer": _other_answers,
+    "dropped": _keeps(slice(-2)),
+    "too-many": _milvus(MilvusDefect(asks=lambda request: _asks_for(request, 12))),
+    "outside-filter": _milvus(MilvusDefect(asks=lambda request: request.ClearField("dsl"))),
+    "order": _keeps(slice(None, None, -1)),
+    "stale": _hides_the_newest,
+    "half-loaded": _milvus(MilvusDefect(loses_insert=lambda number: number % 2 == 1)),
+    "shuffled-truth": _shuffles_truth,
+    "client-stopped": _stops_the_client,
+    "other-model": _vectors(lambda _, vectors: [vector[::-1] for vector in vectors]),
+    "batch-order": _vectors(lambda _, vectors: [*vectors[1:], vectors[0]]),
+    "constant-vector": _vectors(_one_for_many),
+    "wrong-source": _rewrites(lambda text: re.sub(r"\[(\d+)\]", lambda cited: f"[{int(cited[1]) % 5 + 1}]", text)),
+    "cites-all": _rewrites(lambda text: f"{text} [1][2][3][4][5]"),
+    "invented-number": _rewrites(lambda text: f"{text} That is so since 1873."),
+    "never-ends": _now_and_then(lambda _: _endless()),
+    "breaks-off": _now_and_then(lambda answer: answer[: len(answer) // 2].rpartition(b"\n\n")[0] + b"\n\n"),
+    "altered-original": _alters_originals,
+}
+_ROWS: dict[str, dict[str, Any]] = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8"))
+DEFECTS = [Defect(name=name, plant=PLANTS[name], **row) for name, row in _ROWS.items()]

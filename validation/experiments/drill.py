@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,41 +31,23 @@ from validation.clients.milvus import Collection, Row
 from validation.clients.passages import Chunk
 from validation.clients.vectors import Matrix, unit
 from validation.corpus.documents import Corpus
-from validation.experiments.during import CALM_S, SENT_SHARE, Ended, Outage, find_outages, read_answer, under_load
+from validation.experiments.during import CALM_S, Ended, Outage, find_outages, longest, require_sent, searching, under_load
 from validation.judge import slo_file
 from validation.judge.errors import GateError, InvalidRunError, UsageError
 from validation.judge.outcome import Outcome
 from validation.load import open_loop
-from validation.load.open_loop import Done, Sample
-from validation.reports import model, table
+from validation.load.open_loop import Sample
+from validation.reports import table
 from validation.reports.model import RunReport
 from validation.run.options import Target, report_path
 from validation.run.progress import Reporter
-from validation.run.record import Record, run_and_report
+from validation.run.record import Record
 from validation.suites import runner
 from validation.suites.runner import Order
 
-HELP = """Break a deployed stack on purpose, under load, and count what was lost.
-
-Not for an environment that somebody uses. In a collection of its own, documents are written and searched while the fault lasts; at the end
-every acknowledged one must be there, unchanged, and the time without service is held against the drill's SLO. NAME is one of:
-
-kill-milvus (SIGKILL to every pod of Milvus), etcd-restart (the same of its own etcd), embedder-down and llm-down (no pod for 15 s), drain
-(eviction of every pod, within budgets), burst (five times the rate for 30 s).
-
-Exit codes: 0 nothing lost and within the SLO, 1 lost, altered or too long away, 2 usage, 3 not measured validly, 4 the target does not
-answer. drill.json is written in every case.
-
-For example:
-
-    ./rag drill kill-milvus lab
-"""
 SCHEMA = "milvus-x10000/drill-report"
-_FIRST, _BATCH, _EVERY_S = 500, 10, 0.1
-_QUESTION_EVERY_S = 0.5
-_AWAY_S, _BURST_S, _BURST_FACTOR = 15.0, 30.0, 5
-_READY_S = 300.0
-_READ_AT_ONCE = 500
+_FIRST, _BATCH, _EVERY_S, _QUESTION_EVERY_S, _READ_AT_ONCE = 500, 10, 0.1, 0.5, 500
+_AWAY_S, _BURST_S, _BURST_FACTOR, _READY_S = 15.0, 30.0, 5, 300.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,9 +73,8 @@ class Faults:
         """Return the pods that are to run for ever; UsageError where there are none."""
         every: list[Any] = self._core.list_namespaced_pod(self._namespace, label_selector=labels).items
         if not (kept := [pod for pod in every if pod.spec.restart_policy == "Always"]):
-            raise UsageError(
-                f"namespace {self._namespace} has no pod {labels}: it is part of another one, or runs elsewhere; nothing was broken"
-            )
+            why = "it is part of another one, or runs elsewhere; nothing was broken"
+            raise UsageError(f"namespace {self._namespace} has no pod {labels}: {why}")
         return kept
 
     def kill(self, labels: str) -> None:
@@ -139,17 +121,15 @@ class Faults:
         try:
             retry(retry=retry_if_result(bool), stop=stop_after_delay(_READY_S), wait=wait_fixed(0.5))(is_waiting)()
         except RetryError:
-            raise InvalidRunError(
-                f"pods of {self._namespace} are not ready {_READY_S:g} s after the fault; see: ./rag status ENV"
-            ) from None
+            late = f"pods of {self._namespace} are not ready {_READY_S:g} s after the fault"
+            raise InvalidRunError(f"{late}; see: ./rag status ENV") from None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Drill:
     """A fault, and its SLO: longest time without a search, longest without an answer to a question, share of searches that may fail."""
 
-    act: Callable[[Faults], None] | None
-    """None for more load instead of a fault."""
+    act: Callable[[Faults], None] | None  # None for more load instead of a fault
     search_s: float
     question_s: float
     failed_share: float = 1.0
@@ -171,8 +151,7 @@ class DrillRecord(Record):
 
     options: Options
     acknowledged: int = 0
-    refused: int = 0
-    """Batches whose insert failed: nobody was told that they are there."""
+    refused: int = 0  # batches whose insert failed: nobody was told that they are there
     lost: list[int] = field(default_factory=list)
     altered: list[int] = field(default_factory=list)
     is_read_back: bool = False
@@ -196,12 +175,10 @@ class DrillRecord(Record):
         return (Outcome.FAIL, f"{'; '.join(problems)} ({seen})") if problems else (Outcome.PASS, seen)
 
     def _problems(self) -> Iterator[str]:
-        slo = DRILLS[self.options.name]
+        slo, counted = DRILLS[self.options.name], {"lost": self.lost, "altered": self.altered}
         if not self.is_read_back:
             yield "the documents were not read back"
-        for what, numbers in (("lost", self.lost), ("altered", self.altered)):
-            if numbers:
-                yield f"{len(numbers)} acknowledged documents are {what}, such as {numbers[0]}"
+        yield from (f"{len(seen)} acknowledged documents are {what}, such as {seen[0]}" for what, seen in counted.items() if seen)
         for what, outages, good_s in (("search", self.outages, slo.search_s), ("question", self.question_outages, slo.question_s)):
             if not all(outage.ended for outage in outages):
                 yield f"{longest(outages):.1f} s without an answer to a {what}, and none came while it was looked"
@@ -211,23 +188,12 @@ class DrillRecord(Record):
             yield f"{self.failed / self.requests:.1%} of searches failed, more than {slo.failed_share:.0%}"
 
 
-def longest(outages: list[Outage]) -> float:
-    """Return the longest time without service."""
-    return max((outage.seconds for outage in outages), default=0.0)
-
-
 def act(options: Options) -> int:
     """Drill, print the RESULT line, and return the exit code."""
     if options.name not in DRILLS:
         raise UsageError(f"there is no drill {options.name!r}; there are: {', '.join(DRILLS)}")
-    report = options.out or report_path(None, "drill.json")
-    record, reporter = DrillRecord(options=options, inputs={"drill": options.name, "rate": options.rate}), Reporter(quiet=options.quiet)
-
-    def execute() -> DrillRecord:
-        run_and_report(record, reporter, lambda: _run(reporter, record), lambda: model.write(record, report, as_data(record)))
-        return record
-
-    return table.tell(execute, report, table.show_nothing)
+    record = DrillRecord(options=options, inputs={"drill": options.name, "rate": options.rate})
+    return table.perform(record, partial(_run, record), options.out or report_path(None, "drill.json"), as_data, quiet=options.quiet)
 
 
 def as_data(record: DrillRecord) -> dict[str, Any]:
@@ -237,7 +203,7 @@ def as_data(record: DrillRecord) -> dict[str, Any]:
     return RunReport.from_record(record, SCHEMA).as_data() | {name: getattr(record, name) for name in counted} | outages
 
 
-def _run(reporter: Reporter, record: DrillRecord) -> None:
+def _run(record: DrillRecord, reporter: Reporter) -> None:
     options, nothing = record.options, Corpus(documents=(), chunks=(), questions=(), sha256="")
     order = Order(stack=options.stack, slo=options.slo)
     with ExitStack() as closing:
@@ -259,20 +225,24 @@ def _run(reporter: Reporter, record: DrillRecord) -> None:
             repeated(questions.once, _QUESTION_EVERY_S),
         ):
             samples, ended = asyncio.run(_serve(run, collection, faults, record))
-        _measure(record, samples, questions.samples, ended)
+        record.requests, record.failed = len(samples), sum(bool(sample.error) for sample in samples)
+        record.questions, record.questions_failed = len(questions.samples), sum(bool(sample.error) for sample in questions.samples)
+        record.outages, record.question_outages = find_outages(samples), find_outages(questions.samples)
+        record.fault_s = ended.ended_s - ended.begun_s
         record.acknowledged, record.refused = len(writer.acknowledged), writer.refused
         with record.check("read_back", "Is every acknowledged document there, unchanged?"):
-            _read_back(collection, writer.acknowledged, record)
+            for first in range(0, len(writer.acknowledged), _READ_AT_ONCE):
+                numbers = writer.acknowledged[first : first + _READ_AT_ONCE]
+                there, expected = collection.read(numbers), {number: document(number).fields() for number in numbers}
+                record.lost += [number for number in numbers if number not in there]
+                record.altered += [n for n in numbers if n in there and {name: there[n][name] for name in expected[n]} != expected[n]]
+            record.is_read_back = True
 
 
 async def _serve(run: RunContext, collection: Collection, faults: Faults, record: DrillRecord) -> tuple[list[Sample], Ended]:
-    drill, rate = DRILLS[record.options.name], record.options.rate
-    async with timed.load_target(run, collection.name).searcher() as searcher:
-        requests = [searcher.prepare(vector, "") for vector in Writer(collection, run.target.embedding_dimension).vectors(100)]
-        more = list[Sample]()
-
-        def submit(number: int, done: Done) -> None:
-            searcher.fire(requests[number % len(requests)], lambda answer: done(read_answer(searcher, answer)))
+    drill, rate, more = DRILLS[record.options.name], record.options.rate, list[Sample]()
+    vectors = Writer(collection, run.target.embedding_dimension).vectors(100)
+    async with searching(run, collection.name, vectors) as submit:
 
         async def fault() -> Ended:
             await asyncio.sleep(CALM_S)
@@ -289,16 +259,8 @@ async def _serve(run: RunContext, collection: Collection, faults: Faults, record
             return ended
 
         samples, ended = await under_load(submit, rate, fault())
-    if (sent := open_loop.sent_rate(samples) or 0) < rate * SENT_SHARE:
-        raise InvalidRunError(f"only {sent:.0f} of {rate:g} requests/s could be sent; this machine has no CPU for it")
+    require_sent(samples, rate)
     return sorted([*samples, *more], key=lambda sample: sample.planned_s), ended
-
-
-def _measure(record: DrillRecord, samples: list[Sample], questions: list[Sample], ended: Ended) -> None:
-    record.requests, record.failed = len(samples), sum(bool(sample.error) for sample in samples)
-    record.questions, record.questions_failed = len(questions), sum(bool(sample.error) for sample in questions)
-    record.outages, record.question_outages = find_outages(samples), find_outages(questions)
-    record.fault_s = ended.ended_s - ended.begun_s
 
 
 def document(number: int) -> Row:
@@ -370,13 +332,3 @@ def repeated(once: Callable[[], None], every_s: float) -> Iterator[None]:
     finally:
         stopped.set()
         thread.join()
-
-
-def _read_back(collection: Collection, acknowledged: list[int], record: DrillRecord) -> None:
-    for first in range(0, len(acknowledged), _READ_AT_ONCE):
-        numbers = acknowledged[first : first + _READ_AT_ONCE]
-        there = collection.read(numbers)
-        record.lost += [number for number in numbers if number not in there]
-        expected = {number: document(number).fields() for number in numbers}
-        record.altered += [n for n in numbers if n in there and {name: there[n][name] for name in expected[n]} != expected[n]]
-    record.is_read_back = True

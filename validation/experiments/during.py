@@ -10,9 +10,10 @@ exact as the load is dense: 10 ms at 100 requests/s.
 import asyncio
 import os
 import signal
-from collections.abc import Coroutine, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,18 +23,18 @@ import typer
 from validation.checks import timed
 from validation.checks.context import RunContext, reachable
 from validation.checks.ingest import ingest
-from validation.clients.searcher import RawSearcher
+from validation.clients.vectors import Matrix
 from validation.judge import slo_file
 from validation.judge.errors import InvalidRunError, UsageError
 from validation.judge.outcome import Outcome
 from validation.load import open_loop
 from validation.load.histogram import Histogram
 from validation.load.open_loop import Done, Sample, Submit
-from validation.reports import model, table
+from validation.reports import table
 from validation.reports.model import RunReport
 from validation.run.options import Json, report_path
 from validation.run.progress import Reporter
-from validation.run.record import Record, run_and_report
+from validation.run.record import Record
 from validation.suites import runner
 from validation.suites.runner import Order
 
@@ -41,9 +42,7 @@ SCHEMA = "milvus-x10000/gate-during"
 _QUERIES = 300
 CALM_S = 5.0
 _COMING_BACK_S = 120.0
-SENT_SHARE = 0.95
-_ENDING_S = 60.0
-"""From asking a command to end until it is killed."""
+_ENDING_S = 60.0  # from asking a command to end until it is killed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,21 +63,23 @@ class Ended:
 
     begun_s: float = 0.0
     ended_s: float = 0.0
-    code: int | None = None
-    """None for one that had to be ended."""
+    code: int | None = None  # None for one that had to be ended
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outage:
     """A run of requests that failed."""
 
-    begin_s: float
-    """Since the first request of all."""
+    begin_s: float  # since the first request of all
     seconds: float
     failed: int
     first_error: str
-    ended: bool
-    """False where no later request was answered: it lasted longer than was looked."""
+    ended: bool  # False where no later request was answered: it lasted longer than was looked
+
+
+def longest(outages: Sequence[Outage]) -> float:
+    """Return the longest time without service."""
+    return max((outage.seconds for outage in outages), default=0.0)
 
 
 @dataclass(kw_only=True)
@@ -97,7 +98,7 @@ class During(Record):
     @property
     def longest_s(self) -> float | None:
         """Longest time without service; None where nothing was measured."""
-        return max((outage.seconds for outage in self.outages), default=0.0) if self.requests else None
+        return longest(self.outages) if self.requests else None
 
     @property
     def without_service_s(self) -> float | None:
@@ -110,34 +111,26 @@ class During(Record):
             f"{self.failed} of {self.requests} searches failed; longest time without service {self.longest_s:.2f} s, "
             f"in all {self.without_service_s:.2f} s, while the command ran for {self.command_s:.0f} s"
         )
-        problem = self._problem()
+        ended, good = self.ended, self.options.longest_outage_s
+        problem = ""
+        if ended.code:
+            problem = f"the command ended with {ended.code}"
+        elif ended.code is None:
+            problem = f"the command was ended after {self.options.limit_s:g} s"
+        elif not all(outage.ended for outage in self.outages):
+            problem = f"service did not come back within {_COMING_BACK_S:g} s after the command"
+        elif good is not None and longest(self.outages) > good:
+            problem = f"more than {good:g} s without service"
         return (Outcome.FAIL, f"{problem}; {lost}") if problem else (Outcome.PASS, lost)
-
-    def _problem(self) -> str:
-        if self.ended.code:
-            return f"the command ended with {self.ended.code}"
-        if self.ended.code is None:
-            return f"the command was ended after {self.options.limit_s:g} s"
-        if any(not outage.ended for outage in self.outages):
-            return f"service did not come back within {_COMING_BACK_S:g} s after the command"
-        good, longest = self.options.longest_outage_s, self.longest_s
-        return f"more than {good:g} s without service" if good is not None and longest is not None and longest > good else ""
 
 
 def act(options: Options) -> int:
-    """Measure, print the RESULT line, and return the exit code."""
-    report = options.out or report_path(None, "during.json")
-    return table.tell(lambda: execute(options, Reporter(), report), report, table.show_nothing, as_json=options.as_json)
+    """Search while the command runs, print the RESULT line, and return the exit code."""
+    during, report = During(options=options), options.out or report_path(None, "during.json")
+    return table.perform(during, partial(_run, during), report, as_data, as_json=options.as_json)
 
 
-def execute(options: Options, reporter: Reporter, path: Path) -> During:
-    """Search while the command runs, write during.json to `path`, and return what was measured."""
-    during = During(options=options)
-    run_and_report(during, reporter, lambda: _run(reporter, during), lambda: model.write(during, path, as_data(during)))
-    return during
-
-
-def _run(reporter: Reporter, during: During) -> None:
+def _run(during: During, reporter: Reporter) -> None:
     options = during.options
     if not options.command:
         raise UsageError("no command to run; name it after --: ./rag during lab -- ./rag rotate lab")
@@ -147,27 +140,51 @@ def _run(reporter: Reporter, during: During) -> None:
         reachable(run)
         ingest(run)
         reporter.say(f"{options.rate:g} searches/s, and after {CALM_S:g} s: {' '.join(options.command)}")
-        _measure(asyncio.run(_serve(run, during)), during)
+        samples = asyncio.run(_serve(run, during))
+    during.command_s = during.ended.ended_s - during.ended.begun_s
+    during.requests, during.failed = len(samples), sum(bool(sample.error) for sample in samples)
+    during.sent_rate = open_loop.sent_rate(samples)
+    during.delay_p99_ms = Histogram(sample.delay_s for sample in samples).percentile_ms(99)
+    during.outages = find_outages(samples)
+    require_sent(samples, options.rate)
 
 
 async def _serve(run: RunContext, during: During) -> list[Sample]:
-    async with timed.load_target(run, run.loaded.collection.name).searcher() as searcher:
-        requests = [searcher.prepare(vector, "") for vector in run.loaded.matrix[:_QUERIES]]
+    async def after_a_calm() -> Ended:
+        await asyncio.sleep(CALM_S)
+        try:
+            return await supervise(during.options.command, during.options.limit_s)
+        except OSError as error:
+            raise UsageError(f"the command cannot be run: {error}") from None
 
-        def submit(number: int, done: Done) -> None:
-            searcher.fire(requests[number % len(requests)], lambda answer: done(read_answer(searcher, answer)))
-
+    async with searching(run, run.loaded.collection.name, run.loaded.matrix[:_QUERIES]) as submit:
         await open_loop.constant_rate(submit, range(_QUERIES), during.options.rate)
-        samples, during.ended = await under_load(submit, during.options.rate, _after_a_calm(during.options))
+        samples, during.ended = await under_load(submit, during.options.rate, after_a_calm())
         return samples
 
 
-def read_answer(searcher: RawSearcher, answer: Any) -> Any:  # noqa: ANN401 - an answer, or what the request died of
-    """Return the ids at once, or why there are none: how long service is away must be known while the load goes on."""
-    try:
-        return answer if isinstance(answer, Exception) else searcher.read(answer)
-    except Exception as error:  # noqa: BLE001 - an answer that says no is a failed request as well
-        return error
+@asynccontextmanager
+async def searching(run: RunContext, collection: str, vectors: Matrix) -> AsyncIterator[Submit]:
+    """Yield what sends these searches in turn; ids are read at once: how long service is away must be known while the load goes on."""
+    async with timed.load_target(run, collection).searcher() as searcher:
+        requests = [searcher.prepare(vector, "") for vector in vectors]
+
+        def read(answer: Any) -> Any:  # noqa: ANN401 - an answer, or what the request died of
+            try:
+                return answer if isinstance(answer, Exception) else searcher.read(answer)
+            except Exception as error:  # noqa: BLE001 - an answer that says no is a failed request as well
+                return error
+
+        def submit(number: int, done: Done) -> None:
+            searcher.fire(requests[number % len(requests)], lambda answer: done(read(answer)))
+
+        yield submit
+
+
+def require_sent(samples: Sequence[Sample], rate: float) -> None:
+    """Refuse a load that this machine could not send."""
+    if (sent := open_loop.sent_rate(samples) or 0) < rate * 0.95:
+        raise InvalidRunError(f"only {sent:.0f} of {rate:g} requests/s could be sent; this machine has no CPU for it")
 
 
 async def under_load(submit: Submit, rate: float, command: Coroutine[Any, Any, Ended]) -> tuple[list[Sample], Ended]:
@@ -199,42 +216,17 @@ async def under_load(submit: Submit, rate: float, command: Coroutine[Any, Any, E
         await asyncio.gather(running, return_exceptions=True)
 
 
-async def _after_a_calm(options: Options) -> Ended:
-    await asyncio.sleep(CALM_S)
-    try:
-        return await supervise(options.command, options.limit_s)
-    except OSError as error:
-        raise UsageError(f"the command cannot be run: {error}") from None
-
-
-def _measure(samples: list[Sample], during: During) -> None:
-    during.command_s = during.ended.ended_s - during.ended.begun_s
-    during.requests, during.failed = len(samples), sum(bool(sample.error) for sample in samples)
-    during.sent_rate = open_loop.sent_rate(samples)
-    during.delay_p99_ms = Histogram(sample.delay_s for sample in samples).percentile_ms(99)
-    during.outages = find_outages(samples)
-    sent, rate = during.sent_rate or 0, during.options.rate
-    if sent < rate * SENT_SHARE:
-        raise InvalidRunError(f"only {sent:.0f} of {rate:g} requests/s could be sent; this machine has no CPU for it")
-
-
 def find_outages(samples: Sequence[Sample]) -> list[Outage]:
     """Return the outages among samples in the order in which they were planned."""
     begins = [number for number, sample in enumerate(samples) if sample.error and (number == 0 or not samples[number - 1].error)]
-    return [_outage(samples, first, following) for first, following in pairwise([*begins, len(samples)])]
-
-
-def _outage(samples: Sequence[Sample], first: int, following: int) -> Outage:
-    last = next((number for number in range(first, following) if not samples[number].error), following)
-    ended = last < len(samples)
-    until_s = samples[last].planned_s if ended else samples[-1].ended_s
-    return Outage(
-        begin_s=samples[first].planned_s - samples[0].planned_s,
-        seconds=until_s - samples[first].planned_s,
-        failed=last - first,
-        first_error=samples[first].error,
-        ended=ended,
-    )
+    outages = []
+    for first, following in pairwise([*begins, len(samples)]):
+        last = next((number for number in range(first, following) if not samples[number].error), following)
+        ended, begun_s = last < len(samples), samples[first].planned_s
+        seconds = (samples[last].planned_s if ended else samples[-1].ended_s) - begun_s
+        begin_s, error = begun_s - samples[0].planned_s, samples[first].error
+        outages.append(Outage(begin_s=begin_s, seconds=seconds, failed=last - first, first_error=error, ended=ended))
+    return outages
 
 
 async def supervise(command: Sequence[str], limit_s: float) -> Ended:
@@ -269,17 +261,13 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 
 def as_data(during: During) -> dict[str, Any]:
     """Return it as plain data."""
+    counted = ("command_s", "sent_rate", "delay_p99_ms", "requests", "failed", "without_service_s")
     return RunReport.from_record(during, SCHEMA).as_data() | {
         "result": {"outcome": during.outcome, "reason": during.reason},
         "command": list(during.options.command),
         "command_exit_code": during.ended.code,
-        "command_s": during.command_s,
         "offered_rate": during.options.rate,
-        "sent_rate": during.sent_rate,
-        "delay_p99_ms": during.delay_p99_ms,
-        "requests": during.requests,
-        "failed": during.failed,
         "longest_without_service_s": during.longest_s,
-        "without_service_s": during.without_service_s,
+        **{name: getattr(during, name) for name in counted},
         "outages": [asdict(outage) for outage in during.outages],
     }

@@ -3,11 +3,12 @@
 One speaks gRPC and knows what a search is, one HTTP. Both answer as a broken service would: the gate sees nothing but the wire.
 """
 
+import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,12 +20,14 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from validation.checks.context import RunContext
+from validation.clients import kube
+from validation.clients.connect import open_connector
 from validation.clients.http import Access, open_async_client
 from validation.clients.milvus_connection import Tls, with_port
+from validation.clients.target import Target
 from validation.judge.errors import InvalidRunError
 
-_THREADS = 64
-_PATIENCE_S = 10.0
 _TIMEOUT_S, _LONGEST_S = 60.0, 600.0
 _LIMITS = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1), ("grpc.http2.max_ping_strikes", 0)]
 _OF_ONE_HOP = {"connection", "keep-alive", "transfer-encoding", "te", "upgrade"}
@@ -45,12 +48,9 @@ class MilvusDefect:
 
     delay_s: Callable[[Search], float] = lambda _: 0.0
     refuses: Callable[[Search], bool] = lambda _: False
-    asks: Callable[[Any], None] = lambda _: None
-    """Changes a SearchRequest in place."""
-    answers: Callable[[Search, Any], Any] = lambda _, results: results
-    """Returns the SearchResults that the gate gets."""
-    loses_insert: Callable[[int], bool] = lambda _: False
-    """Whether this insert is acknowledged and not passed on."""
+    asks: Callable[[Any], None] = lambda _: None  # changes a SearchRequest in place
+    answers: Callable[[Search, Any], Any] = lambda _, results: results  # returns the SearchResults that the gate gets
+    loses_insert: Callable[[int], bool] = lambda _: False  # whether this insert is acknowledged and not passed on
 
 
 WHOLE = MilvusDefect()
@@ -74,7 +74,8 @@ class MilvusProxy(grpc.GenericRpcHandler):
 
     def service(self, details: Any) -> Any:  # noqa: ANN401 - as grpc calls it
         """Return what handles one method."""
-        handle = {"Search": self._search, "Insert": self._insert}.get(details.method.rpartition("/")[2], self._pass_on)
+        watched: dict[str, Any] = {"Search": self._search, "Insert": self._insert}
+        handle: Callable[..., bytes] = watched.get(details.method.rpartition("/")[2], lambda request, ask, _: ask(request))
         call: Any = self._channel.unary_unary(details.method)
 
         def forward(request: bytes, context: Any) -> bytes:  # noqa: ANN401 - as grpc calls it
@@ -91,9 +92,6 @@ class MilvusProxy(grpc.GenericRpcHandler):
                 raise
 
         return grpc.unary_unary_rpc_method_handler(forward)
-
-    def _pass_on(self, request: bytes, ask: Callable[[bytes], bytes], _context: Any) -> bytes:  # noqa: ANN401
-        return ask(request)
 
     def _search(self, request: bytes, ask: Callable[[bytes], bytes], context: Any) -> bytes:  # noqa: ANN401
         if self._defect is WHOLE:
@@ -125,7 +123,7 @@ class MilvusProxy(grpc.GenericRpcHandler):
     @contextmanager
     def serving(self) -> Iterator[str]:
         """Serve on a free port of loopback, and yield the address."""
-        with ThreadPoolExecutor(_THREADS) as threads:
+        with ThreadPoolExecutor(64) as threads:
             server = grpc.server(threads, handlers=[self], options=_LIMITS)
             port = server.add_insecure_port("127.0.0.1:0")
             server.start()
@@ -140,8 +138,7 @@ class MilvusProxy(grpc.GenericRpcHandler):
 class Exchange:
     """One request that was answered."""
 
-    number: int
-    """Since the defect was planted."""
+    number: int  # since the defect was planted
     method: str
     path: str
     query: str
@@ -190,19 +187,55 @@ class HttpProxy:
     @contextmanager
     def serving(self) -> Iterator[str]:
         """Serve on a free port of loopback, and yield the address, with the path of the original."""
-        config = uvicorn.Config(
-            self, host="127.0.0.1", port=0, log_level="critical", ws="none", lifespan="off", timeout_graceful_shutdown=1
-        )
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, daemon=True)
-        thread.start()
-        until_s = time.monotonic() + _PATIENCE_S
-        while not server.started:
-            if not thread.is_alive() or time.monotonic() > until_s:
-                raise InvalidRunError("a proxy of the self-test did not begin; has this machine no free port?")
-            thread.join(0.01)
         try:
-            yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}{self.url.path.rstrip('/')}"
+            listening = socket.create_server(("127.0.0.1", 0))
+        except OSError as error:
+            raise InvalidRunError(f"a proxy of the self-test did not begin ({error}); has this machine no free port?") from None
+        server = uvicorn.Server(uvicorn.Config(self, log_level="critical", ws="none", lifespan="off", timeout_graceful_shutdown=1))
+        thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}{self.url.path.rstrip('/')}"
         finally:
             server.should_exit = True
-            thread.join(_PATIENCE_S)
+            thread.join(10)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """The proxies, how many searches a load has, and the limits in effect, in ms."""
+
+    milvus: MilvusProxy
+    embedding: HttpProxy
+    llm: HttpProxy
+    documents: HttpProxy
+    searches: int
+    limit_ms: Callable[[str], float]
+
+
+def set_up(run: RunContext, closing: ExitStack, searches: int, limit_ms: Callable[[str], float]) -> Stage:
+    """Put a proxy before each part of the target, and aim at the proxies from now on."""
+    target = run.target
+    connector = open_connector(target, closing, run.record.secrets)
+    kubernetes = connector.kubernetes
+    address = kubernetes.address(target.milvus_uri)
+
+    def http(url: str, authority: str) -> HttpProxy:
+        trusted = kubernetes.certificate_authority(target.namespace, authority) if authority else ""
+        return HttpProxy(kubernetes.address(url), Access(ca_pem=trusted))
+
+    milvus = MilvusProxy(address, connector.milvus_tls(address))
+    embedding = http(target.embedding_url, target.embedding_ca_config_map)
+    llm = http(target.llm_url, target.llm_ca_config_map)
+    documents = http(target.object_store_endpoint, target.object_store_ca_config_map)
+    kube.bypass_proxies([address, *(str(proxy.url) for proxy in (embedding, llm, documents))])
+    proxies: dict[str, MilvusProxy | HttpProxy] = {
+        "milvus_uri": milvus,
+        "embedding_url": embedding,
+        "llm_url": llm,
+        "object_store_endpoint": documents,
+    }
+    plain = dict.fromkeys(("milvus_ca_config_map", "embedding_ca_config_map", "llm_ca_config_map", "object_store_ca_config_map"), "")
+    served = {name: closing.enter_context(proxy.serving()) for name, proxy in proxies.items()}
+    run.target = Target.model_validate(target.model_dump() | served | plain)
+    return Stage(milvus=milvus, embedding=embedding, llm=llm, documents=documents, searches=searches, limit_ms=limit_ms)

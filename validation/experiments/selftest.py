@@ -6,7 +6,7 @@ of latency are widened to twice what the run without a defect measured: what is 
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -23,8 +23,7 @@ from validation.checks.quality import embedding
 from validation.checks.registry import Check
 from validation.checks.segments import cold_path, freshness
 from validation.experiments.defects import CLEAN, DEFECTS, NOT_VALID, Defect
-from validation.experiments.planting import Stage, set_up
-from validation.experiments.proxies import WHOLE
+from validation.experiments.proxies import WHOLE, Stage, set_up
 from validation.judge import slo_file
 from validation.judge.criteria import Criterion, flat
 from validation.judge.errors import GateError, UsageError
@@ -32,36 +31,16 @@ from validation.judge.judgement import Grade, judge
 from validation.judge.measures import CATALOGUE, Measurements
 from validation.judge.outcome import Outcome
 from validation.judge.profile import Profile
-from validation.reports import model, table
+from validation.reports import table
 from validation.run.progress import Reporter
-from validation.run.record import Record, run_and_report
+from validation.run.record import Record
 from validation.suites import runner
 from validation.suites.runner import Order
 
-HELP = """Plant defects between the gate and an environment, and see whether it sees each of them, for the right reason.
-
-Loads a small collection through proxies on this machine, runs the checks without a defect, then with one after the other: slow, wrong or
-missing answers of Milvus, vectors of other texts, a language model that cites wrongly or never ends, altered originals, a client without
-CPU. Nothing of the environment is changed but the gate's own collections, which go when it ends.
-
-Exit codes: 0 every defect was seen, 1 one was missed, 2 usage, 3 a defect proves nothing since the run was red without it, 4 the target
-does not answer. selftest.json is written in every case.
-
-Examples:
-
-    ./rag selftest lab
-
-    ./rag selftest lab --only stall --only batch-order
-
-    ./rag selftest lab --clean 10      # and how many of ten runs without a defect are red
-"""
 SCHEMA = "milvus-x10000/gate-selftest"
 _VECTORS, _SEARCHES, _RATE, _WARM_UP, _ANSWER_S = 2_000, 300, 50.0, 25, 5.0
-_QUESTIONS = 3
-"""Every third one is asked: enough for each share."""
 _WIDER, _TOO_WIDE = 2.0, 4.0
-_DELAY_SHARE = 15
-"""A limit is at least so many times the gate's own delay: above ten it judges itself."""
+_DELAY_SHARE = 15  # a limit is at least so many times the gate's own delay: above ten it judges itself
 SEEN, MISSED, UNCLEAR, UNPROMISED = "seen", "MISSED", "red without it", "not promised"
 
 
@@ -81,21 +60,13 @@ class Options(Order):
 class Seen:
     """What a run came to: what was missed and why, and why it proves nothing."""
 
-    failed: Mapping[str, str]
-    """Why, by objective; "" where the number says it."""
+    failed: Mapping[str, str]  # why, by objective; "" where the number says it
     faults: Sequence[str]
 
     def reason(self, defect: Defect) -> str | None:
         """Return what shows the defect; None where nothing does."""
-        if defect.seen_by == NOT_VALID:
-            return next((fault for fault in self.faults if re.search(defect.because, fault)), None)
-        why = self.failed.get(defect.seen_by)
-        return why if why is not None and re.search(defect.because, why) else None
-
-    @property
-    def is_red(self) -> bool:
-        """Whether anything is wrong at all."""
-        return bool(self.failed or self.faults)
+        reasons = self.faults if defect.seen_by == NOT_VALID else [why for name, why in self.failed.items() if name == defect.seen_by]
+        return next((reason for reason in reasons if re.search(defect.because, reason)), None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,8 +78,7 @@ class Planted:
     seen_by: str
     verdict: str
     reason: str
-    also: Sequence[str]
-    """What else was red."""
+    also: Sequence[str] = ()  # what else was red
 
 
 @dataclass(kw_only=True)
@@ -116,11 +86,9 @@ class SelfTest(Record):
     """What came of it so far."""
 
     planted: list[Planted] = field(default_factory=list)
-    red: list[str] = field(default_factory=list)
-    """Of each run without a defect that was red, by what."""
+    red: list[str] = field(default_factory=list)  # of each run without a defect that was red, by what
     clean: int = 0
-    limits_ms: dict[str, tuple[float, float]] = field(default_factory=dict)
-    """Of each latency: in the SLO file, and in effect."""
+    limits_ms: dict[str, tuple[float, float]] = field(default_factory=dict)  # of each latency: in the SLO file, and in effect
 
     def conclusion(self) -> tuple[Outcome, str]:
         """FAIL for a defect that was missed, INVALID for one that proves nothing, and how many were seen."""
@@ -138,24 +106,17 @@ def act(options: Options) -> int:
         for defect in DEFECTS:
             print(f"{defect.name}: {defect.planted}; must be seen by {defect.seen_by}")
         return 0
-    return table.tell(lambda: execute(options, Reporter(), options.out), options.out, _show)
-
-
-def execute(options: Options, reporter: Reporter, path: Path) -> SelfTest:
-    """Plant, write selftest.json to `path`, and return what was seen."""
     record = SelfTest()
-    run_and_report(record, reporter, lambda: _run(options, reporter, record), lambda: model.write(record, path, as_data(record)))
-    return record
+    return table.perform(record, partial(_run, options, record), options.out, as_data, show=_show)
 
 
-def _run(options: Options, reporter: Reporter, record: SelfTest) -> None:
+def _run(options: Options, record: SelfTest, reporter: Reporter) -> None:
     if unknown := set(options.only) - {defect.name for defect in DEFECTS}:
         raise UsageError(f"no defect is called {', '.join(sorted(unknown))}; see them with --list")
-    chosen = [defect for defect in DEFECTS if not options.only or defect.name in options.only]
     with ExitStack() as closing:
         profile = small(slo_file.read_profile(options.slo_file))
         run = runner.make_context(options, profile, reporter=reporter, record=record, closing=closing)
-        run.corpus = replace(run.corpus, questions=run.corpus.questions[::_QUESTIONS])
+        run.corpus = replace(run.corpus, questions=run.corpus.questions[::3])  # enough for each share
         stage = set_up(run, closing, _SEARCHES, partial(limit_ms, run.profile))
         for check in (reachable, ingest, freshness, cold_path, embedding):
             check(run)
@@ -166,30 +127,32 @@ def _run(options: Options, reporter: Reporter, record: SelfTest) -> None:
         record.limits_ms = {name: (limit_ms(promised, name), limit_ms(run.profile, name)) for name in latencies}
         stage = replace(stage, limit_ms=partial(limit_ms, run.profile))
         run.sources, run.graded = base.sources, base.graded
-        clean = judged(run.profile, measured, base.record.faults)
-        for number in range(options.clean):
-            seen = _again(run, measured)
-            record.clean += 1
-            record.red += [f"run {number + 1}: {', '.join([*seen.failed, *seen.faults])}"] if seen.is_red else []
-            reporter.say(f"without a defect, {number + 1} of {options.clean}: {record.red[-1] if seen.is_red else 'green'}")
-        for defect in chosen if not options.clean or options.only else DEFECTS:
-            record.planted.append(_slow(defect, record.limits_ms) or _plant(defect, stage, run, measured, clean))
-            reporter.say(f"{defect.name}: {record.planted[-1].verdict}: {record.planted[-1].reason or ', '.join(record.planted[-1].also)}")
+        clean = judged(run.profile, measured, base.record)
+        for number in range(1, options.clean + 1):
+            again = judged(run.profile, measured, _ask(run, CLEAN).record)
+            red = [f"run {number}: {', '.join([*again.failed, *again.faults])}"] if again.failed or again.faults else []
+            record.clean, record.red = number, record.red + red
+            reporter.say(f"without a defect, {number} of {options.clean}: {red[0] if red else 'green'}")
+        for defect in DEFECTS:
+            if not options.only or defect.name in options.only:
+                planted = _slow(defect, record.limits_ms) or _plant(defect, stage, run, measured, clean)
+                record.planted.append(planted)
+                reporter.say(f"{defect.name}: {planted.verdict}: {planted.reason or ', '.join(planted.also)}")
 
 
 def small(profile: Profile) -> Profile:
     """Return the profile with a small collection and short loads, and only the objectives that the self-test's checks measure."""
     measured = {measure.name for check in (reachable, ingest, freshness, cold_path, embedding, *CLEAN) for measure in check.measures}
-    return profile.model_copy(
-        update={
-            "vectors": profile.vectors.model_copy(update={"value": min(profile.vectors.value, _VECTORS)}),
-            "requests": profile.requests.model_copy(update={"value": _SEARCHES}),
-            "rate": profile.rate.model_copy(update={"value": min(profile.rate.value, _RATE)}),
-            "search": profile.search.model_copy(update={"warmup_requests": _WARM_UP}),
-            "answer": profile.answer.model_copy(update={"timeout_s": min(profile.answer.timeout_s, _ANSWER_S)}),
-            "objectives": {name: each for name, each in profile.objectives.items() if name in measured},
-        }
-    )
+    changed = {
+        "vectors": {"value": min(profile.vectors.value, _VECTORS)},
+        "requests": {"value": _SEARCHES},
+        "rate": {"value": min(profile.rate.value, _RATE)},
+        "search": {"warmup_requests": _WARM_UP},
+        "answer": {"timeout_s": min(profile.answer.timeout_s, _ANSWER_S)},
+    }
+    parts = {name: getattr(profile, name).model_copy(update=change) for name, change in changed.items()}
+    objectives = {name: each for name, each in profile.objectives.items() if name in measured}
+    return profile.model_copy(update=parts | {"objectives": objectives})
 
 
 def in_effect(profile: Profile, measured: Measurements) -> Profile:
@@ -212,9 +175,9 @@ def limit_ms(profile: Profile, name: str) -> float:
     return profile.objectives[name].limit[0][0].value
 
 
-def judged(profile: Profile, measurements: Measurements, faults: Iterable[str]) -> Seen:
-    """Judge as a run is judged."""
-    judgement = judge(profile, measurements, [*faults])
+def judged(profile: Profile, measured: Measurements, record: Record) -> Seen:
+    """Judge what was measured before, and in this record, as a run is judged."""
+    judgement = judge(profile, measured | record.measurements, record.faults)
     return Seen(failed={each.objective.sli: each.why for each in judgement.judged if each.grade is Grade.FAIL}, faults=judgement.faults)
 
 
@@ -230,34 +193,31 @@ def _ask(run: RunContext, checks: Sequence[Check[RunContext]], around: AbstractC
     return step
 
 
-def _again(run: RunContext, measured: Measurements) -> Seen:
-    step = _ask(run, CLEAN)
-    return judged(run.profile, measured | step.record.measurements, step.record.faults)
-
-
 def _slow(defect: Defect, limits_ms: Mapping[str, tuple[float, float]]) -> Planted | None:
     """Return that nothing is proved where this machine is so slow that what is planted would drown; None where it is not."""
     promised, effective = limits_ms.get(defect.seen_by, (1.0, 1.0))
     if effective <= _TOO_WIDE * promised:
         return None
     why = f"without it {defect.seen_by} needs a limit of {effective:.4g} ms, where {promised:g} ms are promised: try on a quieter machine"
-    return Planted(name=defect.name, planted=defect.planted, seen_by=defect.seen_by, verdict=UNCLEAR, reason=why, also=[])
+    return Planted(name=defect.name, planted=defect.planted, seen_by=defect.seen_by, verdict=UNCLEAR, reason=why)
 
 
 def _plant(defect: Defect, stage: Stage, run: RunContext, measured: Measurements, clean: Seen) -> Planted:
     made = partial(Planted, name=defect.name, planted=defect.planted, seen_by=defect.seen_by)
     if defect.seen_by not in {NOT_VALID, *run.profile.objectives} and not CATALOGUE[defect.seen_by].is_invariant:
-        return made(verdict=UNPROMISED, reason=f"the SLO file promises nothing about {defect.seen_by}", also=[])
+        return made(verdict=UNPROMISED, reason=f"the SLO file promises nothing about {defect.seen_by}")
     if (already := clean.reason(defect)) is not None:
-        return made(verdict=UNCLEAR, reason=already or f"{defect.seen_by} is missed anyway", also=[])
+        return made(verdict=UNCLEAR, reason=already or f"{defect.seen_by} is missed anyway")
     victim = run.with_profile(run.profile, Record())
     victim.overrides = Overrides()
     try:
         around = defect.plant(stage, victim)
         step = _ask(victim, defect.checks, around if isinstance(around, AbstractContextManager) else None)
     finally:
-        _heal(stage)
-    seen = judged(run.profile, measured | step.record.measurements, step.record.faults)
+        stage.milvus.plant(WHOLE)
+        for proxy in (stage.embedding, stage.llm, stage.documents):
+            proxy.plant(None)
+    seen = judged(run.profile, measured, step.record)
     reason = seen.reason(defect)
     also = [name for name in (*seen.failed, *seen.faults) if name not in {defect.seen_by, reason}]
     number = step.record.measurements.get(defect.seen_by)
@@ -265,16 +225,9 @@ def _plant(defect: Defect, stage: Stage, run: RunContext, measured: Measurements
     return made(verdict=MISSED if reason is None else SEEN, reason=shown, also=also)
 
 
-def _heal(stage: Stage) -> None:
-    stage.milvus.plant(WHOLE)
-    for proxy in (stage.embedding, stage.llm, stage.documents):
-        proxy.plant(None)
-
-
 def _show(record: SelfTest, console: Console) -> None:
-    shown = Table(title=f"Self-test {record.run_id}", title_justify="left", box=None, pad_edge=False)
-    for heading in ("defect", "planted", "must be seen by", "verdict", "how"):
-        shown.add_column(heading)
+    headings = ("defect", "planted", "must be seen by", "verdict", "how")
+    shown = Table(*headings, title=f"Self-test {record.run_id}", title_justify="left", box=None, pad_edge=False)
     for each in record.planted:
         shown.add_row(each.name, each.planted, each.seen_by, each.verdict, each.reason[:120])
     console.print(shown)
@@ -285,9 +238,5 @@ def _show(record: SelfTest, console: Console) -> None:
 def as_data(record: SelfTest) -> dict[str, Any]:
     """Return the self-test as plain data."""
     head = {"schema": SCHEMA, "schema_version": 1, "run": record.run_id, "result": record.outcome, "reason": record.reason}
-    return head | {
-        "limits_ms": record.limits_ms,
-        "planted": [asdict(each) for each in record.planted],
-        "clean_runs": record.clean,
-        "red": record.red,
-    }
+    planted = [asdict(each) for each in record.planted]
+    return head | {"limits_ms": record.limits_ms, "planted": planted, "clean_runs": record.clean, "red": record.red}

@@ -7,7 +7,8 @@ cleanly is not held against the system: the sweep says that it ended at its own 
 import math
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,15 +24,14 @@ from validation.judge import slo_file
 from validation.judge.judgement import Grade, judge
 from validation.judge.outcome import Outcome
 from validation.judge.profile import Profile
-from validation.reports import model, table
+from validation.reports import table
 from validation.run.options import Json
 from validation.run.progress import Reporter
-from validation.run.record import Record, run_and_report
+from validation.run.record import Record
 from validation.suites import runner
 from validation.suites.runner import PODS, Order
 
-PRECISION = 1.1
-_GROWTH = 2.0
+_PRECISION = 1.1
 SCHEMA = "milvus-x10000/gate-sweep"
 _SHOWN = ("search_p50_ms", "search_p95_ms", "search_p99_ms", "search_error_share", "recall_at_10", "search_delay_p99_ms")
 
@@ -89,17 +89,11 @@ class Sweep(Record):
 
 def act(options: Options) -> int:
     """Sweep, print the RESULT line, and return the exit code."""
-    return table.tell(lambda: execute(options, Reporter(), options.out), options.out, table.show_nothing, as_json=options.as_json)
-
-
-def execute(options: Options, reporter: Reporter, path: Path) -> Sweep:
-    """Sweep, write sweep.json to `path`, and return the rates that were tried."""
     sweep = Sweep()
-    run_and_report(sweep, reporter, lambda: _run(options, reporter, sweep), lambda: model.write(sweep, path, as_data(sweep)))
-    return sweep
+    return table.perform(sweep, partial(_run, options, sweep), options.out, as_data, as_json=options.as_json)
 
 
-def _run(options: Options, reporter: Reporter, sweep: Sweep) -> None:
+def _run(options: Options, sweep: Sweep, reporter: Reporter) -> None:
     profile = slo_file.read_profile(options.slo_file)
     sweep.promised = profile.rate.value
     with ExitStack() as closing:
@@ -126,10 +120,10 @@ def search(holds: Callable[[float], bool], lowest: float, highest: float) -> flo
     best, worst, rate = None, None, lowest
     while worst is None and rate <= highest:
         if holds(rate):
-            best, rate = rate, rate * _GROWTH
+            best, rate = rate, rate * 2
         else:
             worst = rate
-    while best is not None and worst is not None and worst / best > PRECISION:
+    while best is not None and worst is not None and worst / best > _PRECISION:
         rate = float(f"{(best * worst) ** 0.5:.3g}")
         if not best < rate < worst:
             break
@@ -163,5 +157,5 @@ def _judge(step: RunContext, whole: Record) -> Step:
 def as_data(sweep: Sweep) -> dict[str, Any]:
     """Return the sweep as plain data."""
     head = {"schema": SCHEMA, "schema_version": 1, "run": sweep.run_id, "result": sweep.outcome, "reason": sweep.reason}
-    steps = [{"rate": step.rate, "outcome": step.outcome, "why": step.why, "numbers": step.numbers} for step in sweep.steps]
+    steps = [asdict(step) for step in sweep.steps]
     return head | {"unit": "requests/s", "promised": sweep.promised, "capacity": sweep.capacity, "steps": steps}

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -17,15 +17,16 @@ from validation.judge.criteria import show as show_criteria
 from validation.judge.judgement import Grade, Judged, Judgement
 from validation.judge.measures import CATALOGUE
 from validation.judge.outcome import Outcome
-from validation.reports import budget
-from validation.run.progress import flush_streams
-from validation.run.record import Facts, Record
+from validation.reports import budget, model
+from validation.run.progress import Reporter, flush_streams
+from validation.run.record import Facts, Record, run_and_report
 
 _COLOURS = {Grade.PASS: "green", Grade.FAIL: "red", Grade.UNMEASURED: "red"}
 _MOST_DIGITS = 12
 _FEW_ANSWERS = 3
 _LONGEST_ANSWER = 200
 _PIPE_WIDTH = 120
+_Record = TypeVar("_Record", bound=Record)
 
 
 def show(record: Record, console: Console, *, verbose: bool = False) -> None:
@@ -106,6 +107,26 @@ def tell(
 
 def show_nothing(_record: Record, _console: Console) -> None:
     """Print nothing: the reason in the RESULT line says it all."""
+
+
+def perform(
+    record: _Record,
+    run: Callable[[Reporter], None],
+    report: Path,
+    as_data: Callable[[_Record], Facts],
+    *,
+    show: Callable[[Any, Console], None] = show_nothing,
+    quiet: bool = False,
+    as_json: bool = False,
+) -> int:
+    """Do `run`, write what `as_data` makes of its record to `report`, and tell it."""
+    reporter = Reporter(quiet=quiet)
+
+    def execute() -> Record:
+        run_and_report(record, reporter, partial(run, reporter), lambda: model.write(record, report, as_data(record)))
+        return record
+
+    return tell(execute, report, show, as_json=as_json)
 
 
 def refuse(reason: str) -> int:

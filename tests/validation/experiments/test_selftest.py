@@ -21,8 +21,7 @@ from validation.clients.milvus_connection import DEFAULT_TLS
 from validation.clients.searcher import RawSearcher
 from validation.experiments import selftest
 from validation.experiments.defects import DEFECTS, NOT_VALID
-from validation.experiments.planting import Stage
-from validation.experiments.proxies import WHOLE, HttpProxy, MilvusDefect, MilvusProxy
+from validation.experiments.proxies import WHOLE, HttpProxy, MilvusDefect, MilvusProxy, Stage
 from validation.experiments.selftest import MISSED, SEEN, UNCLEAR, Planted, Seen, SelfTest, in_effect, limit_ms, small
 from validation.judge.measures import CATALOGUE, Measurement, Measurements
 from validation.judge.outcome import Outcome
