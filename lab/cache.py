@@ -105,8 +105,8 @@ def first_difference(path: Path, sums: Mapping[str, FileSum], *, thorough: bool 
             return f"{file.name} is gone"
         if now.st_size != was.size:
             return f"{file.name} has {now.st_size:,} bytes and was built with {was.size:,}"
-        if (thorough or now.st_mtime_ns != was.mtime_ns) and _sha256(file) != was.sha256:
-            return f"{file.name} has the sha256 {_sha256(file)[:12]}... and was built with {was.sha256[:12]}..."
+        if (thorough or now.st_mtime_ns != was.mtime_ns) and sha256(file) != was.sha256:
+            return f"{file.name} has the sha256 {sha256(file)[:12]}... and was built with {was.sha256[:12]}..."
     return ""
 
 
@@ -122,9 +122,10 @@ def _files(path: Path) -> Iterator[tuple[str, Path]]:
 
 def _sum(path: Path) -> FileSum:
     now = path.stat()
-    return FileSum(now.st_size, now.st_mtime_ns, _sha256(path))
+    return FileSum(now.st_size, now.st_mtime_ns, sha256(path))
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: Path) -> str:
+    """Return the checksum of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

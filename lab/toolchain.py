@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,10 +39,9 @@ class Build:
     scripts: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Files to keep beside the binaries, by the module that has them."""
     on_demand: bool = False  # built when a test asks for it, no part of a lab
-    minutes: float = field(default=0, repr=False)
-    """What it takes to build it with an empty cache on two quiet cores, measured."""
+    minutes: float = field(default=0, repr=False)  # with an empty cache on two quiet cores, measured; not in `repr`, which names builds
     embeds_from: str = field(default="", repr=False)
-    """Module whose command of the same name has as NAME.json what this one embeds as NAME-embed.json. Not in `repr`, which names builds."""
+    """Module whose command of the same name has as NAME.json what this one embeds as NAME-embed.json."""
 
 
 BUILDS = {
@@ -78,10 +77,8 @@ PULUMI_BUILDS = ("pulumi", "pulumi-kubernetes")
 """Left out where PATH has `pulumi`; else built while Kubernetes comes up, which comes first."""
 REST_MINUTES = 3  # of `./rag up`: images, Kubernetes, Pulumi, gate
 PULUMI_VERSIONS = f"the CLI {PULUMI} and Pulumi's own kubernetes plugin {PLUGIN}"
-PERSONALITIES = (
-    *("etcd", "kubectl", "kubelet", "volume-provisioner"),
-    *("kube-apiserver", "kube-controller-manager", "kube-proxy", "kube-scheduler"),
-)
+_KUBE = ("apiserver", "controller-manager", "proxy", "scheduler")
+PERSONALITIES = ("etcd", "kubectl", "kubelet", "volume-provisioner", *(f"kube-{name}" for name in _KUBE))
 """Names under which the one `kube` binary is called."""
 
 
@@ -98,17 +95,13 @@ def go_environment() -> dict[str, str]:
 
 def version_on_path(command: str, *arguments: str) -> tuple[int, ...] | None:
     """Return the first version number that `command` prints, or None where it is missing or silent."""
-    path = shutil.which(command, path=_path_without_the_lab())
+    # as it is outside a shell of the lab, so that the lab's tools are never taken for the operator's
+    path = shutil.which(command, path=":".join(part for part in os.environ["PATH"].split(":") if part != str(BIN)))
     if path is None:
         return None
     said = subprocess.run([path, *arguments], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL).stdout
     found = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", said)
     return tuple(int(part) for part in found.groups(default="0")) if found else None
-
-
-def _path_without_the_lab() -> str:
-    """Return PATH as it is outside a shell of the lab, so that the lab's tools are never taken for the operator's."""
-    return ":".join(part for part in os.environ["PATH"].split(":") if part != str(BIN))
 
 
 def go_command(steps: Steps) -> str:
@@ -126,21 +119,15 @@ def go_command(steps: Steps) -> str:
     return str(command)
 
 
-def _key(build: Build, go: str) -> str:
-    said = subprocess.run(
-        [go, "env", "GOVERSION"], capture_output=True, text=True, check=True, env={**os.environ, **go_environment()}
-    ).stdout
-    digest = hashlib.sha256(f"{said}{build}{sorted(go_environment().items())[:2]}".encode())
+def home_of(name: str, go: str) -> Path:
+    """Return the folder in which the build `name` is, or will be."""
+    build, environment = BUILDS[name], {**os.environ, **go_environment()}
+    go_version = subprocess.run([go, "env", "GOVERSION"], capture_output=True, text=True, check=True, env=environment).stdout
+    digest = hashlib.sha256(f"{go_version}{build}{sorted(go_environment().items())[:2]}".encode())
     folder = TOOLS / build.module
     for path in sorted(path for path in folder.rglob("*") if path.suffix in {".go", ".mod", ".sum"}):
         digest.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
-    return digest.hexdigest()[:12]
-
-
-def home_of(name: str, go: str) -> Path:
-    """Return the folder in which the build `name` is, or will be."""
-    build = BUILDS[name]
-    return CACHE / "tools" / f"{name}-{build.version}-{_key(build, go)}"
+    return CACHE / "tools" / f"{name}-{build.version}-{digest.hexdigest()[:12]}"
 
 
 def built(name: str, go: str, steps: Steps) -> Path:
@@ -155,13 +142,11 @@ def built(name: str, go: str, steps: Steps) -> Path:
     command = [*patient, go, "build", "-ldflags", f"-s -w {build.ldflags}".strip(), "-o", f"{partial}/"]
     try:
         with TemporaryDirectory() as folder:
-            steps.run(
-                [*command, *_overlay(build, go, Path(folder)), *build.packages],
-                cure=CURE_BUILD,
-                env=go_environment(),
-                cwd=TOOLS / build.module,
-            )
-        _copy_scripts(build, go, partial)
+            command += [*_overlay(build, go, Path(folder)), *build.packages]
+            steps.run(command, cure=CURE_BUILD, env=go_environment(), cwd=TOOLS / build.module)
+        for module, path in ((module, path) for module, paths in build.scripts.items() for path in paths):
+            (partial / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(_module_folder(module, build, go) / path, partial / path)
         partial.rename(home)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -208,14 +193,6 @@ def _module_folder(module: str, build: Build, go: str) -> Path:
     return Path(listed.stdout.strip())
 
 
-def _copy_scripts(build: Build, go: str, home: Path) -> None:
-    for module, paths in build.scripts.items():
-        folder = _module_folder(module, build, go)
-        for path in paths:
-            (home / path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(folder / path, home / path)
-
-
 def publish(homes: Mapping[str, Path], node_bin: Path, bin_dir: Path) -> None:
     """Put every part of the lab under the name it is called by into `node_bin`, and the operator's tools into `bin_dir`.
 
@@ -223,18 +200,14 @@ def publish(homes: Mapping[str, Path], node_bin: Path, bin_dir: Path) -> None:
     """
     for folder in (node_bin, bin_dir):
         folder.mkdir(parents=True, exist_ok=True)
-    for name in PERSONALITIES:
-        link(homes["kubernetes"] / "kube", node_bin / name)
-    for name in ("versitygw-iam", "versitygw-s3"):
-        link(homes["versitygw"] / "versitygw", node_bin / name)
-    link(homes["versitygw"] / "versitygw", bin_dir / "versitygw")
-    operators = {"helm": homes["kubernetes"] / "helm", "kubectl": homes["kubernetes"] / "kube"}
-    preferred = preferred_on_path()
-    for name, binary in operators.items():
-        if name in preferred:
+    kube, versitygw = homes["kubernetes"] / "kube", homes["versitygw"] / "versitygw"
+    names = {node_bin / name: kube for name in PERSONALITIES} | {node_bin / f"versitygw-{part}": versitygw for part in ("iam", "s3")}
+    names |= {bin_dir / "versitygw": versitygw, bin_dir / "helm": homes["kubernetes"] / "helm", bin_dir / "kubectl": kube}
+    for name in preferred_on_path():
+        if names.pop(bin_dir / name, None):
             (bin_dir / name).unlink(missing_ok=True)
-        else:
-            link(binary, bin_dir / name)
+    for place, binary in names.items():
+        link(binary, place)
 
 
 def needed() -> list[str]:
@@ -253,13 +226,14 @@ def forecast(names: Sequence[str]) -> str:
 
 def preferred_on_path() -> list[str]:
     """Return the operator's tools that PATH has in a version that fits: these are used, and ours step back."""
-    fits: dict[str, tuple[Sequence[str], Callable[[tuple[int, ...]], bool]]] = {
-        "helm": (("version", "--short"), lambda version: (3, 14) <= version < (4,)),
-        "kubectl": (("version", "--client"), lambda version: version[0] == 1 and abs(version[1] - int(KUBERNETES.split(".")[1])) <= 1),
-        "pulumi": (("version",), lambda version: (3, 200) <= version < (4,)),
+    minor = int(KUBERNETES.split(".")[1])
+    fits = {
+        "helm": ("version --short", (3, 14), (4,)),
+        "kubectl": ("version --client", (1, minor - 1), (1, minor + 2)),
+        "pulumi": ("version", (3, 200), (4,)),
     }
-    found = {name: version_on_path(name, *arguments) for name, (arguments, _) in fits.items()}
-    return [name for name, version in found.items() if version is not None and fits[name][1](version)]
+    versions = {name: version_on_path(name, *arguments.split()) for name, (arguments, _, _) in fits.items()}
+    return [name for name, version in versions.items() if version is not None and fits[name][1] <= version < fits[name][2]]
 
 
 def link(target: Path, name: Path) -> None:

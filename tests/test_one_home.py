@@ -103,7 +103,6 @@ HOMES: dict[str, tuple[Callable[[ast.Module], bool], set[str], set[str]]] = {
             "lab/images/build.py",
             "lab/logs.py",
             "lab/project.py",
-            "lab/pulumi_host/install.py",
             "lab/toolchain.py",
         },
     ),

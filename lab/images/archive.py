@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lab import cache
+
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar"
@@ -21,7 +23,6 @@ class Recipe:
     repository: str
     tag: str
     entrypoint: Sequence[str]
-    command: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     user: str = "1000:1000"
     working_dir: str = "/"
@@ -29,26 +30,19 @@ class Recipe:
 
 def pack(layers: Sequence[Path], recipe: Recipe, archive: Path) -> str:
     """Write an OCI archive of `layers`, the lowest first, and return the reference `repository:tag@sha256:...`."""
-    digests = [_sha256(layer) for layer in layers]
-    config = _json(
-        {
-            "architecture": "amd64",
-            "os": "linux",
-            "config": {
-                "Entrypoint": list(recipe.entrypoint),
-                "Cmd": list(recipe.command),
-                "Env": [f"{name}={value}" for name, value in recipe.environment.items()],
-                "User": recipe.user,
-                "WorkingDir": recipe.working_dir,
-            },
-            "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}" for digest in digests]},
-        }
-    )
+    digests = [cache.sha256(layer) for layer in layers]
+    start = {
+        "Entrypoint": list(recipe.entrypoint),
+        "Cmd": [],
+        "Env": [f"{name}={value}" for name, value in recipe.environment.items()],
+        "User": recipe.user,
+        "WorkingDir": recipe.working_dir,
+    }
+    content = {"type": "layers", "diff_ids": [f"sha256:{digest}" for digest in digests]}
+    config = _json({"architecture": "amd64", "os": "linux", "config": start, "rootfs": content})
     described = {"mediaType": CONFIG, "digest": f"sha256:{hashlib.sha256(config).hexdigest()}", "size": len(config)}
-    blobs = [
-        {"mediaType": LAYER, "digest": f"sha256:{digest}", "size": layer.stat().st_size}
-        for digest, layer in zip(digests, layers, strict=True)
-    ]
+    sizes = [(digest, layer.stat().st_size) for digest, layer in zip(digests, layers, strict=True)]
+    blobs = [{"mediaType": LAYER, "digest": f"sha256:{digest}", "size": size} for digest, size in sizes]
     manifest = _json({"schemaVersion": 2, "mediaType": MANIFEST, "config": described, "layers": blobs})
     digest = hashlib.sha256(manifest).hexdigest()
     name = f"{recipe.repository}:{recipe.tag}"
@@ -83,11 +77,6 @@ def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
 
 def _json(value: Mapping[str, Any]) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_file(path: Path, content: bytes, *, mode: int = 0o644) -> None:

@@ -10,6 +10,7 @@ import shutil
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,11 +22,7 @@ from lab.places import CACHE, REPOSITORY, UV, write_whole
 from lab.steps import Steps
 
 HERE = Path(__file__).parent
-SERVICES = REPOSITORY / "lab" / "services"
-CORPUS = REPOSITORY / "corpus"
-SUITE_HOME = REPOSITORY / "validation"
-GRPC_UNARY = REPOSITORY / "grpc_unary"
-
+SERVICES, SUITE_HOME, GRPC_UNARY, CORPUS = (REPOSITORY / name for name in ("lab/services", "validation", "grpc_unary", "corpus"))
 CURE = "check that apt and pip reach their package indexes, then `./rag up` again"
 
 
@@ -57,82 +54,61 @@ class Builder:
         self.kubernetes, self.steps, self.updating, self.layering = kubernetes, steps, threading.Lock(), threading.Lock()
 
     def build(self, name: str) -> Image:
-        """Return the image `name`, one of IMAGES.
-
-        Raises LabError when a package it is made of cannot be had.
-        """
+        """Return the image `name`, one of IMAGES; LabError when a package it is made of cannot be had."""
         python = Layer("python", lambda root: self._debian(root, (*BASE_PACKAGES, *PYTHON_PACKAGES)))
+        suite = [path for folder in (SUITE_HOME, GRPC_UNARY, CORPUS) for path in _files(folder)]
         recipe, layers = {
-            "pause": (PAUSE, [Layer("pause", self._pause, [self.kubernetes])]),
-            "coredns": (COREDNS, [Layer("coredns", self._coredns, [self.kubernetes])]),
+            "pause": (PAUSE, [Layer("pause", self._tool("pause"), [self.kubernetes])]),
+            "coredns": (COREDNS, [Layer("coredns", self._tool("coredns"), [self.kubernetes])]),
             "milvus": (MILVUS, [Layer("milvus", self._milvus, [self.kubernetes, HERE / "milvus.sh", HERE / "milvus-requirements.lock"])]),
-            "models": (
-                MODELS,
-                [python, self._libraries("models", SERVICES / "requirements.lock"), Layer("models", self._models, _files(SERVICES), "app")],
-            ),
-            "suite": (
-                SUITE,
-                [
-                    python,
-                    self._libraries("suite", SUITE_HOME / "requirements.lock"),
-                    Layer("suite", self._suite, [*_files(SUITE_HOME), *_files(GRPC_UNARY), *_files(CORPUS)], "app"),
-                ],
-            ),
+            "models": (MODELS, [python, self._libraries("models", SERVICES), Layer("models", self._models, _files(SERVICES), "app")]),
+            "suite": (SUITE, [python, self._libraries("suite", SUITE_HOME), Layer("suite", self._suite, suite, "app")]),
         }[name]
-        home = CACHE / "images"
-        archive = home / f"{name}-{_key(recipe, [source for layer in layers for source in layer.sources])}.tar"
+        archive = CACHE / "images" / f"{name}-{_key(recipe, [source for layer in layers for source in layer.sources])}.tar"
         reference = archive.with_suffix(".reference")
         if not reference.exists():
-            home.mkdir(parents=True, exist_ok=True)
+            archive.parent.mkdir(parents=True, exist_ok=True)
             write_whole(reference, self._make(recipe, layers, archive))
         return Image(name=name, archive=archive, reference=reference.read_text())
 
     def _make(self, recipe: Recipe, layers: Sequence[Layer], archive: Path) -> str:
         below: list[Path] = []
         for layer in layers[:-1]:
+            kept = CACHE / "images" / f"{layer.name}-{_key(layer.name, layer.sources)}.tar"
+            make = partial(self._fill, layer, tuple(below), kept)
             with self.layering:  # images that share one are built at the same time
-                below.append(self._kept(layer, below))
-        own, partial = archive.with_suffix(".layer"), archive.with_suffix(".partial")
+                if not kept.exists():
+                    make()
+                cache.ensure([kept], make, self.steps)
+            below.append(kept)
+        own, unfinished = archive.with_suffix(".layer"), archive.with_suffix(".partial")
         try:
             self._fill(layers[-1], below, own)
-            reference = pack([*below, own], recipe, partial)
-            partial.replace(archive)
+            reference = pack([*below, own], recipe, unfinished)
+            unfinished.replace(archive)
         finally:
-            for unfinished in (own, partial):
-                unfinished.unlink(missing_ok=True)
+            own.unlink(missing_ok=True)
+            unfinished.unlink(missing_ok=True)
         return reference
 
-    def _kept(self, layer: Layer, below: Sequence[Path]) -> Path:
-        """Return a layer's archive in the cache, made again where it is damaged."""
-        kept = CACHE / "images" / f"{layer.name}-{_key(layer.name, layer.sources)}.tar"
-
-        def make() -> None:
-            partial = kept.with_suffix(".partial")
-            try:
-                self._fill(layer, below, partial)
-                partial.replace(kept)
-            finally:
-                partial.unlink(missing_ok=True)
-
-        if not kept.exists():
-            make()
-        cache.ensure([kept], make, self.steps)
-        return kept
-
     def _fill(self, layer: Layer, below: Sequence[Path], archive: Path) -> None:
-        """Write one layer; its folder lies in that of the lowest one, so that Python can run in it."""
-        root = archive.with_suffix(".root")
+        """Write one layer, as a whole; its folder lies in that of the lowest one, so that Python can run in it."""
+        root, unfinished = archive.with_suffix(".root"), archive.with_suffix(".partial")
         shutil.rmtree(root, ignore_errors=True)
         root.mkdir()
         try:
             for lowest in below[:1]:
                 shutil.unpack_archive(lowest, root, "tar", filter="tar")
             layer.fill(root)
-            pack_layer(root, archive, layer.folder)
+            pack_layer(root, unfinished, layer.folder)
+            unfinished.replace(archive)
         finally:
             shutil.rmtree(root, ignore_errors=True)
+            unfinished.unlink(missing_ok=True)
 
-    def _libraries(self, name: str, lock: Path) -> Layer:
+    def _libraries(self, name: str, home: Path) -> Layer:
+        lock = home / "requirements.lock"
+
         def fill(root: Path) -> None:
             libraries = root / "app" / "lib"
             self._wheels(lock, libraries)
@@ -145,22 +121,17 @@ class Builder:
 
         return Layer(f"{name}-libraries", fill, [lock], "app")
 
-    def _pause(self, root: Path) -> None:
-        shutil.copy2(self.kubernetes / "pause", root / "pause")
-
-    def _coredns(self, root: Path) -> None:
-        shutil.copy2(self.kubernetes / "coredns", root / "coredns")
+    def _tool(self, name: str) -> Callable[[Path], None]:
+        return lambda root: write_file(root / name, (self.kubernetes / name).read_bytes(), mode=0o755)
 
     def _milvus(self, root: Path) -> None:
         self._debian(root, BASE_PACKAGES)
-        home = root / "milvus"
-        wheel = root / "wheel"
+        home, wheel = root / "milvus", root / "wheel"
         self._wheels(HERE / "milvus-requirements.lock", wheel)
         data = wheel / "milvus" / "data"
         for packed in sorted((data / "bin").glob("*.lzma")):
             name = packed.name.removesuffix(".lzma")
-            place = "bin/milvus-server" if name == "milvus" else f"lib/{name}"
-            write_file(home / place, lzma.decompress(packed.read_bytes()))
+            write_file(home / ("bin/milvus-server" if name == "milvus" else f"lib/{name}"), lzma.decompress(packed.read_bytes()))
         write_file(home / "configs" / "milvus.yaml", milvus_defaults((data / "config.yaml.template").read_text()).encode())
         write_file(home / "configs" / "glog.conf", b"--logtostderr=true\n--minloglevel=1\n")
         write_file(home / "bin" / "milvus", (HERE / "milvus.sh").read_bytes())
@@ -212,10 +183,20 @@ class Builder:
 
     def _wheels(self, lock: Path, target: Path) -> None:
         python = ["--python-version", "3.11", "--python-platform", "x86_64-manylinux_2_36"]
-        self.steps.run(
-            [UV, "pip", "install", "--target", target, "--require-hashes", "-r", lock, "--no-deps", *python, "--link-mode", "copy"],
-            cure=CURE,
-        )
+        install: list[str | Path] = [
+            UV,
+            "pip",
+            "install",
+            "--target",
+            target,
+            "--require-hashes",
+            "-r",
+            lock,
+            "--no-deps",
+            "--link-mode",
+            "copy",
+        ]
+        self.steps.run([*install, *python], cure=CURE)
         for compiled in target.rglob("__pycache__"):
             shutil.rmtree(compiled)
 
@@ -234,16 +215,12 @@ def milvus_defaults(template: str) -> str:
 
     A placeholder is `{{ name(type): default }}`; those without a default are folders.
     """
-    folders = {
-        "etcd_data_dir": "/var/lib/milvus/etcd",
-        "local_storage_dir": "/var/lib/milvus/data",
-        "rocksmq_data_dir": "/var/lib/milvus/rdb_data",
-    }
+    home = "/var/lib/milvus"
+    folders = {"etcd_data_dir": f"{home}/etcd", "local_storage_dir": f"{home}/data", "rocksmq_data_dir": f"{home}/rdb_data"}
 
-    def resolve(found: re.Match[str]) -> str:
-        name, _, default = found[1].partition(":")
-        name = name.partition("(")[0].strip()
-        return default.strip() or folders.get(name, '""')
+    def resolve(placeholder: re.Match[str]) -> str:
+        name, _, default = placeholder[1].partition(":")
+        return default.strip() or folders.get(name.partition("(")[0].strip(), '""')
 
     resolved = re.sub(r"\{\{(.*?)\}\}", resolve, template)
     return re.sub(r"(?m)^(  storageType:) local\b", r"\1 remote", resolved)
@@ -254,9 +231,8 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _key(recipe: object, sources: Sequence[Path]) -> str:
-    builder = [Path(__file__), HERE / "archive.py", HERE / "recipes.py"]
     digest = hashlib.sha256(repr(recipe).encode())
-    for path in [*builder, *sources]:
+    for path in [Path(__file__), HERE / "archive.py", HERE / "recipes.py", *sources]:
         # a folder of built tools carries its own key in its name
         digest.update(path.name.encode() + (b"" if path.is_dir() else path.read_bytes()))
     return digest.hexdigest()[:12]

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from lab import toolchain
+from lab.places import write_whole
 
 SHIMS = ("cmd/pulumi-language-python-exec", "dist/pulumi-resource-pulumi-python")
 """Of Pulumi's Go module: starts a program, and serves the providers written in Python."""
@@ -19,12 +20,13 @@ PLUGIN = Path(f"resource-kubernetes-v{toolchain.PLUGIN}") / "pulumi-resource-kub
 def install(homes: Mapping[str, Path], bin_dir: Path, pulumi_home: Path, python: Path) -> None:
     """Put CLI and language host, run by `python`, into `bin_dir`, and the kubernetes plugin in place of any other version of it."""
     toolchain.link(homes["pulumi"] / "pulumi", bin_dir / "pulumi")
-    for shim in SHIMS:
-        _write(bin_dir / Path(shim).name, (homes["pulumi"] / "python" / shim).read_bytes())  # a Go module keeps no file executable
+    for shim in SHIMS:  # a Go module keeps no file executable
+        write_whole(bin_dir / Path(shim).name, (homes["pulumi"] / "python" / shim).read_bytes(), 0o755)
     host = bin_dir / "pulumi-language-python.py"
-    _write(host, (Path(__file__).parent / "language.py").read_bytes())
+    write_whole(host, Path(__file__).with_name("language.py").read_bytes(), 0o755)
     # isolated (`-I`): neither PYTHONPATH nor the current folder can change what it imports
-    _write(bin_dir / "pulumi-language-python", f'#!/bin/sh\nexec {shlex.quote(str(python))} -I {shlex.quote(str(host))} "$@"\n'.encode())
+    script = f'#!/bin/sh\nexec {shlex.quote(str(python))} -I {shlex.quote(str(host))} "$@"\n'
+    write_whole(bin_dir / "pulumi-language-python", script, 0o755)
     plugin = pulumi_home / "plugins" / PLUGIN
     plugin.parent.mkdir(parents=True, exist_ok=True)
     toolchain.link(homes["pulumi-kubernetes"] / plugin.name, plugin)
@@ -33,10 +35,3 @@ def install(homes: Mapping[str, Path], bin_dir: Path, pulumi_home: Path, python:
             shutil.rmtree(other)
         elif other.suffix in {".partial", ".lock"}:
             other.unlink()  # of a download that was killed: the CLI would take the plugin for incomplete
-
-
-def _write(path: Path, content: bytes) -> None:
-    fresh = path.with_name(f".{path.name}.new")
-    fresh.write_bytes(content)
-    fresh.chmod(0o755)
-    fresh.replace(path)

@@ -32,10 +32,8 @@ EXEC_SHIM = Path(__file__).resolve().parent / "pulumi-language-python-exec"
 """Runs a Pulumi program inside the SDK's event loop; comes from Pulumi's own module."""
 USER_WAS_TOLD_EXIT_CODE = 32
 """The shim exits with this when it has already explained the failure to the user."""
-PARENT_LOOK_S = 1.0
-"""Seconds between two looks whether the engine still lives."""
-MESSAGE_LIMIT_BYTES = 400 << 20
-GRPC_OPTIONS = [("grpc.max_receive_message_length", MESSAGE_LIMIT_BYTES), ("grpc.max_send_message_length", MESSAGE_LIMIT_BYTES)]
+PARENT_LOOK_S = 1.0  # between two looks whether the engine still lives
+GRPC_OPTIONS = [(f"grpc.max_{way}_message_length", 400 << 20) for way in ("receive", "send")]
 
 
 class NoInterpreterError(Exception):
@@ -65,7 +63,7 @@ def program_command(python: str, engine: str, request: pb.RunRequest) -> list[st
         "root_directory": request.info.root_directory,
         "stack": request.stack,
         "pwd": request.pwd,
-        "dry_run": "true" if request.dryRun else "false",
+        "dry_run": str(request.dryRun).lower(),
         "parallel": str(request.parallel),
         "organization": request.organization,
     }
@@ -75,11 +73,8 @@ def program_command(python: str, engine: str, request: pb.RunRequest) -> list[st
 
 def program_environment(request: pb.RunRequest) -> dict[str, str]:
     """Environment of the program: ours, and the stack's configuration (decrypted, hence never in the arguments)."""
-    return {
-        **os.environ,
-        "PULUMI_CONFIG": json.dumps(dict(request.config)),
-        "PULUMI_CONFIG_SECRET_KEYS": json.dumps(list(request.configSecretKeys)),
-    }
+    secret = json.dumps(list(request.configSecretKeys))
+    return {**os.environ, "PULUMI_CONFIG": json.dumps(dict(request.config)), "PULUMI_CONFIG_SECRET_KEYS": secret}
 
 
 def plugin_command(python: str, request: pb.RunPluginRequest) -> list[str]:
@@ -88,35 +83,6 @@ def plugin_command(python: str, request: pb.RunPluginRequest) -> list[str]:
     if request.kind == "analyzer":
         return [python, "-u", "-m", "pulumi.policy", *request.args, program]
     return [python, "-u", program, *request.args]
-
-
-class Children:
-    """Processes this host started. `end` asks them to stop; each is forgotten when it has ended."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._running: set[subprocess.Popen[bytes]] = set()
-
-    def add(self, child: subprocess.Popen[bytes]) -> subprocess.Popen[bytes]:
-        """Remember a process that was just started."""
-        with self._lock:
-            self._running.add(child)
-        return child
-
-    def wait(self, child: subprocess.Popen[bytes]) -> int:
-        """Exit code, when the process has ended."""
-        code = child.wait()
-        with self._lock:
-            self._running.discard(child)
-        return code
-
-    def end(self) -> None:
-        """Ask every process to stop."""
-        with self._lock:
-            running = list(self._running)
-        for child in running:
-            with suppress(ProcessLookupError):
-                child.terminate()
 
 
 def output_of(child: subprocess.Popen[bytes]) -> Iterator[tuple[str, bytes]]:
@@ -132,21 +98,29 @@ def output_of(child: subprocess.Popen[bytes]) -> Iterator[tuple[str, bytes]]:
     for name, stream in streams.items():
         assert stream is not None, "started with pipes"  # noqa: S101 - tells the type checker; Popen was given PIPE
         threading.Thread(target=pump, args=(name, stream), daemon=True).start()
-    still_open = len(streams)
-    while still_open:
-        name, chunk = chunks.get()
-        if chunk:
-            yield name, chunk
-        else:
-            still_open -= 1
+    for _ in streams:  # each ends with an empty chunk
+        while (arrived := chunks.get())[1]:
+            yield arrived
 
 
 class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
     """What the engine asks of a language. The names and their case are Pulumi's."""
 
-    def __init__(self, engine: str, children: Children) -> None:
+    def __init__(self, engine: str) -> None:
         self._engine = engine
-        self._children = children
+        self._running: set[subprocess.Popen[bytes]] = set()
+
+    def _wait(self, child: subprocess.Popen[bytes]) -> int:
+        try:
+            return child.wait()
+        finally:
+            self._running.discard(child)
+
+    def end(self) -> None:
+        """Ask every process that this host started to stop."""
+        for child in list(self._running):
+            with suppress(ProcessLookupError):
+                child.terminate()
 
     def Handshake(self, _request: pb.LanguageHandshakeRequest, _context: grpc.ServicerContext) -> pb.LanguageHandshakeResponse:
         """Nothing to agree on."""
@@ -162,24 +136,9 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         """None: plugins are installed beforehand, so nothing may be downloaded here."""
         return pb.GetRequiredPackagesResponse()
 
-    def GetRequiredPlugins(self, _request: pb.GetRequiredPluginsRequest, _context: grpc.ServicerContext) -> pb.GetRequiredPluginsResponse:
-        """None, as above; asked by older engines."""
-        return pb.GetRequiredPluginsResponse()
-
-    def RuntimeOptionsPrompts(self, _request: pb.RuntimeOptionsRequest, _context: grpc.ServicerContext) -> pb.RuntimeOptionsResponse:
-        """No questions for `pulumi new`."""
-        return pb.RuntimeOptionsResponse()
-
     def About(self, _request: pb.AboutRequest, _context: grpc.ServicerContext) -> pb.AboutResponse:
         """For `pulumi about`."""
         return pb.AboutResponse(executable=sys.executable, version=sys.version.split()[0])
-
-    def GetProgramDependencies(
-        self, _request: pb.GetProgramDependenciesRequest, _context: grpc.ServicerContext
-    ) -> pb.GetProgramDependenciesResponse:
-        """Distributions in this interpreter, for `pulumi about`."""
-        found = [pb.DependencyInfo(name=one.metadata["Name"], version=one.version) for one in metadata.distributions()]
-        return pb.GetProgramDependenciesResponse(dependencies=found)
 
     def Run(self, request: pb.RunRequest, context: grpc.ServicerContext) -> pb.RunResponse:
         """Run the program to its end; it inherits our streams, which the engine shows."""
@@ -187,9 +146,10 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
             command = program_command(interpreter(request.info), self._engine, request)
         except NoInterpreterError as error:
             return pb.RunResponse(error=str(error))
-        child = self._children.add(subprocess.Popen(command, env=program_environment(request)))
+        child = subprocess.Popen(command, env=program_environment(request))
+        self._running.add(child)
         context.add_callback(child.terminate)
-        code = self._children.wait(child)
+        code = self._wait(child)
         if code == USER_WAS_TOLD_EXIT_CODE:
             return pb.RunResponse(bail=True)
         return pb.RunResponse(error="" if code == 0 else f"program exited with code {code}")
@@ -198,24 +158,18 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         """Run a policy pack or provider, passing its streams on, then its exit code."""
         environment = {**os.environ, **dict(pair.split("=", 1) for pair in request.env)}
         command = plugin_command(interpreter(request.info), request)
-        child = self._children.add(
-            subprocess.Popen(
-                command,
-                env=environment,
-                cwd=request.pwd or None,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-            )
+        child = subprocess.Popen(
+            command, env=environment, cwd=request.pwd or None, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
+        self._running.add(child)
         context.add_callback(child.terminate)
         for name, chunk in output_of(child):
             yield pb.RunPluginResponse(stdout=chunk) if name == "stdout" else pb.RunPluginResponse(stderr=chunk)
-        yield pb.RunPluginResponse(exitcode=self._children.wait(child))
+        yield pb.RunPluginResponse(exitcode=self._wait(child))
 
     def Cancel(self, _request: Empty, _context: grpc.ServicerContext) -> Empty:
         """End what runs."""
-        self._children.end()
+        self.end()
         return Empty()
 
 
@@ -223,9 +177,9 @@ def main() -> None:
     """Serve until a signal comes or the engine is gone (killed, it sends none: the parent changes), then end the children."""
     parent = os.getppid()  # before the engine knows that we run: it may be killed the moment after
     addresses = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
-    children = Children()
+    host = LanguageHost(addresses[-1] if addresses else "")
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=64), options=GRPC_OPTIONS)
-    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(LanguageHost(addresses[-1] if addresses else "", children), server)
+    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(host, server)
     port = server.add_insecure_port("127.0.0.1:0")
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -235,7 +189,7 @@ def main() -> None:
     sys.stdout.flush()
     while not ended.wait(PARENT_LOOK_S) and os.getppid() == parent:
         pass
-    children.end()
+    host.end()
     server.stop(grace=None).wait()
 
 
