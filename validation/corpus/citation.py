@@ -24,9 +24,7 @@ from validation.judge.errors import GateError, InvalidRunError, UsageError
 from validation.judge.outcome import Outcome, exit_code
 from validation.run.options import Target
 
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 _FORM = "s3://BUCKET/KEY?versionId=VERSION#sha256=DIGEST"
-_NO_VERSION = {"", "null"}  # S3 calls the only version of an object in an unversioned bucket `null`
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +38,8 @@ class Citation:
 
     @property
     def is_versioned(self) -> bool:
-        """Whether it names one version for good."""
-        return self.version_id not in _NO_VERSION
+        """Whether it names one version for good; S3 calls the only version of an object in an unversioned bucket `null`."""
+        return self.version_id not in {"", "null"}
 
     def __str__(self) -> str:
         return f"s3://{self.bucket}/{quote(self.key)}?{urlencode({'versionId': self.version_id})}#sha256={self.sha256}"
@@ -57,7 +55,7 @@ def parse(text: str) -> Citation:
         raise UsageError(f"{text!r} is no citation, which looks like {_FORM}; copy one from the check `originals` of a report.json")
     if not citation.is_versioned:
         raise UsageError(f"{text!r} names no version, so nobody can say which document was meant; a citation looks like {_FORM}")
-    if not _SHA256.fullmatch(citation.sha256):
+    if not re.fullmatch(r"[0-9a-f]{64}", citation.sha256):
         raise UsageError(f"{text!r} names no sha256, so nothing can be checked; a citation looks like {_FORM}")
     return citation
 
@@ -92,8 +90,16 @@ def original(
 ) -> None:
     """Fetch one version of one original."""
     try:
-        citation = parse(cited)
-        body = _fetch(citation, target.read(stack))
+        citation, source = parse(cited), target.read(stack)
+        if citation.bucket != source.documents_bucket:
+            where = f"the documents of this stack are in {source.documents_bucket!r}"
+            raise UsageError(f"the citation names the bucket {citation.bucket!r}, {where}")
+        with ExitStack() as closing:
+            store = open_connector(source, closing, [], source.object_store_endpoint).documents()
+            body = store.read_version(citation.key, citation.version_id)
+        if (digest := hashlib.sha256(body).hexdigest()) != citation.sha256:
+            altered = f"{citation.key} was altered in the store: its {len(body):,} bytes have the sha256 {digest}, not the cited one"
+            raise InvalidRunError(altered)
         _hand_out(body, out)
     except GateError as error:
         outcome = Outcome.FAIL if isinstance(error, InvalidRunError) else error.outcome
@@ -101,21 +107,6 @@ def original(
         print(f"RESULT: {outcome} {error} (exit {code})", file=sys.stderr)
         raise typer.Exit(code) from None
     print(f"RESULT: {Outcome.PASS} {len(body):,} bytes, version {citation.version_id}, sha256 as cited (exit 0)", file=sys.stderr)
-
-
-def _fetch(citation: Citation, source: target.Target) -> bytes:
-    """Return the bytes of the cited version; InvalidRunError when what is stored is not what was cited."""
-    bucket = source.documents_bucket
-    if citation.bucket != bucket:
-        raise UsageError(f"the citation names the bucket {citation.bucket!r}, the documents of this stack are in {bucket!r}")
-    with ExitStack() as closing:
-        store = open_connector(source, closing, [], source.object_store_endpoint).documents()
-        body = store.read_version(citation.key, citation.version_id)
-    digest = hashlib.sha256(body).hexdigest()
-    if digest != citation.sha256:
-        altered = f"{citation.key} was altered in the store: its {len(body):,} bytes have the sha256 {digest}, not the cited one"
-        raise InvalidRunError(altered)
-    return body
 
 
 def _hand_out(body: bytes, out: Path | None) -> None:

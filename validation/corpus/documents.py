@@ -107,31 +107,27 @@ def read_questions(path: Path, names: Mapping[str, str] | None, refused: Sequenc
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: cannot be read ({error}); name the corpus with --corpus DIR") from None
-    questions = tuple(_question(f"{path}:{number}", line, names, refused) for number, line in enumerate(lines, 1) if line.strip())
+    questions = list[Question]()
+    for place, line in ((f"{path}:{number}", line) for number, line in enumerate(lines, 1) if line.strip()):
+        try:
+            question = Question.model_validate(json.loads(line))
+        except json.JSONDecodeError as error:
+            raise UsageError(f"{place}: not JSON: {error.msg} at column {error.colno}") from None
+        except ValidationError as error:
+            problem = error.errors(include_url=False)[0]
+            where = ".".join(map(str, problem["loc"])) or "question"
+            raise UsageError(f"{place}: {where}: {problem['msg'].removeprefix('Value error, ')}") from None
+        questions.append(question if names is None else resolved(place, question, names, refused))
     if not any(question.is_answerable for question in questions):
         raise UsageError(f"{path}: holds no questions that have an answer; retrieval quality cannot be measured")
-    repeated = [name for name, times in Counter(question.id for question in questions).items() if times > 1]
-    if repeated:
-        raise UsageError(f"{path}: question ids stand here more than once: {', '.join(sorted(repeated))}")
-    return questions
-
-
-def _question(place: str, line: str, names: Mapping[str, str] | None, refused: Sequence[Refusal]) -> Question:
-    try:
-        question = Question.model_validate(json.loads(line))
-    except json.JSONDecodeError as error:
-        raise UsageError(f"{place}: not JSON: {error.msg} at column {error.colno}") from None
-    except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        where = ".".join(map(str, problem["loc"])) or "question"
-        raise UsageError(f"{place}: {where}: {problem['msg'].removeprefix('Value error, ')}") from None
-    return question if names is None else resolved(place, question, names, refused)
+    if repeated := sorted(name for name, times in Counter(question.id for question in questions).items() if times > 1):
+        raise UsageError(f"{path}: question ids stand here more than once: {', '.join(repeated)}")
+    return tuple(questions)
 
 
 def resolved(place: str, question: Question, names: Mapping[str, str], refused: Sequence[Refusal] = ()) -> Question:
     """Return the question with document ids in the place of names; UsageError where there is no such document."""
-    unknown = sorted(set(question.relevance) - set(names))
-    if unknown:
+    if unknown := sorted(set(question.relevance) - set(names)):
         reasons = [f" ({refusal})" for refusal in refused if unknown[0] in refusal.source]
         raise UsageError(f"{place}: relevance names documents that the corpus lacks: {', '.join(unknown)}{''.join(reasons[:1])}")
     return question.model_copy(update={"relevance": {names[name]: grade for name, grade in question.relevance.items()}})
@@ -139,8 +135,5 @@ def resolved(place: str, question: Question, names: Mapping[str, str], refused: 
 
 def digest(documents: Iterable[tuple[str, str]], questions: Path) -> str:
     """Return the sha256 over source and sha256 of all documents, in the order of sources, and the questions."""
-    total = hashlib.sha256()
-    for source, sha256 in documents:
-        total.update(f"{source}\0{sha256}\n".encode())
-    total.update(questions.read_bytes())
-    return total.hexdigest()
+    lines = (f"{source}\0{sha256}\n".encode() for source, sha256 in documents)
+    return hashlib.sha256(b"".join([*lines, questions.read_bytes()])).hexdigest()

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import yaml
@@ -21,16 +21,10 @@ from validation.clients.passages import Chunk
 from validation.clients.vectors import Matrix, unit
 
 _WORDS = Path(__file__).parents[2] / "corpus" / "generator"
-_NEAR_DUPLICATE_EVERY = 5
-_SECTIONS = 4
-_OTHERS = 2
-_LANGUAGES = ("en", "de")
-_SHARED = ("serial", "site", "person")
-_LEAST_EMBEDDED, _EMBEDDED_SHARE = 480, 20
+_NEAR_DUPLICATE_EVERY, _SECTIONS, _OTHERS = 5, 4, 2
 _BASIS = 512
 _ALONG, _ACROSS = 0.5, 0.15
 """How far a made vector is turned from a real one, against the spread of its subject, and against its own length: found by experiment."""
-Facts = dict[str, str]
 
 
 class _Data(BaseModel):
@@ -81,25 +75,21 @@ class Generated:
 
 def generate(seed: int, first: int = 0) -> Iterator[Generated]:
     """Yield documents without end, from number `first` on."""
-    for number in itertools.count(first):
-        yield _document(seed, number)
+    yield from (_document(seed, number) for number in itertools.count(first))
 
 
 def generate_chunks(seed: int, count: int) -> tuple[list[Chunk], list[Generated]]:
     """Return exactly `count` generated chunks, and the documents they come from."""
-    chunks: list[Chunk] = []
-    documents: list[Generated] = []
-    for document in generate(seed):
-        if len(chunks) >= count:
-            break
-        chunks.extend(document.chunks)
-        documents.append(document)
+    chunks, documents, more = list[Chunk](), list[Generated](), generate(seed)
+    while len(chunks) < count:
+        documents.append(next(more))
+        chunks += documents[-1].chunks
     return chunks[:count], documents
 
 
 def embedded_count(count: int) -> int:
     """Return how many of `count` generated chunks, from the first on, are embedded: 1 in 20, and 30 of each subject in each language."""
-    return min(count, max(_LEAST_EMBEDDED, count // _EMBEDDED_SHARE))
+    return min(count, max(480, count // 20))
 
 
 def make_vectors(chunks: Sequence[Chunk], embedded: Matrix, seed: int) -> Matrix:
@@ -126,9 +116,9 @@ def make_vectors(chunks: Sequence[Chunk], embedded: Matrix, seed: int) -> Matrix
 def _document(seed: int, number: int) -> Generated:
     original = number - 1 if number % _NEAR_DUPLICATE_EVERY == _NEAR_DUPLICATE_EVERY - 1 else number
     draw = _random(seed, original)
-    language = draw.choice(_LANGUAGES)
+    language = draw.choice(("en", "de"))
     words = _read(_Language, language)
-    shared = {name: value for name, value in _facts(draw, original).items() if name in _SHARED}
+    shared = {name: value for name, value in _facts(draw, original).items() if name in {"serial", "site", "person"}}
     sections = [(subject, _facts(draw, original) | shared) for subject in draw.sample(words.subjects, _SECTIONS)]
     subject, facts = sections[0]
     title = draw.choice(words.titles).format_map(facts)
@@ -137,18 +127,19 @@ def _document(seed: int, number: int) -> Generated:
     while original != number and facts[subject.asks_for] == before:  # until it differs: an equal one would make an exact duplicate
         facts[subject.asks_for] = _facts(again, 0)[subject.asks_for]
     texts = {each.heading: body.format_map(known) for (each, known), body in zip(sections, bodies, strict=True)}
-    identity = f"generated-{number:07d}"
-    chunks = tuple(_chunks(identity, language, title, texts))
-    return Generated(
-        id=identity, language=language, chunks=chunks, question=subject.question.format_map(facts), fact=facts[subject.asks_for]
-    )
+    identity, question = f"generated-{number:07d}", subject.question.format_map(facts)
+    digest = hashlib.sha256("\n".join([title, *texts, *texts.values()]).encode()).hexdigest()
+    common: dict[str, Any] = {"document_id": identity, "title": title, "language": language, "sha256": digest, "generated": True}
+    source = f"generated/{language}/{identity}"
+    chunks = tuple(Chunk(section=heading, text=body, source=source, **common) for heading, body in texts.items())
+    return Generated(id=identity, language=language, chunks=chunks, question=question, fact=facts[subject.asks_for])
 
 
 def _random(seed: int, number: int) -> random.Random:
     return random.Random(f"{seed}/{number}")  # noqa: S311 - reproducible sample text, nothing secret
 
 
-def _facts(draw: random.Random, number: int) -> Facts:
+def _facts(draw: random.Random, number: int) -> dict[str, str]:
     names = _read(_Names, "names")
     return {
         "serial": f"{draw.choice('KLMPRSTX')}{draw.choice('ABCDEFGH')}-{number:06d}",
@@ -168,18 +159,3 @@ def _facts(draw: random.Random, number: int) -> Facts:
         "size": str(draw.randint(44, 50)),
         "price": str(draw.randint(40, 90_000)),
     }
-
-
-def _chunks(identity: str, language: str, title: str, texts: Facts) -> Iterator[Chunk]:
-    digest = hashlib.sha256("\n".join([title, *texts, *texts.values()]).encode()).hexdigest()
-    for heading, body in texts.items():
-        yield Chunk(
-            document_id=identity,
-            title=title,
-            section=heading,
-            language=language,
-            source=f"generated/{language}/{identity}",
-            sha256=digest,
-            text=body,
-            generated=True,
-        )

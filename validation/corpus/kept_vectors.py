@@ -8,6 +8,7 @@ many were kept. A file that is damaged is as none: it holds nothing that cannot 
 import hashlib
 import zipfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -27,8 +28,11 @@ class KeptVectors:
     def __init__(self, folder: str, model: str) -> None:
         name = hashlib.sha256(model.encode()).hexdigest()[:16]
         self._path = Path(folder) / f"{name}.npz" if folder else None
-        self._rows = self._read()
-        self.embedded = 0  # how many texts the service was sent
+        self._rows, self.embedded = dict[str, Matrix](), 0  # how many texts the service was sent
+        with suppress(OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
+            if self._path is not None:
+                with self._path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
+                    self._rows = dict(zip(kept["keys"].tolist(), kept["vectors"], strict=True))
 
     def embed(self, chunks: Sequence[Chunk], embed: Callable[[Sequence[Chunk]], Matrix]) -> Matrix:
         """Return one row for each chunk, in order; `embed` is asked for those that are not kept, and for a few that are."""
@@ -42,19 +46,7 @@ class KeptVectors:
             self._rows = {}
             return self.embed(chunks, embed)
         self._rows |= {keys[number]: vector for number, vector in made.items()}
-        self._write()
-        return np.stack([self._rows[key] for key in keys])
-
-    def _read(self) -> dict[str, Matrix]:
-        if self._path is None:
-            return {}
-        try:
-            with self._path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
-                return dict(zip(kept["keys"].tolist(), kept["vectors"], strict=True))
-        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
-            return {}
-
-    def _write(self) -> None:
         if self._path is not None:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             np.savez(self._path, keys=np.array(list(self._rows)), vectors=np.stack(list(self._rows.values())))
+        return np.stack([self._rows[key] for key in keys])

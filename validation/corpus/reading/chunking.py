@@ -6,7 +6,8 @@ rows, so that a fact which leans on the sentence before it is found with it; a t
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from validation.clients.passages import Section
 
@@ -22,7 +23,10 @@ _WORD_END = re.compile(r"(?<=[^\w])(?=\w)|(?<=\w)(?=[^\w])")
 
 def chunks_of(section: Section, before: str = "") -> Iterator[str]:
     """Pack a section's paragraphs into chunks of at most CHUNK_CHARACTERS, the overlap included; the first begins with `before`."""
-    packed, headers = before, _headers(section)
+    packed, headers = before, dict[int, str]()  # for each row of a table the row that names its columns
+    for first, last in section.tables:
+        header = section.paragraphs[first]
+        headers |= dict.fromkeys(range(first + 1, last + 1), header) if len(header) <= _HEADER_CHARACTERS else {}
     for at, paragraph in enumerate(section.paragraphs):
         for piece in _pieces(paragraph, CHUNK_CHARACTERS):
             if packed and _size(packed) + _size(piece) + 1 > CHUNK_CHARACTERS:
@@ -49,12 +53,6 @@ def _going_on(above: Section | None, section: Section) -> str:
     return "" if ends or len(last) > OVERLAP_CHARACTERS or not section.paragraphs[0][:1].islower() else last
 
 
-def _headers(section: Section) -> dict[int, str]:
-    """Return for each row of a table the row that names its columns."""
-    tables = ((first, last, section.paragraphs[first]) for first, last in section.tables)
-    return {at: header for first, last, header in tables if len(header) <= _HEADER_CHARACTERS for at in range(first + 1, last + 1)}
-
-
 def _begin(packed: str, header: str, room: int) -> str:
     """Return what a chunk begins with: the names of the columns, and the last sentence or row, where it is short enough to come twice."""
     tail = packed[-OVERLAP_CHARACTERS - 2 :].rpartition("\n")[2]  # an overlap that may be said twice ends within it
@@ -74,11 +72,16 @@ def _pieces(paragraph: str, most: int, cuts: Sequence[re.Pattern[str]] = _CUTS) 
     if _size(paragraph) <= most:
         yield paragraph
         return
-    if not cuts:
-        yield from _slices(paragraph, most)
+    if not cuts:  # behind a word or a number, where there is one in the second half
+        while _size(paragraph) > most:
+            length = most if paragraph[:most].isascii() else max(most // 2, 1)
+            end = next((match.start() for match in reversed([*_WORD_END.finditer(paragraph, length // 2, length)])), length)
+            yield paragraph[:end]
+            paragraph = paragraph[end:]
+        yield paragraph
         return
-    packed = ""
-    for part in _parts(paragraph, cuts[0]):
+    packed, ends = "", sorted({0, len(paragraph), *(match.end() for match in cuts[0].finditer(paragraph))})
+    for part in (paragraph[begin:end] for begin, end in pairwise(ends)):
         if packed and _size(packed) + _size(part.rstrip()) > most:
             yield packed.rstrip()
             packed = ""
@@ -89,24 +92,3 @@ def _pieces(paragraph: str, most: int, cuts: Sequence[re.Pattern[str]] = _CUTS) 
             packed = packed + part if packed else part.lstrip(" |")
     if packed.strip():
         yield packed.rstrip()
-
-
-def _parts(text: str, cut: re.Pattern[str]) -> Iterable[str]:
-    """Yield the text in parts that end where `cut` does."""
-    begin = 0
-    for match in cut.finditer(text):
-        if match.end() > begin:
-            yield text[begin : match.end()]
-            begin = match.end()
-    if begin < len(text):
-        yield text[begin:]
-
-
-def _slices(text: str, most: int) -> Iterator[str]:
-    """Cut what has no space, behind a word or a number where there is one in the second half."""
-    while _size(text) > most:
-        length = most if text[:most].isascii() else max(most // 2, 1)
-        end = next((found.start() for found in reversed([*_WORD_END.finditer(text, length // 2, length)])), length)
-        yield text[:end]
-        text = text[end:]
-    yield text

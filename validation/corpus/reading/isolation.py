@@ -47,21 +47,26 @@ class IsolatedReader:
             raise
         if "unreadable" in answer:
             raise UnreadableError(answer["unreadable"])
-        sections = tuple(_section(**section) for section in answer["sections"])
+        sections = tuple(Section(**{name: _tuples(value) for name, value in section.items()}) for section in answer["sections"])
         return Parsed(title=answer["title"], sections=sections, notes=tuple(answer["notes"]), pages=answer["pages"])
 
     def _ask(self, line: bytes) -> dict[str, Any]:
-        process = self._process = self._process or self._start()
+        if self._process is None:
+            search = os.pathsep.join([str(_HOME), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))])
+            command = [sys.executable, "-m", "validation.corpus.reading.isolation", str(self._limits.memory_mib * MIB)]
+            environment = {"PYTHONPATH": search, "PATH": os.environ.get("PATH", ""), "LANG": "C.UTF-8"}
+            pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+            self._process = subprocess.Popen(command, env=environment, cwd=_HOME, **pipes)
+        process = self._process
         if process.stdin is None or process.stdout is None:
             raise TypeError
         try:
             process.stdin.write(line)
             process.stdin.flush()
-            answer: dict[str, Any] = json.loads(self._line(process.stdout))
+            return dict(json.loads(self._line(process.stdout)))
         except (BrokenPipeError, ValueError):
             code = process.wait(timeout=self._limits.seconds)
             raise UnreadableError(f"ended the process that read it (exit {code}): out of memory, or an attack on the reader") from None
-        return answer
 
     def _line(self, pipe: IO[bytes]) -> bytes:
         """Return one line; the bound on time is for all of it."""
@@ -78,14 +83,6 @@ class IsolatedReader:
                 raise UnreadableError(f"holds more than {self._limits.most_text_mib:g} MiB of text; split it")
         return bytes(line)
 
-    def _start(self) -> subprocess.Popen[bytes]:
-        search = os.pathsep.join([str(_HOME), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))])
-        command = [sys.executable, "-m", "validation.corpus.reading.isolation", str(self._limits.memory_mib * MIB)]
-        environment = {"PYTHONPATH": search, "PATH": os.environ.get("PATH", ""), "LANG": "C.UTF-8"}
-        return subprocess.Popen(
-            command, env=environment, cwd=_HOME, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        )
-
     def _end(self) -> None:
         process, self._process = self._process, None
         if process is not None:
@@ -93,8 +90,8 @@ class IsolatedReader:
             process.communicate()
 
 
-def _section(path: list[str], paragraphs: list[str], tables: list[list[int]], **place: Any) -> Section:  # noqa: ANN401 - page and time code
-    return Section(path=tuple(path), paragraphs=tuple(paragraphs), tables=tuple((first, last) for first, last in tables), **place)
+def _tuples(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 def main() -> None:

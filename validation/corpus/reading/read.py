@@ -12,12 +12,8 @@ from validation.corpus.reading import UnreadableError
 from validation.corpus.reading.structure import garbled
 
 _TITLE_CHARACTERS = 240
-_PDF, _ZIP, _OLE, _RTF = (
-    "a PDF",
-    "a zip archive, as Office files are",
-    "an Office file that is encrypted, or older than 2007",
-    "an RTF document",
-)
+_PDF, _ZIP, _RTF = "a PDF", "a zip archive, as Office files are", "an RTF document"
+_OLE = "an Office file that is encrypted, or older than 2007"
 _SIGNATURES = {
     b"%PDF-": _PDF,
     b"PK\x03\x04": _ZIP,
@@ -50,22 +46,23 @@ class Kind:
 
 
 _OPEN_XML, _OPEN_DOCUMENT = "application/vnd.openxmlformats-officedocument", "application/vnd.oasis.opendocument"
-_WORD, _POINT = (
-    Kind("office.read_docx", f"{_OPEN_XML}.wordprocessingml.document", _ZIP),
-    Kind("office.read_pptx", f"{_OPEN_XML}.presentationml.presentation", _ZIP),
-)
-_SHEETS = Kind("tables.read_sheets", f"{_OPEN_XML}.spreadsheetml.sheet", _ZIP)
-_CODE, _LINES, _PLAIN = Kind("text.read_code"), Kind("text.read_lines"), Kind("text.read_plain")
-_MARKDOWN, _HTML, _JSON = (
-    Kind("markup.read_markdown", "text/markdown"),
-    Kind("markup.read_html", "text/html"),
-    Kind("data.read_json", "application/json"),
-)
-_MAIL, _CSV, _RST = Kind("mail.read_mail", "message/rfc822"), Kind("tables.read_csv", "text/csv"), Kind("text.read_restructured")
-_OTHERS = {
+_FAMILIES = {
+    ".md .markdown": Kind("markup.read_markdown", "text/markdown"),
+    ".html .htm .xhtml": Kind("markup.read_html", "text/html"),
+    ".txt .text": Kind("text.read_plain"),
+    ".docx .dotx": Kind("office.read_docx", f"{_OPEN_XML}.wordprocessingml.document", _ZIP),
+    ".pptx .ppsx .potx": Kind("office.read_pptx", f"{_OPEN_XML}.presentationml.presentation", _ZIP),
+    ".xlsx .xlsb": Kind("tables.read_sheets", f"{_OPEN_XML}.spreadsheetml.sheet", _ZIP),
+    ".csv .tsv": Kind("tables.read_csv", "text/csv"),
+    ".json .jsonl .ndjson": Kind("data.read_json", "application/json"),
+    ".eml .mht .mhtml": Kind("mail.read_mail", "message/rfc822"),
+    ".rst .adoc .asciidoc": Kind("text.read_restructured"),
+    ".yaml .yml .toml .ini .cfg .conf .properties .log .tex .bib": Kind("text.read_lines"),
+    ".py .go .sh .js .mjs .ts .tsx .jsx .java .kt .scala .c .h .cc .cpp .hpp .cs .rs .swift .sql": Kind("text.read_code"),
+    ".rb .php .pl .lua .r .ps1 .bat .tf .hcl .proto .css": Kind("text.read_code"),
     ".pdf": Kind("pdf.read_pdf", "application/pdf", _PDF),
-    ".docm": replace(_WORD, media_type="application/vnd.ms-word.document.macroEnabled.12"),
-    ".pptm": replace(_POINT, media_type="application/vnd.ms-powerpoint.presentation.macroEnabled.12"),
+    ".docm": Kind("office.read_docx", "application/vnd.ms-word.document.macroEnabled.12", _ZIP),
+    ".pptm": Kind("office.read_pptx", "application/vnd.ms-powerpoint.presentation.macroEnabled.12", _ZIP),
     ".doc": Kind("office.read_doc", "application/msword", _OLE),
     ".ppt": Kind("office.read_ppt", "application/vnd.ms-powerpoint", _OLE),
     ".xls": Kind("tables.read_sheets", "application/vnd.ms-excel", _OLE),
@@ -84,23 +81,8 @@ _OTHERS = {
     ".xml": Kind("text.read_xml", "application/xml"),
     ".svg": Kind("text.read_svg", "image/svg+xml", captioned=True),
 }
-_FAMILIES = {
-    ".md .markdown": _MARKDOWN,
-    ".html .htm .xhtml": _HTML,
-    ".txt .text": _PLAIN,
-    ".docx .dotx": _WORD,
-    ".pptx .ppsx .potx": _POINT,
-    ".xlsx .xlsb": _SHEETS,
-    ".csv .tsv": _CSV,
-    ".json .jsonl .ndjson": _JSON,
-    ".eml .mht .mhtml": _MAIL,
-    ".rst .adoc .asciidoc": _RST,
-    ".yaml .yml .toml .ini .cfg .conf .properties .log .tex .bib": _LINES,
-    ".py .go .sh .js .mjs .ts .tsx .jsx .java .kt .scala .c .h .cc .cpp .hpp .cs .rs .swift .sql": _CODE,
-    ".rb .php .pl .lua .r .ps1 .bat .tf .hcl .proto .css": _CODE,
-}
+KINDS = {suffix: kind for suffixes, kind in _FAMILIES.items() for suffix in suffixes.split()}
 _PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".gif": "GIF", ".webp": "WebP", ".tif": "TIFF", ".tiff": "TIFF"}
-KINDS = {suffix: kind for suffixes, kind in _FAMILIES.items() for suffix in suffixes.split()} | _OTHERS
 KINDS |= {
     suffix: Kind("text.read_picture", f"image/{name.lower()}", f"a {name} picture", captioned=True) for suffix, name in _PICTURES.items()
 }
@@ -154,20 +136,17 @@ def read(body: bytes, suffix: str, caption: str = "") -> Parsed:
         raise UnreadableError(_reason(error)) from None
     if not any(any(words.strip() for words in section.paragraphs) for section in parsed.sections):
         raise UnreadableError("holds no text; a document without text can never be found")
-    sections, notes = tuple(map(_storable_section, parsed.sections)), [_storable(" ".join(note.split())) for note in parsed.notes]
-    if bad := sum(words.count("\ufffd") for section in sections for words in section.paragraphs):
-        notes.append(f"holds {bad:,} letters that could not be read, for which U+FFFD stands") if not any(
-            "U+FFFD" in note for note in notes
-        ) else None
-    reason = garbled(" ".join(words for section in sections for words in section.paragraphs))
-    if reason and not any("looks garbled" in note for note in notes):
+    notes, sections = [_storable(" ".join(note.split())) for note in parsed.notes], list[Section]()
+    for section in parsed.sections:
+        path, paragraphs = (tuple(map(_storable, texts)) for texts in (section.path, section.paragraphs))
+        sections.append(replace(section, path=path, paragraphs=paragraphs))
+    text = " ".join(words for section in sections for words in section.paragraphs)
+    if (bad := text.count("\ufffd")) and not any("U+FFFD" in note for note in notes):
+        notes.append(f"holds {bad:,} letters that could not be read, for which U+FFFD stands")
+    if (reason := garbled(text)) and not any("looks garbled" in note for note in notes):
         notes.append(f"looks garbled ({reason}); save it anew from what wrote it")
     title = _storable(parsed.title[:_TITLE_CHARACTERS])
-    return replace(parsed, title=title, sections=sections, notes=tuple(dict.fromkeys(notes)))
-
-
-def _storable_section(section: Section) -> Section:
-    return replace(section, path=tuple(map(_storable, section.path)), paragraphs=tuple(map(_storable, section.paragraphs)))
+    return replace(parsed, title=title, sections=tuple(sections), notes=tuple(dict.fromkeys(notes)))
 
 
 def _reason(error: Exception) -> str:

@@ -1,8 +1,9 @@
 """Headings, paragraphs and table rows in reading order, as every reader yields them, and the sections that they make."""
 
+import itertools
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from validation.clients.passages import Section
@@ -55,6 +56,36 @@ def rows_of(rows: Iterable[Sequence[str]], page: int = 0) -> Iterator[Block]:
     yield from (Block(text, row=number, page=page) for number, text in enumerate(filter(None, words), 1))
 
 
+class Table:
+    """The rows of one table that have come so far, and the cells that go on in the next ones."""
+
+    def __init__(self) -> None:
+        self._number, self._going_on = 0, dict[int, tuple[int, str]]()
+
+    def row(self, cells: Iterable[tuple[str, int, int]]) -> Iterator[Block]:
+        """Yield the row of cells (text, width, height); one over several rows stands in each, one over several columns in the first."""
+        words, going_on = list[str](), dict[int, tuple[int, str]]()
+        for text, width, height in itertools.chain(cells, itertools.repeat(("", 0, 0))):
+            while len(words) in self._going_on:
+                left, above = self._going_on[len(words)]
+                going_on |= {len(words): (left - 1, above)} if left > 1 else {}
+                words.append(above)
+            if not width:
+                break
+            going_on |= {len(words): (height - 1, text)} if height > 1 else {}
+            words += [text, *[""] * (width - 1)]
+        self._going_on = going_on
+        if row := row_of(words):
+            self._number += 1
+            yield Block(row, row=self._number)
+
+
+def counted(marks: Mapping[str, re.Pattern[bytes]], *parts: bytes) -> list[str]:
+    """Return a note for each of the marks that stands in the parts, with how often it does."""
+    counts = {what: sum(len(mark.findall(part)) for part in parts) for what, mark in marks.items()}
+    return [f"{count} {what}" for what, count in counts.items() if count]
+
+
 def garbled(text: str) -> str:
     """Return why a text looks as if its letters were not those that one sees; "" where it does not."""
     if len(_NO_LETTER.findall(text)) > len(text) * _GARBLED:
@@ -87,8 +118,8 @@ class _Gathered:
     def __init__(self, above: tuple[str, ...]) -> None:
         self.first, self.sections = "", list[Section]()
         self._above, self._open = above, list[tuple[int, str]]()
-        self._bare = False  # whether nothing stands below the last heading yet
-        self._texts, self._tables, self._place = list[str](), list[tuple[int, int]](), (0, "")
+        self._bare, self._place = False, (0, "")  # whether nothing stands below the last heading yet; its page and time code
+        self._texts, self._tables = list[str](), list[tuple[int, int]]()
 
     def add(self, block: Block) -> None:
         if block.level:
@@ -120,8 +151,7 @@ class _Gathered:
 
     def _flush(self) -> None:
         if self._texts:
-            path = (*self._above, *(text for _, text in self._open))
-            page, time_code = self._place
+            path, (page, time_code) = (*self._above, *(text for _, text in self._open)), self._place
             tables = tuple(table for table in self._tables if table[1] > table[0])
             self.sections.append(Section(path=path, paragraphs=tuple(self._texts), page=page, time_code=time_code, tables=tables))
         self._texts, self._tables = [], []

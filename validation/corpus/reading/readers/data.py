@@ -1,4 +1,4 @@
-"""JSON, JSON lines and notebooks: each record says by itself what its values are."""
+"""JSON and JSON lines: each record says by itself what its values are."""
 
 import json
 import re
@@ -18,11 +18,14 @@ _LENIENT = re.compile(r'("(?:\\.|[^"\\])*")|//[^\n]*|/\*.*?\*/|,(?=\s*[}\]])', r
 
 def read_json(body: bytes) -> Parsed:
     """Read records: each element of the outermost list, or of the only list in the outermost object, is a section."""
-    notes = list[str]()
+    notes, sections = list[str](), list[Section]()
     data = _loaded(decode(body, notes))
-    title = _first_value(data, _TITLES) if isinstance(data, dict) else ""
-    sections = list[Section]()
-    for record in _records(data):
+    title, records = _first_value(data, _TITLES), data if isinstance(data, list) else [data]
+    if isinstance(data, dict):
+        lists = [name for name, value in data.items() if isinstance(value, list) and value and isinstance(value[0], dict)]
+        if len(lists) == 1 and not _first_value(data, _NAMES[:4]):  # a record with a list of comments is one record
+            records = [{name: value for name, value in data.items() if name != lists[0]}, *data[lists[0]]]
+    for record in records:
         names = dict.fromkeys((_first_value(record, _NAMES), _first_value(record, _TITLES)))
         if lines := tuple(lines_in("", record)):
             heading = " ".join(filter(None, names))
@@ -31,19 +34,18 @@ def read_json(body: bytes) -> Parsed:
 
 
 def _loaded(text: str) -> Any:  # noqa: ANN401 - whatever JSON holds
-    try:
-        return json.loads(text, object_pairs_hook=_pairs)
-    except json.JSONDecodeError as error:
-        first = error
-    for lenient in (
+    """Return JSON, or JSON lines, or JSON with comments; the error is that of the first."""
+    errors = list[json.JSONDecodeError]()
+    for load in (
+        lambda: json.loads(text, object_pairs_hook=_pairs),
         lambda: [json.loads(line, object_pairs_hook=_pairs) for line in text.splitlines() if line.strip()],
         lambda: json.loads(_LENIENT.sub(r"\1", text), object_pairs_hook=_pairs),
     ):
         try:
-            return lenient()
-        except json.JSONDecodeError:
-            continue
-    raise UnreadableError(f"is no JSON ({first.msg} in line {first.lineno})")
+            return load()
+        except json.JSONDecodeError as error:
+            errors.append(error)
+    raise UnreadableError(f"is no JSON ({errors[0].msg} in line {errors[0].lineno})")
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -52,14 +54,6 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     for name, value in pairs:
         data[name] = value if name not in data else [*(data[name] if isinstance(data[name], list) else [data[name]]), value]
     return data
-
-
-def _records(data: Any) -> list[Any]:  # noqa: ANN401 - whatever JSON holds
-    if isinstance(data, dict):
-        lists = [name for name, value in data.items() if isinstance(value, list) and value and isinstance(value[0], dict)]
-        if len(lists) == 1 and not _first_value(data, _NAMES[:4]):  # a record with a list of comments is one record
-            return [{name: value for name, value in data.items() if name != lists[0]}, *data[lists[0]]]
-    return data if isinstance(data, list) else [data]
 
 
 def _first_value(record: object, names: tuple[str, ...]) -> str:
@@ -73,13 +67,10 @@ def lines_in(path: str, value: Any) -> Iterator[str]:  # noqa: ANN401 - whatever
     if isinstance(value, dict):
         for name, inner in value.items():
             yield from lines_in(f"{path} {name}".strip(), inner)
-    elif isinstance(value, list):
-        if all(not isinstance(inner, dict | list) for inner in value):
-            yield from lines_in(path, ", ".join(map(_shown, value)))
-            return
+    elif isinstance(value, list) and any(isinstance(inner, dict | list) for inner in value):
         for inner in value:
             yield from lines_in(path, inner)
-    elif value is not None and (text := _shown(value)):
+    elif text := _shown(", ".join(map(_shown, value)) if isinstance(value, list) else value):
         yield f"{path}: {text}" if path else text
 
 

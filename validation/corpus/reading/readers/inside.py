@@ -1,7 +1,14 @@
-"""Files inside others: attachments, archives of documents, books and notebooks. Each is read as the file that it is, two levels deep."""
+"""Files inside others: Office files, archives, books, attachments and notebooks. Each is read as the file that it is, two levels deep.
 
+What an archive says about its size is looked at before anything is unpacked: a zip bomb is refused by the sum of what its parts claim, and
+a part never gives more than it claims. An Office file that carries macros is refused, since a citation would hand them out.
+"""
+
+import html
+import io
 import json
 import posixpath
+import re
 import zipfile
 from contextlib import suppress
 from dataclasses import replace
@@ -11,14 +18,42 @@ from urllib.parse import unquote
 from defusedxml import ElementTree
 
 from validation.clients.passages import Parsed, Section
-from validation.corpus.reading import UnreadableError
+from validation.corpus.reading import MIB, UnreadableError
 from validation.corpus.reading.decode import decode
 from validation.corpus.reading.readers.markup import parse_markdown, read_html
-from validation.corpus.reading.readers.office import opened_zip
 from validation.corpus.reading.structure import Block, lines_of, sections_of
 
+_MOST_UNPACKED, _MOST_PARTS, _MOST_DEPTH = 256 * MIB, 10_000, 2
 _DEPTH = list[str]()  # the names of the files inside files that are being read now
-_MOST_DEPTH = 2
+
+
+def opened_zip(body: bytes, what: str) -> zipfile.ZipFile:
+    """Return an archive that would not unpack to more than a reader may have."""
+    try:
+        packed = zipfile.ZipFile(io.BytesIO(body))
+    except zipfile.BadZipFile as error:
+        raise UnreadableError(f"is a broken {what} ({error}); save it anew, or take it from a backup") from None
+    unpacked, parts = sum(part.file_size for part in packed.infolist()), len(packed.infolist())
+    if unpacked > _MOST_UNPACKED or parts > _MOST_PARTS:
+        most = f"more than {_MOST_UNPACKED:,} or {_MOST_PARTS:,}"
+        raise UnreadableError(f"would unpack to {unpacked:,} bytes in {parts:,} parts, {most}: a zip bomb")
+    return packed
+
+
+def opened(body: bytes, main_part: str) -> zipfile.ZipFile:
+    """Return the archive of an Office file, once nothing in it is dangerous."""
+    packed = opened_zip(body, "Office file")
+    if any(name.endswith(("vbaProject.bin", "vbaData.xml")) for name in packed.namelist()):
+        raise UnreadableError("carries macros, which a citation would hand out; save it without them, as .docx or .pptx")
+    if main_part not in packed.namelist():
+        raise UnreadableError(f"has no {main_part} inside, so it is another kind of file; give it the ending of what it is")
+    return packed
+
+
+def title_of(packed: zipfile.ZipFile, part: str) -> str:
+    """Return the title in an Office file's properties; office-oxide gives the first heading where there is none."""
+    title = re.search(rb"<dc:title>([^<]*)", packed.read(part)) if part in packed.namelist() else None
+    return html.unescape(title[1].decode("utf-8", "replace")) if title else ""
 
 
 def read_inside(name: str, body: bytes, above: tuple[str, ...] = ()) -> Parsed:
@@ -44,12 +79,7 @@ def read_zip(body: bytes) -> Parsed:
             continue
         try:
             parsed = read_inside(part.filename, packed.read(part))
-        except (
-            UnreadableError,
-            RuntimeError,
-            zipfile.BadZipFile,
-            NotImplementedError,
-        ) as error:  # encrypted, or of a method that is not known
+        except (UnreadableError, RuntimeError, zipfile.BadZipFile, NotImplementedError) as error:  # encrypted, or of an unknown method
             notes.append(f"{part.filename} inside was not read, for it {error}")
             continue
         sections += parsed.sections
@@ -69,15 +99,13 @@ def read_epub(body: bytes) -> Parsed:
     except (KeyError, StopIteration, ElementTree.ParseError) as error:
         raise UnreadableError(f"is a broken book ({error!r}); save it anew") from None
     items = {element.get("id"): element.get("href", "") for element in package.iter() if element.tag.endswith("}item")}
-    spine = [items.get(element.get("idref"), "") for element in package.iter() if element.tag.endswith("}itemref")]
-    for chapter in spine:
+    for chapter in [items.get(element.get("idref"), "") for element in package.iter() if element.tag.endswith("}itemref")]:
         name = posixpath.normpath(posixpath.join(posixpath.dirname(root), unquote(chapter)))
+        if name not in packed.namelist():
+            notes.append(f"chapter {chapter} is not in it")
+            continue
         with suppress(UnreadableError):
-            parsed = (
-                read_html(packed.read(name))
-                if name in packed.namelist()
-                else Parsed(title="", sections=(), notes=(f"chapter {chapter} is not in it",))
-            )
+            parsed = read_html(packed.read(name))
             sections += parsed.sections
             notes += parsed.notes
     title = next((element.text or "" for element in package.iter() if element.tag.endswith("}title")), "")
@@ -94,10 +122,10 @@ def read_notebook(body: bytes) -> Parsed:
     for cell in cells:
         source = "".join(cell.get("source", ()))
         if cell.get("cell_type") == "markdown":
-            opened = tuple[str, ...]()
+            last = tuple[str, ...]()
             for section in parse_markdown(source).sections:
-                blocks += [Block(text, level=level) for level, text in enumerate(section.path, 1) if section.path[:level] != opened[:level]]
-                opened = section.path
+                blocks += [Block(text, level=level) for level, text in enumerate(section.path, 1) if section.path[:level] != last[:level]]
+                last = section.path
                 blocks += [Block(text) for text in section.paragraphs if (text,) != section.path[-1:]]
             continue
         blocks += [Block(lines_of(source))] * bool(source.strip())

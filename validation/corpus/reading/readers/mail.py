@@ -10,7 +10,7 @@ from typing import Any
 
 import oxmsg
 
-from validation.clients.passages import Parsed
+from validation.clients.passages import Parsed, Section
 from validation.corpus.reading import UnreadableError
 from validation.corpus.reading.decode import declared_in, decode
 from validation.corpus.reading.readers import inside
@@ -18,7 +18,6 @@ from validation.corpus.reading.readers.markup import parse_html
 from validation.corpus.reading.readers.text import paragraphs_in
 from validation.corpus.reading.structure import Block, one_line, sections_of
 
-_HEADERS = ("From", "To", "Cc", "Date")
 _MOST_RECIPIENTS = 20
 _STUB = 400  # characters of a text beside HTML, up to which it may say no more than that a program cannot show HTML
 _ANSWERED = re.compile(
@@ -52,34 +51,29 @@ def read_mbox(body: bytes) -> Parsed:
 def read_msg(body: bytes) -> Parsed:
     """Read a message of Outlook."""
     message, reader = oxmsg.Message.load(BytesIO(body)), _Mail()
-    to = ", ".join(f"{each.name} <{each.email_address}>" for each in message.recipients)
-    heads = {"From": message.sender or "", "To": to, "Date": f"{message.sent_date or ''}"}
-    reader.message(one_line(message.subject or ""), heads, 1)
+    subject, to = one_line(message.subject or ""), ", ".join(f"{each.name} <{each.email_address}>" for each in message.recipients)
+    reader.message(subject, {"From": message.sender or "", "To": to, "Date": f"{message.sent_date or ''}"}, 1)
     if message.body or not message.html_body:
         reader.text(message.body or "")
     else:
         reader.blocks += _of_html(str(message.html_body))
     for attachment in message.attachments:
         reader.attach(attachment.file_name or "without a name", attachment.file_bytes or b"", 2)
-    return reader.parsed(one_line(message.subject or ""))
+    return reader.parsed(subject)
 
 
 class _Mail:
     """Gathers the blocks and notes of messages."""
 
     def __init__(self) -> None:
-        self.blocks, self.notes = list[Block](), list[str]()
-        self.attached, self.has_text = list[Parsed](), False
+        self.blocks, self.notes, self.attached, self.has_text = list[Block](), list[str](), list[Section](), False
 
     def parsed(self, title: str) -> Parsed:
-        _, sections = sections_of(self.blocks)
-        return Parsed(
-            title=title, sections=(*sections, *(section for each in self.attached for section in each.sections)), notes=tuple(self.notes)
-        )
+        return Parsed(title=title, sections=(*sections_of(self.blocks)[1], *self.attached), notes=tuple(self.notes))
 
     def read(self, message: "Message[str, str]", level: int) -> None:
         """Read a message of its own, with its heads."""
-        self.message(_header(message, "Subject"), {name: _header(message, name) for name in _HEADERS}, level)
+        self.message(_header(message, "Subject"), {name: _header(message, name) for name in ("From", "To", "Cc", "Date")}, level)
         self._parts(message, level)
 
     def message(self, subject: str, heads: dict[str, str], level: int) -> None:
@@ -91,8 +85,9 @@ class _Mail:
             self.blocks += [Block(f"{name}: {', '.join(people[:_MOST_RECIPIENTS])}")] * bool(value)
 
     def text(self, text: str) -> None:
-        """Take a text; each message that it quotes is a section below."""
-        for part in re.split(r"\n\s*\n", _parted(text)):
+        """Take a text; each message that it quotes is a section below, behind what says who wrote it."""
+        lines = (f"\n{line}\n" if _ANSWERED.match(line) else re.sub(r"^[> ]+$", "", line) for line in text.split("\n"))
+        for part in re.split(r"\n\s*\n", "\n".join(lines)):
             for line in [part] if not (first := part.split("\n", 1)) or not _ANSWERED.match(first[0]) else first:
                 if _ANSWERED.match(line):
                     self.blocks.append(Block(one_line(line.lstrip("> ")), level=2 + line.split("O")[0].count(">")))
@@ -106,7 +101,7 @@ class _Mail:
         except UnreadableError as error:
             self.notes.append(f"its attachment {name} was not read, for it {error}")
             return
-        self.attached.append(parsed)
+        self.attached += parsed.sections
         self.notes += [f"its attachment {name}: {note}" for note in parsed.notes]
 
     def _parts(self, message: "Message[str, str]", level: int) -> None:
@@ -120,7 +115,8 @@ class _Mail:
             for inner in _inner(message):
                 self._parts(inner, level)
         elif message.get_content_disposition() == "attachment" or kind not in {"text/plain", "text/html", "text/calendar"}:
-            name, payload = _name(message), message.get_payload(decode=True)
+            payload, named = message.get_payload(decode=True), message.get_filename()
+            name = _unfolded(named) if named else kind
             if kind.startswith("image/") and message.get("Content-ID"):
                 self.notes.append(f"its picture {name} was not read")
             else:
@@ -130,23 +126,15 @@ class _Mail:
 
     def _best_of(self, message: "Message[str, str]", level: int) -> None:
         """Read the plain one of several forms of one text, unless it says much less than another."""
-        forms = [part for part in _inner(message) if not part.is_multipart()]
-        plain = next((part for part in forms if part.get_content_type() == "text/plain"), None)
-        rich = next((part for part in forms if part.get_content_type() == "text/html"), None)
+        forms = {part.get_content_type(): part for part in reversed([*_inner(message)]) if not part.is_multipart()}
+        plain, rich = forms.get("text/plain"), forms.get("text/html")
         words = "".join(block.text for block in _of_html(_content(rich, []))) if rich is not None else ""
-        said = _content(plain, []).strip() if plain is not None else ""
-        keep = (
-            plain
-            if plain is not None
-            and (rich is None or (said and (len(said) > _STUB or len(said) * 2 >= len(words)) and not _says_no_html(said)))
-            else rich
-        )
+        text = _content(plain, []).strip() if plain is not None else ""
+        is_short = len(text) <= _STUB and len(text) * 2 < len(words)
+        is_stub = not text or is_short or (len(text) < _STUB and bool(re.search(r"\bHTML\b", text)))
+        keep = rich if plain is None or (rich is not None and is_stub) else plain
         for part in _inner(message):
-            if (
-                part is keep
-                or part.is_multipart()
-                or (part.get_content_type() not in {"text/plain", "text/html"} and part not in (plain, rich))
-            ):
+            if part is keep or part.is_multipart() or part.get_content_type() not in {"text/plain", "text/html"}:
                 self._parts(part, level)
 
     def _text(self, message: "Message[str, str]", kind: str) -> None:
@@ -162,16 +150,6 @@ class _Mail:
             self.has_text = self.has_text or bool(events)
         else:
             self.text(text)
-
-
-def _says_no_html(text: str) -> bool:
-    return len(text) < _STUB and bool(re.search(r"\bHTML\b", text))
-
-
-def _parted(text: str) -> str:
-    """Put an empty line before and behind what says who wrote what follows."""
-    lines = [f"\n{line}\n" if _ANSWERED.match(line) else re.sub(r"^[> ]+$", "", line) for line in text.split("\n")]
-    return "\n".join(lines)
 
 
 def _of_html(text: str) -> list[Block]:
@@ -198,14 +176,10 @@ def _header(message: "Message[str, str]", name: str) -> str:
         raw.encode()
     except UnicodeEncodeError:
         return one_line(decode(raw.encode("ascii", "surrogateescape")))
-    parts = decode_header(raw) if "=?" in raw else [(raw, None)]
-    return one_line("".join(_decoded(text, charset) for text, charset in parts))
+    return _unfolded(raw) if "=?" in raw else one_line(raw)
 
 
-def _decoded(text: bytes | str, charset: str | None) -> str:
-    return text if isinstance(text, str) else decode(text, [], charset or "") if text else ""
-
-
-def _name(message: "Message[str, str]") -> str:
-    name = message.get_filename()
-    return one_line("".join(_decoded(text, charset) for text, charset in decode_header(name))) if name else message.get_content_type()
+def _unfolded(text: str) -> str:
+    """Return the words of a header that names its encodings."""
+    parts = decode_header(text)
+    return one_line("".join(part if isinstance(part, str) else decode(part, [], charset or "") if part else "" for part, charset in parts))

@@ -5,7 +5,6 @@ what follows. The tree is walked with a stack of our own, since pages nest as de
 """
 
 import html
-import itertools
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -17,7 +16,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 from validation.clients.passages import Parsed
 from validation.corpus.reading.decode import declared_in, decode
 from validation.corpus.reading.readers.data import lines_in
-from validation.corpus.reading.structure import Block, lines_of, one_line, row_of, sections_of, title_or
+from validation.corpus.reading.structure import Block, Table, lines_of, one_line, sections_of, title_or
 
 _NO_TEXT = {"script", "style", "template", "head", "-comment", "rp", "datalist", "math-annotation"}
 _PERHAPS_NO_TEXT = {"nav", "noscript", "iframe"}
@@ -56,19 +55,15 @@ def parse_markdown(text: str, notes: list[str] | None = None) -> Parsed:
     """Read Markdown by way of HTML; tags in it that HTML does not have are text."""
     fields, front = dict[str, Any](), _FRONT_MATTER.match(text)
     if front:
-        fields, text = _fields(front[1]), text[front.end() :]
+        try:
+            loaded = yaml.safe_load(front[1])
+        except (yaml.YAMLError, ValueError):
+            loaded = None
+        fields, text = loaded if isinstance(loaded, dict) else {"": front[1]}, text[front.end() :]
     parser = MarkdownIt("commonmark", {"html": False}).enable("table")
     parser.add_render_rule("text", lambda _, tokens, at, *__: html.escape(_KNOWN_TAG.sub(_without_tag, tokens[at].content)))
     parsed = parse_html(parser.render(_FOOTNOTE.sub(r"\\[", text)), notes, tuple(lines_in("", fields)))
     return Parsed(title=title_or(str(fields.get("title", "")), parsed.title), sections=parsed.sections, notes=parsed.notes)
-
-
-def _fields(text: str) -> dict[str, Any]:
-    try:
-        fields = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError):
-        fields = None
-    return fields if isinstance(fields, dict) else {"": text}
 
 
 def _without_tag(tag: re.Match[str]) -> str:
@@ -92,17 +87,15 @@ class _Writer:
     """Walks a tree, and gathers its blocks."""
 
     def __init__(self, body: LexborNode | None) -> None:
-        self.blocks = list[Block]()
-        self._body, self._length = body, -1
-        self._inline, self._pre, self._tables = list[str](), 0, list[_Table]()
+        self.blocks, self._body, self._length = list[Block](), body, -1
+        self._inline, self._pre, self._tables = list[str](), 0, list[Table]()
         self._hidden, self._pictures = 0, 0
 
-    def notes(self) -> Iterator[str]:
-        """Yield what is not in the blocks."""
-        if self._hidden:
-            yield f"{self._hidden:,} of its parts are hidden (display:none or hidden) and were not read"
-        if self._pictures:
-            yield f"{self._pictures:,} of its pictures have no alternative text and were not read; describe them in alt"
+    def notes(self) -> list[str]:
+        """Return what is not in the blocks."""
+        hidden = f"{self._hidden:,} of its parts are hidden (display:none or hidden) and were not read"
+        silent = f"{self._pictures:,} of its pictures have no alternative text and were not read; describe them in alt"
+        return [hidden] * bool(self._hidden) + [silent] * bool(self._pictures)
 
     def write(self, root: LexborNode) -> None:
         """Walk everything below `root`."""
@@ -128,7 +121,13 @@ class _Writer:
         if _INLINE.fullmatch(tag):
             return self._enter_inline(node, tag)
         self._flush()
-        return self._enter_block(node, tag)
+        if tag == "table":
+            self._tables.append(Table())
+        elif tag == "tr" and self._tables and not node.css_first(_BOX):
+            self.blocks += self._tables[-1].row(_cells(node))
+            return False
+        self._pre += tag == "pre"
+        return True
 
     def _enter_inline(self, node: LexborNode, tag: str) -> bool:
         if tag == "br":
@@ -143,15 +142,6 @@ class _Writer:
             self._inline.append(f" {node.attributes.get('value') or ''} ")
         elif tag in {"rt", "button", "select", "textarea"}:
             self._inline.append("(" if tag == "rt" else " ")
-        return True
-
-    def _enter_block(self, node: LexborNode, tag: str) -> bool:
-        if tag == "table":
-            self._tables.append(_Table())
-        elif tag == "tr" and self._tables and not node.css_first(_BOX):
-            self.blocks += self._tables[-1].row(_cells(node))
-            return False
-        self._pre += tag == "pre"
         return True
 
     def _leave(self, node: LexborNode) -> None:
@@ -173,8 +163,7 @@ class _Writer:
         self._inline.clear()
 
     def _is_left_out(self, node: LexborNode, tag: str) -> bool:
-        attributes = node.attributes if tag != "-text" else {}
-        hidden = "hidden" in attributes or bool(_HIDDEN.search(attributes.get("style") or ""))
+        hidden = "hidden" in node.attributes or bool(_HIDDEN.search(node.attributes.get("style") or ""))
         if not hidden and tag not in _PERHAPS_NO_TEXT:
             return False
         if self._length < 0:
@@ -184,30 +173,6 @@ class _Writer:
             return False
         self._hidden += hidden and length > 0
         return True
-
-
-class _Table:
-    """The rows of one table that have come so far, and the cells that go on in the next ones."""
-
-    def __init__(self) -> None:
-        self._number, self._going_on = 0, dict[int, tuple[int, str]]()
-
-    def row(self, cells: Iterator[tuple[str, int, int]]) -> Iterator[Block]:
-        """Yield the row; a cell over several rows stands in each, one over several columns in the first."""
-        words, going_on = list[str](), dict[int, tuple[int, str]]()
-        for text, width, height in itertools.chain(cells, itertools.repeat(("", 0, 0))):
-            while len(words) in self._going_on:
-                left, above = self._going_on[len(words)]
-                going_on |= {len(words): (left - 1, above)} if left > 1 else {}
-                words.append(above)
-            if not width:
-                break
-            going_on |= {len(words): (height - 1, text)} if height > 1 else {}
-            words += [text, *[""] * (width - 1)]
-        self._going_on = going_on
-        if row := row_of(words):
-            self._number += 1
-            yield Block(row, row=self._number)
 
 
 def _cells(row: LexborNode) -> Iterator[tuple[str, int, int]]:

@@ -7,7 +7,7 @@ import ctypes
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pypdfium2 as pdfium  # type: ignore[import-untyped]  # pypdfium2 ships no types
 from pypdfium2 import raw
@@ -23,19 +23,16 @@ _LARGE_PICTURE = 72
 
 @dataclass(slots=True)
 class _Page:
-    """What is on a page."""
-
     number: int
-    rows: list[list[Cell]] = field(default_factory=list)
-    noted: list[str] = field(default_factory=list)
+    rows: list[list[Cell]]
+    noted: list[str]
     pictures: int = 0
 
 
 def read_pdf(body: bytes) -> Parsed:
     """Read every page that has text."""
     try:
-        document = pdfium.PdfDocument(body)
-        return _parsed(document)
+        return _parsed(pdfium.PdfDocument(body))
     except pdfium.PdfiumError as error:
         if "password" in str(error).lower():
             raise UnreadableError("is encrypted with a password; save it without one") from None
@@ -48,7 +45,12 @@ def _parsed(document: pdfium.PdfDocument) -> Parsed:
     if len(silent) == len(pages):
         raise UnreadableError(f"has no text on any of its {len(silent)} pages, so it is scanned; run OCR over it, for instance ocrmypdf")
     _drop_running_heads(pages)
-    chapters, blocks, last = _chapters(document), list[Block](), tuple[str, ...]()
+    chapters, bookmarks, blocks, last = dict[int, tuple[str, ...]](), list[str](), list[Block](), tuple[str, ...]()
+    for bookmark in document.get_toc(max_depth=8):  # of a page with several, the path to the last one
+        bookmarks[bookmark.level :] = [one_line(bookmark.get_title())]
+        destination = bookmark.get_dest()
+        if destination is not None and destination.get_index() is not None:
+            chapters[destination.get_index() + 1] = tuple(filter(None, bookmarks))
     for page in pages:
         path = chapters.get(page.number, last)
         if path != last:
@@ -79,22 +81,12 @@ def _numbers(pages: Sequence[_Page]) -> str:
     return f"{shown} and {len(pages) - 20} more" if len(pages) > 20 else shown  # noqa: PLR2004 - as many as one reads
 
 
-def _chapters(document: pdfium.PdfDocument) -> dict[int, tuple[str, ...]]:
-    """Return for each page with a bookmark the path to the last one on it."""
-    chapters, path = dict[int, tuple[str, ...]](), list[str]()
-    for bookmark in document.get_toc(max_depth=8):
-        path[bookmark.level :] = [one_line(bookmark.get_title())]
-        destination = bookmark.get_dest()
-        if destination is not None and destination.get_index() is not None:
-            chapters[destination.get_index() + 1] = tuple(filter(None, path))
-    return chapters
-
-
 def _page(document: pdfium.PdfDocument, number: int) -> _Page:
     page = document[number - 1]
     text, pictures = page.get_textpage(), page.get_objects(filter=[raw.FPDF_PAGEOBJ_IMAGE], max_depth=3)
     read = _Page(number, rows=rows_in(text), noted=list(_annotations(page)))
-    read.pictures = sum(_is_large(*picture.get_bounds()) for picture in pictures)
+    for left, bottom, right, top in (picture.get_bounds() for picture in pictures):
+        read.pictures += right - left >= _LARGE_PICTURE and top - bottom >= _LARGE_PICTURE
     text.close()
     if raw.FPDFPage_GetAnnotCount(page):
         raw.FPDFPage_Flatten(page, raw.FLAT_NORMALDISPLAY)
@@ -114,10 +106,6 @@ def _appearances(flat: pdfium.PdfPage, read: _Page) -> Iterator[str]:
         if "".join(words.split()) not in noted:
             yield words
     flat.close()
-
-
-def _is_large(left: float, bottom: float, right: float, top: float) -> bool:
-    return right - left >= _LARGE_PICTURE and top - bottom >= _LARGE_PICTURE
 
 
 def _annotations(page: pdfium.PdfPage) -> Iterator[str]:

@@ -53,7 +53,9 @@ def _cells(text: pdfium.PdfTextPage) -> Iterator[Cell]:
         raw.FPDFText_GetLooseCharBox(text, at, box)
         if not letters or letters[-1] in "\r\n":
             turned = round(raw.FPDFText_GetCharAngle(text, at) / 1.5708) % 4
-        begin, end, base, top = _upright(box, turned)
+        left, low, right, high = box.left, box.bottom, box.right, box.top
+        turns = ((left, right, low, high), (-high, -low, left, right), (-right, -left, -high, -low), (low, high, -right, -left))
+        begin, end, base, top = turns[turned]  # where the letter begins and ends along its line, where it stands, how high it reaches
         size = max(top - base, 0.1)
         if letters:
             gap = max(begin - last[1], last[0] - end)  # of letters that run from right to left, too
@@ -74,20 +76,13 @@ def _is_word_gap(text: pdfium.PdfTextPage, at: int, gap: float, spread: float) -
     """Whether a gap before a letter, in heights, parts words: one a little wider than the last does where words were placed one by one."""
     if not _PLACED_GAP + spread < gap <= _WORD_GAP:
         return gap > _WORD_GAP
-    one, other = (ctypes.cast(raw.FPDFText_GetTextObject(text, place), ctypes.c_void_p).value for place in (at - 1, at))
-    return one != other
+    return len({ctypes.cast(raw.FPDFText_GetTextObject(text, place), ctypes.c_void_p).value for place in (at - 1, at)}) > 1
 
 
 def _words(letters: Sequence[str]) -> str:
     text = "".join(letters).strip()
     parted = text[-1:] in _HYPHENS and text
     return one_line(text.rstrip(_HYPHENS)) + ("\ufffe" if parted else "")
-
-
-def _upright(box: raw.FS_RECTF, turned: int) -> tuple[float, float, float, float]:
-    """Return where a letter begins and ends along its line, and where it stands and how high it reaches across."""
-    left, bottom, right, top = box.left, box.bottom, box.right, box.top
-    return ((left, right, bottom, top), (-top, -bottom, left, right), (-right, -left, -top, -bottom), (bottom, top, -right, -left))[turned]
 
 
 def rows_in(text: pdfium.PdfTextPage) -> list[list[Cell]]:
@@ -100,9 +95,9 @@ def rows_in(text: pdfium.PdfTextPage) -> list[list[Cell]]:
         else:
             rows.append([cell])
     ordered = list[list[Cell]]()
-    for is_column, lines in ((key, list(group)) for key, group in groupby(_rejoined(rows), _is_of_columns)):
-        is_parted = is_column and len(lines) >= _COLUMN_LINES
-        ordered += [[row[side]] for side in (0, 1) for row in lines] if is_parted else lines
+    for widths, group in groupby(_rejoined(rows), lambda row: len(row) == 2 and min(len(cell.text) for cell in row) >= _COLUMN_CHARACTERS):  # noqa: PLR2004 - left and right
+        lines = list(group)
+        ordered += [[row[side]] for side in (0, 1) for row in lines] if widths and len(lines) >= _COLUMN_LINES else lines
     return ordered
 
 
@@ -120,10 +115,6 @@ def _rejoined(rows: Sequence[Sequence[Cell]]) -> Iterator[list[Cell]]:
             else:
                 joined[-1] = Cell(f"{last.text} {cell.text}", last.begin, cell.end, last.base, max(last.size, cell.size))
         yield joined
-
-
-def _is_of_columns(row: Sequence[Cell]) -> bool:
-    return len(row) == 2 and min(len(cell.text) for cell in row) >= _COLUMN_CHARACTERS  # noqa: PLR2004 - left and right
 
 
 def blocks_of(rows: Sequence[Sequence[Cell]], page: int) -> Iterator[Block]:
@@ -162,16 +153,13 @@ def _paragraphs(lines: Sequence[Cell]) -> Iterator[str]:
             joined += line.text[:-1]
             continue
         joined += line.text
-        if below is not None and _goes_on(line, below, lines):
+        longest = max(other.end - other.begin for other in lines if abs(other.begin - line.begin) <= 3 * line.size)
+        is_full = line.end - line.begin >= longest * _WRAPPED and not line.text.endswith(_SENTENCE_ENDS)
+        is_near = below is not None and 0 < line.base - below.base <= _NEXT_LINE * line.size
+        if below is not None and is_full and is_near and abs(line.size - below.size) <= line.size * 0.15:
             joined += "" if _WIDE.match(line.text[-1:]) else " "
         else:
             yield one_line(joined)
             joined = ""
     if joined:
         yield one_line(joined)
-
-
-def _goes_on(line: Cell, below: Cell, lines: Sequence[Cell]) -> bool:
-    longest = max(other.end - other.begin for other in lines if abs(other.begin - line.begin) <= 3 * line.size)
-    is_near = 0 < line.base - below.base <= _NEXT_LINE * line.size and abs(line.size - below.size) <= line.size * 0.15
-    return is_near and line.end - line.begin >= longest * _WRAPPED and not line.text.endswith(_SENTENCE_ENDS)

@@ -4,7 +4,6 @@ import csv
 import io
 import itertools
 import re
-import zipfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -13,8 +12,8 @@ import python_calamine
 from validation.clients.passages import Parsed
 from validation.corpus.reading import UnreadableError
 from validation.corpus.reading.decode import decode
-from validation.corpus.reading.readers.office import opened_zip
-from validation.corpus.reading.structure import Block, one_line, sections_of
+from validation.corpus.reading.readers.inside import opened_zip
+from validation.corpus.reading.structure import Block, counted, one_line, sections_of
 
 _DELIMITERS = ",;\t|"
 _SNIFFED_ROWS = 50
@@ -22,10 +21,10 @@ _NUMBER = re.compile(r"[-+]?[\d., ]*\d[\d., ]*%?|\d{4}-\d\d-\d\d.*")
 _YEAR = re.compile(r"(19|20)\d\d")
 _BESIDE_CELLS = re.compile(r"content\.xml|xl/(comments\d*|drawings/drawing\d+|threadedComments/.*)\.xml")
 _NOTED = {
-    "comments": re.compile(rb"<(?:\w+:)?comment |<threadedComment |<office:annotation[ >]"),
-    "charts": re.compile(rb"<c:chart |<draw:object "),
-    "pictures": re.compile(rb"<(?:xdr:)?pic[ >]|<draw:image "),
-    "text boxes": re.compile(rb"<(?:xdr:)?txBody[ >]|<draw:text-box[ >]"),
+    "comments, which were not read": re.compile(rb"<(?:\w+:)?comment |<threadedComment |<office:annotation[ >]"),
+    "charts, which were not read": re.compile(rb"<c:chart |<draw:object "),
+    "pictures, which were not read": re.compile(rb"<(?:xdr:)?pic[ >]|<draw:image "),
+    "text boxes, which were not read": re.compile(rb"<(?:xdr:)?txBody[ >]|<draw:text-box[ >]"),
 }
 csv.field_size_limit(1 << 30)  # of the whole process: a file's own size bounds its cells
 
@@ -34,11 +33,11 @@ def read_csv(body: bytes) -> Parsed:
     """Read rows as `column: value | column: value`; what stands above the row that names the columns is text."""
     notes = list[str]()
     text = decode(body, notes)
-    if begin := re.match(r"sep=(.)\n", text):
-        text = text[begin.end() :]
-    delimiter = begin[1] if begin else _delimiter(text)
+    begin = re.match(r"sep=(.)\n", text)
+    text = text[begin.end() :] if begin else text
     try:
-        rows = [row for row in csv.reader(io.StringIO(text), delimiter=delimiter) if any(map(str.strip, row))]
+        reader = csv.reader(io.StringIO(text), delimiter=begin[1] if begin else _delimiter(text))
+        rows = [row for row in reader if any(map(str.strip, row))]
     except csv.Error as error:
         raise UnreadableError(f"is no CSV ({error})") from None
     return Parsed(title="", sections=sections_of(_blocks(rows))[1], notes=tuple(notes))
@@ -61,34 +60,26 @@ def _delimiter(text: str) -> str:
 
 
 def _blocks(rows: Sequence[Sequence[str]]) -> Iterator[Block]:
-    """Yield the rows, each with the names of its columns where the first whole row names them."""
+    """Yield the rows, each with the names of its columns where the first whole row names them: no number stands in it, apart from years."""
     width = Counter(len(row) for row in rows).most_common(1)[0][0] if rows else 0
     cells = [[one_line(cell) for cell in row] for row in rows]
     while len(cells) > 1 and width > 1 and sum(map(bool, cells[0])) <= 1:  # a title above the table
         yield Block(" | ".join(filter(None, cells.pop(0))))
-    header = cells.pop(0) if cells and _names_columns(cells) else []
+    has_numbers = any(_NUMBER.fullmatch(cell) and not _YEAR.fullmatch(cell) for cell in (cells[0] if len(cells) > 1 else ()))
+    header = cells.pop(0) if cells and not has_numbers else []
     if not cells and header:
         yield Block(" | ".join(header))
     for row in cells:
-        if words := " | ".join(_named(header, row) if header else row).rstrip(" |"):
+        pairs = itertools.zip_longest(header[: len(row)], row, fillvalue="")
+        named = [f"{name}: {cell}" if name else cell for name, cell in pairs if cell] if header else row
+        if words := " | ".join(named).rstrip(" |"):
             yield Block(words)
 
 
-def _names_columns(rows: Sequence[Sequence[str]]) -> bool:
-    """Whether the first row names columns: no number stands in it, apart from years, and no empty cell at its beginning repeats."""
-    return len(rows) == 1 or not any(_NUMBER.fullmatch(cell) and not _YEAR.fullmatch(cell) for cell in rows[0])
-
-
-def _named(header: Sequence[str], row: Sequence[str]) -> Iterator[str]:
-    for at, cell in enumerate(row):
-        name = header[at] if at < len(header) else ""
-        if cell:
-            yield f"{name}: {cell}" if name else cell
-
-
 def read_sheets(body: bytes) -> Parsed:
-    """Read every sheet of a workbook of Excel or OpenDocument, hidden ones too."""
-    notes, blocks = list(_beside_cells(opened_zip(body, "workbook"))) if body.startswith(b"PK") else [], list[Block]()
+    """Read every sheet of a workbook of Excel or OpenDocument, hidden ones too; what it holds beside its cells is noted."""
+    packed, blocks = opened_zip(body, "workbook") if body.startswith(b"PK") else None, list[Block]()
+    notes = counted(_NOTED, *(packed.read(name) for name in {*packed.namelist()} if _BESIDE_CELLS.fullmatch(name))) if packed else []
     try:
         with python_calamine.load_workbook(io.BytesIO(body)) as workbook:
             for about in workbook.sheets_metadata:
@@ -104,14 +95,6 @@ def read_sheets(body: bytes) -> Parsed:
     except (python_calamine.CalamineError, python_calamine.ZipError, python_calamine.XmlError) as error:
         raise UnreadableError(f"is a broken workbook ({error}); save it anew, or take it from a backup") from None
     return Parsed(title="", sections=sections_of(blocks)[1], notes=tuple(notes))
-
-
-def _beside_cells(packed: zipfile.ZipFile) -> Iterator[str]:
-    """Yield what a workbook holds beside its cells."""
-    parts = {each.filename: packed.read(each) for each in packed.infolist() if _BESIDE_CELLS.fullmatch(each.filename)}
-    for what, mark in _NOTED.items():
-        if count := sum(len(mark.findall(part)) for part in parts.values()):
-            yield f"{count} {what}, which were not read"
 
 
 def _shown(cell: object) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from defusedxml import ElementTree
 from defusedxml.common import DefusedXmlException
@@ -11,14 +12,13 @@ from validation.clients.passages import Parsed
 from validation.corpus.reading import UnreadableError
 from validation.corpus.reading.decode import declared_in, decode
 from validation.corpus.reading.readers.markup import parse_markdown
-from validation.corpus.reading.structure import Block, lines_of, one_line, sections_of
+from validation.corpus.reading.structure import Block, counted, lines_of, one_line, sections_of
 
-_WRAPPED = 60
-"""Characters of a line, on an average of its paragraph, from which on lines were wrapped rather than written as lines."""
-_EVEN = 1.6
-"""Times the shortest of wrapped lines, apart from the last, that the longest has at most."""
+_WRAPPED, _EVEN = 60, 1.6
+"""Characters of a line, on an average of its paragraph, from which on lines were wrapped rather than written as lines; and times the
+shortest of wrapped lines, apart from the last, that the longest has at most."""
 _MODIFIERS = (
-    r"(?:(?:export|default|public|private|protected|internal|static|final|abstract|async|pub|unsafe|override|virtual|inline|extern) )*"
+    r"(?:(?:export|default|p(?:ublic|rivate|rotected)|internal|static|final|abstract|async|pub|unsafe|override|virtual|inline|extern) )*"
 )
 _HOLDS_METHODS = re.compile(_MODIFIERS + r"(?:class|interface|struct|enum|trait|impl|object|record)\b")
 _METHOD = re.compile(r"(?:async )?(?:def|func|fun|fn|function)\b|(?:public|private|protected|internal|static)\b")
@@ -27,15 +27,18 @@ _OPENS = re.compile(
     + r"(?:def|class|func|fun|fn|function|interface|struct|enum|trait|impl|module|namespace|object|record|type|var|const|let|resource"
     r"|CREATE|create)\b\s*\S|[A-Za-z_][\w-]*\s*\(\)\s*\{|(?:[A-Za-z_][\w:<>*&,\[\]]*\s+)+[A-Za-z_~][\w:]*\s*\([^;=]*$"
 )
-_METHOD_INDENT = 4
+
 _BELONGS_BELOW = re.compile(r"^(?:@|//|--|#(?!!)|\*|/\*| \*|\[)")  # decorators, and comments that stand right above
-_LONGEST_SIGNATURE = 8
-"""Lines of a signature, after which what looked like one is none."""
+_LONGEST_SIGNATURE = 8  # lines, after which what looked like a signature is none
 _UNDERLINE = re.compile(r"([=\-~^\"'`#*+.:_])\1{2,}\s*")
 _RTF_ASIDE = re.compile(r"\{\\(?:footnote|header[flr]?|footer[flr]?|shptxt)\b")
-_RTF_NOTED = {"pictures": re.compile(r"\\pict\b"), "comments": re.compile(r"\\annotation\b"), "embedded objects": re.compile(r"\\object\b")}
+_RTF_NOTED = {
+    "pictures, which were not read": re.compile(rb"\\pict\b"),
+    "comments, which were not read": re.compile(rb"\\annotation\b"),
+    "embedded objects, which were not read": re.compile(rb"\\object\b"),
+}
 _RTF_BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
-_SVG_TEXTS = ("title", "desc", "text")
+
 _NO_WORDS = "is a picture without words; put a caption beside it, in a file of the same name with .caption.md behind it"
 
 
@@ -49,9 +52,9 @@ def read_plain(body: bytes) -> Parsed:
 def paragraphs_in(part: str) -> Iterator[str]:
     """Yield one paragraph where its lines were wrapped, else each line."""
     lines = [line for line in part.splitlines() if line.strip()]
-    wrapped = len(lines) > 1 and sum(map(len, lines[:-1])) >= _WRAPPED * (len(lines) - 1)
-    wrapped = wrapped and max(map(len, lines)) <= min(map(len, lines[:-1])) * _EVEN
-    yield from filter(None, [one_line(part)] if wrapped or len(lines) == 1 else map(one_line, lines))
+    *full, _ = map(len, lines or [""])
+    wrapped = not full or (sum(full) >= _WRAPPED * len(full) and max(map(len, lines)) <= min(full) * _EVEN)
+    yield from filter(None, [one_line(part)] if wrapped else map(one_line, lines))
 
 
 def read_lines(body: bytes) -> Parsed:
@@ -68,8 +71,7 @@ def read_rtf(body: bytes) -> Parsed:
     asides = (begin + text[match.end() : _group_end(text, match.end())] + "}" for match in _RTF_ASIDE.finditer(text))
     lines = "\n".join(rtf_to_text(each, errors="replace") for each in (text, *asides)).splitlines()  # type: ignore[no-untyped-call]  # striprtf has no types
     words = [one_line(line.replace("|", " | ")).strip("| ") for line in lines]
-    notes = tuple(f"{count} {what}, which were not read" for what, mark in _RTF_NOTED.items() if (count := len(mark.findall(text))))
-    return Parsed(title="", sections=sections_of(map(Block, filter(None, words)))[1], notes=notes)
+    return Parsed(title="", sections=sections_of(map(Block, filter(None, words)))[1], notes=tuple(counted(_RTF_NOTED, body)))
 
 
 def _group_end(text: str, begin: int) -> int:
@@ -109,7 +111,7 @@ def read_code(body: bytes) -> Parsed:
     for at, line in enumerate(lines):
         bare = line.lstrip(" ")
         indent = len(line) - len(bare)
-        is_method = holds_methods and 0 < indent <= _METHOD_INDENT and _METHOD.match(bare)
+        is_method = holds_methods and 0 < indent <= 4 and _METHOD.match(bare)  # noqa: PLR2004 - one step
         if _OPENS.match(bare) and (indent == 0 or is_method):
             above = list[Block]()
             while blocks and not blocks[-1].level and _BELONGS_BELOW.match(blocks[-1].text[indent:]):
@@ -122,12 +124,9 @@ def read_code(body: bytes) -> Parsed:
 
 def _signature(lines: list[str]) -> str:
     """Return a signature in one line, to the end of its brackets."""
-    text = ""
-    for line in lines:
-        text = f"{text} {line}"
-        if text.count("(") <= text.count(")"):
-            return one_line(text).rstrip("{: ").replace("( ", "(")
-    return one_line(lines[0]).rstrip("{: ")
+    texts = (" ".join(lines[:count]) for count in range(1, len(lines) + 1))
+    whole = next((text.replace("( ", "(") for text in map(one_line, texts) if text.count("(") <= text.count(")")), one_line(lines[0]))
+    return whole.rstrip("{: ")
 
 
 def read_picture(_: bytes, caption: str) -> Parsed:
@@ -137,16 +136,21 @@ def read_picture(_: bytes, caption: str) -> Parsed:
     return parse_markdown(caption)
 
 
+def _root(body: bytes) -> Any:  # noqa: ANN401 - an element
+    """Return the root of XML; ParseError where it is none."""
+    try:
+        return ElementTree.fromstring(body, forbid_dtd=False)
+    except DefusedXmlException as error:
+        raise UnreadableError(f"defines entities, as attacks on readers do ({type(error).__name__}); save it anew without them") from None
+
+
 def read_svg(body: bytes, caption: str) -> Parsed:
     """Read the title, the description and the texts of an SVG, and its caption."""
     try:
-        root = ElementTree.fromstring(body, forbid_dtd=False)
-    except DefusedXmlException as error:
-        raise UnreadableError(f"defines entities, as attacks on readers do ({type(error).__name__}); save it anew without them") from None
+        tags = [(tag.tag.rpartition("}")[2], one_line(" ".join(tag.itertext()))) for tag in _root(body).iter() if isinstance(tag.tag, str)]
     except ElementTree.ParseError as error:
         raise UnreadableError(f"is no SVG ({error})") from None
-    tags = [(tag.tag.rpartition("}")[2], one_line(" ".join(tag.itertext()))) for tag in root.iter() if isinstance(tag.tag, str)]
-    texts = [(name, words) for name, words in tags if name in _SVG_TEXTS and words]
+    texts = [(name, words) for name, words in tags if name in {"title", "desc", "text"} and words]
     captioned = parse_markdown(caption) if caption.strip() else Parsed(title="", sections=())
     own = sections_of(map(Block, dict.fromkeys(words for _, words in texts)))[1]
     if not own and not captioned.sections:
@@ -158,14 +162,12 @@ def read_svg(body: bytes, caption: str) -> Parsed:
 def read_xml(body: bytes) -> Parsed:
     """Read the text of each element, behind the element's name."""
     try:
-        root = ElementTree.fromstring(body, forbid_dtd=False)
-    except DefusedXmlException as error:
-        raise UnreadableError(f"defines entities, as attacks on readers do ({type(error).__name__}); save it anew without them") from None
+        tags = [tag for tag in _root(body).iter() if isinstance(tag.tag, str)]
     except ElementTree.ParseError as error:
         notes = [f"is no well-formed XML ({error}), and was read as plain text"]
         return Parsed(title="", sections=sections_of([Block(lines_of(decode(body, notes, declared_in(body))))])[1], notes=tuple(notes))
     blocks = list[Block]()
-    for tag in (tag for tag in root.iter() if isinstance(tag.tag, str)):
+    for tag in tags:
         values = " ".join(tag.attrib.values()) if len(tag) == 0 else ""
         words, tail = one_line(f"{tag.text or ''} {values}"), one_line(tag.tail or "")
         blocks += [Block(f"{tag.tag.rpartition('}')[2]}: {words}")] * bool(words) + [Block(tail)] * bool(tail)

@@ -4,6 +4,7 @@ import html
 import io
 import re
 from collections.abc import Iterable, Iterator
+from functools import partial
 
 import webvtt
 from webvtt.errors import MalformedCaptionError, MalformedFileError
@@ -19,31 +20,27 @@ _TAG = re.compile(r"<[^>]*>")
 _SECTION_CHARACTERS = 800  # cues are gathered to about a chunk, which then carries the time of its first one
 
 
-def read_vtt(body: bytes) -> Parsed:
-    """Read the cues; the title stands behind WEBVTT, if there is one."""
-    return _read(body, "vtt", "WebVTT")
-
-
-def read_srt(body: bytes) -> Parsed:
-    """Read the cues of SubRip."""
-    return _read(body, "srt", "SubRip")
-
-
-def read_sbv(body: bytes) -> Parsed:
-    """Read the cues of YouTube's own format."""
-    return _read(body, "sbv", "SBV")
-
-
 def _read(body: bytes, kind: str, name: str) -> Parsed:
-    notes = list[str]()
+    """Read the cues; a title stands behind WEBVTT, if there is one."""
+    notes, sections, begin, lines = list[str](), list[Section](), "", list[str]()
     text = decode(body, notes)
     try:
         captions = webvtt.from_string(text) if kind == "vtt" else webvtt.from_buffer(io.BytesIO(text.encode()), format=kind)
     except (MalformedFileError, MalformedCaptionError) as error:
         raise UnreadableError(f"is no {name} ({error})") from None
+    for start, line in (*_lines(sorted(captions.captions, key=lambda cue: cue.start_in_seconds)), ("", "")):
+        if lines and (not line or sum(map(len, lines)) + len(lines) + len(line) > _SECTION_CHARACTERS):
+            sections.append(Section(time_code=begin, paragraphs=tuple(lines)))
+            lines = []
+        begin = begin if lines else start
+        lines.append(line)
     title = _TITLE.match(text)
-    cues = sorted(captions.captions, key=lambda cue: cue.start_in_seconds)
-    return Parsed(title=one_line(title["title"]) if title else "", sections=tuple(_gathered(_lines(cues))), notes=tuple(notes))
+    return Parsed(title=one_line(title["title"]) if title else "", sections=tuple(sections), notes=tuple(notes))
+
+
+read_vtt = partial(_read, kind="vtt", name="WebVTT")
+read_srt = partial(_read, kind="srt", name="SubRip")
+read_sbv = partial(_read, kind="sbv", name="SBV")  # YouTube's own
 
 
 def _lines(cues: Iterable[webvtt.Caption]) -> Iterator[tuple[str, str]]:
@@ -52,22 +49,8 @@ def _lines(cues: Iterable[webvtt.Caption]) -> Iterator[tuple[str, str]]:
     for cue in cues:
         lines = [line for line in cue.raw_text.splitlines() if line.strip()]
         fresh = lines[next((count for count in range(len(lines), 0, -1) if lines[:count] == last[-count:]), 0) :] if last else lines
-        last = lines
-        said = "\n".join(fresh)
-        _, *voices = _VOICE.split(said if _VOICE.match(said) else f"<v  >{said}")
+        last, text = lines, "\n".join(fresh)
+        _, *voices = _VOICE.split(text if _VOICE.match(text) else f"<v  >{text}")
         for voice, words in zip(voices[::2], voices[1::2], strict=True):
             if spoken := one_line(html.unescape(_TAG.sub("", words))):
                 yield cue.start, f"{one_line(html.unescape(voice))}: {spoken}" if voice.strip() else spoken
-
-
-def _gathered(cues: Iterator[tuple[str, str]]) -> Iterator[Section]:
-    begin, lines, length = "", list[str](), 0
-    for start, line in cues:
-        if lines and length + len(line) > _SECTION_CHARACTERS:
-            yield Section(time_code=begin, paragraphs=tuple(lines))
-            lines, length = [], 0
-        begin = begin if lines else start
-        lines.append(line)
-        length += len(line) + 1
-    if lines:
-        yield Section(time_code=begin, paragraphs=tuple(lines))
