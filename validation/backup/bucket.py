@@ -8,11 +8,12 @@ import gzip
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -26,6 +27,7 @@ PREFIX = "milvus-x10000"
 _PART = re.compile(r"parts/[0-9a-f]{64}\.jsonl\.gz")
 _RUN = re.compile(r"runs/([0-9]{8}_[0-9]{6}_[0-9a-f]{6})\.json")
 _YOUNG = timedelta(days=1)  # a part that no manifest names may belong to a backup that is still being written
+_Returned = TypeVar("_Returned")
 _FULL = {"QuotaExceeded", "EntityTooLarge", "StorageFull", "XMinioStorageFull", "InsufficientStorage", "ServiceQuotaExceeded", "507"}
 
 
@@ -94,10 +96,8 @@ class Kept:
 
 def same_bucket(endpoint: str, bucket: str, other_endpoint: str, other_bucket: str) -> bool:
     """Whether both are one bucket of one store, as far as addresses tell."""
-    hosts = {
-        (urlsplit(url).hostname, urlsplit(url).port or {"http": 80}.get(urlsplit(url).scheme, 443)) for url in (endpoint, other_endpoint)
-    }
-    return bucket == other_bucket and len(hosts) == 1
+    first, second = ((url.hostname, url.port or {"http": 80}.get(url.scheme, 443)) for url in map(urlsplit, (endpoint, other_endpoint)))
+    return bucket == other_bucket and first == second
 
 
 class BackupBucket(DocumentStore):
@@ -109,23 +109,16 @@ class BackupBucket(DocumentStore):
 
     def protection(self) -> str:
         """Say what protects what is written from whoever has its key."""
-        try:
-            versions = self._s3.get_bucket_versioning(Bucket=self.bucket).get("Status", "no")
-        except (ClientError, BotoCoreError) as error:
-            raise self._explain(error, "ask for the versioning of") from error
+        versions = self._call("ask for the versioning of", lambda: self._s3.get_bucket_versioning(Bucket=self.bucket).get("Status", "no"))
         try:
             held = self._s3.get_object_lock_configuration(Bucket=self.bucket).get("ObjectLockConfiguration", {})
-            rule = held.get("Rule", {}).get("DefaultRetention", {})
-            lock = (
-                f"object lock {rule['Mode']}, {rule.get('Days') or rule.get('Years')} {'days' if rule.get('Days') else 'years'}"
-                if rule
-                else ""
-            )
         except (ClientError, BotoCoreError):
-            lock = ""
-        return f"{lock or 'no object lock'}, versioning {versions.lower()}" + (
-            "" if lock else ": whoever holds this key can delete all backups"
-        )
+            held = {}
+        versioning = f"versioning {versions.lower()}"
+        if not (rule := held.get("Rule", {}).get("DefaultRetention", {})):
+            return f"no object lock, {versioning}: whoever holds this key can delete all backups"
+        period = f"{rule['Days']} days" if rule.get("Days") else f"{rule.get('Years')} years"
+        return f"object lock {rule['Mode']}, {period}, {versioning}"
 
     def manifests(self) -> list[Manifest]:
         """Return all backups, newest first; one that cannot be read is InvalidRunError."""
@@ -136,9 +129,8 @@ class BackupBucket(DocumentStore):
         """Return one backup, "" for the newest."""
         runs = sorted(match[1] for name in self.listing("runs/") if (match := _RUN.fullmatch(name)))
         if not runs or (run and run not in runs):
-            raise UsageError(
-                f"bucket {self.bucket} holds no backup {run or 'at all'} below {self.root}; there are: {', '.join(runs) or 'none'}"
-            )
+            missing = f"bucket {self.bucket} holds no backup {run or 'at all'} below {self.root}"
+            raise UsageError(f"{missing}; there are: {', '.join(runs) or 'none'}")
         return self._manifest(f"runs/{run or runs[-1]}.json")
 
     def _manifest(self, name: str) -> Manifest:
@@ -153,34 +145,26 @@ class BackupBucket(DocumentStore):
         there = self.listing("parts/")
         gone = [part.name for part in manifest.parts.values() if part.name not in there or there[part.name].bytes != part.bytes]
         if gone:
-            raise InvalidRunError(
-                f"{len(gone)} parts are not in bucket {self.bucket} any more, such as {gone[0]}; does a rule expire them?"
-            )
+            lost = f"{len(gone)} parts are not in bucket {self.bucket} any more, such as {gone[0]}"
+            raise InvalidRunError(f"{lost}; does a rule expire them?")
         self.put(f"runs/{manifest.id}.json", manifest.model_dump_json(by_alias=True, indent=1).encode())
 
     def put(self, name: str, body: bytes) -> None:
         """Write one object."""
-        try:
-            digest = {"sha256": hashlib.sha256(body).hexdigest()}
-            self._s3.put_object(Bucket=self.bucket, Key=self.root + name, Body=body, Metadata=digest)
-        except (ClientError, BotoCoreError) as error:
-            raise self._explain(error, f"write {name} to") from error
+        digest = {"sha256": hashlib.sha256(body).hexdigest()}
+        put = partial(self._s3.put_object, Bucket=self.bucket, Key=self.root + name, Body=body, Metadata=digest)
+        self._call(f"write {name} to", put)
 
     def read(self, name: str) -> bytes:
         """Return one object; InvalidRunError where it is not there."""
-        try:
-            return self._s3.get_object(Bucket=self.bucket, Key=self.root + name)["Body"].read()
-        except (ClientError, BotoCoreError) as error:
-            raise self._explain(error, f"read {name} from") from error
+        key = self.root + name
+        return self._call(f"read {name} from", lambda: bytes(self._s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()))
 
     def listing(self, below: str) -> dict[str, Kept]:
         """Return what lies below the root, by name."""
-        try:
-            pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self.root + below)
-            found = [each for page in pages for each in page.get("Contents", ())]
-        except (ClientError, BotoCoreError) as error:
-            raise self._explain(error, "list") from error
-        return {each["Key"].removeprefix(self.root): Kept(each["Size"], each["LastModified"]) for each in found}
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self.root + below)
+        listed = self._call("list", lambda: [each for page in pages for each in page.get("Contents", ())])
+        return {each["Key"].removeprefix(self.root): Kept(each["Size"], each["LastModified"]) for each in listed}
 
     def write_part(self, lines: Sequence[Line], known: dict[str, PartEntry]) -> tuple[PartEntry, bool]:
         """Write a part unless an earlier backup has it, and return it, and whether it was written."""
@@ -211,15 +195,20 @@ class BackupBucket(DocumentStore):
         owned = {name for manifest in every[keep:] for name in manifest.parts}
         loose = {name for name, kept in self.listing("parts/").items() if _PART.fullmatch(name) and kept.modified < old}
         gone = [manifest.id for manifest in every[keep:]]
-        names = [*(f"runs/{run}.json" for run in gone), *sorted((owned | loose) - needed)]
-        return gone, sum(not self._remove(name) for name in names)
+        locked = 0
+        for name in [*(f"runs/{run}.json" for run in gone), *sorted((owned | loose) - needed)]:
+            try:
+                self.remove(self.root + name)
+            except InvalidRunError:
+                locked += 1
+        return gone, locked
 
-    def _remove(self, name: str) -> bool:
+    def _call(self, doing: str, call: Callable[[], _Returned]) -> _Returned:
+        """Return what the store answers; unlike a document, a part may take as long as it takes."""
         try:
-            self.remove(self.root + name)
-        except InvalidRunError:
-            return False
-        return True
+            return call()
+        except (ClientError, BotoCoreError) as error:
+            raise self._explain(error, doing) from error
 
     def _explain(self, error: ClientError | BotoCoreError, doing: str) -> GateError:
         if not isinstance(error, ClientError):

@@ -4,6 +4,7 @@ import json
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,11 +19,11 @@ from validation.clients.documents import credential_in
 from validation.clients.milvus import PREFIX, VectorStore, failures_named
 from validation.judge.errors import InvalidRunError, UsageError
 from validation.judge.outcome import Outcome
-from validation.reports import model, table
+from validation.reports import table
 from validation.reports.model import RunReport
 from validation.run.options import Target, report_path
 from validation.run.progress import Reporter
-from validation.run.record import Record, run_and_report
+from validation.run.record import Record
 
 SCHEMA = "milvus-x10000/backup-report"
 
@@ -79,11 +80,8 @@ class BackupRecord(Record):
             return Outcome.ERROR, "there is no backup"
         rows, parts = sum(entry.rows for entry in self.manifest.collections), len(self.manifest.parts)
         held = f"backup {self.manifest.id}: {rows:,} rows of {len(self.manifest.collections)} collections in {parts} parts"
-        moved = (
-            f"{self.written} written ({self.written_bytes:,} bytes), {self.reused} there already"
-            if self.written + self.reused
-            else "all read"
-        )
+        moved = f"{self.written} written ({self.written_bytes:,} bytes), {self.reused} there already"
+        moved = moved if self.written + self.reused else "all read"
         return Outcome.PASS, "; ".join(filter(None, [f"{held}, {moved}", self.protection, *self.manifest.notes, self.retained]))
 
 
@@ -94,13 +92,6 @@ class Session:
         self.aim = target.read(place.stack)
         record.target, record.inputs = self.aim.model_dump(mode="json"), {"environment": place.stack}
         self._record, self._closing = record, closing
-        self.bucket = self._bucket(place, root or f"{self.aim.namespace}/{self.aim.milvus_database}")
-
-    def milvus(self) -> VectorStore:
-        """Connect to Milvus."""
-        return open_connector(self.aim, self._closing, self._record.secrets, self.aim.milvus_uri).milvus()
-
-    def _bucket(self, place: Place, root: str) -> BackupBucket:
         if not place.endpoint or not place.bucket or place.credential_dir is None:
             raise UsageError("where backups go is not said: --endpoint, --bucket and --credential-dir, or RAG_BACKUP_... of the same names")
         for own in (self.aim.milvus_bucket, self.aim.documents_bucket):
@@ -108,30 +99,23 @@ class Session:
                 raise UsageError(f"--bucket {place.bucket} is the stack's own: a backup would go with what it is to replace; name another")
         kube.bypass_proxies([place.endpoint])
         credential = credential_in(place.credential_dir)
-        self._record.secrets.extend([credential.access_key, credential.secret_key])
-        bucket = BackupBucket(
-            endpoint=place.endpoint, region=place.region, bucket=place.bucket, ca_file=place.ca_file, credential=credential, root=root
-        )
-        self._closing.callback(bucket.close)
-        bucket.check()
-        return bucket
+        record.secrets.extend([credential.access_key, credential.secret_key])
+        where = {name: getattr(place, name) for name in ("endpoint", "region", "bucket", "ca_file")}
+        self.bucket = BackupBucket(**where, credential=credential, root=root or f"{self.aim.namespace}/{self.aim.milvus_database}")
+        closing.callback(self.bucket.close)
+        self.bucket.check()
+
+    def milvus(self) -> VectorStore:
+        """Connect to Milvus."""
+        return open_connector(self.aim, self._closing, self._record.secrets, self.aim.milvus_uri).milvus()
 
 
 def act(options: Options) -> int:
     """Do what was asked, print the RESULT line, and return the exit code."""
-    if options.listing:
-        return _list(options)
-    record, report, reporter = BackupRecord(), report_path(options.out, "backup.json"), Reporter(quiet=options.quiet)
-    run = _verify if options.verify else _back_up
-
-    def execute() -> BackupRecord:
-        run_and_report(record, reporter, lambda: run(options, reporter, record), lambda: model.write(record, report, as_data(record)))
-        return record
-
-    return table.tell(execute, report, show)
-
-
-def _list(options: Options) -> int:
+    if not options.listing:
+        record, run = BackupRecord(), _verify if options.verify else _back_up
+        report = report_path(options.out, "backup.json")
+        return table.perform(record, partial(run, options, record), report, as_data, show=show, quiet=options.quiet)
     with ExitStack() as closing:
         manifests = Session(options, Record(), closing).bucket.manifests()
     rows = [summary(manifest) for manifest in manifests]
@@ -157,7 +141,7 @@ def summary(manifest: Manifest) -> dict[str, Any]:
     }
 
 
-def _verify(options: Options, reporter: Reporter, record: BackupRecord) -> None:
+def _verify(options: Options, record: BackupRecord, reporter: Reporter) -> None:
     with ExitStack() as closing:
         bucket = Session(options, record, closing).bucket
         record.manifest = bucket.manifest(options.backup)
@@ -171,7 +155,7 @@ def _verify(options: Options, reporter: Reporter, record: BackupRecord) -> None:
                 advance(number)
 
 
-def _back_up(options: Options, reporter: Reporter, record: BackupRecord) -> None:
+def _back_up(options: Options, record: BackupRecord, reporter: Reporter) -> None:
     with ExitStack() as closing:
         session = Session(options, record, closing)
         bucket, store = session.bucket, session.milvus()
@@ -181,10 +165,9 @@ def _back_up(options: Options, reporter: Reporter, record: BackupRecord) -> None
         known = {part.name: part for part in held if part.name in there and there[part.name].bytes == part.bytes}
         notes, entries = list[str](), list[CollectionEntry]()
         for name in _names(store, options.collection or []):
+            rows = Rows(store.clients.search, store.uri, name)
             with record.check("backup", f"Is {name} in the bucket, row by row?"):
-                entries.append(
-                    _collection(Rows(store.clients.search, store.uri, name), bucket, known, record=record, reporter=reporter, notes=notes)
-                )
+                entries.append(_collection(rows, bucket, known, record=record, reporter=reporter, notes=notes))
         manifest = Manifest(
             id=record.run_id,
             label=options.label,
@@ -201,9 +184,8 @@ def _back_up(options: Options, reporter: Reporter, record: BackupRecord) -> None
         record.manifest = manifest
         if options.keep:
             gone, locked = bucket.retain(options.keep)
-            record.retained = f"{len(gone)} older backups deleted" + (
-                f", {locked} objects are locked by the store until later" if locked else ""
-            )
+            kept = f", {locked} objects are locked by the store until later" if locked else ""
+            record.retained = f"{len(gone)} older backups deleted{kept}"
 
 
 def _names(store: VectorStore, chosen: list[str]) -> list[str]:

@@ -23,13 +23,9 @@ from validation.clients.vectors import Matrix
 from validation.judge.errors import InvalidRunError, UsageError
 
 Key = int | str
-PART_ROWS = 2_000
-"""Rows of a part on average."""
-_PART_BYTES = 32 << 20
-_PAGE_BYTES = 4 << 20
-_BATCH_BYTES = 8 << 20
+_PART_ROWS = 2_000  # on average
+_PART_BYTES, _PAGE_BYTES, _BATCH_BYTES, _ROW_BYTES = 32 << 20, 4 << 20, 8 << 20, 2_048
 _BATCH_ROWS = 1_000
-_ROW_BYTES = 2_048
 _TIMEOUT_S = 60.0
 _FIELD = ("max_length", "dim", "max_capacity")
 _FLAGS = ("is_partition_key", "nullable", "default_value", "element_type")
@@ -73,12 +69,10 @@ class Shape(Part):
     fields: tuple[Field, ...]
     indexes: tuple[VectorIndex, ...]
     dynamic: bool
-    auto_id: bool
-    """Of the original; a restored one keeps the keys that there are, so Milvus gives it none."""
+    auto_id: bool  # of the original; a restored one keeps the keys that there are, so Milvus gives it none
     consistency: str
     shards: int
-    partition_keys: int
-    """Number of partitions behind a partition key; 0 without one."""
+    partition_keys: int  # number of partitions behind a partition key; 0 without one
     partitions: tuple[str, ...]
     aliases: tuple[str, ...]
 
@@ -135,7 +129,13 @@ class Rows:
             indexes = [self.client.describe_index(self.name, index, timeout=_TIMEOUT_S) for index in self.client.list_indexes(self.name)]
             partitions = sorted(self.client.list_partitions(self.name, timeout=_TIMEOUT_S))
         fields = tuple(map(_field, about["fields"]))
-        self._refuse(about, fields, state)
+        foreign = [f"{field.name} ({DataType(field.type).name})" for field in fields if DataType(field.type) not in _SUPPORTED]
+        if foreign or about.get("functions"):
+            what = ", ".join(foreign) or "functions, such as BM25"
+            raise UsageError(f"collection {self.name} has {what}, which this backup does not keep yet; name the others with --collection")
+        if not state.endswith("Loaded"):
+            cure = "rows are read through Milvus: load it, or name others (--collection)"
+            raise UsageError(f"collection {self.name} is not loaded ({state}), and {cure}")
         keyed = any(field.options.get("is_partition_key") for field in fields)
         return Shape(
             description=about.get("description", ""),
@@ -150,16 +150,6 @@ class Rows:
             aliases=tuple(sorted(about.get("aliases", ()))),
         )
 
-    def _refuse(self, about: Mapping[str, Any], fields: Sequence[Field], state: str) -> None:
-        foreign = [f"{field.name} ({DataType(field.type).name})" for field in fields if DataType(field.type) not in _SUPPORTED]
-        if foreign or about.get("functions"):
-            what = ", ".join(foreign) or "functions, such as BM25"
-            raise UsageError(f"collection {self.name} has {what}, which this backup does not keep yet; name the others with --collection")
-        if not state.endswith("Loaded"):
-            raise UsageError(
-                f"collection {self.name} is not loaded ({state}), and rows are read through Milvus: load it, or name others (--collection)"
-            )
-
     def count(self) -> int:
         """Return how many rows Milvus counts, with Strong consistency."""
         with failures_named(self.uri, f"counting {self.name}"):
@@ -169,15 +159,15 @@ class Rows:
     def lines(self, shape: Shape, partition: str) -> Iterator[Line]:
         """Yield every row in the order of its key; InvalidRunError where Milvus gives a key twice or out of order."""
         with failures_named(self.uri, f"reading {self.name}"):
-            pages = self.client.query_iterator(
-                self.name,
-                batch_size=max(1, min(1_000, _PAGE_BYTES // shape.row_bytes)),
-                output_fields=["*"],
-                partition_names=[partition] if partition else None,
-                consistency_level="Strong",
-                timeout=_TIMEOUT_S,
-            )
-            yield from _in_order(self.name, (encode(row, shape) for page in iter(pages.next, []) for row in page))
+            options = {"output_fields": ["*"], "consistency_level": "Strong", "timeout": _TIMEOUT_S}
+            size, chosen = max(1, min(1_000, _PAGE_BYTES // shape.row_bytes)), [partition] if partition else None
+            pages, last = self.client.query_iterator(self.name, batch_size=size, partition_names=chosen, **options), None
+            for line in (encode(row, shape) for page in iter(pages.next, []) for row in page):
+                if last is not None and not last < line.key:  # type: ignore[operator]  # keys of one collection have one type
+                    wrong = f"Milvus gave key {line.key!r} of {self.name} after {last!r}: twice, or out of order"
+                    raise InvalidRunError(f"{wrong}; no backup can rest on that")
+                last = line.key
+                yield line
             pages.close()
 
     def create(self, shape: Shape) -> None:
@@ -233,9 +223,8 @@ class Rows:
 
         with failures_named(self.uri, f"sealing {self.name}"):
             self.client.flush(self.name, timeout=_TIMEOUT_S * 5)
-            waiting = retry(retry=retry_if_result(bool), stop=stop_after_delay(patience_s), wait=wait_fixed(0.5))
             try:
-                waiting(pending)()
+                retry(retry=retry_if_result(bool), stop=stop_after_delay(patience_s), wait=wait_fixed(0.5))(pending)()
             except RetryError:
                 raise InvalidRunError(f"rows of {self.name} still wait for their index after {patience_s:g} s; see Milvus's log") from None
 
@@ -245,17 +234,6 @@ class Rows:
         with failures_named(self.uri, f"searching {self.name}"):
             answers = self.client.search(self.name, data=list(queries), limit=limit, timeout=_TIMEOUT_S, **options)
         return [[(hit.id, float(hit["distance"])) for hit in answer] for answer in answers]
-
-
-def _in_order(name: str, lines: Iterable[Line]) -> Iterator[Line]:
-    last: Key | None = None
-    for line in lines:
-        if last is not None and not last < line.key:  # type: ignore[operator]  # keys of one collection have one type
-            raise InvalidRunError(
-                f"Milvus gave key {line.key!r} of {name} after {last!r}: twice, or out of order; no backup can rest on that"
-            )
-        last = line.key
-        yield line
 
 
 def _field(about: Mapping[str, Any]) -> Field:
@@ -268,13 +246,10 @@ def _field(about: Mapping[str, Any]) -> Field:
 
 
 def _index(about: Mapping[str, Any]) -> VectorIndex:
-    params = {name: _number(value) for name, value in about.items() if name not in _OF_STATE}
-    named = {"field": about["field_name"], "name": about["index_name"], "type": about["index_type"]}
-    return VectorIndex(**named, metric=about.get("metric_type", ""), params=params)
-
-
-def _number(text: Any) -> Any:  # noqa: ANN401 - a parameter of an index, which Milvus gives back as text
-    return int(text) if str(text).lstrip("-").isdigit() else text
+    # Milvus gives the parameters of an index back as text
+    params = {name: int(text) if str(text).lstrip("-").isdigit() else text for name, text in about.items() if name not in _OF_STATE}
+    metric = about.get("metric_type", "")
+    return VectorIndex(field=about["field_name"], name=about["index_name"], type=about["index_type"], metric=metric, params=params)
 
 
 def encode(row: Mapping[str, Any], shape: Shape) -> Line:
@@ -294,7 +269,7 @@ def decode(text: bytes, shape: Shape) -> dict[str, Any]:
     return row
 
 
-def cut(lines: Iterable[Line], rows: int = PART_ROWS, most: int = _PART_BYTES) -> Iterator[list[Line]]:
+def cut(lines: Iterable[Line], rows: int = _PART_ROWS, most: int = _PART_BYTES) -> Iterator[list[Line]]:
     """Cut rows into parts where the hash of a key says so, or where a part grows too large."""
     part, size = list[Line](), 0
     for line in lines:
@@ -315,9 +290,8 @@ def digest_of(lines: Sequence[Line]) -> str:
 def access(client: MilvusClient) -> dict[str, Any]:
     """Return users, and roles with what they may do; without passwords, which Milvus gives to nobody."""
     try:
-        roles = {
-            role: client.describe_role(role, timeout=_TIMEOUT_S).get("privileges", []) for role in client.list_roles(timeout=_TIMEOUT_S)
-        }
+        names = client.list_roles(timeout=_TIMEOUT_S)
+        roles = {name: client.describe_role(name, timeout=_TIMEOUT_S).get("privileges", []) for name in names}
         return {"users": sorted(client.list_users(timeout=_TIMEOUT_S)), "roles": json.loads(json.dumps(roles, default=str))}
     except (MilvusException, grpc.RpcError) as error:
         return {"not_read": f"this user may not read users and roles ({type(error).__name__})"}

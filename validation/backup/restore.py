@@ -7,6 +7,7 @@ this backup: that is how a restore goes on that was killed, without a file of it
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Annotated, Any
 
 import numpy as np
@@ -20,11 +21,11 @@ from validation.clients.vectors import Matrix, unit
 from validation.judge.errors import InvalidRunError, UsageError
 from validation.judge.outcome import Outcome
 from validation.load.truth import TIE_EPSILON
-from validation.reports import model, table
+from validation.reports import table
 from validation.reports.model import RunReport
 from validation.run.options import report_path
 from validation.run.progress import Reporter
-from validation.run.record import Record, run_and_report
+from validation.run.record import Record
 
 SCHEMA = "milvus-x10000/restore-report"
 _QUERIES, _LIMIT = 50, 10
@@ -70,9 +71,8 @@ class Restored:
     def __str__(self) -> str:
         recall = "recall not measured: no index of COSINE, IP or L2" if self.recall is None else f"recall@{_LIMIT} {self.recall:.3f}"
         source = f"; the original {self.source}" + (f", its recall {self.source_recall:.3f}" if self.source_recall is not None else "")
-        return (
-            f"{self.into}: {self.rows:,} rows, {self.there_before:,} of them there before, every one equal to the backup, {recall}{source}"
-        )
+        rows = f"{self.rows:,} rows, {self.there_before:,} of them there before, every one equal to the backup"
+        return f"{self.into}: {rows}, {recall}{source}"
 
 
 @dataclass(kw_only=True)
@@ -90,19 +90,16 @@ class RestoreRecord(Record):
 
 def act(options: Options) -> int:
     """Restore, print the RESULT line, and return the exit code."""
-    record, report, reporter = RestoreRecord(), report_path(options.out, "restore.json"), Reporter(quiet=options.quiet)
-
-    def as_data() -> dict[str, Any]:
-        return RunReport.from_record(record, SCHEMA).as_data() | {"restored": [asdict(each) for each in record.restored]}
-
-    def execute() -> RestoreRecord:
-        run_and_report(record, reporter, lambda: _run(options, reporter, record), lambda: model.write(record, report, as_data()))
-        return record
-
-    return table.tell(execute, report, table.show_nothing)
+    record = RestoreRecord()
+    return table.perform(record, partial(_run, options, record), report_path(options.out, "restore.json"), as_data, quiet=options.quiet)
 
 
-def _run(options: Options, reporter: Reporter, record: RestoreRecord) -> None:
+def as_data(record: RestoreRecord) -> dict[str, Any]:
+    """Return the report as plain data."""
+    return RunReport.from_record(record, SCHEMA).as_data() | {"restored": [asdict(each) for each in record.restored]}
+
+
+def _run(options: Options, record: RestoreRecord, reporter: Reporter) -> None:
     if bool(options.into) == options.every:
         raise UsageError("restore into what? --into NAME for one collection, or --all for every one under its own name")
     with ExitStack() as closing:
@@ -113,11 +110,16 @@ def _run(options: Options, reporter: Reporter, record: RestoreRecord) -> None:
         store = session.milvus()
         search = {**_SEARCH, **(session.aim.milvus_index.search_params if session.aim.milvus_index else {})}
         for entry in entries:
-            job = Job(session.bucket, entry, Rows(store.clients.admin, store.uri, options.into or entry.name), reporter, search)
-            with record.check("restore", f"Is {job.rows.name} the same, row by row?"):
-                restored = job.run()
+            rows = Rows(store.clients.admin, store.uri, options.into or entry.name)
+            with record.check("restore", f"Is {rows.name} the same, row by row?"):
+                restored = Job(session.bucket, entry, rows, reporter, search).run()
                 record.restored.append(restored)
-            record.notes += job.name_again() if not restored.problem else []
+            # a collection with its own name gets its aliases back
+            for alias in entry.shape.aliases if rows.name == entry.name and not restored.problem else ():
+                try:
+                    rows.client.create_alias(rows.name, alias)
+                except MilvusException as error:
+                    record.notes.append(f"alias {alias} was not made (code {error.code})")
 
 
 @dataclass
@@ -136,15 +138,20 @@ class Job:
         restored = Restored(collection=entry.name, into=self.rows.name, rows=entry.rows)
         is_there = self.rows.is_there() and not self.rows.is_begun(shape)
         if is_there and not self.rows.shape().is_alike(shape):
-            raise UsageError(
-                f"collection {self.rows.name} is there with other fields, index or partitions: left alone; name another with --into"
-            )
+            other = f"collection {self.rows.name} is there with other fields, index or partitions"
+            raise UsageError(f"{other}: left alone; name another with --into")
         truth = Truth.of(shape)
         held = self._held(truth, is_there=is_there)
         restored.there_before = sum(held.values())
         if not is_there:
             self.rows.create(shape)
-        self._write(held)
+        with self.reporter.track("restore", entry.rows) as advance:
+            done = 0
+            for partition, part in ((partition, part) for partition, parts in entry.parts.items() for part in parts):
+                if (count := held[partition + part.name]) < part.rows:
+                    self.rows.write(shape, partition, self.bucket.read_part(part, shape), replacing=count > 0)
+                done += part.rows
+                advance(done)
         self.rows.settle(shape, _PATIENCE_S)
         restored.differing = list(self._differing(self.rows))
         restored.recall = truth.recall(self.rows, self.search) if truth else None
@@ -176,19 +183,8 @@ class Job:
 
     def _refuse_foreign(self, row: Line | None, last: Key | None) -> None:
         if row is not None and (last is None or row.key <= last):  # type: ignore[operator]  # as above
-            raise UsageError(
-                f"collection {self.rows.name} is there, and its row {row.key!r} is not of the backup: left alone; name another with --into"
-            )
-
-    def _write(self, held: dict[str, int]) -> None:
-        shape, done = self.entry.shape, 0
-        with self.reporter.track("restore", self.entry.rows) as advance:
-            for partition, parts in self.entry.parts.items():
-                for part in parts:
-                    if (count := held[partition + part.name]) < part.rows:
-                        self.rows.write(shape, partition, self.bucket.read_part(part, shape), replacing=count > 0)
-                    done += part.rows
-                    advance(done)
+            foreign = f"collection {self.rows.name} is there, and its row {row.key!r} is not of the backup"
+            raise UsageError(f"{foreign}: left alone; name another with --into")
 
     def _differing(self, rows: Rows) -> Iterator[str]:
         """Yield in which parts a collection is not the backup: the hashes of all rows, in order."""
@@ -215,16 +211,6 @@ class Job:
         except InvalidRunError as error:
             restored.source = f"cannot be read ({error})"
 
-    def name_again(self) -> list[str]:
-        """Give the aliases back where the collection has its own name; return a note for each that is taken."""
-        notes = list[str]()
-        for alias in self.entry.shape.aliases if self.rows.name == self.entry.name else ():
-            try:
-                self.rows.client.create_alias(self.rows.name, alias)
-            except MilvusException as error:
-                notes.append(f"alias {alias} was not made (code {error.code})")
-        return notes
-
 
 class Truth:
     """Exact answers to some queries, found while all rows pass by once."""
@@ -232,8 +218,7 @@ class Truth:
     def __init__(self, shape: Shape, index: VectorIndex) -> None:
         self._shape, self._index = shape, index
         self._queries: Matrix | None = None
-        self._keys: list[list[Key]] = []
-        self._scores = np.empty((0, 0), dtype=np.float32)
+        self._keys, self._scores = list[list[Key]](), np.empty((0, 0), dtype=np.float32)
 
     @classmethod
     def of(cls, shape: Shape) -> "Truth | None":
@@ -248,17 +233,14 @@ class Truth:
         if self._queries is None:
             self._queries = rows[:_QUERIES]
             self._keys, self._scores = [[] for _ in self._queries], np.empty((len(self._queries), 0), dtype=np.float32)
-        scores = np.hstack([self._scores, self._score(self._queries, rows)])
-        best = np.argsort(-scores, axis=1, kind="stable")[:, :_LIMIT]
-        new = [line.key for line in lines]
+        queries = self._queries
+        if self._index.metric == "COSINE":
+            queries, rows = unit(queries), unit(rows)
+        near = -((queries[:, None, :] - rows[None, :, :]) ** 2).sum(axis=2) if self._index.metric == "L2" else queries @ rows.T
+        scores = np.hstack([self._scores, near])
+        best, new = np.argsort(-scores, axis=1, kind="stable")[:, :_LIMIT], [line.key for line in lines]
         self._keys = [[(held + new)[at] for at in places] for held, places in zip(self._keys, best, strict=True)]
         self._scores = np.take_along_axis(scores, best, axis=1)
-
-    def _score(self, queries: Matrix, rows: Matrix) -> Matrix:
-        if self._index.metric == "L2":
-            scores: Matrix = -((queries[:, None, :] - rows[None, :, :]) ** 2).sum(axis=2)
-            return scores
-        return unit(queries) @ unit(rows).T if self._index.metric == "COSINE" else queries @ rows.T
 
     def recall(self, rows: Rows, params: dict[str, Any]) -> float | None:
         """Return the share of the exact answers that searches find, ties accepted; None without a row."""
