@@ -35,9 +35,7 @@ def _reason_to_skip(run: RunContext, _check: Check[RunContext]) -> str:
     "Can each user of Milvus do its own work and nothing else?",
     after="during_ingest",
     writes="tries to write as users that must not",
-    measures=[
-        lower("isolation_breaches", "attempts", "Attempts of a user of Milvus at what its role must not allow, and that succeeded"),
-    ],
+    measures=[lower("isolation_breaches", "attempts", "Attempts of a user of Milvus at what its role must not allow, and that succeeded")],
     skip=_reason_to_skip,
 )
 def isolation(run: RunContext, facts: Facts) -> None:

@@ -14,14 +14,7 @@ class Outcome(StrEnum):
     ERROR = "ERROR"
 
 
-_EXIT_CODES = {
-    Outcome.PASS: 0,
-    Outcome.WARN: 0,
-    Outcome.FAIL: 1,
-    Outcome.ERROR: 2,
-    Outcome.INVALID: 3,
-    Outcome.UNREACHABLE: 4,
-}
+_EXIT_CODES = {Outcome.PASS: 0, Outcome.WARN: 0, Outcome.FAIL: 1, Outcome.ERROR: 2, Outcome.INVALID: 3, Outcome.UNREACHABLE: 4}
 
 
 def exit_code(outcome: Outcome, *, strict: bool) -> int:
