@@ -23,11 +23,9 @@ def list_checks(*, as_json: Json = False) -> None:
     Example:
         ./rag checks
     """
-    if as_json:
-        rows = [
-            {"name": each.name, "question": each.question, "writes": each.writes, "measures": [m.name for m in each.measures]}
-            for each in GATE.ordered()
-        ]
-        print(json.dumps(rows, indent=2, ensure_ascii=False))
+    if not as_json:
+        print(GATE.table(), end="")
         return
-    print(GATE.table(), end="")
+    about = [(each, [measure.name for measure in each.measures]) for each in GATE.ordered()]
+    rows = [{"name": each.name, "question": each.question, "writes": each.writes, "measures": names} for each, names in about]
+    print(json.dumps(rows, indent=2, ensure_ascii=False))

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from validation.checks.context import GATE, RunContext
 from validation.clients.llm import fitting
 from validation.clients.passages import Chunk
-from validation.clients.retrieval_models import Reranker
 from validation.corpus import grading
 from validation.corpus.citation import citation_of, citation_problem
 from validation.corpus.documents import Question
@@ -36,18 +35,12 @@ def sources(run: RunContext, facts: Facts) -> None:
     candidates = count * _CANDIDATES if reranker else count
     nearest = (run.loaded.collection.nearest(vector, candidates, run.profile.search) for vector in run.question_vectors)
     run.sources = [run.loaded.chunks(ids) for ids in nearest]
-    if reranker is not None:
-        run.sources = [chunks[:count] for chunks in _reranked(run, reranker, run.sources)]
-
-
-def _reranked(run: RunContext, reranker: Reranker, candidates: list[list[Chunk]]) -> list[list[Chunk]]:
-    durations, ordered = list[float](), list[list[Chunk]]()
-    for question, chunks in zip(run.corpus.questions, candidates, strict=True):
-        order, seconds = reranker.rank(question.question, [chunk.passage for chunk in chunks])
-        durations.append(seconds)
-        ordered.append([chunks[place] for place in order])
-    run.measure_latency("rerank", durations)
-    return ordered
+    if reranker is None:
+        return
+    pairs = zip(run.corpus.questions, run.sources, strict=True)
+    ranked = [(chunks, *reranker.rank(question.question, [chunk.passage for chunk in chunks])) for question, chunks in pairs]
+    run.measure_latency("rerank", [seconds for _, _, seconds in ranked])
+    run.sources = [[chunks[place] for place in order][:count] for chunks, order, _ in ranked]
 
 
 _SHOWN = 400
@@ -88,16 +81,16 @@ def answer(run: RunContext, facts: Facts) -> None:
     run.measure_latency("answer", [each.answer.total_s for each in graded])
     for name, values in _shares(graded, questions).items():
         run.record.measure_share(name, values)
-    facts |= {
-        "through": run.profile.answer.through or "llm",
-        "notes": run.services.llm.notes,
-        "thinking": sum(bool(each.answer.thinking) for each in graded),
-    }
-    facts["cut"] = [each.question.id for each in graded if each.answer.is_cut]
+    notes, cut = run.services.llm.notes, [each.question.id for each in graded if each.answer.is_cut]
+    facts |= {"through": run.profile.answer.through or "llm", "notes": notes, "cut": cut}
+    facts["thinking"] = sum(bool(each.answer.thinking) for each in graded)
     facts["failed"] = {name: str(error) for name, error in failures.items()}
     facts["wrong"] = [_describe(each) for each in graded if not each.is_right]
     facts["by"] = grading.breakdown([each.question for each in graded], {"right": [float(each.is_right) for each in graded]})
-    _say(run, facts["cut"])
+    for note in notes:
+        run.reporter.say(f"note: {note}")
+    if cut:
+        run.reporter.say(f"{len(cut)} answers were cut after {run.target.llm_answer_tokens} tokens ({cut[0]}): raise llm.answer_tokens")
 
 
 def _ask(run: RunContext, question: Question, chunks: list[Chunk]) -> Graded:
@@ -108,14 +101,6 @@ def _ask(run: RunContext, question: Question, chunks: list[Chunk]) -> Graded:
         return Graded(question=question, sources=sources, answer=run.services.llm.ask(question.question, sources))
     ids, answer = run.services.asking[0].ask(question.question, run.loaded.collection.name, run.profile.answer.sources)
     return Graded(question=question, sources=fitting(run.loaded.chunks(ids), *room), answer=answer)
-
-
-def _say(run: RunContext, cut: list[str]) -> None:
-    """Say how requests had to be changed, and which answers were cut."""
-    for note in run.services.llm.notes:
-        run.reporter.say(f"note: {note}")
-    if cut:
-        run.reporter.say(f"{len(cut)} answers were cut after {run.target.llm_answer_tokens} tokens ({cut[0]}): raise llm.answer_tokens")
 
 
 def _shares(graded: list[Graded], questions: Sequence[Question]) -> dict[str, list[float]]:

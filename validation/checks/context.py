@@ -60,10 +60,8 @@ class Loaded:
 
     def rows_of(self, ids: Sequence[int]) -> list[int]:
         """Return the rows that these ids stand for; InvalidRunError for one that came while the run went on."""
-        if self.places is None:
-            return list(ids)
         try:
-            return [self.places[number] for number in ids]
+            return list(ids) if self.places is None else [self.places[number] for number in ids]
         except KeyError as error:
             problem = f"{self.collection.name} was written to while it was judged (row {error}): run again when nobody does"
             raise InvalidRunError(problem) from None
@@ -90,17 +88,14 @@ class Loaded:
         return Columns(language=np.array([row.chunk.language for row in self.rows]), bucket=buckets)
 
 
-Delivery = Callable[[list[Row]], list[Row]]
-Truth = Callable[[Matrix, Matrix, Sequence[Mask], int], list[truth.Exact]]
-
-
 @dataclass(frozen=True, kw_only=True)
 class Overrides:
     """The two parts that a test may replace by a broken one, to see that the gate notices; no option of the command line reaches them."""
 
-    delivered: Delivery = list
+    delivered: Callable[[list[Row]], list[Row]] = list
     """Which of the rows reach Milvus. Broken: `lambda rows: rows[::2]`, a collection that is half loaded."""
-    exact_truth: Truth = truth.exact_truth  # Exact answers to all searches. Broken: the same answers in another order.
+    exact_truth: Callable[[Matrix, Matrix, Sequence[Mask], int], list[truth.Exact]] = truth.exact_truth
+    """Exact answers to all searches. Broken: the same answers in another order."""
 
 
 @dataclass(kw_only=True)

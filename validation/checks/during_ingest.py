@@ -26,7 +26,7 @@ from validation.checks.segments import new_rows
 from validation.clients.milvus import Collection, Row
 from validation.clients.vectors import Mask, Matrix
 from validation.judge.measures import higher, latencies, lower
-from validation.judge.profile import Filter, Ingesting
+from validation.judge.profile import Filter
 from validation.load import plan
 from validation.load.open_loop import Sample
 from validation.load.plan import Plan
@@ -49,8 +49,7 @@ class Stream:
     rate: float
     seconds: float
     start_s: float = 0.0
-    acknowledged: list[tuple[float, int]] = field(default_factory=list)
-    """When a batch was acknowledged, and how many rows were by then."""
+    acknowledged: list[tuple[float, int]] = field(default_factory=list)  # when a batch was acknowledged, and how many rows were by then
     ends: list[int] = field(default_factory=list)  # how many rows had been sent when a batch ended
     sealed_s: float | None = None  # how long flushing took
     compaction: int | None = None  # the number of the job that merges segments
@@ -74,26 +73,6 @@ class Stream:
             finally:
                 self._stopped.set()
                 self._started.set()
-
-    def visible_at(self, when_s: float) -> int:
-        """Return how many rows had been acknowledged by then."""
-        place = bisect_right(self.acknowledged, when_s, key=itemgetter(0))
-        return self.acknowledged[place - 1][1] if place else 0
-
-    def end_of_batch(self, number: int) -> int:
-        """Return how many rows had been sent with the batch that holds row `number` of the stream."""
-        return self.ends[bisect_right(self.ends, number)]
-
-    def acknowledged_rate(self) -> float | None:
-        """Return the rows acknowledged per second, from the start until the last one was."""
-        if not self.acknowledged:
-            return None
-        when_s, rows = self.acknowledged[-1]
-        return rows / max(when_s - self.start_s, self.seconds)
-
-    def merged(self) -> str:
-        """Return how far merging got."""
-        return "not asked for" if self.compaction is None else self.collection.compaction_state(self.compaction)
 
     def _is_over_by(self, offset_s: float) -> bool:
         """Wait until `offset_s` after the start; return whether the stream was ended before that."""
@@ -144,35 +123,28 @@ def during_ingest(run: RunContext, facts: Facts) -> None:
     rows, vectors = new_rows(loaded, math.ceil(ingesting.value * ingesting.seconds), run.seed)
     grown = loaded.extended(rows, vectors)
     stream = Stream(collection=loaded.collection, rows=rows, matrix=grown.matrix, rate=ingesting.value, seconds=ingesting.seconds)
-    drawn = timed.small_plan(run, loaded, _filters(run, ingesting))
+    # the profile's mix of filters but those of a language, one for each search
+    kept = [chosen for chosen in run.profile.search.filters if chosen.language is None] or [Filter(share=1)]
+    count = max(math.ceil(run.profile.rate.value * ingesting.seconds), 100)
+    drawn = timed.small_plan(run, loaded, [kept[number % len(kept)] for number in range(count)])
     run.reporter.say(f"search at {run.profile.rate.value:g} requests/s while {len(rows):,} rows stream in at {ingesting.value:g} vectors/s")
     with stream.ready():
         samples = timed.run_load(run, loaded.collection.name, drawn, started=stream.start)
     _measure(run, stream, samples)
     _measure_recall(run, grown, drawn, _visible(run, stream, samples), samples)
-    facts |= {
-        "over_time": timed.over_time(run, samples),
-        "errors": timed.errors(samples),
-        "sealed_s": stream.sealed_s,
-        "merged": stream.merged(),
-    }
+    merged = "not asked for" if stream.compaction is None else stream.collection.compaction_state(stream.compaction)
+    facts |= {"over_time": timed.over_time(run, samples), "errors": timed.errors(samples), "sealed_s": stream.sealed_s, "merged": merged}
     if stream.sealed_s is None or stream.sealed_s > ingesting.seconds:
-        run.record.faults.append(
-            f"during_ingest: segments were not sealed within {ingesting.seconds:g} s, so that was not timed; raise ingesting.seconds"
-        )
-
-
-def _filters(run: RunContext, ingesting: Ingesting) -> list[Filter]:
-    """Return the profile's mix of filters but those of a language, one for each search."""
-    kept = [chosen for chosen in run.profile.search.filters if chosen.language is None] or [Filter(share=1)]
-    count = max(math.ceil(run.profile.rate.value * ingesting.seconds), 100)
-    return [kept[number % len(kept)] for number in range(count)]
+        late = f"during_ingest: segments were not sealed within {ingesting.seconds:g} s, so that was not timed"
+        run.record.faults.append(f"{late}; raise ingesting.seconds")
 
 
 def _measure(run: RunContext, stream: Stream, samples: Sequence[Sample]) -> None:
     timed.measure_latency(run, "during_ingest", samples, (50, 95, 99))
     run.record.measure_share("during_ingest_error_share", [float(bool(sample.error)) for sample in samples])
-    run.record.measure("during_ingest_rate", stream.acknowledged_rate(), len(stream.rows))
+    last_s, rows = stream.acknowledged[-1] if stream.acknowledged else (0.0, None)
+    rate = None if rows is None else rows / max(last_s - stream.start_s, stream.seconds)
+    run.record.measure("during_ingest_rate", rate, len(stream.rows))
 
 
 def _visible(run: RunContext, stream: Stream, samples: Sequence[Sample]) -> dict[int, int]:
@@ -181,25 +153,22 @@ def _visible(run: RunContext, stream: Stream, samples: Sequence[Sample]) -> dict
     seen = {}
     for sample in samples:
         streamed = [row - base for row in sample.ids if base <= row < base + len(stream.rows)]
-        newest = stream.end_of_batch(max(streamed)) if streamed else 0
-        seen[sample.number] = base + max(newest, stream.visible_at(sample.sent_s - stale_s))
+        newest = stream.ends[bisect_right(stream.ends, max(streamed))] if streamed else 0  # with the rest of its batch
+        place = bisect_right(stream.acknowledged, sample.sent_s - stale_s, key=itemgetter(0))
+        seen[sample.number] = base + max(newest, stream.acknowledged[place - 1][1] if place else 0)
     return seen
 
 
 def _measure_recall(run: RunContext, grown: Loaded, drawn: Plan, visible: dict[int, int], samples: Sequence[Sample]) -> None:
-    shared: dict[tuple[int, int], Mask] = {}
-    masks = [_cut(shared, mask, visible[number]) for number, mask in enumerate(plan.masks(drawn.filters, grown.columns()))]
+    shared, masks = dict[tuple[int, int], Mask](), list[Mask]()
+    for number, mask in enumerate(plan.masks(drawn.filters, grown.columns())):
+        key = id(mask), visible[number]
+        if key not in shared:  # equal ones share one array
+            shared[key] = mask.copy()
+            shared[key][visible[number] :] = False
+        masks.append(shared[key])
     exact = run.overrides.exact_truth(grown.matrix, drawn.queries, masks, timed.TOP_K)
     expected = timed.Expected(plan=drawn, masks=masks, exact=exact)
     verify(run, "during_ingest", grown, expected, samples)
     answered = [sample for sample in samples if not sample.error]
     timed.measure_recall(run, "during_ingest_recall_at_10", grown.matrix, expected, answered)
-
-
-def _cut(shared: dict[tuple[int, int], Mask], mask: Mask, rows: int) -> Mask:
-    """Return the mask for the first `rows` rows alone; equal ones share one array."""
-    if (id(mask), rows) not in shared:
-        cut = mask.copy()
-        cut[rows:] = False
-        shared[id(mask), rows] = cut
-    return shared[id(mask), rows]

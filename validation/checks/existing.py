@@ -45,7 +45,9 @@ def judgeable(profile: Profile, record: Record) -> Profile:
 def scaled(profile: Profile, rows: int, questions: Sequence[Question], record: Record) -> Profile:
     """Fit the promises to what is there: as many vectors, no filters on few rows, no number that rests on too few questions."""
     answerable = sum(question.is_answerable for question in questions)
-    asked = {name: answerable for name, measure in CATALOGUE.items() if measure.min_samples > answerable and name in _about_questions()}
+    each_asks_one = [check for check in GATE.ordered() if check.name in {"quality", "sources", "answer"}]
+    rests = {measure.name: measure.min_samples for check in each_asks_one for measure in check.measures if measure.name != "refusal_share"}
+    asked = {name: answerable for name, least in rests.items() if least > answerable}
     asked |= {"refusal_share": len(questions) - answerable} if len(questions) - answerable < CATALOGUE["refusal_share"].min_samples else {}
     left_out = {name: count for name, count in asked.items() if name in profile.objectives}
     record.skipped |= {
@@ -68,12 +70,6 @@ def scaled(profile: Profile, rows: int, questions: Sequence[Question], record: R
     return fitted
 
 
-def _about_questions() -> set[str]:
-    """Measures of which each sample is one answerable question."""
-    checks = [check for check in GATE.ordered() if check.name in {"quality", "sources", "answer"}]
-    return {measure.name for check in checks for measure in check.measures} - {"refusal_share"}
-
-
 def questions_only(root: Path) -> Corpus:
     """Read the questions beside the documents; what documents there are, the collection says."""
     return Corpus(documents=(), chunks=(), questions=read_questions(root / "questions.jsonl", None), sha256="", root=root)
@@ -89,22 +85,17 @@ def existing(run: RunContext, facts: Facts) -> None:
     documents = dict(sorted({row.chunk.source: row.chunk for row in rows}.items()))
     facts |= {"collection": run.collection, "description": about.get("description", ""), "rows": len(rows)}
     facts |= {"documents": len(documents), "languages": sorted({row.chunk.language for row in rows})}
-    places = {row.id: place for place, row in enumerate(rows)}
-    collection = run.services.milvus.collection(run.collection)
+    collection, places = run.services.milvus.collection(run.collection), {row.id: place for place, row in enumerate(rows)}
     run.loaded = Loaded(collection=collection, rows=rows, matrix=matrix, generated=[], places=places)
-    run.corpus = _with_questions(run, documents)
-    if run.is_scaled:
-        run.profile = scaled(run.profile, len(rows), run.corpus.questions, run.record)
-
-
-def _with_questions(run: RunContext, documents: dict[str, Chunk]) -> Corpus:
     names = {name: documents[source].document_id for name, source in names_of(list(documents))}
     names |= {chunk.document_id: chunk.document_id for chunk in documents.values()}
-    place = str(run.corpus.root / "questions.jsonl")
-    questions = tuple(resolved(f"{place}: {question.id}", question, names) for question in run.corpus.questions)
-    sha256 = digest(((source, chunk.sha256) for source, chunk in documents.items()), run.corpus.root / "questions.jsonl")
+    path = run.corpus.root / "questions.jsonl"
+    questions = tuple(resolved(f"{path}: {question.id}", question, names) for question in run.corpus.questions)
+    sha256 = digest(((source, chunk.sha256) for source, chunk in documents.items()), path)
     run.record.inputs["corpus_sha256"] = sha256
-    return replace(run.corpus, questions=questions, sha256=sha256)
+    run.corpus = replace(run.corpus, questions=questions, sha256=sha256)
+    if run.is_scaled:
+        run.profile = scaled(run.profile, len(rows), questions, run.record)
 
 
 def _described(run: RunContext) -> dict[str, Any]:
@@ -155,13 +146,9 @@ def _read(run: RunContext) -> tuple[list[Row], Matrix]:
 def _pages(collection: Collection, run: RunContext, dimension: int) -> Any:  # noqa: ANN401 - pymilvus ships no types
     size = max(1, min(1_000, _PAGE_BYTES // (4 * dimension + _ROW_BYTES)))
     with failures_named(run.services.milvus.uri, f"reading {collection.name}"):
-        pages = run.services.milvus.clients.search.query_iterator(
-            collection.name,
-            batch_size=size,
-            output_fields=[*(name for name in SCALARS if name != "notes"), "vector"],
-            consistency_level="Strong",
-            timeout=_TIMEOUT_S,
-        )
+        fields = [*(name for name in SCALARS if name != "notes"), "vector"]
+        reading = {"batch_size": size, "output_fields": fields, "consistency_level": "Strong", "timeout": _TIMEOUT_S}
+        pages = run.services.milvus.clients.search.query_iterator(collection.name, **reading)
         try:
             yield from iter(pages.next, [])
         finally:

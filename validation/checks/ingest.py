@@ -47,7 +47,12 @@ _VECTOR_EPSILON = 1e-5
 )
 def ingest(run: RunContext, facts: Facts) -> None:
     """Store originals and chunks; InvalidRunError when what can be read is not what was sent."""
-    _name_other_runs(run, facts)
+    others = run.services.milvus.collections_of_gates()
+    facts["collections of other runs"] = others
+    if others:
+        remove = "./rag collections ENV " + " ".join(f"--drop {name}" for name in others)
+        others_named = f"collections of other runs (kept, killed or still at work): {', '.join(others)}"
+        run.reporter.say(f"{others_named}; once no gate runs, remove them: {remove}")
     originals = _store_originals(run, facts)
     rows, generated = _rows(run, originals)
     with ThreadPoolExecutor(1) as meanwhile:  # Milvus takes seconds to load an empty collection, and embedding does not need it
@@ -72,16 +77,6 @@ def _embed(run: RunContext, rows: list[Row], facts: Facts) -> Matrix:
     run.record.measure("embedding_rate", kept.embedded / (time.perf_counter() - begin), kept.embedded)
     facts["vectors"] = {"embedded": kept.embedded, "kept from earlier runs": len(chunks) - kept.embedded, "made": len(rows) - len(chunks)}
     return np.concatenate([real[: len(sample)], make_vectors(generated, real[len(sample) :], run.seed)])
-
-
-def _name_other_runs(run: RunContext, facts: Facts) -> None:
-    """Name what other runs have in Milvus; never drop it, since another gate may be at work, and a killed one looks the same."""
-    others = run.services.milvus.collections_of_gates()
-    facts["collections of other runs"] = others
-    if others:
-        remove = "./rag collections ENV " + " ".join(f"--drop {name}" for name in others)
-        others_named = f"collections of other runs (kept, killed or still at work): {', '.join(others)}"
-        run.reporter.say(f"{others_named}; once no gate runs, remove them: {remove}")
 
 
 def _store_originals(run: RunContext, facts: Facts) -> dict[str, Original]:

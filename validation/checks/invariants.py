@@ -19,19 +19,14 @@ _EXHAUSTIVE = {"FLAT", "BIN_FLAT", "GPU_BRUTE_FORCE"}
 """Indexes that look at every row. Others run out of candidates behind a filter: Milvus 2.3.5 then answers with few rows, or none."""
 _ASKED_FOR = 20
 _SHOWN = 5
+_MEANING = "Answers with another number of rows than asked, unknown or forbidden rows, wrong scores, lost rows"
 
 
 @GATE.check(
     "invariants",
     "Does every answer of every load keep what none may break?",
     after="during_ingest",
-    measures=[
-        invariant(
-            "broken_answers",
-            "answers",
-            "Answers with another number of rows than asked, unknown or forbidden rows, wrong scores, lost rows",
-        )
-    ],
+    measures=[invariant("broken_answers", "answers", _MEANING)],
 )
 def invariants(run: RunContext, facts: Facts) -> None:
     """Count the answers that broke an invariant, and name the first."""
@@ -47,43 +42,31 @@ def invariants(run: RunContext, facts: Facts) -> None:
 def verify(run: RunContext, load: str, loaded: Loaded, expected: Expected, samples: Sequence[Sample]) -> None:
     """Hold the answers of one load against the rows, and keep what is broken for the check `invariants`."""
     kind, metric = loaded.collection.index()
-    verifier = Verifier(
-        rows=loaded.matrix,
-        k=timed.TOP_K,
-        metric=metric,
-        has_exact_scores=not _ROUNDED.search(kind)
-        and (metric == "COSINE" or not run.collection),  # of others, vectors may be of any length
-    )
+    has_known_lengths = metric == "COSINE" or not run.collection  # of others, vectors may be of any length
+    exact = not _ROUNDED.search(kind) and has_known_lengths
+    verifier = Verifier(rows=loaded.matrix, k=timed.TOP_K, metric=metric, has_exact_scores=exact)
     answered, drawn = [sample for sample in samples if not sample.error], expected.plan
     filters, passing = [expression(chosen) for chosen in drawn.filters], passing_counts(expected.masks)
     least = [0 if chosen and kind not in _EXHAUSTIVE else min(timed.TOP_K, rows) for chosen, rows in zip(filters, passing, strict=True)]
-    broken = [
-        replace(each, why=f"{each.why} ({filters[number]})") if filters[number] else each
-        for sample in answered
-        for number in [sample.number]
-        for each in verifier.problems(sample, drawn.queries[number], expected.masks[number], least[number])
-    ]
-    run.verified[load] = len(answered)
-    run.broken[load] = [*broken, *_lost(loaded, expected, verifier, answered)]
+    run.verified[load], run.broken[load] = len(answered), []
+    for sample, number in ((sample, sample.number) for sample in answered):
+        problems = verifier.problems(sample, drawn.queries[number], expected.masks[number], least[number])
+        run.broken[load] += [replace(each, why=f"{each.why} ({filters[number]})") if filters[number] else each for each in problems]
+    run.broken[load] += _lost(loaded, expected, verifier, answered)
 
 
 def _lost(loaded: Loaded, expected: Expected, verifier: Verifier, answered: Sequence[Sample]) -> Iterator[Broken]:
     """Yield planted searches whose row is not there, or most of the newest ones: a graph alone misses a few rows, here and there."""
     drawn, newest = expected.plan, len(loaded.rows) - NEWEST
     planted = [(sample, row) for sample in answered if (row := drawn.planted_rows[sample.number]) is not None]
-    missed = [
-        (sample.number, row)
-        for sample, row in planted
-        if verifier.misses(sample, row, expected.exact[sample.number], drawn.queries[sample.number])
-    ]
+    asked = ((sample, row, expected.exact[sample.number], drawn.queries[sample.number]) for sample, row in planted)
+    missed = [(case[0].number, case[1]) for case in asked if verifier.misses(*case)]
     for number, row in missed[:_ASKED_FOR]:
         if not loaded.collection.holds(loaded.rows[row], loaded.matrix[row]):
-            yield Broken(
-                "row", number, f"not row {row}, which it is nearest to and which no search finds: it was acknowledged, and is lost"
-            )
+            why = f"not row {row}, which it is nearest to and which no search finds: it was acknowledged, and is lost"
+            yield Broken("row", number, why)
     young, missed_young = [row for _, row in planted if row >= newest], [(number, row) for number, row in missed if row >= newest]
     if 2 * len(missed_young) > len(young):
         number, row = missed_young[0]
-        yield Broken(
-            "row", number, f"not row {row}; {len(missed_young)} of {len(young)} rows that were written last took no part in the load"
-        )
+        why = f"not row {row}; {len(missed_young)} of {len(young)} rows that were written last took no part in the load"
+        yield Broken("row", number, why)

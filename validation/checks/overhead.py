@@ -25,10 +25,8 @@ class Pairs:
 
     service: list[float] = field(default_factory=list)
     direct: list[float] = field(default_factory=list)
-    besides: list[float] = field(default_factory=list)
-    """By how much more the service takes besides embedding and Milvus; never below 0."""
-    cpu_ms: dict[str, float | None] = field(default_factory=dict)
-    """Of one search: of the service's process, and of this one when it searches directly."""
+    besides: list[float] = field(default_factory=list)  # by how much more the service takes besides embedding and Milvus; never below 0
+    cpu_ms: dict[str, float | None] = field(default_factory=dict)  # of one search: the service's process, and this one searching directly
 
     def facts(self) -> dict[str, object]:
         """Return what no objective names."""

@@ -25,6 +25,7 @@ _WARM_UP = 5
 _BATCH_TEXTS, _PASSAGES = 32, 8
 _SAME = 0.999
 """Cosine. Half precision and padding move a vector by less than a thousandth of this; two texts of one topic are at 0.95 or less."""
+_BROKEN = "Vectors that differ alone and in a batch, or from one time to the next, or are those of another text"
 
 
 @GATE.check(
@@ -33,11 +34,7 @@ _SAME = 0.999
     after="ingest",
     measures=[
         *latencies("embedding", "One query embedded", (50, 95)),
-        invariant(
-            "broken_vectors",
-            "vectors",
-            "Vectors that differ alone and in a batch, or from one time to the next, or are those of another text",
-        ),
+        invariant("broken_vectors", "vectors", _BROKEN),
     ],
 )
 def embedding(run: RunContext, facts: Facts) -> None:
@@ -92,12 +89,9 @@ def quality(run: RunContext, facts: Facts) -> None:
     nearest, search = run.loaded.collection.nearest, run.profile.search
     questions = [question for question, _ in run.answerable()]
     judged = [(_documents(run, nearest(vector, _CHUNKS, search)), question.relevance) for question, vector in run.answerable()]
-    numbers = {
-        "ndcg_at_10": [grading.ndcg(documents, relevance, _TOP_K) for documents, relevance in judged],
-        "mrr_at_10": [grading.reciprocal_rank(documents, relevance, _TOP_K) for documents, relevance in judged],
-        "hit_at_1": [float(grading.hit(documents, relevance, 1)) for documents, relevance in judged],
-        "hit_at_10": [float(grading.hit(documents, relevance, _TOP_K)) for documents, relevance in judged],
-    }
+    ranks = {"ndcg_at_10": (grading.ndcg, _TOP_K), "mrr_at_10": (grading.reciprocal_rank, _TOP_K)}
+    ranks |= {"hit_at_1": (grading.hit, 1), "hit_at_10": (grading.hit, _TOP_K)}
+    numbers = {name: [float(rank(*case, first)) for case in judged] for name, (rank, first) in ranks.items()}
     for name, values in numbers.items():
         run.record.measure_share(name, values)
     facts["by"] = grading.breakdown(questions, numbers)
@@ -150,17 +144,12 @@ def modes(run: RunContext, facts: Facts) -> None:
         full_text.insert(rows[first : first + _BATCH], run.loaded.matrix)
     searches: dict[str, Mode] = {"dense": full_text.dense, "sparse": full_text.sparse, "hybrid": full_text.hybrid}
     for name, search in searches.items():
-        facts[name] = {"missed": _rank(run, name, search)}
-
-
-def _rank(run: RunContext, name: str, mode: Mode) -> list[str]:
-    """Record ranking and latency; return the questions for which nothing right was among the first ten."""
-    values, seconds = dict[str, float](), []
-    for question, vector in run.answerable():
-        begin = time.perf_counter()
-        ids = mode(question.question, vector, _MODE_CHUNKS)
-        seconds.append(time.perf_counter() - begin)
-        values[question.id] = grading.ndcg(_documents(run, ids), question.relevance, _TOP_K)
-    run.record.measure_share(f"{name}_ndcg_at_10", [*values.values()])
-    run.measure_latency(name, seconds)
-    return [question for question, value in values.items() if not value]
+        values, seconds = dict[str, float](), []
+        for question, vector in run.answerable():
+            begin = time.perf_counter()
+            ids = search(question.question, vector, _MODE_CHUNKS)
+            seconds.append(time.perf_counter() - begin)
+            values[question.id] = grading.ndcg(_documents(run, ids), question.relevance, _TOP_K)
+        run.record.measure_share(f"{name}_ndcg_at_10", [*values.values()])
+        run.measure_latency(name, seconds)
+        facts[name] = {"missed": [question for question, value in values.items() if not value]}

@@ -52,7 +52,18 @@ def retrieval(run: RunContext, facts: Facts) -> None:
     drawn = plan.make_plan(run.profile.search, _pools(run), run.profile.requests.value, run.seed)
     expected = timed.expected(run, run.loaded, drawn)
     samples = _send(run, drawn, facts)
-    _measure_load(run, samples)
+    record, count = run.record, len(samples)
+    run.measure_latency("search", timed.counted_s(run, samples), _PERCENTILES, under_load=True)
+    delay = Histogram(sample.delay_s for sample in samples)
+    for percentile in _PERCENTILES:
+        record.measure(f"search_delay_p{percentile}_ms", delay.percentile_ms(percentile), count)
+    drift_s = open_loop.drift_s(samples)
+    record.measure("search_drift_ms", None if drift_s is None else drift_s * 1e3, count)
+    record.measure("search_requests", count)
+    record.measure("search_offered_rate", run.profile.rate.value)
+    record.measure("search_sent_rate", open_loop.sent_rate(samples), count)
+    record.measure("search_answered_rate", open_loop.answered_rate(samples), count)
+    record.measure_share("search_error_share", [float(bool(sample.error)) for sample in samples])
     verify(run, "retrieval", run.loaded, expected, samples)
     _measure_truth(run, expected, run.loaded.matrix)
     facts["over_time"] = timed.over_time(run, samples)
@@ -81,22 +92,6 @@ def _send(run: RunContext, drawn: Plan, facts: Facts) -> list[Sample]:
     facts["pods"] = load.facts
     run.record.faults += load.faults
     return run.loaded.in_rows(load.samples)
-
-
-def _measure_load(run: RunContext, samples: Sequence[Sample]) -> None:
-    """Record rates, latencies and delays."""
-    record, count = run.record, len(samples)
-    run.measure_latency("search", timed.counted_s(run, samples), _PERCENTILES, under_load=True)
-    delay = Histogram(sample.delay_s for sample in samples)
-    for percentile in _PERCENTILES:
-        record.measure(f"search_delay_p{percentile}_ms", delay.percentile_ms(percentile), count)
-    drift_s = open_loop.drift_s(samples)
-    record.measure("search_drift_ms", None if drift_s is None else drift_s * 1e3, count)
-    record.measure("search_requests", count)
-    record.measure("search_offered_rate", run.profile.rate.value)
-    record.measure("search_sent_rate", open_loop.sent_rate(samples), count)
-    record.measure("search_answered_rate", open_loop.answered_rate(samples), count)
-    record.measure_share("search_error_share", [float(bool(sample.error)) for sample in samples])
 
 
 def _measure_truth(run: RunContext, expected: Expected, rows: Matrix) -> None:

@@ -131,7 +131,16 @@ def refuse_contradictions(objectives: Objectives, profile: Mapping[str, Any]) ->
             cure = "add score: {pass_from: 100, warn_from: 90, ...} or leave it out"
             _refuse_at((name, word), f"{word} means nothing without a score; {cure}")
     _refuse_out_of_reach(objectives, profile)
-    _refuse_implied(objectives)
+    for lower in objectives:
+        upper = CATALOGUE[lower].at_most
+        while upper and upper not in objectives:
+            upper = CATALOGUE[upper].at_most
+        low, high = _fixed(objectives[lower]), _fixed(objectives[upper]) if upper else None
+        if low is None or high is None or low <= high:
+            continue
+        in_vain, other = (lower, upper) if CATALOGUE[lower].better is Better.LOWER else (upper, lower)
+        beside = f"{in_vain} can never be missed alone: {lower} is never above {upper}, and {other} promises {_fixed(objectives[other]):g}"
+        _refuse_at((in_vain, "limit"), f"{beside}; make the limit of {lower} the lower one")
 
 
 def _refuse_at(at: tuple[str, ...], message: str, kind: Literal["contradiction", "cannot_bind"] = "contradiction") -> NoReturn:
@@ -182,20 +191,6 @@ def _refuse_unasked_ingest(name: str, limit: float | None, profile: Mapping[str,
         _refuse_at((name,), f"{name} is never measured: the file names no rate at which rows stream in; add ingesting: {{value: 200, ...}}")
     if name == "during_ingest_rate" and limit is not None and limit > ingesting.value:
         _refuse_at((name, "limit"), f'">= {limit:g}" can never be true: no more than ingesting: {ingesting.value:g} is sent')
-
-
-def _refuse_implied(objectives: Objectives) -> None:
-    """Hold each measure beside the next one that it is never above, as far as both have an objective."""
-    for lower in objectives:
-        upper = CATALOGUE[lower].at_most
-        while upper and upper not in objectives:
-            upper = CATALOGUE[upper].at_most
-        low, high = _fixed(objectives[lower]), _fixed(objectives[upper]) if upper else None
-        if low is None or high is None or low <= high:
-            continue
-        in_vain, other = (lower, upper) if CATALOGUE[lower].better is Better.LOWER else (upper, lower)
-        beside = f"{in_vain} can never be missed alone: {lower} is never above {upper}, and {other} promises {_fixed(objectives[other]):g}"
-        _refuse_at((in_vain, "limit"), f"{beside}; make the limit of {lower} the lower one")
 
 
 def _fixed(objective: Objective) -> float | None:

@@ -27,7 +27,12 @@ def faults(profile: Profile, measurements: Measurements, baseline: Mapping[str, 
     if sent is None or sent < _RATE_KEPT * profile.rate.value:
         offered = f"{_show(sent)} of {profile.rate.value:g} requests/s"
         yield f"the gate sent {offered}: it was the bottleneck itself; give it more CPU, or promise a lower rate"
-    yield from _delayed(profile, measurements, baseline)
+    limit, delay = tightest_limit_ms(profile, baseline), _value(measurements, "search_delay_p99_ms")
+    if limit is None:
+        yield "no search latency has a fixed limit, and there is no baseline: the gate's own delay cannot be held against anything"
+    elif delay is None or delay > limit * _DELAY_SHARE:
+        late = f"the gate's own sending delay p99 was {_show(delay)} ms"
+        yield f"{late}, more than a tenth of the tightest limit it is to judge ({limit:g} ms); give it more CPU, or a quieter machine"
     yield from _unsteady(profile, measurements, baseline)
     yield from _truth_in_doubt(measurements)
 
@@ -42,16 +47,6 @@ def tightest_limit_ms(profile: Profile, baseline: Mapping[str, float], prefix: s
     named = [(name, objective) for name, objective in profile.objectives.items() if name.startswith(prefix)]
     bounds = [criterion.bound(baseline.get(name)) for name, objective in named for criterion in flat(objective.limit)]
     return min((bound for bound in bounds if bound is not None), default=None)
-
-
-def _delayed(profile: Profile, measurements: Measurements, baseline: Mapping[str, float]) -> Iterator[str]:
-    """Hold the gate's own delay against a tenth of the tightest limit: above that it would judge itself."""
-    limit, delay = tightest_limit_ms(profile, baseline), _value(measurements, "search_delay_p99_ms")
-    if limit is None:
-        yield "no search latency has a fixed limit, and there is no baseline: the gate's own delay cannot be held against anything"
-    elif delay is None or delay > limit * _DELAY_SHARE:
-        late = f"the gate's own sending delay p99 was {_show(delay)} ms"
-        yield f"{late}, more than a tenth of the tightest limit it is to judge ({limit:g} ms); give it more CPU, or a quieter machine"
 
 
 def _unsteady(profile: Profile, measurements: Measurements, baseline: Mapping[str, float]) -> Iterator[str]:

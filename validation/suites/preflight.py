@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
@@ -21,7 +21,7 @@ from rich.text import Text
 
 from validation.checks.registry import Check
 from validation.checks.storage import aim
-from validation.checks.storage.aim import Aim, Limits, Options, Size
+from validation.checks.storage.aim import Aim, Options
 from validation.checks.storage.bucket import PREFIX
 from validation.checks.storage.context import STORE, StoreContext, Written
 from validation.checks.storage.load import size_name
@@ -33,10 +33,11 @@ from validation.reports.model import RunReport
 from validation.reports.table import number, table_form
 from validation.run.options import report_path
 from validation.run.progress import Reporter
-from validation.run.record import Facts, run_and_report
+from validation.run.record import run_and_report
 
 SCHEMA = "milvus-x10000/preflight-report"
 _COLOURS = {"OK": "green", "WARN": "yellow", "FAIL": "red", "-": "dim"}
+_GROUPS = {"limits": ("budget_mib", "budget_s", "timeout_s", "patience_s"), "size": ("vectors", "dimension")}
 _SECRET_FREE = ("endpoint", "bucket", "root_path", "region", "style", "wal", "other_bucket", "scoped_to_prefix", "encryption", "milvus_uri")
 
 
@@ -67,7 +68,9 @@ def execute(options: Options, reporter: Reporter, path: Path, overrides: Overrid
 
 
 def _run(options: Options, reporter: Reporter, record: PreflightRecord, overrides: Overrides) -> None:
-    record.inputs = _inputs(options)
+    given = {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items()}
+    del given["out"], given["quiet"], given["as_json"]
+    record.inputs = given | {group: {name: given.pop(name) for name in names} for group, names in _GROUPS.items()}
     chosen = aim.take(options)
     record.target = {name: getattr(chosen, name) for name in _SECRET_FREE} | {"private_ca": bool(chosen.ca_pem)}
     record.versions = {name: version(name) for name in ("boto3", "botocore", "hdrhistogram")}
@@ -80,14 +83,6 @@ def _run(options: Options, reporter: Reporter, record: PreflightRecord, override
             _ask(run, overrides.checks)
         finally:
             record.left_behind = [f"s3://{chosen.bucket}/{left}" for left in run.written.clean(run.store, run.admin)]
-
-
-def _inputs(options: Options) -> Facts:
-    """Return what was asked for; options hold names of keys, never a key."""
-    given = {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items()}
-    del given["out"], given["quiet"], given["as_json"]
-    groups = {"limits": Limits, "size": Size}
-    return given | {group: {option.name: given.pop(option.name) for option in fields(kind)} for group, kind in groups.items()}
 
 
 def _context(chosen: Aim, record: PreflightRecord, reporter: Reporter, overrides: Overrides, closing: ExitStack) -> StoreContext:

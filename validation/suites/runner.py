@@ -88,24 +88,21 @@ def execute(order: Order, reporter: Reporter, report: Path, overrides: Overrides
 
     def write() -> None:
         if order.out is not None or not record.is_typo:
-            _write(record, report, reporter)
+            model.write(record, report)
+            try:
+                export.write_beside(report)
+            except Exception as error:  # noqa: BLE001 - a full disk, or a mistake of our own, must not take the verdict along
+                reporter.say(f"not all forms of the report were written ({type(error).__name__}: {error}); again: ./rag report {report}")
 
     run_and_report(record, reporter, lambda: _run(order, reporter, record, overrides or Overrides()), write)
     return record
 
 
-def _write(record: Record, report: Path, reporter: Reporter) -> None:
-    """Write report.json, then what is made of it; the verdict stands whether or not its page can be drawn."""
-    model.write(record, report)
-    try:
-        export.write_beside(report)
-    except Exception as error:  # noqa: BLE001 - a full disk, or a mistake of our own, must not take the verdict along
-        reporter.say(f"not all forms of the report were written ({type(error).__name__}: {error}); again: ./rag report {report}")
-
-
 def _run(order: Order, reporter: Reporter, record: Record, overrides: Overrides) -> None:
     record.inputs = {"slo_file": str(order.slo_file), "corpus": str(order.corpus), "seed": order.seed, "label": order.label}
-    _require_environment(order)
+    if order.slo is None and not order.slo_file.is_file():
+        names = sorted(path.name.split(".")[1] for path in order.slo_file.parent.glob("slo.*.yaml"))
+        raise UsageError(f"{order.stack!r} has no {order.slo_file}; there are: {', '.join(names)}; for any other, name it with --slo FILE")
     profile = slo_file.read_profile(order.slo_file)
     if order.collection:
         profile = existing.judgeable(profile, record)
@@ -119,13 +116,6 @@ def _run(order: Order, reporter: Reporter, record: Record, overrides: Overrides)
         profile = context.profile
     reference = baseline.reference(kept, profile.profile, GateReport.from_run(record).fingerprint)
     record.judgement = judgement.judge(profile, record.measurements, record.faults, reference)
-
-
-def _require_environment(order: Order) -> None:
-    """Refuse a name that no SLO file belongs to, before that file is blamed."""
-    if order.slo is None and not order.slo_file.is_file():
-        names = sorted(path.name.split(".")[1] for path in order.slo_file.parent.glob("slo.*.yaml"))
-        raise UsageError(f"{order.stack!r} has no {order.slo_file}; there are: {', '.join(names)}; for any other, name it with --slo FILE")
 
 
 def make_context(

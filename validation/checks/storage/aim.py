@@ -1,8 +1,7 @@
-"""What can be asked for on the command line, with every default of the preflight; where it aims, and with which key.
+"""The options of the preflight with every default, then the outputs of a stack as far as there are any: where it aims, and with which key.
 
-Options come first, then the outputs of a stack as far as there are any. Milvus need not be there, so no output is required but those that
-no option gave. A key comes from a Secret, from files as a pod mounts a Secret, or from an AWS profile, never from the command line, where
-every process of the machine could read it.
+Milvus need not be there, so no output is required but those that no option gave. A key comes from a Secret, from files as a pod mounts a
+Secret, or from an AWS profile, never from the command line, where every process of the machine could read it.
 """
 
 import json
@@ -57,27 +56,16 @@ class Encryption(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limits:
-    """How long and how much, so that no preflight goes on for ever."""
+class Options:
+    """What was asked for; None where the stack's outputs, or a default, are to say it."""
 
     budget_mib: Annotated[int, Option(min=1, help="Most MiB that measuring moves, both ways together.")] = 8192
     budget_s: Annotated[float, Option(min=1, help="Most seconds that the questions take, measuring included.")] = 100
     timeout_s: Annotated[float, Option(min=0.1, help="Longest wait for a connection or an answer.")] = 10
     """Milvus's own `minio.requestTimeoutMs` is 10000."""
     patience_s: Annotated[float, Option(min=0, help="Longest time for which the store may say that it is busy.")] = 20
-
-
-@dataclass(frozen=True, kw_only=True)
-class Size:
-    """The collection that the estimates are about."""
-
     vectors: Annotated[int, Option(min=1, help="Vectors of the collection that the estimates are about.")] = 1_000_000
     dimension: Annotated[int | None, Option(min=2, help="Its dimension. Default: the stack's, else 768.")] = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options(Size, Limits):
-    """What was asked for; None where the stack's outputs, or a default, are to say it."""
 
     stack: Annotated[str | None, Argument(metavar="[ENV]", help="Environment whose outputs name the store, or their .json file.")] = None
     endpoint: Annotated[str | None, Option(help="https://host[:port] of the S3 API. Default: the stack's.")] = None
@@ -158,27 +146,34 @@ class Aim(Options):
 
 def take(options: Options) -> Aim:
     """Put options and outputs together; UsageError for what is missing or cannot be right."""
-    outputs = _outputs(options)
+    outputs = _outputs(options.stack) if options.stack else StoreOutputs()
+    root_path = options.root_path or outputs.milvus_root_path or "milvus"
+    if not _ROOT_PATH.fullmatch(root_path):
+        allowed = "segments of letters, digits, dash, dot and underscore, no slash or dot in front"
+        problem = f"root path {root_path!r} would not give the keys that Milvus reads back: {allowed}"
+        raise UsageError(f"{problem}. Cure: --root-path milvus")
     completed: dict[str, Any] = {
         "endpoint": _endpoint(_required(options.endpoint or outputs.object_store_endpoint, "--endpoint")),
         "bucket": _required(options.bucket or outputs.milvus_bucket, "--bucket"),
-        "root_path": _root_path(options.root_path or outputs.milvus_root_path or "milvus"),
+        "root_path": root_path,
         "region": options.region or outputs.object_store_region or "us-east-1",
         "ca_pem": _ca_pem(options, outputs),
         "credential": _credential(options, outputs),
         "admin": from_profile(options.admin_profile) if options.admin_profile else None,
-        "wal": options.wal or _wal(outputs.milvus_wal),
+        "wal": options.wal or outputs.milvus_wal or Wal.WOODPECKER,
         "other_bucket": options.other_bucket or outputs.documents_bucket,
         "milvus_uri": options.milvus_uri or outputs.milvus_uri,
         "dimension": options.dimension or outputs.embedding_dimension or 768,
     }
+    try:
+        completed["wal"] = Wal(completed["wal"])
+    except ValueError:
+        problem = f"the stack's write-ahead log {outputs.milvus_wal!r} is none that the preflight knows"
+        raise UsageError(f"{problem}; give --wal, see --help") from None
     return Aim(**vars(options) | completed)
 
 
-def _outputs(options: Options) -> StoreOutputs:
-    stack = options.stack
-    if not stack:
-        return StoreOutputs()
+def _outputs(stack: str) -> StoreOutputs:
     is_file = stack.endswith(".json")
     origin = stack if is_file else f"stack {stack}"
     try:
@@ -214,21 +209,6 @@ def _endpoint(url: str) -> str:
         problem = f"endpoint {shown} is not https://host[:port]; Milvus takes no path, no query and no user"
         raise UsageError(f"{problem}, so requests would go elsewhere. Cure: --endpoint https://HOST:PORT")
     return bare
-
-
-def _root_path(path: str) -> str:
-    if not _ROOT_PATH.fullmatch(path):
-        allowed = "segments of letters, digits, dash, dot and underscore, no slash or dot in front"
-        problem = f"root path {path!r} would not give the keys that Milvus reads back: {allowed}"
-        raise UsageError(f"{problem}. Cure: --root-path milvus")
-    return path
-
-
-def _wal(output: str) -> Wal:
-    try:
-        return Wal(output or Wal.WOODPECKER)
-    except ValueError:
-        raise UsageError(f"the stack's write-ahead log {output!r} is none that the preflight knows; give --wal, see --help") from None
 
 
 def _ca_pem(options: Options, outputs: StoreOutputs) -> str:

@@ -1,22 +1,23 @@
-"""The bucket: who else uses it, whether the root path is empty or ours, and settings that work against Milvus.
+"""The bucket and Milvus's key: why a store refuses it, what it must not be able to do, who else uses the bucket, and its settings.
 
-Versioning, object lock and expiry are seen first by their effect on one object, which Milvus's own key can see; then in the settings, where
-an administrator's key was given.
+A listing is asked rather than a HEAD: only an answer with a body carries the code that tells a wrong key from a wrong secret. What must be
+denied is only read, and never what anybody else has written. Versioning, object lock and expiry are seen first by their effect on one
+object, which Milvus's own key can see; then in the settings, where an administrator's key was given.
 """
 
 import socket
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
+from validation.checks.storage.aim import Style
 from validation.checks.storage.context import STORE, StoreContext
 from validation.checks.storage.record import BlockedError
-from validation.checks.storage.store import answered, code, is_denied
+from validation.checks.storage.store import Store, WrongError, answered, code, is_denied
 from validation.clients import kube
-from validation.clients.kube import service_of
 from validation.judge.errors import GateError
 from validation.run.record import Facts
 
@@ -24,18 +25,115 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import LifecycleRuleOutputTypeDef
 
+_CODES = {
+    "InvalidAccessKeyId": ("credential", "the store does not know the access key"),
+    "SignatureDoesNotMatch": ("credential", "the secret key does not belong to the access key, or something on the way changes requests"),
+    "RequestTimeTooSkewed": ("clock.key", "this machine's clock and the store's are too far apart"),
+    "NoSuchBucket": ("bucket.missing", "there is no bucket {bucket}"),
+}
+_REGION_CODES = frozenset({"AuthorizationHeaderMalformed", "PermanentRedirect", "IllegalLocationConstraintException"})
+_FINAL = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch", "RequestTimeTooSkewed"}) | _REGION_CODES
+"""What another style of addresses would not change."""
 _ABSENT = {"NoSuchLifecycleConfiguration", "ObjectLockConfigurationNotFoundError", "NoSuchObjectLockConfiguration"}
 _ABSENT |= {"NotImplemented", "InvalidRequest"}
+PREFIX = "preflight-"  # begins every prefix that a preflight writes below
+_NEVER_WRITTEN = "preflight-never-written"
+_SHOWN = 3
+
+
+@STORE.check("identity", "Does the store know the key, the bucket, the style of addresses and the region?", after="clock")
+def identity(run: StoreContext, _facts: Facts) -> None:
+    """Raise BlockedError when Milvus's key may do nothing with the bucket."""
+    signed_for, error = run.aim.region, _refusal(run, run.store)
+    if strange := sorted(run.store.signed_for - {signed_for}):
+        raise _wrong_region(run, strange[0])
+    if error is not None:
+        raise _explain(run, error)
+    run.record.ok("credential", "the store knows the key, and its signature holds")
+    run.record.ok("bucket", f"{run.aim.bucket} is there, and may be listed")
+    run.record.ok("style", f"{run.aim.style}-style addresses work")
+    try:  # Milvus asks for the location where no region is set; a store that names another one would confuse it
+        region = str(run.store.ask(lambda s3: s3.get_bucket_location(Bucket=run.aim.bucket)).get("LocationConstraint") or "us-east-1")
+    except ClientError as unnamed:
+        run.record.ok("region", f"{signed_for} is accepted; the store does not name the bucket's own ({code(unnamed)})")
+        return
+    other = f"{signed_for} is accepted, but the bucket is in {region}"
+    run.record.warn_if("region.other", region != signed_for, other, region, region_of_store=region)
+
+
+def _refusal(run: StoreContext, store: Store) -> ClientError | None:
+    bucket = run.aim.bucket
+    try:
+        name = store.ask(lambda s3: s3.list_objects_v2(Bucket=bucket, Prefix=run.written.prefix, MaxKeys=1)).get("Name")
+        why = f"a listing of {bucket} names {name!r}" if name != bucket else ""
+    except ClientError as error:
+        return error
+    except WrongError as error:
+        why = str(error)
+    except ParamValidationError as error:
+        raise run.record.block("bucket.name", f"{bucket!r} is no bucket name ({error})") from None
+    if why:
+        raise run.record.block("s3_api.not_spoken", f"what answers at {run.aim.endpoint} does not answer as S3 does: {why}")
+    return None
+
+
+def _explain(run: StoreContext, error: ClientError) -> BlockedError:
+    other = Style.VIRTUAL if run.aim.style is Style.PATH else Style.PATH
+    if code(error) not in _FINAL:
+        if is_denied(error):
+            return _denied(run, error)
+        with suppress(BlockedError, BotoCoreError):
+            if _refusal(run, run.store.in_style(other)) is None:
+                seen = f"the store answers {answered(error)} to {run.aim.style}-style addresses, but takes {other}-style ones"
+                return run.record.block("style", seen, other=other, virtual="true" if other == "virtual" else "false")
+    if code(error) in _REGION_CODES:
+        headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+        return _wrong_region(run, str(error.response.get("Error", {}).get("Region") or headers.get("x-amz-bucket-region", "another one")))
+    key, seen = _CODES.get(code(error), ("s3_api.no_list", "the store does not list the bucket {bucket}"))
+    return run.record.block(key, f"{seen.format(bucket=run.aim.bucket)}: {answered(error)}")
+
+
+def _denied(run: StoreContext, error: ClientError) -> BlockedError:
+    """A key that may write and not list lacks one permission; a key that may do nothing is not this bucket's."""
+    bucket = run.aim.bucket
+    try:
+        run.put("may-write", b"")
+    except ClientError:
+        seen = f"the key is valid, and may neither list nor write in the bucket {bucket}: {answered(error)}"
+        return run.record.block("bucket.denied", f"{seen}; it is the key of another tenant, or the bucket is somebody else's")
+    return run.record.block("permission_list", f"the key may write in the bucket {bucket} and not list it: {answered(error)}")
+
+
+def _wrong_region(run: StoreContext, expected: str) -> BlockedError:
+    seen = f"requests are signed for {run.aim.region}, and the store wants {expected}"
+    return run.record.block("region.refused", seen, region_of_store=expected)
 
 
 @STORE.check("bucket_settings", "Does the bucket keep, lock or expire what Milvus deletes or needs?", after="identity")
 def bucket_settings(run: StoreContext, _facts: Facts) -> None:
     """Raise BlockedError for a bucket that cannot be written, or would keep all that this run writes."""
-    written = _write(run)
+    bucket, record, written = run.aim.bucket, run.record, _write(run)
     locked = _judge_lock(run, written)
-    _judge_lifecycle(run, written)
-    if blocked := _judge_versioning(run, written) or locked:
-        raise blocked
+    rules = _settings(run, lambda s3: s3.get_bucket_lifecycle_configuration(Bucket=bucket))
+    ours = [rule for rule in (rules or {}).get("Rules", []) if _touches_milvus(rule, run.aim.root_path)]
+    expiring = [f"rule {rule.get('ID', '?')} expires objects: {rule['Expiration']}" for rule in ours if "Expiration" in rule]
+    expiring += [f"objects expire: {written['Expiration']}"] if written.get("Expiration") else []
+    if expiring:
+        record.fail("lifecycle.expires", expiring[0])
+    elif rules is None:
+        why = "no object is marked to expire, but the rules themselves may not be seen with this key: --admin-profile NAME"
+        record.skip("lifecycle", why)
+    else:
+        is_moved, moves = any("Transitions" in rule for rule in ours), "a rule moves objects to another class of storage"
+        record.warn_if("lifecycle.moves", is_moved, moves, "no rule expires Milvus's objects")
+    setting = _settings(run, lambda s3: s3.get_bucket_versioning(Bucket=bucket)) or {}
+    state = str(setting.get("Status") or ("Enabled" if written.get("VersionId") not in {None, "null"} else ""))
+    if state == "Enabled":
+        seen = f"the bucket {bucket} keeps every version: a write was answered with the version {written.get('VersionId', '?')}"
+        raise record.block("versioning.on", seen)
+    record.warn_if("versioning.suspended", state == "Suspended", "suspended: old versions stay", "off: a write makes no version")
+    if locked:
+        raise locked
 
 
 def _write(run: StoreContext) -> dict[str, Any]:
@@ -43,7 +141,7 @@ def _write(run: StoreContext) -> dict[str, Any]:
     bucket, key = run.aim.bucket, run.written.key("settings")
     try:
         put = run.store.ask(lambda s3: s3.put_object(Bucket=bucket, Key=key, Body=b"x"))
-        head = run.store.ask(lambda s3: s3.head_object(Bucket=bucket, Key=key))
+        head = run.store.head(key)
     except ClientError as error:
         run.written.forget(key)
         denied = is_denied(error) or code(error) in {"MethodNotAllowed", "NotImplemented"}
@@ -56,9 +154,7 @@ def _write(run: StoreContext) -> dict[str, Any]:
 
 def _settings(run: StoreContext, ask: "Callable[[S3Client], Any]") -> dict[str, Any] | None:
     """Return a setting, {} when it is not there, None when nobody may look."""
-    for store in (run.store, run.admin):
-        if store is None:
-            continue
+    for store in filter(None, (run.store, run.admin)):
         try:
             return dict(store.ask(ask))
         except ClientError as error:
@@ -69,54 +165,20 @@ def _settings(run: StoreContext, ask: "Callable[[S3Client], Any]") -> dict[str, 
     return None
 
 
-def _judge_versioning(run: StoreContext, written: dict[str, Any]) -> BlockedError | None:
-    bucket = run.aim.bucket
-    setting = _settings(run, lambda s3: s3.get_bucket_versioning(Bucket=bucket)) or {}
-    state = str(setting.get("Status") or ("Enabled" if written.get("VersionId") not in {None, "null"} else ""))
-    if state == "Enabled":
-        seen = f"the bucket {bucket} keeps every version: a write was answered with the version {written.get('VersionId', '?')}"
-        return run.record.block("versioning.on", seen)
-    if state == "Suspended":
-        run.record.warn("versioning.suspended", "suspended: old versions stay")
-    else:
-        run.record.ok("versioning", "off: a write makes no version")
-    return None
-
-
 def _judge_lock(run: StoreContext, written: dict[str, Any]) -> BlockedError | None:
     bucket = run.aim.bucket
     setting = (_settings(run, lambda s3: s3.get_object_lock_configuration(Bucket=bucket)) or {}).get("ObjectLockConfiguration", {})
-    retention = setting.get("Rule", {}).get("DefaultRetention", {})
     if until := written.get("ObjectLockRetainUntilDate"):
         seen = f"every new object is locked until {until}"
-    elif retention:
+    elif retention := setting.get("Rule", {}).get("DefaultRetention"):
         seen = f"every new object is locked ({retention})"
     elif setting.get("ObjectLockEnabled") == "Enabled":
         seen = f"object lock is on for the bucket {bucket}"
     else:
         run.record.ok("object_lock", "no object is locked")
         return None
-    blocked = run.record.block("object_lock", seen)
-    run.record.findings.append(blocked.finding)
-    return blocked
-
-
-def _judge_lifecycle(run: StoreContext, written: dict[str, Any]) -> None:
-    bucket, record = run.aim.bucket, run.record
-    setting = _settings(run, lambda s3: s3.get_bucket_lifecycle_configuration(Bucket=bucket))
-    rules = [rule for rule in (setting or {}).get("Rules", []) if _touches_milvus(rule, run.aim.root_path)]
-    expiring = [f"rule {rule.get('ID', '?')} expires objects: {rule['Expiration']}" for rule in rules if "Expiration" in rule]
-    if written.get("Expiration"):
-        expiring.append(f"objects expire: {written['Expiration']}")
-    if expiring:
-        record.fail("lifecycle.expires", expiring[0])
-    elif any("Transitions" in rule for rule in rules):
-        record.warn("lifecycle.moves", "a rule moves objects to another class of storage")
-    elif setting is None:
-        why = "no object is marked to expire, but the rules themselves may not be seen with this key: --admin-profile NAME"
-        record.skip("lifecycle", why)
-    else:
-        record.ok("lifecycle", "no rule expires Milvus's objects")
+    run.record.fail("object_lock", seen)
+    return BlockedError(run.record.findings[-1])
 
 
 def _touches_milvus(rule: "LifecycleRuleOutputTypeDef", root_path: str) -> bool:
@@ -125,23 +187,27 @@ def _touches_milvus(rule: "LifecycleRuleOutputTypeDef", root_path: str) -> bool:
     return rule.get("Status") == "Enabled" and (mine.startswith(prefix) or prefix.startswith(mine))
 
 
-PREFIX = "preflight-"  # begins every prefix that a preflight writes below
-_SHOWN = 3
-
-
 @STORE.check("root_path", "Is the root path empty or ours?", after="bucket_settings")
 def root_path(run: StoreContext, _facts: Facts) -> None:
-    """Add what is there."""
-    root = f"{run.aim.root_path}/"
-    listed = run.store.ask(lambda s3: s3.list_objects_v2(Bucket=run.aim.bucket, Prefix=root, MaxKeys=_SHOWN)).get("Contents", [])
-    keys = [str(item.get("Key")) for item in listed if not str(item.get("Key")).startswith(run.written.prefix)]
+    """Add what is below it, and what else the bucket holds."""
+    root, bucket, mine = f"{run.aim.root_path}/", run.aim.bucket, run.written.prefix
+    below = run.store.ask(lambda s3: s3.list_objects_v2(Bucket=bucket, Prefix=root, MaxKeys=_SHOWN)).get("Contents", [])
+    keys = [str(item.get("Key")) for item in below if not str(item.get("Key")).startswith(mine)]
     if not keys:
         run.record.ok("root_path", f"nothing below {root}")
     elif why := _ours(run):
         run.record.ok("root_path", f"objects below {root} are this stack's own: {why}")
     else:
         run.record.fail("root_path", f"another Milvus, or an earlier one, has objects below {root}, such as {', '.join(keys)}")
-    _look_around(run, root)
+    top = run.store.ask(lambda s3: s3.list_objects_v2(Bucket=bucket, Delimiter="/", MaxKeys=1000))
+    names = [str(item.get("Prefix")) for item in top.get("CommonPrefixes", [])] + [str(item.get("Key")) for item in top.get("Contents", [])]
+    others = [name for name in names if not root.startswith(name) and not mine.startswith(name)]
+    killed = [name for name in others if name.startswith(PREFIX)]
+    if foreign := [name for name in others if name not in killed]:
+        more = f" and {len(foreign) - _SHOWN} more" if len(foreign) > _SHOWN else ""
+        run.record.warn("bucket_shared", f"the bucket also holds {', '.join(foreign[:_SHOWN])}{more}")
+    if killed:
+        run.record.warn("left_over", f"a preflight that was killed left {', '.join(killed[:_SHOWN])}", prefix=killed[0])
 
 
 def _ours(run: StoreContext) -> str:
@@ -149,27 +215,48 @@ def _ours(run: StoreContext) -> str:
     uri, host = run.aim.milvus_uri, urlsplit(run.aim.milvus_uri).hostname or ""
     if run.aim.installed:
         return "--installed says so"
-    try:
-        if host and service_of(uri) is not None and not kube.in_cluster():
+    with suppress(GateError, OSError):
+        if host and kube.service_of(uri) is not None and not kube.in_cluster():
             with closing(kube.connect()) as kubernetes:
                 kubernetes.address(uri)
             return f"its Milvus {uri} is installed"
         if host:
             socket.getaddrinfo(host, None)
             return f"its Milvus {host} is installed"
-    except (GateError, OSError):
-        pass
     return ""
 
 
-def _look_around(run: StoreContext, root: str) -> None:
-    listed = run.store.ask(lambda s3: s3.list_objects_v2(Bucket=run.aim.bucket, Delimiter="/", MaxKeys=1000))
-    names = [str(item.get("Prefix")) for item in listed.get("CommonPrefixes", [])]
-    names += [str(item.get("Key")) for item in listed.get("Contents", [])]
-    others = [name for name in names if not root.startswith(name) and not run.written.prefix.startswith(name)]
-    killed = [name for name in others if name.startswith(PREFIX)]
-    if foreign := [name for name in others if name not in killed]:
-        more = f" and {len(foreign) - _SHOWN} more" if len(foreign) > _SHOWN else ""
-        run.record.warn("bucket_shared", f"the bucket also holds {', '.join(foreign[:_SHOWN])}{more}")
-    if killed:
-        run.record.warn("left_over", f"a preflight that was killed left {', '.join(killed[:_SHOWN])}", prefix=killed[0])
+@STORE.check("isolation", "Is Milvus's key kept away from everything else on the store?", after="permissions")
+def isolation(run: StoreContext, _facts: Facts) -> None:
+    """Add what is denied, and what should be."""
+    record, own, bucket, root = run.record, run.aim.bucket, run.aim.other_bucket, run.aim.root_path
+    try:
+        names = [each.get("Name") for each in run.store.ask(lambda s3: s3.list_buckets()).get("Buckets", [])]
+        others = len([name for name in names if name != own])
+        record.warn_if("denied_list_buckets", others, f"the key sees {others} other buckets", "the key sees no other bucket")
+    except ClientError as error:
+        record.ok("denied_list_buckets", f"the key may not list buckets ({code(error)})")
+    if not bucket:
+        record.skip("denied_other_bucket", "no other bucket is known; name one that Milvus must not read: --other-bucket NAME")
+    elif bucket == own:
+        record.warn("denied_other_bucket.own", f"{bucket} is Milvus's own bucket")
+    elif allowed := _allowed(run, bucket):
+        record.fail("denied_other_bucket.open", f"the key may {' and '.join(allowed)} in the bucket {bucket}")
+    else:
+        record.ok("denied_other_bucket", f"the key may neither list nor read in {bucket}")
+    if not run.aim.scoped_to_prefix:
+        return
+    # outside the root path; the object is empty and goes with the rest
+    if refusal := run.store.refusal(lambda s3: s3.put_object(Bucket=own, Key=_NEVER_WRITTEN, Body=b"")):
+        record.ok("denied_other_prefix", f"the key may not write outside {root}/ ({code(refusal)})")
+    else:
+        run.written.remember(_NEVER_WRITTEN)
+        record.fail("denied_other_prefix", f"the key may write outside {root}/, although its policy is said not to allow it")
+
+
+def _allowed(run: StoreContext, bucket: str) -> list[str]:
+    """Return what the key may do; reading is asked of a key that was never written: whoever may read is told that it is not there."""
+    lists = run.store.refusal(lambda s3: s3.list_objects_v2(Bucket=bucket, MaxKeys=1)) is None
+    refusal = run.store.refusal(lambda s3: s3.get_object(Bucket=bucket, Key=_NEVER_WRITTEN))
+    reads = refusal is None or (not is_denied(refusal) and code(refusal) == "NoSuchKey")
+    return ["list"] * lists + ["read"] * reads

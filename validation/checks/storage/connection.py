@@ -1,7 +1,4 @@
-"""The way to the store: the name and every address of the endpoint, a handshake as Milvus makes it, and the clocks of both ends.
-
-Chain, name and expiry of the certificate are judged, and the protocol at all; signatures die of a difference of clocks.
-"""
+"""The way to the store: every address of the endpoint, a handshake as Milvus makes it with chain, name and expiry, and both clocks."""
 
 import http.client
 import socket
@@ -9,6 +6,8 @@ import ssl
 import time
 import warnings
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
@@ -21,8 +20,9 @@ from validation.run.record import Facts
 
 _MILVUS_CONNECT_S = 1.0  # Milvus gives a connection to S3 one second, ten times (milvus pull request 48941)
 _WARN_DAYS = 30
-_EXPIRED, _NOT_YET, _SELF_SIGNED, _OTHER_ROOT = 10, 9, 18, 19
-_NAMES = frozenset({62, 64})  # OpenSSL's X509_V_ERR codes: the host name, or the address, is not in the certificate
+_NOT_NOW, _NAMES = frozenset({9, 10}), frozenset({62, 64})
+"""OpenSSL's X509_V_ERR codes: not yet valid or expired; the host name, or the address, is not in the certificate."""
+_CHAIN = {18: "the certificate is self-signed and not the one that is trusted", 19: "the chain ends in a root that is not trusted"}
 _SPEAKS_TLS = frozenset({"UNSUPPORTED_PROTOCOL", "TLSV1_ALERT_PROTOCOL_VERSION", "SSLV3_ALERT_HANDSHAKE_FAILURE", "NO_PROTOCOLS_AVAILABLE"})
 _IDLE_S = 3.0
 _CUTS = 3  # cut connections in one run from which on it is no accident
@@ -33,24 +33,29 @@ _SKEW_WARN = timedelta(minutes=1)
 @STORE.check("endpoint", "Does the endpoint's name resolve, and does something listen at each of its addresses?")
 def endpoint(run: StoreContext, _facts: Facts) -> None:
     """Raise BlockedError when nothing answers."""
-    host = run.aim.host
+    host, port, record = run.aim.host, run.aim.port, run.record
     try:
-        infos = socket.getaddrinfo(host, run.aim.port, type=socket.SOCK_STREAM)
+        infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise run.record.block("dns", f"the name {host} does not resolve here ({error})", Outcome.UNREACHABLE, host=host) from None
+        raise record.block("dns", f"the name {host} does not resolve here ({error})", Outcome.UNREACHABLE, host=host) from None
     addresses = list(dict.fromkeys(str(info[4][0]) for info in infos))
-    run.record.ok("dns", f"{run.aim.host} is {', '.join(addresses)}")
-    failures: dict[str, str] = {}
-    slowest_s = 0.0
+    record.ok("dns", f"{host} is {', '.join(addresses)}")
+    failures, slowest_s = list[str](), 0.0
     for address in addresses:
         begin = time.monotonic()
         try:
-            socket.create_connection((address, run.aim.port), timeout=run.aim.timeout_s).close()
-        except OSError as error:
-            failures[address] = _why(run, error)
-        else:
+            socket.create_connection((address, port), timeout=run.aim.timeout_s).close()
             slowest_s = max(slowest_s, time.monotonic() - begin)
-    _judge_addresses(run, addresses, failures, slowest_s)
+        except OSError as error:
+            failures.append(f"{address} port {port} {_why(run, error)}")
+    seen = "; ".join(failures)
+    if len(failures) == len(addresses):
+        raise record.block("tcp.closed", seen, Outcome.UNREACHABLE, port=port)
+    if failures:
+        record.warn("tcp.partly", seen, port=port)
+    else:
+        fine = f"port {port} open, connected in {slowest_s * 1e3:.1f} ms"
+        record.warn_if("tcp.slow", slowest_s > _MILVUS_CONNECT_S, f"connecting took {slowest_s:.1f} s", fine)
 
 
 def _why(run: StoreContext, error: OSError) -> str:
@@ -59,19 +64,6 @@ def _why(run: StoreContext, error: OSError) -> str:
     if isinstance(error, ConnectionRefusedError):
         return "refuses the connection: nothing listens on this port"
     return f"cannot be reached ({error})"
-
-
-def _judge_addresses(run: StoreContext, addresses: list[str], failures: dict[str, str], slowest_s: float) -> None:
-    port, record = run.aim.port, run.record
-    seen = "; ".join(f"{address} port {port} {why}" for address, why in failures.items())
-    if len(failures) == len(addresses):
-        raise record.block("tcp.closed", seen, Outcome.UNREACHABLE, port=port)
-    if failures:
-        record.warn("tcp.partly", seen, port=port)
-    elif slowest_s > _MILVUS_CONNECT_S:
-        record.warn("tcp.slow", f"connecting took {slowest_s:.1f} s")
-    else:
-        record.ok("tcp", f"port {port} open, connected in {slowest_s * 1e3:.1f} ms")
 
 
 def ssl_context(run: StoreContext) -> ssl.SSLContext:
@@ -86,18 +78,28 @@ def tls(run: StoreContext, _facts: Facts) -> None:
         run.record.warn("tls.plain", f"{run.aim.endpoint} is not encrypted")
         return
     trust = ssl_context(run)
-    _judge_expiry(run, "tls_expiry", "the store's certificate", _handshake(run, trust))
-    for authority in trust.get_ca_certs() if run.aim.ca_pem else []:
-        _judge_expiry(run, "tls_ca_expiry", "the CA's certificate", authority)
+    certificates = [("tls_expiry", "the store's certificate", _handshake(run, trust))]
+    certificates += [("tls_ca_expiry", "the CA's certificate", each) for each in (trust.get_ca_certs() if run.aim.ca_pem else [])]
+    for name, what, certificate in certificates:
+        if isinstance(end := certificate.get("notAfter"), str):
+            until = datetime.fromtimestamp(ssl.cert_time_to_seconds(end), UTC)
+            days = (until - run.now()).days
+            run.record.warn_if(name, days < _WARN_DAYS, f"{what} is valid until {until:%Y-%m-%d}, {days} days")
+
+
+@contextmanager
+def _tls_connection(run: StoreContext, trust: ssl.SSLContext) -> Iterator[ssl.SSLSocket]:
+    with (
+        socket.create_connection((run.aim.host, run.aim.port), timeout=run.aim.timeout_s) as plain,
+        trust.wrap_socket(plain, server_hostname=run.aim.host) as connection,
+    ):
+        yield connection
 
 
 def _handshake(run: StoreContext, trust: ssl.SSLContext) -> "ssl._PeerCertRetDictType":
     aim = run.aim
     try:
-        with (
-            socket.create_connection((aim.host, aim.port), timeout=aim.timeout_s) as plain,
-            trust.wrap_socket(plain, server_hostname=aim.host) as connection,
-        ):
+        with _tls_connection(run, trust) as connection:
             run.record.ok("tls", f"{connection.version()}, chain and name verified" + (" with the private CA" if aim.ca_pem else ""))
             return connection.getpeercert() or {}
     except ssl.SSLCertVerificationError as error:
@@ -125,59 +127,30 @@ def _old_version(run: StoreContext) -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         old.minimum_version, old.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
-    try:
-        with (
-            socket.create_connection((run.aim.host, run.aim.port), timeout=run.aim.timeout_s) as plain,
-            old.wrap_socket(plain, server_hostname=run.aim.host) as connection,
-        ):
-            return connection.version() or ""
-    except OSError:
-        return ""
+    with suppress(OSError), _tls_connection(run, old) as connection:
+        return connection.version() or ""
+    return ""
 
 
 def _lacks_root(run: StoreContext) -> bool:
     """Whether the chain holds as soon as an authority that is not a root is trusted by itself, as Go does it."""
     trust = ssl_context(run)
     trust.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    try:
-        with (
-            socket.create_connection((run.aim.host, run.aim.port), timeout=run.aim.timeout_s) as plain,
-            trust.wrap_socket(plain, server_hostname=run.aim.host),
-        ):
-            return True
-    except OSError:
-        return False
+    with suppress(OSError), _tls_connection(run, trust):
+        return True
+    return False
 
 
 def _untrusted(run: StoreContext, error: ssl.SSLCertVerificationError) -> BlockedError:
     host, message = run.aim.host, error.verify_message.rstrip(".")
-    if error.verify_code in {_EXPIRED, _NOT_YET}:
+    if error.verify_code in _NOT_NOW:
         return run.record.block("tls_expiry.now", f"the certificate is not valid now ({message})")
     if error.verify_code in _NAMES:
         return run.record.block("tls_name", f"{host} is not in the certificate ({message})")
     if run.aim.ca_pem and _lacks_root(run):
-        seen = f"the CA file holds an authority below the root, and not the root itself ({message})"
-        return run.record.block("tls_chain.no_root", seen)
-    if error.verify_code == _SELF_SIGNED:
-        seen = f"the certificate is self-signed and not the one that is trusted ({message})"
-    elif error.verify_code == _OTHER_ROOT:
-        seen = f"the chain ends in a root that is not trusted ({message})"
-    else:
-        seen = f"the certificate is signed by another CA than the one that is trusted ({message})"
-    return run.record.block("tls_chain.other", seen, host=host, port=run.aim.port)
-
-
-def _judge_expiry(run: StoreContext, name: str, what: str, certificate: "ssl._PeerCertRetDictType") -> None:
-    end = certificate.get("notAfter")
-    if not isinstance(end, str):
-        return
-    until = datetime.fromtimestamp(ssl.cert_time_to_seconds(end), UTC)
-    days = (until - run.now()).days
-    seen = f"{what} is valid until {until:%Y-%m-%d}, {days} days"
-    if days < _WARN_DAYS:
-        run.record.warn(name, seen)
-    else:
-        run.record.ok(name, seen)
+        return run.record.block("tls_chain.no_root", f"the CA file holds an authority below the root, and not the root itself ({message})")
+    seen = _CHAIN.get(error.verify_code, "the certificate is signed by another CA than the one that is trusted")
+    return run.record.block("tls_chain.other", f"{seen} ({message})", host=host, port=run.aim.port)
 
 
 @STORE.check("clock", "Do this machine's clock and the store's agree?", after="tls")
@@ -195,10 +168,7 @@ def clock(run: StoreContext, _facts: Facts) -> None:
     seen = f"this machine is {abs(skew.total_seconds()):.0f} s {'ahead of' if skew > timedelta() else 'behind'} the store"
     if abs(skew) >= _SKEW_REFUSED:
         raise run.record.block("clock.refused", seen)
-    if abs(skew) >= _SKEW_WARN:
-        run.record.warn("clock.off", seen)
-    else:
-        run.record.ok("clock", seen)
+    run.record.warn_if("clock.off", abs(skew) >= _SKEW_WARN, seen)
 
 
 def connect(run: StoreContext, timeout_s: float) -> http.client.HTTPConnection:
@@ -217,13 +187,10 @@ def connections(run: StoreContext, _facts: Facts) -> None:
     seen = ", ".join(f"{reason} ({number} times)" for reason, number in cuts.items())
     if times >= _CUTS:
         run.record.fail("connections.often", seen)
-    elif times:
+        return
+    if times:
         run.record.warn("connections.cut", seen)
-    else:
-        _judge_idle(run)
-
-
-def _judge_idle(run: StoreContext) -> None:
+        return
     connection, bucket = connect(run, run.aim.timeout_s), {"Bucket": run.aim.bucket}
     url = urlsplit(run.store.s3.generate_presigned_url("head_bucket", Params=bucket, ExpiresIn=60))
     try:

@@ -32,9 +32,8 @@ class Written:
 
     def __init__(self, prefix: str) -> None:
         self.prefix = prefix
-        self._keys: dict[str, None] = {}
-        self._uploads: dict[tuple[str, str], None] = {}
-        self._versions: dict[tuple[str, str], None] = {}
+        self._keys = dict[str, None]()
+        self._uploads, self._versions = dict[tuple[str, str], None](), dict[tuple[str, str], None]()
         self.there: dict[str, tuple[int, float]] = {}
         """Keys that the store took and must keep, with the size in bytes and the time of the write."""
         self.gone: set[str] = set()  # keys that were there and are deleted
@@ -67,21 +66,18 @@ class Written:
         """Remove everything; return what is still there. A store that stopped answering is not asked again for each key."""
         store.shared.end_s = time.monotonic() + _CLEAN_S
         try:
-            for key, upload_id in self._uploads:
-                _abort(store, key, upload_id)
+            for upload in self._uploads:
+                with suppress(ClientError, WrongError):  # most are completed or aborted already, which the store says by an error
+                    _abort(store, *upload)
             keys = list(self._keys)
             left = [key for first in range(0, len(keys), _BATCH) for key in _delete(store, keys[first : first + _BATCH])]
             left += [why for key, version in self._versions if (why := _delete_one(admin or store, key, version))]
-            return left + self._kept(store, {key.partition(" ")[0] for key in left})
+            known = {key.partition(" ")[0] for key in left}
+            with suppress(ClientError, WrongError):
+                left += [f"{key} (deleted, says the store)" for key in list(listed(store, self.prefix)) if key not in known]
         except BlockedError as error:
             return [f"{self.prefix}* (up to {len(self._keys)} objects: {error.finding.seen})"]
-
-    def _kept(self, store: Store, known: set[str]) -> list[str]:
-        """List what is below the prefix although the store answered that it is deleted."""
-        try:
-            return [f"{key} (deleted, says the store)" for key in listed(store, self.prefix) if key not in known]
-        except (ClientError, WrongError):
-            return []
+        return left
 
 
 def listed(store: Store, prefix: str, **more: Any) -> Iterator[str]:  # noqa: ANN401  options of the request
@@ -96,9 +92,7 @@ def listed(store: Store, prefix: str, **more: Any) -> Iterator[str]:  # noqa: AN
 
 
 def _abort(store: Store, key: str, upload_id: str) -> None:
-    """Most are completed or aborted already, which the store says by an error."""
-    with suppress(ClientError, WrongError):
-        store.ask(lambda s3: s3.abort_multipart_upload(Bucket=store.bucket, Key=key, UploadId=upload_id))
+    store.ask(lambda s3: s3.abort_multipart_upload(Bucket=store.bucket, Key=key, UploadId=upload_id))
 
 
 def _delete(store: Store, keys: list[str]) -> list[str]:
@@ -115,13 +109,12 @@ def _delete(store: Store, keys: list[str]) -> list[str]:
 def _delete_one(store: Store, key: str, version: str = "") -> str:
     which: Any = {"VersionId": version} if version else {}
     try:
-        store.ask(lambda s3: s3.delete_object(Bucket=store.bucket, Key=key, **which))
-    except ClientError as error:
-        gone = code(error) == "NoSuchKey" and not version
-        return "" if gone else f"{key}{' version ' + version if version else ''} ({answered(error)})"
-    except WrongError as error:
-        return f"{key} ({error})"
-    return ""
+        error = store.refusal(lambda s3: s3.delete_object(Bucket=store.bucket, Key=key, **which))
+    except WrongError as wrong:
+        return f"{key} ({wrong})"
+    if error is None or (code(error) == "NoSuchKey" and not version):
+        return ""
+    return f"{key}{' version ' + version if version else ''} ({answered(error)})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,9 +168,9 @@ class StoreContext:
         end_s = min(time.monotonic() + seconds, self.store.shared.end_s)
         return lambda: time.monotonic() < end_s
 
-    def get(self, key: str) -> bytes:
-        """Read one object whole."""
-        return self.store.ask(lambda s3: s3.get_object(Bucket=self.aim.bucket, Key=key)["Body"].read())
+    def get(self, key: str, **more: Any) -> bytes:  # noqa: ANN401  options of the request
+        """Read one object, whole unless `more` says otherwise."""
+        return self.store.ask(lambda s3: s3.get_object(Bucket=self.aim.bucket, Key=key, **more)["Body"].read())
 
 
 STORE = Suite[StoreContext]()  # what `./rag store` asks

@@ -29,10 +29,13 @@ _NAMES = (
 def listings(run: StoreContext, _facts: Facts) -> None:
     """Add one finding for all that is right, and one for each thing that is not."""
     steps: dict[str, tuple[Callable[[StoreContext], object], str]] = {"names": (_names, "s3:PutObject"), "delimiter": (_delimiter, _RIGHT)}
-    keys = _write_many(run)
+    may_go_on = run.within(_WRITING_S)  # a page and one more of empty objects, or as many as the time is enough for
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        given = pool.map(lambda number: run.put(f"many/{number:04}", b"") if may_go_on() else "", range(PAGE + 1))
+    keys = [key for key in given if key]
     if len(keys) == PAGE + 1:
         steps |= {
-            "list_1001": (lambda run: _all(run, keys, _version_2(run)), _RIGHT),
+            "list_1001": (lambda run: _all(run, keys, listed(run.store, _prefix(run))), _RIGHT),
             "list_v1_1001": (lambda run: _all(run, keys, _version_1(run)), _RIGHT),
             "start_after": (lambda run: _start_after(run, keys), _RIGHT),
             "batch_delete_1000": (lambda run: _batch_delete(run, keys), "s3:DeleteObject"),
@@ -52,21 +55,6 @@ def listings(run: StoreContext, _facts: Facts) -> None:
 
 def _prefix(run: StoreContext) -> str:
     return f"{run.written.prefix}many/"
-
-
-def _write_many(run: StoreContext) -> list[str]:
-    """Write a page and one more of empty objects, or as many as the time is enough for."""
-    may_go_on = run.within(_WRITING_S)
-
-    def write(number: int) -> str | None:
-        return run.put(f"many/{number:04}", b"") if may_go_on() else None
-
-    with ThreadPoolExecutor(_WORKERS) as pool:
-        return [key for key in pool.map(write, range(PAGE + 1)) if key]
-
-
-def _version_2(run: StoreContext) -> Iterator[str]:
-    return listed(run.store, _prefix(run))
 
 
 def _version_1(run: StoreContext) -> Iterator[str]:
@@ -123,11 +111,7 @@ def _names(run: StoreContext) -> None:
     if given != set(_NAMES):
         lost = min(set(_NAMES) - given, default=min(given - set(_NAMES), default=""))
         raise WrongError(f"a listing does not give the key {lost[:30]!r} as it was written ({len(given)} keys of {len(_NAMES)})")
-    _beside(run)
-
-
-def _beside(run: StoreContext) -> None:
-    """A key that is also the folder of another: Milvus writes none, so a refusal is told and no more; losing one is."""
+    # a key that is also the folder of another: Milvus writes none, so a refusal is told and no more; losing one is
     first = run.put("beside/a", b"first")
     try:
         run.put("beside/a/b", b"second")
@@ -146,6 +130,6 @@ def _batch_delete(run: StoreContext, keys: list[str]) -> None:
         raise WrongError(f"a batch delete of {PAGE} leaves {len(errors)}, such as {errors[0].get('Key')}: {errors[0].get('Code')}")
     for key in keys[:PAGE]:
         run.written.there.pop(key)
-    if (left := list(_version_2(run))) != keys[PAGE:]:
+    if (left := list(listed(run.store, _prefix(run)))) != keys[PAGE:]:
         raise WrongError(f"after a batch delete of {PAGE} a listing still gives {len(left)} keys and not 1")
     run.written.gone.update(keys[:PAGE])

@@ -1,8 +1,7 @@
 """Closed loop: so many workers, each sending its next request when the last one is answered, until all are sent or the time is up.
 
-This measures a store, not a promise: how long a request takes while so many are under way. Failures are counted, and count as slow as
-the time-out, so that failing fast never looks fast. Each object has other bytes, so that a store that saves equal ones only once is not
-flattered.
+Failures are counted, and count as slow as the time-out, so that failing fast never looks fast. Each object has other bytes, so that a store
+that saves equal ones only once is not flattered.
 """
 
 import os
@@ -12,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 MIB = 2**20
 _RANGE = 64 * 1024
 _PAGE = 100
-Request = Callable[[str], int]  # sends one request for a key, and returns the bytes that it moved
+Request = Callable[[str], object]  # sends one request for a key; the bytes that it moved, where it returns a number
 
 
 @dataclass(kw_only=True)
@@ -61,14 +61,14 @@ def send(request: Request, keys: Sequence[str], workers: int, until_s: float, ti
         if stop.is_set() or begin_s >= until_s:
             return None
         try:
-            moved = request(key)
+            answer = request(key)
         except (ClientError, WrongError) as error:
             why = code(error) if isinstance(error, ClientError) else str(error)
             return max(time.monotonic() - begin_s, timeout_s), 0, why or "?"
         except BaseException:
             stop.set()
             raise
-        return time.monotonic() - begin_s, moved, ""
+        return time.monotonic() - begin_s, answer if isinstance(answer, int) else 0, ""
 
     with ThreadPoolExecutor(workers) as pool:
         try:
@@ -94,19 +94,20 @@ class Objects:
         self._prefix = f"{written.prefix}{name}"
         self._source = os.urandom(size + count)
         self._offsets = {written.key(f"{name}{number:04}"): number for number in range(count)}
-        self.written: set[str] = set()  # what there is to read and to delete
-
-    @property
-    def keys(self) -> list[str]:
-        """What is to be written."""
-        return list(self._offsets)
+        self.keys = list(self._offsets)  # what is to be written
+        self.written = set[str]()  # what there is to read and to delete
 
     def operations(self) -> dict[str, Request]:
         """In the order in which they make sense."""
-        parts: dict[str, Request] = {"GET 64 KiB of it": self._part} if self._size > _RANGE else {}
-        lists: dict[str, Request] = {f"LIST {_PAGE}": self._page} if self._size < MIB else {}
-        reads: dict[str, Request] = {"PUT": self._put, "GET first": self._get, "GET again": self._get}
-        return {**reads, **parts, "HEAD": self._head, **lists, "DELETE": self._delete}
+        whole, half, bucket, ask = self._size, self._size // 2, self._store.bucket, self._store.ask
+        requests: dict[str, Request] = {"PUT": self._put, **dict.fromkeys(("GET first", "GET again"), partial(self._read, size=whole))}
+        if whole > _RANGE:
+            part = f"bytes={half}-{half + _RANGE - 1}"
+            requests["GET 64 KiB of it"] = partial(self._read, size=_RANGE, first=half, Range=part)
+        requests["HEAD"] = self._store.head
+        if whole < MIB:
+            requests[f"LIST {_PAGE}"] = lambda _: ask(lambda s3: s3.list_objects_v2(Bucket=bucket, Prefix=self._prefix, MaxKeys=_PAGE))
+        return {**requests, "DELETE": self._delete}
 
     def _put(self, key: str) -> int:
         first = self._offsets[key]
@@ -115,13 +116,7 @@ class Objects:
         self.written.add(key)
         return self._size
 
-    def _get(self, key: str) -> int:
-        return self._read(key, 0, self._size)
-
-    def _part(self, key: str) -> int:
-        return self._read(key, self._size // 2, _RANGE, Range=f"bytes={self._size // 2}-{self._size // 2 + _RANGE - 1}")
-
-    def _read(self, key: str, first: int, size: int, **more: Any) -> int:  # noqa: ANN401  options of the request
+    def _read(self, key: str, size: int, first: int = 0, **more: Any) -> int:  # noqa: ANN401  options of the request
         """Read and compare; the comparison costs a thousandth of the reading."""
         at = self._offsets[key] + first
         expected = memoryview(self._source)[at : at + size]
@@ -129,18 +124,9 @@ class Objects:
             raise WrongError(f"GET of {size_name(size)} gives other bytes than were written: {problem.partition(' number')[0]}")
         return size
 
-    def _head(self, key: str) -> int:
-        self._store.ask(lambda s3: s3.head_object(Bucket=self._store.bucket, Key=key))
-        return 0
-
-    def _page(self, _: str) -> int:
-        self._store.ask(lambda s3: s3.list_objects_v2(Bucket=self._store.bucket, Prefix=self._prefix, MaxKeys=_PAGE))
-        return 0
-
-    def _delete(self, key: str) -> int:
+    def _delete(self, key: str) -> None:
         self._store.ask(lambda s3: s3.delete_object(Bucket=self._store.bucket, Key=key))
         self._kept.forget(key)
-        return 0
 
 
 def differs(body: "StreamingBody", expected: bytes | memoryview) -> str:

@@ -1,6 +1,5 @@
 """How fast the store is at the sizes that Milvus writes, and what that means for Milvus; bounded in bytes and time.
 
-Each object is written, read for the first time, read again, read in part, looked at and deleted; listings are of pages of small objects.
 Nothing is told of too few samples. An estimate is a bound with its formula, of the store's share alone: Milvus also decodes, builds graphs
 and waits for its own processors, and can only be slower.
 """
@@ -21,12 +20,9 @@ from validation.run.record import Facts
 def busy(run: StoreContext, _facts: Facts) -> None:
     """Add the repeats of the whole run."""
     repeats = [repeat for repeat in run.store.repeats if not repeat[1].startswith(CUT)]
-    if not repeats:
-        run.record.ok("answers", "each request was answered at the first try")
-        return
     reasons = ", ".join(f"{reason} ({times} times)" for reason, times in Counter(reason for _, reason in repeats).most_common(3))
-    seen = f"requests had to be repeated, over {repeats[-1][0] - repeats[0][0]:.0f} s: {reasons}"
-    run.record.warn("answers.repeated", seen)
+    seen = f"requests had to be repeated, over {repeats[-1][0] - repeats[0][0]:.0f} s: {reasons}" if repeats else ""
+    run.record.warn_if("answers.repeated", repeats, seen, "each request was answered at the first try")
 
 
 WANTED = {64 * 1024: 100, MIB: 100, 16 * MIB: 20, 64 * MIB: 8}
@@ -62,22 +58,24 @@ class Group:
         """Share of the time: by bytes, and for each object, whatever its size, as much as for 8 MiB: small ones need many samples."""
         return self.moves + self.objects * 8 * MIB
 
-    @property
-    def name(self) -> str:
-        """For people."""
-        return f"{size_name(self.size)} x {self.workers}"
+
+_SPEED = "How fast are reads, writes, lists and deletes at the sizes that Milvus writes, alone and many at a time?"
 
 
-@STORE.check(
-    "performance", "How fast are reads, writes, lists and deletes at the sizes that Milvus writes, alone and many at a time?", after="busy"
-)
+@STORE.check("performance", _SPEED, after="busy")
 def performance(run: StoreContext, _facts: Facts) -> None:
     """Add one row an operation, size and number of workers, and what they say."""
     if not run.aim.performance:
         run.record.skip("performance", "not asked for: --no-performance")
         return
     store = run.store.for_load()
-    groups, skipped = _fitting(run.aim.budget_mib * MIB)
+    groups, missing, budget = list[Group](), list[str](), run.aim.budget_mib * MIB
+    for group in (Group(size=size, workers=workers) for size in WANTED for workers in WORKERS):
+        if group.moves <= budget:
+            budget -= group.moves
+            groups.append(group)
+        else:
+            missing.append(f"{size_name(group.size)} x {group.workers}")
     left_s = min(run.aim.budget_s, run.store.shared.end_s - time.monotonic())
     end_s, weight = time.monotonic() + _SHARE * left_s, sum(group.weight for group in groups)
     with run.reporter.track("performance", len(groups)) as advance:
@@ -86,19 +84,7 @@ def performance(run: StoreContext, _facts: Facts) -> None:
             run.record.performance += list(_measure(run, store, group, now + max(end_s - now, 0) * group.weight / weight))
             weight -= group.weight
             advance(done)
-    _judge(run, skipped)
-
-
-def _fitting(budget: int) -> tuple[list[Group], list[str]]:
-    """Return what the bytes are enough for, small objects first, and the names of the rest."""
-    groups, skipped = list[Group](), list[str]()
-    for group in (Group(size=size, workers=workers) for size in WANTED for workers in WORKERS):
-        if group.moves <= budget:
-            budget -= group.moves
-            groups.append(group)
-        else:
-            skipped.append(group.name)
-    return groups, skipped
+    _judge(run, missing)
 
 
 def _measure(run: StoreContext, store: Store, group: Group, until_s: float) -> Iterator[Facts]:
@@ -134,34 +120,25 @@ def _row(name: str, group: Group, burst: Burst, retries: int) -> Facts:
     }
 
 
-def _judge(run: StoreContext, skipped: list[str]) -> None:
+def _judge(run: StoreContext, missing: list[str]) -> None:
     rows, aim = run.record.performance, run.aim
-    measured = [row for row in rows if row["p50_ms"] is not None]
     partly = [f"{row['operation']} {size_name(row['size_bytes'])} x {row['workers']}" for row in rows if row["p50_ms"] is None]
-    budget = {"budget_mib": aim.budget_mib, "budget_s": aim.budget_s}
-    if not measured:
+    budget, missing = {"budget_mib": aim.budget_mib, "budget_s": aim.budget_s}, [*missing, *partly]
+    if len(partly) == len(rows):
         raise run.record.block("performance.unknown", "not one operation has samples enough", Outcome.INVALID, **budget)
-    seen = f"{len(measured)} operations measured"
-    if missing := [*skipped, *partly]:
-        shown = ", ".join(missing[:_SHOWN]) + (f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else "")
-        run.record.warn("performance.partly", f"{seen}, not measured: {shown}", **budget)
-    else:
-        run.record.ok("performance", seen)
-    _judge_errors(run, rows)
-    _judge_log_writes(run, rows)
-
-
-def _judge_errors(run: StoreContext, rows: list[Facts]) -> None:
-    failed, sent = sum(sum(row["errors"].values()) for row in rows), sum(row["samples"] for row in rows)
-    retries = sum(row["retries"] for row in rows)
+    seen = f"{len(rows) - len(partly)} operations measured"
+    shown = ", ".join(missing[:_SHOWN]) + (f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else "")
+    run.record.warn_if("performance.partly", missing, f"{seen}, not measured: {shown}", seen, **budget)
     codes: Counter[str] = sum((Counter(row["errors"]) for row in rows), Counter())
+    sent, retries = sum(row["samples"] for row in rows), sum(row["retries"] for row in rows)
     if refused := {code: times for code, times in codes.items() if code not in BUSY_CODES}:
-        seen = f"{failed} of {sent} requests failed: {', '.join(f'{code} ({times} times)' for code, times in refused.items())}"
-        run.record.fail("performance_errors.failed", seen)
-    elif failed or retries:
-        run.record.warn("performance_errors.repeated", f"{failed} of {sent} requests failed, {retries} had to be repeated")
+        failed = f"{codes.total()} of {sent} requests failed: {', '.join(f'{code} ({times} times)' for code, times in refused.items())}"
+        run.record.fail("performance_errors.failed", failed)
     else:
-        run.record.ok("performance_errors", f"none of {sent:,} requests failed or had to be repeated")
+        repeated = f"{codes.total()} of {sent} requests failed, {retries} had to be repeated"
+        fine = f"none of {sent:,} requests failed or had to be repeated"
+        run.record.warn_if("performance_errors.repeated", codes or retries, repeated, fine)
+    _judge_log_writes(run, rows)
 
 
 def _judge_log_writes(run: StoreContext, rows: list[Facts]) -> None:
@@ -170,10 +147,8 @@ def _judge_log_writes(run: StoreContext, rows: list[Facts]) -> None:
     if not run.aim.wal.is_on_the_store or p95 is None:
         return
     seen = f"95 of 100 writes of 64 KiB take up to {p95:.1f} ms, one at a time"
-    if p95 > _WAL_INTERVAL_MS:
-        run.record.warn("log_writes", seen, interval_ms=_WAL_INTERVAL_MS)
-    else:
-        run.record.ok("log_writes", f"{seen}, within the log's own interval of {_WAL_INTERVAL_MS} ms")
+    fine = f"{seen}, within the log's own interval of {_WAL_INTERVAL_MS} ms"
+    run.record.warn_if("log_writes", p95 > _WAL_INTERVAL_MS, seen, fine, interval_ms=_WAL_INTERVAL_MS)
 
 
 def _log_write_p95(rows: list[Facts]) -> float | None:
@@ -186,11 +161,10 @@ _FLOAT_BYTES = 4
 _LINKS = 16  # HNSW's M: hnswlib keeps M x 2 links of 4 bytes for each vector in its lowest layer (hnswlib, ALGO_PARAMS)
 
 
-@STORE.check(
-    "estimate",
-    "How long would a collection take to load, and how fast could it be ingested, if nothing but the store counted?",
-    after="performance",
-)
+_BOUND = "How long would a collection take to load, and how fast could it be ingested, if nothing but the store counted?"
+
+
+@STORE.check("estimate", _BOUND, after="performance")
 def estimate(run: StoreContext, _facts: Facts) -> None:
     """Add the estimates to the report."""
     if not run.aim.performance:

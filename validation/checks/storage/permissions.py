@@ -27,10 +27,6 @@ def permissions(run: StoreContext, _facts: Facts) -> None:
         run.record.ok("permissions", f"allowed and done right: put, {', '.join(good)}")
 
 
-def _list_anywhere(run: StoreContext) -> None:
-    run.store.ask(lambda s3: s3.list_objects_v2(Bucket=run.aim.bucket, Prefix=_CONNECTION_CHECK))
-
-
 def _list_pages(run: StoreContext) -> None:
     bucket, prefix = run.aim.bucket, f"{run.written.prefix}list/"
     first = run.store.ask(lambda s3: s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=2))
@@ -54,7 +50,7 @@ def _list_v1(run: StoreContext) -> None:
 def _head(run: StoreContext) -> None:
     key = run.written.key("head")
     put = run.store.ask(lambda s3: s3.put_object(Bucket=run.aim.bucket, Key=key, Body=_BODY, Metadata={"fence": "yes"}))
-    head = run.store.ask(lambda s3: s3.head_object(Bucket=run.aim.bucket, Key=key))
+    head = run.store.head(key)
     size, metadata = head["ContentLength"], metadata_of(head)
     if size != len(_BODY) or metadata.get("fence") != "yes":
         raise WrongError(f"HEAD tells {size} bytes and metadata {metadata} of {len(_BODY)} bytes with fence=yes")
@@ -90,8 +86,7 @@ def _get(run: StoreContext) -> None:
 
 
 def _range(run: StoreContext) -> None:
-    key = f"{run.written.prefix}list/0"
-    part = run.store.ask(lambda s3: s3.get_object(Bucket=run.aim.bucket, Key=key, Range="bytes=1000-1999")["Body"].read())
+    part = run.get(f"{run.written.prefix}list/0", Range="bytes=1000-1999")
     if part != _BODY[1000:2000]:
         raise WrongError(f"GET of the bytes 1000 to 1999 gives {len(part)} bytes, and not those")
 
@@ -148,8 +143,7 @@ def _refused(codes: set[str], problem: str) -> Iterator[None]:
 
 
 def _delete(run: StoreContext) -> None:
-    key = run.put("delete", _BODY)
-    run.delete(key)
+    run.delete(key := run.put("delete", _BODY))
     _require_gone(run, [key])
 
 
@@ -166,12 +160,15 @@ def _require_gone(run: StoreContext, keys: list[str], problem: str = "an object 
     for key in keys:
         run.written.there.pop(key, None)
         with _refused({"404", "NoSuchKey"}, problem):
-            run.store.ask(lambda s3, key=key: s3.head_object(Bucket=run.aim.bucket, Key=key))  # type: ignore[misc]
+            run.store.head(key)
 
 
 _STEPS: dict[str, tuple[Callable[[StoreContext], object], str]] = {
     "head_bucket": (lambda run: run.store.ask(lambda s3: s3.head_bucket(Bucket=run.aim.bucket)), "s3:ListBucket on the bucket"),
-    "list": (_list_anywhere, "s3:ListBucket on the bucket, for every prefix"),
+    "list": (
+        lambda run: run.store.ask(lambda s3: s3.list_objects_v2(Bucket=run.aim.bucket, Prefix=_CONNECTION_CHECK)),
+        "s3:ListBucket on the bucket, for every prefix",
+    ),
     "list_pages": (_list_pages, "s3:ListBucket on the bucket"),
     "list_v1": (_list_v1, "s3:ListBucket on the bucket"),
     "head": (_head, "s3:GetObject"),

@@ -10,7 +10,6 @@ import yaml
 from validation.judge.outcome import Outcome
 from validation.run.record import Facts, Record
 
-_WORDS = {Outcome.PASS: "OK", Outcome.WARN: "WARN"}
 _GRAVEST_FIRST = (Outcome.UNREACHABLE, Outcome.FAIL, Outcome.INVALID, Outcome.WARN)
 
 
@@ -28,7 +27,7 @@ class Finding:
     @property
     def word(self) -> str:
         """OK, WARN, FAIL, or a dash for what was not asked."""
-        return "-" if self.outcome is None else _WORDS.get(self.outcome, "FAIL")
+        return {None: "-", Outcome.PASS: "OK", Outcome.WARN: "WARN"}.get(self.outcome, "FAIL")
 
     @property
     def sentence(self) -> str:
@@ -44,15 +43,7 @@ def _texts() -> dict[str, dict[str, str]]:
     return table
 
 
-def describe(
-    key: str,
-    seen: str,
-    outcome: Outcome = Outcome.FAIL,
-    *,
-    name: str = "",
-    tried: str = "not tried",
-    **words: Any,  # noqa: ANN401  what the texts name
-) -> Finding:
+def describe(key: str, seen: str, outcome: Outcome = Outcome.FAIL, *, name: str = "", tried: str = "not tried", **words: Any) -> Finding:  # noqa: ANN401  what the texts name
     """Return a finding whose consequence and cure stand in findings.yaml under `key`: its name, or NAME.CASE where it has several."""
     breaks, cure = (str(_texts()[key][part]).format(**words) for part in ("breaks", "cure"))
     return Finding(name=name or key.partition(".")[0], outcome=outcome, seen=seen, consequence=breaks, cure=cure, tried=tried)
@@ -84,6 +75,13 @@ class PreflightRecord(Record):
         """Note what Milvus survives."""
         self.findings.append(self.block(key, seen, Outcome.WARN, **words).finding)
 
+    def warn_if(self, key: str, is_bad: object, seen: str, fine: str = "", **words: Any) -> None:  # noqa: ANN401  as above
+        """Note what Milvus survives, or, where it is not so, what is `fine`: the same unless that says otherwise."""
+        if is_bad:
+            self.warn(key, seen, **words)
+        else:
+            self.ok(key.partition(".")[0], fine or seen)
+
     def fail(self, key: str, seen: str, **words: Any) -> None:  # noqa: ANN401  as above
         """Note what Milvus would not survive."""
         self.findings.append(self.block(key, seen, **words).finding)
@@ -110,10 +108,5 @@ class PreflightRecord(Record):
 
     def facts(self) -> Facts:
         """The part of the report that a gate's does not have."""
-        return {
-            "findings": [{"grade": finding.word, **asdict(finding)} for finding in self.findings],
-            "not_asked": self.not_asked,
-            "wal": self.wal,
-            "performance": self.performance,
-            "estimates": self.estimates,
-        }
+        rows = [{"grade": finding.word, **asdict(finding)} for finding in self.findings]
+        return {"findings": rows} | {name: getattr(self, name) for name in ("not_asked", "wal", "performance", "estimates")}

@@ -9,7 +9,7 @@ import re
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Never, TypeVar, cast
 
@@ -34,6 +34,7 @@ from validation.judge.outcome import Outcome
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client  # stubs only; nothing to import at run time
+    from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef
 
 _BUSY_STATUS = frozenset({429, 500, 502, 503, 504})
 BUSY_CODES = frozenset({"SlowDown", "ServiceUnavailable", "InternalError", "RequestTimeout", "OperationAborted"})
@@ -110,35 +111,46 @@ class Store:
     """One bucket with one key."""
 
     def __init__(
-        self,
-        aim: Aim,
-        credential: Credential,
-        ca_file: Path | None,
-        style: Style | None = None,
-        *,
-        sign_bodies: bool = True,
-        shared: Shared | None = None,
+        self, aim: Aim, credential: Credential, ca_file: Path | None, shared: Shared | None = None, *, sign_bodies: bool = True
     ) -> None:
-        self.aim = aim
-        self.shared = shared or Shared()
+        self.aim, self.bucket, self.shared = aim, aim.bucket, shared or Shared()
         self.repeats = self.shared.repeats
-        self._request = threading.local()
-        self._failed: set[str] = set()
-        self.bucket = aim.bucket
-        self._credential = credential
-        self._ca_file = ca_file
-        self.s3: S3Client = _client(aim, credential, ca_file, style or aim.style, sign_bodies=sign_bodies)
+        self._request, self._failed = threading.local(), set[str]()
+        self._access = credential, ca_file, self.shared
+        config = Config(
+            connect_timeout=aim.timeout_s,
+            read_timeout=aim.timeout_s,
+            retries={"total_max_attempts": 1, "mode": "standard"},
+            s3={"addressing_style": aim.style.value, "payload_signing_enabled": sign_bodies},
+            max_pool_connections=_CONNECTIONS,
+            # checksums are a question of their own, so that a store without them fails that one alone
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+        )
+        self.s3: S3Client = s3_client(aim.endpoint, aim.region, credential, ca_file, config)
         self.signed_for: set[str] = set()
         """Regions that requests were really signed for: boto3 follows a store to another one without a word, Milvus does not."""
         self.s3.meta.events.register("before-send.s3", self._note)
 
     def in_style(self, style: Style) -> "Store":
         """Return the same bucket, addressed the other way."""
-        return Store(self.aim, self._credential, self._ca_file, style, shared=self.shared)
+        return Store(replace(self.aim, style=style), *self._access)
 
     def for_load(self) -> "Store":
         """Return the same bucket for measuring: over TLS bodies are not hashed, as Milvus's client does not, or the hash were measured."""
-        return Store(self.aim, self._credential, self._ca_file, sign_bodies=not self.aim.is_tls, shared=self.shared)
+        return Store(self.aim, *self._access, sign_bodies=not self.aim.is_tls)
+
+    def head(self, key: str) -> "HeadObjectOutputTypeDef":
+        """Send one HEAD for an object."""
+        return self.ask(lambda s3: s3.head_object(Bucket=self.bucket, Key=key))
+
+    def refusal(self, request: "Callable[[S3Client], object]") -> ClientError | None:
+        """Send one request, and return how it is refused."""
+        try:
+            self.ask(request)
+        except ClientError as error:
+            return error
+        return None
 
     def ask(self, request: "Callable[[S3Client], _Answer]") -> _Answer:
         """Send one request; a ClientError is a refusal, a WrongError an answer that nobody can use, and BlockedError ends the run."""
@@ -150,13 +162,13 @@ class Store:
             answer = self._trying()(request, self.s3)
         except GONE as error:
             if not self._lists():
-                seen = f"the store at {self.aim.endpoint} stopped answering ({type(error).__name__}: {_short(error)})"
+                seen = f"the store at {self.aim.endpoint} stopped answering ({_short(error)})"
                 raise BlockedError(describe("answers.gone", seen, Outcome.UNREACHABLE)) from None
             how = f"no answer within {self.aim.timeout_s:g} s" if isinstance(error, _SILENT) else "the connection is cut"
-            seen = f"{self._request.operation} fails in each try: {how} ({type(error).__name__}: {_short(error)})"
+            seen = f"{self._request.operation} fails in each try: {how} ({_short(error)})"
             raise WrongError(f"{seen}; a listing is answered meanwhile") from None
         except _UNREADABLE as error:
-            raise WrongError(f"what answers {self._request.operation} speaks no S3 ({type(error).__name__}: {_short(error)})") from None
+            raise WrongError(f"what answers {self._request.operation} speaks no S3 ({_short(error)})") from None
         except ClientError as error:
             if is_busy(error) and not self._lists():
                 seen = f"the store is busy for {self.aim.patience_s:g} s: {error.operation_name} is answered with {answered(error)}"
@@ -187,9 +199,6 @@ class Store:
             self.signed_for.add(scope[1])
 
     def _trying(self) -> Retrying:
-        def worth_it(error: BaseException) -> bool:
-            return is_busy(error) or isinstance(error, GONE)
-
         def enough(state: RetryCallState) -> bool:
             error = state.outcome.exception() if state.outcome else None
             if isinstance(error, GONE):
@@ -201,26 +210,13 @@ class Store:
 
         def count(state: RetryCallState) -> None:
             error = state.outcome.exception() if state.outcome else None
-            cut = f"{CUT} in {self._request.operation}" if not isinstance(error, _SILENT) else f"no answer to {self._request.operation}"
+            cut = f"no answer to {self._request.operation}" if isinstance(error, _SILENT) else f"{CUT} in {self._request.operation}"
             self.repeats.append((time.monotonic(), answered(error) if isinstance(error, ClientError) else cut))
 
+        worth_it = retry_if_exception(lambda error: is_busy(error) or isinstance(error, GONE))
         wait = wait_random_exponential(multiplier=0.1, max=_LONGEST_WAIT_S)
-        return Retrying(stop=enough, wait=wait, retry=retry_if_exception(worth_it), before_sleep=count, reraise=True)
-
-
-def _client(aim: Aim, credential: Credential, ca_file: Path | None, style: Style, *, sign_bodies: bool) -> "S3Client":
-    config = Config(
-        connect_timeout=aim.timeout_s,
-        read_timeout=aim.timeout_s,
-        retries={"total_max_attempts": 1, "mode": "standard"},
-        s3={"addressing_style": style.value, "payload_signing_enabled": sign_bodies},
-        max_pool_connections=_CONNECTIONS,
-        # checksums are a question of their own, so that a store without them fails that one alone
-        request_checksum_calculation="when_required",
-        response_checksum_validation="when_required",
-    )
-    return s3_client(aim.endpoint, aim.region, credential, ca_file, config)
+        return Retrying(stop=enough, wait=wait, retry=worth_it, before_sleep=count, reraise=True)
 
 
 def _short(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"

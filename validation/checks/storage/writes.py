@@ -60,13 +60,8 @@ def conditional_write(run: StoreContext, _facts: Facts) -> None:
         answer, seen = _race(run, seen)
     if answer is Answer.STRICT:
         answer, seen = _elsewhere(run, seen)
-    fitting, setting = _FITS[answer]
-    run.record.wal = {"conditional_write": answer, "fits": fitting, "setting": setting, "planned": run.aim.wal}
-    _judge(run, answer, seen)
-
-
-def _judge(run: StoreContext, answer: Answer, seen: str) -> None:
     planned, (fitting, setting) = run.aim.wal, _FITS[answer]
+    run.record.wal = {"conditional_write": answer, "fits": fitting, "setting": setting, "planned": planned}
     if planned not in _WORKS_WITH[answer]:
         key = "conditional_write.woodpecker" if planned is Wal.WOODPECKER else "conditional_write.unconditional"
         run.record.fail(key, f"{answer}: {seen}; planned is {planned}", setting=setting, fitting=fitting)
@@ -137,13 +132,8 @@ def _write(
     run: StoreContext, key: str, body: bytes, metadata: dict[str, str] | None = None, store: Store | None = None
 ) -> ClientError | None:
     """Write if the key is free; return the refusal."""
-    try:
-        (store or run.store).ask(
-            lambda s3: s3.put_object(Bucket=run.aim.bucket, Key=key, Body=body, IfNoneMatch="*", Metadata=metadata or {})
-        )
-    except ClientError as error:
-        return error
-    return None
+    bucket, given = run.aim.bucket, metadata or {}
+    return (store or run.store).refusal(lambda s3: s3.put_object(Bucket=bucket, Key=key, Body=body, IfNoneMatch="*", Metadata=given))
 
 
 def _write_again(run: StoreContext, key: str, body: bytes) -> ClientError | None:
@@ -158,7 +148,7 @@ def _write_again(run: StoreContext, key: str, body: bytes) -> ClientError | None
 
 
 def _is_fence(run: StoreContext, key: str) -> bool:
-    return metadata_of(run.store.ask(lambda s3: s3.head_object(Bucket=run.aim.bucket, Key=key))).get("woodpecker-fence") == "true"
+    return metadata_of(run.store.head(key)).get("woodpecker-fence") == "true"
 
 
 def _kept(run: StoreContext, key: str, what: str) -> str:
@@ -213,18 +203,16 @@ def _round(run: StoreContext, reader: Store, name: str) -> dict[str, bool]:
                 return None
             raise
 
-    def size() -> int | None:
-        return _size(reader, key)
-
-    def is_listed() -> bool:
-        return key in listed(reader, prefix)
+    def seen(when: str, body: bytes | None) -> dict[str, bool]:
+        size = None if body is None else len(body)
+        return {f"read {when}": read() != body, f"HEAD {when}": _size(reader, key) != size}
 
     run.put(name, b"old")
-    stale = {"read after write": read() != b"old", "HEAD after write": size() != 3, "list after write": not is_listed()}  # noqa: PLR2004
+    stale = seen("after write", b"old") | {"list after write": key not in listed(reader, prefix)}
     run.put(name, b"newer")
-    stale |= {"read after overwrite": read() != b"newer", "HEAD after overwrite": size() != 5}  # noqa: PLR2004
+    stale |= seen("after overwrite", b"newer")
     run.delete(key)
-    return stale | {"read after delete": read() is not None, "HEAD after delete": size() is not None, "list after delete": is_listed()}
+    return stale | seen("after delete", None) | {"list after delete": key in listed(reader, prefix)}
 
 
 _LOOKED_AT = 20  # keys of each kind that are read once more, beside the listing that holds all
@@ -251,7 +239,7 @@ def lasting(run: StoreContext, _facts: Facts) -> None:
 def _size(store: Store, key: str) -> int | None:
     """Return what HEAD tells; None where there is no object."""
     try:
-        return store.ask(lambda s3: s3.head_object(Bucket=store.bucket, Key=key))["ContentLength"]
+        return store.head(key)["ContentLength"]
     except ClientError as error:
         if status(error) == _NOT_FOUND:
             return None

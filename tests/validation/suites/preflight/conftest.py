@@ -17,9 +17,9 @@ from tests.certificates import Made
 from tests.s3_server import ADMIN_KEY, PROFILE, Server
 from validation.checks.registry import Check
 from validation.checks.storage.aim import Options, Wal
+from validation.checks.storage.bucket import identity
 from validation.checks.storage.connection import clock, endpoint, tls
 from validation.checks.storage.context import STORE, StoreContext
-from validation.checks.storage.key import identity
 from validation.checks.storage.record import Finding, PreflightRecord
 from validation.judge.outcome import Outcome
 from validation.run.progress import Reporter

@@ -19,10 +19,9 @@ from validation.checks.registry import Check
 from validation.checks.storage import performance as performance_module
 from validation.checks.storage import writes
 from validation.checks.storage.aim import Encryption, Style, Wal
-from validation.checks.storage.bucket import bucket_settings, root_path
+from validation.checks.storage.bucket import bucket_settings, isolation, root_path
 from validation.checks.storage.context import StoreContext
 from validation.checks.storage.integrity import checksums, encryption
-from validation.checks.storage.key import isolation
 from validation.checks.storage.performance import busy, estimate, performance
 from validation.checks.storage.permissions import permissions
 from validation.checks.storage.writes import conditional_write, consistency
