@@ -17,7 +17,7 @@ from typing import Any
 from cli import reference, tree
 from cli.record import record
 from cli.shell import completion, version
-from cli.tree import Command
+from cli.tree import Command, UsageError
 
 ROOT = Path(__file__).parent.parent
 _USAGE, _INTERRUPTED = 2, 130
@@ -68,9 +68,6 @@ def run(command: Command, words: list[str], shared: Sequence[str] = ()) -> int:
     if {"--help", "-h"} & set(words[: words.index("--") if "--" in words else None]):
         print(reference.help_of(command), end="")
         return 0
-    if command.room == "cli":
-        own: dict[str, Callable[[list[str]], int]] = {"completion": completion, "record": record, "reference": lambda _: reference.write()}
-        return own[command.name](words)
     try:
         return _run(command, words, shared)
     except KeyboardInterrupt:
@@ -84,6 +81,9 @@ def run(command: Command, words: list[str], shared: Sequence[str] = ()) -> int:
 
 
 def _run(command: Command, words: list[str], shared: Sequence[str]) -> int:
+    if command.room == "cli":
+        own: dict[str, Callable[[list[str]], int]] = {"completion": completion, "record": record, "reference": reference.write}
+        return own[command.name](words)
     if command.room == "lab":
         if "json" in shared and command.name != "status":
             raise UsageError(_NO_JSON)
@@ -109,12 +109,6 @@ def _options(loaded: Any, shared: Sequence[str]) -> list[str]:  # noqa: ANN401  
     if "json" in shared and "--json" not in known:
         raise UsageError(_NO_JSON)
     return options
-
-
-class UsageError(Exception):
-    """Wrong words on the command line."""
-
-    exit_code = _USAGE
 
 
 def _text(error: Exception, command: Command) -> str:

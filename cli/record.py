@@ -6,15 +6,15 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from cli.tree import UsageError
+
 WIDTH = 100
-_USAGE = 2
 
 
 def record(words: Sequence[str]) -> int:
     """Write FILE.svg of `FILE.svg -- COMMAND`, and return the exit code of the command."""
     if len(words) < 3 or words[1] != "--" or not words[0].endswith(".svg"):  # noqa: PLR2004  file, --, command
-        print("say where and what: ./rag record FILE.svg -- COMMAND; ./rag record --help")
-        return _USAGE
+        raise UsageError(f"{' '.join(words[:1]) or 'no word'}: say where and what, FILE.svg -- COMMAND")
     from rich.console import Console  # noqa: PLC0415  only where something is drawn
     from rich.text import Text  # noqa: PLC0415
 

@@ -1,11 +1,12 @@
 """docs/commands.md: the help of every command as the code prints it. `./rag COMMAND --help` reads it there, which costs no import."""
 
 import re
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from cli.tree import GROUPS, OWN, STATUS, Command
+from cli.tree import GROUPS, OWN, STATUS, Command, UsageError
 
 PAGE = Path(__file__).parent.parent / "docs" / "commands.md"
 SETTINGS = PAGE.with_name("settings.md")
@@ -71,8 +72,10 @@ def settings_page() -> str:
     return str(import_module("stacks.settings.reference").page())
 
 
-def write() -> int:
-    """Write both pages, and return the exit code."""
+def write(words: Sequence[str] = ()) -> int:
+    """Write both pages, and return the exit code; UsageError for any word."""
+    if words:
+        raise UsageError(f"{words[0]}: this command takes no words")
     PAGE.write_text(page(), encoding="utf-8")
     SETTINGS.write_text(settings_page(), encoding="utf-8")
     print(f"written: docs/{PAGE.name}, docs/{SETTINGS.name}")

@@ -4,7 +4,7 @@ import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
-from cli.tree import COMMANDS
+from cli.tree import COMMANDS, UsageError
 
 _BASH = """_rag() {{
     local here; here=$(dirname -- "$(readlink -f -- "${{COMP_WORDS[0]/#\\~/$HOME}}")")
@@ -23,8 +23,7 @@ def completion(words: Sequence[str]) -> int:
     bash = _BASH.format(commands=" ".join(COMMANDS))
     scripts = {"bash": bash, "zsh": f"{_ZSH}\n{bash}"}
     if len(words) != 1 or words[0] not in scripts:
-        print('say which shell: ./rag completion bash, or zsh; then: eval "$(./rag completion bash)"')
-        return 2
+        raise UsageError(f"{' '.join(words) or 'no word'} is no shell that is known: bash or zsh")
     print(scripts[words[0]])
     return 0
 

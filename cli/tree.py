@@ -21,6 +21,12 @@ not answer or did not come up, 130 interrupted.
 """
 
 
+class UsageError(Exception):
+    """Wrong words on the command line."""
+
+    exit_code = 2
+
+
 @dataclass(frozen=True)
 class Command:
     """One row."""

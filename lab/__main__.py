@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, TextIO
+from typing import Any, NoReturn, TextIO
 
 if sys.version_info < (3, 11):  # noqa: UP036  said before anything else fails
     sys.exit(f"error: Python {sys.version.split()[0]} is too old; the lab needs 3.11 or newer\n  cure: ./rag up PYTHON=python3.11")
@@ -33,8 +33,8 @@ def main() -> int:
     for ending in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(ending) is not signal.SIG_IGN:  # under nohup a hang-up stays without effect
             signal.signal(ending, signal.default_int_handler)
-    arguments = _parser().parse_args()
     try:
+        arguments = _parser().parse_args()
         code: int = arguments.run(arguments)
     except KeyboardInterrupt:
         problem: LabError = Interrupted()
@@ -50,6 +50,12 @@ def main() -> int:
     return problem.exit_code
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong, and where the right usage is shown."""
+        raise LabError(message, f"./rag {' '.join(sys.argv[1:2])} --help")
+
+
 def _parser() -> argparse.ArgumentParser:
     return _commands()[0]
 
@@ -60,7 +66,7 @@ def help_of(name: str) -> str:
 
 
 def _commands() -> tuple[argparse.ArgumentParser, Any]:
-    parser = argparse.ArgumentParser(prog="./rag", description="One machine standing in for the data centre.")
+    parser = _Parser(prog="./rag", description="One machine standing in for the data centre.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, run, text in (
         ("up", up, "bring the lab up: from this machine as it is to a verdict: tools, lab, `pulumi up`, gate"),

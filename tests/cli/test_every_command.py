@@ -39,7 +39,7 @@ def test_every_command_is_in_one_row_of_this_table() -> None:
     assert {*OFFLINE, *REPORTS, *ASKS_THE_CLUSTER, "status", "backup"} == HAS_JSON
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", ALL)
 def test_an_unknown_option_exits_2_and_names_the_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = code_and_text(name, ["--no-such-option"], capsys)
     assert (code, out) == (2, "")
@@ -52,6 +52,16 @@ def test_a_missing_argument_exits_2_and_is_named(name: str, capsys: pytest.Captu
     code, out, err = code_and_text(name, [], capsys)
     assert (code, out) == (2, "")
     assert "Missing argument" in err
+
+
+@pytest.mark.parametrize("name", [name for name in ALL if ROOM[name] in {"lab", "cli"}])
+def test_a_word_more_for_a_command_of_the_lab_or_of_the_door_exits_2_and_nothing_is_begun(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = code_and_text(name, ["one-more", "and-another"], capsys)
+    assert (code, out) == (2, "")
+    assert "one-more" in err
+    assert f"./rag {name} --help" in err
 
 
 WORDS = {
