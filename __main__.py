@@ -14,5 +14,5 @@ try:
     endpoints = blueprint.build(settings)
 except SettingsError as error:
     raise pulumi.RunError(str(error)) from None  # which Pulumi prints without a traceback
-for name, value in vars(endpoints).items():
+for name, value in endpoints.items():
     pulumi.export(name, value)

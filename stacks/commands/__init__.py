@@ -1,16 +1,19 @@
-"""The operator's commands, one file each: a module docstring, which is its help, and `run`."""
+"""The operator's commands, one function each, and what they share."""
 
 import json
 import sys
-from collections.abc import Iterable
-from dataclasses import replace
-from typing import Annotated
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stacks import environments
 from stacks.environments import Environment, Step
 from stacks.images import lock
+
+if TYPE_CHECKING:
+    from stacks.operations.examination import Line
 
 EnvironmentName = Annotated[str, typer.Argument(help="Environment: NAME of stacks/Pulumi.NAME.yaml.", metavar="ENV")]
 Yes = Annotated[bool, typer.Option("--yes", help="Mend what an earlier run left half-done without asking: for CI.")]
@@ -41,6 +44,13 @@ def select(name: str, *, as_named: bool = False, step: Step = "look") -> Environ
 def show(data: object, lines: Iterable[str], *, as_json: bool) -> None:
     """Print what a command reports: as JSON, else line by line."""
     print(*([json.dumps(data, indent=2, ensure_ascii=False, default=str)] if as_json else lines), sep="\n")
+
+
+def report(lines: "Sequence[Line]", *, as_json: bool) -> None:
+    """Print lines of an examination, and how many of them are good; or all as JSON."""
+    counts = ", ".join(f"{sum(line.level == level for line in lines)} {level}" for level in ("OK", "WARN", "FAIL"))
+    show([asdict(line) for line in lines], [*(line.text for line in lines), f"in all: {counts}"], as_json=as_json)
+    sys.stdout.flush()
 
 
 def reach(name: str, step: Step = "look") -> Environment:

@@ -1,29 +1,12 @@
-"""Check what an environment needs, before (--pre) or after its installation: each line is OK, WARN or FAIL, with a cure and a page.
-
-Looks at settings, tools, Pulumi's plugin and state, the store's address, and the cluster: version, rights of this account, namespace,
-StorageClasses, CRDs, room of nodes and GPUs, named Secrets with their keys and logins, days of certificates, and whether a Prometheus would
-select the monitors. A short-lived pod resolves names and reaches the store from inside (--no-pod leaves it out); nothing else is made.
-Without --pre also the pods that run. With --posture only
-how every running pod is guarded, asked inside its containers: user, read-only root, token, limit of memory, and probes.
-
-Exit codes: 0 nothing failed, 1 something failed (with --strict: a WARN too), 2 wrong usage or settings, 4 the cluster does not answer.
-
-For example:
-
-    ./rag check prod --pre
-
-    ./rag check prod --posture --json
-"""
+"""Commands that ask whether a cluster has what an environment needs: all of it line by line, or GPUs alone."""
 
 import datetime as dt
-import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from stacks.commands import EnvironmentName, Json, reach, show
+from stacks.commands import EnvironmentName, Json, reach, report, select, show
 from stacks.environments import Environment, slo_of
 from stacks.images import lock
 
@@ -33,7 +16,7 @@ if TYPE_CHECKING:
 _WRONG = 1
 
 
-def run(
+def check(
     environment: EnvironmentName,
     *,
     pre: Annotated[bool, typer.Option("--pre", help="Before the installation: no pods are expected.")] = False,
@@ -44,31 +27,38 @@ def run(
 ) -> None:
     """Check one environment."""
     selected = reach(environment)
-    lines = list(_posture(selected.settings.namespace) if posture else _lines(selected, pre=pre, pod=pod))
+    if posture:
+        from stacks.operations import pod_watch
+        from stacks.operations.posture import inside, judge
+
+        lines = list(judge(pod_watch.pods(selected.settings.namespace), inside))
+    else:
+        lines = [*_of_files(selected, pre=pre), *_of_everything_else(selected, pre=pre, pod=pod)]
     report(lines, as_json=as_json)
     levels = {line.level for line in lines}
     raise typer.Exit(_WRONG if "FAIL" in levels or (strict and "WARN" in levels) else 0)
 
 
-def report(lines: Sequence["Line"], *, as_json: bool) -> None:
-    """Print lines for people, or as JSON."""
-    counts = ", ".join(f"{sum(line.level == level for line in lines)} {level}" for level in ("OK", "WARN", "FAIL"))
-    show([asdict(line) for line in lines], [*(line.text for line in lines), f"in all: {counts}"], as_json=as_json)
-    sys.stdout.flush()
-
-
-def _posture(namespace: str) -> Iterator["Line"]:
-    from stacks.operations import pod_watch, posture
-
-    yield from posture.judge(pod_watch.pods(namespace), posture.inside)
-
-
-def _lines(selected: Environment, *, pre: bool, pod: bool) -> Iterator["Line"]:
-    from stacks.operations import cluster_facts, examination, pod_probe, pod_watch
+def _of_files(selected: Environment, *, pre: bool) -> Iterator["Line"]:
     from stacks.operations.examination import Line
 
+    name, slo = selected.name, slo_of(selected.name)
+    for each in selected.placeholders:
+        yield Line("FAIL" if pre else "WARN", each.key, f"{each.value} {each.wrong}, so `pulumi up` refuses it", each.cure)
+    if selected.settings.images_pinned == "required" and not lock.path_of(name).is_file():
+        yield Line("FAIL", "images", f"there is no {lock.path_of(name)}, so `pulumi up` refuses to start", f"./rag pin {name}")
+    if slo.is_file():
+        yield Line("OK", "SLO file", f"validation/{slo.name}")
+    else:
+        seen = f"there is no validation/{slo.name}: the gate has nothing to judge by"
+        cure = "./rag slo init DIR, for a folder of your documents with questions.jsonl"
+        yield Line("FAIL", "SLO file", seen, cure, "docs/own-documents.md")
+
+
+def _of_everything_else(selected: Environment, *, pre: bool, pod: bool) -> Iterator["Line"]:
+    from stacks.operations import cluster_facts, examination, pod_probe, pod_watch
+
     settings, name = selected.settings, selected.name
-    yield from _files(selected, pre=pre)
     yield from examination.of_shell(selected)
     yield examination.of_store(settings)
     seen = cluster_facts.look(settings, name)
@@ -77,27 +67,36 @@ def _lines(selected: Environment, *, pre: bool, pod: bool) -> Iterator["Line"]:
         places = [examination.store_address(settings), f"kubernetes.default.svc.{settings.cluster.domain}"]
         yield from pod_probe.lines(settings, name, "default" if seen.namespace is None else settings.namespace, places)
     if not pre:
-        troubles = pod_watch.look(selected.name, selected.settings.namespace)
-        yield from (Line("FAIL", trouble.where, trouble.problem, trouble.cure, "docs/operations.md") for trouble in troubles)
-        if not troubles:
-            yield Line("OK", "pods", "none is kept from starting; more: ./rag status")
+        troubles = examination.of_troubles(pod_watch.look(name, settings.namespace))
+        yield from troubles or [examination.Line("OK", "pods", "none is kept from starting; more: ./rag status")]
 
 
-def _files(selected: Environment, *, pre: bool) -> Iterator["Line"]:
-    from stacks.operations.examination import Line
+def gpus(environment: EnvironmentName, *, as_json: Json = False) -> None:
+    """Look at the nodes for one environment."""
+    settings = select(environment).settings
+    from components.gpu import placing_problem
+    from stacks.operations import cluster
+    from stacks.wiring import models
 
-    for each in selected.placeholders:
-        yield Line("FAIL" if pre else "WARN", each.key, f"{each.value} {each.wrong}, so `pulumi up` refuses it", each.cure)
-    name = selected.name
-    if selected.settings.images_pinned == "required" and not lock.path_of(name).is_file():
-        yield Line("FAIL", "images", f"there is no {lock.path_of(name)}, so `pulumi up` refuses to start", f"./rag pin {name}")
-    if slo_of(name).is_file():
-        yield Line("OK", "SLO file", f"validation/{slo_of(name).name}")
-    else:
-        yield Line(
-            "FAIL",
-            "SLO file",
-            f"there is no validation/{slo_of(name).name}: the gate has nothing to judge by",
-            "./rag slo init DIR, for a folder of your documents with questions.jsonl",
-            "docs/own-documents.md",
-        )
+    needed = {name: each.gpu.to_args(settings.pod_options) for name, each in models.here(settings).items() if each.gpu is not None}
+    if not needed:
+        show({}, ["no model service asks for a GPU"], as_json=as_json)
+        return
+    cluster.show(settings, environment)
+    there = nodes()
+    problems = {name: placing_problem(gpu, there) for name, gpu in needed.items()}
+    seen = {name: problems[name] or f"{gpu.count} x {gpu.resource} of {gpu.product!r}: a node has them" for name, gpu in needed.items()}
+    data = {name: {"fits": not problems[name], "seen": text} for name, text in seen.items()}
+    show(data, [f"{name}: {text}" for name, text in seen.items()], as_json=as_json)
+    raise typer.Exit(_WRONG if any(problems.values()) else 0)
+
+
+def nodes() -> Sequence[Mapping[str, Any]]:
+    """Return the nodes as the API spells them; UnansweredError where it does not answer."""
+    from kubernetes import client
+
+    from components import kube_api
+    from stacks.operations import cluster
+
+    with cluster.api("the nodes cannot be listed", "may you list them? kubectl get nodes") as api:
+        return kube_api.items(client.CoreV1Api(api).list_node)

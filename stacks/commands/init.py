@@ -1,17 +1,4 @@
-"""Make an environment of your own: its settings with comments, and the SLO file of its gate; then check what can be reached from here.
-
-Asks for what has no option, where a terminal is there to answer; what nobody said stays an example, which `pulumi up` refuses. Two files
-are written, both new: no file of this project changes, neither now nor by `pulumi stack init NAME`, which writes the salt of your
-passphrase into your own file. With `--size small` Milvus is one pod, with `large` a cluster; without `--gpu` models run on CPUs.
-
-Exit codes: 0 written, 2 wrong usage or settings, or an environment of that name is there already; nothing was written then.
-
-For example:
-
-    ./rag init acme --endpoint https://s3.acme.test --registry registry.acme.test --size small
-
-    ./rag init acme --driver existing --set object_store.milvus_secret=milvus-key
-"""
+"""The command that makes an environment of your own: its settings with comments, and the SLO file of its gate."""
 
 import json
 import re
@@ -50,7 +37,7 @@ Next: ./rag check {name} --pre
 Chosen = Annotated[str, typer.Argument(metavar="NAME", help="Name of the new environment.")]
 
 
-def run(
+def init(
     name: Chosen,
     *,
     driver: Annotated[Literal["s3", "greenlake", "existing", "cosi"], typer.Option(help="How buckets and keys are made.")] = "s3",

@@ -1,31 +1,15 @@
-"""The whole way with one exit code: settings, what an earlier run left, preflight from this machine, `pulumi up`, gate.
-
-What an earlier run left half-done is mended first, with consent. A bucket and a credential that are new are made next, so that the
-preflight has something to look at; a store that does not pass stops the rollout before Milvus is touched. Pods that cannot start are named
-while Pulumi waits for them. When the gate of an upgrade is red, the revision to go back to is named, and with --rollback the Helm release
-is taken back to it; a first installation that failed is left as it is, as evidence.
-
-Exit codes, as the gate's: 0 PASS or WARN, 1 the preflight or the gate is red, or something is half-done and nobody agreed to mend it, 2
-wrong usage or settings, 3 not measured in a way that proves anything, 4 the store does not answer, or `pulumi up` did not succeed, 130
-interrupted.
-
-For example:
-
-    ./rag rollout prod; ./rag rollout prod --rollback --yes
-"""
+"""Commands that run Pulumi on an environment: preview, the preflight of its store, `pulumi up`, and the whole way with the gate."""
 
 from typing import Annotated
 
 import typer
 
 from components.milvus_values import SERVICE_NAME
-from stacks import rendering
-from stacks.commands import EnvironmentName, Yes, reach
+from stacks.commands import EnvironmentName, Json, Patience, Yes, reach
 from stacks.environments import Environment
-from stacks.images import chart
-from stacks.operations import helm, steps
+from stacks.operations import helm, pulumi_cli, steps
 from stacks.operations.pulumi_cli import INTERRUPTED
-from stacks.operations.steps import Progress
+from stacks.operations.steps import NOT_THERE, PATIENCE_S, Progress
 
 _VERDICTS = {1, 3}
 """Exit codes of the gate that say something of the new release: an SLO is missed, or could not be measured."""
@@ -39,7 +23,28 @@ _ENDS = {
 """The last line, by the exit code of the gate."""
 
 
-def run(
+def preview(environment: EnvironmentName, *, as_json: Json = False) -> None:
+    """Preview one environment."""
+    reach(environment, "up")
+    if pulumi_cli.preview(environment, as_json=as_json):
+        raise typer.Exit(NOT_THERE)
+
+
+def preflight(environment: EnvironmentName, *, yes: Yes = False, patience_s: Patience = PATIENCE_S) -> None:
+    """Look at the store of one environment."""
+    selected, progress = reach(environment, "up"), Progress("preflight")
+    steps.mend(selected, progress, yes=yes, patience_s=patience_s)
+    raise typer.Exit(steps.preflight(selected, progress))
+
+
+def up(environment: EnvironmentName, *, yes: Yes = False, patience_s: Patience = PATIENCE_S) -> None:
+    """Bring one environment up."""
+    selected, progress = reach(environment, "up"), Progress("up")
+    steps.mend(selected, progress, yes=yes, patience_s=patience_s)
+    progress.up(selected, "what it made stays; the same command goes on")
+
+
+def rollout(
     environment: EnvironmentName,
     *,
     rollback: Annotated[bool, typer.Option("--rollback", help="Take the Helm release back when the gate of an upgrade is red.")] = False,
@@ -48,6 +53,9 @@ def run(
 ) -> None:
     """Roll one environment out."""
     selected, progress = reach(environment, "rollout"), Progress("rollout")
+    from stacks import rendering
+    from stacks.images import chart
+
     chart.refuse_dropped_keys(rendering.release(selected))
     progress.tell(f"settings of {environment!r} are good")
     steps.mend(selected, progress, yes=yes)
@@ -56,7 +64,10 @@ def run(
         progress.stop(code, f"{why}; nothing of Milvus was touched")
     before = _revision(selected)
     progress.tell("pulumi up")
-    progress.up(selected, _evidence(selected, before))
+    space = selected.settings.namespace
+    look = f"kubectl -n {space} get pods; kubectl -n {space} get events --sort-by=.lastTimestamp; kubectl -n {space} logs JOB_OR_POD"
+    first = f"what is there of the first installation is left as it is, as evidence: {look}; the same command tries again"
+    progress.up(selected, f"what it left is evidence: {look}; then: ./rag doctor {environment}" if before else first)
     progress.tell("gate")
     code = steps.validation("run", environment, *(["--strict"] if strict else []))
     if code in _VERDICTS:
@@ -64,9 +75,8 @@ def run(
     if code:
         progress.tell(f"ended: {_ENDS.get(code, _ENDS[2]).format(name=environment)} (exit {code})")
         raise typer.Exit(code)
-    progress.tell(
-        f"done: deployed, and the gate is green; next: ./rag status {environment}; ./rag ingest {environment} DIR --collection NAME"
-    )
+    then = f"./rag status {environment}; ./rag ingest {environment} DIR --collection NAME"
+    progress.tell(f"done: deployed, and the gate is green; next: {then}")
 
 
 def _revision(selected: Environment) -> int:
@@ -75,25 +85,16 @@ def _revision(selected: Environment) -> int:
     return max((revision.number for revision in history if revision.status in helm.GOOD), default=0)
 
 
-def _evidence(selected: Environment, before: int) -> str:
-    space = selected.settings.namespace
-    look = f"kubectl -n {space} get pods; kubectl -n {space} get events --sort-by=.lastTimestamp; kubectl -n {space} logs JOB_OR_POD"
-    if before:
-        return f"what it left is evidence: {look}; then: ./rag doctor {selected.name}"
-    return f"what is there of the first installation is left as it is, as evidence: {look}; the same command tries again"
-
-
 def _take_back(selected: Environment, before: int, progress: Progress, *, rollback: bool) -> None:
     """Say, or do, how an upgrade is undone; the first installation has nothing to go back to."""
     space = selected.settings.namespace
+    again = "the settings still ask for the new release: change them back before the next `pulumi up`"
     if not before or _revision(selected) == before:
         look = f"look at: kubectl -n {space} get pods; the newest report in build/reports"
         progress.tell(f"the release was not upgraded by this run, so there is nothing to take back; {look}")
-        return
-    again = "the settings still ask for the new release: change them back before the next `pulumi up`"
-    if not rollback:
+    elif rollback:
+        progress.tell(f"taking the release back to revision {before}")
+        helm.roll_back(SERVICE_NAME, space, before)
+        progress.tell(f"revision {before} is back; {again}")
+    else:
         progress.tell(f"to take the upgrade back: helm rollback {SERVICE_NAME} {before} -n {space} --wait; {again}")
-        return
-    progress.tell(f"taking the release back to revision {before}")
-    helm.roll_back(SERVICE_NAME, space, before)
-    progress.tell(f"revision {before} is back; {again}")

@@ -1,19 +1,4 @@
-"""Give Milvus a new key at the store without an outage there: a second user with its own key first, the old one goes last.
-
-Steps: mend what an earlier run left half-done, with consent; ask for the next generation; `pulumi up` makes a user beside the old one,
-switches the Secret and rolls the pods; the new key is tried at the store, and every pod of Milvus must be ready with it; only then the old
-user is removed, and its key must be refused.
-A run that was killed is completed by the next one, from wherever it stood; a second rotation never begins before the first has ended.
-It works with any store whose users have one key, since the second key has a user of its own. The documents' key changes with it.
-
-Exit codes: 0 done, 1 the store or Milvus does not do what it should (the message says which keys are valid), or something is half-done and
-nobody agreed to mend it, 2 wrong usage or settings, 4 `pulumi up` failed, or the store or the cluster does not answer, 130 interrupted.
-What was seen is in build/reports/TIME/rotation.json in every case.
-
-For example:
-
-    ./rag rotate prod
-"""
+"""The command that gives Milvus a new key at the store without an outage there."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,7 +16,7 @@ from stacks.settings.object_store import MadeStoreSettings
 _USAGE = 2
 
 
-def run(
+def rotate(
     environment: EnvironmentName,
     *,
     out: Annotated[Path | None, typer.Option(help="The report. Default: build/reports/TIME/rotation.json")] = None,

@@ -1,37 +1,31 @@
-"""Tell whether an environment is healthy now: release, pods, what is half-done, collections, store, key, certificates, last gate.
-
-Changes nothing. With --watch it looks again every five seconds, until Ctrl-C.
-
-Exit codes: 0 healthy, 1 something is wrong, 2 wrong usage or settings, 4 never deployed, or the cluster does not answer.
-
-For example:
-
-    ./rag status prod; ./rag status prod --watch
-"""
+"""Commands that ask how a deployed environment is: whether it is healthy, and what of it is half-done."""
 
 import datetime as dt
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext, redirect_stdout
+from dataclasses import asdict
 from pathlib import Path
 from threading import Event
 from typing import Annotated, Any
 
 import typer
 
-from stacks.commands import EnvironmentName, Json, reach
-from stacks.commands.check import report
+from stacks.commands import EnvironmentName, Json, Patience, Yes, reach, report, show
 from stacks.environments import Environment
 from stacks.operations import cluster_facts, examination, leftovers, pod_watch, steps
 from stacks.operations.examination import Line
 from stacks.operations.leftovers import Facts, diagnose
-from stacks.operations.steps import NOT_THERE, WRONG
+from stacks.operations.steps import NOT_THERE, PATIENCE_S, WRONG, Progress, mend
 
 _REPORTS = Path("build") / "reports"
 _EVERY_S = 5.0
 _OLD_BACKUP_H = 48
+_NEVER = "{!r} was never deployed by this state of Pulumi (`pulumi whoami --verbose`)"
 
 
-def run(
+def status(
     environment: EnvironmentName,
     *,
     watch: Annotated[bool, typer.Option("--watch", help="Look again every five seconds.")] = False,
@@ -42,8 +36,7 @@ def run(
     while True:
         facts = leftovers.inspect(environment, selected.settings.namespace)
         if not facts.is_ours:
-            text = f"{environment!r} was never deployed by this state of Pulumi (`pulumi whoami --verbose`)"
-            report([Line("FAIL", "release", text, f"./rag rollout {environment}")], as_json=as_json)
+            report([Line("FAIL", "release", _NEVER.format(environment), f"./rag rollout {environment}")], as_json=as_json)
             raise typer.Exit(NOT_THERE)
         lines = list(_lines(selected, facts))
         report(lines, as_json=as_json)
@@ -54,12 +47,11 @@ def run(
 
 def _lines(selected: Environment, facts: Facts) -> Iterator[Line]:
     settings, now = selected.settings, dt.datetime.now(dt.UTC)
-    yield from release(facts)
+    yield release(facts)
     for finding in diagnose(facts):
         yield Line("FAIL", finding.code, finding.problem, f"./rag doctor {selected.name} --cure", "docs/operations.md")
     yield from of_pods(pod_watch.pods(settings.namespace))
-    for trouble in pod_watch.look(selected.name, settings.namespace):
-        yield Line("FAIL", trouble.where, trouble.problem, trouble.cure, "docs/operations.md")
+    yield from examination.of_troubles(pod_watch.look(selected.name, settings.namespace))
     yield from of_collections(*steps.collections(selected.name))
     yield Line("OK", "key at the store", f"generation {settings.object_store.credential_generation}")
     yield examination.of_store(settings)
@@ -69,28 +61,25 @@ def _lines(selected: Environment, facts: Facts) -> Iterator[Line]:
     yield last_backup(selected.name, now)
 
 
-def release(facts: Facts) -> Iterator[Line]:
+def release(facts: Facts) -> Line:
     """Judge the release of Milvus."""
     if not facts.revisions:
-        yield Line("FAIL", "release", "Milvus is not installed", f"./rag rollout {facts.environment}")
-        return
+        return Line("FAIL", "release", "Milvus is not installed", f"./rag rollout {facts.environment}")
     newest = facts.revisions[-1]
-    level: Any = "OK" if newest.status == "deployed" else "FAIL"
-    yield Line(level, "release", f"revision {newest.number} is {newest.status}, since {newest.updated:%Y-%m-%d %H:%M}")
+    seen = f"revision {newest.number} is {newest.status}, since {newest.updated:%Y-%m-%d %H:%M}"
+    return Line("OK" if newest.status == "deployed" else "FAIL", "release", seen)
 
 
 def of_pods(pods: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
     """Judge each pod that is to run for ever: ready or not, and how often it was restarted."""
     for pod in pods:
-        states = pod.get("status", {}).get("containerStatuses") or ()
+        states, count, name = pod.get("status", {}).get("containerStatuses") or (), len(pod["spec"]["containers"]), pod["metadata"]["name"]
         if pod["spec"].get("restartPolicy", "Always") != "Always":
             continue
         ready, restarts = sum(bool(each["ready"]) for each in states), sum(int(each["restartCount"]) for each in states)
-        count = len(pod["spec"]["containers"])
+        cure = f"kubectl -n {pod['metadata']['namespace']} logs {name} --previous" if restarts else ""
         seen = f"{ready} of {count} ready, {restarts} restarts"
-        level: Any = "FAIL" if ready < count else "WARN" if restarts else "OK"
-        cure = f"kubectl -n {pod['metadata']['namespace']} logs {pod['metadata']['name']} --previous" if restarts else ""
-        yield Line(level, f"pod {pod['metadata']['name']}", seen, cure)
+        yield Line("FAIL" if ready < count else "WARN" if restarts else "OK", f"pod {name}", seen, cure)
 
 
 def of_collections(listed: Sequence[Mapping[str, Any]], problem: str) -> Iterator[Line]:
@@ -108,30 +97,66 @@ def of_collections(listed: Sequence[Mapping[str, Any]], problem: str) -> Iterato
 
 def last_gate(environment: str, now: dt.datetime, reports: Path = _REPORTS) -> Line:
     """Tell how the newest gate of this environment on this machine ended."""
-    for path in sorted(reports.glob("*/report.json"), reverse=True):
-        try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-            profile, result = data["inputs"]["profile"]["profile"], data["result"]
-            age = now - dt.datetime.strptime(path.parent.name, "%Y%m%dT%H%M%SZ").replace(tzinfo=dt.UTC)
-        except (ValueError, KeyError, TypeError, OSError):
-            continue
-        if profile == environment:
-            level: Any = "OK" if result["outcome"] == "PASS" else "WARN"
-            return Line(level, "last gate", f"{result['outcome']}, {age.days} days ago: {path}")
-    return Line("WARN", "last gate", "none on this machine", f"./rag gate {environment}", "docs/gate.md")
+
+    def read(path: Path, data: Mapping[str, Any]) -> Line | None:
+        age = now - dt.datetime.strptime(path.parent.name, "%Y%m%dT%H%M%SZ").replace(tzinfo=dt.UTC)
+        profile, outcome = data["inputs"]["profile"]["profile"], data["result"]["outcome"]
+        line = Line("OK" if outcome == "PASS" else "WARN", "last gate", f"{outcome}, {age.days} days ago: {path}")
+        return line if profile == environment else None
+
+    none = Line("WARN", "last gate", "none on this machine", f"./rag gate {environment}", "docs/gate.md")
+    return next(_newest(reports, "report.json", read), none)
 
 
 def last_backup(environment: str, now: dt.datetime, reports: Path = _REPORTS) -> Line:
     """Tell how old and how large the last good backup is that this machine made; `./rag backup ENV --list` asks the bucket."""
-    for path in sorted(reports.glob("*/backup.json"), reverse=True):
+
+    def read(_: Path, data: Mapping[str, Any]) -> Line | None:
+        hours = (now - dt.datetime.fromisoformat(data["backup"]["ended_at"])).total_seconds() / 3_600
+        seen = f"{hours:.1f} h old, {int(data['backup']['bytes']):,} bytes: {data['backup']['id']}"
+        is_good = data["result"]["outcome"] == "PASS" and data["inputs"]["environment"] == environment
+        line = Line("OK" if hours < _OLD_BACKUP_H else "WARN", "last backup", seen, f"./rag backup {environment}")
+        return line if is_good else None
+
+    none = Line("WARN", "last backup", "none on this machine", f"./rag backup {environment} --list", "docs/backup.md")
+    return next(_newest(reports, "backup.json", read), none)
+
+
+def _newest(reports: Path, name: str, read: Callable[[Path, Mapping[str, Any]], Line | None]) -> Iterator[Line]:
+    """What `read` says of the reports of that name, the newest first; one that is damaged, or another's, is passed over."""
+    for path in sorted(reports.glob(f"*/{name}"), reverse=True):
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-            ended, size = dt.datetime.fromisoformat(data["backup"]["ended_at"]), int(data["backup"]["bytes"])
-            is_good = data["result"]["outcome"] == "PASS" and data["inputs"]["environment"] == environment
+            line = read(path, json.loads(path.read_text(encoding="utf-8")))
         except (ValueError, KeyError, TypeError, OSError):
             continue
-        if is_good:
-            hours = (now - ended).total_seconds() / 3_600
-            level: Any = "OK" if hours < _OLD_BACKUP_H else "WARN"
-            return Line(level, "last backup", f"{hours:.1f} h old, {size:,} bytes: {data['backup']['id']}", f"./rag backup {environment}")
-    return Line("WARN", "last backup", "none on this machine", f"./rag backup {environment} --list", "docs/backup.md")
+        if line is not None:
+            yield line
+
+
+def doctor(
+    environment: EnvironmentName,
+    *,
+    cure: Annotated[bool, typer.Option("--cure", help="Mend it, after asking.")] = False,
+    yes: Yes = False,
+    patience_s: Patience = PATIENCE_S,
+    as_json: Json = False,
+) -> None:
+    """Examine one environment."""
+    examined = reach(environment)
+    with redirect_stdout(sys.stderr) if as_json else nullcontext():
+        if cure:
+            mend(examined, Progress("doctor"), yes=yes, patience_s=patience_s)
+    facts = leftovers.inspect(environment, examined.settings.namespace)
+    findings = diagnose(facts)
+    if not facts.is_ours and not findings:
+        show({"deployed": False}, [f"{_NEVER.format(environment)}: nothing of it can be examined"], as_json=as_json)
+        raise typer.Exit(NOT_THERE)
+    troubles = pod_watch.look(environment, examined.settings.namespace)
+    lines = [f"half-done: {finding}" for finding in findings] + [f"cannot start: {trouble}" for trouble in troubles]
+    if findings and not cure:
+        lines.append(f"all of it: ./rag doctor {environment} --cure")
+    installed = f"revision {facts.revisions[-1].number} of Milvus is deployed" if facts.revisions else "Milvus is not installed yet"
+    whole = [f"{installed}; nothing is half-done, and no pod is kept from starting"]
+    data = {"deployed": True, "half_done": [asdict(each) for each in findings], "pods": [asdict(each) for each in troubles]}
+    show(data, lines or whole, as_json=as_json)
+    raise typer.Exit(WRONG if findings or troubles else 0)

@@ -22,6 +22,7 @@ from stacks.environments import Environment
 from stacks.images import lock
 from stacks.operations import pulumi_cli
 from stacks.operations.cluster_facts import Seen, Wanted, wanted_secrets
+from stacks.operations.pods import Trouble
 from stacks.problems import SettingsError
 from stacks.settings import Settings
 from stacks.wiring import models, tenancy
@@ -119,6 +120,11 @@ def of_cluster(settings: Settings, seen: Seen, now: dt.datetime) -> Iterator[Lin
     yield from _monitors(settings, seen)
     yield from _room(settings, seen.nodes)
     yield from of_secrets(settings, seen, now)
+
+
+def of_troubles(troubles: Sequence[Trouble]) -> list[Line]:
+    """Judge what keeps pods from starting."""
+    return [Line("FAIL", trouble.where, trouble.problem, trouble.cure, "docs/operations.md") for trouble in troubles]
 
 
 def of_secrets(settings: Settings, seen: Seen, now: dt.datetime) -> Iterator[Line]:

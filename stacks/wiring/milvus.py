@@ -1,13 +1,12 @@
 """Milvus and its users as the settings ask for them."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pulumi
 
 from components import milvus_values
-from components.gpu import Toleration
 from components.milvus import Administration, Chart, Milvus, MilvusArgs, MilvusDisruption, MilvusDisruptionArgs
 from components.milvus_access.reach import through_cluster
 from components.milvus_access.root import MilvusRoot, MilvusRootArgs
@@ -24,7 +23,6 @@ from stacks.settings import Settings
 from stacks.settings.milvus import MilvusSettings
 from stacks.settings.milvus.parts import ComponentSettings, QueryNodeSettings, ScalingSettings
 from stacks.settings.milvus.refusals import version
-from stacks.settings.platform import TolerationSettings
 from stacks.wiring.object_store import owner
 
 _NO_PRIORITY = (
@@ -49,7 +47,7 @@ def declare(
     trust: Trust,
     *,
     user: MilvusRoot | None,
-    after: Sequence[pulumi.Resource] = (),
+    after: Sequence[pulumi.Resource],
 ) -> Milvus:
     """Milvus on the bucket of `store`, made once everything in `after` succeeded."""
     if settings.pods.priority_class is not None:
@@ -73,10 +71,9 @@ def declare(
 
 def _foundation(settings: Settings) -> MilvusFoundation:
     """What can never be changed, compared before Helm is asked."""
-    chosen, running = settings.milvus, version(settings.images.milvus)
-    own = chosen.model_dump(include={"wal", "etcd", "root_path", "mode", "migration"})
-    version_text = ".".join(map(str, running)) if running is not None else ""
-    foundation = Foundation(bucket=settings.milvus_bucket, version=version_text, **own)
+    running = ".".join(map(str, version(settings.images.milvus) or ()))  # "" for an image that does not show it
+    own = settings.milvus.model_dump(include={"wal", "etcd", "root_path", "mode", "migration"})
+    foundation = Foundation(bucket=settings.milvus_bucket, version=running, **own)
     return MilvusFoundation("milvus-foundation", foundation=foundation, settings=SETTINGS)
 
 
@@ -118,12 +115,9 @@ def authority(settings: Settings, tenancy: Tenancy) -> pulumi.Output[str] | str:
 def chart(settings: Settings) -> Chart:
     """Which chart installs it."""
     chosen = settings.milvus
-    return Chart(
-        name=chosen.chart,
-        version=chosen.resolved_chart_version(),
-        repository=chosen.resolved_chart_repository(),
-        checksum=_checksum(Path(chosen.chart)) if chosen.chart_kind in {"directory", "archive"} else "",
-    )
+    checksum = _checksum(Path(chosen.chart)) if chosen.chart_kind in {"directory", "archive"} else ""
+    version, repository = chosen.resolved_chart_version(), chosen.resolved_chart_repository()
+    return Chart(name=chosen.chart, version=version, repository=repository, checksum=checksum)
 
 
 def _checksum(chart: Path) -> str:
@@ -161,14 +155,30 @@ def store_of(settings: Settings, store: ObjectStore, trust: Trust) -> shape.Milv
 
 def shape_of(settings: Settings, account: pulumi.Input[str], user: MilvusRoot | None) -> shape.MilvusShape:
     """Everything."""
-    chosen = settings.milvus
+    chosen, tls, threads = settings.milvus, settings.milvus.tls, settings.milvus.threads
+    wal = shape.WriteAheadLog(
+        kind=chosen.wal,
+        condition_write=chosen.condition_write,
+        kafka=shape.Kafka(**chosen.kafka.model_dump()) if chosen.kafka is not None else None,
+        pulsar=shape.Pulsar(**chosen.pulsar.model_dump()) if chosen.pulsar is not None else None,
+    )
+    security = shape.Security(
+        root_secret_name=user.secret_name if user is not None else None,
+        internal_name=tls.internal_name if tls.internal_name is not None else "",
+        **tls.model_dump(include={"proxy_secret", "client_certificates", "internal_secret"}),
+    )
+    tuning = shape.Tuning(
+        disk_index=chosen.index.profile == "diskann",
+        **chosen.model_dump(include={"mmap", "tiered_storage", "request_timeout_ms"}),
+        thread_coefficients=(threads.high, threads.middle, threads.low) if threads is not None else None,
+    )
     return shape.MilvusShape(
         image=settings.images.milvus,
         size=size(chosen, settings.pod_options),
-        wal=_log(chosen),
+        wal=wal,
         etcd=_etcd(settings),
-        security=_security(chosen, user),
-        tuning=_tuning(chosen),
+        security=security,
+        tuning=tuning,
         monitor_labels=settings.monitoring.labels if settings.monitoring.enabled else None,
         user_id=chosen.user_id,
         options=settings.pod_options,
@@ -188,7 +198,7 @@ def size(chosen: MilvusSettings, options: PodOptions = NO_OPTIONS) -> shape.Stan
             resources=Resources(cpu_cores=chosen.cpu_cores, memory_gib=chosen.memory_gib),
             ephemeral_storage_gib=chosen.ephemeral_storage_gib,
             node_selector={**options.node_selector, **chosen.node_selector},
-            tolerations=_tolerations(options, chosen.tolerations),
+            tolerations=(*options.tolerations, *(taint.toleration for taint in chosen.tolerations)),
         )
         return shape.Standalone(process=process, storage_gib=chosen.storage_gib, storage_class=chosen.storage_class)
     components = ("proxy", "mix_coordinator", "query_node", "data_node", "streaming_node")
@@ -200,36 +210,20 @@ def size(chosen: MilvusSettings, options: PodOptions = NO_OPTIONS) -> shape.Stan
     )
 
 
-def _tolerations(options: PodOptions, own: Iterable[TolerationSettings]) -> tuple[Toleration, ...]:
-    return (*options.tolerations, *(taint.toleration for taint in own))
-
-
 def _workload(chosen: MilvusSettings, component: ComponentSettings, options: PodOptions) -> shape.Workload:
     """With the place of all where it has none of its own."""
     gpu = component if isinstance(component, QueryNodeSettings) else QueryNodeSettings()
+    scaling = component.autoscaling if isinstance(component, ScalingSettings) else None
+    taints = component.tolerations or chosen.tolerations
     return shape.Workload(
         replicas=component.replicas,
         resources=Resources(cpu_cores=component.cpu_cores, memory_gib=component.memory_gib),
         ephemeral_storage_gib=component.ephemeral_storage_gib,
         node_selector={**options.node_selector, **(component.node_selector or chosen.node_selector)},
-        tolerations=_tolerations(options, component.tolerations or chosen.tolerations),
-        autoscaling=_autoscaling(component),
+        tolerations=(*options.tolerations, *(taint.toleration for taint in taints)),
+        autoscaling=shape.Autoscaling(**scaling.model_dump()) if scaling is not None else None,
         gpus=gpu.gpus,
         runtime_class=gpu.runtime_class,
-    )
-
-
-def _autoscaling(component: ComponentSettings) -> shape.Autoscaling | None:
-    scaling = component.autoscaling if isinstance(component, ScalingSettings) else None
-    return shape.Autoscaling(**scaling.model_dump()) if scaling is not None else None
-
-
-def _log(chosen: MilvusSettings) -> shape.WriteAheadLog:
-    return shape.WriteAheadLog(
-        kind=chosen.wal,
-        condition_write=chosen.condition_write,
-        kafka=shape.Kafka(**chosen.kafka.model_dump()) if chosen.kafka is not None else None,
-        pulsar=shape.Pulsar(**chosen.pulsar.model_dump()) if chosen.pulsar is not None else None,
     )
 
 
@@ -240,21 +234,6 @@ def _etcd(settings: Settings) -> shape.Etcd:
         **chosen.model_dump(exclude={"cpu_cores", "memory_gib"}),
         resources=Resources(cpu_cores=chosen.cpu_cores, memory_gib=chosen.memory_gib),
         node_selector={**settings.pods.node_selector, **settings.milvus.node_selector},
-        tolerations=_tolerations(settings.pod_options, settings.milvus.tolerations),
+        tolerations=(*settings.pod_options.tolerations, *(taint.toleration for taint in settings.milvus.tolerations)),
         image=settings.images.etcd,
-    )
-
-
-def _security(chosen: MilvusSettings, user: MilvusRoot | None) -> shape.Security:
-    tls = chosen.tls.model_dump(include={"proxy_secret", "client_certificates", "internal_secret"})
-    internal_name = chosen.tls.internal_name if chosen.tls.internal_name is not None else ""
-    return shape.Security(root_secret_name=user.secret_name if user is not None else None, internal_name=internal_name, **tls)
-
-
-def _tuning(chosen: MilvusSettings) -> shape.Tuning:
-    threads = chosen.threads
-    return shape.Tuning(
-        disk_index=chosen.index.profile == "diskann",
-        **chosen.model_dump(include={"mmap", "tiered_storage", "request_timeout_ms"}),
-        thread_coefficients=(threads.high, threads.middle, threads.low) if threads is not None else None,
     )

@@ -118,29 +118,23 @@ def _weights(name: str, chosen: Serving, settings: Settings, tenancy: Tenancy, t
         return Volume(claim=weights.claim or "", path=weights.folder)
     if weights.source == "hub":
         return Hub(token_secret=weights.token_secret)
-    store = settings.object_store
-    bucket = weights.bucket or ""
+    store, bucket = settings.object_store, weights.bucket or ""
+    secret_name: pulumi.Input[str] | None = weights.secret_name
+    if secret_name is None and isinstance(store, S3Settings):  # the settings refuse a store on which no user can be made
+        args = WeightsAccessArgs(
+            store=object_store.s3_store(store),
+            bucket=bucket,
+            user=f"{settings.namespace}-{name}-weights",
+            owner=object_store.owner(tenancy),
+            namespace=tenancy.namespace,
+        )
+        secret_name = WeightsAccess(f"{name}-weights", args).secret_name  # of a user that may read that bucket and nothing else
     return Bucket(
         endpoint=store.endpoint,
         region=store.region,
         bucket=bucket,
         prefix=weights.prefix,
-        secret_name=weights.secret_name if weights.secret_name is not None else _reader(name, bucket, settings, tenancy),
+        secret_name=secret_name if secret_name is not None else "",
         ca_config_map=trust.config_map_name if store.ca_pem else None,
         image=str(settings.images.suite),
     )
-
-
-def _reader(name: str, bucket: str, settings: Settings, tenancy: Tenancy) -> pulumi.Input[str]:
-    """Secret of a user that may read that bucket and nothing else; the settings refuse a store on which no user can be made."""
-    store = settings.object_store
-    if not isinstance(store, S3Settings):
-        return ""
-    args = WeightsAccessArgs(
-        store=object_store.s3_store(store),
-        bucket=bucket,
-        user=f"{settings.namespace}-{name}-weights",
-        owner=object_store.owner(tenancy),
-        namespace=tenancy.namespace,
-    )
-    return WeightsAccess(f"{name}-weights", args).secret_name

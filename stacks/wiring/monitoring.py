@@ -1,6 +1,5 @@
 """Alerting rules and dashboards as the settings ask for them; the limits are those of the gate's SLO file."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import yaml
@@ -32,15 +31,22 @@ def declare(settings: Settings, tenancy: Tenancy) -> Monitoring | None:
     return Monitoring("monitoring", args)
 
 
+def _flat(limit: Any) -> list[str]:  # noqa: ANN401  a text, or texts and lists of them
+    return [text for part in limit for text in _flat(part)] if isinstance(limit, list) else [str(limit)]
+
+
 def objectives(settings: Settings, environment: str) -> Objectives:
     """Return the limits of validation/slo.ENV.yaml that running Milvus can be held to.
 
     Raises SettingsError where there is no such file, or none of these limits in it.
     """
-    path = environments.slo_of(environment)
+    path, limits = environments.slo_of(environment), dict[str, float | None]()
     try:
-        read = yaml.safe_load(path.read_text(encoding="utf-8"))
-        limits = {name: _at_most(objective) for name, objective in read["objectives"].items()}
+        for name, objective in yaml.safe_load(path.read_text(encoding="utf-8"))["objectives"].items():
+            texts = _flat(objective.get("limit", []))
+            bounds = [text.removeprefix("<=").strip() for text in texts if text.startswith("<=") and "%" not in text]
+            # the loosest absolute upper limit; what is compared with a baseline is the gate's alone
+            limits[name] = max((float(bound) for bound in bounds if not bound.startswith("+")), default=None)
     except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         cure = f"`./rag slo init DIR --env {environment}` writes one; or milvus-x10000:monitoring.rules_of names another environment"
         raise SettingsError(f"no alerting rules can be made of {path}: {error}; {cure}", code="monitoring.slo") from None
@@ -50,12 +56,3 @@ def objectives(settings: Settings, environment: str) -> Objectives:
         wanted = ", ".join([*_PERCENTILES, "search_error_share above 0"])
         raise SettingsError(f"{path} promises nothing that Prometheus could watch; it needs one of {wanted}", code="monitoring.slo")
     return Objectives(environment=environment, namespace=settings.namespace, latency_ms=latency, error_share=errors)
-
-
-def _at_most(objective: Mapping[str, Any]) -> float | None:
-    """Return the loosest absolute upper limit, None where there is none: what is compared with a baseline is the gate's alone."""
-    limit = objective.get("limit", [])
-    texts = [text for part in (limit if isinstance(limit, list) else [limit]) for text in (part if isinstance(part, list) else [part])]
-    bounds = [text.removeprefix("<=").strip() for text in texts if str(text).startswith("<=") and "%" not in str(text)]
-    plain = [float(bound) for bound in bounds if not bound.startswith("+")]
-    return max(plain, default=None)

@@ -37,15 +37,25 @@ def for_documents(settings: Settings, tenancy: Tenancy, first: ObjectStore) -> O
 
 
 def _args(settings: Settings, tenancy: Tenancy, store: Store, *, documents: bool) -> ObjectStoreArgs:
+    chosen, options = settings.object_store, BucketOptions(versioned=documents)
+    if isinstance(chosen, MadeStoreSettings):
+        lock = chosen.documents_lock if documents else None
+        options = BucketOptions(
+            versioned=documents,
+            compressed=chosen.compression if isinstance(chosen, GreenLakeSettings | CosiSettings) else None,
+            tags=chosen.tags,
+            lock=Lock(**lock.model_dump()) if lock is not None else None,
+            encryption=chosen.encryption if isinstance(chosen, S3Settings) else None,
+        )
     return ObjectStoreArgs(
         store=store,
         bucket=settings.documents_bucket if documents else settings.milvus_bucket,
-        options=_options(settings.object_store, documents=documents),
+        options=options,
         permissions=DOCUMENTS if documents else MILVUS,
         owner=owner(tenancy),
         namespace=tenancy.namespace,
-        retain=not settings.object_store.deletes,
-        generations=settings.object_store.generations,
+        retain=not chosen.deletes,
+        generations=chosen.generations,
     )
 
 
@@ -77,16 +87,3 @@ def s3_store(chosen: S3Settings) -> S3Store:
 def owner(tenancy: Tenancy) -> pulumi.Output[str]:
     """Mark with the namespace's uid: a stack of the same name elsewhere, or after a lost cluster, is another owner."""
     return pulumi.Output.format("{0}/{1}/{2}", PROJECT, pulumi.get_stack(), tenancy.uid)
-
-
-def _options(chosen: ObjectStoreSettings, *, documents: bool) -> BucketOptions:
-    if not isinstance(chosen, MadeStoreSettings):
-        return BucketOptions(versioned=documents)
-    lock = chosen.documents_lock if documents else None
-    return BucketOptions(
-        versioned=documents,
-        compressed=chosen.compression if isinstance(chosen, GreenLakeSettings | CosiSettings) else None,
-        tags=chosen.tags,
-        lock=Lock(**lock.model_dump()) if lock is not None else None,
-        encryption=chosen.encryption if isinstance(chosen, S3Settings) else None,
-    )

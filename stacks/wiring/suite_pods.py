@@ -1,6 +1,7 @@
 """What runs in the suite's own image inside the cluster: the preflight, load generators of the gate, the service of questions."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pulumi
 
@@ -15,7 +16,6 @@ from components.quota import Consumer
 from components.stores import ObjectStore
 from components.tenancy import Tenancy
 from components.trust import CA_KEY, Trust
-from stacks.endpoints import Endpoints
 from stacks.settings import Settings
 from stacks.settings.platform import AskSettings, LoadGeneratorSettings
 from stacks.wiring import milvus
@@ -70,7 +70,7 @@ def load_generators(
 def ask(
     settings: Settings,
     tenancy: Tenancy,
-    outputs: Endpoints,
+    outputs: Mapping[str, Any],
     *,
     documents: ObjectStore,
     trust: Trust,
@@ -80,14 +80,13 @@ def ask(
     chosen, image = settings.ask, settings.images.suite
     if chosen is None or image is None:
         return None
-    plain = {name: value for name, value in vars(outputs).items() if not name.startswith("ask_")}
     args = AskArgs(
         namespace=tenancy.namespace,
         account=tenancy.accounts["ask"],
         image=image,
         replicas=chosen.replicas,
         resources=_resources(chosen),
-        target=pulumi.Output.json_dumps(plain, sort_keys=True),
+        target=pulumi.Output.json_dumps(outputs, sort_keys=True),
         mounted=(*_of_stack(settings, outputs, documents, trust), *_of_models(settings, services)),
         databases=(DEFAULT_DATABASE, *settings.access.tenants),
         tenants=settings.access.tenants,
@@ -100,14 +99,14 @@ def ask(
     return Ask("ask", args)
 
 
-def _of_stack(settings: Settings, outputs: Endpoints, documents: ObjectStore, trust: Trust) -> list[Mounted]:
+def _of_stack(settings: Settings, outputs: Mapping[str, Any], documents: ObjectStore, trust: Trust) -> list[Mounted]:
     mounted = [Mounted(kind="secret", name=documents.secret_name, keys=_STORE)]
     if settings.object_store.ca_pem:
         mounted.append(Mounted(kind="configMap", name=trust.config_map_name, keys=(CA_KEY,)))
     if settings.milvus.tls.ca_pem:
-        mounted.append(Mounted(kind="configMap", name=outputs.milvus_ca_config_map, keys=(CA_KEY,)))
+        mounted.append(Mounted(kind="configMap", name=outputs["milvus_ca_config_map"], keys=(CA_KEY,)))
     if settings.milvus.authentication:
-        logins = (outputs.milvus_search_secret_name, *(f"milvus-{tenant}-search" for tenant in settings.access.tenants))
+        logins = (outputs["milvus_search_secret_name"], *(f"milvus-{tenant}-search" for tenant in settings.access.tenants))
         mounted += [Mounted(kind="secret", name=login, keys=_LOGIN) for login in logins]
     return mounted
 

@@ -7,7 +7,7 @@ import pulumi
 
 from components import flows
 from components.flows import Endpoint, Flow, Layout, Namespaces, Outside
-from components.milvus_values.shape import Standalone, Workload
+from components.milvus_values.shape import Standalone
 from components.pods import Resources
 from components.quota import Consumer, excess
 from components.tenancy import Tenancy, TenancyArgs
@@ -64,21 +64,18 @@ def layout(settings: Settings) -> Layout:
 
 def endpoints(settings: Settings) -> list[Endpoint]:
     """Everything outside that parts of the namespace use."""
-    why = "Milvus keeps its data there, and the gate the original documents"
+    chosen, why = settings.milvus, "Milvus keeps its data there, and the gate the original documents"
     users = ("milvus", "suite", *(("ask",) if settings.ask is not None else ()), *models.from_bucket(settings))
     store = Endpoint(name="store", url=settings.object_store.endpoint, users=users, why=why)
-    return [store, *_leaned_on(settings), *models.outside(settings)]
-
-
-def _leaned_on(settings: Settings) -> list[Endpoint]:
-    chosen, why = settings.milvus, "Milvus keeps its log or its metadata there"
     hosts = {
         "pulsar": (chosen.pulsar.address,) if chosen.pulsar is not None else (),
         "kafka": chosen.kafka.brokers if chosen.kafka is not None else (),
         "etcd": chosen.etcd_cluster.endpoints,
     }
     numbered = [(f"{name}-{number}" if number > 1 else name, host) for name, each in hosts.items() for number, host in enumerate(each, 1)]
-    return [Endpoint(name=f"external-{name}", url=f"tcp://{host}", users=("milvus",), why=why) for name, host in numbered]
+    why = "Milvus keeps its log or its metadata there"
+    external = [Endpoint(name=f"external-{name}", url=f"tcp://{host}", users=("milvus",), why=why) for name, host in numbered]
+    return [store, *external, *models.outside(settings)]
 
 
 def warnings(table: tuple[Flow, ...]) -> list[str]:
@@ -113,8 +110,17 @@ def refuse_open(settings: Settings, table: tuple[Flow, ...]) -> None:
 
 def consumers(settings: Settings) -> list[Consumer]:
     """Everything that takes something from the quota, at its most."""
-    served = [_of_service(name, each) for name, each in models.here(settings).items()]
-    return [*_of_milvus(settings), *served, *suite_pods.consumers(settings)]
+    size, etcd, taken = milvus.size(settings.milvus), settings.milvus.etcd_cluster, list[Consumer]()
+    surge = 0 if isinstance(size, Standalone) else None
+    for name, each in ({"milvus": size.process} if isinstance(size, Standalone) else size.workloads).items():
+        most = each.autoscaling.most_replicas if each.autoscaling is not None else each.replicas
+        disk = each.ephemeral_storage_gib if each.ephemeral_storage_gib is not None else 0
+        taken.append(Consumer(name=name, replicas=most, surge=surge, resources=each.resources, ephemeral_storage_gib=disk))
+    if settings.milvus.etcd == "bundled":
+        resources = Resources(cpu_cores=etcd.cpu_cores, memory_gib=etcd.memory_gib)
+        taken.append(Consumer(name="etcd", replicas=etcd.replicas, surge=0, resources=resources))
+    taken += [_of_service(name, service) for name, service in models.here(settings).items()]
+    return [*taken, *suite_pods.consumers(settings)]
 
 
 def _of_service(name: str, service: Serving) -> Consumer:
@@ -129,42 +135,16 @@ def _of_service(name: str, service: Serving) -> Consumer:
     )
 
 
-def _of_milvus(settings: Settings) -> list[Consumer]:
-    size = milvus.size(settings.milvus)
-    workloads = {"milvus": size.process} if isinstance(size, Standalone) else size.workloads
-    listed = [_consumer(name, each, surge=0 if isinstance(size, Standalone) else None) for name, each in workloads.items()]
-    etcd = settings.milvus.etcd_cluster
-    if settings.milvus.etcd == "bundled":
-        resources = Resources(cpu_cores=etcd.cpu_cores, memory_gib=etcd.memory_gib)
-        listed.append(Consumer(name="etcd", replicas=etcd.replicas, surge=0, resources=resources))
-    return listed
-
-
-def _consumer(name: str, workload: Workload, surge: int | None) -> Consumer:
-    scaling, disk = workload.autoscaling, workload.ephemeral_storage_gib
-    return Consumer(
-        name=name,
-        replicas=scaling.most_replicas if scaling is not None else workload.replicas,
-        surge=surge,
-        resources=workload.resources,
-        ephemeral_storage_gib=disk if disk is not None else 0,
-    )
-
-
 def refuse_too_much(settings: Settings) -> None:
     """Tell before anything is created that the quota would keep pods from being made; SettingsError with every consumer."""
-    if settings.quota is None:
-        return
-    reason = excess(settings.quota.quota, consumers(settings))
-    if reason:
+    if settings.quota is not None and (reason := excess(settings.quota.quota, consumers(settings))):
         raise SettingsError(f"{PROJECT}:quota {reason}\n  raise it: pulumi config set --path {PROJECT}:quota.memory_gib NUMBER")
 
 
 def refuse_unused_addresses(settings: Settings) -> None:
     """A host that nothing uses is a typing error, and the host that was meant would stay open."""
     used = {urlsplit(each.url).hostname or "" for each in endpoints(settings)}
-    unused = sorted(set(settings.network.addresses) - used)
-    if unused:
+    if unused := sorted(set(settings.network.addresses) - used):
         raise SettingsError(f"{PROJECT}:network.addresses names {unused[0]!r}, and nothing uses it; used are: {', '.join(sorted(used))}")
 
 

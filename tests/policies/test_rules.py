@@ -9,7 +9,7 @@ import pytest
 from policies.rules import RULES
 from policies.subject import Context, Subject, context_of
 from stacks import environments, rendering
-from stacks.commands.policies import judged
+from stacks.commands.objects import judged
 
 PRODUCTION = Context(production=True, throwaway=False, allowed_hosts=("registry.example.net", "docker.io"))
 TRIAL = Context(production=False, throwaway=True)

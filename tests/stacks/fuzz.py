@@ -91,7 +91,7 @@ def declared(environment: Environment) -> tuple[list[Declared], str]:
     exported: dict[str, Any] = {}
 
     def program() -> None:
-        for name, value in vars(blueprint.build(environment.settings)).items():
+        for name, value in blueprint.build(environment.settings).items():
             pulumi.Output.from_input(value).apply(functools.partial(exported.__setitem__, name))
 
     found = declare(environment.name, program)

@@ -75,7 +75,7 @@ def test_the_outputs_are_those_of_every_driver_and_the_key_is_nowhere_but_in_its
     assert set(found["milvus-store-secret"].inputs["stringData"]) == {"access_key", "secret_key"}
     for store in ("milvus", "documents"):
         assert set(found[f"{store}-store-credential"].request.additionalSecretOutputs) == {"access_key", "secret_key"}
-    endpoints = resolved(lambda: vars(build(parse(configured()))))
+    endpoints = resolved(lambda: build(parse(configured())))
     assert (endpoints["milvus_bucket"], endpoints["milvus_secret_name"]) == (COSI_BUCKET, "milvus-store")
     assert endpoints["object_store_endpoint"] == COSI["endpoint"]
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from policies.subject import context_of, get, pod_spec, pod_template
 from stacks import rendering
-from stacks.commands.policies import judged
+from stacks.commands.objects import judged
 from stacks.problems import SettingsError
 from stacks.rendering import Object
 from stacks.settings import parse

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from stacks import environments, rendering
-from stacks.commands import needs
+from stacks.commands import objects
 from stacks.environments import Environment
 from stacks.images import lock
 from stacks.problems import SettingsError
@@ -148,7 +148,7 @@ def test_an_slo_file_is_missed_before_a_rollout_not_after_it(tmp_path: Path, mon
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_page_of_an_environment_says_what_it_takes(name: str) -> None:
-    assert needs.table(environment(name).settings) in Path(f"docs/environments/{name}.md").read_text(encoding="utf-8")
+    assert objects.table(environment(name).settings) in Path(f"docs/environments/{name}.md").read_text(encoding="utf-8")
 
 
 def test_an_example_that_was_filled_in_is_deployed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,7 @@ def command() -> Callable[..., tuple[int, str, str]]:
     """Return exit code, standard output and standard error of one command."""
 
     def run(*arguments: str) -> tuple[int, str, str]:
-        ended = CliRunner().invoke(app, arguments)
+        ended = CliRunner().invoke(app(arguments[0]), arguments[1:])
         if ended.exception is not None and not isinstance(ended.exception, SystemExit):
             raise ended.exception
         return ended.exit_code, ended.stdout, ended.stderr

@@ -279,7 +279,7 @@ def test_check_exits_by_its_worst_line_and_prints_json(command: Callable[..., An
 
 def test_status_judges_release_pods_and_the_last_gate(tmp_path: Path) -> None:
     revision = Revision(2, "failed", NOW, "")
-    assert [line.level for line in status.release(Facts(environment="t", is_ours=True, revisions=[revision]))] == ["FAIL"]
+    assert status.release(Facts(environment="t", is_ours=True, revisions=[revision])).level == "FAIL"
     restarted = pod()
     restarted["status"]["containerStatuses"][0]["restartCount"] = 3
     away = pod()

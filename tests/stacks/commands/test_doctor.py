@@ -42,5 +42,5 @@ def test_what_is_not_mended_is_left_alone_with_a_command_that_mends_it(
     assert (ended.value.exit_code, mended) == (1, [])
     typed = re.search(rf"\./rag doctor {environment.name} (--[^(]+) \(exit", capsys.readouterr().out)
     assert typed is not None
-    options = CliRunner().invoke(app, ["doctor", environment.name, *shlex.split(typed[1]), "--help"])
+    options = CliRunner().invoke(app("doctor"), [environment.name, *shlex.split(typed[1]), "--help"])
     assert ("--cure" in typed[1], options.exit_code) == (True, 0)

@@ -12,7 +12,7 @@ import yaml
 
 from components.versions import KUBERNETES_VERSION
 from stacks import rendering
-from stacks.commands import render
+from stacks.commands import objects
 from stacks.environments import Environment
 from stacks.images import chart
 from stacks.images.chart import Release
@@ -60,18 +60,18 @@ def test_a_secret_is_a_placeholder(environment: Environment) -> None:
 
 def test_what_was_rendered_before_is_replaced_and_nothing_else_is(tmp_path: Path) -> None:
     one, other = (_object(name) for name in ("one", "other"))
-    render.write([one], tmp_path / "out")
-    render.write([other], tmp_path / "out")
+    objects.write([one], tmp_path / "out")
+    objects.write([other], tmp_path / "out")
     assert files(tmp_path / "out") == [Path(".rendered"), Path("stack/configmap.rag.other.yaml")]
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").touch()
     with pytest.raises(SettingsError, match="choose another folder with --out"):
-        render.write([one], tmp_path / "mine")
+        objects.write([one], tmp_path / "mine")
 
 
 def test_two_objects_of_one_name_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"two objects are called stack/configmap\.rag\.one"):
-        render.write([_object("one"), _object("one")], tmp_path / "out")
+        objects.write([_object("one"), _object("one")], tmp_path / "out")
 
 
 def test_a_changed_protection_is_a_changed_file() -> None:

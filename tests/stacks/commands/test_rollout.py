@@ -73,7 +73,7 @@ def parts(monkeypatch: pytest.MonkeyPatch) -> Parts:
 
 def code_of(*, rollback: bool = False) -> int:
     try:
-        rollout.run("t", rollback=rollback)
+        rollout.rollout("t", rollback=rollback)
     except typer.Exit as ended:
         return ended.exit_code
     return 0

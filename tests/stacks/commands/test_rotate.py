@@ -87,7 +87,7 @@ def parts(monkeypatch: pytest.MonkeyPatch) -> Parts:
 def code_of(report: Path) -> tuple[int, dict[str, Any]]:
     code = 0
     try:
-        rotate.run("t", out=report)
+        rotate.rotate("t", out=report)
     except typer.Exit as ended:
         code = ended.exit_code
     text = report.read_text()

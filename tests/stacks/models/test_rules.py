@@ -7,7 +7,7 @@ import pytest
 from policies.subject import Subject, context_of
 from stacks import environments
 from stacks.blueprint import build
-from stacks.commands.policies import judged
+from stacks.commands.objects import judged
 from stacks.settings import parse
 from stacks.wiring import models
 from tests.deploy import Declared, deploy
