@@ -36,10 +36,8 @@ class Baseline(BaseModel):
     set_at: str
     fingerprint: Fingerprint
     measurements: dict[str, Number]
-    report_sha256: str
-    """Of the report that it was made of."""
-    sha256: str = ""
-    """Of everything else in here: a baseline that was edited by hand is refused."""
+    report_sha256: str  # of the report that it was made of
+    sha256: str = ""  # of everything else in here: a baseline that was edited by hand is refused
 
     def digest(self) -> str:
         """Return what `sha256` must be."""
@@ -56,14 +54,16 @@ def _digest(data: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 
 
-def path_of(directory: Path, profile: str) -> Path:
-    """Return where the baseline of a profile is kept."""
-    return directory / f"{profile}.json"
-
-
 def keep(report: GateReport, directory: Path) -> Path:
     """Make the report's run the baseline of its profile; InvalidRunError when it is not fit for that."""
-    _refuse_unfit(report)
+    if not report.validity.valid:
+        invalid = f"run {report.run.id} is not valid ({report.result.outcome})"
+        raise InvalidRunError(f"{invalid}: it proves nothing, so nothing is compared with it")
+    spoilt = {each.sli: each.grade for each in report.objectives if each.grade not in {Grade.PASS, Grade.UNCOMPARED}}
+    if spoilt or not report.objectives:
+        named = ", ".join(f"{sli} ({grade})" for sli, grade in spoilt.items()) or "nothing was promised"
+        missed = f"run {report.run.id} did not pass ({named})"
+        raise InvalidRunError(f"{missed}: later runs would be allowed to be as bad; choose one that passed")
     _refuse_altered(report)
     made = Baseline(
         run=report.run.id,
@@ -80,19 +80,6 @@ def keep(report: GateReport, directory: Path) -> Path:
     return path
 
 
-def _refuse_unfit(report: GateReport) -> None:
-    if not report.validity.valid:
-        raise InvalidRunError(
-            f"run {report.run.id} is not valid ({report.result.outcome}): it proves nothing, so nothing is compared with it"
-        )
-    spoilt = {each.sli: each.grade for each in report.objectives if each.grade not in {Grade.PASS, Grade.UNCOMPARED}}
-    if spoilt or not report.objectives:
-        named = ", ".join(f"{sli} ({grade})" for sli, grade in spoilt.items()) or "nothing was promised"
-        raise InvalidRunError(
-            f"run {report.run.id} did not pass ({named}): later runs would be allowed to be as bad; choose one that passed"
-        )
-
-
 def _refuse_altered(report: GateReport) -> None:
     """Grade the numbers of the report again, and refuse it where it says something else."""
     profile = Profile.model_validate(report.inputs["profile"])
@@ -107,7 +94,7 @@ def _refuse_altered(report: GateReport) -> None:
 
 def load(directory: Path, profile: str) -> Baseline | None:
     """Return the baseline of a profile; None where there is none, UsageError where a file is there but cannot be one."""
-    path = path_of(directory, profile)
+    path = directory / f"{profile}.json"
     if not path.exists():
         return None
     try:

@@ -18,9 +18,7 @@ from validation.judge.profile import Profile
 from validation.reports.fingerprint import differences
 from validation.reports.model import GateReport
 
-LEAST_RUNS = 3
-_FIGURES = 2
-_SHARE_DIGITS = 4
+_LEAST_RUNS, _FIGURES, _SHARE_DIGITS = 3, 2, 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +34,8 @@ class Proposal:
 
 def refuse_unequal(reports: Sequence[GateReport]) -> None:
     """Refuse runs that are too few, not valid or not of the same thing: their spread would not be that of the environment."""
-    if len(reports) < LEAST_RUNS:
-        raise UsageError(f"{len(reports)} runs are too few to see how far equal runs differ; give {LEAST_RUNS} or more")
+    if len(reports) < _LEAST_RUNS:
+        raise UsageError(f"{len(reports)} runs are too few to see how far equal runs differ; give {_LEAST_RUNS} or more")
     if len({report.run.id for report in reports}) < len(reports):
         raise UsageError("the same run is named twice; it would look as if two runs agreed")
     refuse_invalid(reports)

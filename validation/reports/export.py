@@ -1,12 +1,14 @@
 """The report of a run for people and pipelines, made of its report.json alone: a page, a comment for a pull request, and JUnit.
 
 Texts of documents, answers and servers stand in all three, and none may become markup: the page escapes by its template, Markdown by
-entities, JUnit by its library.
+entities, JUnit by its library. Charts are static SVG in the colours of the page around them: no script, and dark mode is the page's alone.
 """
 
 import html
+import math
 import re
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -14,18 +16,40 @@ from typing import Any
 
 import jinja2
 import junitparser
+import pygal  # type: ignore[import-untyped]  # pygal ships no types
 from markupsafe import Markup
+from pygal.style import Style  # type: ignore[import-untyped]
 
 from validation.judge.judgement import Grade
 from validation.judge.measures import CATALOGUE
 from validation.judge.outcome import Outcome
-from validation.reports import charts
-from validation.reports.charts import xml_text
-from validation.reports.model import CheckResult, GateReport, ObjectiveResult, read, write_whole
+from validation.load.histogram import Histogram
+from validation.reports.model import CheckResult, GateReport, ObjectiveResult, facts_of, read, write_whole
 from validation.reports.table import number
 
+# pygal looks for plug-ins by an interface that Python 3.12 dropped and 3.11 warns of at every import; there are none here
+sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__name__ != "PluginImportFixer"]
+
 _MOST_WRONG = 40
-_TEMPLATES = Path(__file__).parent
+_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
+_PERCENTILES = (0, 25, 50, 75, 90, 95, 99, 99.5, 99.9, 99.99)
+_STYLE = Style(
+    background="transparent",
+    plot_background="transparent",
+    foreground="var(--text)",
+    foreground_strong="var(--text)",
+    foreground_subtle="var(--muted)",
+    colors=("var(--blue)", "var(--orange)", "var(--red)", "var(--green)"),
+    font_family="inherit",
+    label_font_size=13,
+    major_label_font_size=13,
+    legend_font_size=14,
+    title_font_size=14,
+    value_font_size=13,
+    guide_stroke_color="var(--line)",
+    major_guide_stroke_color="var(--line)",
+    opacity="1",
+)
 
 
 class Form(StrEnum):
@@ -47,12 +71,11 @@ def write_beside(report: Path) -> None:
 
 def page(report: GateReport) -> str:
     """Return one HTML page that needs nothing but itself: no script, no request, text of others escaped."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["number"] = number
-    wrong = _facts(report, "answer").get("wrong", [])
-    return environment.get_template(
+    loader = jinja2.FileSystemLoader(Path(__file__).parent)
+    pages = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    pages.filters["number"] = number
+    wrong = facts_of(report.checks, "answer").get("wrong", [])
+    return pages.get_template(
         "page.html.j2"
     ).render(
         report=report,
@@ -61,7 +84,7 @@ def page(report: GateReport) -> str:
         kept=[each for each in report.objectives if each.grade is Grade.PASS],
         measures=CATALOGUE,
         charts={name: (title, Markup(svg)) for name, title, svg in _charts(report) if svg},  # noqa: S704 - pygal escapes texts
-        filters=_facts(report, "retrieval").get("by_filter", {}),
+        filters=facts_of(report.checks, "retrieval").get("by_filter", {}),
         wrong=wrong[:_MOST_WRONG],
         wrong_more=max(len(wrong) - _MOST_WRONG, 0),
     )
@@ -84,10 +107,12 @@ def markdown(report: GateReport) -> str:
 
 def junit(report: GateReport) -> str:
     """Return JUnit XML: one case for the run, one for each objective, one for each check; a run that died early is an error."""
-    suite = junitparser.TestSuite(xml_text(f"gate {report.profile}".strip()))
+    suite = junitparser.TestSuite(_xml_text(f"gate {report.profile}".strip()))
     suite.timestamp = report.run.started_at
-    suite.add_testcases([_run_case(report), *map(_objective_case, report.objectives), *map(_check_case, report.checks)])
-    suite.add_testcases([_case("check", name, junitparser.Skipped(xml_text(why))) for name, why in report.skipped.items()])
+    result, kind = report.result, junitparser.Failure if report.result.exit_code == 1 else junitparser.Error
+    ended = [kind(_xml_text(f"{_verdict(report)}: {result.reason}"), str(result.outcome))] if result.exit_code else []
+    suite.add_testcases([_case("run", "verdict", *ended), *map(_objective_case, report.objectives), *map(_check_case, report.checks)])
+    suite.add_testcases([_case("check", name, junitparser.Skipped(_xml_text(why))) for name, why in report.skipped.items()])
     document = junitparser.JUnitXml()
     document.add_testsuite(suite)
     document.update_statistics()  # type: ignore[no-untyped-call]
@@ -115,23 +140,77 @@ def _urgency(objective: ObjectiveResult) -> int:
     return _ORDER.index(objective.grade)
 
 
-def _facts(report: GateReport, check: str) -> dict[str, Any]:
-    return next((each.facts for each in report.checks if each.name == check), {})
-
-
 def _charts(report: GateReport) -> Iterator[tuple[str, str, str]]:
     """Yield name, title and drawing of each chart, "" where the run measured nothing of it."""
-    retrieval, quality = _facts(report, "retrieval"), _facts(report, "quality").get("by", {})
+    retrieval, quality = facts_of(report.checks, "retrieval"), facts_of(report.checks, "quality").get("by", {})
     encoded = retrieval.get("latency_histogram")
-    yield "percentiles", "Search latency by percentile", charts.latency_by_percentile(encoded) if encoded else ""
-    yield "time", "Search latency over the load", charts.over_time(retrieval.get("over_time", []))
-    yield "ingest", "Search latency while rows stream in", charts.over_time(_facts(report, "during_ingest").get("over_time", []))
-    yield "budget", "Where the time of an answer goes", charts.shares({str(each["name"]): each["share"] for each in report.budget})
+    yield "percentiles", "Search latency by percentile", _latency_by_percentile(encoded) if encoded else ""
+    yield "time", "Search latency over the load", _over_time(retrieval.get("over_time", []))
+    yield "ingest", "Search latency while rows stream in", _over_time(facts_of(report.checks, "during_ingest").get("over_time", []))
+    yield "budget", "Where the time of an answer goes", _shares({str(each["name"]): each["share"] for each in report.budget})
     recall = {name: each["recall_at_10"] for name, each in retrieval.get("by_filter", {}).items()}
-    yield "recall", "recall@10 by filter", charts.shares(recall)
+    yield "recall", "recall@10 by filter", _shares(recall)
     for group, members in quality.items():
         means = {f"{name}, {each['questions']:g} questions": each["ndcg_at_10"] for name, each in members.items()}
-        yield group, f"nDCG@10 by {group}", charts.shares(means)
+        yield group, f"nDCG@10 by {group}", _shares(means)
+
+
+def _latency_by_percentile(encoded: str) -> str:
+    """Return the latency in ms over the percentile, on an axis that gives each further nine the same room; "" without samples.
+
+    `encoded` is a histogram as `Histogram.encoded` gives it. An axis of percentiles alone would hide what a p99 is about.
+    """
+    histogram = Histogram.decoded(encoded)
+    known = [each for each in _PERCENTILES if histogram.count * (1 - each / 100) >= 1]
+    if not known:
+        return ""
+    places = [-math.log10(1 - each / 100) for each in known]
+    chart = _xy("percentile (each nine has the same room)", "ms")
+    chart.x_labels = [{"label": f"p{percentile:g}", "value": place} for percentile, place in zip(known, places, strict=True)]
+    chart.add("latency", [(place, histogram.percentile_ms(percentile)) for percentile, place in zip(known, places, strict=True)])
+    return _svg(chart)
+
+
+def _over_time(rows: Sequence[Mapping[str, float]]) -> str:
+    """Return p50, p95 and the slowest over the seconds of the load; rows as `timed.over_time` gives them, "" without two."""
+    if len(rows) < 2:  # noqa: PLR2004 - one point is no line
+        return ""
+    chart = _xy("seconds since the load began", "ms")
+    for name, label in (("p50_ms", "p50"), ("p95_ms", "p95"), ("max_ms", "slowest")):
+        chart.add(label, [(row["from_s"], row[name]) for row in rows])
+    return _svg(chart)
+
+
+def _shares(groups: Mapping[str, float]) -> str:
+    """Return one bar for each group, of a share from 0 to 1; "" without groups."""
+    if not groups:
+        return ""
+    chart = pygal.HorizontalBar(**_common(len(groups) * 34 + 70), show_legend=False, range=(0, 1), zero=0)
+    rows = list(groups.items())[::-1]  # the first one on top
+    chart.x_labels = [_xml_text(f"{name}: {share:.3f}") for name, share in rows]
+    chart.value_formatter = lambda value: f"{value:.1f}"
+    chart.add("share", [share for _, share in rows])
+    return _svg(chart)
+
+
+def _xy(x_title: str, y_title: str) -> "pygal.XY":
+    return pygal.XY(**_common(320), show_dots=False, x_title=x_title, y_title=y_title, legend_at_bottom=True, include_x_axis=True)
+
+
+def _common(height: int) -> dict[str, object]:
+    return {"style": _STYLE, "js": [], "width": 760, "height": height, "disable_xml_declaration": True, "margin": 12}
+
+
+def _svg(chart: "pygal.Graph") -> str:
+    def without_scripts(root: Any) -> Any:  # noqa: ANN401 - of lxml where it is there, else of the standard library
+        """Take out the configuration for pygal's tooltips, which a page without scripts has no use for."""
+        for parent in list(root.iter()):
+            for child in [each for each in parent if isinstance(each.tag, str) and each.tag.endswith("script")]:
+                parent.remove(child)
+        return root
+
+    chart.add_xml_filter(without_scripts)
+    return str(chart.render(is_unicode=True))
 
 
 def _table(objectives: list[ObjectiveResult]) -> list[str]:
@@ -142,32 +221,28 @@ def _table(objectives: list[ObjectiveResult]) -> list[str]:
     return ["| objective | measured | limit | grade | why |", "|---|--:|--:|---|---|", *rows]
 
 
+def _xml_text(text: str) -> str:
+    """Return a text without the characters that no XML can hold."""
+    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
 def _cell(text: str) -> str:
     """Return a text as Markdown shows it, on one line, whatever it holds."""
     return re.sub(r"([\\`*_\[\]|~#])", r"\\\1", html.escape(" ".join(text.split()), quote=False))
 
 
 def _case(kind: str, name: str, *results: "junitparser.junitparser.FinalResult", seconds: float = 0.0) -> "junitparser.TestCase":
-    case = junitparser.TestCase(xml_text(name), classname=f"gate.{kind}", time=round(seconds, 3))
+    case = junitparser.TestCase(_xml_text(name), classname=f"gate.{kind}", time=round(seconds, 3))
     case.result = list(results)
     return case
 
 
-def _run_case(report: GateReport) -> "junitparser.TestCase":
-    result = report.result
-    text = xml_text(f"{_verdict(report)}: {result.reason}")
-    if not result.exit_code:
-        return _case("run", "verdict")
-    return _case("run", "verdict", (junitparser.Failure if result.exit_code == 1 else junitparser.Error)(text, str(result.outcome)))
-
-
 def _objective_case(objective: ObjectiveResult) -> "junitparser.TestCase":
     seen = f"{number(objective.value)} {objective.unit}, limit {objective.limit}"
-    text = xml_text(f"{objective.grade}: {seen}{f'; {objective.why}' if objective.why else ''}")
-    case = partial(_case, "objective", objective.sli)
+    text = _xml_text(f"{objective.grade}: {seen}{f'; {objective.why}' if objective.why else ''}")
     if objective.grade in {Grade.FAIL, Grade.UNMEASURED} and objective.key:
-        return case(junitparser.Failure(text, str(objective.grade)))
-    passed = case()
+        return _case("objective", objective.sli, junitparser.Failure(text, str(objective.grade)))
+    passed = _case("objective", objective.sli)
     passed.system_out = text
     return passed
 
@@ -175,6 +250,6 @@ def _objective_case(objective: ObjectiveResult) -> "junitparser.TestCase":
 def _check_case(check: CheckResult) -> "junitparser.TestCase":
     case = partial(_case, "check", check.name, seconds=check.seconds)
     if check.status != "done":
-        return case(junitparser.Error(xml_text(f"{check.question} The run ended in the middle of it."), check.status))
+        return case(junitparser.Error(_xml_text(f"{check.question} The run ended in the middle of it."), check.status))
     skipped = check.facts.get("skipped")
-    return case(junitparser.Skipped(xml_text(str(skipped)))) if skipped else case()
+    return case(junitparser.Skipped(_xml_text(str(skipped)))) if skipped else case()

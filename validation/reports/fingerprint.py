@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-Facts = dict[str, Any]
+from validation.run.record import Facts
 
 
 class Fingerprint(BaseModel):
@@ -22,7 +22,6 @@ class Fingerprint(BaseModel):
     system: Facts
 
 
-_FROM_PROFILE = ("search", "load", "ingesting", "answer")
 _FROM_TARGET = {
     "embedding model": "embedding_model",
     "embedding dimension": "embedding_dimension",
@@ -43,7 +42,7 @@ def fingerprint_of(report: Mapping[str, Any]) -> Fingerprint:
             "corpus": inputs.get("corpus_sha256"),
             "seed": inputs.get("seed"),
             **{name: (profile.get(name) or {}).get("value") for name in ("vectors", "rate", "requests")},
-            **{name: profile.get(name) for name in _FROM_PROFILE},
+            **{name: profile.get(name) for name in ("search", "load", "ingesting", "answer")},
             **({"pods": inputs["pods"]} if inputs.get("pods") else {}),  # measured from elsewhere: another number
             **{name: target.get(field) for name, field in _FROM_TARGET.items()},
         },

@@ -11,11 +11,10 @@ from contextlib import contextmanager, nullcontext, redirect_stdout
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 import yaml
-from rich.console import Console
 from rich.table import Table
 
 from validation.judge.criteria import show as show_criteria
@@ -30,8 +29,7 @@ from validation.reports.model import read, write_whole
 from validation.reports.table import number, stdout_console, table_form
 from validation.run.options import Json
 
-SHARE_TOLERANCE = 0.01
-"""A hundredth of a share is a difference that somebody notices; of everything else the tolerance is given in percent."""
+_SHARE_TOLERANCE = 0.01  # a difference that somebody notices; of everything else the tolerance is given in percent
 
 
 class Change(StrEnum):
@@ -51,18 +49,7 @@ class Compared:
     before: Measurement
     after: Measurement
     change: Change
-    moved: tuple[float, float, float] | None
-    """Ratio (of a share the difference), and the interval of it; None where there is nothing to divide by."""
-
-    @property
-    def name(self) -> str:
-        """Name of the measure."""
-        return self.measure.name
-
-    def as_data(self) -> dict[str, Any]:
-        """Return it as plain data."""
-        values = {"before": self.before.value, "after": self.after.value, "moved": self.moved, "change": str(self.change)}
-        return {"name": self.name, "unit": self.measure.unit, **values}
+    moved: tuple[float, float, float] | None  # ratio (of a share the difference), and the interval of it; None for nothing to divide by
 
 
 def compare_measurements(before: Measurements, after: Measurements, tolerance_percent: float) -> list[Compared]:
@@ -73,7 +60,7 @@ def compare_measurements(before: Measurements, after: Measurements, tolerance_pe
 
 def _compare(measure: Measure, before: Measurement, after: Measurement, tolerance: float) -> Compared:
     moved, change = _moved(measure, before, after), Change.SAME
-    centre, room = (0.0, SHARE_TOLERANCE) if measure.unit == "share" else (1.0, tolerance)
+    centre, room = (0.0, _SHARE_TOLERANCE) if measure.unit == "share" else (1.0, tolerance)
     if moved is None or before.interval is None or after.interval is None:
         change = Change.UNKNOWN
     elif moved[2] < centre - room or moved[1] > centre + room:
@@ -181,12 +168,13 @@ def compare(
         calibration.refuse_invalid([before, after])
         calibration.refuse_other(before, after, "workload")
         rows = compare_measurements(before.usable(), after.usable(), tolerance)
-    systems, worse = (
-        differences(before.fingerprint.system, after.fingerprint.system),
-        [row.name for row in rows if row.change is Change.WORSE],
-    )
+    systems = differences(before.fingerprint.system, after.fingerprint.system)
+    worse = [row.measure.name for row in rows if row.change is Change.WORSE]
     if as_json:
-        print(json.dumps({"worse": worse, "another_system": systems, "numbers": [row.as_data() for row in rows]}, indent=2))
+        names = ("name", "unit", "before", "after", "moved", "change")
+        values = [(row.measure.name, row.measure.unit, row.before.value, row.after.value, row.moved, str(row.change)) for row in rows]
+        numbers = [dict(zip(names, each, strict=True)) for each in values]
+        print(json.dumps({"worse": worse, "another_system": systems, "numbers": numbers}, indent=2))
     else:
         _show(rows, systems, worse)
     raise typer.Exit(int(bool(worse)))
@@ -194,15 +182,21 @@ def compare(
 
 def _show(rows: list[Compared], systems: list[str], worse: list[str]) -> None:
     console = stdout_console()
-    console.print(_table(rows, console))
+    table = Table(**table_form(console))
+    for heading in ("what", "unit", "A", "B", "B to A", "90 % interval", "change"):
+        table.add_column(heading, justify="left" if heading in {"what", "unit", "change"} else "right", no_wrap=True)
+    for row in rows:
+        moved, spread = "-", "-"
+        if row.moved:
+            sign = "+" if row.measure.unit == "share" else ""
+            moved, spread = f"{row.moved[0]:{sign}.3f}", f"{row.moved[1]:{sign}.3f} .. {row.moved[2]:{sign}.3f}"
+        values = (number(row.before.value), number(row.after.value))
+        table.add_row(row.measure.name, row.measure.unit, *values, moved, spread, row.change)
+    console.print(table)
     for phrase in systems:
         console.print(f"another system: {phrase}", markup=False, highlight=False, soft_wrap=True)
-    verdict = (
-        f"WORSE {len(worse)} of {len(rows)} numbers are worse: {', '.join(worse)}"
-        if worse
-        else f"SAME none of {len(rows)} numbers is worse"
-    )
-    print(f"RESULT: {verdict} (exit {int(bool(worse))})")
+    verdict = f"WORSE {len(worse)} of {len(rows)} numbers are worse: {', '.join(worse)}"
+    print(f"RESULT: {verdict if worse else f'SAME none of {len(rows)} numbers is worse'} (exit {int(bool(worse))})")
 
 
 def report(
@@ -216,20 +210,6 @@ def report(
         if out:
             write_whole(out, text)
     print(f"RESULT: WRITTEN {out} (exit 0)" if out else text, end="\n" if out else "")
-
-
-def _table(rows: list[Compared], console: Console) -> Table:
-    table = Table(**table_form(console))
-    for heading in ("what", "unit", "A", "B", "B to A", "90 % interval", "change"):
-        table.add_column(heading, justify="left" if heading in {"what", "unit", "change"} else "right", no_wrap=True)
-    for row in rows:
-        moved, spread = "-", "-"
-        if row.moved:
-            sign = "+" if row.measure.unit == "share" else ""
-            moved, spread = f"{row.moved[0]:{sign}.3f}", f"{row.moved[1]:{sign}.3f} .. {row.moved[2]:{sign}.3f}"
-        values = (number(row.before.value), number(row.after.value))
-        table.add_row(row.measure.name, row.measure.unit, *values, moved, spread, row.change)
-    return table
 
 
 def calibrate(
@@ -246,19 +226,15 @@ def calibrate(
         calibration.refuse_unequal(runs)
         profile = Profile.model_validate(runs[0].inputs["profile"])
         proposals = calibration.propose(profile, runs, margin)
-        _write(out, calibration.calibrated(profile, proposals, name or profile.profile, runs, margin), len(runs))
+        data = calibration.calibrated(profile, proposals, name or profile.profile, runs, margin)
+        text = yaml.safe_dump(data, sort_keys=False, width=140, allow_unicode=True)
+        write_whole(out, f"# Proposed by `./rag calibrate` from {len(runs)} runs: every number says what was seen.\n{text}")
+        try:
+            read_profile(out)
+        except UsageError:
+            out.unlink()  # what contradicts itself is not left to be used
+            raise
     for each in proposals:
         promised, seen = show_criteria(each.objective.limit), f"{number(each.seen[0])} .. {number(each.seen[1])} {each.objective.unit}"
         print(f"{each.objective.sli:<22} seen {seen:<28} promised {promised:<24} proposed {each.limit}")
     print(f"RESULT: WRITTEN {out} from {len(runs)} runs; read it before you promise it (exit 0)")
-
-
-def _write(out: Path, data: dict[str, Any], runs: int) -> None:
-    head = f"# Proposed by `./rag calibrate` from {runs} runs: every number says what was seen.\n"
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(head + yaml.safe_dump(data, sort_keys=False, width=140, allow_unicode=True), encoding="utf-8")
-    try:
-        read_profile(out)
-    except UsageError:
-        out.unlink()  # what contradicts itself is not left to be used
-        raise

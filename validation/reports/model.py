@@ -6,7 +6,7 @@ A number that was not measured is null, never 0. A report of another version is 
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -18,12 +18,11 @@ from validation.judge.errors import UsageError
 from validation.judge.judgement import Grade, Judged
 from validation.judge.measures import CATALOGUE, Measurement, Measurements
 from validation.judge.outcome import Outcome
-from validation.reports import budget, fingerprint
-from validation.run.record import Record
+from validation.reports import fingerprint
+from validation.run.record import CheckRecord, Facts, Record
 
 VERSION = 1
 SCHEMA = "milvus-x10000/gate-report"
-Facts = dict[str, Any]
 
 
 class Part(BaseModel):
@@ -78,15 +77,15 @@ class RunReport(Part):
         """Return the report of a run that has ended, however it ended."""
         ended_at = record.ended_at.isoformat(timespec="seconds") if record.ended_at else None
         started_at = record.started_at.isoformat(timespec="seconds")
+        kept = ("inputs", "target", "versions", "left_behind", "skipped")
         common: Facts = {
             "schema": schema,
             "schema_version": VERSION,
             "run": Run(id=record.run_id, started_at=started_at, ended_at=ended_at, strict=record.strict),
             "result": Result(outcome=record.outcome, exit_code=record.exit_code, reason=record.reason),
-            "checks": [CheckResult(**asdict(check) | {"seconds": round(check.seconds, 3)}) for check in record.checks],
-            **{name: getattr(record, name) for name in ("inputs", "target", "versions", "left_behind", "skipped")},
+            "checks": [asdict(check) | {"seconds": round(check.seconds, 3)} for check in record.checks],
         }
-        return cls.model_validate(common | more)
+        return cls.model_validate(common | {name: getattr(record, name) for name in kept} | more)
 
     def as_data(self) -> Facts:
         """Return the report as plain data."""
@@ -120,15 +119,9 @@ class ObjectiveResult(Part):
     def from_judged(cls, judged: Judged) -> Self:
         """Return it as it stands in a report."""
         objective = judged.objective
-        return cls(
-            **objective.model_dump(include={"sli", "unit", "weight", "key", "basis", "reason"}),
-            value=judged.measurement.value,
-            limit=show(objective.limit),
-            warn=show(objective.warn) if objective.warn else None,
-            baseline=judged.baseline,
-            grade=judged.grade,
-            why=judged.why,
-        )
+        given: Facts = objective.model_dump(include={"sli", "unit", "weight", "key", "basis", "reason"})
+        given |= {"limit": show(objective.limit), "warn": show(objective.warn) if objective.warn else None}
+        return cls(**given, value=judged.measurement.value, baseline=judged.baseline, grade=judged.grade, why=judged.why)
 
 
 class Number(Part):
@@ -166,6 +159,10 @@ class GateReport(RunReport):
         judgement = record.judgement
         facts = {"inputs": record.inputs, "target": record.target, "versions": record.versions, "images": record.images}
         faults = list(judgement.faults) if judgement else [record.reason]
+        measured = {
+            name: MeasuredNumber(**asdict(number), unit=CATALOGUE[name].unit, meaning=CATALOGUE[name].meaning)
+            for name, number in record.measurements.items()
+        }
         return cls.from_record(
             record,
             SCHEMA,
@@ -174,11 +171,8 @@ class GateReport(RunReport):
             validity=Validity(valid=bool(judgement) and not faults, faults=faults),
             objectives=[ObjectiveResult.from_judged(each) for each in judgement.judged] if judgement else [],
             baseline=list(judgement.notes) if judgement else [],
-            budget=[asdict(stage) for stage in budget.stages(record.measurements)],
-            measurements={
-                name: MeasuredNumber(**asdict(number), unit=CATALOGUE[name].unit, meaning=CATALOGUE[name].meaning)
-                for name, number in record.measurements.items()
-            },
+            budget=budget(record.measurements),
+            measurements=measured,
             images=record.images,
             fingerprint=fingerprint.fingerprint_of(facts),
         )
@@ -193,6 +187,11 @@ class GateReport(RunReport):
         return usable(self.measurements)
 
 
+def facts_of(checks: Iterable[CheckResult | CheckRecord], name: str) -> Facts:
+    """Return the facts of a check; empty where it was not asked."""
+    return next((check.facts for check in checks if check.name == name), {})
+
+
 def usable(numbers: Mapping[str, Number]) -> Measurements:
     """Return the numbers whose names are known and that rest on enough samples."""
     known = ((name, Measurement(value=each.value, samples=each.samples, interval=each.interval)) for name, each in numbers.items())
@@ -202,25 +201,48 @@ def usable(numbers: Mapping[str, Number]) -> Measurements:
 def read(path: Path) -> GateReport:
     """Return the report at `path`, or in that directory; UsageError says what is wrong with it."""
     file = path / "report.json" if path.is_dir() else path
+    refused, cure = f"{file}: is no report of {SCHEMA}", "name the report.json of a run"
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file}: cannot be read as a report ({error}); name the report.json of a run, or its directory") from None
-    except ValueError as error:
-        raise UsageError(f"{file}: is no report of {SCHEMA} ({error}); name the report.json of a run") from None
-    if not isinstance(data, dict) or data.get("schema") != SCHEMA:
-        raise UsageError(f"{file}: is no report of {SCHEMA}; name the report.json of a run")
-    if (version := data.get("schema_version")) != VERSION:
-        other = f"is a report of version {version}, and this release reads version {VERSION}"
-        raise UsageError(f"{file}: {other}; measure again, or compare with the release that wrote it")
-    try:
+        if not isinstance(data, dict) or data.get("schema") != SCHEMA:
+            raise UsageError(f"{refused}; {cure}")
+        if (version := data.get("schema_version")) != VERSION:
+            other = f"is a report of version {version}, and this release reads version {VERSION}"
+            raise UsageError(f"{file}: {other}; measure again, or compare with the release that wrote it")
         return GateReport.model_validate(data | {"fingerprint": fingerprint.fingerprint_of(data)})
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file}: cannot be read as a report ({error}); {cure}, or its directory") from None
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"]))
         raise UsageError(f"{file}: {where}: {first['msg']}; expected a report of {SCHEMA}, version {VERSION}") from None
-    except (AttributeError, KeyError, TypeError) as error:
-        raise UsageError(f"{file}: is no report of {SCHEMA} ({type(error).__name__}: {error}); name the report.json of a run") from None
+    except (ValueError, AttributeError, KeyError, TypeError) as error:
+        raise UsageError(f"{refused} ({type(error).__name__}: {error}); {cure}") from None
+
+
+def budget(measurements: Measurements) -> list[Facts]:
+    """Return the stages of an answer in the order in which a user waits for them, with their shares; empty where one was not measured.
+
+    Each is the median of its own measurement, so the whole is a sum of medians: good for saying which stage to look at, not a promise.
+    With an index in memory the object store is not on this way; it is in `load_s`, `indexed_s` and `searchable_s`.
+    """
+    names = [f"{name}_p50_ms" for name in ("embedding", "search", "first_token", "answer")]
+    medians = [measurements[name].value or 0.0 for name in names if name in measurements and measurements[name].is_usable(CATALOGUE[name])]
+    if len(medians) < len(names):
+        return []
+    embed, search, first, whole = medians
+    known = {"embed": embed, "search": search, "first token": first, "rest of the answer": max(whole - first, 0.0)}
+    total = sum(known.values())
+    return [{"name": name, "ms": ms, "share": ms / total} for name, ms in known.items()] if total else []
+
+
+def budget_line(measurements: Measurements) -> str:
+    """Return which stage spent the budget, on one line; empty when that is not known."""
+    if not (stages := budget(measurements)):
+        return ""
+    most, total = max(stages, key=lambda stage: float(stage["share"])), sum(stage["ms"] for stage in stages)
+    parts = ", ".join(f"{stage['name']} {stage['ms']:.3g} ms" for stage in stages)
+    return f"an answer takes {total:.3g} ms at the median of each stage: {parts}; {most['share']:.0%} is {most['name']}"
 
 
 def schema() -> str:

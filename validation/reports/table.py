@@ -17,29 +17,29 @@ from validation.judge.criteria import show as show_criteria
 from validation.judge.judgement import Grade, Judged, Judgement
 from validation.judge.measures import CATALOGUE
 from validation.judge.outcome import Outcome
-from validation.reports import budget, model
+from validation.reports import model
 from validation.run.progress import Reporter, flush_streams
 from validation.run.record import Facts, Record, run_and_report
 
 _COLOURS = {Grade.PASS: "green", Grade.FAIL: "red", Grade.UNMEASURED: "red"}
-_MOST_DIGITS = 12
-_FEW_ANSWERS = 3
-_LONGEST_ANSWER = 200
-_PIPE_WIDTH = 120
 _Record = TypeVar("_Record", bound=Record)
 
 
 def show(record: Record, console: Console, *, verbose: bool = False) -> None:
     """Print what was seen, and last, right above the RESULT line, what is judged; with `verbose` also what nobody judges."""
     say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
-    lines = [budget.line(record.measurements), *_by_group(record), *(f"skipped: {name}: {why}" for name, why in record.skipped.items())]
+    lines = [
+        model.budget_line(record.measurements),
+        *_by_group(record),
+        *(f"skipped: {name}: {why}" for name, why in record.skipped.items()),
+    ]
     if verbose:
         console.print(_table(_others(record), console, "measured, and judged by nobody"))
         for line in filter(None, lines):
             say(line)
     elif record.measurements:
         say(f"{len(_others(record))} other numbers, {len(record.skipped)} left out: --verbose, or report.json")
-    for line in wrong_answers(record, None if verbose else _FEW_ANSWERS):
+    for line in _wrong_answers(record, None if verbose else 3):
         say(record.hide(line))
     for collection in record.left_behind:
         say(f"still there: collection {collection}")
@@ -48,19 +48,23 @@ def show(record: Record, console: Console, *, verbose: bool = False) -> None:
 
 
 def _show_judged(record: Record, judgement: Judgement, console: Console) -> None:
-    console.print(_table([_judged(each) for each in judgement.judged], console, f"Gate run {record.run_id}"))
+    rows = []
+    for each in judgement.judged:
+        grade = Text(each.grade, style=_COLOURS.get(each.grade, "yellow"))
+        rows.append((each.objective.sli, _honest(each), each.objective.unit, show_criteria(each.objective.limit), grade))
+    console.print(_table(rows, console, f"Gate run {record.run_id}"))
     for line in [f"{each.objective.sli}: {each.why}" for each in judgement.judged if each.why] + [*judgement.notes]:
         console.print(Text(record.hide(line), style="yellow"), soft_wrap=True)
     for fault in judgement.faults:
         console.print(Text(f"not valid: {record.hide(fault)}", style="red"), soft_wrap=True)
 
 
-def wrong_answers(record: Record, most: int | None) -> Iterator[str]:
+def _wrong_answers(record: Record, most: int | None) -> Iterator[str]:
     """Yield what was asked, expected and given for each wrong answer, and whether a right source was among those that were shown."""
-    wrong: Sequence[Facts] = next((check.facts.get("wrong", []) for check in record.checks if check.name == "answer"), [])
+    wrong: Sequence[Facts] = model.facts_of(record.checks, "answer").get("wrong", [])
     for each in wrong[:most]:
         source = "" if each["right_source"] else "; no right document among the sources"
-        given = " ".join(str(each["answer"]).split())[:_LONGEST_ANSWER] or "(nothing)"
+        given = " ".join(str(each["answer"]).split())[:200] or "(nothing)"
         yield f"wrong: {each['question']}: {each['asked']}"
         yield f"  expected: {each['expected'] or 'that the documents do not say it'}"
         yield f"  answered: {given}{source}"
@@ -70,10 +74,7 @@ def wrong_answers(record: Record, most: int | None) -> Iterator[str]:
 
 def _by_group(record: Record) -> Iterator[str]:
     """Yield one line for retrieval by language and one by kind: the mean over all questions hides where it is low."""
-    quality: dict[str, dict[str, dict[str, float]]] = next(
-        (check.facts.get("by", {}) for check in record.checks if check.name == "quality"), {}
-    )
-    for group, members in quality.items():
+    for group, members in model.facts_of(record.checks, "quality").get("by", {}).items():
         means = (f"{name} {numbers['ndcg_at_10']:.3f} ({numbers['questions']:g})" for name, numbers in members.items())
         yield f"nDCG@10 by {group} (questions): {', '.join(means)}"
 
@@ -146,21 +147,10 @@ def result_line(record: Record, path: Path | None) -> str:
 def stdout_console() -> Console:
     """Return a console as wide as the terminal, and wide enough when there is none."""
     console = Console()
-    return console if console.is_terminal else Console(width=_PIPE_WIDTH)
+    return console if console.is_terminal else Console(width=120)
 
 
 Row = tuple[str, str, str, str, Text]
-
-
-def _judged(each: Judged) -> Row:
-    objective = each.objective
-    return (
-        objective.sli,
-        _honest(each),
-        objective.unit,
-        show_criteria(objective.limit),
-        Text(each.grade, style=_COLOURS.get(each.grade, "yellow")),
-    )
 
 
 def _others(record: Record) -> list[Row]:
@@ -177,8 +167,8 @@ def table_form(console: Console) -> dict[str, Any]:
 def _table(rows: Sequence[Row], console: Console, title: str) -> Table:
     """Return rows as a table."""
     table = Table(title=title, title_justify="left", **table_form(console))
-    for heading, side in (("what", "left"), ("measured", "right"), ("unit", "left"), ("limit", "right"), ("verdict", "left")):
-        table.add_column(heading, justify="right" if side == "right" else "left", no_wrap=heading != "what")
+    for heading in ("what", "measured", "unit", "limit", "verdict"):
+        table.add_column(heading, justify="right" if heading in {"measured", "limit"} else "left", no_wrap=heading != "what")
     for row in rows:
         table.add_row(*row)
     return table
@@ -191,7 +181,7 @@ def _honest(judged: Judged) -> str:
     if value is None:
         return shown
     criteria = [*flat(objective.limit), *flat(objective.warn or ())]
-    for digits in range(4, _MOST_DIGITS):
+    for digits in range(4, 12):
         seen = float(shown.replace(",", ""))
         if all(each.holds(seen, judged.baseline) == each.holds(value, judged.baseline) for each in criteria):
             break

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from validation.judge.measures import Measurement, Measurements
-from validation.reports.budget import line, stages
+from validation.reports.model import budget, budget_line
 
 
 def measured(**values: float) -> Measurements:
@@ -14,9 +14,14 @@ def measured(**values: float) -> Measurements:
 
 
 def test_the_stages_are_those_a_user_waits_for_and_add_up() -> None:
-    found = stages(measured())
-    assert [(stage.name, stage.ms) for stage in found] == [("embed", 5), ("search", 10), ("first token", 60), ("rest of the answer", 25)]
-    assert sum(stage.share for stage in found) == pytest.approx(1)
+    found = budget(measured())
+    assert [(stage["name"], stage["ms"]) for stage in found] == [
+        ("embed", 5),
+        ("search", 10),
+        ("first token", 60),
+        ("rest of the answer", 25),
+    ]
+    assert sum(stage["share"] for stage in found) == pytest.approx(1)
 
 
 @pytest.mark.parametrize(
@@ -24,12 +29,12 @@ def test_the_stages_are_those_a_user_waits_for_and_add_up() -> None:
     [({}, "60% is first token"), ({"search": 300.0}, "is search"), ({"embedding": 900.0}, "is embed"), ({"answer": 900.0}, "is rest of")],
 )
 def test_the_line_names_the_stage_that_spent_it(slow: dict[str, float], stage: str) -> None:
-    assert stage in line(measured(**slow))
+    assert stage in budget_line(measured(**slow))
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 @pytest.mark.parametrize("name", ["embedding", "search", "first_token", "answer"])
 def test_a_stage_that_was_not_measured_leaves_no_budget_at_all(name: str, value: float) -> None:
-    assert stages(measured(**{name: value})) == []
-    assert line(measured(**{name: value})) == ""
-    assert stages({}) == []
+    assert budget(measured(**{name: value})) == []
+    assert budget_line(measured(**{name: value})) == ""
+    assert budget({}) == []
