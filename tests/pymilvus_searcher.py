@@ -15,8 +15,10 @@ class Searcher(RawSearcher):
     """Searches as an application does."""
 
     async def __aenter__(self) -> Self:
-        options = {**self._login.options(), **self._tls.options()}
-        self._client = AsyncMilvusClient(uri=self._uri, db_name=self._database, timeout=self._timeout_s, grpc_options=_CHANNEL, **options)
+        options = {**self.login.options(), **self.tls.options()}
+        self._client = AsyncMilvusClient(
+            uri=self.uri, db_name=self.database, timeout=self.search.timeout_ms / 1e3, grpc_options=_CHANNEL, **options
+        )
         await self._client.__aenter__()
         return self
 
@@ -30,6 +32,10 @@ class Searcher(RawSearcher):
     async def send(self, request: bytes) -> list[int]:
         """Search through pymilvus."""
         vector, expression = cast("tuple[Matrix, str]", request)
-        options: dict[str, Any] = {"search_params": self._params, "consistency_level": self._consistency, "timeout": self._timeout_s}
-        hits = await self._client.search(self._collection, data=[vector], filter=expression, limit=self._limit, **options)
+        options: dict[str, Any] = {
+            "search_params": {"params": self.search.chosen_index.searching(self.limit)},
+            "consistency_level": self.search.consistency,
+            "timeout": self.search.timeout_ms / 1e3,
+        }
+        hits = await self._client.search(self.collection, data=[vector], filter=expression, limit=self.limit, **options)
         return [int(hit.id) for hit in hits[0]]

@@ -40,9 +40,8 @@ class Originals:
     """Links to originals, each after its bytes were compared with what was read."""
 
     def __init__(self, open_store: Callable[[], DocumentStore]) -> None:
-        self._open, self._lock = open_store, threading.Lock()
+        self._open, self._lock, self._seen = open_store, threading.Lock(), dict[Citation, tuple[float, str]]()
         self._store: DocumentStore | None = None
-        self._seen: dict[Citation, tuple[float, str]] = {}
 
     def link(self, chunk: Chunk) -> tuple[str, str]:
         """Return a link and "", or "" and why there is none."""

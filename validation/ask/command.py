@@ -69,7 +69,10 @@ def act(options: Options) -> int:
     except GateError as error:
         problem, code = str(error), exit_code(error.outcome, strict=False)
     if options.as_json:
-        print(json.dumps(_as_data(asked, problem), ensure_ascii=False, indent=2))
+        listed = [as_data(passage, number) for number, passage in enumerate(asked.passages, 1)]
+        answer = {"answer": asked.text, "answered": bool(asked.text) and not grading.is_refusal(asked.text), "passages": listed}
+        cited = {"citations": [cited_as_data(cited) for cited in asked.cited], "uncited": asked.uncited}
+        print(json.dumps(answer | cited | {"stages_ms": asked.stages.ms, "error": problem}, ensure_ascii=False, indent=2))
     elif asked.stages.ms:
         print("\ntimes: " + ", ".join(f"{name} {ms:.1f} ms" for name, ms in asked.stages.ms.items()))
     if problem:
@@ -87,11 +90,13 @@ def _ask(options: Options, asked: Asked, closing: ExitStack) -> None:
     answering = Answering(connector, {database: f"milvus-{database}-search"} if database != aim.milvus_database else None)
     filters = {name: getattr(options, name) for name in ("question", "collection", "limit", "language", "access", "path")}
     asked.passages = answering.retriever.search(Query(database=database, **filters), asked.stages)
-    _show_passages(asked.passages, quiet=options.as_json)
+    if not options.as_json:
+        _show_passages(asked.passages)
     if asked.passages:
         asyncio.run(_stream(options, answering, asked))
         asked.cited, asked.uncited = answering.cited(asked.text, asked.passages, asked.stages)
-        _show_citations(asked, quiet=options.as_json)
+    if asked.passages and not options.as_json:
+        _show_citations(asked)
 
 
 async def _stream(options: Options, answering: Answering, asked: Asked) -> None:
@@ -102,9 +107,7 @@ async def _stream(options: Options, answering: Answering, asked: Asked) -> None:
                 print(_plain(piece), end="", flush=True)
 
 
-def _show_passages(passages: list[Passage], *, quiet: bool) -> None:
-    if quiet:
-        return
+def _show_passages(passages: list[Passage]) -> None:
     for number, passage in enumerate(passages, 1):
         text = " ".join(_plain(passage.chunk.text).split())
         print(f"[{number}] {passage.score:.3f}  {_plain(passage.place)}  ({_plain(passage.chunk.source)})")
@@ -112,9 +115,7 @@ def _show_passages(passages: list[Passage], *, quiet: bool) -> None:
     print("" if passages else "no passage fits these filters")
 
 
-def _show_citations(asked: Asked, *, quiet: bool) -> None:
-    if quiet:
-        return
+def _show_citations(asked: Asked) -> None:
     print("\n")
     for cited in asked.cited:
         print(f"[{cited.number}] {_plain(cited.passage.place)}\n    {cited.link or f'no link: {cited.problem}'}")
@@ -127,15 +128,3 @@ def _show_citations(asked: Asked, *, quiet: bool) -> None:
 def _plain(text: str) -> str:
     """A document or a model must not steer the terminal."""
     return "".join(letter if letter.isprintable() or letter == "\n" else " " for letter in text)
-
-
-def _as_data(asked: Asked, problem: str) -> dict[str, object]:
-    return {
-        "answer": asked.text,
-        "answered": bool(asked.text) and not grading.is_refusal(asked.text),
-        "passages": [as_data(passage, number) for number, passage in enumerate(asked.passages, 1)],
-        "citations": [cited_as_data(cited) for cited in asked.cited],
-        "uncited": asked.uncited,
-        "stages_ms": asked.stages.ms,
-        "error": problem,
-    }

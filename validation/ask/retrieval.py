@@ -30,10 +30,9 @@ from validation.judge.errors import InvalidRunError, UnreachableError, UsageErro
 from validation.judge.profile import Index
 
 MOST_PASSAGES = 50
-_CANDIDATES = 4
+_CANDIDATES, _AROUND = 4, 100
 _TIMEOUT_S = 5.0
 _FIELDS = [name for name in SCALARS if name not in {"id", "bucket", "notes"}]
-_MOST_NEIGHBOURS = 200
 _SEARCHED: dict[str, Any] = {"consistency_level": "Bounded", "timeout": _TIMEOUT_S}
 
 
@@ -116,17 +115,14 @@ class Retriever:
 
     def __init__(self, connector: Connector, models: Models, tenants: Mapping[str, str]) -> None:
         """`tenants` names the Secret with Milvus's user for each further database, "" for none."""
-        target = connector.target
-        if target.milvus_index is None:
+        target, given = connector.target, connector.target.milvus_index
+        if given is None:
             raise UsageError("the stack does not say how its collections are searched (output milvus_index): deploy it again: pulumi up")
-        given = target.milvus_index
         self.index = Index(type=given.index_type, metric=given.metric_type, params=given.params, search_params=given.search_params)
         self._connector, self._models = connector, models
         self._secrets = {target.milvus_database: target.milvus_search_secret_name, **tenants}
         self._mark = store.description(target.passage_model, target.embedding_dimension)
-        self._clients: dict[str, MilvusClient] = {}
-        self._checked: set[tuple[str, str]] = set()
-        self._lock = threading.Lock()
+        self._clients, self._checked, self._lock = dict[str, MilvusClient](), set[tuple[str, str]](), threading.Lock()
 
     def search(self, query: Query, stages: Stages) -> list[Passage]:
         """Return the nearest passages, best first."""
@@ -148,7 +144,7 @@ class Retriever:
             if not rows:
                 raise NoCollectionError(f"passage {passage_id} is no longer in {collection}: the document was changed; ask again")
             chunk = _chunk(rows[0])
-            near = f"position >= {chunk.position - _MOST_NEIGHBOURS // 2} and position <= {chunk.position + _MOST_NEIGHBOURS // 2}"
+            near = f"position >= {chunk.position - _AROUND} and position <= {chunk.position + _AROUND}"
             same = f"source == {quoted(chunk.source)} and fingerprint == {quoted(chunk.fingerprint)} and {near}"
             around = milvus.query(collection, filter=same, output_fields=_FIELDS, **_SEARCHED)
         return chunk.position, sorted(map(_chunk, around), key=lambda each: each.position)
@@ -160,18 +156,10 @@ class Retriever:
             return sorted(name for name in names if _description(milvus, name).startswith(store.MARK))
 
     def _nearest(self, query: Query, vector: Matrix, limit: int) -> list[Passage]:
-        how = {"params": self.index.searching(limit)}
+        how = {"filter": query.expression(), "limit": limit, "search_params": {"params": self.index.searching(limit)}}
         with self._reading(query.database, query.collection) as milvus:
             self._refuse_foreign(milvus, query)
-            hits = milvus.search(
-                query.collection,
-                data=[vector],
-                filter=query.expression(),
-                limit=limit,
-                output_fields=_FIELDS,
-                search_params=how,
-                **_SEARCHED,
-            )[0]
+            hits = milvus.search(query.collection, data=[vector], output_fields=_FIELDS, **how, **_SEARCHED)[0]
             if not hits and not query.expression():
                 raise EmptyError(f"collection {query.collection} is empty; {_INGEST.format(query.collection)}")
         return [Passage(id=int(hit["id"]), score=float(hit["distance"]), chunk=_chunk(hit["entity"])) for hit in hits]
@@ -190,10 +178,10 @@ class Retriever:
     @contextmanager
     def _reading(self, database: str, collection: str) -> Iterator[MilvusClient]:
         """Yield a client of one database; a failure is explained by what Milvus says about the collection."""
-        uri = self._connector.target.milvus_uri
-        milvus = self._client(database)
+        with self._lock:  # connected at the first question, so that a service starts before Milvus does
+            milvus = self._clients[database] = self._clients.get(database) or self._connect(database)
         try:
-            with failures_named(uri, f"reading {collection or database}"):
+            with failures_named(self._connector.target.milvus_uri, f"reading {collection or database}"):
                 yield milvus
         except InvalidRunError as error:
             self._checked.discard((database, collection))
@@ -201,24 +189,17 @@ class Retriever:
                 _explain(milvus, database, collection)
             raise UnreachableError(str(error)) from error
 
-    def _client(self, database: str) -> MilvusClient:
-        """Connect at the first question, so that a service starts before Milvus does."""
-        with self._lock:
-            if database not in self._clients:
-                self._clients[database] = self._connect(database)
-            return self._clients[database]
-
     def _connect(self, database: str) -> MilvusClient:
         connector, secret = self._connector, self._secrets[database]
         address = connector.kubernetes.address(connector.target.milvus_uri)
         tls = connector.milvus_tls(address)
-        login = partial(connector.login, secret) if secret else milvus_connection.Login
-        cure = "is it up? kubectl get pods"
         try:
             milvus_connection.check_address(address, tls)
+            login = partial(connector.login, secret) if secret else milvus_connection.Login
             milvus = milvus_connection.log_in(address, database, login, tls)
         except (OSError, MilvusException, RpcError) as error:
-            raise UnreachableError(f"Milvus at {address} does not let this service into database {database} ({error}); {cure}") from error
+            refused = f"Milvus at {address} does not let this service into database {database} ({error})"
+            raise UnreachableError(f"{refused}; is it up? kubectl get pods") from error
         connector.closing.callback(milvus.close)
         return milvus
 

@@ -112,22 +112,20 @@ class Completion:
 
     def sources(self) -> str:
         """Return the list of what is cited, as Markdown that no title can break."""
-        lines = [f"[{each.number}] {_linked(each)}" for each in self.cited]
+        lines = list[str]()
+        for cited in self.cited:
+            title, problem = (_MARKDOWN.sub(" ", text) for text in (cited.passage.place, cited.problem))
+            lines.append(f"[{cited.number}] [{title}]({cited.link})" if cited.link else f"[{cited.number}] {title} (no link: {problem})")
         return "\n\n" + "  \n".join(lines) if lines else ""
 
     def _event(self, delta: dict[str, Any], finish_reason: str | None = None) -> dict[str, Any]:
-        choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
-        return {
-            "id": self.id, "object": "chat.completion.chunk", "created": self.created, "model": self.model, "choices": [choice]
-        }  # fmt: skip
+        same = {"id": self.id, "object": "chat.completion.chunk", "created": self.created, "model": self.model}
+        return same | {"choices": [{"index": 0, "delta": delta, "finish_reason": finish_reason}]}
 
     def _more(self) -> dict[str, Any]:
-        return {
-            "citations": [cited_as_data(each) for each in self.cited],
-            "uncited": self.uncited,
-            "answered": bool(self.cited) or not grading.is_refusal(self.text),
-            "stages_ms": self.stages.ms,
-        }
+        answered = bool(self.cited) or not grading.is_refusal(self.text)
+        cited = {"citations": [cited_as_data(each) for each in self.cited], "uncited": self.uncited}
+        return cited | {"answered": answered, "stages_ms": self.stages.ms}
 
     def _annotations(self) -> Iterator[dict[str, Any]]:
         links = {each.number: each for each in self.cited if each.link}
@@ -135,8 +133,3 @@ class Completion:
             if (cited := links.get(int(match[1]))) is not None:
                 place = {"start_index": match.start(), "end_index": match.end(), "title": cited.passage.place, "url": cited.link}
                 yield {"type": "url_citation", "url_citation": place}
-
-
-def _linked(cited: Cited) -> str:
-    title = _MARKDOWN.sub(" ", cited.passage.place)
-    return f"[{title}]({cited.link})" if cited.link else f"{title} (no link: {_MARKDOWN.sub(' ', cited.problem)})"

@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from validation.clients import kube, milvus
@@ -44,33 +45,28 @@ class Connector:
 
     def milvus(self) -> VectorStore:
         """Connect to Milvus; UnreachableError where nothing answers."""
-        address = self.kubernetes.address(self.target.milvus_uri)
-        store = milvus.connect(address, self.target.milvus_database, self._logins(), self.milvus_tls(address))
+        target, address, logins = self.target, self.kubernetes.address(self.target.milvus_uri), Logins()
+        if target.milvus_search_secret_name:  # else there is no user; each Secret is read when it is needed
+            names = (target.milvus_search_secret_name, target.milvus_ingest_secret_name, target.milvus_admin_secret_name)
+            search, ingest, admin = (partial(self.login, name) for name in names)
+            logins = Logins(search=search, ingest=ingest, admin=admin)
+        store = milvus.connect(address, target.milvus_database, logins, self.milvus_tls(address))
         self.closing.callback(store.close)
         return store
 
     def milvus_tls(self, address: str) -> Tls:
         """Return whom to trust: the private authority that the target names, and the name of the Service where its ClusterIP is asked."""
-        name = self.target.milvus_ca_config_map
-        host = urlsplit(self.target.milvus_uri).hostname or ""
-        return Tls(
-            ca_file=self._ca_file(name),
-            server_name=host if host != urlsplit(address).hostname else "",
-            origin=f"ConfigMap {name} in {self.target.namespace}" if name else "",
-        )
+        name, host = self.target.milvus_ca_config_map, urlsplit(self.target.milvus_uri).hostname or ""
+        origin = f"ConfigMap {name} in {self.target.namespace}" if name else ""
+        return Tls(ca_file=self._ca_file(name), server_name=host if host != urlsplit(address).hostname else "", origin=origin)
 
     def documents(self) -> DocumentStore:
         """Return the documents bucket, opened with its own credential."""
-        target = self.target
+        target, endpoint = self.target, self.kubernetes.address(self.target.object_store_endpoint)
         credential = self.kubernetes.credential(target.namespace, target.documents_secret_name)
         self.secrets.extend([credential.access_key, credential.secret_key])
-        documents = DocumentStore(
-            endpoint=self.kubernetes.address(target.object_store_endpoint),
-            region=target.object_store_region,
-            bucket=target.documents_bucket,
-            credential=credential,
-            ca_file=self.store_ca_file(),
-        )
+        place: dict[str, str] = {"endpoint": endpoint, "region": target.object_store_region, "bucket": target.documents_bucket}
+        documents = DocumentStore(**place, credential=credential, ca_file=self.store_ca_file())
         self.closing.callback(documents.close)
         return documents
 
@@ -81,22 +77,12 @@ class Connector:
     def models(self, llm_timeout_s: float) -> Models:
         """Open a client for each model service that the target has."""
         target, address = self.target, self.kubernetes.address
-        embedding = EmbeddingService(
-            address(target.embedding_url),
-            target.embedding_model,
-            target.embedding_dimension,
-            self._access(target.embedding_url, target.embedding_secret_name, target.embedding_ca_config_map),
-            query=target.embedding_query,
-            passage=target.embedding_passage,
-        )
-        llm = LanguageModel(
-            address(target.llm_url),
-            target.llm_model,
-            llm_timeout_s,
-            self._access(target.llm_url, target.llm_secret_name, target.llm_ca_config_map),
-            max_tokens=target.llm_answer_tokens,
-            temperature=target.llm_temperature,
-        )
+        kinds = {"query": target.embedding_query, "passage": target.embedding_passage}
+        access = self._access(target.embedding_url, target.embedding_secret_name, target.embedding_ca_config_map)
+        embedding = EmbeddingService(address(target.embedding_url), target.embedding_model, target.embedding_dimension, access, **kinds)
+        access = self._access(target.llm_url, target.llm_secret_name, target.llm_ca_config_map)
+        options: dict[str, Any] = {"max_tokens": target.llm_answer_tokens, "temperature": target.llm_temperature}
+        llm = LanguageModel(address(target.llm_url), target.llm_model, llm_timeout_s, access, **options)
         clients, reranker = list[ModelClient]([embedding, llm]), None
         if (service := target.reranker) is not None:
             access = self._access(service.url, service.secret_name, service.ca_config_map)
@@ -126,15 +112,6 @@ class Connector:
             with self._last_words(self.target.reranker.url):
                 models.reranker.check()
         return [*notes, *models.llm.notes]
-
-    def _logins(self) -> Logins:
-        """Read each Secret when it is needed; no user at all where the target names none."""
-        target = self.target
-        names = (target.milvus_search_secret_name, target.milvus_ingest_secret_name, target.milvus_admin_secret_name)
-        if not target.milvus_search_secret_name:
-            return Logins()
-        search, ingest, admin = (partial(self.login, name) for name in names)
-        return Logins(search=search, ingest=ingest, admin=admin)
 
     def login(self, secret_name: str) -> Login:
         """Return user and password of Milvus, as the Secret holds them now."""

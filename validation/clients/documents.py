@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, TypeVar
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _TIMEOUT_S = 10
 _TOTAL_S = 120.0
 """For one object, whatever its size: botocore's own time-outs begin anew with every byte."""
-_SKEWED = {"RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"}
+
 _Returned = TypeVar("_Returned")
 
 
@@ -52,13 +52,10 @@ def within(seconds: float, what: str, call: Callable[[], _Returned]) -> _Returne
 
 @dataclass(frozen=True, kw_only=True)
 class Credential:
-    """An access key pair; the secret half never shows in a repr."""
+    """An access key pair; it never shows in a repr."""
 
-    access_key: str
-    secret_key: str
-
-    def __repr__(self) -> str:
-        return "Credential(...)"
+    access_key: str = field(repr=False)
+    secret_key: str = field(repr=False)
 
 
 def credential_in(directory: Path) -> Credential:
@@ -81,13 +78,6 @@ _TALK = Config(
     s3={"addressing_style": "path"},
     signature_version="s3v4",
 )
-
-
-def _own_credential() -> Credential | None:
-    """Return the S3 key of whoever types the command, from where AWS's own tools look for it; None where there is none."""
-    file, profile = os.environ.get("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"), os.environ.get("AWS_PROFILE", "default")
-    found = EnvProvider().load() or SharedCredentialProvider(file, profile).load()
-    return Credential(access_key=found.access_key, secret_key=found.secret_key) if found else None
 
 
 def s3_client(endpoint: str, region: str, credential: Credential, ca_file: Path | None, more: Config = _TALK) -> "S3Client":
@@ -118,9 +108,7 @@ class DocumentStore:
     """One bucket, seen with one credential."""
 
     def __init__(self, *, endpoint: str, region: str, bucket: str, credential: Credential, ca_file: Path | None) -> None:
-        self._endpoint = endpoint
-        self.bucket = bucket
-        self._region, self._ca_file = region, ca_file
+        self._endpoint, self._region, self.bucket, self._ca_file = endpoint, region, bucket, ca_file
         self._s3 = s3_client(endpoint, region, credential, ca_file)
 
     def close(self) -> None:
@@ -162,17 +150,19 @@ class DocumentStore:
         try:
             return self._remove_as(self._s3, key)
         except InvalidRunError:
-            if (own := _own_credential()) is None:
+            file, profile = os.environ.get("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"), os.environ.get("AWS_PROFILE", "default")
+            there = EnvProvider().load() or SharedCredentialProvider(file, profile).load()  # where AWS's own tools look for it
+            if there is None:
                 raise
+            own = Credential(access_key=there.access_key, secret_key=there.secret_key)
             with closing(s3_client(self._endpoint, self._region, own, self._ca_file)) as client:
                 return self._remove_as(client, key)
 
     def _remove_as(self, client: "S3Client", key: str) -> int:
         def delete() -> int:
             pages = client.get_paginator("list_object_versions").paginate(Bucket=self.bucket, Prefix=key)
-            versions = [
-                each for page in pages for each in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())) if each["Key"] == key
-            ]
+            entries = (each for page in pages for each in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())))
+            versions = [each for each in entries if each["Key"] == key]
             for version in versions:
                 client.delete_object(Bucket=self.bucket, Key=key, VersionId=version["VersionId"])
             return len(versions)
@@ -196,19 +186,19 @@ class DocumentStore:
         return answer["Body"].read(), answer.get("VersionId", "")
 
     def _explain(self, error: ClientError | BotoCoreError, doing: str) -> GateError:
-        kind: type[GateError] = InvalidRunError
+        failed = f"cannot {doing} bucket {self.bucket} at {self._endpoint}"
         if isinstance(error, SSLError):
-            reason = f": its certificate is not trusted ({error}); the stack's object_store.ca_file must hold its CA"
-            kind = UnreachableError
-        elif isinstance(error, FlexibleChecksumError):
-            reason = ": its bytes do not fit their checksum; they were altered in the store"
-        elif isinstance(error, ClientError):
-            code = error.response.get("Error", {}).get("Code", "?")
-            if code in _SKEWED:
-                cure = "let chrony or another NTP client keep this machine's clock; nothing in the store was altered"
-                return ClockSkewError(f"cannot {doing} bucket {self.bucket} at {self._endpoint}: the store answered {code}; {cure}")
-            reason = f": the store answered {code}; the documents credential must allow list, get and put; to delete set AWS_PROFILE"
-        else:
+            return UnreachableError(
+                f"{failed}: its certificate is not trusted ({error}); the stack's object_store.ca_file must hold its CA"
+            )
+        if isinstance(error, FlexibleChecksumError):
+            return InvalidRunError(f"{failed}: its bytes do not fit their checksum; they were altered in the store")
+        if not isinstance(error, ClientError):
             hint = "is the object store up?" if isinstance(error, EndpointConnectionError) else "try again"
-            reason, kind = f" ({type(error).__name__}); {hint}", UnreachableError
-        return kind(f"cannot {doing} bucket {self.bucket} at {self._endpoint}{reason}")
+            return UnreachableError(f"{failed} ({type(error).__name__}); {hint}")
+        code = error.response.get("Error", {}).get("Code", "?")
+        if code in {"RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"}:
+            cure = "let chrony or another NTP client keep this machine's clock; nothing in the store was altered"
+            return ClockSkewError(f"{failed}: the store answered {code}; {cure}")
+        cure = "the documents credential must allow list, get and put; to delete set AWS_PROFILE"
+        return InvalidRunError(f"{failed}: the store answered {code}; {cure}")

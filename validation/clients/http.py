@@ -7,7 +7,7 @@ import math
 import re
 import ssl
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -84,27 +84,31 @@ class _RenewedKey(httpx.Auth):
 
 def open_client(base_url: str, timeout_s: float, access: Access | None = None) -> httpx.Client:
     """Return a client for the service below `base_url`; the caller closes it."""
-    chosen = access or Access()
-    client = httpx.Client(**_reached(base_url, timeout_s, chosen))
+    name, options = _reached(base_url, timeout_s, access)
+    client = httpx.Client(**options)
     for transport in (client._transport, *client._mounts.values()):  # noqa: SLF001 - httpx has no option for it
         if isinstance(transport, httpx.HTTPTransport):
-            transport._pool._network_backend = _BoundedNetwork(transport._pool._network_backend)  # noqa: SLF001 - nor here
-    if chosen.server_name:
-        client.event_hooks = {"request": [lambda request: request.extensions.update(sni_hostname=chosen.server_name)]}
+            transport._pool._network_backend = _Bounded(transport._pool._network_backend)  # type: ignore[assignment]  # noqa: SLF001 - nor here
+    client.event_hooks = {"request": [lambda request: request.extensions.update(name)]}
     return client
 
 
 def open_async_client(base_url: str, timeout_s: float, access: Access | None = None) -> httpx.AsyncClient:
     """Return the same for answers that are abandoned when nobody waits for them any more."""
-    chosen = access or Access()
-    client = httpx.AsyncClient(**_reached(base_url, timeout_s, chosen))
+    name, options = _reached(base_url, timeout_s, access)
 
     async def name_server(request: httpx.Request) -> None:
-        request.extensions.update(sni_hostname=chosen.server_name)
+        request.extensions.update(name)
 
-    if chosen.server_name:
-        client.event_hooks = {"request": [name_server]}
-    return client
+    return httpx.AsyncClient(**options, event_hooks={"request": [name_server]})
+
+
+def _reached(base_url: str, timeout_s: float, access: Access | None) -> tuple[dict[str, str], dict[str, Any]]:
+    """Return the name that the certificate is to hold for, as an extension of each request, and the options of a client."""
+    access, timeout = access or Access(), httpx.Timeout(timeout_s, connect=CONNECT_TIMEOUT_S)
+    auth = _RenewedKey(access.read_key) if access.read_key is not None else None
+    name = {"sni_hostname": access.server_name} if access.server_name else {}
+    return name, {"base_url": base_url.rstrip("/") + "/", "timeout": timeout, "auth": auth, "verify": _trusting(access.ca_pem)}
 
 
 _DEADLINE_S: ContextVar[float] = ContextVar("deadline", default=math.inf)
@@ -117,52 +121,22 @@ def _left_s(timeout_s: float | None) -> float | None:
     return timeout_s if left_s == math.inf else min(left_s, math.inf if timeout_s is None else timeout_s)
 
 
-class _BoundedNetwork(httpcore.NetworkBackend):
-    """Connections on which nothing is waited for beyond the deadline of the call."""
+class _Bounded:
+    """A network of httpcore, or a stream of it, on which nothing is waited for beyond the deadline of the call."""
 
-    def __init__(self, network: httpcore.NetworkBackend) -> None:
-        self._network = network
+    def __init__(self, inner: httpcore.NetworkBackend | httpcore.NetworkStream) -> None:
+        self._inner = inner
 
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.NetworkStream:
-        return _BoundedStream(self._network.connect_tcp(host, port, _left_s(timeout), local_address, socket_options))
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - as httpcore has it
+        call = getattr(self._inner, name)
+        if name not in {"connect_tcp", "start_tls", "read", "write"}:
+            return call
 
+        def bounded(*arguments: Any, timeout: float | None = None, **options: Any) -> Any:  # noqa: ANN401 - nor here
+            result = call(*arguments, timeout=_left_s(timeout), **options)
+            return _Bounded(result) if isinstance(result, httpcore.NetworkStream) else result
 
-class _BoundedStream(httpcore.NetworkStream):
-    def __init__(self, stream: httpcore.NetworkStream) -> None:
-        self._stream = stream
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, _left_s(timeout))
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, _left_s(timeout))
-
-    def close(self) -> None:
-        self._stream.close()
-
-    def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore.NetworkStream:
-        return _BoundedStream(self._stream.start_tls(ssl_context, server_hostname, _left_s(timeout)))
-
-    def get_extra_info(self, info: str) -> Any:  # noqa: ANN401 - as httpcore has it
-        return self._stream.get_extra_info(info)
-
-
-def _reached(base_url: str, timeout_s: float, access: Access) -> dict[str, Any]:
-    return {
-        "base_url": base_url.rstrip("/") + "/",
-        "timeout": httpx.Timeout(timeout_s, connect=CONNECT_TIMEOUT_S),
-        "auth": _RenewedKey(access.read_key) if access.read_key is not None else None,
-        "verify": _trusting(access.ca_pem),
-    }
+        return bounded
 
 
 @cache

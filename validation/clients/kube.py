@@ -10,6 +10,7 @@ import base64
 import ipaddress
 import os
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
@@ -24,7 +25,7 @@ from validation.clients.milvus_connection import Login
 from validation.judge.errors import UnreachableError, UsageError
 
 _TIMEOUT_S = (10, 30)
-_LAST_LINES = 5
+
 Answer = TypeVar("Answer")
 
 
@@ -73,8 +74,7 @@ class Cluster:
 
     def address(self, url: str) -> str:
         """Return `url` with a Service's name replaced by its ClusterIP; any other address, and any inside a cluster, stays as it is."""
-        parts = urlsplit(url)
-        service = service_of(url)
+        parts, service = urlsplit(url), service_of(url)
         if service is None or in_cluster():
             return url
         name, namespace = service
@@ -106,8 +106,7 @@ class Cluster:
         what = f"Secret {name} in {namespace}"
         secret = self._ask(lambda: self._api.read_namespaced_secret(name, namespace, _request_timeout=_TIMEOUT_S), what)
         data = secret.data or {}
-        missing = [key for key in keys if not data.get(key)]
-        if missing:
+        if missing := [key for key in keys if not data.get(key)]:
             raise UsageError(f"{what} has no {' and no '.join(missing)}{cure}")
         return [base64.b64decode(data[key]).decode("utf-8") for key in keys]
 
@@ -130,22 +129,27 @@ class Cluster:
 
     def last_words(self, url: str) -> str:
         """Return the last log lines of the pods behind a Service that are not ready, one line each; "" where there are none."""
-        service = service_of(url)
-        if service is None:
+        if (service := service_of(url)) is None:
             return ""
-        name, namespace = service
-        pods = self._pods(namespace, label_selector=f"app.kubernetes.io/name={name}")
-        return "; ".join(f"pod {_name(pod)} said last: {self._log(pod)}" for pod in pods if not _is_ready(pod))
+        silent = list[str]()
+        for pod in self._pods(service[1], label_selector=f"app.kubernetes.io/name={service[0]}"):
+            conditions = (pod.status.conditions if pod.status else None) or []
+            if not any(condition.type == "Ready" and condition.status == "True" for condition in conditions):
+                silent.append(f"pod {_name(pod)} said last: {self._log(pod)}")
+        return "; ".join(silent)
 
     def _pods(self, namespace: str, **options: Any) -> list[client.V1Pod]:  # noqa: ANN401 - as the client takes them
-        return self._ask(
-            lambda: self._api.list_namespaced_pod(namespace, _request_timeout=_TIMEOUT_S, **options).items, f"pods in {namespace}"
-        )
+        options["_request_timeout"] = _TIMEOUT_S
+        return self._ask(lambda: self._api.list_namespaced_pod(namespace, **options).items, f"pods in {namespace}")
 
     def _log(self, pod: client.V1Pod) -> str:
         """Return the last lines of the container that the pod waits for; of its run before where the present one logged nothing yet."""
-        namespace, container = (pod.metadata.namespace if pod.metadata else None) or "", _waited_for(pod)
-        options: dict[str, Any] = {"container": container, "tail_lines": _LAST_LINES, "_request_timeout": _TIMEOUT_S}
+        namespace = (pod.metadata.namespace if pod.metadata else None) or ""
+        starting = (pod.status.init_container_statuses if pod.status else None) or []
+        running = (pod.status.container_statuses if pod.status else None) or []
+        names = [each.name for each in starting if not (each.state and each.state.terminated and each.state.terminated.exit_code == 0)]
+        names += [each.name for each in running]
+        options: dict[str, Any] = {"container": next(iter(names), None), "tail_lines": 5, "_request_timeout": _TIMEOUT_S}
         for previous in (False, True):
             try:
                 log = self._api.read_namespaced_pod_log(_name(pod), namespace, previous=previous, **options)
@@ -159,31 +163,15 @@ class Cluster:
         try:
             return question()
         except ApiException as error:
-            raise UsageError(
-                f"the Kubernetes API answered {error.status} {error.reason} for {what}; is the stack deployed in this cluster?"
-            ) from None
+            answer = f"the Kubernetes API answered {error.status} {error.reason} for {what}"
+            raise UsageError(f"{answer}; is the stack deployed in this cluster?") from None
         except HTTPError as error:
-            host = self._api.api_client.configuration.host
-            raise UnreachableError(
-                f"the Kubernetes API at {host} does not answer ({type(error).__name__}); type: kubectl cluster-info"
-            ) from None
+            silent = f"the Kubernetes API at {self._api.api_client.configuration.host} does not answer ({type(error).__name__})"
+            raise UnreachableError(f"{silent}; type: kubectl cluster-info") from None
 
 
 def _name(pod: client.V1Pod) -> str:
     return (pod.metadata.name if pod.metadata else None) or "?"
-
-
-def _waited_for(pod: client.V1Pod) -> str | None:
-    """Name of the init container that has not succeeded yet, else of the first container; None where nothing is known."""
-    starting = (pod.status.init_container_statuses if pod.status else None) or []
-    running = (pod.status.container_statuses if pod.status else None) or []
-    unfinished = [each.name for each in starting if not (each.state and each.state.terminated and each.state.terminated.exit_code == 0)]
-    return next(iter([*unfinished, *(each.name for each in running)]), None)
-
-
-def _is_ready(pod: client.V1Pod) -> bool:
-    conditions = (pod.status.conditions if pod.status else None) or []
-    return any(condition.type == "Ready" and condition.status == "True" for condition in conditions)
 
 
 def bypass_proxies(urls: Iterable[str]) -> None:
@@ -191,10 +179,14 @@ def bypass_proxies(urls: Iterable[str]) -> None:
 
     A ClusterIP means nothing to a company's proxy, but gRPC would ask it.
     """
-    hosts = sorted({urlsplit(url).hostname or "" for url in urls if _is_direct(url)})
+    hosts = set[str]()
+    for url, host in ((url, urlsplit(url).hostname or "") for url in urls):
+        with suppress(ValueError):  # other names than those of Services are not private addresses
+            if host == "localhost" or service_of(url) is not None or ipaddress.ip_address(host).is_private:
+                hosts.add(host)
     for variable in ("no_proxy", "NO_PROXY"):
         known = [part for part in os.environ.get(variable, "").split(",") if part]
-        os.environ[variable] = ",".join(dict.fromkeys([*known, *hosts]))
+        os.environ[variable] = ",".join(dict.fromkeys([*known, *sorted(hosts)]))
 
 
 def service_of(url: str) -> tuple[str, str] | None:
@@ -202,13 +194,3 @@ def service_of(url: str) -> tuple[str, str] | None:
     name, _, rest = (urlsplit(url).hostname or "").partition(".")
     namespace, _, rest = rest.partition(".")
     return (name, namespace) if name and namespace and rest.partition(".")[0] == "svc" else None
-
-
-def _is_direct(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    if host == "localhost" or service_of(url) is not None:
-        return True
-    try:
-        return ipaddress.ip_address(host).is_private
-    except ValueError:
-        return False

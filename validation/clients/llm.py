@@ -10,7 +10,7 @@ import itertools
 import json
 import re
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import httpx
 
 from validation.clients import http
+from validation.clients.http import Access
 from validation.clients.passages import Chunk
 from validation.judge.errors import InvalidRunError, UnreachableError, UsageError
 
@@ -26,13 +27,14 @@ _WHAT = "the LLM service"
 _Answered = TypeVar("_Answered")
 _NO_SYSTEM_ROLE = re.compile(r"system role|roles must alternate|only user and assistant|system.{0,20}not supported", re.IGNORECASE)
 _RENAMED = re.compile(r"max_tokens.{0,80}max_completion_tokens", re.DOTALL)
-_NO_TEMPERATURE = re.compile(r"temperature", re.IGNORECASE)
+
 _THINKING = re.compile(r"\A(?:\s*<think>)?(?P<thinking>.*?)</think>\s*", re.DOTALL)
 """Some templates put the opening tag into the prompt, so that only the closing one is in the answer."""
-_OPEN, _CLOSE = "<think>", "</think>"
+
 _CHARACTERS_PER_TOKEN = 2  # fewer than any common tokenizer needs for English or German, so that what is sent always fits
 _LONGEST_TOKEN = 20  # letters: an answer with more than this many for each token that was allowed has ignored its limit
 END = "[DONE]"
+_BROKEN_OFF = f"{_WHAT} broke off its answer after {{}} letters: neither {END} nor a reason to finish came"
 _RULE = "Answer only from the numbered sources. Cite the source like [1]. If the sources do not answer, say so."
 
 
@@ -76,15 +78,11 @@ class Arrived:
             limit = f", cut after {max_tokens} tokens: raise llm.answer_tokens" if is_cut else ""
             raise InvalidRunError(f"{_WHAT} ended its stream without a word{' but its thinking' if thinking else ''}{limit}")
         if not self.finish_reason:
-            raise _broken_off(len(whole))
+            raise InvalidRunError(_BROKEN_OFF.format(len(whole)))
         begin = len(whole) - len(whole[start:].lstrip())  # white space is no token that anybody sees
         ends = itertools.accumulate(len(piece) for _, piece in self.content)
         first_token_s = next(second for (second, _), end in zip(self.content, ends, strict=True) if end > begin)
         return Answer(text=whole[start:], first_token_s=first_token_s, total_s=total_s, thinking=thinking, is_cut=is_cut)
-
-
-def _broken_off(letters: int) -> InvalidRunError:
-    return InvalidRunError(f"{_WHAT} broke off its answer after {letters} letters: neither {END} nor a reason to finish came")
 
 
 def prompt(question: str, sources: Sequence[Source], *, system_role: bool = True) -> list[dict[str, str]]:
@@ -125,14 +123,7 @@ class LanguageModel(http.ModelClient):
     """A client of one OpenAI-compatible chat endpoint; close() it."""
 
     def __init__(
-        self,
-        url: str,
-        model: str,
-        timeout_s: float,
-        access: http.Access | None = None,
-        *,
-        max_tokens: int = 512,
-        temperature: float | None = 0,
+        self, url: str, model: str, timeout_s: float, access: Access | None = None, *, max_tokens: int = 512, temperature: float | None = 0
     ) -> None:
         super().__init__(url, model, timeout_s, access)
         self._timeout_s = timeout_s
@@ -151,10 +142,8 @@ class LanguageModel(http.ModelClient):
         if not isinstance(length, int):
             self.notes.append(f"{_WHAT} does not say how much it reads: llm.context_tokens {context_tokens} is not verified")
         elif length < context_tokens:
-            raise InvalidRunError(
-                f"{_WHAT} reads {length} tokens, declared are {context_tokens}: it would refuse the longest prompts; lower "
-                "llm.context_tokens, or serve the model with a longer context"
-            )
+            cure = "it would refuse the longest prompts; lower llm.context_tokens, or serve the model with a longer context"
+            raise InvalidRunError(f"{_WHAT} reads {length} tokens, declared are {context_tokens}: {cure}")
 
     def ask(self, question: str, sources: Sequence[Source]) -> Answer:
         """Ask once, streaming; InvalidRunError when no answer comes back."""
@@ -174,7 +163,11 @@ class LanguageModel(http.ModelClient):
                 arrived.thinking += [text for name in ("reasoning_content", "reasoning") if (text := delta.get(name))]
                 if piece := delta.get("content"):
                     arrived.content.append((time.perf_counter() - begin, piece))
-                    self._refuse_endless(arrived.content)
+                    letters = sum(len(text) for _, text in arrived.content) if len(arrived.content) > self._max_tokens else 0
+                    if letters > _LONGEST_TOKEN * self._max_tokens:
+                        raise InvalidRunError(
+                            f"{_WHAT} wrote {letters} letters, where {self._max_tokens} tokens were allowed: it heeds no limit"
+                        )
         return arrived.answer(time.perf_counter() - begin, self._max_tokens)
 
     async def stream(self, question: str, sources: Sequence[Source]) -> AsyncGenerator[str, None]:
@@ -191,9 +184,9 @@ class LanguageModel(http.ModelClient):
                         if not response.is_success and self._is_changed_for((await response.aread()).decode(errors="replace")):
                             continue
                         http.refuse_failure(_WHAT, response)
-                        payloads = _payloads(response)
-                        while (payload := await self._until(until_s, anext(payloads, None))) is not None:
-                            delta, reason = _event(payload)
+                        lines, reason = response.aiter_lines(), ""
+                        while reason != END and (line := await self._until(until_s, anext(lines, None))) is not None:
+                            delta, reason = _event(line.removeprefix("data:").strip()) if line.startswith("data:") else ({}, "")
                             finish_reason = finish_reason or reason
                             if piece := spoken.add(delta.get("content") or ""):
                                 yield piece
@@ -203,7 +196,7 @@ class LanguageModel(http.ModelClient):
         if not spoken.has_spoken:
             raise InvalidRunError(f"{_WHAT} ended its stream without a word")
         if not finish_reason:
-            raise _broken_off(spoken.letters)
+            raise InvalidRunError(_BROKEN_OFF.format(spoken.letters))
 
     async def _until(self, until_s: float, awaited: Awaitable[_Answered]) -> _Answered:
         """Return what is awaited; UnreachableError once the whole answer has taken its time."""
@@ -213,19 +206,9 @@ class LanguageModel(http.ModelClient):
         except TimeoutError:
             raise UnreachableError(f"{_WHAT} did not end its answer within {self._timeout_s:g} s") from None
 
-    def _refuse_endless(self, content: Sequence[tuple[float, str]]) -> None:
-        letters = sum(len(piece) for _, piece in content) if len(content) > self._max_tokens else 0
-        if letters > _LONGEST_TOKEN * self._max_tokens:
-            raise InvalidRunError(f"{_WHAT} wrote {letters} letters, where {self._max_tokens} tokens were allowed: it heeds no limit")
-
     def _body(self, question: str, sources: Sequence[Source]) -> dict[str, Any]:
-        return {
-            "model": self._model,
-            "messages": prompt(question, sources, system_role=self._system_role),
-            "stream": True,
-            self._length_field: self._max_tokens,
-            **({"temperature": self._temperature} if self._temperature is not None else {}),
-        }
+        form = {"model": self._model, "messages": prompt(question, sources, system_role=self._system_role), "stream": True}
+        return form | {self._length_field: self._max_tokens} | ({"temperature": self._temperature} if self._temperature is not None else {})
 
     def _is_changed_for(self, refusal: str) -> bool:
         """Change the form of requests if that is what a refusal is about; UsageError where only a setting can."""
@@ -237,25 +220,15 @@ class LanguageModel(http.ModelClient):
             self._length_field = "max_completion_tokens"
             self.notes.append(f"{_WHAT} wants max_completion_tokens in the place of max_tokens")
             return True
-        if self._temperature is not None and _NO_TEMPERATURE.search(refusal):
-            raise TemperatureError(
-                f"{_WHAT} refuses temperature {self._temperature:g}: {' '.join(refusal.split())[:200]}; leave it out: llm.temperature: null"
-            )
+        if self._temperature is not None and "temperature" in refusal.lower():
+            refused = f"{_WHAT} refuses temperature {self._temperature:g}: {' '.join(refusal.split())[:200]}"
+            raise TemperatureError(f"{refused}; leave it out: llm.temperature: null")
         return False
 
 
 def payloads(response: httpx.Response) -> Iterator[str]:
     """Yield each event of a server-sent stream, END as the last."""
     for line in response.iter_lines():
-        if line.startswith("data:"):
-            payload = line.removeprefix("data:").strip()
-            yield payload
-            if payload == END:
-                return
-
-
-async def _payloads(response: httpx.Response) -> AsyncIterator[str]:
-    async for line in response.aiter_lines():
         if line.startswith("data:"):
             payload = line.removeprefix("data:").strip()
             yield payload
@@ -289,9 +262,9 @@ class _Spoken:
         if not self._decided:
             self._held += piece
             begin = self._held.lstrip()
-            if begin.startswith(_OPEN):
-                self._decided, piece = _CLOSE in begin, begin.partition(_CLOSE)[2].lstrip()
+            if begin.startswith("<think>"):
+                self._decided, piece = "</think>" in begin, begin.partition("</think>")[2].lstrip()
             else:
-                self._decided, piece = not _OPEN.startswith(begin), begin
+                self._decided, piece = not "<think>".startswith(begin), begin
         self.has_spoken = self.has_spoken or (self._decided and bool(piece.strip()))
         return piece if self._decided else ""

@@ -29,7 +29,7 @@ _TIMEOUT_S = 60.0
 _POLL_S = 0.25
 _SEEN_POLL_S = 0.02
 _NO_LOGINS = Logins()
-_STRONG: dict[str, Any] = {"consistency_level": "Strong", "timeout": _TIMEOUT_S}
+
 _SCHEMA = {"fields": ()}
 """Keeps pymilvus from asking Milvus for it before each write; it reads none of it where the request is there already."""
 STRINGS = {
@@ -95,11 +95,9 @@ def failures_named(uri: str, doing: str) -> Iterator[None]:
 
 def connect(uri: str, database: str, logins: Logins = _NO_LOGINS, tls: Tls = DEFAULT_TLS) -> "VectorStore":
     """Return a connected store; UnreachableError within CONNECT_TIMEOUT_S, naming the address."""
-    cure = "is it up? kubectl get pods --all-namespaces; does this machine have a route to it? " + (
-        "does it ask who is there, and the target names no Secret? pulumi up"
-        if logins == _NO_LOGINS
-        else "does it know the users of the Secrets milvus-search, -ingest and -admin? pulumi up --refresh"
-    )
+    users = "does it know the users of the Secrets milvus-search, -ingest and -admin? pulumi up --refresh"
+    users = "does it ask who is there, and the target names no Secret? pulumi up" if logins == _NO_LOGINS else users
+    cure = f"is it up? kubectl get pods --all-namespaces; does this machine have a route to it? {users}"
     try:
         check_address(uri, tls)
         return VectorStore(uri, open_clients(uri, database, logins, tls), logins, tls)
@@ -178,13 +176,12 @@ class Collection:
         schema.add_field("vector", DataType.FLOAT_VECTOR, dim=dimension)
         params = self._write.prepare_index_params()
         params.add_index("vector", index_type=index.type, metric_type=index.metric, params=index.params)
-        with failures_named(self._uri, f"creating collection {self.name}"):
-            self._write.create_collection(self.name, schema=schema, index_params=params, **_STRONG)
+        options: dict[str, Any] = {"schema": schema, "index_params": params, "consistency_level": "Strong"}
+        self._ask("creating collection", self._write.create_collection, **options)
 
     def drop(self) -> None:
         """Remove the collection and all that Milvus keeps for it; one that is not there is no error."""
-        with failures_named(self._uri, f"dropping collection {self.name}"):
-            self._admin.drop_collection(self.name, timeout=_TIMEOUT_S)
+        self._ask("dropping collection", self._admin.drop_collection)
 
     def insert(self, rows: Sequence[Row], matrix: Matrix) -> None:
         """Insert one batch; it is acknowledged when this returns. `matrix` holds the vectors of all rows: row.id is the place in it."""
@@ -213,15 +210,14 @@ class Collection:
 
     def holds(self, row: Row, vector: Matrix) -> bool:
         """Whether a search for this very id finds it, with Strong consistency: so few rows are searched one by one, without an index."""
-        with failures_named(self._uri, f"searching row {row.id} of {self.name}"):
-            hits = self._read.search(self.name, data=[vector], filter=f"id == {row.id}", limit=1, **_STRONG)
+        options: dict[str, Any] = {"data": [vector], "filter": f"id == {row.id}", "limit": 1, "consistency_level": "Strong"}
+        hits = self._ask(f"searching row {row.id} of", self._read.search, **options)
         return bool(hits and hits[0])
 
     def index(self) -> tuple[str, str]:
         """Return type and metric of the index over vectors."""
-        with failures_named(self._uri, f"asking for the index of {self.name}"):
-            names = self._read.list_indexes(self.name, field_name="vector", timeout=_TIMEOUT_S)  # of others, it has any name
-            about = (self._read.describe_index(self.name, names[0], timeout=_TIMEOUT_S) if names else None) or {}
+        names = self._ask("asking for the index of", self._read.list_indexes, field_name="vector")  # of others, it has any name
+        about = (self._ask("asking for the index of", self._read.describe_index, names[0]) if names else None) or {}
         return str(about.get("index_type", "")), str(about.get("metric_type", ""))
 
     def wait_until_seen(self, row: Row, vector: Matrix, search: Search, patience_s: float) -> None:
@@ -230,8 +226,7 @@ class Collection:
 
     def flush(self) -> None:
         """Seal what was inserted. Once per run: Milvus allows one flush in ten seconds for each collection."""
-        with failures_named(self._uri, f"flushing {self.name}"):
-            self._write.flush(self.name, timeout=_TIMEOUT_S * 5)
+        self._ask("flushing", self._write.flush, timeout=_TIMEOUT_S * 5)
 
     def wait_until_indexed(self, total: int, patience_s: float) -> None:
         """Return when no row waits for its index and as many are indexed as were sent; the state alone says less."""
@@ -244,33 +239,28 @@ class Collection:
 
     def reload(self, patience_s: float) -> None:
         """Release and load again, so that what is searched is what the object store holds, and no row is left in a growing segment."""
-        with failures_named(self._uri, f"loading {self.name}"):
-            self._admin.release_collection(self.name, timeout=_TIMEOUT_S)
-            self._admin.load_collection(self.name, timeout=patience_s)
+        self._ask("loading", self._admin.release_collection)
+        self._ask("loading", self._admin.load_collection, timeout=patience_s)
 
     def count(self) -> int:
         """Return how many rows can be read, with Strong consistency."""
-        with failures_named(self._uri, f"counting {self.name}"):
-            answer = self._read.query(self.name, filter="", output_fields=["count(*)"], **_STRONG)
+        answer = self._ask("counting", self._read.query, filter="", output_fields=["count(*)"], consistency_level="Strong")
         return int(answer[0]["count(*)"])
 
     def read(self, ids: Sequence[int]) -> dict[int, dict[str, Any]]:
         """Return the rows with these ids, all fields and the vector."""
-        with failures_named(self._uri, f"reading rows of {self.name}"):
-            rows = self._read.query(self.name, filter=f"id in {list(ids)}", output_fields=[*SCALARS, "vector"], **_STRONG)
-        return {int(row["id"]): dict(row) for row in rows}
+        options: dict[str, Any] = {"filter": f"id in {list(ids)}", "output_fields": [*SCALARS, "vector"], "consistency_level": "Strong"}
+        return {int(row["id"]): dict(row) for row in self._ask("reading rows of", self._read.query, **options)}
 
     def nearest(self, vector: Matrix, limit: int, search: Search) -> list[int]:
         """Return the ids of the nearest rows, best first, without a filter."""
         params = {"params": search.chosen_index.searching(limit)}
-        options = {"limit": limit, "search_params": params, "consistency_level": search.consistency, "timeout": _TIMEOUT_S}
-        with failures_named(self._uri, f"searching {self.name}"):
-            return [int(hit["id"]) for hit in self._read.search(self.name, data=[vector], **options)[0]]
+        options: dict[str, Any] = {"data": [vector], "limit": limit, "search_params": params, "consistency_level": search.consistency}
+        return [int(hit["id"]) for hit in self._ask("searching", self._read.search, **options)[0]]
 
     def sealed_rows(self) -> int:
         """Return how many rows query nodes hold in sealed segments; Milvus 2.3 does not list growing ones at all."""
-        with failures_named(self._uri, f"asking for the segments of {self.name}"):
-            segments = self._admin.list_loaded_segments(self.name, timeout=_TIMEOUT_S)
+        segments = self._ask("asking for the segments of", self._admin.list_loaded_segments)
         return sum(segment.num_rows for segment in segments if segment.state == SegmentState.Sealed)
 
     def wait_until_sealed(self, total: int, patience_s: float) -> None:
@@ -279,13 +269,16 @@ class Collection:
 
     def compact(self) -> int:
         """Ask Milvus to merge segments; return the number of the job."""
-        with failures_named(self._uri, f"compacting {self.name}"):
-            return int(self._admin.compact(self.name, timeout=_TIMEOUT_S))
+        return int(self._ask("compacting", self._admin.compact))
 
     def compaction_state(self, job: int) -> str:
         """Return `Executing` or `Completed`, as Milvus says it."""
         with failures_named(self._uri, f"asking for the compaction of {self.name}"):
             return str(self._admin.get_compaction_state(job, timeout=_TIMEOUT_S))
+
+    def _ask(self, doing: str, call: Callable[..., Any], *more: object, timeout: float = _TIMEOUT_S, **options: Any) -> Any:  # noqa: ANN401 - pymilvus has no types
+        with failures_named(self._uri, f"{doing} {self.name}"):
+            return call(self.name, *more, timeout=timeout, **options)
 
     def _wait(self, is_reached: Callable[[], bool], what: str, patience_s: float, poll_s: float = _POLL_S) -> None:
         deadline = time.monotonic() + patience_s

@@ -25,9 +25,8 @@ from pymilvus.client.grpc_handler import GrpcHandler  # type: ignore[import-unty
 from validation.clients.http import CONNECT_TIMEOUT_S
 from validation.judge.errors import UnreachableError, UsageError
 
-_AGAIN_AFTER_S = 2.0
 _PORT = 19530
-_GRPC_ROOTS = "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"
+
 _COME_BACK = {"grpc.initial_reconnect_backoff_ms": 200, "grpc.min_reconnect_backoff_ms": 5_000, "grpc.max_reconnect_backoff_ms": 2_000}
 """gRPC waits ever longer between attempts, up to two minutes, for all channels of a process: Milvus would be back and its clients away."""
 _EXPIRED, _MISMATCH = 10, (62, 64)
@@ -49,7 +48,7 @@ class Tls:
 
     def ssl_context(self) -> ssl.SSLContext:
         """Return what a gRPC client checks; UsageError where the authority's file holds none."""
-        roots = str(self.ca_file) if self.ca_file else os.environ.get(_GRPC_ROOTS) or certifi.where()
+        roots = str(self.ca_file) if self.ca_file else os.environ.get("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH") or certifi.where()
         try:
             context = ssl.create_default_context(cafile=roots)
         except (OSError, ssl.SSLError) as error:
@@ -71,19 +70,16 @@ def check_address(uri: str, tls: Tls) -> None:
     """Open the address, and shake hands where it is an https:// one; OSError where nobody answers, UnreachableError without trust."""
     parts = urlsplit(uri)
     with socket.create_connection((parts.hostname or "", parts.port or _PORT), timeout=CONNECT_TIMEOUT_S) as connection:
-        if parts.scheme == "https":
-            _shake_hands(connection, uri, tls)
-
-
-def _shake_hands(connection: socket.socket, uri: str, tls: Tls) -> None:
-    name, context = tls.server_name or urlsplit(uri).hostname or "", tls.ssl_context()
-    try:
-        context.wrap_socket(connection, server_hostname=name).close()
-    except ssl.SSLCertVerificationError as error:
-        raise UnreachableError(f"Milvus at {uri} is not trusted: {error.verify_message}; {_cure(error, tls, name)}") from error
-    except ssl.SSLError as error:
-        reason = error.reason or error
-        raise UnreachableError(f"Milvus at {uri} does not speak TLS ({reason}); should its address begin with http://?") from error
+        if parts.scheme != "https":
+            return
+        name, context = tls.server_name or parts.hostname or "", tls.ssl_context()
+        try:
+            context.wrap_socket(connection, server_hostname=name).close()
+        except ssl.SSLCertVerificationError as error:
+            raise UnreachableError(f"Milvus at {uri} is not trusted: {error.verify_message}; {_cure(error, tls, name)}") from error
+        except ssl.SSLError as error:
+            reason = error.reason or error
+            raise UnreachableError(f"Milvus at {uri} does not speak TLS ({reason}); should its address begin with http://?") from error
 
 
 def _cure(error: ssl.SSLCertVerificationError, tls: Tls, name: str) -> str:
@@ -153,14 +149,12 @@ def open_clients(uri: str, database: str, logins: Logins, tls: Tls = DEFAULT_TLS
 
 def log_in(uri: str, database: str, read_login: ReadLogin, tls: Tls = DEFAULT_TLS) -> MilvusClient:
     """Connect with the password of the Secret, and once more with what is there a moment later."""
-    login, options = (
-        read_login(),
-        {"uri": uri, "db_name": database, "timeout": CONNECT_TIMEOUT_S, "grpc_options": _COME_BACK, **tls.options()},
-    )
+    options = {"uri": uri, "db_name": database, "timeout": CONNECT_TIMEOUT_S, "grpc_options": _COME_BACK, **tls.options()}
+    login = read_login()
     try:
         return MilvusClient(**options, **login.options())
     except MilvusException:
         if not login.user:
             raise
-        time.sleep(_AGAIN_AFTER_S)
+        time.sleep(2)
         return MilvusClient(**options, **read_login().options())

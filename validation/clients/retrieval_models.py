@@ -6,10 +6,9 @@ Each refuses an answer that is not what was declared: another model, count or di
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
-from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_exponential
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from validation.clients import http
 from validation.clients.passages import Chunk
@@ -21,8 +20,10 @@ _BATCH = 32
 """What text-embeddings-inference takes by default, and few enough that a model on CPU answers in time while others wait before it."""
 _WORKERS = 4
 _TIMEOUT_S = 60.0
-_WHAT = "the embedding service"
+_WHAT, _RERANKER = "the embedding service", "the reranker"
 _PLAIN = EmbeddingRequest()
+_AWAY = retry_if_exception_type((UnreachableError, http.BusyError))
+_patiently = Retrying(retry=_AWAY, stop=stop_after_attempt(3), wait=wait_exponential(multiplier=0.2), reraise=True)
 
 
 class EmbeddingService(http.ModelClient):
@@ -90,53 +91,37 @@ class EmbeddingService(http.ModelClient):
         if not texts:
             return np.empty((0, self._dimension), dtype=np.float32)
         if len(texts) <= _BATCH:
-            matrix = self._patiently(texts, request)
+            matrix = _patiently(self._embed, texts, request)
             progress(len(texts))
             return matrix
-        batches = [texts[first : first + _BATCH] for first in range(0, len(texts), _BATCH)]
-        matrices = []
+        batches, matrices = [texts[first : first + _BATCH] for first in range(0, len(texts), _BATCH)], list[Matrix]()
         with ThreadPoolExecutor(_WORKERS) as pool:
-            for number, matrix in enumerate(pool.map(lambda batch: self._patiently(batch, request), batches), 1):
+            for number, matrix in enumerate(pool.map(lambda batch: _patiently(self._embed, batch, request), batches), 1):
                 matrices.append(matrix)
                 progress(min(number * _BATCH, len(texts)))
         return np.concatenate(matrices)
-
-    @retry(
-        retry=retry_if_exception_type((UnreachableError, http.BusyError)),
-        stop=stop_after_attempt(3),
-        wait=wait_exponential(multiplier=0.2),
-        reraise=True,
-    )
-    def _patiently(self, texts: Sequence[str], request: EmbeddingRequest) -> Matrix:
-        return self._embed(texts, request)
 
     def _embed(self, texts: Sequence[str], request: EmbeddingRequest) -> Matrix:
         body = {**request.options, "model": self._model, "input": [request.prefix + text for text in texts]}
         answer = http.call(self._client, _WHAT, "POST", "embeddings", body)
         if answer.get("model") != self._model:
-            raise InvalidRunError(
-                f"{_WHAT} answered with model {answer.get('model')!r}, declared is {self._model!r}: an index of one model says nothing to "
-                "the vectors of another; set embedding.model to what is served, and build the index anew if it was made with another"
-            )
-        return self._matrix(answer, len(texts))
-
-    def _matrix(self, answer: dict[str, Any], count: int) -> Matrix:
+            cure = "set embedding.model to what is served, and build the index anew if it was made with another"
+            declared = f"declared is {self._model!r}: an index of one model says nothing to the vectors of another"
+            raise InvalidRunError(f"{_WHAT} answered with model {answer.get('model')!r}, {declared}; {cure}")
         try:
             entries = sorted(answer["data"], key=lambda entry: int(entry["index"]))
             matrix = np.array([entry["embedding"] for entry in entries], dtype=np.float32)
         except (KeyError, TypeError, ValueError) as error:
             raise InvalidRunError(f"{_WHAT} answered without usable vectors ({type(error).__name__}: {error})") from None
-        if matrix.shape != (count, self._dimension):
-            raise InvalidRunError(
-                f"{_WHAT} answered vectors of shape {matrix.shape}, declared are {count} of dimension {self._dimension}: a collection of "
-                "one dimension cannot be searched with another; set embedding.dimension, or serve the model that was declared"
+        if matrix.shape != (len(texts), self._dimension):
+            declared = (
+                f"declared are {len(texts)} of dimension {self._dimension}: a collection of one dimension cannot be searched with another"
             )
+            cure = "set embedding.dimension, or serve the model that was declared"
+            raise InvalidRunError(f"{_WHAT} answered vectors of shape {matrix.shape}, {declared}; {cure}")
         if not np.isfinite(matrix).all() or not np.linalg.norm(matrix, axis=1).all():
             raise InvalidRunError(f"{_WHAT} answered a vector that is zero, NaN or infinite: it has no direction to compare")
         return unit(matrix)
-
-
-_RERANKER = "the reranker"
 
 
 class Reranker(http.ModelClient):

@@ -10,6 +10,7 @@ A Service gives a connection to one proxy and leaves it there, so there are as m
 
 import asyncio
 from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
 from itertools import cycle
 from typing import Any, Self
 
@@ -24,48 +25,37 @@ from validation.clients.vectors import Matrix
 from validation.judge.profile import Search
 
 _METHOD = "/milvus.proto.milvus.MilvusService/Search"
-_NO_LOGIN = Login()
 
 
+@dataclass(kw_only=True)
 class RawSearcher:
     """An async context manager that knows one collection and how a profile searches it."""
 
-    def __init__(
-        self,
-        *,
-        uri: str,
-        database: str,
-        collection: str,
-        search: Search,
-        limit: int,
-        login: Login = _NO_LOGIN,
-        tls: Tls = DEFAULT_TLS,
-        connections: int = 1,
-    ) -> None:
-        self._uri, self._database, self._collection = uri, database, collection
-        self._login, self._tls = login, tls
-        self._connections = connections
-        self._limit = limit
-        self._params = {"params": search.chosen_index.searching(limit)}
-        self._consistency = search.consistency
-        self._timeout_s = search.timeout_ms / 1e3
+    uri: str
+    database: str
+    collection: str
+    search: Search
+    limit: int
+    login: Login = field(default_factory=Login)
+    tls: Tls = DEFAULT_TLS
+    connections: int = 1
 
     async def __aenter__(self) -> Self:
-        await asyncio.to_thread(check_address, self._uri, self._tls)
+        await asyncio.to_thread(check_address, self.uri, self.tls)
         async with AsyncExitStack() as opening:
-            calls = [await opening.enter_async_context(self._connection()) for _ in range(self._connections)]
+            calls = [await opening.enter_async_context(self._connection()) for _ in range(self.connections)]
             self._turns = cycle(enumerate(calls))
             self._closing = opening.pop_all()
         return self
 
     def _connection(self) -> UnaryCalls:
         return UnaryCalls(
-            url=with_port(self._uri),
+            url=with_port(self.uri),
             method=_METHOD,
-            metadata=(("user-agent", "milvus-x10000-gate"), ("dbname", self._database), *self._login.metadata()),
-            timeout_s=self._timeout_s,
-            ssl_context=self._tls.ssl_context() if self._uri.startswith("https://") else None,
-            server_name=self._tls.server_name,
+            metadata=(("user-agent", "milvus-x10000-gate"), ("dbname", self.database), *self.login.metadata()),
+            timeout_s=self.search.timeout_ms / 1e3,
+            ssl_context=self.tls.ssl_context() if self.uri.startswith("https://") else None,
+            server_name=self.tls.server_name,
         )
 
     async def __aexit__(self, *_: object) -> None:
@@ -73,13 +63,13 @@ class RawSearcher:
 
     def prepare(self, vector: Matrix, expression: str) -> bytes:
         """Return the request as pymilvus would send it: the same builder, the same guarantee timestamp; framed for the wire."""
-        settings: dict[str, Any] = {"consistency_level": self._consistency}
-        default = ts_utils.construct_guarantee_ts(self._collection, settings, self._uri, self._database)
+        settings: dict[str, Any] = {"consistency_level": self.search.consistency}
+        default = ts_utils.construct_guarantee_ts(self.collection, settings, self.uri, self.database)
         request = Prepare.search_requests_with_expr(
-            collection_name=self._collection,
+            collection_name=self.collection,
             anns_field="",
-            param=self._params,
-            limit=self._limit,
+            param={"params": self.search.chosen_index.searching(self.limit)},
+            limit=self.limit,
             data=[vector],
             expr=expression,
             use_default_consistency=default,

@@ -74,10 +74,8 @@ class MilvusIndex(Part):
 class EmbeddingRequest(Part):
     """How a text of one kind, a query or a passage, is sent to the embedding service."""
 
-    prefix: str = ""
-    """Goes before each text."""
-    options: Parameters = {}
-    """Further fields of the request."""
+    prefix: str = ""  # goes before each text
+    options: Parameters = {}  # further fields of the request
 
 
 class Target(Part):

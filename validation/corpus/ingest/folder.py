@@ -20,8 +20,7 @@ from validation.judge.errors import UsageError
 CAPTION, ACCESS = ".caption.md", ".access"
 UNKNOWN_LANGUAGE = "und"
 _LABEL = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
-_MOST_SOURCE_BYTES = 900
-_MOST_SIDECAR_BYTES = 65_536
+_MOST_SOURCE_BYTES, _MOST_SIDECAR_BYTES = 900, 65_536
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,18 +48,12 @@ class Refusal:
     is_note: bool = False  # whether the file is read, and this is about a part of it
 
     def __str__(self) -> str:
-        shown = "".join(letter if letter.isprintable() else "?" for letter in self.source)
-        return f"{shown} {self.reason}"
-
-
-def documents_root(root: Path) -> Path:
-    """Return where the documents are: `documents` below `root`, or `root` itself."""
-    return root / "documents" if (root / "documents").is_dir() else root
+        return "".join(letter if letter.isprintable() else "?" for letter in self.source) + f" {self.reason}"
 
 
 def walk(root: Path, language: str = UNKNOWN_LANGUAGE) -> Iterator[File | Refusal]:
     """Yield every file below `root` in the order of names, whether it is a document or not; `language` is that of unnamed ones."""
-    top = documents_root(root)
+    top = root / "documents" if (root / "documents").is_dir() else root
     if not top.is_dir():
         raise UsageError(f"{root}: no such folder, so there is nothing to read; name the folder of the documents")
     if top != root and not (root / "questions.jsonl").exists():
@@ -77,21 +70,13 @@ def walk(root: Path, language: str = UNKNOWN_LANGUAGE) -> Iterator[File | Refusa
             yield Refusal(source=_source(root, folder), reason=f"is a folder that cannot be read: {error}")
             continue
         names = {entry.name for entry in entries}
+        others = {ACCESS, "questions.jsonl", *(name + ending for name in names for ending in (CAPTION, ACCESS))}
         folders = [entry for entry in entries if entry.is_dir(follow_symlinks=False)]
-        hidden = [entry for entry in folders if entry.name.startswith(".")]
-        files = (entry for entry in entries if not entry.is_dir(follow_symlinks=False) and not _is_beside(entry, names))
+        files = (entry for entry in entries if not entry.is_dir(follow_symlinks=False) and entry.name not in others)
         yield from (_entry(root, top, entry, label, language) for entry in files)
-        yield from (Refusal(source=_source(root, Path(entry)), reason="is hidden, and left alone") for entry in hidden)
+        hidden = (Path(entry) for entry in folders if entry.name.startswith("."))
+        yield from (Refusal(source=_source(root, path), reason="is hidden, and left alone") for path in hidden)
         waiting += [(Path(entry), label) for entry in reversed(folders) if not entry.name.startswith(".")]
-
-
-def _is_beside(entry: os.DirEntry[str], names: set[str]) -> bool:
-    """Whether it belongs to another file, or to the folder."""
-    return (
-        entry.name in {ACCESS, "questions.jsonl"}
-        or (entry.name.endswith(CAPTION) and entry.name.removesuffix(CAPTION) in names)
-        or (entry.name.endswith(ACCESS) and entry.name.removesuffix(ACCESS) in names)
-    )
 
 
 def _entry(root: Path, top: Path, entry: os.DirEntry[str], label: str, language: str) -> File | Refusal:

@@ -30,11 +30,9 @@ from validation.judge.errors import InvalidRunError, UsageError
 Embed = Callable[[Sequence[Chunk]], Matrix]  # chunks to one vector each; called from several threads
 _Given = TypeVar("_Given")
 _Made = TypeVar("_Made")
-_READERS = max(2, os.cpu_count() or 2)
-_WRITERS = 2
+_READERS, _WRITERS = max(2, os.cpu_count() or 2), 2
 _IN_HAND = 2  # times as many pieces as threads may be waiting for a stage
-_MOST_BATCH_BYTES = 8 * 1024 * 1024
-_ROW_BYTES = 6 * 1024
+_MOST_BATCH_BYTES, _ROW_BYTES = 8 * 1024 * 1024, 6 * 1024
 _MOST_ROWS = 500
 _MOST_REFUSED = 3  # documents that a store may refuse one after the other; then it is the store, not the documents
 
@@ -101,7 +99,8 @@ def run(job: Job, advance: Callable[[int], None] = lambda _: None, tally: Tally 
     """
     begin, state = time.perf_counter(), _Run(job, job.collection.known(), advance, Tally() if tally is None else tally)
     with ExitStack() as closing:
-        state.open_readers(closing)
+        for _ in range(_READERS):  # one process for each reading thread; none is started before a file needs it
+            state.readers.put(closing.enter_context(IsolatedReader(job.limits)))
         readers, writers = (closing.enter_context(ThreadPoolExecutor(threads)) for threads in (_READERS, _WRITERS))
         prepared = ahead(readers, state.prepare, state.changed(), _READERS * _IN_HAND)
         for written in ahead(writers, state.write, state.batches(prepared), _WRITERS * _IN_HAND):
@@ -119,7 +118,7 @@ def original_key(collection: str, source: str) -> str:
 
 def ahead(pool: ThreadPoolExecutor, work: Callable[[_Given], _Made], given: Iterable[_Given], most: int) -> Iterator[_Made]:
     """Yield the results in order while the next ones are being made, never more than `most` of them in hand."""
-    waiting: deque[Future[_Made]] = deque()
+    waiting = deque[Future[_Made]]()
     try:
         for each in given:
             waiting.append(pool.submit(work, each))
@@ -136,25 +135,15 @@ class _Run:
     """What is known while a run goes on: one entry for each document, none for a chunk."""
 
     def __init__(self, job: Job, known: dict[str, Known], advance: Callable[[int], None], tally: Tally) -> None:
-        self.job, self.known, self.tally = job, known, tally
-        self._advance = advance
-        self._rows: dict[str, int] = {}
-        self._fingerprints: dict[str, str] = {}
-        self._unread: set[str] = set()
-        self._refused_in_a_row = 0
-        self._stored = False  # whether a store took a document in this run
-        self._readers: SimpleQueue[IsolatedReader] = SimpleQueue()
-
-    def open_readers(self, closing: ExitStack) -> None:
-        """Have one process for each reading thread; none is started before a file needs it."""
-        for _ in range(_READERS):
-            self._readers.put(closing.enter_context(IsolatedReader(self.job.limits)))
+        self.job, self.known, self.tally, self._advance = job, known, tally, advance
+        self._rows, self._fingerprints, self._unread = dict[str, int](), dict[str, str](), set[str]()
+        self._refused_in_a_row, self._stored = 0, False  # whether a store took a document in this run
+        self.readers: SimpleQueue[IsolatedReader] = SimpleQueue()
 
     def changed(self) -> Iterator[Opened]:
         """Open every document, and yield those that the collection does not hold as they are now."""
         for number, opened in enumerate(distinct(walk(self.job.root, self.job.language), self.job.limits, self._refuse), 1):
-            source = opened.file.source
-            known = self.known.get(source)
+            source, known = opened.file.source, self.known.get(opened.file.source)
             if known is not None and known.is_whole(opened.fingerprint):
                 self.tally.unchanged += 1
                 self._rows[source] = known.chunks
@@ -170,13 +159,13 @@ class _Run:
 
     def prepare(self, opened: Opened) -> Prepared | Refusal:
         """Parse a document and keep its original; in a reading thread."""
-        source, reader = opened.file.source, self._readers.get()
+        source, reader = opened.file.source, self.readers.get()
         try:
             prepared = prepare(opened, reader)
         except UnreadableError as error:
             return Refusal(source=source, reason=str(error))
         finally:
-            self._readers.put(reader)
+            self.readers.put(reader)
         key, media_type = original_key(self.job.collection.name, source), kind_of(opened.file.suffix).media_type
         if reason := unstorable(replace(prepared.chunks[0], object_key=key)):
             return Refusal(source=source, reason=reason)
@@ -205,53 +194,46 @@ class _Run:
             if isinstance(each, Refusal):
                 self._refuse(each)
                 continue
-            replacing = self._note(each)
+            source, first = each.document.source, each.chunks[0]
+            self._rows[source], self._fingerprints[source] = len(each.chunks), first.fingerprint
+            self.tally.refused += [Refusal(source=source, reason=note, is_note=True) for note in first.notes.splitlines()]
+            replacing = source in self.known
+            (self.tally.changed if replacing else self.tally.added).append(source)
             waiting[replacing] += each.chunks
             while len(waiting[replacing]) >= most:
                 yield _Batch(chunks=waiting[replacing][:most], replacing=replacing)
                 del waiting[replacing][:most]
         yield from (_Batch(chunks=chunks, replacing=replacing) for replacing, chunks in waiting.items() if chunks)
 
-    def _note(self, prepared: Prepared) -> bool:
-        """Note what is written of a document, and return whether the collection holds something of it already."""
-        source = prepared.document.source
-        self._rows[source], self._fingerprints[source] = len(prepared.chunks), prepared.chunks[0].fingerprint
-        self.tally.refused += [Refusal(source=source, reason=note, is_note=True) for note in prepared.chunks[0].notes.splitlines()]
-        (self.tally.changed if source in self.known else self.tally.added).append(source)
-        return source in self.known
-
     def write(self, batch: _Batch) -> int:
-        """Embed a batch and write it; in a writing thread."""
+        """Embed a batch and write it; in a writing thread. Where it is refused, its documents are written one by one.
+
+        One that is refused then is named, and stands in the collection as it did, or in part.
+        """
         try:
             return self._write(batch.chunks, replacing=batch.replacing)
         except InvalidRunError:
-            sources = dict.fromkeys(chunk.source for chunk in batch.chunks)
+            sources, written = dict.fromkeys(chunk.source for chunk in batch.chunks), 0
             if len(sources) == 1 and not self._stored:
                 raise
-        return sum(
-            self._write_alone([chunk for chunk in batch.chunks if chunk.source == source], replacing=batch.replacing) for source in sources
-        )
+        for source in sources:
+            try:
+                written += self._write([chunk for chunk in batch.chunks if chunk.source == source], replacing=batch.replacing)
+            except InvalidRunError as error:
+                self._refuse(self._refused_by_store(source, error))
+        return written
 
     def _write(self, chunks: Sequence[Chunk], *, replacing: bool) -> int:
         self.job.collection.write([row(chunk) for chunk in chunks], self.job.embed(chunks), replacing=replacing)
         self._stored, self._refused_in_a_row = True, 0
         return len(chunks)
 
-    def _write_alone(self, chunks: Sequence[Chunk], *, replacing: bool) -> int:
-        """Write the chunks of one document; one that is refused is named, and stands in the collection as it did, or in part."""
-        try:
-            return self._write(chunks, replacing=replacing)
-        except InvalidRunError as error:
-            self._refuse(self._refused_by_store(chunks[0].source, error))
-            return 0
-
     def remove(self) -> None:
         """Delete what is outdated, now that what replaces it is there; a document that could not be read this time keeps its chunks."""
         if self.known and not self._rows:
-            raise UsageError(
-                f"{self.job.root} holds no document that can be read, and collection {self.job.collection.name} holds {len(self.known):,}: "
-                "they are kept, since a folder that is not mounted looks the same; to be rid of them, drop the collection"
-            )
+            held = f"collection {self.job.collection.name} holds {len(self.known):,}"
+            cure = "they are kept, since a folder that is not mounted looks the same; to be rid of them, drop the collection"
+            raise UsageError(f"{self.job.root} holds no document that can be read, and {held}: {cure}")
         for source in self._unread & set(self._fingerprints):  # refused by Milvus, perhaps after a part of it was written
             del self._fingerprints[source]
             self._rows[source] = self.job.collection.count(source)
@@ -269,7 +251,6 @@ class _Run:
         """Refuse a collection that does not hold what was written: a search in half of it finds half of the answers."""
         self.tally.rows, expected = self.job.collection.collection.count(), sum(self._rows.values())
         if self.tally.rows != expected:
-            raise InvalidRunError(
-                f"collection {self.job.collection.name} holds {self.tally.rows:,} chunks, {expected:,} were to be there: run ingest again, "
-                "which writes what is missing; if that does not help, somebody else writes to it"
-            )
+            cure = "run ingest again, which writes what is missing; if that does not help, somebody else writes to it"
+            held = f"collection {self.job.collection.name} holds {self.tally.rows:,} chunks"
+            raise InvalidRunError(f"{held}, {expected:,} were to be there: {cure}")

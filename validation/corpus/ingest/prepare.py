@@ -16,8 +16,7 @@ from validation.corpus.reading.isolation import IsolatedReader
 from validation.corpus.reading.language import language_of
 from validation.corpus.reading.read import kind_of
 
-_HEADING_CHARACTERS = 240
-_NOTES_BYTES = 4_000
+_HEADING_CHARACTERS, _NOTES_BYTES = 240, 4_000
 READERS = "3"  # raised when readers or chunking give other chunks than before, so that the next ingest makes them anew
 
 
@@ -50,7 +49,7 @@ class Prepared:
 
 def distinct(files: Iterable[File | Refusal], limits: Limits, refuse: Callable[[Refusal], None]) -> Iterator[Opened]:
     """Open each document; one with the bytes, the words beside it, the label and the language of another is named, and found under that."""
-    seen: dict[str, str] = {}
+    seen = dict[str, str]()
     for file in files:
         if isinstance(file, Refusal):
             refuse(file)
@@ -58,8 +57,8 @@ def distinct(files: Iterable[File | Refusal], limits: Limits, refuse: Callable[[
         try:
             kind_of(file.suffix)
             body = body_of(file, limits)
-            digest = hashlib.sha256(body).hexdigest()
-            opened = Opened(file=file, body=body, caption=caption_of(file), access=access_of(file), sha256=digest)
+            more = {"caption": caption_of(file), "access": access_of(file), "sha256": hashlib.sha256(body).hexdigest()}
+            opened = Opened(file=file, body=body, **more)
         except UnreadableError as error:
             refuse(Refusal(source=file.source, reason=str(error)))
             continue
@@ -74,31 +73,18 @@ def prepare(opened: Opened, reader: IsolatedReader) -> Prepared:
     """Parse and cut a document in the process of `reader`; its id is its path."""
     file, fingerprint = opened.file, opened.fingerprint
     parsed = reader.read(file.path, file.suffix, opened.caption, opened.sha256)
-    common: dict[str, Any] = {
-        "title": parsed.title or PurePosixPath(file.source).stem,
-        "language": (file.language == UNKNOWN_LANGUAGE and language_of(parsed)) or file.language,
-        "source": file.source,
-        "sha256": opened.sha256,
-        "access": opened.access,
-    }
+    title = parsed.title or PurePosixPath(file.source).stem
+    language = (file.language == UNKNOWN_LANGUAGE and language_of(parsed)) or file.language
+    common: dict[str, Any] = {"title": title, "language": language, "source": file.source, "sha256": opened.sha256, "access": opened.access}
     texts = list(cut(parsed.sections))
     if not texts:
         raise UnreadableError("holds no letter and no digit, so it can never be found")
-    chunks = (
-        Chunk(
-            document_id=file.source,
-            section=heading_of(section, common["title"]),
-            text=text,
-            page=section.page,
-            time_code=section.time_code,
-            position=position,
-            fingerprint=fingerprint,
-            siblings=len(texts),
-            notes="" if position else joined_notes(parsed.notes),
-            **common,
-        )
-        for position, (section, text) in enumerate(texts)
-    )
+    more: dict[str, Any] = common | {"document_id": file.source, "fingerprint": fingerprint, "siblings": len(texts)}
+    chunks = list[Chunk]()
+    for position, (section, text) in enumerate(texts):
+        place: dict[str, Any] = {"page": section.page, "time_code": section.time_code, "position": position}
+        notes = "" if position else joined_notes(parsed.notes)
+        chunks.append(Chunk(section=heading_of(section, title), text=text, notes=notes, **place, **more))
     document = Document(id=file.source, body=opened.body, **common)
     return Prepared(document=document, chunks=tuple(chunks), notes=parsed.notes, pages=parsed.pages)
 

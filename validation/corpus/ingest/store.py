@@ -9,16 +9,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from validation.clients.milvus import Collection, Row, VectorStore, failures_named
+from validation.clients.milvus import Row, VectorStore, failures_named
 from validation.clients.passages import Chunk, quoted
 from validation.clients.vectors import Matrix
 from validation.judge.errors import UsageError
 from validation.judge.profile import Index
 
 MARK = "milvus-x10000 ingest 2"
-_OLDER = "milvus-x10000 ingest "
+_ANOTHER = "name a new one with --collection, and drop the old one when nobody searches it any more"
 _TIMEOUT_S = 60.0
-_PAGE = 2_000
 _MOST_IDS = 10_000
 
 
@@ -51,10 +50,8 @@ class FolderCollection:
     """The collection of one folder."""
 
     def __init__(self, store: VectorStore, name: str) -> None:
-        self.name = name
-        self.collection: Collection = store.collection(name)
-        self._store = store
-        self._uri = store.uri
+        self.name, self.collection = name, store.collection(name)
+        self._store, self._uri = store, store.uri
         self._read, self._write = store.clients.search, store.clients.ingest
 
     def open(self, model: str, dimension: int, index: Index | None) -> bool:
@@ -63,21 +60,15 @@ class FolderCollection:
         with failures_named(self._uri, f"looking for collection {self.name}"):
             is_there = self._read.has_collection(self.name, timeout=_TIMEOUT_S)
             held = str(self._read.describe_collection(self.name, timeout=_TIMEOUT_S).get("description", "")) if is_there else mark
-        if held.startswith(_OLDER) and not held.startswith(MARK):
-            raise UsageError(
-                f"collection {self.name} was filled by an earlier version, whose collections have no room for notes; name a new one with "
-                "--collection, and drop the old one when nobody searches it any more"
-            )
+        if not held.startswith(MARK) and held.startswith("milvus-x10000 ingest "):
+            older = "was filled by an earlier version, whose collections have no room for notes"
+            raise UsageError(f"collection {self.name} {older}; {_ANOTHER}")
         if not held.startswith(MARK):
-            raise UsageError(
-                f"collection {self.name} was not made by ingest (its description is {held[:60]!r}), so it is somebody else's and left "
-                "alone; name another with --collection"
-            )
+            foreign = f"was not made by ingest (its description is {held[:60]!r}), so it is somebody else's and left alone"
+            raise UsageError(f"collection {self.name} {foreign}; name another with --collection")
         if held != mark:
-            raise UsageError(
-                f"collection {self.name} holds vectors of another model ({held.removeprefix(MARK + '; ')}), the stack serves {model} of "
-                f"dimension {dimension}; name a new collection with --collection, and drop the old one when nobody searches it any more"
-            )
+            other = f"holds vectors of another model ({held.removeprefix(MARK + '; ')})"
+            raise UsageError(f"collection {self.name} {other}, the stack serves {model} of dimension {dimension}; {_ANOTHER}")
         if not is_there and index is None:
             raise UsageError(f"there is no collection {self.name}; name one that ingest made with --collection")
         if not is_there and index is not None:
@@ -86,7 +77,7 @@ class FolderCollection:
 
     def known(self) -> dict[str, Known]:
         """Return what is there of each document, by its source."""
-        documents: dict[str, Known] = {}
+        documents = dict[str, Known]()
         with failures_named(self._uri, f"reading what {self.name} holds"):
             for row in self._rows(output_fields=["source", "fingerprint", "siblings", "notes"]):
                 known = documents.setdefault(row["source"], Known(fingerprints=set(), chunks=0, siblings=int(row["siblings"])))
@@ -115,7 +106,7 @@ class FolderCollection:
         return len(ids)
 
     def _rows(self, **options: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - as pymilvus takes them
-        pages = self._read.query_iterator(self.name, batch_size=_PAGE, consistency_level="Strong", timeout=_TIMEOUT_S, **options)
+        pages = self._read.query_iterator(self.name, batch_size=2_000, consistency_level="Strong", timeout=_TIMEOUT_S, **options)
         try:
             while page := pages.next():
                 yield from page
