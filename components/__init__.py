@@ -26,6 +26,7 @@ _FORMER_MODULES = {
     "components.greenlake.credential": "components.stores.greenlake.credential",
     "components.cosi.bucket": "components.stores.cosi.bucket",
     "components.cosi.credential": "components.stores.cosi",
+    "components.preflight_run": "components.preflight",
     "components.existing.credential": "components.stores.existing",
     "components.stores.existing.credential": "components.stores.existing",
     "components.stores.s3.bucket": "components.stores.s3",

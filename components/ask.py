@@ -14,16 +14,15 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from components import pods
-from components.component import Component
+from components.component import Served, ServedArgs
 from components.flows import ASK, ASK_PORT
 from components.milvus_values import CREDENTIAL_ANNOTATION
-from components.pods import NO_OPTIONS, PodOptions, Resources
 from components.random_secret import SECRET_KEY, ApiKey
 
 NAME = "ask"
 _LABELS = {**ASK.labels, **pods.PART_OF}
 _TARGET, _FILE, _MOUNTED, _KEYS = "/run/ask-target", "target.json", "/run/ask-secrets", "/run/ask-keys"
-_READY_S = 5
+_STARTING_S = 120
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,15 +36,9 @@ class Mounted:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AskArgs:
-    """What to run."""
+class AskArgs(ServedArgs):
+    """What to run: the suite's own image."""
 
-    namespace: pulumi.Input[str]
-    account: pulumi.Input[str]
-    image: str
-    """The suite's own image."""
-    replicas: int
-    resources: Resources
     target: pulumi.Input[str]
     """Outputs of the stack, as JSON text."""
     mounted: tuple[Mounted, ...]
@@ -53,15 +46,9 @@ class AskArgs:
     """The stack's own first, then those of tenants: each gets a key that opens nothing else."""
     tenants: tuple[str, ...]
     credential_generation: pulumi.Input[str]
-    rotation: int = 1
-    """Another number makes other keys."""
-    options: PodOptions = NO_OPTIONS
-    monitor_labels: Mapping[str, str] | None = None
-    """Labels of a ServiceMonitor for Prometheus's operator; None for no monitor."""
-    cluster_domain: str = "cluster.local"
 
 
-class Ask(Component):
+class Ask(Served):
     """The service, its page and its keys."""
 
     url: pulumi.Output[str]
@@ -71,73 +58,46 @@ class Ask(Component):
 
     def __init__(self, name: str, args: AskArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
-        self._args = args
-        keys = [self._make_key(f"{name}-{suffix}" if suffix else name, suffix) for suffix in ("", *args.tenants)]
+        keys = []
+        for tenant in ("", *(f"-{tenant}" for tenant in args.tenants)):
+            secret, rotation = f"ask{tenant}-api-key", args.rotation
+            key = ApiKey(f"{name}{tenant}-key", namespace=args.namespace, secret_name=secret, rotation=rotation, opts=self._own)
+            keys.append(key.secret_name)
         self.secret_name = keys[0]
         config_map = self._make_config_map(f"{name}-target", "ask-target", args.namespace, _FILE, args.target)
+        digest = pulumi.Output.from_input(args.target).apply(lambda text: hashlib.sha256(text.encode()).hexdigest()[:16])
+        marks = {CREDENTIAL_ANNOTATION: args.credential_generation, "milvus-x10000/target": digest}
+        template = {"metadata": args.options.metadata(_LABELS, marks), "spec": _pod(args, keys, config_map)}
         metadata: Any = {"name": NAME, "namespace": args.namespace, "labels": _LABELS}
-        k8s.apps.v1.Deployment(f"{name}-deployment", metadata=metadata, spec=self._deployment(keys, config_map), opts=self._own)
-        self._make_budget(name)
-        self._make_monitor(name)
-        spec: Any = {"selector": dict(ASK.labels), "ports": [{"name": "http", "port": ASK_PORT, "targetPort": "http"}]}
-        host = k8s.core.v1.Service(f"{name}-service", metadata=metadata, spec=spec, opts=self._own).metadata
-        self.url = pulumi.Output.format("http://{0}.{1}.svc.{2}:{3}/", host["name"], host["namespace"], args.cluster_domain, ASK_PORT)
+        selector = dict(ASK.labels)
+        spec: Any = {"replicas": args.replicas, "selector": {"matchLabels": selector}, "template": template}
+        k8s.apps.v1.Deployment(f"{name}-deployment", metadata=metadata, spec=spec, opts=self._own)
+        endpoint, several = {"path": "/metrics"}, args.replicas > 1
+        host = self._serve(name, args, labels=_LABELS, selector=selector, port=ASK_PORT, endpoint=endpoint, several=several)
+        self.url = pulumi.Output.format("http://{0}/", host)
         self.register_outputs({"url": self.url, "secret_name": self.secret_name})
 
-    def _make_key(self, name: str, tenant: str) -> pulumi.Output[str]:
-        secret, args = f"ask-{tenant}-api-key" if tenant else "ask-api-key", self._args
-        return ApiKey(f"{name}-key", namespace=args.namespace, secret_name=secret, rotation=args.rotation, opts=self._own).secret_name
 
-    def _deployment(self, keys: list[pulumi.Output[str]], config_map: pulumi.Output[str]) -> Any:  # noqa: ANN401  a plain manifest
-        digest = pulumi.Output.from_input(self._args.target).apply(lambda text: hashlib.sha256(text.encode()).hexdigest()[:16])
-        marks = {CREDENTIAL_ANNOTATION: self._args.credential_generation, "milvus-x10000/target": digest}
-        template = {"metadata": self._args.options.metadata(_LABELS, marks), "spec": self._pod(keys, config_map)}
-        return {"replicas": self._args.replicas, "selector": {"matchLabels": dict(ASK.labels)}, "template": template}
-
-    def _pod(self, keys: list[pulumi.Output[str]], config_map: pulumi.Output[str]) -> dict[str, Any]:
-        args = self._args
-        opening = [_source("secret", key, {SECRET_KEY: database}) for key, database in zip(keys, args.databases, strict=True)]
-        held = [_source(each.kind, each.name, dict.fromkeys(each.keys, each.name)) for each in args.mounted]
-        sources: dict[str, tuple[str, dict[str, Any]]] = {
-            "target": (_TARGET, {"configMap": {"name": config_map}}),
-            "secrets": (_MOUNTED, {"projected": {"defaultMode": 0o440, "sources": held}}),
-            "keys": (_KEYS, {"projected": {"defaultMode": 0o440, "sources": opening}}),
-        }
-        mounts, volumes = pods.mounted(sources)
-        probe = {"httpGet": {"path": "/health", "port": "http"}, "periodSeconds": _READY_S, "timeoutSeconds": _READY_S}
-        listen = ["--mounted", _MOUNTED, "--keys", _KEYS, "--host", "0.0.0.0", "--port", str(ASK_PORT)]  # noqa: S104  a pod is reached from outside
-        container = {
-            "name": NAME,
-            "image": args.image,
-            "args": ["serve", f"{_TARGET}/{_FILE}", *listen],
-            "ports": [{"name": "http", "containerPort": ASK_PORT}],
-            "resources": args.resources.manifest(),
-            "volumeMounts": mounts,
-            "startupProbe": {**probe, "periodSeconds": 1, "failureThreshold": 120},
-            "readinessProbe": probe,
-            "livenessProbe": {**probe, "failureThreshold": 6},
-        }
-        return pods.pod(args.account, args.options, container, volumes)
-
-    def _make_budget(self, name: str) -> None:
-        """One pod at a time may be taken away by a node drain; a single pod is let go, or no node could ever be drained."""
-        if self._args.replicas > 1:
-            metadata: Any = {"name": NAME, "namespace": self._args.namespace}
-            spec: Any = {"maxUnavailable": 1, "selector": {"matchLabels": dict(ASK.labels)}}
-            k8s.policy.v1.PodDisruptionBudget(f"{name}-budget", metadata=metadata, spec=spec, opts=self._own)
-
-    def _make_monitor(self, name: str) -> None:
-        if self._args.monitor_labels is not None:
-            metadata: Any = {"name": NAME, "namespace": self._args.namespace, "labels": {**_LABELS, **self._args.monitor_labels}}
-            endpoint = {"port": "http", "path": "/metrics", "interval": "30s"}
-            k8s.apiextensions.CustomResource(
-                f"{name}-monitor",
-                api_version="monitoring.coreos.com/v1",
-                kind="ServiceMonitor",
-                metadata=metadata,
-                spec={"selector": {"matchLabels": dict(ASK.labels)}, "endpoints": [endpoint]},
-                opts=self._own,
-            )
+def _pod(args: AskArgs, keys: list[pulumi.Output[str]], config_map: pulumi.Output[str]) -> dict[str, Any]:
+    opening = [_source("secret", key, {SECRET_KEY: database}) for key, database in zip(keys, args.databases, strict=True)]
+    held = [_source(each.kind, each.name, dict.fromkeys(each.keys, each.name)) for each in args.mounted]
+    sources: dict[str, tuple[str, dict[str, Any]]] = {
+        "target": (_TARGET, {"configMap": {"name": config_map}}),
+        "secrets": (_MOUNTED, {"projected": {"defaultMode": 0o440, "sources": held}}),
+        "keys": (_KEYS, {"projected": {"defaultMode": 0o440, "sources": opening}}),
+    }
+    mounts, volumes = pods.mounted(sources)
+    listen = ["--mounted", _MOUNTED, "--keys", _KEYS, "--host", "0.0.0.0", "--port", str(ASK_PORT)]  # noqa: S104  a pod is reached from outside
+    container = {
+        "name": NAME,
+        "image": args.image,
+        "args": ["serve", f"{_TARGET}/{_FILE}", *listen],
+        "ports": [{"name": "http", "containerPort": ASK_PORT}],
+        "resources": args.resources.manifest(),
+        "volumeMounts": mounts,
+        **pods.probes("/health", _STARTING_S),
+    }
+    return pods.pod(args.account, args.options, container, volumes)
 
 
 def _source(kind: str, name: pulumi.Input[str], keys: Mapping[str, pulumi.Input[str]]) -> dict[str, Any]:

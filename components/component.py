@@ -1,10 +1,19 @@
-"""What every component is made with: its token, options for its children, and the two small objects that several of them make.
+"""What every component is made with: its token, options for its children, the small objects that several make; what a service has besides.
 
 The token ends with the name of the class, and the state of every stack holds it: such a class is never renamed.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
 import pulumi
 import pulumi_kubernetes as k8s
+
+from components.pods import NO_OPTIONS, PodOptions, Resources
+
+_Labels = Mapping[str, str]
+CA_KEY = "ca.crt"  # key of a Trust's ConfigMap that holds the PEM text
 
 
 class Component(pulumi.ComponentResource):
@@ -25,3 +34,70 @@ class Component(pulumi.ComponentResource):
         """Make a ConfigMap of one file and return its name, as above."""
         metadata: k8s.meta.v1.ObjectMetaArgsDict = {"name": name, "namespace": namespace}
         return k8s.core.v1.ConfigMap(resource, metadata=metadata, data={key: text}, opts=self._own).metadata["name"]
+
+
+class Trust(Component):
+    """The private certificate authority of one service, the object store or Milvus, as a ConfigMap that its clients read.
+
+    It holds that one authority and no public one: what mounts it speaks to that service and to nobody else. Without a private authority
+    there is no ConfigMap, and clients keep the public ones of their image.
+    """
+
+    config_map_name: pulumi.Output[str]
+    """Name of the ConfigMap, "" when there is no private authority."""
+
+    def __init__(self, name: str, *, namespace: pulumi.Input[str], ca_pem: str, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(name, opts)
+        made = self._make_config_map(f"{name}-ca", name, namespace, CA_KEY, ca_pem) if ca_pem else ""
+        self.config_map_name = pulumi.Output.from_input(made)
+        self.register_outputs({"config_map_name": self.config_map_name})
+
+
+@dataclass(frozen=True, kw_only=True)
+class PodArgs:
+    """What every pod of ours is given."""
+
+    namespace: pulumi.Input[str]
+    account: pulumi.Input[str]
+    """Service account of its part."""
+    image: str
+    options: PodOptions = NO_OPTIONS
+    cluster_domain: str = "cluster.local"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServedArgs(PodArgs):
+    """What a Deployment behind a Service is given besides."""
+
+    resources: Resources
+    replicas: int
+    rotation: int = 1
+    """Another number makes another key."""
+    monitor_labels: Mapping[str, str] | None = None
+    """Labels of a ServiceMonitor for Prometheus's operator; None for no monitor."""
+
+
+class Served(Component):
+    """A component whose pods stand behind a Service."""
+
+    def _serve(
+        self, name: str, args: ServedArgs, *, labels: _Labels, selector: _Labels, port: int, endpoint: Mapping[str, Any], several: bool
+    ) -> pulumi.Output[str]:
+        """Make the Service, a monitor of `endpoint` where somebody reads it, and a budget for several pods; return host:port."""
+        metadata: Any = {"name": labels["app.kubernetes.io/name"], "namespace": args.namespace}
+        if several:  # a node drain may take one away at a time; a single pod is let go, or no node could ever be drained
+            spec: Any = {"maxUnavailable": 1, "selector": {"matchLabels": selector}}
+            k8s.policy.v1.PodDisruptionBudget(f"{name}-budget", metadata=metadata, spec=spec, opts=self._own)
+        if args.monitor_labels is not None and endpoint:
+            k8s.apiextensions.CustomResource(
+                f"{name}-monitor",
+                api_version="monitoring.coreos.com/v1",
+                kind="ServiceMonitor",
+                metadata={**metadata, "labels": {**labels, **args.monitor_labels}},
+                spec={"selector": {"matchLabels": selector}, "endpoints": [{"port": "http", "interval": "30s", **endpoint}]},
+                opts=self._own,
+            )
+        spec = {"selector": selector, "ports": [{"name": "http", "port": port, "targetPort": "http"}]}
+        service = k8s.core.v1.Service(f"{name}-service", metadata={**metadata, "labels": labels}, spec=spec, opts=self._own)
+        host = service.metadata
+        return pulumi.Output.format("{0}.{1}.svc.{2}:{3}", host["name"], host["namespace"], args.cluster_domain, port)

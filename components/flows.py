@@ -90,7 +90,7 @@ class Layout:
 
 def table(layout: Layout) -> tuple[Flow, ...]:
     """Every flow of this layout."""
-    return (*_dns(layout), *_inside_milvus(layout), *_clients(layout), *_suite(layout), *_ask(layout), *_metrics(layout), *_outside(layout))
+    return (*_inside(layout), *_users(layout), *_ask(layout), *_around(layout))
 
 
 def open_flows(flows: Iterable[Flow]) -> list[tuple[Flow, str]]:
@@ -116,14 +116,11 @@ def _flow(name: str, source: Peer, target: Peer, why: str, *ports: int | None) -
     return Flow(name=name, source=source, target=target, ports=tuple(("TCP", port) for port in ports), why=why)
 
 
-def _dns(layout: Layout) -> Iterator[Flow]:
+def _inside(layout: Layout) -> Iterator[Flow]:
     ports: tuple[tuple[Transport, int | None], ...] = (("UDP", layout.dns_port), ("TCP", layout.dns_port))
     for number, server in enumerate(layout.dns, 1):
         name = "pods-to-dns" if number == 1 else f"pods-to-dns-{number}"
         yield Flow(name=name, source=Pods(), target=server, ports=ports, why="every part finds the others by name")
-
-
-def _inside_milvus(layout: Layout) -> Iterator[Flow]:
     etcd = part("etcd")
     if layout.cluster:
         why = "proxies, coordinators and nodes of one Milvus call each other; they are one trust, so no port is singled out"
@@ -133,7 +130,7 @@ def _inside_milvus(layout: Layout) -> Iterator[Flow]:
         yield _flow("etcd-to-etcd", etcd, etcd, "members of one etcd agree on every write", ETCD_CLIENT_PORT, ETCD_PEER_PORT)
 
 
-def _clients(layout: Layout) -> Iterator[Flow]:
+def _users(layout: Layout) -> Iterator[Flow]:
     clients, door = Namespaces(label=CLIENT_LABEL, value="true"), _door(layout)
     why = "applications in namespaces that the operator labelled search and ingest"
     yield _flow("clients-to-milvus", clients, door, why, MILVUS_PORT)
@@ -143,10 +140,7 @@ def _clients(layout: Layout) -> Iterator[Flow]:
     for name, port in layout.services.items():
         why = f"applications in namespaces that the operator labelled use the service {name}"
         yield _flow(f"clients-to-{name}", clients, part(name), why, port)
-
-
-def _suite(layout: Layout) -> Iterator[Flow]:
-    yield _flow("suite-to-milvus", SUITE, _door(layout), "the gate ingests, searches and compares", MILVUS_PORT)
+    yield _flow("suite-to-milvus", SUITE, door, "the gate ingests, searches and compares", MILVUS_PORT)
     for name, port in layout.services.items():
         yield _flow(f"suite-to-{name}", SUITE, part(name), f"the gate measures the service {name}", port)
 
@@ -161,37 +155,26 @@ def _ask(layout: Layout) -> Iterator[Flow]:
         yield _flow(f"ask-to-{name}", ASK, part(name), f"a question uses the service {name}", port)
 
 
-def _metrics(layout: Layout) -> Iterator[Flow]:
+def _around(layout: Layout) -> Iterator[Flow]:
     monitoring = Namespaces(label=MONITORING_LABEL, value="true")
     for name, port in {"milvus": METRICS_PORT, **layout.services, **({"ask": ASK_PORT} if layout.ask else {})}.items():
         yield _flow(f"monitoring-to-{name}", monitoring, part(name), "Prometheus reads the metrics", port)
-
-
-def _outside(layout: Layout) -> Iterator[Flow]:
     for endpoint in layout.endpoints:
-        target = Outside(host=_host(endpoint.url), cidrs=addresses(endpoint.url, layout.addresses))
+        url = urlsplit(endpoint.url)
+        port = url.port if url.port is not None else _SCHEME_PORTS.get(url.scheme, _SCHEME_PORTS["https"])
+        target = Outside(host=url.hostname or "", cidrs=addresses(endpoint.url, layout.addresses))
         for user in endpoint.users:
-            yield _flow(f"{user}-to-{endpoint.name}", part(user), target, endpoint.why, port_of(endpoint.url))
+            yield _flow(f"{user}-to-{endpoint.name}", part(user), target, endpoint.why, port)
 
 
 def addresses(url: str, known: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
     """CIDRs of the host of `url`: itself where it is a number, else what the settings know of it."""
-    host = _host(url)
+    host = urlsplit(url).hostname or ""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
         return known.get(host, ())
     return (f"{address}/{address.max_prefixlen}",)
-
-
-def port_of(url: str) -> int:
-    """Port of `url`, by its scheme where it names none."""
-    parts = urlsplit(url)
-    return parts.port if parts.port is not None else _SCHEME_PORTS.get(parts.scheme, _SCHEME_PORTS["https"])
-
-
-def _host(url: str) -> str:
-    return urlsplit(url).hostname or ""
 
 
 def policies(flows: Iterable[Flow]) -> dict[str, tuple[str, dict[str, Any]]]:
@@ -208,17 +191,13 @@ def policies(flows: Iterable[Flow]) -> dict[str, tuple[str, dict[str, Any]]]:
 
 def _policy(pods: Pods, direction: str, key: str, peer: Peer, flow: Flow) -> dict[str, Any]:
     rule: dict[str, Any] = {"ports": [{"protocol": name, **({} if port is None else {"port": port})} for name, port in flow.ports]}
-    if peers := _peers(peer):  # without any: every address
-        rule[key] = peers
-    return {"podSelector": _selector(pods), "policyTypes": [direction], direction.lower(): [rule]}
-
-
-def _peers(peer: Peer) -> list[dict[str, Any]]:
     if isinstance(peer, Pods):
-        return [{"podSelector": _selector(peer)}]
-    if isinstance(peer, Namespaces):
-        return [{"namespaceSelector": {"matchLabels": {peer.label: peer.value}}}]
-    return [{"ipBlock": {"cidr": cidr}} for cidr in peer.cidrs]
+        rule[key] = [{"podSelector": _selector(peer)}]
+    elif isinstance(peer, Namespaces):
+        rule[key] = [{"namespaceSelector": {"matchLabels": {peer.label: peer.value}}}]
+    elif peer.cidrs:  # without any: every address
+        rule[key] = [{"ipBlock": {"cidr": cidr}} for cidr in peer.cidrs]
+    return {"podSelector": _selector(pods), "policyTypes": [direction], direction.lower(): [rule]}
 
 
 def _selector(pods: Pods) -> dict[str, Any]:

@@ -12,26 +12,19 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from components import pods
-from components.component import Component
+from components.component import CA_KEY, Component, PodArgs
 from components.flows import SUITE
-from components.pods import NO_OPTIONS, PodOptions, Resources
-from components.trust import CA_KEY
+from components.pods import Resources
 
 NAME = "load-generator"
 _LABELS = {**SUITE.labels, **pods.PART_OF, "app.kubernetes.io/component": NAME}
-_ORDERS = "/run/orders"
 _GRACE_S = 5
 
 
 @dataclass(frozen=True, kw_only=True)
-class LoadGeneratorsArgs:
-    """What one generator is."""
+class LoadGeneratorsArgs(PodArgs):
+    """What one generator is: the suite's account and its image."""
 
-    namespace: pulumi.Input[str]
-    account: pulumi.Input[str]
-    """Service account of the suite."""
-    image: str
-    """The suite's own image."""
     resources: Resources
     store_ca_config_map: pulumi.Input[str] | None
     """ConfigMap with the private CA of the store; None where the public ones do."""
@@ -39,7 +32,6 @@ class LoadGeneratorsArgs:
     """The same of Milvus."""
     login_secret: pulumi.Input[str] | None
     """Secret of Milvus's user that searches; None where Milvus asks nobody."""
-    options: PodOptions = NO_OPTIONS
 
 
 class LoadGenerators(Component):
@@ -57,14 +49,15 @@ class LoadGenerators(Component):
 
 
 def _pod(args: LoadGeneratorsArgs) -> dict[str, Any]:
-    mounts, volumes = pods.mounted(_sources(args))
-    container = {
-        "name": "generator",
-        "image": args.image,
-        "args": ["pod", _ORDERS],
-        "resources": args.resources.manifest(),
-        "volumeMounts": mounts,
-    }
+    rows = (
+        ("orders", "secret", f"{NAME}-orders"),  # another one for each run: the gate fills in its name
+        ("object-store-ca", "configMap", args.store_ca_config_map),
+        ("milvus-ca", "configMap", args.milvus_ca_config_map),
+        ("milvus-login", "secret", args.login_secret),
+    )
+    mounts, volumes = pods.mounted({name: (f"/run/{name}", _source(kind, given)) for name, kind, given in rows if given is not None})
+    resources = args.resources.manifest()
+    container = {"name": "generator", "image": args.image, "args": ["pod", "/run/orders"], "resources": resources, "volumeMounts": mounts}
     spread = {
         "maxSkew": 1,
         "topologyKey": "kubernetes.io/hostname",
@@ -75,20 +68,7 @@ def _pod(args: LoadGeneratorsArgs) -> dict[str, Any]:
     return pods.pod(args.account, args.options, container, volumes, **own)
 
 
-def _sources(args: LoadGeneratorsArgs) -> dict[str, tuple[str, dict[str, Any]]]:
-    """Path and source of each volume; the Secret of the orders is another one for each run, and the gate fills in its name."""
-    sources = {
-        "orders": _secret(f"{NAME}-orders"),
-        "object-store-ca": _authority(args.store_ca_config_map),
-        "milvus-ca": _authority(args.milvus_ca_config_map),
-        "milvus-login": _secret(args.login_secret),
-    }
-    return {name: (f"/run/{name}", source) for name, source in sources.items() if source is not None}
-
-
-def _secret(name: pulumi.Input[str] | None) -> dict[str, Any] | None:
-    return {"secret": {"secretName": name, "defaultMode": 0o440}} if name is not None else None
-
-
-def _authority(name: pulumi.Input[str] | None) -> dict[str, Any] | None:
-    return {"configMap": {"name": name, "items": [{"key": CA_KEY, "path": CA_KEY}]}} if name is not None else None
+def _source(kind: str, name: pulumi.Input[str]) -> dict[str, Any]:
+    if kind == "secret":
+        return {"secret": {"secretName": name, "defaultMode": 0o440}}
+    return {"configMap": {"name": name, "items": [{"key": CA_KEY, "path": CA_KEY}]}}

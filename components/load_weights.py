@@ -12,7 +12,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -43,12 +43,14 @@ def main() -> int:
 
 def load(place: str, target: Path) -> None:
     """Copy what is new or changed, check it, and say how much that was."""
-    s3, bucket, prefix = _client(), os.environ["BUCKET"], os.environ["PREFIX"]
-    files = {name: (key, size, tag) for name, key, size, tag in _objects(s3, bucket, prefix)}
-    if not files:
-        raise LoadError("holds no object, so there is nothing to serve; upload the files of the model there, or name the right prefix")
-    sums = _sums(s3, bucket, files)
-    state, begin, copied = _read_state(target), time.monotonic(), 0
+    config = Config(s3={"addressing_style": "path"}, retries={"mode": "standard", "total_max_attempts": 5}, connect_timeout=10)
+    s3: Any = boto3.Session().client("s3", endpoint_url=os.environ["ENDPOINT"], region_name=os.environ["REGION"], config=config)
+    bucket, state = os.environ["BUCKET"], dict[str, Any]()
+    files = _find_files(s3, bucket, os.environ["PREFIX"])
+    sums = _read_sums(s3, bucket, files)
+    with suppress(FileNotFoundError, ValueError):
+        state = json.loads((target / _STATE).read_text())
+    begin, copied = time.monotonic(), 0
     for name, (key, size, tag) in sorted(files.items()):
         if state.get(name) == [size, tag] and (target / name).is_file() and (target / name).stat().st_size == size:
             continue
@@ -61,24 +63,22 @@ def load(place: str, target: Path) -> None:
     print(f"weights: {place}: {len(files)} files, {total / _MIB:.1f} MiB, {copied / _MIB:.1f} MiB copied in {seconds:.1f} s", flush=True)
 
 
-def _client() -> Any:  # noqa: ANN401  boto3 makes its classes at run time, and the container has no stubs
-    config = Config(s3={"addressing_style": "path"}, retries={"mode": "standard", "total_max_attempts": 5}, connect_timeout=10)
-    return boto3.Session().client("s3", endpoint_url=os.environ["ENDPOINT"], region_name=os.environ["REGION"], config=config)
-
-
-def _objects(s3: Any, bucket: str, prefix: str) -> Iterator[tuple[str, str, int, str]]:  # noqa: ANN401  as above
-    """Yield (name below the prefix, key, bytes, ETag) of every file."""
+def _find_files(s3: Any, bucket: str, prefix: str) -> dict[str, tuple[str, int, str]]:  # noqa: ANN401  boto3 makes its classes at run time
+    """Return key, bytes and ETag of every file by its name below the prefix."""
+    files = {}
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
         for entry in page.get("Contents", []):
             name = entry["Key"].removeprefix(prefix).lstrip("/")
-            if not name or name.endswith("/"):
-                continue
             if ".." in PurePosixPath(name).parts:
                 raise LoadError(f"the key {entry['Key']!r} leads out of the volume; remove that object")
-            yield name, entry["Key"], entry["Size"], entry["ETag"]
+            if name and not name.endswith("/"):
+                files[name] = entry["Key"], entry["Size"], entry["ETag"]
+    if not files:
+        raise LoadError("holds no object, so there is nothing to serve; upload the files of the model there, or name the right prefix")
+    return files
 
 
-def _sums(s3: Any, bucket: str, files: dict[str, tuple[str, int, str]]) -> dict[str, str]:  # noqa: ANN401  as above
+def _read_sums(s3: Any, bucket: str, files: dict[str, tuple[str, int, str]]) -> dict[str, str]:  # noqa: ANN401  as above
     """Digest by name, from SHA256SUMS as `sha256sum` writes it; nothing where there is none."""
     if SUMS not in files:
         return {}
@@ -103,14 +103,6 @@ def _copy(s3: Any, bucket: str, key: str, path: Path, expected: str | None) -> N
         unfinished.unlink()
         raise LoadError(f"{key!r} has the sha256 {digest.hexdigest()}, {SUMS} says {expected}; upload the model again")
     unfinished.replace(path)
-
-
-def _read_state(target: Path) -> dict[str, list[Any]]:
-    try:
-        state: dict[str, list[Any]] = json.loads((target / _STATE).read_text())
-    except (FileNotFoundError, ValueError):
-        return {}
-    return state
 
 
 if __name__ == "__main__":

@@ -70,8 +70,11 @@ class Milvus(Component):
         host = pulumi.Output.format("{0}.{1}.svc.{2}", SERVICE_NAME, release.namespace, args.cluster_domain)
         self.uri = pulumi.Output.format("{0}://{1}:{2}", scheme, host, _PORT)
         self.database = pulumi.Output.from_input("default")
-        if args.administration is not None:
-            self._make_login(name, args, args.administration, release)
+        if (given := args.administration) is not None:
+            # through an output of the release, since nobody answers before it is there
+            uri = release.namespace.apply(lambda namespace: given.uri or through_cluster(str(namespace), args.cluster_domain))
+            inputs = {"uri": uri, "ca_pem": given.ca_pem, "password": pulumi.Output.secret(given.password)}
+            Login(LoginProvider(given.settings), f"{name}-login", inputs, self._own)
         self.register_outputs({"uri": self.uri, "database": self.database})
 
     def _make_release(self, name: str, args: MilvusArgs) -> k8s.helm.v3.Release:
@@ -92,32 +95,18 @@ class Milvus(Component):
             opts=self._own,
         )
 
-    def _make_login(self, name: str, args: MilvusArgs, given: Administration, release: k8s.helm.v3.Release) -> Login:
-        """Through an output of the release, since nobody answers before it is there."""
-        uri = release.namespace.apply(lambda namespace: given.uri or through_cluster(str(namespace), args.cluster_domain))
-        inputs = {"uri": uri, "ca_pem": given.ca_pem, "password": pulumi.Output.secret(given.password)}
-        return Login(LoginProvider(given.settings), f"{name}-login", inputs, self._own)
-
-
-@dataclass(frozen=True, kw_only=True)
-class MilvusDisruptionArgs:
-    """Whom to protect."""
-
-    namespace: pulumi.Input[str]
-    components: tuple[str, ...]
-    """Values of the label `component` of those with more than one pod; at least one."""
-
 
 class MilvusDisruption(Component):
-    """A PodDisruptionBudget for each component of Milvus with more than one pod: a node's maintenance may take away one at once.
+    """A PodDisruptionBudget for each of the components of Milvus with more than one pod: a node's maintenance may take away one at once.
 
-    The chart has none of these budgets. A component with one pod gets none: the budget would forbid every drain of its node.
+    The chart has none of these budgets. A component with one pod gets none: the budget would forbid every drain of its node. `components`
+    are values of the label `component`, at least one.
     """
 
-    def __init__(self, name: str, args: MilvusDisruptionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(name, opts)
-        for component in args.components:
-            metadata: Any = {"name": f"milvus-{component}", "namespace": args.namespace}
+    def __init__(self, name: str, *, namespace: pulumi.Input[str], components: tuple[str, ...]) -> None:
+        super().__init__(name)
+        for component in components:
+            metadata: Any = {"name": f"milvus-{component}", "namespace": namespace}
             selector = {"matchLabels": {**milvus_values.SELECTOR, "component": component}}
             spec: Any = {"maxUnavailable": 1, "selector": selector, "unhealthyPodEvictionPolicy": "AlwaysAllow"}
             k8s.policy.v1.PodDisruptionBudget(f"{name}-{component}", metadata=metadata, spec=spec, opts=self._own)

@@ -42,13 +42,9 @@ def problems(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """Why this change cannot be made in place; empty for the first installation."""
     if not old or int(new["migration"]) > int(old["migration"]):
         return []
-    return [*_moved(old, new), *_steps(str(old["version"]), str(new["version"]))]
-
-
-def _moved(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
-    for name, why in _WHY.items():
-        if old[name] != new[name]:
-            yield f"{name} cannot change from {old[name]!r} to {new[name]!r} under a running Milvus: {why}"
+    moved = [(name, old[name], new[name]) for name in _WHY if old[name] != new[name]]
+    reasons = [f"{name} cannot change from {was!r} to {now!r} under a running Milvus: {_WHY[name]}" for name, was, now in moved]
+    return [*reasons, *_steps(str(old["version"]), str(new["version"]))]
 
 
 def _steps(old: str, new: str) -> Iterator[str]:

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.component import Component
+from components.component import Component, Trust
 from components.model_server import ModelServer, ModelServerArgs
-from components.trust import Trust, TrustArgs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +51,7 @@ class ModelService(Component):
             server = ModelServer(f"{name}-server", name, served, self._own)
             self.url, self.secret_name, self.ca_config_map = server.url, server.secret_name, pulumi.Output.from_input("")
         else:
-            trust = Trust(f"{name}-trust", TrustArgs(namespace=served.namespace, ca_pem=served.ca_pem), self._own)
+            trust = Trust(f"{name}-trust", namespace=served.namespace, ca_pem=served.ca_pem, opts=self._own)
             self.url, self.secret_name = pulumi.Output.from_input(served.url), pulumi.Output.from_input(served.secret_name)
             self.ca_config_map = trust.config_map_name
 

@@ -18,6 +18,7 @@ USER_ID = 1000  # numeric, since the kubelet cannot prove that a named user is n
 PART_OF = {"app.kubernetes.io/part-of": "milvus-x10000"}
 _MILLI = 1000
 _MIB_PER_GIB = 1024
+_PROBE_EVERY_S = 5
 _NOTHING: Mapping[str, Any] = {}
 _WITHOUT_SIDECARS: Mapping[str, Mapping[str, str]] = {
     "labels": {"sidecar.istio.io/inject": "false", "kuma.io/sidecar-injection": "disabled"},
@@ -37,6 +38,17 @@ class Resources:
         """`resources` of a container."""
         memory = gib(self.memory_gib)
         return {"requests": {"cpu": cores(self.cpu_cores), "memory": memory}, "limits": {"memory": memory}}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scaling:
+    """Between how many pods of a model service, and by what: CPU where the engine computes on CPU, else the requests that wait."""
+
+    least: int
+    most: int
+    cpu_percent: int | None  # of the requested CPU, on average; None for scaling by queue
+    waiting_requests: int | None  # a pod, on average; None for scaling by CPU
+    prometheus_url: str  # where KEDA asks; "" for scaling by CPU
 
 
 def cores(value: float) -> str:
@@ -127,6 +139,13 @@ def mounted(sources: Mapping[str, tuple[str, dict[str, Any]]]) -> tuple[list[dic
     mounts: list[dict[str, Any]] = [{"name": name, "mountPath": path, "readOnly": True} for name, (path, _) in sources.items()]
     volumes: list[dict[str, Any]] = [{"name": name, **source} for name, (_, source) in sources.items()]
     return [{"name": "tmp", "mountPath": "/tmp"}, *mounts], [{"name": "tmp", "emptyDir": {}}, *volumes]  # noqa: S108  a path in the container
+
+
+def probes(path: str, starting_s: int) -> dict[str, Any]:
+    """Three probes of a container that ask the same path of its port `http`: only once it has started the other two count."""
+    probe = {"httpGet": {"path": path, "port": "http"}, "periodSeconds": _PROBE_EVERY_S, "timeoutSeconds": _PROBE_EVERY_S}
+    starting = {**probe, "periodSeconds": 1, "failureThreshold": starting_s}
+    return {"startupProbe": starting, "readinessProbe": probe, "livenessProbe": {**probe, "failureThreshold": 6}}
 
 
 def from_secret(variable: str, secret: "pulumi.Input[str]", key: str) -> dict[str, Any]:

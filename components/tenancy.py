@@ -52,20 +52,19 @@ class Tenancy(Component):
         super().__init__(name, opts)
         label = "pod-security.kubernetes.io"
         levels = {f"{label}/enforce": args.pod_security, f"{label}/warn": "restricted", f"{label}/audit": "restricted"}
-        namespace = k8s.core.v1.Namespace(
-            f"{name}-namespace",
-            metadata={"name": args.namespace, "labels": levels},
-            opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
-        )
-        self.resource = namespace
-        self.namespace = namespace.metadata["name"]
-        self.uid = namespace.metadata["uid"]
+        opts = pulumi.ResourceOptions(parent=self, protect=args.protect)
+        self.resource = k8s.core.v1.Namespace(f"{name}-namespace", metadata={"name": args.namespace, "labels": levels}, opts=opts)
+        self.namespace, self.uid = self.resource.metadata["name"], self.resource.metadata["uid"]
         self.accounts = {part: self._make_account(name, part, args.pull_secrets) for part in args.accounts}
         for policy, (why, allowed) in flows.policies(args.flows).items():
             metadata: Any = {"name": policy, "namespace": self.namespace, "annotations": {WHY_ANNOTATION: why}}
             spec: Any = allowed
             k8s.networking.v1.NetworkPolicy(f"{name}-{policy}", metadata=metadata, spec=spec, opts=self._own)
-        self._make_limits(name, args.quota)
+        limits: Any = {"name": "containers", "namespace": self.namespace}
+        k8s.core.v1.LimitRange(f"{name}-limits", metadata=limits, spec={"limits": [CONTAINER_DEFAULTS]}, opts=self._own)
+        if args.quota is not None:
+            total: Any = {"name": "all-pods", "namespace": self.namespace}
+            k8s.core.v1.ResourceQuota(f"{name}-quota", metadata=total, spec={"hard": args.quota.hard()}, opts=self._own)
         self.register_outputs({"namespace": self.namespace, "uid": self.uid})
 
     def _make_account(self, name: str, part: str, pull_secrets: tuple[str, ...]) -> pulumi.Output[str]:
@@ -77,11 +76,3 @@ class Tenancy(Component):
             opts=self._own,
         )
         return account.metadata["name"]
-
-    def _make_limits(self, name: str, quota: Quota | None) -> None:
-        metadata: Any = {"name": "containers", "namespace": self.namespace}
-        spec: Any = {"limits": [CONTAINER_DEFAULTS]}
-        k8s.core.v1.LimitRange(f"{name}-limits", metadata=metadata, spec=spec, opts=self._own)
-        if quota is not None:
-            metadata = {"name": "all-pods", "namespace": self.namespace}
-            k8s.core.v1.ResourceQuota(f"{name}-quota", metadata=metadata, spec={"hard": quota.hard()}, opts=self._own)

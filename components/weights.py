@@ -11,12 +11,11 @@ from typing import Any
 import pulumi
 
 from components import pods
-from components.component import Component
+from components.component import CA_KEY, Component
 from components.engines.engine import CACHE_PATH, WEIGHTS_PATH
 from components.pods import Resources, gib
 from components.stores import READER
 from components.stores.s3 import S3Store
-from components.trust import CA_KEY
 
 SCRIPT = Path(__file__).with_name("load_weights.py")
 """What the init container runs; any image with a shell, Python and boto3 will do, such as the suite's own."""
@@ -80,38 +79,30 @@ def copied_gib(size_gib: float) -> float:
     return max(size_gib * _ROOM, 1)
 
 
-def disk_gib(source: Source | None, size_gib: float, *, cached: bool) -> float:
-    """What the pod puts on its node's own disk."""
-    return copied_gib(size_gib) if isinstance(source, Bucket) and not cached else 0
-
-
 def parts(source: Source | None, size_gib: float, cache_claim: pulumi.Input[str] | None, script: pulumi.Input[str] | None) -> Parts:
     """Parts of a pod for `source`; `cache_claim` is the claim of the cache volume, `script` the ConfigMap with SCRIPT under its name."""
     cache = {"persistentVolumeClaim": {"claimName": cache_claim}} if cache_claim is not None else {"emptyDir": {}}
     volumes: list[dict[str, Any]] = [{"name": _CACHE, **cache}]
     mounts: list[dict[str, Any]] = [{"name": _CACHE, "mountPath": CACHE_PATH}]
+    loaders, environment = list[dict[str, Any]](), list[dict[str, Any]]()
     if isinstance(source, Volume):
         volumes.append({"name": _WEIGHTS, "persistentVolumeClaim": {"claimName": source.claim, "readOnly": True}})
         sub_path = {"subPath": source.path} if source.path else {}
         mounts.append({"name": _WEIGHTS, "mountPath": WEIGHTS_PATH, "readOnly": True, **sub_path})
-    if isinstance(source, Bucket):
+    elif isinstance(source, Bucket):
+        target = {"name": _WEIGHTS, "mountPath": WEIGHTS_PATH}
         volumes.append({"name": _SCRIPT_VOLUME, "configMap": {"name": script}})
-        return _from_bucket(source, size_gib, volumes, mounts, kept=cache_claim is not None)
-    token = [pods.from_secret("HF_TOKEN", source.token_secret, "token")] if isinstance(source, Hub) and source.token_secret else []
-    return Parts(init_containers=[], volumes=volumes, mounts=mounts, environment=token)
-
-
-def _from_bucket(source: Bucket, size_gib: float, volumes: list[dict[str, Any]], mounts: list[dict[str, Any]], *, kept: bool) -> Parts:
-    where, sub_path = (_CACHE, {"subPath": _WEIGHTS}) if kept else (_WEIGHTS, {})
-    own = [] if kept else [{"name": _WEIGHTS, "emptyDir": {"sizeLimit": gib(copied_gib(size_gib))}}]
-    trust = [{"name": _CA_VOLUME, "configMap": {"name": source.ca_config_map}}] if source.ca_config_map is not None else []
-    target = {"name": where, "mountPath": WEIGHTS_PATH, **sub_path}
-    return Parts(
-        init_containers=[_loader(source, target)],
-        volumes=[*volumes, *own, *trust],
-        mounts=[*mounts, {**target, "readOnly": True}],
-        environment=[],
-    )
+        if cache_claim is not None:
+            target |= {"name": _CACHE, "subPath": _WEIGHTS}
+        else:
+            volumes.append({"name": _WEIGHTS, "emptyDir": {"sizeLimit": gib(copied_gib(size_gib))}})
+        if source.ca_config_map is not None:
+            volumes.append({"name": _CA_VOLUME, "configMap": {"name": source.ca_config_map}})
+        loaders.append(_loader(source, target))
+        mounts.append({**target, "readOnly": True})
+    elif isinstance(source, Hub) and source.token_secret:
+        environment.append(pods.from_secret("HF_TOKEN", source.token_secret, "token"))
+    return Parts(init_containers=loaders, volumes=volumes, mounts=mounts, environment=environment)
 
 
 def _loader(source: Bucket, target: dict[str, Any]) -> dict[str, Any]:
@@ -136,33 +127,20 @@ def _loader(source: Bucket, target: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True, kw_only=True)
-class WeightsAccessArgs:
-    """Who may read what."""
-
-    store: S3Store
-    bucket: str
-    """Name of the bucket, which is there already."""
-    user: str
-    owner: pulumi.Input[str]
-    """Mark on the user; whatever carries another one is left alone."""
-    namespace: pulumi.Input[str]
-
-
 class WeightsAccess(Component):
     """A user that may read one bucket and nothing else, and the Secret that carries its key.
 
-    The bucket itself is not the stack's: weights are put there once by whoever chose them, and several stacks may serve them.
+    The bucket itself is not the stack's: weights are put there once by whoever chose them, and several stacks may serve them. `owner` is
+    the mark on the user; whatever carries another one is left alone.
     """
 
     secret_name: pulumi.Output[str]
     """Kubernetes Secret with `access_key` and `secret_key`, named like the component."""
 
-    def __init__(self, name: str, args: WeightsAccessArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(name, opts)
-        key = args.store.credential(
-            f"{name}-credential", user=args.user, bucket=args.bucket, permissions=READER, owner=args.owner, opts=self._own
-        )
-        texts = {"access_key": key.access_key, "secret_key": key.secret_key}
-        self.secret_name = self._make_secret(f"{name}-secret", name, args.namespace, **texts)
+    def __init__(
+        self, name: str, *, store: S3Store, bucket: str, user: str, owner: pulumi.Input[str], namespace: pulumi.Input[str]
+    ) -> None:
+        super().__init__(name)
+        key = store.credential(f"{name}-credential", user=user, bucket=bucket, permissions=READER, owner=owner, opts=self._own)
+        self.secret_name = self._make_secret(f"{name}-secret", name, namespace, access_key=key.access_key, secret_key=key.secret_key)
         self.register_outputs({"secret_name": self.secret_name})

@@ -5,11 +5,11 @@ What it returns is what the stack exports, by name: all that the gate, or any ot
 
 from typing import Any
 
+from components.component import Trust
 from components.milvus import Milvus
 from components.milvus_access.root import MilvusRoot
 from components.milvus_access.users import MilvusUsers
 from components.models import Embedding, Llm, Reranker
-from components.trust import Trust, TrustArgs
 from stacks.images import lock
 from stacks.settings import Settings
 from stacks.wiring import milvus, models, monitoring, object_store, suite_pods, tenancy
@@ -19,7 +19,7 @@ def build(settings: Settings) -> dict[str, Any]:
     """Declare everything that the settings ask for, and return the endpoints."""
     tenancy.refuse_outside(settings)
     frame = tenancy.declare(settings)
-    trust = Trust("object-store-ca", TrustArgs(namespace=frame.namespace, ca_pem=settings.object_store.ca_pem))
+    trust = Trust("object-store-ca", namespace=frame.namespace, ca_pem=settings.object_store.ca_pem)
     milvus_store = object_store.for_milvus(settings, frame)
     documents = object_store.for_documents(settings, frame, milvus_store)
     passed = suite_pods.preflight(settings, frame, milvus_store, documents, trust)

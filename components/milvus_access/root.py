@@ -6,7 +6,6 @@ databases, users and roles begins with this Secret.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import pulumi
@@ -23,15 +22,6 @@ PASSWORD_BYTES = 24  # 192 bits, 32 characters: Milvus takes 6 to 72
 _FACTORY_PASSWORD = "Milvus"  # noqa: S105  published by Milvus; this file takes it out of use
 
 
-@dataclass(frozen=True, kw_only=True)
-class MilvusRootArgs:
-    """Where the Secret lies, and which password is valid."""
-
-    namespace: pulumi.Input[str]
-    generation: int
-    """A higher number is another password."""
-
-
 class Password(DynamicResource, module="milvus", name="Password"):
     """A random password that stays the same until `generation` changes."""
 
@@ -40,18 +30,18 @@ class Password(DynamicResource, module="milvus", name="Password"):
 
 
 class MilvusRoot(Component):
-    """The first user of Milvus, `root`, and the Secret with its password."""
+    """The first user of Milvus, `root`, and the Secret with its password; a higher `generation` is another password."""
 
     secret_name: pulumi.Output[str]
     """Kubernetes Secret with `username` and `password`."""
     password: pulumi.Output[str]
     """Secret: for those who speak to Milvus while the stack is made."""
 
-    def __init__(self, name: str, args: MilvusRootArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(name, opts)
+    def __init__(self, name: str, *, namespace: pulumi.Input[str], generation: int) -> None:
+        super().__init__(name)
         provider = RandomSecretProvider(number="generation", output="password", size_bytes=PASSWORD_BYTES)
-        self.password = Password(provider, f"{name}-password", {"generation": args.generation}, self._own).password
-        self.secret_name = self._make_secret(f"{name}-secret", SECRET_NAME, args.namespace, username=USER, password=self.password)
+        self.password = Password(provider, f"{name}-password", {"generation": generation}, self._own).password
+        self.secret_name = self._make_secret(f"{name}-secret", SECRET_NAME, namespace, username=USER, password=self.password)
         self.register_outputs({"secret_name": self.secret_name})
 
 

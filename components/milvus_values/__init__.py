@@ -11,12 +11,12 @@ from typing import Any
 import pulumi
 
 from components import pods
+from components.component import CA_KEY
 from components.milvus_values import configuration, workloads
 from components.milvus_values.configuration import nested, when
 from components.milvus_values.shape import Cluster, Kafka, MilvusShape, MilvusStore, Pulsar, WriteAheadLog
 from components.milvus_values.workloads import SELECTOR
 from components.pods import gib
-from components.trust import CA_KEY
 
 __all__ = ["CA_ANNOTATION", "CREDENTIAL_ANNOTATION", "SELECTOR", "SERVICE_NAME", "MilvusShape", "MilvusStore", "problems", "values"]
 SERVICE_NAME = "milvus"

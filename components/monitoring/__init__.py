@@ -1,22 +1,26 @@
 """What tells somebody that the SLOs are missed while the stack runs: alerting rules and dashboards.
 
-Rules need the CRDs of Prometheus's operator; dashboards are ConfigMaps that Grafana's sidecar finds by their label.
+Rules need the CRDs of Prometheus's operator; dashboards are ConfigMaps that Grafana's sidecar finds by their label, made from panels.yaml:
+a title, a unit and the queries of each panel; the rest is the same everywhere.
 """
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pulumi
 import pulumi_kubernetes as k8s
+import yaml
 
 from components.component import Component
-from components.monitoring.dashboards import dashboards
 from components.monitoring.rules import Objectives, groups
 
 DASHBOARD_LABEL = {"grafana_dashboard": "1"}
 """What the sidecar of Grafana's own chart looks for, unless its `sidecar.dashboards.label` says otherwise."""
+_WIDTH, _HEIGHT, _COLUMNS = 8, 8, 3
+_SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,24 +45,52 @@ class Monitoring(Component):
     def __init__(self, name: str, args: MonitoringArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
         if args.objectives is not None:
-            self._make_rules(name, args, args.objectives)
-        if args.dashboards:
-            self._make_dashboards(name, args)
-        self.register_outputs({})
-
-    def _make_rules(self, name: str, args: MonitoringArgs, objectives: Objectives) -> None:
-        metadata: Any = {"name": "milvus-slos", "namespace": args.namespace, "labels": dict(args.labels)}
-        k8s.apiextensions.CustomResource(
-            f"{name}-rules",
-            api_version="monitoring.coreos.com/v1",
-            kind="PrometheusRule",
-            metadata=metadata,
-            spec={"groups": groups(objectives, args.runbooks)},
-            opts=self._own,
-        )
-
-    def _make_dashboards(self, name: str, args: MonitoringArgs) -> None:
-        for title, model in dashboards(args.environment, args.namespace_name).items():
+            k8s.apiextensions.CustomResource(
+                f"{name}-rules",
+                api_version="monitoring.coreos.com/v1",
+                kind="PrometheusRule",
+                metadata={"name": "milvus-slos", "namespace": args.namespace, "labels": dict(args.labels)},
+                spec={"groups": groups(args.objectives, args.runbooks)},
+                opts=self._own,
+            )
+        for title, model in dashboards(args.environment, args.namespace_name).items() if args.dashboards else ():
             metadata: Any = {"name": f"dashboard-{title}", "namespace": args.namespace, "labels": DASHBOARD_LABEL}
             data = {f"{args.environment}-{title}.json": json.dumps(model, indent=1, sort_keys=True)}
             k8s.core.v1.ConfigMap(f"{name}-dashboard-{title}", metadata=metadata, data=data, opts=self._own)
+        self.register_outputs({})
+
+
+def dashboards(environment: str, namespace: str) -> dict[str, dict[str, Any]]:
+    """Return each dashboard of one environment by its name: Grafana's JSON model, for version 9 and later."""
+    described = yaml.safe_load(Path(__file__).with_name("panels.yaml").read_text(encoding="utf-8"))
+    source = {"name": "datasource", "type": "datasource", "query": "prometheus", "label": "Prometheus"}
+    return {
+        name: {
+            "uid": f"milvus-x10000-{environment}-{name}"[:40],
+            "title": f"{each['title']} ({environment})",
+            "tags": ["milvus-x10000", environment],
+            "schemaVersion": 38,
+            "editable": False,
+            "refresh": "30s",
+            "time": {"from": "now-3h", "to": "now"},
+            "templating": {"list": [source, {"name": "namespace", "type": "constant", "query": namespace, "hide": 2}]},
+            "panels": [_panel(index, panel) for index, panel in enumerate(each["panels"])],
+        }
+        for name, each in described.items()
+    }
+
+
+def _panel(index: int, panel: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "id": index + 1,
+        "type": "timeseries",
+        "title": panel["title"],
+        "description": panel["description"],
+        "datasource": _SOURCE,
+        "gridPos": {"h": _HEIGHT, "w": _WIDTH, "x": index % _COLUMNS * _WIDTH, "y": index // _COLUMNS * _HEIGHT},
+        "fieldConfig": {"defaults": {"unit": panel["unit"], "min": 0}, "overrides": []},
+        "targets": [
+            {"refId": chr(ord("A") + number), "expr": expr, "legendFormat": legend, "datasource": _SOURCE}
+            for number, (legend, expr) in enumerate(panel["queries"].items())
+        ],
+    }

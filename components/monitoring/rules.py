@@ -8,9 +8,11 @@ window burn the error budget so many times too fast.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from math import log2
+from pathlib import Path
 from typing import Any
 
-_SEARCHES = 'function_name=~"Search|HybridSearch"'
+import yaml
+
 _LAST_BUCKET_MS = 131072
 """Milvus's histograms double from 1 ms up to here (metrics.go: ExponentialBuckets(1, 2, 18))."""
 _BURNS = ((14.4, "1h", "5m", "page"), (6.0, "6h", "30m", "page"), (3.0, "1d", "2h", "ticket"), (1.0, "3d", "6h", "ticket"))
@@ -49,21 +51,27 @@ class Sli:
 
 def slis(objectives: Objectives) -> list[Sli]:
     """Return what is counted; the median is left out."""
-    counted = [_latency(objectives.namespace, share, limit) for share, limit in objectives.latency_ms.items() if share >= _LEAST_SHARE]
-    return [*counted, *([_availability(objectives.namespace, objectives.error_share)] if objectives.error_share else [])]
-
-
-def _latency(namespace: str, share: float, limit_ms: float) -> Sli:
-    searches = f'namespace="{namespace}",query_type="search"'
-    name = f"latency_p{share * 100:g}".replace(".", "_")
-    return Sli(
-        name=name,
-        budget=round(1 - share, 6),
-        good=_faster_than(limit_ms, searches),
-        total=f"sum(rate(milvus_proxy_sq_latency_count{{{searches}}}[WINDOW]))",
-        description=f"{share:.4g} of all searches take at most {limit_ms:g} ms inside Milvus",
-        runbook="slow-searches",
-    )
+    namespace, error_share = f'namespace="{objectives.namespace}"', objectives.error_share
+    searches = f'{namespace},query_type="search"'
+    counted = [
+        Sli(
+            name=f"latency_p{share * 100:g}".replace(".", "_"),
+            budget=round(1 - share, 6),
+            good=_faster_than(limit_ms, searches),
+            total=f"sum(rate(milvus_proxy_sq_latency_count{{{searches}}}[WINDOW]))",
+            description=f"{share:.4g} of all searches take at most {limit_ms:g} ms inside Milvus",
+            runbook="slow-searches",
+        )
+        for share, limit_ms in objectives.latency_ms.items()
+        if share >= _LEAST_SHARE
+    ]
+    if error_share:
+        requests = f'milvus_proxy_req_count{{{namespace},function_name=~"Search|HybridSearch"'
+        total = f'sum(rate({requests},status="total"}}[WINDOW]))'
+        good = f'{total} - (sum(rate({requests},status=~"fail|abandon|rejected"}}[WINDOW])) or vector(0))'
+        text = f"at most {error_share:g} of all searches fail"
+        counted.append(Sli(name="availability", budget=error_share, good=good, total=total, description=text, runbook="failing-searches"))
+    return counted
 
 
 def _faster_than(limit_ms: float, searches: str) -> str:
@@ -79,16 +87,6 @@ def _faster_than(limit_ms: float, searches: str) -> str:
     return " + ".join(f"{weight:g} * {bucket.format(searches, bound)}" for weight, bound in parts if weight and bound)
 
 
-def _availability(namespace: str, error_share: float) -> Sli:
-    searches = f'namespace="{namespace}",{_SEARCHES}'
-    total = f'sum(rate(milvus_proxy_req_count{{{searches},status="total"}}[WINDOW]))'
-    bad = f'(sum(rate(milvus_proxy_req_count{{{searches},status=~"fail|abandon|rejected"}}[WINDOW])) or vector(0))'
-    description = f"at most {error_share:g} of all searches fail"
-    return Sli(
-        name="availability", budget=error_share, good=f"{total} - {bad}", total=total, description=description, runbook="failing-searches"
-    )
-
-
 def groups(objectives: Objectives, runbooks: str = "") -> list[dict[str, Any]]:
     """Return the groups of a file of rules; `runbooks` stands before the name of each runbook."""
     counted = slis(objectives)
@@ -102,7 +100,12 @@ def groups(objectives: Objectives, runbooks: str = "") -> list[dict[str, Any]]:
         for sli in counted
         for window in _WINDOWS
     ]
-    alerts = [alert for sli in counted for alert in _burning(sli, labels)] + list(_signs(objectives, labels))
+    alerts = [alert for sli in counted for alert in _burning(sli, labels)]
+    signs = yaml.safe_load(Path(__file__).with_name("alerts.yaml").read_text(encoding="utf-8"))
+    for name, sign in signs.items():
+        expr, severity = sign["expr"].replace("NAMESPACE", f'namespace="{objectives.namespace}"'), sign["severity"]
+        words = sign["summary"], sign["description"], sign["runbook"]
+        alerts.append(_alert(name, expr, {**labels, "severity": severity}, *words, wait=sign["for"]))
     for alert in alerts:
         alert["annotations"]["runbook_url"] = f"{runbooks}{alert['annotations']['runbook_url']}"
     prefix = f"milvus-x10000-{objectives.environment}"
@@ -123,38 +126,6 @@ def _burning(sli: Sli, labels: Mapping[str, str]) -> Iterator[dict[str, Any]]:
             f"{{{{ $value | humanizePercentage }}}} of the searches of the last {long} were bad; the budget is {sli.budget:.4g}",
             sli.runbook,
         )
-
-
-def _signs(objectives: Objectives, labels: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-    namespace = f'namespace="{objectives.namespace}"'
-    ratio = 'sum(rate(milvus_storage_op_count{{{0},status="fail"}}[10m])) / sum(rate(milvus_storage_op_count{{{0},status="total"}}[10m]))'
-    yield _alert(
-        "MilvusGone",
-        f"absent(milvus_num_node{{{namespace}}})",
-        {**labels, "severity": "page"},
-        "Milvus does not answer",
-        "Prometheus has read nothing of Milvus for five minutes: it is down, or its monitor or network policy is missing",
-        "milvus-is-gone",
-        "5m",
-    )
-    yield _alert(
-        "MilvusStoreFailing",
-        f"{ratio.format(namespace)} > 0.01",
-        {**labels, "severity": "page"},
-        "the object store refuses or loses requests of Milvus",
-        "{{ $value | humanizePercentage }} of Milvus's requests to the store failed over the last ten minutes",
-        "the-store-fails",
-        "5m",
-    )
-    yield _alert(
-        "MilvusFallsBehind",
-        f"max(milvus_proxy_tt_lag_ms{{{namespace}}}) > 30000",
-        {**labels, "severity": "ticket"},
-        "searches wait for the write-ahead log",
-        "the newest time stamp that a proxy has seen is {{ $value }} ms old: searches with strong consistency wait for as long",
-        "searches-see-old-rows",
-        "10m",
-    )
 
 
 def _alert(  # noqa: PLR0917  a rule has as many parts

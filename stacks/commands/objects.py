@@ -124,7 +124,7 @@ def monitoring(
 ) -> None:
     """Write the files of one environment."""
     settings = select(environment).settings
-    from components.monitoring.dashboards import dashboards
+    from components.monitoring import dashboards
     from components.monitoring.rules import groups, openslo
     from stacks.wiring.monitoring import objectives
 

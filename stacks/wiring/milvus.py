@@ -7,9 +7,10 @@ from pathlib import Path
 import pulumi
 
 from components import milvus_values
-from components.milvus import Administration, Chart, Milvus, MilvusArgs, MilvusDisruption, MilvusDisruptionArgs
+from components.component import Trust
+from components.milvus import Administration, Chart, Milvus, MilvusArgs, MilvusDisruption
 from components.milvus_access.reach import through_cluster
-from components.milvus_access.root import MilvusRoot, MilvusRootArgs
+from components.milvus_access.root import MilvusRoot
 from components.milvus_access.server import Kind, Server
 from components.milvus_access.users import MilvusUsers, MilvusUsersArgs
 from components.milvus_foundation import Foundation, MilvusFoundation
@@ -17,7 +18,6 @@ from components.milvus_values import shape
 from components.pods import NO_OPTIONS, PodOptions, Resources
 from components.stores import ObjectStore
 from components.tenancy import Tenancy
-from components.trust import Trust, TrustArgs
 from stacks.problems import PROJECT, SettingsError
 from stacks.settings import Settings
 from stacks.settings.milvus import MilvusSettings
@@ -37,7 +37,7 @@ def root(settings: Settings, tenancy: Tenancy) -> MilvusRoot | None:
     """The first user, where authentication is enabled."""
     if not settings.milvus.authentication:
         return None
-    return MilvusRoot("milvus-root", MilvusRootArgs(namespace=tenancy.namespace, generation=settings.milvus.root_password_generation))
+    return MilvusRoot("milvus-root", namespace=tenancy.namespace, generation=settings.milvus.root_password_generation)
 
 
 def declare(
@@ -109,7 +109,7 @@ def login_secret(users: MilvusUsers | None, kind: Kind) -> pulumi.Output[str] | 
 def authority(settings: Settings, tenancy: Tenancy) -> pulumi.Output[str] | str:
     """ConfigMap with the authority of the proxy's certificate, for clients, the gate among them; "" without one."""
     ca_pem = settings.milvus.tls.ca_pem
-    return Trust("milvus-ca", TrustArgs(namespace=tenancy.namespace, ca_pem=ca_pem)).config_map_name if ca_pem else ""
+    return Trust("milvus-ca", namespace=tenancy.namespace, ca_pem=ca_pem).config_map_name if ca_pem else ""
 
 
 def chart(settings: Settings) -> Chart:
@@ -135,7 +135,7 @@ def disruption(settings: Settings, tenancy: Tenancy) -> MilvusDisruption | None:
     sized = size(settings.milvus)
     workloads = {} if isinstance(sized, shape.Standalone) else sized.workloads
     names = tuple(name for name, each in workloads.items() if each.replicas > 1)
-    return MilvusDisruption("milvus-disruption", MilvusDisruptionArgs(namespace=tenancy.namespace, components=names)) if names else None
+    return MilvusDisruption("milvus-disruption", namespace=tenancy.namespace, components=names) if names else None
 
 
 def store_of(settings: Settings, store: ObjectStore, trust: Trust) -> shape.MilvusStore:

@@ -2,6 +2,7 @@
 
 import pulumi
 
+from components.component import Trust
 from components.engines import ENGINES
 from components.engines.engine import Version
 from components.flows import Endpoint
@@ -9,8 +10,7 @@ from components.model_server import ModelServerArgs
 from components.models import Embedding, EmbeddingArgs, External, Llm, LlmArgs, ModelArgs, Reranker
 from components.pods import Resources
 from components.tenancy import Tenancy
-from components.trust import Trust
-from components.weights import Bucket, Cache, Hub, Source, Volume, WeightsAccess, WeightsAccessArgs
+from components.weights import Bucket, Cache, Hub, Source, Volume, WeightsAccess
 from stacks.settings import Settings
 from stacks.settings.models import version
 from stacks.settings.models.serving import Serving
@@ -121,14 +121,10 @@ def _weights(name: str, chosen: Serving, settings: Settings, tenancy: Tenancy, t
     store, bucket = settings.object_store, weights.bucket or ""
     secret_name: pulumi.Input[str] | None = weights.secret_name
     if secret_name is None and isinstance(store, S3Settings):  # the settings refuse a store on which no user can be made
-        args = WeightsAccessArgs(
-            store=object_store.s3_store(store),
-            bucket=bucket,
-            user=f"{settings.namespace}-{name}-weights",
-            owner=object_store.owner(tenancy),
-            namespace=tenancy.namespace,
-        )
-        secret_name = WeightsAccess(f"{name}-weights", args).secret_name  # of a user that may read that bucket and nothing else
+        user, owner, namespace = f"{settings.namespace}-{name}-weights", object_store.owner(tenancy), tenancy.namespace
+        s3 = object_store.s3_store(store)
+        reader = WeightsAccess(f"{name}-weights", store=s3, bucket=bucket, user=user, owner=owner, namespace=namespace)
+        secret_name = reader.secret_name  # of a user that may read that bucket and nothing else
     return Bucket(
         endpoint=store.endpoint,
         region=store.region,

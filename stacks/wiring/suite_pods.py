@@ -6,6 +6,7 @@ from typing import Any
 import pulumi
 
 from components.ask import Ask, AskArgs, Mounted
+from components.component import CA_KEY, Trust
 from components.load_generators import LoadGenerators, LoadGeneratorsArgs
 from components.milvus_access.users import DEFAULT_DATABASE
 from components.models import ModelService
@@ -15,7 +16,6 @@ from components.preflight import needs as preflight_needs
 from components.quota import Consumer
 from components.stores import ObjectStore
 from components.tenancy import Tenancy
-from components.trust import CA_KEY, Trust
 from stacks.settings import Settings
 from stacks.settings.platform import AskSettings, LoadGeneratorSettings
 from stacks.wiring import milvus

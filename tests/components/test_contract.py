@@ -7,12 +7,13 @@ import pulumi
 import pytest
 
 from components.ask import Ask, AskArgs, Mounted
+from components.component import Trust
 from components.engines import ENGINES
 from components.engines.engine import Container, Model
 from components.flows import Endpoint, Layout, table
 from components.load_generators import LoadGenerators, LoadGeneratorsArgs
-from components.milvus import Chart, Milvus, MilvusArgs, MilvusDisruption, MilvusDisruptionArgs
-from components.milvus_access.root import MilvusRoot, MilvusRootArgs
+from components.milvus import Chart, Milvus, MilvusArgs, MilvusDisruption
+from components.milvus_access.root import MilvusRoot
 from components.milvus_access.server import Server
 from components.milvus_access.users import MilvusUsers, MilvusUsersArgs
 from components.milvus_values import MilvusShape, MilvusStore
@@ -28,8 +29,7 @@ from components.random_secret import ApiKey
 from components.stores import BucketOptions, Generations, ObjectStore, ObjectStoreArgs, policy
 from components.stores.s3 import S3Server, S3Store
 from components.tenancy import Tenancy, TenancyArgs
-from components.trust import Trust, TrustArgs
-from components.weights import WeightsAccess, WeightsAccessArgs
+from components.weights import WeightsAccess
 from tests.deploy import deploy
 
 SMALL = Resources(cpu_cores=0.1, memory_gib=0.5)
@@ -114,7 +114,6 @@ EMBEDDING = EmbeddingArgs(
 )
 LLM = LlmArgs(served=replace(SERVER, engine=ENGINES["lab"].container(Model(role="llm", name="m"))), model="m", context_tokens=4096)
 RERANKER = ModelArgs(served=replace(SERVER, engine=ENGINES["lab"].container(Model(role="reranker", name="m"))), model="m")
-WEIGHTS_ACCESS = WeightsAccessArgs(store=STORE, bucket="weights", user="rag-llm-weights", owner="p/s/u", namespace="rag")
 FLOWS = table(Layout(cluster=False, etcd=False, services={}, endpoints=(Endpoint(name="store", url=ENDPOINT, users=("milvus",), why="w"),)))
 QUOTA = Quota(cpu_cores=1, memory_gib=4, pods=10, ephemeral_storage_gib=None)
 TENANCY = TenancyArgs(namespace="rag", pod_security="restricted", flows=FLOWS, accounts=("milvus", "embedding"), quota=QUOTA, protect=True)
@@ -127,10 +126,10 @@ def milvus_users() -> MilvusUsersArgs:
 
 COMPONENTS: dict[str, Callable[[], pulumi.ComponentResource]] = {
     "Tenancy": lambda: Tenancy("thing", TENANCY),
-    "Trust": lambda: Trust("thing", TrustArgs(namespace="rag", ca_pem="PEM")),
+    "Trust": lambda: Trust("thing", namespace="rag", ca_pem="PEM"),
     "ObjectStore": lambda: ObjectStore("thing", OBJECT_STORE),
-    "MilvusRoot": lambda: MilvusRoot("thing", MilvusRootArgs(namespace="rag", generation=1)),
-    "MilvusDisruption": lambda: MilvusDisruption("thing", MilvusDisruptionArgs(namespace="rag", components=("proxy", "querynode"))),
+    "MilvusRoot": lambda: MilvusRoot("thing", namespace="rag", generation=1),
+    "MilvusDisruption": lambda: MilvusDisruption("thing", namespace="rag", components=("proxy", "querynode")),
     "Milvus": lambda: Milvus("thing", MILVUS),
     "MilvusUsers": lambda: MilvusUsers("thing", milvus_users()),
     "Preflight": lambda: Preflight("thing", PREFLIGHT),
@@ -142,7 +141,7 @@ COMPONENTS: dict[str, Callable[[], pulumi.ComponentResource]] = {
     "Llm": lambda: Llm("thing", LLM),
     "Reranker": lambda: Reranker("thing", RERANKER),
     "ApiKey": lambda: ApiKey("thing", namespace="rag", secret_name="llm-api-key", rotation=1),
-    "WeightsAccess": lambda: WeightsAccess("thing", WEIGHTS_ACCESS),
+    "WeightsAccess": lambda: WeightsAccess("thing", store=STORE, bucket="weights", user="rag-weights", owner="p/s/u", namespace="rag"),
 }
 
 

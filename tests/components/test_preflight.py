@@ -9,8 +9,7 @@ import pytest
 from components import flows
 from components.flows import Endpoint, Layout, table
 from components.milvus_values import MilvusStore
-from components.preflight import Preflight, PreflightArgs
-from components.preflight_run import CONTAINER
+from components.preflight import CONTAINER, Preflight, PreflightArgs
 from tests.deploy import Declared, deploy
 from validation.__main__ import load
 

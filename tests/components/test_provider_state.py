@@ -45,6 +45,7 @@ FORMER = [
     "components.milvus_access.public.PublicProvider",
     "components.milvus_access.user.UserProvider",
     "components.milvus_foundation.FoundationProvider",
+    "components.preflight_run.PreflightRunProvider",
     "components.stores.existing.credential.ExistingCredentialProvider",
     "components.stores.s3.bucket.S3BucketProvider",
     "components.stores.s3.credential.S3CredentialProvider",

@@ -16,7 +16,7 @@ import pytest
 import yaml
 from pymilvus import MilvusClient, MilvusException  # type: ignore[import-untyped]  # pymilvus has no types
 
-from components.monitoring.dashboards import dashboards
+from components.monitoring import dashboards
 from components.monitoring.rules import groups
 from stacks import environments
 from stacks.wiring.monitoring import objectives

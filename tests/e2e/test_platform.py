@@ -11,7 +11,7 @@ import pytest
 from kubernetes.client import ApiException, BatchV1Api
 
 from components import kube_api
-from components.preflight_run import PreflightError, run
+from components.preflight import PreflightError, run
 from stacks import environments, rendering
 from stacks.environments import Environment
 from stacks.images import chart

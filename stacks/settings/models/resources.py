@@ -8,8 +8,7 @@ from pydantic import field_validator, model_validator
 
 from components.engines.engine import WEIGHTS_PATH
 from components.gpu import MIG_PROFILE, Gpu
-from components.pods import NO_OPTIONS, PodOptions
-from components.scaling import Scaling
+from components.pods import NO_OPTIONS, PodOptions, Scaling
 from stacks.settings.addresses import ServiceUrl
 from stacks.settings.group import Group, setting
 from stacks.settings.names import BucketName, CaFile, GpuProduct, Labels, ObjectName, OptionalSecretName, PlainText, SecretName
