@@ -12,11 +12,9 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 from cli import reference, tree
-from cli.record import record
-from cli.shell import completion, version
+from cli.shell import completion, record, version
 from cli.tree import Command, UsageError
 
 ROOT = Path(__file__).parent.parent
@@ -93,7 +91,10 @@ def _run(command: Command, words: list[str], shared: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     loaded = import_module(f"{command.room}.__main__").load(command.code)
     inner = getattr(loaded, "commands", {}).get(words[0] if words else "")
-    options = _options(inner or loaded, shared)
+    known = {name for parameter in (inner or loaded).params for name in parameter.opts}
+    if "json" in shared and "--json" not in known:
+        raise UsageError(_NO_JSON)
+    options = [f"--{name}" for name in dict.fromkeys(shared) if f"--{name}" in known]
     words = [*words[:1], *options, *words[1:]] if inner else [*options, *words]
     with contextlib.ExitStack() as closing:
         if "quiet" in shared and "--quiet" not in options:
@@ -102,27 +103,15 @@ def _run(command: Command, words: list[str], shared: Sequence[str]) -> int:
         return int(loaded.main(args=words, prog_name=f"./rag {command.name}", standalone_mode=False) or 0)
 
 
-def _options(loaded: Any, shared: Sequence[str]) -> list[str]:  # noqa: ANN401  typer keeps its types private
-    """Return those of the shared options that the command knows itself; UsageError for --json where nothing is reported."""
-    known = {name for parameter in loaded.params for name in parameter.opts}
-    options = [f"--{name}" for name in dict.fromkeys(shared) if f"--{name}" in known]
-    if "json" in shared and "--json" not in known:
-        raise UsageError(_NO_JSON)
-    return options
-
-
 def _text(error: Exception, command: Command) -> str:
     """Return what is wrong; of wrong usage also where the right one is shown, and of a missing ENV which there are."""
     show = getattr(error, "format_message", None)
     if show is None and not isinstance(error, UsageError):
         return str(error)
     text = str(show() if show is not None else error).rstrip(".")
-    names = f"; there are: {', '.join(_environments())}" if "'ENV'" in text else ""
+    environments = sorted(path.name.split(".")[1] for path in (ROOT / "stacks").glob("Pulumi.*.yaml"))
+    names = f"; there are: {', '.join(environments)}" if "'ENV'" in text else ""
     return f"{text}{names}; see: ./rag {command.name.partition(' ')[0]} --help"
-
-
-def _environments() -> list[str]:
-    return sorted(path.name.split(".")[1] for path in (ROOT / "stacks").glob("Pulumi.*.yaml"))
 
 
 def _refuse(text: str, code: int = _USAGE) -> int:

@@ -45,16 +45,11 @@ def printed(command: Command) -> str:
 def _of(loaded: Any, name: str) -> str:  # noqa: ANN401  typer keeps its types private
     context = loaded.make_context(name, [], resilient_parsing=True, terminal_width=80, max_content_width=80)
     first, _, rest = str(loaded.get_help(context)).partition("\n")
-    rest = re.sub(r"^(  (?:-\w, )?--[\w/-]+ )<([a-z ]+)>", lambda option: option[1] + _kind(option[2]), rest, flags=re.MULTILINE)
-    rest = re.sub(
-        r"^(  [A-Z-][\w. -]* )(<[a-zA-Z\[\] ]+>)", lambda argument: argument[1] + " " * len(argument[2]), rest, flags=re.MULTILINE
-    )
+    option, argument = r"(?m)^(  (?:-\w, )?--[\w/-]+ )<([a-z ]+)>", r"(?m)^(  [A-Z-][\w. -]* )(<[a-zA-Z\[\] ]+>)"
+    rest = re.sub(option, lambda part: part[1] + _KINDS.get(part[2], f"<{part[2]}>").ljust(len(part[2]) + 2), rest)
+    rest = re.sub(argument, lambda part: part[1] + " " * len(part[2]), rest)
     text = re.sub(r" +$", "", f"{re.sub(r'[{}]', '', first)}\n{rest}", flags=re.MULTILINE) + "\n"
     return "\n".join([text, *(_of(part, f"{name} {title}") for title, part in getattr(loaded, "commands", {}).items())])
-
-
-def _kind(typed: str) -> str:
-    return _KINDS.get(typed, f"<{typed}>").ljust(len(typed) + 2)
 
 
 def page() -> str:

@@ -1,6 +1,6 @@
 """Every command of `./rag`: its group, its name, where its code is, and one line of help."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -109,14 +109,11 @@ COMMANDS = {command.name: command for group in GROUPS.values() for command in gr
 
 def overview() -> str:
     """Return the help of `./rag`."""
-    return "\n".join([HEAD, *_groups()]) + FOOT
-
-
-def _groups() -> Iterator[str]:
+    lines = [HEAD]
     for title, commands in GROUPS.items():
-        yield f"{title}:"
-        yield from (f"  {command.name:<14}{command.help}" for command in (*commands, *([STATUS] if title == OWN else [])))
-        yield ""
+        listed = (*commands, *([STATUS] if title == OWN else []))
+        lines += [f"{title}:", *(f"  {command.name:<14}{command.help}" for command in listed), ""]
+    return "\n".join(lines) + FOOT
 
 
 def find(words: Sequence[str]) -> Command | str:

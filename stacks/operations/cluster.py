@@ -25,9 +25,9 @@ def api(what: str, cure: str) -> Iterator[ApiClient]:
         with kube_api.opened() as opened:
             yield opened
     except (ApiException, HTTPError, ConfigException, OSError) as error:
-        answered = (
-            f"answered {error.status} {error.reason}" if isinstance(error, ApiException) else f"does not answer ({type(error).__name__})"
-        )
+        answered = f"does not answer ({type(error).__name__})"
+        if isinstance(error, ApiException):
+            answered = f"answered {error.status} {error.reason}"
         raise UnansweredError(f"{what}: the Kubernetes API {answered}; {cure}", code="cluster.unanswered") from None
 
 
@@ -80,8 +80,7 @@ def require_own_namespace(settings: Settings, environment: str, *, may_take_over
     """
     try:
         with kube_api.opened() as opened:
-            core = CoreV1Api(opened)
-            metadata = json.loads(kube_api.answer(core.read_namespace, settings.namespace))["metadata"]
+            metadata = json.loads(kube_api.answer(CoreV1Api(opened).read_namespace, settings.namespace))["metadata"]
     except (ApiException, HTTPError):
         return
     managers = [str(entry.get("manager")) for entry in metadata.get("managedFields", ())]

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -51,18 +52,24 @@ class Seen:
 
 def wanted_secrets(settings: Settings) -> list[Wanted]:
     """Every Secret that the settings name and that somebody else makes."""
-    return list(_secrets_in(settings.model_dump(), settings.namespace, ()))
+    wanted = []
+    for key, value, group in leaves(settings.model_dump()):
+        name = key.rpartition(".")[2]
+        if value and (name.endswith("_secret") or name in {"pull_secrets", "secret_name"}):
+            place = str(group.get("secret_namespace") or group.get("backend_namespace") or settings.namespace)
+            keys = ("tls.crt", "tls.key") if name in _TLS else _KEYS.get(name, ())
+            names = (value,) if isinstance(value, str) else value
+            wanted += [Wanted(key=key, namespace=place, name=str(each), keys=keys) for each in names]
+    return wanted
 
 
-def _secrets_in(group: Mapping[str, Any], namespace: str, path: tuple[str, ...]) -> Iterator[Wanted]:
-    place = str(group.get("secret_namespace") or group.get("backend_namespace") or namespace)
+def leaves(group: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any, Mapping[str, Any]]]:
+    """Yield key, value and group of every setting that is no group itself."""
     for key, value in group.items():
         if isinstance(value, Mapping):
-            yield from _secrets_in(value, namespace, (*path, key))
-        elif value and (key.endswith("_secret") or key in {"pull_secrets", "secret_name"}):
-            keys = ("tls.crt", "tls.key") if key in _TLS else _KEYS.get(key, ())
-            for name in (value,) if isinstance(value, str) else value:
-                yield Wanted(key=".".join((*path, key)), namespace=place, name=str(name), keys=keys)
+            yield from leaves(value, (*path, key))
+        else:
+            yield ".".join((*path, key)), value, group
 
 
 def look(settings: Settings, environment: str) -> Seen:
@@ -110,18 +117,13 @@ def _listed(call: Any, *arguments: str) -> list[dict[str, Any]] | None:  # noqa:
 
 def _denied(api: "client.AuthorizationV1Api", namespace: str) -> list[str]:
     rules = next(each["rules"] for each in yaml.safe_load_all(_RBAC.read_text(encoding="utf-8")) if each["kind"] == "Role")
-    needed = [
-        ("create" if "create" in rule["verbs"] else "get", group, resource)
-        for rule in rules
-        for group in rule["apiGroups"]
-        for resource in rule["resources"]
-    ]
-    return [f"{verb} {resource}" for verb, group, resource in needed if not _may(api, namespace, group, (verb, resource))]
-
-
-def _may(api: "client.AuthorizationV1Api", namespace: str, group: str, what: tuple[str, str]) -> bool:
-    kind, _, sub = what[1].partition("/")
-    attributes = client.V1ResourceAttributes(namespace=namespace, group=group, resource=kind, subresource=sub or None, verb=what[0])
-    review = client.V1SelfSubjectAccessReview(spec=client.V1SelfSubjectAccessReviewSpec(resource_attributes=attributes))
-    answer = api.create_self_subject_access_review(review, _request_timeout=kube_api.TIMEOUT_S).status
-    return answer is not None and bool(answer.allowed)
+    denied = []
+    for rule in rules:
+        verb = "create" if "create" in rule["verbs"] else "get"
+        for group, resource in product(rule["apiGroups"], rule["resources"]):
+            kind, _, sub = resource.partition("/")
+            attributes = client.V1ResourceAttributes(namespace=namespace, group=group, resource=kind, subresource=sub or None, verb=verb)
+            review = client.V1SelfSubjectAccessReview(spec=client.V1SelfSubjectAccessReviewSpec(resource_attributes=attributes))
+            answer = api.create_self_subject_access_review(review, _request_timeout=kube_api.TIMEOUT_S).status
+            denied += [] if answer is not None and answer.allowed else [f"{verb} {resource}"]
+    return denied

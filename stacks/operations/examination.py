@@ -3,16 +3,17 @@
 import datetime as dt
 import json
 import os
-import re
 import shutil
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from importlib.metadata import version
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from cryptography import x509
+from kubernetes.utils.quantity import parse_quantity
 
 from components.gpu import placing_problem
 from components.quota import Consumer
@@ -21,7 +22,7 @@ from stacks import images
 from stacks.environments import Environment
 from stacks.images import lock
 from stacks.operations import pulumi_cli
-from stacks.operations.cluster_facts import Seen, Wanted, wanted_secrets
+from stacks.operations.cluster_facts import Seen, Wanted, leaves, wanted_secrets
 from stacks.operations.pods import Trouble
 from stacks.problems import SettingsError
 from stacks.settings import Settings
@@ -30,11 +31,6 @@ from stacks.wiring import models, tenancy
 OLDEST_KUBERNETES = (1, 27)
 CERTIFICATE_DAYS = 30
 _DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
-_SERVED = {
-    "monitoring.coreos.com": "Prometheus's operator (monitoring.enabled)",
-    "keda.sh": "KEDA (keda)",
-    "objectstorage.k8s.io": "COSI (object_store.driver: cosi)",
-}
 Level = Literal["OK", "WARN", "FAIL"]
 
 
@@ -51,8 +47,8 @@ class Line:
     @property
     def text(self) -> str:
         """All of it, for people."""
-        rest = [f"      cure: {self.cure}"] if self.cure else []
-        return "\n".join([f"{self.level:<5} {self.what}: {self.seen}", *rest, *([f"      more: {self.page}"] if self.page else [])])
+        rest = "".join(f"\n      {name}: {text}" for name, text in (("cure", self.cure), ("more", self.page)) if text)
+        return f"{self.level:<5} {self.what}: {self.seen}{rest}"
 
 
 def of_shell(environment: Environment) -> Iterator[Line]:
@@ -82,9 +78,8 @@ def _stack(environment: Environment) -> Line:
         cure = "mkdir -p ~/.pulumi-state; pulumi login file://~/.pulumi-state"
         return Line("FAIL", "Pulumi's state", str(error).rpartition("error: ")[2], cure, "docs/install.md")
     if not is_there:
-        return Line(
-            "FAIL", "Pulumi's state", f"has no stack {environment.name!r}", f"pulumi stack init {environment.name}", "docs/install.md"
-        )
+        cure = f"pulumi stack init {environment.name}"
+        return Line("FAIL", "Pulumi's state", f"has no stack {environment.name!r}", cure, "docs/install.md")
     needs_words = "encryptionsalt:" in environment.source.read_text(encoding="utf-8")
     if needs_words and not {"PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"} & os.environ.keys():
         cure = "export PULUMI_CONFIG_PASSPHRASE_FILE=FILE"
@@ -112,9 +107,20 @@ def store_address(settings: Settings) -> str:
 
 def of_cluster(settings: Settings, seen: Seen, now: dt.datetime) -> Iterator[Line]:
     """Judge the cluster."""
-    yield _version(seen.version)
-    yield _rights(seen.denied, settings.namespace)
-    yield _namespace(seen, settings.namespace)
+    space, version_, oldest = settings.namespace, *(".".join(map(str, each)) for each in (seen.version, OLDEST_KUBERNETES))
+    untried = f"{version_}; objects are rendered for {KUBERNETES_VERSION}, none was tried before {oldest}"
+    is_old = seen.version < OLDEST_KUBERNETES
+    yield Line("WARN", "Kubernetes", untried, "upgrade it") if is_old else Line("OK", "Kubernetes", version_)
+    if seen.denied:
+        cure = "have an administrator apply docs/rbac.yaml, or use its account"
+        yield Line("FAIL", "rights", f"in {space!r} this account may not {', '.join(seen.denied)}", cure, "docs/rbac.md")
+    else:
+        yield Line("OK", "rights", f"this account has those of docs/rbac.yaml in {space!r}")
+    if seen.namespace is None:
+        yield Line("OK", "namespace", f"{space!r} is not there, or not seen; `pulumi up` makes it")
+    else:
+        enforced = (seen.namespace["metadata"].get("labels") or {}).get("pod-security.kubernetes.io/enforce", "")
+        yield Line("OK", "namespace", f"{space!r} is there" + (f"; pod security {enforced}, which our pods keep" if enforced else ""))
     yield from _classes(settings, seen.classes)
     yield from _groups(settings, seen.groups)
     yield from _monitors(settings, seen)
@@ -142,48 +148,19 @@ def _logins(settings: Settings, wanted: Wanted, text: str) -> Iterator[Line]:
     except (ValueError, KeyError, TypeError):
         yield Line("FAIL", f"Secret {wanted.name}", "is no docker config", "kubectl create secret docker-registry --help")
         return
-    named = {
-        image.registry
-        for text in lock.named(settings).values()
-        for image in [images.mirrored(images.parse(text), settings.registry.mirrors)]
-    }
-    for host in sorted(named - hosts):
+    needed = [images.mirrored(images.parse(text), settings.registry.mirrors) for text in lock.named(settings).values()]
+    for host in sorted({image.registry for image in needed} - hosts):
         yield Line("WARN", f"Secret {wanted.name}", f"has no login for {host}", "fine where that registry asks for none; else add it")
-
-
-def _version(version: tuple[int, int]) -> Line:
-    shown = ".".join(map(str, version))
-    if version >= OLDEST_KUBERNETES:
-        return Line("OK", "Kubernetes", shown)
-    oldest = ".".join(map(str, OLDEST_KUBERNETES))
-    return Line(
-        "WARN", "Kubernetes", f"{shown}; objects are rendered for {KUBERNETES_VERSION}, none was tried before {oldest}", "upgrade it"
-    )
-
-
-def _rights(denied: Sequence[str], namespace: str) -> Line:
-    if not denied:
-        return Line("OK", "rights", f"this account has those of docs/rbac.yaml in {namespace!r}")
-    cure = "have an administrator apply docs/rbac.yaml, or use its account"
-    return Line("FAIL", "rights", f"in {namespace!r} this account may not {', '.join(denied)}", cure, "docs/rbac.md")
-
-
-def _namespace(seen: Seen, name: str) -> Line:
-    if seen.namespace is None:
-        return Line("OK", "namespace", f"{name!r} is not there, or not seen; `pulumi up` makes it")
-    enforced = (seen.namespace["metadata"].get("labels") or {}).get("pod-security.kubernetes.io/enforce", "")
-    return Line("OK", "namespace", f"{name!r} is there" + (f"; pod security {enforced}, which our pods keep" if enforced else ""))
 
 
 def _classes(settings: Settings, classes: Sequence[Mapping[str, Any]] | None) -> Iterator[Line]:
     if classes is None:
-        yield Line(
-            "WARN", "StorageClass", "this account may not list them, so nothing is known", "kubectl get storageclass, as administrator"
-        )
+        cure = "kubectl get storageclass, as administrator"
+        yield Line("WARN", "StorageClass", "this account may not list them, so nothing is known", cure)
         return
     there = {each["metadata"]["name"]: each for each in classes}
     default = [name for name, each in there.items() if (each["metadata"].get("annotations") or {}).get(_DEFAULT_CLASS) == "true"]
-    named = {name: key for key, name in _named_classes(settings.model_dump(), ())}
+    named = {str(value): key for key, value, _ in leaves(settings.model_dump()) if value and key.endswith("storage_class")}
     for name, key in named.items():
         cure = f"choose one of {', '.join(sorted(there)) or 'none'}: pulumi config set --path milvus-x10000:{key} NAME"
         yield Line("OK", "StorageClass", f"{name} ({key})") if name in there else Line("FAIL", "StorageClass", f"no {name!r} ({key})", cure)
@@ -194,27 +171,18 @@ def _classes(settings: Settings, classes: Sequence[Mapping[str, Any]] | None) ->
         yield Line("WARN", "StorageClass", "none is the default: a volume that names none stays pending", cure, "docs/settings.md")
 
 
-def _named_classes(group: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    for key, value in group.items():
-        if isinstance(value, Mapping):
-            yield from _named_classes(value, (*path, key))
-        elif key == "storage_class" and value:
-            yield ".".join((*path, key)), str(value)
-
-
 def _groups(settings: Settings, groups: set[str]) -> Iterator[Line]:
-    needed = {
-        "monitoring.coreos.com": settings.monitoring.enabled or settings.monitoring.rules_of is not None,
-        "keda.sh": settings.keda is not None,
-        "objectstorage.k8s.io": settings.object_store.driver == "cosi",
-    }
-    for group, is_needed in needed.items():
+    monitored = settings.monitoring.enabled or settings.monitoring.rules_of is not None
+    users = (
+        ("monitoring.coreos.com", "Prometheus's operator (monitoring.enabled)", monitored),
+        ("keda.sh", "KEDA (keda)", settings.keda is not None),
+        ("objectstorage.k8s.io", "COSI (object_store.driver: cosi)", settings.object_store.driver == "cosi"),
+    )
+    for group, user, is_needed in users:
         if is_needed and group in groups:
-            yield Line("OK", "CRDs", f"{group}: {_SERVED[group]}")
+            yield Line("OK", "CRDs", f"{group}: {user}")
         elif is_needed:
-            yield Line(
-                "FAIL", "CRDs", f"{group} is not served: {_SERVED[group]}", "install it, or turn that setting off", "docs/platforms.md"
-            )
+            yield Line("FAIL", "CRDs", f"{group} is not served: {user}", "install it, or turn that setting off", "docs/platforms.md")
 
 
 def _monitors(settings: Settings, seen: Seen) -> Iterator[Line]:
@@ -256,35 +224,26 @@ def _room(settings: Settings, nodes: Sequence[Mapping[str, Any]] | None) -> Iter
     yield _sums(needs, nodes)
     for name, service in models.here(settings).items():
         if service.gpu is not None:
-            problem = placing_problem(service.gpu.to_args(settings.pod_options), nodes)
-            yield (
-                Line("FAIL", f"GPU of {name}", problem, page="docs/models.md") if problem else Line("OK", f"GPU of {name}", "a node has it")
-            )
+            problem, page = placing_problem(service.gpu.to_args(settings.pod_options), nodes), "docs/models.md"
+            yield Line("FAIL", f"GPU of {name}", problem, page=page) if problem else Line("OK", f"GPU of {name}", "a node has it")
 
 
 def _sums(needs: Sequence[Consumer], nodes: Sequence[Mapping[str, Any]]) -> Line:
-    free = [(_amount(each["status"]["allocatable"]["cpu"]), _amount(each["status"]["allocatable"]["memory"]) / 2**30) for each in nodes]
+    amount: Callable[[str], Decimal] = parse_quantity  # which has no types
+    sizes = [each["status"]["allocatable"] for each in nodes]
+    free = [(float(amount(size["cpu"])), float(amount(size["memory"])) / 2**30) for size in sizes]
+    total = (sum(cpu for cpu, _ in free), sum(gib for _, gib in free))
     cores = sum(each.replicas * each.resources.cpu_cores for each in needs)
     memory = sum(each.replicas * each.resources.memory_gib for each in needs)
-    seen = (
-        f"{len(nodes)} nodes of {sum(cpu for cpu, _ in free):g} cores, {sum(gib for _, gib in free):.0f} GiB; needed {cores:g}, {memory:g}"
-    )
+    seen = f"{len(nodes)} nodes of {total[0]:g} cores, {total[1]:.0f} GiB; needed {cores:g}, {memory:g}"
     large = [each for each in needs if not any(each.resources.cpu_cores <= cpu and each.resources.memory_gib <= gib for cpu, gib in free)]
     cure = "larger nodes, or smaller sizes: ./rag needs ENV"
     if large:
         names = ", ".join(f"{each.name} ({each.resources.cpu_cores:g} cores, {each.resources.memory_gib:g} GiB)" for each in large)
         return Line("FAIL", "nodes", f"{seen}; no node holds one pod of {names}", cure)
-    if cores > sum(cpu for cpu, _ in free) or memory > sum(gib for _, gib in free):
+    if cores > total[0] or memory > total[1]:
         return Line("WARN", "nodes", f"{seen}: not all of it has room", cure)
     return Line("OK", "nodes", f"{seen}; other pods are not counted")
-
-
-_FACTORS = {"": 1, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
-
-
-def _amount(quantity: str) -> float:
-    number, unit = re.fullmatch(r"([\d.]+)(\w*)", str(quantity)).groups()  # type: ignore[union-attr]  # the API writes no other
-    return float(number) * _FACTORS[unit]
 
 
 def _secret(wanted: Wanted, seen: Seen, now: dt.datetime) -> Line:

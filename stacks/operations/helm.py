@@ -38,7 +38,7 @@ class Revision:
 
 def history(name: str, namespace: str) -> list[Revision]:
     """Revisions, the newest last; none for a release that is not there. Raises UnansweredError."""
-    ended = _helm("history", name, "--namespace", namespace, "--output", "json")
+    ended = _helm("history", name, "--namespace", namespace, "--output", "json", check=False)
     if _NOT_THERE in ended.stderr:
         return []
     if ended.returncode != 0:
@@ -52,28 +52,24 @@ def history(name: str, namespace: str) -> list[Revision]:
 
 def manifest(name: str, namespace: str) -> list[dict[str, Any]]:
     """Objects of the newest revision, as Helm made them. Raises UnansweredError."""
-    ended = _changed(_helm("get", "manifest", name, "--namespace", namespace))
-    return [document for document in yaml.safe_load_all(ended.stdout) if document]
+    return [document for document in yaml.safe_load_all(_helm("get", "manifest", name, "--namespace", namespace).stdout) if document]
 
 
 def roll_back(name: str, namespace: str, revision: int) -> None:
     """Bring a good revision back, and wait until its pods are ready. Raises UnansweredError."""
-    _changed(_helm("rollback", name, str(revision), "--namespace", namespace, "--wait", "--timeout", f"{_TIMEOUT_S}s"))
+    _helm("rollback", name, str(revision), "--namespace", namespace, "--wait", "--timeout", f"{_TIMEOUT_S}s")
 
 
 def remove(name: str, namespace: str) -> None:
     """Remove a release; volumes that Helm was told to keep stay. Raises UnansweredError."""
-    _changed(_helm("uninstall", name, "--namespace", namespace, "--wait", "--timeout", f"{_TIMEOUT_S}s"))
+    _helm("uninstall", name, "--namespace", namespace, "--wait", "--timeout", f"{_TIMEOUT_S}s")
 
 
-def _changed(ended: subprocess.CompletedProcess[str]) -> subprocess.CompletedProcess[str]:
-    if ended.returncode != 0:
-        raise UnansweredError(f"`{' '.join(ended.args)}` did not succeed: {ended.stderr.strip()}", code="helm.failed")
-    return ended
-
-
-def _helm(*arguments: str) -> subprocess.CompletedProcess[str]:
+def _helm(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
     if shutil.which("helm") is None:
         text = "there is no helm on PATH, and without it nobody can read its releases; install Helm 3.14 or newer"
         raise UnansweredError(text, code="helm.missing")
-    return subprocess.run(["helm", *arguments], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    ended = subprocess.run(["helm", *arguments], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    if check and ended.returncode != 0:
+        raise UnansweredError(f"`{' '.join(ended.args)}` did not succeed: {ended.stderr.strip()}", code="helm.failed")
+    return ended

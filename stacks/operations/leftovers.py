@@ -8,7 +8,6 @@ import json
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import psutil
@@ -16,6 +15,7 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.dynamic import DynamicClient
 from kubernetes.dynamic.exceptions import NotFoundError, ResourceNotFoundError
 
+from components import kube_api
 from components.milvus_values import SERVICE_NAME
 from stacks.operations import cluster, helm, pulumi_cli
 from stacks.operations.helm import GOOD, PENDING, Revision
@@ -28,7 +28,6 @@ _KUBERNETES = "kubernetes:"
 _UNSEEN = {"helm.sh/v3", "batch/v1"}  # not objects, or objects that end: a Job that somebody removed has done its work
 _WORKLOADS = {"Deployment", "StatefulSet"}
 _PLUGIN = "pulumi-resource-kubernetes"  # of whichever stack: none says for which one it works
-_TIMEOUT_S = 30
 Cure = Literal["none", "wait", "cancel", "refresh", "roll back", "remove"]
 
 
@@ -77,31 +76,27 @@ class Finding:
 
 def diagnose(facts: Facts) -> list[Finding]:
     """Return everything that is half-done, in the order in which to mend it."""
-    return [*_locks(facts), *_release(facts), *_state(facts)]
-
-
-def _locks(facts: Facts) -> Iterator[Finding]:
     cancel = f"pulumi cancel {facts.environment}"
+    action = f"pulumi refresh --clear-pending-creates --stack {facts.environment}, after which `pulumi up` makes what is not there"
+    findings = list[Finding]()
     for lock in facts.locks or ():
         if lock.is_stale:
             problem = f"the state is locked by a Pulumi that is gone ({lock.owner}), and every `pulumi up` is refused"
-            yield Finding("state.stale_lock", problem, "cancel", cancel)
+            findings.append(Finding("state.stale_lock", problem, "cancel", cancel))
         else:
             problem = f"another Pulumi is at work on this environment ({lock.owner}), and every other `pulumi up` is refused"
-            yield Finding("state.locked", problem, "wait", f"wait for it; if it is gone: {cancel}")
-
-
-def _state(facts: Facts) -> Iterator[Finding]:
-    action = f"pulumi refresh --clear-pending-creates --stack {facts.environment}, after which `pulumi up` makes what is not there"
+            findings.append(Finding("state.locked", problem, "wait", f"wait for it; if it is gone: {cancel}"))
+    findings += _release(facts)
     if facts.pending:
         problem = f"an earlier Pulumi was killed while it worked on {_listed(facts.pending)}, and nobody knows what of it was done"
-        yield Finding("state.pending", problem, "refresh", action)
+        findings.append(Finding("state.pending", problem, "refresh", action))
     if facts.missing_of_stack:
         problem = f"in the state and not in the cluster: {_listed(facts.missing_of_stack)}; `pulumi up` takes them for unchanged"
-        yield Finding("state.objects_missing", problem, "refresh", action)
+        findings.append(Finding("state.objects_missing", problem, "refresh", action))
     elif facts.in_state and not facts.revisions and not facts.pending:
         problem = f"Milvus's release is in the state and Helm has none of that name; {_UNCHANGED}"
-        yield Finding("release.gone", problem, "refresh", action)
+        findings.append(Finding("release.gone", problem, "refresh", action))
+    return findings
 
 
 def _release(facts: Facts) -> Iterator[Finding]:
@@ -125,7 +120,9 @@ def _half_done(last: Revision, good: Sequence[int], facts: Facts) -> Finding:
     if last.status == "failed" and facts.is_retried:
         return Finding(code, seen, "none", "the next `pulumi up`, which tries again")
     pending = last.age_s if last.status in PENDING else None
-    since = None if _is_left(facts) else pending
+    begun_here = RELEASE in facts.pending and not facts.plugin_runs
+    is_left = begun_here and facts.locks is not None and all(lock.is_stale for lock in facts.locks)
+    since = None if is_left else pending  # the Pulumi that began it is known to be gone, and its helm with it
     problem = f"{seen}, and {_UNCHANGED} where the settings are those of its state"
     if pending is not None:
         refused = "the next one is refused: 'another operation is in progress'"
@@ -133,12 +130,6 @@ def _half_done(last: Revision, good: Sequence[int], facts: Facts) -> Finding:
     if not good or last.status == "uninstalling":
         return _remove(code, problem, since)
     return Finding(code, problem, "roll back", f"helm rollback to revision {good[-1]}, which was good", good[-1], since)
-
-
-def _is_left(facts: Facts) -> bool:
-    """Whether the Pulumi that began the release is known to be gone, and its helm with it."""
-    begun_here = RELEASE in facts.pending and not facts.plugin_runs
-    return begun_here and facts.locks is not None and all(lock.is_stale for lock in facts.locks)
 
 
 def _remove(code: str, problem: str, pending_for_s: float | None = None) -> Finding:
@@ -189,37 +180,38 @@ def _declared(resources: Sequence[Mapping[str, Any]], namespace: str) -> Iterato
 
 def missing(objects: Sequence[Mapping[str, Any]], namespace: str) -> list[str]:
     """Those that the cluster does not have, and workloads that somebody scaled to nothing; UnansweredError without a cluster."""
+    gone = []
     with cluster.api(f"the objects of {namespace!r} cannot be looked at", "kubectl cluster-info") as api:
-        dynamic = DynamicClient(api)  # type: ignore[no-untyped-call]  # not annotated in kubernetes 37
-        return [problem for each in objects if (problem := _missing(dynamic, each, namespace))]
-
-
-def _missing(dynamic: Any, manifest: Mapping[str, Any], namespace: str) -> str:  # noqa: ANN401  kubernetes.dynamic has no types
-    kind, name = manifest["kind"], manifest["metadata"]["name"]
-    try:
-        resource = dynamic.resources.get(api_version=manifest["apiVersion"], kind=kind)
-        live = resource.get(name=name, namespace=namespace if resource.namespaced else None, _request_timeout=_TIMEOUT_S).to_dict()
-    except (NotFoundError, ResourceNotFoundError):
-        return f"{kind} {name}"
-    except ApiException as error:
-        if error.status == 403:  # noqa: PLR2004  may not be looked at, which says nothing of it
-            return ""
-        raise
-    idle = kind in _WORKLOADS and manifest.get("spec", {}).get("replicas", 1) and not live["spec"].get("replicas", 1)
-    return f"every pod of {kind} {name} (0 replicas)" if idle else ""
+        dynamic: Any = DynamicClient(api)  # type: ignore[no-untyped-call]  # not annotated in kubernetes 37
+        for each in objects:
+            kind, name = each["kind"], each["metadata"]["name"]
+            try:
+                resource = dynamic.resources.get(api_version=each["apiVersion"], kind=kind)
+                space = namespace if resource.namespaced else None
+                live = resource.get(name=name, namespace=space, _request_timeout=kube_api.TIMEOUT_S).to_dict()
+            except (NotFoundError, ResourceNotFoundError):
+                gone.append(f"{kind} {name}")
+                continue
+            except ApiException as error:
+                if error.status == kube_api.FORBIDDEN:  # which says nothing of it
+                    continue
+                raise
+            if kind in _WORKLOADS and each.get("spec", {}).get("replicas", 1) and not live["spec"].get("replicas", 1):
+                gone.append(f"every pod of {kind} {name} (0 replicas)")
+    return gone
 
 
 def read_locks(environment: str) -> list[Lock] | None:
     """Return who locks the state; None for a backend that is not in files, which tells its locks when `pulumi up` meets them."""
-    folder = pulumi_cli.backend_folder()
-    return None if folder is None else [_lock(path) for path in sorted((folder / "locks").rglob(f"{environment}/*.json"))]
-
-
-def _lock(path: Path) -> Lock:
-    lock = json.loads(path.read_text())
-    owner = f"{lock.get('username')}@{lock.get('hostname')}, process {lock['pid']}, since {lock.get('timestamp')}"
-    here = lock.get("hostname") == socket.gethostname()
-    return Lock(owner=owner, is_stale=here and not _is_pulumi(lock["pid"], path.stat().st_mtime))
+    folder, locks = pulumi_cli.backend_folder(), []
+    if folder is None:
+        return None
+    for path in sorted((folder / "locks").rglob(f"{environment}/*.json")):
+        lock = json.loads(path.read_text())
+        owner = f"{lock.get('username')}@{lock.get('hostname')}, process {lock['pid']}, since {lock.get('timestamp')}"
+        here = lock.get("hostname") == socket.gethostname()
+        locks.append(Lock(owner=owner, is_stale=here and not _is_pulumi(lock["pid"], path.stat().st_mtime)))
+    return locks
 
 
 def _is_pulumi(pid: int, locked_at: float) -> bool:

@@ -36,30 +36,10 @@ _LONGEST_S, _KEPT_S, _LASTS_S = 90, 60, 30
 _NEEDS = Resources(cpu_cores=0.05, memory_gib=0.125)
 
 
-def lines(settings: Settings, environment: str, namespace: str, places: Sequence[str]) -> Iterator[Line]:
+def lines(settings: Settings, environment: str, namespace: str, places: Sequence[str]) -> list[Line]:
     """Ask for `places` ("HOST PORT", or "HOST" for its name alone) from a pod, and judge the answers."""
     if settings.images.suite is None:
-        yield Line("WARN", "from a pod", "not tried: no image of the suite (images.suite)", "docs/suite-image.md says how to build it")
-        return
-    yield from _run(settings, environment, namespace, places)
-
-
-def judge(answers: Mapping[str, str], namespace: str) -> Iterator[Line]:
-    """Judge what was answered: by place, what went wrong, "" for nothing."""
-    for place, problem in answers.items():
-        what = f"from a pod in {namespace!r}"
-        if problem:
-            cure = (
-                "look at CoreDNS and its forward"
-                if problem.startswith("gaierror")
-                else "look at egress: network.addresses, firewall, proxy"
-            )
-            yield Line("FAIL", what, f"{place.replace(' ', ':')}: {problem}", cure, "docs/platforms.md")
-        else:
-            yield Line("OK", what, place.replace(" ", ":") + (" answers" if " " in place else " resolves"))
-
-
-def _run(settings: Settings, environment: str, namespace: str, places: Sequence[str]) -> list[Line]:
+        return [Line("WARN", "from a pod", "not tried: no image of the suite (images.suite)", "docs/suite-image.md says how to build it")]
     name = f"check-{secrets.token_hex(3)}"
     with cluster.api("nothing can be asked from a pod", "./rag check with --no-pod leaves it out") as api:
         batch = client.BatchV1Api(api)
@@ -75,6 +55,18 @@ def _run(settings: Settings, environment: str, namespace: str, places: Sequence[
             except client.ApiException as error:
                 if error.status != kube_api.NOT_FOUND:
                     raise
+
+
+def judge(answers: Mapping[str, str], namespace: str) -> Iterator[Line]:
+    """Judge what was answered: by place, what went wrong, "" for nothing."""
+    for place, problem in answers.items():
+        what, where, answered = f"from a pod in {namespace!r}", place.replace(" ", ":"), "answers" if " " in place else "resolves"
+        of_names, of_ways = "look at CoreDNS and its forward", "look at egress: network.addresses, firewall, proxy"
+        if problem:
+            cure = of_names if problem.startswith("gaierror") else of_ways
+            yield Line("FAIL", what, f"{where}: {problem}", cure, "docs/platforms.md")
+        else:
+            yield Line("OK", what, f"{where} {answered}")
 
 
 def _job(settings: Settings, name: str, namespace: str, places: Sequence[str]) -> Any:  # noqa: ANN401  plain data in a typed API

@@ -138,9 +138,8 @@ class _Pod:
 
     def ended(self, name: str, ended: Object) -> Trouble:
         code, words, since = ended.get("exitCode"), str(ended.get("message") or "").strip(), str(ended.get("finishedAt") or "")
-        spec: Object = next(
-            (each for group in ("initContainers", "containers") for each in self.pod["spec"].get(group, ()) if each["name"] == name), {}
-        )
+        containers = [each for group in ("initContainers", "containers") for each in self.pod["spec"].get(group, ())]
+        spec: Object = next((each for each in containers if each["name"] == name), {})
         if ended.get("reason") == "OOMKilled":
             limit = get(spec, "resources", "limits", "memory") or "that of its node"
             return self.trouble("pod.out_of_memory", f"ended as OOMKilled: it needs more than its limit of {limit}", name, since=since)
@@ -192,19 +191,16 @@ class _Pod:
 def _controllers(seen: Snapshot) -> Iterator[Trouble]:
     """Refusals of quota and admission: the controller is told, the pod is never there."""
     for controller in seen.controllers:
-        events = seen.events_of(controller["metadata"]["uid"], _SHORT_OF_PODS) if _lacks_pods(controller) else []
+        spec, status = controller.get("spec", {}), controller.get("status", {})
+        lacks = spec.get("replicas", 1) > status.get("replicas", 0)
+        if controller["kind"] == "Job":
+            lacks = not any(status.get(name) for name in ("active", "succeeded", "completionTime"))
+        events = seen.events_of(controller["metadata"]["uid"], _SHORT_OF_PODS) if lacks else []
         if events and events[-1]["reason"] == "FailedCreate":
             kind, name = str(controller["kind"]), controller["metadata"]["name"]
             words, since = re.sub(r"^.*?is forbidden: ", "forbidden: ", events[-1]["message"]), _event_time(events[-1])
             identity, owner = ("pod.refused", kind, name), f"{kind.lower()} {name}"
             yield _trouble("pod.refused", f"{kind} {name}", words, seen, identity, since=since, owner=owner)
-
-
-def _lacks_pods(controller: Object) -> bool:
-    spec, status = controller.get("spec", {}), controller.get("status", {})
-    if controller["kind"] == "Job":
-        return not any(status.get(name) for name in ("active", "succeeded", "completionTime"))
-    return bool(spec.get("replicas", 1) > status.get("replicas", 0))
 
 
 def _trouble(

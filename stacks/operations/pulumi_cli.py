@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
@@ -127,31 +127,27 @@ def cancel(stack: str) -> None:
     _output("cancel", stack, "--yes")
 
 
-def _long(command: str, *arguments: str) -> Ended:
+def _long(*arguments: str) -> Ended:
+    """Run a command that must be allowed to end in order; its exit code is INTERRUPTED where it was asked to."""
+    _require_pulumi()
+    errors: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
         events = Path(folder) / "events"
-        code, errors = _attended(["pulumi", command, *arguments, *_LONG, "--event-log", str(events)])
-        return Ended(code=code, cause=_cause(events, errors) if code else "")
-
-
-def _attended(command: list[str]) -> tuple[int, str]:
-    """Run a command that must be allowed to end in order; its exit code, INTERRUPTED where it was asked to, and its standard error."""
-    errors: list[str] = []
-    _require_pulumi()
-    with subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PULUMI_DEBUG_COMMANDS": "true"},  # without it the CLI does not know --event-log
-        start_new_session=True,
-        preexec_fn=_end_with_the_parent,  # noqa: PLW1509  one call of the C library; no thread of ours holds a lock
-    ) as process:
-        reader = Thread(target=_pass_on, args=(process.stderr, errors), daemon=True)
-        reader.start()
-        interrupted = wait(process, "pulumi", "ended at once it leaves a release half-done")
-        reader.join(timeout=_LAST_WORDS_S)
-    return INTERRUPTED if interrupted else process.returncode, "".join(errors)
+        with subprocess.Popen(
+            ["pulumi", *arguments, *_LONG, "--event-log", str(events)],
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PULUMI_DEBUG_COMMANDS": "true"},  # without it the CLI does not know --event-log
+            start_new_session=True,
+            preexec_fn=_end_with_the_parent,  # noqa: PLW1509  one call of the C library; no thread of ours holds a lock
+        ) as process:
+            reader = Thread(target=_pass_on, args=(process.stderr, errors), daemon=True)
+            reader.start()
+            interrupted = wait(process, "pulumi", "ended at once it leaves a release half-done")
+            reader.join(timeout=_LAST_WORDS_S)
+        code = INTERRUPTED if interrupted else process.returncode
+        return Ended(code=code, cause=_cause(events, "".join(errors)) if code else "")
 
 
 def wait(process: subprocess.Popen[str], what: str, otherwise: str, ending: signal.Signals = signal.SIGINT) -> bool:
@@ -183,18 +179,13 @@ def _end_with_the_parent() -> None:
 
 def _cause(events: Path, errors: str) -> str:
     """What failed first, by Pulumi's own log of events; its standard error where it failed before there was one."""
-    failures = _failures(events.read_text().splitlines()) if events.is_file() else iter(())
-    return next(failures, re.sub(r"\s*\n\s*", " ", errors).strip())[:_LONGEST_CAUSE]
-
-
-def _failures(lines: Sequence[str]) -> Iterator[str]:
-    """Each error of a resource, then those of the stack itself, which repeat them."""
-    diagnostics = [event["diagnosticEvent"] for line in lines if "diagnosticEvent" in (event := json.loads(line))]
-    errors = [event for event in diagnostics if event.get("severity") == "error"]
-    for event in sorted(errors, key=lambda event: "::pulumi:pulumi:Stack::" in event.get("urn", "::pulumi:pulumi:Stack::")):
-        name = event.get("urn", "").rpartition("::")[2]
-        text = re.sub(r"\s*\n\s*", " ", _COLOUR.sub("", event["message"])).strip()
-        yield f"{name}: {text}" if name else text
+    logged = [json.loads(line) for line in events.read_text().splitlines()] if events.is_file() else []
+    failures = [event["diagnosticEvent"] for event in logged if event.get("diagnosticEvent", {}).get("severity") == "error"]
+    # those of the stack itself repeat the error of a resource
+    first = next((event for event in failures if "::pulumi:pulumi:Stack::" not in event.get("urn", "::pulumi:pulumi:Stack::")), None)
+    first = first or next(iter(failures), {"message": errors})
+    text, name = re.sub(r"\s*\n\s*", " ", _COLOUR.sub("", first["message"])).strip(), first.get("urn", "").rpartition("::")[2]
+    return (f"{name}: {text}" if name else text)[:_LONGEST_CAUSE]
 
 
 def _output(*arguments: str) -> str:

@@ -68,23 +68,17 @@ def mend(environment: Environment, progress: Progress, *, yes: bool, patience_s:
             except TimeoutError:
                 progress.stop(NOT_THERE, f"that Pulumi did not end within {_LOCKED_FOR_S} s; nothing was touched")
             continue
-        _require_left(name, finding, progress, patience_s)
-        _require_consent(name, finding, progress, yes=yes)
+        _require_consent(name, finding, progress, yes=yes, patience_s=patience_s)
         leftovers.mend(finding, name, namespace)
         mended.add(finding.code)
         progress.tell(f"mended: {finding.action}")
 
 
-def _require_left(name: str, finding: Finding, progress: Progress, patience_s: int) -> None:
+def _require_consent(name: str, finding: Finding, progress: Progress, *, yes: bool, patience_s: int) -> None:
     if finding.pending_for_s is not None and finding.pending_for_s < patience_s:
-        progress.stop(
-            WRONG,
-            f"only {finding.pending_for_s:.0f} s ago a helm was at work on it, and may still be, for up to {patience_s} s; "
-            f"nothing was touched; if you know that it is gone: ./rag doctor {name} --cure --patience-s 0",
-        )
-
-
-def _require_consent(name: str, finding: Finding, progress: Progress, *, yes: bool) -> None:
+        seen = f"only {finding.pending_for_s:.0f} s ago a helm was at work on it, and may still be, for up to {patience_s} s"
+        why = f"{seen}; nothing was touched; if you know that it is gone: ./rag doctor {name} --cure --patience-s 0"
+        progress.stop(WRONG, why)
     if yes or (sys.stdin.isatty() and typer.confirm(f"{finding.action}?")):
         return
     agree = f"--yes, or ./rag doctor {name} --cure --yes"

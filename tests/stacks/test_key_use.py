@@ -13,8 +13,8 @@ from starlette.routing import Route
 
 from components.milvus_values import CREDENTIAL_ANNOTATION
 from components.stores import Connection, s3_client
-from stacks.operations import rotation
-from stacks.operations.rotation import refusal
+from stacks.commands import rotate
+from stacks.commands.rotate import refusal
 from stacks.problems import UnansweredError
 from tests import certificates, s3_server
 from tests.s3_server import ADMIN_KEY, PROFILE, Server
@@ -62,7 +62,7 @@ def pods() -> list[dict[str, Any]]:
 @pytest.fixture
 def _cluster(pods: list[dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """An API server that lists the pods."""
-    monkeypatch.setattr(rotation, "_WITHIN_S", 0)
+    monkeypatch.setattr(rotate, "_WITHIN_S", 0)
     path = "/api/v1/namespaces/rag/pods"
     with serving(Starlette(routes=[Route(path, lambda _: JSONResponse({"items": pods}))])) as address:
         (tmp_path / "kubeconfig").write_text(kubeconfig(address))
@@ -87,11 +87,11 @@ def pod(name: str, generation: str, *, ready: bool = True) -> dict[str, Any]:
 )
 def test_every_pod_has_to_be_ready_with_the_new_key(pods: list[dict[str, Any]], there: list[dict[str, Any]], behind: list[str]) -> None:
     pods += there
-    assert rotation.await_use("rag", GOOD) == behind
+    assert rotate.await_use("rag", GOOD) == behind
 
 
 @pytest.mark.usefixtures("_cluster")
 def test_a_cluster_that_does_not_list_pods_is_said() -> None:
     with pytest.raises(UnansweredError) as unanswered:
-        rotation.await_use("another-namespace", GOOD)
+        rotate.await_use("another-namespace", GOOD)
     assert unanswered.value.code == "cluster.unanswered"

@@ -3,8 +3,8 @@
 import pytest
 
 from components.stores import Generations
+from stacks.commands.rotate import plan
 from stacks.operations import pulumi_cli
-from stacks.operations.rotation import plan
 
 
 def test_at_rest_a_rotation_begins() -> None:

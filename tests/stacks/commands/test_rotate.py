@@ -11,7 +11,7 @@ import typer
 
 from components.stores import Generations
 from stacks.commands import rotate
-from stacks.operations import pulumi_cli, rotation, steps
+from stacks.operations import pulumi_cli, steps
 from stacks.operations.steps import Progress
 from stacks.settings.object_store import S3Settings
 
@@ -75,8 +75,8 @@ def parts(monkeypatch: pytest.MonkeyPatch) -> Parts:
         (rotate, "reach", made.settings),
         (steps, "mend", made.mend),
         (Progress, "up", made.up),
-        (rotation, "refusal", made.refusal),
-        (rotation, "await_use", lambda *_: made.behind),
+        (rotate, "refusal", made.refusal),
+        (rotate, "await_use", lambda *_: made.behind),
         *((pulumi_cli, name, getattr(made, name)) for name in ("configure", "resources")),
     ]
     for owner, name, replacement in replaced:
