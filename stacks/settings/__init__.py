@@ -128,7 +128,12 @@ def plain(configuration: Mapping[str, Any]) -> tuple[dict[str, Any], list[Proble
     for key, value in configuration.items():
         project, colon, name = key.partition(":")
         if project == PROJECT and colon:
-            raw[name] = _value(name, value, wrong)
+            raw[name] = value
+            try:
+                raw[name] = parsed(value) if isinstance(value, str) and value.startswith(("{", "[")) else value
+            except WrongValueError as error:
+                cure, seen = set_command((name,), example_of(Settings.model_fields.get(name))), shown_as(value)
+                wrong.append(Problem(code=error.code, path=(name,), value=seen, wrong=error.wrong, breaks=error.breaks, cure=cure))
         elif name not in _OF_PULUMI.get(project, set()):
             wrong.append(_foreign(key))
     return raw, wrong
@@ -144,21 +149,9 @@ def _foreign(key: str) -> Problem:
     guess = difflib.get_close_matches(name, sorted(Settings.model_fields), n=1, cutoff=0.8)
     meant = f"{PROJECT}:{guess[0] if guess else name or 'NAME'}"
     belongs = f"belongs to the project {project!r}" if colon else "names no project"
-    return Problem(
-        code="settings.prefix",
-        path=(key if colon else f":{key}",),
-        wrong=f"{belongs}, and this one is {PROJECT!r}; did you mean {meant!r}?",
-        breaks="nothing would read it, and a default would be used in its place",
-        cure=f"pulumi config rm {key}; pulumi config set {meant} VALUE",
+    wrong = f"{belongs}, and this one is {PROJECT!r}; did you mean {meant!r}?"
+    breaks, cure = (
+        "nothing would read it, and a default would be used in its place",
+        f"pulumi config rm {key}; pulumi config set {meant} VALUE",
     )
-
-
-def _value(name: str, text: Any, wrong: list[Problem]) -> Any:  # noqa: ANN401  a configuration value has any type
-    if not isinstance(text, str) or not text.startswith(("{", "[")):
-        return text
-    try:
-        return parsed(text)
-    except WrongValueError as error:
-        cure = set_command((name,), example_of(Settings.model_fields.get(name)))
-        wrong.append(Problem(code=error.code, path=(name,), value=shown_as(text), wrong=error.wrong, breaks=error.breaks, cure=cure))
-    return text
+    return Problem(code="settings.prefix", path=(key if colon else f":{key}",), wrong=wrong, breaks=breaks, cure=cure)

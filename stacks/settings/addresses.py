@@ -9,7 +9,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import AfterValidator
 
 from stacks.problems import WrongValueError
-from stacks.settings.names import OBJECT, TEXT, each_once, refused
+from stacks.settings.names import OBJECT, TEXT, each_once, refused, unless
 
 _ALL_DIGITS = re.compile(r"[\d.]+")
 _HOST_PORT = re.compile(r"(?P<host>[A-Za-z0-9]([-.A-Za-z0-9]*[A-Za-z0-9])?):(?P<port>[1-9]\d{0,4})")
@@ -72,12 +72,6 @@ def _endpoint(value: str) -> str:
     return value.rstrip("/")
 
 
-def _milvus_endpoint(value: str) -> str:
-    if "[" in value:
-        raise refused("ipv6")
-    return _endpoint(value)
-
-
 def _url(*schemes: str) -> Callable[[str], str]:
     def check(value: str) -> str:
         _address(value, *schemes)
@@ -105,8 +99,7 @@ def _repository_url(value: str) -> str:
 
 
 def _host_port(value: str) -> str:
-    match = _HOST_PORT.fullmatch(value)
-    if match is None or int(match["port"]) > _LAST_PORT:
+    if (match := _HOST_PORT.fullmatch(value)) is None or int(match["port"]) > _LAST_PORT:
         raise refused("host_port")
     _host(match["host"].lower())
     return value
@@ -115,7 +108,7 @@ def _host_port(value: str) -> str:
 ServiceUrl = Annotated[str, AfterValidator(_url("https", "http"))]
 RepositoryUrl = Annotated[str, AfterValidator(_repository_url)]
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
-MilvusEndpoint = Annotated[str, AfterValidator(_milvus_endpoint)]
+MilvusEndpoint = Annotated[str, AfterValidator(unless(lambda value: "[" not in value, "ipv6")), AfterValidator(_endpoint)]
 ApiUrl = Annotated[str, AfterValidator(_url("https"))]
 AdministrationUri = Annotated[str, AfterValidator(_administration_uri)]
 HostPort = Annotated[str, AfterValidator(_host_port)]

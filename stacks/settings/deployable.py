@@ -6,6 +6,8 @@ are looked at as they are, and only for that place. The mark on the bucket refus
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,27 +27,19 @@ _CA = FOLDER / "example-ca.crt"
 
 def placeholders(value: Any, path: Keys = ()) -> Iterator[Problem]:  # noqa: ANN401  plain data of any shape
     """Every placeholder in settings, as plain data by name; lists and groups may be texts of JSON, as Pulumi stores them."""
-    value = _inner(value)
-    if isinstance(value, Mapping):
-        for key, item in value.items():
+    if isinstance(value, str) and value.startswith(("{", "[")):
+        with suppress(WrongValueError):
+            value = parsed(value)
+    if isinstance(value, Mapping | list):
+        for key, item in value.items() if isinstance(value, Mapping) else enumerate(value):
             if _RESERVED.search(str(key)):
                 cure = "rename this key, in the file and line above, to an address of yours"
                 yield _placeholder((*path, str(key)), str(key), "is an address of an example", cure)
             yield from placeholders(item, (*path, str(key)))
-    elif isinstance(value, list):
-        for number, item in enumerate(value):
-            yield from placeholders(item, (*path, str(number)))
     elif isinstance(value, str) and _RESERVED.search(value):
         yield _placeholder(path, value, "is an address of an example", set_command(path, "yours"))
     elif isinstance(value, str) and path[-1].endswith("ca_file") and _is_example(value):
         yield _placeholder(path, value, "is the certificate of the examples, which trusts nothing", set_command(path, "FILE"))
-
-
-def _inner(value: Any) -> Any:  # noqa: ANN401  as above
-    try:
-        return parsed(value) if isinstance(value, str) and value.startswith(("{", "[")) else value
-    except WrongValueError:
-        return value
 
 
 def _is_example(name: str) -> bool:
@@ -69,30 +63,20 @@ def bucket_conflicts(settings: Settings, name: str, folder: Path = FOLDER) -> It
         return
     own = (settings.object_store.endpoint, settings.milvus_bucket, settings.milvus.root_path)
     for path in sorted(folder.glob("Pulumi.*.yaml")):
-        other = path.name.removeprefix("Pulumi.").removesuffix(".yaml")
+        other, key = path.name.removeprefix("Pulumi.").removesuffix(".yaml"), ("object_store", "milvus_bucket")
         if other == name:
             continue
         try:
             place = _place(yaml_files.read(path))
         except SettingsError as error:
-            yield _broken(other, error.problems[0])
+            wrong = f"the file of another environment, {other!r}, {error.problems[0].wrong}"
+            cure = f"mend it, and look: ./rag values {other}; or move it elsewhere"
+            yield replace(error.problems[0], code="settings.neighbour", value="", purpose="", wrong=wrong, breaks=_UNKNOWN, cure=cure)
             continue
         if place == own:
-            key = ("object_store", "milvus_bucket")
-            yield Problem(
-                code="settings.shared_place",
-                path=key,
-                value=repr(own[1]),
-                wrong=f"the environments {name!r} and {other!r} both keep Milvus's data in bucket {own[1]!r} below {own[2]!r} on {own[0]}",
-                breaks="each would delete what the other wrote",
-                cure=set_command(key, f"{name}-milvus"),
-            )
-
-
-def _broken(other: str, problem: Problem) -> Problem:
-    wrong = f"the file of another environment, {other!r}, {problem.wrong}"
-    cure = f"mend it, and look: ./rag values {other}; or move it elsewhere"
-    return Problem(code="settings.neighbour", path=problem.path, location=problem.location, wrong=wrong, breaks=_UNKNOWN, cure=cure)
+            wrong = f"the environments {name!r} and {other!r} both keep Milvus's data in bucket {own[1]!r} below {own[2]!r} on {own[0]}"
+            breaks, cure = "each would delete what the other wrote", set_command(key, f"{name}-milvus")
+            yield Problem(code="settings.shared_place", path=key, value=repr(own[1]), wrong=wrong, breaks=breaks, cure=cure)
 
 
 def _place(file: yaml_files.SettingsFile) -> tuple[str | None, str, str]:

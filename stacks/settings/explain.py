@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 from pydantic import BaseModel, Tag, ValidationError
@@ -30,44 +30,52 @@ _TYPES = {
 }
 _CODES = {name: f"settings.{code}" for code, names in _TYPES.items() for name in names.split()}
 """Code of an error of pydantic, by its type; any other is of the wrong type altogether: settings.type."""
+_WORDING = {
+    "missing": "is missing, and nobody but you can know it",
+    **dict.fromkeys(("model_type", "model_attributes_type", "dict_type"), "should be a group of settings: names, each with a value"),
+    **dict.fromkeys(("tuple_type", "list_type"), "should be a list"),
+}
+"""What is wrong, by the type, where pydantic's own words tell an operator less."""
 
 
 def explain(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
     """Return all problems of `model`."""
     details = error.errors(include_url=False)
     below = {detail["loc"][:-1] for detail in details}  # a list whose member was refused counts as too short, too
-    counted = [detail for detail in details if detail["type"] != "too_short" or detail["loc"] not in below]
-    return [problem for detail in counted for problem in _problems(detail, model)]
-
-
-def _problems(detail: ErrorDetails, model: type[BaseModel]) -> Iterator[Problem]:
-    loc = [str(part) for part in detail["loc"]]
-    path, cause = path_of(model, loc), detail.get("ctx", {}).get("error")
-    of_group = not path or group_of(field_at(model, path)) is not None
-    if detail["type"] == "extra_forbidden":
-        yield _unknown(path, loc, model)
-    elif isinstance(cause, ConflictError):
-        yield from (_conflict(reason, loc, detail["input"], model) for reason in cause.reasons)
-    elif detail["type"] == "value_error" and not isinstance(cause, WrongValueError) and of_group:
-        yield _conflict(cause, loc, detail["input"], model)
-    else:
-        yield _refused_value(detail, loc, model)
+    problems = list[Problem]()
+    for detail in details:
+        loc, cause = [str(part) for part in detail["loc"]], detail.get("ctx", {}).get("error")
+        path = path_of(model, loc)
+        of_group = not path or group_of(field_at(model, path)) is not None
+        if detail["type"] == "too_short" and detail["loc"] in below:
+            continue
+        if detail["type"] == "extra_forbidden":  # without its value: an unknown key may be a secret in the wrong place
+            wrong, breaks = f"unknown setting; {_guess(model, loc)}", "Pulumi would keep it and nothing would use it"
+            problems.append(Problem(code="settings.unknown", path=path, wrong=wrong, breaks=breaks, cure=remove_command(path)))
+        elif isinstance(cause, ConflictError):
+            problems += [_conflict(reason, loc, detail["input"], model) for reason in cause.reasons]
+        elif detail["type"] == "value_error" and not isinstance(cause, WrongValueError) and of_group:
+            problems.append(_conflict(cause, loc, detail["input"], model))
+        else:
+            problems.append(_refused_value(detail, loc, model))
+    return problems
 
 
 def _refused_value(detail: ErrorDetails, loc: Sequence[str], model: type[BaseModel]) -> Problem:
-    error = detail.get("ctx", {}).get("error")
-    cause = error if isinstance(error, WrongValueError) else None
+    error, silent = detail.get("ctx", {}).get("error"), detail["type"] == "missing" or isinstance(detail["input"], dict | BaseModel)
+    cause, value = error if isinstance(error, WrongValueError) else None, "" if silent else shown_as(detail["input"])
     if detail["type"] == "union_tag_invalid":
-        loc = (*loc, "driver")
-    path = path_of(model, loc)
-    field, place = _nearest(model, loc)
+        loc, value = (*loc, "driver"), repr(detail["ctx"]["tag"])
+    ends = (end for end in range(len(loc), 0, -1) if not loc[end - 1].isdigit() and field_at(model, loc[:end]) is not None)
+    nearest = loc[: next(ends, 0)]
+    field, place = field_at(model, nearest), path_of(model, nearest)
     wrong, _, cure = (cause.wrong if cause is not None else _wording(detail)).partition(" Cure: ")
     if not cure and cause is not None and cause.instead is not None:
-        cure = set_command(path, cause.instead)
+        cure = set_command(path_of(model, loc), cause.instead)
     return Problem(
         code=cause.code if cause is not None else _CODES.get(detail["type"], "settings.type"),
-        path=path,
-        value=_seen(detail),
+        path=path_of(model, loc),
+        value=value,
         wrong=wrong.rstrip("."),
         breaks=cause.breaks if cause is not None else "",
         purpose=_purpose(field),
@@ -110,12 +118,6 @@ def _removal(reason: str, code: str, around: Path, path: Path) -> str:
     return "; ".join(remove_command((*around, *group, *name.split("."))) for name in re.split(", | and ", named["names"]))
 
 
-def _nearest(model: type[BaseModel], loc: Sequence[str]) -> tuple[FieldInfo | None, Path]:
-    ends = (end for end in range(len(loc), 0, -1) if not loc[end - 1].isdigit() and field_at(model, loc[:end]) is not None)
-    end = next(ends, 0)
-    return field_at(model, loc[:end]), path_of(model, loc[:end])
-
-
 def _purpose(field: FieldInfo | None) -> str:
     return (field.description or "") if field is not None else ""
 
@@ -126,23 +128,12 @@ def example_of(field: FieldInfo | None, refused: object = None) -> object:
     return "VALUE" if str(example) == str(refused) else example
 
 
-def _seen(detail: ErrorDetails) -> str:
-    if detail["type"] == "union_tag_invalid":
-        return repr(detail["ctx"]["tag"])
-    silent = detail["type"] == "missing" or isinstance(detail["input"], dict | BaseModel)
-    return "" if silent else shown_as(detail["input"])
-
-
-def _unknown(path: Path, loc: Sequence[str], model: type[BaseModel]) -> Problem:
-    """Leave its value out: an unknown key may be a secret in the wrong place."""
-    guess = _of_another_driver(model, loc) or _guess(model, loc)
-    breaks = "Pulumi would keep it and nothing would use it"
-    return Problem(code="settings.unknown", path=path, wrong=f"unknown setting; {guess}", breaks=breaks, cure=remove_command(path))
-
-
 def _guess(model: type[BaseModel], loc: Sequence[str]) -> str:
     """What may have been meant: a name that is spelt nearly so, or one of that name a level deeper or higher."""
     *groups, last = loc
+    others = variants(field_at(model, groups[:-1])) if groups else {}
+    if whose := [repr(tag) for tag, other in others.items() if last in other.model_fields]:
+        return f"it is one of the driver {' or '.join(whose)}, and the driver here is {groups[-1]!r}"
     around = field_at(model, groups)
     siblings = (variants(around).get(groups[-1], group_of(around)) or model).model_fields if groups else model.model_fields
     close = difflib.get_close_matches(last, sorted(siblings), n=3)
@@ -156,24 +147,10 @@ def _guess(model: type[BaseModel], loc: Sequence[str]) -> str:
     return f"known here: {', '.join(sorted(siblings))}"
 
 
-def _of_another_driver(model: type[BaseModel], loc: Sequence[str]) -> str:
-    """Whether a setting belongs to another driver of the same group; "" where it does not."""
-    *groups, name = loc
-    others = variants(field_at(model, groups[:-1])) if groups else {}
-    whose = [repr(tag) for tag, other in others.items() if name in other.model_fields]
-    return f"it is one of the driver {' or '.join(whose)}, and the driver here is {groups[-1]!r}" if whose else ""
-
-
 def _wording(detail: ErrorDetails) -> str:
-    if detail["type"] == "missing":
-        return "is missing, and nobody but you can know it"
     if detail["type"] == "union_tag_invalid":
         return f"should be {' or '.join(detail['ctx']['expected_tags'].split(', '))}"
-    if detail["type"] in {"model_type", "model_attributes_type", "dict_type"}:
-        return "should be a group of settings: names, each with a value"
-    if detail["type"] in {"tuple_type", "list_type"}:
-        return "should be a list"
-    return detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    return _WORDING.get(detail["type"], detail["msg"].removeprefix("Value error, ").removeprefix("Input "))
 
 
 def path_of(model: type[BaseModel], loc: Sequence[str]) -> Path:

@@ -47,8 +47,10 @@ class Group(BaseModel):
                 return None
             cure = "a group has settings, each with a value; leave the name out where the defaults do"
             raise WrongValueError("settings.type", "is empty", cure)
-        if isinstance(value, str) and value.startswith(("{", "[")) and _is_compound(field):
-            return parsed(value)
+        if isinstance(value, str) and value.startswith(("{", "[")):
+            origins = {get_origin(option) for option in _alternatives(field.annotation)}
+            if group_of(field) is not None or variants(field) or origins & {dict, list, tuple, Mapping}:
+                return parsed(value)
         if int in kinds or float in kinds:
             return _number(value, info.field_name or "")
         if kinds == {bool} and isinstance(value, int | float) and not isinstance(value, bool):
@@ -89,12 +91,6 @@ def _alternatives(annotation: Any) -> list[Any]:  # noqa: ANN401  an annotation 
     return [annotation]
 
 
-def _is_compound(field: FieldInfo) -> bool:
-    """Whether a field takes a group, a list or names with values; a text in its place is JSON."""
-    origins = {get_origin(option) for option in _alternatives(field.annotation)}
-    return group_of(field) is not None or bool(variants(field)) or bool(origins & {dict, list, tuple, Mapping})
-
-
 def _kinds(field: FieldInfo) -> set[Any]:
     """Plain types that a field takes, without None."""
     options = _alternatives(field.annotation)
@@ -107,15 +103,10 @@ def _number(value: Any, name: str) -> Any:  # noqa: ANN401  as above
     if isinstance(value, bool):
         raise WrongValueError("settings.boolean", "is true or false, not a number")
     if isinstance(value, str) and not _NUMBER.fullmatch(value):
-        hint = _UNITS.get(unit, "digits, and a point where it is no whole one")
-        raise WrongValueError("settings.number", f"is no plain number; write {hint}", instead=_converted(value, unit))
+        hint, quantity = _UNITS.get(unit, "digits, and a point where it is no whole one"), _QUANTITY.fullmatch(value)
+        factor = _FACTORS.get(unit, {}).get(quantity[2]) if quantity is not None else None
+        same = f"{float(quantity[1]) * factor:.4g}" if quantity is not None and factor is not None else None
+        raise WrongValueError("settings.number", f"is no plain number; write {hint}", instead=same)
     if isinstance(value, str | int | float) and unit in _LEAST and 0 < float(value) < _LEAST[unit][0]:
         raise WrongValueError("settings.too_small", "is so little that nothing would be left", f"Kubernetes is asked for {_LEAST[unit][1]}")
     return value
-
-
-def _converted(value: str, unit: str) -> str | None:
-    """Return the same amount in the unit of the setting; None where that cannot be told."""
-    quantity = _QUANTITY.fullmatch(value)
-    factor = _FACTORS.get(unit, {}).get(quantity[2]) if quantity is not None else None
-    return f"{float(quantity[1]) * factor:.4g}" if quantity is not None and factor is not None else None

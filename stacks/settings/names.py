@@ -3,6 +3,7 @@
 import re
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -35,13 +36,19 @@ def refused(name: str, /, *, instead: object = None, **words: object) -> WrongVa
     return WrongValueError(row["code"], row["wrong"].format(**words), row.get("breaks", "").format(**words), instead=instead)
 
 
-def _matching(pattern: str, key: str) -> Callable[[str], str]:
+def unless(is_good: Callable[[str], object], key: str) -> Callable[[str], str]:
+    """Return a check that refuses every other value, for the reason of that name."""
+
     def check(value: str) -> str:
-        if not re.fullmatch(pattern, value):
+        if not is_good(value):
             raise refused(key)
         return value
 
     return check
+
+
+def _matching(pattern: str, key: str) -> Callable[[str], str]:
+    return unless(re.compile(pattern).fullmatch, key)
 
 
 _label = _matching(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", "label")
@@ -52,40 +59,18 @@ _root_path_segments = _matching(r"[A-Za-z0-9][-_.A-Za-z0-9]*(/[A-Za-z0-9][-_.A-Z
 
 def is_text_in_yaml(value: str) -> bool:
     """Whether every YAML parser, of version 1.1 or 1.2, reads the bare word as itself: not so for off, no, y, 1e3, 0x1f, `a # b`, ` a`."""
-    if value.lower() in {"y", "n"} or _is_number(value):
-        return False
+    for read in (float, lambda text: int(text, 0)):
+        with suppress(ValueError):
+            read(value)
+            return False
     try:
-        return bool(yaml.safe_load(value) == value)
+        return value.lower() not in {"y", "n"} and bool(yaml.safe_load(value) == value)
     except (yaml.YAMLError, ValueError):
         return False
 
 
-def _is_number(value: str) -> bool:
-    for read in (float, lambda text: int(text, 0)):
-        try:
-            read(value)
-        except ValueError:
-            continue
-        return True
-    return False
-
-
-def _text(value: str) -> str:
-    if not is_text_in_yaml(value):
-        raise refused("word")
-    return value
-
-
-def _printable(value: str) -> str:
-    if not value.isprintable() or value != value.strip() or value.startswith("-"):
-        raise refused("printable")
-    return value
-
-
-def _own_namespace(value: str) -> str:
-    if value == "default" or value.startswith("kube-"):
-        raise refused("own_namespace")
-    return value
+def _is_printable(value: str) -> bool:
+    return value.isprintable() and value == value.strip() and not value.startswith("-")
 
 
 def _operators_secret(value: str) -> str:
@@ -181,8 +166,8 @@ def _ca_file(value: str) -> str:
     return value
 
 
-TEXT, PRINTABLE = AfterValidator(_text), AfterValidator(_printable)
-Namespace = Annotated[str, AfterValidator(_label), AfterValidator(_own_namespace), TEXT]
+TEXT, PRINTABLE = AfterValidator(unless(is_text_in_yaml, "word")), AfterValidator(unless(_is_printable, "printable"))
+Namespace = Annotated[str, AfterValidator(_label), AfterValidator(_matching(r"(?!default$|kube-).*", "own_namespace")), TEXT]
 OtherNamespace = Annotated[str, AfterValidator(_label)]
 BucketName = Annotated[str, AfterValidator(require_bucket_name), TEXT]
 RootPath = Annotated[str, AfterValidator(_root_path), TEXT]

@@ -20,8 +20,7 @@ S3_EXAMPLE = (
     '\'{"endpoint": "https://x10000.example.net", "iam_endpoint": "https://x10000.example.net:444", "admin_profile": "x10000-admin"}\''
 )
 _OUR_TAGS = "milvus-x10000/"
-_LONGEST_KEY = 128
-_LONGEST_VALUE = 256
+_LONGEST_KEY, _LONGEST_VALUE = 128, 256
 _MOST_TAGS = 50 - 1  # the owner's mark is one
 _TAG = re.compile(r"[\w .:/=+\-@]*")
 
@@ -151,10 +150,8 @@ class CosiSettings(MadeStoreSettings):
     @classmethod
     def _no_name(cls, name: str | None, info: ValidationInfo) -> str | None:
         if name is not None:
-            cure = remove_command(("object_store", info.field_name or ""))
-            raise ValueError(
-                f"COSI names every bucket itself; the outputs milvus_bucket and documents_bucket of the stack tell. Cure: {cure}"
-            )
+            why = "COSI names every bucket itself; the outputs milvus_bucket and documents_bucket of the stack tell"
+            raise ValueError(f"{why}. Cure: {remove_command(('object_store', info.field_name or ''))}")
         return name
 
     @field_validator("tags")
@@ -162,14 +159,13 @@ class CosiSettings(MadeStoreSettings):
     def _plain_tags(cls, tags: dict[str, str]) -> dict[str, str]:
         for key, value in tags.items():
             if set(",=") & set(key + value) or key.strip() != key or value.strip() != value:
-                raise ValueError(
-                    f"the tag {key!r} cannot be told to COSI, which takes all tags as one text: no comma, no =, no space at an end"
-                )
+                why = "cannot be told to COSI, which takes all tags as one text: no comma, no =, no space at an end"
+                raise ValueError(f"the tag {key!r} {why}")
         return tags
 
 
 def _driver(value: Any) -> str:  # noqa: ANN401  a configuration value has any type
-    return str(value.get("driver", "s3")) if isinstance(value, Mapping) else str(getattr(value, "driver", "s3"))
+    return str(value.get("driver", "s3") if isinstance(value, Mapping) else getattr(value, "driver", "s3"))
 
 
 ObjectStoreSettings = Annotated[

@@ -15,15 +15,13 @@ _OURS = ("app.kubernetes.io/", "milvus-x10000/")
 
 def _domain(value: str) -> str:
     if not _DOMAIN.fullmatch(value):
-        raise ValueError(
-            "is no domain, so no Service would be resolved: lower-case letters, digits, dashes and dots, without a dot at either end"
-        )
+        needed = "lower-case letters, digits, dashes and dots, without a dot at either end"
+        raise ValueError(f"is no domain, so no Service would be resolved: {needed}")
     return value
 
 
 def _marks(value: dict[str, str]) -> dict[str, str]:
-    ours = sorted(key for key in map(label_key, value) if key == "component" or key.startswith(_OURS))
-    if ours:
+    if ours := sorted(key for key in map(label_key, value) if key == "component" or key.startswith(_OURS)):
         raise ValueError(f"names {', '.join(ours)}, by which services, network policies and restarts find our pods; choose another key")
     return value
 

@@ -59,7 +59,7 @@ def _default(field: FieldInfo) -> str:
         return "required"
     value = field.get_default(call_default_factory=True)
     if isinstance(value, bool):
-        return "`true`" if value else "`false`"
+        return f"`{str(value).lower()}`"
     return f"`{value}`" if isinstance(value, int | float) or (isinstance(value, str) and value) else "none"
 
 

@@ -11,17 +11,18 @@ from stacks.settings.group import Group, setting
 from stacks.settings.names import OtherNamespace, PlainText
 
 _TENANT = re.compile(r"[a-z][a-z0-9]{0,30}")
+_NO_RANGE = "is no range of addresses such as 10.1.2.0/24: {}"
 _MOST_TENANTS = 30  # three users each, and Milvus has 100 at most
 _HOST = re.compile(r"(\*\.)?([a-z0-9]([-a-z0-9]*[a-z0-9])?\.)+[a-z]{2,}|[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
 
-def _cidr(value: str) -> str:
+def _cidr(value: str, *, wrong: str = _NO_RANGE, why: str = "a policy with it allows everything") -> str:
     try:
         network = ipaddress.ip_network(value)
     except ValueError as error:
-        raise ValueError(f"is no range of addresses such as 10.1.2.0/24: {error}") from None
+        raise ValueError(wrong.format(error)) from None
     if network.prefixlen == 0:
-        raise ValueError("is every address there is: a policy with it allows everything")
+        raise ValueError(f"is every address there is: {why}")
     return str(network)
 
 
@@ -37,15 +38,8 @@ def _tenant(value: str) -> str:
 
 
 def _place(value: str) -> str:
-    if _HOST.fullmatch(value):
-        return value
-    try:
-        network = ipaddress.ip_network(value)
-    except ValueError:
-        raise ValueError("is no host (x10000.example.net), names below one (*.corp.example.net), or range (10.0.0.0/8)") from None
-    if network.prefixlen == 0:
-        raise ValueError("is every address there is: nothing would be locked")
-    return str(network)
+    wrong = "is no host (x10000.example.net), names below one (*.corp.example.net), or range (10.0.0.0/8)"
+    return value if _HOST.fullmatch(value) else _cidr(value, wrong=wrong, why="nothing would be locked")
 
 
 class AccessSettings(Group):

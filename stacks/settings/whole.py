@@ -24,8 +24,7 @@ def problems(given: "Settings") -> list[object]:
     services = given.model_services
     return [
         *_buckets(given),
-        *_deletion(given),
-        *_access(given),
+        *_deletion_and_access(given),
         *refusals.of_images(given.milvus, given.images, pinned=given.images_pinned == "required"),
         *models.problems(services, given.images, given.keda, makes_users=isinstance(given.object_store, S3Settings)),
         *(Reason(reason, code="settings.unused") for reason in _unused(given)),
@@ -48,41 +47,25 @@ def _buckets(given: "Settings") -> Iterator[str]:
             yield Reason(text, code="settings.shared_place")
 
 
-def _deletion(given: "Settings") -> Iterator[str]:
-    confirmed = set(given.object_store.confirm_delete)
-    names, what = _at_stake(given)
-    key = f"{PROJECT}:object_store.confirm_delete"
-    if given.object_store.deletes and confirmed != names:
-        yield (
-            f"object_store.on_destroy=delete would let `pulumi destroy` delete {what}, and "
-            f"object_store.confirm_delete names {sorted(confirmed) or 'none of them'}. Cure: "
-            f"If it is meant: pulumi config set --path {key} '{json.dumps(sorted(names))}'"
-        )
-    if not given.object_store.deletes and confirmed:
-        yield (
-            "object_store.confirm_delete is there although nothing is to be deleted: the next change of on_destroy would count as "
-            f"told twice. Cure: pulumi config rm --path {key}"
-        )
-
-
-def _at_stake(given: "Settings") -> tuple[set[str], str]:
-    """What cannot be made again: names to confirm, and what goes with them."""
+def _deletion_and_access(given: "Settings") -> Iterator[str]:
+    key, confirmed = f"{PROJECT}:object_store.confirm_delete", set(given.object_store.confirm_delete)
+    names, what = {given.milvus_bucket, given.documents_bucket}, "both buckets with all their objects"
     if isinstance(given.object_store, ExistingSettings | CosiSettings):  # neither ever deletes a bucket
-        return {given.namespace}, f"the namespace {given.namespace!r} with the volumes without which nobody can read Milvus's bucket"
-    return {given.milvus_bucket, given.documents_bucket}, "both buckets with all their objects"
-
-
-def _access(given: "Settings") -> Iterator[str]:
+        names = {given.namespace}
+        what = f"the namespace {given.namespace!r} with the volumes without which nobody can read Milvus's bucket"
+    if given.object_store.deletes and confirmed != names:
+        named = f"object_store.confirm_delete names {sorted(confirmed) or 'none of them'}"
+        cure = f"If it is meant: pulumi config set --path {key} '{json.dumps(sorted(names))}'"
+        yield f"object_store.on_destroy=delete would let `pulumi destroy` delete {what}, and {named}. Cure: {cure}"
+    if not given.object_store.deletes and confirmed:
+        wrong = "object_store.confirm_delete is there although nothing is to be deleted"
+        yield f"{wrong}: the next change of on_destroy would count as told twice. Cure: pulumi config rm --path {key}"
     if given.access.tenants and not given.milvus.authentication:
-        yield (
-            "access.tenants would be names and nothing else: a Milvus without authentication shows everybody everything. "
-            f"Cure: pulumi config set --path {PROJECT}:milvus.authentication true"
-        )
+        wrong = "access.tenants would be names and nothing else: a Milvus without authentication shows everybody everything"
+        yield f"{wrong}. Cure: pulumi config set --path {PROJECT}:milvus.authentication true"
     if given.milvus.service.type != "ClusterIP" and not given.access.client_cidrs:
-        yield (
-            f"milvus.service.type={given.milvus.service.type} without access.client_cidrs: network policies would let nobody in. "
-            f"Cure: pulumi config set --path '{PROJECT}:access.client_cidrs[0]' 10.20.0.0/16"
-        )
+        wrong = f"milvus.service.type={given.milvus.service.type} without access.client_cidrs: network policies would let nobody in"
+        yield f"{wrong}. Cure: pulumi config set --path '{PROJECT}:access.client_cidrs[0]' 10.20.0.0/16"
 
 
 def _unused(given: "Settings") -> Iterator[str]:
@@ -108,9 +91,10 @@ def _unused_images(given: "Settings") -> Iterator[str]:
         if getattr(given.images, name) is not None and (service is None or not service.runs_here):
             why = f"there is no {name}" if service is None else f"{name}.engine is {service.engine}, which runs elsewhere"
             yield f"images.{name} would be ignored: {why}"
-    if given.images.suite is None and given.preflight.performance:
-        yield "preflight.performance would be ignored: it runs in images.suite, which is missing"
-    if given.images.suite is None and given.ask is not None:
-        yield "ask would be ignored: it runs in images.suite, which is missing"
-    if given.images.suite is None and given.load_generators.model_fields_set:
-        yield "load_generators would be ignored: they run in images.suite, which is missing"
+    in_suite = {
+        "preflight.performance would be ignored: it runs": given.preflight.performance,
+        "ask would be ignored: it runs": given.ask is not None,
+        "load_generators would be ignored: they run": bool(given.load_generators.model_fields_set),
+    }
+    if given.images.suite is None:
+        yield from (f"{wrong} in images.suite, which is missing" for wrong, is_set in in_suite.items() if is_set)

@@ -19,16 +19,6 @@ from stacks.settings.platform import TolerationSettings
 _OLDEST_CHART, _FIRST_CHART_NOT_TRIED = (5, 0, 8), (6, 0, 0)
 
 
-def _version_of_archive(archive: Path) -> str:
-    try:
-        with tarfile.open(archive) as packed:
-            name = min((name for name in packed.getnames() if name.endswith("/Chart.yaml")), key=len)
-            content = packed.extractfile(name)
-            return str(yaml.safe_load(content.read())["version"]) if content is not None else ""
-    except (tarfile.TarError, OSError, ValueError, KeyError) as error:
-        raise ValueError(f"chart {str(archive)!r} is no packed chart: {error}") from None
-
-
 class MilvusSettings(Group):
     """Milvus: how it is installed and how big."""
 
@@ -124,16 +114,15 @@ class MilvusSettings(Group):
     def _chart_is_of_a_version_that_was_tried(self) -> "MilvusSettings":
         version = self.resolved_chart_version()
         if self.chart_kind == "archive" and self.chart_version not in {None, version}:
-            text = f"chart_version is {self.chart_version}, and the archive {self.chart} holds {version}: leave chart_version out"
-            raise ValueError(text)
+            wrong = f"chart_version is {self.chart_version}, and the archive {self.chart} holds {version}"
+            raise ValueError(f"{wrong}: leave chart_version out")
         numbers = re.fullmatch(r"(\d+)\.(\d+)\.(\d+)", version)
         if numbers is None:
             raise ValueError(f"chart_version {version!r} is no version: three numbers, such as {MILVUS_CHART_VERSION}")
         if self.chart_kind != "directory" and not _OLDEST_CHART <= tuple(map(int, numbers.groups())) < _FIRST_CHART_NOT_TRIED:
-            raise ValueError(
-                f"chart_version {version} is not one from 5.0.8 to below 6: older charts drop keys that the values rest on, such as "
-                "containerSecurityContext, and Milvus's pods would be refused once the old ones are gone"
-            )
+            dropped = "older charts drop keys that the values rest on, such as containerSecurityContext"
+            why = f"{dropped}, and Milvus's pods would be refused once the old ones are gone"
+            raise ValueError(f"chart_version {version} is not one from 5.0.8 to below 6: {why}")
         return self
 
     @model_validator(mode="after")
@@ -147,7 +136,13 @@ class MilvusSettings(Group):
         if self.chart_kind == "directory":
             return str(yaml.safe_load((Path(self.chart) / "Chart.yaml").read_text(encoding="utf-8"))["version"])
         if self.chart_kind == "archive":
-            return _version_of_archive(Path(self.chart))
+            try:
+                with tarfile.open(self.chart) as packed:
+                    name = min((name for name in packed.getnames() if name.endswith("/Chart.yaml")), key=len)
+                    content = packed.extractfile(name)
+                    return str(yaml.safe_load(content.read())["version"]) if content is not None else ""
+            except (tarfile.TarError, OSError, ValueError, KeyError) as error:
+                raise ValueError(f"chart {self.chart!r} is no packed chart: {error}") from None
         return self.chart_version if self.chart_version is not None else MILVUS_CHART_VERSION
 
     def resolved_chart_repository(self) -> str | None:

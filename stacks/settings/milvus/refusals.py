@@ -4,7 +4,7 @@ Found before Helm sees anything, since most of them show themselves late: as a p
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from components import milvus_index
@@ -26,9 +26,6 @@ _BUNDLED = ("replicas", "cpu_cores", "memory_gib", "storage_gib", "storage_class
 _MOST_COORDINATORS = 3
 _MAPPED = ("mmap", "tiered_storage")
 _VERSION = re.compile(r":(?:[-\w.]*?[^\d.])?(\d+)\.(\d+)\.(\d+)")
-_WOODPECKER = (2, 6, 0)
-_TIERED = (2, 6, 4)
-_STREAMING = (2, 6, 0)
 _BYPASSES = {
     "CVE-2025-64513": (
         ((2, 4, 24), (2, 5, 21), (2, 6, 5)),
@@ -39,11 +36,17 @@ _BYPASSES = {
 _BITNAMI = re.compile(r"(^|/)(milvusdb|bitnami[a-z]*)/|:[^/@]*-r\d+(@|$)")
 """By the organisation, or by the revision that Bitnami puts behind its tags, which survives a mirror."""
 Version = tuple[int, int, int]
+_NEEDS: tuple[tuple[str, Callable[["MilvusSettings"], bool], Version, str, str], ...] = (
+    ("wal=woodpecker", lambda milvus: milvus.wal == "woodpecker", (2, 6, 0), "2.6", ""),
+    ("tiered_storage", lambda milvus: milvus.tiered_storage, (2, 6, 4), "2.6.4", ""),
+    ("mode=cluster", lambda milvus: milvus.mode == "cluster", (2, 6, 0), "2.6", ": its streaming nodes and one coordinator"),
+)
+"""What a version must be for a setting."""
 
 
 def problems(settings: "MilvusSettings") -> list[str]:
     """Every reason; empty when they fit together."""
-    checks = (_access, _ignored, _log, _metadata, _replicas, _disk, _gpu)
+    checks = (_access, _log, _metadata, _replicas, _disk, _gpu)
     return [reason for check in checks for reason in check(settings)]
 
 
@@ -52,9 +55,6 @@ def _access(given: "MilvusSettings") -> Iterator[str]:
         yield f"service.type={given.service.type} without authentication: whoever reaches the address reads and deletes everything"
     if given.accept_authentication_bypass is not None and not given.authentication:
         yield "accept_authentication_bypass would be ignored: there is no authentication to pass by"
-
-
-def _ignored(given: "MilvusSettings") -> Iterator[str]:
     others = _CLUSTER if given.mode == "standalone" else _STANDALONE
     if wrong := [name for name in others if name in given.model_fields_set]:
         yield f"{', '.join(wrong)} would be ignored with mode={given.mode}"
@@ -134,15 +134,12 @@ def version(reference: str) -> Version | None:
 
 def of_images(milvus: "MilvusSettings", images: ImageSettings, *, pinned: bool) -> list[str]:
     """Every reason; empty when they fit. With `pinned`, what the chart would choose by itself must be named, to be running in the lock."""
-    return [*_of_image(milvus, images), *(_unnamed(milvus, images) if pinned else ())]
-
-
-def _unnamed(milvus: "MilvusSettings", images: ImageSettings) -> Iterator[str]:
-    if milvus.etcd == "bundled" and images.etcd is None:
-        yield (
-            "images.etcd is missing with milvus.etcd=bundled: images_pinned=required, and the chart's own choice has no digest. "
-            f"Cure: pulumi config set --path {PROJECT}:images.etcd IMAGE"
-        )
+    reasons = list(_of_image(milvus, images))
+    if pinned and milvus.etcd == "bundled" and images.etcd is None:
+        why = "images_pinned=required, and the chart's own choice has no digest"
+        cure = f"pulumi config set --path {PROJECT}:images.etcd IMAGE"
+        reasons.append(f"images.etcd is missing with milvus.etcd=bundled: {why}. Cure: {cure}")
+    return reasons
 
 
 def _of_image(milvus: "MilvusSettings", images: ImageSettings) -> Iterator[str]:
@@ -150,18 +147,19 @@ def _of_image(milvus: "MilvusSettings", images: ImageSettings) -> Iterator[str]:
     yield from _of_index(milvus.index.profile, milvus.index.metric, is_version)
     if (milvus.index.profile == milvus_index.GPU) != ("gpu" in images.milvus.partition("@")[0].rpartition(":")[2]):
         suffix = "-gpu" if milvus.index.profile == milvus_index.GPU else " (one without -gpu)"
-        yield (
-            f"images.milvus={images.milvus!r} and milvus.index.profile={milvus.index.profile}: a GPU index, and it alone, needs an image "
-            f"-gpu. Cure: pulumi config set --path {PROJECT}:images.milvus IMAGE{suffix}"
-        )
+        wrong = f"images.milvus={images.milvus!r} and milvus.index.profile={milvus.index.profile}"
+        cure = f"pulumi config set --path {PROJECT}:images.milvus IMAGE{suffix}"
+        yield f"{wrong}: a GPU index, and it alone, needs an image -gpu. Cure: {cure}"
     if is_version is not None:
-        yield from _too_old(milvus, is_version)
+        cure = f"Cure: pulumi config set --path {PROJECT}:images.milvus IMAGE"
+        for key, is_asked, least, needed, why in _NEEDS:
+            if is_asked(milvus) and is_version < least:
+                yield f"milvus.{key} needs Milvus {needed} or newer, the image is {_dotted(is_version)}{why}. {cure}"
         yield from _bypassed(milvus, is_version)
     if milvus.etcd == "bundled" and images.etcd is not None and not _BITNAMI.search(images.etcd):
-        yield (
-            f"images.etcd={images.etcd!r} is not built by Bitnami: the chart starts and probes etcd by Bitnami's scripts, and it would "
-            f"never be ready. Cure: pulumi config set --path {PROJECT}:images.etcd milvusdb/etcd:3.5.25-r1, or milvus.etcd external"
-        )
+        why = "the chart starts and probes etcd by Bitnami's scripts, and it would never be ready"
+        cure = f"pulumi config set --path {PROJECT}:images.etcd milvusdb/etcd:3.5.25-r1, or milvus.etcd external"
+        yield f"images.etcd={images.etcd!r} is not built by Bitnami: {why}. Cure: {cure}"
 
 
 def _of_index(profile: milvus_index.Name, metric: milvus_index.Metric, running: Version | None) -> Iterator[str]:
@@ -190,14 +188,3 @@ def _bypassed(milvus: "MilvusSettings", running: Version) -> Iterator[str]:
 
 def _dotted(running: Version) -> str:
     return ".".join(map(str, running))
-
-
-def _too_old(milvus: "MilvusSettings", running: Version) -> Iterator[str]:
-    known = _dotted(running)
-    cure = f"Cure: pulumi config set --path {PROJECT}:images.milvus IMAGE"
-    if milvus.wal == "woodpecker" and running < _WOODPECKER:
-        yield f"milvus.wal=woodpecker needs Milvus 2.6 or newer, the image is {known}. {cure}"
-    if milvus.tiered_storage and running < _TIERED:
-        yield f"milvus.tiered_storage needs Milvus 2.6.4 or newer, the image is {known}. {cure}"
-    if milvus.mode == "cluster" and running < _STREAMING:
-        yield f"milvus.mode=cluster needs Milvus 2.6 or newer, the image is {known}: its streaming nodes and one coordinator. {cure}"

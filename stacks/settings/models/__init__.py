@@ -93,10 +93,9 @@ class LlmSettings(Serving):
         """Also a prompt that does not fit."""
         reasons, needed = super().problems(version), self.prompt_tokens + self.answer_tokens
         if needed > self.context_tokens:
-            text = (
-                f"is {self.context_tokens}, a prompt of {self.prompt_tokens} and an answer of {self.answer_tokens} need {needed}: long "
-                "questions would be refused or cut; raise context_tokens, or lower prompt_tokens and send fewer sources"
-            )
+            wrong = f"is {self.context_tokens}, a prompt of {self.prompt_tokens} and an answer of {self.answer_tokens} need {needed}"
+            cure = "raise context_tokens, or lower prompt_tokens and send fewer sources"
+            text = f"{wrong}: long questions would be refused or cut; {cure}"
             reasons.append(Problem(code="models.context", setting="context_tokens", text=text))
         return reasons
 
@@ -125,28 +124,23 @@ def problems(
 ) -> Iterator[Problem]:
     """Everything that is missing or too old."""
     for name, service in services.items():
-        if service is not None:
-            yield from _missing_images(name, service, images)
-            running = version(service, getattr(images, name))
-            for each in _problems(service, running, keda, makes_users=makes_users):
-                yield replace(each, setting=f"{name}.{each.setting}")
-
-
-def _missing_images(name: str, service: Serving, images: ImageSettings) -> Iterator[Problem]:
-    if service.runs_here and getattr(images, name) is None:
-        text = f"is missing: {name}.engine is {service.engine!r}, and nobody but you can know its image"
-        yield Problem(code="models.image_missing", setting=f"images.{name}", text=text)
-    if service.weights is not None and service.weights.source == "bucket" and images.suite is None:
-        text = f"is missing: it copies {name}.weights from the bucket"
-        yield Problem(code="models.image_missing", setting="images.suite", text=text)
+        if service is None:
+            continue
+        if service.runs_here and getattr(images, name) is None:
+            text = f"is missing: {name}.engine is {service.engine!r}, and nobody but you can know its image"
+            yield Problem(code="models.image_missing", setting=f"images.{name}", text=text)
+        if service.weights is not None and service.weights.source == "bucket" and images.suite is None:
+            text = f"is missing: it copies {name}.weights from the bucket"
+            yield Problem(code="models.image_missing", setting="images.suite", text=text)
+        for each in _problems(service, version(service, getattr(images, name)), keda, makes_users=makes_users):
+            yield replace(each, setting=f"{name}.{each.setting}")
 
 
 def _problems(service: Serving, of_version: Version | None, keda: KedaSettings | None, *, makes_users: bool) -> Iterator[Problem]:
     yield from service.problems(of_version)
     if service.scaling is not None and service.scaling.waiting_requests is not None and keda is None:
-        text = (
-            "needs KEDA, since Kubernetes alone knows no queue; where it is installed, set keda.prometheus_url, else scale by cpu_percent"
-        )
+        cure = "where it is installed, set keda.prometheus_url, else scale by cpu_percent"
+        text = f"needs KEDA, since Kubernetes alone knows no queue; {cure}"
         yield Problem(code="models.keda", setting="scaling.waiting_requests", text=text)
     weights = service.weights
     if weights is not None and weights.source == "bucket" and weights.secret_name is None and not makes_users:

@@ -56,11 +56,9 @@ class GpuSettings(Group):
 
     def to_args(self, pods: PodOptions = NO_OPTIONS) -> Gpu:
         """As the components take it, with what every pod gets."""
-        own = self.model_dump(exclude={"tolerations", "node_selector"})
+        own, nodes = self.model_dump(exclude={"tolerations", "node_selector"}), self.node_selector
         tolerations = (*pods.tolerations, *(taint.toleration for taint in self.tolerations))
-        return Gpu(
-            **own, tolerations=tolerations, node_selector=self.node_selector if self.node_selector is not None else pods.node_selector
-        )
+        return Gpu(**own, tolerations=tolerations, node_selector=nodes if nodes is not None else pods.node_selector)
 
     def facts(self) -> dict[str, Any]:
         """As an engine is told of them."""
@@ -93,10 +91,8 @@ class WeightsSettings(Group):
         if ignored:
             raise ValueError(f"source {self.source!r} would ignore {', '.join(ignored)}; leave it out, or choose another source")
         if self.source == "hub" and not _COMMIT.fullmatch(self.revision or ""):
-            raise ValueError(
-                f"revision {self.revision!r} can move, and two pods would serve two models: name the commit, 40 hexadecimal digits, that "
-                "the hub shows under Files"
-            )
+            cure = "name the commit, 40 hexadecimal digits, that the hub shows under Files"
+            raise ValueError(f"revision {self.revision!r} can move, and two pods would serve two models: {cure}")
         for name in (self.folder, self.prefix, self.file):
             if ".." in PurePosixPath(name).parts or name.startswith("/"):
                 raise ValueError(f"{name!r} must be a path below the volume or the bucket, without .. and without a slash in front")
@@ -110,11 +106,8 @@ class WeightsSettings(Group):
     @property
     def location(self) -> str:
         """What the engine is told."""
-        if self.source == "hub":
-            return self.repository or ""
-        if self.source == "image":
-            return self.path or ""
-        return f"{WEIGHTS_PATH}/{self.file}" if self.file else WEIGHTS_PATH
+        there = f"{WEIGHTS_PATH}/{self.file}" if self.file else WEIGHTS_PATH
+        return {"hub": self.repository or "", "image": self.path or ""}.get(self.source, there)
 
     def facts(self) -> dict[str, Any]:
         """As an engine is told of them."""
@@ -141,10 +134,8 @@ class ExternalSettings(Group):
     @model_validator(mode="after")
     def _is_private(self) -> Self:
         if self.url.startswith("http://") and not self.plain_http:
-            raise ValueError(
-                f"{self.url!r} would carry documents and the key in clear text; use https://, or, where the network itself is trusted, "
-                "plain_http: true"
-            )
+            cure = "use https://, or, where the network itself is trusted, plain_http: true"
+            raise ValueError(f"{self.url!r} would carry documents and the key in clear text; {cure}")
         if self.url.startswith("http://") and self.ca_file is not None:
             raise ValueError("ca_file would be ignored: there is no TLS at an address that begins with http://")
         return self

@@ -50,7 +50,7 @@ class Serving(Group):
 
     def problems(self, version: Version | None = None) -> list[Problem]:
         """What does not belong together; with the version of the engine's image, also what that version cannot do."""
-        return [*self._ignored(), *ENGINES[self.engine].problems(self.served(version)), *self._volume_problems(), *self._scaling_problems()]
+        return [*self._ignored(), *ENGINES[self.engine].problems(self.served(version)), *self._fits()]
 
     def _ignored(self) -> Iterator[Problem]:
         """Settings that the engine would not use, and an external service without an address."""
@@ -103,7 +103,7 @@ class Serving(Group):
         """What bounds the model's memory; a language model says it."""
         return {}
 
-    def _volume_problems(self) -> Iterator[Problem]:
+    def _fits(self) -> Iterator[Problem]:
         cache, weights = self.cache, self.weights
         if cache is not None and self.most_replicas > 1 and not cache.shared:
             text = f"is one volume for one node, and {self.most_replicas} pods may run on several; say cache.shared, or leave it out"
@@ -114,8 +114,6 @@ class Serving(Group):
         if cache is not None and weights is not None and cache.size_gib < weights.size_gib:
             text = f"is {cache.size_gib:g} GiB, smaller than the weights of {weights.size_gib:g} GiB: they would not fit; raise it"
             yield Problem(code="models.cache_size", setting="cache.size_gib", text=text)
-
-    def _scaling_problems(self) -> Iterator[Problem]:
         if self.scaling is not None and "replicas" in self.model_fields_set:
             yield _ignored("replicas", "would be ignored: scaling decides; remove it")
         if self.scaling is not None and self.scaling.cpu_percent is not None and self.gpu is not None:
