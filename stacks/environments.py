@@ -56,10 +56,7 @@ def names() -> list[str]:
 
 
 def load(name: str, *, own_files_only: bool = False, step: Step = "look") -> Environment:
-    """Return one environment, as the shell's Pulumi would see it or, with `own_files_only`, from the files of the checkout alone.
-
-    Raises SettingsError for a name without a file, and for everything that is wrong or missing for that step.
-    """
+    """Return an environment, as the shell's Pulumi sees it or by the checkout's own files; SettingsError, also for what that step lacks."""
     committed, facts = file_of(name), _FOLDER / f"example.{name}.yaml"
     if not committed.is_file():
         text = f"there is no environment {name!r} ({committed.name} is missing); there are: {', '.join(names())}"
@@ -67,15 +64,21 @@ def load(name: str, *, own_files_only: bool = False, step: Step = "look") -> Env
     whole = None if own_files_only else _of_the_shell(name)
     example = whole is None and facts.is_file()
     source = committed if whole is None else whole
-    file = _laid_over(yaml_files.read(source), yaml_files.read(facts)) if example else yaml_files.read(source)
+    file = yaml_files.read(source)
+    if example:
+        from components.milvus_values.configuration import merge  # noqa: PLC0415  brings Pulumi, of which settings alone need nothing
+
+        over, config = yaml_files.read(facts), copy.deepcopy(file.config)
+        merge(config, over.config)
+        locations = {**over.locations, **file.locations}
+        file = SettingsFile(config=config, locations=locations, problems=[*file.problems, *over.problems])
     settings, left = _judge(name, file.config, file, step)
     return Environment(name=name, settings=settings, source=source, example=example, placeholders=left)
 
 
 def of_program(name: str, configuration: Mapping[str, Any]) -> Settings:
     """Return what `pulumi up` applies, images by digest where that is required; SettingsError, also for placeholders."""
-    config_file = os.environ.get("PULUMI_OPTION_CONFIG_FILE")
-    path = Path(config_file) if config_file is not None else _FOLDER / f"Pulumi.{name}.yaml"
+    path = Path(os.environ.get("PULUMI_OPTION_CONFIG_FILE", file_of(name)))
     file = yaml_files.read(path) if path.is_file() else None
     is_used = file is not None and file.config.keys() == configuration.keys()  # not where Pulumi was given another one
     settings, _ = _judge(name, configuration, file if is_used else None, "up")
@@ -96,31 +99,24 @@ def _judge(name: str, configuration: Mapping[str, Any], file: SettingsFile | Non
     problems += [
         *(deployable.bucket_conflicts(settings, name) if settings is not None else ()),
         *(left if step != "look" else ()),
-        *(_without_lock(settings, name) if settings is not None and step in {"up", "rollout"} else ()),
-        *(_without_slo(name) if step == "rollout" else ()),
+        *(_missing_files(settings, name, step)),
     ]
     if problems or settings is None:
         raise SettingsError(problems=located(problems, locations))
     return settings, left
 
 
-def _without_lock(settings: Settings, name: str) -> list[Problem]:
-    try:
-        lock.pinned(settings, name, required=settings.images_pinned == "required")
-    except SettingsError as error:
-        return list(error.problems)
-    return []
-
-
-def _without_slo(name: str) -> Iterator[Problem]:
-    path = slo_of(name)
-    if not path.is_file():
-        yield Problem(
-            code="settings.slo",
-            wrong=f"there is no {yaml_files.shown(path)}",
-            breaks="the gate would have nothing to judge by, after everything is deployed",
-            cure=f"cp validation/slo.prod.yaml {yaml_files.shown(path)}, and set its limits (docs/gate.md)",
-        )
+def _missing_files(settings: Settings | None, name: str, step: Step) -> Iterator[Problem]:
+    if settings is not None and step in {"up", "rollout"}:
+        try:
+            lock.pinned(settings, name, required=settings.images_pinned == "required")
+        except SettingsError as error:
+            yield from error.problems
+    slo = yaml_files.shown(slo_of(name))
+    if step == "rollout" and not slo_of(name).is_file():
+        breaks = "the gate would have nothing to judge by, after everything is deployed"
+        cure = f"cp validation/slo.prod.yaml {slo}, and set its limits (docs/gate.md)"
+        yield Problem(code="settings.slo", wrong=f"there is no {slo}", breaks=breaks, cure=cure)
 
 
 def _of_the_shell(name: str) -> Path | None:
@@ -132,11 +128,3 @@ def _of_the_shell(name: str) -> Path | None:
         text = f"PULUMI_OPTION_CONFIG_FILE is {config_file}, and there is no such file; unset it, or bring the environment up"
         raise SettingsError(text, code="settings.environment")
     return Path(config_file)
-
-
-def _laid_over(base: SettingsFile, over: SettingsFile) -> SettingsFile:
-    from components.milvus_values.configuration import merge  # noqa: PLC0415  brings Pulumi, of which settings alone need nothing
-
-    config = copy.deepcopy(dict(base.config))
-    merge(config, over.config)
-    return SettingsFile(config=config, locations={**over.locations, **base.locations}, problems=[*base.problems, *over.problems])

@@ -75,7 +75,12 @@ class SettingsError(Exception):
 
     def __init__(self, text: str = "", *, code: str = "settings.wrong", problems: Iterable[Problem] = ()) -> None:
         self.problems = tuple(problems) or (Problem(code=code, wrong=text),)
-        super().__init__(text or _listed(self.problems))
+        if len(self.problems) > 1 or self.problems[0].path or self.problems[0].location is not None:
+            count = (
+                f"{len(self.problems)} thing{'s are' if len(self.problems) > 1 else ' is'} wrong with the settings, so nothing was changed"
+            )
+            text = text or "\n\n".join([count, *(problem.text for problem in self.problems)])
+        super().__init__(text or self.problems[0].text)
 
     @property
     def code(self) -> str:
@@ -118,23 +123,14 @@ class ConflictError(ValueError):
         super().__init__("; ".join(map(str, self.reasons)))
 
 
-def _listed(problems: Sequence[Problem]) -> str:
-    if len(problems) == 1 and not problems[0].path and problems[0].location is None:
-        return problems[0].text
-    count = f"{len(problems)} thing{'s are' if len(problems) > 1 else ' is'} wrong with the settings, so nothing was changed"
-    return "\n\n".join([count, *(problem.text for problem in problems)])
-
-
 def key_of(path: Sequence[str]) -> str:
     """Return the key of a setting as Pulumi writes it: members of a list in brackets, names with a dot in them too, others after a dot."""
     first, *rest = path
-    return (first.removeprefix(":") if ":" in first else f"{PROJECT}:{first}") + "".join(map(_key_part, rest))
-
-
-def _key_part(part: str) -> str:
-    if part.isdigit():
-        return f"[{part}]"
-    return f".{part}" if _PLAIN_PART.fullmatch(part) else '["{}"]'.format(part.replace('"', r"\""))
+    key = first.removeprefix(":") if ":" in first else f"{PROJECT}:{first}"
+    for part in rest:
+        named = f".{part}" if _PLAIN_PART.fullmatch(part) else '["{}"]'.format(part.replace('"', r"\""))
+        key += f"[{part}]" if part.isdigit() else named
+    return key
 
 
 def set_command(path: Sequence[str], value: object = "VALUE") -> str:
@@ -149,11 +145,11 @@ def remove_command(path: Sequence[str]) -> str:
 
 def located(problems: Iterable[Problem], locations: Locations) -> list[Problem]:
     """Return the problems with file and line: its own, or those of the nearest group around a setting that is not there."""
-    return [each if each.location is not None else replace(each, location=_nearest(each.path, locations)) for each in problems]
-
-
-def _nearest(path: Path, locations: Locations) -> Location | None:
-    return next((locations[path[:end]] for end in range(len(path), -1, -1) if path[:end] in locations), None)
+    placed = []
+    for each in problems:
+        around = (locations[each.path[:end]] for end in range(len(each.path), -1, -1) if each.path[:end] in locations)
+        placed.append(each if each.location is not None else replace(each, location=next(around, None)))
+    return placed
 
 
 def shown_as(value: object) -> str:

@@ -77,11 +77,7 @@ def run_under(monitor: mocks.MockMonitor, program: Callable[[], Any], *, stack: 
     asyncio.set_event_loop(_loop())
     pulumi.runtime.set_mocks(monitor.mocks, project=_PROJECT, stack=stack, preview=preview, monitor=monitor)
 
-    @pulumi.runtime.test  # type: ignore[untyped-decorator]  # Pulumi's mocks have no types here
-    def run() -> None:
-        program()
-
-    run()
+    pulumi.runtime.test(program)()  # type: ignore[no-untyped-call]  # Pulumi's mocks have no types here
 
 
 @cache
@@ -201,10 +197,9 @@ def _from_chart(release: Release, notes: list[str]) -> Iterator[Object]:
     archive = chart.at_hand(release)
     if archive is None:
         source = f"--repo {release.repository} {release.chart}" if release.repository is not None else release.chart
-        notes.append(
-            f"the objects of the chart {release.chart} {release.version} are not among them, only the release with its values: the chart "
-            f"is not on this machine; get it once: helm pull {source} --version {release.version} --destination {chart.CHARTS}"
-        )
+        wrong = f"the objects of the chart {release.chart} {release.version} are not among them, only the release with its values"
+        cure = f"helm pull {source} --version {release.version} --destination {chart.CHARTS}"
+        notes.append(f"{wrong}: the chart is not on this machine; get it once: {cure}")
     elif shutil.which("helm") is None:
         notes.append("the objects of the chart are not among them, only the release with its values: there is no helm on PATH")
     else:

@@ -109,14 +109,13 @@ def _outside(root: yaml.Node, name: str) -> Iterator[Problem]:
         location = _at(name, key)
         if key.value in keys:
             yield _twice((str(key.value),), location)
-        elif key.value == "environment":
-            wrong, breaks = "settings from Pulumi ESC are not read here", "a command would judge others than `pulumi up` applies"
-            cure = "write the settings below config: and remove environment:"
-            yield Problem(code="settings.esc", location=location, wrong=wrong, breaks=breaks, cure=cure)
         elif key.value not in _OF_PULUMI:
+            code, cure = "settings.outside", "indent it by two spaces, below config:"
             wrong, breaks = f"{key.value!r} stands beside `config:`, not below it", "Pulumi would not take it for a setting"
-            cure = "indent it by two spaces, below config:"
-            yield Problem(code="settings.outside", location=location, wrong=wrong, breaks=breaks, cure=cure)
+            if key.value == "environment":
+                code, cure = "settings.esc", "write the settings below config: and remove environment:"
+                wrong, breaks = "settings from Pulumi ESC are not read here", "a command would judge others than `pulumi up` applies"
+            yield Problem(code=code, location=location, wrong=wrong, breaks=breaks, cure=cure)
         keys.add(key.value)
 
 
@@ -130,15 +129,13 @@ def _members(node: yaml.Node, path: Keys) -> Iterator[tuple[Keys, yaml.Node, yam
     """What is directly below: path, the node whose line is meant, value."""
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
-            yield (*path, str(key.value) if path else _first(str(key.value))), key, value
+            name = str(key.value)
+            if not path:  # a setting of ours by its name; any other by its whole key, with a colon also where it names no project
+                name = name.removeprefix(f"{PROJECT}:") if ":" in name else f":{name}"
+            yield (*path, name), key, value
     elif isinstance(node, yaml.SequenceNode):
         for number, value in enumerate(node.value):
             yield (*path, str(number)), value, value
-
-
-def _first(key: str) -> str:
-    """Name of a setting of ours; the whole key of any other, with a colon also where it names no project."""
-    return key.removeprefix(f"{PROJECT}:") if ":" in key else f":{key}"
 
 
 def _faults(node: yaml.Node, name: str, path: Keys = (), around: tuple[yaml.Node, ...] = ()) -> Iterator[Problem]:
@@ -185,12 +182,11 @@ class _Dumper(yaml.SafeDumper):
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ANN401, ARG002  PyYAML's signature
         return True
 
+    def represent_str(self, data: str) -> yaml.ScalarNode:
+        return self.represent_scalar(f"{_TAG}str", data, style="|" if "\n" in data else None)
 
-def _text(dumper: _Dumper, value: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
 
-
-_Dumper.add_representer(str, _text)
+_Dumper.add_representer(str, _Dumper.represent_str)
 
 
 def dump(value: object) -> str:

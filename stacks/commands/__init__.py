@@ -24,20 +24,14 @@ Patience = Annotated[
 
 
 def select(name: str, *, as_named: bool = False, step: Step = "look") -> Environment:
-    """Return the environment, by the digests of its lock where it has one, or with `as_named` as its settings name the images.
-
-    Says on standard error when parts of it are only examples, which every further `step` refuses.
-    """
+    """Return the environment, its images as the lock or with `as_named` the settings have them; say which of it are only examples."""
     environment = environments.load(name, step=step)
     if environment.placeholders:
         places = ", ".join(f"{each.key} ({each.file}:{each.line})" for each in environment.placeholders)
         print(f"warning: left from the examples, so `./rag rollout {name}` and `pulumi up` will refuse them: {places}", file=sys.stderr)
     if environment.example:
-        print(
-            f"note: addresses and images of {name!r} are the examples of stacks/example.{name}.yaml; "
-            'for the real ones, in a shell of the lab: eval "$(./rag env)"',
-            file=sys.stderr,
-        )
+        note = f"addresses and images of {name!r} are the examples of stacks/example.{name}.yaml"
+        print(f'note: {note}; for the real ones, in a shell of the lab: eval "$(./rag env)"', file=sys.stderr)
     return environment if as_named else replace(environment, settings=lock.pinned(environment.settings, name))
 
 

@@ -5,7 +5,7 @@ import re
 import socket
 import sys
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import suppress
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -34,11 +34,9 @@ Pulumi's state (what it made) needs a home, and a passphrase or a KMS for the se
 Next: ./rag check {name} --pre
 """
 
-Chosen = Annotated[str, typer.Argument(metavar="NAME", help="Name of the new environment.")]
-
 
 def init(
-    name: Chosen,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the new environment.")],
     *,
     driver: Annotated[Literal["s3", "greenlake", "existing", "cosi"], typer.Option(help="How buckets and keys are made.")] = "s3",
     endpoint: Annotated[str, typer.Option(help="S3 API of the store, https://host[:port].")] = "",
@@ -49,15 +47,14 @@ def init(
     settings: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Any other setting; again for more.")] = None,
 ) -> None:
     """Write both files."""
-    files = environments.file_of(name), environments.slo_of(name)
-    _require_new(name, files)
+    files = _new_files(name)
     config = _config(name, size, gpu, registry or _ask("registry of the images"))
     config["object_store"] = _store(name, driver, endpoint or _ask("S3 API of the store, https://host[:port]"), config["object_store"])
     if driver != "s3":  # which alone makes a user for them
         for model in (config[group] for group in _MODELS if group in config):
             model["weights"] |= {"secret_name": "weights"}
-    if chosen := context or _current_context():
-        config["cluster"] = {"context": chosen}
+    with suppress(ConfigException, OSError):
+        config["cluster"] = {"context": context or kube_api.current().context}
     if "network" in config:
         config["network"] = _network(str(config["object_store"]["endpoint"]), config["network"])
     for each in settings or ():
@@ -69,16 +66,23 @@ def init(
     print(f"written: {', '.join(map(yaml_files.shown, files))}")
     for problem in deployable.placeholders(config):
         print(f"still an example: {problem.key} = {problem.value}; {problem.cure}")
-    print(_reached(str(config["object_store"]["endpoint"])))
+    parts = urlsplit(address := str(config["object_store"]["endpoint"]))
+    try:
+        socket.create_connection((parts.hostname or "", parts.port or 443), _TIMEOUT_S).close()
+        print(f"reached from here: {address}")
+    except OSError as error:
+        print(f"not reached from here: {address} ({error}); the preflight runs on this machine too, so it has to be")
     print(_NEXT.format(name=name), end="")
 
 
-def _require_new(name: str, files: tuple[Path, Path]) -> None:
+def _new_files(name: str) -> tuple[Path, Path]:
+    files = environments.file_of(name), environments.slo_of(name)
     if not _NAME.fullmatch(name):
         text = f"{name!r} is no name of an environment: a lower-case letter, then letters, digits and dashes, 31 at most"
         raise SettingsError(text, code="init.name")
     if there := [yaml_files.shown(path) for path in files if path.exists()]:
         raise SettingsError(f"{' and '.join(there)} is there already, and is not replaced; choose another name", code="init.exists")
+    return files
 
 
 def _ask(what: str) -> str:
@@ -87,7 +91,8 @@ def _ask(what: str) -> str:
 
 def _config(name: str, size: str, gpu: str, registry: str) -> dict[str, Any]:
     """Return settings by group, from the examples of this project."""
-    config, other = _example(_EXAMPLE[size]), _example("prod" if gpu else "dev")
+    files = [yaml_files.read(environments.file_of(example)) for example in (_EXAMPLE[size], "prod" if gpu else "dev")]
+    config, other = ({key.partition(":")[2]: value for key, value in file.config.items()} for file in files)
     for group in _MODELS:
         config.pop(group, None)
         if group in other:
@@ -98,11 +103,6 @@ def _config(name: str, size: str, gpu: str, registry: str) -> dict[str, Any]:
     config["images"] = {key: text.replace("registry.example.net", registry or "registry.example.net") for key, text in images.items()}
     config["milvus"]["root_path"] = "milvus"
     return {"namespace": f"rag-{name}", **config}
-
-
-def _example(environment: str) -> dict[str, Any]:
-    file = yaml_files.read(environments.file_of(environment))
-    return {key.partition(":")[2]: value for key, value in file.config.items()}
 
 
 def _store(name: str, driver: str, endpoint: str, example: dict[str, Any]) -> dict[str, Any]:
@@ -124,13 +124,6 @@ def _network(endpoint: str, example: dict[str, Any]) -> dict[str, Any]:
     return {"addresses": {} if host in found else {host: [f"{address}/{128 if ':' in address else 32}" for address in found]}}
 
 
-def _current_context() -> str:
-    try:
-        return kube_api.current().context
-    except (ConfigException, OSError):
-        return ""
-
-
 def _set(config: dict[str, Any], pair: str) -> None:
     key, equals, text = pair.partition("=")
     *groups, last = key.split(".")
@@ -150,27 +143,14 @@ def _commented(name: str, config: dict[str, Any]) -> Iterator[str]:
     for group, value in config.items():
         yield f"  # {_reason(Settings.model_fields.get(group))}"
         if not isinstance(value, dict):
-            yield f"  {PROJECT}:{group}: {_flow(value)}"
+            yield f"  {PROJECT}:{group}: {json.dumps(value, ensure_ascii=False)}"
             continue
         yield f"  {PROJECT}:{group}:"
         driver = (value["driver"],) if "driver" in value else ()
         for key, item in value.items():
             reason = _reason(field_at(Settings, (group, *driver, key)))
-            yield f"    {key}: {_flow(item)}" + (f" # {reason}" if reason else "")
+            yield f"    {key}: {json.dumps(item, ensure_ascii=False)}" + (f" # {reason}" if reason else "")
 
 
 def _reason(field: FieldInfo | None) -> str:
     return " ".join((field.description or "").split()) if field is not None else ""
-
-
-def _flow(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)
-
-
-def _reached(endpoint: str) -> str:
-    parts = urlsplit(endpoint)
-    try:
-        socket.create_connection((parts.hostname or "", parts.port or 443), _TIMEOUT_S).close()
-    except OSError as error:
-        return f"not reached from here: {endpoint} ({error}); the preflight runs on this machine too, so it has to be"
-    return f"reached from here: {endpoint}"

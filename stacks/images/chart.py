@@ -70,25 +70,19 @@ def checksum(release: Release, access: Access) -> str | None:
 
 def _from_repository(release: Release, repository: str, access: Access) -> bytes:
     base = repository if repository.endswith("/") else f"{repository}/"
-    entry = _entry(release, yaml.load(registry.get(urljoin(base, "index.yaml"), access), Loader=yaml.CSafeLoader), repository)
-    content = registry.get(urljoin(base, entry["urls"][0]), access)
-    expected = entry.get("digest")
+    index = yaml.load(registry.get(urljoin(base, "index.yaml"), access), Loader=yaml.CSafeLoader)
+    entries = index.get("entries", {}) if isinstance(index, dict) else {}
+    versions: dict[str, dict[str, Any]] = {str(entry["version"]): entry for entry in entries.get(release.chart, [])}
+    if release.version not in versions:
+        there = f"there is: {', '.join(list(versions)[:5]) or 'none'}; set milvus.chart_version, or mirror it"
+        raise UnansweredError(f"{repository} has no chart {release.chart!r} {release.version}; {there}")
+    content = registry.get(urljoin(base, versions[release.version]["urls"][0]), access)
+    expected = versions[release.version].get("digest")
     if expected is not None and expected.removeprefix("sha256:") != _sha256(content):
         differ = f"the archive has the checksum {_sha256(content)}, the index of {repository} says {expected}"
         why = "something between changes what it sends, or the archive was replaced"
         raise UnansweredError(f"{release.chart} {release.version}: {differ}; {why}")
     return content
-
-
-def _entry(release: Release, index: Any, repository: str) -> dict[str, Any]:  # noqa: ANN401  somebody else's file
-    entries = index.get("entries", {}) if isinstance(index, dict) else {}
-    versions: dict[str, dict[str, Any]] = {str(entry["version"]): entry for entry in entries.get(release.chart, [])}
-    if release.version not in versions:
-        there = ", ".join(list(versions)[:5]) or "none"
-        raise UnansweredError(
-            f"{repository} has no chart {release.chart!r} {release.version}; there is: {there}; set milvus.chart_version, or mirror it"
-        )
-    return versions[release.version]
 
 
 def _sha256(content: bytes) -> str:
@@ -100,14 +94,12 @@ def at_hand(release: Release) -> Path | None:
     local = Path(release.chart)
     if local.exists() and release.repository is None:
         return local
-    return next((folder / release.archive for folder in (CHARTS, *_helm_cache()) if (folder / release.archive).is_file()), None)
-
-
-def _helm_cache() -> list[Path]:
-    if shutil.which("helm") is None:
-        return []
-    path = subprocess.run(["helm", "env", "HELM_REPOSITORY_CACHE"], capture_output=True, text=True, check=False).stdout.strip()
-    return [Path(path)] if path else []
+    folders = [CHARTS]
+    if shutil.which("helm") is not None:
+        command = ["helm", "env", "HELM_REPOSITORY_CACHE"]
+        cache = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+        folders += [Path(cache)] if cache else []
+    return next((folder / release.archive for folder in folders if (folder / release.archive).is_file()), None)
 
 
 def refuse_dropped_keys(release: Release) -> None:
@@ -120,29 +112,25 @@ def refuse_dropped_keys(release: Release) -> None:
 def refuse_unknown_keys(values: Mapping[str, Any], chart: Path) -> None:
     """Compare the keys of the values with those of the very chart, since Helm drops unknown ones in silence; SettingsError."""
     with TemporaryDirectory() as folder:
-        root = chart if chart.is_dir() else _unpacked(chart, Path(folder))
+        root = chart
+        if not chart.is_dir():
+            try:
+                with tarfile.open(chart) as packed:
+                    packed.extractall(folder, filter="data")
+            except (tarfile.TarError, OSError) as error:
+                raise SettingsError(f"the chart {chart} is no packed chart: {error}; remove it, and get it again with ./rag pin") from None
+            root = next(Path(folder).iterdir())
         known = _default_values(root)
         for subchart in sorted(root.glob("charts/*")):
             name = re.sub(r"-\d.*", "", subchart.name)
             if name in known:
                 own, known[name] = known[name], _default_values(subchart)
                 merge(known[name], own)
-    unknown = sorted(set(_unknown(values, known)) - _UNLISTED)
-    if unknown:
-        raise SettingsError(
-            f"the chart {chart} does not know {', '.join(unknown)}, and Helm would drop that in silence: it is of another version than "
-            "the values are made for (5.0.8 to below 6). "
-            f"Cure: pulumi config set --path milvus-x10000:milvus.chart_version {MILVUS_CHART_VERSION}"
-        )
-
-
-def _unpacked(archive: Path, folder: Path) -> Path:
-    try:
-        with tarfile.open(archive) as packed:
-            packed.extractall(folder, filter="data")
-    except (tarfile.TarError, OSError) as error:
-        raise SettingsError(f"the chart {archive} is no packed chart: {error}; remove it, and get it again with ./rag pin") from None
-    return next(folder.iterdir())
+    if unknown := sorted(set(_unknown(values, known)) - _UNLISTED):
+        wrong = f"the chart {chart} does not know {', '.join(unknown)}, and Helm would drop that in silence"
+        why = "it is of another version than the values are made for (5.0.8 to below 6)"
+        cure = f"pulumi config set --path milvus-x10000:milvus.chart_version {MILVUS_CHART_VERSION}"
+        raise SettingsError(f"{wrong}: {why}. Cure: {cure}")
 
 
 def _default_values(chart: Path) -> dict[str, Any]:

@@ -44,11 +44,6 @@ class Pins(Group):
     images: dict[str, PinnedImage] = Field(min_length=1)
     chart: PinnedChart
 
-    def text(self, environment: str) -> str:
-        """The file."""
-        whole = {**{name: image.model_dump() for name, image in self.images.items()}, "chart": self.chart.model_dump()}
-        return _HEAD.format(environment=environment) + dump(whole)
-
 
 def path_of(environment: str) -> Path:
     """Where the lock of an environment is."""
@@ -72,8 +67,8 @@ def read(environment: str) -> Pins | None:
 
 def write(environment: str, pins: Pins) -> Path:
     """Write the lock in one step and return where."""
-    path = path_of(environment)
-    write_whole(path, pins.text(environment))
+    path, images = path_of(environment), {name: image.model_dump() for name, image in pins.images.items()}
+    write_whole(path, _HEAD.format(environment=environment) + dump({**images, "chart": pins.chart.model_dump()}))
     return path
 
 
@@ -83,19 +78,15 @@ def named(settings: Settings) -> dict[str, str]:
 
 
 def pinned(settings: Settings, environment: str, *, required: bool = False) -> Settings:
-    """Return the settings with every image by the digest of the lock; unchanged without a lock, unless one is required.
-
-    Raises SettingsError for a lock that is missing and required, and for one of other images.
-    """
+    """Return the settings with every image by the digest of the lock; SettingsError for a lock that is required and missing, or of others."""
     pins, cure = read(environment), f"./rag pin {environment}"
-    if pins is None and not required:
-        return settings
     if pins is None:
+        if not required:
+            return settings
         nobody = f"so nobody knows which programs the tags of {environment!r} stand for"
         raise SettingsError(f"there is no {path_of(environment)}, {nobody}; ask the registries and write it: {cure}", code="settings.lock")
     names = named(settings)
-    stale = [f"{name} ({value})" for name, value in names.items() if name not in pins.images or pins.images[name].of != value]
-    if stale:
+    if stale := [f"{name} ({value})" for name, value in names.items() if name not in pins.images or pins.images[name].of != value]:
         text = f"{path_of(environment)} was made for other images than the settings name now: {', '.join(stale)}; {cure}"
         raise SettingsError(text, code="settings.lock")
     images = settings.images.model_copy(update={name: pins.images[name].reference for name in names})

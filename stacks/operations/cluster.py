@@ -40,11 +40,9 @@ def require(settings: Settings, environment: str) -> Cluster:
         raise SettingsError(f'{text}eval "$(./rag env)"', code="cluster.kubeconfig") from None
     context = settings.cluster.context
     if context is not None and here.context != context:
-        raise SettingsError(
-            f"{PROJECT}:cluster.context of {environment!r} is {context!r}, and the kubeconfig's current context is {here.context!r} "
-            f"({here.server}): the command would act on another cluster than this environment's; kubectl config use-context {context}",
-            code="cluster.context",
-        )
+        wrong = f"{PROJECT}:cluster.context of {environment!r} is {context!r}, and the kubeconfig's current context is {here.context!r}"
+        breaks = f"({here.server}): the command would act on another cluster than this environment's"
+        raise SettingsError(f"{wrong} {breaks}; kubectl config use-context {context}", code="cluster.context")
     return here
 
 
@@ -58,36 +56,27 @@ def show(settings: Settings, environment: str) -> Cluster:
 
 
 def require_same_provider(settings: Settings, environment: str, context: str | None, others: str | None) -> None:
-    """Refuse options of Pulumi's Kubernetes provider (`kubernetes:context`, and `others`) that send it to another cluster than the rest.
-
-    Helm, kubectl and the providers written in Python follow the kubeconfig alone. Raises SettingsError.
-    """
+    """Refuse options of Pulumi's Kubernetes provider by which it alone, not Helm or kubectl, leaves the kubeconfig; SettingsError."""
     here = require(settings, environment)
     key = "kubernetes:context" if context not in {None, here.context} else "kubernetes:kubeconfig" if others else ""
     if key:
-        raise SettingsError(
-            f"{key} sends Pulumi's Kubernetes provider elsewhere than Helm, kubectl and the rest of this stack, which use the context "
-            f"{here.context!r} ({here.server}): one stack would be made in two clusters; "
-            f"pulumi config rm {key}, then set {PROJECT}:cluster.context and KUBECONFIG",
-            code="cluster.provider",
-        )
+        wrong = f"{key} sends Pulumi's Kubernetes provider elsewhere than Helm, kubectl and the rest of this stack"
+        breaks = f"which use the context {here.context!r} ({here.server}): one stack would be made in two clusters"
+        cure = f"pulumi config rm {key}, then set {PROJECT}:cluster.context and KUBECONFIG"
+        raise SettingsError(f"{wrong}, {breaks}; {cure}", code="cluster.provider")
 
 
 def require_own_namespace(settings: Settings, environment: str, *, may_take_over: bool) -> None:
-    """Refuse a namespace that is in the cluster already and was not made by Pulumi, unless it is meant; SettingsError.
-
-    Pulumi's plugin takes over what exists (before 4.29). What cannot be looked at is left to the plugin.
-    """
-    try:
+    """Refuse a namespace that is there and was not made by Pulumi, unless it is meant; SettingsError."""
+    try:  # Pulumi's plugin takes over what exists (before 4.29); what cannot be looked at is left to it
         with kube_api.opened() as opened:
             metadata = json.loads(kube_api.answer(CoreV1Api(opened).read_namespace, settings.namespace))["metadata"]
     except (ApiException, HTTPError):
         return
     managers = [str(entry.get("manager")) for entry in metadata.get("managedFields", ())]
     if not may_take_over and not any(manager.startswith(_PULUMI) for manager in managers):
-        raise SettingsError(
-            f"the namespace {settings.namespace!r} is in the cluster already and was not made by Pulumi: this stack would take it over, "
-            f"and `pulumi destroy` would delete it with all that is in it; choose another one ({PROJECT}:namespace), or, where it was "
-            f"made for this stack (docs/rbac.md): pulumi config set kubernetes:upsertExistingObjects true --stack {environment}",
-            code="cluster.namespace",
-        )
+        wrong = f"the namespace {settings.namespace!r} is in the cluster already and was not made by Pulumi"
+        breaks = "this stack would take it over, and `pulumi destroy` would delete it with all that is in it"
+        meant = f"pulumi config set kubernetes:upsertExistingObjects true --stack {environment}"
+        cure = f"choose another one ({PROJECT}:namespace), or, where it was made for this stack (docs/rbac.md): {meant}"
+        raise SettingsError(f"{wrong}: {breaks}; {cure}", code="cluster.namespace")

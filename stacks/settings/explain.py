@@ -84,10 +84,7 @@ def _refused_value(detail: ErrorDetails, loc: Sequence[str], model: type[BaseMod
 
 
 def _conflict(reason: object, loc: Sequence[str], given: object, model: type[BaseModel]) -> Problem:
-    """Point at the first setting that a reason names.
-
-    An example of that setting would seldom fit either: what to type is told by the reason, or is to remove what has no effect.
-    """
+    """Point at the first setting that a reason names; its example would seldom fit: the reason says what to type, or it is removed."""
     code = getattr(reason, "code", "settings.conflict")
     named = _PATH_IN_REASON.match(str(reason))
     inner = tuple(named[0].split(".")) if named is not None else ()

@@ -36,10 +36,7 @@ def _flat(limit: Any) -> list[str]:  # noqa: ANN401  a text, or texts and lists 
 
 
 def objectives(settings: Settings, environment: str) -> Objectives:
-    """Return the limits of validation/slo.ENV.yaml that running Milvus can be held to.
-
-    Raises SettingsError where there is no such file, or none of these limits in it.
-    """
+    """Return the limits of validation/slo.ENV.yaml that running Milvus can be held to; SettingsError where it has none, or is none."""
     path, limits = environments.slo_of(environment), dict[str, float | None]()
     try:
         for name, objective in yaml.safe_load(path.read_text(encoding="utf-8"))["objectives"].items():
