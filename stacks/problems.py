@@ -76,9 +76,8 @@ class SettingsError(Exception):
     def __init__(self, text: str = "", *, code: str = "settings.wrong", problems: Iterable[Problem] = ()) -> None:
         self.problems = tuple(problems) or (Problem(code=code, wrong=text),)
         if len(self.problems) > 1 or self.problems[0].path or self.problems[0].location is not None:
-            count = (
-                f"{len(self.problems)} thing{'s are' if len(self.problems) > 1 else ' is'} wrong with the settings, so nothing was changed"
-            )
+            number = f"{len(self.problems)} things are" if len(self.problems) > 1 else "1 thing is"
+            count = f"{number} wrong with the settings, so nothing was changed"
             text = text or "\n\n".join([count, *(problem.text for problem in self.problems)])
         super().__init__(text or self.problems[0].text)
 

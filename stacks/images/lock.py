@@ -78,7 +78,7 @@ def named(settings: Settings) -> dict[str, str]:
 
 
 def pinned(settings: Settings, environment: str, *, required: bool = False) -> Settings:
-    """Return the settings with every image by the digest of the lock; SettingsError for a lock that is required and missing, or of others."""
+    """Return the settings with every image by the digest of the lock; SettingsError for one that is required and missing, or of others."""
     pins, cure = read(environment), f"./rag pin {environment}"
     if pins is None:
         if not required:
