@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-WIDTH = 60
-"""Most characters of a line of help, so that a row fits 80 columns."""
+WIDTH = 60  # most characters of a line of help, so that a row fits 80 columns
 HEAD = """Usage: ./rag COMMAND [ENV] [OPTIONS]
 
 RAG on premises: Milvus, embedding and LLM on Kubernetes and an S3 store.
@@ -33,10 +32,8 @@ class Command:
 
     name: str
     help: str
-    room: str
-    """Package whose `__main__.load` returns the command; "lab" has a command line of its own."""
-    inner: str = ""
-    """Its name there, where it is another one."""
+    room: str  # package whose `__main__.load` returns the command; "lab" has a command line of its own
+    inner: str = ""  # its name there, where it is another one
 
     @property
     def code(self) -> str:

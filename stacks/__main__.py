@@ -22,8 +22,7 @@ COMMANDS = {
     "rollout": ("preview", "preflight", "up", "rollout"),
     "init": ("init",),
     "rotate": ("rotate",),
-}
-"""Functions by the file of stacks/commands that they are in; their help is in its help.yaml."""
+}  # functions by the file of stacks/commands that they are in; their help is in its help.yaml
 
 
 def app(name: str) -> typer.Typer:

@@ -32,12 +32,9 @@ class Environment:
 
     name: str
     settings: Settings
-    source: Path
-    """File that the settings came from."""
-    example: bool
-    """Some settings are examples, since only a machine with this environment knows them."""
-    placeholders: list[Problem] = field(default_factory=list)
-    """What is left of the examples and keeps it from being deployed."""
+    source: Path  # file that the settings came from
+    example: bool  # some settings are examples, since only a machine with this environment knows them
+    placeholders: list[Problem] = field(default_factory=list)  # what is left of the examples and keeps it from being deployed
 
 
 def file_of(name: str) -> Path:

@@ -15,8 +15,7 @@ from typing import Self
 PROJECT = "milvus-x10000"
 _USER_IN_URL = re.compile(r"((?<=//)\S*|(?<=^['\"])[^/\s]*)@(?!sha256:)")
 _PLAIN_PART = re.compile(r"[A-Za-z_][\w-]*")
-Path = tuple[str, ...]
-"""Place of a setting: name, names below it, numbers in a list; the first may be a whole key of another project."""
+Path = tuple[str, ...]  # place of a setting: name, names below it, numbers in a list; the first may be a whole key of another project
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,16 +11,14 @@ from stacks.operations import helm, pulumi_cli, steps
 from stacks.operations.pulumi_cli import INTERRUPTED
 from stacks.operations.steps import NOT_THERE, PATIENCE_S, Progress
 
-_VERDICTS = {1, 3}
-"""Exit codes of the gate that say something of the new release: an SLO is missed, or could not be measured."""
+_VERDICTS = {1, 3}  # exit codes of the gate that say something of the new release: an SLO is missed, or could not be measured
 _ENDS = {
     1: "an SLO is missed (with --strict: or there is a warning): its rows are above; measure again: ./rag gate {name}",
     2: "deployed, not measured: the gate could not begin; cure what it says above, then: ./rag gate {name}",
     3: "deployed, and the measurement proves nothing, neither good nor bad; cure what it says above, then: ./rag gate {name}",
     4: "deployed, not measured: something does not answer the gate; ./rag status {name}, then: ./rag gate {name}",
     INTERRUPTED: "deployed, the gate was interrupted; again: ./rag gate {name}",
-}
-"""The last line, by the exit code of the gate."""
+}  # the last line, by the exit code of the gate
 
 
 def preview(environment: EnvironmentName, *, as_json: Json = False) -> None:

@@ -23,8 +23,7 @@ _HEAD = "# Written by `./rag pin {environment}`: what stood behind each name the
 class PinnedImage(Group):
     """One image."""
 
-    of: str
-    """Name in the settings."""
+    of: str  # name in the settings
     reference: Annotated[str, StringConstraints(pattern=r"@sha256:[0-9a-f]{64}$")]
     """What is pulled: the name, at its mirror if it has one, with its digest."""
 

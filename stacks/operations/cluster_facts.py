@@ -40,14 +40,12 @@ class Seen:
     nodes: Sequence[Mapping[str, Any]] | None = None
     classes: Sequence[Mapping[str, Any]] | None = None
     groups: set[str] = field(default_factory=set)
-    prometheuses: Sequence[Mapping[str, Any]] | None = None
-    """Of Prometheus's operator, in all namespaces."""
+    prometheuses: Sequence[Mapping[str, Any]] | None = None  # of Prometheus's operator, in all namespaces
     namespace: Mapping[str, Any] | None = None
     secrets: dict[tuple[str, str], dict[str, str] | None] = field(default_factory=dict)
     """By namespace and name; None for one that is not there."""
     unreadable: set[tuple[str, str]] = field(default_factory=set)
-    denied: list[str] = field(default_factory=list)
-    """Rights of docs/rbac.yaml that this account does not have."""
+    denied: list[str] = field(default_factory=list)  # rights of docs/rbac.yaml that this account does not have
 
 
 def wanted_secrets(settings: Settings) -> list[Wanted]:

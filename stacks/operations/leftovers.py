@@ -44,18 +44,14 @@ class Facts:
     """What was seen of one environment; everything is its own, nothing another environment's."""
 
     environment: str
-    is_ours: bool
-    """The state holds the namespace, so that what is in it is this environment's: a release of another one is not judged."""
+    is_ours: bool  # the state holds the namespace, so that what is in it is this environment's: a release of another one is not judged
     in_state: bool = False  # the state holds Milvus's release
     is_retried: bool = False  # the state says that the release is not complete, so that the next `pulumi up` tries again
-    locks: Sequence[Lock] | None = None
-    """On the state; None where the backend shows none beforehand, so that somebody may be at work."""
-    plugin_runs: bool = False
-    """A Kubernetes plugin runs on this machine: killed, Pulumi leaves it installing for up to five minutes."""
+    locks: Sequence[Lock] | None = None  # on the state; None where the backend shows none beforehand, so that somebody may be at work
+    plugin_runs: bool = False  # a Kubernetes plugin runs on this machine: killed, Pulumi leaves it installing for up to five minutes
     pending: Sequence[str] = ()  # resources at which an earlier Pulumi was killed
     revisions: Sequence[Revision] = ()  # of Milvus's release, the newest last; none where Helm has no such release
-    missing_of_release: Sequence[str] = ()
-    """Objects of the newest revision that the cluster does not have, and workloads without a pod."""
+    missing_of_release: Sequence[str] = ()  # objects of the newest revision that the cluster does not have, and workloads without a pod
     missing_of_stack: Sequence[str] = ()  # objects in the state that the cluster does not have
 
 

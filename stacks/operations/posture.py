@@ -14,8 +14,7 @@ if (: >/.posture) 2>/dev/null; then rm -f /.posture; echo root=writable; else ec
 if [ -e {_TOKEN} ]; then echo token=yes; else echo token=no; fi
 echo memory=$(cat /sys/fs/cgroup/memory.max 2>/dev/null || cat /sys/fs/cgroup/memory/memory.limit_in_bytes)
 """
-_NO_LIMIT = 2**60
-"""cgroup v1 writes no limit as a number about as large as the address space."""
+_NO_LIMIT = 2**60  # cgroup v1 writes no limit as a number about as large as the address space
 Inside = Callable[[str, str, str], Mapping[str, str] | str]
 """Facts of a container by namespace, pod and name; a text where nothing could be run in it."""
 

@@ -16,14 +16,12 @@ from stacks.operations import leftovers, pod_watch, pulumi_cli
 from stacks.operations.leftovers import Finding, diagnose
 from stacks.settings.object_store import S3Settings
 
-WRONG, NOT_THERE = 1, 4
-"""Exit codes: something is wrong with what was looked at; something does not answer or did not come up."""
+WRONG, NOT_THERE = 1, 4  # exit codes: something is wrong with what was looked at; something does not answer or did not come up
 PATIENCE_S = 1800  # the release's own time-out: a helm that began it is gone after that
 _LOCKED_FOR_S = 120  # how long a Pulumi that is ending is waited for
 _LONGEST = 300
 _FIRST = ("**tenancy**", "**object-store-ca**", "**milvus-store**", "**documents-store**")
-_LAST_MADE = "::milvus-store-secret"
-"""Ends the URN of the last of them: without it a run was killed in between, or there was none."""
+_LAST_MADE = "::milvus-store-secret"  # ends the URN of the last of them: without it a run was killed in between, or there was none
 
 
 @dataclass(frozen=True)

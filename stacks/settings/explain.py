@@ -34,8 +34,7 @@ _WORDING = {
     "missing": "is missing, and nobody but you can know it",
     **dict.fromkeys(("model_type", "model_attributes_type", "dict_type"), "should be a group of settings: names, each with a value"),
     **dict.fromkeys(("tuple_type", "list_type"), "should be a list"),
-}
-"""What is wrong, by the type, where pydantic's own words tell an operator less."""
+}  # what is wrong, by the type, where pydantic's own words tell an operator less
 
 
 def explain(error: ValidationError, model: type[BaseModel]) -> list[Problem]:

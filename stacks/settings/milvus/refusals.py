@@ -40,8 +40,7 @@ _NEEDS: tuple[tuple[str, Callable[["MilvusSettings"], bool], Version, str, str],
     ("wal=woodpecker", lambda milvus: milvus.wal == "woodpecker", (2, 6, 0), "2.6", ""),
     ("tiered_storage", lambda milvus: milvus.tiered_storage, (2, 6, 4), "2.6.4", ""),
     ("mode=cluster", lambda milvus: milvus.mode == "cluster", (2, 6, 0), "2.6", ": its streaming nodes and one coordinator"),
-)
-"""What a version must be for a setting."""
+)  # what a version must be for a setting
 
 
 def problems(settings: "MilvusSettings") -> list[str]:
