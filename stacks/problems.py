@@ -10,7 +10,7 @@ import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Literal, Self
 
 PROJECT = "milvus-x10000"
 _USER_IN_URL = re.compile(r"((?<=//)\S*|(?<=^['\"])[^/\s]*)@(?!sha256:)")
@@ -153,3 +153,20 @@ def located(problems: Iterable[Problem], locations: Locations) -> list[Problem]:
 def shown_as(value: object) -> str:
     """Return `repr` without a password that somebody wrote into a URL."""
     return _USER_IN_URL.sub("...@", repr(value))
+
+
+@dataclass(frozen=True)
+class Line:
+    """One answer of an examination."""
+
+    level: Literal["OK", "WARN", "FAIL"]
+    what: str
+    seen: str
+    cure: str = ""
+    page: str = ""
+
+    @property
+    def text(self) -> str:
+        """All of it, for people."""
+        rest = "".join(f"\n      {name}: {text}" for name, text in (("cure", self.cure), ("more", self.page)) if text)
+        return f"{self.level:<5} {self.what}: {self.seen}{rest}"

@@ -135,7 +135,7 @@ def _hidden(value: Any) -> Any:  # noqa: ANN401  as above
 _COMPAT = "compat"  # the SDK's own note to the plugin, no setting of ours
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Object:
     """One object: of the cluster, or of another provider, such as a bucket."""
 
@@ -182,15 +182,14 @@ class Rendered:
 
 def render(environment: Environment) -> Rendered:
     """Render everything that the environment declares."""
-    resources = [item for item in of_environment(environment) if item.custom]
-    notes: list[str] = []
-    rendered = [each for item in resources if item.type == RELEASE for each in _from_chart(as_release(item), notes)]
-    return Rendered(objects=sorted([*map(_object, resources), *rendered], key=lambda item: item.path), notes=notes)
-
-
-def _object(item: Declared) -> Object:
-    manifest = {key: value for key, value in item.inputs.items() if key != _COMPAT}
-    return Object(origin="stack", type=item.type, logical_name=item.name, manifest=manifest, protect=item.protect, retain=item.retain)
+    objects, notes = list[Object](), list[str]()
+    for item in of_environment(environment):
+        if item.custom:
+            manifest, marks = {key: value for key, value in item.inputs.items() if key != _COMPAT}, (item.protect, item.retain)
+            objects.append(Object("stack", item.type, item.name, manifest, *marks))
+        if item.type == RELEASE:
+            objects += _from_chart(as_release(item), notes)
+    return Rendered(objects=sorted(objects, key=lambda item: item.path), notes=notes)
 
 
 def _from_chart(release: Release, notes: list[str]) -> Iterator[Object]:

@@ -4,16 +4,14 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from stacks import environments
 from stacks.environments import Environment, Step
 from stacks.images import lock
-
-if TYPE_CHECKING:
-    from stacks.operations.examination import Line
+from stacks.problems import Line
 
 EnvironmentName = Annotated[str, typer.Argument(help="Environment: NAME of stacks/Pulumi.NAME.yaml.", metavar="ENV")]
 Yes = Annotated[bool, typer.Option("--yes", help="Mend what an earlier run left half-done without asking: for CI.")]
@@ -40,7 +38,7 @@ def show(data: object, lines: Iterable[str], *, as_json: bool) -> None:
     print(*([json.dumps(data, indent=2, ensure_ascii=False, default=str)] if as_json else lines), sep="\n")
 
 
-def report(lines: "Sequence[Line]", *, as_json: bool) -> None:
+def report(lines: Sequence[Line], *, as_json: bool) -> None:
     """Print lines of an examination, and how many of them are good; or all as JSON."""
     counts = ", ".join(f"{sum(line.level == level for line in lines)} {level}" for level in ("OK", "WARN", "FAIL"))
     show([asdict(line) for line in lines], [*(line.text for line in lines), f"in all: {counts}"], as_json=as_json)

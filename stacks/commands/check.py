@@ -2,16 +2,14 @@
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from stacks.commands import EnvironmentName, Json, reach, report, select, show
 from stacks.environments import Environment, slo_of
 from stacks.images import lock
-
-if TYPE_CHECKING:
-    from stacks.operations.examination import Line
+from stacks.problems import Line
 
 _WRONG = 1
 
@@ -39,9 +37,7 @@ def check(
     raise typer.Exit(_WRONG if "FAIL" in levels or (strict and "WARN" in levels) else 0)
 
 
-def _of_files(selected: Environment, *, pre: bool) -> Iterator["Line"]:
-    from stacks.operations.examination import Line
-
+def _of_files(selected: Environment, *, pre: bool) -> Iterator[Line]:
     name, slo = selected.name, slo_of(selected.name)
     for each in selected.placeholders:
         yield Line("FAIL" if pre else "WARN", each.key, f"{each.value} {each.wrong}, so `pulumi up` refuses it", each.cure)
@@ -55,20 +51,20 @@ def _of_files(selected: Environment, *, pre: bool) -> Iterator["Line"]:
         yield Line("FAIL", "SLO file", seen, cure, "docs/own-documents.md")
 
 
-def _of_everything_else(selected: Environment, *, pre: bool, pod: bool) -> Iterator["Line"]:
-    from stacks.operations import cluster_facts, examination, pod_probe, pod_watch
+def _of_everything_else(selected: Environment, *, pre: bool, pod: bool) -> Iterator[Line]:
+    from stacks.operations import cluster, examination, pod_probe, pod_watch
 
     settings, name = selected.settings, selected.name
     yield from examination.of_shell(selected)
     yield examination.of_store(settings)
-    seen = cluster_facts.look(settings, name)
+    seen = cluster.look(settings, name)
     yield from examination.of_cluster(settings, seen, dt.datetime.now(dt.UTC))
     if pod:
         places = [examination.store_address(settings), f"kubernetes.default.svc.{settings.cluster.domain}"]
         yield from pod_probe.lines(settings, name, "default" if seen.namespace is None else settings.namespace, places)
     if not pre:
         troubles = examination.of_troubles(pod_watch.look(name, settings.namespace))
-        yield from troubles or [examination.Line("OK", "pods", "none is kept from starting; more: ./rag status")]
+        yield from troubles or [Line("OK", "pods", "none is kept from starting; more: ./rag status")]
 
 
 def gpus(environment: EnvironmentName, *, as_json: Json = False) -> None:

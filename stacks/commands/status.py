@@ -14,10 +14,10 @@ import typer
 
 from stacks.commands import EnvironmentName, Json, Patience, Yes, reach, report, show
 from stacks.environments import Environment
-from stacks.operations import cluster_facts, examination, leftovers, pod_watch, steps
-from stacks.operations.examination import Line
+from stacks.operations import cluster, examination, leftovers, pod_watch, steps
 from stacks.operations.leftovers import Facts, diagnose
 from stacks.operations.steps import NOT_THERE, PATIENCE_S, WRONG, Progress, mend
+from stacks.problems import Line
 
 _REPORTS = Path("build") / "reports"
 _EVERY_S = 5.0
@@ -55,7 +55,7 @@ def _lines(selected: Environment, facts: Facts) -> Iterator[Line]:
     yield from of_collections(*steps.collections(selected.name))
     yield Line("OK", "key at the store", f"generation {settings.object_store.credential_generation}")
     yield examination.of_store(settings)
-    seen = cluster_facts.look_at_secrets(settings, selected.name)
+    seen = cluster.look_at_secrets(settings, selected.name)
     yield from (line for line in examination.of_secrets(settings, seen, now) if "certificate" in line.seen)
     yield last_gate(selected.name, now)
     yield last_backup(selected.name, now)

@@ -6,10 +6,9 @@ import os
 import shutil
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from importlib.metadata import version
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlsplit
 
 from cryptography import x509
@@ -22,33 +21,15 @@ from stacks import images
 from stacks.environments import Environment
 from stacks.images import lock
 from stacks.operations import pulumi_cli
-from stacks.operations.cluster_facts import Seen, Wanted, leaves, wanted_secrets
+from stacks.operations.cluster import Seen, Wanted, leaves, wanted_secrets
 from stacks.operations.pods import Trouble
-from stacks.problems import SettingsError
+from stacks.problems import Line, SettingsError
 from stacks.settings import Settings
 from stacks.wiring import models, tenancy
 
 OLDEST_KUBERNETES = (1, 27)
 CERTIFICATE_DAYS = 30
 _DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
-Level = Literal["OK", "WARN", "FAIL"]
-
-
-@dataclass(frozen=True)
-class Line:
-    """One answer."""
-
-    level: Level
-    what: str
-    seen: str
-    cure: str = ""
-    page: str = ""
-
-    @property
-    def text(self) -> str:
-        """All of it, for people."""
-        rest = "".join(f"\n      {name}: {text}" for name, text in (("cure", self.cure), ("more", self.page)) if text)
-        return f"{self.level:<5} {self.what}: {self.seen}{rest}"
 
 
 def of_shell(environment: Environment) -> Iterator[Line]:

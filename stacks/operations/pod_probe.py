@@ -18,7 +18,7 @@ from components.flows import SUITE
 from components.pods import Resources
 from components.waiting import until
 from stacks.operations import cluster, pod_watch
-from stacks.operations.examination import Line
+from stacks.problems import Line
 from stacks.settings import Settings
 
 _ASK = """

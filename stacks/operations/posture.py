@@ -5,7 +5,7 @@ from typing import Any
 
 import testinfra  # type: ignore[import-untyped]  # testinfra has no types
 
-from stacks.operations.examination import Line
+from stacks.problems import Line
 
 _TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105  a path
 _LOOK = f"""

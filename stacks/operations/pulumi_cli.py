@@ -52,14 +52,12 @@ def state(stack: str, *, secrets: bool = False) -> dict[str, Any] | None:
         if _TORN not in str(error) or not _drop_torn(stack):
             raise
         text = _output(*export)
-    deployment: dict[str, Any] = json.loads(text or "{}").get("deployment") or {}
-    return deployment
+    return dict(json.loads(text or "{}").get("deployment") or {})
 
 
 def resources(stack: str, *, secrets: bool = False) -> list[dict[str, Any]]:
     """Everything in the state."""
-    listed: list[dict[str, Any]] = (state(stack, secrets=secrets) or {}).get("resources") or []
-    return listed
+    return list((state(stack, secrets=secrets) or {}).get("resources") or [])
 
 
 def _drop_torn(stack: str) -> bool:
@@ -85,8 +83,7 @@ def stacks() -> set[str]:
 
 def plugins() -> list[dict[str, Any]]:
     """Return the plugins of this machine."""
-    listed: list[dict[str, Any]] = json.loads(_output("plugin", "ls", "--json") or "[]")
-    return listed
+    return list(json.loads(_output("plugin", "ls", "--json") or "[]"))
 
 
 def credentials(resources: Sequence[dict[str, Any]]) -> dict[int, dict[str, Any]]:

@@ -5,21 +5,22 @@ Everything is checked before anything is created.
 """
 
 import difflib
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from pydantic import ValidationError, model_validator
 
 from components.pods import PodOptions
-from stacks.problems import PROJECT, ConflictError, Problem, SettingsError, WrongValueError, set_command, shown_as
-from stacks.settings import whole
+from stacks.problems import PROJECT, ConflictError, Problem, Reason, SettingsError, WrongValueError, set_command, shown_as
+from stacks.settings import models
 from stacks.settings.explain import example_of, explain
 from stacks.settings.group import Group, parsed, setting
-from stacks.settings.milvus import MilvusSettings
+from stacks.settings.milvus import MilvusSettings, refusals
 from stacks.settings.models import EmbeddingSettings, KedaSettings, LlmSettings, RerankerSettings
 from stacks.settings.models.serving import Serving
-from stacks.settings.names import Namespace
-from stacks.settings.object_store import S3_EXAMPLE, ObjectStoreSettings
+from stacks.settings.names import Namespace, require_bucket_name
+from stacks.settings.object_store import S3_EXAMPLE, CosiSettings, ExistingSettings, ObjectStoreSettings, S3Settings
 from stacks.settings.platform import (
     AskSettings,
     ClusterSettings,
@@ -41,6 +42,8 @@ _OF_PULUMI = {
     },
 }
 """Keys of other projects that do no harm; kubernetes:namespace, :cluster and :renderYamlToDirectory make something else of the stack."""
+
+_LOST = "Milvus deletes every object in its bucket that it does not know"
 
 
 def default_bucket(namespace: str) -> str:
@@ -102,9 +105,90 @@ class Settings(Group):
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Settings":
-        if reasons := whole.problems(self):
+        if reasons := _reasons(self):
             raise ConflictError(reasons)
         return self
+
+
+def _reasons(given: Settings) -> list[object]:
+    """Every reason; empty when all fits together."""
+    services = given.model_services
+    return [
+        *_buckets(given),
+        *_deletion_and_access(given),
+        *refusals.of_images(given.milvus, given.images, pinned=given.images_pinned == "required"),
+        *models.problems(services, given.images, given.keda, makes_users=isinstance(given.object_store, S3Settings)),
+        *(Reason(reason, code="settings.unused") for reason in _unused(given)),
+    ]
+
+
+def _buckets(given: Settings) -> Iterator[str]:
+    buckets = {"milvus_bucket": given.milvus_bucket, "documents_bucket": given.documents_bucket}
+    for name, bucket in buckets.items():
+        try:
+            require_bucket_name(bucket)
+        except WrongValueError as error:
+            yield Reason(f"object_store.{name} would be {bucket!r} by the namespace, which {error.wrong}", code=error.code)
+    if given.milvus_bucket == given.documents_bucket:
+        text = f"object_store.documents_bucket and milvus_bucket are both {given.milvus_bucket!r}: {_LOST}, documents too"
+        yield Reason(text, code="settings.shared_place")
+    for name, service in given.model_services.items():
+        if service is not None and service.weights is not None and service.weights.bucket == given.milvus_bucket:
+            text = f"{name}.weights.bucket is Milvus's own, {given.milvus_bucket!r}: {_LOST}, the weights too"
+            yield Reason(text, code="settings.shared_place")
+
+
+def _deletion_and_access(given: Settings) -> Iterator[str]:
+    key, confirmed = f"{PROJECT}:object_store.confirm_delete", set(given.object_store.confirm_delete)
+    names, what = {given.milvus_bucket, given.documents_bucket}, "both buckets with all their objects"
+    if isinstance(given.object_store, ExistingSettings | CosiSettings):  # neither ever deletes a bucket
+        names = {given.namespace}
+        what = f"the namespace {given.namespace!r} with the volumes without which nobody can read Milvus's bucket"
+    if given.object_store.deletes and confirmed != names:
+        named = f"object_store.confirm_delete names {sorted(confirmed) or 'none of them'}"
+        cure = f"If it is meant: pulumi config set --path {key} '{json.dumps(sorted(names))}'"
+        yield f"object_store.on_destroy=delete would let `pulumi destroy` delete {what}, and {named}. Cure: {cure}"
+    if not given.object_store.deletes and confirmed:
+        wrong = "object_store.confirm_delete is there although nothing is to be deleted"
+        yield f"{wrong}: the next change of on_destroy would count as told twice. Cure: pulumi config rm --path {key}"
+    if given.access.tenants and not given.milvus.authentication:
+        wrong = "access.tenants would be names and nothing else: a Milvus without authentication shows everybody everything"
+        yield f"{wrong}. Cure: pulumi config set --path {PROJECT}:milvus.authentication true"
+    if given.milvus.service.type != "ClusterIP" and not given.access.client_cidrs:
+        wrong = f"milvus.service.type={given.milvus.service.type} without access.client_cidrs: network policies would let nobody in"
+        yield f"{wrong}. Cure: pulumi config set --path '{PROJECT}:access.client_cidrs[0]' 10.20.0.0/16"
+
+
+def _unused(given: Settings) -> Iterator[str]:
+    milvus = given.milvus
+    if not milvus.authentication:
+        of_users = [f"milvus.{name}" for name in ("administration_uri", "root_password_generation") if name in milvus.model_fields_set]
+        of_users += ["access.password_generation"] if "password_generation" in given.access.model_fields_set else []
+        yield from (f"{name} would be ignored: Milvus has no users without milvus.authentication" for name in of_users)
+    yield from _unused_images(given)
+    if not given.pod_security.assign_ids and "user_id" in milvus.model_fields_set:
+        yield "milvus.user_id would be ignored: with pod_security.assign_ids=false the platform chooses the user"
+    by_queue = [each for each in given.model_services.values() if each and each.scaling and each.scaling.waiting_requests is not None]
+    if given.keda is not None and not by_queue:
+        yield "keda would be ignored: no model service scales by scaling.waiting_requests"
+    if given.residency.allowed and given.residency.mode == "open":
+        yield "residency.allowed would be ignored: with residency.mode=open every address is allowed"
+
+
+def _unused_images(given: Settings) -> Iterator[str]:
+    if given.images.etcd is not None and given.milvus.etcd != "bundled":
+        yield f"images.etcd would be ignored: milvus.etcd is {given.milvus.etcd}, and no pod of its own runs"
+    for name, service in given.model_services.items():
+        if getattr(given.images, name) is not None and (service is None or not service.runs_here):
+            why = f"there is no {name}" if service is None else f"{name}.engine is {service.engine}, which runs elsewhere"
+            yield f"images.{name} would be ignored: {why}"
+    in_suite = {
+        "preflight.performance would be ignored: it runs": given.preflight.performance,
+        "ask would be ignored: it runs": given.ask is not None,
+        "load_generators would be ignored: they run": bool(given.load_generators.model_fields_set),
+    }
+    if given.images.suite is None:
+        yield from (f"{wrong} in images.suite, which is missing" for wrong, is_set in in_suite.items() if is_set)
 
 
 def parse(configuration: Mapping[str, Any]) -> Settings:

@@ -12,12 +12,11 @@ import pytest
 from components import pods
 from stacks import environments
 from stacks.commands import status
-from stacks.operations import cluster_facts, examination, pod_probe, pod_watch, posture, pulumi_cli
-from stacks.operations.cluster_facts import Seen
-from stacks.operations.examination import Line
+from stacks.operations import cluster, examination, pod_probe, pod_watch, posture, pulumi_cli
+from stacks.operations.cluster import Seen
 from stacks.operations.helm import Revision
 from stacks.operations.leftovers import Facts
-from stacks.problems import SettingsError
+from stacks.problems import Line, SettingsError
 from stacks.settings import Settings
 from stacks.settings.platform import MonitoringSettings
 from tests import certificates
@@ -50,7 +49,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Seen:
         classes=[storage_class("fast-nvme"), storage_class("standard", default=True)],
         groups={"monitoring.coreos.com"},
         namespace={"metadata": {"name": "rag", "labels": {"pod-security.kubernetes.io/enforce": "restricted"}}},
-        secrets={(each.namespace, each.name): texts for each in cluster_facts.wanted_secrets(PROD)},
+        secrets={(each.namespace, each.name): texts for each in cluster.wanted_secrets(PROD)},
     )
 
 
@@ -107,7 +106,7 @@ def test_a_certificate_is_judged_by_the_days_that_it_has_left(days: int, level: 
 
 
 def test_secrets_that_the_settings_name_are_looked_up_where_they_are() -> None:
-    wanted = {(each.namespace, each.name): each.keys for each in cluster_facts.wanted_secrets(PROD)}
+    wanted = {(each.namespace, each.name): each.keys for each in cluster.wanted_secrets(PROD)}
     assert wanted["rag", "milvus-proxy-tls"] == ("tls.crt", "tls.key")
 
 
@@ -265,7 +264,7 @@ def test_the_pod_that_asks_is_one_that_the_strictest_pod_security_admits() -> No
 
 def test_check_exits_by_its_worst_line_and_prints_json(command: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, good: Seen) -> None:
     monkeypatch.setattr("stacks.operations.cluster.show", lambda *_: None)
-    monkeypatch.setattr(cluster_facts, "look", lambda *_: good)
+    monkeypatch.setattr(cluster, "look", lambda *_: good)
     monkeypatch.setattr(pod_watch, "pods", lambda _: [pod()])
     monkeypatch.setattr(examination, "of_shell", lambda _: [])
     monkeypatch.setattr(posture, "inside", lambda *_: GUARDED)
