@@ -34,8 +34,7 @@ def values(environment: EnvironmentName) -> None:
 
 
 def render(
-    environment: EnvironmentName,
-    out: Annotated[Path | None, typer.Option(help="Folder to write to. Default: build/render/ENV")] = None,
+    environment: EnvironmentName, out: Annotated[Path | None, typer.Option(help="Folder to write to. Default: build/render/ENV")] = None
 ) -> None:
     """Render one environment."""
     selected = select(environment)
@@ -119,8 +118,7 @@ def table(settings: Settings) -> str:
 
 
 def monitoring(
-    environment: EnvironmentName,
-    out: Annotated[Path | None, typer.Option(help="Folder to write to. Default: build/monitoring/ENV")] = None,
+    environment: EnvironmentName, out: Annotated[Path | None, typer.Option(help="Folder to write to. Default: build/monitoring/ENV")] = None
 ) -> None:
     """Write the files of one environment."""
     settings = select(environment).settings

@@ -41,13 +41,7 @@ def root(settings: Settings, tenancy: Tenancy) -> MilvusRoot | None:
 
 
 def declare(
-    settings: Settings,
-    tenancy: Tenancy,
-    store: ObjectStore,
-    trust: Trust,
-    *,
-    user: MilvusRoot | None,
-    after: Sequence[pulumi.Resource],
+    settings: Settings, tenancy: Tenancy, store: ObjectStore, trust: Trust, *, user: MilvusRoot | None, after: Sequence[pulumi.Resource]
 ) -> Milvus:
     """Milvus on the bucket of `store`, made once everything in `after` succeeded."""
     if settings.pods.priority_class is not None:
