@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from stacks import yaml_files
 from stacks.images import lock
-from stacks.problems import Locations, Problem, SettingsError, located
+from stacks.problems import Locations, Problem, SettingsError, failure, located, problem
 from stacks.settings import Settings, deployable, parse, plain
 from stacks.yaml_files import SettingsFile
 
@@ -56,8 +56,7 @@ def load(name: str, *, own_files_only: bool = False, step: Step = "look") -> Env
     """Return an environment, as the shell's Pulumi sees it or by the checkout's own files; SettingsError, also for what that step lacks."""
     committed, facts = file_of(name), _FOLDER / f"example.{name}.yaml"
     if not committed.is_file():
-        text = f"there is no environment {name!r} ({committed.name} is missing); there are: {', '.join(names())}"
-        raise SettingsError(text, code="settings.environment")
+        raise failure("environment_unknown", name=name, file=committed.name, names=", ".join(names()))
     whole = None if own_files_only else _of_the_shell(name)
     example = whole is None and facts.is_file()
     source = committed if whole is None else whole
@@ -90,8 +89,8 @@ def _judge(name: str, configuration: Mapping[str, Any], file: SettingsFile | Non
     try:
         settings = parse(configuration)
     except SettingsError as error:
-        faulty = {problem.path for problem in problems}
-        problems += [problem for problem in error.problems if problem.path not in faulty]
+        faulty = {each.path for each in problems}
+        problems += [each for each in error.problems if each.path not in faulty]
     left = located(deployable.placeholders(plain(configuration)[0]), locations)
     problems += [
         *(deployable.bucket_conflicts(settings, name) if settings is not None else ()),
@@ -109,11 +108,8 @@ def _missing_files(settings: Settings | None, name: str, step: Step) -> Iterator
             lock.pinned(settings, name, required=settings.images_pinned == "required")
         except SettingsError as error:
             yield from error.problems
-    slo = yaml_files.shown(slo_of(name))
     if step == "rollout" and not slo_of(name).is_file():
-        breaks = "the gate would have nothing to judge by, after everything is deployed"
-        cure = f"cp validation/slo.prod.yaml {slo}, and set its limits (docs/gate.md)"
-        yield Problem(code="settings.slo", wrong=f"there is no {slo}", breaks=breaks, cure=cure)
+        yield problem("slo_missing", slo=yaml_files.shown(slo_of(name)))
 
 
 def _of_the_shell(name: str) -> Path | None:
@@ -122,6 +118,5 @@ def _of_the_shell(name: str) -> Path | None:
     if config_file is None or os.environ.get("PULUMI_STACK") != name:
         return None
     if not Path(config_file).is_file():
-        text = f"PULUMI_OPTION_CONFIG_FILE is {config_file}, and there is no such file; unset it, or bring the environment up"
-        raise SettingsError(text, code="settings.environment")
+        raise failure("environment_of_shell", file=config_file)
     return Path(config_file)

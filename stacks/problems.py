@@ -3,14 +3,18 @@
 SettingsError      settings, or files beside them, cannot be used; `problems` has each, with a code
 UnansweredError      a registry, a repository or the cluster does not answer
 
-Validators raise `WrongValueError` for a value, `ConflictError` for values that do not fit together.
+Validators raise `WrongValueError` for a value, `ConflictError` for values that do not fit together. Long texts are in problems.yaml.
 """
 
+import pathlib
 import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, Self
+from functools import cache
+from typing import Any, Literal, Self
+
+import yaml
 
 PROJECT = "milvus-x10000"
 _USER_IN_URL = re.compile(r"((?<=//)\S*|(?<=^['\"])[^/\s]*)@(?!sha256:)")
@@ -119,6 +123,39 @@ class ConflictError(ValueError):
     def __init__(self, reasons: Iterable[object]) -> None:
         self.reasons = list(reasons)
         super().__init__("; ".join(map(str, self.reasons)))
+
+
+@cache
+def _rows() -> dict[str, dict[str, str]]:
+    """Read the table once something is wrong: every command imports this."""
+    return dict(yaml.safe_load(pathlib.Path(__file__).with_name("problems.yaml").read_text(encoding="utf-8")))
+
+
+def problem(name: str, path: Path = (), /, *, location: Location | None = None, value: str = "", **words: object) -> Problem:
+    """Return a problem as problems.yaml has it under `name`."""
+    row = {key: text.format(value=value, **words) for key, text in _rows()[name].items()}
+    return Problem(path=path, location=location, value=value, **row)
+
+
+def failure(name: str, kind: type[SettingsError] = SettingsError, /, **words: Any) -> SettingsError:  # noqa: ANN401  as problem has them
+    """Return the error to raise; `path` is the place of a setting."""
+    return kind(problems=[problem(name, words.pop("path", ()), **words)])
+
+
+def reason(name: str, /, **words: object) -> Reason:
+    """Return why settings do not fit together."""
+    return Reason(text_of(name, **words), code=_rows()[name]["code"])
+
+
+def text_of(name: str, /, **words: object) -> str:
+    """Return what is wrong, for a warning or a validator's own error."""
+    return _rows()[name]["wrong"].format(**words)
+
+
+def refused(name: str, /, *, instead: object = None, **words: object) -> WrongValueError:
+    """Return why a value is refused."""
+    row = _rows()[name]
+    return WrongValueError(row["code"], text_of(name, **words), row.get("breaks", "").format(**words), instead=instead)
 
 
 def key_of(path: Sequence[str]) -> str:

@@ -25,7 +25,7 @@ from stacks import blueprint
 from stacks.environments import Environment
 from stacks.images import chart
 from stacks.images.chart import Release
-from stacks.problems import SettingsError
+from stacks.problems import SettingsError, text_of
 from stacks.yaml_files import dump
 
 RELEASE = "kubernetes:helm.sh/v3:Release"
@@ -196,9 +196,7 @@ def _from_chart(release: Release, notes: list[str]) -> Iterator[Object]:
     archive = chart.at_hand(release)
     if archive is None:
         source = f"--repo {release.repository} {release.chart}" if release.repository is not None else release.chart
-        wrong = f"the objects of the chart {release.chart} {release.version} are not among them, only the release with its values"
-        cure = f"helm pull {source} --version {release.version} --destination {chart.CHARTS}"
-        notes.append(f"{wrong}: the chart is not on this machine; get it once: {cure}")
+        notes.append(text_of("chart_not_at_hand", release=release, source=source, folder=chart.CHARTS))
     elif shutil.which("helm") is None:
         notes.append("the objects of the chart are not among them, only the release with its values: there is no helm on PATH")
     else:

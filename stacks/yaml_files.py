@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import yaml
 
-from stacks.problems import PROJECT, Location, Locations, Problem, SettingsError, shown_as
+from stacks.problems import PROJECT, Location, Locations, Problem, SettingsError, failure, problem, shown_as
 from stacks.problems import Path as Keys
 
 _PLAIN_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?")
@@ -47,7 +47,7 @@ def read(path: Path) -> SettingsFile:
     except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
         raise SettingsError(problems=[_unreadable(name, error)]) from None
     if root is None:
-        raise _no_config("settings.empty", Location(file=name), "is empty")
+        raise failure("file_is_empty", location=Location(file=name))
     entries = _config_of(root, name)
     problems = [*_outside(root, name), *_faults(entries, name)]
     try:
@@ -89,33 +89,24 @@ def _config_of(root: yaml.Node, name: str) -> yaml.MappingNode:
     """Return the settings; SettingsError for a file without."""
     entries = [(key, value) for key, value in root.value if key.value == "config"] if isinstance(root, yaml.MappingNode) else []
     if not entries:
-        raise _no_config("settings.config", _at(name, root), "has no `config:` at its left edge")
+        raise failure("file_without_config", location=_at(name, root))
     key, value = entries[-1]
     if not isinstance(value, yaml.MappingNode):
         kind = "a list" if isinstance(value, yaml.SequenceNode) else "empty" if value.tag == f"{_TAG}null" else "a text"
-        raise _no_config("settings.config", _at(name, key), f"config is {kind} instead of settings by key")
+        raise failure("file_config_kind", location=_at(name, key), kind=kind)
     return value
-
-
-def _no_config(code: str, location: Location, wrong: str) -> SettingsError:
-    cure = f"begin it with `config:`, and below that, two spaces in, `{PROJECT}:images:` and so on, as in stacks/Pulumi.prod.yaml"
-    return SettingsError(problems=[Problem(code=code, location=location, wrong=wrong, breaks="there is no setting in it", cure=cure)])
 
 
 def _outside(root: yaml.Node, name: str) -> Iterator[Problem]:
     """What stands beside `config`, where Pulumi looks for nothing."""
     keys = set()
     for key, _ in root.value:
-        location = _at(name, key)
         if key.value in keys:
-            yield _twice((str(key.value),), location)
+            yield problem("file_key_twice", (str(key.value),), location=_at(name, key))
+        elif key.value == "environment":
+            yield problem("file_esc", location=_at(name, key))
         elif key.value not in _OF_PULUMI:
-            code, cure = "settings.outside", "indent it by two spaces, below config:"
-            wrong, breaks = f"{key.value!r} stands beside `config:`, not below it", "Pulumi would not take it for a setting"
-            if key.value == "environment":
-                code, cure = "settings.esc", "write the settings below config: and remove environment:"
-                wrong, breaks = "settings from Pulumi ESC are not read here", "a command would judge others than `pulumi up` applies"
-            yield Problem(code=code, location=location, wrong=wrong, breaks=breaks, cure=cure)
+            yield problem("file_key_outside", location=_at(name, key), key=key.value)
         keys.add(key.value)
 
 
@@ -140,40 +131,20 @@ def _members(node: yaml.Node, path: Keys) -> Iterator[tuple[Keys, yaml.Node, yam
 
 def _faults(node: yaml.Node, name: str, path: Keys = (), around: tuple[yaml.Node, ...] = ()) -> Iterator[Problem]:
     if node in around:
-        problem = Problem(code="settings.yaml", path=path, location=_at(name, node), wrong="is a part of itself", breaks=_UNREADABLE)
-        raise SettingsError(problems=[problem])
+        raise failure("file_part_of_itself", path=path, location=_at(name, node))
     seen = set()
     for keys, marked, value in _members(node, path):
         location = _at(name, marked)
         if keys in seen:
-            yield _twice(keys, location)
+            yield problem("file_key_twice", keys, location=location)
         seen.add(keys)
-        yield from _scalar_faults(keys, value, location)
+        if value.tag not in _TAGS:
+            raise failure("file_tag", path=keys, location=location, tag=value.tag)
+        kind, is_bare = value.tag.removeprefix(_TAG), isinstance(value, yaml.ScalarNode) and value.style is None
+        fault = "file_date" if kind == "timestamp" else "file_number" if kind in {"int", "float"} else ""
+        if is_bare and fault and not (fault == "file_number" and _PLAIN_NUMBER.fullmatch(value.value)):
+            yield problem(fault, keys, location=location, value=shown_as(value.value), text=value.value)
         yield from _faults(value, name, keys, (*around, node))
-
-
-def _twice(path: Keys, location: Location) -> Problem:
-    wrong, breaks, cure = "stands here a second time", "only one of the two would count", "remove one of the two"
-    return Problem(code="settings.duplicate", path=path, location=location, wrong=wrong, breaks=breaks, cure=cure)
-
-
-def _scalar_faults(path: Keys, node: yaml.Node, location: Location) -> Iterator[Problem]:
-    if node.tag not in _TAGS:
-        wrong, cure = f"has the tag {node.tag!r}, and settings are plain text, numbers, lists and groups", "remove the tag"
-        problem = Problem(code="settings.yaml", path=path, location=location, wrong=wrong, breaks=_UNREADABLE, cure=cure)
-        raise SettingsError(problems=[problem])
-    if not isinstance(node, yaml.ScalarNode) or node.style is not None:
-        return
-    kind = node.tag.removeprefix(_TAG)
-    if kind == "timestamp":
-        code, wrong = "settings.date", "is a date to YAML, not text"
-    elif kind in {"int", "float"} and not _PLAIN_NUMBER.fullmatch(node.value):
-        code, wrong = "settings.number", "is a number to one YAML parser and text, or another number, to the next"
-    else:
-        return
-    breaks = "Pulumi would hand on something else than this command reads"
-    cure = f"write it in quotes where it is text ('{node.value}'), as digits where it is a number"
-    yield Problem(code=code, path=path, location=location, value=shown_as(node.value), wrong=wrong, breaks=breaks, cure=cure)
 
 
 class _Dumper(yaml.SafeDumper):

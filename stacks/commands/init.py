@@ -17,7 +17,7 @@ from pydantic.fields import FieldInfo
 
 from components import kube_api
 from stacks import environments, yaml_files
-from stacks.problems import PROJECT, SettingsError
+from stacks.problems import PROJECT, failure
 from stacks.settings import Settings, deployable, parse
 from stacks.settings.explain import field_at, variants
 
@@ -79,10 +79,9 @@ def init(
 def _new_files(name: str) -> tuple[Path, Path]:
     files = environments.file_of(name), environments.slo_of(name)
     if not _NAME.fullmatch(name):
-        text = f"{name!r} is no name of an environment: a lower-case letter, then letters, digits and dashes, 31 at most"
-        raise SettingsError(text, code="init.name")
+        raise failure("init_name", name=name)
     if there := [yaml_files.shown(path) for path in files if path.exists()]:
-        raise SettingsError(f"{' and '.join(there)} is there already, and is not replaced; choose another name", code="init.exists")
+        raise failure("init_exists", files=" and ".join(there))
     return files
 
 
@@ -129,12 +128,12 @@ def _set(config: dict[str, Any], pair: str) -> None:
     key, equals, text = pair.partition("=")
     *groups, last = key.split(".")
     if not equals or not last:
-        raise SettingsError(f"--set {pair}: write KEY=VALUE, such as --set object_store.region=eu-1", code="init.set")
+        raise failure("init_pair", pair=pair)
     place = config
     for group in groups:
         place = place.setdefault(group, {})
         if not isinstance(place, dict):
-            raise SettingsError(f"--set {pair}: {group} is no group of settings (docs/settings.md)", code="init.set")
+            raise failure("init_group", pair=pair, group=group)
     place[last] = yaml.safe_load(text)
 
 

@@ -26,7 +26,7 @@ from stacks.commands import EnvironmentName, Yes, reach
 from stacks.environments import Environment
 from stacks.operations import pod_watch, pulumi_cli, steps
 from stacks.operations.steps import WRONG, Progress
-from stacks.problems import UnansweredError
+from stacks.problems import UnansweredError, failure
 from stacks.settings import Settings
 from stacks.settings.object_store import MadeStoreSettings
 from stacks.yaml_files import write_whole
@@ -186,11 +186,9 @@ def refusal(settings: Settings, key: Key) -> str:
         code = error_code(error)
         if code in _REFUSALS:
             return code
-        text = f"the store at {store.endpoint} answered {code}, which says nothing of the key; try again"
-        raise UnansweredError(text, code="store.unanswered") from None
+        raise failure("store_answer", UnansweredError, endpoint=store.endpoint, answer=code) from None
     except BotoCoreError as error:
-        text = f"the store at {store.endpoint} does not answer ({type(error).__name__}); try again"
-        raise UnansweredError(text, code="store.unanswered") from None
+        raise failure("store_silent", UnansweredError, endpoint=store.endpoint, error=type(error).__name__) from None
     return ""
 
 

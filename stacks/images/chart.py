@@ -23,7 +23,7 @@ from components.versions import KUBERNETES_VERSION, MILVUS_CHART_VERSION
 from stacks import images
 from stacks.images import registry
 from stacks.images.registry import Access
-from stacks.problems import SettingsError, UnansweredError
+from stacks.problems import SettingsError, UnansweredError, failure
 from stacks.yaml_files import write_whole
 
 CHARTS = Path("build/charts")  # where `./rag pin` keeps the chart that it computed a checksum of
@@ -62,8 +62,7 @@ def checksum(release: Release, access: Access) -> str | None:
     elif local.is_file():
         return _sha256(local.read_bytes())
     else:
-        text = f"the chart {release.chart} is no file, seen from {Path.cwd()}; give the path, oci://..., or a name in a repository"
-        raise UnansweredError(text)
+        raise failure("chart_no_file", UnansweredError, chart=release.chart, here=Path.cwd())
     write_whole(CHARTS / release.archive, content)
     return _sha256(content)
 
@@ -74,14 +73,13 @@ def _from_repository(release: Release, repository: str, access: Access) -> bytes
     entries = index.get("entries", {}) if isinstance(index, dict) else {}
     versions: dict[str, dict[str, Any]] = {str(entry["version"]): entry for entry in entries.get(release.chart, [])}
     if release.version not in versions:
-        there = f"there is: {', '.join(list(versions)[:5]) or 'none'}; set milvus.chart_version, or mirror it"
-        raise UnansweredError(f"{repository} has no chart {release.chart!r} {release.version}; {there}")
+        there = ", ".join(list(versions)[:5]) or "none"
+        raise failure("chart_not_in_repository", UnansweredError, repository=repository, release=release, there=there)
     content = registry.get(urljoin(base, versions[release.version]["urls"][0]), access)
-    expected = versions[release.version].get("digest")
-    if expected is not None and expected.removeprefix("sha256:") != _sha256(content):
-        differ = f"the archive has the checksum {_sha256(content)}, the index of {repository} says {expected}"
-        why = "something between changes what it sends, or the archive was replaced"
-        raise UnansweredError(f"{release.chart} {release.version}: {differ}; {why}")
+    expected, checksum = versions[release.version].get("digest"), _sha256(content)
+    if expected is not None and expected.removeprefix("sha256:") != checksum:
+        words = {"release": release, "repository": repository, "checksum": checksum, "expected": expected}
+        raise failure("chart_replaced", UnansweredError, **words)
     return content
 
 
@@ -118,7 +116,7 @@ def refuse_unknown_keys(values: Mapping[str, Any], chart: Path) -> None:
                 with tarfile.open(chart) as packed:
                     packed.extractall(folder, filter="data")
             except (tarfile.TarError, OSError) as error:
-                raise SettingsError(f"the chart {chart} is no packed chart: {error}; remove it, and get it again with ./rag pin") from None
+                raise failure("chart_no_archive", chart=chart, error=error) from None
             root = next(Path(folder).iterdir())
         known = _default_values(root)
         for subchart in sorted(root.glob("charts/*")):
@@ -127,10 +125,7 @@ def refuse_unknown_keys(values: Mapping[str, Any], chart: Path) -> None:
                 own, known[name] = known[name], _default_values(subchart)
                 merge(known[name], own)
     if unknown := sorted(set(_unknown(values, known)) - _UNLISTED):
-        wrong = f"the chart {chart} does not know {', '.join(unknown)}, and Helm would drop that in silence"
-        why = "it is of another version than the values are made for (5.0.8 to below 6)"
-        cure = f"pulumi config set --path milvus-x10000:milvus.chart_version {MILVUS_CHART_VERSION}"
-        raise SettingsError(f"{wrong}: {why}. Cure: {cure}")
+        raise failure("chart_unknown_keys", chart=chart, keys=", ".join(unknown), version=MILVUS_CHART_VERSION)
 
 
 def _default_values(chart: Path) -> dict[str, Any]:

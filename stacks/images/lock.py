@@ -11,7 +11,7 @@ from typing import Annotated
 import yaml
 from pydantic import Field, StringConstraints, ValidationError
 
-from stacks.problems import SettingsError
+from stacks.problems import failure
 from stacks.settings import Settings
 from stacks.settings.group import Group
 from stacks.yaml_files import dump, write_whole
@@ -60,8 +60,7 @@ def read(environment: str) -> Pins | None:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
         return Pins(chart=content.pop("chart"), images=content)
     except (ValidationError, yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
-        text = f"{path} is no lock that `./rag pin` wrote: {error}; write it anew: ./rag pin {environment}"
-        raise SettingsError(text, code="settings.lock") from None
+        raise failure("lock_damaged", file=path, error=error, environment=environment) from None
 
 
 def write(environment: str, pins: Pins) -> Path:
@@ -78,15 +77,13 @@ def named(settings: Settings) -> dict[str, str]:
 
 def pinned(settings: Settings, environment: str, *, required: bool = False) -> Settings:
     """Return the settings with every image by the digest of the lock; SettingsError for one that is required and missing, or of others."""
-    pins, cure = read(environment), f"./rag pin {environment}"
+    pins = read(environment)
+    if pins is None and not required:
+        return settings
     if pins is None:
-        if not required:
-            return settings
-        nobody = f"so nobody knows which programs the tags of {environment!r} stand for"
-        raise SettingsError(f"there is no {path_of(environment)}, {nobody}; ask the registries and write it: {cure}", code="settings.lock")
+        raise failure("lock_missing", file=path_of(environment), environment=environment)
     names = named(settings)
     if stale := [f"{name} ({value})" for name, value in names.items() if name not in pins.images or pins.images[name].of != value]:
-        text = f"{path_of(environment)} was made for other images than the settings name now: {', '.join(stale)}; {cure}"
-        raise SettingsError(text, code="settings.lock")
+        raise failure("lock_stale", file=path_of(environment), stale=", ".join(stale), environment=environment)
     images = settings.images.model_copy(update={name: pins.images[name].reference for name in names})
     return settings.model_copy(update={"images": images})

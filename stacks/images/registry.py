@@ -21,7 +21,7 @@ import requests
 from dxf import DXF, DXFBase, exceptions
 
 from stacks.images import HUB, ImageReference
-from stacks.problems import UnansweredError
+from stacks.problems import UnansweredError, failure
 
 TIMEOUT_S = 30
 _HUB_API = "registry-1.docker.io"
@@ -61,8 +61,7 @@ def digest_of(image: ImageReference, access: Access) -> str:
     computed = f"sha256:{hashlib.sha256(manifest.content).hexdigest()}"
     claimed = manifest.headers.get("Docker-Content-Digest", computed)
     if claimed != computed or (image.digest is not None and image.digest != computed):
-        text = f"the registry sent a manifest with {computed}, but called it {claimed}; something between changes what it sends"
-        raise UnansweredError(f"{image.text}: {text}")
+        raise failure("manifest_changed", UnansweredError, image=image.text, computed=computed, claimed=claimed)
     return computed
 
 

@@ -18,7 +18,7 @@ from urllib3.exceptions import HTTPError
 
 from components import kube_api
 from components.kube_api import Cluster
-from stacks.problems import PROJECT, SettingsError, UnansweredError
+from stacks.problems import PROJECT, UnansweredError, failure
 from stacks.settings import Settings
 
 _PULUMI = "pulumi"  # how its names as a manager of fields begin
@@ -47,13 +47,10 @@ def require(settings: Settings, environment: str) -> Cluster:
     try:
         here = kube_api.current()
     except (ConfigException, OSError) as error:
-        text = f"no Kubernetes configuration ({error}), so no cluster can be asked; set KUBECONFIG to your kubeconfig, in the lab: "
-        raise SettingsError(f'{text}eval "$(./rag env)"', code="cluster.kubeconfig") from None
+        raise failure("kubeconfig", error=error) from None
     context = settings.cluster.context
     if context is not None and here.context != context:
-        wrong = f"{PROJECT}:cluster.context of {environment!r} is {context!r}, and the kubeconfig's current context is {here.context!r}"
-        breaks = f"({here.server}): the command would act on another cluster than this environment's"
-        raise SettingsError(f"{wrong} {breaks}; kubectl config use-context {context}", code="cluster.context")
+        raise failure("cluster_of_another", environment=environment, context=context, here=here)
     return here
 
 
@@ -71,10 +68,7 @@ def require_same_provider(settings: Settings, environment: str, context: str | N
     here = require(settings, environment)
     key = "kubernetes:context" if context not in {None, here.context} else "kubernetes:kubeconfig" if others else ""
     if key:
-        wrong = f"{key} sends Pulumi's Kubernetes provider elsewhere than Helm, kubectl and the rest of this stack"
-        breaks = f"which use the context {here.context!r} ({here.server}): one stack would be made in two clusters"
-        cure = f"pulumi config rm {key}, then set {PROJECT}:cluster.context and KUBECONFIG"
-        raise SettingsError(f"{wrong}, {breaks}; {cure}", code="cluster.provider")
+        raise failure("cluster_of_provider", key=key, here=here)
 
 
 def require_own_namespace(settings: Settings, environment: str, *, may_take_over: bool) -> None:
@@ -86,11 +80,7 @@ def require_own_namespace(settings: Settings, environment: str, *, may_take_over
         return
     managers = [str(entry.get("manager")) for entry in metadata.get("managedFields", ())]
     if not may_take_over and not any(manager.startswith(_PULUMI) for manager in managers):
-        wrong = f"the namespace {settings.namespace!r} is in the cluster already and was not made by Pulumi"
-        breaks = "this stack would take it over, and `pulumi destroy` would delete it with all that is in it"
-        meant = f"pulumi config set kubernetes:upsertExistingObjects true --stack {environment}"
-        cure = f"choose another one ({PROJECT}:namespace), or, where it was made for this stack (docs/rbac.md): {meant}"
-        raise SettingsError(f"{wrong}: {breaks}; {cure}", code="cluster.namespace")
+        raise failure("namespace_of_another", namespace=settings.namespace, environment=environment)
 
 
 @dataclass(frozen=True, kw_only=True)

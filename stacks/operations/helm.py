@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from stacks.problems import UnansweredError
+from stacks.problems import UnansweredError, failure
 
 PENDING = frozenset({"pending-install", "pending-upgrade", "pending-rollback", "uninstalling"})
 GOOD = frozenset({"deployed", "superseded"})
@@ -42,8 +42,7 @@ def history(name: str, namespace: str) -> list[Revision]:
     if _NOT_THERE in ended.stderr:
         return []
     if ended.returncode != 0:
-        text = f"helm cannot read the release {name!r} in {namespace!r}: {ended.stderr.strip()}; check KUBECONFIG"
-        raise UnansweredError(text, code="helm.failed")
+        raise failure("helm_unread", UnansweredError, name=name, namespace=namespace, words=ended.stderr.strip())
     return [
         Revision(each["revision"], each["status"], datetime.fromisoformat(each["updated"]), each.get("description", ""))
         for each in json.loads(ended.stdout)
@@ -67,8 +66,7 @@ def remove(name: str, namespace: str) -> None:
 
 def _helm(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
     if shutil.which("helm") is None:
-        text = "there is no helm on PATH, and without it nobody can read its releases; install Helm 3.14 or newer"
-        raise UnansweredError(text, code="helm.missing")
+        raise failure("helm_missing", UnansweredError)
     ended = subprocess.run(["helm", *arguments], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     if check and ended.returncode != 0:
         raise UnansweredError(f"`{' '.join(ended.args)}` did not succeed: {ended.stderr.strip()}", code="helm.failed")

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pydantic import ValidationError, model_validator
 
 from components.pods import PodOptions
-from stacks.problems import PROJECT, ConflictError, Problem, Reason, SettingsError, WrongValueError, set_command, shown_as
+from stacks.problems import PROJECT, ConflictError, Problem, Reason, SettingsError, WrongValueError, problem, reason, set_command, shown_as
 from stacks.settings import models
 from stacks.settings.explain import example_of, explain
 from stacks.settings.group import Group, parsed, setting
@@ -42,8 +42,6 @@ _OF_PULUMI = {
     },
 }
 """Keys of other projects that do no harm; kubernetes:namespace, :cluster and :renderYamlToDirectory make something else of the stack."""
-
-_LOST = "Milvus deletes every object in its bucket that it does not know"
 
 
 def default_bucket(namespace: str) -> str:
@@ -130,33 +128,26 @@ def _buckets(given: Settings) -> Iterator[str]:
         except WrongValueError as error:
             yield Reason(f"object_store.{name} would be {bucket!r} by the namespace, which {error.wrong}", code=error.code)
     if given.milvus_bucket == given.documents_bucket:
-        text = f"object_store.documents_bucket and milvus_bucket are both {given.milvus_bucket!r}: {_LOST}, documents too"
-        yield Reason(text, code="settings.shared_place")
+        yield reason("bucket_of_both", bucket=given.milvus_bucket)
     for name, service in given.model_services.items():
         if service is not None and service.weights is not None and service.weights.bucket == given.milvus_bucket:
-            text = f"{name}.weights.bucket is Milvus's own, {given.milvus_bucket!r}: {_LOST}, the weights too"
-            yield Reason(text, code="settings.shared_place")
+            yield reason("bucket_of_weights", name=name, bucket=given.milvus_bucket)
 
 
 def _deletion_and_access(given: Settings) -> Iterator[str]:
-    key, confirmed = f"{PROJECT}:object_store.confirm_delete", set(given.object_store.confirm_delete)
+    confirmed = set(given.object_store.confirm_delete)
     names, what = {given.milvus_bucket, given.documents_bucket}, "both buckets with all their objects"
     if isinstance(given.object_store, ExistingSettings | CosiSettings):  # neither ever deletes a bucket
         names = {given.namespace}
         what = f"the namespace {given.namespace!r} with the volumes without which nobody can read Milvus's bucket"
     if given.object_store.deletes and confirmed != names:
-        named = f"object_store.confirm_delete names {sorted(confirmed) or 'none of them'}"
-        cure = f"If it is meant: pulumi config set --path {key} '{json.dumps(sorted(names))}'"
-        yield f"object_store.on_destroy=delete would let `pulumi destroy` delete {what}, and {named}. Cure: {cure}"
+        yield reason("delete_unconfirmed", what=what, confirmed=sorted(confirmed) or "none of them", names=json.dumps(sorted(names)))
     if not given.object_store.deletes and confirmed:
-        wrong = "object_store.confirm_delete is there although nothing is to be deleted"
-        yield f"{wrong}: the next change of on_destroy would count as told twice. Cure: pulumi config rm --path {key}"
+        yield reason("delete_confirmed")
     if given.access.tenants and not given.milvus.authentication:
-        wrong = "access.tenants would be names and nothing else: a Milvus without authentication shows everybody everything"
-        yield f"{wrong}. Cure: pulumi config set --path {PROJECT}:milvus.authentication true"
+        yield reason("tenants_without_login")
     if given.milvus.service.type != "ClusterIP" and not given.access.client_cidrs:
-        wrong = f"milvus.service.type={given.milvus.service.type} without access.client_cidrs: network policies would let nobody in"
-        yield f"{wrong}. Cure: pulumi config set --path '{PROJECT}:access.client_cidrs[0]' 10.20.0.0/16"
+        yield reason("service_without_clients", type=given.milvus.service.type)
 
 
 def _unused(given: Settings) -> Iterator[str]:
@@ -197,8 +188,8 @@ def parse(configuration: Mapping[str, Any]) -> Settings:
     try:
         settings = Settings.model_validate(raw)
     except ValidationError as error:
-        faulty = {problem.path for problem in wrong}
-        wrong += [problem for problem in explain(error, Settings) if problem.path not in faulty]
+        faulty = {each.path for each in wrong}
+        wrong += [each for each in explain(error, Settings) if each.path not in faulty]
         raise SettingsError(problems=wrong) from None
     if wrong:
         raise SettingsError(problems=wrong)
@@ -227,15 +218,8 @@ def _foreign(key: str) -> Problem:
     """A key that neither this program nor Pulumi reads."""
     project, colon, name = key.rpartition(":")
     if project in _OF_PULUMI:
-        wrong = f"is no setting of {project} that this program allows; allowed: {', '.join(sorted(_OF_PULUMI[project]))}"
-        breaks = f"`pulumi up` would read it, and the other commands of {PROJECT} would not"
-        return Problem(code="settings.prefix", path=(key,), wrong=wrong, breaks=breaks, cure=f"pulumi config rm {key}")
+        return problem("key_of_pulumi", (key,), key=key, project=project, allowed=", ".join(sorted(_OF_PULUMI[project])))
     guess = difflib.get_close_matches(name, sorted(Settings.model_fields), n=1, cutoff=0.8)
-    meant = f"{PROJECT}:{guess[0] if guess else name or 'NAME'}"
     belongs = f"belongs to the project {project!r}" if colon else "names no project"
-    wrong = f"{belongs}, and this one is {PROJECT!r}; did you mean {meant!r}?"
-    breaks, cure = (
-        "nothing would read it, and a default would be used in its place",
-        f"pulumi config rm {key}; pulumi config set {meant} VALUE",
-    )
-    return Problem(code="settings.prefix", path=(key if colon else f":{key}",), wrong=wrong, breaks=breaks, cure=cure)
+    meant = f"{PROJECT}:{guess[0] if guess else name or 'NAME'}"
+    return problem("key_foreign", (key if colon else f":{key}",), key=key, belongs=belongs, meant=meant)

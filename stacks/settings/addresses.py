@@ -8,8 +8,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator
 
-from stacks.problems import WrongValueError
-from stacks.settings.names import OBJECT, TEXT, each_once, refused, unless
+from stacks.problems import WrongValueError, refused
+from stacks.settings.names import OBJECT, TEXT, each_once, unless
 
 _ALL_DIGITS = re.compile(r"[\d.]+")
 _HOST_PORT = re.compile(r"(?P<host>[A-Za-z0-9]([-.A-Za-z0-9]*[A-Za-z0-9])?):(?P<port>[1-9]\d{0,4})")

@@ -13,7 +13,7 @@ from typing import Any
 
 from stacks import yaml_files
 from stacks.problems import Path as Keys
-from stacks.problems import Problem, SettingsError, WrongValueError, located, set_command, shown_as
+from stacks.problems import Problem, SettingsError, WrongValueError, located, problem, set_command, shown_as
 from stacks.settings import Settings, default_bucket, plain
 from stacks.settings.group import parsed
 from stacks.settings.milvus import MilvusSettings
@@ -33,13 +33,12 @@ def placeholders(value: Any, path: Keys = ()) -> Iterator[Problem]:  # noqa: ANN
     if isinstance(value, Mapping | list):
         for key, item in value.items() if isinstance(value, Mapping) else enumerate(value):
             if _RESERVED.search(str(key)):
-                cure = "rename this key, in the file and line above, to an address of yours"
-                yield _placeholder((*path, str(key)), str(key), "is an address of an example", cure)
+                yield problem("placeholder_key", (*path, str(key)), value=shown_as(str(key)))
             yield from placeholders(item, (*path, str(key)))
     elif isinstance(value, str) and _RESERVED.search(value):
-        yield _placeholder(path, value, "is an address of an example", set_command(path, "yours"))
+        yield problem("placeholder_address", path, value=shown_as(value), cure=set_command(path, "yours"))
     elif isinstance(value, str) and path[-1].endswith("ca_file") and _is_example(value):
-        yield _placeholder(path, value, "is the certificate of the examples, which trusts nothing", set_command(path, "FILE"))
+        yield problem("placeholder_certificate", path, value=shown_as(value), cure=set_command(path, "FILE"))
 
 
 def _is_example(name: str) -> bool:
@@ -47,14 +46,6 @@ def _is_example(name: str) -> bool:
         return Path(name).expanduser().read_bytes() == _CA.read_bytes()
     except OSError:
         return False  # refused as no file at all
-
-
-def _placeholder(path: Keys, value: str, wrong: str, cure: str) -> Problem:
-    breaks = "there is nothing behind it"
-    return Problem(code="settings.placeholder", path=path, value=shown_as(value), wrong=wrong, breaks=breaks, cure=cure)
-
-
-_UNKNOWN = "nobody can tell whether both keep Milvus's data in one place, where each would delete what the other wrote"
 
 
 def bucket_conflicts(settings: Settings, name: str, folder: Path = FOLDER) -> Iterator[Problem]:
@@ -69,14 +60,12 @@ def bucket_conflicts(settings: Settings, name: str, folder: Path = FOLDER) -> It
         try:
             place = _place(yaml_files.read(path))
         except SettingsError as error:
-            wrong = f"the file of another environment, {other!r}, {error.problems[0].wrong}"
-            cure = f"mend it, and look: ./rag values {other}; or move it elsewhere"
-            yield replace(error.problems[0], code="settings.neighbour", value="", purpose="", wrong=wrong, breaks=_UNKNOWN, cure=cure)
+            first = error.problems[0]
+            yield problem("neighbour", first.path, location=first.location, other=other, problem=first.wrong)
             continue
         if place == own:
-            wrong = f"the environments {name!r} and {other!r} both keep Milvus's data in bucket {own[1]!r} below {own[2]!r} on {own[0]}"
-            breaks, cure = "each would delete what the other wrote", set_command(key, f"{name}-milvus")
-            yield Problem(code="settings.shared_place", path=key, value=repr(own[1]), wrong=wrong, breaks=breaks, cure=cure)
+            shared = problem("shared_place", key, value=repr(own[1]), name=name, other=other, own=own)
+            yield replace(shared, cure=set_command(key, f"{name}-milvus"))
 
 
 def _place(file: yaml_files.SettingsFile) -> tuple[str | None, str, str]:

@@ -4,14 +4,13 @@ import re
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import yaml
 from pydantic import AfterValidator
 
-from stacks.problems import WrongValueError
+from stacks.problems import refused
 
 OBJECT = re.compile(r"(?=.{1,253}$)[a-z0-9]([-.a-z0-9]*[a-z0-9])?")
 _LABEL_NAME = re.compile(r"[A-Za-z0-9]([-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?")
@@ -21,19 +20,6 @@ _MIRROR = re.compile(_REGISTRY.pattern + r"(/[a-z0-9][-._a-z0-9]*)*")
 _OUR_SECRETS = re.compile(r"(milvus|documents)-store(-.*)?|milvus-root|milvus-.*-(search|ingest|admin)|milvus-(search|ingest|admin)")
 _LONGEST_ROOT_PATH = 256
 _FLOATING_TAGS = {"latest", "stable", "main", "master", "nightly", "dev", "edge"}
-
-
-@cache
-def _rows() -> dict[str, dict[str, Any]]:
-    """Read the table once a value is refused: every command imports this."""
-    table: dict[str, dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("refusals.yaml").read_text(encoding="utf-8"))
-    return table
-
-
-def refused(name: str, /, *, instead: object = None, **words: object) -> WrongValueError:
-    """Return why a value is refused, as refusals.yaml says it under `name`."""
-    row = _rows()[name]
-    return WrongValueError(row["code"], row["wrong"].format(**words), row.get("breaks", "").format(**words), instead=instead)
 
 
 def unless(is_good: Callable[[str], object], key: str) -> Callable[[str], str]:

@@ -11,10 +11,10 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Discriminator, Tag, ValidationInfo, field_validator, model_validator
 
 from components.generations import Generations
-from stacks.problems import remove_command
+from stacks.problems import refused, remove_command, text_of
 from stacks.settings.addresses import ApiUrl, Endpoint, MilvusEndpoint
 from stacks.settings.group import Group, setting
-from stacks.settings.names import BucketName, CaFile, OtherNamespace, PlainText, SecretName, YamlText, refused
+from stacks.settings.names import BucketName, CaFile, OtherNamespace, PlainText, SecretName, YamlText
 
 S3_EXAMPLE = (
     '\'{"endpoint": "https://x10000.example.net", "iam_endpoint": "https://x10000.example.net:444", "admin_profile": "x10000-admin"}\''
@@ -150,8 +150,7 @@ class CosiSettings(MadeStoreSettings):
     @classmethod
     def _no_name(cls, name: str | None, info: ValidationInfo) -> str | None:
         if name is not None:
-            why = "COSI names every bucket itself; the outputs milvus_bucket and documents_bucket of the stack tell"
-            raise ValueError(f"{why}. Cure: {remove_command(('object_store', info.field_name or ''))}")
+            raise ValueError(text_of("cosi_names", cure=remove_command(("object_store", info.field_name or ""))))
         return name
 
     @field_validator("tags")
@@ -159,8 +158,7 @@ class CosiSettings(MadeStoreSettings):
     def _plain_tags(cls, tags: dict[str, str]) -> dict[str, str]:
         for key, value in tags.items():
             if set(",=") & set(key + value) or key.strip() != key or value.strip() != value:
-                why = "cannot be told to COSI, which takes all tags as one text: no comma, no =, no space at an end"
-                raise ValueError(f"the tag {key!r} {why}")
+                raise ValueError(text_of("cosi_tag", key=key))
         return tags
 
 

@@ -18,17 +18,13 @@ from components.milvus_values import shape
 from components.pods import NO_OPTIONS, PodOptions, Resources
 from components.stores import ObjectStore
 from components.tenancy import Tenancy
-from stacks.problems import PROJECT, SettingsError
+from stacks.problems import PROJECT, SettingsError, text_of
 from stacks.settings import Settings
 from stacks.settings.milvus import MilvusSettings
 from stacks.settings.milvus.parts import ComponentSettings, QueryNodeSettings, ScalingSettings
 from stacks.settings.milvus.refusals import version
 from stacks.wiring.object_store import owner
 
-_NO_PRIORITY = (
-    "pods.priority_class={name} does not reach the pods of Milvus itself: its chart has no key for it, only the one of etcd has. Other "
-    "pods may push them off a full node; to close that, give the PriorityClass globalDefault: true, or Milvus nodes of its own"
-)
 _SHOWN_OF_CHECKSUM = 12
 SETTINGS = f"{PROJECT}:milvus"  # group of settings that messages about Milvus name
 
@@ -45,7 +41,7 @@ def declare(
 ) -> Milvus:
     """Milvus on the bucket of `store`, made once everything in `after` succeeded."""
     if settings.pods.priority_class is not None:
-        pulumi.log.warn(_NO_PRIORITY.format(name=settings.pods.priority_class))
+        pulumi.log.warn(text_of("priority_class", name=settings.pods.priority_class))
     shaped, place = shape_of(settings, tenancy.accounts["milvus"], user), store_of(settings, store, trust)
     if wrong := milvus_values.problems(shaped, place):
         lines = ["what is added to Milvus cannot be, so nothing was changed:", *(f"milvus.{reason}" for reason in wrong)]

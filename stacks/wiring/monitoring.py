@@ -8,7 +8,7 @@ from components.monitoring import Monitoring, MonitoringArgs
 from components.monitoring.rules import Objectives
 from components.tenancy import Tenancy
 from stacks import environments
-from stacks.problems import SettingsError
+from stacks.problems import failure
 from stacks.settings import Settings
 
 _PERCENTILES = {"search_p95_ms": 0.95, "search_p99_ms": 0.99}
@@ -45,11 +45,9 @@ def objectives(settings: Settings, environment: str) -> Objectives:
             # the loosest absolute upper limit; what is compared with a baseline is the gate's alone
             limits[name] = max((float(bound) for bound in bounds if not bound.startswith("+")), default=None)
     except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
-        cure = f"`./rag slo init DIR --env {environment}` writes one; or milvus-x10000:monitoring.rules_of names another environment"
-        raise SettingsError(f"no alerting rules can be made of {path}: {error}; {cure}", code="monitoring.slo") from None
+        raise failure("rules_unreadable", file=path, error=error, environment=environment) from None
     latency = {share: limit for name, share in _PERCENTILES.items() if (limit := limits.get(name)) is not None}
     errors = limits.get("search_error_share")
     if not latency and not errors:
-        wanted = ", ".join([*_PERCENTILES, "search_error_share above 0"])
-        raise SettingsError(f"{path} promises nothing that Prometheus could watch; it needs one of {wanted}", code="monitoring.slo")
+        raise failure("rules_none", file=path, names=", ".join([*_PERCENTILES, "search_error_share above 0"]))
     return Objectives(environment=environment, namespace=settings.namespace, latency_ms=latency, error_share=errors)

@@ -16,22 +16,18 @@ from components.preflight import needs as preflight_needs
 from components.quota import Consumer
 from components.stores import ObjectStore
 from components.tenancy import Tenancy
+from stacks.problems import text_of
 from stacks.settings import Settings
 from stacks.settings.platform import AskSettings, LoadGeneratorSettings
 from stacks.wiring import milvus
 
 _LOGIN, _STORE, _SERVICE = ("username", "password"), ("access_key", "secret_key"), ("api_key",)
-_NOT_CHECKED = (
-    "nothing looks at the object store from inside the cluster before Milvus is installed: whether pods resolve its name, reach it through "
-    "the network policies and trust its certificate, and whether the Secret opens the bucket, is found out by Milvus itself, which waits "
-    "for ever when it does not. Cure: build the suite's image (docs/suite-image.md) and name it in milvus-x10000:images.suite"
-)
 
 
 def preflight(settings: Settings, tenancy: Tenancy, store: ObjectStore, documents: ObjectStore, trust: Trust) -> list[Preflight]:
     """Return what Milvus has to wait for: the Job, or nothing and a warning without an image for it."""
     if settings.images.suite is None:
-        pulumi.log.warn(_NOT_CHECKED)
+        pulumi.log.warn(text_of("store_not_checked"))
         return []
     args = PreflightArgs(
         namespace=tenancy.namespace,

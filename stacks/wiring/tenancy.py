@@ -15,7 +15,7 @@ from components.weights import copied_gib
 from policies.residency import is_inside
 from stacks import images
 from stacks.images import lock
-from stacks.problems import PROJECT, SettingsError
+from stacks.problems import failure, text_of
 from stacks.settings import Settings
 from stacks.settings.models.serving import Serving
 from stacks.settings.object_store import CosiSettings, GreenLakeSettings, S3Settings
@@ -83,11 +83,7 @@ def warnings(table: tuple[Flow, ...]) -> list[str]:
     opened: dict[str, list[str]] = {}
     for flow, host in flows.open_flows(table):
         opened.setdefault(host, []).append(flow.name)
-    return [
-        f"a NetworkPolicy cannot match the host name {host}: {', '.join(names)} may reach its port at every address. "
-        f"To close that: pulumi config set --path '{PROJECT}:network.addresses[\"{host}\"][0]' ADDRESS/32"
-        for host, names in opened.items()
-    ]
+    return [text_of("flow_open_warning", host=host, names=", ".join(names)) for host, names in opened.items()]
 
 
 def refuse_open(settings: Settings, table: tuple[Flow, ...]) -> None:
@@ -95,17 +91,12 @@ def refuse_open(settings: Settings, table: tuple[Flow, ...]) -> None:
     opened = {host for _, host in flows.open_flows(table)}
     asked = set(settings.network.any_address)
     if unused := sorted(asked - opened):
-        raise SettingsError(f"network.any_address names {', '.join(unused)}, and no flow to it is open", code="settings.unused")
+        raise failure("any_address_unused", names=", ".join(unused))
     if settings.images_pinned != "required" or opened <= asked:
         return
     host = min(opened - asked)
     names = ", ".join(sorted(flow.name for flow, target in flows.open_flows(table) if target == host))
-    raise SettingsError(
-        f"a NetworkPolicy cannot match the host name {host}: {names} would reach its port at every address, IPv4 and IPv6, "
-        f"the Kubernetes API too where it listens there. Cure: pulumi config set --path '{PROJECT}:network.addresses[\"{host}\"][0]' "
-        f"ADDRESS/32; if it is meant: pulumi config set --path '{PROJECT}:network.any_address[0]' {host}",
-        code="network.open",
-    )
+    raise failure("flow_open", host=host, names=names)
 
 
 def consumers(settings: Settings) -> list[Consumer]:
@@ -138,21 +129,14 @@ def _of_service(name: str, service: Serving) -> Consumer:
 def refuse_too_much(settings: Settings) -> None:
     """Tell before anything is created that the quota would keep pods from being made; SettingsError with every consumer."""
     if settings.quota is not None and (reason := excess(settings.quota.quota, consumers(settings))):
-        raise SettingsError(f"{PROJECT}:quota {reason}\n  raise it: pulumi config set --path {PROJECT}:quota.memory_gib NUMBER")
+        raise failure("quota_exceeded", reason=reason)
 
 
 def refuse_unused_addresses(settings: Settings) -> None:
     """A host that nothing uses is a typing error, and the host that was meant would stay open."""
     used = {urlsplit(each.url).hostname or "" for each in endpoints(settings)}
     if unused := sorted(set(settings.network.addresses) - used):
-        raise SettingsError(f"{PROJECT}:network.addresses names {unused[0]!r}, and nothing uses it; used are: {', '.join(sorted(used))}")
-
-
-_COSI = (
-    "{project}:residency is locked, and buckets are made by COSI: its driver asks HPE GreenLake or a management of your own, whose address "
-    "(dsccZone) is in its Secret {secret}, which nobody here may read, so it is not checked. It gets names of buckets and users, "
-    "no objects. Cure: see that it is on premises, or take the driver existing"
-)
+        raise failure("address_unused", name=unused[0], used=", ".join(sorted(used)))
 
 
 def refuse_outside(settings: Settings) -> None:
@@ -161,12 +145,9 @@ def refuse_outside(settings: Settings) -> None:
         return
     chosen = settings.object_store
     if isinstance(chosen, CosiSettings):
-        pulumi.log.warn(_COSI.format(project=PROJECT, secret=f"{chosen.backend_namespace}/{chosen.backend_secret}"))
-    outside = [f"  {what}: {host}" for what, host in named(settings) if not is_inside(host, allowed(settings))]
-    if outside:
-        wrong = f"{PROJECT}:residency is locked, and settings name what is not on the list {PROJECT}:residency.allowed:"
-        cure = f"  if it is on premises: pulumi config set --path '{PROJECT}:residency.allowed[0]' HOST"
-        raise SettingsError("\n".join([wrong, *outside, cure]))
+        pulumi.log.warn(text_of("residency_of_cosi", chosen=chosen))
+    if outside := [f"  {what}: {host}" for what, host in named(settings) if not is_inside(host, allowed(settings))]:
+        raise failure("residency", outside="\n".join(outside))
 
 
 def allowed(settings: Settings) -> tuple[str, ...]:

@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
+from stacks import problems
 from stacks.problems import SettingsError, key_of, set_command, shown_as
-from stacks.settings import Settings, names, parse
+from stacks.settings import Settings, parse
 from stacks.settings.explain import field_at, group_of, variants
 from stacks.settings.names import is_text_in_yaml
 from stacks.settings.object_store import CosiSettings
@@ -420,7 +421,8 @@ def test_a_name_that_yaml_reads_as_something_else_is_refused(name: str) -> None:
 
 
 def test_every_reason_of_the_table_is_given_by_a_check_of_its_name() -> None:
-    folder = Path(names.__file__).parent
-    sources = "".join(path.read_text() for path in folder.glob("*.py"))
-    used = set(re.findall(r'(?:refused\(|_matching\(.*, )"(\w+)"', sources))
-    assert used == yaml.safe_load((folder / "refusals.yaml").read_text()).keys()
+    folder = Path(problems.__file__).parent
+    sources = "".join(path.read_text() for path in folder.rglob("*.py"))
+    used = set(re.findall(r'(?:\b(?:refused|problem|text_of|reason|failure)\(|(?:_matching|unless)\(.*?, )"(\w+)"', sources))
+    used |= set(re.findall(r'"(file_date|file_number)"', sources))  # one call for both
+    assert used == yaml.safe_load((folder / "problems.yaml").read_text()).keys()

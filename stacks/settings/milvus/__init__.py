@@ -9,7 +9,7 @@ import yaml
 from pydantic import model_validator
 
 from components.versions import MILVUS_CHART, MILVUS_CHART_REPOSITORY, MILVUS_CHART_VERSION
-from stacks.problems import ConflictError, shown_as
+from stacks.problems import ConflictError, shown_as, text_of
 from stacks.settings.addresses import AdministrationUri, RepositoryUrl
 from stacks.settings.group import Group, setting
 from stacks.settings.milvus import parts, refusals
@@ -120,9 +120,7 @@ class MilvusSettings(Group):
         if numbers is None:
             raise ValueError(f"chart_version {version!r} is no version: three numbers, such as {MILVUS_CHART_VERSION}")
         if self.chart_kind != "directory" and not _OLDEST_CHART <= tuple(map(int, numbers.groups())) < _FIRST_CHART_NOT_TRIED:
-            dropped = "older charts drop keys that the values rest on, such as containerSecurityContext"
-            why = f"{dropped}, and Milvus's pods would be refused once the old ones are gone"
-            raise ValueError(f"chart_version {version} is not one from 5.0.8 to below 6: {why}")
+            raise ValueError(text_of("chart_untried", version=version))
         return self
 
     @model_validator(mode="after")

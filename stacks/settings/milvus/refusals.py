@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from components import milvus_index
-from stacks.problems import PROJECT, Reason
+from stacks.problems import PROJECT, Reason, reason
 from stacks.settings.platform import ImageSettings
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ _NEEDS: tuple[tuple[str, Callable[["MilvusSettings"], bool], Version, str, str],
 def problems(settings: "MilvusSettings") -> list[str]:
     """Every reason; empty when they fit together."""
     checks = (_access, _log, _metadata, _replicas, _disk, _gpu)
-    return [reason for check in checks for reason in check(settings)]
+    return [each for check in checks for each in check(settings)]
 
 
 def _access(given: "MilvusSettings") -> Iterator[str]:
@@ -64,8 +64,7 @@ def _log(given: "MilvusSettings") -> Iterator[str]:
         yield "wal=rocksmq is a file of one process, and a cluster has many: choose woodpecker, pulsar or kafka"
     for name, why in _BROKERS.items():
         if given.wal == name and getattr(given, name) is None:
-            cure = f"pulumi config set --path '{PROJECT}:milvus.{_ADDRESSES[name]}' HOST:PORT"
-            yield f"wal={name} needs a broker of your own in milvus.{name}: {why}. Cure: {cure}"
+            yield reason("broker_missing", name=name, why=why, address=_ADDRESSES[name])
         if given.wal != name and getattr(given, name) is not None:
             yield f"{name} would be ignored with wal={given.wal}"
     if given.condition_write != "auto" and given.wal != "woodpecker":
@@ -135,9 +134,7 @@ def of_images(milvus: "MilvusSettings", images: ImageSettings, *, pinned: bool) 
     """Every reason; empty when they fit. With `pinned`, what the chart would choose by itself must be named, to be running in the lock."""
     reasons = list(_of_image(milvus, images))
     if pinned and milvus.etcd == "bundled" and images.etcd is None:
-        why = "images_pinned=required, and the chart's own choice has no digest"
-        cure = f"pulumi config set --path {PROJECT}:images.etcd IMAGE"
-        reasons.append(f"images.etcd is missing with milvus.etcd=bundled: {why}. Cure: {cure}")
+        reasons.append(reason("etcd_without_digest"))
     return reasons
 
 
@@ -146,9 +143,7 @@ def _of_image(milvus: "MilvusSettings", images: ImageSettings) -> Iterator[str]:
     yield from _of_index(milvus.index.profile, milvus.index.metric, is_version)
     if (milvus.index.profile == milvus_index.GPU) != ("gpu" in images.milvus.partition("@")[0].rpartition(":")[2]):
         suffix = "-gpu" if milvus.index.profile == milvus_index.GPU else " (one without -gpu)"
-        wrong = f"images.milvus={images.milvus!r} and milvus.index.profile={milvus.index.profile}"
-        cure = f"pulumi config set --path {PROJECT}:images.milvus IMAGE{suffix}"
-        yield f"{wrong}: a GPU index, and it alone, needs an image -gpu. Cure: {cure}"
+        yield reason("gpu_image", image=images.milvus, profile=milvus.index.profile, suffix=suffix)
     if is_version is not None:
         cure = f"Cure: pulumi config set --path {PROJECT}:images.milvus IMAGE"
         for key, is_asked, least, needed, why in _NEEDS:
@@ -156,20 +151,15 @@ def _of_image(milvus: "MilvusSettings", images: ImageSettings) -> Iterator[str]:
                 yield f"milvus.{key} needs Milvus {needed} or newer, the image is {_dotted(is_version)}{why}. {cure}"
         yield from _bypassed(milvus, is_version)
     if milvus.etcd == "bundled" and images.etcd is not None and not _BITNAMI.search(images.etcd):
-        why = "the chart starts and probes etcd by Bitnami's scripts, and it would never be ready"
-        cure = f"pulumi config set --path {PROJECT}:images.etcd milvusdb/etcd:3.5.25-r1, or milvus.etcd external"
-        yield f"images.etcd={images.etcd!r} is not built by Bitnami: {why}. Cure: {cure}"
+        yield reason("etcd_of_another_maker", image=images.etcd)
 
 
 def _of_index(profile: milvus_index.Name, metric: milvus_index.Metric, running: Version | None) -> Iterator[str]:
-    cure = f"Cure: pulumi config set --path {PROJECT}:milvus.index"
     if profile == milvus_index.GPU and metric == "COSINE":
-        wrong = f"milvus.index.metric=COSINE with milvus.index.profile={profile}: GPU_CAGRA knows no COSINE"
-        yield f"{wrong}. {cure}.metric IP, which ranks normalised vectors in the same order"
+        yield reason("gpu_metric", profile=profile)
     least = milvus_index.LEAST_VERSIONS.get(profile, (0, 0))
     if running is not None and running[:2] < least:
-        needed = f"needs Milvus {least[0]}.{least[1]} or newer, the image is {_dotted(running)}"
-        yield f"milvus.index.profile={profile} {needed}. {cure}.profile hnsw"
+        yield reason("index_too_new", profile=profile, least=least, running=_dotted(running))
 
 
 def _bypassed(milvus: "MilvusSettings", running: Version) -> Iterator[str]:
@@ -179,10 +169,7 @@ def _bypassed(milvus: "MilvusSettings", running: Version) -> Iterator[str]:
         yield Reason(f"milvus.accept_authentication_bypass would be ignored: {why}", code="settings.unused")
     for name in known if milvus.authentication and milvus.accept_authentication_bypass is None else ():
         fixes, what = _BYPASSES[name]
-        yield (
-            f"images.milvus is {_dotted(running)}, which has {name}: {what}, so milvus.authentication would protect nothing. Cure: "
-            f"pulumi config set --path {PROJECT}:images.milvus IMAGE, of {', '.join(map(_dotted, fixes))} or newer"
-        )
+        yield reason("login_bypassed", running=_dotted(running), name=name, what=what, fixes=", ".join(map(_dotted, fixes)))
 
 
 def _dotted(running: Version) -> str:

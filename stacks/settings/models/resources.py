@@ -9,6 +9,7 @@ from pydantic import field_validator, model_validator
 from components.engines.engine import WEIGHTS_PATH
 from components.gpu import MIG_PROFILE, Gpu
 from components.pods import NO_OPTIONS, PodOptions, Scaling
+from stacks.problems import text_of
 from stacks.settings.addresses import ServiceUrl
 from stacks.settings.group import Group, setting
 from stacks.settings.names import BucketName, CaFile, GpuProduct, Labels, ObjectName, OptionalSecretName, PlainText, SecretName
@@ -91,8 +92,7 @@ class WeightsSettings(Group):
         if ignored:
             raise ValueError(f"source {self.source!r} would ignore {', '.join(ignored)}; leave it out, or choose another source")
         if self.source == "hub" and not _COMMIT.fullmatch(self.revision or ""):
-            cure = "name the commit, 40 hexadecimal digits, that the hub shows under Files"
-            raise ValueError(f"revision {self.revision!r} can move, and two pods would serve two models: {cure}")
+            raise ValueError(text_of("revision_moves", revision=self.revision))
         for name in (self.folder, self.prefix, self.file):
             if ".." in PurePosixPath(name).parts or name.startswith("/"):
                 raise ValueError(f"{name!r} must be a path below the volume or the bucket, without .. and without a slash in front")
@@ -134,8 +134,7 @@ class ExternalSettings(Group):
     @model_validator(mode="after")
     def _is_private(self) -> Self:
         if self.url.startswith("http://") and not self.plain_http:
-            cure = "use https://, or, where the network itself is trusted, plain_http: true"
-            raise ValueError(f"{self.url!r} would carry documents and the key in clear text; {cure}")
+            raise ValueError(text_of("plain_http", url=self.url))
         if self.url.startswith("http://") and self.ca_file is not None:
             raise ValueError("ca_file would be ignored: there is no TLS at an address that begins with http://")
         return self
