@@ -6,22 +6,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from cli.tree import GROUPS, OWN, STATUS, Command, UsageError
+from cli.tree import GROUPS, OWN, STATUS, Command, UsageError, text_of
 
 PAGE = Path(__file__).parent.parent / "docs" / "commands.md"
 SETTINGS = PAGE.with_name("settings.md")
-_HEAD = """# Commands
-
-Written by `./rag reference` from the code; a test compares. `./rag COMMAND --help` prints the same.
-"""
-_OWN = {
-    "reference": "Write docs/commands.md and docs/settings.md anew from the code.\n\nExample:\n\n    ./rag reference\n",
-    "record": (
-        "Run a command in a shell and draw what it prints into FILE.svg. docs/check.svg:\n\nExample:\n\n"
-        '    ./rag record docs/check.svg -- "./rag check acme"\n'
-    ),
-    "completion": 'Print what bash or zsh needs to complete commands.\n\nExample:\n\n    eval "$(./rag completion bash)"\n',
-}
 _KINDS = {"int": "N", "int range": "N", "float": "N", "float range": "N", "path": "PATH", "str": "TEXT"}
 """What an option takes; an argument has a name already."""
 
@@ -36,7 +24,7 @@ def help_of(command: Command) -> str:
 def printed(command: Command) -> str:
     """Return the help of a command as its code prints it, 80 columns wide."""
     if command.room == "cli":
-        return f"Usage: ./rag {command.name} [OPTIONS]\n\n{_OWN[command.name]}"
+        return f"Usage: ./rag {command.name} [OPTIONS]\n\n{text_of(command.name)}"
     if command.room == "lab":
         return str(import_module("lab.__main__").help_of(command.name))
     return _of(import_module(f"{command.room}.__main__").load(command.code), f"./rag {command.name.partition(' ')[0]}")
@@ -54,7 +42,7 @@ def _of(loaded: Any, name: str) -> str:  # noqa: ANN401  typer keeps its types p
 
 def page() -> str:
     """Return the page."""
-    parts = [_HEAD]
+    parts = [text_of("page")]
     for title, commands in GROUPS.items():
         parts.append(f"## {title}\n")
         listed = (*commands, *([STATUS] if title == OWN else []))

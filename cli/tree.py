@@ -3,21 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from pathlib import Path
+
+import yaml
 
 WIDTH = 60  # most characters of a line of help, so that a row fits 80 columns
-HEAD = """Usage: ./rag COMMAND [ENV] [OPTIONS]
-
-RAG on premises: Milvus, embedding and LLM on Kubernetes and an S3 store.
-ENV is an environment of yours: NAME of stacks/Pulumi.NAME.yaml.
-"""
-FOOT = """
-Every command takes --help, --quiet, --verbose and --no-color; those that
-report take --json. ./rag --version, ./rag completion bash|zsh
-
-Exit codes: 0 done or PASS, 1 an SLO or a rule is broken or something is
-wrong, 2 wrong usage or settings, 3 not measured validly, 4 something does
-not answer or did not come up, 130 interrupted.
-"""
 
 
 class UsageError(Exception):
@@ -106,11 +96,16 @@ COMMANDS = {command.name: command for group in GROUPS.values() for command in gr
 
 def overview() -> str:
     """Return the help of `./rag`."""
-    lines = [HEAD]
+    lines = list[str]()
     for title, commands in GROUPS.items():
         listed = (*commands, *([STATUS] if title == OWN else []))
         lines += [f"{title}:", *(f"  {command.name:<14}{command.help}" for command in listed), ""]
-    return "\n".join(lines) + FOOT
+    return text_of("overview").format(commands="\n".join(lines))
+
+
+def text_of(name: str) -> str:
+    """Return a text of help.yaml."""
+    return str(yaml.safe_load(Path(__file__).with_name("help.yaml").read_text(encoding="utf-8"))[name])
 
 
 def find(words: Sequence[str]) -> Command | str:

@@ -1,8 +1,5 @@
 """Environments by name: stacks/Pulumi.<name>.yaml, read as Pulumi would hand it to the program, and the one that Pulumi runs.
 
-Everything is looked at at once: the file, every setting, the buckets of other environments, and, before something is deployed,
-placeholders of the examples, the lock of the images and the SLO file of the gate.
-
 The lab's own file knows no address: in a shell of the lab the whole configuration is where PULUMI_OPTION_CONFIG_FILE says; elsewhere
 stacks/example.lab.yaml stands in for what `./rag up` finds out about its machine.
 """

@@ -2,9 +2,7 @@
 
 Runs the program against a recording monitor. Owns the placeholders: a secret is never known here, and what only a running system can answer
 (an id, a generation) is said to be so. Refuses a program that asks a provider a question, since the answer would have to be invented.
-
-A chart that is at hand (a directory, an archive, an archive that `./rag pin` or Helm has downloaded) is rendered by `helm template`;
-else only the release itself is there, and a note says what is missing and how to get it.
+A chart that is at hand is rendered by `helm template`; else a note says how to get it.
 """
 
 import asyncio

@@ -69,8 +69,7 @@ class Report:
     new: int | None = None
     steps: list[str] = field(default_factory=list)  # what was left to do when the command began
     seconds: dict[str, float] = field(default_factory=dict)
-    pods_without_new_key: list[str] | None = None
-    """Pods of Milvus that were not ready with the new key when it was to be in use; [] is the evidence that it is."""
+    pods_without_new_key: list[str] | None = None  # pods of Milvus not ready with it when it was to be in use; [] proves that it is
     old_key: str | None = None  # the store's answer to the old key afterwards
     new_key: str | None = None
     result: str = "stopped"
@@ -83,11 +82,6 @@ class Report:
             yield
         finally:
             self.seconds[name] = round(time.monotonic() - begun_s, 1)
-
-    def write(self, path: Path) -> None:
-        """Write it as JSON."""
-        whole = {"schema": SCHEMA, "schema_version": SCHEMA_VERSION, **asdict(self)}
-        write_whole(path, json.dumps(whole, indent=2, ensure_ascii=False) + "\n")
 
 
 def rotate(
@@ -107,7 +101,8 @@ def rotate(
     try:
         _rotate(selected, progress, report)
     finally:
-        report.write(path)
+        whole = {"schema": SCHEMA, "schema_version": SCHEMA_VERSION, **asdict(report)}
+        write_whole(path, json.dumps(whole, indent=2, ensure_ascii=False) + "\n")
         progress.tell(f"report: {path}")
 
 
@@ -132,15 +127,11 @@ def _rotate(selected: Environment, progress: Progress, report: Report) -> None:
 
 def _keys(selected: Environment) -> dict[int, dict[str, str]]:
     """Key, generation mark and bucket of each credential in the state, in clear, for this process alone."""
-    credentials = pulumi_cli.credentials(pulumi_cli.resources(selected.name, secrets=True))
-    names = ("access_key", "secret_key", "generation")
-    return {
-        number: {
-            **{name: pulumi_cli.plain(outputs.get(name)) for name in names},
-            "bucket": pulumi_cli.plain(outputs.get("bucket", selected.settings.milvus_bucket)),  # COSI names its buckets itself
-        }
-        for number, outputs in credentials.items()
-    }
+    keys, names = dict[int, dict[str, str]](), ("access_key", "secret_key", "generation", "bucket")
+    for number, outputs in pulumi_cli.credentials(pulumi_cli.resources(selected.name, secrets=True)).items():
+        whole = {"bucket": selected.settings.milvus_bucket, **outputs}  # COSI names its buckets itself
+        keys[number] = {name: pulumi_cli.plain(whole.get(name)) for name in names}
+    return keys
 
 
 def _require_in_use(selected: Environment, new: Key, progress: Progress, report: Report) -> None:
@@ -164,9 +155,8 @@ def _require_ended(selected: Environment, keys: dict[int, dict[str, str]], remai
     if report.old_key == "taken":
         why = f"the store still takes the old key of generation {remaining.old}, though its user is removed: remove it in the store by hand"
         progress.stop(WRONG, why)
-    progress.tell(
-        f"done: the store takes the key of generation {remaining.new}, and answers {report.old_key} to that of generation {remaining.old}"
-    )
+    old = f"answers {report.old_key} to that of generation {remaining.old}"
+    progress.tell(f"done: the store takes the key of generation {remaining.new}, and {old}")
 
 
 def _up(selected: Environment, progress: Progress, report: Report, step: str) -> None:

@@ -20,8 +20,7 @@ class ImageReference:
     @property
     def text(self) -> str:
         """The whole reference."""
-        tag = f":{self.tag}" if self.tag is not None else ""
-        digest = f"@{self.digest}" if self.digest is not None else ""
+        tag, digest = f":{self.tag}" if self.tag is not None else "", f"@{self.digest}" if self.digest is not None else ""
         return f"{self.registry}/{self.repository}{tag}{digest}"
 
 

@@ -16,6 +16,7 @@ import yaml
 from policies.subject import get
 
 Object = Mapping[str, Any]
+Log = tuple[str, str]  # pod and container whose last lines say more
 READY_WITHIN = timedelta(seconds=180)  # a container that runs for longer and is not ready is told; Milvus takes about a minute
 _RECENT = timedelta(seconds=60)
 _NAMES_IN_A_PULL = re.compile(r'^image \S+|"[^"\s]*"|\S*[/@]\S*|\b(for|lookup) \S+')
@@ -56,7 +57,7 @@ class Trouble:
     cure: str
     identity: tuple[str, ...] = field(default=())  # the same for every pod of one workload that has the same cause
     since: str = ""  # when it happened, by the cluster's own clock, as far as it says so
-    log: tuple[str, str] | None = None  # pod and container whose last lines say more
+    log: Log | None = None
 
     def __str__(self) -> str:
         return f"{self.where}: {self.problem} [{self.code}]\n    breaks: {_TABLE[self.code]['breaks']}\n    type:   {self.cure}"
@@ -204,15 +205,7 @@ def _controllers(seen: Snapshot) -> Iterator[Trouble]:
 
 
 def _trouble(
-    code: str,
-    where: str,
-    words: str,
-    seen: Snapshot,
-    identity: tuple[str, ...],
-    *,
-    since: str = "",
-    log: tuple[str, str] | None = None,
-    **names: str,
+    code: str, where: str, words: str, seen: Snapshot, identity: tuple[str, ...], *, since: str = "", log: Log | None = None, **names: str
 ) -> Trouble:
     """Find the cure: the first pattern of the table decides; names in the words of a failed pull are none of them."""
     judged, rows = _NAMES_IN_A_PULL.sub("", words) if code == "pod.image" else words, _TABLE[code]["cures"]

@@ -103,21 +103,17 @@ class Settings(Group):
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Settings":
-        if reasons := _reasons(self):
+        is_pinned, makes_users = self.images_pinned == "required", isinstance(self.object_store, S3Settings)
+        reasons = [
+            *_buckets(self),
+            *_deletion_and_access(self),
+            *refusals.of_images(self.milvus, self.images, pinned=is_pinned),
+            *models.problems(self.model_services, self.images, self.keda, makes_users=makes_users),
+            *(Reason(each, code="settings.unused") for each in _unused(self)),
+        ]
+        if reasons:
             raise ConflictError(reasons)
         return self
-
-
-def _reasons(given: Settings) -> list[object]:
-    """Every reason; empty when all fits together."""
-    services = given.model_services
-    return [
-        *_buckets(given),
-        *_deletion_and_access(given),
-        *refusals.of_images(given.milvus, given.images, pinned=given.images_pinned == "required"),
-        *models.problems(services, given.images, given.keda, makes_users=isinstance(given.object_store, S3Settings)),
-        *(Reason(reason, code="settings.unused") for reason in _unused(given)),
-    ]
 
 
 def _buckets(given: Settings) -> Iterator[str]:

@@ -63,12 +63,14 @@ def explain(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
 def _refused_value(detail: ErrorDetails, loc: Sequence[str], model: type[BaseModel]) -> Problem:
     error, silent = detail.get("ctx", {}).get("error"), detail["type"] == "missing" or isinstance(detail["input"], dict | BaseModel)
     cause, value = error if isinstance(error, WrongValueError) else None, "" if silent else shown_as(detail["input"])
+    words = _WORDING.get(detail["type"], detail["msg"].removeprefix("Value error, ").removeprefix("Input "))
     if detail["type"] == "union_tag_invalid":
         loc, value = (*loc, "driver"), repr(detail["ctx"]["tag"])
+        words = f"should be {' or '.join(detail['ctx']['expected_tags'].split(', '))}"
     ends = (end for end in range(len(loc), 0, -1) if not loc[end - 1].isdigit() and field_at(model, loc[:end]) is not None)
     nearest = loc[: next(ends, 0)]
     field, place = field_at(model, nearest), path_of(model, nearest)
-    wrong, _, cure = (cause.wrong if cause is not None else _wording(detail)).partition(" Cure: ")
+    wrong, _, cure = (cause.wrong if cause is not None else words).partition(" Cure: ")
     if not cure and cause is not None and cause.instead is not None:
         cure = set_command(path_of(model, loc), cause.instead)
     return Problem(
@@ -77,7 +79,7 @@ def _refused_value(detail: ErrorDetails, loc: Sequence[str], model: type[BaseMod
         value=value,
         wrong=wrong.rstrip("."),
         breaks=cause.breaks if cause is not None else "",
-        purpose=_purpose(field),
+        purpose=(field.description or "") if field is not None else "",
         cure=cure or (set_command(place, example_of(field, detail["input"])) if place else ""),
     )
 
@@ -100,7 +102,7 @@ def _conflict(reason: object, loc: Sequence[str], given: object, model: type[Bas
         path=path,
         value="" if value is None or isinstance(value, Mapping | BaseModel) else shown_as(value),
         wrong=wrong.rstrip("."),
-        purpose=_purpose(field),
+        purpose=(field.description or "") if field is not None else "",
         cure=cure or _removal(str(reason), code, path_of(model, loc), path) or change,
     )
 
@@ -112,10 +114,6 @@ def _removal(reason: str, code: str, around: Path, path: Path) -> str:
         return remove_command(path) if code in {"settings.unused", "models.ignored"} else ""
     group = tuple((named["group"] or "").split(".")) if named["group"] else ()
     return "; ".join(remove_command((*around, *group, *name.split("."))) for name in re.split(", | and ", named["names"]))
-
-
-def _purpose(field: FieldInfo | None) -> str:
-    return (field.description or "") if field is not None else ""
 
 
 def example_of(field: FieldInfo | None, refused: object = None) -> object:
@@ -141,12 +139,6 @@ def _guess(model: type[BaseModel], loc: Sequence[str]) -> str:
     if len(siblings) > _MOST_NAMES:
         return f"none of the {len(siblings)} settings of {'.'.join(groups)} is called nearly so; they are in stacks/settings/"
     return f"known here: {', '.join(sorted(siblings))}"
-
-
-def _wording(detail: ErrorDetails) -> str:
-    if detail["type"] == "union_tag_invalid":
-        return f"should be {' or '.join(detail['ctx']['expected_tags'].split(', '))}"
-    return _WORDING.get(detail["type"], detail["msg"].removeprefix("Value error, ").removeprefix("Input "))
 
 
 def path_of(model: type[BaseModel], loc: Sequence[str]) -> Path:

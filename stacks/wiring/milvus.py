@@ -46,16 +46,10 @@ def declare(
     if wrong := milvus_values.problems(shaped, place):
         lines = ["what is added to Milvus cannot be, so nothing was changed:", *(f"milvus.{reason}" for reason in wrong)]
         raise SettingsError("\n".join(lines))
-    uri, ca_pem = settings.milvus.administration_uri, settings.milvus.tls.ca_pem
-    administration = Administration(uri=uri, ca_pem=ca_pem, password=user.password, settings=SETTINGS) if user is not None else None
-    args = MilvusArgs(
-        namespace=tenancy.namespace,
-        chart=chart(settings),
-        shape=shaped,
-        store=place,
-        administration=administration,
-        cluster_domain=settings.cluster.domain,
-    )
+    uri, ca_pem, domain = settings.milvus.administration_uri, settings.milvus.tls.ca_pem, settings.cluster.domain
+    root = Administration(uri=uri, ca_pem=ca_pem, password=user.password, settings=SETTINGS) if user is not None else None
+    space, archive = tenancy.namespace, chart(settings)
+    args = MilvusArgs(namespace=space, chart=archive, shape=shaped, store=place, administration=root, cluster_domain=domain)
     return Milvus("milvus", args, pulumi.ResourceOptions(depends_on=[_foundation(settings), *after]))
 
 
@@ -71,22 +65,13 @@ def users(settings: Settings, tenancy: Tenancy, root: MilvusRoot | None, milvus:
     """Users of the default database and of every tenant's, where authentication is enabled; made once root can log in."""
     if root is None:
         return None
-    uri = settings.milvus.administration_uri
-    server = Server(
-        namespace=tenancy.namespace,
-        namespace_uid=tenancy.uid,
-        root_secret=root.secret_name,
-        uri=uri if uri is not None else through_cluster(settings.namespace, settings.cluster.domain),
-        ca_pem=settings.milvus.tls.ca_pem,
-        settings=SETTINGS,
-    )
+    space, uid, ca_pem, uri = tenancy.namespace, tenancy.uid, settings.milvus.tls.ca_pem, settings.milvus.administration_uri
+    if uri is None:
+        uri = through_cluster(settings.namespace, settings.cluster.domain)
+    server = Server(namespace=space, namespace_uid=uid, root_secret=root.secret_name, uri=uri, ca_pem=ca_pem, settings=SETTINGS)
+    tenants, generation, retain = settings.access.tenants, settings.access.password_generation, not settings.object_store.deletes
     args = MilvusUsersArgs(
-        server=server,
-        tenants=settings.access.tenants,
-        owner=owner(tenancy),
-        generation=settings.access.password_generation,
-        namespace=tenancy.resource,
-        retain=not settings.object_store.deletes,
+        server=server, tenants=tenants, owner=owner(tenancy), generation=generation, namespace=tenancy.resource, retain=retain
     )
     return MilvusUsers("milvus-users", args, pulumi.ResourceOptions(depends_on=[milvus]))
 

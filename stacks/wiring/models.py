@@ -125,12 +125,6 @@ def _weights(name: str, chosen: Serving, settings: Settings, tenancy: Tenancy, t
         s3 = object_store.s3_store(store)
         reader = WeightsAccess(f"{name}-weights", store=s3, bucket=bucket, user=user, owner=owner, namespace=namespace)
         secret_name = reader.secret_name  # of a user that may read that bucket and nothing else
-    return Bucket(
-        endpoint=store.endpoint,
-        region=store.region,
-        bucket=bucket,
-        prefix=weights.prefix,
-        secret_name=secret_name if secret_name is not None else "",
-        ca_config_map=trust.config_map_name if store.ca_pem else None,
-        image=str(settings.images.suite),
-    )
+    place = {"endpoint": store.endpoint, "region": store.region, "bucket": bucket, "prefix": weights.prefix}
+    authority, image = trust.config_map_name if store.ca_pem else None, str(settings.images.suite)
+    return Bucket(**place, secret_name=secret_name if secret_name is not None else "", ca_config_map=authority, image=image)

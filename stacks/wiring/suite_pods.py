@@ -21,6 +21,7 @@ from stacks.settings import Settings
 from stacks.settings.platform import AskSettings, LoadGeneratorSettings
 from stacks.wiring import milvus
 
+Services = Mapping[str, ModelService | None]
 _LOGIN, _STORE, _SERVICE = ("username", "password"), ("access_key", "secret_key"), ("api_key",)
 
 
@@ -64,13 +65,7 @@ def load_generators(
 
 
 def ask(
-    settings: Settings,
-    tenancy: Tenancy,
-    outputs: Mapping[str, Any],
-    *,
-    documents: ObjectStore,
-    trust: Trust,
-    services: Mapping[str, ModelService | None],
+    settings: Settings, tenancy: Tenancy, outputs: Mapping[str, Any], *, documents: ObjectStore, trust: Trust, services: Services
 ) -> Ask | None:
     """Return the service, None where none is asked for."""
     chosen, image = settings.ask, settings.images.suite
@@ -107,7 +102,7 @@ def _of_stack(settings: Settings, outputs: Mapping[str, Any], documents: ObjectS
     return mounted
 
 
-def _of_models(settings: Settings, services: Mapping[str, ModelService | None]) -> list[Mounted]:
+def _of_models(settings: Settings, services: Services) -> list[Mounted]:
     mounted = list[Mounted]()
     for name, service in services.items():
         chosen = settings.model_services[name]
@@ -126,10 +121,10 @@ def _resources(chosen: AskSettings | LoadGeneratorSettings) -> Resources:
 
 def consumers(settings: Settings) -> list[Consumer]:
     """What they take from the quota, at their most."""
-    needed, pods, asked = preflight_needs(performance=settings.preflight.performance), settings.load_generators.pods, settings.ask
-    taken = list[Consumer]()
+    generators, asked, taken = settings.load_generators, settings.ask, list[Consumer]()
     if settings.images.suite is not None:
+        needed = preflight_needs(performance=settings.preflight.performance)
         taken.append(Consumer(name="preflight", replicas=1, surge=0, resources=needed))
-    if settings.images.suite is not None and pods:
-        taken.append(Consumer(name="load generators", replicas=pods, surge=0, resources=_resources(settings.load_generators)))
+        if generators.pods:
+            taken.append(Consumer(name="load generators", replicas=generators.pods, surge=0, resources=_resources(generators)))
     return [*taken, *([Consumer(name="ask", replicas=asked.replicas, resources=_resources(asked))] if asked is not None else [])]

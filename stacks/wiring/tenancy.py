@@ -67,11 +67,9 @@ def endpoints(settings: Settings) -> list[Endpoint]:
     chosen, why = settings.milvus, "Milvus keeps its data there, and the gate the original documents"
     users = ("milvus", "suite", *(("ask",) if settings.ask is not None else ()), *models.from_bucket(settings))
     store = Endpoint(name="store", url=settings.object_store.endpoint, users=users, why=why)
-    hosts = {
-        "pulsar": (chosen.pulsar.address,) if chosen.pulsar is not None else (),
-        "kafka": chosen.kafka.brokers if chosen.kafka is not None else (),
-        "etcd": chosen.etcd_cluster.endpoints,
-    }
+    brokers = chosen.kafka.brokers if chosen.kafka is not None else ()
+    proxies = (chosen.pulsar.address,) if chosen.pulsar is not None else ()
+    hosts = {"pulsar": proxies, "kafka": brokers, "etcd": chosen.etcd_cluster.endpoints}
     numbered = [(f"{name}-{number}" if number > 1 else name, host) for name, each in hosts.items() for number, host in enumerate(each, 1)]
     why = "Milvus keeps its log or its metadata there"
     external = [Endpoint(name=f"external-{name}", url=f"tcp://{host}", users=("milvus",), why=why) for name, host in numbered]
@@ -117,13 +115,9 @@ def consumers(settings: Settings) -> list[Consumer]:
 def _of_service(name: str, service: Serving) -> Consumer:
     weights = service.weights
     copied = weights is not None and weights.source == "bucket" and service.cache is None
-    return Consumer(
-        name=name,
-        replicas=service.most_replicas,
-        resources=Resources(cpu_cores=service.cpu_cores, memory_gib=service.memory_gib),
-        ephemeral_storage_gib=copied_gib(weights.size_gib) if weights is not None and copied else 0,
-        surge=0 if service.old_pod_goes_first else None,
-    )
+    disk = copied_gib(weights.size_gib) if weights is not None and copied else 0
+    resources, surge = Resources(cpu_cores=service.cpu_cores, memory_gib=service.memory_gib), 0 if service.old_pod_goes_first else None
+    return Consumer(name=name, replicas=service.most_replicas, resources=resources, ephemeral_storage_gib=disk, surge=surge)
 
 
 def refuse_too_much(settings: Settings) -> None:
