@@ -54,9 +54,10 @@ def load(name: str, *, own_files_only: bool = False, step: Step = "look") -> Env
     committed, facts = file_of(name), _FOLDER / f"example.{name}.yaml"
     if not committed.is_file():
         raise failure("environment_unknown", name=name, file=committed.name, names=", ".join(names()))
-    whole = None if own_files_only else _of_the_shell(name)
-    example = whole is None and facts.is_file()
-    source = committed if whole is None else whole
+    shell = os.environ.get("PULUMI_OPTION_CONFIG_FILE") if os.environ.get("PULUMI_STACK") == name and not own_files_only else None
+    if shell is not None and not Path(shell).is_file():
+        raise failure("environment_of_shell", file=shell)
+    source, example = Path(shell) if shell is not None else committed, shell is None and facts.is_file()
     file = yaml_files.read(source)
     if example:
         from components.milvus_values.configuration import merge  # noqa: PLC0415  brings Pulumi, of which settings alone need nothing
@@ -107,13 +108,3 @@ def _missing_files(settings: Settings | None, name: str, step: Step) -> Iterator
             yield from error.problems
     if step == "rollout" and not slo_of(name).is_file():
         yield problem("slo_missing", slo=yaml_files.shown(slo_of(name)))
-
-
-def _of_the_shell(name: str) -> Path | None:
-    """Where the shell's Pulumi keeps the configuration of this stack, if it is another file than the committed one."""
-    config_file = os.environ.get("PULUMI_OPTION_CONFIG_FILE")
-    if config_file is None or os.environ.get("PULUMI_STACK") != name:
-        return None
-    if not Path(config_file).is_file():
-        raise failure("environment_of_shell", file=config_file)
-    return Path(config_file)

@@ -1,8 +1,8 @@
 """Commands that ask whether a cluster has what an environment needs: all of it line by line, or GPUs alone."""
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any
+from collections.abc import Iterator
+from typing import Annotated
 
 import typer
 
@@ -79,20 +79,9 @@ def gpus(environment: EnvironmentName, *, as_json: Json = False) -> None:
         show({}, ["no model service asks for a GPU"], as_json=as_json)
         return
     cluster.show(settings, environment)
-    there = nodes()
+    there = cluster.nodes()
     problems = {name: placing_problem(gpu, there) for name, gpu in needed.items()}
     seen = {name: problems[name] or f"{gpu.count} x {gpu.resource} of {gpu.product!r}: a node has them" for name, gpu in needed.items()}
     data = {name: {"fits": not problems[name], "seen": text} for name, text in seen.items()}
     show(data, [f"{name}: {text}" for name, text in seen.items()], as_json=as_json)
     raise typer.Exit(_WRONG if any(problems.values()) else 0)
-
-
-def nodes() -> Sequence[Mapping[str, Any]]:
-    """Return the nodes as the API spells them; UnansweredError where it does not answer."""
-    from kubernetes import client
-
-    from components import kube_api
-    from stacks.operations import cluster
-
-    with cluster.api("the nodes cannot be listed", "may you list them? kubectl get nodes") as api:
-        return kube_api.items(client.CoreV1Api(api).list_node)

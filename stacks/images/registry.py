@@ -28,8 +28,7 @@ _HUB_API = "registry-1.docker.io"
 _HUB_LOGIN = "https://index.docker.io/v1/"
 _HTTP = {
     404: "answers 404: there is no such name or tag there; cure: check the spelling, or mirror it first (./rag images)",
-    401: "answers 401: this account may not read it; cure: docker login {host}, with an account that may",
-    403: "answers 403: this account may not read it; cure: docker login {host}, with an account that may",
+    **{code: f"answers {code}: this account may not read it; cure: docker login {{host}}, with an account that may" for code in (401, 403)},
 }
 
 
@@ -108,10 +107,8 @@ def credential_for(registry: str, config: Path) -> tuple[str | None, str | None]
     if entry:
         user, _, password = base64.b64decode(entry).decode().partition(":")
         return user, password
-    return _ask_helper(helper, server) if helper else (None, None)
-
-
-def _ask_helper(helper: str, server: str) -> tuple[str | None, str | None]:
+    if not helper:
+        return None, None
     command = [f"docker-credential-{helper}", "get"]
     try:
         ended = subprocess.run(command, input=server, capture_output=True, text=True, check=True, timeout=TIMEOUT_S)

@@ -186,3 +186,9 @@ def _denied(api: "client.AuthorizationV1Api", namespace: str) -> list[str]:
             answer = api.create_self_subject_access_review(review, _request_timeout=kube_api.TIMEOUT_S).status
             denied += [] if answer is not None and answer.allowed else [f"{verb} {resource}"]
     return denied
+
+
+def nodes() -> list[dict[str, Any]]:
+    """Return the nodes as the API spells them; UnansweredError where it does not answer."""
+    with api("the nodes cannot be listed", "may you list them? kubectl get nodes") as opened:
+        return kube_api.items(client.CoreV1Api(opened).list_node)

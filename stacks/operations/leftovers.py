@@ -205,18 +205,13 @@ def read_locks(environment: str) -> list[Lock] | None:
     for path in sorted((folder / "locks").rglob(f"{environment}/*.json")):
         lock = json.loads(path.read_text())
         owner = f"{lock.get('username')}@{lock.get('hostname')}, process {lock['pid']}, since {lock.get('timestamp')}"
-        here = lock.get("hostname") == socket.gethostname()
-        locks.append(Lock(owner=owner, is_stale=here and not _is_pulumi(lock["pid"], path.stat().st_mtime)))
+        try:
+            process = psutil.Process(lock["pid"])  # one that started later, perhaps after a restart of the machine, did not write the lock
+            is_at_work = process.name() == "pulumi" and process.create_time() <= path.stat().st_mtime + 1
+        except psutil.NoSuchProcess:
+            is_at_work = False
+        locks.append(Lock(owner=owner, is_stale=lock.get("hostname") == socket.gethostname() and not is_at_work))
     return locks
-
-
-def _is_pulumi(pid: int, locked_at: float) -> bool:
-    """Whether that process wrote the lock: one that started later, perhaps after a restart of the machine, did not."""
-    try:
-        process = psutil.Process(pid)
-        return process.name() == "pulumi" and process.create_time() <= locked_at + 1
-    except psutil.NoSuchProcess:
-        return False
 
 
 def mend(finding: Finding, environment: str, namespace: str) -> None:

@@ -10,14 +10,7 @@ from components.stores.s3 import S3Server, S3Store
 from components.tenancy import Tenancy
 from stacks.problems import PROJECT
 from stacks.settings import Settings
-from stacks.settings.object_store import (
-    CosiSettings,
-    ExistingSettings,
-    GreenLakeSettings,
-    MadeStoreSettings,
-    ObjectStoreSettings,
-    S3Settings,
-)
+from stacks.settings import object_store as drivers
 
 SETTINGS = f"{PROJECT}:object_store"  # group of settings that a store's messages name
 
@@ -25,27 +18,27 @@ SETTINGS = f"{PROJECT}:object_store"  # group of settings that a store's message
 def for_milvus(settings: Settings, tenancy: Tenancy) -> ObjectStore:
     """Milvus's own: unversioned and unlocked, since its garbage collection has to delete."""
     chosen = settings.object_store
-    secret = chosen.milvus_secret if isinstance(chosen, ExistingSettings) else ""
+    secret = chosen.milvus_secret if isinstance(chosen, drivers.ExistingSettings) else ""
     return ObjectStore("milvus-store", _args(settings, tenancy, _store(chosen, secret), documents=False))
 
 
 def for_documents(settings: Settings, tenancy: Tenancy, first: ObjectStore) -> ObjectStore:
     """The originals: versioned, and locked where the settings say so; after `first` where a store cannot make two at once."""
     chosen = settings.object_store
-    secret = chosen.documents_secret if isinstance(chosen, ExistingSettings) else ""
+    secret = chosen.documents_secret if isinstance(chosen, drivers.ExistingSettings) else ""
     return ObjectStore("documents-store", _args(settings, tenancy, _store(chosen, secret, first), documents=True))
 
 
 def _args(settings: Settings, tenancy: Tenancy, store: Store, *, documents: bool) -> ObjectStoreArgs:
     chosen, options = settings.object_store, BucketOptions(versioned=documents)
-    if isinstance(chosen, MadeStoreSettings):
+    if isinstance(chosen, drivers.MadeStoreSettings):
         lock = chosen.documents_lock if documents else None
         options = BucketOptions(
             versioned=documents,
-            compressed=chosen.compression if isinstance(chosen, GreenLakeSettings | CosiSettings) else None,
+            compressed=chosen.compression if isinstance(chosen, drivers.GreenLakeSettings | drivers.CosiSettings) else None,
             tags=chosen.tags,
             lock=Lock(**lock.model_dump()) if lock is not None else None,
-            encryption=chosen.encryption if isinstance(chosen, S3Settings) else None,
+            encryption=chosen.encryption if isinstance(chosen, drivers.S3Settings) else None,
         )
     return ObjectStoreArgs(
         store=store,
@@ -59,26 +52,26 @@ def _args(settings: Settings, tenancy: Tenancy, store: Store, *, documents: bool
     )
 
 
-def _store(chosen: ObjectStoreSettings, secret: str, *first: pulumi.Resource) -> Store:
-    if isinstance(chosen, ExistingSettings):
+def _store(chosen: drivers.ObjectStoreSettings, secret: str, *first: pulumi.Resource) -> Store:
+    if isinstance(chosen, drivers.ExistingSettings):
         place = Place(**_connection(chosen).inputs(), secret_namespace=chosen.secret_namespace, secret_name=secret)
         return ExistingStore(place=place, settings=SETTINGS)
-    if isinstance(chosen, GreenLakeSettings):
+    if isinstance(chosen, drivers.GreenLakeSettings):
         names = {"api_endpoint", "token_url", "system_id", "client_profile"}
         system = GreenLakeSystem(**_connection(chosen).inputs(), **chosen.model_dump(include=names), api_ca_pem=chosen.api_ca_pem)
         return GreenLakeStore(system=system, settings=SETTINGS)
-    if isinstance(chosen, CosiSettings):
+    if isinstance(chosen, drivers.CosiSettings):
         backend = Backend(driver_name=chosen.driver_name, secret=chosen.backend_secret, secret_namespace=chosen.backend_namespace)
         timeout_s, connection = chosen.ready_timeout_s, _connection(chosen)
         return CosiStore(backend=backend, connection=connection, timeout_s=timeout_s, after=first, settings=SETTINGS)
     return s3_store(chosen)
 
 
-def _connection(chosen: ObjectStoreSettings) -> Connection:
+def _connection(chosen: drivers.ObjectStoreSettings) -> Connection:
     return Connection(endpoint=chosen.endpoint, region=chosen.region, ca_pem=chosen.ca_pem)
 
 
-def s3_store(chosen: S3Settings) -> S3Store:
+def s3_store(chosen: drivers.S3Settings) -> S3Store:
     """Return the S3 server and its administrator."""
     server = S3Server(**_connection(chosen).inputs(), iam_endpoint=chosen.iam_endpoint, admin_profile=chosen.admin_profile)
     return S3Store(server=server, settings=SETTINGS)

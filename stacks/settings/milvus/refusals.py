@@ -139,11 +139,15 @@ def of_images(milvus: "MilvusSettings", images: ImageSettings, *, pinned: bool) 
 
 
 def _of_image(milvus: "MilvusSettings", images: ImageSettings) -> Iterator[str]:
-    is_version = version(images.milvus)
-    yield from _of_index(milvus.index.profile, milvus.index.metric, is_version)
-    if (milvus.index.profile == milvus_index.GPU) != ("gpu" in images.milvus.partition("@")[0].rpartition(":")[2]):
-        suffix = "-gpu" if milvus.index.profile == milvus_index.GPU else " (one without -gpu)"
-        yield reason("gpu_image", image=images.milvus, profile=milvus.index.profile, suffix=suffix)
+    is_version, profile = version(images.milvus), milvus.index.profile
+    oldest = milvus_index.LEAST_VERSIONS.get(profile, (0, 0))
+    if profile == milvus_index.GPU and milvus.index.metric == "COSINE":
+        yield reason("gpu_metric", profile=profile)
+    if is_version is not None and is_version[:2] < oldest:
+        yield reason("index_too_new", profile=profile, least=oldest, running=_dotted(is_version))
+    if (profile == milvus_index.GPU) != ("gpu" in images.milvus.partition("@")[0].rpartition(":")[2]):
+        suffix = "-gpu" if profile == milvus_index.GPU else " (one without -gpu)"
+        yield reason("gpu_image", image=images.milvus, profile=profile, suffix=suffix)
     if is_version is not None:
         cure = f"Cure: pulumi config set --path {PROJECT}:images.milvus IMAGE"
         for key, is_asked, least, needed, why in _NEEDS:
@@ -152,14 +156,6 @@ def _of_image(milvus: "MilvusSettings", images: ImageSettings) -> Iterator[str]:
         yield from _bypassed(milvus, is_version)
     if milvus.etcd == "bundled" and images.etcd is not None and not _BITNAMI.search(images.etcd):
         yield reason("etcd_of_another_maker", image=images.etcd)
-
-
-def _of_index(profile: milvus_index.Name, metric: milvus_index.Metric, running: Version | None) -> Iterator[str]:
-    if profile == milvus_index.GPU and metric == "COSINE":
-        yield reason("gpu_metric", profile=profile)
-    least = milvus_index.LEAST_VERSIONS.get(profile, (0, 0))
-    if running is not None and running[:2] < least:
-        yield reason("index_too_new", profile=profile, least=least, running=_dotted(running))
 
 
 def _bypassed(milvus: "MilvusSettings", running: Version) -> Iterator[str]:

@@ -123,26 +123,20 @@ def problems(
     services: Mapping[str, Serving | None], images: ImageSettings, keda: KedaSettings | None, *, makes_users: bool
 ) -> Iterator[Problem]:
     """Everything that is missing or too old."""
-    for name, service in services.items():
-        if service is None:
-            continue
+    for name, service in ((name, service) for name, service in services.items() if service is not None):
+        weights, scaling = service.weights, service.scaling
         if service.runs_here and getattr(images, name) is None:
             text = f"is missing: {name}.engine is {service.engine!r}, and nobody but you can know its image"
             yield Problem(code="models.image_missing", setting=f"images.{name}", text=text)
-        if service.weights is not None and service.weights.source == "bucket" and images.suite is None:
+        if weights is not None and weights.source == "bucket" and images.suite is None:
             text = f"is missing: it copies {name}.weights from the bucket"
             yield Problem(code="models.image_missing", setting="images.suite", text=text)
-        for each in _problems(service, version(service, getattr(images, name)), keda, makes_users=makes_users):
-            yield replace(each, setting=f"{name}.{each.setting}")
-
-
-def _problems(service: Serving, of_version: Version | None, keda: KedaSettings | None, *, makes_users: bool) -> Iterator[Problem]:
-    yield from service.problems(of_version)
-    if service.scaling is not None and service.scaling.waiting_requests is not None and keda is None:
-        cure = "where it is installed, set keda.prometheus_url, else scale by cpu_percent"
-        text = f"needs KEDA, since Kubernetes alone knows no queue; {cure}"
-        yield Problem(code="models.keda", setting="scaling.waiting_requests", text=text)
-    weights = service.weights
-    if weights is not None and weights.source == "bucket" and weights.secret_name is None and not makes_users:
-        text = "is missing: this driver of the object store makes no user that could read the bucket"
-        yield Problem(code="models.weights_secret", setting="weights.secret_name", text=text)
+        own = service.problems(version(service, getattr(images, name)))
+        if scaling is not None and scaling.waiting_requests is not None and keda is None:
+            cure = "where it is installed, set keda.prometheus_url, else scale by cpu_percent"
+            text = f"needs KEDA, since Kubernetes alone knows no queue; {cure}"
+            own.append(Problem(code="models.keda", setting="scaling.waiting_requests", text=text))
+        if weights is not None and weights.source == "bucket" and weights.secret_name is None and not makes_users:
+            text = "is missing: this driver of the object store makes no user that could read the bucket"
+            own.append(Problem(code="models.weights_secret", setting="weights.secret_name", text=text))
+        yield from (replace(each, setting=f"{name}.{each.setting}") for each in own)

@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from stacks.commands import check
+from stacks.operations import cluster as clusters
 from stacks.problems import SettingsError, UnansweredError
 from tests.stacks.models.engines import case
 from tests.validation.services import kubeconfig, serving
@@ -70,7 +70,7 @@ def test_nodes_are_looked_at(command: Command, cluster: Cluster, nodes: list[dic
 @pytest.mark.usefixtures("wants_gpus")
 def test_a_cluster_that_does_not_say_is_told(command: Command, cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with cluster(None), pytest.raises(UnansweredError, match="answered 403 Forbidden"):
-        check.nodes()
+        clusters.nodes()
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
     with pytest.raises(SettingsError) as missing:
         command("gpus", "lab")
