@@ -29,8 +29,7 @@ _STARTING_S = 120
 class Mounted:
     """What the service reads of a Secret or a ConfigMap."""
 
-    kind: str
-    """secret or configMap."""
+    kind: str  # secret or configMap
     name: pulumi.Input[str]
     keys: tuple[str, ...]
 
@@ -39,11 +38,9 @@ class Mounted:
 class AskArgs(ServedArgs):
     """What to run: the suite's own image."""
 
-    target: pulumi.Input[str]
-    """Outputs of the stack, as JSON text."""
+    target: pulumi.Input[str]  # outputs of the stack, as JSON text
     mounted: tuple[Mounted, ...]
-    databases: tuple[pulumi.Input[str], ...]
-    """The stack's own first, then those of tenants: each gets a key that opens nothing else."""
+    databases: tuple[pulumi.Input[str], ...]  # the stack's own first, then those of tenants: each gets a key that opens nothing else
     tenants: tuple[str, ...]
     credential_generation: pulumi.Input[str]
 
@@ -51,8 +48,7 @@ class AskArgs(ServedArgs):
 class Ask(Served):
     """The service, its page and its keys."""
 
-    url: pulumi.Output[str]
-    """Address of the page inside the cluster; the API is below /v1."""
+    url: pulumi.Output[str]  # address of the page inside the cluster; the API is below /v1
     secret_name: pulumi.Output[str]
     """Secret with the key of the stack's own database under `api_key`; a tenant's is called ask-TENANT-api-key."""
 

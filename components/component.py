@@ -43,8 +43,7 @@ class Trust(Component):
     there is no ConfigMap, and clients keep the public ones of their image.
     """
 
-    config_map_name: pulumi.Output[str]
-    """Name of the ConfigMap, "" when there is no private authority."""
+    config_map_name: pulumi.Output[str]  # name of the ConfigMap, "" when there is no private authority
 
     def __init__(self, name: str, *, namespace: pulumi.Input[str], ca_pem: str, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
@@ -58,8 +57,7 @@ class PodArgs:
     """What every pod of ours is given."""
 
     namespace: pulumi.Input[str]
-    account: pulumi.Input[str]
-    """Service account of its part."""
+    account: pulumi.Input[str]  # service account of its part
     image: str
     options: PodOptions = NO_OPTIONS
     cluster_domain: str = "cluster.local"
@@ -71,10 +69,8 @@ class ServedArgs(PodArgs):
 
     resources: Resources
     replicas: int
-    rotation: int = 1
-    """Another number makes another key."""
-    monitor_labels: Mapping[str, str] | None = None
-    """Labels of a ServiceMonitor for Prometheus's operator; None for no monitor."""
+    rotation: int = 1  # another number makes another key
+    monitor_labels: Mapping[str, str] | None = None  # labels of a ServiceMonitor for Prometheus's operator; None for no monitor
 
 
 class Served(Component):

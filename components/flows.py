@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-CLIENT_LABEL = "milvus-x10000/client"
-"""Label, with the value "true", of the namespaces whose pods may use Milvus and the model services."""
+CLIENT_LABEL = "milvus-x10000/client"  # label, with the value "true", of the namespaces whose pods may use Milvus and the model services
 MONITORING_LABEL = "milvus-x10000/monitoring"  # label, with the value "true", of the namespaces whose pods may read metrics
 DENY = "default-deny"
 WHY_DENY = "what no other policy allows is denied, in and out"

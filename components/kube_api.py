@@ -113,15 +113,12 @@ def require_secret(api: "client.CoreV1Api", namespace: str, name: str, keys: Seq
     cure = f"Cure: kubectl -n {namespace} create secret generic {name} " + " ".join(f"--from-file={key}" for key in keys)
     if texts is None:
         raise ClusterError.by_code("cluster.secret_missing", namespace=namespace, name=name, cure=cure)
-    missing = [key for key in keys if not texts.get(key)]
+    missing, there = " and no ".join(key for key in keys if not texts.get(key)), ", ".join(sorted(texts)) or "nothing"
     if missing:
-        there = ", ".join(sorted(texts)) or "nothing"
-        raise ClusterError.by_code(
-            "cluster.secret_incomplete", namespace=namespace, name=name, missing=" and no ".join(missing), there=there, cure=cure
-        )
-    spaced = [key for key in keys if any(character.isspace() for character in texts[key])]
+        raise ClusterError.by_code("cluster.secret_incomplete", namespace=namespace, name=name, missing=missing, there=there, cure=cure)
+    spaced = " and in ".join(key for key in keys if any(character.isspace() for character in texts[key]))
     if spaced:
-        raise ClusterError.by_code("cluster.secret_spaces", namespace=namespace, name=name, spaced=" and in ".join(spaced), cure=cure)
+        raise ClusterError.by_code("cluster.secret_spaces", namespace=namespace, name=name, spaced=spaced, cure=cure)
     return {key: texts[key] for key in keys}
 
 

@@ -26,12 +26,9 @@ class LoadGeneratorsArgs(PodArgs):
     """What one generator is: the suite's account and its image."""
 
     resources: Resources
-    store_ca_config_map: pulumi.Input[str] | None
-    """ConfigMap with the private CA of the store; None where the public ones do."""
-    milvus_ca_config_map: pulumi.Input[str] | None
-    """The same of Milvus."""
-    login_secret: pulumi.Input[str] | None
-    """Secret of Milvus's user that searches; None where Milvus asks nobody."""
+    store_ca_config_map: pulumi.Input[str] | None  # ConfigMap with the private CA of the store; None where the public ones do
+    milvus_ca_config_map: pulumi.Input[str] | None  # the same of Milvus
+    login_secret: pulumi.Input[str] | None  # secret of Milvus's user that searches; None where Milvus asks nobody
 
 
 class LoadGenerators(Component):

@@ -50,18 +50,15 @@ class MilvusArgs:
     chart: Chart
     shape: MilvusShape
     store: MilvusStore
-    administration: Administration | None
-    """None where authentication is disabled."""
+    administration: Administration | None  # None where authentication is disabled
     cluster_domain: str = "cluster.local"
 
 
 class Milvus(Component):
     """Milvus as a Helm release on its own bucket."""
 
-    uri: pulumi.Output[str]
-    """http(s)://host:port inside the cluster."""
-    database: pulumi.Output[str]
-    """Database that is there from the start."""
+    uri: pulumi.Output[str]  # http(s)://host:port inside the cluster
+    database: pulumi.Output[str]  # database that is there from the start
 
     def __init__(self, name: str, args: MilvusArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)

@@ -32,13 +32,11 @@ _QUIET_S = 300  # before pods are taken away: loading a model again costs more t
 class ModelServerArgs(ServedArgs):
     """What to run."""
 
-    namespace_name: str
-    """The namespace as plain text, for a query that must name it."""
+    namespace_name: str  # the namespace as plain text, for a query that must name it
     engine: Container
     gpu: Gpu | None = None
     weights: Source | None = None
-    size_gib: float = 0
-    """Size of the weights; what loading them takes follows from it."""
+    size_gib: float = 0  # size of the weights; what loading them takes follows from it
     cache: Cache | None = None
     scaling: Scaling | None = None
 
@@ -46,10 +44,8 @@ class ModelServerArgs(ServedArgs):
 class ModelServer(Served):
     """A Deployment and its Service, both named `service`, and the Secret `service`-api-key."""
 
-    url: pulumi.Output[str]
-    """Base of the OpenAI API inside the cluster."""
-    secret_name: pulumi.Output[str]
-    """Secret with the key of the service under `api_key`."""
+    url: pulumi.Output[str]  # base of the OpenAI API inside the cluster
+    secret_name: pulumi.Output[str]  # secret with the key of the service under `api_key`
 
     def __init__(self, name: str, service: str, args: ModelServerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)

@@ -34,14 +34,10 @@ class ModelArgs:
 class ModelService(Component):
     """A model and where it answers."""
 
-    url: pulumi.Output[str]
-    """Base of its OpenAI API; for a reranker the address below which `rerank` of text-embeddings-inference answers."""
-    model: pulumi.Output[str]
-    """Name that requests carry."""
-    secret_name: pulumi.Output[str]
-    """Secret with the key of the service under `api_key`, "" for none."""
-    ca_config_map: pulumi.Output[str]
-    """ConfigMap with its private CA under `ca.crt`, "" for none."""
+    url: pulumi.Output[str]  # base of its OpenAI API; for a reranker the address below which `rerank` of text-embeddings-inference answers
+    model: pulumi.Output[str]  # name that requests carry
+    secret_name: pulumi.Output[str]  # secret with the key of the service under `api_key`, "" for none
+    ca_config_map: pulumi.Output[str]  # ConfigMap with its private CA under `ca.crt`, "" for none
 
     def __init__(self, name: str, args: ModelArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
@@ -60,8 +56,7 @@ class ModelService(Component):
 class EmbeddingArgs(ModelArgs):
     """Which model, and who serves it."""
 
-    dimension: int
-    """Length of a vector; a collection can only be searched with the dimension it was made with."""
+    dimension: int  # length of a vector; a collection can only be searched with the dimension it was made with
 
 
 class Embedding(ModelService):
@@ -79,8 +74,7 @@ class Embedding(ModelService):
 class LlmArgs(ModelArgs):
     """Which model, and who serves it."""
 
-    context_tokens: int
-    """Longest prompt, sources included, and answer that the model reads."""
+    context_tokens: int  # longest prompt, sources included, and answer that the model reads
 
 
 class Llm(ModelService):

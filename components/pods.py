@@ -84,16 +84,12 @@ class PodOptions:
 
     pull_secrets: tuple[str, ...] = ()
     """Secrets of the namespace with the credentials of registries; pods of our service accounts have them already."""
-    node_selector: Mapping[str, str] = field(default_factory=dict)
-    """Labels that a node must have."""
-    tolerations: tuple[Toleration, ...] = ()
-    """Taints of nodes that a pod tolerates."""
-    priority_class: str | None = None
-    """PriorityClass; None for the cluster's default."""
+    node_selector: Mapping[str, str] = field(default_factory=dict)  # labels that a node must have
+    tolerations: tuple[Toleration, ...] = ()  # taints of nodes that a pod tolerates
+    priority_class: str | None = None  # PriorityClass; None for the cluster's default
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
-    assign_ids: bool = True
-    """State user, group and fsGroup; False where the platform assigns them, as OpenShift does."""
+    assign_ids: bool = True  # state user, group and fsGroup; False where the platform assigns them, as OpenShift does
 
     def metadata(self, labels: Mapping[str, Any], annotations: Mapping[str, Any] = _NOTHING, *, job: bool = False) -> dict[str, Any]:
         """`metadata` of a pod with these labels and annotations of its own; that of a `job` keeps sidecars away."""

@@ -43,8 +43,7 @@ _LIMIT_S = 600
 _EVERY = wait_fixed(1)
 _GONE_S = 60
 _TIMEOUT_S = (10, 30)
-_VERDICTS = {1, 2, 3}
-"""Exit codes of the suite that another try does not change: red, wrong usage, proves nothing. 4 is: does not answer."""
+_VERDICTS = {1, 2, 3}  # exit codes of the suite that another try does not change: red, wrong usage, proves nothing. 4 is: does not answer
 _HOPELESS = {"ErrImageNeverPull", "ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError", "CreateContainerError"}
 """Reasons of a container that waits for what nobody but the operator can bring."""
 _LAST_LINES = 20
@@ -55,12 +54,9 @@ class PreflightArgs(PodArgs):
     """What to look at, and with what: the suite's account and its image."""
 
     store: MilvusStore
-    other_bucket: pulumi.Input[str]
-    """A bucket that Milvus's key must not open: the documents'."""
-    wal: str
-    """Milvus's write-ahead log, which decides what the store must be able to do."""
-    performance: bool
-    """Measure latency and throughput too: minutes instead of seconds."""
+    other_bucket: pulumi.Input[str]  # a bucket that Milvus's key must not open: the documents'
+    wal: str  # Milvus's write-ahead log, which decides what the store must be able to do
+    performance: bool  # measure latency and throughput too: minutes instead of seconds
 
 
 class PreflightError(Exception):
@@ -97,8 +93,7 @@ class PreflightRun(DynamicResource, module="preflight", name="Run"):
 class Preflight(Component):
     """The preflight; whatever depends on it is not made unless the store passed."""
 
-    job_name: pulumi.Output[str]
-    """Name of the Job, for `kubectl logs job/NAME`."""
+    job_name: pulumi.Output[str]  # name of the Job, for `kubectl logs job/NAME`
 
     def __init__(self, name: str, args: PreflightArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)

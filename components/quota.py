@@ -50,8 +50,7 @@ class Consumer:
     replicas: int  # the most that scaling may ask for
     resources: Resources
     ephemeral_storage_gib: float = 0
-    surge: int | None = None
-    """Pods besides them during an update; None for a Deployment's default, 0 where the old pod goes first."""
+    surge: int | None = None  # pods besides them during an update; None for a Deployment's default, 0 where the old pod goes first
 
     @property
     def pods(self) -> int:

@@ -63,8 +63,7 @@ class ApiKey(Component):
     """The API key of one service, renewed when its rotation number changes, in a Secret of its own under `api_key` and nowhere else."""
 
     secret_name: pulumi.Output[str]
-    generation: pulumi.Output[str]
-    """Changes whenever the key does."""
+    generation: pulumi.Output[str]  # changes whenever the key does
 
     def __init__(
         self, name: str, *, namespace: pulumi.Input[str], secret_name: str, rotation: int, opts: pulumi.ResourceOptions | None = None

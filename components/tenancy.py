@@ -26,14 +26,10 @@ class TenancyArgs:
     namespace: str
     pod_security: Literal["restricted", "baseline"]
     """Pod-security standard that is enforced; whatever `restricted` would refuse is warned about in any case."""
-    flows: tuple[Flow, ...]
-    """Who may talk to whom; nobody else may."""
-    accounts: tuple[str, ...]
-    """Parts that get a service account, by name."""
-    quota: Quota | None
-    """Most that all pods together may take; None for no limit."""
-    pull_secrets: tuple[str, ...] = ()
-    """Secrets with the credentials of registries, which pods of these accounts pull with."""
+    flows: tuple[Flow, ...]  # who may talk to whom; nobody else may
+    accounts: tuple[str, ...]  # parts that get a service account, by name
+    quota: Quota | None  # most that all pods together may take; None for no limit
+    pull_secrets: tuple[str, ...] = ()  # secrets with the credentials of registries, which pods of these accounts pull with
     protect: bool
     """Refuse to delete the namespace: with it go all volumes, and with them the metadata without which the bucket cannot be read."""
 
@@ -42,11 +38,9 @@ class Tenancy(Component):
     """The namespace: its pod-security level, its network policies, its quota, its accounts."""
 
     namespace: pulumi.Output[str]
-    uid: pulumi.Output[str]
-    """What makes this namespace different from one of the same name in another cluster, or after it was deleted."""
+    uid: pulumi.Output[str]  # what makes this namespace different from one of the same name in another cluster, or after it was deleted
     resource: k8s.core.v1.Namespace  # the namespace itself: with it goes everything in it
-    accounts: Mapping[str, pulumi.Output[str]]
-    """Name of each part's service account; whoever uses it waits for it."""
+    accounts: Mapping[str, pulumi.Output[str]]  # name of each part's service account; whoever uses it waits for it
 
     def __init__(self, name: str, args: TenancyArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)

@@ -134,8 +134,7 @@ class WeightsAccess(Component):
     the mark on the user; whatever carries another one is left alone.
     """
 
-    secret_name: pulumi.Output[str]
-    """Kubernetes Secret with `access_key` and `secret_key`, named like the component."""
+    secret_name: pulumi.Output[str]  # Kubernetes Secret with `access_key` and `secret_key`, named like the component
 
     def __init__(
         self, name: str, *, store: S3Store, bucket: str, user: str, owner: pulumi.Input[str], namespace: pulumi.Input[str]

@@ -7,6 +7,7 @@ and only where the cluster enforces them. Names of the cluster itself, single wo
 import ipaddress
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from policies.subject import Context, Subject, Violation, containers
@@ -17,13 +18,7 @@ _WITH_PORT = re.compile(r"(?<![\w./@-])((?:[a-z0-9-]+\.)+[a-z]{2,}):\d{1,5}\b")
 _BARE = re.compile(r"(?:[a-z0-9-]+\.)+[a-z]{2,}")
 _PLACES = re.compile(r"(host|endpoint|address|url|uri|registry|repo)s?$", re.IGNORECASE)
 _CLUSTER = (".svc", ".cluster.local")
-_SILENT = {
-    "DO_NOT_TRACK": "1",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "HF_HUB_OFFLINE": "1",
-    "TRANSFORMERS_OFFLINE": "1",
-    "VLLM_NO_USAGE_STATS": "1",
-}
+_SILENT = dict.fromkeys(("DO_NOT_TRACK", "HF_HUB_DISABLE_TELEMETRY", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "VLLM_NO_USAGE_STATS"), "1")
 """Switches that keep a program from reporting or downloading, and the value that does it."""
 
 
@@ -34,7 +29,12 @@ def violations(subjects: Sequence[Subject], context: Context) -> Iterator[Violat
             if not is_inside(host, context.allowed_hosts or ()):
                 text = f"names {host}, which is outside: residency is locked; cure: remove it, or add it to residency.allowed"
                 yield Violation(subject, text)
-        yield from _talkative(subject)
+        for container in containers(subject):
+            for each in container.get("env") or ():
+                silent = _SILENT.get(str(each.get("name")))
+                if silent is not None and str(each.get("value")) != silent:
+                    seen = f"container {container.get('name')!r} sets {each['name']} to {each.get('value')!r}"
+                    yield Violation(subject, f"{seen}: it reports or downloads; set {silent!r}")
 
 
 def hosts(text: str, *, named: bool = False) -> Iterator[str]:
@@ -61,7 +61,10 @@ def is_inside(host: str, allowed: Iterable[str]) -> bool:
 def _texts(subject: Subject) -> Iterator[tuple[str, str]]:
     """Every text of an object that a program reads, with the key that it stands under."""
     for container in containers(subject):
-        yield _registry(str(container.get("image", ""))), "registry"
+        image = str(container.get("image", ""))
+        first, slash, _ = image.partition("/")
+        named = slash and ("." in first or ":" in first)  # else it is pulled from docker.io
+        yield first.partition(":")[0] if named else ("docker.io" if image else ""), "registry"
         yield from ((str(each), "") for key in ("command", "args") for each in container.get(key) or ())
         yield from ((str(each["value"]), str(each["name"])) for each in container.get("env") or () if "value" in each)
     for key in ("data", "values"):
@@ -79,28 +82,11 @@ def _leaves(value: Any, key: str) -> Iterator[tuple[str, str]]:  # noqa: ANN401 
         yield value, key
 
 
-def _registry(image: str) -> str:
-    """Host that an image is pulled from; docker.io where it names none."""
-    first, slash, _ = image.partition("/")
-    return first.partition(":")[0] if slash and ("." in first or ":" in first) else ("docker.io" if image else "")
-
-
-def _talkative(subject: Subject) -> Iterator[Violation]:
-    variables = [(container.get("name"), each) for container in containers(subject) for each in container.get("env") or ()]
-    for name, each in variables:
-        silent = _SILENT.get(str(each.get("name")))
-        if silent is not None and str(each.get("value")) != silent:
-            seen = f"container {name!r} sets {each['name']} to {each.get('value')!r}"
-            yield Violation(subject, f"{seen}: it reports or downloads; set {silent!r}")
-
-
 def _is_address(text: str) -> bool:
     return "/" not in text and _is_range(text)  # a range of one
 
 
 def _is_range(text: str) -> bool:
-    try:
-        ipaddress.ip_network(text)
-    except ValueError:
-        return False
-    return True
+    with suppress(ValueError):
+        return bool(ipaddress.ip_network(text))
+    return False

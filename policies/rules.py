@@ -17,9 +17,7 @@ _HOST_NAMESPACES = ("hostNetwork", "hostPID", "hostIPC")
 _NEEDED = (("requests", "cpu"), ("requests", "memory"), ("limits", "memory"))
 _KEEP = ("helm.sh/resource-policy", "keep")
 _CONTENT = "milvus-x10000/content"  # label of a claim; `cache` can be had again
-_NAMES = re.compile(
-    r"(?i)(password|passwd|passphrase|secretkey|secretaccesskey|accesskey|accesskeyid|apikey|authtoken|bearertoken|privatekey)$"
-)
+_NAMES = re.compile(r"(?i)(password|passwd|passphrase|secret(access)?key|accesskey(id)?|apikey|authtoken|bearertoken|privatekey)$")
 _LINE = re.compile(r"^[ \t-]*[\"']?(?P<name>[-\w.]+)[\"']?[ \t]*[:=][ \t]*(?P<value>[^#\n]*?)[ \t]*(#.*)?$", re.MULTILINE)
 _PRIVATE_KEY = "PRIVATE KEY-----"
 _EMPTY = {"", '""', "''", "null", "~", "{}", "[]", "|", ">"}
@@ -90,18 +88,13 @@ def no_privilege(subjects: Sequence[Subject], _: Context) -> Iterator[Violation]
         spec = pod_spec(subject) or {}
         seen = [name for name in _HOST_NAMESPACES if spec.get(name)]
         seen += [f"hostPath {get(volume, 'hostPath', 'path')}" for volume in spec.get("volumes") or () if volume.get("hostPath")]
-        seen += [f"container {container.get('name')!r}: {what}" for container in containers(subject) for what in _privileges(container)]
+        for container in containers(subject):
+            security = container.get("securityContext") or {}
+            escalates, added = get(security, "allowPrivilegeEscalation") is not False, get(security, "capabilities", "add")
+            reasons = {"privileged": get(security, "privileged"), "allowPrivilegeEscalation is not false": escalates}
+            reasons[f"capabilities {added} added"] = added
+            seen += [f"container {container.get('name')!r}: {reason}" for reason, holds in reasons.items() if holds]
         yield from (Violation(subject, f"{what}: whoever breaks into the pod has the node as well") for what in seen)
-
-
-def _privileges(container: Mapping[str, object]) -> Iterator[str]:
-    security = container.get("securityContext") or {}
-    if get(security, "privileged"):
-        yield "privileged"
-    if get(security, "allowPrivilegeEscalation") is not False:
-        yield "allowPrivilegeEscalation is not false"
-    if added := get(security, "capabilities", "add"):
-        yield f"capabilities {added} added"
 
 
 @rule("no-plain-credential", "No credential is readable outside a Secret, and none is a default one.")
@@ -113,15 +106,15 @@ def no_plain_credential(subjects: Sequence[Subject], _: Context) -> Iterator[Vio
 
 def _plain_credentials(subject: Subject) -> Iterator[str]:
     """Places in an object at which a credential can be read."""
-    if subject.kind in _NOT_OURS:
-        return
     if subject.kind == "Secret":
-        yield from _well_known(subject.content.get("stringData"))
-        return
-    for container in containers(subject):
-        yield from _in_container(container)
-    if subject.kind in {"ConfigMap", "Release"}:
-        yield from _walk(subject.content, "")
+        data = subject.content.get("stringData")
+        known = [key for key, value in data.items() if value in _WELL_KNOWN] if isinstance(data, Mapping) else []
+        yield from (f"key {key} holds a value that everybody knows" for key in known if _NAMES.search(_bare(str(key))))
+    elif subject.kind not in _NOT_OURS:
+        for container in containers(subject):
+            yield from _in_container(container)
+        if subject.kind in {"ConfigMap", "Release"}:
+            yield from _walk(subject.content, "")
 
 
 def _in_container(container: Mapping[str, Any]) -> Iterator[str]:
@@ -131,12 +124,6 @@ def _in_container(container: Mapping[str, Any]) -> Iterator[str]:
     for argument in (*(container.get("command") or ()), *(container.get("args") or ())):
         if _PRIVATE_KEY in str(argument) or any(_is_credential(*pair) for pair in _lines(str(argument).lstrip("-"))):
             yield f"an argument of container {container.get('name')!r}"
-
-
-def _well_known(data: object) -> Iterator[str]:
-    for key, value in data.items() if isinstance(data, Mapping) else ():
-        if value in _WELL_KNOWN and _NAMES.search(_bare(str(key))):
-            yield f"key {key} holds a value that everybody knows"
 
 
 def _walk(value: Any, path: str) -> Iterator[str]:  # noqa: ANN401  plain data of any shape
@@ -175,18 +162,14 @@ def _bare(name: str) -> str:
 def disruption_budget(subjects: Sequence[Subject], _: Context) -> Iterator[Violation]:
     """Find what runs in several pods and may lose all of them to one node drain, or blocks every drain."""
     budgets = [each for each in subjects if each.kind == "PodDisruptionBudget"]
+    selectors = [get(budget.content, "spec", "selector", "matchLabels") for budget in budgets]
     for subject, replicas in replicated(subjects):
-        if replicas > 1 and not any(_selects(budget, subject) for budget in budgets):
+        labels = get(pod_template(subject), "metadata", "labels") or {}
+        if replicas > 1 and not any(selector and selector.items() <= labels.items() for selector in selectors):
             yield Violation(subject, f"{replicas} replicas and no PodDisruptionBudget: one node drain may end all of them")
     for budget in budgets:
         if get(budget.content, "spec", "maxUnavailable") in (0, "0", "0%") or get(budget.content, "spec", "minAvailable") == "100%":
             yield Violation(budget, "allows no disruption at all: no node with such a pod can ever be drained")
-
-
-def _selects(budget: Subject, subject: Subject) -> bool:
-    selector = get(budget.content, "spec", "selector", "matchLabels")
-    labels = get(pod_template(subject), "metadata", "labels") or {}
-    return bool(selector) and selector.items() <= labels.items()
 
 
 @rule("data-is-kept", "Buckets, volumes and their namespace are protected.")
@@ -203,18 +186,14 @@ def _lost_with(subject: Subject) -> str:
         return "is not protected: `pulumi destroy` or a changed name deletes it with every object; set object_store.on_destroy to retain"
     if subject.kind == "Namespace" and not subject.protect:
         return "is not protected: with it go all volumes, and with them the metadata without which the bucket cannot be read"
-    if subject.kind == "PersistentVolumeClaim" and not _is_kept(subject):
+    is_cache = get(subject.content, "metadata", "labels", _CONTENT) == "cache"  # what is on it can be had again
+    kept = is_cache or get(subject.content, "metadata", "annotations", _KEEP[0]) == _KEEP[1]
+    if subject.kind == "PersistentVolumeClaim" and not kept:
         return f"has no annotation {_KEEP[0]}: {_KEEP[1]}: `helm uninstall` deletes it with its volume"
     retention = get(subject.content, "spec", "persistentVolumeClaimRetentionPolicy") or {}
     if subject.kind == "StatefulSet" and "Delete" in retention.values():
         return f"deletes its volumes: persistentVolumeClaimRetentionPolicy is {dict(retention)}"
     return ""
-
-
-def _is_kept(claim: Subject) -> bool:
-    """Whether Helm leaves it, or what is on it can be had again."""
-    is_cache = get(claim.content, "metadata", "labels", _CONTENT) == "cache"
-    return bool(is_cache or get(claim.content, "metadata", "annotations", _KEEP[0]) == _KEEP[1])
 
 
 rule("residency", "Where residency is locked, no object names an address outside.")(residency.violations)

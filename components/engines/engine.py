@@ -13,21 +13,25 @@ import difflib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import yaml
 
 from components.memory import Load, Shape, shortage
 
 CACHE_PATH = "/cache"  # where the cache volume is: what a restart should not download or compile again
 WEIGHTS_PATH = "/weights"  # where weights from a volume or a bucket are, read-only to the engine
 TELEMETRY_OFF = {"DO_NOT_TRACK": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}  # no engine reports to anybody that it runs
-HUB_OFF = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
-"""Nothing is looked up on a hub, not even whether there is a newer version."""
+HUB_OFF = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}  # nothing is looked up on a hub, not even whether there is a newer version
 Options = Mapping[str, str | int | float | bool]
 """Further options of an engine by their documented names without the dashes; true is a bare flag."""
 Role = Literal["embedding", "llm", "reranker"]
 Version = tuple[int, ...]
 _KEY_OPTIONS = {"api-key", "api-key-file", "hf-api-token", "hf-token"}
 _PARTS_OF_VERSION = 3
+_SAME_IN_CONTAINER = ("port", "command", "key_variable", "queue_metric", "metrics_path", "shared_memory")
+_TABLES = yaml.safe_load(Path(__file__).with_name("engines.yaml").read_text(encoding="utf-8"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,8 +93,7 @@ class Engine:
 
     name: ClassVar[str]
     roles: ClassVar[frozenset[Role]]
-    repository: ClassVar[str] = "?"
-    """Part of the name of its images; a tag of any other image says nothing about the engine's version."""
+    repository: ClassVar[str] = "?"  # part of the name of its images; a tag of any other image says nothing about the engine's version
     tag: ClassVar[re.Pattern[str]] = re.compile(r"(?:.*-)?v?(?P<version>\d+\.\d+(?:\.\d+)?)(?:-.*)?")
     """Tag of its images, with the group `version`."""
     version_prefix: ClassVar[str] = ""
@@ -109,18 +112,9 @@ class Engine:
 
     def container(self, model: Model) -> Container:
         """Return how the image of this engine is run to serve `model`."""
-        return Container(
-            arguments=self.arguments(model),
-            port=self.port,
-            health_path="/health",
-            api_path=self.api_path(model.role),
-            command=self.command,
-            environment=self.environment(model),
-            key_variable=self.key_variable,
-            queue_metric=self.queue_metric,
-            metrics_path=self.metrics_path,
-            shared_memory=self.shared_memory,
-        )
+        same: dict[str, Any] = {name: getattr(self, name) for name in _SAME_IN_CONTAINER}
+        asked = {"health_path": "/health", "api_path": self.api_path(model.role)}
+        return Container(arguments=self.arguments(model), environment=self.environment(model), **asked, **same)
 
     def arguments(self, model: Model) -> tuple[str, ...]:
         """Return the arguments of the container."""
@@ -179,45 +173,33 @@ class Engine:
 
     def flags(self, options: Options) -> tuple[str, ...]:
         """Return `{"dtype": "float16", "enforce-eager": True}` as arguments, in order of their names."""
-        return tuple(argument for name, value in sorted(options.items()) for argument in self._flag(name, value))
-
-    def _flag(self, name: str, value: object) -> tuple[str, ...]:
-        if value is False:
-            return self.false_as(name) or ()
-        return (f"--{name}",) if value is True else (f"--{name}", str(value))
+        arguments = list[str]()
+        for name, value in sorted(options.items()):
+            given = (f"--{name}",) if value is True else (f"--{name}", str(value))
+            arguments += (self.false_as(name) or ()) if value is False else given
+        return tuple(arguments)
 
     def _option_problems(self, name: str, value: object, version: Version | None) -> Iterator[Problem]:
-        refused = self._refused_option(name, version)
-        if refused is not None:
-            code, text = refused
-            yield Problem(code=f"models.{code}", setting=f"options.{name}", text=text)
-        elif value is False and self.false_as(name) is None:
-            text = f"false would only leave {name!r} out, which is its default; remove it{self._negated(name)}"
-            yield Problem(code="models.option_false", setting=f"options.{name}", text=text)
-
-    def _negated(self, name: str) -> str:
-        return f", or write no-{name}: true" if any(f"no-{name}" in names for names in self.options.values()) else ""
-
-    def _refused_option(self, name: str, version: Version | None) -> tuple[str, str] | None:
-        """Return code and text of the reason why an option cannot be given; None where it can."""
-        every = frozenset[str]().union(*self.options.values())
+        every, code = frozenset[str]().union(*self.options.values()), "option_unknown"
+        text = f"engine {self.name!r} takes no options; remove it" if not every else ""
         if name in _KEY_OPTIONS:
-            return "option_key", "would put a key into the arguments of a pod, for everybody to read; name a Secret instead"
-        if not every:
-            return "option_unknown", f"engine {self.name!r} takes no options; remove it"
-        if name in self.sets:
-            return "option_set", f"is set by the setting {self.sets[name]!r}, and of two values one would be ignored; use that setting"
-        if name not in every:
+            code, text = "option_key", "would put a key into the arguments of a pod, for everybody to read; name a Secret instead"
+        elif every and name in self.sets:
+            code = "option_set"
+            text = f"is set by the setting {self.sets[name]!r}, and of two values one would be ignored; use that setting"
+        elif every and name not in every:
             close = difflib.get_close_matches(name, every, n=1)
             guess = f"did you mean {close[0]!r}?" if close else f"known are: {', '.join(sorted(every))}"
-            return "option_unknown", f"is no option that {self.name} documents and this stack allows; {guess}"
-        if version is not None and self._knows(name, version) is False:
+            text = f"is no option that {self.name} documents and this stack allows; {guess}"
+        elif version is not None and every and self._knows(name, version) is False:
             knowing = ", ".join(self.shown(read) for read, names in self.options.items() if name in names)
-            return (
-                "option_version",
-                f"{self.name} {self.shown(version)} does not know it and would not start; {knowing} does: change the image",
-            )
-        return None
+            code = "option_version"
+            text = f"{self.name} {self.shown(version)} does not know it and would not start; {knowing} does: change the image"
+        elif every and value is False and self.false_as(name) is None:
+            negated = f", or write no-{name}: true" if any(f"no-{name}" in names for names in self.options.values()) else ""
+            code, text = "option_false", f"false would only leave {name!r} out, which is its default; remove it{negated}"
+        if text:
+            yield Problem(code=f"models.{code}", setting=f"options.{name}", text=text)
 
     def _knows(self, name: str, version: Version | None) -> bool | None:
         """Whether a version knows an option; None between two that were read and differ, beyond the newest, or without a version."""
@@ -246,6 +228,15 @@ class Engine:
             what, setting = f"{model.gpus} x {model.gpu_memory_gib:g} GiB of GPU, of which {model.gpu_memory_share:.0%} are used", "gpu"
         if reason := shortage(model.shape, load, available, what, self.needs(model)):
             yield Problem(code="models.memory", setting=setting, text=f"the model {reason}")
+
+
+def read_tables(engine: str) -> tuple[dict[Version, frozenset[str]], dict[str, str], dict[str, float]]:
+    """Return `options`, `sets` and `kv_cache_types` of an engine from engines.yaml."""
+    table = _TABLES[engine]
+    known = {
+        tuple(map(int, version.split("."))): frozenset(f"{table['options']} {more}".split()) for version, more in table["versions"].items()
+    }
+    return known, table["sets"], table.get("kv_cache_types", {})
 
 
 def hub_environment(model: Model, **more: str) -> dict[str, str]:

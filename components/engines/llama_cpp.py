@@ -10,18 +10,8 @@ import re
 from collections.abc import Iterator
 from typing import ClassVar
 
-from components.engines.engine import Engine, Model, Options, Problem, Version
+from components.engines.engine import Engine, Model, Options, Problem, Version, read_tables
 
-_OPTIONS = frozenset(  # as words, since one a line would be longer than the rest of the file
-    """
-    batch-size cache-ram cache-reuse chat-template chat-template-kwargs context-shift flash-attn jinja kv-unified log-verbosity min-p
-    no-cache-prompt no-cont-batching no-jinja no-kv-unified no-repack no-warmup numa poll predict prio reasoning reasoning-budget
-    reasoning-format repeat-penalty rope-freq-base rope-freq-scale rope-scale rope-scaling seed slot-prompt-similarity swa-full temp
-    threads-batch threads-http timeout top-k top-p ubatch-size yarn-orig-ctx
-    """.split()  # noqa: SIM905
-)
-"""Missing on purpose: keys, everything that downloads, and the built-in tools (`tools`, `agent`, `mcp-servers-*`), which run commands for
-whoever asks."""
 _CACHE_RAM_MIB = 1024
 _WORDS = {"flash-attn", "reasoning"}
 """Options that take on, off or auto: bare, they would swallow the next argument. YAML reads on and off as true and false."""
@@ -39,29 +29,7 @@ class LlamaCpp(Engine):
     key_variable = "LLAMA_API_KEY"
     queue_metric = "llamacpp:requests_deferred"
     ignores: ClassVar = {"gpu": "it computes on CPU here; use 'vllm'"}
-    options: ClassVar = {(8672, 0, 0): _OPTIONS, (10229, 0, 0): _OPTIONS | {"load-mode"}, (11549, 0, 0): _OPTIONS | {"load-mode"}}
-    sets: ClassVar = {
-        "alias": "model",
-        "cache-type-k": "kv_cache_type",
-        "cache-type-v": "kv_cache_type",
-        "ctx-size": "context_tokens",
-        "hf-repo": "weights",
-        "model": "weights",
-        "parallel": "sequences",
-        "threads": "cpu_cores",
-    }
-    kv_cache_types: ClassVar = {
-        "f32": 4.0,
-        "f16": 2.0,
-        "bf16": 2.0,
-        "q8_0": 34 / 32,
-        "q5_1": 24 / 32,
-        "q5_0": 22 / 32,
-        "q4_1": 20 / 32,
-        "q4_0": 18 / 32,
-        "iq4_nl": 18 / 32,
-    }
-    """A quantised block holds 32 values and its scale."""
+    options, sets, kv_cache_types = read_tables("llama_cpp")
 
     def shown(self, version: Version) -> str:
         """Return the build as its images are tagged."""

@@ -7,17 +7,9 @@ switches that one target to warnings and keeps the rest.
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import ClassVar
 
-from components.engines.engine import CACHE_PATH, Container, Engine, Model, Problem, Role, hub_environment
+from components.engines.engine import CACHE_PATH, Container, Engine, Model, Problem, Role, hub_environment, read_tables
 
-_OPTIONS = frozenset(  # as words, since one a line would be longer than the rest of the file
-    """
-    auto-truncate default-prompt default-prompt-name dense-path disable-spans dtype json-output max-batch-requests max-batch-tokens
-    max-client-batch-size max-concurrent-requests payload-limit pooling tokenization-workers
-    """.split()  # noqa: SIM905
-)
-"""Missing on purpose: keys (arguments are no place for them), telemetry, the port of a second metrics server."""
 _TEXTS_A_REQUEST = 128
 _METRICS_CHANGED = (1, 10, 0)  # the meaning of te_queue_size and the port of the metrics changed here; neither was read
 
@@ -29,15 +21,7 @@ class Tei(Engine):
     roles = frozenset({"embedding", "reranker"})
     repository = "text-embeddings-inference"
     queue_metric = "te_queue_size"
-    options: ClassVar = {(1, 9, 0): _OPTIONS, (1, 9, 3): _OPTIONS}
-    sets: ClassVar = {
-        "hostname": "namespace",
-        "huggingface-hub-cache": "cache",
-        "model-id": "weights",
-        "port": "engine",
-        "revision": "weights.revision",
-        "served-model-name": "model",
-    }
+    options, sets, _ = read_tables("tei")
 
     def arguments(self, model: Model) -> tuple[str, ...]:
         """Return the model's place and the limits of a request."""

@@ -5,23 +5,8 @@ the cache volume is. `USER` is set since PyTorch asks for the name of the user, 
 """
 
 from collections.abc import Iterator
-from typing import ClassVar
 
-from components.engines.engine import CACHE_PATH, Engine, Model, Problem, hub_environment
-
-_OPTIONS = frozenset(  # as words, since one a line would be longer than the rest of the file
-    """
-    async-scheduling block-size chat-template compilation-config cpu-offload-gb disable-custom-all-reduce disable-log-stats
-    disable-sliding-window distributed-executor-backend dtype enable-auto-tool-choice enable-chunked-prefill enable-expert-parallel
-    enable-prefix-caching enforce-eager generation-config hf-overrides load-format max-logprobs max-num-batched-tokens
-    max-parallel-loading-workers model-impl no-enable-chunked-prefill no-enable-prefix-caching override-generation-config pooler-config
-    prefix-caching-hash-algo quantization reasoning-parser safetensors-load-strategy scheduling-policy seed speculative-config
-    structured-outputs-config tokenizer-mode tool-call-parser
-    """.split()  # noqa: SIM905
-)
-"""Known to every version that was read. Missing on purpose: keys, telemetry, `trust-remote-code` (it runs what is in a repository),
-`allowed-local-media-path` (it hands out files of the pod)."""
-_SINCE_0_20 = frozenset({"attention-backend", "kv-offloading-size", "optimization-level", "performance-mode"})
+from components.engines.engine import CACHE_PATH, Engine, Model, Problem, hub_environment, read_tables
 
 
 class Vllm(Engine):
@@ -36,24 +21,7 @@ class Vllm(Engine):
     key_variable = "VLLM_API_KEY"
     queue_metric = "vllm:num_requests_waiting"
     shared_memory = True
-    options: ClassVar = {
-        (0, 11, 0): _OPTIONS | {"calculate-kv-scales", "swap-space"},
-        (0, 20, 0): _OPTIONS | _SINCE_0_20 | {"calculate-kv-scales"},
-        (0, 33, 0): _OPTIONS | _SINCE_0_20 | {"max-num-queued-reqs", "max-num-queued-tokens"},
-    }
-    sets: ClassVar = {
-        "gpu-memory-utilization": "gpu.memory_share",
-        "kv-cache-dtype": "kv_cache_type",
-        "max-model-len": "context_tokens",
-        "max-num-seqs": "sequences",
-        "model": "weights",
-        "revision": "weights.revision",
-        "served-model-name": "model",
-        "tensor-parallel-size": "gpu.count",
-        "tokenizer-revision": "weights.revision",
-    }
-    kv_cache_types: ClassVar = {"auto": 2.0, "bfloat16": 2.0, "fp8": 1.0, "fp8_e4m3": 1.0, "fp8_e5m2": 1.0}
-    """`auto` is the type of the model, two bytes unless the model is kept in float32."""
+    options, sets, kv_cache_types = read_tables("vllm")
 
     def arguments(self, model: Model) -> tuple[str, ...]:
         """Return the model, its limits and its share of the GPUs."""

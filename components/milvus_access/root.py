@@ -32,10 +32,8 @@ class Password(DynamicResource, module="milvus", name="Password"):
 class MilvusRoot(Component):
     """The first user of Milvus, `root`, and the Secret with its password; a higher `generation` is another password."""
 
-    secret_name: pulumi.Output[str]
-    """Kubernetes Secret with `username` and `password`."""
-    password: pulumi.Output[str]
-    """Secret: for those who speak to Milvus while the stack is made."""
+    secret_name: pulumi.Output[str]  # Kubernetes Secret with `username` and `password`
+    password: pulumi.Output[str]  # secret: for those who speak to Milvus while the stack is made
 
     def __init__(self, name: str, *, namespace: pulumi.Input[str], generation: int) -> None:
         super().__init__(name)

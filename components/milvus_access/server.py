@@ -2,18 +2,17 @@
 
 The password of root is in none of the inputs: it is read from its Secret at run time, so it may change at any time. Before that the
 namespace is compared with the one that Pulumi made, since a shell may point at another cluster than Pulumi does.
-
-Least privilege: whoever searches cannot write; whoever ingests can neither read back nor take anything away but rows; whoever administers
-can do all that in its own database, and nothing to users, roles or other databases. That is left to root.
 """
 
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import pulumi
+import yaml
 from tenacity import wait_fixed
 
 from components import kube_api
@@ -26,26 +25,10 @@ if TYPE_CHECKING:
     from pymilvus import MilvusClient  # type: ignore[import-untyped]  # pymilvus ships no types
 
 Kind = Literal["search", "ingest", "admin"]
-_LOOK = """
-    Collection.GetLoadState Collection.GetLoadingProgress Collection.GetStatistics Collection.HasPartition Collection.IndexDetail
-    Collection.ShowPartitions Global.DescribeAlias Global.DescribeCollection Global.ListAliases Global.ShowCollections
-""".split()  # noqa: SIM905  as words, since one a line would be longer than the rest of the file
-# without Collection.Import, which nobody here uses: it reads whatever path of the bucket it is given
-_READ = ["Collection.Query", "Collection.Search"]
-_WRITE = """
-    Collection.CreateIndex Collection.CreatePartition Collection.Delete Collection.Flush Collection.GetFlushState Collection.Insert
-    Collection.Load Collection.Upsert Global.CreateCollection
-""".split()  # noqa: SIM905  as above
-_TAKE_AWAY = """
-    Collection.Compaction Collection.DropIndex Collection.DropPartition Collection.LoadBalance Collection.Release Global.CreateAlias
-    Global.DropAlias Global.DropCollection Global.RenameCollection
-""".split()  # noqa: SIM905  as above
+_TABLE = yaml.safe_load(Path(__file__).with_name("privileges.yaml").read_text(encoding="utf-8"))
 PRIVILEGES: dict[Kind, tuple[str, ...]] = {
-    "search": tuple(sorted((*_LOOK, *_READ))),
-    "ingest": tuple(sorted((*_LOOK, *_WRITE))),
-    "admin": tuple(sorted((*_LOOK, *_READ, *_WRITE, *_TAKE_AWAY))),
+    kind: tuple(sorted(privilege for group in groups for privilege in _TABLE[group].split())) for kind, groups in _TABLE["kinds"].items()
 }
-"""As Milvus spells them since 2.3: `Object.Privilege`."""
 _HASH_CHARACTERS = 12
 
 
@@ -91,9 +74,6 @@ def set_privileges(milvus: "MilvusClient", role: str, database: str, privileges:
             change(role, kind, privilege, "*", db_name=database)
 
 
-_PUBLIC, _EVERY_DATABASE = "public", "*"
-
-
 @dataclass(frozen=True, kw_only=True)
 class Server:
     """One Milvus."""
@@ -131,17 +111,13 @@ class MilvusProvider(OwnedProvider[Opened]):
                     raise AccessError.by_code("milvus.another_cluster", namespace=inputs["namespace"])
                 root = kube_api.require_secret(api, inputs["namespace"], inputs["root_secret"], ("username", "password"))
             with reached(inputs["uri"], inputs["ca_pem"]) as way:
-                _require_login(way, root, inputs["root_secret"])
+                try:  # a Milvus that has just become ready makes its users at its first start
+                    until(lambda: way.accepts(**root) or None, timeout_s=reach.PATIENCE_S, wait=wait_fixed(1))
+                except TimeoutError:
+                    secret = inputs["root_secret"]
+                    raise AccessError.by_code("milvus.root_refused", username=root["username"], secret=secret) from None
                 with way.client(root["username"], root["password"]) as milvus:
                     yield Opened(way=way, root=milvus)
-
-
-def _require_login(way: Way, root: Mapping[str, str], secret: str) -> None:
-    """Wait until root is let in: a Milvus that has just become ready makes its users at its first start."""
-    try:
-        until(lambda: way.accepts(**root) or None, timeout_s=reach.PATIENCE_S, wait=wait_fixed(1))
-    except TimeoutError:
-        raise AccessError.by_code("milvus.root_refused", username=root["username"], secret=secret) from None
 
 
 class DatabaseProvider(MilvusProvider):
@@ -190,16 +166,16 @@ class PublicProvider(MilvusProvider):
     identity = ("namespace_uid",)
 
     def _name(self, _inputs: Mapping[str, Any]) -> str:
-        return _PUBLIC
+        return "public"
 
     def _make(self, api: Opened, name: str, inputs: dict[str, Any]) -> Mapping[str, Any]:
         return self._change(api, name, inputs, {})
 
     def _look(self, api: Opened, name: str, _outputs: dict[str, Any]) -> Mapping[str, Any]:
-        return {"privileges": granted(api.root, name, _EVERY_DATABASE)}
+        return {"privileges": granted(api.root, name, "*")}
 
     def _change(self, api: Opened, name: str, _inputs: dict[str, Any], _olds: Mapping[str, Any]) -> Mapping[str, Any]:
-        set_privileges(api.root, name, _EVERY_DATABASE, ())
+        set_privileges(api.root, name, "*", ())
         return {}
 
     def delete(self, _id: str, _props: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ password leaves one that nobody can log in as; the next run, which knows it by i
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -39,9 +40,8 @@ class UserProvider(MilvusProvider):
         return super().diff(_id, _olds, _news)
 
     def _make(self, api: Opened, name: str, inputs: dict[str, Any]) -> Mapping[str, Any]:
-        exists = name in api.root.list_users()
-        role = server.mark(api.root, f"user_{name}", inputs["owner"], exists=exists)
-        password = _make_user(api.root, name, exists=exists)
+        role = server.mark(api.root, f"user_{name}", inputs["owner"], exists=name in api.root.list_users())
+        password = _new_password(api.root, name)
         _entitle(api.root, inputs, role)
         return {"password": password}
 
@@ -71,23 +71,18 @@ class UserProvider(MilvusProvider):
             server.unmark(api.root, role, [outputs["database"]])
 
 
-def _make_user(milvus: "MilvusClient", user: str, *, exists: bool) -> str:
-    if exists:
-        milvus.drop_user(user)
-    password = draw(PASSWORD_BYTES)
-    milvus.create_user(user, password)
-    return password
-
-
-def _new_password(milvus: "MilvusClient", user: str, known: str) -> str:
+def _new_password(milvus: "MilvusClient", user: str, known: str = "") -> str:
     """Change the password in place where the old one is known, since Milvus asks even root for it; else make the user anew."""
     from pymilvus import MilvusException
 
     password = draw(PASSWORD_BYTES)
-    try:
-        milvus.update_password(user, known, password)
-    except MilvusException:
-        return _make_user(milvus, user, exists=user in milvus.list_users())
+    with suppress(MilvusException):
+        if known:
+            milvus.update_password(user, known, password)
+            return password
+    if user in milvus.list_users():
+        milvus.drop_user(user)
+    milvus.create_user(user, password)
     return password
 
 
@@ -109,43 +104,33 @@ class MilvusUsersArgs:
     """Whom to let in, and where."""
 
     server: Server
-    tenants: tuple[str, ...]
-    """Databases besides the default one."""
-    owner: pulumi.Input[str]
-    """Mark on users and databases; whatever carries another one is left alone."""
-    generation: int
-    """Raise it for new passwords of all of them."""
+    tenants: tuple[str, ...]  # databases besides the default one
+    owner: pulumi.Input[str]  # mark on users and databases; whatever carries another one is left alone
+    generation: int  # raise it for new passwords of all of them
     namespace: pulumi.Resource | None
     """The namespace that Milvus is in, if it is ours: where it goes, its users need not be deleted one by one."""
-    retain: bool
-    """Databases stay when the stack is destroyed."""
+    retain: bool  # databases stay when the stack is destroyed
 
 
 class MilvusUsers(Component):
     """Who may log in to Milvus: for each database one user to search, one to ingest, one to administer."""
 
-    secret_names: Mapping[Kind, pulumi.Output[str]]
-    """Secrets of the default database's users, each with `username` and `password`."""
+    secret_names: Mapping[Kind, pulumi.Output[str]]  # secrets of the default database's users, each with `username` and `password`
 
     def __init__(self, name: str, args: MilvusUsersArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
         self._inside = pulumi.ResourceOptions(parent=self, deleted_with=args.namespace)
         self._settings, self._inputs = args.server.settings, args.server.inputs()
         Public(PublicProvider(self._settings), f"{name}-public", {**self._inputs, "privileges": []}, self._inside)
-        for tenant in args.tenants:
-            self._make_users(name, args, tenant, self._make_database(name, args, tenant))
-        self.secret_names = self._make_users(name, args, "", DEFAULT_DATABASE)
-        self.register_outputs({"secret_names": dict(self.secret_names)})
-
-    def _make_database(self, name: str, args: MilvusUsersArgs, tenant: str) -> pulumi.Output[str]:
-        kept = pulumi.ResourceOptions(protect=args.retain, retain_on_delete=args.retain)
-        opts = pulumi.ResourceOptions.merge(self._inside, kept)
-        inputs = {**self._inputs, "database": tenant, "owner": args.owner}
-        return Database(DatabaseProvider(self._settings), f"{name}-database-{tenant}", inputs, opts).database
-
-    def _make_users(self, name: str, args: MilvusUsersArgs, tenant: str, database: pulumi.Input[str]) -> dict[Kind, pulumi.Output[str]]:
+        kept = pulumi.ResourceOptions.merge(self._inside, pulumi.ResourceOptions(protect=args.retain, retain_on_delete=args.retain))
         kinds: tuple[Kind, ...] = get_args(Kind)
-        return {kind: self._make_user(name, args, "-".join(filter(None, (tenant, kind))), kind, database) for kind in kinds}
+        for tenant in args.tenants:
+            inputs = {**self._inputs, "database": tenant, "owner": args.owner}
+            database = Database(DatabaseProvider(self._settings), f"{name}-database-{tenant}", inputs, kept).database
+            for kind in kinds:
+                self._make_user(name, args, f"{tenant}-{kind}", kind, database)
+        self.secret_names = {kind: self._make_user(name, args, kind, kind, DEFAULT_DATABASE) for kind in kinds}
+        self.register_outputs({"secret_names": dict(self.secret_names)})
 
     def _make_user(self, name: str, args: MilvusUsersArgs, label: str, kind: Kind, database: pulumi.Input[str]) -> pulumi.Output[str]:
         username = label.replace("-", "_")

@@ -8,13 +8,11 @@ only name the Secret. Strings that come from outputs stay leaves of the values; 
 import re
 from typing import Any
 
-import pulumi
-
 from components import pods
 from components.component import CA_KEY
 from components.milvus_values import configuration, workloads
 from components.milvus_values.configuration import nested, when
-from components.milvus_values.shape import Cluster, Kafka, MilvusShape, MilvusStore, Pulsar, WriteAheadLog
+from components.milvus_values.shape import Cluster, MilvusShape, MilvusStore, WriteAheadLog
 from components.milvus_values.workloads import SELECTOR
 from components.pods import gib
 
@@ -42,38 +40,31 @@ def problems(shape: MilvusShape, store: MilvusStore) -> list[str]:
 
 
 def _own_values(shape: MilvusShape, store: MilvusStore) -> dict[str, Any]:
-    options = shape.options
+    options, service = shape.options, shape.service
     pull_secrets = {"pullSecrets": list(options.pull_secrets)} if options.pull_secrets else {}
+    # never a hash of a secret, which would let a guess be checked
+    marks = {CREDENTIAL_ANNOTATION: store.credential_generation, **({CA_ANNOTATION: store.ca_sha256} if store.ca_sha256 else {})}
+    ranges = {"loadBalancerSourceRanges": list(service.source_ranges)} if service.type == "LoadBalancer" else {}
+    # also the platform's labels: what finds pods by them looks for their Service too
+    of_service = {"labels": dict(options.labels), "annotations": dict(service.annotations)}
+    bucket = {"host": store.host, "port": store.port, "bucketName": store.bucket, "rootPath": store.root_path, "region": store.region}
+    keys = {"accessKey": "", "secretKey": "", "useIAM": False, "useVirtualHost": False}
     return {
         "fullnameOverride": SERVICE_NAME,
         "image": {"all": {**split_image(shape.image), "pullPolicy": "IfNotPresent", **pull_secrets}},
         **workloads.workload_values(shape, store),
         **({"labels": dict(options.labels)} if options.labels else {}),
-        "annotations": {**options.annotations, **_annotations(store)},
-        "service": _service(shape),
+        "annotations": {**options.annotations, **marks},
+        "service": {"type": service.type, **ranges, **{name: value for name, value in of_service.items() if value}},
         "serviceAccount": {"create": False, "name": shape.service_account},
         "securityContext": pods.pod_security(assign_ids=options.assign_ids, user=shape.user_id, group=_ROOT_GROUP),
         "containerSecurityContext": pods.container_security(),
         **_mounts(shape, store),
         "readinessProbe": {"initialDelaySeconds": _READY_AFTER_S, "periodSeconds": _READY_EVERY_S},
-        "externalS3": _external_s3(store),
+        "externalS3": {"enabled": True, "useSSL": True, "cloudProvider": "aws", **bucket, **keys},
         "extraConfigFiles": {"user.yaml": configuration.text(shape, store)},
         **service_values(shape),
     }
-
-
-def _service(shape: MilvusShape) -> dict[str, Any]:
-    """Also the platform's labels: what finds pods by them looks for their Service too."""
-    service, labels = shape.service, dict(shape.options.labels)
-    ranges = {"loadBalancerSourceRanges": list(service.source_ranges)} if service.type == "LoadBalancer" else {}
-    marks = {"labels": labels, "annotations": dict(service.annotations)}
-    return {"type": service.type, **ranges, **{name: value for name, value in marks.items() if value}}
-
-
-def _annotations(store: MilvusStore) -> dict[str, pulumi.Input[str]]:
-    """Never a hash of a secret: it would let a guess be checked."""
-    generation: dict[str, pulumi.Input[str]] = {CREDENTIAL_ANNOTATION: store.credential_generation}
-    return {**generation, CA_ANNOTATION: store.ca_sha256} if store.ca_sha256 else generation
 
 
 def _mounts(shape: MilvusShape, store: MilvusStore) -> dict[str, Any]:
@@ -86,27 +77,13 @@ def _mounts(shape: MilvusShape, store: MilvusStore) -> dict[str, Any]:
     if store.ca_sha256:
         volumes.append({"name": "object-store-ca", "configMap": {"name": store.ca_config_map}})
         mounts.append({"name": "object-store-ca", "mountPath": configuration.CA_BUNDLE, "subPath": CA_KEY, "readOnly": True})
-    for name, secret, folder in _certificates(shape):
-        volumes.append({"name": name, "secret": {"secretName": secret}})
-        mounts.append({"name": name, "mountPath": folder, "readOnly": True})
-    return {"volumes": volumes, "volumeMounts": mounts}
-
-
-def _certificates(shape: MilvusShape) -> list[tuple[str, str, str]]:
     kafka = shape.wal.kafka.certificate_secret if shape.wal.kafka is not None else None
-    certificates = (
-        ("proxy-certificate", shape.security.proxy_secret, configuration.PROXY_CERTIFICATE),
-        ("internal-certificate", shape.security.internal_secret, configuration.INTERNAL_CERTIFICATE),
-        ("etcd-certificate", shape.etcd.certificate_secret, configuration.ETCD_CERTIFICATE),
-        ("kafka-certificate", kafka, configuration.KAFKA_CERTIFICATE),
-    )
-    return [(name, secret, folder) for name, secret, folder in certificates if secret is not None]
-
-
-def _external_s3(store: MilvusStore) -> dict[str, Any]:
-    place = {"host": store.host, "port": store.port, "bucketName": store.bucket, "rootPath": store.root_path, "region": store.region}
-    unused = {"accessKey": "", "secretKey": "", "useIAM": False, "useVirtualHost": False}
-    return {"enabled": True, "useSSL": True, "cloudProvider": "aws", **place, **unused}
+    secrets = {"proxy": shape.security.proxy_secret, "internal": shape.security.internal_secret}
+    for part, secret in {**secrets, "etcd": shape.etcd.certificate_secret, "kafka": kafka}.items():
+        if secret is not None:
+            volumes.append({"name": f"{part}-certificate", "secret": {"secretName": secret}})
+            mounts.append({"name": f"{part}-certificate", "mountPath": configuration.certificate_folder(part), "readOnly": True})
+    return {"volumes": volumes, "volumeMounts": mounts}
 
 
 EMBEDDED_ETCD = "localhost:2379"
@@ -117,11 +94,8 @@ _IMAGE = re.compile(r"(?P<repository>[^@]*?)(?::(?P<tag>[^:/@]+))?(?:@(?P<algori
 def service_values(shape: MilvusShape) -> dict[str, Any]:
     """Values of all of them."""
     monitored = shape.monitor_labels is not None
-    monitor = {
-        "enabled": True,
-        "interval": _SCRAPE_EVERY,
-        **({"additionalLabels": dict(shape.monitor_labels)} if shape.monitor_labels else {}),
-    }
+    labels = {"additionalLabels": dict(shape.monitor_labels)} if shape.monitor_labels else {}
+    monitor = {"enabled": True, "interval": _SCRAPE_EVERY, **labels}
     metrics = {"metrics.enabled": when(monitored, True), "metrics.serviceMonitor": when(monitored, monitor)}
     return nested({**_etcd(shape), **_log(shape.wal, cluster=isinstance(shape.size, Cluster)), "minio.enabled": False, **metrics})
 
@@ -138,21 +112,16 @@ def split_image(reference: str) -> dict[str, str]:
     return {"repository": repository, "tag": f"{tag}@{whole}"} if tag else {"repository": f"{repository}@{algorithm}", "tag": digest}
 
 
-def _with_registry(reference: str) -> dict[str, str]:
-    """For the etcd chart, which puts docker.io before every repository unless its values name the registry."""
-    first, slash, rest = reference.partition("/")
-    if slash and ("." in first or ":" in first or first == "localhost"):
-        return {"registry": first, **split_image(rest)}
-    return split_image(reference)
-
-
 def _etcd(shape: MilvusShape) -> dict[str, Any]:
     """Give the address of an embedded etcd, or the chart names a Service that is not there."""
     etcd, options = shape.etcd, shape.options
     if etcd.kind != "bundled":
         endpoints = [EMBEDDED_ETCD] if etcd.kind == "embedded" else list(etcd.endpoints)
         return {"etcd.enabled": False, "externalEtcd.enabled": True, "externalEtcd.endpoints": endpoints}
-    image = _with_registry(etcd.image) if etcd.image is not None else {}
+    image = split_image(etcd.image) if etcd.image is not None else {}
+    first, slash, rest = image.get("repository", "").partition("/")
+    if slash and ("." in first or ":" in first or first == "localhost"):  # else etcd's chart puts docker.io before the repository
+        image |= {"registry": first, "repository": rest}
     pull_secrets = {"pullSecrets": list(options.pull_secrets)} if options.pull_secrets else {}
     return {
         "externalEtcd.enabled": False,
@@ -178,28 +147,26 @@ def _etcd(shape: MilvusShape) -> dict[str, Any]:
 
 
 def _log(wal: WriteAheadLog, *, cluster: bool) -> dict[str, Any]:
-    """`streaming` belongs to every cluster of 2.6; what is not the log is switched off by name."""
-    woodpecker = wal.kind == "woodpecker"
+    """`streaming` belongs to every cluster of 2.6; what is not the log is switched off by name.
+
+    Pulsar's host is a whole URL: Milvus takes an address with a colon as it is, and so no variable PULSAR_PORT of a Service is read.
+    """
+    woodpecker, kafka, pulsar = wal.kind == "woodpecker", wal.kafka, wal.pulsar
+    external: dict[str, Any] = {"externalKafka": None, "externalPulsar": None}
+    if kafka is not None:
+        protocol, login = "SSL" if kafka.tls else "PLAINTEXT", kafka.login_secret is not None
+        sasl = {"sasl": {"mechanisms": kafka.mechanism}} if login else {}
+        spoken = {"securityProtocol": f"SASL_{protocol}" if login else protocol}
+        external["externalKafka"] = {"enabled": True, "brokerList": ",".join(kafka.brokers), **spoken, **sasl}
+    if pulsar is not None:
+        host, port = f"{'pulsar+ssl' if pulsar.tls else 'pulsar'}://{pulsar.address}", int(pulsar.address.rpartition(":")[2])
+        token = {"authPlugin": "token"} if pulsar.token_secret is not None else {}
+        external["externalPulsar"] = {"enabled": True, "host": host, "port": port, **token}
     return {
         "pulsarv3.enabled": False,
         "kafka.enabled": False,
         "woodpecker.enabled": woodpecker,
         "streaming.enabled": when(woodpecker or cluster, True),
         "streaming.woodpecker": when(woodpecker, {"embedded": True, "storage": {"type": "minio"}}),
-        "externalKafka": _kafka(wal.kafka) if wal.kafka is not None else None,
-        "externalPulsar": _pulsar(wal.pulsar) if wal.pulsar is not None else None,
+        **external,
     }
-
-
-def _kafka(kafka: Kafka) -> dict[str, Any]:
-    protocol, sasl = "SSL" if kafka.tls else "PLAINTEXT", {}
-    if kafka.login_secret is not None:
-        protocol, sasl = f"SASL_{protocol}", {"sasl": {"mechanisms": kafka.mechanism}}
-    return {"enabled": True, "brokerList": ",".join(kafka.brokers), "securityProtocol": protocol, **sasl}
-
-
-def _pulsar(pulsar: Pulsar) -> dict[str, Any]:
-    """A whole URL as host: Milvus takes an address with a colon as it is, and so no variable PULSAR_PORT of a Service is read."""
-    scheme, port = "pulsar+ssl" if pulsar.tls else "pulsar", pulsar.address.rpartition(":")[2]
-    token = {"authPlugin": "token"} if pulsar.token_secret is not None else {}
-    return {"enabled": True, "host": f"{scheme}://{pulsar.address}", "port": int(port), **token}

@@ -16,10 +16,6 @@ from components.milvus_values.workloads import DATA_DIRECTORY
 
 T = TypeVar("T")
 CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
-PROXY_CERTIFICATE = "/etc/milvus/tls/proxy"
-INTERNAL_CERTIFICATE = "/etc/milvus/tls/internal"
-ETCD_CERTIFICATE = "/etc/milvus/tls/etcd"
-KAFKA_CERTIFICATE = "/etc/milvus/tls/kafka"
 LOCAL_DIRECTORY = "/var/lib/milvus-local"
 """Indexes and mapped files of a component: its own path, since the chart mounts different things below /var/lib/milvus in each."""
 _MOST_ROLES = 1000  # the default of 10 is less than what three tenants need
@@ -48,8 +44,8 @@ def tree(shape: MilvusShape, store: MilvusStore) -> dict[str, Any]:
             "etcd.use.embed": when(embedded, True),
             "etcd.data.dir": when(embedded, f"{DATA_DIRECTORY}/etcd"),
             "etcd.auth.enabled": when(etcd.login_secret, True),  # names and passwords come by environment (`workloads`)
-            "etcd.ssl": when(etcd.certificate_secret, _client_certificate(ETCD_CERTIFICATE, authority="tlsCACert")),
-            "kafka.ssl": when(kafka_certificate, _client_certificate(KAFKA_CERTIFICATE, authority="tlsCaCert")),
+            "etcd.ssl": when(etcd.certificate_secret, _client_certificate("etcd", authority="tlsCACert")),
+            "kafka.ssl": when(kafka_certificate, _client_certificate("kafka", authority="tlsCaCert")),
             "localStorage.path": when(isinstance(shape.size, Cluster), LOCAL_DIRECTORY),
             "minio.ssl.tlsCACert": when(store.ca_sha256, CA_BUNDLE),
             "minio.requestTimeoutMs": tuning.request_timeout_ms,
@@ -68,19 +64,26 @@ def _security(security: Security) -> dict[str, Any]:
         "common.security.enablePublicPrivilege": when(root, False),
         "common.security.tlsMode": when(proxy, 2 if security.client_certificates else 1),
         "common.security.internaltlsEnabled": when(internal, True),
-        "internaltls": when(internal, {**_certificate(INTERNAL_CERTIFICATE), "sni": security.internal_name}),
+        "internaltls": when(internal, {**_certificate("internal"), "sni": security.internal_name}),
         "proxy.maxRoleNum": when(root, _MOST_ROLES),
         "proxy.http.port": when(proxy, _HTTP_PORT),
-        "tls": when(proxy, _certificate(PROXY_CERTIFICATE)),
+        "tls": when(proxy, _certificate("proxy")),
     }
 
 
-def _certificate(folder: str) -> dict[str, str]:
+def certificate_folder(part: str) -> str:
+    """Return where the certificate of proxy, internal, etcd or kafka is mounted."""
+    return f"/etc/milvus/tls/{part}"
+
+
+def _certificate(part: str) -> dict[str, str]:
+    folder = certificate_folder(part)
     return {"serverPemPath": f"{folder}/tls.crt", "serverKeyPath": f"{folder}/tls.key", "caPemPath": f"{folder}/ca.crt"}
 
 
-def _client_certificate(folder: str, authority: str) -> dict[str, Any]:
+def _client_certificate(part: str, authority: str) -> dict[str, Any]:
     """Milvus spells the authority's key in two ways."""
+    folder = certificate_folder(part)
     return {"enabled": True, "tlsCert": f"{folder}/tls.crt", "tlsKey": f"{folder}/tls.key", authority: f"{folder}/ca.crt"}
 
 

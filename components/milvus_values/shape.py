@@ -57,8 +57,7 @@ class Workload:
 
     replicas: int
     resources: Resources
-    ephemeral_storage_gib: float | None = None
-    """On the node's own disk: indexes on disk, mapped files, caches. None for no reservation."""
+    ephemeral_storage_gib: float | None = None  # on the node's own disk: indexes on disk, mapped files, caches. None for no reservation
     node_selector: Mapping[str, str]
     tolerations: tuple[Toleration, ...]
     autoscaling: Autoscaling | None = None
@@ -197,7 +196,6 @@ class MilvusShape:
     options: PodOptions = NO_OPTIONS
     cluster_domain: str = "cluster.local"
     service: Service = Service()
-    extra_values: Mapping[str, Any] = field(default_factory=dict)
-    """Values of the chart that the operator adds; judged by `problems`."""
+    extra_values: Mapping[str, Any] = field(default_factory=dict)  # values of the chart that the operator adds; judged by `problems`
     extra_config: Mapping[str, Any] = field(default_factory=dict)  # the same for milvus.yaml
     service_account: pulumi.Input[str]  # account without a token that the pods run under

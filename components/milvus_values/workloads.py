@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from components.flows import MILVUS_PORT
-from components.milvus_values.shape import Cluster, MilvusShape, MilvusStore, Standalone, Workload
+from components.milvus_values.shape import MilvusShape, MilvusStore, Standalone, Workload
 from components.pods import from_secret, gib
 
 DATA_DIRECTORY = "/var/lib/milvus"
@@ -15,33 +15,21 @@ _AUTOSCALED = -1  # the chart leaves `replicas` out for it, so that the autoscal
 
 def workload_values(shape: MilvusShape, store: MilvusStore) -> dict[str, Any]:
     """Values of the processes."""
-    if isinstance(shape.size, Standalone):
-        return {"cluster": {"enabled": False}, "standalone": _standalone(shape, shape.size, store)}
-    return {"cluster": {"enabled": True}, **_cluster(shape, shape.size, store)}
-
-
-def _standalone(shape: MilvusShape, size: Standalone, store: MilvusStore) -> dict[str, Any]:
-    claim: dict[str, Any] = {"size": gib(size.storage_gib), "accessModes": "ReadWriteOnce"}
-    if size.storage_class is not None:
-        claim["storageClass"] = size.storage_class
-    alone = [{"name": "DEPLOY_MODE", "value": "STANDALONE"}] if shape.etcd.kind == "embedded" else []  # else that etcd refuses to start
-    return {
-        "messageQueue": shape.wal.kind,
-        "resources": _resources(size.process),
-        "extraEnv": [*_environment(shape, store), *_password(shape), *alone],
-        **_place(size.process),
-        "disk": _disk(size.process, needed=False),  # else the chart lays the node's disk over the caches on the volume
-        "persistence": {"enabled": True, "mountPath": DATA_DIRECTORY, "persistentVolumeClaim": claim},
-    }
-
-
-def _cluster(shape: MilvusShape, size: Cluster, store: MilvusStore) -> dict[str, Any]:
     keys = _environment(shape, store)
-    coordinator_keys = [*keys, *_password(shape)]
+    # for the process that makes the first user; Milvus before 2.5 does not know it, see `components.milvus_access`
+    root = shape.security.root_secret_name
+    first_keys = [*keys, from_secret(_ROOT_PASSWORD, root, "password")] if root is not None else keys
+    if isinstance(shape.size, Standalone):
+        return {"cluster": {"enabled": False}, "standalone": _standalone(shape, shape.size, first_keys)}
+    size = shape.size
+    # one constraint for all components: `matchLabelKeys` (Kubernetes 1.27) makes each of them count its own pods only
+    counted = {"labelSelector": {"matchLabels": SELECTOR}, "matchLabelKeys": ["component", "pod-template-hash"]}
+    spread = {"maxSkew": 1, "whenUnsatisfiable": "DoNotSchedule" if size.spread_strictly else "ScheduleAnyway", **counted}
     return {
-        "topologySpreadConstraints": _spread(size.spread_over, strictly=size.spread_strictly),
+        "cluster": {"enabled": True},
+        "topologySpreadConstraints": [{"topologyKey": label, **spread} for label in size.spread_over],
         "proxy": _component(size.proxy, keys),
-        "mixCoordinator": {**_component(size.mix_coordinator, coordinator_keys), "activeStandby": {"enabled": size.active_standby}},
+        "mixCoordinator": {**_component(size.mix_coordinator, first_keys), "activeStandby": {"enabled": size.active_standby}},
         "queryNode": {**_component(size.query_node, keys), "disk": _disk(size.query_node, needed=shape.tuning.disk_index)},
         "dataNode": _component(size.data_node, keys),
         "streamingNode": _component(size.streaming_node, keys),
@@ -49,18 +37,29 @@ def _cluster(shape: MilvusShape, size: Cluster, store: MilvusStore) -> dict[str,
     }
 
 
+def _standalone(shape: MilvusShape, size: Standalone, keys: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    claim: dict[str, Any] = {"size": gib(size.storage_gib), "accessModes": "ReadWriteOnce"}
+    if size.storage_class is not None:
+        claim["storageClass"] = size.storage_class
+    alone = [{"name": "DEPLOY_MODE", "value": "STANDALONE"}] if shape.etcd.kind == "embedded" else []  # else that etcd refuses to start
+    return {
+        "messageQueue": shape.wal.kind,
+        "resources": _resources(size.process),
+        "extraEnv": [*keys, *alone],
+        **_place(size.process),
+        "disk": _disk(size.process, needed=False),  # else the chart lays the node's disk over the caches on the volume
+        "persistence": {"enabled": True, "mountPath": DATA_DIRECTORY, "persistentVolumeClaim": claim},
+    }
+
+
 def _component(workload: Workload, environment: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    replicas: dict[str, Any] = {"replicas": workload.replicas}
+    if (scaling := workload.autoscaling) is not None:
+        memory = {"memoryUtilization": scaling.memory_percent} if scaling.memory_percent is not None else {}
+        limits = {"minReplicas": workload.replicas, "maxReplicas": scaling.most_replicas}
+        replicas = {"replicas": _AUTOSCALED, "hpa": {"enabled": True, **limits, "cpuUtilization": scaling.cpu_percent, **memory}}
     runtime = {"runtimeClassName": workload.runtime_class} if workload.runtime_class is not None else {}
-    return {**_replicas(workload), "resources": _resources(workload), "extraEnv": list(environment), **_place(workload), **runtime}
-
-
-def _replicas(workload: Workload) -> dict[str, Any]:
-    scaling = workload.autoscaling
-    if scaling is None:
-        return {"replicas": workload.replicas}
-    memory = {"memoryUtilization": scaling.memory_percent} if scaling.memory_percent is not None else {}
-    limits = {"minReplicas": workload.replicas, "maxReplicas": scaling.most_replicas}
-    return {"replicas": _AUTOSCALED, "hpa": {"enabled": True, **limits, "cpuUtilization": scaling.cpu_percent, **memory}}
+    return {**replicas, "resources": _resources(workload), "extraEnv": list(environment), **_place(workload), **runtime}
 
 
 def _resources(workload: Workload) -> dict[str, Any]:
@@ -85,20 +84,6 @@ def _disk(workload: Workload, *, needed: bool) -> dict[str, Any]:
     return {"enabled": needed or sized, "size": {"enabled": sized}}
 
 
-def _spread(labels: Sequence[str], *, strictly: bool) -> list[dict[str, Any]]:
-    """One constraint for all components: `matchLabelKeys` (Kubernetes 1.27) makes each of them count its own pods only."""
-    return [
-        {
-            "maxSkew": 1,
-            "topologyKey": label,
-            "whenUnsatisfiable": "DoNotSchedule" if strictly else "ScheduleAnyway",
-            "labelSelector": {"matchLabels": SELECTOR},
-            "matchLabelKeys": ["component", "pod-template-hash"],
-        }
-        for label in labels
-    ]
-
-
 def _environment(shape: MilvusShape, store: MilvusStore) -> list[dict[str, Any]]:
     """Keys and passwords by reference only: the chart would write them in clear text into a ConfigMap.
 
@@ -120,9 +105,3 @@ def _environment(shape: MilvusShape, store: MilvusStore) -> list[dict[str, Any]]
         token = from_secret("PULSAR_TOKEN", pulsar.token_secret, "token")
         environment += [token, {"name": "PULSAR_AUTHPARAMS", "value": "token:$(PULSAR_TOKEN)"}]
     return environment
-
-
-def _password(shape: MilvusShape) -> list[dict[str, Any]]:
-    """For the process that makes the first user; Milvus before 2.5 does not know it, see `components.milvus_access`."""
-    secret = shape.security.root_secret_name
-    return [] if secret is None else [from_secret(_ROOT_PASSWORD, secret, "password")]

@@ -28,15 +28,12 @@ class MonitoringArgs:
     """What is watched, and by whom."""
 
     namespace: pulumi.Input[str]
-    objectives: Objectives | None
-    """Promises that rules are made from; None for no rules."""
+    objectives: Objectives | None  # promises that rules are made from; None for no rules
     dashboards: bool
     environment: str
     namespace_name: str
-    labels: Mapping[str, str]
-    """Labels by which Prometheus selects rules."""
-    runbooks: str = ""
-    """Address that stands before the name of each runbook."""
+    labels: Mapping[str, str]  # labels by which Prometheus selects rules
+    runbooks: str = ""  # address that stands before the name of each runbook
 
 
 class Monitoring(Component):

@@ -13,12 +13,10 @@ from typing import Any
 
 import yaml
 
-_LAST_BUCKET_MS = 131072
-"""Milvus's histograms double from 1 ms up to here (metrics.go: ExponentialBuckets(1, 2, 18))."""
+_LAST_BUCKET_MS = 131072  # Milvus's histograms double from 1 ms up to here (metrics.go: ExponentialBuckets(1, 2, 18))
 _BURNS = ((14.4, "1h", "5m", "page"), (6.0, "6h", "30m", "page"), (3.0, "1d", "2h", "ticket"), (1.0, "3d", "6h", "ticket"))
 """How many times too fast, over which windows, and how urgent: table 5-8 of that chapter."""
-_LEAST_SHARE = 0.9
-"""A percentile below has so large a budget that it could not burn six times too fast."""
+_LEAST_SHARE = 0.9  # a percentile below has so large a budget that it could not burn six times too fast
 _WINDOWS = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
 _BAD = "milvus_x10000:search_bad:ratio_rate"
 
@@ -29,10 +27,8 @@ class Objectives:
 
     environment: str
     namespace: str
-    latency_ms: Mapping[float, float] = field(default_factory=dict)
-    """Limit of each percentile of a search, by its share such as 0.95."""
-    error_share: float | None = None
-    """Most searches that may fail; 0 is no budget that could burn, and gives no alert."""
+    latency_ms: Mapping[float, float] = field(default_factory=dict)  # limit of each percentile of a search, by its share such as 0.95
+    error_share: float | None = None  # most searches that may fail; 0 is no budget that could burn, and gives no alert
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,10 +36,8 @@ class Sli:
     """One ratio that burns a budget."""
 
     name: str
-    budget: float
-    """Share of searches that may be bad."""
-    good: str
-    """PromQL of the rate of good searches; WINDOW stands for the window."""
+    budget: float  # share of searches that may be bad
+    good: str  # PromQL of the rate of good searches; WINDOW stands for the window
     total: str
     description: str
     runbook: str

@@ -34,14 +34,10 @@ class BucketOptions:
 
     versioned: bool
     """Keep old versions of an object. Never for Milvus: its garbage would stay, and its write-ahead log wants a plain bucket."""
-    compressed: bool | None = None
-    """None: as the store does it by itself."""
-    tags: Mapping[str, str] = field(default_factory=dict)
-    """The operator's own tags, beside our mark."""
-    lock: Lock | None = None
-    """Object lock, which needs versions. Never for Milvus: its compaction could delete nothing."""
-    encryption: Literal["AES256"] | None = None
-    """Default server-side encryption; None: as the store does it by itself."""
+    compressed: bool | None = None  # None: as the store does it by itself
+    tags: Mapping[str, str] = field(default_factory=dict)  # the operator's own tags, beside our mark
+    lock: Lock | None = None  # object lock, which needs versions. Never for Milvus: its compaction could delete nothing
+    encryption: Literal["AES256"] | None = None  # default server-side encryption; None: as the store does it by itself
 
     def inputs(self) -> dict[str, Any]:
         """As inputs of a dynamic resource: plain, and equal for equal options."""
@@ -74,17 +70,13 @@ class ObjectStoreArgs:
     """What to make, and where."""
 
     store: Store
-    bucket: str
-    """Name of the bucket, and stem of the names of its users."""
+    bucket: str  # name of the bucket, and stem of the names of its users
     options: BucketOptions
     permissions: Permissions
-    owner: pulumi.Input[str]
-    """Mark on what is made; whatever carries another one is left alone."""
+    owner: pulumi.Input[str]  # mark on what is made; whatever carries another one is left alone
     namespace: pulumi.Input[str]
-    retain: bool
-    """Keep the bucket and its objects when the stack is destroyed."""
-    generations: Generations
-    """Which credentials are valid; the newest one is in the Secret."""
+    retain: bool  # keep the bucket and its objects when the stack is destroyed
+    generations: Generations  # which credentials are valid; the newest one is in the Secret
 
     def bucket_opts(self, parent: pulumi.Resource) -> pulumi.ResourceOptions:
         """Options of the bucket: a retained one can be taken away neither by `destroy` nor by a changed name."""
@@ -98,10 +90,8 @@ class ObjectStore(Component):
     """
 
     bucket: pulumi.Output[str]
-    secret_name: pulumi.Output[str]
-    """Kubernetes Secret with `access_key` and `secret_key`, named like the component."""
-    credential_generation: pulumi.Output[str]
-    """Changes whenever the key in the Secret does, and pods that carry it are rolled."""
+    secret_name: pulumi.Output[str]  # Kubernetes Secret with `access_key` and `secret_key`, named like the component
+    credential_generation: pulumi.Output[str]  # changes whenever the key in the Secret does, and pods that carry it are rolled
 
     def __init__(self, name: str, args: ObjectStoreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)

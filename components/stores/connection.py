@@ -47,8 +47,7 @@ class Connection(AsInputs):
 
     endpoint: str  # https://host[:port] of the S3 API
     region: str  # signing region
-    ca_pem: str
-    """Private CA as PEM text; "" means the public ones. Text rather than a path: the state must not know this machine."""
+    ca_pem: str  # private CA as PEM text; "" means the public ones. Text rather than a path: the state must not know this machine
 
 
 def s3_client(connection: Connection, access_key: str, secret_key: str) -> AbstractContextManager["S3Client"]:
@@ -77,9 +76,9 @@ class Cause(NamedTuple):
     setting: str = ""
 
 
-_TABLES = yaml.safe_load(Path(__file__).with_name("errors.yaml").read_text(encoding="utf-8"))
+TABLES = yaml.safe_load(Path(__file__).with_name("errors.yaml").read_text(encoding="utf-8"))
 FOR_ADMINISTRATOR, FOR_USER, _BY_EXCEPTION, _NO_API = (
-    {name: Cause(**cause) for name, cause in _TABLES[table].items()} for table in ("administrator", "user", "exception", "no_api")
+    {name: Cause(**cause) for name, cause in TABLES[table].items()} for table in ("administrator", "user", "exception", "no_api")
 )
 
 

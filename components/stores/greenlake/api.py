@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 import httpx
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
-from components.stores.connection import StoreError
+from components.stores.connection import TABLES, StoreError
 from components.waiting import until
 
 T = TypeVar("T")
@@ -33,16 +33,7 @@ _PATH = "/object-storage/v1alpha1/devtype7-storage-systems/{system}/"
 _GOING_ON = frozenset({"INITIALIZED", "RUNNING", "PAUSED"})
 _TASKS = ("/data-services/v1beta1/async-operations/{id}", "/api/v1/tasks/{id}")
 """Where a task is found by its id: the current API, and the older one."""
-_CURES = {
-    400: "this version of the API expects something else; please report it with the debugId",
-    401: "the API does not accept a token that it has just given out: check that <setting> and .api_endpoint belong to the same HPE "
-    "GreenLake workspace",
-    403: "the API client may not do that: give it a role that may change object storage on this system (HPE GreenLake, Manage Workspace, "
-    "Identity & Access)",
-    404: "set <setting> to the serial number of the system, and .api_endpoint to the region that manages it; what was deleted outside "
-    "Pulumi is found out by `pulumi refresh`",
-}
-_CURING_SETTING = {401: "token_url", 404: "system_id"}
+_UNKNOWN = {"cure": "see the message of the API"}
 
 
 class Refused(StoreError):  # noqa: N818  reads as what happened
@@ -242,9 +233,9 @@ def _require(what: str, answer: httpx.Response) -> httpx.Response:
     if not answer.is_error:
         return answer
     status = answer.status_code
-    text = f"cannot {what}: {answer.request.url.host} answers {status}: {_message(answer)}. "
-    cure = f"Cure: {_CURES.get(status, 'see the message of the API')}."
-    raise Refused(text + cure, code=f"greenlake.refused_{status}", setting=_CURING_SETTING.get(status, ""))
+    row = TABLES["greenlake"].get(status, _UNKNOWN)
+    text = f"cannot {what}: {answer.request.url.host} answers {status}: {_message(answer)}. Cure: {row['cure']}."
+    raise Refused(text, code=f"greenlake.refused_{status}", setting=row.get("setting", ""))
 
 
 def _message(answer: httpx.Response) -> str:
