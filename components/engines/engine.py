@@ -113,7 +113,7 @@ class Engine:
     def container(self, model: Model) -> Container:
         """Return how the image of this engine is run to serve `model`."""
         same: dict[str, Any] = {name: getattr(self, name) for name in _SAME_IN_CONTAINER}
-        asked = {"health_path": "/health", "api_path": self.api_path(model.role)}
+        asked: dict[str, Any] = {"health_path": "/health", "api_path": self.api_path(model.role)}
         return Container(arguments=self.arguments(model), environment=self.environment(model), **asked, **same)
 
     def arguments(self, model: Model) -> tuple[str, ...]:
