@@ -3,11 +3,8 @@
 Path-style addresses, SigV4, a private CA, few and short retries. The administrator's key is in none of this: `admin_profile` names an entry
 of the AWS credentials file of whoever runs Pulumi, and boto3 reads it at run time.
 
-    ProviderError
-      StoreError    the store cannot be used as declared; the message is for the operator
-
-Every foreseen failure of boto3 becomes one; anything else passes through with its traceback, since it is a defect of ours. No message
-repeats what a library says of a request: its headers hold the credential.
+Every foreseen failure of boto3 becomes a StoreError; anything else passes through with its traceback, since it is a defect of ours. No
+message repeats what a library says of a request: its headers hold the credential.
 """
 
 import shlex
@@ -65,7 +62,7 @@ def api_client(service: Literal["s3", "iam"], connection: Connection, endpoint: 
 
 
 class StoreError(ProviderError):
-    """The store cannot be used as declared."""
+    """The store cannot be used as declared; the message is for the operator."""
 
 
 class Cause(NamedTuple):

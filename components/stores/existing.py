@@ -1,8 +1,8 @@
 """The store `existing`: a bucket and a key that are there already. Nothing is made on the store, everything is checked.
 
-For a store that somebody else administers: they hand over a bucket and a key as a Kubernetes Secret with `access_key` and
-`secret_key`. Pods can only read Secrets of their own namespace, which the stack makes, so the key is copied there. Rotation: change
-the Secret, then raise `credential_generation`; revoking the old key is up to whoever made it.
+For a store that somebody else administers: they hand over a bucket and a key as a Kubernetes Secret with `access_key` and `secret_key`.
+Pods can only read Secrets of their own namespace, which the stack makes, so the key is copied there. Rotation: change the Secret, then
+raise `credential_generation`; revoking the old key is up to whoever made it.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ import pulumi
 from components import kube_api
 from components.dynamic_provider import OwnedProvider
 from components.random_secret import new_generation
-from components.stores import Connection, ObjectStoreArgs, StoreError, StoreOutputs, features, s3_client
+from components.stores import Connection, Declared, ObjectStoreArgs, StoreError, features, s3_client
 from components.stores.connection import FOR_USER, explained
 from components.stores.owned import KEY_OUTPUTS, Credential
 
@@ -34,8 +34,8 @@ class Place(Connection):
 class ExistingCredentialProvider(OwnedProvider["CoreV1Api"]):
     """Inputs: those of Place, `bucket`, `versioned`, `credential_generation`. Outputs: the same, and the key as found.
 
-    Owns nothing: `delete` deletes nothing. Reads the Secret as `kubectl` would, with the kubeconfig of whoever runs Pulumi, and refuses
-    a Secret without the two keys and a bucket that does not answer to them: Milvus would only loop.
+    Owns nothing: `delete` deletes nothing. Reads the Secret as `kubectl` would, with the kubeconfig of whoever runs Pulumi, and refuses a
+    Secret without the two keys and a bucket that does not answer to them: Milvus would only loop.
     """
 
     kind = "bucket"
@@ -84,10 +84,10 @@ class ExistingStore:
     place: Place
     settings: str = ""
 
-    def declare(self, name: str, args: ObjectStoreArgs, parent: pulumi.Resource) -> StoreOutputs:
+    def declare(self, name: str, args: ObjectStoreArgs, parent: pulumi.Resource) -> Declared:
         """Declare one credential, which fails unless Secret and bucket are as they should be."""
         inputs = {"bucket": args.bucket, "versioned": args.options.versioned, "credential_generation": args.generations.current}
         provider = ExistingCredentialProvider(self.settings)
         opts = pulumi.ResourceOptions(parent=parent)
         credential = ExistingCredential(provider, f"{name}-credential", {**self.place.inputs(), **inputs}, opts)
-        return StoreOutputs(credential.bucket, credential)
+        return (credential.bucket, credential)
