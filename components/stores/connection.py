@@ -27,15 +27,10 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 T = TypeVar("T")
-_CONFIG = Config(
-    signature_version="v4",
-    s3={"addressing_style": "path"},
-    retries={"mode": "standard", "total_max_attempts": 3},
-    connect_timeout=5,
-    read_timeout=60,
-    request_checksum_calculation="when_required",  # not every store knows the trailing checksums that boto3 sends by default
-    response_checksum_validation="when_required",
-)
+# not every store knows the trailing checksums that boto3 sends by default
+_CHECKSUMS: dict[str, Any] = {"request_checksum_calculation": "when_required", "response_checksum_validation": "when_required"}
+_PATIENCE: dict[str, Any] = {"retries": {"mode": "standard", "total_max_attempts": 3}, "connect_timeout": 5, "read_timeout": 60}
+_CONFIG = Config(signature_version="v4", s3={"addressing_style": "path"}, **_PATIENCE, **_CHECKSUMS)
 
 
 @dataclass(frozen=True, kw_only=True)

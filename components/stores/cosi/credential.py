@@ -52,7 +52,8 @@ def parse(text: str, where: str, again: str) -> BucketInfo:
     if not why and not isinstance(secret, dict):
         why = "has no secretS3, so it is for another protocol than S3" if isinstance(spec, dict) else "has no spec"
     if isinstance(spec, dict) and isinstance(secret, dict):
-        values = {**{f"spec.secretS3.{name}": secret.get(name) for name in _FIELDS}, "spec.bucketName": spec.get("bucketName")}
+        values: dict[str, Any] = {f"spec.secretS3.{name}": secret.get(name) for name in _FIELDS}
+        values["spec.bucketName"] = spec.get("bucketName")
         missing = [name for name, value in values.items() if not isinstance(value, str) or not value]
         if not missing:
             endpoint, access_key, secret_key, bucket = values.values()
