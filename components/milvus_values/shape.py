@@ -90,8 +90,13 @@ class Cluster:
     @property
     def workloads(self) -> dict[str, Workload]:
         """Each component by its label `component`."""
-        nodes = {"querynode": self.query_node, "datanode": self.data_node, "streamingnode": self.streaming_node}
-        return {"proxy": self.proxy, "mixcoord": self.mix_coordinator, **nodes}
+        return {
+            "proxy": self.proxy,
+            "mixcoord": self.mix_coordinator,
+            "querynode": self.query_node,
+            "datanode": self.data_node,
+            "streamingnode": self.streaming_node,
+        }
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,7 @@ from tests.validation.ask.stage import built
 from tests.validation.ask.test_service import KEY, mounted
 from tests.validation.stand import write_target
 from validation.ask.retrieval import Query, Retriever
-from validation.checks.overhead import compared
+from validation.checks.answer import compared
 from validation.clients.asking import AskService
 from validation.clients.connect import Connector
 from validation.clients.http import Access

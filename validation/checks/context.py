@@ -29,13 +29,10 @@ from validation.judge.errors import GateError, InvalidRunError
 from validation.judge.profile import Profile
 from validation.load import truth
 from validation.load.histogram import Histogram
-from validation.load.invariants import Broken
 from validation.load.open_loop import Sample
 from validation.load.plan import Columns
 from validation.run.progress import Reporter
 from validation.run.record import Facts, Record
-
-_CLIENTS = ("pymilvus", "numpy", "boto3", "httpx", "hdrhistogram")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,13 +116,12 @@ class RunContext:
     growing: Loaded | None = field(default=None, repr=False)
     """Set by `growing`: rows in a collection of their own, which `freshness` seals together with the others."""
     growing_samples: list[Sample] = field(default_factory=list, repr=False)  # set by `growing`: what was found of them meanwhile
-    question_vectors: Matrix = field(init=False, repr=False)
-    """Set by `embedding`: one row for each question of the corpus, of length 1."""
+    question_vectors: Matrix = field(init=False, repr=False)  # set by `embedding`: one row for each question of the corpus, of length 1
     sources: list[list[Chunk]] = field(init=False, repr=False)
     """Set by `sources`: the chunks that the language model is shown for each question, best first."""
     graded: list[Graded] = field(init=False, repr=False)  # set by `answer`: the questions that were answered
     verified: dict[str, int] = field(default_factory=dict)  # how many answers of each load were held against the invariants
-    broken: dict[str, list[Broken]] = field(default_factory=dict)  # what of them broke one, by load
+    broken: dict[str, list[truth.Broken]] = field(default_factory=dict)  # what of them broke one, by load
 
     def with_profile(self, profile: Profile, record: Record, pods: int | None = None) -> "RunContext":
         """Return the same run with another profile, its measurements in another record."""
@@ -134,12 +130,10 @@ class RunContext:
         other.verified, other.broken = {}, {}
         return other
 
-    def measure_latency(
-        self, prefix: str, seconds: Sequence[float], percentiles: Sequence[int] = (50, 95), *, under_load: bool = False
-    ) -> None:
-        """Record percentiles in milliseconds, of requests one after the other or, `under_load`, at planned times."""
+    def measure_latency(self, prefix: str, seconds: Sequence[float], percentiles: Sequence[int] = (50, 95), *, load: bool = False) -> None:
+        """Record percentiles in milliseconds, of requests one after the other or, under `load`, at planned times."""
         histogram = Histogram(seconds)
-        spread = interval.of_load_percentile_ms if under_load else interval.of_percentile_ms
+        spread = interval.of_load_percentile_ms if load else interval.of_percentile_ms
         for percentile in percentiles:
             value = histogram.percentile_ms(percentile)
             self.record.measure(f"{prefix}_p{percentile}_ms", value, len(seconds), spread(seconds, percentile))
@@ -180,14 +174,12 @@ GATE = Suite[RunContext]()  # what `./rag gate` asks
 def unpromised(run: RunContext, check: Check[RunContext]) -> str:
     """Return why a check that costs seconds is skipped: no objective names any of its measures."""
     names = [measure.name for measure in check.measures]
-    if run.profile.objectives.keys() & set(names):
-        return ""
-    return f"the SLO file promises nothing about it (objectives {', '.join(names)})"
+    return "" if run.profile.objectives.keys() & set(names) else f"the SLO file promises nothing about it (objectives {', '.join(names)})"
 
 
-@GATE.check("reachable", "Does every part of the target answer, and is it what the stack declared?")
+@GATE.check()
 def reachable(run: RunContext, facts: Facts) -> None:
-    """Connect to everything, or raise what is not there."""
+    """Does every part of the target answer, and is it what the stack declared?"""
     target, record = run.target, run.record
     connector = open_connector(target, run.closing, record.secrets)
     kubernetes = connector.kubernetes
@@ -198,7 +190,7 @@ def reachable(run: RunContext, facts: Facts) -> None:
     facts["addresses"] = addresses
     kube.bypass_proxies(addresses.values())
     record.images = [asdict(image) for image in kubernetes.running_images(target.namespace)]
-    record.versions = {name: version(name) for name in _CLIENTS}
+    record.versions = {name: version(name) for name in ("pymilvus", "numpy", "boto3", "httpx", "hdrhistogram")}
     documents, milvus = connector.documents(), connector.milvus()
     record.versions["milvus server"] = milvus.server_version()
     models = connector.models(run.profile.answer.timeout_s)

@@ -2,10 +2,8 @@
 
 Exact answers move with the rows. What a search could see is taken from its own answer: every batch up to the newest in it, and every one
 that was acknowledged longer ago than its consistency level may be stale. So a row that is lost on the way from one segment to the next is a
-miss, and one that is not visible yet is none.
-
-Rows stream in from a thread of their own; half-way they are sealed, then merged. Batches leave at planned times, whether or not searches
-are slow; one that takes longer than its turn delays the next: the rate shows it.
+miss, and one that is not visible yet is none. Batches leave at planned times; one that takes longer than its turn delays the next, and the
+rate shows it.
 """
 
 import math
@@ -29,7 +27,6 @@ from validation.judge.measures import higher, latencies, lower
 from validation.judge.profile import Filter
 from validation.load import plan
 from validation.load.open_loop import Sample
-from validation.load.plan import Plan
 from validation.run.record import Facts
 
 _STALE_S = {"Strong": 0.0, "Bounded": 5.0}
@@ -103,8 +100,6 @@ def _reason_to_skip(run: RunContext, check: Check[RunContext]) -> str:
 
 
 @GATE.check(
-    "during_ingest",
-    "Does search keep its latency and its recall while documents stream in?",
     after="modes",
     writes="stores rows",
     measures=[
@@ -116,7 +111,8 @@ def _reason_to_skip(run: RunContext, check: Check[RunContext]) -> str:
     skip=_reason_to_skip,
 )
 def during_ingest(run: RunContext, facts: Facts) -> None:
-    """Search the whole collection while it grows; a fault where no segment was sealed in that time."""
+    """Does search keep its latency and its recall while documents stream in?"""
+    # search the whole collection while it grows; a fault where no segment was sealed in that time
     loaded, ingesting = run.loaded, run.profile.ingesting
     if ingesting is None:
         return
@@ -130,21 +126,17 @@ def during_ingest(run: RunContext, facts: Facts) -> None:
     run.reporter.say(f"search at {run.profile.rate.value:g} requests/s while {len(rows):,} rows stream in at {ingesting.value:g} vectors/s")
     with stream.ready():
         samples = timed.run_load(run, loaded.collection.name, drawn, started=stream.start)
-    _measure(run, stream, samples)
+    timed.measure_latency(run, "during_ingest", samples, (50, 95, 99))
+    run.record.measure_share("during_ingest_error_share", [float(bool(sample.error)) for sample in samples])
+    last_s, acknowledged = stream.acknowledged[-1] if stream.acknowledged else (0.0, None)
+    rate = None if acknowledged is None else acknowledged / max(last_s - stream.start_s, stream.seconds)
+    run.record.measure("during_ingest_rate", rate, len(stream.rows))
     _measure_recall(run, grown, drawn, _visible(run, stream, samples), samples)
     merged = "not asked for" if stream.compaction is None else stream.collection.compaction_state(stream.compaction)
     facts |= {"over_time": timed.over_time(run, samples), "errors": timed.errors(samples), "sealed_s": stream.sealed_s, "merged": merged}
     if stream.sealed_s is None or stream.sealed_s > ingesting.seconds:
         late = f"during_ingest: segments were not sealed within {ingesting.seconds:g} s, so that was not timed"
         run.record.faults.append(f"{late}; raise ingesting.seconds")
-
-
-def _measure(run: RunContext, stream: Stream, samples: Sequence[Sample]) -> None:
-    timed.measure_latency(run, "during_ingest", samples, (50, 95, 99))
-    run.record.measure_share("during_ingest_error_share", [float(bool(sample.error)) for sample in samples])
-    last_s, rows = stream.acknowledged[-1] if stream.acknowledged else (0.0, None)
-    rate = None if rows is None else rows / max(last_s - stream.start_s, stream.seconds)
-    run.record.measure("during_ingest_rate", rate, len(stream.rows))
 
 
 def _visible(run: RunContext, stream: Stream, samples: Sequence[Sample]) -> dict[int, int]:
@@ -159,7 +151,7 @@ def _visible(run: RunContext, stream: Stream, samples: Sequence[Sample]) -> dict
     return seen
 
 
-def _measure_recall(run: RunContext, grown: Loaded, drawn: Plan, visible: dict[int, int], samples: Sequence[Sample]) -> None:
+def _measure_recall(run: RunContext, grown: Loaded, drawn: plan.Plan, visible: dict[int, int], samples: Sequence[Sample]) -> None:
     shared, masks = dict[tuple[int, int], Mask](), list[Mask]()
     for number, mask in enumerate(plan.masks(drawn.filters, grown.columns())):
         key = id(mask), visible[number]

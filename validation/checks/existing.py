@@ -50,10 +50,8 @@ def scaled(profile: Profile, rows: int, questions: Sequence[Question], record: R
     asked = {name: answerable for name, least in rests.items() if least > answerable}
     asked |= {"refusal_share": len(questions) - answerable} if len(questions) - answerable < CATALOGUE["refusal_share"].min_samples else {}
     left_out = {name: count for name, count in asked.items() if name in profile.objectives}
-    record.skipped |= {
-        name: f"rests on {CATALOGUE[name].min_samples} questions, and questions.jsonl has {count} of that kind"
-        for name, count in left_out.items()
-    }
+    for name, count in left_out.items():
+        record.skipped[name] = f"rests on {CATALOGUE[name].min_samples} questions, and questions.jsonl has {count} of that kind"
     filters = profile.search.filters
     if rows < FEW_ROWS:
         why = f"of {rows} chunks a filter leaves too few to compare; from {FEW_ROWS:,} on it is measured"
@@ -75,9 +73,9 @@ def questions_only(root: Path) -> Corpus:
     return Corpus(documents=(), chunks=(), questions=read_questions(root / "questions.jsonl", None), sha256="", root=root)
 
 
-@GATE.check("existing", "What is in the collection, and can it be judged?", after="reachable", only_reading=True)
+@GATE.check(after="reachable", only_reading=True)
 def existing(run: RunContext, facts: Facts) -> None:
-    """Read the whole collection, and take the questions about its documents."""
+    """What is in the collection, and can it be judged?"""
     about = _described(run)
     run.reporter.say(f"{run.collection}: reading every row, to compute exact answers")
     rows, matrix = _read(run)

@@ -27,13 +27,9 @@ from validation.judge.measures import higher, lower, neutral
 from validation.run.record import Facts
 
 _BATCH = 500
-_SAMPLE = 200
-_VECTOR_EPSILON = 1e-5
 
 
 @GATE.check(
-    "ingest",
-    "Is everything that was sent stored, complete and readable?",
     after="reachable",
     writes="stores rows",
     measures=[
@@ -46,7 +42,8 @@ _VECTOR_EPSILON = 1e-5
     ],
 )
 def ingest(run: RunContext, facts: Facts) -> None:
-    """Store originals and chunks; InvalidRunError when what can be read is not what was sent."""
+    """Is everything that was sent stored, complete and readable?"""
+    # store originals and chunks; InvalidRunError when what can be read is not what was sent
     others = run.services.milvus.collections_of_gates()
     facts["collections of other runs"] = others
     if others:
@@ -60,7 +57,18 @@ def ingest(run: RunContext, facts: Facts) -> None:
         matrix = _embed(run, rows, facts)
         collection = making.result()
     facts["collection"] = collection.name
-    _insert(run, collection, rows, matrix)
+    delivered = run.overrides.delivered(rows)
+    begin = last_sent = time.perf_counter()
+    with run.reporter.track("ingest", len(delivered)) as advance:
+        for first in range(0, len(delivered), _BATCH):
+            last_sent = time.perf_counter()
+            collection.insert(delivered[first : first + _BATCH], matrix)
+            advance(min(first + _BATCH, len(delivered)))
+    run.record.measure("ingest_rate", len(delivered) / (time.perf_counter() - begin), len(delivered))
+    last = delivered[-1]
+    collection.wait_until_found(last, matrix[last.id], run.profile.patience.searchable_s)
+    run.record.measure("searchable_s", time.perf_counter() - last_sent)
+    compare_count(run, collection, len(rows))
     compare_content(run, collection, rows, matrix)
     run.loaded = Loaded(collection=collection, rows=rows, matrix=matrix, generated=generated)
 
@@ -81,11 +89,9 @@ def _embed(run: RunContext, rows: list[Row], facts: Facts) -> Matrix:
 
 def _store_originals(run: RunContext, facts: Facts) -> dict[str, Original]:
     """Return where each document is kept, and as which version, by its source."""
-    prefix = f"corpus/{run.corpus.sha256[:16]}"
-    kept = {}
-    for document in run.corpus.documents:
-        media_type = kind_of(PurePosixPath(document.source).suffix).media_type
-        kept[document.source] = run.services.documents.store(f"{prefix}/{document.source}", document.body, media_type)
+    prefix, store = f"corpus/{run.corpus.sha256[:16]}", run.services.documents.store
+    types = {each.source: kind_of(PurePosixPath(each.source).suffix).media_type for each in run.corpus.documents}
+    kept = {each.source: store(f"{prefix}/{each.source}", each.body, types[each.source]) for each in run.corpus.documents}
     written = sum(original.written for original in kept.values())
     facts["originals"] = {"prefix": prefix, "written": written, "already there": len(kept) - written}
     facts["not read"] = [str(refused) for refused in run.corpus.refused]
@@ -105,40 +111,22 @@ def _rows(run: RunContext, originals: Mapping[str, Original]) -> tuple[list[Row]
     return rows, documents
 
 
-def _insert(run: RunContext, collection: Collection, rows: list[Row], matrix: Matrix) -> None:
-    """Insert in batches, and see when the last row is found and whether all are."""
-    delivered = run.overrides.delivered(rows)
-    begin = last_sent = time.perf_counter()
-    with run.reporter.track("ingest", len(delivered)) as advance:
-        for first in range(0, len(delivered), _BATCH):
-            last_sent = time.perf_counter()
-            collection.insert(delivered[first : first + _BATCH], matrix)
-            advance(min(first + _BATCH, len(delivered)))
-    run.record.measure("ingest_rate", len(delivered) / (time.perf_counter() - begin), len(delivered))
-    last = delivered[-1]
-    collection.wait_until_found(last, matrix[last.id], run.profile.patience.searchable_s)
-    run.record.measure("searchable_s", time.perf_counter() - last_sent)
-    compare_count(run, collection, len(rows))
-
-
 def compare_count(run: RunContext, collection: Collection, sent: int) -> None:
     """Count, and refuse to go on with another number than was sent."""
-    counted = collection.count()
-    run.record.measure("vectors", counted)
+    run.record.measure("vectors", counted := collection.count())
     if counted != sent:
-        problem = f"collection {collection.name} holds {counted} of {sent} rows"
-        raise InvalidRunError(f"{problem}: half a collection is searched faster than a whole one")
+        half = f"collection {collection.name} holds {counted} of {sent} rows"
+        raise InvalidRunError(f"{half}: half a collection is searched faster than a whole one")
 
 
 def compare_content(run: RunContext, collection: Collection, rows: list[Row], matrix: Matrix) -> None:
     """Read a sample back, and refuse to go on with other rows than were sent."""
-    chosen = random.Random(run.seed).sample(rows, min(_SAMPLE, len(rows)))  # noqa: S311 - which rows to look at, nothing secret
+    chosen = random.Random(run.seed).sample(rows, min(200, len(rows)))  # noqa: S311 - which rows to look at, nothing secret
     kept = collection.read([row.id for row in chosen])
 
     def same(row: Row, entity: dict[str, Any]) -> bool:
-        if any(entity.get(field) != value for field, value in row.fields().items()):
-            return False
-        return np.allclose(np.asarray(entity["vector"], dtype=np.float32), matrix[row.id], atol=_VECTOR_EPSILON)
+        is_kept = all(entity.get(field) == value for field, value in row.fields().items())
+        return is_kept and np.allclose(np.asarray(entity["vector"], dtype=np.float32), matrix[row.id], atol=1e-5)
 
     if wrong := [row.id for row in chosen if not same(row, kept.get(row.id, {}))]:
         counts = f"{len(wrong)} of {len(chosen)} sampled rows"

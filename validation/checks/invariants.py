@@ -7,39 +7,32 @@ from dataclasses import replace
 
 from validation.checks import timed
 from validation.checks.context import GATE, Loaded, RunContext
-from validation.checks.timed import Expected
 from validation.judge.measures import invariant
-from validation.load.invariants import Broken, Verifier, passing_counts
 from validation.load.open_loop import Sample
 from validation.load.plan import NEWEST, expression
+from validation.load.truth import Broken, Verifier, passing_counts
 from validation.run.record import Facts
 
 _ROUNDED = re.compile(r"SQ|PQ|RABITQ|SCANN|AISAQ|AUTO")  # indexes that keep vectors rounded, or may
 _EXHAUSTIVE = {"FLAT", "BIN_FLAT", "GPU_BRUTE_FORCE"}
 """Indexes that look at every row. Others run out of candidates behind a filter: Milvus 2.3.5 then answers with few rows, or none."""
 _ASKED_FOR = 20
-_SHOWN = 5
 _MEANING = "Answers with another number of rows than asked, unknown or forbidden rows, wrong scores, lost rows"
 
 
-@GATE.check(
-    "invariants",
-    "Does every answer of every load keep what none may break?",
-    after="during_ingest",
-    measures=[invariant("broken_answers", "answers", _MEANING)],
-)
+@GATE.check(after="during_ingest", measures=[invariant("broken_answers", "answers", _MEANING)])
 def invariants(run: RunContext, facts: Facts) -> None:
-    """Count the answers that broke an invariant, and name the first."""
+    """Does every answer of every load keep what none may break?"""
     broken = [(load, each) for load, members in run.broken.items() for each in members]
     facts["answers"] = run.verified
     facts["broken"] = dict(Counter(each.invariant for _, each in broken))
-    facts["first"] = [f"{each.invariant}: search {each.number} of {load}: {each.why}" for load, each in broken[:_SHOWN]]
+    facts["first"] = [f"{each.invariant}: search {each.number} of {load}: {each.why}" for load, each in broken[:5]]
     wrong = len({(load, each.number) for load, each in broken})
     if run.verified:
         run.record.measure("broken_answers", wrong, sum(run.verified.values()), note=f"first {facts['first'][0]}" if broken else "")
 
 
-def verify(run: RunContext, load: str, loaded: Loaded, expected: Expected, samples: Sequence[Sample]) -> None:
+def verify(run: RunContext, load: str, loaded: Loaded, expected: timed.Expected, samples: Sequence[Sample]) -> None:
     """Hold the answers of one load against the rows, and keep what is broken for the check `invariants`."""
     kind, metric = loaded.collection.index()
     has_known_lengths = metric == "COSINE" or not run.collection  # of others, vectors may be of any length
@@ -55,7 +48,7 @@ def verify(run: RunContext, load: str, loaded: Loaded, expected: Expected, sampl
     run.broken[load] += _lost(loaded, expected, verifier, answered)
 
 
-def _lost(loaded: Loaded, expected: Expected, verifier: Verifier, answered: Sequence[Sample]) -> Iterator[Broken]:
+def _lost(loaded: Loaded, expected: timed.Expected, verifier: Verifier, answered: Sequence[Sample]) -> Iterator[Broken]:
     """Yield planted searches whose row is not there, or most of the newest ones: a graph alone misses a few rows, here and there."""
     drawn, newest = expected.plan, len(loaded.rows) - NEWEST
     planted = [(sample, row) for sample in answered if (row := drawn.planted_rows[sample.number]) is not None]

@@ -21,27 +21,23 @@ from validation.judge.measures import higher, invariant, latencies
 from validation.run.record import Facts
 
 _ENOUGH = 200  # samples; a model on CPU takes 25 ms for each, so that more rounds than these need would be waited for
-_WARM_UP = 5
 _BATCH_TEXTS, _PASSAGES = 32, 8
 _SAME = 0.999
 """Cosine. Half precision and padding move a vector by less than a thousandth of this; two texts of one topic are at 0.95 or less."""
 _BROKEN = "Vectors that differ alone and in a batch, or from one time to the next, or are those of another text"
+_BATCH = 500
+_TOP_K = 10
+Mode = Callable[[str, Matrix, int], list[int]]
 
 
 @GATE.check(
-    "embedding",
-    "How fast is one query turned into a vector?",
-    after="ingest",
-    measures=[
-        *latencies("embedding", "One query embedded", (50, 95)),
-        invariant("broken_vectors", "vectors", _BROKEN),
-    ],
+    after="ingest", measures=[*latencies("embedding", "One query embedded", (50, 95)), invariant("broken_vectors", "vectors", _BROKEN)]
 )
 def embedding(run: RunContext, facts: Facts) -> None:
-    """Embed every judged question, one at a time, in the order of the questions, until there are samples enough."""
+    """How fast is one query turned into a vector?"""
     questions, service = run.corpus.questions, run.services.embedding
     seconds: list[float] = []
-    before = [service.time_one(question.question)[0] for question in questions[:_WARM_UP]]
+    before = [service.time_one(question.question)[0] for question in questions[:5]]
     while len(seconds) < _ENOUGH:
         timed = [service.time_one(question.question) for question in questions]
         seconds += [took for _, took in timed]
@@ -70,12 +66,7 @@ def _compare_vectors(run: RunContext, before: Sequence[Matrix]) -> None:
     run.record.measure("broken_vectors", len(broken), len(pairs), note=f"first {broken[0]}" if broken else "")
 
 
-_CHUNKS = 100
-
-
 @GATE.check(
-    "quality",
-    "Do the right documents come first, with everything else in the way?",
     after="retrieval",
     measures=[
         higher("ndcg_at_10", "share", "Ranking of documents against graded judgements, generated documents in the way", 20),
@@ -85,10 +76,11 @@ _CHUNKS = 100
     ],
 )
 def quality(run: RunContext, facts: Facts) -> None:
-    """Search each question that has an answer over the whole collection, and rank documents by their best chunk."""
+    """Do the right documents come first, with everything else in the way?"""
+    # search each question that has an answer over the whole collection, and rank documents by their best chunk
     nearest, search = run.loaded.collection.nearest, run.profile.search
     questions = [question for question, _ in run.answerable()]
-    judged = [(_documents(run, nearest(vector, _CHUNKS, search)), question.relevance) for question, vector in run.answerable()]
+    judged = [(_documents(run, nearest(vector, 100, search)), question.relevance) for question, vector in run.answerable()]
     ranks = {"ndcg_at_10": (grading.ndcg, _TOP_K), "mrr_at_10": (grading.reciprocal_rank, _TOP_K)}
     ranks |= {"hit_at_1": (grading.hit, 1), "hit_at_10": (grading.hit, _TOP_K)}
     numbers = {name: [float(rank(*case, first)) for case in judged] for name, (rank, first) in ranks.items()}
@@ -105,13 +97,6 @@ def _documents(run: RunContext, ids: list[int]) -> list[str]:
     return grading.best_per_document([chunk.document_id for chunk in run.loaded.chunks(ids)])[:_TOP_K]
 
 
-_ROWS = 2_000
-_BATCH = 500
-_MODE_CHUNKS = 50
-_TOP_K = 10
-Mode = Callable[[str, Matrix, int], list[int]]
-
-
 def _reason_to_skip(run: RunContext, check: Check[RunContext]) -> str:
     version = run.record.versions.get("milvus server", "")
     numbers = re.search(r"(\d+)\.(\d+)", version)
@@ -121,8 +106,6 @@ def _reason_to_skip(run: RunContext, check: Check[RunContext]) -> str:
 
 
 @GATE.check(
-    "modes",
-    "Do vectors, words, and both together bring the right documents first?",
     after="sealed",
     writes="stores rows",
     measures=[
@@ -136,8 +119,8 @@ def _reason_to_skip(run: RunContext, check: Check[RunContext]) -> str:
     skip=_reason_to_skip,
 )
 def modes(run: RunContext, facts: Facts) -> None:
-    """Build a collection with both kinds of vectors, and ask it each question in each way."""
-    rows = run.loaded.rows[:_ROWS]
+    """Do vectors, words, and both together bring the right documents first?"""
+    rows = run.loaded.rows[:2_000]
     full_text = FullText(run.services.milvus.uri, run.reserve_collection("_modes"), run.profile.search)
     full_text.create(run.target.embedding_dimension, run.profile.search.chosen_index)
     for first in range(0, len(rows), _BATCH):
@@ -147,7 +130,7 @@ def modes(run: RunContext, facts: Facts) -> None:
         values, seconds = dict[str, float](), []
         for question, vector in run.answerable():
             begin = time.perf_counter()
-            ids = search(question.question, vector, _MODE_CHUNKS)
+            ids = search(question.question, vector, 50)
             seconds.append(time.perf_counter() - begin)
             values[question.id] = grading.ndcg(_documents(run, ids), question.relevance, _TOP_K)
         run.record.measure_share(f"{name}_ndcg_at_10", [*values.values()])

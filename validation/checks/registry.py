@@ -1,7 +1,7 @@
 """The checks of a suite: what each asks, measures and writes, and after which other one it comes.
 
-A check registers itself with `@SUITE.check(...)`. Order, catalogue of measures, what a run that only reads leaves out, and the tables in
-the documentation come from here: a new check is one file in this folder, and the lines of an SLO file that promise its measures.
+A check registers itself with `@SUITE.check(...)`: its name is the function's, its question the docstring. Order, measures, what
+a run that only reads leaves out, and the tables in the documentation come from here.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -53,8 +53,6 @@ class Suite(Generic[Context]):
 
     def check(
         self,
-        name: str,
-        question: str,
         *,
         measures: Iterable[Measure] = (),
         writes: str = "",
@@ -62,9 +60,10 @@ class Suite(Generic[Context]):
         only_reading: bool = False,
         skip: Callable[[Context, Check[Context]], str] = lambda _run, _check: "",
     ) -> Callable[[Callable[[Context, Facts], None]], Check[Context]]:
-        """Register the decorated function as a check; ValueError for a name or a measure that is taken."""
+        """Register the decorated function, whose docstring is the question; ValueError for a name or a measure that is taken."""
 
         def register(perform: Callable[[Context, Facts], None]) -> Check[Context]:
+            name, question = perform.__name__, (perform.__doc__ or "").partition("\n")[0]
             given = Check(name, question, perform, tuple(measures), writes, after, only_reading, skip)
             taken = [name] if name in self.checks else [measure.name for measure in given.measures if measure.name in CATALOGUE]
             if taken:

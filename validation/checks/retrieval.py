@@ -1,8 +1,7 @@
 """Latency and recall of search at the promised rate: of the profile's mix, and behind filters that let 1, 10, 50 and 99 % of the rows pass.
 
-Both are measured on the same requests: speed at a rate, judged at a recall floor. Exact answers are computed before the load starts and
-compared after it ended, so that neither costs the timed part anything. A graph index finds least where a filter leaves few enough to break
-its paths and too many to be searched one by one; in a mix of filters the others hide it.
+Exact answers are computed before the load starts and compared after it ended, so that neither costs the timed part anything. A graph index
+finds least where a filter leaves few enough to break its paths and too many to be searched one by one; in a mix the other filters hide it.
 """
 
 from collections import Counter
@@ -12,25 +11,20 @@ from statistics import fmean
 from validation.checks import timed
 from validation.checks.context import GATE, RunContext, unpromised
 from validation.checks.invariants import verify
-from validation.checks.timed import Expected
 from validation.clients.vectors import Matrix
 from validation.judge.measures import higher, latencies, lower, neutral, searched
 from validation.judge.profile import Filter
 from validation.load import open_loop, plan, truth
 from validation.load.histogram import Histogram
-from validation.load.open_loop import Sample
-from validation.load.plan import Plan
 from validation.load.pods import coordinator as pods
 from validation.run.record import Facts
 
-_GENERATED_QUERIES = 60
-_ERRORS_SHOWN = 5
 _PERCENTILES = (50, 95, 99)
+SELECTIVITIES = (1, 10, 50, 99)  # which filters are tried on their own: percent of the rows that pass
+_EACH = 200  # twice the fewest of which the catalogue takes a recall: of 100, a recall of 0.976 could not be told from a limit of 0.95
 
 
 @GATE.check(
-    "retrieval",
-    "Does search keep its latency and its recall at the promised rate?",
     after="cold_path",
     measures=[
         *latencies("search", "Search answered, counted from its planned send time", (50, 95, 99)),
@@ -48,41 +42,37 @@ _PERCENTILES = (50, 95, 99)
     ],
 )
 def retrieval(run: RunContext, facts: Facts) -> None:
-    """Send the planned searches at the promised rate, and measure what came of them."""
-    drawn = plan.make_plan(run.profile.search, _pools(run), run.profile.requests.value, run.seed)
+    """Does search keep its latency and its recall at the promised rate?"""
+    notes = run.loaded.generated[:60]
+    vectors = run.services.embedding.embed_queries([note.question for note in notes])
+    generated = plan.Pool(vectors=vectors, languages=[note.language for note in notes])
+    pools = timed.pools(run, run.loaded) | {"generated": generated}
+    drawn = plan.make_plan(run.profile.search, pools, run.profile.requests.value, run.seed)
     expected = timed.expected(run, run.loaded, drawn)
     samples = _send(run, drawn, facts)
-    record, count = run.record, len(samples)
-    run.measure_latency("search", timed.counted_s(run, samples), _PERCENTILES, under_load=True)
+    record, count, rate = run.record, len(samples), run.profile.rate.value
+    run.measure_latency("search", timed.counted_s(run, samples), _PERCENTILES, load=True)
     delay = Histogram(sample.delay_s for sample in samples)
-    for percentile in _PERCENTILES:
-        record.measure(f"search_delay_p{percentile}_ms", delay.percentile_ms(percentile), count)
+    numbers = {f"search_delay_p{percentile}_ms": delay.percentile_ms(percentile) for percentile in _PERCENTILES}
     drift_s = open_loop.drift_s(samples)
-    record.measure("search_drift_ms", None if drift_s is None else drift_s * 1e3, count)
+    numbers["search_drift_ms"] = None if drift_s is None else drift_s * 1e3
+    numbers |= {"search_sent_rate": open_loop.sent_rate(samples), "search_answered_rate": open_loop.answered_rate(samples)}
+    for name, value in numbers.items():
+        record.measure(name, value, count)
     record.measure("search_requests", count)
-    record.measure("search_offered_rate", run.profile.rate.value)
-    record.measure("search_sent_rate", open_loop.sent_rate(samples), count)
-    record.measure("search_answered_rate", open_loop.answered_rate(samples), count)
+    record.measure("search_offered_rate", rate)
     record.measure_share("search_error_share", [float(bool(sample.error)) for sample in samples])
     verify(run, "retrieval", run.loaded, expected, samples)
-    _measure_truth(run, expected, run.loaded.matrix)
     facts["over_time"] = timed.over_time(run, samples)
     facts["connections"] = by_connection(samples, run.pods or run.profile.load.processes)
     _add_facts(facts, drawn, samples, _measure_recall(run, run.loaded.matrix, expected, samples))
 
 
-def _pools(run: RunContext) -> dict[str, plan.Pool]:
-    notes = run.loaded.generated[:_GENERATED_QUERIES]
-    vectors = run.services.embedding.embed_queries([note.question for note in notes])
-    generated = plan.Pool(vectors=vectors, languages=[note.language for note in notes])
-    return timed.pools(run, run.loaded) | {"generated": generated}
-
-
-def _send(run: RunContext, drawn: Plan, facts: Facts) -> list[Sample]:
+def _send(run: RunContext, drawn: plan.Plan, facts: Facts) -> list[open_loop.Sample]:
     """Warm up, then load, from processes of their own, or from pods."""
-    profile, total, collection = run.profile, len(drawn.filters), run.loaded.collection.name
-    warm_up, rate = profile.search.warmup_requests, profile.rate.value
-    run.reporter.say(f"search: {warm_up} to warm up, then {total:,} at {rate:g} requests/s, {profile.load.arrivals}")
+    warm_up, total, collection = run.profile.search.warmup_requests, len(drawn.filters), run.loaded.collection.name
+    rate, arrivals = run.profile.rate.value, run.profile.load.arrivals
+    run.reporter.say(f"search: {warm_up} to warm up, then {total:,} at {rate:g} requests/s, {arrivals}")
     if not run.pods:
         return run.loaded.in_rows(timed.run_load(run, collection, drawn, warm_up=warm_up))
     target, shares = timed.partition(run, collection, drawn, warm_up=warm_up, generators=run.pods)
@@ -94,21 +84,15 @@ def _send(run: RunContext, drawn: Plan, facts: Facts) -> list[Sample]:
     return run.loaded.in_rows(load.samples)
 
 
-def _measure_truth(run: RunContext, expected: Expected, rows: Matrix) -> None:
-    """Record whether the exact answers can be trusted: they cover the searches, and planted queries find their own row."""
+def _measure_recall(run: RunContext, rows: Matrix, expected: timed.Expected, samples: Sequence[open_loop.Sample]) -> dict[int, float]:
+    """Record whether the exact answers can be trusted, and return the recall of every answered search by its number."""
     drawn, exact = expected.plan, expected.exact
     run.record.measure("truth_coverage", sum(bool(answer.ids) for answer in exact) / len(exact), len(exact))
-    planted = [
-        truth.holds(row, answer, rows, query)
-        for row, answer, query, chosen in zip(drawn.planted_rows, exact, drawn.queries, drawn.filters, strict=True)
-        if row is not None and answer.ids and not plan.expression(chosen)
-    ]
+    searches = zip(drawn.planted_rows, exact, drawn.queries, drawn.filters, strict=True)
+    asked = [(row, answer, query) for row, answer, query, chosen in searches if answer.ids and not plan.expression(chosen)]
+    planted = [truth.holds(row, answer, rows, query) for row, answer, query in asked if row is not None]
     run.record.measure("planted_in_truth", sum(planted) / len(planted) if planted else None, len(planted))
-
-
-def _measure_recall(run: RunContext, rows: Matrix, expected: Expected, samples: Sequence[Sample]) -> dict[int, float]:
-    """Return the recall of every answered search by its number; failed ones are in the error share already."""
-    answered = [sample for sample in samples if not sample.error and expected.exact[sample.number].ids]
+    answered = [sample for sample in samples if not sample.error and exact[sample.number].ids]  # failed ones are in the error share already
     cases = {sample.number: expected.case(sample, rows) for sample in answered}
     recalls = {number: truth.recall(*case) for number, case in cases.items()}
     beaten = sum(truth.is_beaten(*case) for case in cases.values())
@@ -117,42 +101,31 @@ def _measure_recall(run: RunContext, rows: Matrix, expected: Expected, samples: 
     return recalls
 
 
-def by_connection(samples: Sequence[Sample], generators: int) -> dict[str, int]:
+def by_connection(samples: Sequence[open_loop.Sample], generators: int) -> dict[str, int]:
     """Return how many requests went over each connection, named GENERATOR.CONNECTION: the plan goes to generators in turn."""
     return dict(sorted(Counter(f"{sample.number % generators}.{sample.connection}" for sample in samples).items()))
 
 
-def _add_facts(facts: Facts, drawn: Plan, samples: Sequence[Sample], recalls: dict[int, float]) -> None:
-    by_filter: dict[str, list[Sample]] = {}
+def _add_facts(facts: Facts, drawn: plan.Plan, samples: Sequence[open_loop.Sample], recalls: dict[int, float]) -> None:
+    by_filter, facts["by_filter"] = dict[str, list[open_loop.Sample]](), {}
     for sample in samples:
         by_filter.setdefault(plan.expression(drawn.filters[sample.number]) or "none", []).append(sample)
-    facts["by_filter"] = {
-        name: {
-            "requests": len(group),
-            "p95_ms": Histogram(sample.latency_s for sample in group).percentile_ms(95),
-            "recall_at_10": fmean([recalls[sample.number] for sample in group if sample.number in recalls] or [0.0]),
-        }
-        for name, group in sorted(by_filter.items())
-    }
+    for name, group in sorted(by_filter.items()):
+        p95_ms = Histogram(sample.latency_s for sample in group).percentile_ms(95)
+        recall = fmean([recalls[sample.number] for sample in group if sample.number in recalls] or [0.0])
+        facts["by_filter"][name] = {"requests": len(group), "p95_ms": p95_ms, "recall_at_10": recall}
     facts["queries"] = dict(Counter(drawn.kinds))
-    facts["errors"] = dict(Counter(sample.error for sample in samples if sample.error).most_common(_ERRORS_SHOWN))
+    facts["errors"] = dict(Counter(sample.error for sample in samples if sample.error).most_common(5))
     facts["latency_histogram"] = Histogram(sample.latency_s for sample in samples).encoded()
 
 
-SELECTIVITIES = (1, 10, 50, 99)  # which filters are tried on their own: percent of the rows that pass
-_EACH = 200
-"""Twice the fewest of which the catalogue takes a recall: of 100, a recall of 0.976 could not be told from a limit of 0.95."""
-
-
 @GATE.check(
-    "filtered",
-    "Does search keep its recall and its latency, however few rows a filter leaves?",
     after="originals",
     measures=[each for percent in SELECTIVITIES for each in searched(f"filter_{percent}", f"Search that {percent} % of the rows pass")],
     skip=unpromised,
 )
 def filtered(run: RunContext, facts: Facts) -> None:
-    """Send as many searches behind each filter, all mixed, at the promised rate."""
+    """Does search keep its recall and its latency, however few rows a filter leaves?"""
     filters = [Filter(share=1 / len(SELECTIVITIES), bucket_below=percent) for percent in SELECTIVITIES]
     drawn = timed.small_plan(run, run.loaded, filters * _EACH)
     expected = timed.expected(run, run.loaded, drawn)

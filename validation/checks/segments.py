@@ -1,10 +1,9 @@
 """What happens to rows on their way: found, indexed, sealed, and loaded from the store again.
 
-New documents are stored one by one, as people do, until each is found by a search as people send it; bulk ingest says little about this.
-They are stored vectors, pushed a little aside, so that each is near others and still only itself. The same questions of the same rows are
-asked while their segment is growing and once it is sealed: a document must not be lost on the way from one to the other. Milvus takes about
-twenty seconds to seal and index, however few the rows, so both collections are sealed in the same twenty seconds, in which nothing else is
-timed. Loading is the last step before anything is searched under load, so that what is measured from there on is what the store holds.
+New documents are stored one by one, as people do, until each is found by a search as people send it. The same questions of the same rows
+are asked while their segment is growing and once it is sealed: a document must not be lost on the way. Milvus takes about twenty seconds to
+seal and index, however few the rows, so both collections are sealed in the same twenty seconds, in which nothing else is timed. Loading is
+the last step before anything is searched under load, so that what is measured from there on is what the store holds.
 """
 
 import time
@@ -29,11 +28,12 @@ from validation.run.record import Facts
 
 _DOCUMENTS = 20  # the fewest of which a 95th percentile says anything
 _PEOPLE = 4  # how many store documents at the same time
+_SEGMENT_ROWS = 2_000  # more than the 1,024 rows below which Milvus builds no index (indexCoord.segment.minSegmentNumRowsToEnableIndex)
+_BATCH = 500
+_SEARCHES = 100
 
 
 @GATE.check(
-    "freshness",
-    "How soon is a new document found, and how soon is everything indexed?",
     after="growing",
     writes="stores rows",
     measures=[
@@ -42,10 +42,8 @@ _PEOPLE = 4  # how many store documents at the same time
     ],
 )
 def freshness(run: RunContext, facts: Facts) -> None:
-    """Insert some documents, each alone, then flush and wait; they belong to what is loaded from now on.
-
-    The rows of `growing` are flushed at the same time.
-    """
+    """How soon is a new document found, and how soon is everything indexed?"""
+    # some documents, each alone, then flush and wait; they belong to what is loaded from now on. The rows of `growing` are flushed as well
     rows, vectors = new_rows(run.loaded, _DOCUMENTS, run.seed)
     grown, profile = run.loaded.extended(rows, vectors), run.profile
     collection = grown.collection
@@ -78,12 +76,7 @@ def new_rows(loaded: Loaded, count: int, seed: int) -> tuple[list[Row], Matrix]:
     return rows, plan.pushed(loaded.matrix[chosen], seed + first)
 
 
-_TOP_K = 10
-
-
 @GATE.check(
-    "cold_path",
-    "How long is there no search while a collection is loaded from the store, and how cold is the first one?",
     after="freshness",
     writes="releases and loads the collection",
     measures=[
@@ -93,15 +86,15 @@ _TOP_K = 10
     ],
 )
 def cold_path(run: RunContext, facts: Facts) -> None:
-    """Release, load, search, search again; a fault when the first search misses what the second one finds."""
+    """How long is there no search while a collection is loaded from the store, and how cold is the first one?"""
+    # release, load, search, search again; a fault when the first search misses what the second one finds
     loaded = run.loaded
     run.reporter.say("load: release, then read everything from the store again")
     begin = time.perf_counter()
     loaded.collection.reload(run.profile.patience.loaded_s)
     run.record.measure("load_s", time.perf_counter() - begin)
     row = len(loaded.rows) // 2
-    first = _timed(run, "cold_first_ms", loaded.matrix[row])
-    second = _timed(run, "cold_second_ms", loaded.matrix[row])
+    first, second = (_timed(run, name, loaded.matrix[row]) for name in ("cold_first_ms", "cold_second_ms"))
     facts |= {"row": row, "first": first, "second": second}
     if not first or (_finds(loaded, row, second) and not _finds(loaded, row, first)):
         seen = f"the first search after a load found {len(first)} rows and not row {row}, whose vector it asked for; the second did"
@@ -112,7 +105,7 @@ def cold_path(run: RunContext, facts: Facts) -> None:
 
 def _timed(run: RunContext, name: str, vector: Matrix) -> list[int]:
     begin = time.perf_counter()
-    ids = run.loaded.collection.nearest(vector, _TOP_K, run.profile.search)
+    ids = run.loaded.collection.nearest(vector, timed.TOP_K, run.profile.search)
     run.record.measure(name, (time.perf_counter() - begin) * 1e3)
     return ids
 
@@ -123,12 +116,6 @@ def _finds(loaded: Loaded, row: int, ids: list[int]) -> bool:
     return row in known or bool(np.any(loaded.matrix[known] @ loaded.matrix[row] >= 1 - truth.TIE_EPSILON))
 
 
-_SEGMENT_ROWS = 2_000
-"""More than the 1,024 rows below which Milvus builds no index (indexCoord.segment.minSegmentNumRowsToEnableIndex)."""
-_BATCH = 500
-_SEARCHES = 100
-
-
 def _unpromised(run: RunContext, _check: Check[RunContext]) -> str:
     """Return why neither state of the rows is searched: no objective names either."""
     reasons = [unpromised(run, check) for check in (growing, sealed)]
@@ -136,35 +123,30 @@ def _unpromised(run: RunContext, _check: Check[RunContext]) -> str:
 
 
 @GATE.check(
-    "growing",
-    "Are results right, and as fast, on rows that no index holds yet?",
-    after="embedding",
-    writes="stores rows",
-    measures=searched("growing", "Search over rows that no index holds yet"),
-    skip=_unpromised,
+    after="embedding", writes="stores rows", measures=searched("growing", "Search over rows that no index holds yet"), skip=_unpromised
 )
 def growing(run: RunContext, facts: Facts) -> None:
-    """Search a new collection before its segments are sealed; InvalidRunError where they were already."""
+    """Are results right, and as fast, on rows that no index holds yet?"""
+    # search a new collection before its segments are sealed; InvalidRunError where they were already
     collection = run.make_collection("_segments")
     part = Loaded(collection=collection, rows=run.loaded.rows[:_SEGMENT_ROWS], matrix=run.loaded.matrix[:_SEGMENT_ROWS], generated=[])
     _insert_growing(run, part)
     if already := collection.sealed_rows():
-        problem = f"{already} rows of {collection.name} are sealed already"
-        raise InvalidRunError(f"{problem}: what was to be growing is not, and nothing is compared")
+        sealed_already = f"{already} rows of {collection.name} are sealed already"
+        raise InvalidRunError(f"{sealed_already}: what was to be growing is not, and nothing is compared")
     run.growing, run.growing_samples = part, _searched(run, part, "growing")
     facts |= {"rows": len(part.rows), "searches": _SEARCHES}
 
 
 @GATE.check(
-    "sealed",
-    "Are results and latency the same once these rows are sealed and indexed?",
     after="filtered",
     writes="stores rows",
     measures=searched("sealed", "The same searches over the same rows, sealed and indexed"),
     skip=_unpromised,
 )
 def sealed(run: RunContext, facts: Facts) -> None:
-    """Repeat the searches of `growing`, once Milvus holds the rows in sealed segments alone; `freshness` flushed them."""
+    """Are results and latency the same once these rows are sealed and indexed?"""
+    # repeat the searches of `growing`, once Milvus holds the rows in sealed segments alone; `freshness` flushed them
     part = run.growing
     if part is None:
         raise InvalidRunError("there are no rows that were searched while they were growing, so nothing can be compared")

@@ -7,6 +7,7 @@ the time-out, so that failing fast never looks fast; each check says what it cou
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from validation.checks.context import Loaded, RunContext
 from validation.clients.vectors import Mask, Matrix
@@ -20,8 +21,6 @@ from validation.load.plan import Plan
 TOP_K = 10
 FEW_WARM_UP = 20  # enough to open the connection, where the collection is warm already
 _DELAY_SHARE = 0.1
-_MOST_STEPS = 60
-_SMALL = Queries(judged=0.3, generated=0, planted=0.7)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +47,7 @@ def pools(run: RunContext, loaded: Loaded) -> dict[str, plan.Pool]:
 
 def small_plan(run: RunContext, loaded: Loaded, filters: Sequence[Filter]) -> Plan:
     """Plan one search for each of `filters`, of questions that people ask and of planted ones."""
-    search = run.profile.search.model_copy(update={"queries": _SMALL, "filters": [Filter(share=1)]})
+    search = run.profile.search.model_copy(update={"queries": Queries(judged=0.3, generated=0, planted=0.7), "filters": [Filter(share=1)]})
     return replace(plan.make_plan(search, pools(run, loaded), len(filters), run.seed), filters=tuple(filters))
 
 
@@ -70,17 +69,9 @@ def partition(
 
 def load_target(run: RunContext, collection: str, warm_up: int = FEW_WARM_UP) -> workers.LoadTarget:
     """Return where searches go, and how."""
-    milvus = run.services.milvus
-    return workers.LoadTarget(
-        uri=milvus.uri,
-        database=run.target.milvus_database,
-        collection=collection,
-        search=run.profile.search.model_copy(update={"warmup_requests": warm_up}),
-        limit=TOP_K,
-        login=milvus.logins.search(),
-        tls=milvus.tls,
-        connections=run.target.milvus_proxies,
-    )
+    milvus, aim, search = run.services.milvus, run.target, run.profile.search.model_copy(update={"warmup_requests": warm_up})
+    where: dict[str, Any] = {"uri": milvus.uri, "database": aim.milvus_database, "connections": aim.milvus_proxies, "tls": milvus.tls}
+    return workers.LoadTarget(**where, collection=collection, search=search, limit=TOP_K, login=milvus.logins.search())
 
 
 def run_load(
@@ -94,13 +85,12 @@ def run_load(
 
 def counted_s(run: RunContext, samples: Sequence[Sample]) -> list[float]:
     """Return what each search took as it counts: a failed one no less than the time-out."""
-    timeout_s = run.profile.search.timeout_ms / 1e3
-    return [sample.counted_s(timeout_s) for sample in samples]
+    return [sample.counted_s(run.profile.search.timeout_ms / 1e3) for sample in samples]
 
 
 def measure_latency(run: RunContext, prefix: str, samples: Sequence[Sample], percentiles: Sequence[int] = (50, 95)) -> None:
     """Record the percentiles, and a fault when the gate itself was too late to judge them."""
-    run.measure_latency(prefix, counted_s(run, samples), percentiles, under_load=True)
+    run.measure_latency(prefix, counted_s(run, samples), percentiles, load=True)
     delay_ms = Histogram(sample.delay_s for sample in samples).percentile_ms(99)
     limit_ms = validity.tightest_limit_ms(run.profile, {}, f"{prefix}_p")
     if limit_ms is not None and delay_ms is not None and delay_ms > limit_ms * _DELAY_SHARE:
@@ -111,26 +101,21 @@ def measure_latency(run: RunContext, prefix: str, samples: Sequence[Sample], per
 def measure_recall(run: RunContext, name: str, rows: Matrix, expected: Expected, samples: Sequence[Sample]) -> None:
     """Record the mean share of the exact answers that was found, 0 for a failed search; a filter that leaves nothing has no answer."""
     judged = [sample for sample in samples if expected.exact[sample.number].ids]
-    values = [0.0 if sample.error else truth.recall(*expected.case(sample, rows)) for sample in judged]
-    run.record.measure_share(name, values)
+    run.record.measure_share(name, [0.0 if each.error else truth.recall(*expected.case(each, rows)) for each in judged])
 
 
 def over_time(run: RunContext, samples: Sequence[Sample]) -> list[dict[str, float]]:
     """Return latency by the second of the load in which each search was due, in at most 60 steps: a stall shows where it was."""
-    if not samples:
-        return []
-    begun_s, timeout_s = samples[0].planned_s, run.profile.search.timeout_ms / 1e3
-    step_s = max(1.0, (samples[-1].planned_s - begun_s) / _MOST_STEPS)
-    steps: dict[int, list[Sample]] = {}
+    steps, rows = dict[int, list[Sample]](), list[dict[str, float]]()
+    begun_s, ended_s = (samples[0].planned_s, samples[-1].planned_s) if samples else (0.0, 0.0)
+    step_s = max(1.0, (ended_s - begun_s) / 60)
     for sample in samples:
         steps.setdefault(int((sample.planned_s - begun_s) / step_s), []).append(sample)
-    rows = []
     for step, group in sorted(steps.items()):
-        histogram = Histogram(sample.counted_s(timeout_s) for sample in group)
+        histogram = Histogram(counted_s(run, group))
         times = {name: histogram.percentile_ms(percentile) or 0.0 for name, percentile in (("p50_ms", 50), ("p95_ms", 95), ("max_ms", 100))}
-        rows.append(
-            {"from_s": round(step * step_s, 3), **times, "searches": len(group), "errors": sum(bool(sample.error) for sample in group)}
-        )
+        counts = {"searches": len(group), "errors": sum(bool(sample.error) for sample in group)}
+        rows.append({"from_s": round(step * step_s, 3), **times, **counts})
     return rows
 
 

@@ -73,18 +73,14 @@ class Criterion(BaseModel):
         return same and (other.value <= self.value if self.operator == "<=" else other.value >= self.value)
 
 
-Group = Annotated[tuple[Criterion, ...], Field(min_length=1)]  # all of them must hold
-
-
 def _as_alternatives(data: object) -> object:
     """Return the readable forms as the one that is kept: a list of lists."""
     if isinstance(data, str | dict):
         return [[data]]
-    if isinstance(data, list) and data and not any(isinstance(item, list) for item in data):
-        return [data]
-    return data
+    return [data] if isinstance(data, list) and data and not any(isinstance(item, list) for item in data) else data
 
 
+Group = Annotated[tuple[Criterion, ...], Field(min_length=1)]  # all of them must hold
 Criteria = Annotated[tuple[Group, ...], Field(min_length=1), BeforeValidator(_as_alternatives)]  # one group of them must hold
 
 

@@ -13,9 +13,6 @@ from numpy.typing import NDArray
 
 Interval = tuple[float, float]
 TAIL = 0.05
-_RESAMPLES = 1_000
-_SEED = 7
-_SLICES = 25
 _FINENESS = 1e-3
 _LEAST = 1e-6  # a microsecond: durations below it count as that, as in the histograms
 
@@ -53,12 +50,12 @@ def of_percentile_ms(seconds: Sequence[float], percentile: float, slices: int | 
 
 def of_load_percentile_ms(seconds: Sequence[float], percentile: float) -> Interval | None:
     """Return the interval of a percentile under load, drawn from 25 slices of time."""
-    return of_percentile_ms(seconds, percentile, _SLICES)
+    return of_percentile_ms(seconds, percentile, 25)
 
 
 def _draw(chances: NDArray[np.float64], count: int) -> NDArray[np.float64]:
     """Return one row a resample: how often each value was drawn."""
-    return np.random.default_rng(_SEED).multinomial(count, chances, size=_RESAMPLES).astype(np.float64)
+    return np.random.default_rng(7).multinomial(count, chances, size=1_000).astype(np.float64)
 
 
 def _middle(values: NDArray[np.float64]) -> Interval:

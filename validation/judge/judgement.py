@@ -76,11 +76,8 @@ def judge(profile: Profile, measurements: Measurements, more_faults: Sequence[st
     """
     invariants = [zero_tolerance(CATALOGUE[name]) for name in measurements if CATALOGUE[name].is_invariant]
     judged = tuple(_grade(objective, measurements, reference) for objective in (*profile.objectives.values(), *invariants))
-    unmeasured = (
-        f"{each.objective.sli} is promised, but was not measured: value {each.measurement.value}, {each.why}"
-        for each in judged
-        if each.grade is Grade.UNMEASURED
-    )
+    missing = ((each.objective.sli, each.measurement.value, each.why) for each in judged if each.grade is Grade.UNMEASURED)
+    unmeasured = (f"{name} is promised, but was not measured: value {value}, {why}" for name, value, why in missing)
     faults = (*more_faults, *validity.faults(profile, measurements, reference.values), *unmeasured)
     total = sum(each.objective.weight for each in judged)
     score = 100 * sum(each.objective.weight * _CREDIT[each.grade] for each in judged) / total if total else 0.0
@@ -114,11 +111,10 @@ def _decide(objective: Objective, measurement: Measurement, measure: Measure, ba
 
 def _pessimistic(limit: Criteria, measurement: Measurement, measure: Measure) -> float | None:
     """Return the worse end of the interval; None without one, and for "not a single one", which only this run can say of itself."""
-    lower = measure.better is Better.LOWER
-    edge = 0.0 if lower else 1.0
+    edge, end = (0.0, 1) if measure.better is Better.LOWER else (1.0, 0)
     if measurement.interval is None or any(each.kind is Kind.FIXED and each.value == edge for each in flat(limit)):
         return None
-    return measurement.interval[1 if lower else 0]
+    return measurement.interval[end]
 
 
 def _verdict(judged: Sequence[Judged], score: float, promised: Score | None) -> Outcome:

@@ -1,7 +1,6 @@
 """Objectives: each typed and refused where it could never be kept, never be missed or means nothing, and then all of them together.
 
-A promise that can never be missed is as false as one that can never be kept: it stands in the report as passed and was never asked. What
-is wrong is refused before anything is measured, at the line of the objective that is in vain.
+A promise that can never be missed is as false as one that can never be kept: it stands in the report as passed and was never asked.
 """
 
 import math
@@ -15,14 +14,14 @@ from pydantic_core import PydanticCustomError
 from validation.judge.criteria import Criteria, Criterion, Kind, flat, show, useless
 from validation.judge.measures import CATALOGUE, Better, Measure
 
+Reason = Annotated[str, Field(min_length=10)]
+_CALL_S = 60.0  # what the gate waits for one call to a model, or to Milvus without a load: see the clients
+
 
 class Strict(BaseModel):
     """A part of an SLO file: a key that nobody knows is a mistake."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-Reason = Annotated[str, Field(min_length=10)]
 
 
 class Objective(Strict):
@@ -61,13 +60,11 @@ class Objective(Strict):
     @field_validator("limit", "warn")
     @classmethod
     def _decides_something(cls, criteria: Criteria | None, info: ValidationInfo) -> Criteria | None:
-        measure = CATALOGUE.get(info.data.get("sli", ""))
+        measure, is_limit = CATALOGUE.get(info.data.get("sli", "")), info.field_name == "limit"
         if criteria is None or measure is None:
             return criteria
-        is_limit = info.field_name == "limit"
-        for mistake in [*(_mistake(each, measure, is_limit=is_limit) for each in flat(criteria)), useless(criteria)]:
-            if mistake:
-                raise PydanticCustomError("cannot_bind" if "never be missed" in mistake else "mistaken", "{message}", {"message": mistake})
+        for mistake in filter(None, [*(_mistake(each, measure, is_limit=is_limit) for each in flat(criteria)), useless(criteria)]):
+            raise PydanticCustomError("cannot_bind" if "never be missed" in mistake else "mistaken", "{message}", {"message": mistake})
         return criteria
 
     @field_validator("warn")
@@ -92,34 +89,26 @@ def zero_tolerance(measure: Measure) -> Objective:
 def _mistake(criterion: Criterion, measure: Measure, *, is_limit: bool) -> str | None:
     """Return why the criterion is the wrong way round, can never be kept or can never be missed; None when it means something."""
     side, unit, value = ("<=" if measure.better is Better.LOWER else ">="), measure.unit, criterion.value
+    is_share, is_relative = unit == "share", criterion.kind is not Kind.FIXED
+    most, missed = 1.0 if is_share else math.inf, f'"{criterion}" can never be missed: {measure.name} is'
     if criterion.operator != side:
         return f'{measure.name} is better when {measure.better}: write "{side} NUMBER", not "{criterion}"'
-    if criterion.kind is not Kind.FIXED:
-        return _relative_mistake(criterion, measure, side) if is_limit or value else None
-    is_share, most = unit == "share", 1.0 if unit == "share" else math.inf
-    if value > most if side == ">=" else value == 0 and not is_share:
+    if is_relative and (is_limit or value):
+        if value < 0 if side == "<=" else value > 0:
+            return f'"{criterion}" asks every run to be better than the one before, which ends in failure; write "{side} {-value:+g}..."'
+        return f"{missed} never worse than that, whatever the baseline was" if _is_beyond(criterion, is_share=is_share) else None
+    if not is_relative and (value > most if side == ">=" else value == 0 and not is_share):
         return f'"{criterion}" can never be true: {measure.name} is {"a share of 1" if is_share else f"more than 0 {unit}"}'
-    if is_limit and (value == 0 if side == ">=" else value >= most):
-        return f'"{criterion}" can never be missed: {measure.name} is {"a share of 1" if is_share else f"never below 0 {unit}"}'
+    if not is_relative and is_limit and (value == 0 if side == ">=" else value >= most):
+        return f"{missed} {'a share of 1' if is_share else f'never below 0 {unit}'}"
     return None
 
 
-def _relative_mistake(criterion: Criterion, measure: Measure, side: str) -> str | None:
-    """Return the same of a criterion that is relative to the baseline."""
-    value = criterion.value
-    if value < 0 if side == "<=" else value > 0:
-        return f'"{criterion}" asks every run to be better than the one before, which ends in failure; write "{side} {-value:+g}..."'
-    if value <= _ALL_OF_IT if criterion.kind is Kind.PERCENT else measure.unit == "share" and abs(value) >= 1:
-        return f'"{criterion}" can never be missed: {measure.name} is never worse than that, whatever the baseline was'
-    return None
+def _is_beyond(criterion: Criterion, *, is_share: bool) -> bool:
+    return criterion.value <= -100 if criterion.kind is Kind.PERCENT else is_share and abs(criterion.value) >= 1  # noqa: PLR2004 - percent
 
 
-_ALL_OF_IT = -100.0  # percent
-_CALL_S = 60.0  # what the gate waits for one call to a model, or to Milvus without a load: see the clients
-Objectives = Mapping[str, Objective]
-
-
-def refuse_contradictions(objectives: Objectives, profile: Mapping[str, Any]) -> None:
+def refuse_contradictions(objectives: Mapping[str, Objective], profile: Mapping[str, Any]) -> None:
     """Raise what is wrong with the objectives together; `profile` holds the fields that stand above them, as far as they are right."""
     latency = [] if any(name.startswith("search_p") for name in objectives) else ["a latency of search (search_p95_ms)"]
     missing = [*(name for name in ("recall_at_10", "search_error_share") if name not in objectives), *latency]
@@ -148,49 +137,37 @@ def _refuse_at(at: tuple[str, ...], message: str, kind: Literal["contradiction",
     raise PydanticCustomError(kind, "{message}", {"message": message, "at": at})
 
 
-def _refuse_out_of_reach(objectives: Objectives, profile: Mapping[str, Any]) -> None:
-    ceilings = _ceilings(profile)
-    rate = profile["rate"].value if "rate" in profile else None
+def _refuse_out_of_reach(objectives: Mapping[str, Objective], profile: Mapping[str, Any]) -> None:
+    asked = {"search_answered_rate": ("rate", "asked"), "during_ingest_rate": ("ingesting", "sent")}
     for name, objective in objectives.items():
-        limit = _fixed(objective)
-        _refuse_unasked_ingest(name, limit, profile)
         fixed = [each.value for each in flat(objective.limit) if each.kind is Kind.FIXED]
-        for pattern, most, why in ceilings:
+        if name.startswith("during_ingest_") and profile.get("ingesting", "") is None:
+            never = f"{name} is never measured: the file names no rate at which rows stream in"
+            _refuse_at((name,), f"{never}; add ingesting: {{value: 200, ...}}")
+        for pattern, most, why in _ceilings(profile):
             if re.fullmatch(pattern, name) and fixed and max(fixed) >= most:
                 _refuse_at((name, "limit"), f'"<= {max(fixed):g}" can never be missed: {why}', "cannot_bind")
-        if limit is None:
-            continue
-        if rate is not None and name == "search_answered_rate" and limit > rate:
-            _refuse_at((name, "limit"), f'">= {limit:g}" can never be true: no more than rate: {rate:g} is asked')
+        key, done = asked.get(name, ("", ""))
+        limit = _fixed(objective)
+        if key in profile and limit is not None and limit > (most := profile[key].value):
+            _refuse_at((name, "limit"), f'">= {limit:g}" can never be true: no more than {key}: {most:g} is {done}')
 
 
 def _ceilings(profile: Mapping[str, Any]) -> list[tuple[str, float, str]]:
     """Return which measures are never above which number, and why: nothing is waited for any longer."""
     ceilings = [(r"(embedding|rerank|dense|sparse|hybrid)_p\d+_ms|cold_\w+_ms", _CALL_S * 1e3, f"such a call ends after {_CALL_S:g} s")]
     if "search" in profile:
-        timeout_ms = profile["search"].timeout_ms
-        loads = r"(search|filter_\d+|growing|sealed|during_ingest)_p\d+_ms"
-        ceilings.append((loads, timeout_ms, f"a search ends after timeout_ms: {timeout_ms}"))
+        most = profile["search"].timeout_ms
+        ceilings += [(r"(search|filter_\d+|growing|sealed|during_ingest)_p\d+_ms", most, f"a search ends after timeout_ms: {most}")]
     if "answer" in profile:
-        timeout_s = profile["answer"].timeout_s
-        ceilings.append((r"(first_token|answer)_p\d+_ms", timeout_s * 1e3, f"an answer ends after timeout_s: {timeout_s:g}"))
+        most = profile["answer"].timeout_s
+        ceilings += [(r"(first_token|answer)_p\d+_ms", most * 1e3, f"an answer ends after timeout_s: {most:g}")]
     if "patience" in profile:
-        for name, measures in (("searchable_s", "searchable_s"), ("indexed_s", "indexed_s"), ("loaded_s", "load_s")):
-            patience_s = getattr(profile["patience"], name)
-            ceilings.append((measures, patience_s, f"the gate waits no longer than patience.{name}: {patience_s:g}"))
-        seen_s = profile["patience"].searchable_s
-        ceilings.append((r"freshness_p\d+_ms", seen_s * 1e3, f"the gate waits no longer than patience.searchable_s: {seen_s:g}"))
+        waits = (("searchable_s", 1), ("indexed_s", 1), ("load_s", 1), (r"freshness_p\d+_ms", 1e3))
+        for (measures, unit), name in zip(waits, ("searchable_s", "indexed_s", "loaded_s", "searchable_s"), strict=True):
+            most = getattr(profile["patience"], name)
+            ceilings += [(measures, most * unit, f"the gate waits no longer than patience.{name}: {most:g}")]
     return ceilings
-
-
-def _refuse_unasked_ingest(name: str, limit: float | None, profile: Mapping[str, Any]) -> None:
-    if not name.startswith("during_ingest_") or "ingesting" not in profile:
-        return
-    ingesting = profile["ingesting"]
-    if ingesting is None:
-        _refuse_at((name,), f"{name} is never measured: the file names no rate at which rows stream in; add ingesting: {{value: 200, ...}}")
-    if name == "during_ingest_rate" and limit is not None and limit > ingesting.value:
-        _refuse_at((name, "limit"), f'">= {limit:g}" can never be true: no more than ingesting: {ingesting.value:g} is sent')
 
 
 def _fixed(objective: Objective) -> float | None:

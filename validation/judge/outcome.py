@@ -19,6 +19,4 @@ _EXIT_CODES = {Outcome.PASS: 0, Outcome.WARN: 0, Outcome.FAIL: 1, Outcome.ERROR:
 
 def exit_code(outcome: Outcome, *, strict: bool) -> int:
     """Return the process exit code: 0 pass or warn (1 when `strict`), 1 fail, 2 error, 3 invalid, 4 unreachable."""
-    if strict and outcome is Outcome.WARN:
-        return 1
-    return _EXIT_CODES[outcome]
+    return 1 if strict and outcome is Outcome.WARN else _EXIT_CODES[outcome]

@@ -1,7 +1,4 @@
-"""What a profile promises: typed, and refused where it could never be kept, never be missed or means nothing.
-
-It owns the shape of `slo.<environment>.yaml`. Every number carries its unit and its reason, so that nobody has to guess why it is there.
-"""
+"""The shape of `slo.<environment>.yaml`: every number carries its unit and its reason, so that nobody has to guess why it is there."""
 
 from typing import Annotated, Literal
 
@@ -10,8 +7,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from validation.judge.objectives import Objective, Reason, Strict, refuse_contradictions
 
 Parameters = dict[str, bool | int | float | str]
-_CANDIDATES = {"ef", "search_list", "itopk_size"}
-"""Search parameters of HNSW, DISKANN and GPU_CAGRA that say how many candidates are kept."""
+_CANDIDATES = {"ef", "search_list", "itopk_size"}  # search parameters of HNSW, DISKANN and GPU_CAGRA that say how many candidates are kept
 
 
 class Vectors(Strict):

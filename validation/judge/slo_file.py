@@ -1,7 +1,6 @@
 """Reads an SLO file; whatever is wrong with it is named with file and line, together with what is expected there."""
 
 import itertools
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ from pydantic import ValidationError
 from validation.judge.errors import UsageError
 from validation.judge.profile import Profile
 
-Location = tuple[int | str, ...]
 _LIKE = "as in validation/slo.lab.yaml"
 _DEEPEST = 20  # PyYAML calls itself for every level; a file of brackets would end in Python's own limit, without a line
 
@@ -33,7 +31,12 @@ def read_profile(path: Path) -> Profile:
     except yaml.MarkedYAMLError as error:
         raise _at(error.problem_mark or root.start_mark, f"{error.problem}; write plain values, {_LIKE}") from None
     except ValidationError as error:
-        raise SloFileError("\n".join(_explain(path, root, error)), f"slo.{error.errors()[0]['type']}") from None
+        lines = []
+        for problem in error.errors(include_url=False):
+            where, message = (*problem["loc"], *problem.get("ctx", {}).get("at", ())), problem["msg"].removeprefix("Value error, ")
+            seen = "" if isinstance(problem["input"], dict | list) else f" (found {problem['input']!r})"
+            lines.append(f"{path}:{_line(root, where)}: {'.'.join(map(str, where)) or 'the file'}: {message}{seen}")
+        raise SloFileError("\n".join(lines), f"slo.{error.errors()[0]['type']}") from None
 
 
 class _Loader(yaml.SafeLoader):
@@ -41,8 +44,7 @@ class _Loader(yaml.SafeLoader):
 
     def __init__(self, path: Path, text: str) -> None:
         super().__init__(text)
-        self.name = str(path)
-        self.depth = 0
+        self.name, self.depth = str(path), 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         self.depth += 1
@@ -102,14 +104,7 @@ def _compose(loader: _Loader) -> yaml.MappingNode:
     return root
 
 
-def _explain(path: Path, root: yaml.Node, error: ValidationError) -> Iterator[str]:
-    for problem in error.errors(include_url=False):
-        where, message = (*problem["loc"], *problem.get("ctx", {}).get("at", ())), problem["msg"].removeprefix("Value error, ")
-        seen = "" if isinstance(problem["input"], dict | list) else f" (found {problem['input']!r})"
-        yield f"{path}:{_line(root, where)}: {'.'.join(map(str, where)) or 'the file'}: {message}{seen}"
-
-
-def _line(node: yaml.Node, where: Location) -> int:
+def _line(node: yaml.Node, where: tuple[int | str, ...]) -> int:
     """Return the line of the deepest part of `where` that the file has: of a missing key, the line of its parent."""
     line = node.start_mark.line + 1
     for step, following in itertools.zip_longest(where, where[1:]):

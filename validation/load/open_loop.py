@@ -6,7 +6,7 @@ omission). Here a server that stalls for two seconds at 100 requests/s shows two
 
 import asyncio
 import selectors
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count, takewhile
@@ -23,7 +23,6 @@ Read = Callable[[Any], Found]
 """Takes ids and scores out of an answer, raises where it is an error; called when all answers are there, so that it delays no request."""
 Progress = Callable[[int], None]
 _LEAD_S = 0.05
-_THIRDS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +61,6 @@ def offsets(count: int, rate_per_s: float, arrivals: Literal["constant", "poisso
     return [float(due) for due in np.cumsum(gaps) - gaps[0]]
 
 
-def _ids(answer: Any) -> Found:  # noqa: ANN401 - whatever `send` returned
-    return answer, []
-
-
 def punctual_loop() -> asyncio.AbstractEventLoop:
     """Return a loop that wakes within microseconds: the usual one rounds every wait up to a millisecond, which latency would carry."""
     return asyncio.SelectorEventLoop(selectors.SelectSelector())
@@ -81,11 +76,11 @@ async def while_going(submit: Submit, rate_per_s: float, going: Callable[[], boo
     """Send evenly at `rate_per_s` as long as `going` says so, and return one Sample each when the last one ended."""
     start_s = asyncio.get_running_loop().time() + _LEAD_S
     plan = ((number, start_s + number / rate_per_s) for number in takewhile(lambda _: going(), count()))
-    return await _LoadRun(submit, plan).run(_ids)
+    return await _LoadRun(submit, plan).run(lambda answer: (answer, []))
 
 
 async def at_times(
-    submit: Submit, due: Mapping[int, float], start_s: float, progress: Progress = lambda _: None, read: Read = _ids
+    submit: Submit, due: Mapping[int, float], start_s: float, progress: Progress = lambda _: None, read: Read = lambda ids: (ids, [])
 ) -> list[Sample]:
     """Send each number at its offset from `start_s` of the running loop's clock, and return one Sample each when the last one ended.
 
@@ -110,11 +105,9 @@ class _LoadRun:
 
     def __init__(self, submit: Submit, plan: Iterable[tuple[int, float]], progress: Progress = lambda _: None) -> None:
         self._loop = asyncio.get_running_loop()
-        self._clock = self._loop.time
-        self._submit, self._progress = submit, progress
-        self._plan: Iterator[tuple[int, float]] = iter(plan)
+        self._clock, self._submit, self._progress = self._loop.time, submit, progress
+        self._plan, self._requests = iter(plan), list[_InFlight]()
         self._timer: asyncio.TimerHandle | None = None
-        self._requests = list[_InFlight]()
         self._open = 1  # requests without an end, and one for the plan itself
         self._over: asyncio.Future[None] = self._loop.create_future()
 
@@ -157,8 +150,7 @@ class _LoadRun:
         self._progress(len(self._requests))
 
     def _end(self, request: _InFlight, outcome: Any) -> None:  # noqa: ANN401 - whatever came of it
-        request.ended_s = self._clock()
-        request.outcome = outcome
+        request.ended_s, request.outcome = self._clock(), outcome
         self._end_one()
 
     def _end_one(self) -> None:
@@ -198,7 +190,7 @@ def drift_s(samples: Sequence[Sample]) -> float | None:
 
     A queue that grows shows here long before a percentile does: then every percentile only says how long was measured.
     """
-    part = len(samples) // _THIRDS
+    part = len(samples) // 3
     if not part:
         return None
     return median(sample.latency_s for sample in samples[-part:]) - median(sample.latency_s for sample in samples[:part])

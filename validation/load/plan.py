@@ -15,9 +15,7 @@ from validation.clients.passages import quoted
 from validation.clients.vectors import Mask, Matrix, unit
 from validation.judge.profile import Filter, Search
 
-OWN_LANGUAGE = "own"
-_PUSH = 0.25
-"""Length of the push on a planted query, against a vector of length 1: it still points at its own row (cosine about 0.97)."""
+_PUSH = 0.25  # length of the push on a planted query, against a vector of length 1: it still points at its own row (cosine about 0.97)
 _NUDGE = 0.01  # the same for a question that is drawn again and again: another search, with the same answer (cosine 0.99995)
 NEWEST = 20  # how many of the last rows are searched for
 
@@ -76,16 +74,13 @@ def pushed(vectors: Matrix, seed: int, lengths: Matrix | float = _PUSH) -> Matri
 
 def _own(chosen: Filter, language: str) -> Filter:
     """Put the language of the query in the place of `own`."""
-    return chosen.model_copy(update={"language": language}) if chosen.language == OWN_LANGUAGE else chosen
+    return chosen.model_copy(update={"language": language}) if chosen.language == "own" else chosen
 
 
 def expression(chosen: Filter) -> str:
     """Return the filter as Milvus reads it; empty for none."""
-    parts = []
-    if chosen.language is not None:
-        parts.append(f"language == {quoted(chosen.language)}")
-    if chosen.bucket_below is not None:
-        parts.append(f"bucket < {chosen.bucket_below}")
+    parts = [f"language == {quoted(chosen.language)}"] if chosen.language is not None else []
+    parts += [f"bucket < {chosen.bucket_below}"] if chosen.bucket_below is not None else []
     return " and ".join(parts)
 
 

@@ -11,7 +11,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
@@ -23,14 +23,12 @@ from validation.clients.vectors import Matrix, unit
 from validation.judge.errors import InvalidRunError
 from validation.judge.profile import Search
 from validation.load import open_loop
-from validation.load.open_loop import Sample
 from validation.load.plan import pushed
 from validation.run.interrupts import held_back
+from validation.run.progress import at_most_every
 
 _LEAD_S = 0.2
 _PATIENCE_S = 60.0
-_TELL_EVERY_S = 1.0
-_NOBODY = Login()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +40,7 @@ class LoadTarget:
     collection: str
     search: Search
     limit: int
-    login: Login = _NOBODY
+    login: Login = field(default_factory=Login)
     tls: Tls = DEFAULT_TLS
     connections: int = 1  # of each generator: as many as Milvus has proxies
 
@@ -63,13 +61,8 @@ class Share:
 
 def partition(vectors: Matrix, expressions: Sequence[str], due_s: Sequence[float], processes: int) -> list[Share]:
     """Give the searches to the processes in turn, so that each has the same mix at its part of the rate."""
-    turns = [slice(first, None, processes) for first in range(min(processes, len(due_s)))]
-    numbers = range(len(due_s))
+    turns, numbers = [slice(first, None, processes) for first in range(min(processes, len(due_s)))], range(len(due_s))
     return [Share(numbers=numbers[turn], vectors=vectors[turn], expressions=expressions[turn], due_s=due_s[turn]) for turn in turns]
-
-
-def _soon() -> float:
-    return time.monotonic() + _LEAD_S
 
 
 def run_load(
@@ -77,12 +70,11 @@ def run_load(
     shares: Sequence[Share],
     advance: Callable[[int], None] = lambda _: None,
     started: Callable[[float], None] = lambda _: None,
-    start: Callable[[], float] = _soon,
-) -> list[Sample]:
+    start: Callable[[], float] = lambda: time.monotonic() + _LEAD_S,
+) -> list[open_loop.Sample]:
     """Send every share at its times, all from one start, and return all samples in the order of the plan.
 
-    `start` is asked once every process is ready, and returns the start in seconds of the monotonic clock; `started` is called with it, a
-    moment before it.
+    `start`, asked once every process is ready, returns the start by the monotonic clock; `started` is called with it, a moment before it.
     """
     timeout_s = target.search.timeout_ms / 1e3
     patience_s = _PATIENCE_S + target.search.warmup_requests * timeout_s
@@ -151,9 +143,9 @@ def _receive(pipe: Connection) -> tuple[str, Any]:
     return kind, content
 
 
-def _collect(pipes: Sequence[Connection], until_s: float, advance: Callable[[int], None]) -> list[Sample]:
+def _collect(pipes: Sequence[Connection], until_s: float, advance: Callable[[int], None]) -> list[open_loop.Sample]:
     """Wait for the samples of every process, telling what is done on the way."""
-    open_pipes, done, samples = [*pipes], dict[Connection, int](), list[Sample]()
+    open_pipes, done, samples = [*pipes], dict[Connection, int](), list[open_loop.Sample]()
     while open_pipes:
         ready = wait(open_pipes, timeout=max(until_s - time.monotonic(), 0))
         if not ready:
@@ -181,7 +173,7 @@ def _generate(target: LoadTarget, share: Share, pipe: Connection) -> None:
     pipe.send(("samples", samples))
 
 
-async def _send(target: LoadTarget, share: Share, pipe: Connection) -> list[Sample]:
+async def _send(target: LoadTarget, share: Share, pipe: Connection) -> list[open_loop.Sample]:
     async with target.searcher() as searcher:
         requests = [searcher.prepare(vector, expression) for vector, expression in zip(share.vectors, share.expressions, strict=True)]
         by_number = dict(zip(share.numbers, requests, strict=True))
@@ -207,19 +199,6 @@ async def _send(target: LoadTarget, share: Share, pipe: Connection) -> list[Samp
         pipe.send(("ready", None))
         start_s = await asyncio.to_thread(pipe.recv)
         due = dict(zip(share.numbers, share.due_s, strict=True))
-        samples = await open_loop.at_times(submit, due, start_s, _progress(pipe), searcher.read)
+        tell = at_most_every(1.0, lambda sent: pipe.send(("done", sent)))
+        samples = await open_loop.at_times(submit, due, start_s, tell, searcher.read)
         return [replace(sample, connection=used.get(sample.number, 0)) for sample in samples]
-
-
-def _progress(pipe: Connection) -> Callable[[int], None]:
-    """Return a function that says how many requests were sent, once a second at most."""
-    last_s = time.monotonic()
-
-    def advance(done: int) -> None:
-        nonlocal last_s
-        now_s = time.monotonic()
-        if now_s - last_s >= _TELL_EVERY_S:
-            last_s = now_s
-            pipe.send(("done", done))
-
-    return advance

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from validation.judge.criteria import show
 from validation.judge.errors import UsageError
-from validation.judge.judgement import Grade
+from validation.judge.judgement import Grade, Judged
 from validation.judge.measures import CATALOGUE, Measurement, Measurements
 from validation.judge.outcome import Outcome
 from validation.reports import fingerprint
@@ -115,6 +115,14 @@ class ObjectiveResult(Part):
     basis: str
     reason: str
 
+    @classmethod
+    def from_judged(cls, judged: Judged) -> Self:
+        """Return it as it stands in a report."""
+        objective = judged.objective
+        given: Facts = objective.model_dump(include={"sli", "unit", "weight", "key", "basis", "reason"})
+        given |= {"limit": show(objective.limit), "warn": show(objective.warn) if objective.warn else None}
+        return cls(**given, value=judged.measurement.value, baseline=judged.baseline, grade=judged.grade, why=judged.why)
+
 
 class Number(Part):
     """One number of a report or a baseline."""
@@ -148,13 +156,7 @@ class GateReport(RunReport):
     @classmethod
     def from_run(cls, record: Record) -> "GateReport":
         """Return the report of a run of the gate."""
-        judgement, objectives = record.judgement, []
-        for each in judgement.judged if judgement else ():
-            objective = each.objective
-            given: Facts = objective.model_dump(include={"sli", "unit", "weight", "key", "basis", "reason"})
-            given |= {"limit": show(objective.limit), "warn": show(objective.warn) if objective.warn else None}
-            given |= {"value": each.measurement.value, "baseline": each.baseline, "grade": each.grade, "why": each.why}
-            objectives.append(ObjectiveResult(**given))
+        judgement = record.judgement
         facts = {"inputs": record.inputs, "target": record.target, "versions": record.versions, "images": record.images}
         faults = list(judgement.faults) if judgement else [record.reason]
         measured = {
@@ -167,7 +169,7 @@ class GateReport(RunReport):
             verdict=judgement.verdict if judgement else None,
             score=judgement.score if judgement else None,
             validity=Validity(valid=bool(judgement) and not faults, faults=faults),
-            objectives=objectives,
+            objectives=[ObjectiveResult.from_judged(each) for each in judgement.judged] if judgement else [],
             baseline=list(judgement.notes) if judgement else [],
             budget=budget(record.measurements),
             measurements=measured,
@@ -279,7 +281,9 @@ def _finite(value: Any) -> Any:  # noqa: ANN401 - any JSON value
         return {str(key): _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
 
 
 def print_schema() -> None:

@@ -8,8 +8,20 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-_EVERY_S = 3.0
 Advance = Callable[[int], None]  # called with how much is done so far
+
+
+def at_most_every(seconds: float, tell: Advance, total: int = -1, clock: Callable[[], float] = time.monotonic) -> Advance:
+    """Return `tell`, but for calls that come sooner than so many seconds after the last one that was passed on; `total` always is."""
+    told_s = clock()
+
+    def advance(done: int) -> None:
+        nonlocal told_s
+        if clock() - told_s >= seconds or done == total:
+            told_s = clock()
+            tell(done)
+
+    return advance
 
 
 class Reporter:
@@ -27,23 +39,12 @@ class Reporter:
     def track(self, label: str, total: int) -> Iterator[Advance]:
         """Yield a function to call with the amount done."""
         if not self._console.is_terminal or self._console.quiet:
-            yield self._lines(label, total)
+            yield at_most_every(3.0, lambda done: self.say(f"{label} {done:,}/{total:,}"), total, self._clock)
             return
         columns = (TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         with Progress(*columns, console=self._console, transient=True) as bar:
             task = bar.add_task(label, total=total)
             yield lambda done: bar.update(task, completed=done)
-
-    def _lines(self, label: str, total: int) -> Advance:
-        spoken_s = self._clock()
-
-        def advance(done: int) -> None:
-            nonlocal spoken_s
-            if self._clock() - spoken_s >= _EVERY_S or done == total:
-                spoken_s = self._clock()
-                self.say(f"{label} {done:,}/{total:,}")
-
-        return advance
 
 
 def flush_streams() -> None:

@@ -3,7 +3,8 @@
 import json
 import re
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -15,7 +16,6 @@ from validation.checks.context import RunContext, reachable
 from validation.corpus.documents import Corpus
 from validation.corpus.ingest import pipeline
 from validation.corpus.ingest.folder import UNKNOWN_LANGUAGE, File, walk
-from validation.corpus.ingest.pipeline import Job, Tally
 from validation.corpus.ingest.store import FolderCollection
 from validation.corpus.reading import Limits
 from validation.judge import slo_file
@@ -23,12 +23,10 @@ from validation.judge.errors import UsageError
 from validation.judge.outcome import Outcome
 from validation.reports import model, table
 from validation.reports.history import answered
-from validation.reports.model import RunReport
 from validation.run.options import Json, report_path
-from validation.run.progress import Advance, Reporter
+from validation.run.progress import Reporter
 from validation.run.record import Record, run_and_report
 from validation.suites import runner
-from validation.suites.runner import Order
 
 SCHEMA = "milvus-x10000/ingest-report"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,200}")
@@ -36,7 +34,7 @@ _SHOWN = 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(Order):
+class Options(runner.Order):
     """The options of `ingest`."""
 
     folder: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="The folder of the documents; none with --list or --remove.")] = (
@@ -71,7 +69,7 @@ class IngestRecord(Record):
 
     after_interrupt: ClassVar[str] = "documents that were written stay, and the next run goes on from there: run ingest again"
     collection: str
-    tally: Tally = field(default_factory=Tally)
+    tally: pipeline.Tally = field(default_factory=pipeline.Tally)
 
     def conclusion(self) -> tuple[Outcome, str]:
         """Return FAIL in a strict run for which a file was not read, else PASS, and what was done."""
@@ -90,27 +88,26 @@ def act(options: Options) -> int:
             return _manage(options)
     home, reporter = report_path(options.out, ""), Reporter(quiet=options.quiet)
     is_judged = options.judge and (options.documents / "questions.jsonl").exists()
-    code = table.tell(
-        lambda: execute(options, reporter, home / "ingest.json"),
-        home / "ingest.json",
-        show,
-        last=not is_judged,
-        as_json=options.as_json and not is_judged,
-    )
+    path, as_json = home / "ingest.json", options.as_json and not is_judged
+    code = table.tell(lambda: execute(options, reporter, path), path, show, last=not is_judged, as_json=as_json)
     if code == 0 and is_judged:
-        order = replace(options, corpus=options.documents, keep=True)
-        code = table.tell(lambda: runner.execute(order, reporter, home / "report.json"), home / "report.json", as_json=options.as_json)
+        order, judged = replace(options, corpus=options.documents, keep=True), home / "report.json"
+        code = table.tell(lambda: runner.execute(order, reporter, judged), judged, as_json=options.as_json)
     return code
+
+
+@contextmanager
+def _connected(options: Options, reporter: Reporter, record: Record) -> Iterator[tuple[RunContext, FolderCollection]]:
+    profile, nothing = slo_file.read_profile(options.slo_file), Corpus(documents=(), chunks=(), questions=(), sha256="")
+    with ExitStack() as closing:
+        run = runner.make_context(options, profile, reporter=reporter, record=record, closing=closing, corpus=nothing)
+        reachable(run)
+        yield run, FolderCollection(run.services.milvus, options.collection)
 
 
 def _manage(options: Options) -> int:
     """List the documents of a collection, or remove some, with every version of their originals."""
-    record, nothing = IngestRecord(strict=False, collection=options.collection), Corpus(documents=(), chunks=(), questions=(), sha256="")
-    profile = slo_file.read_profile(options.slo_file)
-    with ExitStack() as closing:
-        run = runner.make_context(options, profile, reporter=Reporter(quiet=True), record=record, closing=closing, corpus=nothing)
-        reachable(run)
-        collection = FolderCollection(run.services.milvus, options.collection)
+    with _connected(options, Reporter(quiet=True), IngestRecord(strict=False, collection=options.collection)) as (run, collection):
         collection.open(run.target.passage_model, run.target.embedding_dimension, None)
         known = collection.known()
         if missing := [source for source in options.remove if source not in known]:
@@ -124,18 +121,15 @@ def _manage(options: Options) -> int:
         print(json.dumps(rows, indent=2, ensure_ascii=False))
         return 0
     for source, document in sorted(known.items()) if options.listing else ():
-        print(
-            f"{document.chunks:>7,} chunks  {source}", *(f"                note: {note}" for note in document.notes.splitlines()), sep="\n"
-        )
+        notes = (f"                note: {note}" for note in document.notes.splitlines())
+        print(f"{document.chunks:>7,} chunks  {source}", *notes, sep="\n")
     return 0
 
 
 def execute(options: Options, reporter: Reporter, report: Path) -> IngestRecord:
     """Ingest, write `report`, and return what happened; raises only when the report cannot be written."""
     record = IngestRecord(strict=options.strict, collection=options.collection)
-    run_and_report(
-        record, reporter, lambda: _run(options, reporter, record), lambda: model.write(record, report, _as_data(record, record.tally))
-    )
+    run_and_report(record, reporter, lambda: _run(options, reporter, record), lambda: _write(record, report))
     return record
 
 
@@ -143,40 +137,28 @@ def _run(options: Options, reporter: Reporter, record: IngestRecord) -> None:
     if not _NAME.fullmatch(options.collection):
         raise UsageError(f"--collection {options.collection!r}: Milvus wants letters, digits and underscores, not beginning with a digit")
     total = sum(isinstance(entry, File) for entry in walk(options.documents, options.language))
-    profile, nothing = slo_file.read_profile(options.slo_file), Corpus(documents=(), chunks=(), questions=(), sha256="")
-    with ExitStack() as closing:
-        run = runner.make_context(options, profile, reporter=reporter, record=record, closing=closing, corpus=nothing)
-        reachable(run)
-        with record.check("ingest", "Does the collection hold exactly what the folder holds?"), reporter.track("ingest", total) as advance:
-            _ingest(run, options, advance, record.tally)
+    with (
+        _connected(options, reporter, record) as (run, collection),
+        record.check("ingest", "Does the collection hold exactly what the folder holds?"),
+        reporter.track("ingest", total) as advance,
+    ):
+        dimension, limits = run.target.embedding_dimension, Limits(largest_mib=options.largest_mib, seconds=options.seconds)
+        collection.open(run.target.passage_model, dimension, run.profile.search.chosen_index)
+        into: dict[str, Any] = {"collection": collection, "embed": run.services.embedding.embed_passages, "dimension": dimension}
+        originals = run.services.documents if options.originals else None
+        job = pipeline.Job(root=options.documents, originals=originals, language=options.language, limits=limits, **into)
+        pipeline.run(job, advance, record.tally)
+        if record.tally.written or record.tally.deleted:
+            collection.collection.flush()
 
 
-def _ingest(run: RunContext, options: Options, advance: Advance, tally: Tally) -> None:
-    target = run.target
-    collection = FolderCollection(run.services.milvus, options.collection)
-    collection.open(target.passage_model, target.embedding_dimension, run.profile.search.chosen_index)
-    job = Job(
-        root=options.documents,
-        collection=collection,
-        embed=run.services.embedding.embed_passages,
-        dimension=target.embedding_dimension,
-        originals=run.services.documents if options.originals else None,
-        language=options.language,
-        limits=Limits(largest_mib=options.largest_mib, seconds=options.seconds),
-    )
-    pipeline.run(job, advance, tally)
-    if tally.written or tally.deleted:
-        collection.collection.flush()
-
-
-def _as_data(record: Record, tally: Tally) -> dict[str, Any]:
-    return RunReport.from_record(record, SCHEMA).as_data() | {
-        **{name: getattr(tally, name) for name in ("added", "changed", "removed", "unchanged")},
-        "chunks": {"written": tally.written, "deleted": tally.deleted, "now": None if record.stopped else tally.rows},
-        "not_read": [{"file": file.source, "why": file.reason} for file in tally.unread],
-        "notes": [{"file": file.source, "what": file.reason} for file in tally.notes],
-        "duplicates": [{"file": file.source, "why": file.reason} for file in tally.duplicates],
-    }
+def _write(record: IngestRecord, report: Path) -> None:
+    tally = record.tally
+    kinds = {"not_read": (tally.unread, "why"), "notes": (tally.notes, "what"), "duplicates": (tally.duplicates, "why")}
+    data: dict[str, Any] = {name: getattr(tally, name) for name in ("added", "changed", "removed", "unchanged")}
+    data["chunks"] = {"written": tally.written, "deleted": tally.deleted, "now": None if record.stopped else tally.rows}
+    data |= {kind: [{"file": file.source, word: file.reason} for file in files] for kind, (files, word) in kinds.items()}
+    model.write(record, report, model.RunReport.from_record(record, SCHEMA).as_data() | data)
 
 
 def show(record: IngestRecord, _console: Console) -> None:

@@ -7,12 +7,12 @@ first answer that makes the rest meaningless ends the run.
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from botocore.exceptions import ClientError
 from rich.console import Console
@@ -21,7 +21,6 @@ from rich.text import Text
 
 from validation.checks.registry import Check
 from validation.checks.storage import aim
-from validation.checks.storage.aim import Aim, Options
 from validation.checks.storage.bucket import PREFIX
 from validation.checks.storage.context import STORE, StoreContext, Written
 from validation.checks.storage.load import size_name
@@ -29,7 +28,6 @@ from validation.checks.storage.record import BlockedError, PreflightRecord
 from validation.checks.storage.store import Shared, Store, WrongError, answered
 from validation.clients import kube
 from validation.reports import model, table
-from validation.reports.model import RunReport
 from validation.reports.table import number, table_form
 from validation.run.options import report_path
 from validation.run.progress import Reporter
@@ -49,25 +47,24 @@ class Overrides:
     checks: Sequence[Check[StoreContext]] = field(default_factory=STORE.ordered)
 
 
-def act(options: Options) -> int:
+def act(options: aim.Options) -> int:
     """Run the preflight once, print the findings and the RESULT line, and return the exit code."""
     report = report_path(options.out, room="preflight")
     return table.tell(lambda: execute(options, Reporter(quiet=options.quiet), report), report, show, as_json=options.as_json)
 
 
-def execute(options: Options, reporter: Reporter, path: Path, overrides: Overrides | None = None) -> PreflightRecord:
+def execute(options: aim.Options, reporter: Reporter, path: Path, overrides: Overrides | None = None) -> PreflightRecord:
     """Run the preflight, write the report to `path`, and return what happened; raises only when it cannot be written."""
-    record = PreflightRecord(strict=options.strict)
-    run_and_report(
-        record,
-        reporter,
-        lambda: _run(options, reporter, record, overrides or Overrides()),
-        lambda: model.write(record, path, RunReport.from_record(record, SCHEMA).as_data() | record.facts()),
-    )
+    record, chosen = PreflightRecord(strict=options.strict), overrides or Overrides()
+
+    def write() -> None:
+        model.write(record, path, model.RunReport.from_record(record, SCHEMA).as_data() | record.facts())
+
+    run_and_report(record, reporter, lambda: _run(options, reporter, record, chosen), write)
     return record
 
 
-def _run(options: Options, reporter: Reporter, record: PreflightRecord, overrides: Overrides) -> None:
+def _run(options: aim.Options, reporter: Reporter, record: PreflightRecord, overrides: Overrides) -> None:
     given = {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items()}
     del given["out"], given["quiet"], given["as_json"]
     record.inputs = given | {group: {name: given.pop(name) for name in names} for group, names in _GROUPS.items()}
@@ -77,29 +74,19 @@ def _run(options: Options, reporter: Reporter, record: PreflightRecord, override
     for credential in (chosen.credential, chosen.admin):
         record.secrets += [credential.access_key, credential.secret_key] if credential else []
     kube.bypass_proxies([chosen.endpoint])
-    with ExitStack() as closing:
-        run = _context(chosen, record, reporter, overrides, closing)
+    shared, below = Shared(time.monotonic() + chosen.budget_s), f"{chosen.root_path}/" if chosen.scoped_to_prefix else ""
+    with tempfile.TemporaryDirectory(prefix="preflight-") as directory:
+        ca_file = Path(directory, "ca.crt") if chosen.ca_pem else None
+        if ca_file:
+            ca_file.write_text(chosen.ca_pem, encoding="ascii")
+        store = Store(chosen, chosen.credential, ca_file, shared)
+        admin = Store(chosen, chosen.admin, ca_file, shared) if chosen.admin else None
+        common: dict[str, Any] = {"aim": chosen, "record": record, "reporter": reporter, "now": overrides.now}
+        run = StoreContext(**common, store=store, admin=admin, written=Written(f"{below}{PREFIX}{record.run_id}/"))
         try:
             _ask(run, overrides.checks)
         finally:
             record.left_behind = [f"s3://{chosen.bucket}/{left}" for left in run.written.clean(run.store, run.admin)]
-
-
-def _context(chosen: Aim, record: PreflightRecord, reporter: Reporter, overrides: Overrides, closing: ExitStack) -> StoreContext:
-    ca_file, shared = None, Shared(time.monotonic() + chosen.budget_s)
-    if chosen.ca_pem:
-        ca_file = Path(closing.enter_context(tempfile.TemporaryDirectory(prefix="preflight-"))) / "ca.crt"
-        ca_file.write_text(chosen.ca_pem, encoding="ascii")
-    below = f"{chosen.root_path}/" if chosen.scoped_to_prefix else ""
-    return StoreContext(
-        aim=chosen,
-        record=record,
-        reporter=reporter,
-        store=Store(chosen, chosen.credential, ca_file, shared=shared),
-        admin=Store(chosen, chosen.admin, ca_file, shared=shared) if chosen.admin else None,
-        written=Written(f"{below}{PREFIX}{record.run_id}/"),
-        now=overrides.now,
-    )
 
 
 def _ask(run: StoreContext, checks: Sequence[Check[StoreContext]]) -> None:
@@ -137,9 +124,8 @@ def show(record: PreflightRecord, console: Console) -> None:
 
 def _table(record: PreflightRecord, console: Console) -> Table:
     table = Table(title=f"Preflight {record.run_id} of {record.target.get('endpoint', '?')}", title_justify="left", **table_form(console))
-    table.add_column("", no_wrap=True)
-    table.add_column("what", no_wrap=True)
-    table.add_column("seen, consequence, cure")
+    for heading in ("", "what", "seen, consequence, cure"):
+        table.add_column(heading, no_wrap=heading in {"", "what"})
     for finding in record.findings:
         lines = [finding.seen]
         lines += [f"Breaks: {finding.consequence}"] if finding.consequence else []

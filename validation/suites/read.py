@@ -41,9 +41,8 @@ def act(options: Options) -> int:
         if isinstance(result, Refusal):
             counts["duplicates" if result.is_duplicate else "not read"] += 1
         else:
-            counts["read"] += 1
-            counts["chunks"] += len(result.chunks)
-            counts["notes"] += len(result.notes)
+            for what, number in (("read", 1), ("chunks", len(result.chunks)), ("notes", len(result.notes))):
+                counts[what] += number
         print(json.dumps(_as_data(result), ensure_ascii=False) if options.json else "\n".join(_lines(result, options)))
     if is_folder and not options.json:
         print(", ".join(f"{count:,} {what}" for what, count in counts.items()))
@@ -52,10 +51,9 @@ def act(options: Options) -> int:
 
 
 def _results(options: Options) -> Iterator[Prepared | Refusal]:
-    limits, refused = Limits(largest_mib=options.largest_mib, seconds=options.seconds), list[Refusal]()
-    path = options.path
-    alone = [File(path=path.resolve(), source=path.name, language=options.language, label="")]
-    files = walk(path, options.language) if path.is_dir() else iter(alone)
+    limits, refused, path = Limits(largest_mib=options.largest_mib, seconds=options.seconds), list[Refusal](), options.path
+    alone = File(path=path.resolve(), source=path.name, language=options.language, label="")
+    files = walk(path, options.language) if path.is_dir() else iter([alone])
     with IsolatedReader(limits) as reader:
         for opened in distinct(files, limits, refused.append):
             yield from refused

@@ -21,7 +21,6 @@ from validation.judge.profile import Index, Profile
 from validation.load import workers
 from validation.load.pods import coordinator as pods
 from validation.reports import baseline, export, model, table
-from validation.reports.model import GateReport
 from validation.run.options import Json, Target, report_path
 from validation.run.progress import Reporter
 from validation.run.record import Record, run_and_report
@@ -114,7 +113,7 @@ def _run(order: Order, reporter: Reporter, record: Record, overrides: Overrides)
         context.overrides, context.is_scaled = overrides, order.slo is None
         GATE.run(context, read_only=bool(order.collection))
         profile = context.profile
-    reference = baseline.reference(kept, profile.profile, GateReport.from_run(record).fingerprint)
+    reference = baseline.reference(kept, profile.profile, model.GateReport.from_run(record).fingerprint)
     record.judgement = judgement.judge(profile, record.measurements, record.faults, reference)
 
 

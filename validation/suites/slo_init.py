@@ -21,6 +21,7 @@ slo = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
 )
+CHECKED = {measure.name for check in GATE.ordered() for measure in check.measures}
 
 
 @slo.callback()
@@ -44,10 +45,8 @@ def init(
         data = yaml.safe_load(like.read_text(encoding="utf-8"))
         data["profile"] = out.stem.removeprefix("slo.").lower().replace("_", "-").replace(".", "-")
         data["reason"] = f"a start for the documents of {folder.name}; its limits are those of {like.name}: make them yours"
-        data["vectors"] |= {
-            "value": LEAST_VECTORS,
-            "reason": "the fewest of which a percentile of recall means anything; raise it to what you have",
-        }
+        why = "the fewest of which a percentile of recall means anything; raise it to what you have"
+        data["vectors"] |= {"value": LEAST_VECTORS, "reason": why}
         data["objectives"] = {name: each for name, each in data["objectives"].items() if name in profile.objectives}
         data["search"]["filters"] = [{"share": 1}]
         data.pop("ingesting", None)
@@ -67,6 +66,3 @@ def init(
         if documents < LEAST_VECTORS:
             few = f"{folder} has {documents} documents: unless they make {LEAST_VECTORS} chunks, that gate is INVALID"
             print(f"{few}; without --slo it is scaled to what is there")
-
-
-CHECKED = {measure.name for check in GATE.ordered() for measure in check.measures}

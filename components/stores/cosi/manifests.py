@@ -10,8 +10,12 @@ from components.stores import BucketOptions
 from components.stores.owned import OWNER_TAG
 
 GROUP, VERSION = "objectstorage.k8s.io", "v1alpha1"
-_KINDS = ("BucketClass", "BucketClaim", "BucketAccessClass", "BucketAccess")
-PLURALS = {kind: f"{kind.lower()}{'es' if kind.endswith('s') else 's'}" for kind in _KINDS}
+PLURALS = {
+    "BucketClass": "bucketclasses",
+    "BucketClaim": "bucketclaims",
+    "BucketAccessClass": "bucketaccessclasses",
+    "BucketAccess": "bucketaccesses",
+}
 PARTS = ("apiVersion", "kind", "metadata", "spec", "driverName", "deletionPolicy", "authenticationType", "parameters")
 """Inputs of a resource that are its manifest; classes have their fields at the top."""
 

@@ -13,9 +13,8 @@ from starlette.responses import Response
 from tests.validation.ask.stage import Stage
 from tests.validation.ask.test_service import KEY, QUESTION, mounted, service
 from validation.ask.retrieval import Query, Retriever, Stages
-from validation.checks.answer import answer
+from validation.checks.answer import answer, overhead
 from validation.checks.context import Loaded, RunContext, Services
-from validation.checks.overhead import overhead
 from validation.clients.asking import AskService
 from validation.clients.connect import Connector
 from validation.clients.http import Access
@@ -87,7 +86,7 @@ def test_a_service_that_breaks_off_ends_the_run_with_its_reason(run: RunContext,
 
 
 def test_what_the_service_adds_is_measured_by_turns_with_the_cpu_of_both(run: RunContext, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("validation.checks.overhead._ROUNDS", 20)
+    monkeypatch.setattr("validation.checks.answer._ROUNDS", 20)
     overhead(run)
     measured = {name: each.value for name, each in run.record.measurements.items()}
     assert 0 <= cast("float", measured["ask_overhead_p50_ms"]) <= cast("float", measured["ask_overhead_p95_ms"])

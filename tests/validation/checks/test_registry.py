@@ -24,10 +24,9 @@ DOCS = Path(__file__).parents[3] / "docs" / "gate.md"
 def added() -> Iterator[str]:
     """Register a check that writes, after `quality`, and take it away again."""
 
-    @GATE.check(
-        "heat", "Does it get warm?", after="quality", writes="stores heat", measures=[lower("heat_k", "K", "Warmth")], skip=unpromised
-    )
+    @GATE.check(after="quality", writes="stores heat", measures=[lower("heat_k", "K", "Warmth")], skip=unpromised)
     def heat(run: RunContext, facts: Facts) -> None:
+        """Does it get warm?"""  # noqa: D400 - a question
         facts["where"] = "everywhere"
         run.record.measure("heat_k", 3.0)
 
@@ -77,8 +76,9 @@ def test_a_name_or_a_measure_that_another_check_has_is_refused(taken: str) -> No
     def nothing(_run: Any, _facts: Facts) -> None: ...
 
     measures = [] if taken == "quality" else [lower("recall_at_10", "share", "again")]
+    nothing.__name__ = taken
     with pytest.raises(ValueError, match="registered already"):
-        GATE.check(taken, "?", measures=measures)(nothing)
+        GATE.check(measures=measures)(nothing)
 
 
 def test_every_check_comes_after_one_that_exists_and_what_may_break_the_collection_comes_last() -> None:

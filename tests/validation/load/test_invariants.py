@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from validation.clients.vectors import unit
-from validation.load.invariants import Broken, Verifier, passing_counts
 from validation.load.open_loop import Sample
-from validation.load.truth import exact_truth
+from validation.load.truth import Broken, Verifier, exact_truth, passing_counts
 
 ROWS = unit(np.random.default_rng(7).standard_normal((200, 16)).astype(np.float32))
 QUERY = ROWS[3]

@@ -6,7 +6,7 @@ Secret, or from an AWS profile, never from the command line, where every process
 
 import json
 import re
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -22,6 +22,8 @@ from validation.clients import kube, target
 from validation.clients.documents import Credential, credential_in
 from validation.judge.errors import UsageError
 from validation.run.options import Json
+
+_ROOT_PATH = re.compile(r"[A-Za-z0-9][-_.A-Za-z0-9]*(/[A-Za-z0-9][-_.A-Za-z0-9]*)*")
 
 
 class Style(StrEnum):
@@ -91,9 +93,6 @@ class Options:
     as_json: Json = False
 
 
-_ROOT_PATH = re.compile(r"[A-Za-z0-9][-_.A-Za-z0-9]*(/[A-Za-z0-9][-_.A-Za-z0-9]*)*")
-
-
 class StoreOutputs(BaseModel):
     """The outputs of a stack that say where its store is; all may be missing."""
 
@@ -127,21 +126,9 @@ class Aim(Options):
     ca_pem: str  # private CA; "" for the public ones of this machine
     credential: Credential = field(repr=False)
     admin: Credential | None = field(repr=False)  # may look at what Milvus's own key may not; None: nobody does
-
-    @property
-    def host(self) -> str:
-        """Host of the endpoint."""
-        return urlsplit(self.endpoint).hostname or ""
-
-    @property
-    def is_tls(self) -> bool:
-        """Whether the endpoint speaks TLS."""
-        return urlsplit(self.endpoint).scheme == "https"
-
-    @property
-    def port(self) -> int:
-        """Port of the endpoint, or that of its scheme."""
-        return urlsplit(self.endpoint).port or (443 if self.is_tls else 80)
+    host: str
+    port: int  # of the endpoint, or that of its scheme
+    is_tls: bool
 
 
 def take(options: Options) -> Aim:
@@ -165,6 +152,8 @@ def take(options: Options) -> Aim:
         "milvus_uri": options.milvus_uri or outputs.milvus_uri,
         "dimension": options.dimension or outputs.embedding_dimension or 768,
     }
+    url = urlsplit(completed["endpoint"])
+    completed |= {"host": url.hostname or "", "is_tls": url.scheme == "https", "port": url.port or (443 if url.scheme == "https" else 80)}
     try:
         completed["wal"] = Wal(completed["wal"])
     except ValueError:
@@ -199,16 +188,13 @@ def _endpoint(url: str) -> str:
     """Refuse what Milvus's chart cannot carry: it takes a host, a port and whether TLS is used, nothing else."""
     parts = urlsplit(url)
     bare = f"{parts.scheme}://{parts.netloc}"
-    try:
+    with suppress(ValueError):  # of a port that is none
         fits = parts.scheme in {"http", "https"} and parts.hostname and url.rstrip("/") == bare and "@" not in parts.netloc
-        fits = fits and (parts.port is None or parts.port > 0) and not parts.netloc.endswith(":")
-    except ValueError:
-        fits = False
-    if not fits:
-        shown = url if "@" not in url else "(an address with a user in it)"
-        problem = f"endpoint {shown} is not https://host[:port]; Milvus takes no path, no query and no user"
-        raise UsageError(f"{problem}, so requests would go elsewhere. Cure: --endpoint https://HOST:PORT")
-    return bare
+        if fits and parts.port != 0 and not parts.netloc.endswith(":"):
+            return bare
+    shown = url if "@" not in url else "(an address with a user in it)"
+    problem = f"endpoint {shown} is not https://host[:port]; Milvus takes no path, no query and no user"
+    raise UsageError(f"{problem}, so requests would go elsewhere. Cure: --endpoint https://HOST:PORT")
 
 
 def _ca_pem(options: Options, outputs: StoreOutputs) -> str:
@@ -233,16 +219,12 @@ def _credential(options: Options, outputs: StoreOutputs) -> Credential:
         return credential_in(options.credential_dir)
     if options.profile is not None:
         return from_profile(options.profile)
-    if options.secret is not None:
-        return from_secret(options.secret)
-    if outputs.namespace and outputs.milvus_secret_name:
-        return from_secret(f"{outputs.namespace}/{outputs.milvus_secret_name}")
-    ways = "--secret NAMESPACE/NAME, --credential-dir DIR or --profile NAME"
-    raise UsageError(f"no key to look with: give the one that Milvus will use by {ways}")
-
-
-def from_secret(reference: str) -> Credential:
-    """Return the key in Secret NAMESPACE/NAME."""
+    reference = options.secret
+    if reference is None and outputs.namespace and outputs.milvus_secret_name:
+        reference = f"{outputs.namespace}/{outputs.milvus_secret_name}"
+    if reference is None:
+        ways = "--secret NAMESPACE/NAME, --credential-dir DIR or --profile NAME"
+        raise UsageError(f"no key to look with: give the one that Milvus will use by {ways}")
     namespace, _, name = reference.partition("/")
     if not namespace or not name:
         raise UsageError(f"--secret {reference} names no Secret; write NAMESPACE/NAME, see what there is with: kubectl get secrets -A")

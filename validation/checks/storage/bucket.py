@@ -41,9 +41,9 @@ _NEVER_WRITTEN = "preflight-never-written"
 _SHOWN = 3
 
 
-@STORE.check("identity", "Does the store know the key, the bucket, the style of addresses and the region?", after="clock")
+@STORE.check(after="clock")
 def identity(run: StoreContext, _facts: Facts) -> None:
-    """Raise BlockedError when Milvus's key may do nothing with the bucket."""
+    """Does the store know the key, the bucket, the style of addresses and the region?"""
     signed_for, error = run.aim.region, _refusal(run, run.store)
     if strange := sorted(run.store.signed_for - {signed_for}):
         raise _wrong_region(run, strange[0])
@@ -81,7 +81,13 @@ def _explain(run: StoreContext, error: ClientError) -> BlockedError:
     other = Style.VIRTUAL if run.aim.style is Style.PATH else Style.PATH
     if code(error) not in _FINAL:
         if is_denied(error):
-            return _denied(run, error)
+            bucket = run.aim.bucket
+            try:
+                run.put("may-write", b"")
+            except ClientError:
+                neither = f"the key is valid, and may neither list nor write in the bucket {bucket}: {answered(error)}"
+                return run.record.block("bucket.denied", f"{neither}; it is the key of another tenant, or the bucket is somebody else's")
+            return run.record.block("permission_list", f"the key may write in the bucket {bucket} and not list it: {answered(error)}")
         with suppress(BlockedError, BotoCoreError):
             if _refusal(run, run.store.in_style(other)) is None:
                 seen = f"the store answers {answered(error)} to {run.aim.style}-style addresses, but takes {other}-style ones"
@@ -93,25 +99,14 @@ def _explain(run: StoreContext, error: ClientError) -> BlockedError:
     return run.record.block(key, f"{seen.format(bucket=run.aim.bucket)}: {answered(error)}")
 
 
-def _denied(run: StoreContext, error: ClientError) -> BlockedError:
-    """A key that may write and not list lacks one permission; a key that may do nothing is not this bucket's."""
-    bucket = run.aim.bucket
-    try:
-        run.put("may-write", b"")
-    except ClientError:
-        seen = f"the key is valid, and may neither list nor write in the bucket {bucket}: {answered(error)}"
-        return run.record.block("bucket.denied", f"{seen}; it is the key of another tenant, or the bucket is somebody else's")
-    return run.record.block("permission_list", f"the key may write in the bucket {bucket} and not list it: {answered(error)}")
-
-
 def _wrong_region(run: StoreContext, expected: str) -> BlockedError:
     seen = f"requests are signed for {run.aim.region}, and the store wants {expected}"
     return run.record.block("region.refused", seen, region_of_store=expected)
 
 
-@STORE.check("bucket_settings", "Does the bucket keep, lock or expire what Milvus deletes or needs?", after="identity")
+@STORE.check(after="identity")
 def bucket_settings(run: StoreContext, _facts: Facts) -> None:
-    """Raise BlockedError for a bucket that cannot be written, or would keep all that this run writes."""
+    """Does the bucket keep, lock or expire what Milvus deletes or needs?"""
     bucket, record, written = run.aim.bucket, run.record, _write(run)
     locked = _judge_lock(run, written)
     rules = _settings(run, lambda s3: s3.get_bucket_lifecycle_configuration(Bucket=bucket))
@@ -187,9 +182,9 @@ def _touches_milvus(rule: "LifecycleRuleOutputTypeDef", root_path: str) -> bool:
     return rule.get("Status") == "Enabled" and (mine.startswith(prefix) or prefix.startswith(mine))
 
 
-@STORE.check("root_path", "Is the root path empty or ours?", after="bucket_settings")
+@STORE.check(after="bucket_settings")
 def root_path(run: StoreContext, _facts: Facts) -> None:
-    """Add what is below it, and what else the bucket holds."""
+    """Is the root path empty or ours?"""
     root, bucket, mine = f"{run.aim.root_path}/", run.aim.bucket, run.written.prefix
     below = run.store.ask(lambda s3: s3.list_objects_v2(Bucket=bucket, Prefix=root, MaxKeys=_SHOWN)).get("Contents", [])
     keys = [str(item.get("Key")) for item in below if not str(item.get("Key")).startswith(mine)]
@@ -226,9 +221,9 @@ def _ours(run: StoreContext) -> str:
     return ""
 
 
-@STORE.check("isolation", "Is Milvus's key kept away from everything else on the store?", after="permissions")
+@STORE.check(after="permissions")
 def isolation(run: StoreContext, _facts: Facts) -> None:
-    """Add what is denied, and what should be."""
+    """Is Milvus's key kept away from everything else on the store?"""
     record, own, bucket, root = run.record, run.aim.bucket, run.aim.other_bucket, run.aim.root_path
     try:
         names = [each.get("Name") for each in run.store.ask(lambda s3: s3.list_buckets()).get("Buckets", [])]

@@ -30,9 +30,9 @@ _SKEW_REFUSED = timedelta(minutes=15)  # S3 refuses a signature that is older or
 _SKEW_WARN = timedelta(minutes=1)
 
 
-@STORE.check("endpoint", "Does the endpoint's name resolve, and does something listen at each of its addresses?")
+@STORE.check()
 def endpoint(run: StoreContext, _facts: Facts) -> None:
-    """Raise BlockedError when nothing answers."""
+    """Does the endpoint's name resolve, and does something listen at each of its addresses?"""
     host, port, record = run.aim.host, run.aim.port, run.record
     try:
         infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -71,9 +71,9 @@ def ssl_context(run: StoreContext) -> ssl.SSLContext:
     return ssl.create_default_context(cadata=run.aim.ca_pem or None)
 
 
-@STORE.check("tls", "Is the certificate one that Milvus can trust, for this name, and for long enough?", after="endpoint")
+@STORE.check(after="endpoint")
 def tls(run: StoreContext, _facts: Facts) -> None:
-    """Raise BlockedError when Milvus could not shake hands."""
+    """Is the certificate one that Milvus can trust, for this name, and for long enough?"""
     if not run.aim.is_tls:
         run.record.warn("tls.plain", f"{run.aim.endpoint} is not encrypted")
         return
@@ -153,9 +153,9 @@ def _untrusted(run: StoreContext, error: ssl.SSLCertVerificationError) -> Blocke
     return run.record.block("tls_chain.other", f"{seen} ({message})", host=host, port=run.aim.port)
 
 
-@STORE.check("clock", "Do this machine's clock and the store's agree?", after="tls")
+@STORE.check(after="tls")
 def clock(run: StoreContext, _facts: Facts) -> None:
-    """Raise BlockedError when no signature could be valid, or what answers is no HTTP server."""
+    """Do this machine's clock and the store's agree?"""
     before = run.now()
     date, server = _ask_unsigned(run)
     middle = before + (run.now() - before) / 2
@@ -179,9 +179,9 @@ def connect(run: StoreContext, timeout_s: float) -> http.client.HTTPConnection:
     return http.client.HTTPConnection(aim.host, aim.port, timeout=timeout_s)
 
 
-@STORE.check("connections", "Do connections last, idle and in the middle of a body?", after="lasting")
+@STORE.check(after="lasting")
 def connections(run: StoreContext, _facts: Facts) -> None:
-    """Leave a connection idle for a while, and count those of the whole run that were cut."""
+    """Do connections last, idle and in the middle of a body?"""
     cuts = Counter(reason for _, reason in run.store.repeats if reason.startswith(CUT))
     times = sum(cuts.values())
     seen = ", ".join(f"{reason} ({number} times)" for reason, number in cuts.items())

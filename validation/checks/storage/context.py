@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
 
@@ -97,12 +97,10 @@ def _abort(store: Store, key: str, upload_id: str) -> None:
 
 def _delete(store: Store, keys: list[str]) -> list[str]:
     """Delete in one request, or one by one where the store does not know that; return what would not go."""
-    identifiers: list[ObjectIdentifierTypeDef] = [{"Key": key} for key in keys]
-    try:
+    failed, identifiers = keys, cast("list[ObjectIdentifierTypeDef]", [{"Key": key} for key in keys])
+    with suppress(ClientError, WrongError):
         answer = store.ask(lambda s3: s3.delete_objects(Bucket=store.bucket, Delete={"Objects": identifiers, "Quiet": True}))
         failed = [error.get("Key", "?") for error in answer.get("Errors", [])]
-    except (ClientError, WrongError):
-        failed = keys
     return [left for key in failed if (left := _delete_one(store, key))]
 
 

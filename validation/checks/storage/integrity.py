@@ -26,18 +26,20 @@ from validation.checks.storage.store import FULL, Store, WrongError, answered, c
 from validation.run.record import Facts
 
 KIB = 1024
-SIZES = (64 * KIB, MIB, 16 * MIB, 64 * MIB)
-"""Log and small binlogs, `insertBufSize` and `indexSliceSize`, parts of large segments."""
+SIZES = (64 * KIB, MIB, 16 * MIB, 64 * MIB)  # log and small binlogs, `insertBufSize` and `indexSliceSize`, parts of large segments
 SLOW_READ_S = 0.5
 """Bound of one GET of 64 KiB: ours, not Milvus's; loading a collection sends thousands of such, one after another for each segment."""
 _READS = 3
 _RANGE = 32 * KIB
 _REFUSED = 400
+Algorithm = Literal["CRC32", "CRC32C", "CRC64NVME", "SHA256"]
+_NATIVE = frozenset({"CRC32C", "CRC64NVME"})  # computed by awscrt; boto3 alone cannot
+_BODY = bytes(range(256)) * 300
 
 
-@STORE.check("sizes", "Does an object of each size that Milvus writes come back byte for byte?", after="encryption")
+@STORE.check(after="encryption")
 def sizes(run: StoreContext, _facts: Facts) -> None:
-    """Add one finding for the bytes and one for the time of a small read."""
+    """Does an object of each size that Milvus writes come back byte for byte?"""
     good, store = list[str](), run.store.for_load()
     for size in SIZES:
         if not run.attempt("sizes", lambda _, size=size: _size(run, store, size), "s3:PutObject and s3:GetObject"):  # type: ignore[misc]
@@ -107,14 +109,9 @@ def _judge_reads(run: StoreContext, store: Store) -> None:
     run.record.warn_if("read_time", median(times) > SLOW_READ_S, seen)
 
 
-Algorithm = Literal["CRC32", "CRC32C", "CRC64NVME", "SHA256"]
-_NATIVE = frozenset({"CRC32C", "CRC64NVME"})  # computed by awscrt; boto3 alone cannot
-_BODY = bytes(range(256)) * 300
-
-
-@STORE.check("checksums", "Does the store take and verify the checksums that Milvus and its libraries send?", after="consistency")
+@STORE.check(after="consistency")
 def checksums(run: StoreContext, _facts: Facts) -> None:
-    """Add which trailers work, and whether wrong checksums are refused."""
+    """Does the store take and verify the checksums that Milvus and its libraries send?"""
     has_native = find_spec("awscrt") is not None
     good: list[str] = []
     for algorithm in get_args(Algorithm):
@@ -155,9 +152,9 @@ def _accepts_wrong(run: StoreContext, algorithm: str, digest: bytes) -> bool:
     return run.store.refusal(lambda s3: s3.put_object(Bucket=run.aim.bucket, Key=key, Body=_BODY, **more)) is None
 
 
-@STORE.check("encryption", "Is an object encrypted at rest as the store is configured to do it?", after="checksums")
+@STORE.check(after="checksums")
 def encryption(run: StoreContext, _facts: Facts) -> None:
-    """Add what HEAD and GET say of one object."""
+    """Is an object encrypted at rest as the store is configured to do it?"""
     bucket, key, promised = run.aim.bucket, run.put("encryption", b"x"), run.aim.encryption
     head = run.store.head(key)
     get = run.store.ask(lambda s3: s3.get_object(Bucket=bucket, Key=key))

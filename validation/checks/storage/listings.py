@@ -12,7 +12,6 @@ from validation.run.record import Facts
 
 PAGE = 1000  # most keys of one page, and of one batch delete, by the S3 API
 _AT = 500
-_WORKERS = 16
 _WRITING_S = 25.0
 _RIGHT = "s3:ListBucket on the bucket"
 _TRIED = "behind listings that end at 10 keys a Milvus 2.3.5 created, loaded, searched and dropped; garbage collection was not waited for"
@@ -25,12 +24,12 @@ _NAMES = (
 )
 
 
-@STORE.check("listings", "Are listings whole: pages, delimiters, starting points and names of every kind?", after="sizes")
+@STORE.check(after="sizes")
 def listings(run: StoreContext, _facts: Facts) -> None:
-    """Add one finding for all that is right, and one for each thing that is not."""
+    """Are listings whole: pages, delimiters, starting points and names of every kind?"""
     steps: dict[str, tuple[Callable[[StoreContext], object], str]] = {"names": (_names, "s3:PutObject"), "delimiter": (_delimiter, _RIGHT)}
     may_go_on = run.within(_WRITING_S)  # a page and one more of empty objects, or as many as the time is enough for
-    with ThreadPoolExecutor(_WORKERS) as pool:
+    with ThreadPoolExecutor(16) as pool:
         given = pool.map(lambda number: run.put(f"many/{number:04}", b"") if may_go_on() else "", range(PAGE + 1))
     keys = [key for key in given if key]
     if len(keys) == PAGE + 1:

@@ -15,25 +15,26 @@ from validation.checks.storage.store import BUSY_CODES, CUT, Store
 from validation.judge.outcome import Outcome
 from validation.run.record import Facts
 
-
-@STORE.check("busy", "Did the store answer each request at the first try?", after="connections")
-def busy(run: StoreContext, _facts: Facts) -> None:
-    """Add the repeats of the whole run."""
-    repeats = [repeat for repeat in run.store.repeats if not repeat[1].startswith(CUT)]
-    reasons = ", ".join(f"{reason} ({times} times)" for reason, times in Counter(reason for _, reason in repeats).most_common(3))
-    seen = f"requests had to be repeated, over {repeats[-1][0] - repeats[0][0]:.0f} s: {reasons}" if repeats else ""
-    run.record.warn_if("answers.repeated", repeats, seen, "each request was answered at the first try")
-
-
 WANTED = {64 * 1024: 100, MIB: 100, 16 * MIB: 20, 64 * MIB: 8}
 """Size: objects. 64 KiB and 1 MiB: log and small binlogs; 16 MiB: `insertBufSize`, `indexSliceSize`; 64 MiB: parts of large segments."""
 WORKERS = (1, 8, 32)
-NEEDED = {50: 2, 90: 10, 95: 20, 99: 100}
-"""Percentile: samples without which it says nothing; the gate's own measures need the same."""
+NEEDED = {50: 2, 90: 10, 95: 20, 99: 100}  # percentile: samples without which it says nothing; the gate's own measures need the same
 _SHOWN = 4
 _SHARE = 0.9  # of the time that is left: the last requests end after it
 _PASSES = 3  # written, read, and read again
 _WAL_INTERVAL_MS = 200  # Woodpecker's `segmentSyncPolicy.maxInterval`: a write that takes longer holds up the next one
+_SIZE = 16 * MIB  # Milvus reads index slices and writes binlogs of this size
+_FLOAT_BYTES = 4
+_LINKS = 16  # HNSW's M: hnswlib keeps M x 2 links of 4 bytes for each vector in its lowest layer (hnswlib, ALGO_PARAMS)
+
+
+@STORE.check(after="connections")
+def busy(run: StoreContext, _facts: Facts) -> None:
+    """Did the store answer each request at the first try?"""
+    repeats = [repeat for repeat in run.store.repeats if not repeat[1].startswith(CUT)]
+    reasons = ", ".join(f"{reason} ({times} times)" for reason, times in Counter(reason for _, reason in repeats).most_common(3))
+    seen = f"requests had to be repeated, over {repeats[-1][0] - repeats[0][0]:.0f} s: {reasons}" if repeats else ""
+    run.record.warn_if("answers.repeated", repeats, seen, "each request was answered at the first try")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,23 +60,20 @@ class Group:
         return self.moves + self.objects * 8 * MIB
 
 
-_SPEED = "How fast are reads, writes, lists and deletes at the sizes that Milvus writes, alone and many at a time?"
-
-
-@STORE.check("performance", _SPEED, after="busy")
+@STORE.check(after="busy")
 def performance(run: StoreContext, _facts: Facts) -> None:
-    """Add one row an operation, size and number of workers, and what they say."""
+    """How fast are reads, writes, lists and deletes at the sizes that Milvus writes, alone and many at a time?"""
     if not run.aim.performance:
         run.record.skip("performance", "not asked for: --no-performance")
         return
     store = run.store.for_load()
     groups, missing, budget = list[Group](), list[str](), run.aim.budget_mib * MIB
     for group in (Group(size=size, workers=workers) for size in WANTED for workers in WORKERS):
-        if group.moves <= budget:
-            budget -= group.moves
-            groups.append(group)
-        else:
+        if group.moves > budget:
             missing.append(f"{size_name(group.size)} x {group.workers}")
+            continue
+        budget -= group.moves
+        groups.append(group)
     left_s = min(run.aim.budget_s, run.store.shared.end_s - time.monotonic())
     end_s, weight = time.monotonic() + _SHARE * left_s, sum(group.weight for group in groups)
     with run.reporter.track("performance", len(groups)) as advance:
@@ -101,23 +99,13 @@ def _measure(run: StoreContext, store: Store, group: Group, until_s: float) -> I
 def _row(name: str, group: Group, burst: Burst, retries: int) -> Facts:
     count, seconds = burst.latency.count, burst.seconds
     enough = count >= max(NEEDED[50], group.workers)
-    percentiles = {
-        f"p{each}_ms": burst.latency.percentile_ms(each) if enough and count >= least else None for each, least in NEEDED.items()
-    }
-    return {
-        "operation": name,
-        "size_bytes": group.size,
-        "workers": group.workers,
-        "planned": burst.planned,
-        "samples": count,
-        "errors": dict(burst.errors),
-        "retries": retries,
-        **percentiles,
-        "max_ms": burst.slowest_s * 1e3 if enough else None,
-        "mib_per_s": burst.moved / MIB / seconds if enough and burst.moved and seconds else None,
-        "client_cores": burst.cpu_s / seconds if seconds else None,
-        "histogram": burst.latency.encoded() if count else None,
-    }
+    what: Facts = {"operation": name, "size_bytes": group.size, "workers": group.workers}
+    counts = {"planned": burst.planned, "samples": count, "errors": dict(burst.errors), "retries": retries}
+    times = {f"p{each}_ms": burst.latency.percentile_ms(each) if enough and count >= least else None for each, least in NEEDED.items()}
+    times["max_ms"] = burst.slowest_s * 1e3 if enough else None
+    speed = burst.moved / MIB / seconds if enough and burst.moved and seconds else None
+    cores, histogram = burst.cpu_s / seconds if seconds else None, burst.latency.encoded() if count else None
+    return what | counts | times | {"mib_per_s": speed, "client_cores": cores, "histogram": histogram}
 
 
 def _judge(run: StoreContext, missing: list[str]) -> None:
@@ -156,17 +144,9 @@ def _log_write_p95(rows: list[Facts]) -> float | None:
     return next((row["p95_ms"] for row in rows if row["operation"] == "PUT" and row["size_bytes"] < MIB and row["workers"] == 1), None)
 
 
-_SIZE = 16 * MIB  # Milvus reads index slices and writes binlogs of this size
-_FLOAT_BYTES = 4
-_LINKS = 16  # HNSW's M: hnswlib keeps M x 2 links of 4 bytes for each vector in its lowest layer (hnswlib, ALGO_PARAMS)
-
-
-_BOUND = "How long would a collection take to load, and how fast could it be ingested, if nothing but the store counted?"
-
-
-@STORE.check("estimate", _BOUND, after="performance")
+@STORE.check(after="performance")
 def estimate(run: StoreContext, _facts: Facts) -> None:
-    """Add the estimates to the report."""
+    """How long would a collection take to load, and how fast could it be ingested, if nothing but the store counted?"""
     if not run.aim.performance:
         return
     vectors, dimension, on_store = run.aim.vectors, run.aim.dimension, run.aim.wal.is_on_the_store

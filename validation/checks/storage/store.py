@@ -41,8 +41,6 @@ BUSY_CODES = frozenset({"SlowDown", "ServiceUnavailable", "InternalError", "Requ
 _TRIES_WITHOUT_ANSWER = 2
 _TRIES_OF_CUT = 4  # a connection that is cut costs no time, unlike one that does not answer
 _SHORT_PATIENCE_S = 2.0  # for a request that failed for all of the patience before
-_LONGEST_WAIT_S = 2.0
-_CONNECTIONS = 40
 FULL = frozenset({"QuotaExceeded", "InsufficientStorage", "EntityTooLarge", "InsufficientCapacity", "XMinioStorageFull"})
 """Codes of a store that takes no more, or nothing so large; some come with the status 403."""
 _SCOPE = re.compile(r"/([^/]+)/s3/aws4_request")
@@ -122,7 +120,7 @@ class Store:
             read_timeout=aim.timeout_s,
             retries={"total_max_attempts": 1, "mode": "standard"},
             s3={"addressing_style": aim.style.value, "payload_signing_enabled": sign_bodies},
-            max_pool_connections=_CONNECTIONS,
+            max_pool_connections=40,
             # checksums are a question of their own, so that a store without them fails that one alone
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
@@ -214,7 +212,7 @@ class Store:
             self.repeats.append((time.monotonic(), answered(error) if isinstance(error, ClientError) else cut))
 
         worth_it = retry_if_exception(lambda error: is_busy(error) or isinstance(error, GONE))
-        wait = wait_random_exponential(multiplier=0.1, max=_LONGEST_WAIT_S)
+        wait = wait_random_exponential(multiplier=0.1, max=2.0)
         return Retrying(stop=enough, wait=wait, retry=worth_it, before_sleep=count, reraise=True)
 
 

@@ -30,6 +30,8 @@ _MIB = 2**20
 _REFUSED = 412
 _NOT_FOUND = 404
 _CONFLICT = 409  # AWS answers a loser of a race with 409 ConditionalRequestConflict or 412; either way it did not win
+_ROUNDS = 20
+_LOOKED_AT = 20  # keys of each kind that are read once more, beside the listing that holds all
 
 
 class Answer(StrEnum):
@@ -40,29 +42,25 @@ class Answer(StrEnum):
     REJECTED = "rejected"
 
 
-_FITS = {
-    Answer.STRICT: ("woodpecker", "milvus.condition_write: auto"),
-    Answer.IGNORED: ("woodpecker-unconditional", "milvus.condition_write: disable"),
-    Answer.REJECTED: ("pulsar or kafka", "milvus.wal: pulsar or kafka, since woodpecker cannot work on this store"),
+_NEITHER = {Wal.WOODPECKER, Wal.WOODPECKER_UNCONDITIONAL}
+_FITS: dict[Answer, tuple[str, str, set[Wal]]] = {
+    Answer.STRICT: ("woodpecker", "milvus.condition_write: auto", set()),
+    Answer.IGNORED: ("woodpecker-unconditional", "milvus.condition_write: disable", {Wal.WOODPECKER}),
+    Answer.REJECTED: ("pulsar or kafka", "milvus.wal: pulsar or kafka, since woodpecker cannot work on this store", _NEITHER),
 }
-_WORKS_WITH = {
-    Answer.STRICT: set(Wal),
-    Answer.IGNORED: set(Wal) - {Wal.WOODPECKER},
-    Answer.REJECTED: set(Wal) - {Wal.WOODPECKER, Wal.WOODPECKER_UNCONDITIONAL},
-}
+"""Which log fits, by which setting, and which ones cannot work."""
 
 
-@STORE.check("conditional_write", "Does a conditional write let exactly one writer win, and which write-ahead log fits?", after="isolation")
+@STORE.check(after="isolation")
 def conditional_write(run: StoreContext, _facts: Facts) -> None:
-    """Add how the store answers, and whether the planned log can live with it."""
+    """Does a conditional write let exactly one writer win, and which write-ahead log fits?"""
     answer, seen = _ask(run)
-    if answer is Answer.STRICT:
-        answer, seen = _race(run, seen)
-    if answer is Answer.STRICT:
-        answer, seen = _elsewhere(run, seen)
-    planned, (fitting, setting) = run.aim.wal, _FITS[answer]
+    for question in (_race, _elsewhere):
+        if answer is Answer.STRICT:
+            answer, seen = question(run, seen)
+    planned, (fitting, setting, fails) = run.aim.wal, _FITS[answer]
     run.record.wal = {"conditional_write": answer, "fits": fitting, "setting": setting, "planned": planned}
-    if planned not in _WORKS_WITH[answer]:
+    if planned in fails:
         key = "conditional_write.woodpecker" if planned is Wal.WOODPECKER else "conditional_write.unconditional"
         run.record.fail(key, f"{answer}: {seen}; planned is {planned}", setting=setting, fitting=fitting)
     elif planned is Wal.WOODPECKER_UNCONDITIONAL:
@@ -175,12 +173,9 @@ def _race(run: StoreContext, seen: str) -> tuple[Answer, str]:
     return Answer.STRICT, f"{seen}; one of {_WRITERS} writers won each of {races} races"
 
 
-_ROUNDS = 20
-
-
-@STORE.check("consistency", "Is what was written, overwritten or deleted seen at once, by reads and by lists?", after="conditional_write")
+@STORE.check(after="conditional_write")
 def consistency(run: StoreContext, _facts: Facts) -> None:
-    """Add how many of the observations were stale."""
+    """Is what was written, overwritten or deleted seen at once, by reads and by lists?"""
     reader, stale, rounds, may_go_on = run.store.in_style(run.aim.style), Counter[str](), 0, run.within(_LOOP_S)
     while rounds < _ROUNDS and (not rounds or may_go_on()):
         stale.update(kind for kind, is_stale in _round(run, reader, f"consistency/{rounds}").items() if is_stale)
@@ -215,12 +210,9 @@ def _round(run: StoreContext, reader: Store, name: str) -> dict[str, bool]:
     return stale | seen("after delete", None) | {"list after delete": key in listed(reader, prefix)}
 
 
-_LOOKED_AT = 20  # keys of each kind that are read once more, beside the listing that holds all
-
-
-@STORE.check("lasting", "Is all that was written still there, and all that was deleted still gone?", after="listings")
+@STORE.check(after="listings")
 def lasting(run: StoreContext, _facts: Facts) -> None:
-    """Look once more at what this run wrote and deleted, at its end."""
+    """Is all that was written still there, and all that was deleted still gone?"""
 
     def look(run: StoreContext) -> None:
         names, there, gone = set(listed(run.store, run.written.prefix)), dict(run.written.there), run.written.gone

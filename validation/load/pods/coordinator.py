@@ -28,7 +28,6 @@ from validation.run.progress import Reporter
 
 READY_PATIENCE_S = 300.0
 _LEAD_S = 3.0  # from writing the start until it: longer than a clock may be off, and a poll
-_READY_POLL_S = 0.2
 _LOOK_S = 1.0
 END_PATIENCE_S = 60.0
 _MARGIN_S = 900.0  # beyond the load itself: images, start and results, each of which has a limit of its own
@@ -76,8 +75,9 @@ def run_load(placement: Placement, where: LoadTarget, shares: Sequence[Share], a
         placement.reporter.say(f"search: from {len(shares)} pods, kubectl -n {target.namespace} logs -l job-name={name} --prefix")
         for index, share in enumerate(shares):
             objects.put(f"{index}/share", pack_share(share))
-        orders = {index: _order(target.milvus_uri, where, objects, index, longest_s + _MARGIN_S) for index in range(len(shares))}
-        job.make(target.load_pod_template, orders, longest_s + _MARGIN_S)
+        deadline_s = longest_s + _MARGIN_S
+        orders = {index: _order(target.milvus_uri, where, objects, index, deadline_s) for index in range(len(shares))}
+        job.make(target.load_pod_template, orders, deadline_s)
         coordinator = Coordinator(job=job, objects=objects, pods=len(shares))
         coordinator.await_all()
         coordinator.start()
@@ -105,11 +105,11 @@ class Coordinator:
         while missing := [index for index in range(self.pods) if self._status(index) is None]:
             self._look()
             if time.monotonic() > deadline_s:
-                pods = self.job.pods()
-                states = ", ".join(f"{index} ({pods[index].waits_for or 'runs' if index in pods else 'no pod'})" for index in missing)
-                problem = f"load generators are not ready after {READY_PATIENCE_S:g} s: {states}"
-                raise InvalidRunError(f"{problem}; is there room for {self.pods}?")
-            time.sleep(_READY_POLL_S)
+                waits = {index: pod.waits_for or "runs" for index, pod in self.job.pods().items()}
+                states = ", ".join(f"{index} ({waits.get(index, 'no pod')})" for index in missing)
+                late = f"load generators are not ready after {READY_PATIENCE_S:g} s: {states}"
+                raise InvalidRunError(f"{late}; is there room for {self.pods}?")
+            time.sleep(0.2)
 
     def start(self) -> None:
         """Write the instant at which all begin; InvalidRunError where the gate's own clock is not the store's."""
@@ -156,8 +156,8 @@ def merge(results: Sequence[Result], planned: Sequence[int], timeout_s: float) -
     """Merge samples and histograms; InvalidRunError unless every planned request is there once, and counted once."""
     samples = sorted((sample for result in results for sample in result.samples), key=lambda sample: sample.number)
     if [sample.number for sample in samples] != list(planned):
-        problem = f"{len(samples)} requests came back for {len(planned)} planned ones, or not the same"
-        raise InvalidRunError(f"{problem}: the run counts nothing twice")
+        planned_ones = f"{len(planned)} planned ones, or not the same"
+        raise InvalidRunError(f"{len(samples)} requests came back for {planned_ones}: the run counts nothing twice")
     merged = Histogram()
     for result in results:
         merged.merge(Histogram.decoded(result.histogram))
@@ -173,10 +173,8 @@ def _bucket(placement: Placement, kubernetes: kube.Cluster, name: str, closing: 
     credential = kubernetes.credential(target.namespace, target.milvus_secret_name)
     placement.secrets.extend([credential.access_key, credential.secret_key])
     ca_file = Connector(target=target, kubernetes=kubernetes, closing=closing, secrets=placement.secrets).store_ca_file()
-    ours, theirs = (
-        exchange.connect(endpoint, target.object_store_region, credential, ca_file)
-        for endpoint in (kubernetes.address(target.object_store_endpoint), target.object_store_endpoint)
-    )
+    endpoints = kubernetes.address(target.object_store_endpoint), target.object_store_endpoint
+    ours, theirs = (exchange.connect(endpoint, target.object_store_region, credential, ca_file) for endpoint in endpoints)
     objects = LoadBucket(bucket=target.milvus_bucket, run=name, ours=ours, theirs=theirs)
     closing.callback(objects.close)
     if stale := objects.clear_stale():
@@ -186,11 +184,8 @@ def _bucket(placement: Placement, kubernetes: kube.Cluster, name: str, closing: 
 
 
 def _order(uri: str, where: LoadTarget, objects: LoadBucket, index: int, seconds: float) -> str:
-    addresses: dict[str, Any] = {
-        "share_url": objects.address(f"{index}/share", "get", seconds),
-        "start_url": objects.address("start", "get", seconds),
-    }
-    addresses |= {f"{name}_url": objects.address(f"{index}/{name}", "put", seconds) for name in ("status", "result")}
+    names = {f"{index}/share": "get", "start": "get", f"{index}/status": "put", f"{index}/result": "put"}
+    addresses: dict[str, Any] = {f"{name.rpartition('/')[2]}_url": objects.address(name, method, seconds) for name, method in names.items()}
     chosen = {name: getattr(where, name) for name in ("database", "collection", "limit", "search", "connections")}
     return Order(uri=uri, **chosen, **addresses).model_dump_json()
 
@@ -207,24 +202,16 @@ def _clean(placement: Placement, job: Job, objects: LoadBucket) -> None:
 
 def _facts(pod: Pod, result: Result) -> dict[str, Any]:
     latency, delay = Histogram.decoded(result.histogram), Histogram.decoded(result.delays)
-    return {
-        "pod": pod.name,
-        "node": pod.node,
-        "requests": len(result.samples),
-        "errors": sum(bool(sample.error) for sample in result.samples),
-        **{f"p{percentile}_ms": latency.percentile_ms(percentile) for percentile in (50, 95, 99)},
-        "delay_p99_ms": delay.percentile_ms(99),
-        "clock_ahead_ms": [bound * 1e3 for bound in result.clock_ahead_s],
-        "cpu_throttled_s": result.throttled_s,
-        "clock_stepped_ms": result.stepped_s * 1e3,
-        "latency_histogram": result.histogram,
-    }
+    about = {"pod": pod.name, "node": pod.node, "requests": len(result.samples)}
+    times = {f"p{percentile}_ms": latency.percentile_ms(percentile) for percentile in (50, 95, 99)}
+    clock = {"clock_ahead_ms": [bound * 1e3 for bound in result.clock_ahead_s], "cpu_throttled_s": result.throttled_s}
+    counted = {"errors": sum(bool(sample.error) for sample in result.samples), **times, "delay_p99_ms": delay.percentile_ms(99)}
+    return {**about, **counted, **clock, "clock_stepped_ms": result.stepped_s * 1e3, "latency_histogram": result.histogram}
 
 
 def _faults(index: int, result: Result) -> list[str]:
     """What a generator knows of itself that makes its numbers worth nothing; its own delay is judged with all the others'."""
-    span_s = max((sample.ended_s for sample in result.samples), default=0.0)
-    faults, name = list[str](), f"load generator {index}"
+    faults, name, span_s = list[str](), f"load generator {index}", max((sample.ended_s for sample in result.samples), default=0.0)
     if result.throttled_s is not None and result.throttled_s > _THROTTLED_SHARE * span_s:
         kept = f"{name} was kept from its CPU for {result.throttled_s:.3g} of {span_s:.3g} s, which counts as latency of Milvus"
         faults.append(f"{kept}; take the CPU limit off the namespace's pods of the suite")

@@ -8,7 +8,8 @@ since that one keeps no versions: in the documents' bucket every status would st
 import io
 import json
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client  # stubs only; nothing to import at run time
 
 VERSION = 5  # raised with every change of these messages: an image of another version is refused instead of misunderstood
+PREFIX = "gate-load/"
+_STALE = timedelta(hours=4)  # longer than any address or Job of a run lives
+_Answer = TypeVar("_Answer")
 
 
 class _Message(BaseModel):
@@ -97,12 +101,6 @@ def unpack_share(body: bytes) -> Share:
         return Share(vectors=packed["vectors"], **json.loads(packed["plain"].tobytes()))
 
 
-PREFIX = "gate-load/"
-_STALE = timedelta(hours=4)  # longer than any address or Job of a run lives
-_TOTAL_S = 120.0
-_Answer = TypeVar("_Answer")
-
-
 class LoadBucket:
     """The objects of one run, below a prefix of its own."""
 
@@ -122,10 +120,9 @@ class LoadBucket:
         key = self._key(name)
 
         def read() -> bytes | None:
-            try:
+            with suppress(self._ours.exceptions.NoSuchKey):
                 return self._ours.get_object(Bucket=self._bucket, Key=key)["Body"].read()
-            except self._ours.exceptions.NoSuchKey:
-                return None
+            return None
 
         return self._ask(f"read {key} from", read)
 
@@ -141,7 +138,12 @@ class LoadBucket:
     def clear_stale(self, now: datetime | None = None) -> int:
         """Remove what killed runs left behind, once nobody can be using it any more; return how many objects."""
         before = (now or datetime.now(UTC)) - _STALE
-        return self._delete(self._ask("list", lambda: [key for key, written in self._listed() if written < before]))
+
+        def stale() -> list[str]:
+            pages = self._ours.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=PREFIX)
+            return [each["Key"] for page in pages for each in page.get("Contents", []) if each["LastModified"] < before]
+
+        return self._delete(self._ask("list", stale))
 
     def _delete(self, keys: list[str]) -> int:
         for key in keys:
@@ -153,10 +155,6 @@ class LoadBucket:
         self._ours.close()
         self._theirs.close()
 
-    def _listed(self) -> Iterator[tuple[str, datetime]]:
-        for page in self._ours.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=PREFIX):
-            yield from ((item["Key"], item["LastModified"]) for item in page.get("Contents", []))
-
     def _key(self, name: str) -> str:
         key = f"{self._prefix}{name}"
         self._written.add(key)
@@ -164,7 +162,7 @@ class LoadBucket:
 
     def _ask(self, doing: str, question: Callable[[], _Answer]) -> _Answer:
         try:
-            return within(_TOTAL_S, f"bucket {self._bucket}: what should {doing} it", question)
+            return within(120.0, f"bucket {self._bucket}: what should {doing} it", question)
         except (ClientError, BotoCoreError) as error:
             problem = f"the load generators cannot be led: could not {doing} bucket {self._bucket} ({error})"
             raise InvalidRunError(f"{problem}; look at the store with: ./rag store ENV") from error

@@ -30,19 +30,13 @@ from validation.load.pods.exchange import VERSION, Order, Result, Start, Status,
 
 STORE_CA, MILVUS_CA, LOGIN = Path("/run/object-store-ca/ca.crt"), Path("/run/milvus-ca/ca.crt"), Path("/run/milvus-login")
 """Where the pod mounts them, where there are any."""
-_POLL_S = 0.1
 _PATIENCE_S = 300.0
 _LEAST_LEAD_S = 0.02
 MOST_AHEAD_S = 1.0  # most that a clock may differ from the store's: for so long a run begins and ends with a part of its rate
 _DATE_S = 2.0
 CGROUP = Path("/sys/fs/cgroup")
-_CPU_COUNTS = (
-    ("cpu.stat", "throttled_usec", 1e6),
-    ("cpu/cpu.stat", "throttled_time", 1e9),
-    ("cpu,cpuacct/cpu.stat", "throttled_time", 1e9),
-)
+_CPU_COUNTS = (("cpu.stat", "throttled_usec", 1e6), *((f"{name}/cpu.stat", "throttled_time", 1e9) for name in ("cpu", "cpu,cpuacct")))
 """File, key and unit per second: control groups 2, then 1 under its two names."""
-_TIMEOUT_S = 10.0
 _SIGNED = re.compile(r"\?X-Amz\S*")  # the part of an address that opens an object: it has no place in a log
 _REPEATED = retry(retry=retry_if_exception_type(httpx.HTTPError), stop=stop_after_attempt(3), wait=wait_fixed(0.5), reraise=True)
 HELP = "Be one load generator of an Indexed Job. The gate starts these (`run --pods N`); by hand there is nothing to do with it."
@@ -68,12 +62,8 @@ class Channel:
     def __init__(self, order: Order, ca_file: Path = STORE_CA) -> None:
         kube.bypass_proxies([order.uri, order.share_url])
         trusted = ssl.create_default_context(cafile=str(ca_file)) if ca_file.exists() else True
-        self._order = order
-        self._client = httpx.Client(verify=trusted, timeout=_TIMEOUT_S)
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._client.close()
+        self._order, self._client = order, httpx.Client(verify=trusted, timeout=10.0)
+        self.close = self._client.close
 
     def share(self, clock: Callable[[], float]) -> tuple[bytes, tuple[float, float]]:
         """Return what is to be sent, and between which two numbers of seconds `clock` is ahead of the store's."""
@@ -107,10 +97,9 @@ class Channel:
 
 
 def ahead_s(date: str, asked_s: float, answered_s: float) -> tuple[float, float]:
-    """Return between which two numbers of seconds our clock is ahead of the one that wrote the header `Date`.
+    """Return between which two numbers of seconds our clock is ahead of the one that wrote the header `Date`; InvalidRunError without one.
 
     The header was written after the request left and before its answer came; it counts whole seconds, and a server may keep it for one.
-    InvalidRunError where there is none.
     """
     try:
         written_s = parsedate_to_datetime(date).timestamp()
@@ -130,17 +119,12 @@ def require_clock(ahead: tuple[float, float], whose: str) -> None:
 
 
 def throttled_s(root: Path = CGROUP) -> float | None:
-    """Return for how long a limit kept this pod from its CPU since it began: what it could not do then would count as latency of Milvus.
-
-    None where the kernel keeps no such count here.
-    """
+    """Return for how long a limit kept this pod from its CPU since it began, which counts as latency of Milvus; None without a count."""
     for name, key, per_second in _CPU_COUNTS:
-        try:
+        with suppress(OSError, ValueError):
             counts = dict(line.split(maxsplit=1) for line in (root / name).read_text(encoding="ascii").splitlines())
-        except (OSError, ValueError):
-            continue
-        if key in counts:
-            return int(counts[key]) / per_second
+            if key in counts:
+                return int(counts[key]) / per_second
     return None
 
 
@@ -186,9 +170,8 @@ class Generator:
 
     def __init__(self, channel: Channel, clock: Callable[[], float] = time.time) -> None:
         self.channel, self._clock = channel, clock
-        self._start_s = 0.0
+        self._start_s, self._ahead_s = 0.0, (0.0, 0.0)
         self._epoch_s = 0.0  # wall clock minus monotonic clock when the start was heard of
-        self._ahead_s = (0.0, 0.0)
         self._throttled_s: float | None = None
 
     def take_share(self) -> bytes:
@@ -199,24 +182,20 @@ class Generator:
 
     def await_start(self) -> float:
         """Say that all is ready, and return the start by the monotonic clock, a moment before it."""
-        instant_s = self._await_instant()
-        self._epoch_s = self._clock() - time.monotonic()
-        self._throttled_s = throttled_s()
-        self._start_s = instant_s - self._epoch_s
+        self.channel.report(Status())
+        deadline_s = time.monotonic() + _PATIENCE_S
+        while (start := self.channel.start()) is None:
+            if time.monotonic() > deadline_s:
+                gone = "it is gone, or waits for another generator"
+                raise InvalidRunError(f"the gate wrote no start for {_PATIENCE_S:g} s; {gone}")
+            time.sleep(0.1)
+        self._epoch_s, self._throttled_s = self._clock() - time.monotonic(), throttled_s()
+        self._start_s = start.at_s - self._epoch_s
         left_s = self._start_s - time.monotonic()
         if left_s < _LEAST_LEAD_S:
             late = f"it heard of the start {-left_s:.3f} s after it"
             raise InvalidRunError(f"{late}; the store, or this node, is too slow to start together")
         return self._start_s
-
-    def _await_instant(self) -> float:
-        self.channel.report(Status())
-        deadline_s = time.monotonic() + _PATIENCE_S
-        while time.monotonic() < deadline_s:
-            if start := self.channel.start():
-                return start.at_s
-            time.sleep(_POLL_S)
-        raise InvalidRunError(f"the gate wrote no start for {_PATIENCE_S:g} s; it is gone, or waits for another generator")
 
     def report_progress(self, done: int) -> None:
         """Write how far it is; not being able to is no reason to stop."""
@@ -225,12 +204,10 @@ class Generator:
 
     def result(self, samples: Sequence[Sample], timeout_s: float) -> Result:
         """Put together what is handed in."""
-        now_s, start_s = throttled_s(), self._start_s
+        now_s, times = throttled_s(), ("planned_s", "sent_s", "ended_s")
+        from_start = [{name: getattr(each, name) - self._start_s for name in times} for each in samples]
         return Result(
-            samples=tuple(
-                replace(each, planned_s=each.planned_s - start_s, sent_s=each.sent_s - start_s, ended_s=each.ended_s - start_s)
-                for each in samples
-            ),
+            samples=tuple(replace(each, **since) for each, since in zip(samples, from_start, strict=True)),
             histogram=Histogram(each.counted_s(timeout_s) for each in samples).encoded(),
             delays=Histogram(each.delay_s for each in samples).encoded(),
             throttled_s=None if now_s is None or self._throttled_s is None else now_s - self._throttled_s,

@@ -20,10 +20,6 @@ from validation.judge.errors import InvalidRunError, UnreachableError, UsageErro
 
 _TIMEOUT_S = (10, 30)
 _GONE_PATIENCE_S = 30.0
-_KEPT_S = 600
-_LOG_LINES = 6
-_INDEX = "batch.kubernetes.io/job-completion-index"
-_ORDERS = "orders"
 CONTAINER = "generator"  # the container of the template that is the generator; others may be beside it
 _Answer = TypeVar("_Answer")
 
@@ -44,9 +40,8 @@ class Job:
 
     def __init__(self, api: client.ApiClient, namespace: str, name: str) -> None:
         self._core, self._batch = client.CoreV1Api(api), client.BatchV1Api(api)
-        self._api, self._namespace, self._name = api, namespace, name
+        self._api, self._namespace, self._name, self._made = api, namespace, name, False
         self._seen: dict[int, Pod] = {}
-        self._made = False
 
     def make(self, template: str, orders: Mapping[int, str], deadline_s: float) -> None:
         """Make both; every pod is for one of `orders`."""
@@ -62,17 +57,11 @@ class Job:
         declared = self._ask(f"read the PodTemplate {template}", self._core.read_namespaced_pod_template, template, self._namespace)
         pod: dict[str, Any] = self._api.sanitize_for_serialization(declared.template)  # type: ignore[no-untyped-call]
         for volume in pod["spec"].get("volumes", []):
-            if volume["name"] == _ORDERS:
+            if volume["name"] == "orders":
                 volume["secret"]["secretName"] = self._name
-        spec = {
-            "completionMode": "Indexed",
-            "completions": pods,
-            "parallelism": pods,
-            "backoffLimitPerIndex": 0,  # a generator that failed cannot join a run that began; the others end by themselves
-            "activeDeadlineSeconds": int(deadline_s),
-            "ttlSecondsAfterFinished": _KEPT_S,
-            "template": pod,
-        }
+        spec = {"completionMode": "Indexed", "completions": pods, "parallelism": pods, "template": pod}
+        spec["backoffLimitPerIndex"] = 0  # a generator that failed cannot join a run that began; the others end by themselves
+        spec |= {"activeDeadlineSeconds": int(deadline_s), "ttlSecondsAfterFinished": 600}
         metadata = {"name": self._name, "labels": pod["metadata"]["labels"]}
         return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec}
 
@@ -88,9 +77,8 @@ class Job:
     def last_words(self, pod: str) -> str:
         """Return the last lines of a pod's log, on one line; "" where there is none any more."""
         with suppress(ApiException, HTTPError):
-            log = self._core.read_namespaced_pod_log(
-                pod, self._namespace, container=CONTAINER, tail_lines=_LOG_LINES, _request_timeout=_TIMEOUT_S
-            )
+            wanted: Any = {"container": CONTAINER, "tail_lines": 6, "_request_timeout": _TIMEOUT_S}
+            log = self._core.read_namespaced_pod_log(pod, self._namespace, **wanted)
             return " | ".join(line.strip() for line in log.splitlines() if line.strip())
         return ""
 
@@ -134,15 +122,10 @@ def _gone(delete: Callable[..., object], *arguments: str, **options: str) -> Non
 
 
 def _pod(pod: client.V1Pod) -> Pod:
-    metadata, status = pod.metadata or client.V1ObjectMeta(), pod.status
-    labels = {**(metadata.annotations or {}), **(metadata.labels or {})}
-    return Pod(
-        name=metadata.name or "?",
-        index=int(labels.get(_INDEX, -1)),
-        node=(pod.spec.node_name if pod.spec else None) or "",
-        failure=_failure(pod),
-        waits_for=_waits_for(status) if status else "",
-    )
+    metadata = pod.metadata or client.V1ObjectMeta()
+    labels, node = {**(metadata.annotations or {}), **(metadata.labels or {})}, (pod.spec.node_name if pod.spec else None) or ""
+    index, waits_for = int(labels.get("batch.kubernetes.io/job-completion-index", -1)), _waits_for(pod.status) if pod.status else ""
+    return Pod(name=metadata.name or "?", index=index, node=node, failure=_failure(pod), waits_for=waits_for)
 
 
 def _failure(pod: client.V1Pod) -> str:
