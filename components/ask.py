@@ -77,12 +77,9 @@ class Ask(Served):
 def _pod(args: AskArgs, keys: list[pulumi.Output[str]], config_map: pulumi.Output[str]) -> dict[str, Any]:
     opening = [_source("secret", key, {SECRET_KEY: database}) for key, database in zip(keys, args.databases, strict=True)]
     held = [_source(each.kind, each.name, dict.fromkeys(each.keys, each.name)) for each in args.mounted]
-    sources: dict[str, tuple[str, dict[str, Any]]] = {
-        "target": (_TARGET, {"configMap": {"name": config_map}}),
-        "secrets": (_MOUNTED, {"projected": {"defaultMode": 0o440, "sources": held}}),
-        "keys": (_KEYS, {"projected": {"defaultMode": 0o440, "sources": opening}}),
-    }
-    mounts, volumes = pods.mounted(sources)
+    projected = {"secrets": (_MOUNTED, held), "keys": (_KEYS, opening)}
+    sources = {name: (path, {"projected": {"defaultMode": 0o440, "sources": each}}) for name, (path, each) in projected.items()}
+    mounts, volumes = pods.mounted({"target": (_TARGET, {"configMap": {"name": config_map}}), **sources})
     listen = ["--mounted", _MOUNTED, "--keys", _KEYS, "--host", "0.0.0.0", "--port", str(ASK_PORT)]  # noqa: S104  a pod is reached from outside
     container = {
         "name": NAME,

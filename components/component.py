@@ -28,6 +28,9 @@ class Component(pulumi.ComponentResource):
         metadata: k8s.meta.v1.ObjectMetaArgsDict = {"name": name, "namespace": namespace}
         return k8s.core.v1.Secret(resource, metadata=metadata, string_data=texts, opts=self._own).metadata["name"]
 
+    def _make_custom(self, resource: str, api_version: str, kind: str, metadata: Mapping[str, Any], spec: Mapping[str, Any]) -> None:
+        k8s.apiextensions.CustomResource(resource, api_version=api_version, kind=kind, metadata=metadata, spec=spec, opts=self._own)
+
     def _make_config_map(
         self, resource: str, name: str, namespace: pulumi.Input[str], key: str, text: pulumi.Input[str]
     ) -> pulumi.Output[str]:
@@ -85,14 +88,9 @@ class Served(Component):
             spec: Any = {"maxUnavailable": 1, "selector": {"matchLabels": selector}}
             k8s.policy.v1.PodDisruptionBudget(f"{name}-budget", metadata=metadata, spec=spec, opts=self._own)
         if args.monitor_labels is not None and endpoint:
-            k8s.apiextensions.CustomResource(
-                f"{name}-monitor",
-                api_version="monitoring.coreos.com/v1",
-                kind="ServiceMonitor",
-                metadata={**metadata, "labels": {**labels, **args.monitor_labels}},
-                spec={"selector": {"matchLabels": selector}, "endpoints": [{"port": "http", "interval": "30s", **endpoint}]},
-                opts=self._own,
-            )
+            read = {"selector": {"matchLabels": selector}, "endpoints": [{"port": "http", "interval": "30s", **endpoint}]}
+            marked = {**metadata, "labels": {**labels, **args.monitor_labels}}
+            self._make_custom(f"{name}-monitor", "monitoring.coreos.com/v1", "ServiceMonitor", marked, read)
         spec = {"selector": selector, "ports": [{"name": "http", "port": port, "targetPort": "http"}]}
         service = k8s.core.v1.Service(f"{name}-service", metadata={**metadata, "labels": labels}, spec=spec, opts=self._own)
         host = service.metadata

@@ -1,10 +1,7 @@
 """What our dynamic providers share: the shape of create, read, update and delete, how they compare, what they tell of an error.
 
-    Exception
-      ProviderError    something cannot be made as declared; the message is for the operator
-
-A provider keeps in the state its import path and the name of its group of settings, never its code or a path of the machine: two
-checkouts give the same state, and `destroy` works from either. A provider that moves or is renamed is an update in place.
+A provider keeps in the state its import path and the name of its group of settings, never its code or a path of the machine: two checkouts
+give the same state, and `destroy` works from either. A provider that moves or is renamed is an update in place.
 """
 
 import sys
@@ -33,10 +30,10 @@ def _messages() -> dict[str, dict[str, str]]:
 
 
 class ProviderError(Exception):
-    """Something cannot be made as declared.
+    """Something cannot be made as declared; the message is for the operator.
 
-    `<setting>` in the text stands for the setting that cures it: its field here, its full name once the provider that knows the group
-    of settings has passed the error on.
+    `<setting>` in the text stands for the setting that cures it: its field here, its full name once the provider that knows the group of
+    settings has passed the error on.
     """
 
     settings = ""

@@ -1,12 +1,8 @@
 """Which generations of a credential are valid: how a key is changed without an outage. Pure.
 
-A rotation is two steps of the same declaration, and between them two credentials are valid, each with a user of its own, so that it
-works also on a store whose users have one key only:
-
-1. `current` + 1: a second user with its own key is made beside the first one, the Secret is switched to it and the pods are rolled.
-2. `revoked` = the old one, once the new key was seen in use: the old user is deleted, and the store refuses its key from then on.
-
-A run that is killed in between is completed by the next one; both users are in the state until the second step is done.
+A rotation is two steps of the same declaration, each with a user of its own, since a store may allow a user one key only. `current` + 1: a
+second user is made, the Secret is switched to its key and the pods are rolled. `revoked` = the old one, once the new key was seen in use:
+the old user is deleted. A run that is killed in between is completed by the next one.
 """
 
 from dataclasses import dataclass
@@ -25,10 +21,8 @@ class Generations:
         if not self.revoked < self.current:
             raise ValueError(f"generation {self.current} is in use: it cannot be revoked (revoked: {self.revoked})")
         if self.current - self.revoked > _MOST:
-            raise ValueError(
-                f"generations {self.revoked + 1} to {self.current} would be valid at once, and a store allows {_MOST}: "
-                f"revoke up to {self.current - _MOST} first, in a run of its own"
-            )
+            too_many = f"generations {self.revoked + 1} to {self.current} would be valid at once, and a store allows {_MOST}"
+            raise ValueError(f"{too_many}: revoke up to {self.current - _MOST} first, in a run of its own")
 
     def valid(self) -> list[int]:
         """The newest last."""

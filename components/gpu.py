@@ -1,7 +1,7 @@
 """GPUs of a pod: which kind, how many, and whether any node can have them. Pure.
 
-Resource names and labels are those of NVIDIA's device plugin and its feature discovery: `nvidia.com/gpu` or, with the mixed MIG
-strategy, `nvidia.com/mig-<profile>`, and the node label `nvidia.com/gpu.product`.
+Resource names and labels are those of NVIDIA's device plugin and its feature discovery: `nvidia.com/gpu` or, with the mixed MIG strategy,
+`nvidia.com/mig-<profile>`, and the node label `nvidia.com/gpu.product`.
 """
 
 import re
@@ -68,14 +68,11 @@ def placing_problem(gpu: Gpu, nodes: Sequence[Mapping[str, Any]]) -> str:
         return ""
     names = [node["metadata"]["name"] for node in nodes]
     seen = "; ".join(map(": ".join, zip(names, reasons, strict=True))) or "the cluster has no node"
-    return (
-        f"no node can have {gpu.count} x {gpu.resource} of {gpu.product!r}: {seen}. Cure: choose what `kubectl get nodes -L "
-        f"{PRODUCT_LABEL}` shows, install the device plugin, or tolerate the taint"
-    )
+    cure = f"choose what `kubectl get nodes -L {PRODUCT_LABEL}` shows, install the device plugin, or tolerate the taint"
+    return f"no node can have {gpu.count} x {gpu.resource} of {gpu.product!r}: {seen}. Cure: {cure}"
 
 
 def _unfit(gpu: Gpu, node: Mapping[str, Any]) -> str:
-    """Reason, "" where the node fits."""
     labels = node["metadata"].get("labels", {})
     label = labels.get(PRODUCT_LABEL)
     if label is None:

@@ -2,9 +2,6 @@
 
 Chooses the context as kubectl, Helm and Pulumi's provider do. The Python client by itself chooses otherwise where KUBECONFIG names several
 files (the last current context instead of the first), and would speak to another cluster than they.
-
-ProviderError
-  ClusterError    the cluster does not answer, or does not have what is needed
 """
 
 import base64
@@ -57,7 +54,6 @@ def current() -> Cluster:
 
 
 def _named(files: list[dict[str, Any]], kind: str, name: str) -> dict[str, Any]:
-    """Entry of that name; the first file that has one counts."""
     return next((entry[kind] for file in files for entry in file.get(f"{kind}s") or [] if entry["name"] == name), {})
 
 

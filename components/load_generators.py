@@ -1,8 +1,8 @@
 """What the gate makes its load generators from: a pod template in the namespace, which runs nothing by itself.
 
 The gate (`run --pods N`) makes an Indexed Job of it and names the Secret with the orders of that run; image, account, security, resources
-and trust are decided here, where rules, quota and network policies know of them: a generator is part of `suite`, which may reach Milvus
-and the store. It gets no key of the store and no token of the cluster, and Milvus's password only where Milvus asks for one.
+and trust are decided here, where rules, quota and network policies know of them: a generator is part of `suite`, which may reach Milvus and
+the store. It gets no key of the store and no token of the cluster, and Milvus's password only where Milvus asks for one.
 """
 
 from dataclasses import dataclass
@@ -55,12 +55,8 @@ def _pod(args: LoadGeneratorsArgs) -> dict[str, Any]:
     mounts, volumes = pods.mounted({name: (f"/run/{name}", _source(kind, given)) for name, kind, given in rows if given is not None})
     resources = args.resources.manifest()
     container = {"name": "generator", "image": args.image, "args": ["pod", "/run/orders"], "resources": resources, "volumeMounts": mounts}
-    spread = {
-        "maxSkew": 1,
-        "topologyKey": "kubernetes.io/hostname",
-        "whenUnsatisfiable": "ScheduleAnyway",
-        "labelSelector": {"matchLabels": {"app.kubernetes.io/component": NAME}},
-    }
+    selector = {"labelSelector": {"matchLabels": {"app.kubernetes.io/component": NAME}}}
+    spread = {"maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "ScheduleAnyway", **selector}
     own = {"restartPolicy": "Never", "terminationGracePeriodSeconds": _GRACE_S, "topologySpreadConstraints": [spread]}
     return pods.pod(args.account, args.options, container, volumes, **own)
 

@@ -1,8 +1,8 @@
 """Copies the weights of a model from a bucket into a volume, before the engine starts: runs in an init container, needs boto3.
 
-What is there already with the same size and ETag is not copied again, so a restart on a kept volume takes seconds. Where the
-bucket has a `SHA256SUMS` beside the weights, every file is checked against it. A file appears under its name only when it is whole.
-Refuses an empty prefix, a key that leads out of the volume, and a checksum that does not fit. Exit code 0, or 1 with one line.
+What is there already with the same size and ETag is not copied again, so a restart on a kept volume takes seconds. Where the bucket has a
+`SHA256SUMS` beside the weights, every file is checked against it. A file appears under its name only when it is whole. Refuses an empty
+prefix, a key that leads out of the volume, and a checksum that does not fit. Exit code 0, or 1 with one line.
 
 Variables: ENDPOINT, REGION, BUCKET, PREFIX, TARGET, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_CA_BUNDLE.
 """

@@ -1,12 +1,9 @@
 """How much memory a model takes, estimated from numbers of its configuration; nothing is guessed from a name.
 
-    weights  = parameters x bytes per parameter
-    KV cache = 2 (key and value) x layers x KV heads x head dimension x bytes per value x tokens x sequences
-
-The second is the usual formula, for one token in Kwon et al., "Efficient Memory Management for Large Language Model Serving with
-PagedAttention", 2023 (arXiv:2309.06180), section 3: 2 x 5120 x 40 x 2 bytes = 800 KB for OPT-13B. Activations and the engine itself
-come on top: they are what the share of a GPU that an engine does not take, 10 % by default, leaves room for. An estimate of
-the worst case, all sequences at full length: an engine may start in less, and then makes requests wait.
+KV cache = 2 (key and value) x layers x KV heads x head dimension x bytes per value x tokens x sequences: Kwon et al., "Efficient Memory
+Management for Large Language Model Serving with PagedAttention", 2023 (arXiv:2309.06180), section 3. Activations and the engine itself come
+on top: they are what the share of a GPU that an engine does not take, 10 % by default, leaves room for. It is the worst case, all sequences
+at full length: an engine may start in less, and then makes requests wait.
 """
 
 import math
@@ -59,7 +56,5 @@ def shortage(shape: Shape, load: Load, available_gib: float, what: str, needs: M
     cure = f"at most {fitting} sequences of that length fit" if fitting > 0 else "not even one sequence of that length fits"
     asked = f"{load.sequences} sequences of {load.context_tokens} tokens"
     parts = ", ".join(f"{gib:.1f} GiB of {name}" for name, gib in fixed.items())
-    return (
-        f"is too large for {what}: {parts} and {cache:.1f} GiB of KV cache ({asked}) are {total + cache:.1f} GiB, "
-        f"there are {available_gib:.1f} GiB; {cure}"
-    )
+    whole = f"{parts} and {cache:.1f} GiB of KV cache ({asked}) are {total + cache:.1f} GiB"
+    return f"is too large for {what}: {whole}, there are {available_gib:.1f} GiB; {cure}"

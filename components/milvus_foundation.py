@@ -69,10 +69,8 @@ class FoundationProvider(Provider):
 
     def check(self, _olds: dict[str, Any], news: dict[str, Any]) -> dynamic.CheckResult:
         """Refuse what only a migration can change."""
-        cure = (
-            "Cure: put the old value back, or move the data yourself (milvus-backup into a new environment) and then say so: "
-            f"pulumi config set --path {self.settings}.migration NUMBER, one higher than before"
-        )
+        move = "put the old value back, or move the data yourself (milvus-backup into a new environment) and then say so"
+        cure = f"Cure: {move}: pulumi config set --path {self.settings}.migration NUMBER, one higher than before"
         reasons = problems(inputs_of(_olds), inputs_of(news))
         return dynamic.CheckResult(news, [dynamic.CheckFailure("milvus", f"{reason}. {cure}") for reason in reasons])
 

@@ -1,8 +1,8 @@
 """A model service that speaks the OpenAI API: a Deployment, its Service, its key. Shared by `embedding`, `llm` and `reranker`.
 
-An engine says how an image is run; which model, how big and how many is the caller's. The pod holds no token of the cluster, no
-writable root and no privilege. The startup probe gives a model the time that its size takes to load, since one that loads slowly is not
-one that is broken.
+An engine says how an image is run; which model, how big and how many is the caller's. The pod holds no token of the cluster, no writable
+root and no privilege. The startup probe gives a model the time that its size takes to load, since one that loads slowly is not one that is
+broken.
 """
 
 import math
@@ -102,14 +102,8 @@ class ModelServer(Served):
         asked = {"serverAddress": scaling.prometheus_url, "query": query, "threshold": str(scaling.waiting_requests)}
         bounds = {"minReplicaCount": scaling.least, "maxReplicaCount": scaling.most, "cooldownPeriod": _QUIET_S}
         triggers = [{"type": "prometheus", "metricType": "AverageValue", "metadata": asked}]
-        k8s.apiextensions.CustomResource(
-            resource,
-            api_version="keda.sh/v1alpha1",
-            kind="ScaledObject",
-            metadata=metadata,
-            spec={"scaleTargetRef": {"name": service}, **bounds, "triggers": triggers},
-            opts=self._own,
-        )
+        by_queue = {"scaleTargetRef": {"name": service}, **bounds, "triggers": triggers}
+        self._make_custom(resource, "keda.sh/v1alpha1", "ScaledObject", metadata, by_queue)
 
 
 def _deployment(args: ModelServerArgs, labels: Mapping[str, str], template: Mapping[str, Any]) -> Any:  # noqa: ANN401  a plain manifest

@@ -94,11 +94,8 @@ class PodOptions:
     def metadata(self, labels: Mapping[str, Any], annotations: Mapping[str, Any] = _NOTHING, *, job: bool = False) -> dict[str, Any]:
         """`metadata` of a pod with these labels and annotations of its own; that of a `job` keeps sidecars away."""
         kept_away = _WITHOUT_SIDECARS if job else {"labels": {}, "annotations": {}}
-        marks = {
-            "labels": {**self.labels, **labels, **kept_away["labels"]},
-            "annotations": {**self.annotations, **annotations, **kept_away["annotations"]},
-        }
-        return {name: value for name, value in marks.items() if value}
+        marks = {"labels": {**self.labels, **labels}, "annotations": {**self.annotations, **annotations}}
+        return {name: {**value, **kept_away[name]} for name, value in marks.items() if value or kept_away[name]}
 
     def place(self) -> dict[str, Any]:
         """Fields of a pod's spec that say where it may run and how important it is; only those that are set."""

@@ -6,8 +6,7 @@ does: whatever changes for Milvus (key, CA, bucket, image) is a new Job, and wha
 
 A verdict is final; a store that does not answer is asked twice more, since the network of a new pod may be a moment late. Red raises, so
 nothing that depends on it is made, and the next `pulumi up` asks again. Not Pulumi's Job, since that waits until the whole pod has ended: a
-container that a service mesh, or any other webhook, injects and that never ends would turn every verdict into a deadline. Whatever is
-injected is removed with the Job once the verdict is there.
+container that a service mesh injects and that never ends would turn every verdict into a deadline; it is removed with the Job.
 """
 
 import hashlib
@@ -189,14 +188,10 @@ def _verdict(core: "client.CoreV1Api", job: dict[str, Any]) -> tuple[int, dict[s
             waits_for = _waits_for(pod, state.get("waiting", {}))
         return None
 
-    try:
-        return until(look, timeout_s=_LIMIT_S, wait=_EVERY)
-    except TimeoutError:
-        raise PreflightError(f"no verdict within {_LIMIT_S} s: {waits_for}") from None
+    return until(look, timeout_s=_LIMIT_S, wait=_EVERY, late=lambda: PreflightError(f"no verdict within {_LIMIT_S} s: {waits_for}"))
 
 
 def _waits_for(pod: dict[str, Any], waiting: dict[str, str]) -> str:
-    """What its pod waits for; PreflightError where waiting is in vain."""
     name, status = pod["metadata"]["name"], pod["status"]
     if status.get("phase") == "Failed":
         raise PreflightError(f"its pod {name} failed: {status.get('reason', '')} {status.get('message', '')}")
@@ -207,7 +202,6 @@ def _waits_for(pod: dict[str, Any], waiting: dict[str, str]) -> str:
 
 
 def _remove(batch: "client.BatchV1Api", namespace: str, job: str) -> None:
-    """Remove a Job and its pods, and wait until it is gone."""
 
     def delete() -> bool | None:
         try:
@@ -218,11 +212,8 @@ def _remove(batch: "client.BatchV1Api", namespace: str, job: str) -> None:
             raise
         return None
 
-    try:
-        until(delete, timeout_s=_GONE_S, wait=_EVERY)
-    except TimeoutError:
-        text = f"the Job of before does not go away within {_GONE_S} s: kubectl -n {namespace} delete job {job}"
-        raise PreflightError(text) from None
+    late = f"the Job of before does not go away within {_GONE_S} s: kubectl -n {namespace} delete job {job}"
+    until(delete, timeout_s=_GONE_S, wait=_EVERY, late=lambda: PreflightError(late))
 
 
 @contextmanager

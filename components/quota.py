@@ -1,8 +1,8 @@
 """What the pods of a namespace may take together, what a container gets that says nothing, and whether all that is declared fits. Pure.
 
-A quota that is too small shows itself late: pods are not created, and an installation waits for them until it times out. So the sum of
-what is declared is compared first. It counts every replica that scaling may ask for, and the extra pods of a rolling update, since an
-update that does not fit stands still halfway.
+A quota that is too small shows itself late: pods are not created, and an installation waits for them until it times out. So the sum of what
+is declared is compared first. It counts every replica that scaling may ask for, and the extra pods of a rolling update, since an update
+that does not fit stands still halfway.
 """
 
 import math
@@ -13,11 +13,8 @@ from typing import Any
 from components.pods import Resources, cores, gib
 
 _SURGE = 0.25  # share of its replicas that a Deployment may have besides them during an update, rounded up (Kubernetes' default)
-CONTAINER_DEFAULTS: dict[str, Any] = {
-    "type": "Container",
-    "defaultRequest": {"cpu": "100m", "memory": "256Mi", "ephemeral-storage": "64Mi"},
-    "default": {"memory": "2Gi"},
-}
+_REQUEST = {"cpu": "100m", "memory": "256Mi", "ephemeral-storage": "64Mi"}
+CONTAINER_DEFAULTS: dict[str, Any] = {"type": "Container", "defaultRequest": _REQUEST, "default": {"memory": "2Gi"}}
 """For containers that say nothing, such as a sidecar that somebody injects: with a quota they would be refused. No default limit of CPU (it
 would throttle) and none of ephemeral storage (it would end pods that cache on the node's disk)."""
 

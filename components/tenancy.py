@@ -62,11 +62,7 @@ class Tenancy(Component):
         self.register_outputs({"namespace": self.namespace, "uid": self.uid})
 
     def _make_account(self, name: str, part: str, pull_secrets: tuple[str, ...]) -> pulumi.Output[str]:
-        account = k8s.core.v1.ServiceAccount(
-            f"{name}-account-{part}",
-            metadata={"name": part, "namespace": self.namespace},
-            automount_service_account_token=False,
-            image_pull_secrets=[{"name": secret} for secret in pull_secrets] or None,
-            opts=self._own,
-        )
-        return account.metadata["name"]
+        metadata: Any = {"name": part, "namespace": self.namespace}
+        options: dict[str, Any] = {"automount_service_account_token": False}
+        options["image_pull_secrets"] = [{"name": secret} for secret in pull_secrets] or None
+        return k8s.core.v1.ServiceAccount(f"{name}-account-{part}", metadata=metadata, opts=self._own, **options).metadata["name"]

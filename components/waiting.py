@@ -19,8 +19,9 @@ def until(
     timeout_s: float,
     what: Callable[[], str] = str,
     wait: wait_base | Callable[[RetryCallState], float] = _WAIT,
+    late: Callable[[], Exception] | None = None,
 ) -> T:
-    """Return the first answer of `look` that is not None; TimeoutError after `timeout_s` seconds.
+    """Return the first answer of `look` that is not None; after `timeout_s` seconds the error that `late` makes, else TimeoutError.
 
     `what` is reported on standard error every 15 s, which Pulumi shows. `wait` gives the seconds between two looks.
     """
@@ -37,5 +38,5 @@ def until(
     try:
         answer = loop(look)
     except RetryError:
-        raise TimeoutError(f"{what()}: no answer after {timeout_s:g} s") from None
+        raise (late() if late is not None else TimeoutError(f"{what()}: no answer after {timeout_s:g} s")) from None
     return cast("T", answer)

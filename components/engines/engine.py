@@ -1,12 +1,8 @@
 """What an engine is: the program that serves a model, what it can be told, and what of it cannot work. Pure.
 
-    Engine       one class for each engine, one instance in `components.engines.ENGINES`; whatever differs between engines is a member of it
-    Model        what is served, as the settings describe it
-    Container    what comes of the two: arguments, environment, probes, metrics
-    Problem      why a model cannot be served so
-
-No key is among them: an engine names the variable that it reads its API key from, and the pod fills that from a Secret. Options are
-known by the versions whose source was read (docs/models.md); what lies between or after those is allowed and reported as not judged.
+Whatever differs between engines is a member of its class, with one instance in `components.engines.ENGINES`. No key is among them: an
+engine names the variable that it reads its API key from, and the pod fills that from a Secret. Options are known by the versions whose
+source was read (docs/models.md); what lies between or after those is allowed and reported as not judged.
 """
 
 import difflib

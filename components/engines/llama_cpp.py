@@ -1,8 +1,8 @@
 """llama.cpp's server: a language model in one GGUF file, on CPU.
 
-Its context is divided among its slots, so it gets one context for each sequence. It cannot pin the revision of a hub, so weights come
-from a volume, a bucket or the image. Prompts that were worked through stay in memory, up to `cache-ram` MiB: set here and counted, since
-its own default of 8,192 MiB is more than most such pods have.
+Its context is divided among its slots, so it gets one context for each sequence. It cannot pin the revision of a hub, so weights come from
+a volume, a bucket or the image. Prompts that were worked through stay in memory, up to `cache-ram` MiB: set here and counted, since its own
+default of 8,192 MiB is more than most such pods have.
 """
 
 import math

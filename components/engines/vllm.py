@@ -1,7 +1,7 @@
 """vLLM: `vllm serve`, for language models and, with its pooling runner, for embedding.
 
-Tensor parallelism takes all GPUs of a pod. Its processes share memory, so /dev/shm grows; its compilers write caches, which go where
-the cache volume is. `USER` is set since PyTorch asks for the name of the user, and a numeric one has none.
+Tensor parallelism takes all GPUs of a pod. Its processes share memory, so /dev/shm grows; its compilers write caches, which go where the
+cache volume is. `USER` is set since PyTorch asks for the name of the user, and a numeric one has none.
 """
 
 from collections.abc import Iterator

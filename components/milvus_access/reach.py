@@ -3,8 +3,7 @@
 Pulumi reaches the API of the cluster in any case, a Service's address only where somebody made a route. So the second way, a port of the
 loopback as `kubectl port-forward` makes one, works with a plain `pulumi up`. Good for administration; nothing is measured through it.
 
-    ProviderError
-      AccessError    Milvus cannot be administered as declared; the message is for the operator, and no password is in it
+No password is in a message.
 """
 
 import logging
@@ -95,10 +94,10 @@ class Way:
                 last = str(error)
                 return False if _is_refusal(error) else None
 
-        try:
-            return until(attempt, timeout_s=PATIENCE_S, wait=wait_fixed(2))
-        except TimeoutError:
-            raise AccessError.by_code("milvus.unreachable", address=self.address, last=last) from None
+        def late() -> AccessError:
+            return AccessError.by_code("milvus.unreachable", address=self.address, last=last)
+
+        return until(attempt, timeout_s=PATIENCE_S, wait=wait_fixed(2), late=late)
 
 
 def through_cluster(namespace: str, domain: str) -> str:

@@ -1,8 +1,8 @@
 """The first user of Milvus, `root`: the Secret with its password, and that a running Milvus really has it.
 
-Milvus from 2.5 on takes the password from its environment at its very first start; an older one, or one that ran without
-authentication before, starts with a published default. `Login` closes that hole after the installation, and whoever makes
-databases, users and roles begins with this Secret.
+Milvus from 2.5 on takes the password from its environment at its very first start; an older one, or one that ran without authentication
+before, starts with a published default. `Login` closes that hole after the installation, and whoever makes databases, users and roles
+begins with this Secret.
 """
 
 from collections.abc import Mapping

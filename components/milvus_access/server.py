@@ -111,11 +111,9 @@ class MilvusProvider(OwnedProvider[Opened]):
                     raise AccessError.by_code("milvus.another_cluster", namespace=inputs["namespace"])
                 root = kube_api.require_secret(api, inputs["namespace"], inputs["root_secret"], ("username", "password"))
             with reached(inputs["uri"], inputs["ca_pem"]) as way:
-                try:  # a Milvus that has just become ready makes its users at its first start
-                    until(lambda: way.accepts(**root) or None, timeout_s=reach.PATIENCE_S, wait=wait_fixed(1))
-                except TimeoutError:
-                    secret = inputs["root_secret"]
-                    raise AccessError.by_code("milvus.root_refused", username=root["username"], secret=secret) from None
+                refused = AccessError.by_code("milvus.root_refused", username=root["username"], secret=inputs["root_secret"])
+                # a Milvus that has just become ready makes its users at its first start
+                until(lambda: way.accepts(**root) or None, timeout_s=reach.PATIENCE_S, wait=wait_fixed(1), late=lambda: refused)
                 with way.client(root["username"], root["password"]) as milvus:
                     yield Opened(way=way, root=milvus)
 

@@ -56,7 +56,6 @@ class UserProvider(MilvusProvider):
         return {"privileges": privileges, "password": outputs["password"] if fits else ""}
 
     def _change(self, api: Opened, name: str, inputs: dict[str, Any], olds: Mapping[str, Any]) -> Mapping[str, Any]:
-        """A new password only where the old one is lost, or another generation is declared."""
         role = server.mark(api.root, f"user_{name}", inputs["owner"], exists=False)
         keep = olds["password"] and olds["generation"] == inputs["generation"]
         password = olds["password"] if keep else _new_password(api.root, name, olds["password"])

@@ -1,8 +1,8 @@
 """From sizes and names to the values of the Milvus chart. Pure: one builder for the official chart and for the lab's.
 
-Refuses to carry a key: the chart would write it in clear text into a ConfigMap, and Helm into its record of the release. Milvus
-reads MINIO_ACCESS_KEY_ID and MINIO_SECRET_ACCESS_KEY from its environment with a higher priority than its files, so the values
-only name the Secret. Strings that come from outputs stay leaves of the values; nothing here looks into them.
+Refuses to carry a key: the chart would write it in clear text into a ConfigMap, and Helm into its record of the release. Milvus reads
+MINIO_ACCESS_KEY_ID and MINIO_SECRET_ACCESS_KEY from its environment with a higher priority than its files, so the values only name the
+Secret. Strings that come from outputs stay leaves of the values; nothing here looks into them.
 """
 
 import re

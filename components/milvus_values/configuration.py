@@ -111,10 +111,8 @@ def merge(base: dict[str, Any], over: Mapping[str, Any]) -> None:
             base[key] = value
 
 
-_SECRET = re.compile(
-    r"passwo?r?d|secret_?(access_?)?key|access_?key|api_?key|private_?key|credential|token(?!s$|_?length|_?file|izer)|authparams",
-    re.IGNORECASE,
-)
+_WORDS = r"passwo?r?d|secret_?(access_?)?key|access_?key|api_?key|private_?key|credential|token(?!s$|_?length|_?file|izer)|authparams"
+_SECRET = re.compile(_WORDS, re.IGNORECASE)
 _NAMES_A_PLACE = re.compile(r"(File|_FILE|_file|Ref|SecretName)$|^existingSecret.*Key$")
 """Keys whose value names a place of a secret: a file, a Secret, a key in one."""
 _SECURITY = {"securityContext", "containerSecurityContext"}

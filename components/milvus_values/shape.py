@@ -90,13 +90,8 @@ class Cluster:
     @property
     def workloads(self) -> dict[str, Workload]:
         """Each component by its label `component`."""
-        return {
-            "proxy": self.proxy,
-            "mixcoord": self.mix_coordinator,
-            "querynode": self.query_node,
-            "datanode": self.data_node,
-            "streamingnode": self.streaming_node,
-        }
+        nodes = {"querynode": self.query_node, "datanode": self.data_node, "streamingnode": self.streaming_node}
+        return {"proxy": self.proxy, "mixcoord": self.mix_coordinator, **nodes}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -90,12 +90,9 @@ def _environment(shape: MilvusShape, store: MilvusStore) -> list[dict[str, Any]]
     Both ports are set, since a Service called minio or proxy in the namespace puts an address into that variable: Milvus would not reach
     its store, or be ready and listen on any port but its own.
     """
-    environment = [
-        from_secret("MINIO_ACCESS_KEY_ID", store.secret_name, "access_key"),
-        from_secret("MINIO_SECRET_ACCESS_KEY", store.secret_name, "secret_key"),
-        {"name": "MINIO_PORT", "value": store.port},
-        {"name": "PROXY_PORT", "value": str(MILVUS_PORT)},
-    ]
+    keys = {"MINIO_ACCESS_KEY_ID": "access_key", "MINIO_SECRET_ACCESS_KEY": "secret_key"}
+    environment = [from_secret(name, store.secret_name, key) for name, key in keys.items()]
+    environment += [{"name": "MINIO_PORT", "value": store.port}, {"name": "PROXY_PORT", "value": str(MILVUS_PORT)}]
     kafka, pulsar = shape.wal.kafka, shape.wal.pulsar
     logins = {"ETCD_AUTH": shape.etcd.login_secret, "KAFKA_SASL": kafka.login_secret if kafka is not None else None}
     for prefix, secret in logins.items():

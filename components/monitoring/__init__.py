@@ -42,14 +42,9 @@ class Monitoring(Component):
     def __init__(self, name: str, args: MonitoringArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
         if args.objectives is not None:
-            k8s.apiextensions.CustomResource(
-                f"{name}-rules",
-                api_version="monitoring.coreos.com/v1",
-                kind="PrometheusRule",
-                metadata={"name": "milvus-slos", "namespace": args.namespace, "labels": dict(args.labels)},
-                spec={"groups": groups(args.objectives, args.runbooks)},
-                opts=self._own,
-            )
+            marked = {"name": "milvus-slos", "namespace": args.namespace, "labels": dict(args.labels)}
+            rules = {"groups": groups(args.objectives, args.runbooks)}
+            self._make_custom(f"{name}-rules", "monitoring.coreos.com/v1", "PrometheusRule", marked, rules)
         for title, model in dashboards(args.environment, args.namespace_name).items() if args.dashboards else ():
             metadata: Any = {"name": f"dashboard-{title}", "namespace": args.namespace, "labels": DASHBOARD_LABEL}
             data = {f"{args.environment}-{title}.json": json.dumps(model, indent=1, sort_keys=True)}

@@ -1,8 +1,8 @@
 """The SLOs of an environment while it runs: recording and alerting rules for Prometheus, and the same as OpenSLO.
 
 Both count what Milvus's proxies say of themselves; the gate measures from the client, network included, and at a constant rate. Alerts
-follow "Alerting on SLOs" of Google's SRE workbook (chapter 5, multi-window, multi-burn-rate): one fires when both a long and a short
-window burn the error budget so many times too fast.
+follow "Alerting on SLOs" of Google's SRE workbook (chapter 5, multi-window, multi-burn-rate): one fires when both a long and a short window
+burn the error budget so many times too fast.
 """
 
 from collections.abc import Iterator, Mapping
@@ -85,15 +85,8 @@ def groups(objectives: Objectives, runbooks: str = "") -> list[dict[str, Any]]:
     """Return the groups of a file of rules; `runbooks` stands before the name of each runbook."""
     counted = slis(objectives)
     labels = {"environment": objectives.environment, "namespace": objectives.namespace}
-    recorded = [
-        {
-            "record": f"{_BAD}{window}",
-            "expr": f"1 - ({sli.good}) / ({sli.total})".replace("WINDOW", window),
-            "labels": {**labels, "slo": sli.name},
-        }
-        for sli in counted
-        for window in _WINDOWS
-    ]
+    ratios = [(sli, window, f"1 - ({sli.good}) / ({sli.total})".replace("WINDOW", window)) for sli in counted for window in _WINDOWS]
+    recorded = [{"record": f"{_BAD}{window}", "expr": expr, "labels": {**labels, "slo": sli.name}} for sli, window, expr in ratios]
     alerts = [alert for sli in counted for alert in _burning(sli, labels)]
     signs = yaml.safe_load(Path(__file__).with_name("alerts.yaml").read_text(encoding="utf-8"))
     for name, sign in signs.items():
@@ -136,24 +129,19 @@ def openslo(objectives: Objectives) -> list[dict[str, Any]]:
     def query(promql: str) -> dict[str, Any]:
         return {"metricSource": {"type": "Prometheus", "spec": {"query": promql.replace("WINDOW", "5m")}}}
 
-    slos = [
-        {
-            "apiVersion": "openslo/v1",
-            "kind": "SLO",
-            "metadata": {"name": f"{service}-{sli.name}".replace("_", "-")},
-            "spec": {
-                "description": sli.description,
-                "service": service,
-                "indicator": {
-                    "metadata": {"name": f"{service}-{sli.name}-sli".replace("_", "-")},
-                    "spec": {"ratioMetric": {"counter": False, "good": query(sli.good), "total": query(sli.total)}},
-                },
-                "timeWindow": [{"duration": "28d", "isRolling": True}],
-                "budgetingMethod": "Occurrences",
-                "objectives": [{"displayName": sli.name, "target": round(1 - sli.budget, 6)}],
-            },
-        }
-        for sli in slis(objectives)
+    text = f"searches of Milvus in the namespace {objectives.namespace}"
+    made: list[dict[str, Any]] = [
+        {"apiVersion": "openslo/v1", "kind": "Service", "metadata": {"name": service}, "spec": {"description": text}}
     ]
-    head = {"apiVersion": "openslo/v1", "kind": "Service", "metadata": {"name": service}}
-    return [{**head, "spec": {"description": f"searches of Milvus in the namespace {objectives.namespace}"}}, *slos]
+    for sli in slis(objectives):
+        name, ratio = f"{service}-{sli.name}".replace("_", "-"), {"good": query(sli.good), "total": query(sli.total)}
+        spec = {
+            "description": sli.description,
+            "service": service,
+            "indicator": {"metadata": {"name": f"{name}-sli"}, "spec": {"ratioMetric": {"counter": False, **ratio}}},
+            "timeWindow": [{"duration": "28d", "isRolling": True}],
+            "budgetingMethod": "Occurrences",
+            "objectives": [{"displayName": sli.name, "target": round(1 - sli.budget, 6)}],
+        }
+        made.append({"apiVersion": "openslo/v1", "kind": "SLO", "metadata": {"name": name}, "spec": spec})
+    return made

@@ -18,6 +18,7 @@ from components.stores.policy import DOCUMENTS, MILVUS, READER, Permissions
 
 __all__ = ["DOCUMENTS", "MILVUS", "READER", "Connection", "Generations", "Permissions", "StoreError", "error_code", "s3_client", "suffixed"]
 """What of other files belongs to this interface."""
+Declared = tuple[pulumi.Output[str], Credential]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,28 +42,16 @@ class BucketOptions:
 
     def inputs(self) -> dict[str, Any]:
         """As inputs of a dynamic resource: plain, and equal for equal options."""
-        return {
-            "versioned": self.versioned,
-            "compressed": self.compressed,
-            "tags": dict(sorted(self.tags.items())),
-            "lock": asdict(self.lock) if self.lock is not None else {},
-            "encryption": self.encryption if self.encryption is not None else "",
-        }
-
-
-@dataclass(frozen=True)
-class StoreOutputs:
-    """What a store made: the bucket and its newest key."""
-
-    bucket: pulumi.Output[str]
-    credential: Credential
+        lock, encryption = asdict(self.lock) if self.lock is not None else {}, self.encryption if self.encryption is not None else ""
+        plain = {"versioned": self.versioned, "compressed": self.compressed, "tags": dict(sorted(self.tags.items()))}
+        return {**plain, "lock": lock, "encryption": encryption}
 
 
 class Store(Protocol):
     """One way to come by a bucket and a key for it; `settings` of a store names the group of settings it comes from, for messages."""
 
-    def declare(self, name: str, args: "ObjectStoreArgs", parent: pulumi.Resource) -> StoreOutputs:
-        """Make the resources, children of `parent` whose names begin with `name`."""
+    def declare(self, name: str, args: "ObjectStoreArgs", parent: pulumi.Resource) -> Declared:
+        """Make the resources, children of `parent` whose names begin with `name`; return the bucket and its newest key."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,9 +84,7 @@ class ObjectStore(Component):
 
     def __init__(self, name: str, args: ObjectStoreArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
-        outputs = args.store.declare(name, args, self)
-        key = outputs.credential
-        self.bucket = outputs.bucket
+        self.bucket, key = args.store.declare(name, args, self)
         self.secret_name = self._make_secret(f"{name}-secret", name, args.namespace, access_key=key.access_key, secret_key=key.secret_key)
         self.credential_generation = key.generation
         self.register_outputs({"bucket": self.bucket, "secret_name": self.secret_name, "credential_generation": self.credential_generation})

@@ -3,11 +3,8 @@
 Path-style addresses, SigV4, a private CA, few and short retries. The administrator's key is in none of this: `admin_profile` names an entry
 of the AWS credentials file of whoever runs Pulumi, and boto3 reads it at run time.
 
-    ProviderError
-      StoreError    the store cannot be used as declared; the message is for the operator
-
-Every foreseen failure of boto3 becomes one; anything else passes through with its traceback, since it is a defect of ours. No message
-repeats what a library says of a request: its headers hold the credential.
+Every foreseen failure of boto3 becomes a StoreError; anything else passes through with its traceback, since it is a defect of ours. No
+message repeats what a library says of a request: its headers hold the credential.
 """
 
 import shlex
@@ -30,15 +27,10 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 T = TypeVar("T")
-_CONFIG = Config(
-    signature_version="v4",
-    s3={"addressing_style": "path"},
-    retries={"mode": "standard", "total_max_attempts": 3},
-    connect_timeout=5,
-    read_timeout=60,
-    request_checksum_calculation="when_required",  # not every store knows the trailing checksums that boto3 sends by default
-    response_checksum_validation="when_required",
-)
+# not every store knows the trailing checksums that boto3 sends by default
+_CHECKSUMS: dict[str, Any] = {"request_checksum_calculation": "when_required", "response_checksum_validation": "when_required"}
+_PATIENCE: dict[str, Any] = {"retries": {"mode": "standard", "total_max_attempts": 3}, "connect_timeout": 5, "read_timeout": 60}
+_CONFIG = Config(signature_version="v4", s3={"addressing_style": "path"}, **_PATIENCE, **_CHECKSUMS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +57,7 @@ def api_client(service: Literal["s3", "iam"], connection: Connection, endpoint: 
 
 
 class StoreError(ProviderError):
-    """The store cannot be used as declared."""
+    """The store cannot be used as declared; the message is for the operator."""
 
 
 class Cause(NamedTuple):

@@ -1,7 +1,7 @@
 """What is ours at a store: it carries the mark of its owner, and whatever carries another one, or none, is left alone.
 
-Milvus deletes every object that its own metadata does not know: two installations on one bucket, or a new one on the bucket of an old
-one, destroy data. So a bucket is marked in the call that makes it, and the mark is looked at before every change.
+Milvus deletes every object that its own metadata does not know: two installations on one bucket, or a new one on the bucket of an old one,
+destroy data. So a bucket is marked in the call that makes it, and the mark is looked at before every change.
 """
 
 from collections.abc import Collection, Mapping
@@ -76,12 +76,9 @@ class BucketProvider(OwnedProvider[Api], Generic[Api]):
     def _change(self, api: Api, name: str, inputs: dict[str, Any], olds: Mapping[str, Any]) -> Mapping[str, Any]:
         """Refuse a store on which the bucket is not, since its data would be missing there."""
         if self._find_ours(api, name, inputs, olds["owner"]) is None:
-            raise StoreError(
-                f"{inputs[self.place]}: the bucket {name!r} is not there, and a new one would be empty. Cure: set <setting> to where it "
-                "is; if it was deleted on purpose, run `pulumi refresh` and then `pulumi up`.",
-                code="store.bucket_missing",
-                setting=self.place,
-            )
+            cure = "set <setting> to where it is; if it was deleted on purpose, run `pulumi refresh` and then `pulumi up`"
+            text = f"{inputs[self.place]}: the bucket {name!r} is not there, and a new one would be empty. Cure: {cure}."
+            raise StoreError(text, code="store.bucket_missing", setting=self.place)
         self._configure(api, inputs, olds)
         return {}
 

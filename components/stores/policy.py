@@ -1,7 +1,7 @@
 """Least privilege: which S3 actions each kind of user may call on its one bucket. Pure.
 
-The lists are what was seen on the wire, no more. No user may list buckets, change a bucket's versioning, tags or policy, or
-delete an old version: whoever steals the documents' key cannot destroy their history.
+The lists are what was seen on the wire, no more. No user may list buckets, change a bucket's versioning, tags or policy, or delete an old
+version: whoever steals the documents' key cannot destroy their history.
 """
 
 import json

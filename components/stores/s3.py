@@ -14,7 +14,7 @@ import pulumi
 
 from components.dynamic_provider import OwnedProvider
 from components.random_secret import new_generation
-from components.stores import ObjectStoreArgs, Permissions, StoreOutputs, features, policy, suffixed
+from components.stores import Declared, ObjectStoreArgs, Permissions, features, policy, suffixed
 from components.stores.connection import FOR_ADMINISTRATOR, S3Server, explained, unless
 from components.stores.owned import KEY_OUTPUTS, OWNER_TAG, Bucket, BucketProvider, Credential, require_ours
 from components.stores.policy import document
@@ -34,7 +34,7 @@ class S3Store:
     server: S3Server
     settings: str = ""
 
-    def declare(self, name: str, args: ObjectStoreArgs, parent: pulumi.Resource) -> StoreOutputs:
+    def declare(self, name: str, args: ObjectStoreArgs, parent: pulumi.Resource) -> Declared:
         """Declare one bucket, and one credential a valid generation."""
         if args.options.compressed is not None:
             raise ValueError("the S3 API knows no compression of a bucket; the drivers greenlake and cosi do")
@@ -46,7 +46,7 @@ class S3Store:
             user = args.bucket if number == 1 else f"{args.bucket[:LONGEST_USER]}_{number}"  # no bucket's name holds a _
             resource = suffixed(f"{name}-credential", number)
             key = self.credential(resource, user=user, bucket=args.bucket, permissions=allowed, owner=args.owner, opts=opts)
-        return StoreOutputs(bucket.bucket, key)
+        return (bucket.bucket, key)
 
     def credential(
         self, name: str, *, user: str, bucket: str, permissions: Permissions, owner: pulumi.Input[str], opts: pulumi.ResourceOptions
@@ -131,7 +131,6 @@ class S3CredentialProvider(OwnedProvider["IAMClient"]):
         return {"owner": mark, "policy": allowed, **({} if active else dict.fromkeys(KEY_OUTPUTS, ""))}
 
     def _change(self, api: "IAMClient", name: str, inputs: dict[str, Any], olds: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Make a new key only where the old one is lost."""
         self._ensure(api, name, inputs, "", olds["owner"])
         return {key: olds[key] for key in (*KEY_OUTPUTS, "generation")} if olds["access_key"] else _new_key(api, name)
 
@@ -155,7 +154,6 @@ class S3CredentialProvider(OwnedProvider["IAMClient"]):
         return mark
 
     def _ensure(self, api: "IAMClient", name: str, inputs: Mapping[str, Any], *others: str) -> None:
-        """Make or mark the user, and let it do what its policy says."""
         owner = inputs["owner"]
         mark = self._find_mark(api, name, inputs, *others)
         if mark is None:

@@ -9,11 +9,10 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -79,15 +78,14 @@ class Manifest(Part):
 
     def collection(self, name: str) -> CollectionEntry:
         """Return one collection; "" for the only one there is."""
-        names = [entry.name for entry in self.collections]
         chosen = [entry for entry in self.collections if name in {"", entry.name}]
-        if len(chosen) != 1:
-            raise UsageError(f"backup {self.id} holds the collections {', '.join(names) or 'none'}; name one of them with --collection")
-        return chosen[0]
+        if len(chosen) == 1:
+            return chosen[0]
+        names = ", ".join(entry.name for entry in self.collections) or "none"
+        raise UsageError(f"backup {self.id} holds the collections {names}; name one of them with --collection")
 
 
-@dataclass(frozen=True)
-class Kept:
+class Kept(NamedTuple):
     """An object as the bucket lists it."""
 
     bytes: int

@@ -19,8 +19,7 @@ from validation.clients.documents import credential_in
 from validation.clients.milvus import PREFIX, VectorStore, failures_named
 from validation.judge.errors import InvalidRunError, UsageError
 from validation.judge.outcome import Outcome
-from validation.reports import table
-from validation.reports.model import RunReport
+from validation.reports import model, table
 from validation.run.options import Target, report_path
 from validation.run.progress import Reporter
 from validation.run.record import Record
@@ -85,29 +84,23 @@ class BackupRecord(Record):
         return Outcome.PASS, "; ".join(filter(None, [f"{held}, {moved}", self.protection, *self.manifest.notes, self.retained]))
 
 
-class Session:
-    """What a command has opened: where the stack is, its Milvus, and the bucket of the backups."""
-
-    def __init__(self, place: Place, record: Record, closing: ExitStack, root: str = "") -> None:
-        self.aim = target.read(place.stack)
-        record.target, record.inputs = self.aim.model_dump(mode="json"), {"environment": place.stack}
-        self._record, self._closing = record, closing
-        if not place.endpoint or not place.bucket or place.credential_dir is None:
-            raise UsageError("where backups go is not said: --endpoint, --bucket and --credential-dir, or RAG_BACKUP_... of the same names")
-        for own in (self.aim.milvus_bucket, self.aim.documents_bucket):
-            if same_bucket(place.endpoint, place.bucket, self.aim.object_store_endpoint, own):
-                raise UsageError(f"--bucket {place.bucket} is the stack's own: a backup would go with what it is to replace; name another")
-        kube.bypass_proxies([place.endpoint])
-        credential = credential_in(place.credential_dir)
-        record.secrets.extend([credential.access_key, credential.secret_key])
-        where = {name: getattr(place, name) for name in ("endpoint", "region", "bucket", "ca_file")}
-        self.bucket = BackupBucket(**where, credential=credential, root=root or f"{self.aim.namespace}/{self.aim.milvus_database}")
-        closing.callback(self.bucket.close)
-        self.bucket.check()
-
-    def milvus(self) -> VectorStore:
-        """Connect to Milvus."""
-        return open_connector(self.aim, self._closing, self._record.secrets, self.aim.milvus_uri).milvus()
+def open_bucket(place: Place, record: Record, closing: ExitStack, root: str = "") -> tuple[target.Target, BackupBucket]:
+    """Read where the stack is, and open the bucket of its backups; UsageError where none is named, or the stack's own."""
+    aim = target.read(place.stack)
+    record.target, record.inputs = aim.model_dump(mode="json"), {"environment": place.stack}
+    if not place.endpoint or not place.bucket or place.credential_dir is None:
+        raise UsageError("where backups go is not said: --endpoint, --bucket and --credential-dir, or RAG_BACKUP_... of the same names")
+    for own in (aim.milvus_bucket, aim.documents_bucket):
+        if same_bucket(place.endpoint, place.bucket, aim.object_store_endpoint, own):
+            raise UsageError(f"--bucket {place.bucket} is the stack's own: a backup would go with what it is to replace; name another")
+    kube.bypass_proxies([place.endpoint])
+    credential = credential_in(place.credential_dir)
+    record.secrets.extend([credential.access_key, credential.secret_key])
+    where = {name: getattr(place, name) for name in ("endpoint", "region", "bucket", "ca_file")}
+    bucket = BackupBucket(**where, credential=credential, root=root or f"{aim.namespace}/{aim.milvus_database}")
+    closing.callback(bucket.close)
+    bucket.check()
+    return aim, bucket
 
 
 def act(options: Options) -> int:
@@ -115,10 +108,9 @@ def act(options: Options) -> int:
     if not options.listing:
         record, run = BackupRecord(), _verify if options.verify else _back_up
         report = report_path(options.out, "backup.json")
-        return table.perform(record, partial(run, options, record), report, as_data, show=show, quiet=options.quiet)
+        return table.perform(record, partial(run, options, record), report, _as_data, show=_show, quiet=options.quiet)
     with ExitStack() as closing:
-        manifests = Session(options, Record(), closing).bucket.manifests()
-    rows = [summary(manifest) for manifest in manifests]
+        rows = [summary(manifest) for manifest in open_bucket(options, Record(), closing)[1].manifests()]
     if options.as_json:
         print(json.dumps(rows, indent=2))
     for row in rows if not options.as_json else ():
@@ -143,7 +135,7 @@ def summary(manifest: Manifest) -> dict[str, Any]:
 
 def _verify(options: Options, record: BackupRecord, reporter: Reporter) -> None:
     with ExitStack() as closing:
-        bucket = Session(options, record, closing).bucket
+        _, bucket = open_bucket(options, record, closing)
         record.manifest = bucket.manifest(options.backup)
         parts = [(part, entry) for entry in record.manifest.collections for held in entry.parts.values() for part in held]
         with record.check("verify", "Is every part what the manifest says?"), reporter.track("verify", len(parts)) as advance:
@@ -157,8 +149,8 @@ def _verify(options: Options, record: BackupRecord, reporter: Reporter) -> None:
 
 def _back_up(options: Options, record: BackupRecord, reporter: Reporter) -> None:
     with ExitStack() as closing:
-        session = Session(options, record, closing)
-        bucket, store = session.bucket, session.milvus()
+        aim, bucket = open_bucket(options, record, closing)
+        store = open_connector(aim, closing, record.secrets, aim.milvus_uri).milvus()
         record.protection = bucket.protection()
         there = bucket.listing("parts/")
         held = [part for manifest in bucket.manifests() for part in manifest.parts.values()] if not options.full else []
@@ -168,18 +160,9 @@ def _back_up(options: Options, record: BackupRecord, reporter: Reporter) -> None
             rows = Rows(store.clients.search, store.uri, name)
             with record.check("backup", f"Is {name} in the bucket, row by row?"):
                 entries.append(_collection(rows, bucket, known, record=record, reporter=reporter, notes=notes))
-        manifest = Manifest(
-            id=record.run_id,
-            label=options.label,
-            started_at=record.started_at,
-            ended_at=datetime.now(UTC),
-            milvus=store.server_version(),
-            namespace=session.aim.namespace,
-            database=session.aim.milvus_database,
-            collections=tuple(entries),
-            access=access(store.clients.admin),
-            notes=tuple(notes),
-        )
+        about: dict[str, Any] = {"started_at": record.started_at, "ended_at": datetime.now(UTC), "milvus": store.server_version()}
+        about |= {"namespace": aim.namespace, "database": aim.milvus_database, "access": access(store.clients.admin)}
+        manifest = Manifest(id=record.run_id, label=options.label, collections=tuple(entries), notes=tuple(notes), **about)
         bucket.write_manifest(manifest)
         record.manifest = manifest
         if options.keep:
@@ -223,14 +206,12 @@ def _collection(
     return CollectionEntry(name=rows.name, rows=done, shape=shape, parts={name: tuple(held) for name, held in parts.items()})
 
 
-def as_data(record: BackupRecord) -> dict[str, Any]:
-    """Return the report as plain data."""
+def _as_data(record: BackupRecord) -> dict[str, Any]:
     about = {"backup": summary(record.manifest) if record.manifest else None, "problems": record.problems, "protection": record.protection}
     numbers = {"written": record.written, "written_bytes": record.written_bytes, "reused": record.reused}
-    return RunReport.from_record(record, SCHEMA).as_data() | about | {"parts": numbers}
+    return model.RunReport.from_record(record, SCHEMA).as_data() | about | {"parts": numbers}
 
 
-def show(record: BackupRecord, _console: Console) -> None:
-    """Print every problem."""
+def _show(record: BackupRecord, _console: Console) -> None:
     for problem in record.problems:
         print(record.hide(problem))

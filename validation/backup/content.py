@@ -9,8 +9,7 @@ import hashlib
 import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import grpc
 import numpy as np
@@ -23,12 +22,9 @@ from validation.clients.vectors import Matrix
 from validation.judge.errors import InvalidRunError, UsageError
 
 Key = int | str
-_PART_ROWS = 2_000  # on average
+_PART_ROWS, _BATCH_ROWS = 2_000, 1_000  # of a part on average, of a batch at most
 _PART_BYTES, _PAGE_BYTES, _BATCH_BYTES, _ROW_BYTES = 32 << 20, 4 << 20, 8 << 20, 2_048
-_BATCH_ROWS = 1_000
 _TIMEOUT_S = 60.0
-_FIELD = ("max_length", "dim", "max_capacity")
-_FLAGS = ("is_partition_key", "nullable", "default_value", "element_type")
 _SUPPORTED = {
     *(DataType.BOOL, DataType.INT8, DataType.INT16, DataType.INT32, DataType.INT64, DataType.FLOAT, DataType.DOUBLE),
     *(DataType.VARCHAR, DataType.JSON, DataType.ARRAY, DataType.FLOAT_VECTOR),
@@ -102,8 +98,7 @@ class Shape(Part):
         return all(getattr(self, name) == getattr(other, name) for name in kept)
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """One row."""
 
     key: Key
@@ -237,8 +232,8 @@ class Rows:
 
 
 def _field(about: Mapping[str, Any]) -> Field:
-    options = {name: about["params"][name] for name in _FIELD if name in about.get("params", {})}
-    options |= {name: about[name] for name in _FLAGS if about.get(name)}
+    options = {name: about["params"][name] for name in ("max_length", "dim", "max_capacity") if name in about.get("params", {})}
+    options |= {name: about[name] for name in ("is_partition_key", "nullable", "default_value", "element_type") if about.get(name)}
     if "element_type" in options:
         options["element_type"] = int(options["element_type"])
     kind, primary = int(about["type"]), bool(about.get("is_primary"))

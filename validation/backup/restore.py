@@ -15,14 +15,14 @@ import typer
 from pymilvus import MilvusException  # type: ignore[import-untyped]  # pymilvus ships no types
 
 from validation.backup.bucket import BackupBucket, CollectionEntry
-from validation.backup.command import Place, Session
+from validation.backup.command import Place, open_bucket
 from validation.backup.content import Key, Line, Rows, Shape, VectorIndex, cut, decode, digest_of
+from validation.clients.connect import open_connector
 from validation.clients.vectors import Matrix, unit
 from validation.judge.errors import InvalidRunError, UsageError
 from validation.judge.outcome import Outcome
 from validation.load.truth import TIE_EPSILON
-from validation.reports import table
-from validation.reports.model import RunReport
+from validation.reports import model, table
 from validation.run.options import report_path
 from validation.run.progress import Reporter
 from validation.run.record import Record
@@ -30,7 +30,7 @@ from validation.run.record import Record
 SCHEMA = "milvus-x10000/restore-report"
 _QUERIES, _LIMIT = 50, 10
 _LEAST_RECALL, _LOST_RECALL = 0.9, 0.02
-_SEARCH = {"ef": 64, "nprobe": 32, "search_list": 64}
+_SEARCH: dict[str, Any] = {"ef": 64, "nprobe": 32, "search_list": 64}
 _PATIENCE_S = 1_800.0
 
 
@@ -91,28 +91,27 @@ class RestoreRecord(Record):
 def act(options: Options) -> int:
     """Restore, print the RESULT line, and return the exit code."""
     record = RestoreRecord()
-    return table.perform(record, partial(_run, options, record), report_path(options.out, "restore.json"), as_data, quiet=options.quiet)
+    return table.perform(record, partial(_run, options, record), report_path(options.out, "restore.json"), _as_data, quiet=options.quiet)
 
 
-def as_data(record: RestoreRecord) -> dict[str, Any]:
-    """Return the report as plain data."""
-    return RunReport.from_record(record, SCHEMA).as_data() | {"restored": [asdict(each) for each in record.restored]}
+def _as_data(record: RestoreRecord) -> dict[str, Any]:
+    return model.RunReport.from_record(record, SCHEMA).as_data() | {"restored": [asdict(each) for each in record.restored]}
 
 
 def _run(options: Options, record: RestoreRecord, reporter: Reporter) -> None:
     if bool(options.into) == options.every:
         raise UsageError("restore into what? --into NAME for one collection, or --all for every one under its own name")
     with ExitStack() as closing:
-        session = Session(options, record, closing, options.origin)
-        manifest = session.bucket.manifest(options.backup)
+        aim, bucket = open_bucket(options, record, closing, options.origin)
+        manifest = bucket.manifest(options.backup)
         record.inputs |= {"backup": manifest.id}
         entries = manifest.collections if options.every else [manifest.collection(options.collection)]
-        store = session.milvus()
-        search = {**_SEARCH, **(session.aim.milvus_index.search_params if session.aim.milvus_index else {})}
+        store = open_connector(aim, closing, record.secrets, aim.milvus_uri).milvus()
+        search = _SEARCH | (aim.milvus_index.search_params if aim.milvus_index else {})
         for entry in entries:
             rows = Rows(store.clients.admin, store.uri, options.into or entry.name)
             with record.check("restore", f"Is {rows.name} the same, row by row?"):
-                restored = Job(session.bucket, entry, rows, reporter, search).run()
+                restored = Job(bucket, entry, rows, reporter, search).run()
                 record.restored.append(restored)
             # a collection with its own name gets its aliases back
             for alias in entry.shape.aliases if rows.name == entry.name and not restored.problem else ():
@@ -140,7 +139,9 @@ class Job:
         if is_there and not self.rows.shape().is_alike(shape):
             other = f"collection {self.rows.name} is there with other fields, index or partitions"
             raise UsageError(f"{other}: left alone; name another with --into")
-        truth = Truth.of(shape)
+        vectors = {field.name for field in shape.vectors}
+        index = next((index for index in shape.indexes if index.field in vectors and index.metric in {"COSINE", "IP", "L2"}), None)
+        truth = Truth(shape, index) if index else None
         held = self._held(truth, is_there=is_there)
         restored.there_before = sum(held.values())
         if not is_there:
@@ -219,13 +220,6 @@ class Truth:
         self._shape, self._index = shape, index
         self._queries: Matrix | None = None
         self._keys, self._scores = list[list[Key]](), np.empty((0, 0), dtype=np.float32)
-
-    @classmethod
-    def of(cls, shape: Shape) -> "Truth | None":
-        """Return one for the first index whose metric is known here, else None."""
-        vectors = {field.name for field in shape.vectors}
-        index = next((index for index in shape.indexes if index.field in vectors and index.metric in {"COSINE", "IP", "L2"}), None)
-        return cls(shape, index) if index else None
 
     def add(self, lines: list[Line]) -> None:
         """Look at rows; the first ones are the queries, too."""

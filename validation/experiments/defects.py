@@ -32,11 +32,10 @@ from validation.experiments.proxies import Exchange, MilvusDefect, Search, Stage
 from validation.load import truth
 from validation.load.plan import NEWEST
 
-NOT_VALID = "not valid"
-"""In the place of an objective: the run must end INVALID, for the reason that is given."""
-CLEAN = (retrieval, filtered, invariants, quality, sources, answer, originals)
-"""What is asked of a run without a defect."""
+NOT_VALID = "not valid"  # in the place of an objective: the run must end INVALID, for the reason that is given
+CLEAN = (retrieval, filtered, invariants, quality, sources, answer, originals)  # what is asked of a run without a defect
 _STALL_S, _STOP_S = 2.0, 3.0
+_BEYOND = 1.3  # of a limit: what is delayed is delayed by more than is allowed
 Message = Any  # of gRPC: pymilvus ships no types
 Plant = Callable[[Stage, RunContext], Any]
 """Plants the defect for a run, whose target or seams it may change; what it returns is entered while the checks run, if it is a context."""
@@ -44,19 +43,14 @@ Plant = Callable[[Stage, RunContext], Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Defect:
-    """One defect, and the names of the checks that concern it."""
+    """One defect."""
 
     name: str
     planted: str
     plant: Plant
     seen_by: str
+    checks: Sequence[Check[RunContext]]
     because: str = ""  # what the reason must hold, as a regular expression
-    asked: Sequence[str] = ("retrieval", "invariants")
-
-    @property
-    def checks(self) -> list[Check[RunContext]]:
-        """The checks that concern it."""
-        return [GATE.checks[name] for name in self.asked]
 
 
 def _milvus(defect: MilvusDefect) -> Plant:
@@ -64,18 +58,11 @@ def _milvus(defect: MilvusDefect) -> Plant:
     return lambda stage, _: stage.milvus.plant(defect)
 
 
-def _slow(objective: str, is_slow: Callable[[Search], bool] = lambda _: True) -> Plant:
-    """Let searches take longer than the limit in effect of an objective."""
-    return lambda stage, _: stage.milvus.plant(MilvusDefect(delay_s=lambda each: _beyond_s(stage, objective) if is_slow(each) else 0.0))
-
-
-def _beyond_s(stage: Stage, objective: str, share: float = 1.3) -> float:
-    return stage.limit_ms(objective) * share / 1e3
-
-
-def _growing(stage: Stage, _run: RunContext) -> None:
-    most_s = _beyond_s(stage, "search_p50_ms", 0.8)
-    stage.milvus.plant(MilvusDefect(delay_s=lambda search: most_s * search.number / stage.searches))
+def _slow(objective: str, share: Callable[[Search, int], float] = lambda _search, _searches: _BEYOND) -> Plant:
+    """Let each search wait for a share of the limit in effect of an objective."""
+    return lambda stage, _: stage.milvus.plant(
+        MilvusDefect(delay_s=lambda search: stage.limit_ms(objective) * share(search, stage.searches) / 1e3)
+    )
 
 
 def _stalls(stage: Stage, _run: RunContext) -> None:
@@ -93,7 +80,7 @@ def _stalls(stage: Stage, _run: RunContext) -> None:
 
 def _one_of_two_is_slow(stage: Stage, run: RunContext) -> None:
     run.target = run.target.model_copy(update={"milvus_proxies": 2})
-    _slow("search_p95_ms", lambda search: search.connection == 1)(stage, run)
+    _slow("search_p95_ms", lambda search, _: _BEYOND * (search.connection == 1))(stage, run)
 
 
 def _keep(found: Message, places: Sequence[int]) -> None:
@@ -175,18 +162,21 @@ def _stops_the_client(stage: Stage, _run: RunContext) -> Iterator[None]:
         thread.join()
 
 
+def _http(part: str, change: Callable[[Exchange], bytes | AsyncIterator[bytes]], method: str = "POST") -> Plant:
+    """Change answers of a part to requests of one method."""
+    return lambda stage, _: getattr(stage, part).plant(lambda each: change(each) if each.method == method else each.answer)
+
+
 def _vectors(change: Callable[[list[str], list[Any]], list[Any]]) -> Plant:
     """Change the vectors of each answer of the embedding service."""
 
     def changed(exchange: Exchange) -> bytes:
-        if exchange.method != "POST":
-            return exchange.answer
         texts, answer = json.loads(exchange.body)["input"], json.loads(exchange.answer)
         vectors = [entry["embedding"] for entry in sorted(answer["data"], key=lambda entry: entry["index"])]
         data = [{"object": "embedding", "index": at, "embedding": vector} for at, vector in enumerate(change(texts, vectors))]
         return json.dumps(answer | {"data": data}).encode()
 
-    return lambda stage, _: stage.embedding.plant(changed)
+    return _http("embedding", changed)
 
 
 def _one_for_many(texts: list[str], vectors: list[Any]) -> list[Any]:
@@ -200,14 +190,12 @@ def _rewrites(change: Callable[[str], str]) -> Plant:
     """Let the model say something else: the whole answer, changed, as one event of its stream."""
 
     def changed(exchange: Exchange) -> bytes:
-        if exchange.method != "POST":
-            return exchange.answer
         events = [line.removeprefix("data:").strip() for line in exchange.answer.decode().splitlines() if line.startswith("data:")]
         choices = [json.loads(event)["choices"] for event in events if event != "[DONE]"]
         text = "".join(each[0].get("delta", {}).get("content") or "" for each in choices if each)
         return _event(change(text)) + b"data: [DONE]\n\n"
 
-    return lambda stage, _: stage.llm.plant(changed)
+    return _http("llm", changed)
 
 
 def _event(text: str) -> bytes:
@@ -222,28 +210,17 @@ async def _endless() -> AsyncIterator[bytes]:
 
 def _now_and_then(change: Callable[[bytes], bytes | AsyncIterator[bytes]]) -> Plant:
     """Change every twentieth answer of the model."""
-    return lambda stage, _: stage.llm.plant(
-        lambda exchange: change(exchange.answer) if exchange.method == "POST" and exchange.number % 20 == 0 else exchange.answer
-    )
-
-
-def _alters_originals(stage: Stage, _run: RunContext) -> None:
-    """Change the last byte of each version that is read."""
-
-    def altered(exchange: Exchange) -> bytes:
-        return exchange.answer[:-1] + b"?" if exchange.method == "GET" and "versionId" in exchange.query else exchange.answer
-
-    stage.documents.plant(altered)
+    return _http("llm", lambda each: change(each.answer) if each.number % 20 == 0 else each.answer)
 
 
 PLANTS: dict[str, Plant] = {
     "added": _slow("search_p50_ms"),
-    "jitter": _slow("search_p95_ms", lambda search: search.number % 10 == 0),
-    "slow-hundredth": _slow("search_p99_ms", lambda search: search.number % 50 == 0),
+    "jitter": _slow("search_p95_ms", lambda search, _: _BEYOND * (search.number % 10 == 0)),
+    "slow-hundredth": _slow("search_p99_ms", lambda search, _: _BEYOND * (search.number % 50 == 0)),
     "stall": _stalls,
-    "growing-latency": _growing,
+    "growing-latency": _slow("search_p50_ms", lambda search, searches: 0.8 * search.number / searches),
     "slow-proxy": _one_of_two_is_slow,
-    "filtered-latency": _slow("filter_10_p95_ms", lambda search: search.filter == "bucket < 10"),
+    "filtered-latency": _slow("filter_10_p95_ms", lambda search, _: _BEYOND * (search.filter == "bucket < 10")),
     "errors": _milvus(MilvusDefect(refuses=lambda search: search.number % 100 == 0)),
     "another-answer": _other_answers,
     "dropped": _keeps(slice(-2)),
@@ -262,7 +239,10 @@ PLANTS: dict[str, Plant] = {
     "invented-number": _rewrites(lambda text: f"{text} That is so since 1873."),
     "never-ends": _now_and_then(lambda _: _endless()),
     "breaks-off": _now_and_then(lambda answer: answer[: len(answer) // 2].rpartition(b"\n\n")[0] + b"\n\n"),
-    "altered-original": _alters_originals,
+    "altered-original": _http(
+        "documents", lambda each: each.answer[:-1] + b"?" if "versionId" in each.query else each.answer, method="GET"
+    ),
 }
 _ROWS: dict[str, dict[str, Any]] = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8"))
-DEFECTS = [Defect(name=name, plant=PLANTS[name], **row) for name, row in _ROWS.items()]
+_CHECKS = {name: [GATE.checks[each] for each in row.pop("asked", ("retrieval", "invariants"))] for name, row in _ROWS.items()}
+DEFECTS = [Defect(name=name, plant=PLANTS[name], checks=_CHECKS[name], **row) for name, row in _ROWS.items()]

@@ -37,13 +37,11 @@ from validation.judge.errors import GateError, InvalidRunError, UsageError
 from validation.judge.outcome import Outcome
 from validation.load import open_loop
 from validation.load.open_loop import Sample
-from validation.reports import table
-from validation.reports.model import RunReport
+from validation.reports import model, table
 from validation.run.options import Target, report_path
 from validation.run.progress import Reporter
 from validation.run.record import Record
 from validation.suites import runner
-from validation.suites.runner import Order
 
 SCHEMA = "milvus-x10000/drill-report"
 _FIRST, _BATCH, _EVERY_S, _QUESTION_EVERY_S, _READ_AT_ONCE = 500, 10, 0.1, 0.5, 500
@@ -171,21 +169,19 @@ class DrillRecord(Record):
             f"{self.questions_failed} of {self.questions} questions failed, longest {longest(self.question_outages):.1f} s without; "
             f"fault until ready again {self.fault_s or 0:.1f} s"
         )
-        problems = list(self._problems())
-        return (Outcome.FAIL, f"{'; '.join(problems)} ({seen})") if problems else (Outcome.PASS, seen)
-
-    def _problems(self) -> Iterator[str]:
-        slo, counted = DRILLS[self.options.name], {"lost": self.lost, "altered": self.altered}
+        slo, counted, problems = DRILLS[self.options.name], {"lost": self.lost, "altered": self.altered}, list[str]()
         if not self.is_read_back:
-            yield "the documents were not read back"
-        yield from (f"{len(seen)} acknowledged documents are {what}, such as {seen[0]}" for what, seen in counted.items() if seen)
+            problems.append("the documents were not read back")
+        problems += [f"{len(rows)} acknowledged documents are {what}, such as {rows[0]}" for what, rows in counted.items() if rows]
         for what, outages, good_s in (("search", self.outages, slo.search_s), ("question", self.question_outages, slo.question_s)):
+            away = f"{longest(outages):.1f} s without an answer to a {what}"
             if not all(outage.ended for outage in outages):
-                yield f"{longest(outages):.1f} s without an answer to a {what}, and none came while it was looked"
+                problems.append(f"{away}, and none came while it was looked")
             elif longest(outages) > good_s:
-                yield f"{longest(outages):.1f} s without an answer to a {what}, more than {good_s:g} s"
+                problems.append(f"{away}, more than {good_s:g} s")
         if self.requests and self.failed / self.requests > slo.failed_share:
-            yield f"{self.failed / self.requests:.1%} of searches failed, more than {slo.failed_share:.0%}"
+            problems.append(f"{self.failed / self.requests:.1%} of searches failed, more than {slo.failed_share:.0%}")
+        return (Outcome.FAIL, f"{'; '.join(problems)} ({seen})") if problems else (Outcome.PASS, seen)
 
 
 def act(options: Options) -> int:
@@ -193,19 +189,18 @@ def act(options: Options) -> int:
     if options.name not in DRILLS:
         raise UsageError(f"there is no drill {options.name!r}; there are: {', '.join(DRILLS)}")
     record = DrillRecord(options=options, inputs={"drill": options.name, "rate": options.rate})
-    return table.perform(record, partial(_run, record), options.out or report_path(None, "drill.json"), as_data, quiet=options.quiet)
+    return table.perform(record, partial(_run, record), options.out or report_path(None, "drill.json"), _as_data, quiet=options.quiet)
 
 
-def as_data(record: DrillRecord) -> dict[str, Any]:
-    """Return it as plain data."""
+def _as_data(record: DrillRecord) -> dict[str, Any]:
     counted = ("acknowledged", "refused", "lost", "altered", "fault_s", "requests", "failed", "questions", "questions_failed")
     outages = {name: [asdict(each) for each in getattr(record, name)] for name in ("outages", "question_outages")}
-    return RunReport.from_record(record, SCHEMA).as_data() | {name: getattr(record, name) for name in counted} | outages
+    return model.RunReport.from_record(record, SCHEMA).as_data() | {name: getattr(record, name) for name in counted} | outages
 
 
 def _run(record: DrillRecord, reporter: Reporter) -> None:
     options, nothing = record.options, Corpus(documents=(), chunks=(), questions=(), sha256="")
-    order = Order(stack=options.stack, slo=options.slo)
+    order = runner.Order(stack=options.stack, slo=options.slo)
     with ExitStack() as closing:
         profile = slo_file.read_profile(order.slo_file)
         run = runner.make_context(order, profile, reporter=reporter, record=record, closing=closing, corpus=nothing)
@@ -214,21 +209,18 @@ def _run(record: DrillRecord, reporter: Reporter) -> None:
         closing.callback(kubernetes.close)
         faults = Faults(kubernetes, run.target.namespace)
         collection = run.make_collection("_drill")
-        writer, questions = Writer(collection, run.target.embedding_dimension), Questions(run, collection)
+        writer = Writer(collection, run.target.embedding_dimension)
         for _ in range(_FIRST // _BATCH):
             writer.once()
         collection.wait_until_found(document(0), writer.vectors(1)[0], profile.patience.searchable_s)
         reporter.say(f"{options.name}: {options.rate:g} searches/s, {_BATCH / _EVERY_S:g} documents/s, and after {CALM_S:g} s the fault")
-        with (
-            record.check("fault", f"What does {options.name} cost?"),
-            repeated(writer.once, _EVERY_S),
-            repeated(questions.once, _QUESTION_EVERY_S),
-        ):
+        asked = list[Sample]()
+        ask = partial(_ask, run, collection, asked)
+        with record.check("fault", f"What does {options.name} cost?"), repeated(writer.once, _EVERY_S), repeated(ask, _QUESTION_EVERY_S):
             samples, ended = asyncio.run(_serve(run, collection, faults, record))
         record.requests, record.failed = len(samples), sum(bool(sample.error) for sample in samples)
-        record.questions, record.questions_failed = len(questions.samples), sum(bool(sample.error) for sample in questions.samples)
-        record.outages, record.question_outages = find_outages(samples), find_outages(questions.samples)
-        record.fault_s = ended.ended_s - ended.begun_s
+        record.questions, record.questions_failed = len(asked), sum(bool(sample.error) for sample in asked)
+        record.outages, record.question_outages, record.fault_s = find_outages(samples), find_outages(asked), ended.ended_s - ended.begun_s
         record.acknowledged, record.refused = len(writer.acknowledged), writer.refused
         with record.check("read_back", "Is every acknowledged document there, unchanged?"):
             for first in range(0, len(writer.acknowledged), _READ_AT_ONCE):
@@ -246,17 +238,15 @@ async def _serve(run: RunContext, collection: Collection, faults: Faults, record
 
         async def fault() -> Ended:
             await asyncio.sleep(CALM_S)
-            ended = Ended(begun_s=asyncio.get_running_loop().time(), code=0)
+            begun_s, added = asyncio.get_running_loop().time(), rate * (_BURST_FACTOR - 1)
             try:
                 if drill.act is not None:
                     await asyncio.to_thread(drill.act, faults)
                 else:
-                    added = rate * (_BURST_FACTOR - 1)
                     more.extend(await open_loop.constant_rate(submit, range(int(added * _BURST_S)), added))
             finally:
                 faults.stopped.set()
-            ended.ended_s = asyncio.get_running_loop().time()
-            return ended
+            return Ended(begun_s=begun_s, ended_s=asyncio.get_running_loop().time(), code=0)
 
         samples, ended = await under_load(submit, rate, fault())
     require_sent(samples, rate)
@@ -291,29 +281,19 @@ class Writer:
             written = self._collection.write([document(number) for number in numbers], self.vectors(_BATCH, numbers[0]), replacing=False)
         except (MilvusException, grpc.RpcError, ValueError):
             written = 0
-        if written == _BATCH:
-            self.acknowledged.extend(numbers)
-        else:
-            self.refused += 1
+        self.acknowledged += numbers if written == _BATCH else ()
+        self.refused += written != _BATCH
 
 
-class Questions:
-    """Asks one thing again and again as users do: the embedding service, then Milvus."""
-
-    def __init__(self, run: RunContext, collection: Collection) -> None:
-        self._run, self._collection = run, collection
-        self.samples = list[Sample]()
-
-    def once(self) -> None:
-        """Ask once, and note how it ended."""
-        begin_s, error, ids = time.monotonic(), "", list[int]()
-        try:
-            vector = self._run.services.embedding.embed_queries(["What does a drill cost?"])[0]
-            ids = self._collection.nearest(vector, timed.TOP_K, self._run.profile.search)
-        except GateError as problem:
-            error = str(problem)
-        number = len(self.samples)
-        self.samples.append(Sample(number, begin_s, begin_s, time.monotonic(), ids, error or ("" if ids else "nothing was found")))
+def _ask(run: RunContext, collection: Collection, asked: list[Sample]) -> None:
+    """Ask one thing as users do, of the embedding service, then of Milvus, and note how it ended."""
+    begin_s, error, ids = time.monotonic(), "", list[int]()
+    try:
+        vector = run.services.embedding.embed_queries(["What does a drill cost?"])[0]
+        ids = collection.nearest(vector, timed.TOP_K, run.profile.search)
+    except GateError as problem:
+        error = str(problem)
+    asked.append(Sample(len(asked), begin_s, begin_s, time.monotonic(), ids, error or ("" if ids else "nothing was found")))
 
 
 @contextmanager

@@ -1,10 +1,8 @@
 """Search at a constant rate while a command runs, and say how long nobody was served: what a rotation, an upgrade or a drain costs.
 
-Owns the load and its figures; what the command does is its own business. Bounded: the command by a limit, the load by the command's end,
-a calm moment before and after, and two minutes for a service that does not come back.
-
-An outage is a run of requests that failed, from the planned time of its first one until that of the next one that was answered. It is as
-exact as the load is dense: 10 ms at 100 requests/s.
+Bounded: the command by a limit, the load by the command's end, a calm moment before and after, and two minutes for a service that does not
+come back. An outage is a run of requests that failed, from the planned time of its first one until that of the next one that was answered.
+It is as exact as the load is dense: 10 ms at 100 requests/s.
 """
 
 import asyncio
@@ -30,23 +28,19 @@ from validation.judge.outcome import Outcome
 from validation.load import open_loop
 from validation.load.histogram import Histogram
 from validation.load.open_loop import Done, Sample, Submit
-from validation.reports import table
-from validation.reports.model import RunReport
+from validation.reports import model, table
 from validation.run.options import Json, report_path
 from validation.run.progress import Reporter
 from validation.run.record import Record
 from validation.suites import runner
-from validation.suites.runner import Order
 
 SCHEMA = "milvus-x10000/gate-during"
-_QUERIES = 300
-CALM_S = 5.0
-_COMING_BACK_S = 120.0
+_QUERIES, CALM_S, _COMING_BACK_S = 300, 5.0, 120.0
 _ENDING_S = 60.0  # from asking a command to end until it is killed
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(Order):
+class Options(runner.Order):
     """The options of `during`: what to run, how to search meanwhile, and what is still good."""
 
     command: Annotated[list[str], typer.Argument(help="The command, after --", metavar="-- COMMAND")]
@@ -100,19 +94,11 @@ class During(Record):
         """Longest time without service; None where nothing was measured."""
         return longest(self.outages) if self.requests else None
 
-    @property
-    def without_service_s(self) -> float | None:
-        """All of them together."""
-        return sum(outage.seconds for outage in self.outages) if self.requests else None
-
     def conclusion(self) -> tuple[Outcome, str]:
         """Return FAIL where the command failed or the outage was longer than is good, and what service was lost."""
-        lost = (
-            f"{self.failed} of {self.requests} searches failed; longest time without service {self.longest_s:.2f} s, "
-            f"in all {self.without_service_s:.2f} s, while the command ran for {self.command_s:.0f} s"
-        )
-        ended, good = self.ended, self.options.longest_outage_s
-        problem = ""
+        away = f"longest time without service {self.longest_s:.2f} s, in all {sum(each.seconds for each in self.outages):.2f} s"
+        lost = f"{self.failed} of {self.requests} searches failed; {away}, while the command ran for {self.command_s:.0f} s"
+        ended, good, problem = self.ended, self.options.longest_outage_s, ""
         if ended.code:
             problem = f"the command ended with {ended.code}"
         elif ended.code is None:
@@ -195,17 +181,14 @@ async def under_load(submit: Submit, rate: float, command: Coroutine[Any, Any, E
     def watched(number: int, done: Done) -> None:
         def ended(outcome: Any) -> None:  # noqa: ANN401 - an answer, or what the request died of
             nonlocal failed_s
-            if isinstance(outcome, Exception):
-                failed_s = loop.time()
+            failed_s = loop.time() if isinstance(outcome, Exception) else failed_s
             done(outcome)
 
         submit(number, ended)
 
     def going() -> bool:
-        if not running.done():
-            return True
-        if running.exception() is not None:
-            return False
+        if not running.done() or running.exception() is not None:
+            return not running.done()
         ended_s = running.result().ended_s
         return loop.time() - max(ended_s, failed_s) < CALM_S and loop.time() - ended_s < _COMING_BACK_S
 
@@ -222,10 +205,10 @@ def find_outages(samples: Sequence[Sample]) -> list[Outage]:
     outages = []
     for first, following in pairwise([*begins, len(samples)]):
         last = next((number for number in range(first, following) if not samples[number].error), following)
-        ended, begun_s = last < len(samples), samples[first].planned_s
-        seconds = (samples[last].planned_s if ended else samples[-1].ended_s) - begun_s
-        begin_s, error = begun_s - samples[0].planned_s, samples[first].error
-        outages.append(Outage(begin_s=begin_s, seconds=seconds, failed=last - first, first_error=error, ended=ended))
+        is_over, begun = last < len(samples), samples[first]
+        seconds = (samples[last].planned_s if is_over else samples[-1].ended_s) - begun.planned_s
+        begin_s = begun.planned_s - samples[0].planned_s
+        outages.append(Outage(begin_s=begin_s, seconds=seconds, failed=last - first, first_error=begun.error, ended=is_over))
     return outages
 
 
@@ -254,20 +237,20 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, ending)
         with suppress(TimeoutError):
-            async with asyncio.timeout(_ENDING_S):
-                await process.wait()
-                return
+            await asyncio.wait_for(process.wait(), _ENDING_S)
+            return
 
 
 def as_data(during: During) -> dict[str, Any]:
     """Return it as plain data."""
-    counted = ("command_s", "sent_rate", "delay_p99_ms", "requests", "failed", "without_service_s")
-    return RunReport.from_record(during, SCHEMA).as_data() | {
+    counted = ("command_s", "sent_rate", "delay_p99_ms", "requests", "failed")
+    return model.RunReport.from_record(during, SCHEMA).as_data() | {
         "result": {"outcome": during.outcome, "reason": during.reason},
         "command": list(during.options.command),
         "command_exit_code": during.ended.code,
         "offered_rate": during.options.rate,
         "longest_without_service_s": during.longest_s,
+        "without_service_s": sum(outage.seconds for outage in during.outages) if during.requests else None,
         **{name: getattr(during, name) for name in counted},
         "outages": [asdict(outage) for outage in during.outages],
     }

@@ -134,13 +134,12 @@ class MilvusProxy(grpc.GenericRpcHandler):
                 self._channel.close()
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Exchange:
     """One request that was answered."""
 
     number: int  # since the defect was planted
     method: str
-    path: str
     query: str
     body: bytes
     answer: bytes
@@ -171,18 +170,16 @@ class HttpProxy:
             asked = client.build_request(request.method, self.url.copy_with(raw_path=raw_path), headers=headers, content=body)
             answer = await client.send(asked, stream=True)
             kept = {name: value for name, value in answer.headers.items() if name not in _OF_ONE_HOP}
-            if change is None or not answer.is_success:
+            if change is None or not answer.is_success or request.method == "HEAD":
                 await StreamingResponse(answer.aiter_raw(), answer.status_code, kept)(scope, receive, send)
                 return
             content = await answer.aread()
-        exchange = Exchange(number=number, method=request.method, path=request.url.path, query=request.url.query, body=body, answer=content)
-        changed = change(exchange)
+        changed = change(Exchange(number, request.method, request.url.query, body, content))
         kept = {name: value for name, value in kept.items() if name not in {"content-length", "content-encoding"}}
-        if isinstance(changed, bytes):
-            length = {"content-length": answer.headers["content-length"]} if request.method == "HEAD" else {}
-            await Response(changed, answer.status_code, kept | length)(scope, receive, send)
-        else:
-            await StreamingResponse(changed, answer.status_code, kept)(scope, receive, send)
+        response = Response(changed) if isinstance(changed, bytes) else StreamingResponse(changed)
+        response.status_code = answer.status_code
+        response.headers.update(kept)
+        await response(scope, receive, send)
 
     @contextmanager
     def serving(self) -> Iterator[str]:
@@ -229,12 +226,8 @@ def set_up(run: RunContext, closing: ExitStack, searches: int, limit_ms: Callabl
     llm = http(target.llm_url, target.llm_ca_config_map)
     documents = http(target.object_store_endpoint, target.object_store_ca_config_map)
     kube.bypass_proxies([address, *(str(proxy.url) for proxy in (embedding, llm, documents))])
-    proxies: dict[str, MilvusProxy | HttpProxy] = {
-        "milvus_uri": milvus,
-        "embedding_url": embedding,
-        "llm_url": llm,
-        "object_store_endpoint": documents,
-    }
+    proxies: dict[str, MilvusProxy | HttpProxy] = {"milvus_uri": milvus, "embedding_url": embedding, "llm_url": llm}
+    proxies["object_store_endpoint"] = documents
     plain = dict.fromkeys(("milvus_ca_config_map", "embedding_ca_config_map", "llm_ca_config_map", "object_store_ca_config_map"), "")
     served = {name: closing.enter_context(proxy.serving()) for name, proxy in proxies.items()}
     run.target = Target.model_validate(target.model_dump() | served | plain)

@@ -35,7 +35,6 @@ from validation.reports import table
 from validation.run.progress import Reporter
 from validation.run.record import Record
 from validation.suites import runner
-from validation.suites.runner import Order
 
 SCHEMA = "milvus-x10000/gate-selftest"
 _VECTORS, _SEARCHES, _RATE, _WARM_UP, _ANSWER_S = 2_000, 300, 50.0, 25, 5.0
@@ -45,7 +44,7 @@ SEEN, MISSED, UNCLEAR, UNPROMISED = "seen", "MISSED", "red without it", "not pro
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(Order):
+class Options(runner.Order):
     """The options of `selftest`."""
 
     slo: Annotated[Path | None, typer.Option(help="The SLO file. Default: validation/slo.ENV.yaml")] = None

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from validation.checks.context import RunContext, reachable
+from validation.checks.context import reachable
 from validation.checks.ingest import ingest
 from validation.checks.invariants import invariants
 from validation.checks.quality import embedding
@@ -29,7 +29,6 @@ from validation.run.options import Json
 from validation.run.progress import Reporter
 from validation.run.record import Record
 from validation.suites import runner
-from validation.suites.runner import PODS, Order
 
 _PRECISION = 1.1
 SCHEMA = "milvus-x10000/gate-sweep"
@@ -37,7 +36,7 @@ _SHOWN = ("search_p50_ms", "search_p95_ms", "search_p99_ms", "search_error_share
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(Order):
+class Options(runner.Order):
     """The options of `sweep`: from which rate to which, in requests/s, and how long each is held."""
 
     out: Annotated[Path, typer.Option(help="The file to write.")] = Path("build") / "reports" / "sweep.json"
@@ -45,7 +44,7 @@ class Options(Order):
     lowest: Annotated[float, typer.Option("--from", min=1, help="First rate, in requests/s; doubled while it holds.")] = 25
     highest: Annotated[float, typer.Option("--to", min=1, max=20_000, help="No rate above this one.")] = 3_200
     seconds: Annotated[float, typer.Option(min=2, max=600, help="How long each rate is held.")] = 10
-    pods: Annotated[int, PODS] = 0
+    pods: Annotated[int, runner.PODS] = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +89,7 @@ class Sweep(Record):
 def act(options: Options) -> int:
     """Sweep, print the RESULT line, and return the exit code."""
     sweep = Sweep()
-    return table.perform(sweep, partial(_run, options, sweep), options.out, as_data, as_json=options.as_json)
+    return table.perform(sweep, partial(_run, options, sweep), options.out, _as_data, as_json=options.as_json)
 
 
 def _run(options: Options, sweep: Sweep, reporter: Reporter) -> None:
@@ -105,8 +104,13 @@ def _run(options: Options, sweep: Sweep, reporter: Reporter) -> None:
             step = run.with_profile(at_rate(profile, rate, options.seconds), Record(run_id="step"))
             retrieval(step)
             invariants(step)
-            sweep.steps.append(_judge(step, run.record))
-            reporter.say(f"{rate:g} requests/s: {sweep.steps[-1].outcome} {sweep.steps[-1].why}")
+            measurements = {"vectors": run.record.measurements["vectors"]} | step.record.measurements
+            judged = judge(step.profile, measurements, step.record.faults)
+            missed = [f"{each.objective.sli} ({each.grade})" for each in judged.judged if each.grade in {Grade.FAIL, Grade.UNMEASURED}]
+            why = judged.faults[0] if judged.faults else ", ".join(missed)
+            numbers = {name: measurements[name].value for name in _SHOWN if name in measurements}
+            sweep.steps.append(Step(rate=rate, outcome=judged.outcome, why=why, numbers=numbers))
+            reporter.say(f"{rate:g} requests/s: {judged.outcome} {why}")
             return sweep.steps[-1].holds
 
         sweep.capacity = search(holds, options.lowest, options.highest)
@@ -118,44 +122,29 @@ def search(holds: Callable[[float], bool], lowest: float, highest: float) -> flo
     Doubles from `lowest` until a rate does not hold, then halves the gap (geometrically) until it is smaller than a tenth.
     """
     best, worst, rate = None, None, lowest
-    while worst is None and rate <= highest:
-        if holds(rate):
-            best, rate = rate, rate * 2
-        else:
-            worst = rate
-    while best is not None and worst is not None and worst / best > _PRECISION:
-        rate = float(f"{(best * worst) ** 0.5:.3g}")
-        if not best < rate < worst:
-            break
+    while rate <= highest and (worst is None or (best or 0.0) < rate < worst):
         if holds(rate):
             best = rate
         else:
             worst = rate
+        if worst is None:
+            rate *= 2
+        elif best is None or worst / best <= _PRECISION:
+            break
+        else:
+            rate = float(f"{(best * worst) ** 0.5:.3g}")
     return best
 
 
 def at_rate(profile: Profile, rate: float, seconds: float) -> Profile:
     """Return the profile at another rate, with the requests that it takes, and only the promises about search."""
     about_search = {name for name in profile.objectives if name.startswith("search_") or name == "recall_at_10"} - {"search_answered_rate"}
-    changed = {
-        "rate": profile.rate.model_copy(update={"value": rate}),
-        "requests": profile.requests.model_copy(update={"value": max(math.ceil(rate * seconds), 300)}),
-        "objectives": {name: objective for name, objective in profile.objectives.items() if name in about_search},
-    }
-    return profile.model_copy(update=changed)
+    sent = profile.requests.model_copy(update={"value": max(math.ceil(rate * seconds), 300)})
+    objectives = {name: objective for name, objective in profile.objectives.items() if name in about_search}
+    return profile.model_copy(update={"rate": profile.rate.model_copy(update={"value": rate}), "requests": sent, "objectives": objectives})
 
 
-def _judge(step: RunContext, whole: Record) -> Step:
-    measurements = {"vectors": whole.measurements["vectors"]} | step.record.measurements
-    judged = judge(step.profile, measurements, step.record.faults)
-    missed = [f"{each.objective.sli} ({each.grade})" for each in judged.judged if each.grade in {Grade.FAIL, Grade.UNMEASURED}]
-    why = judged.faults[0] if judged.faults else ", ".join(missed)
-    numbers = {name: measurements[name].value for name in _SHOWN if name in measurements}
-    return Step(rate=step.profile.rate.value, outcome=judged.outcome, why=why, numbers=numbers)
-
-
-def as_data(sweep: Sweep) -> dict[str, Any]:
-    """Return the sweep as plain data."""
+def _as_data(sweep: Sweep) -> dict[str, Any]:
     head = {"schema": SCHEMA, "schema_version": 1, "run": sweep.run_id, "result": sweep.outcome, "reason": sweep.reason}
     steps = [asdict(step) for step in sweep.steps]
     return head | {"unit": "requests/s", "promised": sweep.promised, "capacity": sweep.capacity, "steps": steps}

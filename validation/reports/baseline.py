@@ -1,25 +1,36 @@
-"""The baseline: one run that passed, kept as a file for each profile, and what relative limits are compared with.
+"""What later runs are held against: the baseline, which relative limits are compared with, and limits from what equal runs showed.
 
 Only a valid run that passed becomes one, and only by hand: a gate that takes every run as the next baseline forgives a little more each
 time. One exception is needed for the first: a run that only lacks a baseline may become it, since every other limit was kept.
+
+Of limits: each objective's worst end over all runs (interval included) gives `warn`, where only half of the margin is used up, and `limit`,
+where all of it is, rounded to two figures away from what was seen. What the profile promised before stands beside the proposal: it is for
+people to decide whether a promise becomes looser.
 """
 
 import hashlib
 import json
-from dataclasses import asdict
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from validation.judge.criteria import Kind, flat
 from validation.judge.errors import InvalidRunError, UsageError
 from validation.judge.judgement import Grade, Reference, judge
+from validation.judge.measures import CATALOGUE, Better, Measure, Measurement
+from validation.judge.objectives import Objective
 from validation.judge.profile import Profile
 from validation.reports.fingerprint import Fingerprint, differences
 from validation.reports.model import GateReport, Number, usable, write_whole
 
 DIRECTORY = Path("build") / "reports" / "baselines"
+_LEAST_RUNS, _FIGURES, _SHARE_DIGITS = 3, 2, 4
 _SHOWN = 3
 _SET = "./rag baseline set REPORT"
 
@@ -126,3 +137,88 @@ def reference(baseline: Baseline | None, profile: str, now: Fingerprint) -> Refe
 def _some(phrases: list[str]) -> str:
     more = len(phrases) - _SHOWN
     return "; ".join(phrases[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proposal:
+    """One objective: what was seen, and what follows from it."""
+
+    objective: Objective
+    seen: tuple[float, float]  # lowest and highest value of all runs
+    worst: float
+    limit: str
+    warn: str | None
+
+
+def refuse_unequal(reports: Sequence[GateReport], groups: Sequence[str] = ("workload", "system")) -> None:
+    """Refuse runs that are not valid or whose fingerprints differ in a group: nothing could be learnt from how far their numbers differ."""
+    for report in reports:
+        if not report.validity.valid:
+            raise InvalidRunError(f"run {report.run.id} is not valid: nothing can be learnt from it; leave it out")
+    for group, second in product(groups, reports[1:]):
+        first = reports[0]
+        if other := differences(getattr(first.fingerprint, group), getattr(second.fingerprint, group)):
+            raise InvalidRunError(f"runs {first.run.id} and {second.run.id} are not of the same {group}: {'; '.join(other[:3])}")
+
+
+def propose(profile: Profile, reports: Sequence[GateReport], margin: float) -> list[Proposal]:
+    """Return one proposal for each objective that every run measured; `margin` of 0.5 leaves half as much again.
+
+    Refuse runs that are too few: their spread would not be that of the environment.
+    """
+    if len(reports) < _LEAST_RUNS:
+        raise UsageError(f"{len(reports)} runs are too few to see how far equal runs differ; give {_LEAST_RUNS} or more")
+    if len({report.run.id for report in reports}) < len(reports):
+        raise UsageError("the same run is named twice; it would look as if two runs agreed")
+    numbers = [report.usable() for report in reports]
+    measured = {sli: objective for sli, objective in profile.objectives.items() if all(sli in run for run in numbers)}
+    return [_propose(objective, [run[sli] for run in numbers], margin) for sli, objective in measured.items()]
+
+
+def _propose(objective: Objective, seen: Sequence[Measurement], margin: float) -> Proposal:
+    measure = CATALOGUE[objective.sli]
+    is_lower = measure.better is Better.LOWER
+    edge, side = (0.0, "<=") if is_lower else (1.0, ">=")
+    values = [each.value or 0.0 for each in seen]
+    ends = [end for each in seen for end in each.interval or ()] + values
+    worst = max(ends) if is_lower else min(ends)
+    if any(each.kind is Kind.FIXED and each.value == edge for each in flat(objective.limit)) and set(values) == {edge}:
+        limit, warn = f"{side} {edge:g}", None  # "not a single one" was promised and kept
+    else:
+        limit, warn = (f"{side} {_with_room(measure, worst, room)}" for room in (margin, margin / 2))
+    return Proposal(objective=objective, seen=(min(values), max(values)), worst=worst, limit=limit, warn=warn if warn != limit else None)
+
+
+def _with_room(measure: Measure, worst: float, room: float) -> str:
+    """Return the worst end moved away by `room`, as YAML: of a share that is better higher, what is missing to 1 grows instead."""
+    is_lower = measure.better is Better.LOWER
+    if measure.unit == "share":
+        grown = min(_rounded((worst if is_lower else 1 - worst) * (1 + room), up=True), 0.99)
+        return f"{round(grown if is_lower else 1 - grown, _SHARE_DIGITS + 2):g}"
+    return f"{_rounded(worst * (1 + room) if is_lower else worst / (1 + room), up=is_lower):.12g}"
+
+
+def _rounded(value: float, *, up: bool) -> float:
+    """Round to two figures; nothing grows to the smallest share."""
+    if value <= 0 and up:
+        return 10.0**-_SHARE_DIGITS
+    step = 10.0 ** (math.floor(math.log10(value)) - _FIGURES + 1)
+    return round((math.ceil(value / step - 1e-9) if up else math.floor(value / step + 1e-9)) * step, 12)
+
+
+def calibrated(profile: Profile, proposals: Sequence[Proposal], name: str, reports: Sequence[GateReport], margin: float) -> dict[str, Any]:
+    """Return the profile as plain data, with the proposals in the place of its fixed limits and the reason for each."""
+    data: dict[str, Any] = profile.model_dump(mode="json", exclude_none=True)
+    data["profile"] = name
+    runs = f"{len(reports)} equal runs from {min(report.run.started_at for report in reports)} on"
+    for each in proposals:
+        entry, objective, (low, high) = data["objectives"][each.objective.sli], each.objective, each.seen
+        relative = dict.fromkeys(str(criterion) for criterion in flat(objective.limit) if criterion.kind is not Kind.FIXED)
+        end = f"{each.worst:.4g} at the worst end of an interval; {margin:.0%} of room beyond that"
+        reason = f"{runs} saw {low:.4g} to {high:.4g} {objective.unit}, {end}"
+        entry |= {"limit": [each.limit, *relative] if relative else each.limit, "basis": "calibrated", "reason": reason}
+        entry.pop("warn", None)
+        entry |= {"warn": each.warn} if each.warn else {}
+    for entry in data["objectives"].values():
+        entry.pop("sli")
+    return data

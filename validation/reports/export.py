@@ -8,7 +8,7 @@ import html
 import math
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -34,20 +34,14 @@ _MOST_WRONG = 40
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 _PERCENTILES = (0, 25, 50, 75, 90, 95, 99, 99.5, 99.9, 99.99)
 _STYLE = Style(
-    background="transparent",
-    plot_background="transparent",
-    foreground="var(--text)",
-    foreground_strong="var(--text)",
+    **dict.fromkeys(("background", "plot_background"), "transparent"),
+    **dict.fromkeys(("foreground", "foreground_strong"), "var(--text)"),
     foreground_subtle="var(--muted)",
     colors=("var(--blue)", "var(--orange)", "var(--red)", "var(--green)"),
     font_family="inherit",
-    label_font_size=13,
-    major_label_font_size=13,
-    legend_font_size=14,
-    title_font_size=14,
-    value_font_size=13,
-    guide_stroke_color="var(--line)",
-    major_guide_stroke_color="var(--line)",
+    **dict.fromkeys(("label_font_size", "major_label_font_size", "value_font_size"), 13),
+    **dict.fromkeys(("legend_font_size", "title_font_size"), 14),
+    **dict.fromkeys(("guide_stroke_color", "major_guide_stroke_color"), "var(--line)"),
     opacity="1",
 )
 
@@ -69,40 +63,35 @@ def write_beside(report: Path) -> None:
         write_whole(report.with_name(name), render(content))
 
 
-def page(report: GateReport) -> str:
-    """Return one HTML page that needs nothing but itself: no script, no request, text of others escaped."""
+def _render(template: str, report: GateReport) -> str:
+    """Fill in a template: texts of others are escaped, what was missed comes first."""
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
     pages = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    pages.filters["number"] = number
+    pages.filters |= {"number": number, "cell": _cell}
     wrong = facts_of(report.checks, "answer").get("wrong", [])
-    return pages.get_template(
-        "page.html.j2"
-    ).render(
+    judged = sorted(report.objectives, key=lambda each: _ORDER.index(each.grade))
+    return pages.get_template(template).render(
         report=report,
         verdict=_verdict(report),
-        urgent=sorted((each for each in report.objectives if each.grade is not Grade.PASS), key=_urgency),
-        kept=[each for each in report.objectives if each.grade is Grade.PASS],
+        icon=_ICONS[report.result.outcome],
+        urgent=[each for each in judged if each.grade is not Grade.PASS],
+        kept=[each for each in judged if each.grade is Grade.PASS],
         measures=CATALOGUE,
-        charts={name: (title, Markup(svg)) for name, title, svg in _charts(report) if svg},  # noqa: S704 - pygal escapes texts
+        charts=partial(_charts, report),
         filters=facts_of(report.checks, "retrieval").get("by_filter", {}),
         wrong=wrong[:_MOST_WRONG],
         wrong_more=max(len(wrong) - _MOST_WRONG, 0),
     )
 
 
+def page(report: GateReport) -> str:
+    """Return one HTML page that needs nothing but itself: no script, no request."""
+    return _render("page.html.j2", report)
+
+
 def markdown(report: GateReport) -> str:
     """Return a comment for a pull request: the verdict, what was missed, then the other objectives folded."""
-    lines = [f"## {_ICONS[report.result.outcome]} Gate {_verdict(report)}: {_cell(report.profile or 'no profile')}", ""]
-    lines += [f"**{_cell(report.result.reason)}** (exit {report.result.exit_code})", ""]
-    lines += [f"- not valid: {_cell(fault)}" for fault in report.validity.faults if fault != report.result.reason]
-    lines += [f"- still there: collection {_cell(left)}" for left in report.left_behind]
-    judged = sorted(report.objectives, key=_urgency)
-    urgent = [each for each in judged if each.grade is not Grade.PASS]
-    lines += ["", *_table(urgent)] if urgent else []
-    if kept := [each for each in judged if each.grade is Grade.PASS]:
-        lines += ["", f"<details><summary>{len(kept)} objectives met</summary>", "", *_table(kept), "", "</details>"]
-    lines += ["", f"Run `{report.run.id}`, {report.run.started_at} to {report.run.ended_at}"]
-    return "\n".join(lines) + "\n"
+    return _render("comment.md.j2", report) + "\n"
 
 
 def junit(report: GateReport) -> str:
@@ -136,23 +125,22 @@ def _verdict(report: GateReport) -> str:
     return f"{outcome} and FAIL" if report.result.outcome is Outcome.INVALID and report.verdict is Outcome.FAIL else outcome
 
 
-def _urgency(objective: ObjectiveResult) -> int:
-    return _ORDER.index(objective.grade)
-
-
-def _charts(report: GateReport) -> Iterator[tuple[str, str, str]]:
-    """Yield name, title and drawing of each chart, "" where the run measured nothing of it."""
+def _charts(report: GateReport) -> dict[str, tuple[str, Markup]]:
+    """Return title and drawing of each chart by its name, where the run measured anything of it."""
     retrieval, quality = facts_of(report.checks, "retrieval"), facts_of(report.checks, "quality").get("by", {})
-    encoded = retrieval.get("latency_histogram")
-    yield "percentiles", "Search latency by percentile", _latency_by_percentile(encoded) if encoded else ""
-    yield "time", "Search latency over the load", _over_time(retrieval.get("over_time", []))
-    yield "ingest", "Search latency while rows stream in", _over_time(facts_of(report.checks, "during_ingest").get("over_time", []))
-    yield "budget", "Where the time of an answer goes", _shares({str(each["name"]): each["share"] for each in report.budget})
+    encoded, streaming = retrieval.get("latency_histogram"), facts_of(report.checks, "during_ingest").get("over_time", [])
     recall = {name: each["recall_at_10"] for name, each in retrieval.get("by_filter", {}).items()}
-    yield "recall", "recall@10 by filter", _shares(recall)
+    drawn = {
+        "percentiles": ("Search latency by percentile", _latency_by_percentile(encoded) if encoded else ""),
+        "time": ("Search latency over the load", _over_time(retrieval.get("over_time", []))),
+        "ingest": ("Search latency while rows stream in", _over_time(streaming)),
+        "budget": ("Where the time of an answer goes", _shares({str(each["name"]): each["share"] for each in report.budget})),
+        "recall": ("recall@10 by filter", _shares(recall)),
+    }
     for group, members in quality.items():
         means = {f"{name}, {each['questions']:g} questions": each["ndcg_at_10"] for name, each in members.items()}
-        yield group, f"nDCG@10 by {group}", _shares(means)
+        drawn[group] = (f"nDCG@10 by {group}", _shares(means))
+    return {name: (title, Markup(svg)) for name, (title, svg) in drawn.items() if svg}  # noqa: S704 - pygal escapes texts
 
 
 def _latency_by_percentile(encoded: str) -> str:
@@ -213,22 +201,14 @@ def _svg(chart: "pygal.Graph") -> str:
     return str(chart.render(is_unicode=True))
 
 
-def _table(objectives: list[ObjectiveResult]) -> list[str]:
-    rows = [
-        f"| {_cell(each.sli)} | {number(each.value)} {each.unit} | {_cell(each.limit)} | {each.grade} | {_cell(each.why)} |"
-        for each in objectives
-    ]
-    return ["| objective | measured | limit | grade | why |", "|---|--:|--:|---|---|", *rows]
-
-
 def _xml_text(text: str) -> str:
     """Return a text without the characters that no XML can hold."""
     return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
-def _cell(text: str) -> str:
+def _cell(text: str) -> Markup:
     """Return a text as Markdown shows it, on one line, whatever it holds."""
-    return re.sub(r"([\\`*_\[\]|~#])", r"\\\1", html.escape(" ".join(text.split()), quote=False))
+    return Markup(re.sub(r"([\\`*_\[\]|~#])", r"\\\1", html.escape(" ".join(text.split()), quote=False)))  # noqa: S704 - escaped
 
 
 def _case(kind: str, name: str, *results: "junitparser.junitparser.FinalResult", seconds: float = 0.0) -> "junitparser.TestCase":

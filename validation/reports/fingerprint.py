@@ -6,7 +6,7 @@ is said and done.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -55,17 +55,12 @@ def fingerprint_of(report: Mapping[str, Any]) -> Fingerprint:
     )
 
 
-def differences(before: Facts, now: Facts) -> list[str]:
+def differences(before: object, now: object, path: str = "") -> list[str]:
     """Return what is not the same, one phrase each, down to the single value."""
-    return list(_differences("", before, now))
-
-
-def _differences(path: str, before: object, now: object) -> Iterator[str]:
     if isinstance(before, dict) and isinstance(now, dict):
-        for key in sorted({*before, *now}, key=str):
-            yield from _differences(f"{path} {key}".strip(), before.get(key), now.get(key))
-    elif before != now:
-        yield f"{path} is {_show(now)}, was {_show(before)}"
+        keys = sorted({*before, *now}, key=str)
+        return [phrase for key in keys for phrase in differences(before.get(key), now.get(key), f"{path} {key}".strip())]
+    return [] if before == now else [f"{path} is {_show(now)}, was {_show(before)}"]
 
 
 def _show(value: object) -> str:

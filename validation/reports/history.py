@@ -23,7 +23,7 @@ from validation.judge.measures import CATALOGUE, Better, Measure, Measurement, M
 from validation.judge.outcome import exit_code
 from validation.judge.profile import Profile
 from validation.judge.slo_file import read_profile
-from validation.reports import baseline, calibration, export
+from validation.reports import baseline, export
 from validation.reports.fingerprint import differences
 from validation.reports.model import read, write_whole
 from validation.reports.table import number, stdout_console, table_form
@@ -59,33 +59,22 @@ def compare_measurements(before: Measurements, after: Measurements, tolerance_pe
 
 
 def _compare(measure: Measure, before: Measurement, after: Measurement, tolerance: float) -> Compared:
-    moved, change = _moved(measure, before, after), Change.SAME
+    old, new, moved, change = before.value or 0.0, after.value or 0.0, None, Change.SAME
+    (old_low, old_high), (new_low, new_high) = before.interval or (old, old), after.interval or (new, new)
     centre, room = (0.0, _SHARE_TOLERANCE) if measure.unit == "share" else (1.0, tolerance)
+    if measure.unit == "share":
+        moved = (new - old, new_low - old_high, new_high - old_low)
+    elif old and old_low and old_high:
+        moved = (new / old, new_low / old_high, new_high / old_low)
     if moved is None or before.interval is None or after.interval is None:
         change = Change.UNKNOWN
-    elif moved[2] < centre - room or moved[1] > centre + room:
-        is_lower = moved[2] < centre - room
+    elif (is_lower := moved[2] < centre - room) or moved[1] > centre + room:
         change = Change.BETTER if is_lower == (measure.better is Better.LOWER) else Change.WORSE
     return Compared(measure=measure, before=before, after=after, change=change, moved=moved)
 
 
-def _moved(measure: Measure, before: Measurement, after: Measurement) -> tuple[float, float, float] | None:
-    old, new = before.value or 0.0, after.value or 0.0
-    (old_low, old_high), (new_low, new_high) = before.interval or (old, old), after.interval or (new, new)
-    if measure.unit == "share":
-        return new - old, new_low - old_high, new_high - old_low
-    if not old or not old_low or not old_high:
-        return None
-    return new / old, new_low / old_high, new_high / old_low
-
-
 Directory = Annotated[Path, typer.Option("--dir", help="Where baselines are kept, one file for each profile.")]
-baselines = typer.Typer(
-    help="Keep a run that relative limits are compared with.\n\nExample:\n\n    ./rag baseline set build/reports/20261124T163404Z",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-)
+baselines = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
 
 @contextmanager
@@ -103,8 +92,7 @@ def answered() -> Iterator[None]:
 
 
 def runs(
-    directory: Annotated[Path, typer.Option("--dir", help="Where the reports are.")] = Path("build/reports"),
-    as_json: Json = False,
+    directory: Annotated[Path, typer.Option("--dir", help="Where the reports are.")] = Path("build/reports"), *, as_json: Json = False
 ) -> None:
     """Print them; help.yaml says more."""
     listed = [each for path in sorted(directory.glob("*/*.json")) if (each := _summary(path))]
@@ -165,8 +153,7 @@ def compare(
     """Print the comparison; help.yaml says more."""
     with redirect_stdout(sys.stderr) if as_json else nullcontext(), answered():
         before, after = read(run_a), read(run_b)
-        calibration.refuse_invalid([before, after])
-        calibration.refuse_other(before, after, "workload")
+        baseline.refuse_unequal([before, after], ["workload"])
         rows = compare_measurements(before.usable(), after.usable(), tolerance)
     systems = differences(before.fingerprint.system, after.fingerprint.system)
     worse = [row.measure.name for row in rows if row.change is Change.WORSE]
@@ -223,10 +210,10 @@ def calibrate(
         if out.exists():
             raise UsageError(f"{out} is there already; name another file with --out, and compare the two")
         runs = [read(path) for path in reports]
-        calibration.refuse_unequal(runs)
+        baseline.refuse_unequal(runs)
         profile = Profile.model_validate(runs[0].inputs["profile"])
-        proposals = calibration.propose(profile, runs, margin)
-        data = calibration.calibrated(profile, proposals, name or profile.profile, runs, margin)
+        proposals = baseline.propose(profile, runs, margin)
+        data = baseline.calibrated(profile, proposals, name or profile.profile, runs, margin)
         text = yaml.safe_dump(data, sort_keys=False, width=140, allow_unicode=True)
         write_whole(out, f"# Proposed by `./rag calibrate` from {len(runs)} runs: every number says what was seen.\n{text}")
         try:

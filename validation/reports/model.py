@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from validation.judge.criteria import show
 from validation.judge.errors import UsageError
-from validation.judge.judgement import Grade, Judged
+from validation.judge.judgement import Grade
 from validation.judge.measures import CATALOGUE, Measurement, Measurements
 from validation.judge.outcome import Outcome
 from validation.reports import fingerprint
@@ -115,14 +115,6 @@ class ObjectiveResult(Part):
     basis: str
     reason: str
 
-    @classmethod
-    def from_judged(cls, judged: Judged) -> Self:
-        """Return it as it stands in a report."""
-        objective = judged.objective
-        given: Facts = objective.model_dump(include={"sli", "unit", "weight", "key", "basis", "reason"})
-        given |= {"limit": show(objective.limit), "warn": show(objective.warn) if objective.warn else None}
-        return cls(**given, value=judged.measurement.value, baseline=judged.baseline, grade=judged.grade, why=judged.why)
-
 
 class Number(Part):
     """One number of a report or a baseline."""
@@ -156,7 +148,13 @@ class GateReport(RunReport):
     @classmethod
     def from_run(cls, record: Record) -> "GateReport":
         """Return the report of a run of the gate."""
-        judgement = record.judgement
+        judgement, objectives = record.judgement, []
+        for each in judgement.judged if judgement else ():
+            objective = each.objective
+            given: Facts = objective.model_dump(include={"sli", "unit", "weight", "key", "basis", "reason"})
+            given |= {"limit": show(objective.limit), "warn": show(objective.warn) if objective.warn else None}
+            given |= {"value": each.measurement.value, "baseline": each.baseline, "grade": each.grade, "why": each.why}
+            objectives.append(ObjectiveResult(**given))
         facts = {"inputs": record.inputs, "target": record.target, "versions": record.versions, "images": record.images}
         faults = list(judgement.faults) if judgement else [record.reason]
         measured = {
@@ -169,7 +167,7 @@ class GateReport(RunReport):
             verdict=judgement.verdict if judgement else None,
             score=judgement.score if judgement else None,
             validity=Validity(valid=bool(judgement) and not faults, faults=faults),
-            objectives=[ObjectiveResult.from_judged(each) for each in judgement.judged] if judgement else [],
+            objectives=objectives,
             baseline=list(judgement.notes) if judgement else [],
             budget=budget(record.measurements),
             measurements=measured,
@@ -281,9 +279,7 @@ def _finite(value: Any) -> Any:  # noqa: ANN401 - any JSON value
         return {str(key): _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def print_schema() -> None:

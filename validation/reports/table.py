@@ -28,17 +28,13 @@ _Record = TypeVar("_Record", bound=Record)
 def show(record: Record, console: Console, *, verbose: bool = False) -> None:
     """Print what was seen, and last, right above the RESULT line, what is judged; with `verbose` also what nobody judges."""
     say = partial(console.print, markup=False, highlight=False, soft_wrap=True)
-    lines = [
-        model.budget_line(record.measurements),
-        *_by_group(record),
-        *(f"skipped: {name}: {why}" for name, why in record.skipped.items()),
-    ]
+    skipped = [f"skipped: {name}: {why}" for name, why in record.skipped.items()]
     if verbose:
         console.print(_table(_others(record), console, "measured, and judged by nobody"))
-        for line in filter(None, lines):
+        for line in filter(None, [model.budget_line(record.measurements), *_by_group(record), *skipped]):
             say(line)
     elif record.measurements:
-        say(f"{len(_others(record))} other numbers, {len(record.skipped)} left out: --verbose, or report.json")
+        say(f"{len(_others(record))} other numbers, {len(skipped)} left out: --verbose, or report.json")
     for line in _wrong_answers(record, None if verbose else 3):
         say(record.hide(line))
     for collection in record.left_behind:
@@ -106,21 +102,17 @@ def tell(
     return record.exit_code
 
 
-def show_nothing(_record: Record, _console: Console) -> None:
-    """Print nothing: the reason in the RESULT line says it all."""
-
-
 def perform(
     record: _Record,
     run: Callable[[Reporter], None],
     report: Path,
     as_data: Callable[[_Record], Facts],
     *,
-    show: Callable[[Any, Console], None] = show_nothing,
+    show: Callable[[Any, Console], None] = lambda _record, _console: None,
     quiet: bool = False,
     as_json: bool = False,
 ) -> int:
-    """Do `run`, write what `as_data` makes of its record to `report`, and tell it."""
+    """Do `run`, write what `as_data` makes of its record to `report`, and tell it; by itself `show` prints nothing above RESULT."""
     reporter = Reporter(quiet=quiet)
 
     def execute() -> Record:

@@ -7,11 +7,11 @@ nothing else. A plug-in: nothing imports it but who chooses it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pulumi
 
-from components.stores import Connection, ObjectStoreArgs, StoreOutputs, suffixed
+from components.stores import Connection, Declared, ObjectStoreArgs, suffixed
 from components.stores.cosi import manifests
 from components.stores.cosi.bucket import (
     AccessClassProvider,
@@ -37,29 +37,25 @@ class CosiStore:
     after: Sequence[pulumi.Resource] = ()  # what COSI has to be done with before
     settings: str = ""
 
-    def declare(self, name: str, args: ObjectStoreArgs, parent: pulumi.Resource) -> StoreOutputs:
+    def declare(self, name: str, args: ObjectStoreArgs, parent: pulumi.Resource) -> Declared:
         """Declare one claim, and one credential a valid generation."""
-        timeout = {"timeout_s": self.timeout_s}
-        claim = self._claim(name, args, parent)
-        manifest = manifests.access_class(Mark(name=args.bucket, namespace=None, owner=args.owner), self.backend)
+        timeout, mark = {"timeout_s": self.timeout_s}, Mark(name=args.bucket, namespace=None, owner=args.owner)
+        opts = pulumi.ResourceOptions(parent=parent, depends_on=list(self.after))
+        manifest = manifests.bucket_class(mark, self.backend, args.options)
+        bucket_class = BucketClass(BucketClassProvider(self.settings), f"{name}-class", {**manifest, **timeout}, opts)
+        asked = manifests.bucket_claim(replace(mark, namespace=args.namespace), bucket_class.metadata["name"])
+        provider, inputs = BucketClaimProvider(self.settings), {**asked, **timeout, "bucket": None}
+        claim = BucketClaim(provider, f"{name}-bucket", inputs, args.bucket_opts(parent))
+        manifest = manifests.access_class(mark, self.backend)
         opts = pulumi.ResourceOptions(parent=parent, depends_on=[claim])
         access_class = BucketAccessClass(AccessClassProvider(self.settings), f"{name}-access-class", {**manifest, **timeout}, opts)
         bucket = {"bucket": claim.bucket, "versioned": args.options.versioned, "lock": args.options.inputs()["lock"]}
         inputs = {**self.connection.inputs(), **timeout, **bucket}
         credentials: list[CosiCredential] = []
         for number in args.generations.valid():
-            mark = Mark(name=suffixed(args.bucket, number), namespace=args.namespace, owner=args.owner)
-            access = manifests.bucket_access(mark, access_class.metadata["name"], args.bucket)
+            user = Mark(name=suffixed(args.bucket, number), namespace=args.namespace, owner=args.owner)
+            access = manifests.bucket_access(user, access_class.metadata["name"], args.bucket)
             opts = pulumi.ResourceOptions(parent=parent, depends_on=list(credentials))
             resource = suffixed(f"{name}-credential", number)
             credentials.append(CosiCredential(CosiCredentialProvider(self.settings), resource, {**access, **inputs}, opts))
-        return StoreOutputs(claim.bucket, credentials[-1])
-
-    def _claim(self, name: str, args: ObjectStoreArgs, parent: pulumi.Resource) -> BucketClaim:
-        timeout = {"timeout_s": self.timeout_s}
-        manifest = manifests.bucket_class(Mark(name=args.bucket, namespace=None, owner=args.owner), self.backend, args.options)
-        opts = pulumi.ResourceOptions(parent=parent, depends_on=list(self.after))
-        bucket_class = BucketClass(BucketClassProvider(self.settings), f"{name}-class", {**manifest, **timeout}, opts)
-        mark = Mark(name=args.bucket, namespace=args.namespace, owner=args.owner)
-        claim = {**manifests.bucket_claim(mark, bucket_class.metadata["name"]), **timeout, "bucket": None}
-        return BucketClaim(BucketClaimProvider(self.settings), f"{name}-bucket", claim, args.bucket_opts(parent))
+        return (claim.bucket, credentials[-1])

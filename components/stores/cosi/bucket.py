@@ -53,7 +53,6 @@ class CosiProvider(OwnedProvider[Objects]):
         return {"metadata": {**manifest["metadata"], "annotations": annotations}}
 
     def _change(self, api: Objects, _name: str, inputs: dict[str, Any], olds: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Refuse what cannot be changed, and an object that is not there."""
         manifest = manifests.manifest(inputs)
         before = {key: olds[key] for key in self.fixed if olds[key] != inputs[key]}
         if before:
@@ -71,7 +70,6 @@ class CosiProvider(OwnedProvider[Objects]):
             api.remove(manifest, outputs["timeout_s"])
 
     def _answer(self, _api: Objects, _inputs: Mapping[str, Any], _olds: Mapping[str, Any]) -> dict[str, Any]:
-        """Outputs once COSI is ready."""
         return {}
 
 

@@ -1,7 +1,7 @@
 """A user of one bucket: asked of COSI, read from the Secret that COSI writes, tried on the bucket at the address that pods use.
 
-The key is taken from `BucketInfo` into the state, where it is secret, and is in no message. Believes the effect and not the status: a
-COSI driver older than 2.0.0 knows no versions and no lock, and says nothing when it is asked for them.
+The key is taken from `BucketInfo` into the state, where it is secret, and is in no message. Believes the effect and not the status: a COSI
+driver older than 2.0.0 knows no versions and no lock, and says nothing when it is asked for them.
 """
 
 import json
@@ -42,30 +42,24 @@ class BucketInfo:
 
 def parse(text: str, where: str, again: str) -> BucketInfo:
     """Split the `BucketInfo` of the Secret `where`; StoreError that says what is wrong with it and, as it holds the key, nothing of it."""
-    spec, secret, why = _spec(text)
-    missing = [f"spec.secretS3.{name}" for name in _FIELDS if not _is_text(secret.get(name))]
-    missing += ["spec.bucketName"] if not _is_text(spec.get("bucketName")) else []
-    if why or missing:
-        raise StoreError.by_code("cosi.bucket_info", where=where, why=why or "has no " + " and no ".join(missing), again=again)
-    key = {"access_key": secret["accessKeyID"], "secret_key": secret["accessSecretKey"]}
-    return BucketInfo(bucket=spec["bucketName"], endpoint=secret["endpoint"], **key)
-
-
-def _spec(text: str) -> tuple[dict[str, Any], dict[str, Any], str]:
-    """`spec` and its `secretS3`, or why there is none."""
+    why, document = "", None
     try:
         document = json.loads(text)
     except json.JSONDecodeError:
-        return {}, {}, "is no JSON"
+        why = "is no JSON"
     spec = document.get("spec") if isinstance(document, dict) else None
-    if not isinstance(spec, dict):
-        return {}, {}, "has no spec"
-    secret = spec.get("secretS3")
-    return (spec, secret, "") if isinstance(secret, dict) else ({}, {}, "has no secretS3, so it is for another protocol than S3")
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str) and bool(value)
+    secret = spec.get("secretS3") if isinstance(spec, dict) else None
+    if not why and not isinstance(secret, dict):
+        why = "has no secretS3, so it is for another protocol than S3" if isinstance(spec, dict) else "has no spec"
+    if isinstance(spec, dict) and isinstance(secret, dict):
+        values: dict[str, Any] = {f"spec.secretS3.{name}": secret.get(name) for name in _FIELDS}
+        values["spec.bucketName"] = spec.get("bucketName")
+        missing = [name for name, value in values.items() if not isinstance(value, str) or not value]
+        if not missing:
+            endpoint, access_key, secret_key, bucket = values.values()
+            return BucketInfo(bucket=bucket, endpoint=endpoint, access_key=access_key, secret_key=secret_key)
+        why = "has no " + " and no ".join(missing)
+    raise StoreError.by_code("cosi.bucket_info", where=where, why=why, again=again)
 
 
 class CosiCredentialProvider(CosiProvider):
@@ -74,7 +68,6 @@ class CosiCredentialProvider(CosiProvider):
     essential = "access_key"
 
     def _make(self, api: Objects, name: str, inputs: dict[str, Any]) -> Mapping[str, Any]:
-        """Refuse a Secret of the name that no access of ours has."""
         manifest = manifests.manifest(inputs)
         space, secret = _secret(manifest)
         if api.find(manifest) is None and _text(api, manifest) is not None:
@@ -91,18 +84,14 @@ class CosiCredentialProvider(CosiProvider):
         # COSI keeps user and key of an access that outlives its claim
         claim = {**manifest, "kind": "BucketClaim", "metadata": {**manifest["metadata"], "name": manifest["spec"]["bucketClaimName"]}}
         if api.find(claim) is None:
-            print(
-                f"warning: the {manifests.title(manifest)} outlives its {manifests.title(claim)}: its key still opens the bucket "
-                f"{bucket!r}. To revoke it: {manifests.command(manifest, 'delete')}",
-                file=sys.stderr,
-            )
+            left = f"the {manifests.title(manifest)} outlives its {manifests.title(claim)}: its key still opens the bucket {bucket!r}"
+            print(f"warning: {left}. To revoke it: {manifests.command(manifest, 'delete')}", file=sys.stderr)
         text = _text(api, manifest)
         if text is None:
             return {**there, **dict.fromkeys(KEY_OUTPUTS, "")}
         return {**there, **_outputs(_info(manifest, text, outputs["bucket"]), outputs)}
 
     def _answer(self, api: Objects, inputs: Mapping[str, Any], olds: Mapping[str, Any]) -> dict[str, Any]:
-        """Wait for the grant, read the key and try it."""
         manifest, timeout_s = manifests.manifest(inputs), inputs["timeout_s"]
         api.status(manifest, "accessGranted", timeout_s)
         condition = f"in possession of {_INFO} in the Secret {'/'.join(_secret(manifest))}"

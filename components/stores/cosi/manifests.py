@@ -10,12 +10,8 @@ from components.stores import BucketOptions
 from components.stores.owned import OWNER_TAG
 
 GROUP, VERSION = "objectstorage.k8s.io", "v1alpha1"
-PLURALS = {
-    "BucketClass": "bucketclasses",
-    "BucketClaim": "bucketclaims",
-    "BucketAccessClass": "bucketaccessclasses",
-    "BucketAccess": "bucketaccesses",
-}
+_KINDS = ("BucketClass", "BucketClaim", "BucketAccessClass", "BucketAccess")
+PLURALS = {kind: f"{kind.lower()}{'es' if kind.endswith('s') else 's'}" for kind in _KINDS}
 PARTS = ("apiVersion", "kind", "metadata", "spec", "driverName", "deletionPolicy", "authenticationType", "parameters")
 """Inputs of a resource that are its manifest; classes have their fields at the top."""
 

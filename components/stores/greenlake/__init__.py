@@ -1,18 +1,18 @@
 """The store `greenlake`: a bucket and its users on an X10000 through the HPE GreenLake Object Storage REST API (`v1alpha1`), on httpx.
 
-An answer may be lost, a token may expire, a task may take its time or fail, a run may be killed between two calls: what was begun is
-found again by its name and completed, and nothing is made twice. Users and policies carry no tags there, so their names tell whose
-they are: they end with a hash of the owner's mark. The API client's id and secret are in no setting and no state: see `system`.
+An answer may be lost, a token may expire, a task may take its time or fail, a run may be killed between two calls: what was begun is found
+again by its name and completed, and nothing is made twice. Users and policies carry no tags there, so their names tell whose they are: they
+end with a hash of the owner's mark. The API client's id and secret are in no setting and no state: see `api`.
 """
 
 from dataclasses import dataclass
 
 import pulumi
 
-from components.stores import ObjectStoreArgs, StoreOutputs, suffixed
+from components.stores import Declared, ObjectStoreArgs, suffixed
+from components.stores.greenlake.api import GreenLakeSystem
 from components.stores.greenlake.bucket import GreenLakeBucket, GreenLakeBucketProvider
 from components.stores.greenlake.credential import GreenLakeCredential, GreenLakeCredentialProvider
-from components.stores.greenlake.system import GreenLakeSystem
 from components.stores.policy import document
 
 __all__ = ["GreenLakeStore", "GreenLakeSystem"]
@@ -25,7 +25,7 @@ class GreenLakeStore:
     system: GreenLakeSystem
     settings: str = ""
 
-    def declare(self, name: str, args: ObjectStoreArgs, parent: pulumi.Resource) -> StoreOutputs:
+    def declare(self, name: str, args: ObjectStoreArgs, parent: pulumi.Resource) -> Declared:
         """Declare one bucket, and one credential a valid generation; the mark says `greenlake`, so that no other store takes them over."""
         if args.options.encryption is not None:
             raise ValueError("the GreenLake API knows no encryption of a bucket; the driver s3 does")
@@ -39,4 +39,4 @@ class GreenLakeStore:
             GreenLakeCredential(provider, suffixed(f"{name}-credential", number), {**shared, "number": number, "policy": policy}, opts)
             for number in args.generations.valid()
         ]
-        return StoreOutputs(bucket.bucket, credentials[-1])
+        return (bucket.bucket, credentials[-1])

@@ -1,26 +1,28 @@
 """Calls to the API: a token that is renewed once when it expires, patience with a busy service, tasks waited for.
 
-    StoreError
-      Refused       the API will not do it; the message is for the operator
-        TaskFailed    it began, and failed
-    Exception
-      Unanswered    nobody knows whether it was done: look, then go on
-      Again         nothing was done; the same call may work in a moment
+Repeats what can be repeated without harm: everything but a POST that makes something. Of that one nobody knows whether it was done when its
+answer is lost, so it is `Unanswered`, and `make_once` looks before it asks again.
 
-Repeats what can be repeated without harm: everything but a POST that makes something. Of that one nobody knows whether it was done
-when its answer is lost, so it is `Unanswered`, and `make_once` looks before it asks again.
+Id and secret of the API client are those that whoever runs Pulumi has: GREENLAKE_CLIENT_ID and GREENLAKE_CLIENT_SECRET, both set, or else
+`client_id` and `client_secret` of a profile of ~/.greenlake/credentials, or wherever GREENLAKE_CREDENTIALS_FILE says. Never a setting: it
+would be in the configuration and in the state.
 """
 
+import configparser
 import email.utils
+import os
+import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
-from components.stores.connection import TABLES, StoreError
+from components.stores.connection import TABLES, Connection, StoreError
 from components.waiting import until
 
 T = TypeVar("T")
@@ -33,6 +35,7 @@ _PATH = "/object-storage/v1alpha1/devtype7-storage-systems/{system}/"
 _GOING_ON = frozenset({"INITIALIZED", "RUNNING", "PAUSED"})
 _TASKS = ("/data-services/v1beta1/async-operations/{id}", "/api/v1/tasks/{id}")
 """Where a task is found by its id: the current API, and the older one."""
+_VARIABLES = ("GREENLAKE_CLIENT_ID", "GREENLAKE_CLIENT_SECRET")
 _UNKNOWN = {"cure": "see the message of the API"}
 
 
@@ -251,3 +254,39 @@ def _message(answer: httpx.Response) -> str:
 
 def _words(body: Mapping[str, Any], *names: str) -> str:
     return ": ".join(body[name] for name in names if isinstance(body.get(name), str) and body[name])
+
+
+@dataclass(frozen=True, kw_only=True)
+class GreenLakeSystem(Connection):
+    """A storage system that HPE GreenLake manages, and its S3 API."""
+
+    api_endpoint: str  # https://host of the API, such as https://us-west.api.greenlake.hpe.com
+    token_url: str  # https://host/path of the OAuth2 token service
+    system_id: str  # serial number of the system
+    client_profile: str  # profile with the API client
+    api_ca_pem: str  # private CA of the API as PEM text; "" means the public ones
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """Talk to the API, as the API client of this machine; StoreError where there is none."""
+        context = ssl.create_default_context(cadata=self.api_ca_pem or None)
+        with httpx.Client(verify=context, timeout=httpx.Timeout(60, connect=10)) as http:
+            yield Session(http, self.api_endpoint, self.token_url, self.system_id, _login(self.client_profile))
+
+
+def _login(profile: str) -> Login:
+    given = [os.environ.get(name, "") for name in _VARIABLES]
+    if all(given):
+        return Login(*given)
+    if any(given):
+        raise StoreError.by_code("greenlake.half_client", missing=_VARIABLES[given.index("")])
+    path = Path(os.environ.get("GREENLAKE_CREDENTIALS_FILE", "~/.greenlake/credentials")).expanduser()
+    parser = configparser.ConfigParser(interpolation=None)
+    try:
+        parser.read(path)
+    except configparser.Error:
+        raise StoreError.by_code("greenlake.no_client/unreadable", path=path, profile=profile) from None
+    values = [parser.get(profile, name, fallback="") for name in ("client_id", "client_secret")]
+    if not all(values):
+        raise StoreError.by_code("greenlake.no_client", profile=profile, path=path, variables=" and ".join(_VARIABLES))
+    return Login(*values)

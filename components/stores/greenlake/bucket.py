@@ -6,9 +6,8 @@ from typing import Any
 
 from components.stores import StoreError, features, s3_client
 from components.stores.connection import Cause, explained
-from components.stores.greenlake.api import Session, make_once
+from components.stores.greenlake.api import GreenLakeSystem, Session, make_once
 from components.stores.greenlake.credential import GreenLakeUsers, user_name
-from components.stores.greenlake.system import GreenLakeSystem
 from components.stores.owned import OWNER_TAG, Bucket, BucketProvider, merge_tags
 from components.stores.policy import Permissions, document
 
@@ -76,12 +75,8 @@ class GreenLakeBucketProvider(BucketProvider[Session]):
         """Empty it with the key of a user that is made for this alone, as no user of ours may destroy old versions."""
         system, user = GreenLakeSystem.of(outputs), user_name(name, outputs["owner"], "delete")
         key = GreenLakeUsers(api).make(user, document(name, _EVERYTHING))
-        refused = Cause(
-            "greenlake.key_refused",
-            "it refuses a user that was made for it ({detail}). Cure: check that <setting> is the S3 API of the system "
-            f"{system.system_id}.",
-            "endpoint",
-        )
+        cure = f"Cure: check that <setting> is the S3 API of the system {system.system_id}."
+        refused = Cause("greenlake.key_refused", "it refuses a user that was made for it ({detail}). " + cure, "endpoint")
         by_code = dict.fromkeys(features.REFUSED_KEY, refused)
         with explained(system.endpoint, f"empty the bucket {name!r}", by_code, secret=user), s3_client(system, user, key) as s3:
             features.wait_until_accepted(s3, name, _SETTLE_S)

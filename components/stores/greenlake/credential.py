@@ -1,8 +1,8 @@
 """A user with one access policy of its own: made, changed, found again and removed, each as often as it takes.
 
-User and policy have the same name, which tells whose they are: it ends with a hash of the owner's mark. So whatever is found under it
-was made by this stack, if need be in a run that was killed. The API shows a secret once: one that nobody recorded is renewed. A new
-secret makes the old one worthless at once, so a rotation makes a second user instead: see `components.generations`.
+User and policy have the same name, which ends with a hash of the owner's mark: whatever is found under it was made by this stack, if need
+be in a run that was killed. The API shows a secret once: one that nobody recorded is renewed. A new secret makes the old one worthless at
+once, so a rotation makes a second user instead: see `components.generations`.
 """
 
 import hashlib
@@ -15,8 +15,7 @@ from typing import Any
 from components.dynamic_provider import OwnedProvider
 from components.random_secret import new_generation
 from components.stores import policy as policies
-from components.stores.greenlake.api import Session, make_once
-from components.stores.greenlake.system import GreenLakeSystem
+from components.stores.greenlake.api import GreenLakeSystem, Session, make_once
 from components.stores.owned import KEY_OUTPUTS, Credential
 
 _USERS, _POLICIES = "users", "access-policies"
@@ -110,7 +109,6 @@ class GreenLakeCredentialProvider(OwnedProvider[GreenLakeUsers]):
         return None if policy is None else {"policy": policy}
 
     def _change(self, api: GreenLakeUsers, name: str, inputs: dict[str, Any], olds: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Restore policy and its application; the secret stays."""
         api.put_policy(name, inputs["policy"])
         api.apply(name)
         return {key: olds[key] for key in (*KEY_OUTPUTS, "generation")}
@@ -126,8 +124,6 @@ class GreenLakeCredential(Credential, module="greenlake", name="Credential"):
 
 def _document(policy: Mapping[str, Any]) -> str:
     """Return the IAM policy as canonical JSON, of a policy in the API's words."""
-    statements = [
-        {"Effect": str(each.get("effect", "")).title(), "Action": each.get("action"), "Resource": each.get("resource")}
-        for each in policy.get("statement") or []
-    ]
+    effects = [(str(each.get("effect", "")).title(), each) for each in policy.get("statement") or []]
+    statements = [{"Effect": effect, "Action": each.get("action"), "Resource": each.get("resource")} for effect, each in effects]
     return policies.canonical({"Version": policy.get("version"), "Statement": statements})
