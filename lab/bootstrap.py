@@ -1,7 +1,4 @@
-"""From a bare machine to a virtual environment: checks, Debian packages, Python packages.
-
-Standard library only, for it runs before anything is installed. It refuses, in one line, a machine that cannot host the lab.
-"""
+"""From a bare machine, or a refusal in one line, to a virtual environment: checks, Debian and Python packages. Standard library only."""
 
 import hashlib
 import os
@@ -9,8 +6,7 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from lab import cache, disk
@@ -24,6 +20,7 @@ DEBIAN_PACKAGES = ("ca-certificates", "containerd", "containernetworking-plugins
 LOCK = REPOSITORY / "requirements.lock"
 LINK = REPOSITORY / ".venv"
 COMPLETE = "complete"  # file of a virtual environment that is whole: the sums of all others
+_OTHER_MACHINE = "use a Debian 12 machine, or your own cluster (README)"
 CURE_PACKAGES = "check that pip reaches its package index (`pip download pip`), then `./rag up` again"
 
 
@@ -31,14 +28,12 @@ def check_machine() -> None:
     """Raise LabError where the lab cannot run: not Linux on x86-64, not root, not Debian-like, too small."""
     host = f"{platform.system()} {platform.machine()}"
     if host != "Linux x86_64":
-        raise LabError(f"the lab runs on Linux x86_64 only, this is {host}", "use a Debian 12 machine, or your own cluster (README)")
+        raise LabError(f"the lab runs on Linux x86_64 only, this is {host}", _OTHER_MACHINE)
     if os.geteuid() != 0:
         raise LabError(f"the lab needs root for namespaces and mounts, this is user {os.geteuid()}", "sudo ./rag up")
     release = platform.freedesktop_os_release()
     if (release["ID"], release.get("VERSION_ID")) != ("debian", "12"):
-        raise LabError(
-            f"the lab is made for Debian 12, this is {release['PRETTY_NAME']}", "use a Debian 12 machine, or your own cluster (README)"
-        )
+        raise LabError(f"the lab is made for Debian 12, this is {release['PRETTY_NAME']}", _OTHER_MACHINE)
     memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     if memory_gib < MEMORY_MINIMUM_GIB:
         raise LabError(f"{memory_gib:.1f} GiB of memory; the lab needs {MEMORY_MINIMUM_GIB}", "use a larger machine")
@@ -47,10 +42,9 @@ def check_machine() -> None:
 
 def missing_packages(names: Sequence[str] = DEBIAN_PACKAGES) -> list[str]:
     """Return those Debian packages of `names` that are not installed."""
-    asked = subprocess.run(
-        ["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *names], capture_output=True, text=True, check=False
-    )
-    installed = {line.split()[0] for line in asked.stdout.splitlines() if line.endswith(" installed")}
+    query = ["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *names]
+    listed = subprocess.run(query, capture_output=True, text=True, check=False).stdout
+    installed = {line.split()[0] for line in listed.splitlines() if line.endswith(" installed")}
     return [name for name in names if name not in installed]
 
 
@@ -68,32 +62,24 @@ def ensure_packages(steps: Steps, names: Sequence[str] = DEBIAN_PACKAGES) -> Non
 
 def install_packages(names: Sequence[str], steps: Steps) -> None:
     """Install Debian packages, without starting the services that they bring: the lab runs its own containerd."""
-    cure = "check `apt-get update` on this machine, then `./rag up` again"
-    environment = {"DEBIAN_FRONTEND": "noninteractive"}
-    with _no_services():
+    cure, environment = "check `apt-get update` on this machine, then `./rag up` again", {"DEBIAN_FRONTEND": "noninteractive"}
+    policy = Path("/usr/sbin/policy-rc.d")  # packages ask it whether a service may be started now; one that is there stands
+    ours = not policy.exists()
+    try:
+        if ours:
+            policy.write_text("#!/bin/sh\nexit 101\n")
+            policy.chmod(0o755)
         steps.run(["dpkg", "--configure", "-a"], cure="dpkg --configure -a", env=environment)
         steps.run(["apt-get", "update", "-q"], cure=cure, env=environment)
         steps.run(["apt-get", "install", "-q", "-y", "--no-install-recommends", *names], cure=cure, env=environment)
-
-
-@contextmanager
-def _no_services(policy: Path = Path("/usr/sbin/policy-rc.d")) -> Iterator[None]:
-    """Answer, as Debian's packages ask, that no service may be started now; a policy that is there already stands."""
-    if policy.exists():
-        yield
-        return
-    policy.write_text("#!/bin/sh\nexit 101\n")
-    policy.chmod(0o755)
-    try:
-        yield
     finally:
-        policy.unlink()
+        if ours:
+            policy.unlink(missing_ok=True)
 
 
 def venv_home() -> Path:
     """Return where the virtual environment belongs: one for each lock file and Python."""
-    key = hashlib.sha256(LOCK.read_bytes() + sys.version.encode()).hexdigest()[:12]
-    return CACHE / "venv" / key
+    return CACHE / "venv" / hashlib.sha256(LOCK.read_bytes() + sys.version.encode()).hexdigest()[:12]
 
 
 def make_venv(steps: Steps) -> Path:
@@ -105,7 +91,12 @@ def make_venv(steps: Steps) -> Path:
         if not (home / COMPLETE).exists():
             with steps.step("Python packages from requirements.lock"):
                 _fill_venv(home, steps)
-        _link(home)
+        if LINK.exists() and not LINK.is_symlink():
+            cure = "move your own virtual environment away: mv .venv .venv.mine"
+            raise LabError(f"{LINK} is a folder, where the lab puts a link to {home}", cure)
+        if not LINK.is_symlink() or LINK.readlink() != home:
+            LINK.unlink(missing_ok=True)
+            LINK.symlink_to(home)
     return home
 
 
@@ -149,17 +140,6 @@ def _sync(home: Path, steps: Steps, *options: str) -> None:
     """Install what the lock says; copied, since links would carry damage into the installer's cache and from there everywhere."""
     python: list[str | Path] = ["--python", home / "bin" / "python", "--link-mode", "copy"]
     steps.run([home / "bin" / "uv", "pip", "sync", *options, *python, "--require-hashes", LOCK], cure=CURE_PACKAGES)
-
-
-def _link(home: Path) -> None:
-    if LINK.is_symlink() and LINK.readlink() == home:
-        return
-    if LINK.exists() and not LINK.is_symlink():
-        raise LabError(
-            f"{LINK} is a folder, where the lab puts a link to {home}", "move your own virtual environment away: mv .venv .venv.mine"
-        )
-    LINK.unlink(missing_ok=True)
-    LINK.symlink_to(home)
 
 
 def enter(home: Path, started: float) -> None:

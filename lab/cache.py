@@ -31,32 +31,27 @@ def ensure(paths: Sequence[Path], build: Callable[[], object], steps: Steps) -> 
     wrong = next(filter(None, map(damage, paths)), "")
     if wrong:
         steps.say(f"note   {paths[0].name} in the cache is damaged: {wrong}; it is built again")
-        for path in paths:
-            forget(path)
+        forget(*paths)
         build()
     for path in paths:
         if read_sums(sums_file(path)) is None:
             write_sums(path, sums_file(path))
 
 
-def forget(path: Path) -> None:
-    """Remove a file or folder of the cache with its sums."""
-    for each in (path, sums_file(path)):
-        if each.is_dir():
-            shutil.rmtree(each)
+def forget(*paths: Path) -> None:
+    """Remove files or folders of the cache with their sums."""
+    for path in (*paths, *map(sums_file, paths)):
+        if path.is_dir():
+            shutil.rmtree(path)
         else:
-            each.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
 
 
 def sweep(cache: Path = CACHE, tools: Sequence[str] = ()) -> None:
     """Remove what killed builds of images and of `tools` left; only for who holds the lock of the lab: nobody else builds these."""
     left = [path for end in ("root", "partial", "layer", "new") for path in (cache / "images").glob(f"*.{end}")]
     left += [path for name in tools for path in (cache / "tools").glob(f"{name}-[0-9]*.partial-*")]
-    for path in left:
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
+    forget(*left)
 
 
 def use(paths: Sequence[Path]) -> None:
@@ -77,7 +72,12 @@ def sums_file(path: Path) -> Path:
 
 def write_sums(path: Path, file: Path) -> None:
     """Write the sums of a file, or of every file of a folder by its path in it; compiled Python is left out, it comes and goes."""
-    write_whole(file, json.dumps({name: _sum(each) for name, each in _files(path) if each != file}))
+    sums = {}
+    for name, each in _files(path):
+        if each != file:
+            now = each.stat()
+            sums[name] = FileSum(now.st_size, now.st_mtime_ns, sha256(each))
+    write_whole(file, json.dumps(sums))
 
 
 def read_sums(file: Path) -> dict[str, FileSum] | None:
@@ -118,11 +118,6 @@ def _files(path: Path) -> Iterator[tuple[str, Path]]:
         for file in (Path(folder, name) for name in sorted(files)):
             if not file.is_symlink():
                 yield file.relative_to(path).as_posix(), file
-
-
-def _sum(path: Path) -> FileSum:
-    now = path.stat()
-    return FileSum(now.st_size, now.st_mtime_ns, sha256(path))
 
 
 def sha256(path: Path) -> str:

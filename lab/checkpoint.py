@@ -1,7 +1,4 @@
-"""What a killed Pulumi leaves in a file backend: its lock, what it was about to create, a stack that was never filled.
-
-Files are read directly, since `./rag status` and the first steps of `./rag up` ask before there is a Pulumi; mending is the stack's own.
-"""
+"""What a killed Pulumi leaves in a file backend. Files are read directly: `./rag status` asks before there is a Pulumi."""
 
 import json
 from collections.abc import Iterator
@@ -30,26 +27,27 @@ class Checkpoint:
         return self.path.exists()
 
     def _latest(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.path.read_text())["checkpoint"].get("latest") or {} if self.is_there() else {}
-        return found
+        latest: dict[str, Any] = json.loads(self.path.read_text())["checkpoint"].get("latest") or {} if self.is_there() else {}
+        return latest
+
+    def _resources(self) -> list[dict[str, Any]]:
+        return self._latest().get("resources") or []
 
     def is_empty(self) -> bool:
         """Return whether nothing has been made yet."""
-        return not self._latest().get("resources")
+        return not self._resources()
 
     def has(self, name: str) -> bool:
         """Return whether a resource of that name has been made."""
-        return any(one["urn"].endswith(f"::{name}") for one in self._latest().get("resources") or [])
+        return any(resource["urn"].endswith(f"::{name}") for resource in self._resources())
 
     def outputs(self) -> dict[str, Any]:
         """Return what the stack exports, as of the last `pulumi up`."""
-        return next(
-            (each.get("outputs") or {} for each in self._latest().get("resources") or [] if each["type"] == "pulumi:pulumi:Stack"), {}
-        )
+        return next((resource.get("outputs") or {} for resource in self._resources() if resource["type"] == "pulumi:pulumi:Stack"), {})
 
     def has_string_data(self) -> bool:
         """Return whether a Secret is kept as `stringData`, which Pulumi's own kubernetes plugin keeps as `data`."""
-        return any("stringData" in (one.get("inputs") or {}) for one in self._latest().get("resources") or [])
+        return any("stringData" in (resource.get("inputs") or {}) for resource in self._resources())
 
     def has_pending(self) -> bool:
         """Return whether a Pulumi was killed while it made something."""

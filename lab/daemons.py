@@ -4,10 +4,9 @@ import configparser
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from string import Template
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -17,31 +16,28 @@ CONTAINERD_SOCKET = str(STATE / "containerd.sock")
 IAM_SOCKET = "/run/lab-iam.sock"
 OBJECT_STORE = "versitygw-s3"
 GREENLAKE = "greenlake-emulator"
-GREENLAKE_SYSTEM = "LAB0000001"
-"""Serial number of the storage system that the emulator pretends to be."""
+GREENLAKE_SYSTEM = "LAB0000001"  # serial number of the storage system that the emulator pretends to be
 PAUSE_IMAGE = "lab.local/pause:1"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Daemon:
+class Daemon(NamedTuple):
     """One process: its name is also the name of its log file. No secret is ever an argument."""
 
     name: str
-    arguments: Sequence[str | Path]
-    program: str = ""
-    """What is run; "" for the tool of that name."""
-    environment: Mapping[str, str] = field(default_factory=dict)
+    arguments: Sequence[str]
+    program: str  # what is run; "" for the tool of that name
+    environment: Mapping[str, str]
 
     @property
     def command(self) -> list[str]:
         """The command line."""
         tool = str(NODE_BIN / self.name) if (NODE_BIN / self.name).exists() else self.name
-        return [self.program or tool, *map(str, self.arguments)]
+        return [self.program or tool, *self.arguments]
 
     def is_run_by(self, command: Sequence[str]) -> bool:
         """Return whether a process with that command line is this part."""
         if self.program:  # an interpreter: what it runs tells which part it is
-            return [*command[1:3]] == [*map(str, self.arguments[:2])]
+            return [*command[1:3]] == [*self.arguments[:2]]
         return bool(command) and Path(command[0]).name == self.name
 
 
@@ -70,9 +66,8 @@ def all_parts(net: Network) -> list[Daemon]:
     root = {"ROOT_ACCESS_KEY": access_key, "ROOT_SECRET_KEY": secret_key}
     environments = {"versitygw-iam": root, OBJECT_STORE: root, GREENLAKE: {"PYTHONPATH": str(REPOSITORY), "PYTHONSAFEPATH": "1"}}
     return [
-        Daemon(name=name, arguments=part["arguments"].split(), program=part.get("program", ""), environment=environments.get(name, {}))
+        Daemon(part["name"], part["arguments"].split(), part.get("program", ""), environments.get(part["name"], {}))
         for part in configuration(net)["daemons"]
-        for name in [part["name"]]
     ]
 
 
@@ -80,9 +75,5 @@ def files(net: Network, *, cgroup_v1: bool) -> dict[str, str]:
     """Return what the parts read, by its path below the lab's state."""
     whole = configuration(net)
     kubelet, network = "kubelet.yaml", "cni/10-lab.conflist"
-    may_start = {"failCgroupV1": False} if cgroup_v1 else {}
-    return {
-        "containerd.toml": whole["containerd.toml"],
-        network: json.dumps(whole[network]),
-        kubelet: yaml.safe_dump(whole[kubelet] | may_start),
-    }
+    kubelet_text = yaml.safe_dump(whole[kubelet] | ({"failCgroupV1": False} if cgroup_v1 else {}))
+    return {"containerd.toml": whole["containerd.toml"], network: json.dumps(whole[network]), kubelet: kubelet_text}

@@ -1,7 +1,4 @@
-"""What is wrong with a lab, told from plain facts: each problem with the command that helps. Pure.
-
-The order is the order in which to act: a lab that does not run is not asked about its pods.
-"""
+"""What is wrong with a lab, from plain facts, in the order in which to act: each problem with the command that helps. Pure."""
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
@@ -51,8 +48,8 @@ class Facts:
     stack_trouble: str = ""  # what a killed Pulumi left; "" for nothing
     damaged: dict[str, str] = field(default_factory=dict)  # what is wrong with a tool or image of the cache, by its name
     busy: str = ""  # command that changes the lab at this moment; "" for none
-    parts: Sequence[Part] = field(default_factory=tuple)
-    pods: Sequence[Pod] = field(default_factory=tuple)
+    parts: Sequence[Part] = ()
+    pods: Sequence[Pod] = ()
     pods_memory_mib: float = 0
     addresses: dict[str, tuple[str, bool]] = field(default_factory=dict)  # address and whether it answers, by name
     certificates_end: dt.datetime | None = None  # when the first certificate expires
@@ -69,24 +66,21 @@ class Problem:
 
 def notes(facts: Facts) -> list[Problem]:
     """What is worth knowing and not wrong."""
-    found = []
-    if facts.busy:
-        found.append(Problem(f"{facts.busy} is changing the lab at this moment", "wait for it, then `./rag status` again"))
-    if facts.checkout and facts.checkout != facts.here:
-        found.append(Problem(f"this lab was brought up from {facts.checkout}", "./rag up  (goes on with it from here)"))
-    if facts.runs and facts.other_code:
-        found.append(Problem("its node runs other code than this checkout has", "./rag up  (starts the parts anew, on the same state)"))
-    return found
+    brought_up = Problem(f"this lab was brought up from {facts.checkout}", "./rag up  (goes on with it from here)")
+    busy = Problem(f"{facts.busy} is changing the lab at this moment", "wait for it, then `./rag status` again")
+    other = Problem("its node runs other code than this checkout has", "./rag up  (starts the parts anew, on the same state)")
+    seen = {busy: facts.busy, brought_up: facts.checkout not in ("", facts.here), other: facts.runs and facts.other_code}
+    return [note for note, is_so in seen.items() if is_so]
 
 
 def diagnose(facts: Facts, now: dt.datetime) -> list[Problem]:
     """Every problem, the one to act on first at the top; [] for a lab that is well."""
     if not facts.checkout and not facts.state_left:
         return [*_cut_short(facts), Problem("there is no lab on this machine", "./rag up")]
-    return [*_life(facts), *_ground(facts, now), *(_inside(facts) if facts.runs and facts.wired else ()), *_cut_short(facts)]
+    return [*_processes(facts), *_machine(facts, now), *(_inside(facts) if facts.runs and facts.wired else ()), *_cut_short(facts)]
 
 
-def _life(facts: Facts) -> Iterator[Problem]:
+def _processes(facts: Facts) -> Iterator[Problem]:
     """Whether its processes are there, and can be reached."""
     go_on = "./rag up  (goes on with that state), or ./rag down  (removes it)"
     if not facts.checkout:
@@ -101,15 +95,13 @@ def _life(facts: Facts) -> Iterator[Problem]:
 
 def _cut_short(facts: Facts) -> Iterator[Problem]:
     """What a command that was killed left unfinished; one that is at work is none."""
-    if facts.busy:
-        return
-    if facts.cut_short:
+    if facts.cut_short and not facts.busy:
         yield Problem(f"the last `./rag up` did not come to its end: it failed or was killed in the step {facts.cut_short}", "./rag up")
-    if facts.stack_trouble:
+    if facts.stack_trouble and not facts.busy:
         yield Problem(facts.stack_trouble, "./rag up  (looks up what was made, and goes on)")
 
 
-def _ground(facts: Facts, now: dt.datetime) -> Iterator[Problem]:
+def _machine(facts: Facts, now: dt.datetime) -> Iterator[Problem]:
     """Disk, cache and certificates: what fails everything else."""
     for folder, free in facts.free_gib.items():
         if free < DISK_MINIMUM_GIB:

@@ -8,8 +8,7 @@ from lab.errors import LabError
 from lab.places import CACHE, STATE
 
 SPARE_GIB = 1  # what must be free in any case
-CACHE_GIB = {"venv": 1, "tools": 11, "images": 2}
-"""What an empty folder of the cache grows by: at the end 0.7, 8.3 (Go's modules and compiled packages with it) and 1.3 GiB."""
+CACHE_GIB = {"venv": 1, "tools": 11, "images": 2}  # what an empty one grows by: in the end 0.7, 8.3 (with all of Go's) and 1.3 GiB
 STATE_GIB = 4  # what a new lab's state grows by: unpacked images, volumes, buckets
 BUILD_GIB = 1  # what one more build needs where most of it is there: a tool, an image, a virtual environment
 _GIB = 2**30
@@ -22,7 +21,7 @@ def check_room() -> None:
     grows = sum(gib for folder, gib in CACHE_GIB.items() if not any((CACHE / folder).glob("*")))
     needs = {CACHE: grows, STATE: 0 if STATE.exists() else STATE_GIB}
     for place in needs:
-        shared = [other for other in needs if _device(other) == _device(place)]
+        shared = [other for other in needs if existing(other).stat().st_dev == existing(place).stat().st_dev]
         require(place, SPARE_GIB + sum(needs[other] for other in shared), " and ".join(map(str, shared)))
 
 
@@ -30,8 +29,8 @@ def require(place: Path, needed_gib: float, what: str) -> None:
     """Raise LabError where the disk under `place` has less than `needed_gib` free for `what`."""
     free, needed = free_bytes(place), int(needed_gib * _GIB)
     if free < needed:
-        told = f"{free / _GIB:.1f} GiB free under {existing(place)}; {what} need {needed_gib:g} ({free:,} of {needed:,} bytes)"
-        raise LabError(told, _cure(place))
+        problem = f"{free / _GIB:.1f} GiB free under {existing(place)}; {what} need {needed_gib:g} ({free:,} of {needed:,} bytes)"
+        raise LabError(problem, _cure(place))
 
 
 def is_full(error: OSError) -> bool:
@@ -52,8 +51,8 @@ def ran_out(error: object) -> LabError:
 
 
 def _cure(place: Path) -> str:
-    there = existing(place)
-    return f"free space (`du -xh --max-depth=2 {there} | sort -h | tail`), or `XDG_CACHE_HOME=/a/larger/disk ./rag up` for the cache"
+    look = f"`du -xh --max-depth=2 {existing(place)} | sort -h | tail`"
+    return f"free space ({look}), or `XDG_CACHE_HOME=/a/larger/disk ./rag up` for the cache"
 
 
 def free_bytes(place: Path) -> int:
@@ -64,7 +63,3 @@ def free_bytes(place: Path) -> int:
 def existing(place: Path) -> Path:
     """Return `place`, or the nearest folder above it that is there."""
     return next(path for path in (place, *place.parents) if path.exists())
-
-
-def _device(place: Path) -> int:
-    return existing(place).stat().st_dev

@@ -1,7 +1,4 @@
-"""One command at a time on a machine: a lock that dies with its holder; and how far the last `./rag up` came, if it was killed.
-
-The lock is a socket in the kernel's abstract namespace: no file to leave behind, and the kernel tells the second who the first is.
-"""
+"""One command at a time: an abstract socket, which dies with its holder and tells who that is; and how far a killed `./rag up` came."""
 
 import contextlib
 import json
@@ -11,12 +8,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from lab.errors import LabError
-from lab.places import CACHE, REPOSITORY, write_whole
+from lab.places import CACHE, REPOSITORY, read_json, write_whole
 from lab.processes import identity, is_alive, started_at, words
 
 LAB = "\0milvus-x10000-lab"
@@ -26,8 +22,7 @@ SIGN_OF_LIFE_S = 15
 _POLL_S = 0.2
 
 
-@dataclass(frozen=True)
-class Holder:
+class Holder(NamedTuple):
     """Who holds a lock, as far as the kernel tells; `pid` is 0 where it does not tell, as of another container."""
 
     pid: int
@@ -51,7 +46,7 @@ def only_one(name: str, *, patience_s: float = 0, say: Callable[[str], object] =
     """Hold the lock for the block, waiting up to `patience_s` and telling `say` for whom; LabError naming who still has it."""
     began, told = time.monotonic(), -float(SIGN_OF_LIFE_S)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as held:
-        while not _bound(held, name):
+        while not _is_free(held, name):
             waited, who = time.monotonic() - began, holder(name)
             if who is not None and waited >= patience_s:
                 raise LabError(f"{who} is changing the lab at this moment", who.cure)
@@ -76,7 +71,7 @@ def _answer(held: socket.socket) -> None:
             held.accept()[0].close()
 
 
-def _bound(held: socket.socket, name: str) -> bool:
+def _is_free(held: socket.socket, name: str) -> bool:
     try:
         held.bind(name)
     except OSError:
@@ -95,12 +90,7 @@ def holder(name: str) -> Holder | None:
         except OSError:
             return None
         pid, _, _ = struct.unpack("3i", asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
-    return _described(pid)
-
-
-def _described(pid: int) -> Holder:
-    """Read the rest beside the id: the lock is held, so the process lives and is the one that took it."""
-    command = words(pid)
+    command = words(pid)  # the lock is held, so the process lives and is the one that took it
     if "-m" in command and command[command.index("-m") + 1 :][:1] == ["lab"]:
         command = ["make", *command[command.index("-m") + 2 :]]
     since = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(started_at(pid)))
@@ -125,11 +115,7 @@ def leave(file: Path = PROGRESS) -> None:
 
 def unfinished(file: Path = PROGRESS) -> dict[str, Any] | None:
     """Return the steps that were under way last in a `./rag up` that has not come to its end, None for none."""
-    try:
-        progress: dict[str, Any] = json.loads(file.read_text())
-    except (OSError, ValueError):
-        return None
-    return progress
+    return read_json(file)
 
 
 def cut_short(file: Path = PROGRESS) -> str:

@@ -1,8 +1,4 @@
-"""The lab's own init: runs inside its mount, network and process namespaces, and starts and watches every part.
-
-It owns a private /run, /var/lib and /var/log, so nothing a part writes there reaches the host. A part that ends is started again.
-When this process ends, the kernel ends all others and takes back mounts, interfaces, routes and rules.
-"""
+"""The lab's own init, in namespaces of its own: starts every part, and again what ends. With it the kernel ends and takes back all else."""
 
 import contextlib
 import os
@@ -12,48 +8,31 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Final
 
 from lab import daemons, logs
 from lab.daemons import Daemon
 from lab.places import CGROUP, LOGS, STATE, Network, network
 
-RESTART_AFTER_S: Final = 1.0
+
+def _run(*commands: str) -> None:
+    for command in commands:
+        subprocess.run(command.split(), check=True)
 
 
-def mount_private() -> None:
-    """Give the parts a /run, /var/lib and /var/log of their own; only the lab's state is the host's."""
-    _mount("--make-rprivate", "/")
-    _mount("-t", "tmpfs", "tmpfs", "/run")
-    held = Path("/run/lab-state")
-    held.mkdir()
-    _mount("--rbind", STATE, held)
-    _mount("-t", "tmpfs", "tmpfs", "/var/lib")
+def enter(net: Network) -> None:
+    """Give the parts a /run, /var/lib and /var/log of their own, only the lab's state is the host's; and the node its end of the link."""
+    state = Path("/run/lab-state")
+    _run("mount --make-rprivate /", "mount -t tmpfs tmpfs /run")
+    state.mkdir()
+    _run(f"mount --rbind {STATE} {state}", "mount -t tmpfs tmpfs /var/lib")
     STATE.mkdir(parents=True)
-    _mount("--rbind", held, STATE)
-    _mount("--bind", LOGS, "/var/log")
-
-
-def _mount(*arguments: str | Path) -> None:
-    subprocess.run(["mount", *map(str, arguments)], check=True)
-
-
-def configure_network(net: Network) -> None:
-    """Take the node's address on the link that the host hands in, and forward between pods."""
-    _ip("link", "set", "lo", "up")
-    for _ in range(100):
-        # not /sys/class/net: that still shows the host's interfaces
+    _run(f"mount --rbind {state} {STATE}", f"mount --bind {LOGS} /var/log", "ip link set lo up")
+    for _ in range(100):  # not /sys/class/net: that still shows the host's interfaces
         if subprocess.run(["ip", "link", "show", "eth0"], capture_output=True, check=False).returncode == 0:
             break
         time.sleep(0.1)
-    _ip("address", "add", f"{net.node}/{net.link.prefixlen}", "dev", "eth0")
-    _ip("link", "set", "eth0", "up")
-    _ip("route", "add", "default", "via", str(net.host))
+    _run(f"ip address add {net.node}/{net.link.prefixlen} dev eth0", "ip link set eth0 up", f"ip route add default via {net.host}")
     Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
-
-
-def _ip(*arguments: str) -> None:
-    subprocess.run(["ip", *arguments], check=True)
 
 
 def write_configuration(net: Network) -> None:
@@ -82,34 +61,27 @@ def make_cgroups(root: Path, *, cgroup_v1: bool) -> None:
             (controllers / CGROUP).mkdir(exist_ok=True)
 
 
-class Supervisor:
-    """Starts daemons, and starts those again that end."""
-
-    def __init__(self) -> None:
-        self.running: dict[int, Daemon] = {}
-
-    def start(self, daemon: Daemon) -> None:
-        """Start `daemon`, with what it prints in logs/<name>.log."""
-        with (LOGS / f"{daemon.name}.log").open("ab") as log:
-            process = subprocess.Popen(
-                daemon.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=STATE, env={**os.environ, **daemon.environment}
-            )
-        self.running[process.pid] = daemon
-        _say(f"started {daemon.name} as {process.pid}")
-
-    def watch(self) -> None:
-        """Wait for ends, for ever; a daemon that ended is started again after a second."""
-        while True:
-            pid, status = os.wait()
-            daemon = self.running.pop(pid, None)
-            if daemon is None:
-                continue
-            _say(f"{daemon.name} ended with {os.waitstatus_to_exitcode(status)}: starting it again; see logs/{daemon.name}.log")
-            time.sleep(RESTART_AFTER_S)
-            self.start(daemon)
+def start(daemon: Daemon) -> int:
+    """Start `daemon`, with what it prints in logs/<name>.log, and return its process id."""
+    environment = {**os.environ, **daemon.environment}
+    with (LOGS / f"{daemon.name}.log").open("ab") as log:
+        process = subprocess.Popen(daemon.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=STATE, env=environment)
+    _log(f"started {daemon.name} as {process.pid}")
+    return process.pid
 
 
-def _say(text: str) -> None:
+def watch(running: dict[int, Daemon]) -> None:
+    """Wait for ends, for ever; a daemon that ended is started again after a second."""
+    while True:
+        pid, status = os.wait()
+        daemon = running.pop(pid, None)
+        if daemon is not None:
+            _log(f"{daemon.name} ended with {os.waitstatus_to_exitcode(status)}: starting it again; see logs/{daemon.name}.log")
+            time.sleep(1)
+            running[start(daemon)] = daemon
+
+
+def _log(text: str) -> None:
     print(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {text}", flush=True)
 
 
@@ -117,14 +89,10 @@ def main() -> None:
     """Bring up the node, then watch."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     net = network()
-    mount_private()
-    configure_network(net)
+    enter(net)
     write_configuration(net)
     threading.Thread(target=logs.keep_small, args=(LOGS,), daemon=True).start()
-    supervisor = Supervisor()
-    for daemon in daemons.all_parts(net):
-        supervisor.start(daemon)
-    supervisor.watch()
+    watch({start(daemon): daemon for daemon in daemons.all_parts(net)})
 
 
 if __name__ == "__main__":

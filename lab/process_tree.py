@@ -1,7 +1,4 @@
-"""The lab as one process tree in namespaces of its own: start, find, end.
-
-One per machine. Ending the outer process ends everything; only cgroup folders and the state on disk are left, and both are removed here.
-"""
+"""The lab as one process tree in namespaces of its own: start, find, end. Cgroup folders and state on disk outlive it, and go here too."""
 
 import contextlib
 import hashlib
@@ -17,9 +14,11 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any, TypeVar
 
+import psutil
+
 from lab.errors import LabError
-from lab.places import CGROUP, CODE, HOST_INTERFACE, LOGS, REPOSITORY, STATE, Network, write_whole
-from lab.processes import first_child, identity, is_alive, start_time, stat, words
+from lab.places import CGROUP, CODE, HOST_INTERFACE, LOGS, RANGES, REPOSITORY, STATE, Network, read_json, write_whole
+from lab.processes import identity, is_alive, start_time, words
 from lab.steps import tail
 
 T = TypeVar("T")
@@ -27,8 +26,6 @@ _ON_A_LINE = ("sh", "-c", 'read -r _ && exec "$@" </dev/null', "sh")
 REMOVING = STATE.with_name(f"{STATE.name}.removing")
 OUTER = STATE / "outer.json"
 """Identity of the outer process, the checkout that brought it up last, and the tools that it runs."""
-
-
 NODE_CODE = (
     *(Path("lab", name) for name in ("__init__.py", "daemons.py", "errors.py", "logs.py", "node.py", "node.yaml", "places.py")),
     Path("tests", "emulators", "greenlake"),
@@ -61,11 +58,7 @@ def _code() -> list[Path]:
 
 def recorded() -> dict[str, Any] | None:
     """Return what is known of the lab that was started last and never taken down, whether it still runs or not; None for none."""
-    try:
-        outer: dict[str, Any] = json.loads(OUTER.read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
-        return None
-    return outer
+    return read_json(OUTER)
 
 
 def running() -> dict[str, Any] | None:
@@ -76,34 +69,39 @@ def running() -> dict[str, Any] | None:
 
 def check_addresses(net: Network) -> None:
     """Raise LabError where an address range or the interface's name belongs to somebody else."""
-    routes = json.loads(subprocess.run(["ip", "-j", "-4", "route", "show", "table", "all"], capture_output=True, check=True).stdout)
-    wanted = {"LAB_LINK": net.link, "LAB_SERVICES": net.services, "LAB_PODS": net.pods}
-    for route in routes:
+    for route in _routes("table", "all"):
         if route["dst"] == "default" or route.get("dev") == HOST_INTERFACE:
             continue
         taken = IPv4Network(route["dst"])
-        for variable, lab_range in wanted.items():
+        for variable, lab_range in zip(RANGES, (net.link, net.services, net.pods), strict=True):
             if lab_range.overlaps(taken):
                 cure = f"choose another range: {variable}=10.99.0.0/{lab_range.prefixlen} ./rag up"
                 raise LabError(f"{lab_range}, which the lab would take, overlaps {taken} on {route.get('dev')}", cure)
-    if Path(f"/sys/class/net/{HOST_INTERFACE}").exists():
+    if not _interface_gone():
         raise LabError(f"an interface {HOST_INTERFACE} is there, but no lab runs", f"ip link delete {HOST_INTERFACE}")
+
+
+def _routes(*which: str) -> list[dict[str, Any]]:
+    shown = subprocess.run(["ip", "-j", "-4", "route", "show", *which], capture_output=True, check=False)
+    routes: list[dict[str, Any]] = json.loads(shown.stdout or "[]") if shown.returncode == 0 else []
+    return routes
 
 
 def start(net: Network, tools: Sequence[str]) -> None:
     """Start the process tree and wire it to the host, or end it again; LabError with the end of its log."""
-    require_bridge_filter()
+    _require_bridge_filter()
     LOGS.mkdir(parents=True, exist_ok=True)
     install_code()
-    inner = [sys.executable, "-m", "lab.node"]
-    command = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "tini", "-s", "--", *inner]
+    command = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "tini", "-s", "--"]
     # it waits for a line, which comes once it is written down: no tree ever runs that nobody knows of
     held, go = os.pipe()
     with (LOGS / "node.log").open("ab") as log:
-        outer = subprocess.Popen([*_ON_A_LINE, *command], stdin=held, stdout=log, stderr=log, start_new_session=True, cwd=CODE)
+        started = [*_ON_A_LINE, *command, sys.executable, "-m", "lab.node"]
+        outer = subprocess.Popen(started, stdin=held, stdout=log, stderr=log, start_new_session=True, cwd=CODE)
     os.close(held)
     try:
-        _record(outer.pid, tools)
+        since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        record({**identity(outer.pid), "since": since, "tools": list(tools)})
         os.write(go, b"\n")
     finally:
         os.close(go)
@@ -114,50 +112,48 @@ def start(net: Network, tools: Sequence[str]) -> None:
         raise
 
 
-def require_bridge_filter() -> None:
+def _require_bridge_filter() -> None:
     """Load the kernel module without which a pod's answer to a Service on its own bridge is lost; LabError without it."""
     if Path("/proc/sys/net/bridge").exists():
         return
     loaded = subprocess.run(["modprobe", "br_netfilter"], capture_output=True, text=True, check=False)
     if loaded.returncode:
-        raise LabError(
-            f"the kernel module br_netfilter is missing: {loaded.stderr.strip()}", "use a kernel that has it, such as Debian 12's own"
-        )
+        problem = f"the kernel module br_netfilter is missing: {loaded.stderr.strip()}"
+        raise LabError(problem, "use a kernel that has it, such as Debian 12's own")
 
 
 def _wire(net: Network, outer: int) -> None:
-    log = LOGS / "node.log"
     try:
-        first = wait_for(lambda: first_child(outer), 10, "the lab's process tree did not start", "./rag down; ./rag up")
+        first = wait_for(lambda: descendants(outer, all_of_them=False), 10, "the lab's process tree did not start", "./rag down; ./rag up")
     except LabError as error:
-        raise LabError(f"{error.problem}:\n{tail(log)}", error.cure) from None
-    ip("link", "add", HOST_INTERFACE, "type", "veth", "peer", "name", "eth0", "netns", str(first))
-    ip("address", "add", f"{net.host}/{net.link.prefixlen}", "dev", HOST_INTERFACE)
-    ip("link", "set", HOST_INTERFACE, "up")
-    for behind in (net.services, net.pods):
-        ip("route", "add", str(behind), "via", str(net.node))
+        raise LabError(f"{error.problem}:\n{tail(LOGS / 'node.log')}", error.cure) from None
+    for command in (
+        f"link add {HOST_INTERFACE} type veth peer name eth0 netns {first[0].pid}",
+        f"address add {net.host}/{net.link.prefixlen} dev {HOST_INTERFACE}",
+        f"link set {HOST_INTERFACE} up",
+        *(f"route add {behind} via {net.node}" for behind in (net.services, net.pods)),
+    ):
+        ended = subprocess.run(["ip", *command.split()], capture_output=True, text=True, check=False)
+        if ended.returncode:
+            raise LabError(f"ip {command}: {ended.stderr.strip()}", "./rag down; ./rag up")
 
 
-def _record(pid: int, tools: Sequence[str]) -> None:
-    since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    _write({**identity(pid), "checkout": str(REPOSITORY), "since": since, "tools": list(tools)})
+def descendants(pid: int, *, all_of_them: bool = True) -> list[psutil.Process]:
+    """Return the processes below `pid`, or its children alone; none where it is gone."""
+    try:
+        return psutil.Process(pid).children(recursive=all_of_them)
+    except psutil.NoSuchProcess:
+        return []
 
 
-def adopt(outer: Mapping[str, Any]) -> None:
-    """Write down that this checkout brings up the tree that another one started; nothing in it is changed."""
-    if outer["checkout"] != str(REPOSITORY):
-        _write({**outer, "checkout": str(REPOSITORY)})
-
-
-def _write(outer: Mapping[str, Any]) -> None:
-    write_whole(OUTER, json.dumps(outer))
+def record(outer: Mapping[str, Any]) -> None:
+    """Write down the tree, and which checkout brings it up."""
+    write_whole(OUTER, json.dumps({**outer, "checkout": str(REPOSITORY)}))
 
 
 def is_wired(net: Network) -> bool:
     """Return whether the host's routes lead into the tree: a `./rag up` that was killed early, or an administrator, may have left none."""
-    shown = subprocess.run(["ip", "-j", "-4", "route", "show", "dev", HOST_INTERFACE], capture_output=True, check=False)
-    routes = json.loads(shown.stdout or "[]") if shown.returncode == 0 else []
-    return {str(net.services), str(net.pods)} <= {route["dst"] for route in routes}
+    return {str(net.services), str(net.pods)} <= {route["dst"] for route in _routes("dev", HOST_INTERFACE)}
 
 
 def wait_for(check: Callable[[], T | None], timeout_s: float, problem: str, cure: str) -> T:
@@ -171,13 +167,6 @@ def wait_for(check: Callable[[], T | None], timeout_s: float, problem: str, cure
     raise LabError(f"{problem} within {timeout_s:.0f} s", cure)
 
 
-def ip(*arguments: str) -> None:
-    """Run `ip`; raise LabError with what it said."""
-    ended = subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False)
-    if ended.returncode:
-        raise LabError(f"ip {' '.join(arguments)}: {ended.stderr.strip()}", "./rag down; ./rag up")
-
-
 def stop() -> None:
     """End the process tree, and wait until it is gone; the state stays."""
     outer = running()
@@ -186,11 +175,10 @@ def stop() -> None:
         wait_for(lambda: not start_time(outer["pid"]), 30, f"process {outer['pid']} did not end", f"kill -9 {outer['pid']}")
     if not OUTER.exists():
         return
-    if not _interface_gone():
-        # the kernel takes its time to end a network namespace; the link of a lab that has ended can go at once
-        subprocess.run(["ip", "link", "delete", HOST_INTERFACE], capture_output=True, check=False)
+    # the kernel takes its time to end a network namespace; the link of a lab that has ended can go at once
+    subprocess.run(["ip", "link", "delete", HOST_INTERFACE], capture_output=True, check=False)
     wait_for(_interface_gone, 30, f"interface {HOST_INTERFACE} is still there", f"ip link delete {HOST_INTERFACE}")
-    wait_for(remove_cgroups, 30, f"cgroups {CGROUP} are still in use", f"cat /sys/fs/cgroup/*/{CGROUP}/cgroup.procs names the processes")
+    wait_for(_cgroups_gone, 30, f"cgroups {CGROUP} are still in use", f"cat /sys/fs/cgroup/*/{CGROUP}/cgroup.procs names the processes")
     OUTER.unlink(missing_ok=True)
 
 
@@ -199,33 +187,30 @@ def end_strays(folder: Path, *, without: str = "", within: str = "") -> None:
 
     `without` is the name of a parent: what such a process started is left alone. `within` is a variable that they must have, as NAME=VALUE.
     """
-    commands = [path.name for path in Path("/proc").glob("[0-9]*")]
-    strays = {pid for pid in commands if _runs_from(folder, words(pid)) and not (without and _parent(pid) == without)}
-    strays = {pid for pid in strays if not within or within in words(pid, "environ")}
-    children = {pid for pid in commands if strays.intersection(stat(pid)[1:2])}
-    for pid in (*strays, *children):  # a parent first, so that it cannot act on the end of its child
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(int(pid), signal.SIGKILL)
+    strays = [process for process in psutil.process_iter() if _is_stray(process, folder, without, within)]
+    children = [child for stray in strays for child in descendants(stray.pid, all_of_them=False)]
+    for process in (*strays, *children):  # a parent first, so that it cannot act on the end of its child
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
-def _parent(pid: str) -> str:
-    """Return the name of a process's parent, "" where either is gone."""
-    with contextlib.suppress(OSError, IndexError):
-        return Path(f"/proc/{stat(pid)[1]}/comm").read_text().strip()
-    return ""
-
-
-def _runs_from(folder: Path, command: Sequence[str]) -> bool:
+def _is_stray(process: psutil.Process, folder: Path, without: str, within: str) -> bool:
     """Return whether a command is a program of `folder`, or a script of it under its interpreter; naming a file is not running it."""
+    command = words(process.pid)
     interpreted = command[1:4] if command and Path(command[0]).name.startswith(("sh", "python")) else []
-    return any(word.startswith(f"{folder}/") for word in [*command[:1], *interpreted])
+    if not any(word.startswith(f"{folder}/") for word in [*command[:1], *interpreted]):
+        return False
+    with contextlib.suppress(psutil.Error):
+        parent = process.parent()
+        return (not within or within in words(process.pid, "environ")) and not (without and parent and parent.name() == without)
+    return False  # it has ended
 
 
 def _interface_gone() -> bool:
     return not Path(f"/sys/class/net/{HOST_INTERFACE}").exists()
 
 
-def remove_cgroups() -> bool:
+def _cgroups_gone() -> bool:
     """Remove the lab's empty cgroup folders; return whether all are gone."""
     for top in [*Path("/sys/fs/cgroup").glob(CGROUP), *Path("/sys/fs/cgroup").glob(f"*/{CGROUP}")]:
         for folder, _, _ in os.walk(top, topdown=False):
@@ -241,7 +226,7 @@ def remove_state() -> None:
     remove_leftovers()
     if STATE.exists():
         STATE.rename(REMOVING)
-        shutil.rmtree(REMOVING)
+    remove_leftovers()
 
 
 def remove_leftovers() -> None:

@@ -1,8 +1,4 @@
-"""Which process is meant: an id alone is not enough, since the kernel gives it to another program, and after a restart to any.
-
-A process is known by its id, the clock tick at which it started, and the boot of the machine that the tick counts from.
-Also how to run a long command that must be allowed to end in order. Standard library only.
-"""
+"""Processes by id, start and boot, for an id goes to another program; and a long command that may end in order. Standard library only."""
 
 import ctypes
 import os
@@ -10,6 +6,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -57,11 +54,6 @@ def is_alive(known: Mapping[str, Any]) -> bool:
     return known.get("boot", boot()) == boot() and bool(known["start"]) and start_time(known["pid"]) == known["start"]
 
 
-def first_child(pid: int) -> int | None:
-    """Return a child of `pid`, None where it has none."""
-    return next((int(found.name) for found in Path("/proc").glob("[0-9]*") if stat(found.name)[1:2] == [str(pid)]), None)
-
-
 def words(pid: int | str, file: str = "cmdline") -> list[str]:
     """Return the command line of a process, or with `environ` its environment; empty where there is none."""
     try:
@@ -71,20 +63,14 @@ def words(pid: int | str, file: str = "cmdline") -> list[str]:
 
 
 def attended(command: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Return the exit code of `command`, whose output goes to the terminal.
+    """Return the exit code of `command`, whose output goes to the terminal; KeyboardInterrupt after it has ended, when it was asked to.
 
     It has a process group of its own: a terminal's Ctrl-C, and make's repetition of it, would reach it twice, and Pulumi takes the
     second for "at once". Should this process be killed, the kernel asks the command to end as Ctrl-C would.
-    Raises KeyboardInterrupt after it has ended, when it was asked to.
     """
-    process = subprocess.Popen(
-        command,
-        cwd=REPOSITORY,
-        env={**os.environ, **environment},
-        stdin=subprocess.DEVNULL,
-        start_new_session=True,
-        preexec_fn=_end_with_the_parent,  # noqa: PLW1509  one call of the C library; no thread of ours holds a lock
-    )
+    end_with_us = partial(ctypes.CDLL(None).prctl, _PR_SET_PDEATHSIG, signal.SIGINT)  # one call of the C library
+    here: dict[str, Any] = {"cwd": REPOSITORY, "env": {**os.environ, **environment}, "stdin": subprocess.DEVNULL, "start_new_session": True}
+    process: subprocess.Popen[bytes] = subprocess.Popen(command, preexec_fn=end_with_us, **here)  # noqa: PLW1509  no thread of ours holds a lock
     try:
         return process.wait()
     except KeyboardInterrupt:
@@ -97,7 +83,3 @@ def attended(command: Sequence[str], environment: Mapping[str, str]) -> int:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         raise
-
-
-def _end_with_the_parent() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)

@@ -1,8 +1,4 @@
-"""The lab's Pulumi project: backend, passphrase, this machine's part of the stack configuration, and `pulumi up`.
-
-Everything that Pulumi writes for the lab is in the lab's state, never in the checkout. The configuration is the committed
-stacks/Pulumi.lab.yaml with this machine's facts merged over it; PULUMI_OPTION_CONFIG_FILE points the CLI at that copy.
-"""
+"""The lab's Pulumi project: in the lab's state, never in the checkout. This machine's facts are merged over stacks/Pulumi.lab.yaml."""
 
 import hashlib
 import json
@@ -31,16 +27,16 @@ STACK = "lab"
 HOME = STATE / "pulumi"
 PASSPHRASE = HOME / "passphrase"
 PULUMI_HOME = HOME / "home"
-MENDING = ("--yes", "--patience-s", "0")
-"""Options of the stack's commands: nobody else works on the lab, so that whatever a killed Pulumi or helm left is mended at once."""
+MENDING = ("--yes", "--patience-s", "0")  # nobody else works on the lab, so whatever a killed Pulumi or helm left is mended at once
 BUILT = HOME / "built"  # present where the lab runs the Pulumi that it built, with a home of its own, and not the operator's
 _KEPT = {"object_store": ("credential_generation", "revoked_generation"), "milvus": ("chart", "chart_repository", "chart_version")}
 
 
 def environment() -> dict[str, str]:
     """Return what a shell needs for `pulumi`, `kubectl`, `helm` and boto3 to reach the lab: no secret, only the files that hold one."""
-    found = {
-        "PATH": f"{BIN}:{REPOSITORY / '.venv' / 'bin'}:{_path_without_ours()}",
+    ours = (str(BIN), str(REPOSITORY / ".venv" / "bin"))
+    variables = {
+        "PATH": ":".join([*ours, *(part for part in os.environ["PATH"].split(":") if part not in ours)]),
         "KUBECONFIG": str(KUBECONFIG),
         "PULUMI_BACKEND_URL": f"file://{HOME / 'backend'}",
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(PASSPHRASE),
@@ -54,41 +50,28 @@ def environment() -> dict[str, str]:
         "GATE_VECTORS": str(CACHE / "vectors"),
     }
     if BUILT.exists():  # the operator's own Pulumi keeps its own home, with the plugins that are there
-        found |= {"PULUMI_HOME": str(PULUMI_HOME), "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true"}
-    return found
-
-
-def operators_home() -> Path:
-    """Return where the operator's own Pulumi keeps its plugins."""
-    return Path(os.environ.get("PULUMI_HOME") or "~/.pulumi").expanduser()
+        variables |= {"PULUMI_HOME": str(PULUMI_HOME), "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true"}
+    return variables
 
 
 def endpoints() -> dict[str, str]:
     """Return where the stack's services answer this machine: names of Services as ClusterIPs, to which the lab's routes lead."""
     outputs = Checkpoint(HOME, PROJECT, STACK).outputs()
-    found = {name.upper(): str(outputs[name]) for name in ("milvus_uri", "embedding_url", "llm_url", "ask_url") if name in outputs}
+    urls = {name.upper(): str(outputs[name]) for name in ("milvus_uri", "embedding_url", "llm_url", "ask_url") if name in outputs}
     if "object_store_endpoint" in outputs:
-        found["AWS_ENDPOINT_URL_S3"] = outputs["object_store_endpoint"]
-    return {name: _with_cluster_ip(url) for name, url in found.items()}
-
-
-def _with_cluster_ip(url: str) -> str:
-    host = urlsplit(url).hostname or ""
-    if not host.endswith(".svc.cluster.local"):
-        return url
-    service, namespace = host.split(".")[:2]
-    address = kubectl("-n", namespace, "get", "service", service, "-o", "jsonpath={.spec.clusterIP}").stdout
-    return url.replace(host, address) if address else url
+        urls["AWS_ENDPOINT_URL_S3"] = outputs["object_store_endpoint"]
+    for name, url in urls.items():
+        host = urlsplit(url).hostname or ""
+        if host.endswith(".svc.cluster.local"):
+            service, namespace = host.split(".")[:2]
+            address = kubectl("-n", namespace, "get", "service", service, "-o", "jsonpath={.spec.clusterIP}").stdout
+            urls[name] = url.replace(host, address or host)
+    return urls
 
 
 def variables(stack: str) -> dict[str, str]:
     """Return the environment of a command on `stack`: as in a shell of the lab, with that stack's configuration."""
     return {**environment(), "PULUMI_OPTION_CONFIG_FILE": str(config_file(stack)), "PULUMI_STACK": stack}
-
-
-def _path_without_ours() -> str:
-    ours = {str(BIN), str(REPOSITORY / ".venv" / "bin")}
-    return ":".join(part for part in os.environ["PATH"].split(":") if part not in ours)
 
 
 def config_file(stack: str) -> Path:
@@ -98,11 +81,11 @@ def config_file(stack: str) -> Path:
 
 def machine_facts(net: Network, images: Mapping[str, Image], store: str = "s3") -> dict[str, Any]:
     """Return the settings that only this machine knows: the store and how it is used, the images it built."""
-    models = images["models"].reference
-    return {
-        f"{PROJECT}:images": {"milvus": images["milvus"].reference, "suite": images["suite"].reference, "embedding": models, "llm": models},
-        f"{PROJECT}:object_store": stores.facts(store, net),
+    made = {
+        name: images[image].reference
+        for name, image in (("milvus", "milvus"), ("suite", "suite"), ("embedding", "models"), ("llm", "models"))
     }
+    return {f"{PROJECT}:images": made, f"{PROJECT}:object_store": stores.facts(store, net)}
 
 
 def chart_settings(asked: str | None, version: str | None) -> dict[str, Any]:
@@ -143,31 +126,26 @@ def configure(stack: str, facts: Mapping[str, Any]) -> None:
 def write_pins(stack: str, config: Mapping[str, Any]) -> Path:
     """Write what `./rag pin` would of another environment: the lab's images are in no registry, and their digests are those it built."""
     images = {name: {"of": image, "reference": image} for name, image in config[f"{PROJECT}:images"].items()}
-    chart, version, digest = _chart(config[f"{PROJECT}:milvus"])
-    target = HOME / f"images.{stack}.lock"
-    write_whole(target, yaml.safe_dump({**images, "chart": {"name": chart, "version": version, "sha256": digest}}))
-    return target
-
-
-def _chart(milvus: Mapping[str, Any]) -> tuple[str, str, str | None]:
-    """Return name, version and checksum of the chart: a directory has no checksum, an archive has both, a name has its settings alone."""
-    name = str(milvus["chart"])
-    place = REPOSITORY / name
-    if place.is_dir():
-        return name, str(yaml.safe_load((place / "Chart.yaml").read_text())["version"]), None
-    if place.is_file():
+    milvus = config[f"{PROJECT}:milvus"]
+    chart, version, digest = str(milvus["chart"]), milvus.get("chart_version"), None
+    place, target = REPOSITORY / chart, HOME / f"images.{stack}.lock"
+    if place.is_dir():  # has no checksum
+        version = yaml.safe_load((place / "Chart.yaml").read_text())["version"]
+    elif place.is_file():
         shown = subprocess.run([BIN / "helm", "show", "chart", place], capture_output=True, text=True, check=True).stdout
-        return name, str(yaml.safe_load(shown)["version"]), hashlib.sha256(place.read_bytes()).hexdigest()
-    if milvus.get("chart_version") is None:
+        version, digest = yaml.safe_load(shown)["version"], hashlib.sha256(place.read_bytes()).hexdigest()
+    elif version is None:
         cure = "./rag up --chart PATH, or --chart NAME@REPOSITORY --chart-version X.Y.Z; the lab's own again: --chart lab/chart/milvus"
-        raise LabError(f"the chart {name!r} is neither a folder nor an archive here", cure)
-    return name, str(milvus["chart_version"]), None
+        raise LabError(f"the chart {chart!r} is neither a folder nor an archive here", cure)
+    write_whole(target, yaml.safe_dump({**images, "chart": {"name": chart, "version": str(version), "sha256": digest}}))
+    return target
 
 
 def _kept(before: Mapping[str, Any]) -> dict[str, Any]:
     """What the committed settings know nothing of: which credentials a rotation left valid, and which chart was asked for."""
-    found = {group: before.get("config", {}).get(f"{PROJECT}:{group}", {}) for group in _KEPT}
-    return {f"{PROJECT}:{group}": {name: found[group][name] for name in names if name in found[group]} for group, names in _KEPT.items()}
+    config = before.get("config", {})
+    groups = {f"{PROJECT}:{group}": names for group, names in _KEPT.items()}
+    return {group: {name: config[group][name] for name in names if name in config.get(group, {})} for group, names in groups.items()}
 
 
 def _throwaway(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -190,65 +168,47 @@ def store_of(stack: str, asked: str | None) -> str:
 
 def pulumi(*arguments: str, stack: str = STACK) -> subprocess.CompletedProcess[str]:
     """Run one short `pulumi` command and return what it said."""
-    return subprocess.run(
-        [BIN / "pulumi" if (BIN / "pulumi").exists() else "pulumi", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=REPOSITORY,
-        env={**os.environ, **variables(stack)},
-        stdin=subprocess.DEVNULL,
-    )
+    command = [BIN / "pulumi" if (BIN / "pulumi").exists() else "pulumi", *arguments]
+    here: dict[str, Any] = {"cwd": REPOSITORY, "env": {**os.environ, **variables(stack)}, "stdin": subprocess.DEVNULL}
+    return subprocess.run(command, capture_output=True, text=True, check=False, **here)
 
 
 def select(stack: str = STACK) -> None:
     """Select `stack`, made first where the backend has none; LabError where the passphrase does not fit the state."""
-    Checkpoint(HOME, PROJECT, stack).drop_torn()
-    if _is_empty_shell(stack):
+    checkpoint = Checkpoint(HOME, PROJECT, stack)
+    checkpoint.drop_torn()
+    salted = "encryptionsalt" in yaml.safe_load(config_file(stack).read_text())
+    if not salted and checkpoint.is_there() and checkpoint.is_empty():  # of a killed `stack init`, whose salt was never written down
         _check(pulumi("stack", "rm", stack, "--yes", "--force", "--preserve-config", stack=stack))
-    if stack not in {found["name"] for found in json.loads(pulumi("stack", "ls", "--json").stdout or "[]")}:
-        made = pulumi("stack", "init", stack, "--secrets-provider", "passphrase", "--non-interactive", "--cwd", str(HOME), stack=stack)
-        _check(made)
+    if stack not in {known["name"] for known in json.loads(pulumi("stack", "ls", "--json").stdout or "[]")}:
+        options = ("--secrets-provider", "passphrase", "--non-interactive", "--cwd", str(HOME))
+        _check(pulumi("stack", "init", stack, *options, stack=stack))
     _check(pulumi("stack", "select", stack, stack=stack))
     # reads every secret of the state, and so finds out whether the passphrase fits before anything is changed
     _check(pulumi("stack", "export", "--stack", stack, "--show-secrets", stack=stack))
 
 
-def _is_empty_shell(stack: str) -> bool:
-    """Return whether a killed `stack init` left a stack without resources, whose salt was never written down."""
-    salted = "encryptionsalt" in yaml.safe_load(config_file(stack).read_text())
-    checkpoint = Checkpoint(HOME, PROJECT, stack)
-    return not salted and checkpoint.is_there() and checkpoint.is_empty()
-
-
 def _check(ended: subprocess.CompletedProcess[str]) -> None:
-    if ended.returncode == 0:
-        return
-    said = (ended.stderr or ended.stdout).strip()
-    if "incorrect passphrase" in said:
-        raise LabError(
-            f"the passphrase in {PASSPHRASE} does not fit the lab's Pulumi state: its secrets cannot be read",
-            f"put the passphrase back that was in {PASSPHRASE}, or start anew: ./rag down; ./rag up",
-        )
-    raise LabError(f"{' '.join(ended.args[1:3])}: {said}", "./rag down; ./rag up starts with an empty state")
+    text = (ended.stderr or ended.stdout).strip()
+    if ended.returncode and "incorrect passphrase" in text:
+        problem = f"the passphrase in {PASSPHRASE} does not fit the lab's Pulumi state: its secrets cannot be read"
+        raise LabError(problem, f"put the passphrase back that was in {PASSPHRASE}, or start anew: ./rag down; ./rag up")
+    if ended.returncode:
+        raise LabError(f"{' '.join(ended.args[1:3])}: {text}", "./rag down; ./rag up starts with an empty state")
 
 
 def refuse_foreign_state() -> None:
     """Raise LabError for a state of the plugin that the lab had of its own before: Pulumi's would take each of its Secrets for changed."""
     if Checkpoint(HOME, PROJECT, STACK).has_string_data():
-        raise LabError(
-            f"this lab's Pulumi state was written by another kubernetes plugin than {toolchain.PLUGIN}, which would replace its Secrets",
-            "./rag down; ./rag up (what is in this lab is lost)",
+        problem = (
+            f"this lab's Pulumi state was written by another kubernetes plugin than {toolchain.PLUGIN}, which would replace its Secrets"
         )
+        raise LabError(problem, "./rag down; ./rag up (what is in this lab is lost)")
 
 
 def up(stack: str = STACK) -> None:
-    """Mend what an earlier Pulumi left that was killed, and run `pulumi up`; pods that cannot start are named while it waits for them.
-
-    Raises LabError when it fails; Ctrl-C lets Pulumi end in order.
-    """
+    """Mend what a killed Pulumi left, and run `pulumi up`; LabError when it fails. Ctrl-C lets Pulumi end in order."""
     ended = attended([sys.executable, "-m", "stacks", "up", stack, *MENDING], variables(stack))
     if ended:
-        raise LabError(
-            f"`pulumi up` ended with {ended}; what it said is above", 'look around with eval "$(./rag env)"; `./rag up` tries again'
-        )
+        cure = 'look around with eval "$(./rag env)"; `./rag up` tries again'
+        raise LabError(f"`pulumi up` ended with {ended}; what it said is above", cure)

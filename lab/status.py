@@ -1,8 +1,6 @@
-"""`./rag status`: what runs, since when, how much memory it takes, where it answers, what is wrong and what helps.
+"""`./rag status`: what runs, how much it takes, where it answers, what is wrong, what helps. It changes nothing and waits for seconds."""
 
-Looks only: it changes nothing, waits for nothing longer than a few seconds, and works on a lab that is half there.
-"""
-
+import contextlib
 import datetime as dt
 import json
 import re
@@ -10,7 +8,7 @@ import shutil
 import socket
 import ssl
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -29,7 +27,6 @@ from lab.processes import boot, words
 
 _MIB = 2**20
 _HTTPS_PORT = 443
-_TIMEOUT = "--request-timeout=5s"
 
 
 def status(*, as_json: bool = False) -> int:
@@ -39,23 +36,28 @@ def status(*, as_json: bool = False) -> int:
     if as_json:
         wrong = {"problems": [asdict(each) for each in problems], "notes": [asdict(each) for each in notes(facts)]}
         print(json.dumps({**asdict(facts), **wrong}, indent=2, ensure_ascii=False, default=str))
-        return 1 if problems else 0
-    console = Console(soft_wrap=True, highlight=False)
-    for table in _tables(facts) if facts.runs else ():
-        console.print(table)
-    _tell(console, facts, problems)
+    else:
+        console = Console(soft_wrap=True, highlight=False)
+        for table in _tables(facts) if facts.runs else ():
+            console.print(table)
+        _print_summary(console, facts, problems)
     return 1 if problems else 0
 
 
 def look() -> Facts:
     """Return what there is to see."""
     outer, alive = process_tree.recorded(), process_tree.running() is not None
-    machine = _machine()
+    machine = Facts(
+        here=str(REPOSITORY),
+        busy=" ".join(filter(None, (str(who), at_work()))) if (who := holder(LAB)) else "",
+        cut_short=cut_short(),
+        damaged=cache.damaged(),
+        free_gib={str(folder): shutil.disk_usage(folder).free / 2**30 for folder in (STATE, CACHE) if folder.exists()},
+    )
     if outer is None:
         return replace(machine, state_left=STATE.exists() or process_tree.REMOVING.exists())
-    processes = _processes(outer["pid"]) if alive else {}
-    parts = [_part(daemon, processes) for daemon in daemons.all_parts(network())] if alive else []
-    known = sum(part.memory_mib for part in parts)
+    processes = process_tree.descendants(outer["pid"]) if alive else []
+    parts = [_part(daemon, processes, str(outer["since"])) for daemon in daemons.all_parts(network())] if alive else []
     return replace(
         machine,
         checkout=outer["checkout"],
@@ -66,43 +68,22 @@ def look() -> Facts:
         other_code=process_tree.code_name() not in outer["tools"],
         stack_trouble=Checkpoint(project.HOME, project.PROJECT, project.STACK).trouble(),
         parts=parts,
-        pods=list(_pods()) if alive else [],
-        pods_memory_mib=sum(_memory_mib(process) for process in processes.values()) - known,
+        pods=list(map(_pod, cluster.pods())) if alive else [],
+        pods_memory_mib=sum(map(_memory_mib, processes)) - sum(part.memory_mib for part in parts),
         addresses=_addresses() if alive else {},
         certificates_end=min((end_of(path) for path in PKI.glob("*.crt")), default=None),
     )
 
 
-def _machine() -> Facts:
-    """Return what there is to see whether or not there is a lab."""
-    return Facts(
-        here=str(REPOSITORY),
-        busy=" ".join(filter(None, (str(who), at_work()))) if (who := holder(LAB)) else "",
-        cut_short=cut_short(),
-        damaged=cache.damaged(),
-        free_gib={str(folder): shutil.disk_usage(folder).free / 2**30 for folder in (STATE, CACHE) if folder.exists()},
-    )
-
-
-def _processes(outer: int) -> dict[int, psutil.Process]:
-    try:
-        return {process.pid: process for process in psutil.Process(outer).children(recursive=True)}
-    except psutil.NoSuchProcess:
-        return {}
-
-
-def _part(daemon: daemons.Daemon, processes: Mapping[int, psutil.Process]) -> Part:
-    found = next((process for process in processes.values() if daemon.is_run_by(words(process.pid))), None)
-    if found is None:
+def _part(daemon: daemons.Daemon, processes: Sequence[psutil.Process], since: str) -> Part:
+    process = next((process for process in processes if daemon.is_run_by(words(process.pid))), None)
+    if process is None:
         return Part(name=daemon.name)
-    with found.oneshot():
-        return Part(
-            name=daemon.name,
-            pid=found.pid,
-            running_s=time.time() - found.create_time(),
-            memory_mib=_memory_mib(found),
-            restarts=_restarts(daemon.name),
-        )
+    # restarts as the log of the node's init has them, from where this life of the lab begins
+    log = (LOGS / "node.log").read_text(errors="replace")
+    restarts = sum(at >= since for at in re.findall(rf"^(\S+) {re.escape(daemon.name)} ended with", log, re.MULTILINE))
+    age_s = time.time() - process.create_time()
+    return Part(name=daemon.name, pid=process.pid, running_s=age_s, memory_mib=_memory_mib(process), restarts=restarts)
 
 
 def _memory_mib(process: psutil.Process) -> float:
@@ -112,56 +93,38 @@ def _memory_mib(process: psutil.Process) -> float:
         return 0
 
 
-def _restarts(name: str) -> int:
-    """Count in the log of the node's init, from where this life of the lab begins."""
-    log = (LOGS / "node.log").read_text(errors="replace")
-    since = str((process_tree.recorded() or {}).get("since", ""))
-    return sum(at >= since for at in re.findall(rf"^(\S+) {re.escape(name)} ended with", log, re.MULTILINE))
-
-
-def _pods() -> Iterator[Pod]:
-    listed = cluster.kubectl("get", "pods", "--all-namespaces", "-o", "json", _TIMEOUT)
-    for pod in json.loads(listed.stdout)["items"] if listed.returncode == 0 else []:
-        statuses = pod["status"].get("containerStatuses", [])
-        done = pod["status"].get("phase") == "Succeeded"
-        yield Pod(
-            namespace=pod["metadata"]["namespace"],
-            name=pod["metadata"]["name"],
-            ready=done or (bool(statuses) and all(one["ready"] for one in statuses)),
-            restarts=sum(one["restartCount"] for one in statuses),
-            why=_why(pod["status"]),
-        )
+def _pod(pod: Mapping[str, Any]) -> Pod:
+    statuses, done = pod["status"].get("containerStatuses", []), pod["status"].get("phase") == "Succeeded"
+    ready = done or (bool(statuses) and all(container["ready"] for container in statuses))
+    restarts, metadata = sum(container["restartCount"] for container in statuses), pod["metadata"]
+    return Pod(namespace=metadata["namespace"], name=metadata["name"], ready=ready, restarts=restarts, why=_why(pod["status"]))
 
 
 def _why(state: Mapping[str, Any]) -> str:
-    waiting = [one["state"]["waiting"] for one in state.get("containerStatuses", []) if "waiting" in one["state"]]
-    if waiting:
-        return ": ".join(text for text in (waiting[0].get("reason", ""), waiting[0].get("message", "")) if text)
-    conditions = [one for one in state.get("conditions", []) if one["status"] != "True"]
+    for container in state.get("containerStatuses", []):
+        if waiting := container["state"].get("waiting"):
+            return ": ".join(filter(None, (waiting.get("reason"), waiting.get("message"))))
+    conditions = [condition for condition in state.get("conditions", []) if condition["status"] != "True"]
     return str(conditions[0].get("message") or conditions[0].get("reason") or conditions[0]["type"]) if conditions else ""
 
 
 def _addresses() -> dict[str, tuple[str, bool]]:
     net = network()
     context = ssl.create_default_context(cafile=str(PKI / "store-ca.crt"))
-    api = cluster.kubectl("get", "--raw", "/readyz", _TIMEOUT).returncode == 0
-    stores = {"S3 API": net.s3_endpoint, "IAM API": net.iam_endpoint}
-    found = project.endpoints() if api else {}
-    services = {name.lower(): (url, _accepts(url)) for name, url in found.items() if not name.startswith("AWS_")}
+    api = cluster.kubectl("get", "--raw", "/readyz", "--request-timeout=5s").returncode == 0
+    services = {name.lower(): url for name, url in (project.endpoints() if api else {}).items() if not name.startswith("AWS_")}
     return {
         "Kubernetes API": (f"https://{net.node}:6443", api),
-        **{name: (url, cluster.answers(url, context)) for name, url in stores.items()},
-        **services,
+        **{name: (url, cluster.answers(url, context)) for name, url in (("S3 API", net.s3_endpoint), ("IAM API", net.iam_endpoint))},
+        **{name: (url, _accepts(url)) for name, url in services.items()},
     }
 
 
 def _accepts(url: str) -> bool:
     parts = urlsplit(url)
-    try:
-        with socket.create_connection((str(parts.hostname), parts.port or _HTTPS_PORT), timeout=2):
-            return True
-    except OSError:
-        return False
+    with contextlib.suppress(OSError), socket.create_connection((str(parts.hostname), parts.port or _HTTPS_PORT), timeout=2):
+        return True
+    return False
 
 
 def _tables(facts: Facts) -> Iterator[Table]:
@@ -171,15 +134,13 @@ def _tables(facts: Facts) -> Iterator[Table]:
         age = str(dt.timedelta(seconds=round(part.running_s))) if part.running_s else ""
         parts.add_row(part.name, pid, age, f"{part.memory_mib:,.0f} MiB", str(part.restarts))
     parts.add_row("pods and their shims", "", "", f"{facts.pods_memory_mib:,.0f} MiB", "")
-    yield parts
     pods = _table("namespace", "pod", "ready", "restarts")
     for pod in facts.pods:
         pods.add_row(pod.namespace, pod.name, "yes" if pod.ready else "[red]no[/]", str(pod.restarts))
-    yield pods
     addresses = _table("address of", "where", "answers")
     for name, (address, answers) in facts.addresses.items():
         addresses.add_row(name, address, "yes" if answers else "[red]no[/]")
-    yield addresses
+    yield from (parts, pods, addresses)
 
 
 def _table(*columns: str) -> Table:
@@ -189,17 +150,19 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def _tell(console: Console, facts: Facts, problems: list[Problem]) -> None:
+def _print_summary(console: Console, facts: Facts, problems: list[Problem]) -> None:
     if facts.checkout:
-        console.print(f"lab: {'runs' if facts.runs else 'does not run'}, started {facts.since} from {facts.checkout}")
-        console.print(f"     state {STATE}, cache {CACHE}")
         logs_mib = sum(path.lstat().st_size for path in LOGS.rglob("*")) / _MIB
-        console.print(f"     logs {LOGS} ({logs_mib:,.0f} MiB; of tools and images: {CACHE / 'log' / 'commands.log'})")
         built = f"the lab's own: {toolchain.PULUMI_VERSIONS}" if project.BUILT.exists() else "from PATH, with its own kubernetes plugin"
-        console.print(f"     pulumi {built}")
         free = ", ".join(f"{gib:.0f} GiB free under {folder}" for folder, gib in facts.free_gib.items())
         ends = f"; certificates until {facts.certificates_end:%Y-%m-%d}" if facts.certificates_end else ""
-        console.print(f"     {free}{ends}")
+        console.print(
+            f"lab: {'runs' if facts.runs else 'does not run'}, started {facts.since} from {facts.checkout}\n"
+            f"     state {STATE}, cache {CACHE}\n"
+            f"     logs {LOGS} ({logs_mib:,.0f} MiB; of tools and images: {CACHE / 'log' / 'commands.log'})\n"
+            f"     pulumi {built}\n"
+            f"     {free}{ends}"
+        )
     for note in notes(facts):
         console.print(f"note:  {note.problem}\n  helps: {note.cure}")
     for problem in problems:

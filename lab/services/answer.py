@@ -1,19 +1,15 @@
 """Answers a question with sentences of the sources it comes with: the reader without its wire.
 
-The prompt is as the gate writes it: numbered sources, each `[1] <title> (<document id>)` with its text below, parted by empty lines, then
-`Question: <question>`.
-
-Owns the scoring and the refusal. It can only quote: it neither counts, compares nor translates. A sentence scores by the
-character n-grams that it shares with the question, and by those that its headings, its source and its neighbours share;
-one that holds the kind of value asked for gains. All sentences of an answer come from one document, since two variants of a
-document, quoted side by side, contradict each other. The weights were found by experiment, see README.md.
-
-Quoted are sentences, and table rows under their header; headings only lend their words. A row is a line with ` | ` between its cells. A
-table's first row counts as its header when it holds no figure but years.
+The prompt is as the gate writes it: numbered sources, each `[1] <title> (<document id>)` over its text, then `Question: <question>`. Quoted
+are sentences, and table rows (cells parted by ` | `) under their header, a first row without figures but years. A sentence scores by the
+character n-grams that it shares with the question, and by those that its headings, its source and its neighbours share; one that holds the
+kind of value asked for gains. All sentences of an answer come from one document, since two variants of one contradict each other.
 """
 
+import json
 import re
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -43,32 +39,7 @@ _LONGEST_HEADING_CHARACTERS = 100
 # A sentence ends at . ! or ? before a capital, a digit or an opening quote, but not after a number ("14. März") or one letter ("z. B.");
 # in Chinese and Japanese at a full stop of theirs, whatever follows.
 _SENTENCE_END = re.compile(r"(?<=[.!?])(?<!\d\.)(?<![\s(][^\W\d_]\.)\s+(?=[A-ZÄÖÜ\d\"„“§])|(?<=[。！？])")
-_TIME_UNITS = r"second|minute|hour|day|week|month|year|sekunde|minute|stunde|tag|woche|monat|jahr"
-_MONTHS = r"jan|feb|mar|mär|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|de[cz]"
-_WEEKDAYS = r"monday|tuesday|wednesday|thursday|friday|saturday|sunday|montag|dienstag|mittwoch|donnerstag|freitag|samstag|sonntag"
-_COUNT = r"[\d一二三四五六七八九十百千万两]"
-_KINDS = {
-    r"weight|heav|\bload|gewicht|schwer|\blast\b": r"\d\s?(?:kg|t|tonnes?|tonnen?)\b",
-    r"how fast|speed|wie schnell|geschwindigkeit|tempo": r"\d\s?(?:km/h|m/s)",
-    r"how (?:long|soon|quickly|often|early)|period|wie (?:lange|oft|bald|früh)|spätestens|intervall|minutes|hours|days|stunden|tage": (
-        rf"(?:{_TIME_UNITS})\w*\b"
-    ),
-    r"\bwhen\b|\bwann\b|(?:what|which) (?:time|day|date)|uhrzeit|datum|deadline": (
-        rf"\d:\d\d|\d\s?uhr\b|\b\d{{1,2}}\.? (?:{_MONTHS})|\b(?:{_WEEKDAYS})"
-    ),
-    r"price|cost|\bpay\b|\bpaid\b|budget|bonus|money|what do (?:i|we) get|preis|kosten|kostet|zuschuss|zahlt|betrag|\bgibt die firma\b": (
-        r"\d\s?(?:euro|€)|€\s?\d"
-    ),
-    r"how (?:far|wide|deep|tall)|wie (?:weit|breit|tief)|distance|abstand": r"\d\s?(?:[mck]?m|(?:centi|milli|kilo|zenti)?met(?:re|er)s?)\b",
-    r"how (?:many|much)|wie ?viele?|wie hoch|percent|prozent|durchwahl|extension|number|nummer|leistung|charge|batch|version|\bcode": r"\d",
-    r"多久|多长时间|几天|多少天|时限|何日|何か月|何年|何分|何時間|期間|いつまで|どれだけ": (
-        rf"{_COUNT}\s?(?:秒|分|小时|時間|天|日|周|週|个月|か月|月|年)"
-    ),
-    r"什么时候|哪天|何时|几点|いつ|何時": rf"{_COUNT}\s?(?:[点月日时時]|年度)",
-    r"多少钱|价格|费用|单价|收多少|结算|预算|报价|いくら|価格|料金|家賃": rf"{_COUNT}\s?(?:元|円|欧元|ユーロ)",
-    r"多宽|多窄|最窄|多高|多远|高低差|何センチ|何ミリ|すき間|幅|距離": rf"{_COUNT}\s?(?:毫米|厘米|米|センチ|ミリ|メートル)",
-    r"多少|几|何|いくつ|どのくらい|どれくらい|比例|编号|料号|番号": _COUNT,
-}
+_KINDS = json.loads(Path(__file__).with_name("kinds.json").read_text(encoding="utf-8"))
 _ASKED = [(re.compile(question, re.IGNORECASE), re.compile(value, re.IGNORECASE)) for question, value in _KINDS.items()]
 """What kind of value a question asks for, and what a sentence that holds one looks like, in the languages of the corpus."""
 

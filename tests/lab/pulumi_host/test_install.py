@@ -13,7 +13,7 @@ import pytest
 from google.protobuf.empty_pb2 import Empty
 from pulumi.runtime.proto import language_pb2_grpc
 
-from lab.pulumi_host.install import PLUGIN, SHIMS, install
+from lab.pulumi_host import PLUGIN, SHIMS, install
 from lab.toolchain import PLUGIN as PLUGIN_VERSION
 
 

@@ -25,7 +25,7 @@ def test_the_virtual_environment_of_the_project_comes_first(tmp_path: Path, monk
 
 
 def test_a_virtual_environment_that_is_missing_is_named_with_its_cure(tmp_path: Path) -> None:
-    with pytest.raises(language.NoInterpreterError, match="python3 -m venv"):
+    with pytest.raises(FileNotFoundError, match="python3 -m venv"):
         language.interpreter(_info(tmp_path, virtualenv=".venv"))
 
 
