@@ -120,8 +120,7 @@ class BackupBucket(DocumentStore):
 
     def manifests(self) -> list[Manifest]:
         """Return all backups, newest first; one that cannot be read is InvalidRunError."""
-        names = sorted((name for name in self.listing("runs/") if _RUN.fullmatch(name)), reverse=True)
-        return [self._manifest(name) for name in names]
+        return [self._manifest(name) for name in sorted(self.listing("runs/"), reverse=True) if _RUN.fullmatch(name)]
 
     def manifest(self, run: str) -> Manifest:
         """Return one backup, "" for the newest."""

@@ -92,11 +92,6 @@ class Shape(Part):
         """About how many bytes a row takes on the wire."""
         return _ROW_BYTES + sum(4 * int(field.options["dim"]) for field in self.vectors)
 
-    def is_alike(self, other: "Shape") -> bool:
-        """Whether rows of one fit into the other, and are found by the same index."""
-        kept = ("fields", "indexes", "dynamic", "partition_keys", "partitions")
-        return all(getattr(self, name) == getattr(other, name) for name in kept)
-
 
 class Line(NamedTuple):
     """One row."""

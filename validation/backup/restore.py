@@ -136,7 +136,8 @@ class Job:
         entry, shape = self.entry, self.entry.shape
         restored = Restored(collection=entry.name, into=self.rows.name, rows=entry.rows)
         is_there = self.rows.is_there() and not self.rows.is_begun(shape)
-        if is_there and not self.rows.shape().is_alike(shape):
+        kept = {"fields", "indexes", "dynamic", "partition_keys", "partitions"}  # by these rows fit in, and are found by the same index
+        if is_there and self.rows.shape().model_dump(include=kept) != shape.model_dump(include=kept):
             other = f"collection {self.rows.name} is there with other fields, index or partitions"
             raise UsageError(f"{other}: left alone; name another with --into")
         vectors = {field.name for field in shape.vectors}

@@ -50,10 +50,6 @@ class Baseline(BaseModel):
     report_sha256: str  # of the report that it was made of
     sha256: str = ""  # of everything else in here: a baseline that was edited by hand is refused
 
-    def digest(self) -> str:
-        """Return what `sha256` must be."""
-        return _digest(self.model_dump(mode="json", exclude={"sha256"}))
-
 
 class AlteredError(InvalidRunError):
     """A report or a baseline says something else than was measured."""
@@ -61,8 +57,9 @@ class AlteredError(InvalidRunError):
     code = "baseline.altered"
 
 
-def _digest(data: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
+def _digest(kept: BaseModel) -> str:
+    """Return the hash of everything in it but its own `sha256`."""
+    return hashlib.sha256(json.dumps(kept.model_dump(mode="json", exclude={"sha256"}), sort_keys=True).encode()).hexdigest()
 
 
 def keep(report: GateReport, directory: Path) -> Path:
@@ -82,10 +79,10 @@ def keep(report: GateReport, directory: Path) -> Path:
         measured_at=report.run.started_at,
         set_at=datetime.now(UTC).isoformat(timespec="seconds"),
         fingerprint=report.fingerprint,
-        measurements={name: Number(**asdict(measurement)) for name, measurement in report.usable().items()},
-        report_sha256=_digest(report.model_dump(mode="json")),
+        measurements={name: Number(**asdict(measurement)) for name, measurement in usable(report.measurements).items()},
+        report_sha256=_digest(report),
     )
-    made = made.model_copy(update={"sha256": made.digest()})
+    made = made.model_copy(update={"sha256": _digest(made)})
     path = directory / f"{report.profile}.json"
     write_whole(path, made.model_dump_json(by_alias=True, indent=2) + "\n")
     return path
@@ -95,7 +92,7 @@ def _refuse_altered(report: GateReport) -> None:
     """Grade the numbers of the report again, and refuse it where it says something else."""
     profile = Profile.model_validate(report.inputs["profile"])
     values = {each.sli: each.baseline for each in report.objectives if each.baseline is not None}
-    again = judge(profile, report.usable(), report.validity.faults, Reference(values=values, notes=()))
+    again = judge(profile, usable(report.measurements), report.validity.faults, Reference(values=values, notes=()))
     graded = {each.objective.sli: (each.measurement.value, each.grade) for each in again.judged}
     reported = {each.sli: (each.value, each.grade) for each in report.objectives}
     if other := [sli for sli in graded | reported if graded.get(sli) != reported.get(sli)]:
@@ -113,7 +110,7 @@ def load(directory: Path, profile: str) -> Baseline | None:
     except (OSError, ValueError) as error:
         reason = error.errors(include_url=False)[0]["msg"] if isinstance(error, ValidationError) else error
         raise UsageError(f"{path}: is no baseline ({reason}); remove it, or set one anew: {_SET}") from None
-    if baseline.sha256 != baseline.digest():
+    if baseline.sha256 != _digest(baseline):
         raise AlteredError(f"{path}: was edited since it was set, so it says nothing about run {baseline.run}; set it anew: {_SET}")
     if baseline.profile != profile:
         raise UsageError(f"{path}: is the baseline of profile {baseline.profile}, not of {profile}; set one anew: {_SET}")
@@ -170,7 +167,7 @@ def propose(profile: Profile, reports: Sequence[GateReport], margin: float) -> l
         raise UsageError(f"{len(reports)} runs are too few to see how far equal runs differ; give {_LEAST_RUNS} or more")
     if len({report.run.id for report in reports}) < len(reports):
         raise UsageError("the same run is named twice; it would look as if two runs agreed")
-    numbers = [report.usable() for report in reports]
+    numbers = [usable(report.measurements) for report in reports]
     measured = {sli: objective for sli, objective in profile.objectives.items() if all(sli in run for run in numbers)}
     return [_propose(objective, [run[sli] for run in numbers], margin) for sli, objective in measured.items()]
 

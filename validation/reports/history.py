@@ -25,7 +25,7 @@ from validation.judge.profile import Profile
 from validation.judge.slo_file import read_profile
 from validation.reports import baseline, export
 from validation.reports.fingerprint import differences
-from validation.reports.model import read, write_whole
+from validation.reports.model import read, usable, write_whole
 from validation.reports.table import number, stdout_console, table_form
 from validation.run.options import Json
 
@@ -154,7 +154,7 @@ def compare(
     with redirect_stdout(sys.stderr) if as_json else nullcontext(), answered():
         before, after = read(run_a), read(run_b)
         baseline.refuse_unequal([before, after], ["workload"])
-        rows = compare_measurements(before.usable(), after.usable(), tolerance)
+        rows = compare_measurements(usable(before.measurements), usable(after.measurements), tolerance)
     systems = differences(before.fingerprint.system, after.fingerprint.system)
     worse = [row.measure.name for row in rows if row.change is Change.WORSE]
     if as_json:

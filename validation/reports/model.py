@@ -180,10 +180,6 @@ class GateReport(RunReport):
         """Name of the profile that the run was judged by."""
         return str((self.inputs.get("profile") or {}).get("profile", ""))
 
-    def usable(self) -> Measurements:
-        """Return the numbers that rest on enough samples."""
-        return usable(self.measurements)
-
 
 def facts_of(checks: Iterable[CheckResult | CheckRecord], name: str) -> Facts:
     """Return the facts of a check; empty where it was not asked."""

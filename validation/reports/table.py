@@ -91,7 +91,8 @@ def tell(
     try:
         record = run()
     except OSError as error:
-        return refuse(f"the report cannot be written ({error}); name a directory with --out")
+        print(f"RESULT: {Outcome.ERROR} the report cannot be written ({error}); name a directory with --out (exit 2)")
+        return 2
     show(record, stdout_console())
     problems = record.stopped[1].splitlines() if record.stopped else []
     for problem in problems if len(problems) > 1 else ():
@@ -120,12 +121,6 @@ def perform(
         return record
 
     return tell(execute, report, show, as_json=as_json)
-
-
-def refuse(reason: str) -> int:
-    """Print why there is no run at all, and return the exit code for that."""
-    print(f"RESULT: {Outcome.ERROR} {reason} (exit 2)")
-    return 2
 
 
 def result_line(record: Record, path: Path | None) -> str:
