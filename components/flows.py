@@ -89,7 +89,7 @@ class Layout:
 
 def table(layout: Layout) -> tuple[Flow, ...]:
     """Every flow of this layout."""
-    return (*_inside(layout), *_users(layout), *_ask(layout), *_around(layout))
+    return (*_inside(layout), *_users(layout), *_around(layout))
 
 
 def open_flows(flows: Iterable[Flow]) -> list[tuple[Flow, str]]:
@@ -142,16 +142,12 @@ def _users(layout: Layout) -> Iterator[Flow]:
     yield _flow("suite-to-milvus", SUITE, door, "the gate ingests, searches and compares", MILVUS_PORT)
     for name, port in layout.services.items():
         yield _flow(f"suite-to-{name}", SUITE, part(name), f"the gate measures the service {name}", port)
-
-
-def _ask(layout: Layout) -> Iterator[Flow]:
-    if not layout.ask:
-        return
-    yield _flow("clients-to-ask", Namespaces(label=CLIENT_LABEL, value="true"), ASK, "users and front ends ask questions", ASK_PORT)
-    yield _flow("suite-to-ask", SUITE, ASK, "the gate measures what users are served", ASK_PORT)
-    yield _flow("ask-to-milvus", ASK, _door(layout), "passages for a question", MILVUS_PORT)
-    for name, port in layout.services.items():
-        yield _flow(f"ask-to-{name}", ASK, part(name), f"a question uses the service {name}", port)
+    if layout.ask:
+        yield _flow("clients-to-ask", clients, ASK, "users and front ends ask questions", ASK_PORT)
+        yield _flow("suite-to-ask", SUITE, ASK, "the gate measures what users are served", ASK_PORT)
+        yield _flow("ask-to-milvus", ASK, door, "passages for a question", MILVUS_PORT)
+        for name, port in layout.services.items():
+            yield _flow(f"ask-to-{name}", ASK, part(name), f"a question uses the service {name}", port)
 
 
 def _around(layout: Layout) -> Iterator[Flow]:
