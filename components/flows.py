@@ -107,10 +107,6 @@ SUITE = part("suite")
 ASK = part("ask")
 
 
-def _door(layout: Layout) -> Pods:
-    return Pods(labels={NAME: "milvus", COMPONENT: "proxy" if layout.cluster else "standalone"})
-
-
 def _flow(name: str, source: Peer, target: Peer, why: str, *ports: int | None) -> Flow:
     return Flow(name=name, source=source, target=target, ports=tuple(("TCP", port) for port in ports), why=why)
 
@@ -130,7 +126,8 @@ def _inside(layout: Layout) -> Iterator[Flow]:
 
 
 def _users(layout: Layout) -> Iterator[Flow]:
-    clients, door = Namespaces(label=CLIENT_LABEL, value="true"), _door(layout)
+    clients = Namespaces(label=CLIENT_LABEL, value="true")
+    door = Pods(labels={NAME: "milvus", COMPONENT: "proxy" if layout.cluster else "standalone"})
     why = "applications in namespaces that the operator labelled search and ingest"
     yield _flow("clients-to-milvus", clients, door, why, MILVUS_PORT)
     if layout.client_cidrs:

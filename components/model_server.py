@@ -16,8 +16,7 @@ import pulumi_kubernetes as k8s
 from components import pods
 from components.component import Served, ServedArgs
 from components.engines.engine import Container
-from components.gpu import Gpu
-from components.pods import Scaling, gib
+from components.pods import Gpu, Scaling, gib
 from components.random_secret import SECRET_KEY, ApiKey
 from components.weights import SCRIPT, Bucket, Cache, Parts, Source, copied_gib, parts
 

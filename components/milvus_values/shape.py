@@ -7,8 +7,7 @@ from urllib.parse import urlsplit
 
 import pulumi
 
-from components.gpu import Toleration
-from components.pods import NO_OPTIONS, PodOptions, Resources
+from components.pods import NO_OPTIONS, PodOptions, Resources, Toleration
 
 Mode = Literal["standalone", "cluster"]
 Log = Literal["woodpecker", "rocksmq", "pulsar", "kafka"]

@@ -4,6 +4,7 @@ A store is a value that knows where it is and how buckets and keys are come by t
 `stores.greenlake`, `CosiStore` of `stores.cosi`, `ExistingStore` of `stores.existing`. Whatever else is in those folders is theirs.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Protocol
@@ -14,11 +15,48 @@ from components.component import Component
 from components.generations import Generations, suffixed
 from components.stores.connection import Connection, StoreError, error_code, s3_client
 from components.stores.owned import Credential
-from components.stores.policy import DOCUMENTS, MILVUS, READER, Permissions
 
-__all__ = ["DOCUMENTS", "MILVUS", "READER", "Connection", "Generations", "Permissions", "StoreError", "error_code", "s3_client", "suffixed"]
+__all__ = ["Connection", "Generations", "StoreError", "error_code", "s3_client", "suffixed"]
 """What of other files belongs to this interface."""
 Declared = tuple[pulumi.Output[str], Credential]
+
+
+# Least privilege, as seen on the wire and no more. No user may list buckets, change a bucket's versioning, tags or policy, or delete an old
+# version: whoever steals the documents' key cannot destroy their history.
+_COMMON_OBJECT_ACTIONS = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Permissions:
+    """Actions on the bucket itself and on its objects."""
+
+    bucket_actions: tuple[str, ...]
+    object_actions: tuple[str, ...]
+
+
+MILVUS = Permissions(bucket_actions=("s3:ListBucket", "s3:GetBucketLocation"), object_actions=_COMMON_OBJECT_ACTIONS)
+"""Milvus calls HeadBucket, ListObjects v1 and v2, GetObject, HeadObject, PutObject, DeleteObject and multipart uploads."""
+DOCUMENTS = Permissions(
+    bucket_actions=("s3:ListBucket", "s3:GetBucketLocation", "s3:ListBucketVersions", "s3:GetBucketVersioning"),
+    object_actions=(*_COMMON_OBJECT_ACTIONS, "s3:GetObjectVersion"),
+)
+"""Originals are read back at the version that an answer cites."""
+READER = Permissions(bucket_actions=("s3:ListBucket", "s3:GetBucketLocation"), object_actions=("s3:GetObject",))
+"""Weights of a model are copied, never changed, by the pod that serves them."""
+
+
+def document(bucket: str, permissions: Permissions) -> str:
+    """IAM policy as canonical JSON, so that what a store gives back can be compared with it."""
+    statements = [
+        {"Effect": "Allow", "Action": list(permissions.bucket_actions), "Resource": [f"arn:aws:s3:::{bucket}"]},
+        {"Effect": "Allow", "Action": list(permissions.object_actions), "Resource": [f"arn:aws:s3:::{bucket}/*"]},
+    ]
+    return canonical({"Version": "2012-10-17", "Statement": statements})
+
+
+def canonical(policy: object) -> str:
+    """One spelling for equal policies."""
+    return json.dumps(policy, sort_keys=True, separators=(",", ":"))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,10 +14,9 @@ import pulumi
 
 from components.dynamic_provider import OwnedProvider
 from components.random_secret import new_generation
-from components.stores import Declared, ObjectStoreArgs, Permissions, features, policy, suffixed
+from components.stores import Declared, ObjectStoreArgs, Permissions, canonical, document, features, suffixed
 from components.stores.connection import FOR_ADMINISTRATOR, S3Server, explained, unless
 from components.stores.owned import KEY_OUTPUTS, OWNER_TAG, Bucket, BucketProvider, Credential, require_ours
-from components.stores.policy import document
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
@@ -127,7 +126,7 @@ class S3CredentialProvider(OwnedProvider["IAMClient"]):
         keys = api.list_access_keys(UserName=name)["AccessKeyMetadata"]
         active = any(key["AccessKeyId"] == outputs["access_key"] and key["Status"] == "Active" for key in keys)
         there = unless({"NoSuchEntity"}, api.get_user_policy, UserName=name, PolicyName=_POLICY_NAME)
-        allowed = policy.canonical(there["PolicyDocument"]) if there is not None else ""
+        allowed = canonical(there["PolicyDocument"]) if there is not None else ""
         return {"owner": mark, "policy": allowed, **({} if active else dict.fromkeys(KEY_OUTPUTS, ""))}
 
     def _change(self, api: "IAMClient", name: str, inputs: dict[str, Any], olds: Mapping[str, Any]) -> Mapping[str, Any]:

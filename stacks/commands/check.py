@@ -70,7 +70,7 @@ def _of_everything_else(selected: Environment, *, pre: bool, pod: bool) -> Itera
 def gpus(environment: EnvironmentName, *, as_json: Json = False) -> None:
     """Look at the nodes for one environment."""
     settings = select(environment).settings
-    from components.gpu import placing_problem
+    from components.pods import placing_problem
     from stacks.operations import cluster
     from stacks.wiring import models
 

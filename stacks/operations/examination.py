@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from cryptography import x509
 from kubernetes.utils.quantity import parse_quantity
 
-from components.gpu import placing_problem
+from components.pods import placing_problem
 from components.quota import Consumer
 from components.versions import KUBERNETES_VERSION
 from stacks import images

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, model_validator
 
-from components.gpu import Toleration
+from components.pods import Toleration
 from stacks.settings.group import Group, setting
 from stacks.settings.names import CaFile, Image, LabelKey, Labels, LabelValue, Mirrors, ObjectName, OperatorsSecret, PlainText, label_key
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pulumi
 import pytest
 
+from components import stores
 from components.ask import Ask, AskArgs, Mounted
 from components.component import Trust
 from components.engines import ENGINES
@@ -26,7 +27,7 @@ from components.pods import Resources
 from components.preflight import Preflight, PreflightArgs
 from components.quota import Quota
 from components.random_secret import ApiKey
-from components.stores import BucketOptions, Generations, ObjectStore, ObjectStoreArgs, policy
+from components.stores import BucketOptions, Generations, ObjectStore, ObjectStoreArgs
 from components.stores.s3 import S3Server, S3Store
 from components.tenancy import Tenancy, TenancyArgs
 from components.weights import WeightsAccess
@@ -40,7 +41,7 @@ OBJECT_STORE = ObjectStoreArgs(
     store=STORE,
     bucket="rag-milvus",
     options=BucketOptions(versioned=False),
-    permissions=policy.MILVUS,
+    permissions=stores.MILVUS,
     owner="p/s/u",
     namespace="rag",
     retain=True,

@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
-from components.gpu import Toleration
 from components.milvus import Milvus
 from components.milvus_values import CA_ANNOTATION, CREDENTIAL_ANNOTATION, MilvusShape, values
 from components.milvus_values.shape import Etcd, Kafka, Pulsar, Service, Standalone, WriteAheadLog
-from components.pods import PodOptions
+from components.pods import PodOptions, Toleration
 from tests.components.test_contract import DATA, MILVUS, PROCESS, SHAPE
 from tests.deploy import deploy, resolved
 

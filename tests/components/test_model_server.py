@@ -6,10 +6,9 @@ from typing import Any
 import pytest
 
 from components import model_server
-from components.gpu import Gpu, Toleration, placing_problem
 from components.model_server import ModelServer, ready_within_s
 from components.models import Embedding, Llm
-from components.pods import Scaling
+from components.pods import Gpu, Scaling, Toleration, placing_problem
 from components.weights import Bucket, Cache, Hub, Volume
 from tests.components.test_contract import EMBEDDING, LLM, SERVER
 from tests.deploy import API_KEY, Declared, deploy, resolved

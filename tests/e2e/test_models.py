@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
+from components import stores
 from components.engines import ENGINES
 from components.engines.engine import Model, Role
 from components.model_server import ModelServerArgs
 from components.models import Embedding, EmbeddingArgs, Llm, LlmArgs
 from components.pods import Resources
-from components.stores import policy
 from components.stores.s3 import S3CredentialProvider, S3Server
 from components.weights import Bucket, Cache
 from lab.places import PKI, network
@@ -162,7 +162,7 @@ def store(lab: Lab) -> Iterator[S3Server]:
 @pytest.fixture(scope="module")
 def reader(store: S3Server) -> Iterator[dict[str, str]]:
     """Put the model's weights into a bucket, and make a user that may read it and nothing else."""
-    user = {**store.inputs(), "user": WEIGHTS, "policy": policy.document(WEIGHTS, policy.READER), "owner": "milvus-x10000/e2e/models"}
+    user = {**store.inputs(), "user": WEIGHTS, "policy": stores.document(WEIGHTS, stores.READER), "owner": "milvus-x10000/e2e/models"}
     with store.s3() as s3:
         s3.create_bucket(Bucket=WEIGHTS)
         s3.upload_file(str(FILE), WEIGHTS, f"e5/{FILE.name}")

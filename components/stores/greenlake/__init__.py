@@ -9,11 +9,10 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.stores import Declared, ObjectStoreArgs, suffixed
+from components.stores import Declared, ObjectStoreArgs, document, suffixed
 from components.stores.greenlake.api import GreenLakeSystem
 from components.stores.greenlake.bucket import GreenLakeBucket, GreenLakeBucketProvider
 from components.stores.greenlake.credential import GreenLakeCredential, GreenLakeCredentialProvider
-from components.stores.policy import document
 
 __all__ = ["GreenLakeStore", "GreenLakeSystem"]
 

@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
-from components.stores import StoreError, features, s3_client
+from components.stores import Permissions, StoreError, document, features, s3_client
 from components.stores.connection import Cause, explained
 from components.stores.greenlake.api import GreenLakeSystem, Session, make_once
 from components.stores.greenlake.credential import GreenLakeUsers, user_name
 from components.stores.owned import OWNER_TAG, Bucket, BucketProvider, merge_tags
-from components.stores.policy import Permissions, document
 
 _COLLECTION = "buckets"
 _ENABLED = "ENABLED"

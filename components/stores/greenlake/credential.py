@@ -14,7 +14,7 @@ from typing import Any
 
 from components.dynamic_provider import OwnedProvider
 from components.random_secret import new_generation
-from components.stores import policy as policies
+from components.stores import canonical
 from components.stores.greenlake.api import GreenLakeSystem, Session, make_once
 from components.stores.owned import KEY_OUTPUTS, Credential
 
@@ -126,4 +126,4 @@ def _document(policy: Mapping[str, Any]) -> str:
     """Return the IAM policy as canonical JSON, of a policy in the API's words."""
     effects = [(str(each.get("effect", "")).title(), each) for each in policy.get("statement") or []]
     statements = [{"Effect": effect, "Action": each.get("action"), "Resource": each.get("resource")} for effect, each in effects]
-    return policies.canonical({"Version": policy.get("version"), "Statement": statements})
+    return canonical({"Version": policy.get("version"), "Statement": statements})

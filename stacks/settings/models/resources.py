@@ -7,8 +7,7 @@ from typing import Any, Literal, Self
 from pydantic import field_validator, model_validator
 
 from components.engines.engine import WEIGHTS_PATH
-from components.gpu import MIG_PROFILE, Gpu
-from components.pods import NO_OPTIONS, PodOptions, Scaling
+from components.pods import MIG_PROFILE, NO_OPTIONS, Gpu, PodOptions, Scaling
 from stacks.problems import text_of
 from stacks.settings.addresses import ServiceUrl
 from stacks.settings.group import Group, setting

@@ -13,8 +13,9 @@ import pytest
 import yaml
 from botocore.exceptions import HTTPClientError
 
+from components import stores
 from components.dynamic_provider import ProviderError
-from components.stores import BucketOptions, StoreError, policy
+from components.stores import BucketOptions, StoreError
 from components.stores.connection import FOR_USER, explained
 from components.stores.existing import ExistingCredentialProvider
 from components.stores.s3 import S3BucketProvider, S3CredentialProvider, S3Server
@@ -77,7 +78,7 @@ def bucket(store: S3Server) -> str:
 
 def key_for(store: S3Server, bucket: str) -> dict[str, str]:
     made = S3CredentialProvider().create(
-        {**store.inputs(), "user": f"u-{uuid4().hex[:12]}", "policy": policy.document(bucket, policy.MILVUS), "owner": OWNER}
+        {**store.inputs(), "user": f"u-{uuid4().hex[:12]}", "policy": stores.document(bucket, stores.MILVUS), "owner": OWNER}
     )
     assert made.outs is not None
     return {"access_key": made.outs["access_key"], "secret_key": made.outs["secret_key"]}

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from components.stores import Generations, ObjectStore, policy
+from components import stores
+from components.stores import Generations, ObjectStore
 from tests.components.test_contract import OBJECT_STORE
 from tests.deploy import SECRET_KEY, Declared, deploy
 
@@ -33,7 +34,7 @@ def test_a_retained_bucket_is_protected_and_outlives_its_stack(retain: bool) -> 
 
 def test_the_user_may_touch_its_own_bucket_and_nothing_else() -> None:
     document = declared(retain=True)["store-credential"].inputs["policy"]
-    assert document == policy.document("rag-milvus", policy.MILVUS)
+    assert document == stores.document("rag-milvus", stores.MILVUS)
     assert '"Resource":["arn:aws:s3:::rag-milvus"]' in document
     assert '"Resource":["arn:aws:s3:::rag-milvus/*"]' in document
     assert '"*"' not in document
@@ -41,7 +42,7 @@ def test_the_user_may_touch_its_own_bucket_and_nothing_else() -> None:
 
 
 def test_nobody_may_destroy_old_versions_or_change_the_bucket() -> None:
-    actions = {*policy.DOCUMENTS.bucket_actions, *policy.DOCUMENTS.object_actions}
+    actions = {*stores.DOCUMENTS.bucket_actions, *stores.DOCUMENTS.object_actions}
     assert not {action for action in actions if "DeleteObjectVersion" in action or action.startswith("s3:PutBucket")}
 
 

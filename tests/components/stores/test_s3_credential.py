@@ -8,7 +8,8 @@ from uuid import uuid4
 import pytest
 from botocore.exceptions import ClientError
 
-from components.stores import BucketOptions, StoreError, policy
+from components import stores
+from components.stores import BucketOptions, StoreError
 from components.stores.connection import s3_client
 from components.stores.owned import OWNER_TAG
 from components.stores.s3 import S3BucketProvider, S3CredentialProvider, S3Server
@@ -21,7 +22,7 @@ OWNER = "milvus-x10000/test/uid-1"
 @pytest.fixture
 def inputs(store: S3Server) -> dict[str, Any]:
     user = f"test-{uuid4().hex[:12]}"
-    return {**store.inputs(), "user": user, "policy": policy.document(user, policy.MILVUS), "owner": OWNER}
+    return {**store.inputs(), "user": user, "policy": stores.document(user, stores.MILVUS), "owner": OWNER}
 
 
 @pytest.fixture
@@ -120,7 +121,7 @@ def test_a_lost_key_is_found_and_replaced_and_its_generation_changes(iam: Any, i
 def test_a_changed_policy_is_found_and_restored_and_the_key_stays(iam: Any, inputs: dict[str, Any], drift: str) -> None:
     outputs = made(inputs)
     if drift == "changed":
-        iam.put_user_policy(UserName=inputs["user"], PolicyName="one-bucket", PolicyDocument=policy.document("other", policy.MILVUS))
+        iam.put_user_policy(UserName=inputs["user"], PolicyName="one-bucket", PolicyDocument=stores.document("other", stores.MILVUS))
     else:
         iam.delete_user_policy(UserName=inputs["user"], PolicyName="one-bucket")
     refreshed = found(outputs)

@@ -14,7 +14,7 @@ from uuid import uuid4
 from kubernetes import client
 
 from components import kube_api
-from components.stores.policy import canonical
+from components.stores import canonical
 from components.stores.s3 import S3Server
 
 GROUP, VERSION = "objectstorage.k8s.io", "v1alpha1"

@@ -8,7 +8,8 @@ from uuid import uuid4
 import pytest
 from botocore.exceptions import ClientError
 
-from components.stores import StoreError, policy
+from components import stores
+from components.stores import StoreError
 from components.stores.connection import s3_client
 from components.stores.greenlake.credential import GreenLakeCredentialProvider, GreenLakeUsers, user_name
 from components.stores.s3 import S3Server
@@ -34,7 +35,7 @@ def buckets(store: S3Server) -> str:
 
 @pytest.fixture
 def inputs(greenlake: Served, buckets: str) -> dict[str, Any]:
-    document = policy.document(buckets, policy.MILVUS)
+    document = stores.document(buckets, stores.MILVUS)
     return {**greenlake.system.inputs(), "bucket": buckets, "number": next(NUMBERS), "policy": document, "owner": OWNER}
 
 

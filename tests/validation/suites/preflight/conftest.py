@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from components.stores import policy
+from components import stores
 from components.stores.s3 import S3Server as Administrator
 from tests import certificates, s3_server
 from tests.certificates import Made
@@ -73,8 +73,8 @@ def preflight(tmp_path: Path) -> Preflight:
 
 
 BUCKET, DOCUMENTS, VERSIONED, LOCKED = "rag-milvus", "rag-documents", "versioned", "locked"
-READS = policy.Permissions(bucket_actions=("s3:ListBucket",), object_actions=("s3:GetObject",))
-NO_LIST = replace(policy.MILVUS, bucket_actions=("s3:GetBucketLocation",))
+READS = stores.Permissions(bucket_actions=("s3:ListBucket",), object_actions=("s3:GetObject",))
+NO_LIST = replace(stores.MILVUS, bucket_actions=("s3:GetBucketLocation",))
 
 
 @dataclass(frozen=True)
@@ -87,10 +87,10 @@ class Site:
     ca_file: Path
 
 
-def _make_key(admin: Administrator, user: str, bucket: str, permissions: policy.Permissions, directory: Path) -> Path:
+def _make_key(admin: Administrator, user: str, bucket: str, permissions: stores.Permissions, directory: Path) -> Path:
     with admin.iam() as iam:
         iam.create_user(UserName=user)
-        iam.put_user_policy(UserName=user, PolicyName="one-bucket", PolicyDocument=policy.document(bucket, permissions))
+        iam.put_user_policy(UserName=user, PolicyName="one-bucket", PolicyDocument=stores.document(bucket, permissions))
         made = iam.create_access_key(UserName=user)["AccessKey"]
     return key_files(directory, made["AccessKeyId"], made["SecretAccessKey"])
 
@@ -114,12 +114,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             s3.create_bucket(Bucket=LOCKED, ObjectLockEnabledForBucket=True)
             s3.put_bucket_versioning(Bucket=VERSIONED, VersioningConfiguration={"Status": "Enabled"})
         users = {
-            "milvus": (BUCKET, policy.MILVUS),
-            "tenant": (DOCUMENTS, policy.MILVUS),
+            "milvus": (BUCKET, stores.MILVUS),
+            "tenant": (DOCUMENTS, stores.MILVUS),
             "reader": (BUCKET, READS),
             "no-list": (BUCKET, NO_LIST),
-            "versioned": (VERSIONED, policy.MILVUS),
-            "locked": (LOCKED, policy.MILVUS),
+            "versioned": (VERSIONED, stores.MILVUS),
+            "locked": (LOCKED, stores.MILVUS),
         }
         keys = {user: _make_key(admin, user, bucket, allowed, root / "keys" / user) for user, (bucket, allowed) in users.items()}
         yield Site(server, admin, keys, tls.crt_file)
