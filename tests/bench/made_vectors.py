@@ -20,11 +20,11 @@ import yaml
 from lab.places import CACHE
 from lab.services.embedder import DIMENSION, MODEL, EmbeddingModel
 from validation.clients.passages import Chunk
+from validation.clients.retrieval_models import KeptVectors
 from validation.clients.vectors import Matrix
 from validation.corpus.documents import Corpus, read_corpus
 from validation.corpus.generator import embedded_count, generate_chunks, make_vectors
 from validation.corpus.grading import best_per_document, ndcg
-from validation.corpus.kept_vectors import KeptVectors
 
 _SEED = 7
 _AT_ONCE = 512

@@ -15,7 +15,7 @@ from pymilvus import MilvusClient  # type: ignore[import-untyped]  # pymilvus ha
 from lab.places import REPOSITORY
 from tests.e2e.lab import Lab
 from validation.checks.context import Overrides
-from validation.corpus.kept_vectors import FOLDER_VARIABLE
+from validation.clients.retrieval_models import FOLDER_VARIABLE
 from validation.load import truth
 from validation.run.progress import Reporter
 from validation.run.record import Record

@@ -22,7 +22,7 @@ from validation.checks.answer import compared
 from validation.clients.asking import AskService
 from validation.clients.connect import Connector
 from validation.clients.http import Access
-from validation.clients.mounted import Mounted
+from validation.clients.kube import Mounted
 from validation.clients.target import Target
 from validation.load.histogram import Histogram
 

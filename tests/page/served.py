@@ -21,8 +21,7 @@ from validation.ask.answering import Answering, bypass_proxies
 from validation.ask.doors import Keys, Rate
 from validation.ask.service import build
 from validation.clients.connect import Connector
-from validation.clients.kube import Cluster
-from validation.clients.mounted import Mounted
+from validation.clients.kube import Cluster, Mounted
 from validation.clients.target import Target
 
 KEY = "key-of-the-page"

@@ -2,16 +2,23 @@
 
 A citation is one of the passages that the model was given; another number that it writes, or a document made it write, leads nowhere and
 is named. A link is handed out only after the very version was read and its sha256 compared; that is remembered for a minute.
+
+Requests and answers have the form of OpenAI's chat completions: the collection is the model, the last message of the user the question.
+What is more than that form has fields of its own, which clients pass over: `passages`, `citations`, `uncited`, `answered`, `stages_ms`.
 """
 
+import re
+import secrets
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Annotated, Any
 
-from validation.ask.retrieval import Passage, Query, Retriever, Stages
+from pydantic import BaseModel, ConfigDict, Field
+
+from validation.ask.retrieval import MOST_PASSAGES, Passage, Query, Retriever, Stages
 from validation.clients import kube
 from validation.clients.connect import Connector
 from validation.clients.documents import DocumentStore
@@ -23,7 +30,19 @@ from validation.judge.errors import GateError
 
 LINK_S = 900
 _REMEMBERED_S = 60.0
-_LLM_TIMEOUT_S = 120.0
+
+
+MOST_CHARACTERS = 8_000  # of a question: more than any embedding model of the catalogue reads
+_MARKDOWN = re.compile(r"[\[\]()<>`\\]")
+Label = Annotated[str, Field(max_length=1_024)]
+
+
+class RefusedError(Exception):
+    """A request that is not answered: status, code and reason, as the OpenAI API tells them."""
+
+    def __init__(self, status: int, code: str, reason: str, wait_s: int = 0) -> None:
+        super().__init__(reason)
+        self.status, self.code, self.wait_s = status, code, wait_s
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,15 +55,17 @@ class Cited:
     problem: str
 
 
-class Originals:
-    """Links to originals, each after its bytes were compared with what was read."""
+class Answering:
+    """Everything behind a question: usable from many threads, and asynchronously for answers."""
 
-    def __init__(self, open_store: Callable[[], DocumentStore]) -> None:
-        self._open, self._lock, self._seen = open_store, threading.Lock(), dict[Citation, tuple[float, str]]()
+    def __init__(self, connector: Connector, tenants: Mapping[str, str] | None = None) -> None:
+        self._target, models = connector.target, connector.models(120.0)
+        self._llm, self.retriever = models.llm, Retriever(connector, models, tenants or {})
+        self._open, self._lock, self._seen = connector.documents, threading.Lock(), dict[Citation, tuple[float, str]]()
         self._store: DocumentStore | None = None
 
     def link(self, chunk: Chunk) -> tuple[str, str]:
-        """Return a link and "", or "" and why there is none."""
+        """Return a link to an original and "", after its bytes were compared with what was read, or "" and why there is none."""
         try:
             with self._lock:
                 store = self._store = self._store or self._open()
@@ -56,20 +77,6 @@ class Originals:
             return ("", problem) if problem else (store.link(citation.key, citation.version_id, LINK_S), "")
         except GateError as error:
             return "", str(error)
-
-
-class Answering:
-    """Everything behind a question: usable from many threads, and asynchronously for answers."""
-
-    def __init__(self, connector: Connector, tenants: Mapping[str, str] | None = None) -> None:
-        self._target, models = connector.target, connector.models(_LLM_TIMEOUT_S)
-        self._llm = models.llm
-        self.retriever = Retriever(connector, models, tenants or {})
-        self.originals = Originals(connector.documents)
-
-    def search(self, query: Query, stages: Stages) -> list[Passage]:
-        """Return the passages, best first, as many as the model is given."""
-        return self.retriever.search(query, stages)
 
     def sources(self, passages: Sequence[Passage]) -> list[Source]:
         """Return what of them the model's context holds."""
@@ -93,7 +100,7 @@ class Answering:
         with stages.timed("originals"):
             for number in numbers:
                 if 1 <= number <= shown:
-                    link, problem = self.originals.link(passages[number - 1].chunk)
+                    link, problem = self.link(passages[number - 1].chunk)
                     cited.append(Cited(number=number, passage=passages[number - 1], link=link, problem=problem))
         return cited, [number for number in numbers if not 1 <= number <= shown]
 
@@ -120,3 +127,106 @@ def bypass_proxies(connector: Connector) -> None:
 
 def _since_ms(begin: float) -> float:
     return round((time.perf_counter() - begin) * 1e3, 2)
+
+
+class Chosen(BaseModel):
+    """Which passages are looked for; fields of other services' dialects are passed over."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    limit: Annotated[int, Field(ge=1, le=MOST_PASSAGES)] = 8
+    language: Label = ""
+    access: Label = ""
+    path: Label = ""
+
+    def to_query(self, question: str, collection: str, database: str) -> Query:
+        """Return the query; RefusedError for a question that is empty or too long."""
+        if not question.strip():
+            raise RefusedError(400, "ask.empty_question", "the question is empty")
+        if len(question) > MOST_CHARACTERS:
+            raise RefusedError(400, "ask.too_long", f"a question of {len(question):,} characters; at most {MOST_CHARACTERS:,} are read")
+        named = {name: getattr(self, name) for name in ("limit", "language", "access", "path")}
+        return Query(question=question, collection=collection, database=database, **named)
+
+
+class SearchRequest(Chosen):
+    """Body of /v1/search."""
+
+    query: str
+    collection: Annotated[str, Field(min_length=1, max_length=255)]
+
+
+class Message(BaseModel):
+    """One message."""
+
+    role: str
+    content: str | list[dict[str, Any]] | None = None  # of its parts only text is read
+
+
+class ChatRequest(Chosen):
+    """Body of /v1/chat/completions."""
+
+    model: Annotated[str, Field(min_length=1, max_length=255)]
+    messages: Annotated[list[Message], Field(min_length=1, max_length=1_000)]
+    stream: bool = False
+    sources_in_text: bool = True  # close the answer with a list of what it cites, for clients that show nothing but text
+
+    @property
+    def question(self) -> str:
+        """The last message of the user."""
+        content = next((message.content for message in reversed(self.messages) if message.role == "user"), "") or ""
+        return content if isinstance(content, str) else "\n".join(str(part.get("text") or "") for part in content)
+
+
+@dataclass
+class Completion:
+    """One answer as it grows."""
+
+    model: str
+    passages: Sequence[Passage]
+    stages: Stages
+    text: str = ""
+    cited: list[Cited] = field(default_factory=list)
+    uncited: list[int] = field(default_factory=list)
+    id: str = field(default_factory=lambda: f"chatcmpl-{secrets.token_hex(12)}")
+    created: int = field(default_factory=lambda: int(time.time()))
+
+    def first(self) -> dict[str, Any]:
+        """Return the first event: the passages."""
+        listed = [as_data(passage, number) for number, passage in enumerate(self.passages, 1)]
+        return self.event({"role": "assistant", "content": ""}) | {"passages": listed, "stages_ms": dict(self.stages.ms)}
+
+    def last(self) -> dict[str, Any]:
+        """Return the event that ends it: citations and times."""
+        return self.event({"annotations": list(self._annotations())}, "stop") | self._more()
+
+    def whole(self, closing: str) -> dict[str, Any]:
+        """Return it in one piece."""
+        message = {"role": "assistant", "content": self.text + closing, "annotations": list(self._annotations())}
+        choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
+        return self.first() | {"object": "chat.completion", "choices": [choice]} | self._more()
+
+    def sources(self) -> str:
+        """Return the list of what is cited, as Markdown that no title can break."""
+        lines = list[str]()
+        for cited in self.cited:
+            title, problem = (_MARKDOWN.sub(" ", text) for text in (cited.passage.place, cited.problem))
+            lines.append(f"[{cited.number}] [{title}]({cited.link})" if cited.link else f"[{cited.number}] {title} (no link: {problem})")
+        return "\n\n" + "  \n".join(lines) if lines else ""
+
+    def event(self, delta: dict[str, Any], finish_reason: str | None = None) -> dict[str, Any]:
+        """Return an event with what it adds to the answer."""
+        same = {"id": self.id, "object": "chat.completion.chunk", "created": self.created, "model": self.model}
+        return same | {"choices": [{"index": 0, "delta": delta, "finish_reason": finish_reason}]}
+
+    def _more(self) -> dict[str, Any]:
+        answered = bool(self.cited) or not grading.is_refusal(self.text)
+        cited = {"citations": [cited_as_data(each) for each in self.cited], "uncited": self.uncited}
+        return cited | {"answered": answered, "stages_ms": self.stages.ms}
+
+    def _annotations(self) -> Iterator[dict[str, Any]]:
+        links = {each.number: each for each in self.cited if each.link}
+        for match in grading.CITATION.finditer(self.text):
+            if (cited := links.get(int(match[1]))) is not None:
+                place = {"start_index": match.start(), "end_index": match.end(), "title": cited.passage.place, "url": cited.link}
+                yield {"type": "url_citation", "url_citation": place}

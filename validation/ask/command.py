@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from validation.ask.answering import Answering, Cited, as_data, bypass_proxies, cited_as_data
-from validation.ask.retrieval import MOST_PASSAGES, Passage, Query, Stages
+from validation.ask.answering import Answering, Completion, as_data, bypass_proxies, cited_as_data
+from validation.ask.retrieval import MOST_PASSAGES, Query, Stages
 from validation.clients import target
 from validation.clients.connect import open_connector
 from validation.corpus import grading
@@ -49,20 +49,9 @@ class Options:
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output, when all is there.")] = False
 
 
-@dataclass
-class Asked:
-    """What has come back so far."""
-
-    passages: list[Passage] = field(default_factory=list)
-    stages: Stages = field(default_factory=Stages)
-    text: str = ""
-    cited: list[Cited] = field(default_factory=list)
-    uncited: list[int] = field(default_factory=list)  # numbers that the answer writes in brackets, and that are no source of it
-
-
 def act(options: Options) -> int:
     """Ask once, print what comes, and return the exit code."""
-    asked, problem, code = Asked(), "", 0
+    asked, problem, code = Completion(model=options.collection, passages=[], stages=Stages()), "", 0
     try:
         with ExitStack() as closing:
             _ask(options, asked, closing)
@@ -80,7 +69,7 @@ def act(options: Options) -> int:
     return code
 
 
-def _ask(options: Options, asked: Asked, closing: ExitStack) -> None:
+def _ask(options: Options, asked: Completion, closing: ExitStack) -> None:
     if not options.question.strip():
         raise UsageError("the question is empty; write one between quotes")
     aim = target.read(options.stack)
@@ -90,8 +79,12 @@ def _ask(options: Options, asked: Asked, closing: ExitStack) -> None:
     answering = Answering(connector, {database: f"milvus-{database}-search"} if database != aim.milvus_database else None)
     filters = {name: getattr(options, name) for name in ("question", "collection", "limit", "language", "access", "path")}
     asked.passages = answering.retriever.search(Query(database=database, **filters), asked.stages)
+    for number, passage in enumerate(asked.passages if not options.as_json else (), 1):
+        text = " ".join(_plain(passage.chunk.text).split())
+        print(f"[{number}] {passage.score:.3f}  {_plain(passage.place)}  ({_plain(passage.chunk.source)})")
+        print(f"    {text[:_SHOWN]}{'...' if len(text) > _SHOWN else ''}")
     if not options.as_json:
-        _show_passages(asked.passages)
+        print("" if asked.passages else "no passage fits these filters")
     if asked.passages:
         asyncio.run(_stream(options, answering, asked))
         asked.cited, asked.uncited = answering.cited(asked.text, asked.passages, asked.stages)
@@ -99,7 +92,7 @@ def _ask(options: Options, asked: Asked, closing: ExitStack) -> None:
         _show_citations(asked)
 
 
-async def _stream(options: Options, answering: Answering, asked: Asked) -> None:
+async def _stream(options: Options, answering: Answering, asked: Completion) -> None:
     async with aclosing(answering.answer(options.question, asked.passages, asked.stages)) as pieces:
         async for piece in pieces:
             asked.text += piece
@@ -107,15 +100,7 @@ async def _stream(options: Options, answering: Answering, asked: Asked) -> None:
                 print(_plain(piece), end="", flush=True)
 
 
-def _show_passages(passages: list[Passage]) -> None:
-    for number, passage in enumerate(passages, 1):
-        text = " ".join(_plain(passage.chunk.text).split())
-        print(f"[{number}] {passage.score:.3f}  {_plain(passage.place)}  ({_plain(passage.chunk.source)})")
-        print(f"    {text[:_SHOWN]}{'...' if len(text) > _SHOWN else ''}")
-    print("" if passages else "no passage fits these filters")
-
-
-def _show_citations(asked: Asked) -> None:
+def _show_citations(asked: Completion) -> None:
     print("\n")
     for cited in asked.cited:
         print(f"[{cited.number}] {_plain(cited.passage.place)}\n    {cited.link or f'no link: {cited.problem}'}")

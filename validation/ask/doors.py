@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from validation.ask.answering import RefusedError
 from validation.judge.errors import UsageError
 
 MOST_BODY_BYTES = 256 * 1024
@@ -31,14 +32,6 @@ _HEADERS = {
 }
 
 
-class RefusedError(Exception):
-    """A request that is not answered: status, code and reason, as the OpenAI API tells them."""
-
-    def __init__(self, status: int, code: str, reason: str, wait_s: int = 0) -> None:
-        super().__init__(reason)
-        self.status, self.code, self.wait_s = status, code, wait_s
-
-
 def failure(status: int, code: str, reason: str, wait_s: int = 0) -> Response:
     """Return an error in the form of the OpenAI API."""
     body = {"error": {"message": reason, "type": "invalid_request_error" if status < 500 else "server_error", "code": code}}  # noqa: PLR2004
@@ -50,8 +43,7 @@ class Keys:
 
     def __init__(self, folder: Path | None, own: dict[str, str]) -> None:
         """`own` are keys that no file holds, by database; UsageError where there is no key at all."""
-        self._folder, self._own, self._read_s = folder, own, 0.0
-        self._keys = dict[str, str]()
+        self._folder, self._own, self._read_s, self._keys = folder, own, 0.0, dict[str, str]()
         if not self.databases():
             where = f"no file DATABASE/api_key below {folder}" if folder is not None else "neither --keys DIR nor ASK_API_KEY"
             raise UsageError(f"{where}, so everybody could ask everything: the service does not start without a key")
@@ -76,8 +68,7 @@ class Rate:
     """A bucket of requests for each database, which fills again at a constant rate."""
 
     def __init__(self, per_second: float, burst: int) -> None:
-        self._per_second, self._burst, self._lock = per_second, burst, threading.Lock()
-        self._left: dict[str, tuple[float, float]] = {}
+        self._per_second, self._burst, self._lock, self._left = per_second, burst, threading.Lock(), dict[str, tuple[float, float]]()
 
     def take(self, name: str) -> None:
         """Take one; RefusedError where none is left."""
@@ -95,8 +86,7 @@ class Metrics:
     """Counters in Prometheus's text form."""
 
     def __init__(self) -> None:
-        self._counts, self._lock = Counter[str](), threading.Lock()
-        self.in_flight = 0
+        self._counts, self._lock, self.in_flight = Counter[str](), threading.Lock(), 0
 
     def add(self, name: str, amount: float = 1, **labels: str) -> None:
         """Add to one counter."""
@@ -127,9 +117,17 @@ class Front:
         body = await _body(receive)
         if body is None:
             return
+
+        async def counted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *((name.encode(), value.encode()) for name, value in _HEADERS.items())]
+                endpoint = getattr(scope.get("endpoint"), "__name__", "none")
+                self._metrics.add("requests_total", endpoint=endpoint, status=str(message["status"]))
+            await send(message)
+
         self._metrics.in_flight += 1
         try:
-            await self._serve(scope, receive, self._counted(scope, send), body)
+            await self._serve(scope, receive, counted, body)
         finally:
             self._metrics.in_flight -= 1
 
@@ -157,16 +155,6 @@ class Front:
             group.start_soon(watch)
             await self._app(scope, again, send)
             group.cancel_scope.cancel()
-
-    def _counted(self, scope: Scope, send: Send) -> Send:
-        async def counted(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *((name.encode(), value.encode()) for name, value in _HEADERS.items())]
-                endpoint = getattr(scope.get("endpoint"), "__name__", "none")
-                self._metrics.add("requests_total", endpoint=endpoint, status=str(message["status"]))
-            await send(message)
-
-        return counted
 
 
 async def _body(receive: Receive) -> bytes | None:

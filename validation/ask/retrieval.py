@@ -2,9 +2,9 @@
 
     UsageError
     |- NoCollectionError      ask.no_collection    no such collection in this database
-    |- ReleasedError          ask.released         it is there and not loaded
-    |- EmptyError             ask.empty            it is loaded and holds nothing
-    `- ForeignError           ask.foreign          another model's vectors
+    `- itself                 ask.released         it is there and not loaded
+                              ask.empty            it is loaded and holds nothing
+                              ask.foreign          another model's vectors
 
 A search costs Milvus one call: why one failed is asked afterwards. Labels are a filter, no protection: that is what databases are for.
 """
@@ -12,7 +12,7 @@ A search costs Milvus one call: why one failed is asked afterwards. Labels are a
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -24,7 +24,6 @@ from validation.clients import milvus_connection
 from validation.clients.connect import Connector, Models
 from validation.clients.milvus import SCALARS, failures_named
 from validation.clients.passages import Chunk, quoted
-from validation.clients.vectors import Matrix
 from validation.corpus.ingest import store
 from validation.judge.errors import InvalidRunError, UnreachableError, UsageError
 from validation.judge.profile import Index
@@ -40,24 +39,6 @@ class NoCollectionError(UsageError):
     """No such collection in this database."""
 
     code = "ask.no_collection"
-
-
-class ReleasedError(UsageError):
-    """The collection is there, and not loaded."""
-
-    code = "ask.released"
-
-
-class EmptyError(UsageError):
-    """The collection is loaded, and holds nothing."""
-
-    code = "ask.empty"
-
-
-class ForeignError(UsageError):
-    """The collection holds vectors of another model."""
-
-    code = "ask.foreign"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,8 +110,14 @@ class Retriever:
         with stages.timed("embed"):
             vector = self._models.embedding.embed_queries([query.question])[0]
         reranker = self._models.reranker
-        with stages.timed("search"):
-            passages = self._nearest(query, vector, query.limit * (_CANDIDATES if reranker else 1))
+        limit = query.limit * (_CANDIDATES if reranker else 1)
+        how = {"filter": query.expression(), "limit": limit, "search_params": {"params": self.index.searching(limit)}}
+        with stages.timed("search"), self._reading(query.database, query.collection) as milvus:
+            self._refuse_foreign(milvus, query)
+            hits = milvus.search(query.collection, data=[vector], output_fields=_FIELDS, **how, **_SEARCHED)[0]
+            if not hits and not query.expression():
+                raise UsageError(f"collection {query.collection} is empty; {_INGEST.format(query.collection)}", code="ask.empty")
+            passages = [Passage(id=int(hit["id"]), score=float(hit["distance"]), chunk=_chunk(hit["entity"])) for hit in hits]
         if reranker is not None and passages:
             with stages.timed("rerank"):
                 order, _ = reranker.rank(query.question, [passage.chunk.passage for passage in passages])
@@ -152,17 +139,7 @@ class Retriever:
     def collections(self, database: str) -> list[str]:
         """Return the names of the collections that `ingest` made."""
         with self._reading(database, "") as milvus:
-            names = milvus.list_collections(timeout=_TIMEOUT_S)
-            return sorted(name for name in names if _description(milvus, name).startswith(store.MARK))
-
-    def _nearest(self, query: Query, vector: Matrix, limit: int) -> list[Passage]:
-        how = {"filter": query.expression(), "limit": limit, "search_params": {"params": self.index.searching(limit)}}
-        with self._reading(query.database, query.collection) as milvus:
-            self._refuse_foreign(milvus, query)
-            hits = milvus.search(query.collection, data=[vector], output_fields=_FIELDS, **how, **_SEARCHED)[0]
-            if not hits and not query.expression():
-                raise EmptyError(f"collection {query.collection} is empty; {_INGEST.format(query.collection)}")
-        return [Passage(id=int(hit["id"]), score=float(hit["distance"]), chunk=_chunk(hit["entity"])) for hit in hits]
+            return sorted(name for name in milvus.list_collections(timeout=_TIMEOUT_S) if _description(milvus, name).startswith(store.MARK))
 
     def _refuse_foreign(self, milvus: MilvusClient, query: Query) -> None:
         """Once a collection: among vectors of another model the nearest ones mean nothing."""
@@ -172,7 +149,8 @@ class Retriever:
         mark = _description(milvus, name)
         if mark.startswith(store.MARK) and mark != self._mark:
             held, served = (each.removeprefix(f"{store.MARK}; ") for each in (mark, self._mark))
-            raise ForeignError(f"collection {name} holds vectors of {held}, the stack serves {served}: nothing in it would be found")
+            foreign = f"collection {name} holds vectors of {held}, the stack serves {served}: nothing in it would be found"
+            raise UsageError(foreign, code="ask.foreign")
         self._checked.add((query.database, name))
 
     @contextmanager
@@ -185,8 +163,15 @@ class Retriever:
                 yield milvus
         except InvalidRunError as error:
             self._checked.discard((database, collection))
-            if collection:
-                _explain(milvus, database, collection)
+            state = "Loaded"
+            with suppress(MilvusException, RpcError):  # as far as Milvus still answers
+                if collection and not milvus.has_collection(collection, timeout=_TIMEOUT_S):
+                    there = f"there is no collection {collection} in database {database}"
+                    raise NoCollectionError(f"{there}; {_INGEST.format(collection)}") from error
+                state = str(milvus.get_load_state(collection, timeout=_TIMEOUT_S).get("state", "")) if collection else state
+            if "Loaded" not in state.replace("NotLoad", ""):
+                cure = f"load it: MilvusClient.load_collection({collection!r})"
+                raise UsageError(f"collection {collection} is not loaded ({state}); {cure}", code="ask.released") from error
             raise UnreachableError(str(error)) from error
 
     def _connect(self, database: str) -> MilvusClient:
@@ -205,18 +190,6 @@ class Retriever:
 
 
 _INGEST = "fill it: ./rag ingest ENV DIR --collection {}"
-
-
-def _explain(milvus: MilvusClient, database: str, collection: str) -> None:
-    """Raise what is wrong with a collection, as far as Milvus still answers."""
-    try:
-        if not milvus.has_collection(collection, timeout=_TIMEOUT_S):
-            raise NoCollectionError(f"there is no collection {collection} in database {database}; {_INGEST.format(collection)}")
-        state = str(milvus.get_load_state(collection, timeout=_TIMEOUT_S).get("state", ""))
-    except (MilvusException, RpcError):
-        return
-    if "Loaded" not in state.replace("NotLoad", ""):
-        raise ReleasedError(f"collection {collection} is not loaded ({state}); load it: MilvusClient.load_collection({collection!r})")
 
 
 def _description(milvus: MilvusClient, name: str) -> str:

@@ -25,14 +25,12 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from validation.ask.answering import Answering, as_data, bypass_proxies
-from validation.ask.doors import Front, Keys, Metrics, Rate, RefusedError, failure
+from validation.ask.answering import Answering, ChatRequest, Completion, RefusedError, SearchRequest, as_data, bypass_proxies
+from validation.ask.doors import Front, Keys, Metrics, Rate, failure
 from validation.ask.retrieval import NoCollectionError, Stages
-from validation.ask.wire import ChatRequest, Completion, SearchRequest
 from validation.clients import kube, target
 from validation.clients.connect import Connector
 from validation.clients.http import BusyError
-from validation.clients.mounted import Mounted
 from validation.judge.errors import GateError, UnreachableError
 from validation.judge.outcome import exit_code
 from validation.run.options import Target
@@ -49,6 +47,7 @@ Example:
 _PAGE = Path(__file__).parent / "page"
 _FILES = {"/": ("index.html", "text/html"), "/ask.css": ("ask.css", "text/css"), "/ask.js": ("ask.js", "text/javascript")}
 _NOTHING = "No passage fits these filters."
+_MOUNTED = "Folder with NAME/KEY of Secrets and ConfigMaps, instead of the cluster's API."
 Body = TypeVar("Body", bound=BaseModel)
 
 
@@ -58,9 +57,7 @@ class Options:
 
     stack: Target
     keys: Annotated[Path | None, typer.Option(help="Folder with DATABASE/api_key.")] = None
-    mounted: Annotated[Path | None, typer.Option(help="Folder with NAME/KEY of Secrets and ConfigMaps, instead of the cluster's API.")] = (
-        None
-    )
+    mounted: Annotated[Path | None, typer.Option(help=_MOUNTED)] = None
     host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1"
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Port to listen at.")] = 8080
     rate: Annotated[float, typer.Option(min=0.1, help="Requests a second that one key may send for long.")] = 20
@@ -72,30 +69,24 @@ def act(options: Options) -> int:
     """Serve until interrupted, and return the exit code."""
     with ExitStack() as closing:
         try:
-            app = _opened(options, closing)
+            aim = target.read(options.stack)
+            kubernetes = kube.Mounted(options.mounted) if options.mounted is not None else kube.connect()
+            closing.callback(kubernetes.close)
+            connector = Connector(target=aim, kubernetes=kubernetes, closing=closing, secrets=[])
+            bypass_proxies(connector)
+            own = os.environ.get("ASK_API_KEY", "")
+            keys = Keys(options.keys, {aim.milvus_database: own} if own else {})
+            tenants = {name: f"milvus-{name}-search" for name in keys.databases() - {aim.milvus_database}}
+            app = build(Answering(connector, tenants), keys, Rate(options.rate, options.burst), options.at_once)
         except GateError as error:
             code = exit_code(error.outcome, strict=False)
             print(f"error: {error} (exit {code})", file=sys.stderr)
             return code
         print(f"asking: http://{options.host}:{options.port}/ (Ctrl-C ends it)", flush=True)
-        server = uvicorn.Config(
-            app, host=options.host, port=options.port, log_level="warning", access_log=False, server_header=False, ws="none", lifespan="off"
-        )
+        quiet: dict[str, Any] = {"log_level": "warning", "access_log": False, "server_header": False, "ws": "none", "lifespan": "off"}
         with suppress(KeyboardInterrupt):
-            uvicorn.Server(server).run()
+            uvicorn.Server(uvicorn.Config(app, host=options.host, port=options.port, **quiet)).run()
     return 0
-
-
-def _opened(options: Options, closing: ExitStack) -> ASGIApp:
-    aim = target.read(options.stack)
-    kubernetes = Mounted(options.mounted) if options.mounted is not None else kube.connect()
-    closing.callback(kubernetes.close)
-    connector = Connector(target=aim, kubernetes=kubernetes, closing=closing, secrets=[])
-    bypass_proxies(connector)
-    own = os.environ.get("ASK_API_KEY", "")
-    keys = Keys(options.keys, {aim.milvus_database: own} if own else {})
-    tenants = {name: f"milvus-{name}-search" for name in keys.databases() - {aim.milvus_database}}
-    return build(Answering(connector, tenants), keys, Rate(options.rate, options.burst), options.at_once)
 
 
 def build(answering: Answering, keys: Keys, rate: Rate, at_once: int) -> ASGIApp:
@@ -112,7 +103,8 @@ def build(answering: Answering, keys: Keys, rate: Rate, at_once: int) -> ASGIApp
         Route("/metrics", service.metrics),
         *(Route(path, _file(*file)) for path, file in _FILES.items()),
     ]
-    refusals: Any = {RefusedError: _refused, GateError: _failed}  # starlette types handlers by the widest exception
+    # starlette types handlers by the widest exception
+    refusals: Any = {RefusedError: lambda _, error: failure(error.status, error.code, str(error), error.wait_s), GateError: _failed}
     return Front(Starlette(routes=routes, exception_handlers=refusals), metrics, at_once)
 
 
@@ -126,7 +118,7 @@ class Service:
         """Answer the last message of the user, in one piece or as it comes."""
         database, asked = self._admitted(request), _parsed(ChatRequest, await request.body())
         query, stages = asked.to_query(asked.question, asked.model, database), Stages()
-        passages = await run_in_threadpool(self._answering.search, query, stages)
+        passages = await run_in_threadpool(self._answering.retriever.search, query, stages)
         completion = Completion(model=asked.model, passages=passages, stages=stages)
         if asked.stream:
             return StreamingResponse(self._events(asked, completion), media_type="text/event-stream")
@@ -137,9 +129,9 @@ class Service:
 
     async def search(self, request: Request) -> Response:
         """Return the passages alone."""
-        database, asked = self._admitted(request), _parsed(SearchRequest, await request.body())
-        stages = Stages()
-        passages = await run_in_threadpool(self._answering.search, asked.to_query(asked.query, asked.collection, database), stages)
+        database, asked, stages = self._admitted(request), _parsed(SearchRequest, await request.body()), Stages()
+        query = asked.to_query(asked.query, asked.collection, database)
+        passages = await run_in_threadpool(self._answering.retriever.search, query, stages)
         self._count(stages)
         listed = [as_data(passage, number) for number, passage in enumerate(passages, 1)]
         return JSONResponse({"object": "list", "data": listed, "stages_ms": stages.ms})
@@ -148,16 +140,15 @@ class Service:
         """Return the collections of the key's database."""
         database = self._admitted(request)
         names = await run_in_threadpool(self._answering.retriever.collections, database)
-        return JSONResponse(
-            {"object": "list", "data": [{"id": name, "object": "model", "created": 0, "owned_by": database} for name in names]}
-        )
+        listed = [{"id": name, "object": "model", "created": 0, "owned_by": database} for name in names]
+        return JSONResponse({"object": "list", "data": listed})
 
     async def passage(self, request: Request) -> Response:
         """Return a passage within its document, and a checked link to the original."""
         database, collection = self._admitted(request), request.query_params.get("collection", "")
         position, chunks = await run_in_threadpool(self._answering.retriever.document, database, collection, int(request.path_params["id"]))
         itself = next(chunk for chunk in chunks if chunk.position == position)
-        link, problem = await run_in_threadpool(self._answering.originals.link, itself)
+        link, problem = await run_in_threadpool(self._answering.link, itself)
         parts = [{name: getattr(chunk, name) for name in ("position", "section", "page", "time_code", "text")} for chunk in chunks]
         document = {name: getattr(itself, name) for name in ("title", "source", "language", "sha256", "siblings")}
         return JSONResponse({**document, "position": position, "chunks": parts, "link": link, "problem": problem})
@@ -181,8 +172,8 @@ class Service:
             async for piece in pieces:
                 completion.text += piece
                 yield piece
-        found = await run_in_threadpool(self._answering.cited, completion.text, completion.passages, completion.stages)
-        completion.cited, completion.uncited = found
+        cited = await run_in_threadpool(self._answering.cited, completion.text, completion.passages, completion.stages)
+        completion.cited, completion.uncited = cited
         self._count(completion.stages)
 
     async def _events(self, asked: ChatRequest, completion: Completion) -> AsyncIterator[str]:
@@ -190,9 +181,9 @@ class Service:
         try:
             async with aclosing(self._pieces(asked, completion)) as pieces:
                 async for piece in pieces:
-                    yield _event(completion.piece(piece))
+                    yield _event(completion.event({"content": piece}))
             if asked.sources_in_text and (sources := completion.sources()):
-                yield _event(completion.piece(sources))
+                yield _event(completion.event({"content": sources}))
             yield _event(completion.last())
         except GateError as error:
             yield _event(json.loads(bytes(_failed(None, error).body)))
@@ -213,10 +204,6 @@ def _parsed(kind: type[Body], body: bytes) -> Body:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         raise RefusedError(400, "ask.body", f"{'.'.join(map(str, first['loc'])) or 'body'}: {first['msg']}") from None
-
-
-def _refused(_request: Request | None, error: RefusedError) -> Response:
-    return failure(error.status, error.code, str(error), error.wait_s)
 
 
 def _failed(_request: Request | None, error: GateError) -> Response:

@@ -175,11 +175,11 @@ def compared(service: AskService, direct: Retriever, questions: list[Query], rou
         begin, began = time.perf_counter(), time.process_time()
         direct.search(query, stages)
         direct_s, cpu_s = time.perf_counter() - begin, cpu_s + time.process_time() - began
-        through = through or service.search(query.question, query.collection, query.limit)
+        total_s, stages_s = through or service.search(query.question, query.collection, query.limit)
         if number >= _WARM:
-            pairs.service.append(through.total_s)
+            pairs.service.append(total_s)
             pairs.direct.append(direct_s)
-            pairs.besides.append(max(0.0, through.total_s - through.stages_s - direct_s + sum(stages.ms.values()) / 1e3))
+            pairs.besides.append(max(0.0, total_s - stages_s - direct_s + sum(stages.ms.values()) / 1e3))
     after_s = service.cpu_s()
     spent = None if before_s is None or after_s is None else round((after_s - before_s) / rounds * 1e3, 2)
     pairs.cpu_ms = {"service": spent, "direct": round(cpu_s / rounds * 1e3, 2)}

@@ -6,7 +6,7 @@ Owns the collections that a run makes for itself: a name that no other run has, 
 import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 
 import numpy as np
@@ -189,7 +189,7 @@ def reachable(run: RunContext, facts: Facts) -> None:
     addresses = {name: kubernetes.address(url) for name, url in urls.items()}
     facts["addresses"] = addresses
     kube.bypass_proxies(addresses.values())
-    record.images = [asdict(image) for image in kubernetes.running_images(target.namespace)]
+    record.images = kubernetes.running_images(target.namespace)
     record.versions = {name: version(name) for name in ("pymilvus", "numpy", "boto3", "httpx", "hdrhistogram")}
     documents, milvus = connector.documents(), connector.milvus()
     record.versions["milvus server"] = milvus.server_version()

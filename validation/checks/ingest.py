@@ -18,9 +18,9 @@ import numpy as np
 from validation.checks.context import GATE, Loaded, RunContext
 from validation.clients.documents import Original
 from validation.clients.milvus import Collection, Row
+from validation.clients.retrieval_models import FOLDER_VARIABLE, KeptVectors
 from validation.clients.vectors import Matrix
 from validation.corpus.generator import Generated, embedded_count, generate_chunks, make_vectors
-from validation.corpus.kept_vectors import FOLDER_VARIABLE, KeptVectors
 from validation.corpus.reading.read import kind_of
 from validation.judge.errors import InvalidRunError
 from validation.judge.measures import higher, lower, neutral

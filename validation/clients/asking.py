@@ -2,7 +2,6 @@
 
 import json
 import time
-from dataclasses import dataclass
 from http.client import OK, HTTPConnection, HTTPException
 from typing import Any
 
@@ -11,14 +10,6 @@ from validation.clients.llm import END, Answer, Arrived, payloads
 from validation.judge.errors import InvalidRunError
 
 _WHAT = "the service of questions"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Searched:
-    """One search through it."""
-
-    total_s: float
-    stages_s: float  # of that what embedding, Milvus and the reranker took, as the service says
 
 
 class AskService(http.ModelClient):
@@ -34,12 +25,12 @@ class AskService(http.ModelClient):
         """Refuse a service that is not there, or that the key does not open."""
         http.call(self._client, _WHAT, "GET", "models")
 
-    def search(self, question: str, collection: str, limit: int) -> Searched:
-        """Search once, and time it: without httpx where it can be, which takes about as long for a request as the service does."""
+    def search(self, question: str, collection: str, limit: int) -> tuple[float, float]:
+        """Return the seconds of one search, and those of them that the parts took; httpx would take about as long as the service does."""
         asked = {"query": question, "collection": collection, "limit": limit}
         begin = time.perf_counter()
         answer = self._search_lightly(asked) or http.call(self._client, _WHAT, "POST", "search", asked)
-        return Searched(total_s=time.perf_counter() - begin, stages_s=sum(answer["stages_ms"].values()) / 1e3)
+        return time.perf_counter() - begin, sum(answer["stages_ms"].values()) / 1e3
 
     def _search_lightly(self, asked: dict[str, object]) -> dict[str, Any] | None:
         """Return None over TLS, and where it does not succeed: the other client says why."""
@@ -68,10 +59,7 @@ class AskService(http.ModelClient):
         return next((float(line.split()[1]) for line in lines if line.startswith("process_cpu_seconds_total ")), None)
 
     def ask(self, question: str, collection: str, limit: int) -> tuple[list[int], Answer]:
-        """Ask once, streaming; return the ids of the passages that the model was given, best first, and the answer.
-
-        Its times count from sending the question, so that retrieval is in them. InvalidRunError when no answer comes back.
-        """
+        """Ask once, streaming; return the ids of the passages that the model had, best first, and the answer, timed from the question."""
         message = {"role": "user", "content": question}
         body = {"model": collection, "messages": [message], "limit": limit, "stream": True, "sources_in_text": False}
         begin, ids, arrived = time.perf_counter(), list[int](), Arrived()

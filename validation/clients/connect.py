@@ -4,18 +4,18 @@ Refuses a part that is not there or is not what the stack declared. Owns no requ
 """
 
 import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from validation.clients import kube, milvus
 from validation.clients.asking import AskService
 from validation.clients.documents import DocumentStore
-from validation.clients.http import Access, ModelClient
+from validation.clients.http import Access
 from validation.clients.kube import Cluster
 from validation.clients.llm import LanguageModel
 from validation.clients.milvus import VectorStore
@@ -23,6 +23,8 @@ from validation.clients.milvus_connection import Login, Logins, Tls
 from validation.clients.retrieval_models import EmbeddingService, Reranker
 from validation.clients.target import Target
 from validation.judge.errors import UnreachableError, UsageError
+
+_Client = TypeVar("_Client", AskService, DocumentStore, EmbeddingService, LanguageModel, Reranker, VectorStore)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,9 +52,7 @@ class Connector:
             names = (target.milvus_search_secret_name, target.milvus_ingest_secret_name, target.milvus_admin_secret_name)
             search, ingest, admin = (partial(self.login, name) for name in names)
             logins = Logins(search=search, ingest=ingest, admin=admin)
-        store = milvus.connect(address, target.milvus_database, logins, self.milvus_tls(address))
-        self.closing.callback(store.close)
-        return store
+        return self._opened(milvus.connect(address, target.milvus_database, logins, self.milvus_tls(address)))
 
     def milvus_tls(self, address: str) -> Tls:
         """Return whom to trust: the private authority that the target names, and the name of the Service where its ClusterIP is asked."""
@@ -66,9 +66,7 @@ class Connector:
         credential = self.kubernetes.credential(target.namespace, target.documents_secret_name)
         self.secrets.extend([credential.access_key, credential.secret_key])
         place: dict[str, str] = {"endpoint": endpoint, "region": target.object_store_region, "bucket": target.documents_bucket}
-        documents = DocumentStore(**place, credential=credential, ca_file=self.store_ca_file())
-        self.closing.callback(documents.close)
-        return documents
+        return self._opened(DocumentStore(**place, credential=credential, ca_file=self.store_ca_file()))
 
     def store_ca_file(self) -> Path | None:
         """Return the private authority of the store as a file, None where the public ones do."""
@@ -83,14 +81,15 @@ class Connector:
         access = self._access(target.llm_url, target.llm_secret_name, target.llm_ca_config_map)
         options: dict[str, Any] = {"max_tokens": target.llm_answer_tokens, "temperature": target.llm_temperature}
         llm = LanguageModel(address(target.llm_url), target.llm_model, llm_timeout_s, access, **options)
-        clients, reranker = list[ModelClient]([embedding, llm]), None
+        reranker = None
         if (service := target.reranker) is not None:
             access = self._access(service.url, service.secret_name, service.ca_config_map)
-            reranker = Reranker(address(service.url), service.model, access)
-            clients.append(reranker)
-        for each in clients:
-            self.closing.callback(each.close)
-        return Models(embedding=embedding, llm=llm, reranker=reranker)
+            reranker = self._opened(Reranker(address(service.url), service.model, access))
+        return Models(embedding=self._opened(embedding), llm=self._opened(llm), reranker=reranker)
+
+    def _opened(self, client: _Client) -> _Client:
+        self.closing.callback(client.close)
+        return client
 
     def ask(self, timeout_s: float) -> AskService:
         """Open a client of the service of questions; UsageError where the stack has none."""
@@ -98,19 +97,22 @@ class Connector:
         if not url:
             cure = "pulumi config set --path milvus-x10000:ask.replicas 1, then pulumi up; or leave answer.through out"
             raise UsageError(f"answer.through is ask, and the stack has no service of questions (output ask_url): {cure}")
-        service = AskService(self.kubernetes.address(f"{url.rstrip('/')}/v1"), timeout_s, self._access(url, target.ask_secret_name, ""))
-        self.closing.callback(service.close)
-        return service
+        access = self._access(url, target.ask_secret_name, "")
+        return self._opened(AskService(self.kubernetes.address(f"{url.rstrip('/')}/v1"), timeout_s, access))
 
     def check(self, models: Models) -> list[str]:
         """Refuse a model service that does not answer, with its last words, or that is not what the stack declares; return notes."""
-        with self._last_words(self.target.embedding_url):
-            notes = models.embedding.check()
-        with self._last_words(self.target.llm_url):
-            models.llm.check(self.target.llm_context_tokens)
-        if models.reranker is not None and self.target.reranker is not None:
-            with self._last_words(self.target.reranker.url):
-                models.reranker.check()
+        target, notes = self.target, list[str]()
+        checks: list[tuple[str, Callable[[], list[str] | None]]] = [(target.embedding_url, models.embedding.check)]
+        checks.append((target.llm_url, partial(models.llm.check, target.llm_context_tokens)))
+        if models.reranker is not None and target.reranker is not None:
+            checks.append((target.reranker.url, models.reranker.check))
+        for url, check in checks:
+            try:
+                notes += check() or []
+            except UnreachableError as error:
+                words = self.kubernetes.last_words(url)
+                raise UnreachableError(f"{error}; {words}" if words else str(error)) from error
         return [*notes, *models.llm.notes]
 
     def login(self, secret_name: str) -> Login:
@@ -122,16 +124,14 @@ class Connector:
     def _access(self, url: str, secret_name: str, ca_config_map: str) -> Access:
         namespace, parts = self.target.namespace, urlsplit(url)
         moved = parts.scheme == "https" and self.kubernetes.address(url) != url
-        return Access(
-            read_key=partial(self._api_key, secret_name) if secret_name else None,
-            ca_pem=self.kubernetes.certificate_authority(namespace, ca_config_map) if ca_config_map else "",
-            server_name=(parts.hostname or "") if moved else "",
-        )
+        ca_pem = self.kubernetes.certificate_authority(namespace, ca_config_map) if ca_config_map else ""
 
-    def _api_key(self, secret_name: str) -> str:
-        key = self.kubernetes.api_key(self.target.namespace, secret_name)
-        self.secrets.append(key)
-        return key
+        def read_key() -> str:
+            key = self.kubernetes.api_key(namespace, secret_name)
+            self.secrets.append(key)
+            return key
+
+        return Access(read_key=read_key if secret_name else None, ca_pem=ca_pem, server_name=(parts.hostname or "") if moved else "")
 
     def _ca_file(self, config_map: str) -> Path | None:
         """Write an authority to a file that goes when the run ends; boto3 takes a CA only as a path."""
@@ -140,14 +140,6 @@ class Connector:
         path = Path(self.closing.enter_context(tempfile.TemporaryDirectory(prefix="gate-"))) / "ca.crt"
         path.write_text(self.kubernetes.certificate_authority(self.target.namespace, config_map), encoding="utf-8")
         return path
-
-    @contextmanager
-    def _last_words(self, url: str) -> Iterator[None]:
-        try:
-            yield
-        except UnreachableError as error:
-            words = self.kubernetes.last_words(url)
-            raise UnreachableError(f"{error}; {words}" if words else str(error)) from error
 
 
 def open_connector(target: Target, closing: ExitStack, secrets: list[str], *urls: str) -> Connector:

@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import boto3
 from botocore.config import Config
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client  # stubs only; nothing to import at run time
 
 _TIMEOUT_S = 10
-_TOTAL_S = 120.0
-"""For one object, whatever its size: botocore's own time-outs begin anew with every byte."""
+_TOTAL_S = 120.0  # for one object, whatever its size: botocore's own time-outs begin anew with every byte
 
 _Returned = TypeVar("_Returned")
 
@@ -64,8 +63,7 @@ def credential_in(directory: Path) -> Credential:
     try:
         access_key, secret_key = ((directory / name).read_text(encoding="utf-8").strip() for name in ("access_key", "secret_key"))
     except (OSError, UnicodeDecodeError) as error:
-        cure = "it must hold the files access_key and secret_key, as a pod mounts the Secret"
-        raise UsageError(f"{option}: {error}; {cure}") from None
+        raise UsageError(f"{option}: {error}; it must hold the files access_key and secret_key, as a pod mounts the Secret") from None
     if not access_key or not secret_key:
         raise UsageError(f"{option}: access_key or secret_key is empty; deploy the Secret again: pulumi up")
     return Credential(access_key=access_key, secret_key=secret_key)
@@ -82,15 +80,10 @@ _TALK = Config(
 
 def s3_client(endpoint: str, region: str, credential: Credential, ca_file: Path | None, more: Config = _TALK) -> "S3Client":
     """Return a client of the store that talks as the gate does, with what `more` adds or changes; it is the caller's to close."""
-    return boto3.Session().client(  # not the default one, which keeps the profiles that it once read
-        "s3",
-        endpoint_url=endpoint,
-        region_name=region,
-        aws_access_key_id=credential.access_key,
-        aws_secret_access_key=credential.secret_key,
-        verify=str(ca_file) if ca_file else None,
-        config=_TALK.merge(more),
-    )
+    keys: dict[str, Any] = {"aws_access_key_id": credential.access_key, "aws_secret_access_key": credential.secret_key}
+    place: dict[str, Any] = {"endpoint_url": endpoint, "region_name": region, "verify": str(ca_file) if ca_file else None}
+    # not the default session, which keeps the profiles that it once read
+    return boto3.Session().client("s3", config=_TALK.merge(more), **place, **keys)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,10 +91,8 @@ class Original:
     """Where one original is kept."""
 
     key: str
-    version_id: str
-    """"" where the bucket keeps no versions."""
-    written: bool
-    """Whether it was not there before."""
+    version_id: str  # "" where the bucket keeps no versions
+    written: bool  # whether it was not there before
 
 
 class DocumentStore:
@@ -188,9 +179,7 @@ class DocumentStore:
     def _explain(self, error: ClientError | BotoCoreError, doing: str) -> GateError:
         failed = f"cannot {doing} bucket {self.bucket} at {self._endpoint}"
         if isinstance(error, SSLError):
-            return UnreachableError(
-                f"{failed}: its certificate is not trusted ({error}); the stack's object_store.ca_file must hold its CA"
-            )
+            return UnreachableError(f"{failed}: its certificate is not trusted ({error}); object_store.ca_file must hold its CA")
         if isinstance(error, FlexibleChecksumError):
             return InvalidRunError(f"{failed}: its bytes do not fit their checksum; they were altered in the store")
         if not isinstance(error, ClientError):

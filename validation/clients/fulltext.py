@@ -14,8 +14,6 @@ from validation.judge.profile import Index, Search
 
 FIRST_VERSION = (2, 5)
 _TIMEOUT_S = 60.0
-_TEXT_BYTES = 65_535
-_RRF_K = 60  # of Cormack, Clarke and Büttcher (SIGIR 2009), and Milvus's own default
 
 
 class FullText:
@@ -30,7 +28,7 @@ class FullText:
         """Create it, empty and loaded."""
         schema = self._write.create_schema(auto_id=False, enable_dynamic_field=False)
         schema.add_field("id", DataType.INT64, is_primary=True)
-        schema.add_field("text", DataType.VARCHAR, max_length=_TEXT_BYTES, enable_analyzer=True)
+        schema.add_field("text", DataType.VARCHAR, max_length=65_535, enable_analyzer=True)
         schema.add_field("vector", DataType.FLOAT_VECTOR, dim=dimension)
         schema.add_field("words", DataType.SPARSE_FLOAT_VECTOR)
         words = Function(name="words", function_type=FunctionType.BM25, input_field_names=["text"], output_field_names=["words"])
@@ -63,7 +61,8 @@ class FullText:
             AnnSearchRequest(data=[vector], anns_field="vector", param=params, limit=limit),
             AnnSearchRequest(data=[text], anns_field="words", param={"metric_type": "BM25"}, limit=limit),
         ]
-        return self._ids("hybrid_search", reqs=requests, ranker=RRFRanker(_RRF_K), limit=limit)
+        # 60 is the constant of Cormack, Clarke and Büttcher (SIGIR 2009), and Milvus's own default
+        return self._ids("hybrid_search", reqs=requests, ranker=RRFRanker(60), limit=limit)
 
     def _ids(self, method: Literal["search", "hybrid_search"], **options: Any) -> list[int]:  # noqa: ANN401 - as pymilvus takes them
         with failures_named(self._uri, f"searching {self._name}"):

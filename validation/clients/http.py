@@ -35,7 +35,6 @@ _CURES = {
 }
 _TOO_LONG = re.compile(r"must have less than \d+ (tokens|characters)|maximum context length|exceeds the available context size")
 """How text-embeddings-inference (413, from 1.9 on 422), vLLM (400) and llama.cpp (400) refuse one text."""
-_TOO_MANY = re.compile(r"batch size \d+ > maximum allowed batch size")
 
 
 class BusyError(InvalidRunError):
@@ -48,18 +47,11 @@ class TooLongError(UsageError):
     code = "models.text_too_long"
 
 
-class TooManyError(UsageError):
-    """More texts were sent at once than the service takes."""
-
-    code = "models.too_many_texts"
-
-
 @dataclass(frozen=True, kw_only=True)
 class Access:
     """How a service is reached besides its address."""
 
-    read_key: Callable[[], str] | None = None
-    """Returns the API key, anew each time it is called; None where the service wants none."""
+    read_key: Callable[[], str] | None = None  # returns the API key, anew each time it is called; None where the service wants none
     ca_pem: str = ""  # private authority that its certificate comes from; "" for the public ones
     server_name: str = ""  # name that its certificate holds for, where the address is another; "" where it is the same
 
@@ -82,19 +74,8 @@ class _RenewedKey(httpx.Auth):
             yield request
 
 
-def open_client(base_url: str, timeout_s: float, access: Access | None = None) -> httpx.Client:
-    """Return a client for the service below `base_url`; the caller closes it."""
-    name, options = _reached(base_url, timeout_s, access)
-    client = httpx.Client(**options)
-    for transport in (client._transport, *client._mounts.values()):  # noqa: SLF001 - httpx has no option for it
-        if isinstance(transport, httpx.HTTPTransport):
-            transport._pool._network_backend = _Bounded(transport._pool._network_backend)  # type: ignore[assignment]  # noqa: SLF001 - nor here
-    client.event_hooks = {"request": [lambda request: request.extensions.update(name)]}
-    return client
-
-
 def open_async_client(base_url: str, timeout_s: float, access: Access | None = None) -> httpx.AsyncClient:
-    """Return the same for answers that are abandoned when nobody waits for them any more."""
+    """Return a client for answers that are abandoned when nobody waits for them any more; the caller closes it."""
     name, options = _reached(base_url, timeout_s, access)
 
     async def name_server(request: httpx.Request) -> None:
@@ -114,13 +95,6 @@ def _reached(base_url: str, timeout_s: float, access: Access | None) -> tuple[di
 _DEADLINE_S: ContextVar[float] = ContextVar("deadline", default=math.inf)
 
 
-def _left_s(timeout_s: float | None) -> float | None:
-    left_s = _DEADLINE_S.get() - time.monotonic()
-    if left_s <= 0:
-        raise httpcore.ReadTimeout("its whole answer was not there in time")
-    return timeout_s if left_s == math.inf else min(left_s, math.inf if timeout_s is None else timeout_s)
-
-
 class _Bounded:
     """A network of httpcore, or a stream of it, on which nothing is waited for beyond the deadline of the call."""
 
@@ -133,7 +107,11 @@ class _Bounded:
             return call
 
         def bounded(*arguments: Any, timeout: float | None = None, **options: Any) -> Any:  # noqa: ANN401 - nor here
-            result = call(*arguments, timeout=_left_s(timeout), **options)
+            left_s = _DEADLINE_S.get() - time.monotonic()
+            if left_s <= 0:
+                raise httpcore.ReadTimeout("its whole answer was not there in time")
+            bound_s = timeout if left_s == math.inf else min(left_s, math.inf if timeout is None else timeout)
+            result = call(*arguments, timeout=bound_s, **options)
             return _Bounded(result) if isinstance(result, httpcore.NetworkStream) else result
 
         return bounded
@@ -149,7 +127,12 @@ class ModelClient:
     """A client of one model service; close() it."""
 
     def __init__(self, url: str, model: str, timeout_s: float, access: Access | None) -> None:
-        self._client, self._model = open_client(url, timeout_s, access), model
+        name, options = _reached(url, timeout_s, access)
+        self._client, self._model = httpx.Client(**options), model
+        for transport in (self._client._transport, *self._client._mounts.values()):  # noqa: SLF001 - httpx has no option for it
+            if isinstance(transport, httpx.HTTPTransport):
+                transport._pool._network_backend = _Bounded(transport._pool._network_backend)  # type: ignore[assignment]  # noqa: SLF001 - nor here
+        self._client.event_hooks = {"request": [lambda request: request.extensions.update(name)]}
 
     def close(self) -> None:
         """Close the connections."""
@@ -184,13 +167,6 @@ def asking(what: str, client: httpx.Client) -> Iterator[None]:
         _DEADLINE_S.reset(token)
 
 
-def send(client: httpx.Client, what: str, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401  whatever JSON holds
-    """Send one request and return the JSON that comes back; any other answer is an error that says what would cure it."""
-    with asking(what, client):
-        response = client.request(method, path, json=body)
-    return _content(what, response)
-
-
 def _content(what: str, response: httpx.Response) -> Any:  # noqa: ANN401  whatever JSON holds
     refuse_failure(what, response)
     try:
@@ -202,10 +178,12 @@ def _content(what: str, response: httpx.Response) -> Any:  # noqa: ANN401  whate
         raise InvalidRunError(f"{what} answered {response.url} with {page} that is not JSON: {_start(response)}; {cure}") from None
 
 
-def call(client: httpx.Client, what: str, method: str, path: str, body: object = None) -> dict[str, Any]:
-    """Send one request and return the JSON object that comes back; any other answer is InvalidRunError."""
-    answer = send(client, what, method, path, body)
-    if not isinstance(answer, dict):
+def call(client: httpx.Client, what: str, method: str, path: str, body: object = None, *, kind: type = dict) -> Any:  # noqa: ANN401 - of the kind
+    """Send one request and return the JSON that comes back, an object unless another kind is asked for; any other answer is an error."""
+    with asking(what, client):
+        response = client.request(method, path, json=body)
+    answer = _content(what, response)
+    if not isinstance(answer, kind):
         raise InvalidRunError(f"{what} answered {client.base_url}{path} with JSON that is no object: {str(answer)[:_SHOWN]}")
     return answer
 
@@ -222,18 +200,16 @@ def refuse_failure(what: str, response: httpx.Response) -> None:
         raise BusyError(f"{answer}; it refuses for load{wait}: raise its limit for this client, or run the gate when nobody else uses it")
     if _TOO_LONG.search(response.text):
         raise TooLongError(f"{answer}; one text is longer than the model reads: make chunks smaller, or serve a model that reads more")
-    if _TOO_MANY.search(response.text):
-        raise TooManyError(f"{answer}; raise the limit of the service, for text-embeddings-inference options.max-client-batch-size")
+    if re.search(r"batch size \d+ > maximum allowed batch size", response.text):
+        cure = "raise the limit of the service, for text-embeddings-inference options.max-client-batch-size"
+        raise UsageError(f"{answer}; {cure}", code="models.too_many_texts")
     if status in _CURES:
         raise UsageError(f"{answer}; {_CURES[status]}")
     raise InvalidRunError(answer)
 
 
 def check_model(client: httpx.Client, what: str, model: str) -> dict[str, Any] | None:
-    """Refuse a service that lists other models than the declared one: its numbers would be filed under the wrong name.
-
-    Returns the entry of the model, None where the service lists none at all.
-    """
+    """Return the entry of the declared model, None where none is listed; refuse other ones: numbers would be filed under a wrong name."""
     with asking(what, client):
         response = client.get("models")
     if response.status_code == httpx.codes.NOT_FOUND:  # text-embeddings-inference has no such list

@@ -11,7 +11,7 @@ import ipaddress
 import os
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
@@ -27,16 +27,6 @@ from validation.judge.errors import UnreachableError, UsageError
 _TIMEOUT_S = (10, 30)
 
 Answer = TypeVar("Answer")
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunningImage:
-    """One container that runs, and the image it really runs."""
-
-    pod: str
-    container: str
-    image: str
-    digest: str
 
 
 def connect() -> Cluster:
@@ -104,8 +94,7 @@ class Cluster:
     def _secret(self, namespace: str, name: str, *keys: str, cure: str = "; deploy again: pulumi up") -> list[str]:
         """Return what a Secret holds under `keys`; UsageError where one is missing."""
         what = f"Secret {name} in {namespace}"
-        secret = self._ask(lambda: self._api.read_namespaced_secret(name, namespace, _request_timeout=_TIMEOUT_S), what)
-        data = secret.data or {}
+        data = self._ask(lambda: self._api.read_namespaced_secret(name, namespace, _request_timeout=_TIMEOUT_S), what).data or {}
         if missing := [key for key in keys if not data.get(key)]:
             raise UsageError(f"{what} has no {' and no '.join(missing)}{cure}")
         return [base64.b64decode(data[key]).decode("utf-8") for key in keys]
@@ -119,10 +108,10 @@ class Cluster:
             raise UsageError(f"{what} holds no certificate under ca.crt; deploy again: pulumi up")
         return str(pem)
 
-    def running_images(self, namespace: str) -> list[RunningImage]:
+    def running_images(self, namespace: str) -> list[dict[str, str]]:
         """Return every container of every pod in the namespace, with the digest that its node reports."""
         return [
-            RunningImage(pod=_name(pod), container=container.name, image=container.image, digest=container.image_id)
+            {"pod": _name(pod), "container": container.name, "image": container.image, "digest": container.image_id}
             for pod in self._pods(namespace)
             for container in (pod.status.container_statuses if pod.status else None) or []
         ]
@@ -170,15 +159,40 @@ class Cluster:
             raise UnreachableError(f"{silent}; type: kubectl cluster-info") from None
 
 
+class Mounted(Cluster):
+    """Secrets and authorities from files, for a service that needs no token of the Kubernetes API: `folder` holds NAME/KEY of each."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def close(self) -> None:
+        """Close nothing: there is no connection."""
+
+    def address(self, url: str) -> str:
+        """Return `url`: names of Services resolve in a pod."""
+        return url
+
+    def certificate_authority(self, namespace: str, name: str) -> str:
+        """Return the PEM text under `ca.crt` in the folder of a ConfigMap."""
+        return self._secret(namespace, name, "ca.crt")[0]
+
+    def last_words(self, _url: str) -> str:
+        """Return nothing: only the Kubernetes API knows."""
+        return ""
+
+    def _secret(self, _namespace: str, name: str, *keys: str, cure: str = "; deploy again: pulumi up") -> list[str]:
+        try:
+            return [(self._folder / name / key).read_text(encoding="utf-8") for key in keys]
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"{self._folder / name}: cannot be read ({error}){cure}") from None
+
+
 def _name(pod: client.V1Pod) -> str:
     return (pod.metadata.name if pod.metadata else None) or "?"
 
 
 def bypass_proxies(urls: Iterable[str]) -> None:
-    """Add the private addresses among `urls` to NO_PROXY of this process, which gRPC, httpx and boto3 all obey.
-
-    A ClusterIP means nothing to a company's proxy, but gRPC would ask it.
-    """
+    """Add the private addresses among `urls` to NO_PROXY of this process, which gRPC, httpx and boto3 obey; no proxy knows a ClusterIP."""
     hosts = set[str]()
     for url, host in ((url, urlsplit(url).hostname or "") for url in urls):
         with suppress(ValueError):  # other names than those of Services are not private addresses

@@ -24,9 +24,8 @@ from validation.clients.passages import Chunk
 from validation.judge.errors import InvalidRunError, UnreachableError, UsageError
 
 _WHAT = "the LLM service"
+_NO_SYSTEM_ROLE = r"system role|roles must alternate|only user and assistant|system.{0,20}not supported"
 _Answered = TypeVar("_Answered")
-_NO_SYSTEM_ROLE = re.compile(r"system role|roles must alternate|only user and assistant|system.{0,20}not supported", re.IGNORECASE)
-_RENAMED = re.compile(r"max_tokens.{0,80}max_completion_tokens", re.DOTALL)
 
 _THINKING = re.compile(r"\A(?:\s*<think>)?(?P<thinking>.*?)</think>\s*", re.DOTALL)
 """Some templates put the opening tag into the prompt, so that only the closing one is in the answer."""
@@ -88,17 +87,16 @@ class Arrived:
 def prompt(question: str, sources: Sequence[Source], *, system_role: bool = True) -> list[dict[str, str]]:
     """Return the messages: the rule, then the numbered sources and the question; in one message for a model without a system role."""
     blocks = [f"[{number}] {source.title} ({source.document_id})\n{source.text}" for number, source in enumerate(sources, 1)]
-    content = "\n\n".join([*blocks, f"Question: {question}"])
-    if not system_role:
-        return [{"role": "user", "content": f"{_RULE}\n\n{content}"}]
-    return [{"role": "system", "content": _RULE}, {"role": "user", "content": content}]
+    content = "\n\n".join(["" if system_role else _RULE, *blocks, f"Question: {question}"]).lstrip("\n")
+    return [{"role": "system", "content": _RULE}] * system_role + [{"role": "user", "content": content}]
 
 
 def fitting(chunks: Sequence[Chunk], context_tokens: int, answer_tokens: int) -> list[Source]:
     """Return those of the chunks that the model's context holds; refuse a context that does not hold even one."""
     left, sources = (context_tokens - answer_tokens) * _CHARACTERS_PER_TOKEN, list[Source]()
     for chunk in chunks:
-        left -= _room(chunk.text) + _room(chunk.title)
+        text = chunk.title + chunk.text  # of which a letter of Chinese or Japanese can be two tokens
+        left -= len(text) + (2 * _CHARACTERS_PER_TOKEN - 1) * sum(letter > "\u2e80" for letter in text)
         if left < 0:
             break
         sources.append(Source(title=chunk.title, document_id=chunk.document_id, text=chunk.text, chunk=chunk))
@@ -106,17 +104,6 @@ def fitting(chunks: Sequence[Chunk], context_tokens: int, answer_tokens: int) ->
         problem = f"a context of {context_tokens} tokens does not hold one source of {len(chunks[0].text)} characters"
         raise UsageError(f"{problem}, so no answer could come from the documents; raise llm.context_tokens")
     return sources
-
-
-def _room(text: str) -> int:
-    """Return for how many letters of English a text takes room in a context: one of Chinese or Japanese can be two tokens."""
-    return len(text) + (2 * _CHARACTERS_PER_TOKEN - 1) * sum(letter > "\u2e80" for letter in text)
-
-
-class TemperatureError(UsageError):
-    """The model refuses the temperature that is sent."""
-
-    code = "models.temperature"
 
 
 class LanguageModel(http.ModelClient):
@@ -147,34 +134,25 @@ class LanguageModel(http.ModelClient):
 
     def ask(self, question: str, sources: Sequence[Source]) -> Answer:
         """Ask once, streaming; InvalidRunError when no answer comes back."""
-        while (answer := self._try(question, sources)) is None:
-            pass  # the form of the request was changed, which each of them can be once
-        return answer
-
-    def _try(self, question: str, sources: Sequence[Source]) -> Answer | None:
-        """Return the answer; None where the server refused the form of the request, which is changed now."""
-        body, begin, arrived = self._body(question, sources), time.perf_counter(), Arrived()
-        with http.asking(_WHAT, self._client), self._client.stream("POST", "chat/completions", json=body) as response:
-            if not response.is_success and self._is_changed_for(response.read().decode(errors="replace")):
-                return None
-            http.refuse_failure(_WHAT, response)
-            for delta, finish_reason in map(_event, payloads(response)):
-                arrived.finish_reason = arrived.finish_reason or finish_reason
-                arrived.thinking += [text for name in ("reasoning_content", "reasoning") if (text := delta.get(name))]
-                if piece := delta.get("content"):
-                    arrived.content.append((time.perf_counter() - begin, piece))
-                    letters = sum(len(text) for _, text in arrived.content) if len(arrived.content) > self._max_tokens else 0
-                    if letters > _LONGEST_TOKEN * self._max_tokens:
-                        raise InvalidRunError(
-                            f"{_WHAT} wrote {letters} letters, where {self._max_tokens} tokens were allowed: it heeds no limit"
-                        )
-        return arrived.answer(time.perf_counter() - begin, self._max_tokens)
+        while True:
+            body, begin, arrived = self._body(question, sources), time.perf_counter(), Arrived()
+            with http.asking(_WHAT, self._client), self._client.stream("POST", "chat/completions", json=body) as response:
+                if not response.is_success and self._is_changed_for(response.read().decode(errors="replace")):
+                    continue  # the form of the request was changed, which each of them can be once
+                http.refuse_failure(_WHAT, response)
+                for delta, finish_reason in map(_event, payloads(response)):
+                    arrived.finish_reason = arrived.finish_reason or finish_reason
+                    arrived.thinking += [text for name in ("reasoning_content", "reasoning") if (text := delta.get(name))]
+                    if piece := delta.get("content"):
+                        arrived.content.append((time.perf_counter() - begin, piece))
+                        letters = sum(len(text) for _, text in arrived.content) if len(arrived.content) > self._max_tokens else 0
+                        if letters > _LONGEST_TOKEN * self._max_tokens:
+                            limit = f"where {self._max_tokens} tokens were allowed: it heeds no limit"
+                            raise InvalidRunError(f"{_WHAT} wrote {letters} letters, {limit}")
+            return arrived.answer(time.perf_counter() - begin, self._max_tokens)
 
     async def stream(self, question: str, sources: Sequence[Source]) -> AsyncGenerator[str, None]:
-        """Yield what is said to the user as it comes, without what is thought before; to close the iterator ends the request.
-
-        InvalidRunError where nothing is said, or the answer is cut or broken off.
-        """
+        """Yield what is said to the user as it comes; to close it ends the request. InvalidRunError where it is silent or breaks off."""
         spoken, finish_reason, until_s = _Spoken(), "", asyncio.get_running_loop().time() + self._timeout_s
         async with self._open_async() as client:
             while True:
@@ -212,17 +190,17 @@ class LanguageModel(http.ModelClient):
 
     def _is_changed_for(self, refusal: str) -> bool:
         """Change the form of requests if that is what a refusal is about; UsageError where only a setting can."""
-        if self._system_role and _NO_SYSTEM_ROLE.search(refusal):
+        if self._system_role and re.search(_NO_SYSTEM_ROLE, refusal, re.IGNORECASE):
             self._system_role = False
             self.notes.append(f"{_WHAT} has no system role: the rule of how to answer is part of the question")
             return True
-        if self._length_field == "max_tokens" and _RENAMED.search(refusal):
+        if self._length_field == "max_tokens" and re.search(r"max_tokens.{0,80}max_completion_tokens", refusal, re.DOTALL):
             self._length_field = "max_completion_tokens"
             self.notes.append(f"{_WHAT} wants max_completion_tokens in the place of max_tokens")
             return True
         if self._temperature is not None and "temperature" in refusal.lower():
             refused = f"{_WHAT} refuses temperature {self._temperature:g}: {' '.join(refusal.split())[:200]}"
-            raise TemperatureError(f"{refused}; leave it out: llm.temperature: null")
+            raise UsageError(f"{refused}; leave it out: llm.temperature: null", code="models.temperature")
         return False
 
 

@@ -26,28 +26,13 @@ from validation.judge.profile import Index, Search
 
 PREFIX = "gate_"
 _TIMEOUT_S = 60.0
-_POLL_S = 0.25
-_SEEN_POLL_S = 0.02
 _NO_LOGINS = Logins()
 
 _SCHEMA = {"fields": ()}
 """Keeps pymilvus from asking Milvus for it before each write; it reads none of it where the request is there already."""
-STRINGS = {
-    "document_id": 1_024,
-    "title": 1_024,
-    "section": 1_024,
-    "language": 16,
-    "source": 1_024,
-    "sha256": 64,
-    "object_key": 1_024,
-    "version_id": 1_024,
-    "time_code": 16,
-    "access": 32,
-    "fingerprint": 64,
-    "text": 8_192,
-    "notes": 4_096,
-}
-"""Scalar fields of text, with their most bytes."""
+# scalar fields of text, with their most bytes
+STRINGS = {"document_id": 1_024, "title": 1_024, "section": 1_024, "language": 16, "source": 1_024, "sha256": 64, "object_key": 1_024}
+STRINGS |= {"version_id": 1_024, "time_code": 16, "access": 32, "fingerprint": 64, "text": 8_192, "notes": 4_096}
 NUMBERS = ("bucket", "page", "position", "siblings")
 SCALARS = ("id", "generated", *NUMBERS, *STRINGS)
 
@@ -124,14 +109,17 @@ class VectorStore:
 
     def collections_of_gates(self) -> list[str]:
         """Return the names of all collections that look like a gate run's."""
-        with failures_named(self.uri, "listing collections"):
-            return sorted(name for name in self.clients.search.list_collections(timeout=_TIMEOUT_S) if name.startswith(PREFIX))
+        return [name for name in self._names("listing collections") if name.startswith(PREFIX)]
+
+    def _names(self, doing: str) -> list[str]:
+        with failures_named(self.uri, doing):
+            return sorted(self.clients.search.list_collections(timeout=_TIMEOUT_S))
 
     def overview(self) -> list[dict[str, Any]]:
         """Return each collection with its rows, whether it is loaded, and how many segments query nodes hold of it."""
         ask, listed = self.clients.search, []
         with failures_named(self.uri, "listing collections"):
-            for name in sorted(ask.list_collections(timeout=_TIMEOUT_S)):
+            for name in self._names("listing collections"):
                 rows, state = ask.get_collection_stats(name, timeout=_TIMEOUT_S)["row_count"], ask.get_load_state(name)["state"].name
                 held = self.clients.admin.list_loaded_segments(name, timeout=_TIMEOUT_S) if state == "Loaded" else []
                 listed.append({"name": name, "rows": int(rows), "state": state, "segments": len(held)})
@@ -139,8 +127,7 @@ class VectorStore:
 
     def drop(self, name: str) -> None:
         """Remove a collection; UsageError where there is none of that name."""
-        with failures_named(self.uri, f"looking for {name}"):
-            there = sorted(self.clients.search.list_collections(timeout=_TIMEOUT_S))
+        there = self._names(f"looking for {name}")
         if name not in there:
             raise UsageError(f"there is no collection {name!r}; there are: {', '.join(there) or 'none'}")
         self.collection(name).drop()
@@ -196,8 +183,7 @@ class Collection:
         `vectors` has one row for each of `rows`. For a fiftieth of the CPU of pymilvus's rows of dictionaries, of which it looks at every
         value: the same message is filled a column at a time. Retries, time-out and errors of the call are pymilvus's own.
         """
-        kind = milvus_pb2.UpsertRequest if replacing else milvus_pb2.InsertRequest
-        request = kind(collection_name=self.name, num_rows=len(rows))
+        request = (milvus_pb2.UpsertRequest if replacing else milvus_pb2.InsertRequest)(collection_name=self.name, num_rows=len(rows))
         fill(request.fields_data, rows, vectors)
         common = {"timeout": _TIMEOUT_S, "context": self.clients.context, "schema": _SCHEMA}
         if replacing:
@@ -222,7 +208,7 @@ class Collection:
 
     def wait_until_seen(self, row: Row, vector: Matrix, search: Search, patience_s: float) -> None:
         """Return as soon as a search as the profile's users send it finds the row, near duplicates or not."""
-        self._wait(lambda: row.id in self.nearest(vector, 10, search), f"users find row {row.id}", patience_s, _SEEN_POLL_S)
+        self._wait(lambda: row.id in self.nearest(vector, 10, search), f"users find row {row.id}", patience_s, 0.02)
 
     def flush(self) -> None:
         """Seal what was inserted. Once per run: Milvus allows one flush in ten seconds for each collection."""
@@ -280,7 +266,7 @@ class Collection:
         with failures_named(self._uri, f"{doing} {self.name}"):
             return call(self.name, *more, timeout=timeout, **options)
 
-    def _wait(self, is_reached: Callable[[], bool], what: str, patience_s: float, poll_s: float = _POLL_S) -> None:
+    def _wait(self, is_reached: Callable[[], bool], what: str, patience_s: float, poll_s: float = 0.25) -> None:
         deadline = time.monotonic() + patience_s
         with failures_named(self._uri, f"waiting until {what}"):
             while not is_reached():

@@ -76,19 +76,16 @@ def check_address(uri: str, tls: Tls) -> None:
         try:
             context.wrap_socket(connection, server_hostname=name).close()
         except ssl.SSLCertVerificationError as error:
-            raise UnreachableError(f"Milvus at {uri} is not trusted: {error.verify_message}; {_cure(error, tls, name)}") from error
+            cure = f"trusted is the authority in {tls.origin}" if tls.origin else "trusted are the public authorities alone"
+            cure += "; put that of its certificate (ca.crt of the Secret) into the file of milvus.tls.ca_file, then: pulumi up"
+            if error.verify_code == _EXPIRED:
+                cure = "renew the certificate in the Secret of milvus.tls.proxy_secret, and restart Milvus, which reads it at its start"
+            elif error.verify_code in _MISMATCH:
+                cure = f"its certificate must name {name}: make it anew with that name"
+            raise UnreachableError(f"Milvus at {uri} is not trusted: {error.verify_message}; {cure}") from error
         except ssl.SSLError as error:
             reason = error.reason or error
             raise UnreachableError(f"Milvus at {uri} does not speak TLS ({reason}); should its address begin with http://?") from error
-
-
-def _cure(error: ssl.SSLCertVerificationError, tls: Tls, name: str) -> str:
-    if error.verify_code == _EXPIRED:
-        return "renew the certificate in the Secret of milvus.tls.proxy_secret, and restart Milvus, which reads it at its start"
-    if error.verify_code in _MISMATCH:
-        return f"its certificate must name {name}: make it anew with that name"
-    trusted = f"trusted is the authority in {tls.origin}" if tls.origin else "trusted are the public authorities alone"
-    return f"{trusted}; put that of its certificate (ca.crt of the Secret) into the file of milvus.tls.ca_file, then: pulumi up"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -73,11 +73,9 @@ class Chunk:
     @property
     def stable_id(self) -> int:
         """63 bits of the sha256 over source, position and text: the same chunk has the same id in every run, on every machine."""
-        identity = f"{self.source}\0{self.position}\0{self.text}".encode()
-        return int.from_bytes(hashlib.sha256(identity).digest()[:8]) >> 1
+        return int.from_bytes(hashlib.sha256(f"{self.source}\0{self.position}\0{self.text}".encode()).digest()[:8]) >> 1
 
 
 def quoted(value: str) -> str:
     """Return a text as a string of Milvus's filters: a value is data, and must never become a condition."""
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'

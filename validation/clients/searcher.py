@@ -1,11 +1,8 @@
 """The timed searches: asyncio over gRPC, any number under way at once, ids only, so that the client adds as little as it can.
 
-The bytes that are sent were made by pymilvus's own builder before the clock started. They go, with credential and database as pymilvus
-adds them to a call, over connections of its own (`grpc_unary`), and the bytes of the answer are kept: the ids are read after the clock
-stopped. The same requests and results as through pymilvus (a test compares them) for a fraction of the CPU. It does not retry: what fails
-is counted.
-
-A Service gives a connection to one proxy and leaves it there, so there are as many connections as Milvus has proxies, used in turn.
+The bytes that are sent were made by pymilvus's own builder before the clock started; ids are read from the answer after it stopped. They
+go over connections of `grpc_unary`: the same requests and results as through pymilvus (a test compares them) for a fraction of the CPU. It
+does not retry: what fails is counted. A Service leaves a connection with one proxy, so there are as many, used in turn, as proxies.
 """
 
 import asyncio
@@ -24,8 +21,6 @@ from validation.clients.milvus_connection import DEFAULT_TLS, Login, Tls, check_
 from validation.clients.vectors import Matrix
 from validation.judge.profile import Search
 
-_METHOD = "/milvus.proto.milvus.MilvusService/Search"
-
 
 @dataclass(kw_only=True)
 class RawSearcher:
@@ -42,21 +37,17 @@ class RawSearcher:
 
     async def __aenter__(self) -> Self:
         await asyncio.to_thread(check_address, self.uri, self.tls)
+        metadata = (("user-agent", "milvus-x10000-gate"), ("dbname", self.database), *self.login.metadata())
+        options: dict[str, Any] = {"url": with_port(self.uri), "method": "/milvus.proto.milvus.MilvusService/Search", "metadata": metadata}
         async with AsyncExitStack() as opening:
-            calls = [await opening.enter_async_context(self._connection()) for _ in range(self.connections)]
+            calls = list[UnaryCalls]()
+            for _ in range(self.connections):
+                context = self.tls.ssl_context() if self.uri.startswith("https://") else None
+                secure: dict[str, Any] = {"ssl_context": context, "server_name": self.tls.server_name}
+                calls.append(await opening.enter_async_context(UnaryCalls(timeout_s=self.search.timeout_ms / 1e3, **options, **secure)))
             self._turns = cycle(enumerate(calls))
             self._closing = opening.pop_all()
         return self
-
-    def _connection(self) -> UnaryCalls:
-        return UnaryCalls(
-            url=with_port(self.uri),
-            method=_METHOD,
-            metadata=(("user-agent", "milvus-x10000-gate"), ("dbname", self.database), *self.login.metadata()),
-            timeout_s=self.search.timeout_ms / 1e3,
-            ssl_context=self.tls.ssl_context() if self.uri.startswith("https://") else None,
-            server_name=self.tls.server_name,
-        )
 
     async def __aexit__(self, *_: object) -> None:
         await self._closing.aclose()
@@ -65,18 +56,15 @@ class RawSearcher:
         """Return the request as pymilvus would send it: the same builder, the same guarantee timestamp; framed for the wire."""
         settings: dict[str, Any] = {"consistency_level": self.search.consistency}
         default = ts_utils.construct_guarantee_ts(self.collection, settings, self.uri, self.database)
-        request = Prepare.search_requests_with_expr(
-            collection_name=self.collection,
-            anns_field="",
-            param={"params": self.search.chosen_index.searching(self.limit)},
-            limit=self.limit,
-            data=[vector],
-            expr=expression,
-            use_default_consistency=default,
-            expr_params={},
-            **settings,
-        )
-        return framed(request.SerializeToString())
+        asked: dict[str, Any] = {
+            "collection_name": self.collection,
+            "anns_field": "",
+            "data": [vector],
+            "expr": expression,
+            "expr_params": {},
+        }
+        how = {"param": {"params": self.search.chosen_index.searching(self.limit)}, "limit": self.limit}
+        return framed(Prepare.search_requests_with_expr(use_default_consistency=default, **asked, **how, **settings).SerializeToString())
 
     async def send(self, request: bytes) -> list[int]:
         """Send the bytes and read the answer; MilvusException when Milvus answers with an error, CallError when it does not answer."""

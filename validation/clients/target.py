@@ -38,14 +38,6 @@ class Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class Images(Part):
-    """The image references as the stack declares them."""
-
-    milvus: str = ""
-    embedding: str = ""
-    llm: str = ""
-
-
 class RerankerTarget(Part):
     """Where the reranker answers."""
 
@@ -53,13 +45,6 @@ class RerankerTarget(Part):
     model: Name
     secret_name: str = ""
     ca_config_map: str = ""
-
-
-class Chart(Part):
-    """The Helm chart that Milvus came from."""
-
-    name: str = ""
-    version: str = ""
 
 
 class MilvusIndex(Part):
@@ -116,8 +101,8 @@ class Target(Part):
     reranker: RerankerTarget | None = None
     ask_url: str = ""
     ask_secret_name: str = ""
-    images: Images = Images()
-    chart: Chart = Chart()
+    images: dict[str, str] = {}  # the references as the stack declares them
+    chart: dict[str, str] = {"name": "", "version": ""}  # the Helm chart that Milvus came from
 
     @property
     def passage_model(self) -> str:

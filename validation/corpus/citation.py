@@ -100,21 +100,17 @@ def original(
         if (digest := hashlib.sha256(body).hexdigest()) != citation.sha256:
             altered = f"{citation.key} was altered in the store: its {len(body):,} bytes have the sha256 {digest}, not the cited one"
             raise InvalidRunError(altered)
-        _hand_out(body, out)
+        try:
+            if out is not None:
+                out.write_bytes(body)
+        except OSError as error:
+            raise UsageError(f"{out} cannot be written ({error.strerror}); name another file with --out") from None
+        if out is None:
+            sys.stdout.buffer.write(body)
+            sys.stdout.flush()
     except GateError as error:
         outcome = Outcome.FAIL if isinstance(error, InvalidRunError) else error.outcome
         code = exit_code(outcome, strict=False)
         print(f"RESULT: {outcome} {error} (exit {code})", file=sys.stderr)
         raise typer.Exit(code) from None
     print(f"RESULT: {Outcome.PASS} {len(body):,} bytes, version {citation.version_id}, sha256 as cited (exit 0)", file=sys.stderr)
-
-
-def _hand_out(body: bytes, out: Path | None) -> None:
-    try:
-        if out is not None:
-            out.write_bytes(body)
-            return
-    except OSError as error:
-        raise UsageError(f"{out} cannot be written ({error.strerror}); name another file with --out") from None
-    sys.stdout.buffer.write(body)
-    sys.stdout.flush()

@@ -27,10 +27,7 @@ UNANSWERABLE = "unanswerable"
 
 
 class Question(BaseModel):
-    """A question, the documents that answer it (0 no .. 3 fully) and the words that a right answer must contain.
-
-    One of the kind `unanswerable` has neither: the right answer is that the documents do not say it.
-    """
+    """A question, the documents that answer it (0 no .. 3 fully) and the words of a right answer; an `unanswerable` one has neither."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -40,8 +37,7 @@ class Question(BaseModel):
     relevance: dict[str, Annotated[int, Field(ge=0, le=3)]]
     fact: Annotated[str, Field(min_length=1)] | None
     kind: Annotated[str, Field(min_length=1)]
-    as_of: date | None = None
-    """The day on which it is asked, where the answer depends on it."""
+    as_of: date | None = None  # the day on which it is asked, where the answer depends on it
 
     @property
     def is_answerable(self) -> bool:
@@ -99,10 +95,7 @@ def read_corpus(root: Path, limits: Limits | None = None) -> Corpus:
 
 
 def read_questions(path: Path, names: Mapping[str, str] | None, refused: Sequence[Refusal] = ()) -> tuple[Question, ...]:
-    """Return the questions in `path`, one JSON object per line; `names` gives the document id for each name that one may use.
-
-    Without `names` the documents are left as they are named, until `resolved` is told what there is.
-    """
+    """Return the questions in `path`, a JSON object a line, with an id for each of `names`; without those they wait for `resolved`."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:

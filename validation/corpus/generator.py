@@ -11,55 +11,28 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import yaml
-from pydantic import BaseModel, ConfigDict
 
 from validation.clients.passages import Chunk
 from validation.clients.vectors import Matrix, unit
 
-_WORDS = Path(__file__).parents[2] / "corpus" / "generator"
 _NEAR_DUPLICATE_EVERY, _SECTIONS, _OTHERS = 5, 4, 2
-_BASIS = 512
+_BOUNDS = {"hall": (1, 14), "torque": (4, 180), "minutes": (12, 600), "amount": (1_000, 99_999), "percent": (2, 48), "count": (3, 400)}
+_BOUNDS |= {"size": (44, 50), "price": (40, 90_000)}
 _ALONG, _ACROSS = 0.5, 0.15
 """How far a made vector is turned from a real one, against the spread of its subject, and against its own length: found by experiment."""
 
 
-class _Data(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class _Names(_Data):
-    sites: list[str]
-    models: list[str]
-    first_names: list[str]
-    last_names: list[str]
-    companies: list[str]
-
-
-class _Subject(_Data):
-    """What a section can be about; every value in braces is a fact that is drawn."""
-
-    heading: str
-    key: str  # the sentence that holds the fact which is asked for; it always stands
-    others: list[str]  # of these a few are drawn, so that no two notes are alike by template alone
-    question: str
-    asks_for: str  # name of the fact that answers the question
-
-
-class _Language(_Data):
-    titles: list[str]
-    subjects: list[_Subject]
-
-
-_Words = TypeVar("_Words", bound=_Data)
-
-
 @cache
-def _read(kind: type[_Words], name: str) -> _Words:
-    return kind.model_validate(yaml.safe_load((_WORDS / f"{name}.yaml").read_text(encoding="utf-8")))
+def _read(name: str) -> Any:  # noqa: ANN401 - lists of words
+    """Return the words of a language, or the names of all; every value in braces is a fact that is drawn.
+
+    Of a subject the sentence `key` always stands and holds the fact that is asked for, `asks_for`; of `others` a few are drawn.
+    """
+    return yaml.safe_load((Path(__file__).parents[2] / "corpus" / "generator" / f"{name}.yaml").read_text(encoding="utf-8"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,57 +78,44 @@ def make_vectors(chunks: Sequence[Chunk], embedded: Matrix, seed: int) -> Matrix
         rows = known + np.flatnonzero(subjects[known:] == subject)
         real = embedded[subjects[:known] == subject] if subject in subjects[:known] else embedded
         spread = real - real.mean(axis=0)
-        basis = spread[:_BASIS]
+        basis = spread[:512]
         along = draw.standard_normal((len(rows), len(basis)), dtype=np.float32) @ basis / np.sqrt(len(basis))
         turned = (spread[draw.integers(len(real), size=len(rows))] + _ALONG * along) / np.sqrt(1 + _ALONG**2)
-        across = unit(draw.standard_normal((len(rows), embedded.shape[1]), dtype=np.float32))
-        vectors[rows] = real.mean(axis=0) + turned + _ACROSS * across
+        vectors[rows] = real.mean(axis=0) + turned + _ACROSS * unit(draw.standard_normal((len(rows), embedded.shape[1]), dtype=np.float32))
     return unit(vectors)
 
 
 def _document(seed: int, number: int) -> Generated:
     original = number - 1 if number % _NEAR_DUPLICATE_EVERY == _NEAR_DUPLICATE_EVERY - 1 else number
-    draw = _random(seed, original)
+    draw, again = (random.Random(f"{seed}/{at}") for at in (original, number))  # noqa: S311 - reproducible sample text, nothing secret
     language = draw.choice(("en", "de"))
-    words = _read(_Language, language)
+    words = _read(language)
     shared = {name: value for name, value in _facts(draw, original).items() if name in {"serial", "site", "person"}}
-    sections = [(subject, _facts(draw, original) | shared) for subject in draw.sample(words.subjects, _SECTIONS)]
+    sections = [(subject, _facts(draw, original) | shared) for subject in draw.sample(words["subjects"], _SECTIONS)]
     subject, facts = sections[0]
-    title = draw.choice(words.titles).format_map(facts)
-    bodies = [" ".join([each.key, *draw.sample(each.others, _OTHERS)]) for each, _ in sections]
-    before, again = facts[subject.asks_for], _random(seed, number)
-    while original != number and facts[subject.asks_for] == before:  # until it differs: an equal one would make an exact duplicate
-        facts[subject.asks_for] = _facts(again, 0)[subject.asks_for]
-    texts = {each.heading: body.format_map(known) for (each, known), body in zip(sections, bodies, strict=True)}
-    identity, question = f"generated-{number:07d}", subject.question.format_map(facts)
+    title = draw.choice(words["titles"]).format_map(facts)
+    bodies = [" ".join([each["key"], *draw.sample(each["others"], _OTHERS)]) for each, _ in sections]
+    before = facts[subject["asks_for"]]
+    while original != number and facts[subject["asks_for"]] == before:  # until it differs: an equal one would make an exact duplicate
+        facts[subject["asks_for"]] = _facts(again, 0)[subject["asks_for"]]
+    texts = {each["heading"]: body.format_map(known) for (each, known), body in zip(sections, bodies, strict=True)}
+    identity, question = f"generated-{number:07d}", subject["question"].format_map(facts)
     digest = hashlib.sha256("\n".join([title, *texts, *texts.values()]).encode()).hexdigest()
     common: dict[str, Any] = {"document_id": identity, "title": title, "language": language, "sha256": digest, "generated": True}
     source = f"generated/{language}/{identity}"
     chunks = tuple(Chunk(section=heading, text=body, source=source, **common) for heading, body in texts.items())
-    return Generated(id=identity, language=language, chunks=chunks, question=question, fact=facts[subject.asks_for])
-
-
-def _random(seed: int, number: int) -> random.Random:
-    return random.Random(f"{seed}/{number}")  # noqa: S311 - reproducible sample text, nothing secret
+    return Generated(id=identity, language=language, chunks=chunks, question=question, fact=facts[subject["asks_for"]])
 
 
 def _facts(draw: random.Random, number: int) -> dict[str, str]:
-    names = _read(_Names, "names")
+    names = _read("names")
     return {
         "serial": f"{draw.choice('KLMPRSTX')}{draw.choice('ABCDEFGH')}-{number:06d}",
-        "site": draw.choice(names.sites),
-        "model": draw.choice(names.models),
-        "person": f"{draw.choice(names.first_names)} {draw.choice(names.last_names)}",
-        "company": draw.choice(names.companies),
+        "site": draw.choice(names["sites"]),
+        "model": draw.choice(names["models"]),
+        "person": f"{draw.choice(names['first_names'])} {draw.choice(names['last_names'])}",
+        "company": draw.choice(names["companies"]),
         "week": str(draw.randint(1, 52)),
         "due": f"{draw.randint(2026, 2027)}-{draw.randint(1, 12):02d}-{draw.randint(1, 28):02d}",
         "aisle": f"{draw.choice('ABCDEFGHJK')}{draw.randint(1, 60)}",
-        "hall": str(draw.randint(1, 14)),
-        "torque": str(draw.randint(4, 180)),
-        "minutes": str(draw.randint(12, 600)),
-        "amount": str(draw.randint(1_000, 99_999)),
-        "percent": str(draw.randint(2, 48)),
-        "count": str(draw.randint(3, 400)),
-        "size": str(draw.randint(44, 50)),
-        "price": str(draw.randint(40, 90_000)),
-    }
+    } | {name: str(draw.randint(*bounds)) for name, bounds in _BOUNDS.items()}

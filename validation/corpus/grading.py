@@ -14,39 +14,32 @@ from validation.clients.llm import Answer, Source
 from validation.clients.passages import Chunk
 from validation.corpus.documents import Question
 
-_NOT_WORD = re.compile(r"[^\w%€$+-]+")
-_BETWEEN_DIGITS = re.compile(r"(?<=\d)[.,\s](?=\d{3}(?!\d))")
 _NO_SPACES = re.compile(r"[\u3041-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 """Kana and Han: each letter counts as a word."""
-_CITATION = re.compile(r"\[(\d{1,3})\]")
-_REFUSALS = [
-    re.compile(pattern)
-    for pattern in (
-        r"\b(?:sources?|documents?|context|information|text)\b.{0,40}\b(?:not|no|nothing|n t|cannot)\b",
-        r"\b(?:no|not|cannot|can t|unable to)\b.{0,40}\b(?:sources?|documents?|context|information|answer)\b",
-        r"\b(?:quellen?|dokumente?n?|unterlagen|text)\b.{0,60}\b(?:nicht|keine?n?|nichts)\b",
-        r"\b(?:keine?n?|nicht)\b.{0,60}\b(?:quellen?|dokumenten?|unterlagen|angaben?|informationen?|antwort|beantwort\w+)\b",
-        r"(?:来 源|资 料|文 档|文 件|信 息).{0,40}(?:没 有|未|无 法|不)|(?:没 有|无 法|未).{0,40}(?:来 源|资 料|文 档|信 息|回 答|提 及)",
-        r"(?:出 典|資 料|文 書|情 報|ソ ー ス).{0,60}(?:あ り ま せ ん|ま せ ん|な い|不 明)",
-    )
-]
-"""How an answer says that the sources do not hold it, in the words that `normalise` leaves: English, German, Chinese, Japanese."""
+CITATION = re.compile(r"\[(\d{1,3})\]")
+_REFUSALS = (
+    r"\b(?:sources?|documents?|context|information|text)\b.{0,40}\b(?:not|no|nothing|n t|cannot)\b",
+    r"\b(?:no|not|cannot|can t|unable to)\b.{0,40}\b(?:sources?|documents?|context|information|answer)\b",
+    r"\b(?:quellen?|dokumente?n?|unterlagen|text)\b.{0,60}\b(?:nicht|keine?n?|nichts)\b",
+    r"\b(?:keine?n?|nicht)\b.{0,60}\b(?:quellen?|dokumenten?|unterlagen|angaben?|informationen?|antwort|beantwort\w+)\b",
+    r"(?:来 源|资 料|文 档|文 件|信 息).{0,40}(?:没 有|未|无 法|不)|(?:没 有|无 法|未).{0,40}(?:来 源|资 料|文 档|信 息|回 答|提 及)",
+    r"(?:出 典|資 料|文 書|情 報|ソ ー ス).{0,60}(?:あ り ま せ ん|ま せ ん|な い|不 明)",
+)  # how an answer says that the sources do not hold it, in the words that `normalise` leaves: English, German, Chinese, Japanese
 _DENIAL = r"(?:not|never|nicht|nie|kein\w*) (?!more|less|only|later|before|mehr|weniger|nur|sp\u00e4ter|vor|\u00fcber)(?:\S+ )?"
 """Before a fact; `not more than 850 kg` says the same as `850 kg`."""
-_LIST_NUMBER = re.compile(r"(?m)^\s*\d+[.)]\s")
 _NUMBER = re.compile(r"\d+")
 
 
 def normalise(text: str) -> str:
     """Fold case, width and typographic variants, join `1,300` and `1.300` to `1300`, and reduce all else to single spaces."""
     folded = unicodedata.normalize("NFKC", text).casefold().translate({0x2011: "-", 0x2013: "-", 0x2212: "-"})
-    apart = _NO_SPACES.sub(r" \g<0> ", _BETWEEN_DIGITS.sub("", folded))
-    return _NOT_WORD.sub(" ", apart).strip()
+    apart = _NO_SPACES.sub(r" \g<0> ", re.sub(r"(?<=\d)[.,\s](?=\d{3}(?!\d))", "", folded))
+    return re.sub(r"[^\w%€$+-]+", " ", apart).strip()
 
 
 def has_fact(answer: str, fact: str | None) -> bool:
     """Whether the answer contains the fact as whole words; `1,5` and `15` stay different. No answer contains None."""
-    return fact is not None and f" {normalise(fact)} " in f" {normalise(_CITATION.sub(' ', answer))} "
+    return fact is not None and f" {normalise(fact)} " in f" {normalise(CITATION.sub(' ', answer))} "
 
 
 def denies(answer: str, fact: str | None) -> bool:
@@ -57,18 +50,18 @@ def denies(answer: str, fact: str | None) -> bool:
 def unsupported_numbers(answer: str, texts: Sequence[str]) -> list[str]:
     """Return the numbers of the answer, dates included, that stand in none of the texts; numbers of citations and of lists are none."""
     known = {number for text in texts for number in _NUMBER.findall(normalise(text))}
-    written = normalise(_LIST_NUMBER.sub(" ", _CITATION.sub(" ", answer)))
+    written = normalise(re.sub(r"(?m)^\s*\d+[.)]\s", " ", CITATION.sub(" ", answer)))
     return [number for number in dict.fromkeys(_NUMBER.findall(written)) if number not in known]
 
 
 def is_refusal(answer: str) -> bool:
     """Whether the answer says that the sources do not answer, and cites none of them for anything else."""
-    return not cited_numbers(answer) and any(pattern.search(normalise(answer)) for pattern in _REFUSALS)
+    return not cited_numbers(answer) and any(re.search(pattern, normalise(answer)) for pattern in _REFUSALS)
 
 
 def cited_numbers(answer: str) -> list[int]:
     """Return the numbers in square brackets, in order, each once."""
-    return list(dict.fromkeys(int(number) for number in _CITATION.findall(answer)))
+    return list(dict.fromkeys(int(number) for number in CITATION.findall(answer)))
 
 
 def citation_is_right(answer: str, source_documents: Sequence[str], relevance: Mapping[str, int]) -> bool:
@@ -100,16 +93,13 @@ class Graded:
     @property
     def citation_precision(self) -> float | None:
         """Which share of the cited sources is of a relevant document; None where none is cited."""
-        numbers = cited_numbers(self.answer.text)
-        documents = [self.sources[number - 1].document_id if 1 <= number <= len(self.sources) else "" for number in numbers]
-        return fmean([float(self.question.relevance.get(document, 0) > 0) for document in documents]) if documents else None
+        right = sum(self.question.relevance.get(source.document_id, 0) > 0 for source in self._cited)
+        return right / len(cited_numbers(self.answer.text)) if cited_numbers(self.answer.text) else None
 
     @property
     def is_grounded(self) -> bool:
         """Whether the expected fact stands in a source that is cited: an answer by heart has it from somewhere else."""
-        numbers = cited_numbers(self.answer.text)
-        cited = [self.sources[number - 1] for number in numbers if 1 <= number <= len(self.sources)]
-        return any(has_fact(f"{source.title}\n{source.text}", self.question.fact) for source in cited)
+        return any(has_fact(f"{source.title}\n{source.text}", self.question.fact) for source in self._cited)
 
     @property
     def unsupported(self) -> list[str]:
@@ -131,18 +121,18 @@ class Graded:
     @property
     def cited_chunks(self) -> list[Chunk]:
         """The chunks that the answer cites, of those that it was given."""
-        numbers = cited_numbers(self.answer.text)
-        cited = [self.sources[number - 1].chunk for number in numbers if 1 <= number <= len(self.sources)]
-        return [chunk for chunk in cited if chunk is not None]
+        return [source.chunk for source in self._cited if source.chunk is not None]
 
-
-Breakdown = dict[str, dict[str, dict[str, float]]]
+    @property
+    def _cited(self) -> list[Source]:
+        return [self.sources[number - 1] for number in cited_numbers(self.answer.text) if 1 <= number <= len(self.sources)]
 
 
 def ndcg(ranked: Sequence[str], relevance: Mapping[str, int], k: int) -> float:
     """Return nDCG@k in 0..1; documents without a judgement count as grade 0."""
-    ideal = _dcg(sorted(relevance.values(), reverse=True)[:k])
-    return _dcg([relevance.get(document, 0) for document in ranked[:k]]) / ideal if ideal else 0.0
+    orders = ([relevance.get(document, 0) for document in ranked], sorted(relevance.values(), reverse=True))
+    gain, ideal = (sum(grade / math.log2(rank + 1) for rank, grade in enumerate(order[:k], 1)) for order in orders)
+    return gain / ideal if ideal else 0.0
 
 
 def reciprocal_rank(ranked: Sequence[str], relevance: Mapping[str, int], k: int) -> float:
@@ -160,18 +150,13 @@ def best_per_document(chunk_documents: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(chunk_documents))
 
 
-def _dcg(grades: Sequence[int]) -> float:
-    return sum(grade / math.log2(rank + 1) for rank, grade in enumerate(grades, 1))
-
-
-def breakdown(questions: Sequence[Question], numbers: Mapping[str, Sequence[float]]) -> Breakdown:
+def breakdown(questions: Sequence[Question], numbers: Mapping[str, Sequence[float]]) -> dict[str, dict[str, dict[str, float]]]:
     """Return for each language and each kind how many questions it has, and the mean of each number over them."""
     groups = {"language": [question.language for question in questions], "kind": [question.kind for question in questions]}
 
-    def means(places: list[int]) -> dict[str, float]:
-        return {"questions": len(places), **{key: round(fmean(values[at] for at in places), 4) for key, values in numbers.items()}}
-
-    return {
-        by: {name: means([at for at, member in enumerate(members) if member == name]) for name in sorted(set(members))}
-        for by, members in groups.items()
-    }
+    parts: dict[str, dict[str, dict[str, float]]] = {by: {name: {} for name in sorted(set(members))} for by, members in groups.items()}
+    for by, name in ((by, name) for by, names in parts.items() for name in names):
+        places = [at for at, member in enumerate(groups[by]) if member == name]
+        means = {key: round(fmean(values[at] for at in places), 4) for key, values in numbers.items()}
+        parts[by][name] = {"questions": len(places)} | means
+    return parts

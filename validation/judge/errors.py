@@ -12,9 +12,14 @@ from validation.judge.outcome import Outcome
 
 
 class GateError(Exception):
-    """A reason, written for the operator, why no verdict can be given."""
+    """A reason, written for the operator, why no verdict can be given; a code where something depends on which it is."""
 
     outcome: Outcome
+    code = ""
+
+    def __init__(self, reason: str = "", code: str = "") -> None:
+        super().__init__(reason)
+        self.code = code or self.code
 
 
 class UsageError(GateError):

@@ -10,10 +10,10 @@ from lab.places import CACHE
 from lab.services.answer import answer, parse
 from lab.services.embedder import DIMENSION, MODEL, EmbeddingModel, Matrix
 from validation.clients.llm import Source, prompt
+from validation.clients.retrieval_models import KeptVectors
 from validation.clients.target import EmbeddingRequest
 from validation.corpus.documents import Question, read_corpus
 from validation.corpus.grading import best_per_document, citation_is_right, has_fact, hit, ndcg
-from validation.corpus.kept_vectors import KeptVectors
 
 CORPUS = read_corpus(Path(__file__).parents[3] / "corpus")
 ASKED = [question for question in CORPUS.questions if question.is_answerable]

@@ -21,7 +21,7 @@ from validation.ask.answering import Answering
 from validation.ask.doors import Keys, Rate
 from validation.ask.service import build
 from validation.clients.connect import Connector
-from validation.clients.mounted import Mounted
+from validation.clients.kube import Mounted
 from validation.clients.target import Target
 from validation.judge.errors import UsageError
 

@@ -18,8 +18,8 @@ from validation.checks.context import Loaded, RunContext, Services
 from validation.clients.asking import AskService
 from validation.clients.connect import Connector
 from validation.clients.http import Access
+from validation.clients.kube import Mounted
 from validation.clients.milvus import Collection, Row
-from validation.clients.mounted import Mounted
 from validation.clients.target import Target
 from validation.corpus.documents import Corpus, Question
 from validation.judge.errors import InvalidRunError, UsageError

@@ -15,13 +15,13 @@ from starlette.routing import Route
 
 from tests.validation.services import DIMENSION, Bucket, Models, serving, stream, vector
 from validation.clients.documents import ClockSkewError, Credential, DocumentStore, Original
-from validation.clients.http import TooLongError, TooManyError
-from validation.clients.llm import Answer, LanguageModel, Source, TemperatureError, prompt
+from validation.clients.http import TooLongError
+from validation.clients.llm import Answer, LanguageModel, Source, prompt
 from validation.clients.passages import Chunk
 from validation.clients.retrieval_models import EmbeddingService, Reranker
 from validation.clients.target import EmbeddingRequest
 from validation.corpus.citation import Citation, citation_problem
-from validation.judge.errors import GateError, InvalidRunError, UnreachableError
+from validation.judge.errors import GateError, InvalidRunError, UnreachableError, UsageError
 
 NOWHERE = "http://127.0.0.1:9"
 SOURCES = [
@@ -109,7 +109,7 @@ def test_a_text_that_the_model_cannot_read_is_named_by_document_and_chunk(models
 @pytest.mark.parametrize("status", [413, 422])
 def test_too_many_texts_at_once_are_told_from_a_text_that_is_too_long(models: Models, models_url: str, status: int) -> None:
     models.embeddings = lambda _: JSONResponse({"message": "batch size 64 > maximum allowed batch size 32"}, status)
-    with closing(embedding(models_url)) as service, pytest.raises(TooManyError, match="max-client-batch-size") as refused:
+    with closing(embedding(models_url)) as service, pytest.raises(UsageError, match="max-client-batch-size") as refused:
         service.embed_passages([chunk("x")])
     assert refused.value.code == "models.too_many_texts"
 
@@ -241,7 +241,7 @@ def test_a_service_that_wants_max_completion_tokens_gets_them(models: Models, mo
 def test_a_model_that_refuses_a_temperature_is_told_with_the_setting_that_leaves_it_out(models: Models, models_url: str) -> None:
     message = "Unsupported value: 'temperature' does not support 0 with this model. Only the default (1) value is supported."
     models.chat = refusing(lambda body: "temperature" in body, message)
-    with pytest.raises(TemperatureError, match=r"llm\.temperature: null") as refused:
+    with pytest.raises(UsageError, match=r"llm\.temperature: null") as refused:
         ask(models_url)
     assert refused.value.code == "models.temperature"
     assert ask(models_url, temperature=None)[0].text == "It lifts 40 litres. [1]"

@@ -108,7 +108,7 @@ def test_credential_authority_and_digests_are_read(kubernetes_api: KubernetesApi
     api = kube.connect()
     assert api.credential("rag", "documents-s3").secret_key == "s3cr3t"
     assert api.certificate_authority("rag", "ca").startswith("-----BEGIN")
-    assert api.running_images("rag") == [kube.RunningImage(pod="milvus-0", container="main", image="milvus:2.3.5", digest="sha256:abc")]
+    assert api.running_images("rag") == [{"pod": "milvus-0", "container": "main", "image": "milvus:2.3.5", "digest": "sha256:abc"}]
     with pytest.raises(UsageError, match="has no secret_key"):
         api.credential("rag", "half")
     with pytest.raises(UsageError, match="no certificate"):

@@ -5,20 +5,30 @@ its folder and all below that say nothing else. The language is the name of the 
 and no other word.
 """
 
+import functools
 import os
 import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
-from validation.corpus.reading import MIB, Limits, UnreadableError
+from validation.clients.passages import Parsed
+from validation.corpus.reading import UnreadableError
 from validation.corpus.reading.decode import decode
-from validation.corpus.reading.language import language_of_folder
 from validation.judge.errors import UsageError
 
 CAPTION, ACCESS = ".caption.md", ".access"
 UNKNOWN_LANGUAGE = "und"
+_FEWEST, _FEWEST_WIDE = 60, 12  # letters below which a guess is none; fewer are enough of scripts that only few languages write
+_SURE = 0.6
+_CODE = re.compile(
+    r"a[fmnrsz]|b[egnrs]|c[asy]|d[aez]|e[lnostu]|f[aior]|g[alu]|h[eirtuy]|i[dst]|j[av]|k[akmnouy]|l[abotv]|m[gklnrst]|n[belno]|o[cr]|p[alst]"
+    r"|qu|r[ouw]|s[eiklqrvw]|t[aehlr]|u[gkr]|v[io]|wa|xh|z[hu]"
+)  # of ISO 639-1, those that the library tells apart
+_DOUBTFUL = re.compile(r"a[mns]|b[er]|ga|h[ert]|i[dst]|l[ao]|m[gs]|no|or|p[as]|qu|s[eir]|t[ae]")
+"""Codes that are as well the name of a department, a country or a project."""
 _LABEL = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 _MOST_SOURCE_BYTES, _MOST_SIDECAR_BYTES = 900, 65_536
 
@@ -31,11 +41,6 @@ class File:
     source: str  # path below the folder that was named, with forward slashes
     language: str
     label: str  # who may read it, as the folder says
-
-    @property
-    def suffix(self) -> str:
-        """The ending, in lower case."""
-        return self.path.suffix.lower()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,8 +74,7 @@ def walk(root: Path, language: str = UNKNOWN_LANGUAGE) -> Iterator[File | Refusa
         except (OSError, UnreadableError) as error:
             yield Refusal(source=_source(root, folder), reason=f"is a folder that cannot be read: {error}")
             continue
-        names = {entry.name for entry in entries}
-        others = {ACCESS, "questions.jsonl", *(name + ending for name in names for ending in (CAPTION, ACCESS))}
+        others = {ACCESS, "questions.jsonl", *(entry.name + ending for entry in entries for ending in (CAPTION, ACCESS))}
         folders = [entry for entry in entries if entry.is_dir(follow_symlinks=False)]
         files = (entry for entry in entries if not entry.is_dir(follow_symlinks=False) and entry.name not in others)
         yield from (_entry(root, top, entry, label, language) for entry in files)
@@ -102,15 +106,10 @@ def _source(root: Path, path: Path) -> str:
     return path.relative_to(root).as_posix()
 
 
-def body_of(file: File, limits: Limits) -> bytes:
-    """Return the bytes of a document; a link that took its place since is not followed."""
-    return _bounded(file.path, int(limits.largest_mib * MIB), f"{limits.largest_mib:g} MiB; split it, or raise --largest-mib")
-
-
 def caption_of(file: File) -> str:
     """Return what is said beside the file about it; "" where nothing is."""
     beside = file.path.with_name(file.path.name + CAPTION)
-    return decode(_bounded(beside, _MOST_SIDECAR_BYTES, f"{_MOST_SIDECAR_BYTES} bytes")) if beside.exists() else ""
+    return decode(bounded(beside, _MOST_SIDECAR_BYTES, f"{_MOST_SIDECAR_BYTES} bytes"))[0] if beside.exists() else ""
 
 
 def access_of(file: File) -> str:
@@ -122,13 +121,14 @@ def _label(path: Path) -> str:
     """Refuse a label that nobody could mean: a document under a wrong one would be shown to the wrong people."""
     if not path.exists():
         return ""
-    label = decode(_bounded(path, _MOST_SIDECAR_BYTES, "a word")).strip()
+    label = decode(bounded(path, _MOST_SIDECAR_BYTES, "a word"))[0].strip()
     if not _LABEL.fullmatch(label):
         raise UnreadableError(f"has in {path.name} the access label {label[:40]!r}, which is not one word of a-z, 0-9, - and _; correct it")
     return label
 
 
-def _bounded(path: Path, most: int, limit: str) -> bytes:
+def bounded(path: Path, most: int, limit: str) -> bytes:
+    """Return the bytes of a file; a link that took its place since is not followed."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
@@ -140,3 +140,28 @@ def _bounded(path: Path, most: int, limit: str) -> bytes:
         if status.st_size > most:
             raise UnreadableError(f"has {status.st_size:,} bytes, more than {limit}")
         return opened.read(most + 1)[:most]
+
+
+def language_of_folder(name: str) -> str:
+    """Return the language that a folder's name is the code of, as `de`, `EN` or `zh-CN`; "" where it is none, or another word as likely."""
+    code, _, region = name.replace("_", "-").partition("-")
+    code = code.lower()
+    is_code = bool(_CODE.fullmatch(code)) and (not region or (len(region) == 2 and region.isalpha()))  # noqa: PLR2004 - of ISO 3166
+    return code if is_code and (region or not _DOUBTFUL.fullmatch(code)) else ""
+
+
+def language_of(parsed: Parsed) -> str:
+    """Return the language of the text; "" where it is too short, or in doubt."""
+    text = " ".join(words for section in parsed.sections[:40] for words in section.paragraphs[:40])[:4_000]
+    letters = [letter for letter in text if letter.isalpha()]
+    if len(letters) < (_FEWEST if sum(map(str.isascii, letters)) * 2 > len(letters) else _FEWEST_WIDE):
+        return ""
+    language, probability = _identifier().classify(text)
+    return str(language) if probability >= _SURE and _CODE.fullmatch(language) else ""
+
+
+@functools.cache
+def _identifier() -> Any:  # noqa: ANN401 - py3langid has no types
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier  # type: ignore[import-untyped]  # noqa: PLC0415 - it is slow to load
+
+    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

@@ -66,8 +66,7 @@ class Tally:
     written: int = 0  # chunks that were embedded and written
     deleted: int = 0  # chunks that were deleted, of documents that are gone or changed
     rows: int = 0  # chunks that the collection holds now
-    acknowledged_s: float = 0.0
-    """From the beginning until Milvus had acknowledged the last row; what is deleted and counted after that is not in it."""
+    acknowledged_s: float = 0.0  # until Milvus had acknowledged the last row; what is deleted and counted after that is not in it
     refused: list[Refusal] = field(default_factory=list)  # files, or parts of them, that were not read, and why
 
     @property
@@ -84,12 +83,6 @@ class Tally:
     def notes(self) -> list[Refusal]:
         """What of files that were read is not in their chunks, or may be wrong there."""
         return [refusal for refusal in self.refused if refusal.is_note]
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Batch:
-    chunks: Sequence[Chunk]
-    replacing: bool  # whether the collection holds something of one of their documents already
 
 
 def run(job: Job, advance: Callable[[int], None] = lambda _: None, tally: Tally | None = None) -> Tally:
@@ -144,7 +137,7 @@ class _Run:
         """Open every document, and yield those that the collection does not hold as they are now."""
         for number, opened in enumerate(distinct(walk(self.job.root, self.job.language), self.job.limits, self._refuse), 1):
             source, known = opened.file.source, self.known.get(opened.file.source)
-            if known is not None and known.is_whole(opened.fingerprint):
+            if known is not None and known.fingerprints == {opened.fingerprint} and known.chunks == known.siblings:
                 self.tally.unchanged += 1
                 self._rows[source] = known.chunks
                 self.tally.refused += [Refusal(source=source, reason=note, is_note=True) for note in known.notes.splitlines()]
@@ -166,7 +159,7 @@ class _Run:
             return Refusal(source=source, reason=str(error))
         finally:
             self.readers.put(reader)
-        key, media_type = original_key(self.job.collection.name, source), kind_of(opened.file.suffix).media_type
+        key, media_type = original_key(self.job.collection.name, source), kind_of(opened.file.path.suffix).media_type
         if reason := unstorable(replace(prepared.chunks[0], object_key=key)):
             return Refusal(source=source, reason=reason)
         if self.job.originals is None:
@@ -186,8 +179,8 @@ class _Run:
             raise error
         return Refusal(source=source, reason=f"was not kept: {error}")
 
-    def batches(self, prepared: Iterable[Prepared | Refusal]) -> Iterator[_Batch]:
-        """Gather chunks of several documents into requests of even size."""
+    def batches(self, prepared: Iterable[Prepared | Refusal]) -> Iterator[tuple[list[Chunk], bool]]:
+        """Gather chunks of several documents into requests of even size; and whether the collection holds some of them already."""
         waiting: dict[bool, list[Chunk]] = {False: [], True: []}
         most = self.job.batch_rows
         for each in prepared:
@@ -201,24 +194,22 @@ class _Run:
             (self.tally.changed if replacing else self.tally.added).append(source)
             waiting[replacing] += each.chunks
             while len(waiting[replacing]) >= most:
-                yield _Batch(chunks=waiting[replacing][:most], replacing=replacing)
+                yield (waiting[replacing][:most], replacing)
                 del waiting[replacing][:most]
-        yield from (_Batch(chunks=chunks, replacing=replacing) for replacing, chunks in waiting.items() if chunks)
+        yield from ((chunks, replacing) for replacing, chunks in waiting.items() if chunks)
 
-    def write(self, batch: _Batch) -> int:
-        """Embed a batch and write it; in a writing thread. Where it is refused, its documents are written one by one.
-
-        One that is refused then is named, and stands in the collection as it did, or in part.
-        """
+    def write(self, batch: tuple[list[Chunk], bool]) -> int:
+        """Embed a batch and write it, in a writing thread; refused, each document alone: one that is, stands as it did, or in part."""
+        chunks, replacing = batch
         try:
-            return self._write(batch.chunks, replacing=batch.replacing)
+            return self._write(chunks, replacing=replacing)
         except InvalidRunError:
-            sources, written = dict.fromkeys(chunk.source for chunk in batch.chunks), 0
+            sources, written = dict.fromkeys(chunk.source for chunk in chunks), 0
             if len(sources) == 1 and not self._stored:
                 raise
         for source in sources:
             try:
-                written += self._write([chunk for chunk in batch.chunks if chunk.source == source], replacing=batch.replacing)
+                written += self._write([chunk for chunk in chunks if chunk.source == source], replacing=replacing)
             except InvalidRunError as error:
                 self._refuse(self._refused_by_store(source, error))
         return written

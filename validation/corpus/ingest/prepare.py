@@ -9,11 +9,10 @@ from typing import Any
 
 from validation.clients.milvus import STRINGS
 from validation.clients.passages import Chunk, Document, Section
-from validation.corpus.ingest.folder import UNKNOWN_LANGUAGE, File, Refusal, access_of, body_of, caption_of
-from validation.corpus.reading import Limits, UnreadableError
+from validation.corpus.ingest.folder import UNKNOWN_LANGUAGE, File, Refusal, access_of, bounded, caption_of, language_of
+from validation.corpus.reading import MIB, Limits, UnreadableError
 from validation.corpus.reading.chunking import CHUNK_CHARACTERS, OVERLAP_CHARACTERS, cut
 from validation.corpus.reading.isolation import IsolatedReader
-from validation.corpus.reading.language import language_of
 from validation.corpus.reading.read import kind_of
 
 _HEADING_CHARACTERS, _NOTES_BYTES = 240, 4_000
@@ -55,8 +54,8 @@ def distinct(files: Iterable[File | Refusal], limits: Limits, refuse: Callable[[
             refuse(file)
             continue
         try:
-            kind_of(file.suffix)
-            body = body_of(file, limits)
+            kind_of(file.path.suffix)
+            body = bounded(file.path, int(limits.largest_mib * MIB), f"{limits.largest_mib:g} MiB; split it, or raise --largest-mib")
             more = {"caption": caption_of(file), "access": access_of(file), "sha256": hashlib.sha256(body).hexdigest()}
             opened = Opened(file=file, body=body, **more)
         except UnreadableError as error:
@@ -72,7 +71,7 @@ def distinct(files: Iterable[File | Refusal], limits: Limits, refuse: Callable[[
 def prepare(opened: Opened, reader: IsolatedReader) -> Prepared:
     """Parse and cut a document in the process of `reader`; its id is its path."""
     file, fingerprint = opened.file, opened.fingerprint
-    parsed = reader.read(file.path, file.suffix, opened.caption, opened.sha256)
+    parsed = reader.read(file.path, file.path.suffix.lower(), opened.caption, opened.sha256)
     title = parsed.title or PurePosixPath(file.source).stem
     language = (file.language == UNKNOWN_LANGUAGE and language_of(parsed)) or file.language
     common: dict[str, Any] = {"title": title, "language": language, "source": file.source, "sha256": opened.sha256, "access": opened.access}

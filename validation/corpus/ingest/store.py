@@ -30,10 +30,6 @@ class Known:
     siblings: int
     notes: str = ""  # what of it is not in the chunks, a line each
 
-    def is_whole(self, fingerprint: str) -> bool:
-        """Whether it holds exactly the chunks that a document with this fingerprint has."""
-        return self.fingerprints == {fingerprint} and self.chunks == self.siblings
-
 
 def description(model: str, dimension: int) -> str:
     """Return the mark of a collection of this model."""

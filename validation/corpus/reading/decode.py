@@ -13,16 +13,8 @@ from validation.corpus.reading import UnreadableError
 _MARKS = {codecs.BOM_UTF8: "utf-8-sig"}
 _MARKS |= dict.fromkeys((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE), "utf-32")  # before UTF-16, whose mark this one begins with
 _MARKS |= dict.fromkeys((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE), "utf-16")
-_MEANT = {
-    "cp1252": "latin-1 ascii iso8859-1",
-    "cp1254": "iso8859-9",
-    "gb18030": "gb2312 gbk",
-    "cp949": "euc_kr",
-    "cp932": "shift_jis",
-    "cp950": "big5",
-    "cp1255": "iso8859-8 iso-8859-8-i",
-    "cp874": "tis-620 iso8859-11",
-}
+_MEANT = {"cp1252": "latin-1 ascii iso8859-1", "cp1254": "iso8859-9", "gb18030": "gb2312 gbk", "cp949": "euc_kr", "cp932": "shift_jis"}
+_MEANT |= {"cp950": "big5", "cp1255": "iso8859-8 iso-8859-8-i", "cp874": "tis-620 iso8859-11"}
 _LABELS = {label: encoding for encoding, labels in _MEANT.items() for label in labels.split()}
 _DECLARED = re.compile(rb"""<meta[^>]+charset\s*=\s*["']?\s*([\w.:-]+)|\A\s*<\?xml[^>]+encoding\s*=\s*["']([\w.:-]+)""", re.IGNORECASE)
 _LOOKED_AT, _ASCII = 65_536, 0x7F
@@ -30,32 +22,18 @@ _MANY, _FEW = 0.3, 0.05
 """Shares of zeros among the even and the odd bytes, one as many and the other as few, that make a text in a Latin script UTF-16."""
 _BAD = 0.002  # most bytes that are no UTF-8, as a share, in a text that is UTF-8 all the same
 _LATIN_SHARE = 0.35  # letters beyond ASCII are fewer in every language of the Latin script
-_LATIN = ("cp1250", "cp1254", "cp1257", "mac-roman", "cp850", "iso8859-2")
-_OTHERS = [
-    "cp1251",
-    "cp1253",
-    "cp1255",
-    "cp1256",
-    "koi8-r",
-    "koi8-u",
-    "iso8859-5",
-    "iso8859-7",
-    "cp855",
-    "cp866",
-    "mac-cyrillic",
-    "cp874",
-    "cp1258",
-]
-_EASTERN = ("big5hkscs", "cp932", "cp949", "euc_kr", "gb18030", "shift_jis_2004", "euc_jis_2004", "hz", "johab")
+_LATIN = "cp1250 cp1254 cp1257 mac-roman cp850 iso8859-2"
+_OTHERS = "cp1251 cp1253 cp1255 cp1256 koi8-r koi8-u iso8859-5 iso8859-7 cp855 cp866 mac-cyrillic cp874 cp1258"
+_EASTERN = "big5hkscs cp932 cp949 euc_kr gb18030 shift_jis_2004 euc_jis_2004 hz johab"
 _EASTERN_TEXT = re.compile(r"[\u3000-\u9fff\uff00-\uffef\s\x20-\x7e]*")  # UTF-16 of it has no zero but in spaces and line ends
 _SURE = 0.12
 _JIS = re.compile(rb"\x1b\$[@B](.*?)(?=\x1b|\Z)", re.DOTALL)
 _KANA = re.compile(rb"\x1b\(I(.*?)(?=\x1b|\Z)", re.DOTALL)
 
 
-def decode(body: bytes, notes: list[str] | None = None, declared: str = "") -> str:
-    """Return the text with plain line ends, and add to `notes` what may be wrong in it; UnreadableError when these bytes are no text."""
-    notes = [] if notes is None else notes
+def decode(body: bytes, declared: str = "") -> tuple[str, list[str]]:
+    """Return the text with plain line ends, and notes on what may be wrong in it; UnreadableError when these bytes are no text."""
+    notes = list[str]()
     encoding = next((name for mark, name in _MARKS.items() if body.startswith(mark)), "")
     try:
         marked = body.decode(encoding) if encoding else ""
@@ -64,7 +42,7 @@ def decode(body: bytes, notes: list[str] | None = None, declared: str = "") -> s
     text = marked or _as_declared(body, declared) or _guessed(body, notes)
     if "\0" in text:
         raise UnreadableError("holds zero bytes, so it is no text; give it the ending of what it really is")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    return text.replace("\r\n", "\n").replace("\r", "\n"), notes
 
 
 def declared_in(body: bytes) -> str:
@@ -103,7 +81,12 @@ def _guessed(body: bytes, notes: list[str]) -> str:
         notes.append("was read as ISO-2022-JP, by its escape sequences")
         return japanese
     try:
-        return body.decode(_utf16(head) or "utf-8")
+        even, odd = (head[first::2].count(0) / max(len(head[first::2]), 1) for first in (0, 1))
+        names = ("utf-16-le", "utf-16-be") if 0 < even + odd < _MANY and len(head) % 2 == 0 else ()
+        encoding = next((name for name in names if _EASTERN_TEXT.fullmatch(head.decode(name, "replace"))), "utf-8")
+        if max(even, odd) >= _MANY and min(even, odd) <= _FEW:
+            encoding = "utf-16-le" if odd > even else "utf-16-be"
+        return body.decode(encoding)
     except UnicodeDecodeError as error:
         text = body.decode("utf-8", "replace")
         bad = text.count("\ufffd")
@@ -121,21 +104,12 @@ def _guessed(body: bytes, notes: list[str]) -> str:
     return text
 
 
-def _utf16(head: bytes) -> str:
-    """Return which UTF-16 a text without a mark is in, by its zeros, or since it gives letters alone; "" for none."""
-    even, odd = (head[first::2].count(0) / max(len(head[first::2]), 1) for first in (0, 1))
-    if max(even, odd) >= _MANY and min(even, odd) <= _FEW:
-        return "utf-16-le" if odd > even else "utf-16-be"
-    names = ("utf-16-le", "utf-16-be") if 0 < even + odd < _MANY and len(head) % 2 == 0 else ()
-    return next((name for name in names if _EASTERN_TEXT.fullmatch(head.decode(name, "replace"))), "")
-
-
 def _likely(head: bytes) -> str:
     """Return what the bytes are most likely in; Windows-1252 where nothing speaks for another one."""
     letters = sum(byte > _ASCII or chr(byte).isalpha() for byte in head)
     latin = sum(byte > _ASCII for byte in head) <= letters * _LATIN_SHARE
     for names, sure in ((_EASTERN, _SURE), (_LATIN, _SURE) if latin else (_OTHERS, 0)):
-        guess = chardet.detect(head, include_encodings=(*names, "cp1252"))
+        guess = chardet.detect(head, include_encodings=(*names.split(), "cp1252"))
         encoding = codecs.lookup(guess["encoding"] or "cp1252").name
         if encoding != "cp1252" and guess["confidence"] >= sure:
             return _LABELS.get(encoding, encoding)

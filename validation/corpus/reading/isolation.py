@@ -21,7 +21,6 @@ from validation.corpus.reading import MIB, Limits, UnreadableError
 from validation.corpus.reading.read import read
 
 _HOME = Path(__file__).parents[3]
-_PIECE = 1 << 16
 
 
 class IsolatedReader:
@@ -35,7 +34,10 @@ class IsolatedReader:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._end()
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.communicate()
 
     def read(self, path: Path, suffix: str, caption: str, sha256: str) -> Parsed:
         """Return what is in the file, whose bytes have that sha256; UnreadableError when it is too slow, too large, or kills its reader."""
@@ -43,12 +45,15 @@ class IsolatedReader:
         try:
             answer = self._ask(question.encode() + b"\n")
         except BaseException:
-            self._end()
+            self.__exit__()
             raise
         if "unreadable" in answer:
             raise UnreadableError(answer["unreadable"])
-        sections = tuple(Section(**{name: _tuples(value) for name, value in section.items()}) for section in answer["sections"])
-        return Parsed(title=answer["title"], sections=sections, notes=tuple(answer["notes"]), pages=answer["pages"])
+        sections = list[Section]()
+        for each in answer["sections"]:
+            tables = tuple((first, last) for first, last in each.pop("tables"))
+            sections.append(Section(path=tuple(each.pop("path")), paragraphs=tuple(each.pop("paragraphs")), tables=tables, **each))
+        return Parsed(title=answer["title"], sections=tuple(sections), notes=tuple(answer["notes"]), pages=answer["pages"])
 
     def _ask(self, line: bytes) -> dict[str, Any]:
         if self._process is None:
@@ -75,23 +80,13 @@ class IsolatedReader:
             left = deadline - time.monotonic()
             if left <= 0 or not select.select([pipe], [], [], left)[0]:
                 raise UnreadableError(f"was not read within {self._limits.seconds:g} s; split it, or save it anew")
-            piece = os.read(pipe.fileno(), _PIECE)
+            piece = os.read(pipe.fileno(), 1 << 16)
             line += piece
             if not piece:
                 break
             if len(line) > self._limits.most_text_mib * MIB:
                 raise UnreadableError(f"holds more than {self._limits.most_text_mib:g} MiB of text; split it")
         return bytes(line)
-
-    def _end(self) -> None:
-        process, self._process = self._process, None
-        if process is not None:
-            process.kill()
-            process.communicate()
-
-
-def _tuples(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 def main() -> None:
@@ -101,20 +96,18 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints must not look like an answer
     for line in sys.stdin.buffer:
-        answers.write(_answer(**json.loads(line)) + b"\n")
+        asked = json.loads(line)
+        try:
+            body = Path(asked["path"]).read_bytes()
+            is_same = hashlib.sha256(body).hexdigest() == asked["sha256"]
+            parsed = asdict(read(body, asked["suffix"], asked["caption"])) if is_same else None
+            answer = json.dumps(parsed or {"unreadable": "was changed while it was read; run again"})
+        except (UnreadableError, OSError) as error:
+            answer = json.dumps({"unreadable": str(error)})
+        except MemoryError:
+            answer = json.dumps({"unreadable": "needs more memory than a reader may have; split it"})
+        answers.write(answer.encode() + b"\n")
         answers.flush()
-
-
-def _answer(path: str, suffix: str, caption: str, sha256: str) -> bytes:
-    try:
-        body = Path(path).read_bytes()
-        if hashlib.sha256(body).hexdigest() != sha256:
-            return json.dumps({"unreadable": "was changed while it was read; run again"}).encode()
-        return json.dumps(asdict(read(body, suffix, caption))).encode()
-    except (UnreadableError, OSError) as error:
-        return json.dumps({"unreadable": str(error)}).encode()
-    except MemoryError:
-        return json.dumps({"unreadable": "needs more memory than a reader may have; split it"}).encode()
 
 
 if __name__ == "__main__":

@@ -11,28 +11,13 @@ from validation.clients.passages import Parsed, Section
 from validation.corpus.reading import UnreadableError
 from validation.corpus.reading.structure import garbled
 
-_TITLE_CHARACTERS = 240
 _PDF, _ZIP, _RTF = "a PDF", "a zip archive, as Office files are", "an RTF document"
 _OLE = "an Office file that is encrypted, or older than 2007"
-_SIGNATURES = {
-    b"%PDF-": _PDF,
-    b"PK\x03\x04": _ZIP,
-    b"\x89PNG\r\n\x1a\n": "a PNG picture",
-    b"\xff\xd8\xff": "a JPEG picture",
-    b"II*\0": "a TIFF picture",
-    b"MM\0*": "a TIFF picture",
-    b"RIFF": "a WebP picture",
-    b"GIF8": "a GIF picture",
-    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": _OLE,
-    b"\x1f\x8b": "a gzip archive",
-    b"7z\xbc\xaf'\x1c": "a 7z archive",
-    b"Rar!": "a RAR archive",
-    b"\x7fELF": "a program",
-    b"MZ\x90": "a program",
-    b"SQLite format 3\0": "a database",
-    b"{\\rtf": _RTF,
-}
-_PDF_WITHIN = 1_024  # a PDF may begin with something else
+_SIGNATURES = {b"%PDF-": _PDF, b"PK\x03\x04": _ZIP, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": _OLE, b"{\\rtf": _RTF}
+_SIGNATURES |= {b"\x89PNG\r\n\x1a\n": "a PNG picture", b"\xff\xd8\xff": "a JPEG picture", b"GIF8": "a GIF picture"}
+_SIGNATURES |= {b"II*\0": "a TIFF picture", b"MM\0*": "a TIFF picture", b"RIFF": "a WebP picture", b"SQLite format 3\0": "a database"}
+_SIGNATURES |= {b"\x1f\x8b": "a gzip archive", b"7z\xbc\xaf'\x1c": "a 7z archive", b"Rar!": "a RAR archive"}
+_SIGNATURES |= {b"\x7fELF": "a program", b"MZ\x90": "a program"}
 
 
 @dataclass(frozen=True)
@@ -54,7 +39,7 @@ _FAMILIES = {
     ".pptx .ppsx .potx": Kind("office.read_pptx", f"{_OPEN_XML}.presentationml.presentation", _ZIP),
     ".xlsx .xlsb": Kind("tables.read_sheets", f"{_OPEN_XML}.spreadsheetml.sheet", _ZIP),
     ".csv .tsv": Kind("tables.read_csv", "text/csv"),
-    ".json .jsonl .ndjson": Kind("data.read_json", "application/json"),
+    ".json .jsonl .ndjson": Kind("tables.read_json", "application/json"),
     ".eml .mht .mhtml": Kind("mail.read_mail", "message/rfc822"),
     ".rst .adoc .asciidoc": Kind("text.read_restructured"),
     ".yaml .yml .toml .ini .cfg .conf .properties .log .tex .bib": Kind("text.read_lines"),
@@ -67,12 +52,12 @@ _FAMILIES = {
     ".ppt": Kind("office.read_ppt", "application/vnd.ms-powerpoint", _OLE),
     ".xls": Kind("tables.read_sheets", "application/vnd.ms-excel", _OLE),
     ".ods": Kind("tables.read_sheets", f"{_OPEN_DOCUMENT}.spreadsheet", _ZIP),
-    ".odt": Kind("odf.read_odf", f"{_OPEN_DOCUMENT}.text", _ZIP),
-    ".odp": Kind("odf.read_odf", f"{_OPEN_DOCUMENT}.presentation", _ZIP),
+    ".odt": Kind("inside.read_odf", f"{_OPEN_DOCUMENT}.text", _ZIP),
+    ".odp": Kind("inside.read_odf", f"{_OPEN_DOCUMENT}.presentation", _ZIP),
     ".rtf": Kind("text.read_rtf", "application/rtf", _RTF),
-    ".vtt": Kind("transcript.read_vtt", "text/vtt"),
-    ".srt": Kind("transcript.read_srt", "application/x-subrip"),
-    ".sbv": Kind("transcript.read_sbv"),
+    ".vtt": Kind("text.read_vtt", "text/vtt"),
+    ".srt": Kind("text.read_srt", "application/x-subrip"),
+    ".sbv": Kind("text.read_sbv"),
     ".mbox": Kind("mail.read_mbox", "application/mbox"),
     ".msg": Kind("mail.read_msg", "application/vnd.ms-outlook", _OLE),
     ".epub": Kind("inside.read_epub", "application/epub+zip", _ZIP),
@@ -107,15 +92,15 @@ def kind_of(suffix: str) -> Kind:
     return kind
 
 
-def refuse_disguise(suffix: str, body: bytes) -> None:
+def _undisguised(suffix: str, body: bytes) -> Kind:
     """Refuse a file whose first bytes are not those of its ending, and an empty one."""
+    kind, signature = kind_of(suffix), next((name for start, name in _SIGNATURES.items() if body.startswith(start)), "")
     if not body.strip():
         raise UnreadableError("is empty")
-    expected = kind_of(suffix).signature
-    signature = next((name for start, name in _SIGNATURES.items() if body.startswith(start)), "")
-    if signature != expected and not (expected == _PDF and b"%PDF-" in body[:_PDF_WITHIN]):
-        held = signature or f"something else than {expected}"
+    if signature != kind.signature and not (kind.signature == _PDF and b"%PDF-" in body[:1_024]):  # it may begin with something else
+        held = signature or f"something else than {kind.signature}"
         raise UnreadableError(f"is called {suffix} but holds {held}; give it the ending of what it is")
+    return kind
 
 
 def read(body: bytes, suffix: str, caption: str = "") -> Parsed:
@@ -124,8 +109,7 @@ def read(body: bytes, suffix: str, caption: str = "") -> Parsed:
     Readers are large libraries and the files anybody's, so every exception of theirs counts as a file that cannot be read. A reader is
     imported when it is needed: a folder of Markdown never loads the Office readers.
     """
-    refuse_disguise(suffix, body)
-    kind = kind_of(suffix)
+    kind = _undisguised(suffix, body)
     module, _, function = kind.reader.partition(".")
     try:
         reader = getattr(importlib.import_module(f"validation.corpus.reading.readers.{module}"), function)
@@ -145,8 +129,7 @@ def read(body: bytes, suffix: str, caption: str = "") -> Parsed:
         notes.append(f"holds {bad:,} letters that could not be read, for which U+FFFD stands")
     if (reason := garbled(text)) and not any("looks garbled" in note for note in notes):
         notes.append(f"looks garbled ({reason}); save it anew from what wrote it")
-    title = _storable(parsed.title[:_TITLE_CHARACTERS])
-    return replace(parsed, title=title, sections=tuple(sections), notes=tuple(dict.fromkeys(notes)))
+    return replace(parsed, title=_storable(parsed.title[:240]), sections=tuple(sections), notes=tuple(dict.fromkeys(notes)))
 
 
 def _reason(error: Exception) -> str:
@@ -155,7 +138,7 @@ def _reason(error: Exception) -> str:
     # a library in C that finds no room for its code says so in words alone
     if isinstance(error, ImportError) or getattr(error, "errno", None) == errno.ENOMEM or "failed to map segment" in str(error):
         return f"needs more memory than a reader may have, or its reader is not installed whole ({error}); split it"
-    return f"is broken ({type(error).__name__}: {' '.join(str(error).split())[:200]})"
+    return f"is broken ({type(error).__name__}: {' '.join(str(error).split())[:200]}); save it anew, or take it from a backup"
 
 
 def _storable(text: str) -> str:

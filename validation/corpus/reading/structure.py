@@ -3,8 +3,9 @@
 import itertools
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from validation.clients.passages import Section
 
@@ -50,12 +51,6 @@ def row_of(cells: Iterable[str]) -> str:
     return one_line(" | ".join(map(one_line, cells))).rstrip("| ") if cells else ""
 
 
-def rows_of(rows: Iterable[Sequence[str]], page: int = 0) -> Iterator[Block]:
-    """Yield the rows of a table that hold something."""
-    words = (row_of(cells) for cells in rows)
-    yield from (Block(text, row=number, page=page) for number, text in enumerate(filter(None, words), 1))
-
-
 class Table:
     """The rows of one table that have come so far, and the cells that go on in the next ones."""
 
@@ -86,6 +81,25 @@ def counted(marks: Mapping[str, re.Pattern[bytes]], *parts: bytes) -> list[str]:
     return [f"{count} {what}" for what, count in counts.items() if count]
 
 
+def lines_in(path: str, value: Any) -> Iterator[str]:  # noqa: ANN401 - whatever JSON or YAML holds
+    """Yield a line `path: value` for each value that is not empty."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from lines_in(f"{path} {name}".strip(), inner)
+    elif isinstance(value, list) and any(isinstance(inner, dict | list) for inner in value):
+        for inner in value:
+            yield from lines_in(path, inner)
+    elif text := _value(", ".join(map(_value, value)) if isinstance(value, list) else value):
+        yield f"{path}: {text}" if path else text
+
+
+def _value(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    text = str(value).replace("\0", " ") if value is not None else ""
+    return lines_of(text) if "\n" in text.strip() else one_line(text)
+
+
 def garbled(text: str) -> str:
     """Return why a text looks as if its letters were not those that one sees; "" where it does not."""
     if len(_NO_LETTER.findall(text)) > len(text) * _GARBLED:
@@ -113,8 +127,6 @@ def sections_of(blocks: Iterable[Block], above: tuple[str, ...] = ()) -> tuple[s
 
 
 class _Gathered:
-    """Sections that are made so far, and the one that is open."""
-
     def __init__(self, above: tuple[str, ...]) -> None:
         self.first, self.sections = "", list[Section]()
         self._above, self._open = above, list[tuple[int, str]]()

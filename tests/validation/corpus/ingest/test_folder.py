@@ -6,11 +6,10 @@ from pathlib import Path
 import pytest
 
 from tests.validation.corpus.ingest import files
-from validation.corpus.ingest.folder import File, Refusal, access_of, caption_of, walk
+from validation.corpus.ingest.folder import File, Refusal, access_of, caption_of, language_of_folder, walk
 from validation.corpus.ingest.prepare import Opened, distinct, names_of, prepare, short_ids
 from validation.corpus.reading import Limits, UnreadableError
 from validation.corpus.reading.isolation import IsolatedReader
-from validation.corpus.reading.language import language_of_folder
 
 
 def look(root: Path, limits: Limits | None = None) -> tuple[list[Opened], list[str]]:

@@ -1,4 +1,4 @@
-"""Files inside others: Office files, archives, books, attachments and notebooks. Each is read as the file that it is, two levels deep.
+"""Archives and what is inside: OpenDocument, books, notebooks, and files that are read as what they are, two levels deep.
 
 What an archive says about its size is looked at before anything is unpacked: a zip bomb is refused by the sum of what its parts claim, and
 a part never gives more than it claims. An Office file that carries macros is refused, since a citation would hand them out.
@@ -13,6 +13,7 @@ import zipfile
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import PurePosixPath
+from typing import Any
 from urllib.parse import unquote
 
 from defusedxml import ElementTree
@@ -20,10 +21,19 @@ from defusedxml import ElementTree
 from validation.clients.passages import Parsed, Section
 from validation.corpus.reading import MIB, UnreadableError
 from validation.corpus.reading.decode import decode
-from validation.corpus.reading.readers.markup import parse_markdown, read_html
-from validation.corpus.reading.structure import Block, lines_of, sections_of
+from validation.corpus.reading.readers.markup import parse_html, parse_markdown, read_html
+from validation.corpus.reading.structure import Block, counted, lines_of, sections_of, title_or
 
 _MOST_UNPACKED, _MOST_PARTS, _MOST_DEPTH = 256 * MIB, 10_000, 2
+_TAGS = {"p": "p", "table": "table", "table-row": "tr", "table-cell": "td", "list-item": "li", "s": " ", "tab": " ", "line-break": "<br>"}
+_NOTED = {
+    "comments, which were not read": re.compile(rb"<office:annotation[ >]"),
+    "pending deletions, which were left out": re.compile(rb"<text:deletion[ >]"),
+    "pictures, which were not read": re.compile(rb"<draw:image "),
+    "embedded objects, which were not read": re.compile(rb"<draw:object "),
+}
+_SPANS = {"colspan": "number-columns-spanned", "rowspan": "number-rows-spanned"}
+_SILENT = {"tracked-changes", "annotation", "object", "automatic-styles", "forms", "scripts", "font-face-decls", "styles", "settings"}
 _DEPTH = list[str]()  # the names of the files inside files that are being read now
 
 
@@ -92,12 +102,9 @@ def read_zip(body: bytes) -> Parsed:
 def read_epub(body: bytes) -> Parsed:
     """Read the chapters of a book, in their order."""
     packed, sections, notes = opened_zip(body, "book"), list[Section](), list[str]()
-    try:
-        container = ElementTree.fromstring(packed.read("META-INF/container.xml"))
-        root = next(element.attrib["full-path"] for element in container.iter() if element.tag.endswith("}rootfile"))
-        package = ElementTree.fromstring(packed.read(root))
-    except (KeyError, StopIteration, ElementTree.ParseError) as error:
-        raise UnreadableError(f"is a broken book ({error!r}); save it anew") from None
+    container = ElementTree.fromstring(packed.read("META-INF/container.xml"))
+    root = next(element.attrib["full-path"] for element in container.iter() if element.tag.endswith("}rootfile"))
+    package = ElementTree.fromstring(packed.read(root))
     items = {element.get("id"): element.get("href", "") for element in package.iter() if element.tag.endswith("}item")}
     for chapter in [items.get(element.get("idref"), "") for element in package.iter() if element.tag.endswith("}itemref")]:
         name = posixpath.normpath(posixpath.join(posixpath.dirname(root), unquote(chapter)))
@@ -114,12 +121,8 @@ def read_epub(body: bytes) -> Parsed:
 
 def read_notebook(body: bytes) -> Parsed:
     """Read the texts, the code and the printed results of a Jupyter notebook."""
-    notes, blocks, pictures = list[str](), list[Block](), 0
-    try:
-        cells = json.loads(decode(body, notes))["cells"]
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise UnreadableError(f"is no notebook ({error!r})") from None
-    for cell in cells:
+    (text, notes), blocks, pictures = decode(body), list[Block](), 0
+    for cell in json.loads(text)["cells"]:
         source = "".join(cell.get("source", ()))
         if cell.get("cell_type") == "markdown":
             last = tuple[str, ...]()
@@ -137,3 +140,36 @@ def read_notebook(body: bytes) -> Parsed:
     first, sections = sections_of(blocks)
     notes += [f"{pictures} pictures among the results were not read"] if pictures else []
     return Parsed(title=first, sections=sections, notes=tuple(notes))
+
+
+def read_odf(body: bytes) -> Parsed:
+    """Read OpenDocument text and slides, by way of HTML."""
+    packed = opened(body, "content.xml")
+    content, pieces = packed.read("content.xml"), list[str]()
+    waiting: list[tuple[Any, bool]] = [(ElementTree.fromstring(content), True)]  # elements, each before and behind what it holds; texts
+    while waiting:
+        element, entering = waiting.pop()
+        name = "" if isinstance(element, str) else element.tag.rpartition("}")[2]
+        if name in _SILENT:
+            continue
+        pieces.append(_tag(name, element, entering=entering) if name else html.escape(element))
+        if name and entering:
+            inner = [element.text] if element.text and element.text.strip() else []
+            for child in element:
+                inner += [child, child.tail] if child.tail else [child]
+            waiting += [(element, False), *((each, True) for each in reversed(inner))]
+    parsed = parse_html("".join(pieces))
+    title = title_or(title_of(packed, "meta.xml"), parsed.title)
+    return Parsed(title=title, sections=parsed.sections, notes=(*parsed.notes, *counted(_NOTED, content)))
+
+
+def _tag(name: str, element: Any, *, entering: bool) -> str:  # noqa: ANN401 - an element of XML
+    """Return the tag of HTML at the beginning or the end of an element of OpenDocument; "" where there is none."""
+    attributes = {key.rpartition("}")[2]: value for key, value in element.attrib.items()}
+    if name == "page":
+        return f"<h1>{html.escape(attributes.get('name', ''))}</h1>" if entering else ""
+    tag = f"h{min(int(attributes.get('outline-level', '1')), 6)}" if name == "h" else _TAGS.get(name, "")
+    if not tag.isalnum():
+        return tag if entering else ""
+    spans = "".join(f' {key}="{attributes[long]}"' for key, long in _SPANS.items() if long in attributes)
+    return f"<{tag}{spans}>" if entering else f"</{tag}>"

@@ -63,8 +63,6 @@ def read_msg(body: bytes) -> Parsed:
 
 
 class _Mail:
-    """Gathers the blocks and notes of messages."""
-
     def __init__(self) -> None:
         self.blocks, self.notes, self.attached, self.has_text = list[Block](), list[str](), list[Section](), False
 
@@ -153,8 +151,7 @@ class _Mail:
 
 
 def _of_html(text: str) -> list[Block]:
-    sections = parse_html(text).sections
-    return [Block(words) for section in sections for words in dict.fromkeys((*section.path[-1:], *section.paragraphs))]
+    return [Block(words) for section in parse_html(text).sections for words in dict.fromkeys((*section.path[-1:], *section.paragraphs))]
 
 
 def _inner(message: "Message[str, str]") -> Iterator["Message[str, str]"]:
@@ -166,7 +163,9 @@ def _content(message: "Message[str, str]", notes: list[str]) -> str:
     payload = message.get_payload(decode=True)
     body = payload if isinstance(payload, bytes) else b""
     declared = message.get_content_charset() or (declared_in(body) if message.get_content_subtype() == "html" else "")
-    return decode(body, notes, declared) if body.strip() else ""
+    text, more = decode(body, declared) if body.strip() else ("", [])
+    notes += more
+    return text
 
 
 def _header(message: "Message[str, str]", name: str) -> str:
@@ -175,11 +174,11 @@ def _header(message: "Message[str, str]", name: str) -> str:
     try:
         raw.encode()
     except UnicodeEncodeError:
-        return one_line(decode(raw.encode("ascii", "surrogateescape")))
+        return one_line(decode(raw.encode("ascii", "surrogateescape"))[0])
     return _unfolded(raw) if "=?" in raw else one_line(raw)
 
 
 def _unfolded(text: str) -> str:
-    """Return the words of a header that names its encodings."""
+
     parts = decode_header(text)
-    return one_line("".join(part if isinstance(part, str) else decode(part, [], charset or "") if part else "" for part, charset in parts))
+    return one_line("".join(part if isinstance(part, str) else decode(part, charset or "")[0] if part else "" for part, charset in parts))

@@ -6,7 +6,6 @@ what follows. The tree is walked with a stack of our own, since pages nest as de
 
 import html
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import yaml
@@ -15,8 +14,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from validation.clients.passages import Parsed
 from validation.corpus.reading.decode import declared_in, decode
-from validation.corpus.reading.readers.data import lines_in
-from validation.corpus.reading.structure import Block, Table, lines_of, one_line, sections_of, title_or
+from validation.corpus.reading.structure import Block, Table, lines_in, lines_of, one_line, sections_of, title_or
 
 _NO_TEXT = {"script", "style", "template", "head", "-comment", "rp", "datalist", "math-annotation"}
 _PERHAPS_NO_TEXT = {"nav", "noscript", "iframe"}
@@ -41,14 +39,12 @@ _TIGHT = re.compile(r"a|abbr|b|code|del|em|font|i|ins|kbd|mark|q|s|small|span|st
 
 def read_markdown(body: bytes) -> Parsed:
     """Read headings, paragraphs, list items, table rows, code blocks, and the fields above all of them."""
-    notes = list[str]()
-    return parse_markdown(decode(body, notes), notes)
+    return parse_markdown(*decode(body))
 
 
 def read_html(body: bytes) -> Parsed:
     """Read whatever is running text."""
-    notes = list[str]()
-    return parse_html(decode(body, notes, declared_in(body)), notes)
+    return parse_html(*decode(body, declared_in(body)))
 
 
 def parse_markdown(text: str, notes: list[str] | None = None) -> Parsed:
@@ -84,8 +80,6 @@ def parse_html(text: str, notes: list[str] | None = None, before: tuple[str, ...
 
 
 class _Writer:
-    """Walks a tree, and gathers its blocks."""
-
     def __init__(self, body: LexborNode | None) -> None:
         self.blocks, self._body, self._length = list[Block](), body, -1
         self._inline, self._pre, self._tables = list[str](), 0, list[Table]()
@@ -103,7 +97,7 @@ class _Writer:
         while waiting:
             node, entering = waiting.pop()
             if not entering:
-                self._leave(node)
+                self._leave(node, node.tag or "")
             elif self._enter(node):
                 waiting.append((node, False))
                 waiting.extend((child, True) for child in reversed(list(node.iter(include_text=True))))
@@ -124,7 +118,13 @@ class _Writer:
         if tag == "table":
             self._tables.append(Table())
         elif tag == "tr" and self._tables and not node.css_first(_BOX):
-            self.blocks += self._tables[-1].row(_cells(node))
+            cells = list[tuple[str, int, int]]()
+            for cell in (cell for cell in node.iter() if cell.tag in {"td", "th"}):
+                inner = _Writer(cell)
+                inner.write(cell)
+                text = " ".join(block.text for block in inner.blocks)
+                cells.append((text, _number(cell.attributes.get("colspan")), _number(cell.attributes.get("rowspan"))))
+            self.blocks += self._tables[-1].row(cells)
             return False
         self._pre += tag == "pre"
         return True
@@ -144,8 +144,7 @@ class _Writer:
             self._inline.append("(" if tag == "rt" else " ")
         return True
 
-    def _leave(self, node: LexborNode) -> None:
-        tag = node.tag or ""
+    def _leave(self, node: LexborNode, tag: str) -> None:
         if _INLINE.fullmatch(tag):
             self._inline += [") "[tag != "rt"]] if tag in {"rt", "button", "select", "textarea"} else []
             self._inline += [" (selected), " if "selected" in node.attributes else ", "] if tag == "option" else []
@@ -173,15 +172,6 @@ class _Writer:
             return False
         self._hidden += hidden and length > 0
         return True
-
-
-def _cells(row: LexborNode) -> Iterator[tuple[str, int, int]]:
-    for cell in row.iter():
-        if cell.tag in {"td", "th"}:
-            inner = _Writer(cell)
-            inner.write(cell)
-            text = " ".join(block.text for block in inner.blocks)
-            yield text, _number(cell.attributes.get("colspan")), _number(cell.attributes.get("rowspan"))
 
 
 def _number(text: str | None) -> int:

@@ -3,8 +3,9 @@
 import posixpath
 import re
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import office_oxide
@@ -26,21 +27,14 @@ _MARKS = {
 }
 _COMMENTS = {"comments, which were not read": re.compile(rb"<(?:w:comment|p:cm|p188:cm) ")}
 _SILENT = {"Fallback", "moveFrom", "del", "rt"}  # elements whose text stands elsewhere, or is gone
-_LOOKED_AHEAD = 60
 
 
 def read_docx(body: bytes) -> Parsed:
     """Read paragraphs, lists, tables, notes, text boxes, headers and footers; pending deletions are left out, and named."""
     packed = opened(body, "word/document.xml")
     main = packed.read("word/document.xml")
-    return _document(
-        body, "docx", title_of(packed, "docProps/core.xml"), main, [*counted(_MARKS, main), *_comments(packed, "word/comments")]
-    )
-
-
-def read_doc(body: bytes) -> Parsed:
-    """Read a Word file from before 2007."""
-    return _document(body, "doc", "", b"", [])
+    notes = [*counted(_MARKS, main), *_comments(packed, "word/comments")]
+    return _document(body, "docx", title_of(packed, "docProps/core.xml"), main, notes)
 
 
 def read_pptx(body: bytes) -> Parsed:
@@ -52,11 +46,6 @@ def read_pptx(body: bytes) -> Parsed:
         names = (slide, *(name for name in _targets(packed, slide).values() if "/notesSlide" in name))
         slides[page] = [packed.read(name) for name in names if name in packed.namelist()]
     return _show(body, "pptx", title_of(packed, "docProps/core.xml"), _comments(packed, "ppt/comments"), slides)
-
-
-def read_ppt(body: bytes) -> Parsed:
-    """Read a PowerPoint file from before 2007."""
-    return _show(body, "ppt", "", [], {})
 
 
 def _targets(packed: zipfile.ZipFile, part: str) -> dict[str, str]:
@@ -72,8 +61,12 @@ def _comments(packed: zipfile.ZipFile, begin: str) -> list[str]:
     return counted(_COMMENTS, *(packed.read(name) for name in packed.namelist() if name.startswith(begin)))
 
 
-def _document(body: bytes, kind: str, title: str, main: bytes, notes: list[str]) -> Parsed:
-    document, titles = _inner(body, kind), _titles(main.decode("utf-8", "replace"))
+def _document(body: bytes, kind: str, title: str, main: bytes, notes: Sequence[str]) -> Parsed:
+    document, titles, text = _inner(body, kind), set[str](), main.decode("utf-8", "replace")
+    if 'w:val="Title"' in text or 'w:val="Titel"' in text:  # Word's style for titles, which the library takes for text
+        paragraphs = [(each, each.find(f"{_WORD}pPr/{_WORD}pStyle")) for each in ElementTree.fromstring(text.encode()).iter(f"{_WORD}p")]
+        styled = [each for each, style in paragraphs if style is not None and style.get(f"{_WORD}val") in {"Title", "Titel"}]
+        titles = {one_line("".join(part.text or "" for part in paragraph.iter(f"{_WORD}t"))) for paragraph in styled} - {""}
     reader, blocks, edges = _Elements(), list[Block](), dict[str, None]()
     for part in document["sections"]:
         for place in (name for name in part if name.endswith(("header", "footer"))):  # also of first and even pages
@@ -88,7 +81,7 @@ def _document(body: bytes, kind: str, title: str, main: bytes, notes: list[str])
     return Parsed(title=title_or(title, first), sections=(*sections, *around), notes=(*notes, *reader.notes()))
 
 
-def _show(body: bytes, kind: str, title: str, notes: list[str], slides: dict[int, list[bytes]]) -> Parsed:
+def _show(body: bytes, kind: str, title: str, notes: Sequence[str], slides: dict[int, list[bytes]]) -> Parsed:
     document, sections, reader, hidden, seen = _inner(body, kind), list[Section](), _Elements(), list[str](), set[str]()
     for page, part in enumerate(document["sections"], 1):
         heading, blocks = one_line(part.get("title") or ""), [*reader.blocks(part["elements"])]
@@ -100,9 +93,13 @@ def _show(body: bytes, kind: str, title: str, notes: list[str], slides: dict[int
             texts = _completed(texts, inside, seen)
         sections += sections_of(replace(block, page=page) for block in texts)[1]
         hidden += [str(page)] if part.get("hidden") else []
-    notes += [f"slide {', '.join(hidden)} is hidden, and was read"] if hidden else []
+    notes = [*notes, f"slide {', '.join(hidden)} is hidden, and was read"] if hidden else notes
     title = title_or(title, next((section.heading for section in sections if section.path), ""))
     return Parsed(title=title, sections=tuple(sections), notes=(*notes, *reader.notes()), pages=len(document["sections"]))
+
+
+read_doc = partial(_document, kind="doc", title="", main=b"", notes=())  # files from before 2007 hold no XML
+read_ppt = partial(_show, kind="ppt", title="", notes=(), slides={})
 
 
 def _inner(body: bytes, kind: Any) -> dict[str, Any]:  # noqa: ANN401 - of its literals
@@ -179,15 +176,6 @@ class _Elements:
         yield from inner
 
 
-def _titles(main: str) -> set[str]:
-    """Return the paragraphs in Word's style for titles, which the library takes for text."""
-    if 'w:val="Title"' not in main and 'w:val="Titel"' not in main:
-        return set()
-    paragraphs = [(each, each.find(f"{_WORD}pPr/{_WORD}pStyle")) for each in ElementTree.fromstring(main.encode()).iter(f"{_WORD}p")]
-    styled = [each for each, style in paragraphs if style is not None and style.get(f"{_WORD}val") in {"Title", "Titel"}]
-    return {one_line("".join(text.text or "" for text in paragraph.iter(f"{_WORD}t"))) for paragraph in styled} - {""}
-
-
 def _completed(blocks: list[Block], part: bytes, seen: set[str]) -> list[Block]:
     """Return the blocks with the paragraphs of an XML part that they lack; `seen` are those that another part gave already."""
     bare, place, blocks = [_bare(block.text) for block in blocks], 0, list(blocks)
@@ -195,7 +183,7 @@ def _completed(blocks: list[Block], part: bytes, seen: set[str]) -> list[Block]:
     for words in _paragraphs(part):
         text = _bare(words)
         if text in whole or text in seen:
-            place = next((at for at in range(place, min(place + _LOOKED_AHEAD, len(bare))) if text and text in bare[at]), place)
+            place = next((at for at in range(place, min(place + 60, len(bare))) if text and text in bare[at]), place)
             continue
         seen.add(text)
         at = next((at for at in range(place, min(place + 2, len(bare))) if _is_gapped(bare[at], text)), -1)

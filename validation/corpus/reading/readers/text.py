@@ -1,14 +1,17 @@
-"""Plain text, source code, logs and settings as their lines; pictures by the words that somebody wrote about them."""
+"""Plain text, source code, logs and settings as their lines; transcripts; pictures by the words that somebody wrote about them."""
 
+import html
+import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any
 
 from defusedxml import ElementTree
 from defusedxml.common import DefusedXmlException
 from striprtf.striprtf import rtf_to_text
 
-from validation.clients.passages import Parsed
+from validation.clients.passages import Parsed, Section
 from validation.corpus.reading import UnreadableError
 from validation.corpus.reading.decode import declared_in, decode
 from validation.corpus.reading.readers.markup import parse_markdown
@@ -29,7 +32,6 @@ _OPENS = re.compile(
 )
 
 _BELONGS_BELOW = re.compile(r"^(?:@|//|--|#(?!!)|\*|/\*| \*|\[)")  # decorators, and comments that stand right above
-_LONGEST_SIGNATURE = 8  # lines, after which what looked like a signature is none
 _UNDERLINE = re.compile(r"([=\-~^\"'`#*+.:_])\1{2,}\s*")
 _RTF_ASIDE = re.compile(r"\{\\(?:footnote|header[flr]?|footer[flr]?|shptxt)\b")
 _RTF_NOTED = {
@@ -39,14 +41,11 @@ _RTF_NOTED = {
 }
 _RTF_BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 
+_TITLE = re.compile(r"\A\ufeff?WEBVTT[ \t]+(?:-[ \t]*)?(?P<title>[^\n]+)")
+_VOICE = re.compile(r"<v(?:\.[^\s>]*)?\s+([^>]*)>")
+_TAG = re.compile(r"<[^>]*>")
+_SECTION_CHARACTERS = 800  # cues are gathered to about a chunk, which then carries the time of its first one
 _NO_WORDS = "is a picture without words; put a caption beside it, in a file of the same name with .caption.md behind it"
-
-
-def read_plain(body: bytes) -> Parsed:
-    """Read paragraphs, which an empty line parts; short lines stay lines, as in lists and logs."""
-    notes = list[str]()
-    blocks = (Block(text) for part in re.split(r"\n\s*\n", decode(body, notes)) for text in paragraphs_in(part))
-    return Parsed(title="", sections=sections_of(blocks)[1], notes=tuple(notes))
 
 
 def paragraphs_in(part: str) -> Iterator[str]:
@@ -57,11 +56,15 @@ def paragraphs_in(part: str) -> Iterator[str]:
     yield from filter(None, [one_line(part)] if wrapped else map(one_line, lines))
 
 
-def read_lines(body: bytes) -> Parsed:
-    """Read settings and the like: blocks of lines, indentation kept."""
-    notes = list[str]()
-    parts = re.split(r"\n\s*\n", decode(body, notes))
-    return Parsed(title="", sections=sections_of(Block(text) for part in parts if (text := lines_of(part)))[1], notes=tuple(notes))
+def _read_parts(body: bytes, texts_in: Callable[[str], Iterable[str]]) -> Parsed:
+    """Read the texts of each part; an empty line parts them."""
+    text, notes = decode(body)
+    blocks = (Block(words) for part in re.split(r"\n\s*\n", text) for words in texts_in(part))
+    return Parsed(title="", sections=sections_of(blocks)[1], notes=tuple(notes))
+
+
+read_plain = partial(_read_parts, texts_in=paragraphs_in)  # short lines stay lines, as in lists and logs
+read_lines = partial(_read_parts, texts_in=lambda part: filter(None, [lines_of(part)]))  # settings and the like: indentation kept
 
 
 def read_rtf(body: bytes) -> Parsed:
@@ -86,8 +89,8 @@ def _group_end(text: str, begin: int) -> int:
 
 def read_restructured(body: bytes) -> Parsed:
     """Read reStructuredText and AsciiDoc: titles are underlined, or begin with `=`."""
-    notes, marks, blocks = list[str](), list[str](), list[Block]()
-    for part in re.split(r"\n\s*\n", decode(body, notes)):
+    (text, notes), marks, blocks = decode(body), list[str](), list[Block]()
+    for part in re.split(r"\n\s*\n", text):
         lines = [line for line in part.splitlines() if line.strip() and not line.startswith(".. _")]
         if len(lines) > 1 and _UNDERLINE.fullmatch(lines[0]) and _UNDERLINE.fullmatch(lines[-1]):
             lines = lines[1:]
@@ -106,8 +109,8 @@ def read_restructured(body: bytes) -> Parsed:
 
 def read_code(body: bytes) -> Parsed:
     """Read each definition as a section, its methods below it; comments and decorators right above belong to it; lines stay as they are."""
-    notes, blocks, holds_methods = list[str](), list[Block](), False
-    lines = [line.rstrip().expandtabs(4) for line in decode(body, notes).splitlines()]
+    (text, notes), blocks, holds_methods = decode(body), list[Block](), False
+    lines = [line.rstrip().expandtabs(4) for line in text.splitlines()]
     for at, line in enumerate(lines):
         bare = line.lstrip(" ")
         indent = len(line) - len(bare)
@@ -116,7 +119,7 @@ def read_code(body: bytes) -> Parsed:
             above = list[Block]()
             while blocks and not blocks[-1].level and _BELONGS_BELOW.match(blocks[-1].text[indent:]):
                 above.insert(0, blocks.pop())
-            blocks += [Block(_signature(lines[at : at + _LONGEST_SIGNATURE]), level=2 if indent else 1), *above]
+            blocks += [Block(_signature(lines[at : at + 8]), level=2 if indent else 1), *above]
             holds_methods = bool(indent) or bool(_HOLDS_METHODS.match(bare))
         blocks += [Block(line)] * bool(bare)
     return Parsed(title="", sections=sections_of(blocks)[1], notes=tuple(notes))
@@ -137,7 +140,7 @@ def read_picture(_: bytes, caption: str) -> Parsed:
 
 
 def _root(body: bytes) -> Any:  # noqa: ANN401 - an element
-    """Return the root of XML; ParseError where it is none."""
+
     try:
         return ElementTree.fromstring(body, forbid_dtd=False)
     except DefusedXmlException as error:
@@ -164,11 +167,50 @@ def read_xml(body: bytes) -> Parsed:
     try:
         tags = [tag for tag in _root(body).iter() if isinstance(tag.tag, str)]
     except ElementTree.ParseError as error:
-        notes = [f"is no well-formed XML ({error}), and was read as plain text"]
-        return Parsed(title="", sections=sections_of([Block(lines_of(decode(body, notes, declared_in(body))))])[1], notes=tuple(notes))
+        text, notes = decode(body, declared_in(body))
+        notes.insert(0, f"is no well-formed XML ({error}), and was read as plain text")
+        return Parsed(title="", sections=sections_of([Block(lines_of(text))])[1], notes=tuple(notes))
     blocks = list[Block]()
     for tag in tags:
         values = " ".join(tag.attrib.values()) if len(tag) == 0 else ""
         words, tail = one_line(f"{tag.text or ''} {values}"), one_line(tag.tail or "")
         blocks += [Block(f"{tag.tag.rpartition('}')[2]}: {words}")] * bool(words) + [Block(tail)] * bool(tail)
     return Parsed(title="", sections=sections_of(blocks)[1])
+
+
+def _read_cues(body: bytes, kind: str, name: str) -> Parsed:
+    """Read what is said, by whom, from when on, in order; cues may overlap. A title stands behind WEBVTT, if there is one."""
+    import webvtt  # noqa: PLC0415 - it is slow to load
+    from webvtt.errors import MalformedCaptionError, MalformedFileError  # noqa: PLC0415 - as above
+
+    (text, notes), sections, begin, lines = decode(body), list[Section](), "", list[str]()
+    try:
+        captions = webvtt.from_string(text) if kind == "vtt" else webvtt.from_buffer(io.BytesIO(text.encode()), format=kind)
+    except (MalformedFileError, MalformedCaptionError) as error:
+        raise UnreadableError(f"is no {name} ({error})") from None
+    for start, line in (*_spoken(sorted(captions.captions, key=lambda cue: cue.start_in_seconds)), ("", "")):
+        if lines and (not line or sum(map(len, lines)) + len(lines) + len(line) > _SECTION_CHARACTERS):
+            sections.append(Section(time_code=begin, paragraphs=tuple(lines)))
+            lines = []
+        begin = begin if lines else start
+        lines.append(line)
+    title = _TITLE.match(text)
+    return Parsed(title=one_line(title["title"]) if title else "", sections=tuple(sections), notes=tuple(notes))
+
+
+read_vtt = partial(_read_cues, kind="vtt", name="WebVTT")
+read_srt = partial(_read_cues, kind="srt", name="SubRip")
+read_sbv = partial(_read_cues, kind="sbv", name="SBV")  # YouTube's own
+
+
+def _spoken(cues: Iterable[Any]) -> Iterator[tuple[str, str]]:
+    """Yield the time and the words of each voice of a cue; lines that roll up stand once."""
+    last = list[str]()
+    for cue in cues:
+        lines = [line for line in cue.raw_text.splitlines() if line.strip()]
+        fresh = lines[next((count for count in range(len(lines), 0, -1) if lines[:count] == last[-count:]), 0) :] if last else lines
+        last, text = lines, "\n".join(fresh)
+        _, *voices = _VOICE.split(text if _VOICE.match(text) else f"<v  >{text}")
+        for voice, words in zip(voices[::2], voices[1::2], strict=True):
+            if spoken := one_line(html.unescape(_TAG.sub("", words))):
+                yield cue.start, f"{one_line(html.unescape(voice))}: {spoken}" if voice.strip() else spoken

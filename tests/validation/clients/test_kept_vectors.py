@@ -9,8 +9,8 @@ import pytest
 
 from tests.validation.services import vector
 from validation.clients.passages import Chunk
+from validation.clients.retrieval_models import KeptVectors
 from validation.clients.vectors import Matrix
-from validation.corpus.kept_vectors import KeptVectors
 
 
 class Service:
