@@ -28,12 +28,12 @@ from starlette.types import ASGIApp
 from validation.ask.answering import Answering, ChatRequest, Completion, RefusedError, SearchRequest, as_data, bypass_proxies
 from validation.ask.doors import Front, Keys, Metrics, Rate, failure
 from validation.ask.retrieval import NoCollectionError, Stages
-from validation.clients import kube, target
-from validation.clients.connect import Connector
+from validation.clients import target
+from validation.clients.connect import open_connector
 from validation.clients.http import BusyError
 from validation.judge.errors import GateError, UnreachableError
 from validation.judge.outcome import exit_code
-from validation.run.options import Target
+from validation.run.options import MountedFolder, Target
 
 HELP = """Serve answers with their sources: an OpenAI-compatible API with retrieval behind it, and a page.
 
@@ -47,7 +47,6 @@ Example:
 _PAGE = Path(__file__).parent / "page"
 _FILES = {"/": ("index.html", "text/html"), "/ask.css": ("ask.css", "text/css"), "/ask.js": ("ask.js", "text/javascript")}
 _NOTHING = "No passage fits these filters."
-_MOUNTED = "Folder with NAME/KEY of Secrets and ConfigMaps, instead of the cluster's API."
 Body = TypeVar("Body", bound=BaseModel)
 
 
@@ -57,7 +56,7 @@ class Options:
 
     stack: Target
     keys: Annotated[Path | None, typer.Option(help="Folder with DATABASE/api_key.")] = None
-    mounted: Annotated[Path | None, typer.Option(help=_MOUNTED)] = None
+    mounted: MountedFolder = None
     host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1"
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Port to listen at.")] = 8080
     rate: Annotated[float, typer.Option(min=0.1, help="Requests a second that one key may send for long.")] = 20
@@ -70,9 +69,7 @@ def act(options: Options) -> int:
     with ExitStack() as closing:
         try:
             aim = target.read(options.stack)
-            kubernetes = kube.Mounted(options.mounted) if options.mounted is not None else kube.connect()
-            closing.callback(kubernetes.close)
-            connector = Connector(target=aim, kubernetes=kubernetes, closing=closing, secrets=[])
+            connector = open_connector(aim, closing, [], mounted=options.mounted)
             bypass_proxies(connector)
             own = os.environ.get("ASK_API_KEY", "")
             keys = Keys(options.keys, {aim.milvus_database: own} if own else {})

@@ -20,7 +20,7 @@ from validation.clients.milvus import PREFIX, VectorStore, failures_named
 from validation.judge.errors import InvalidRunError, UsageError
 from validation.judge.outcome import Outcome
 from validation.reports import model, table
-from validation.run.options import Target, report_path
+from validation.run.options import MountedFolder, Target, report_path
 from validation.run.progress import Reporter
 from validation.run.record import Record
 
@@ -39,6 +39,7 @@ class Place:
         Path | None, typer.Option(envvar="RAG_BACKUP_CREDENTIAL_DIR", help="Directory with the files access_key and secret_key.")
     ] = None
     ca_file: Annotated[Path | None, typer.Option(envvar="RAG_BACKUP_CA_FILE", help="PEM file of the store's private CA.")] = None
+    mounted: MountedFolder = None
     out: Annotated[Path | None, typer.Option(help="Directory of the report. Default: build/reports/<UTC time>/")] = None
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False
 
@@ -150,7 +151,7 @@ def _verify(options: Options, record: BackupRecord, reporter: Reporter) -> None:
 def _back_up(options: Options, record: BackupRecord, reporter: Reporter) -> None:
     with ExitStack() as closing:
         aim, bucket = open_bucket(options, record, closing)
-        store = open_connector(aim, closing, record.secrets, aim.milvus_uri).milvus()
+        store = open_connector(aim, closing, record.secrets, aim.milvus_uri, mounted=options.mounted).milvus()
         record.protection = bucket.protection()
         there = bucket.listing("parts/")
         held = [part for manifest in bucket.manifests() for part in manifest.parts.values()] if not options.full else []

@@ -142,9 +142,12 @@ class Connector:
         return path
 
 
-def open_connector(target: Target, closing: ExitStack, secrets: list[str], *urls: str) -> Connector:
-    """Connect to the cluster until `closing` ends; clients of `urls`, which the target names, ask past a proxy of the shell."""
-    kubernetes = kube.connect()
+def open_connector(target: Target, closing: ExitStack, secrets: list[str], *urls: str, mounted: Path | None = None) -> Connector:
+    """Connect to the cluster until `closing` ends; clients of `urls`, which the target names, ask past a proxy of the shell.
+
+    Inside a pod, Secrets and ConfigMaps are read from the folder `mounted` instead.
+    """
+    kubernetes = kube.connect() if mounted is None else kube.Mounted(mounted)
     closing.callback(kubernetes.close)
     kube.bypass_proxies([kubernetes.address(url) for url in urls])
     return Connector(target=target, kubernetes=kubernetes, closing=closing, secrets=secrets)

@@ -20,6 +20,8 @@ Target = Annotated[
     str, typer.Argument(metavar="ENV", help="Environment; or a file that ends in .json, with its outputs (`pulumi stack output --json`).")
 ]
 
+MountedFolder = Annotated[Path | None, typer.Option(help="Folder with NAME/KEY of Secrets and ConfigMaps, instead of the cluster's API.")]
+
 Json = Annotated[bool, typer.Option("--json", help="The answer as JSON on standard output; all else goes to standard error.")]
 
 
