@@ -6,7 +6,7 @@ documents' credential change; a key of its own is read anew while it runs.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,9 +76,8 @@ class Ask(Served):
 
 def _pod(args: AskArgs, keys: list[pulumi.Output[str]], config_map: pulumi.Output[str]) -> dict[str, Any]:
     opening = [_source("secret", key, {SECRET_KEY: database}) for key, database in zip(keys, args.databases, strict=True)]
-    held = [_source(each.kind, each.name, dict.fromkeys(each.keys, each.name)) for each in args.mounted]
-    projected = {"secrets": (_MOUNTED, held), "keys": (_KEYS, opening)}
-    sources = {name: (path, {"projected": {"defaultMode": 0o440, "sources": each}}) for name, (path, each) in projected.items()}
+    folders = {"secrets": (_MOUNTED, projected(args.mounted)), "keys": (_KEYS, opening)}
+    sources = {name: (path, {"projected": {"defaultMode": 0o440, "sources": each}}) for name, (path, each) in folders.items()}
     mounts, volumes = pods.mounted({"target": (_TARGET, {"configMap": {"name": config_map}}), **sources})
     listen = ["--mounted", _MOUNTED, "--keys", _KEYS, "--host", "0.0.0.0", "--port", str(ASK_PORT)]  # noqa: S104  a pod is reached from outside
     container = {
@@ -91,6 +90,11 @@ def _pod(args: AskArgs, keys: list[pulumi.Output[str]], config_map: pulumi.Outpu
         **pods.probes("/health", _STARTING_S),
     }
     return pods.pod(args.account, args.options, container, volumes)
+
+
+def projected(mounted: Iterable[Mounted]) -> list[dict[str, Any]]:
+    """Sources of a projected volume: a folder for each Secret and ConfigMap, as the program reads them (--mounted)."""
+    return [_source(each.kind, each.name, dict.fromkeys(each.keys, each.name)) for each in mounted]
 
 
 def _source(kind: str, name: pulumi.Input[str], keys: Mapping[str, pulumi.Input[str]]) -> dict[str, Any]:

@@ -49,6 +49,7 @@ def build(settings: Settings) -> dict[str, Any]:
         "chart": {"name": chart.name, "version": chart.version},  # that installed Milvus
     }
     services = {"embedding": embedding, "llm": llm, "reranker": reranker}
+    suite_pods.backup(settings, frame, endpoints)
     ask = suite_pods.ask(settings, frame, endpoints, documents=documents, trust=trust, services=services)
     # the page that answers questions, inside the cluster, whose API is below /v1, and the Secret with its key for the stack's own database
     # under `api_key`; a tenant's is called ask-TENANT-api-key

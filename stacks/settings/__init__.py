@@ -23,6 +23,7 @@ from stacks.settings.names import Namespace, require_bucket_name
 from stacks.settings.object_store import S3_EXAMPLE, CosiSettings, ExistingSettings, ObjectStoreSettings, S3Settings
 from stacks.settings.platform import (
     AskSettings,
+    BackupSettings,
     ClusterSettings,
     ImageSettings,
     LoadGeneratorSettings,
@@ -49,6 +50,9 @@ def default_bucket(namespace: str) -> str:
     return f"{namespace}-milvus"
 
 
+BACKUP_EXAMPLE = '\'{"endpoint": "https://backup.example.net", "bucket": "rag-backups", "secret": "backup-key"}\''
+
+
 class Settings(Group):
     """One environment."""
 
@@ -62,6 +66,7 @@ class Settings(Group):
     """the look at the store from inside the cluster"""
     load_generators: LoadGeneratorSettings = setting(LoadGeneratorSettings(), "'{\"pods\": 4}'", "pods that send the gate's searches")
     ask: AskSettings | None = setting(None, "'{\"replicas\": 2}'", "the service that answers questions with their sources; none by default")
+    backup: BackupSettings | None = setting(None, BACKUP_EXAMPLE, "backups of Milvus's collections on a schedule; none by default")
     milvus: MilvusSettings = setting(MilvusSettings(), "'{\"memory_gib\": 16}'", "the vector database")
     access: AccessSettings = setting(AccessSettings(), '\'{"tenants": ["sales"]}\'', "who may log in to Milvus besides root")
     embedding: EmbeddingSettings = setting(EmbeddingSettings(), "'{\"dimension\": 384}'", "the embedding service")
@@ -125,6 +130,9 @@ def _buckets(given: Settings) -> Iterator[str]:
             yield Reason(f"object_store.{name} would be {bucket!r} by the namespace, which {error.wrong}", code=error.code)
     if given.milvus_bucket == given.documents_bucket:
         yield reason("bucket_of_both", bucket=given.milvus_bucket)
+    copies = given.backup
+    if copies is not None and copies.endpoint == given.object_store.endpoint and copies.bucket in buckets.values():
+        yield reason("bucket_of_backup", bucket=copies.bucket)
     for name, service in given.model_services.items():
         if service is not None and service.weights is not None and service.weights.bucket == given.milvus_bucket:
             yield reason("bucket_of_weights", name=name, bucket=given.milvus_bucket)
@@ -172,6 +180,7 @@ def _unused_images(given: Settings) -> Iterator[str]:
     in_suite = {
         "preflight.performance would be ignored: it runs": given.preflight.performance,
         "ask would be ignored: it runs": given.ask is not None,
+        "backup would be ignored: it runs": given.backup is not None,
         "load_generators would be ignored: they run": bool(given.load_generators.model_fields_set),
     }
     if given.images.suite is None:

@@ -1,15 +1,30 @@
 """What a cluster asks of whatever runs in it: places, marks, ids of users, its own name, who reads metrics; and which images run."""
 
 import re
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, model_validator
 
 from components.pods import Toleration
+from stacks.settings.addresses import Endpoint
 from stacks.settings.group import Group, setting
-from stacks.settings.names import CaFile, Image, LabelKey, Labels, LabelValue, Mirrors, ObjectName, OperatorsSecret, PlainText, label_key
+from stacks.settings.names import (
+    BucketName,
+    CaFile,
+    Image,
+    LabelKey,
+    Labels,
+    LabelValue,
+    Mirrors,
+    ObjectName,
+    OperatorsSecret,
+    PlainText,
+    label_key,
+)
 
 _DOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_SCHEDULE = r"^(@(hourly|daily|midnight|weekly|monthly)|[\d*/,-]+( [\d*/,A-Za-z?-]+){4})$"
 _OURS = ("app.kubernetes.io/", "milvus-x10000/")
 
 
@@ -125,6 +140,25 @@ class AskSettings(Group):
     cpu_cores: float = setting(0.25, 1, "cores requested by each pod", gt=0, le=64)
     memory_gib: float = setting(1, 2, "memory requested by each pod, and its limit", ge=0.5, le=64)
     key_rotation: int = setting(1, 2, "raise it by one for new keys of all databases", ge=1, le=1_000_000)
+
+
+class BackupSettings(Group):
+    """Backups on a schedule, in the suite's image: a CronJob in the namespace that runs `backup`."""
+
+    endpoint: Endpoint = setting(..., "https://backup.example.net", "S3 store of the backups; best another one than Milvus's")
+    bucket: BucketName = setting(..., "rag-backups", "their bucket; it must be there, and is neither of the stack's own")
+    region: PlainText = setting("us-east-1", "us-east-1", "region that requests are signed for", min_length=1)
+    secret: OperatorsSecret = setting(..., "backup-key", "Secret of the namespace with access_key and secret_key for that bucket")
+    ca_file: CaFile | None = setting(None, "/etc/ssl/backup-ca.crt", "PEM file of that store's private CA")
+    schedule: str = setting("17 1 * * *", "'17 1 * * *'", "when, as cron has it, in the time zone of the cluster", pattern=_SCHEDULE)
+    keep: int = setting(14, 30, "so many of the newest backups stay; 0: all", ge=0, le=10_000)
+    cpu_cores: float = setting(0.5, 1, "cores requested", gt=0, le=64)
+    memory_gib: float = setting(1, 2, "memory requested, and its limit", ge=0.5, le=64)
+
+    @property
+    def ca_pem(self) -> str:
+        """Text of `ca_file`, "" without one."""
+        return Path(self.ca_file).expanduser().read_text(encoding="ascii") if self.ca_file is not None else ""
 
 
 class LoadGeneratorSettings(Group):

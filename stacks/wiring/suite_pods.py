@@ -1,11 +1,12 @@
-"""What runs in the suite's own image inside the cluster: the preflight, load generators of the gate, the service of questions."""
+"""What runs in the suite's own image inside the cluster: the preflight, load generators of the gate, the service of questions, backups."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import pulumi
 
 from components.ask import Ask, AskArgs, Mounted
+from components.backup import Backup, BackupArgs
 from components.component import CA_KEY, Trust
 from components.load_generators import LoadGenerators, LoadGeneratorsArgs
 from components.milvus_access.users import DEFAULT_DATABASE
@@ -18,7 +19,7 @@ from components.stores import ObjectStore
 from components.tenancy import Tenancy
 from stacks.problems import text_of
 from stacks.settings import Settings
-from stacks.settings.platform import AskSettings, LoadGeneratorSettings
+from stacks.settings.platform import AskSettings, BackupSettings, LoadGeneratorSettings
 from stacks.wiring import milvus
 
 Services = Mapping[str, ModelService | None]
@@ -90,16 +91,45 @@ def ask(
     return Ask("ask", args)
 
 
+def backup(settings: Settings, tenancy: Tenancy, outputs: Mapping[str, Any]) -> None:
+    """Declare the backups on a schedule, where they are asked for."""
+    chosen, image = settings.backup, settings.images.suite
+    if chosen is None or image is None:
+        return
+    trust = Trust("backup-store-ca", namespace=tenancy.namespace, ca_pem=chosen.ca_pem)
+    logins = [outputs[f"milvus_{purpose}_secret_name"] for purpose in ("search", "ingest", "admin")]
+    args = BackupArgs(
+        namespace=tenancy.namespace,
+        account=tenancy.accounts["suite"],
+        image=image,
+        resources=_resources(chosen),
+        target=pulumi.Output.json_dumps(outputs, sort_keys=True),
+        mounted=tuple(_of_milvus(settings, outputs, logins)),
+        endpoint=chosen.endpoint,
+        region=chosen.region,
+        bucket=chosen.bucket,
+        secret=chosen.secret,
+        ca_config_map=trust.config_map_name if chosen.ca_pem else None,
+        schedule=chosen.schedule,
+        keep=chosen.keep,
+        options=settings.pod_options,
+    )
+    Backup("backup", args)
+
+
+def _of_milvus(settings: Settings, outputs: Mapping[str, Any], logins: Iterable[pulumi.Input[str]]) -> Iterator[Mounted]:
+    if settings.milvus.tls.ca_pem:
+        yield Mounted(kind="configMap", name=outputs["milvus_ca_config_map"], keys=(CA_KEY,))
+    for login in logins if settings.milvus.authentication else ():
+        yield Mounted(kind="secret", name=login, keys=_LOGIN)
+
+
 def _of_stack(settings: Settings, outputs: Mapping[str, Any], documents: ObjectStore, trust: Trust) -> list[Mounted]:
     mounted = [Mounted(kind="secret", name=documents.secret_name, keys=_STORE)]
     if settings.object_store.ca_pem:
         mounted.append(Mounted(kind="configMap", name=trust.config_map_name, keys=(CA_KEY,)))
-    if settings.milvus.tls.ca_pem:
-        mounted.append(Mounted(kind="configMap", name=outputs["milvus_ca_config_map"], keys=(CA_KEY,)))
-    if settings.milvus.authentication:
-        logins = (outputs["milvus_search_secret_name"], *(f"milvus-{tenant}-search" for tenant in settings.access.tenants))
-        mounted += [Mounted(kind="secret", name=login, keys=_LOGIN) for login in logins]
-    return mounted
+    logins = (outputs["milvus_search_secret_name"], *(f"milvus-{tenant}-search" for tenant in settings.access.tenants))
+    return [*mounted, *_of_milvus(settings, outputs, logins)]
 
 
 def _of_models(settings: Settings, services: Services) -> list[Mounted]:
@@ -115,7 +145,7 @@ def _of_models(settings: Settings, services: Services) -> list[Mounted]:
     return mounted
 
 
-def _resources(chosen: AskSettings | LoadGeneratorSettings) -> Resources:
+def _resources(chosen: AskSettings | BackupSettings | LoadGeneratorSettings) -> Resources:
     return Resources(cpu_cores=chosen.cpu_cores, memory_gib=chosen.memory_gib)
 
 
@@ -127,4 +157,6 @@ def consumers(settings: Settings) -> list[Consumer]:
         taken.append(Consumer(name="preflight", replicas=1, surge=0, resources=needed))
         if generators.pods:
             taken.append(Consumer(name="load generators", replicas=generators.pods, surge=0, resources=_resources(generators)))
+    if settings.backup is not None:
+        taken.append(Consumer(name="backup", replicas=1, surge=0, resources=_resources(settings.backup)))
     return [*taken, *([Consumer(name="ask", replicas=asked.replicas, resources=_resources(asked))] if asked is not None else [])]

@@ -8,6 +8,7 @@ import pytest
 
 from components import stores
 from components.ask import Ask, AskArgs, Mounted
+from components.backup import Backup, BackupArgs
 from components.component import Trust
 from components.engines import ENGINES
 from components.engines.engine import Container, Model
@@ -108,6 +109,21 @@ ASK = AskArgs(
     credential_generation="g1",
     monitor_labels={},
 )
+BACKUP = BackupArgs(
+    namespace="rag",
+    account="suite",
+    image="suite:1",
+    resources=SMALL,
+    target="{}",
+    mounted=(Mounted(kind="secret", name="milvus-search", keys=("username", "password")),),
+    endpoint=ENDPOINT,
+    region="us-east-1",
+    bucket="copies",
+    secret="backup-key",
+    ca_config_map="backup-store-ca",
+    schedule="17 1 * * *",
+    keep=14,
+)
 ENGINE = Container(arguments=("serve",), port=8080, health_path="/health", api_path="/v1")
 SERVER = ModelServerArgs(namespace="rag", namespace_name="rag", account="thing", image="m:1", engine=ENGINE, resources=SMALL, replicas=1)
 EMBEDDING = EmbeddingArgs(
@@ -136,6 +152,7 @@ COMPONENTS: dict[str, Callable[[], pulumi.ComponentResource]] = {
     "Preflight": lambda: Preflight("thing", PREFLIGHT),
     "LoadGenerators": lambda: LoadGenerators("thing", GENERATORS),
     "Ask": lambda: Ask("thing", ASK),
+    "Backup": lambda: Backup("thing", BACKUP),
     "Monitoring": lambda: Monitoring("thing", MONITORING),
     "ModelServer": lambda: ModelServer("thing", "thing", SERVER),
     "Embedding": lambda: Embedding("thing", EMBEDDING),

@@ -51,6 +51,12 @@ def _count(metric: str, labels: str, values: str) -> dict[str, str]:
     return {"series": f"{metric}{{{_SERIES},{labels}}}", "values": values}
 
 
+def _backups(due_s: int, succeeded_s: int = 0) -> list[dict[str, str]]:
+    """When the CronJob of backups was last due, and last succeeded, in seconds after the beginning, as kube-state-metrics tells."""
+    times = {"schedule": due_s, "successful": succeeded_s}
+    return [_count(f"kube_cronjob_status_last_{name}_time", 'cronjob="backup"', f"{time_s}+0x{MINUTES}") for name, time_s in times.items()]
+
+
 CASES: dict[str, tuple[list[dict[str, str]], dict[int, set[str]]]] = {
     "nothing is wrong": (_searches(), {60: set(), 170: set()}),
     "three of ten are slow for half an hour: p99 pages, and the page clears": (
@@ -92,6 +98,12 @@ CASES: dict[str, tuple[list[dict[str, str]], dict[int, set[str]]]] = {
         [*_searches(), _count("milvus_proxy_tt_lag_ms", 'channel_name="by-dev"', f"40x30 60000x{MINUTES - 30}")],
         {20: set(), 60: {"MilvusFallsBehind ticket"}},
     ),
+    "the backup that was due six hours ago did not succeed, the one before did": (
+        [*_searches(), *_backups(due_s=-21_000, succeeded_s=-100_000)],
+        {10: set(), 20: {"MilvusBackupMissed ticket"}},
+    ),
+    "no backup has ever succeeded": ([*_searches(), *_backups(due_s=-21_000)[:1]], {10: set(), 20: {"MilvusBackupMissed ticket"}}),
+    "the backup that was due succeeded": ([*_searches(), *_backups(due_s=-21_000, succeeded_s=-20_000)], {20: set(), 60: set()}),
 }
 
 

@@ -15,7 +15,10 @@ import pytest
 from botocore.config import Config
 from pymilvus import DataType, MilvusClient  # type: ignore[import-untyped]  # pymilvus ships no types
 
+from components.backup import Backup, BackupArgs
+from components.pods import Resources
 from lab.places import PKI, REPOSITORY
+from tests.deploy import deploy
 from tests.e2e.lab import Ended, Lab
 from validation.backup.content import Line, Rows
 
@@ -190,3 +193,52 @@ def test_what_ingest_filled_is_what_ingest_expects_after_a_wipe(place: Place, tm
     assert place.lines(name) == before
     again = place.lab.run(*ingest)
     assert "0 added, 0 changed, 0 removed, 6 unchanged" in again.output, again.output
+
+
+def test_a_backup_on_a_schedule_runs_in_its_pod_and_can_be_listed_from_outside(place: Place, collection: str) -> None:
+    outputs, name = place.lab.outputs(), f"e2e-backup-{secrets.token_hex(3)}"
+    args = BackupArgs(
+        namespace=outputs["namespace"],
+        account="suite",
+        image=outputs["images"]["suite"],
+        resources=Resources(cpu_cores=0.25, memory_gib=1),
+        target=json.dumps(outputs),
+        mounted=(),
+        endpoint=outputs["object_store_endpoint"],
+        region=outputs["object_store_region"],
+        bucket=place.bucket,
+        secret=name,
+        ca_config_map=outputs["object_store_ca_config_map"],
+        schedule="17 1 * * *",
+        keep=2,
+    )
+    made = [item.inputs for item in deploy(lambda: Backup("backup", args)) if item.type.endswith((":CronJob", ":ConfigMap"))]
+    for each in made:
+        each["metadata"]["name"] = name
+    job = next(each for each in made if "spec" in each)["spec"]
+    job["jobTemplate"]["spec"]["template"]["spec"]["volumes"][1]["configMap"]["name"] = name
+    objects = [
+        {"apiVersion": "v1", "kind": "ConfigMap", **next(each for each in made if "data" in each)},
+        {"apiVersion": "batch/v1", "kind": "CronJob", **next(each for each in made if "spec" in each)},
+    ]
+    file, inside = place.home / "objects.json", ("-n", args.namespace)
+    file.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
+    keys = [f"--from-file={place.home / key}" for key in ("access_key", "secret_key")]
+    try:
+        for words in (
+            ("create", "secret", "generic", name, *keys),
+            ("create", "-f", str(file)),
+            ("create", "job", name, f"--from=cronjob/{name}"),
+        ):
+            ended = place.lab.run("kubectl", *inside, *words)
+            assert ended.code == 0, ended.output
+        waited = place.lab.run("kubectl", *inside, "wait", "--for=condition=complete", "--timeout=180s", f"job/{name}")
+        log = place.lab.run("kubectl", *inside, "logs", f"job/{name}").output
+        assert waited.code == 0, log
+        assert "RESULT: PASS backup " in log
+    finally:
+        place.lab.run(
+            "kubectl", *inside, "delete", "--ignore-not-found", f"cronjob/{name}", f"job/{name}", f"configmap/{name}", f"secret/{name}"
+        )
+    listed = place.run("backup", "lab", "--list")
+    assert (listed.code, "scheduled" in listed.output, collection in listed.output) == (0, True, True), listed.output

@@ -79,7 +79,7 @@ def test_what_milvus_says_of_the_platform_itself_is_set_too() -> None:
 
 def test_the_pods_that_are_looked_at_are_all_of_ours() -> None:
     kinds = [name.partition(" ")[0] for name, _ in with_pods()]
-    assert sorted(kinds) == ["Deployment"] * 4 + ["PodTemplate", "PodTemplate"]
+    assert sorted(kinds) == ["CronJob", *["Deployment"] * 4, "PodTemplate", "PodTemplate"]
 
 
 def test_every_pod_lands_on_the_nodes_that_are_meant_for_it() -> None:
@@ -121,7 +121,7 @@ def test_every_account_pulls_with_the_secrets_of_the_registry() -> None:
 def test_a_pod_that_has_to_end_gets_no_sidecar_and_a_service_may_have_one() -> None:
     for name, template in with_pods():
         kept_away = template["metadata"]["labels"].get("sidecar.istio.io/inject") == "false"
-        assert kept_away == name.startswith("PodTemplate")
+        assert kept_away == name.startswith(("PodTemplate", "CronJob"))
         assert (template["metadata"]["annotations"].get("linkerd.io/inject") == "disabled") == kept_away
 
 

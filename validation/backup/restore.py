@@ -106,7 +106,7 @@ def _run(options: Options, record: RestoreRecord, reporter: Reporter) -> None:
         manifest = bucket.manifest(options.backup)
         record.inputs |= {"backup": manifest.id}
         entries = manifest.collections if options.every else [manifest.collection(options.collection)]
-        store = open_connector(aim, closing, record.secrets, aim.milvus_uri).milvus()
+        store = open_connector(aim, closing, record.secrets, aim.milvus_uri, mounted=options.mounted).milvus()
         search = _SEARCH | (aim.milvus_index.search_params if aim.milvus_index else {})
         for entry in entries:
             rows = Rows(store.clients.admin, store.uri, options.into or entry.name)
