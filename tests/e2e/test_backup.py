@@ -221,7 +221,7 @@ def test_a_backup_on_a_schedule_runs_in_its_pod_and_can_be_listed_from_outside(p
         {"apiVersion": "v1", "kind": "ConfigMap", **next(each for each in made if "data" in each)},
         {"apiVersion": "batch/v1", "kind": "CronJob", **next(each for each in made if "spec" in each)},
     ]
-    file, inside = place.home / "objects.json", ("-n", args.namespace)
+    file, inside = place.home / "objects.json", ("-n", outputs["namespace"])
     file.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
     keys = [f"--from-file={place.home / key}" for key in ("access_key", "secret_key")]
     try:

@@ -426,3 +426,29 @@ def test_every_reason_of_the_table_is_given_by_a_check_of_its_name() -> None:
     used = set(re.findall(r'(?:\b(?:refused|problem|text_of|reason|failure)\(|(?:_matching|unless)\(.*?, )"(\w+)"', sources))
     used |= set(re.findall(r'"(file_date|file_number)"', sources))  # one call for both
     assert used == yaml.safe_load((folder / "problems.yaml").read_text()).keys()
+
+
+BACKUP = {"endpoint": "https://backup.example.net", "bucket": "copies", "secret": "backup-key"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"schedule": "every night"}, "schedule"),
+        ({"schedule": "17 1 * *"}, "schedule"),
+        ({"endpoint": "http://backup.example.net"}, "clear text"),
+        ({"endpoint": GOOD["object_store"]["endpoint"], "bucket": "rag-milvus"}, "is the stack's own"),
+        ({"keep": -1}, "keep"),
+    ],
+)
+def test_a_backup_that_would_not_run_or_protect_nothing_is_refused(changes: dict[str, Any], why: str) -> None:
+    assert parse(configuration({**GOOD, "images": {**GOOD["images"], "suite": "registry.example.net/suite:1"}, "backup": BACKUP})).backup
+    with pytest.raises(SettingsError, match=why):
+        parse(
+            configuration({**GOOD, "images": {**GOOD["images"], "suite": "registry.example.net/suite:1"}, "backup": {**BACKUP, **changes}})
+        )
+
+
+def test_a_backup_without_an_image_to_run_in_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"backup would be ignored: it runs in images\.suite"):
+        parse(configuration({**GOOD, "backup": BACKUP}))
