@@ -138,6 +138,11 @@ class Front:
         if self._metrics.in_flight > self._at_once and scope["path"].startswith("/v1/"):
             await failure(503, "ask.busy", f"{self._at_once} questions are under way; ask again", wait_s=1)(scope, receive, send)
             return
+        await self._watched(scope, receive, send, body)
+
+    async def _watched(self, scope: Scope, receive: Receive, send: Send, body: bytes) -> None:
+        """Serve until the answer is there or the client has left."""
+        finished = list[bool]()
         left: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
         async with anyio.create_task_group() as group:
 
@@ -146,14 +151,20 @@ class Front:
                     await anyio.sleep_forever()
                 return left.pop()
 
+            async def until_the_end(message: Message) -> None:
+                if message["type"] == "http.response.body" and not message.get("more_body"):
+                    finished.append(True)  # uvicorn says "disconnect" after the last piece too
+                await send(message)
+
             async def watch() -> None:
                 while (await receive())["type"] != "http.disconnect":
                     pass
-                self._metrics.add("abandoned_total")
-                group.cancel_scope.cancel()
+                if not finished:
+                    self._metrics.add("abandoned_total")
+                    group.cancel_scope.cancel()
 
             group.start_soon(watch)
-            await self._app(scope, again, send)
+            await self._app(scope, again, until_the_end)
             group.cancel_scope.cancel()
 
 

@@ -260,11 +260,17 @@ def test_when_the_client_leaves_the_language_model_stops(client: httpx.Client, s
     assert ended.wait(5), "the model still writes for nobody"
     for _ in range(100):
         counters = client.get("/metrics").text  # the request before may still be under way, for a moment
-        if "ask_abandoned_total{}" in counters and "ask_in_flight 1" in counters:
+        if "ask_abandoned_total{} 1" in counters and "ask_in_flight 1" in counters:
             break
         time.sleep(0.02)
-    assert "ask_abandoned_total{}" in counters
+    assert "ask_abandoned_total{} 1\n" in counters
     assert "ask_in_flight 1" in counters
+
+
+def test_a_client_that_stays_to_the_end_is_never_counted_as_one_that_left(client: httpx.Client) -> None:
+    for _ in range(200):
+        text = client.get("/metrics").text
+    assert [line for line in text.splitlines() if line.startswith("ask_abandoned_total{")] == []
 
 
 def _leave(client: httpx.Client, stop_after: str, asked: threading.Event) -> None:
