@@ -39,7 +39,7 @@ bench: ## the gate's generator beside VectorDBBench and a bare pymilvus loop, on
 	@$(PYTHON) -m lab venv
 	.venv/bin/python -m tests.bench.run
 
-drill-kill: ## kill make up at KILLS=21 moments, each followed by one that must pass (an hour; ONLY=release, FROM=bucket): docs/lab.md
+drill-kill: ## kill ./rag up at KILLS=21 moments, each followed by one that must pass (an hour; ONLY=release, FROM=bucket): docs/lab.md
 	@$(PYTHON) -m lab venv >&2 && .venv/bin/python -m tests.drills.lab_kill $(if $(KILLS),--kills $(KILLS)) $(if $(FROM),--from $(FROM)) $(addprefix --only ,$(ONLY))
 
 lock: ## renew requirements.lock, and those of the suite's image and the policy pack, from requirements.in

@@ -92,7 +92,7 @@ def holder(name: str) -> Holder | None:
         pid, _, _ = struct.unpack("3i", asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
     command = words(pid)  # the lock is held, so the process lives and is the one that took it
     if "-m" in command and command[command.index("-m") + 1 :][:1] == ["lab"]:
-        command = ["make", *command[command.index("-m") + 2 :]]
+        command = ["./rag", *command[command.index("-m") + 2 :]]
     since = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(started_at(pid)))
     try:
         checkout = str(Path(f"/proc/{pid}/cwd").readlink())

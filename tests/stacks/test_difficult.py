@@ -27,6 +27,8 @@ PLATFORM = (
     "access",
     "preflight",
     "load_generators",
+    "ask",
+    "backup",
     "quota",
     "network",
     "residency",
