@@ -75,6 +75,8 @@ class PreflightRunProvider(Provider):
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> dynamic.UpdateResult:
         """Ask again, since something else is asked; the Job of before goes."""
         inputs = inputs_of(_news)
+        if inputs["job"] == _olds["job"]:  # only the path of this class in the state is another one
+            return dynamic.UpdateResult(inputs)
         self.create(inputs)
         self.delete(_id, _olds)
         return dynamic.UpdateResult(inputs)

@@ -48,7 +48,7 @@ def main() -> int:
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Say what is wrong, and where the right usage is shown."""
-        raise LabError(message, f"./rag {' '.join(sys.argv[1:2])} --help")
+        raise LabError(message, " ".join(["./rag", *sys.argv[1:2], "--help"]))
 
 
 def help_of(name: str) -> str:

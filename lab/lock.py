@@ -46,7 +46,7 @@ def only_one(name: str, *, patience_s: float = 0, say: Callable[[str], object] =
     """Hold the lock for the block, waiting up to `patience_s` and telling `say` for whom; LabError naming who still has it."""
     began, told = time.monotonic(), -float(SIGN_OF_LIFE_S)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as held:
-        while not _is_free(held, name):
+        while not _take(held, name):
             waited, who = time.monotonic() - began, holder(name)
             if who is not None and waited >= patience_s:
                 raise LabError(f"{who} is changing the lab at this moment", who.cure)
@@ -71,7 +71,7 @@ def _answer(held: socket.socket) -> None:
             held.accept()[0].close()
 
 
-def _is_free(held: socket.socket, name: str) -> bool:
+def _take(held: socket.socket, name: str) -> bool:
     try:
         held.bind(name)
     except OSError:

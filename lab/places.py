@@ -53,7 +53,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
     """Return what a file holds, None where there is none or it is damaged."""
     try:
         content: dict[str, Any] = json.loads(path.read_text())
-    except (OSError, ValueError):
+    except (FileNotFoundError, ValueError):
         return None
     return content
 

@@ -69,7 +69,7 @@ def running() -> dict[str, Any] | None:
 
 def check_addresses(net: Network) -> None:
     """Raise LabError where an address range or the interface's name belongs to somebody else."""
-    for route in _routes("table", "all"):
+    for route in _routes("table", "all", check=True):
         if route["dst"] == "default" or route.get("dev") == HOST_INTERFACE:
             continue
         taken = IPv4Network(route["dst"])
@@ -81,8 +81,9 @@ def check_addresses(net: Network) -> None:
         raise LabError(f"an interface {HOST_INTERFACE} is there, but no lab runs", f"ip link delete {HOST_INTERFACE}")
 
 
-def _routes(*which: str) -> list[dict[str, Any]]:
-    shown = subprocess.run(["ip", "-j", "-4", "route", "show", *which], capture_output=True, check=False)
+def _routes(*which: str, check: bool) -> list[dict[str, Any]]:
+    """Return what `ip` says; without `check`, none where it fails."""
+    shown = subprocess.run(["ip", "-j", "-4", "route", "show", *which], capture_output=True, check=check)
     routes: list[dict[str, Any]] = json.loads(shown.stdout or "[]") if shown.returncode == 0 else []
     return routes
 
@@ -153,7 +154,7 @@ def record(outer: Mapping[str, Any]) -> None:
 
 def is_wired(net: Network) -> bool:
     """Return whether the host's routes lead into the tree: a `./rag up` that was killed early, or an administrator, may have left none."""
-    return {str(net.services), str(net.pods)} <= {route["dst"] for route in _routes("dev", HOST_INTERFACE)}
+    return {str(net.services), str(net.pods)} <= {route["dst"] for route in _routes("dev", HOST_INTERFACE, check=False)}
 
 
 def wait_for(check: Callable[[], T | None], timeout_s: float, problem: str, cure: str) -> T:
@@ -178,7 +179,7 @@ def stop() -> None:
     # the kernel takes its time to end a network namespace; the link of a lab that has ended can go at once
     subprocess.run(["ip", "link", "delete", HOST_INTERFACE], capture_output=True, check=False)
     wait_for(_interface_gone, 30, f"interface {HOST_INTERFACE} is still there", f"ip link delete {HOST_INTERFACE}")
-    wait_for(_cgroups_gone, 30, f"cgroups {CGROUP} are still in use", f"cat /sys/fs/cgroup/*/{CGROUP}/cgroup.procs names the processes")
+    wait_for(_remove_cgroups, 30, f"cgroups {CGROUP} are still in use", f"cat /sys/fs/cgroup/*/{CGROUP}/cgroup.procs names the processes")
     OUTER.unlink(missing_ok=True)
 
 
@@ -200,17 +201,18 @@ def _is_stray(process: psutil.Process, folder: Path, without: str, within: str) 
     interpreted = command[1:4] if command and Path(command[0]).name.startswith(("sh", "python")) else []
     if not any(word.startswith(f"{folder}/") for word in [*command[:1], *interpreted]):
         return False
+    name = ""  # where the parent has ended, too
     with contextlib.suppress(psutil.Error):
         parent = process.parent()
-        return (not within or within in words(process.pid, "environ")) and not (without and parent and parent.name() == without)
-    return False  # it has ended
+        name = parent.name() if parent is not None else ""
+    return (not within or within in words(process.pid, "environ")) and not (without and name == without)
 
 
 def _interface_gone() -> bool:
     return not Path(f"/sys/class/net/{HOST_INTERFACE}").exists()
 
 
-def _cgroups_gone() -> bool:
+def _remove_cgroups() -> bool:
     """Remove the lab's empty cgroup folders; return whether all are gone."""
     for top in [*Path("/sys/fs/cgroup").glob(CGROUP), *Path("/sys/fs/cgroup").glob(f"*/{CGROUP}")]:
         for folder, _, _ in os.walk(top, topdown=False):

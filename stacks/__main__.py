@@ -42,6 +42,9 @@ def load(name: str) -> Any:  # noqa: ANN401  typer keeps its types private
 def main() -> None:
     """Run a command as the lab does, without the door; SIGTERM, of a CI job, is a Ctrl-C."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if not {*sys.argv[1:2]} & {name for names in COMMANDS.values() for name in names}:
+        print("error: name a command; ./rag --help lists them", file=sys.stderr)
+        sys.exit(2)
     try:
         app(sys.argv[1])(sys.argv[2:], prog_name=f"python -m stacks {sys.argv[1]}")
     except SettingsError as error:

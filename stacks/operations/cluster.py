@@ -26,7 +26,7 @@ _RBAC = Path(__file__).parent.parent.parent / "docs" / "rbac.yaml"
 _TLS = {"proxy_secret", "internal_secret", "certificate_secret"}
 _PROMETHEUSES = ("monitoring.coreos.com", "v1", "prometheuses")
 _STORE_KEYS = ("access_key", "secret_key")
-_KEYS = {"milvus_secret": _STORE_KEYS, "documents_secret": _STORE_KEYS, "pull_secrets": (".dockerconfigjson",)}
+_KEYS = {"milvus_secret": _STORE_KEYS, "documents_secret": _STORE_KEYS, "secret": _STORE_KEYS, "pull_secrets": (".dockerconfigjson",)}
 
 
 @contextmanager
@@ -114,7 +114,7 @@ def wanted_secrets(settings: Settings) -> list[Wanted]:
     wanted = []
     for key, value, group in leaves(settings.model_dump()):
         name = key.rpartition(".")[2]
-        if value and (name.endswith("_secret") or name in {"pull_secrets", "secret_name"}):
+        if value and (name.endswith("_secret") or name in {"pull_secrets", "secret_name", "secret"}):
             place = str(group.get("secret_namespace") or group.get("backend_namespace") or settings.namespace)
             keys = ("tls.crt", "tls.key") if name in _TLS else _KEYS.get(name, ())
             names = (value,) if isinstance(value, str) else value

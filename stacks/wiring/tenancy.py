@@ -67,13 +67,15 @@ def endpoints(settings: Settings) -> list[Endpoint]:
     chosen, why = settings.milvus, "Milvus keeps its data there, and the gate the original documents"
     users = ("milvus", "suite", *(("ask",) if settings.ask is not None else ()), *models.from_bucket(settings))
     store = Endpoint(name="store", url=settings.object_store.endpoint, users=users, why=why)
+    copies = settings.backup
+    kept = [Endpoint(name="backups", url=copies.endpoint, users=("suite",), why="backups of Milvus are kept there")] if copies else []
     brokers = chosen.kafka.brokers if chosen.kafka is not None else ()
     proxies = (chosen.pulsar.address,) if chosen.pulsar is not None else ()
     hosts = {"pulsar": proxies, "kafka": brokers, "etcd": chosen.etcd_cluster.endpoints}
     numbered = [(f"{name}-{number}" if number > 1 else name, host) for name, each in hosts.items() for number, host in enumerate(each, 1)]
     why = "Milvus keeps its log or its metadata there"
     external = [Endpoint(name=f"external-{name}", url=f"tcp://{host}", users=("milvus",), why=why) for name, host in numbered]
-    return [store, *external, *models.outside(settings)]
+    return [store, *kept, *external, *models.outside(settings)]
 
 
 def warnings(table: tuple[Flow, ...]) -> list[str]:

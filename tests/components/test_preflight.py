@@ -9,7 +9,7 @@ import pytest
 from components import flows
 from components.flows import Endpoint, Layout, table
 from components.milvus_values import MilvusStore
-from components.preflight import CONTAINER, Preflight, PreflightArgs
+from components.preflight import CONTAINER, Preflight, PreflightArgs, PreflightRunProvider
 from tests.deploy import Declared, deploy
 from validation.__main__ import load
 
@@ -117,3 +117,8 @@ def test_the_pod_is_the_part_that_the_network_policies_let_out_to_the_store() ->
     _, spec = found["suite-to-store"]
     assert spec["podSelector"]["matchLabels"].items() <= labels.items()
     assert spec["egress"][0]["ports"] == [{"protocol": "TCP", "port": 9000}]
+
+
+def test_a_state_that_only_names_another_place_of_the_class_runs_no_preflight_again() -> None:
+    same = {"namespace": "rag", "template": "preflight", "job": "preflight-1"}
+    assert PreflightRunProvider().update("preflight-1", same, same).outs == same, "no cluster is asked: there is none here"

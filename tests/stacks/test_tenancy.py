@@ -76,3 +76,15 @@ def test_a_host_that_no_open_flow_has_is_refused() -> None:
     with pytest.raises(SettingsError, match=r"network\.any_address names other\.example\.net") as caught:
         refuse_open(network={"any_address": ["other.example.net"]})
     assert caught.value.code == "settings.unused"
+
+
+def test_backups_are_let_out_to_their_store_and_to_nothing_else_and_residency_sees_it() -> None:
+    backup = {"endpoint": "https://backup.example.net:9000", "bucket": "copies", "secret": "backup-key"}
+    chosen = {"backup": backup, "images": {**GOOD["images"], "suite": "registry.example.net/suite:1"}}
+    settings = parse(configuration({**GOOD, **chosen, "network": {"addresses": {"backup.example.net": ["10.3.0.4/32"]}}}))
+    (flow,) = [each for each in flows.table(tenancy.layout(settings)) if each.name == "suite-to-backups"]
+    assert (flow.source, flow.ports) == (flows.SUITE, (("TCP", 9000),))
+    assert flow.target == flows.Outside(host="backup.example.net", cidrs=("10.3.0.4/32",))
+    locked = {"residency": {"mode": "locked", "allowed": ["10.0.0.0/8"]}}
+    with pytest.raises(SettingsError, match=r"backups \(backups of Milvus are kept there\): backup\.example\.net"):
+        tenancy.refuse_outside(parse(configuration({**GOOD, **chosen, **locked})))

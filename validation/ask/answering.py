@@ -156,11 +156,17 @@ class SearchRequest(Chosen):
     collection: Annotated[str, Field(min_length=1, max_length=255)]
 
 
+class Part(BaseModel):
+    """One part of a message; only text is read."""
+
+    text: str = ""
+
+
 class Message(BaseModel):
     """One message."""
 
     role: str
-    content: str | list[dict[str, Any]] | None = None  # of its parts only text is read
+    content: str | list[Part] | None = None
 
 
 class ChatRequest(Chosen):
@@ -175,7 +181,7 @@ class ChatRequest(Chosen):
     def question(self) -> str:
         """The last message of the user."""
         content = next((message.content for message in reversed(self.messages) if message.role == "user"), "") or ""
-        return content if isinstance(content, str) else "\n".join(str(part.get("text") or "") for part in content)
+        return content if isinstance(content, str) else "\n".join(part.text for part in content)
 
 
 @dataclass

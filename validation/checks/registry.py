@@ -60,11 +60,13 @@ class Suite(Generic[Context]):
         only_reading: bool = False,
         skip: Callable[[Context, Check[Context]], str] = lambda _run, _check: "",
     ) -> Callable[[Callable[[Context, Facts], None]], Check[Context]]:
-        """Register the decorated function, whose docstring is the question; ValueError for a name or a measure that is taken."""
+        """Register the decorated function; ValueError unless its docstring is a question, or for a name or a measure that is taken."""
 
         def register(perform: Callable[[Context, Facts], None]) -> Check[Context]:
             name, question = perform.__name__, (perform.__doc__ or "").partition("\n")[0]
             given = Check(name, question, perform, tuple(measures), writes, after, only_reading, skip)
+            if not question.endswith("?"):
+                raise ValueError(f"{name}: the first line of its docstring is the question that it answers, such as: Is the store there?")
             taken = [name] if name in self.checks else [measure.name for measure in given.measures if measure.name in CATALOGUE]
             if taken:
                 raise ValueError(f"{', '.join(taken)}: registered already by another check")

@@ -95,6 +95,10 @@ def _reached(base_url: str, timeout_s: float, access: Access | None) -> tuple[di
 _DEADLINE_S: ContextVar[float] = ContextVar("deadline", default=math.inf)
 
 
+_PLACE_OF_TIMEOUT = {"connect_tcp": 2, "start_tls": 2, "read": 1, "write": 1}
+"""In httpcore's interface: behind a proxy it is given by its place, else by its name."""
+
+
 class _Bounded:
     """A network of httpcore, or a stream of it, on which nothing is waited for beyond the deadline of the call."""
 
@@ -102,16 +106,22 @@ class _Bounded:
         self._inner = inner
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - as httpcore has it
-        call = getattr(self._inner, name)
-        if name not in {"connect_tcp", "start_tls", "read", "write"}:
+        call, place = getattr(self._inner, name), _PLACE_OF_TIMEOUT.get(name)
+        if place is None:
             return call
 
-        def bounded(*arguments: Any, timeout: float | None = None, **options: Any) -> Any:  # noqa: ANN401 - nor here
+        def bounded(*given: Any, **options: Any) -> Any:  # noqa: ANN401 - nor here
+            arguments = [*given]
+            timeout = arguments.pop(place) if len(arguments) > place else options.pop("timeout", None)
             left_s = _DEADLINE_S.get() - time.monotonic()
             if left_s <= 0:
                 raise httpcore.ReadTimeout("its whole answer was not there in time")
             bound_s = timeout if left_s == math.inf else min(left_s, math.inf if timeout is None else timeout)
-            result = call(*arguments, timeout=bound_s, **options)
+            if len(arguments) >= place:
+                arguments.insert(place, bound_s)
+            else:
+                options["timeout"] = bound_s
+            result = call(*arguments, **options)
             return _Bounded(result) if isinstance(result, httpcore.NetworkStream) else result
 
         return bounded

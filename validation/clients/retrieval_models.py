@@ -115,7 +115,9 @@ class EmbeddingService(http.ModelClient):
         except (KeyError, TypeError, ValueError) as error:
             raise InvalidRunError(f"{_WHAT} answered without usable vectors ({type(error).__name__}: {error})") from None
         if matrix.shape != (len(texts), self._dimension):
-            declared = f"declared are {len(texts)} of dimension {self._dimension}: a collection of one cannot be searched with another"
+            declared = (
+                f"declared are {len(texts)} of dimension {self._dimension}: a collection of one dimension cannot be searched with another"
+            )
             cure = "set embedding.dimension, or serve the model that was declared"
             raise InvalidRunError(f"{_WHAT} answered vectors of shape {matrix.shape}, {declared}; {cure}")
         if not np.isfinite(matrix).all() or not np.linalg.norm(matrix, axis=1).all():

@@ -127,11 +127,11 @@ def _run(during: During, reporter: Reporter) -> None:
         ingest(run)
         reporter.say(f"{options.rate:g} searches/s, and after {CALM_S:g} s: {' '.join(options.command)}")
         samples = asyncio.run(_serve(run, during))
-    during.command_s = during.ended.ended_s - during.ended.begun_s
-    during.requests, during.failed = len(samples), sum(bool(sample.error) for sample in samples)
-    during.sent_rate = open_loop.sent_rate(samples)
-    during.delay_p99_ms = Histogram(sample.delay_s for sample in samples).percentile_ms(99)
-    during.outages = find_outages(samples)
+        during.command_s = during.ended.ended_s - during.ended.begun_s
+        during.requests, during.failed = len(samples), sum(bool(sample.error) for sample in samples)
+        during.sent_rate = open_loop.sent_rate(samples)
+        during.delay_p99_ms = Histogram(sample.delay_s for sample in samples).percentile_ms(99)
+        during.outages = find_outages(samples)
     require_sent(samples, options.rate)
 
 

@@ -192,10 +192,15 @@ class HttpProxy:
         thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
         thread.start()
         try:
+            while not server.started:
+                if not thread.is_alive():
+                    raise InvalidRunError("a proxy of the self-test did not begin")
+                thread.join(0.01)
             yield f"http://127.0.0.1:{listening.getsockname()[1]}{self.url.path.rstrip('/')}"
         finally:
             server.should_exit = True
             thread.join(10)
+            listening.close()
 
 
 @dataclass(frozen=True, kw_only=True)

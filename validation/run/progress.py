@@ -13,12 +13,12 @@ Advance = Callable[[int], None]  # called with how much is done so far
 
 def at_most_every(seconds: float, tell: Advance, total: int = -1, clock: Callable[[], float] = time.monotonic) -> Advance:
     """Return `tell`, but for calls that come sooner than so many seconds after the last one that was passed on; `total` always is."""
-    told_s = clock()
+    shown_s = clock()
 
     def advance(done: int) -> None:
-        nonlocal told_s
-        if clock() - told_s >= seconds or done == total:
-            told_s = clock()
+        nonlocal shown_s
+        if clock() - shown_s >= seconds or done == total:
+            shown_s = clock()
             tell(done)
 
     return advance

@@ -156,6 +156,8 @@ def _write(record: IngestRecord, report: Path) -> None:
     tally = record.tally
     kinds = {"not_read": (tally.unread, "why"), "notes": (tally.notes, "what"), "duplicates": (tally.duplicates, "why")}
     data: dict[str, Any] = {name: getattr(tally, name) for name in ("added", "changed", "removed", "unchanged")}
+    if record.stopped:  # some of those that were read may not have been written
+        data |= {"added": None, "changed": None}
     data["chunks"] = {"written": tally.written, "deleted": tally.deleted, "now": None if record.stopped else tally.rows}
     data |= {kind: [{"file": file.source, word: file.reason} for file in files] for kind, (files, word) in kinds.items()}
     model.write(record, report, model.RunReport.from_record(record, SCHEMA).as_data() | data)

@@ -1,5 +1,12 @@
 """Calls to the API: a token that is renewed once when it expires, patience with a busy service, tasks waited for.
 
+    StoreError
+      Refused       the API will not do it; the message is for the operator
+        TaskFailed    it began, and failed
+    Exception
+      Unanswered    nobody knows whether it was done: look, then go on
+      Again         nothing was done; the same call may work in a moment
+
 Repeats what can be repeated without harm: everything but a POST that makes something. Of that one nobody knows whether it was done when its
 answer is lost, so it is `Unanswered`, and `make_once` looks before it asks again.
 

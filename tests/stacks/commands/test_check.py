@@ -18,7 +18,7 @@ from stacks.operations.helm import Revision
 from stacks.operations.leftovers import Facts
 from stacks.problems import Line, SettingsError
 from stacks.settings import Settings
-from stacks.settings.platform import MonitoringSettings
+from stacks.settings.platform import BackupSettings, MonitoringSettings
 from tests import certificates
 
 NOW = dt.datetime.now(dt.UTC)
@@ -108,6 +108,9 @@ def test_a_certificate_is_judged_by_the_days_that_it_has_left(days: int, level: 
 def test_secrets_that_the_settings_name_are_looked_up_where_they_are() -> None:
     wanted = {(each.namespace, each.name): each.keys for each in cluster.wanted_secrets(PROD)}
     assert wanted["rag", "milvus-proxy-tls"] == ("tls.crt", "tls.key")
+    backup = BackupSettings(endpoint="https://backup.example.net", bucket="copies", secret="backup-key")
+    named = {(each.namespace, each.name): each.keys for each in cluster.wanted_secrets(PROD.model_copy(update={"backup": backup}))}
+    assert named["rag", "backup-key"] == ("access_key", "secret_key")
 
 
 def pod(**container: Any) -> dict[str, Any]:

@@ -75,6 +75,7 @@ def test_a_new_check_that_writes_is_left_out_of_a_run_that_reads_and_its_promise
 def test_a_name_or_a_measure_that_another_check_has_is_refused(taken: str) -> None:
     def nothing(_run: Any, _facts: Facts) -> None: ...
 
+    nothing.__doc__ = "Is it there?"
     measures = [] if taken == "quality" else [lower("recall_at_10", "share", "again")]
     nothing.__name__ = taken
     with pytest.raises(ValueError, match="registered already"):
@@ -101,3 +102,12 @@ def test_a_measure_that_is_never_above_another_names_one_that_exists() -> None:
 
 def test_the_table_of_checks_in_the_documentation_is_that_of_the_registry() -> None:
     assert GATE.table() in DOCS.read_text(encoding="utf-8"), "renew it with: ./rag checks"
+
+
+@pytest.mark.parametrize("question", [None, "", "Looks whether it is there.", "Looks.\n\nIs it there?"])
+def test_a_check_without_a_question_is_refused(question: str | None) -> None:
+    def nothing(_run: Any, _facts: Facts) -> None: ...
+
+    nothing.__doc__ = question
+    with pytest.raises(ValueError, match="the first line of its docstring is the question"):
+        GATE.check()(nothing)

@@ -13,7 +13,9 @@ import pytest
 
 from tests.validation.clients.test_clients import SOURCES
 from validation.clients import documents, milvus, milvus_connection, retrieval_models
+from validation.clients.asking import AskService
 from validation.clients.documents import Credential, DocumentStore
+from validation.clients.http import Access
 from validation.clients.llm import LanguageModel
 from validation.clients.retrieval_models import EmbeddingService, Reranker
 from validation.clients.searcher import RawSearcher
@@ -89,8 +91,12 @@ def read_original(url: str) -> None:
     DocumentStore(endpoint=url, region="us-east-1", bucket="documents", credential=credential, ca_file=None).read_version("a", "1")
 
 
+def search_by_the_service(url: str) -> None:
+    AskService(url, 0.5, Access()).search("x", "c", 1)
+
+
 @pytest.mark.parametrize("begin", [HEADERS, BODY])
-@pytest.mark.parametrize("call", [embed, rerank, list_models, ask, stream, read_original])
+@pytest.mark.parametrize("call", [embed, rerank, list_models, ask, stream, read_original, search_by_the_service])
 def test_bytes_that_trickle_for_ever_end_with_the_time_of_the_call(
     monkeypatch: pytest.MonkeyPatch, call: Callable[[str], None], begin: bytes
 ) -> None:

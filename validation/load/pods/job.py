@@ -77,8 +77,8 @@ class Job:
     def last_words(self, pod: str) -> str:
         """Return the last lines of a pod's log, on one line; "" where there is none any more."""
         with suppress(ApiException, HTTPError):
-            wanted: Any = {"container": CONTAINER, "tail_lines": 6, "_request_timeout": _TIMEOUT_S}
-            log = self._core.read_namespaced_pod_log(pod, self._namespace, **wanted)
+            options: Any = {"container": CONTAINER, "tail_lines": 6, "_request_timeout": _TIMEOUT_S}
+            log = self._core.read_namespaced_pod_log(pod, self._namespace, **options)
             return " | ".join(line.strip() for line in log.splitlines() if line.strip())
         return ""
 

@@ -1,6 +1,7 @@
 """Ingest against a Milvus in this process: notes are kept and told again, and what a store refuses is that file's note."""
 
 import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -22,7 +23,7 @@ from validation.judge.errors import InvalidRunError, UsageError
 from validation.judge.profile import Index
 from validation.run.progress import Reporter
 from validation.run.record import run_and_report
-from validation.suites.ingest import IngestRecord
+from validation.suites.ingest import IngestRecord, _write
 
 DIMENSION = 8
 INDEX = Index(type="HNSW", metric="COSINE", params={"M": 8, "efConstruction": 32}, search_params={"ef": 16})
@@ -155,11 +156,14 @@ def test_a_run_that_is_interrupted_says_how_far_it_came_and_the_next_one_goes_on
     def run() -> None:
         pipeline.run(job, tally=record.tally)
 
-    run_and_report(record, Reporter(quiet=True), run, lambda: None)
+    run_and_report(record, Reporter(quiet=True), run, lambda: _write(record, folder.parent / "ingest.json"))
     assert (record.exit_code, record.reason) == (
         2,
         "interrupted; documents that were written stay, and the next run goes on from there: run ingest again",
     )
+    report = json.loads((folder.parent / "ingest.json").read_text())
+    assert (report["added"], report["changed"]) == (None, None), "some of those that were read were not written"
+    assert report["chunks"]["written"] == record.tally.written
     again = ingest(folder, collection)
     assert 1 <= record.tally.written <= again.unchanged < 22
     assert again.unchanged + len(again.added) + len(again.changed) == 22

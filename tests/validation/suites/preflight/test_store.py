@@ -357,6 +357,7 @@ def test_a_store_that_misbehaves_is_red_for_the_right_reason(
         assert left == []
 
 
+@pytest.mark.alone
 def test_performance_is_measured_within_its_budget_and_nothing_is_left(run: Preflight, site: Site) -> None:
     record = run(performance, estimate, performance=True, budget_s=3, budget_mib=40)
     rows = {(row["operation"], row["size_bytes"], row["workers"]): row for row in record.performance}

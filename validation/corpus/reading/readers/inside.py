@@ -102,9 +102,12 @@ def read_zip(body: bytes) -> Parsed:
 def read_epub(body: bytes) -> Parsed:
     """Read the chapters of a book, in their order."""
     packed, sections, notes = opened_zip(body, "book"), list[Section](), list[str]()
-    container = ElementTree.fromstring(packed.read("META-INF/container.xml"))
-    root = next(element.attrib["full-path"] for element in container.iter() if element.tag.endswith("}rootfile"))
-    package = ElementTree.fromstring(packed.read(root))
+    try:
+        container = ElementTree.fromstring(packed.read("META-INF/container.xml"))
+        root = next(element.attrib["full-path"] for element in container.iter() if element.tag.endswith("}rootfile"))
+        package = ElementTree.fromstring(packed.read(root))
+    except (ElementTree.ParseError, LookupError, StopIteration) as error:
+        raise UnreadableError(f"is a broken book ({type(error).__name__}); save it anew, or take it from a backup") from None
     items = {element.get("id"): element.get("href", "") for element in package.iter() if element.tag.endswith("}item")}
     for chapter in [items.get(element.get("idref"), "") for element in package.iter() if element.tag.endswith("}itemref")]:
         name = posixpath.normpath(posixpath.join(posixpath.dirname(root), unquote(chapter)))
@@ -122,7 +125,11 @@ def read_epub(body: bytes) -> Parsed:
 def read_notebook(body: bytes) -> Parsed:
     """Read the texts, the code and the printed results of a Jupyter notebook."""
     (text, notes), blocks, pictures = decode(body), list[Block](), 0
-    for cell in json.loads(text)["cells"]:
+    try:
+        cells = json.loads(text)["cells"]
+    except (ValueError, TypeError, LookupError) as error:
+        raise UnreadableError(f"is no notebook of Jupyter ({type(error).__name__})") from None
+    for cell in cells:
         source = "".join(cell.get("source", ()))
         if cell.get("cell_type") == "markdown":
             last = tuple[str, ...]()
