@@ -20,6 +20,7 @@ from stacks import environments, yaml_files
 from stacks.problems import PROJECT, failure
 from stacks.settings import Settings, deployable, parse
 from stacks.settings.explain import field_at, variants
+from stacks.settings.milvus import refusals
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 _EXAMPLE = {"small": "dev", "large": "prod"}
@@ -60,11 +61,15 @@ def init(
         config["network"] = _network(str(config["object_store"]["endpoint"]), config["network"])
     for each in settings or ():
         _set(config, each)
-    parse({f"{PROJECT}:{key}": value for key, value in config.items()})
+    parsed = parse({f"{PROJECT}:{key}": value for key, value in config.items()})
     slo = files[1].with_name(f"slo.{_EXAMPLE[size]}.yaml").read_text(encoding="utf-8")
+    searches_words = (refusals.version(parsed.images.milvus) or (2, 5)) >= (2, 5)
+    if not searches_words:
+        slo = re.sub(r"(?m)^  hybrid_ndcg_at_10:\n(?:    .*\n)+", "", slo)
     yaml_files.write_whole(files[0], "\n".join(_commented(name, config)) + "\n")
     yaml_files.write_whole(files[1], re.sub(r"(?m)^profile: .*$", f"profile: {name}", slo))
     print(f"written: {', '.join(map(yaml_files.shown, files))}")
+    print(_NO_WORDS if not searches_words else "", end="")
     for problem in deployable.placeholders(config):
         print(f"still an example: {problem.key} = {problem.value}; {problem.cure}")
     parts = urlsplit(address := str(config["object_store"]["endpoint"]))
@@ -74,6 +79,9 @@ def init(
     except OSError as error:
         print(f"not reached from here: {address} ({error}); the preflight runs on this machine too, so it has to be")
     print(_NEXT.format(name=name), end="")
+
+
+_NO_WORDS = "left out: hybrid_ndcg_at_10, since this Milvus has no search by words (BM25 came with 2.5)\n"
 
 
 def _new_files(name: str) -> tuple[Path, Path]:

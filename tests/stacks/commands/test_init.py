@@ -105,3 +105,24 @@ def test_what_cannot_be_right_writes_nothing(arguments: tuple[str, ...], code: s
         command("init", *arguments)
     assert code in {problem.code for problem in refused.value.problems}
     assert sorted(path.name for path in checkout.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("options", "is_promised"),
+    [
+        (["images.milvus=registry.acme.test/milvus:v2.3.5", "milvus.wal=rocksmq", "milvus.authentication=false"], False),
+        (["images.milvus=registry.acme.test/milvus:v2.5.27", "milvus.wal=rocksmq"], True),
+        (["images.milvus=registry.acme.test/milvus:v2.6.21"], True),
+    ],
+)
+def test_words_are_promised_only_of_a_milvus_that_can_search_them(
+    options: list[str], is_promised: bool, command: Command, checkout: Path
+) -> None:
+    given = [word for option in options for word in ("--set", option)]
+    code, printed, _ = command(
+        "init", "acme", "--endpoint", "https://store.acme.test:9", "--registry", "r.acme.test", *STORES["s3"], *given
+    )
+    assert code == 0, printed
+    objectives = read_profile(checkout / "validation" / "slo.acme.yaml").objectives
+    assert ("hybrid_ndcg_at_10" in objectives) == is_promised == ("left out: hybrid_ndcg_at_10" not in printed)
+    assert "ndcg_at_10" in objectives
