@@ -6,7 +6,6 @@ documents' credential change; a key of its own is read anew while it runs.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +13,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from components import pods
-from components.component import Served, ServedArgs
+from components.component import Mounted, Served, ServedArgs, projected
 from components.flows import ASK, ASK_PORT
 from components.milvus_values import CREDENTIAL_ANNOTATION
 from components.random_secret import SECRET_KEY, ApiKey
@@ -23,15 +22,6 @@ NAME = "ask"
 _LABELS = {**ASK.labels, **pods.PART_OF}
 _TARGET, _FILE, _MOUNTED, _KEYS = "/run/ask-target", "target.json", "/run/ask-secrets", "/run/ask-keys"
 _STARTING_S = 120
-
-
-@dataclass(frozen=True, kw_only=True)
-class Mounted:
-    """What the service reads of a Secret or a ConfigMap."""
-
-    kind: str  # secret or configMap
-    name: pulumi.Input[str]
-    keys: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,10 +65,15 @@ class Ask(Served):
 
 
 def _pod(args: AskArgs, keys: list[pulumi.Output[str]], config_map: pulumi.Output[str]) -> dict[str, Any]:
-    opening = [_source("secret", key, {SECRET_KEY: database}) for key, database in zip(keys, args.databases, strict=True)]
-    folders = {"secrets": (_MOUNTED, projected(args.mounted)), "keys": (_KEYS, opening)}
-    sources = {name: (path, {"projected": {"defaultMode": 0o440, "sources": each}}) for name, (path, each) in folders.items()}
-    mounts, volumes = pods.mounted({"target": (_TARGET, {"configMap": {"name": config_map}}), **sources})
+    opening = [
+        Mounted(kind="secret", name=key, keys=(SECRET_KEY,), folder=database) for key, database in zip(keys, args.databases, strict=True)
+    ]
+    sources = {
+        "target": (_TARGET, {"configMap": {"name": config_map}}),
+        "secrets": (_MOUNTED, projected(args.mounted)),
+        "keys": (_KEYS, projected(opening)),
+    }
+    mounts, volumes = pods.mounted(sources)
     listen = ["--mounted", _MOUNTED, "--keys", _KEYS, "--host", "0.0.0.0", "--port", str(ASK_PORT)]  # noqa: S104  a pod is reached from outside
     container = {
         "name": NAME,
@@ -90,14 +85,3 @@ def _pod(args: AskArgs, keys: list[pulumi.Output[str]], config_map: pulumi.Outpu
         **pods.probes("/health", _STARTING_S),
     }
     return pods.pod(args.account, args.options, container, volumes)
-
-
-def projected(mounted: Iterable[Mounted]) -> list[dict[str, Any]]:
-    """Sources of a projected volume: a folder for each Secret and ConfigMap, as the program reads them (--mounted)."""
-    return [_source(each.kind, each.name, dict.fromkeys(each.keys, each.name)) for each in mounted]
-
-
-def _source(kind: str, name: pulumi.Input[str], keys: Mapping[str, pulumi.Input[str]]) -> dict[str, Any]:
-    """Source of a projected volume: each key as a file in the folder that belongs to it."""
-    items = [{"key": key, "path": pulumi.Output.concat(folder, "/", key)} for key, folder in keys.items()]
-    return {kind: {"name": name, "items": items}}

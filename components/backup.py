@@ -11,10 +11,9 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from components import pods
-from components.ask import Mounted, projected
-from components.component import CA_KEY, Component
+from components.component import CA_KEY, Component, Mounted, PodArgs, projected
 from components.flows import SUITE
-from components.pods import NO_OPTIONS, PodOptions, Resources
+from components.pods import Resources
 
 NAME = "backup"
 _LABELS = {**SUITE.labels, **pods.PART_OF, "app.kubernetes.io/component": NAME}
@@ -29,14 +28,9 @@ _TRIES, _LATE_S, _LONGEST_S = 2, 3_600, 86_400
 
 
 @dataclass(frozen=True, kw_only=True)
-class BackupArgs:
-    """What to run, and when."""
+class BackupArgs(PodArgs):
+    """What to run, and when: the suite's own image, with its account."""
 
-    namespace: pulumi.Input[str]
-    account: pulumi.Input[str]
-    """Service account of the suite."""
-    image: str
-    """The suite's own image."""
     resources: Resources
     target: pulumi.Input[str]
     """Outputs of the stack, as JSON text."""
@@ -52,7 +46,6 @@ class BackupArgs:
     """As cron has it."""
     keep: int
     """How many of the newest stay; 0: all."""
-    options: PodOptions = NO_OPTIONS
 
 
 class Backup(Component):
@@ -82,7 +75,7 @@ class Backup(Component):
 def _pod(args: BackupArgs, config_map: pulumi.Output[str]) -> dict[str, Any]:
     sources: dict[str, tuple[str, dict[str, Any]]] = {
         "target": (_TARGET, {"configMap": {"name": config_map}}),
-        "secrets": (_MOUNTED, {"projected": {"defaultMode": 0o440, "sources": projected(args.mounted)}}),
+        "secrets": (_MOUNTED, projected(args.mounted)),
         "credential": (_CREDENTIAL, {"secret": {"secretName": args.secret, "defaultMode": 0o440}}),
     }
     if args.ca_config_map is not None:

@@ -3,7 +3,7 @@
 The token ends with the name of the class, and the state of every stack holds it: such a class is never renamed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,6 +53,26 @@ class Trust(Component):
         made = self._make_config_map(f"{name}-ca", name, namespace, CA_KEY, ca_pem) if ca_pem else ""
         self.config_map_name = pulumi.Output.from_input(made)
         self.register_outputs({"config_map_name": self.config_map_name})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mounted:
+    """What a program reads of a Secret or a ConfigMap (--mounted)."""
+
+    kind: str  # secret or configMap
+    name: pulumi.Input[str]
+    keys: tuple[str, ...]
+    folder: pulumi.Input[str] | None = None  # in which the keys are files; None for one of its name
+
+
+def projected(mounted: Iterable[Mounted]) -> dict[str, Any]:
+    """Source of a volume with a folder for each Secret and ConfigMap."""
+    sources = []
+    for each in mounted:
+        folder = each.name if each.folder is None else each.folder
+        items = [{"key": key, "path": pulumi.Output.concat(folder, "/", key)} for key in each.keys]
+        sources.append({each.kind: {"name": each.name, "items": items}})
+    return {"projected": {"defaultMode": 0o440, "sources": sources}}
 
 
 @dataclass(frozen=True, kw_only=True)

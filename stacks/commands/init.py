@@ -26,6 +26,7 @@ _NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 _EXAMPLE = {"small": "dev", "large": "prod"}
 _MODELS = ("embedding", "llm", "reranker")
 _TIMEOUT_S = 2.0
+_SEARCHES_WORDS = (2, 5, 0)
 _NEXT = """
 Pulumi's state (what it made) needs a home, and a passphrase or a KMS for the secrets in it. Without a cloud account:
 
@@ -62,14 +63,10 @@ def init(
     for each in settings or ():
         _set(config, each)
     parsed = parse({f"{PROJECT}:{key}": value for key, value in config.items()})
-    slo = files[1].with_name(f"slo.{_EXAMPLE[size]}.yaml").read_text(encoding="utf-8")
-    searches_words = (refusals.version(parsed.images.milvus) or (2, 5)) >= (2, 5)
-    if not searches_words:
-        slo = re.sub(r"(?m)^  hybrid_ndcg_at_10:\n(?:    .*\n)+", "", slo)
+    slo, left_out = _slo(name, files[1].with_name(f"slo.{_EXAMPLE[size]}.yaml"), parsed.images.milvus)
     yaml_files.write_whole(files[0], "\n".join(_commented(name, config)) + "\n")
-    yaml_files.write_whole(files[1], re.sub(r"(?m)^profile: .*$", f"profile: {name}", slo))
-    print(f"written: {', '.join(map(yaml_files.shown, files))}")
-    print(_NO_WORDS if not searches_words else "", end="")
+    yaml_files.write_whole(files[1], slo)
+    print(f"written: {', '.join(map(yaml_files.shown, files))}", *left_out, sep="\n")
     for problem in deployable.placeholders(config):
         print(f"still an example: {problem.key} = {problem.value}; {problem.cure}")
     parts = urlsplit(address := str(config["object_store"]["endpoint"]))
@@ -81,9 +78,6 @@ def init(
     print(_NEXT.format(name=name), end="")
 
 
-_NO_WORDS = "left out: hybrid_ndcg_at_10, since this Milvus has no search by words (BM25 came with 2.5)\n"
-
-
 def _new_files(name: str) -> tuple[Path, Path]:
     files = environments.file_of(name), environments.slo_of(name)
     if not _NAME.fullmatch(name):
@@ -91,6 +85,16 @@ def _new_files(name: str) -> tuple[Path, Path]:
     if there := [yaml_files.shown(path) for path in files if path.exists()]:
         raise failure("init_exists", files=" and ".join(there))
     return files
+
+
+def _slo(name: str, example: Path, milvus: str) -> tuple[str, list[str]]:
+    """Return the text of an SLO file, and what of the example this image of Milvus cannot keep, so that it is not promised."""
+    slo = re.sub(r"(?m)^profile: .*$", f"profile: {name}", example.read_text(encoding="utf-8"))
+    version = refusals.version(milvus)
+    if version is None or version >= _SEARCHES_WORDS:
+        return slo, []
+    without = re.sub(r"(?m)^  hybrid_ndcg_at_10:\n(?:    .*\n)+", "", slo)
+    return without, ["left out: hybrid_ndcg_at_10, since this Milvus has no search by words (BM25 came with 2.5)"]
 
 
 def _ask(what: str) -> str:

@@ -134,11 +134,16 @@ def _mirrors(mirrors: dict[str, str]) -> dict[str, str]:
     return mirrors
 
 
+def pem_of(ca_file: str | None) -> str:
+    """Text of a certificate authority's file, "" without one."""
+    return Path(ca_file).expanduser().read_text(encoding="ascii") if ca_file is not None else ""
+
+
 def _ca_file(value: str) -> str:
     if not value:
         raise refused("file_empty")
     try:
-        pem = Path(value).expanduser().read_text(encoding="ascii")
+        pem = pem_of(value)
     except UnicodeDecodeError:
         raise refused("file_binary") from None
     except (OSError, RuntimeError, ValueError) as error:

@@ -14,7 +14,7 @@ from components.generations import Generations
 from stacks.problems import refused, remove_command, text_of
 from stacks.settings.addresses import ApiUrl, Endpoint, MilvusEndpoint
 from stacks.settings.group import Group, setting
-from stacks.settings.names import BucketName, CaFile, OtherNamespace, PlainText, SecretName, YamlText
+from stacks.settings.names import BucketName, CaFile, OtherNamespace, PlainText, SecretName, YamlText, pem_of
 
 S3_EXAMPLE = (
     '\'{"endpoint": "https://x10000.example.net", "iam_endpoint": "https://x10000.example.net:444", "admin_profile": "x10000-admin"}\''
@@ -66,7 +66,7 @@ class StoreSettings(Group):
     @property
     def ca_pem(self) -> str:
         """Text of `ca_file`, "" without one."""
-        return Path(self.ca_file).expanduser().read_text(encoding="ascii") if self.ca_file is not None else ""
+        return pem_of(self.ca_file)
 
     @property
     def generations(self) -> Generations:

@@ -1,7 +1,6 @@
 """What a cluster asks of whatever runs in it: places, marks, ids of users, its own name, who reads metrics; and which images run."""
 
 import re
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, model_validator
@@ -21,6 +20,7 @@ from stacks.settings.names import (
     OperatorsSecret,
     PlainText,
     label_key,
+    pem_of,
 )
 
 _DOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
@@ -158,7 +158,7 @@ class BackupSettings(Group):
     @property
     def ca_pem(self) -> str:
         """Text of `ca_file`, "" without one."""
-        return Path(self.ca_file).expanduser().read_text(encoding="ascii") if self.ca_file is not None else ""
+        return pem_of(self.ca_file)
 
 
 class LoadGeneratorSettings(Group):

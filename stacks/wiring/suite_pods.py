@@ -5,9 +5,9 @@ from typing import Any
 
 import pulumi
 
-from components.ask import Ask, AskArgs, Mounted
+from components.ask import Ask, AskArgs
 from components.backup import Backup, BackupArgs
-from components.component import CA_KEY, Trust
+from components.component import CA_KEY, Mounted, Trust
 from components.load_generators import LoadGenerators, LoadGeneratorsArgs
 from components.milvus_access.users import DEFAULT_DATABASE
 from components.models import ModelService

@@ -7,9 +7,9 @@ import pulumi
 import pytest
 
 from components import stores
-from components.ask import Ask, AskArgs, Mounted
+from components.ask import Ask, AskArgs
 from components.backup import Backup, BackupArgs
-from components.component import Trust
+from components.component import Mounted, Trust
 from components.engines import ENGINES
 from components.engines.engine import Container, Model
 from components.flows import Endpoint, Layout, table

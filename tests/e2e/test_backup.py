@@ -212,15 +212,12 @@ def test_a_backup_on_a_schedule_runs_in_its_pod_and_can_be_listed_from_outside(p
         schedule="17 1 * * *",
         keep=2,
     )
-    made = [item.inputs for item in deploy(lambda: Backup("backup", args)) if item.type.endswith((":CronJob", ":ConfigMap"))]
-    for each in made:
-        each["metadata"]["name"] = name
-    job = next(each for each in made if "spec" in each)["spec"]
-    job["jobTemplate"]["spec"]["template"]["spec"]["volumes"][1]["configMap"]["name"] = name
-    objects = [
-        {"apiVersion": "v1", "kind": "ConfigMap", **next(each for each in made if "data" in each)},
-        {"apiVersion": "batch/v1", "kind": "CronJob", **next(each for each in made if "spec" in each)},
-    ]
+    made = {item.type.rpartition(":")[2]: item.inputs for item in deploy(lambda: Backup("backup", args))}
+    config_map, cron_job = made["ConfigMap"], made["CronJob"]
+    config_map["metadata"]["name"] = cron_job["metadata"]["name"] = name
+    volumes = {each["name"]: each for each in cron_job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["volumes"]}
+    volumes["target"]["configMap"]["name"] = name
+    objects = [{"apiVersion": "v1", "kind": "ConfigMap", **config_map}, {"apiVersion": "batch/v1", "kind": "CronJob", **cron_job}]
     file, inside = place.home / "objects.json", ("-n", outputs["namespace"])
     file.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
     keys = [f"--from-file={place.home / key}" for key in ("access_key", "secret_key")]

@@ -15,6 +15,7 @@ from lab.places import REPOSITORY
 from tests.e2e.lab import Lab
 from validation import checks  # noqa: F401  # its measures are what an SLO file may name
 from validation.clients import kube
+from validation.clients.searcher import LoadTarget
 from validation.clients.target import Target
 from validation.judge.errors import InvalidRunError
 from validation.judge.slo_file import read_profile
@@ -22,7 +23,6 @@ from validation.load import workers
 from validation.load.histogram import Histogram
 from validation.load.pods import exchange
 from validation.load.pods.coordinator import LoadResult, Placement, run_load
-from validation.load.workers import LoadTarget
 from validation.run.progress import Reporter
 
 pytestmark = [pytest.mark.e2e, pytest.mark.alone]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from validation.checks.context import Loaded, RunContext
+from validation.clients.searcher import LoadTarget
 from validation.clients.vectors import Mask, Matrix
 from validation.judge import validity
 from validation.judge.profile import Filter, Queries
@@ -57,9 +58,7 @@ def expected(run: RunContext, loaded: Loaded, drawn: Plan) -> Expected:
     return Expected(plan=drawn, masks=masks, exact=run.overrides.exact_truth(loaded.matrix, drawn.queries, masks, TOP_K))
 
 
-def partition(
-    run: RunContext, collection: str, drawn: Plan, *, warm_up: int, generators: int
-) -> tuple[workers.LoadTarget, list[workers.Share]]:
+def partition(run: RunContext, collection: str, drawn: Plan, *, warm_up: int, generators: int) -> tuple[LoadTarget, list[workers.Share]]:
     """Say where the plan goes at the profile's rate, and what each generator sends of it."""
     profile = run.profile
     due_s = open_loop.offsets(len(drawn.filters), profile.rate.value, profile.load.arrivals, run.seed)
@@ -67,11 +66,11 @@ def partition(
     return load_target(run, collection, warm_up), workers.partition(drawn.queries, expressions, due_s, generators)
 
 
-def load_target(run: RunContext, collection: str, warm_up: int = FEW_WARM_UP) -> workers.LoadTarget:
+def load_target(run: RunContext, collection: str, warm_up: int = FEW_WARM_UP) -> LoadTarget:
     """Return where searches go, and how."""
     milvus, aim, search = run.services.milvus, run.target, run.profile.search.model_copy(update={"warmup_requests": warm_up})
     where: dict[str, Any] = {"uri": milvus.uri, "database": aim.milvus_database, "connections": aim.milvus_proxies, "tls": milvus.tls}
-    return workers.LoadTarget(**where, collection=collection, search=search, limit=TOP_K, login=milvus.logins.search())
+    return LoadTarget(**where, collection=collection, search=search, limit=TOP_K, login=milvus.logins.search())
 
 
 def run_load(

@@ -23,8 +23,8 @@ from validation.judge.profile import Search
 
 
 @dataclass(kw_only=True)
-class RawSearcher:
-    """An async context manager that knows one collection and how a profile searches it."""
+class LoadTarget:
+    """Where searches go, and how; it reaches a process through a pipe, never as an argument."""
 
     uri: str
     database: str
@@ -33,7 +33,16 @@ class RawSearcher:
     limit: int
     login: Login = field(default_factory=Login)
     tls: Tls = DEFAULT_TLS
-    connections: int = 1
+    connections: int = 1  # of each generator: as many as Milvus has proxies
+
+    def searcher(self) -> "RawSearcher":
+        """Return a client for it; nothing is sent before it is entered."""
+        return RawSearcher(**vars(self))
+
+
+@dataclass(kw_only=True)
+class RawSearcher(LoadTarget):
+    """An async context manager that knows one collection and how a profile searches it."""
 
     async def __aenter__(self) -> Self:
         await asyncio.to_thread(check_address, self.uri, self.tls)

@@ -11,17 +11,15 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 from typing import Any
 
-from validation.clients.milvus_connection import DEFAULT_TLS, Login, Tls
-from validation.clients.searcher import RawSearcher
+from validation.clients.searcher import LoadTarget
 from validation.clients.vectors import Matrix, unit
 from validation.judge.errors import InvalidRunError
-from validation.judge.profile import Search
 from validation.load import open_loop
 from validation.load.plan import pushed
 from validation.run.interrupts import held_back
@@ -29,24 +27,6 @@ from validation.run.progress import at_most_every
 
 _LEAD_S = 0.2
 _PATIENCE_S = 60.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class LoadTarget:
-    """Where searches go, and how; it reaches the process through a pipe, never as an argument."""
-
-    uri: str
-    database: str
-    collection: str
-    search: Search
-    limit: int
-    login: Login = field(default_factory=Login)
-    tls: Tls = DEFAULT_TLS
-    connections: int = 1  # of each generator: as many as Milvus has proxies
-
-    def searcher(self) -> RawSearcher:
-        """Return a client for it; nothing is sent before it is entered."""
-        return RawSearcher(**vars(self))
 
 
 @dataclass(frozen=True, kw_only=True)

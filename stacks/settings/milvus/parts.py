@@ -3,7 +3,6 @@
 One class a component, with its sizes as defaults of its fields: a part of a group, such as more memory, keeps the rest.
 """
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -12,7 +11,7 @@ from components.milvus_index import Index, Metric, Name
 from stacks.problems import PROJECT, ConflictError
 from stacks.settings.addresses import HostName, HostPort, HostPorts
 from stacks.settings.group import Group, setting
-from stacks.settings.names import CaFile, LabelKey, Labels, ObjectName, OperatorsSecret
+from stacks.settings.names import CaFile, LabelKey, Labels, ObjectName, OperatorsSecret, pem_of
 from stacks.settings.platform import TolerationSettings
 
 
@@ -144,7 +143,7 @@ class TlsSettings(Group):
     @property
     def ca_pem(self) -> str:
         """Text of `ca_file`, "" without one."""
-        return Path(self.ca_file).expanduser().read_text(encoding="ascii") if self.ca_file is not None else ""
+        return pem_of(self.ca_file)
 
     @model_validator(mode="after")
     def _whole(self) -> "TlsSettings":

@@ -4,7 +4,6 @@ One group for all engines. What an engine can do, and which settings it would ig
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from pydantic import field_validator, model_validator
@@ -14,7 +13,7 @@ from components.engines.engine import Model, Options, Problem, Role, Version
 from stacks.problems import ConflictError, WrongValueError
 from stacks.settings.group import Group, setting
 from stacks.settings.models.resources import CacheSettings, ExternalSettings, GpuSettings, ScalingSettings, WeightsSettings
-from stacks.settings.names import PlainText
+from stacks.settings.names import PlainText, pem_of
 
 
 class Serving(Group):
@@ -81,8 +80,7 @@ class Serving(Group):
     @property
     def ca_pem(self) -> str:
         """Text of external.ca_file, "" without one."""
-        chosen = self.external.ca_file if self.external is not None else None
-        return Path(chosen).expanduser().read_text(encoding="ascii") if chosen is not None else ""
+        return pem_of(self.external.ca_file if self.external is not None else None)
 
     def served(self, version: Version | None = None) -> Model:
         """The model as the engine is told of it."""

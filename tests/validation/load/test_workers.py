@@ -20,7 +20,7 @@ from pymilvus.grpc_gen import common_pb2, milvus_pb2, milvus_pb2_grpc, schema_pb
 from tests.pymilvus_searcher import Searcher
 from validation.checks.retrieval import by_connection
 from validation.clients.milvus_connection import Login
-from validation.clients.searcher import RawSearcher
+from validation.clients.searcher import LoadTarget, RawSearcher
 from validation.clients.vectors import Matrix
 from validation.judge.errors import InvalidRunError
 from validation.judge.measures import Measurement, Measurements
@@ -140,7 +140,7 @@ def test_every_search_is_dealt_once_and_each_process_has_the_same_mix() -> None:
 def test_two_processes_start_together_and_bring_every_request_back_in_order(
     milvus: Milvus, served: tuple[Milvus, str], search: Search
 ) -> None:
-    aim = workers.LoadTarget(uri=served[1], database="default", collection="gate_x", search=search, limit=10)
+    aim = LoadTarget(uri=served[1], database="default", collection="gate_x", search=search, limit=10)
     due = [number / 100 for number in range(60)]
     begin = time.monotonic()
     samples = workers.run_load(aim, workers.partition(vectors(60), [""] * 60, due, 2))
@@ -158,7 +158,7 @@ def test_each_process_opens_as_many_connections_as_there_are_proxies_and_uses_th
     milvus: Milvus, served: tuple[Milvus, str], search: Search
 ) -> None:
     without_warm_up = search.model_copy(update={"warmup_requests": 0})
-    aim = workers.LoadTarget(uri=served[1], database="default", collection="gate_x", search=without_warm_up, limit=10, connections=3)
+    aim = LoadTarget(uri=served[1], database="default", collection="gate_x", search=without_warm_up, limit=10, connections=3)
     samples = workers.run_load(aim, workers.partition(vectors(60), [""] * 60, [number / 100 for number in range(60)], 2))
     assert {sample.error for sample in samples} == {""}
     assert sorted(Counter(milvus.peers).values()) == [10] * 6
@@ -166,7 +166,7 @@ def test_each_process_opens_as_many_connections_as_there_are_proxies_and_uses_th
 
 
 def test_a_generator_that_cannot_work_ends_the_run_and_says_why(served: tuple[Milvus, str], search: Search) -> None:
-    aim = workers.LoadTarget(uri=served[1], database="default", collection="gate_x", search=search, limit=10)
+    aim = LoadTarget(uri=served[1], database="default", collection="gate_x", search=search, limit=10)
     nonsense: Any = [5, 5]
     with pytest.raises(InvalidRunError, match="a load generator could not work: TypeError"):
         workers.run_load(aim, workers.partition(vectors(2), nonsense, [0.0, 0.01], 1))
@@ -175,7 +175,7 @@ def test_a_generator_that_cannot_work_ends_the_run_and_says_why(served: tuple[Mi
 def test_a_generator_that_dies_ends_the_run_and_no_process_is_left(
     served: tuple[Milvus, str], search: Search, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    aim = workers.LoadTarget(uri=served[1], database="default", collection="gate_x", search=search, limit=10)
+    aim = LoadTarget(uri=served[1], database="default", collection="gate_x", search=search, limit=10)
 
     def kill_one(_pipe: object, _patience_s: float) -> None:
         multiprocessing.active_children()[0].kill()
@@ -189,7 +189,7 @@ def test_a_generator_that_dies_ends_the_run_and_no_process_is_left(
 def test_a_generator_that_gets_no_cpu_makes_the_run_invalid(
     served: tuple[Milvus, str], search: Search, profile: Profile, good: Measurements
 ) -> None:
-    aim = workers.LoadTarget(uri=served[1], database="default", collection="gate_x", search=search, limit=10)
+    aim = LoadTarget(uri=served[1], database="default", collection="gate_x", search=search, limit=10)
     timers: list[threading.Timer] = []
 
     def starve(_start_s: float) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from validation.clients import kube
 from validation.clients.connect import Connector
+from validation.clients.searcher import LoadTarget
 from validation.clients.target import Target
 from validation.judge.errors import GateError, InvalidRunError, UsageError
 from validation.load.histogram import Histogram
@@ -23,7 +24,7 @@ from validation.load.pods.exchange import LoadBucket, Order, Result, Start, Stat
 from validation.load.pods.generator import ahead_s, require_clock
 from validation.load.pods.job import Job, Pod
 from validation.load.pods.job import require as require_alive
-from validation.load.workers import LoadTarget, Share
+from validation.load.workers import Share
 from validation.run.progress import Reporter
 
 READY_PATIENCE_S = 300.0

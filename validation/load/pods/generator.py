@@ -22,6 +22,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_fi
 
 from validation.clients import kube
 from validation.clients.milvus_connection import Login, Tls
+from validation.clients.searcher import LoadTarget
 from validation.judge.errors import GateError, InvalidRunError, UsageError
 from validation.load import workers
 from validation.load.histogram import Histogram
@@ -160,7 +161,7 @@ def _work(order: Order, generator: "Generator") -> Result:
         login = Login(user=user, password=password)
     tls = Tls(ca_file=MILVUS_CA if MILVUS_CA.exists() else None)
     where = {name: getattr(order, name) for name in ("uri", "database", "collection", "search", "limit", "connections")}
-    target = workers.LoadTarget(**where, login=login, tls=tls)
+    target = LoadTarget(**where, login=login, tls=tls)
     samples = workers.run_load(target, [share], generator.report_progress, start=generator.await_start)
     return generator.result(samples, order.search.timeout_ms / 1e3)
 
