@@ -21,7 +21,7 @@ class Tei(Engine):
     roles = frozenset({"embedding", "reranker"})
     repository = "text-embeddings-inference"
     queue_metric = "te_queue_size"
-    options, sets, _ = read_tables("tei")
+    options, sets = read_tables("tei")[:2]
 
     def arguments(self, model: Model) -> tuple[str, ...]:
         """Return the model's place and the limits of a request."""

@@ -45,7 +45,8 @@ class Monitoring(Component):
             marked = {"name": "milvus-slos", "namespace": args.namespace, "labels": dict(args.labels)}
             rules = {"groups": groups(args.objectives, args.runbooks)}
             self._make_custom(f"{name}-rules", "monitoring.coreos.com/v1", "PrometheusRule", marked, rules)
-        for title, model in dashboards(args.environment, args.namespace_name).items() if args.dashboards else ():
+        shown = dashboards(args.environment, args.namespace_name) if args.dashboards else {}
+        for title, model in shown.items():
             metadata: Any = {"name": f"dashboard-{title}", "namespace": args.namespace, "labels": DASHBOARD_LABEL}
             data = {f"{args.environment}-{title}.json": json.dumps(model, indent=1, sort_keys=True)}
             k8s.core.v1.ConfigMap(f"{name}-dashboard-{title}", metadata=metadata, data=data, opts=self._own)

@@ -104,8 +104,16 @@ def needs(environment: EnvironmentName, *, as_json: Json = False) -> None:
 def _needs(settings: Settings) -> list[dict[str, Any]]:
     from stacks.wiring import tenancy
 
-    sizes = [(each, each.resources) for each in tenancy.consumers(settings)]
-    return [{"pods": each.name, "at_most": each.replicas, **vars(size), "disk_gib": each.ephemeral_storage_gib} for each, size in sizes]
+    return [
+        {
+            "pods": each.name,
+            "at_most": each.replicas,
+            "cpu_cores": each.resources.cpu_cores,
+            "memory_gib": each.resources.memory_gib,
+            "disk_gib": each.ephemeral_storage_gib,
+        }
+        for each in tenancy.consumers(settings)
+    ]
 
 
 def table(settings: Settings) -> str:

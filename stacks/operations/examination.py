@@ -88,10 +88,13 @@ def store_address(settings: Settings) -> str:
 
 def of_cluster(settings: Settings, seen: Seen, now: dt.datetime) -> Iterator[Line]:
     """Judge the cluster."""
-    space, version_, oldest = settings.namespace, *(".".join(map(str, each)) for each in (seen.version, OLDEST_KUBERNETES))
-    untried = f"{version_}; objects are rendered for {KUBERNETES_VERSION}, none was tried before {oldest}"
-    is_old = seen.version < OLDEST_KUBERNETES
-    yield Line("WARN", "Kubernetes", untried, "upgrade it") if is_old else Line("OK", "Kubernetes", version_)
+    space, version_ = settings.namespace, ".".join(map(str, seen.version))
+    if seen.version < OLDEST_KUBERNETES:
+        oldest = ".".join(map(str, OLDEST_KUBERNETES))
+        untried = f"{version_}; objects are rendered for {KUBERNETES_VERSION}, none was tried before {oldest}"
+        yield Line("WARN", "Kubernetes", untried, "upgrade it")
+    else:
+        yield Line("OK", "Kubernetes", version_)
     if seen.denied:
         cure = "have an administrator apply docs/rbac.yaml, or use its account"
         yield Line("FAIL", "rights", f"in {space!r} this account may not {', '.join(seen.denied)}", cure, "docs/rbac.md")

@@ -47,9 +47,9 @@ def declare(
         lines = ["what is added to Milvus cannot be, so nothing was changed:", *(f"milvus.{reason}" for reason in wrong)]
         raise SettingsError("\n".join(lines))
     uri, ca_pem, domain = settings.milvus.administration_uri, settings.milvus.tls.ca_pem, settings.cluster.domain
-    root = Administration(uri=uri, ca_pem=ca_pem, password=user.password, settings=SETTINGS) if user is not None else None
+    administration = Administration(uri=uri, ca_pem=ca_pem, password=user.password, settings=SETTINGS) if user is not None else None
     space, archive = tenancy.namespace, chart(settings)
-    args = MilvusArgs(namespace=space, chart=archive, shape=shaped, store=place, administration=root, cluster_domain=domain)
+    args = MilvusArgs(namespace=space, chart=archive, shape=shaped, store=place, administration=administration, cluster_domain=domain)
     running = ".".join(map(str, version(settings.images.milvus) or ()))  # "" for an image that does not show it
     own = settings.milvus.model_dump(include={"wal", "etcd", "root_path", "mode", "migration"})
     kept = Foundation(bucket=settings.milvus_bucket, version=running, **own)  # what can never be changed, compared before Helm is asked
@@ -85,14 +85,20 @@ def authority(settings: Settings, tenancy: Tenancy) -> pulumi.Output[str] | str:
 
 def chart(settings: Settings) -> Chart:
     """Which chart installs it."""
-    chosen, root, digest = settings.milvus, Path(settings.milvus.chart), hashlib.sha256()
-    for path in [root, *sorted(root.rglob("*"))] if chosen.chart_kind in {"directory", "archive"} else ():
-        name = path.relative_to(root)
-        if path.is_file() and not any(part.startswith(".") for part in name.parts):  # without hidden ones, such as an editor's
-            digest.update(f"{name}\0{path.stat().st_size}\0".encode() + path.read_bytes())
-    checksum = digest.hexdigest()[:_SHOWN_OF_CHECKSUM] if chosen.chart_kind in {"directory", "archive"} else ""
+    chosen = settings.milvus
+    checksum = _checksum(Path(chosen.chart)) if chosen.chart_kind in {"directory", "archive"} else ""
     version, repository = chosen.resolved_chart_version(), chosen.resolved_chart_repository()
     return Chart(name=chosen.chart, version=version, repository=repository, checksum=checksum)
+
+
+def _checksum(chart: Path) -> str:
+    """Return the beginning of the sha256 over names and contents of a chart's files, without hidden ones, such as an editor's."""
+    digest = hashlib.sha256()
+    for path in [chart, *sorted(chart.rglob("*"))]:
+        name = path.relative_to(chart)
+        if path.is_file() and not any(part.startswith(".") for part in name.parts):
+            digest.update(f"{name}\0{path.stat().st_size}\0".encode() + path.read_bytes())
+    return digest.hexdigest()[:_SHOWN_OF_CHECKSUM]
 
 
 def disruption(settings: Settings, tenancy: Tenancy) -> MilvusDisruption | None:

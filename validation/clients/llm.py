@@ -10,7 +10,7 @@ import itertools
 import json
 import re
 import time
-from collections.abc import AsyncGenerator, Awaitable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
@@ -162,9 +162,9 @@ class LanguageModel(http.ModelClient):
                         if not response.is_success and self._is_changed_for((await response.aread()).decode(errors="replace")):
                             continue
                         http.refuse_failure(_WHAT, response)
-                        lines, reason = response.aiter_lines(), ""
-                        while reason != END and (line := await self._until(until_s, anext(lines, None))) is not None:
-                            delta, reason = _event(line.removeprefix("data:").strip()) if line.startswith("data:") else ({}, "")
+                        events = _payloads(response)
+                        while (payload := await self._until(until_s, anext(events, None))) is not None:
+                            delta, reason = _event(payload)
                             finish_reason = finish_reason or reason
                             if piece := spoken.add(delta.get("content") or ""):
                                 yield piece
@@ -207,6 +207,15 @@ class LanguageModel(http.ModelClient):
 def payloads(response: httpx.Response) -> Iterator[str]:
     """Yield each event of a server-sent stream, END as the last."""
     for line in response.iter_lines():
+        if line.startswith("data:"):
+            payload = line.removeprefix("data:").strip()
+            yield payload
+            if payload == END:
+                return
+
+
+async def _payloads(response: httpx.Response) -> AsyncIterator[str]:
+    async for line in response.aiter_lines():
         if line.startswith("data:"):
             payload = line.removeprefix("data:").strip()
             yield payload

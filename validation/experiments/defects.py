@@ -244,5 +244,8 @@ PLANTS: dict[str, Plant] = {
     ),
 }
 _ROWS: dict[str, dict[str, Any]] = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8"))
-_CHECKS = {name: [GATE.checks[each] for each in row.pop("asked", ("retrieval", "invariants"))] for name, row in _ROWS.items()}
-DEFECTS = [Defect(name=name, plant=PLANTS[name], checks=_CHECKS[name], **row) for name, row in _ROWS.items()]
+DEFECTS = [
+    Defect(name=name, plant=PLANTS[name], checks=[GATE.checks[each] for each in asked], **row)
+    for name, row in _ROWS.items()
+    for asked in [row.pop("asked", ("retrieval", "invariants"))]
+]

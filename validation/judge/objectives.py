@@ -63,7 +63,8 @@ class Objective(Strict):
         measure, is_limit = CATALOGUE.get(info.data.get("sli", "")), info.field_name == "limit"
         if criteria is None or measure is None:
             return criteria
-        for mistake in filter(None, [*(_mistake(each, measure, is_limit=is_limit) for each in flat(criteria)), useless(criteria)]):
+        mistakes = [*(_mistake(each, measure, is_limit=is_limit) for each in flat(criteria)), useless(criteria)]
+        if mistake := next(filter(None, mistakes), ""):
             raise PydanticCustomError("cannot_bind" if "never be missed" in mistake else "mistaken", "{message}", {"message": mistake})
         return criteria
 
