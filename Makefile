@@ -28,8 +28,13 @@ static:
 unit:
 	.venv/bin/pytest -q -m "not e2e" -n 2 --dist loadfile
 
-test: static ## check, then the end-to-end tests on the lab, which is brought up when none is there
-	.venv/bin/python -m tests.e2e.run
+test: ## check, then the short end-to-end tests on the lab, which is brought up when none is there
+	@$(PYTHON) -m lab venv
+	.venv/bin/python -m tests.e2e.run test
+
+proof: ## the long end-to-end tests: what is broken on purpose, killed in the middle, rotated, drilled (docs/lab.md)
+	@$(PYTHON) -m lab venv
+	.venv/bin/python -m tests.e2e.run proof
 
 mutation: ## change the judging in one place at a time; each change must make a test fail (three minutes; docs/mutation.md)
 	@$(PYTHON) -m lab venv

@@ -59,7 +59,7 @@ def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
         return
     found = Lab(request.config.get_terminal_writer().line)
     if not found.was_up:
-        found.bring_up()
+        found.bring_up(stopped_before=any(item.get_closest_marker("proof") for item in request.session.items))
     try:
         yield found
     finally:

@@ -32,7 +32,7 @@ class Ended:
 
 
 UPS = ("interrupted", "killed", "brought_up")
-"""Fields of a lab that was not there: how each of three `./rag up` ended."""
+"""Fields of a lab that was not there: how each `./rag up` ended."""
 
 
 @dataclass
@@ -47,18 +47,11 @@ class Lab:
     gone: bool = False
     shell: dict[str, str] = field(default_factory=dict)
 
-    def bring_up(self) -> None:
-        """`./rag up` three times: ended by Ctrl-C in the middle, killed in the middle, and left alone."""
-        self.stop_in_the_middle()
-        self.leave_alone()
-
-    def stop_in_the_middle(self) -> None:
-        """Begin twice, and time nothing."""
-        self.interrupted = self._make_up("interrupted", stop=signal.SIGINT)
-        self.killed = self._make_up("killed", stop=signal.SIGKILL)
-
-    def leave_alone(self) -> None:
-        """Let `./rag up` go on to its verdict."""
+    def bring_up(self, *, stopped_before: bool) -> None:
+        """`./rag up` to its verdict; with `stopped_before` after two that end in the middle, by Ctrl-C and by a kill."""
+        if stopped_before:
+            self.interrupted = self._make_up("interrupted", stop=signal.SIGINT)
+            self.killed = self._make_up("killed", stop=signal.SIGKILL)
         self.brought_up = self._make_up("left alone")
 
     def tell(self, file: Path) -> None:

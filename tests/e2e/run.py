@@ -1,46 +1,86 @@
-"""What `make test` does after the static checks: unit tests, the lab up, its tests, the lab down unless it was there before.
+"""`make test` and `make proof`: what each runs, on the lab that is up, else on one that is brought up and taken down again.
 
-Beside the unit tests, which need no lab, `./rag up` is stopped twice in the middle: neither times anything. On the lab, two files of tests
-run at a time, since most of them wait; then one by one those marked `alone`, which time something or look at all of the lab.
+`make test`: static checks, unit tests, then the short end-to-end tests. `make proof`: those that break something on purpose, after two
+`./rag up` that are stopped in the middle. Several files run at a time first, since most of them wait; then one by one the tests marked
+`alone`, which time something or look at all of the lab. At the end stands how long each part took.
 """
 
 import os
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 
 from lab.places import REPOSITORY
 from tests.e2e.lab import STORY, Lab
 
-UNIT = ["make", "-s", "unit", f"PYTHON={sys.executable}"]
-PYTEST = [sys.executable, "-m", "pytest", "--durations=30", "-m"]
-BESIDE = [*PYTEST, "e2e and not alone", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
-ALONE = [*PYTEST, "e2e and alone"]
+CHECKS = ("static", "unit")
+"""What `make test` does before the lab comes up; a part that fails ends it."""
+SELECTED = {
+    "test": {"beside": "e2e and not proof and not alone", "alone": "e2e and not proof and alone"},
+    "proof": {"beside": "e2e and proof and not alone", "alone": "e2e and proof and alone"},
+}
+"""Expressions of pytest's -m for each command; with the unit tests each test is in exactly one."""
+AT_A_TIME = {"beside": ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]}
 
 
-def main() -> int:
-    """Return 0 when all tests passed; the lab is not brought up to its verdict where a unit test failed."""
-    lab = Lab(partial(print, flush=True))
+@dataclass
+class Parts:
+    """How long each part took."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0) + time.monotonic() - start
+
+    def line(self) -> str:
+        """Return one line for the end of the run."""
+        minutes, seconds = divmod(round(sum(self.seconds.values())), 60)
+        return f"took: {', '.join(f'{name} {took:.0f} s' for name, took in self.seconds.items())}; all {minutes} min {seconds} s"
+
+
+def main(command: str, lab: Lab) -> int:
+    """Return 0 when all tests of a command passed; no lab is brought up where a check or a unit test failed."""
+    parts = Parts()
     try:
-        with ThreadPoolExecutor(1) as beside:
-            unit = beside.submit(_code, UNIT)
-            if not lab.was_up:
-                lab.stop_in_the_middle()
-            failed = unit.result()
-        return failed or _on_the_lab(lab)
+        return (_checks(parts) if command == "test" else 0) or _on_the_lab(lab, parts, command)
     finally:
         if not lab.was_up:
-            lab.take_down()
+            with parts.timed("down"):
+                lab.take_down()
+        lab.say(parts.line())
 
 
-def _on_the_lab(lab: Lab) -> int:
+def _checks(parts: Parts) -> int:
+    for name in CHECKS:
+        with parts.timed(name):
+            code = _code(["make", "-s", name, f"PYTHON={sys.executable}"])
+        if code:
+            return code
+    return 0
+
+
+def _on_the_lab(lab: Lab, parts: Parts, command: str) -> int:
     if not lab.was_up:
-        lab.leave_alone()
+        with parts.timed("up"):
+            lab.bring_up(stopped_before=command == "proof")
     story = REPOSITORY / "build" / "e2e" / "story.json"
     story.parent.mkdir(parents=True, exist_ok=True)
     lab.tell(story)
-    codes = [_code(command, story=str(story)) for command in (BESIDE, ALONE)]
+    codes = list[int]()
+    for name, selected in SELECTED[command].items():
+        with parts.timed(name):
+            codes.append(
+                _code([sys.executable, "-m", "pytest", "--durations=30", "-m", selected, *AT_A_TIME.get(name, [])], story=str(story))
+            )
     return int(any(codes))  # one that was killed ended with a number below 0
 
 
@@ -50,4 +90,4 @@ def _code(command: list[str], story: str | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1], Lab(partial(print, flush=True))))

@@ -140,6 +140,7 @@ def collection(place: Place, _lab_credentials: None) -> str:
     return name
 
 
+@pytest.mark.proof
 @pytest.mark.timeout(1_500)
 def test_wiped_damaged_and_killed_it_comes_back_the_same_row_by_row(place: Place, collection: str) -> None:
     before, shape = place.lines(collection), Rows(place.client, "", collection).shape()

@@ -22,7 +22,7 @@ from botocore.config import Config
 from lab.places import PKI, REPOSITORY
 from tests.e2e.lab import Ended, Lab
 
-pytestmark = [pytest.mark.e2e, pytest.mark.alone]
+pytestmark = [pytest.mark.e2e, pytest.mark.alone, pytest.mark.proof]
 SERVICES = ("milvus", "embedding", "llm")
 _FILLED_IN = ("resourceVersion", "uid", "creationTimestamp", "managedFields", "annotations", "ownerReferences", "generation")
 

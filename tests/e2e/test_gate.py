@@ -92,6 +92,7 @@ def test_truth_that_belongs_to_other_searches_is_never_green_in_any_check(target
     assert {sli: recalls[sli] for sli in of} == dict.fromkeys(of, "fail")
 
 
+@pytest.mark.proof
 @pytest.mark.alone
 def test_a_sweep_finds_what_holds_and_says_it_with_its_exit_code(lab: Lab, target: Path, tmp_path: Path) -> None:
     out = tmp_path / "sweep.json"

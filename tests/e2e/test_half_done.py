@@ -20,7 +20,7 @@ from lab.places import REPOSITORY
 from tests.e2e.lab import Ended, Lab, run
 from tests.e2e.program import Program
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.proof]
 
 NAMESPACE = "half-done"
 SOURCE = """

@@ -91,6 +91,7 @@ def test_every_request_comes_back_once_and_the_histogram_is_that_of_both_pods(sm
     assert not [secret for secret in small.placement.secrets if secret in json.dumps(load.facts)]
 
 
+@pytest.mark.proof
 def test_ctrl_c_under_load_leaves_neither_pods_nor_objects(small: Range) -> None:
     seen = list[int]()
 
@@ -106,6 +107,7 @@ def test_ctrl_c_under_load_leaves_neither_pods_nor_objects(small: Range) -> None
     assert small.left() == []
 
 
+@pytest.mark.proof
 def test_a_killed_pod_makes_the_run_invalid_and_is_named(small: Range) -> None:
     killed = list[str]()
 

@@ -22,7 +22,7 @@ from tests.e2e.program import Program
 from tests.emulators.greenlake.backend import Servers
 from tests.emulators.misbehaving_greenlake import Misbehaving, served
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.proof]
 NAMESPACE = "store-e2e"
 PROGRAM = """
 import pulumi

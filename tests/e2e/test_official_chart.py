@@ -34,6 +34,7 @@ NOISE = re.compile(r"^RESULT: INVALID the run proves nothing: (the gate's own se
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.alone,
+    pytest.mark.proof,
     pytest.mark.skipif(not CHART, reason="MILVUS_CHART names no folder or archive with the official chart of Milvus"),
 ]
 

@@ -14,7 +14,7 @@ from lab.daemons import administrator
 from lab.places import PKI, network
 from tests.e2e.lab import Ended, Lab
 
-pytestmark = [pytest.mark.e2e, pytest.mark.alone]
+pytestmark = [pytest.mark.e2e, pytest.mark.alone, pytest.mark.proof]
 
 STACK, NAMESPACE = "red", "rag-red"
 BUCKETS = {"rag-red-milvus": False, "rag-red-documents": True}

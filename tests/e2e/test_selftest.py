@@ -9,7 +9,7 @@ import pytest
 from lab.places import REPOSITORY
 from tests.e2e.lab import Lab
 
-pytestmark = [pytest.mark.e2e, pytest.mark.alone]  # a machine that others use misses the limits by itself
+pytestmark = [pytest.mark.e2e, pytest.mark.alone, pytest.mark.proof]  # a machine that others use misses the limits by itself
 
 
 def test_three_planted_defects_are_seen_for_the_right_reason(lab: Lab, tmp_path: Path) -> None:

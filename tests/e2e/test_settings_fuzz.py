@@ -20,7 +20,7 @@ from tests.e2e.lab import Lab
 from tests.e2e.test_platform import known
 from tests.stacks import fuzz
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.proof]
 
 NAMESPACE = "fuzz-e2e"
 CHART = os.environ.get("MILVUS_CHART", "")

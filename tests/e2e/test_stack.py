@@ -168,6 +168,7 @@ def test_a_second_up_a_preview_and_a_refresh_show_no_change(stack: Stack) -> Non
         assert again.code == 0, again.output
 
 
+@pytest.mark.proof
 def test_what_was_changed_by_hand_is_found_by_refresh_and_taken_back_by_up_when_it_is_told_to(stack: Stack) -> None:
     stack.lab.run("kubectl", "-n", "rag-e2e", "scale", "deployment", "embedding", "--replicas=2")
     drift = stack.pulumi("refresh", "--yes", "--skip-preview", "--expect-no-changes", "--non-interactive")
@@ -181,6 +182,7 @@ def test_what_was_changed_by_hand_is_found_by_refresh_and_taken_back_by_up_when_
     stack.must("preview", "--expect-no-changes")
 
 
+@pytest.mark.proof
 def test_an_object_that_was_deleted_by_hand_is_made_again_after_a_refresh(stack: Stack) -> None:
     name = "object-store-ca"
     assert stack.lab.run("kubectl", "-n", "rag-e2e", "delete", "configmap", name).code == 0
@@ -253,12 +255,14 @@ def test_a_passphrase_that_does_not_fit_is_named_with_its_file_and_the_cure(
         project.select(STACK)
 
 
+@pytest.mark.proof
 def test_a_chart_that_is_edited_in_place_is_rolled_out(stack: Stack) -> None:
     (stack.chart / "templates" / "edited.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: edited}\n")
     stack.must("up", "--yes", "--skip-preview")
     assert "edited" in stack.lab.run("kubectl", "-n", "rag-e2e", "get", "configmaps", "-o", "name").output
 
 
+@pytest.mark.proof
 def test_a_rotation_gives_milvus_a_new_key_before_the_store_refuses_the_old_one(stack: Stack) -> None:
     bucket, secret = (stack.outputs()[name] for name in ("milvus_bucket", "milvus_secret_name"))
     before = stack.client(secret)
@@ -275,6 +279,7 @@ def test_a_rotation_gives_milvus_a_new_key_before_the_store_refuses_the_old_one(
     stack.must("preview", "--expect-no-changes")
 
 
+@pytest.mark.proof
 def test_an_upgrade_that_a_sigterm_ended_in_the_middle_is_mended_by_the_next_up(stack: Stack) -> None:
     stack.configure("milvus.memory_gib", "3")
     command = ["pulumi", "up", "--yes", "--skip-preview", "--non-interactive", "--stack", STACK]

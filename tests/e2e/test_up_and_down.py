@@ -1,4 +1,4 @@
-"""`./rag up` and `./rag down` as an operator meets them; only where no lab was up before."""
+"""`./rag up` and `./rag down` as an operator meets them; most of it only where no lab was up before."""
 
 import json
 import os
@@ -26,6 +26,7 @@ def ended(one: Ended | None) -> Ended:
     return one
 
 
+@pytest.mark.proof
 def test_ctrl_c_in_the_middle_says_how_to_go_on(own_lab: Lab) -> None:
     stopped = ended(own_lab.interrupted)
     assert "interrupted: finished steps stay" in stopped.output
@@ -34,14 +35,24 @@ def test_ctrl_c_in_the_middle_says_how_to_go_on(own_lab: Lab) -> None:
     assert "Traceback" not in stopped.output
 
 
+@pytest.mark.proof
 def test_a_kill_in_the_middle_is_a_kill_in_the_middle(own_lab: Lab) -> None:
     stopped = ended(own_lab.killed)
     assert stopped.code == -9
     assert not _GATE.findall(stopped.output)
 
 
+@pytest.mark.proof
 def test_after_ctrl_c_and_after_a_kill_make_up_ends_in_a_verdict_and_its_exit_code(own_lab: Lab) -> None:
-    up = ended(own_lab.brought_up)
+    assert own_lab.killed is not None
+    a_verdict_and_its_exit_code(ended(own_lab.brought_up))
+
+
+def test_make_up_ends_in_a_verdict_and_its_exit_code(own_lab: Lab) -> None:
+    a_verdict_and_its_exit_code(ended(own_lab.brought_up))
+
+
+def a_verdict_and_its_exit_code(up: Ended) -> None:
     gate = _GATE.findall(up.output)
     assert len(gate) == 1, up.output
     assert (up.code == 0) == (CODES[gate[0]] == 0), up.output

@@ -23,7 +23,7 @@ from stacks.operations import pod_watch
 from tests.e2e.lab import Ended, Lab
 from tests.e2e.platform import admission, node_registry
 
-pytestmark = [pytest.mark.e2e, pytest.mark.alone]
+pytestmark = [pytest.mark.e2e, pytest.mark.alone, pytest.mark.proof]
 
 STACK, NAMESPACE = "strict", "rag-strict"
 TAINT = {"key": "dedicated", "value": "rag", "effect": "NoSchedule"}
