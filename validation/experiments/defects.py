@@ -13,14 +13,15 @@ import threading
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import anyio
 import numpy as np
 import yaml
+from pymilvus.grpc_gen import common_pb2  # type: ignore[import-untyped]  # pymilvus ships no types
 
 from validation.checks.answer import answer, originals, sources
 from validation.checks.context import GATE, Overrides, RunContext
@@ -28,17 +29,27 @@ from validation.checks.invariants import invariants
 from validation.checks.quality import quality
 from validation.checks.registry import Check
 from validation.checks.retrieval import filtered, retrieval
+from validation.clients.vectors import Matrix, unit
 from validation.experiments.proxies import Exchange, MilvusDefect, Search, Stage
+from validation.judge.judgement import Reference
 from validation.load import truth
-from validation.load.plan import NEWEST
+from validation.load.plan import NEWEST, pushed
+from validation.reports import baseline
+from validation.reports.model import GateReport
 
-NOT_VALID = "not valid"  # in the place of an objective: the run must end INVALID, for the reason that is given
+# in the place of an objective: the run must end INVALID, or its baseline must be refused, for the reason that is given
+NOT_VALID, NOT_COMPARED = "not valid", "not compared"
 CLEAN = (retrieval, filtered, invariants, quality, sources, answer, originals)  # what is asked of a run without a defect
 _STALL_S, _STOP_S = 2.0, 3.0
+_STARVED_S, _FED_S, _TIMES = 0.09, 0.01, 40  # a tenth of a CPU for four seconds, as cpulimit gives it
+_ALIKE = 0.9  # cosine from which a cache of answers takes two questions for one
+_BATCH = 500
 _BEYOND = 1.3  # of a limit: what is delayed is delayed by more than is allowed
 Message = Any  # of gRPC: pymilvus ships no types
 Plant = Callable[[Stage, RunContext], Any]
-"""Plants the defect for a run, whose target or seams it may change; what it returns is entered while the checks run, if it is a context."""
+"""Plants the defect for a run, whose target, data or seams it may change.
+
+What it returns is entered while the checks run, if it is a context, and is what the run is compared with, if it is a reference."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +62,7 @@ class Defect:
     seen_by: str
     checks: Sequence[Check[RunContext]]
     because: str = ""  # what the reason must hold, as a regular expression
+    beside: str = ""  # the latency whose limit it stays below, where it is seen by something else
 
 
 def _milvus(defect: MilvusDefect) -> Plant:
@@ -137,29 +149,82 @@ def _shuffles_truth(_stage: Stage, run: RunContext) -> None:
     run.overrides = Overrides(exact_truth=shuffled)
 
 
-@contextmanager
-def _stops_the_client(stage: Stage, _run: RunContext) -> Iterator[None]:
-    """Stop the load generators in the middle of their load, as a machine without CPU does."""
-    over = threading.Event()
+def _halts(stop_s: float, go_s: float, times: int) -> Plant:
+    """Stop the load generators, and let them go on, from the middle of their load, as a machine without CPU does."""
 
-    def stop() -> None:
-        while stage.milvus.searches < stage.searches // 2 and not over.wait(0.05):
-            pass
-        generators = [process.pid for process in multiprocessing.active_children() if process.pid]
-        for pid in generators:
-            os.kill(pid, signal.SIGSTOP)
-        over.wait(_STOP_S)
-        for pid in generators:
-            os.kill(pid, signal.SIGCONT)
+    @contextmanager
+    def halted(stage: Stage, _run: RunContext) -> Iterator[None]:
+        over = threading.Event()
 
-    stage.milvus.plant(MilvusDefect())
-    thread = threading.Thread(target=stop)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
+        def halt() -> None:
+            while stage.milvus.searches < stage.searches // 2 and not over.wait(0.05):
+                pass
+            generators = [process.pid for process in multiprocessing.active_children() if process.pid]
+            for number, wait_s in [(signal.SIGSTOP, stop_s), (signal.SIGCONT, go_s)] * times:
+                for pid in generators:
+                    with suppress(ProcessLookupError):  # its load is over
+                        os.kill(pid, number)
+                over.wait(wait_s)
+
+        stage.milvus.plant(MilvusDefect())
+        thread = threading.Thread(target=halt)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    return halted
+
+
+def _builds(change: Callable[[Matrix], Matrix] = lambda vectors: vectors, **index: Any) -> Plant:  # noqa: ANN401 - fields of an index
+    """Let the run search another collection of the same rows: with another index, or of vectors that are not those of today."""
+
+    def plant(_stage: Stage, run: RunContext) -> None:
+        search, loaded, patience = run.profile.search, run.loaded, run.profile.patience
+        chosen = search.chosen_index.model_copy(update=index)
+        run.profile = run.profile.model_copy(update={"search": search.model_copy(update={"index": chosen})})
+        collection, stored = run.make_collection(), change(loaded.matrix)
+        for first in range(0, len(loaded.rows), _BATCH):
+            collection.insert(loaded.rows[first : first + _BATCH], stored)
+        collection.flush()
+        collection.wait_until_indexed(len(loaded.rows), patience.indexed_s)
+        collection.reload(patience.loaded_s)
+        run.loaded = replace(loaded, collection=collection)
+
+    return plant
+
+
+def _caches(stage: Stage, _run: RunContext) -> None:
+    """Answer a search that is much like an earlier one from memory, as caches of answers do that go by meaning."""
+    kept = list[tuple[str, Matrix, Message]]()
+
+    def cached(search: Search, results: Message) -> Message:
+        values = common_pb2.PlaceholderGroup.FromString(search.asked).placeholders[0].values[0]
+        vector = unit(np.frombuffer(values, dtype="<f4")[None])[0]
+        known = (answer for chosen, other, answer in kept if chosen == search.filter and other @ vector >= _ALIKE)
+        answer = next(known, results)
+        if answer is results:
+            kept.append((search.filter, vector, results))
+        return answer
+
+    stage.milvus.plant(MilvusDefect(answers=cached))
+
+
+def _cuts_documents(_stage: Stage, run: RunContext) -> None:
+    """Leave the first chunk of each document."""
+    firsts = {chunk.source: chunk for chunk in reversed(run.corpus.chunks)}.values()
+    sha256 = hashlib.sha256("\0".join(chunk.text for chunk in firsts).encode()).hexdigest()
+    run.corpus = replace(run.corpus, chunks=tuple(firsts), sha256=sha256)
+
+
+def _compares_with_another_corpus(stage: Stage, run: RunContext) -> Reference:
+    """Compare the run with a baseline of the same numbers, measured of other documents."""
+    now = GateReport.from_run(run.record).fingerprint
+    _cuts_documents(stage, run)
+    run.record.inputs = run.record.inputs | {"corpus_sha256": run.corpus.sha256}
+    return baseline.reference(baseline.made_of(GateReport.from_run(run.record)), run.profile.profile, now)
 
 
 def _http(part: str, change: Callable[[Exchange], bytes | AsyncIterator[bytes]], method: str = "POST") -> Plant:
@@ -219,6 +284,7 @@ PLANTS: dict[str, Plant] = {
     "slow-hundredth": _slow("search_p99_ms", lambda search, _: _BEYOND * (search.number % 50 == 0)),
     "stall": _stalls,
     "growing-latency": _slow("search_p50_ms", lambda search, searches: 0.8 * search.number / searches),
+    "cold-cache": _slow("search_p50_ms", lambda search, searches: max(0.8 - search.number / searches, 0.0)),
     "slow-proxy": _one_of_two_is_slow,
     "filtered-latency": _slow("filter_10_p95_ms", lambda search, _: _BEYOND * (search.filter == "bucket < 10")),
     "errors": _milvus(MilvusDefect(refuses=lambda search: search.number % 100 == 0)),
@@ -228,9 +294,15 @@ PLANTS: dict[str, Plant] = {
     "outside-filter": _milvus(MilvusDefect(asks=lambda request: request.ClearField("dsl"))),
     "order": _keeps(slice(None, None, -1)),
     "stale": _hides_the_newest,
+    "cache": _caches,
+    "stale-index": _builds(lambda vectors: pushed(vectors, 0)),
+    "poor-index": _builds(type="IVF_FLAT", params={"nlist": 128}, search_params={"nprobe": 1}),
+    "truncated-corpus": _cuts_documents,
+    "other-baseline": _compares_with_another_corpus,
     "half-loaded": _milvus(MilvusDefect(loses_insert=lambda number: number % 2 == 1)),
     "shuffled-truth": _shuffles_truth,
-    "client-stopped": _stops_the_client,
+    "client-stopped": _halts(_STOP_S, 0.0, 1),
+    "client-starved": _halts(_STARVED_S, _FED_S, _TIMES),
     "other-model": _vectors(lambda _, vectors: [vector[::-1] for vector in vectors]),
     "batch-order": _vectors(lambda _, vectors: [*vectors[1:], vectors[0]]),
     "constant-vector": _vectors(_one_for_many),

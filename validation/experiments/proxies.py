@@ -35,11 +35,12 @@ _OF_ONE_HOP = {"connection", "keep-alive", "transfer-encoding", "te", "upgrade"}
 
 @dataclass(frozen=True, kw_only=True)
 class Search:
-    """One search on its way: which it is since the defect was planted, its filter, and which connection brought it."""
+    """One search on its way: which it is since the defect was planted, its filter, which connection brought it, and its vector."""
 
     number: int
     filter: str
     connection: int
+    asked: bytes  # a PlaceholderGroup of Milvus
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +102,8 @@ class MilvusProxy(grpc.GenericRpcHandler):
         with self._counting:
             if context.peer() not in self._peers:
                 self._peers.append(context.peer())
-            search = Search(number=self.searches, filter=asked.dsl, connection=self._peers.index(context.peer()))
+            connection, group = self._peers.index(context.peer()), asked.placeholder_group
+            search = Search(number=self.searches, filter=asked.dsl, connection=connection, asked=group)
             self.searches += 1
         time.sleep(self._defect.delay_s(search))
         if self._defect.refuses(search):

@@ -22,12 +22,12 @@ from validation.checks.ingest import ingest
 from validation.checks.quality import embedding
 from validation.checks.registry import Check
 from validation.checks.segments import cold_path, freshness
-from validation.experiments.defects import CLEAN, DEFECTS, NOT_VALID, Defect
+from validation.experiments.defects import CLEAN, DEFECTS, NOT_COMPARED, NOT_VALID, Defect
 from validation.experiments.proxies import WHOLE, Stage, set_up
 from validation.judge import slo_file
 from validation.judge.criteria import Criterion, flat
 from validation.judge.errors import GateError, UsageError
-from validation.judge.judgement import Grade, judge
+from validation.judge.judgement import NO_REFERENCE, Grade, Reference, judge
 from validation.judge.measures import CATALOGUE, Measurements
 from validation.judge.outcome import Outcome
 from validation.judge.profile import Profile
@@ -57,14 +57,16 @@ class Options(runner.Order):
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """What a run came to: what was missed and why, and why it proves nothing."""
+    """What a run came to: what was missed and why, why it proves nothing, and what was said of a baseline that it is not compared with."""
 
     failed: Mapping[str, str]  # why, by objective; "" where the number says it
     faults: Sequence[str]
+    uncompared: Sequence[str] = ()
 
     def reason(self, defect: Defect) -> str | None:
         """Return what shows the defect; None where nothing does."""
-        reasons = self.faults if defect.seen_by == NOT_VALID else [why for name, why in self.failed.items() if name == defect.seen_by]
+        others = {NOT_VALID: self.faults, NOT_COMPARED: self.uncompared}
+        reasons = others.get(defect.seen_by, [why for name, why in self.failed.items() if name == defect.seen_by])
         return next((reason for reason in reasons if re.search(defect.because, reason)), None)
 
 
@@ -174,10 +176,11 @@ def limit_ms(profile: Profile, name: str) -> float:
     return profile.objectives[name].limit[0][0].value
 
 
-def judged(profile: Profile, measured: Measurements, record: Record) -> Seen:
+def judged(profile: Profile, measured: Measurements, record: Record, reference: Reference = NO_REFERENCE) -> Seen:
     """Judge what was measured before, and in this record, as a run is judged."""
-    judgement = judge(profile, measured | record.measurements, record.faults)
-    return Seen(failed={each.objective.sli: each.why for each in judgement.judged if each.grade is Grade.FAIL}, faults=judgement.faults)
+    judgement = judge(profile, measured | record.measurements, record.faults, reference)
+    failed = {each.objective.sli: each.why for each in judgement.judged if each.grade is Grade.FAIL}
+    return Seen(failed=failed, faults=judgement.faults, uncompared=() if reference.values else judgement.notes)
 
 
 def _ask(run: RunContext, checks: Sequence[Check[RunContext]], around: AbstractContextManager[Any] | None = None) -> RunContext:
@@ -194,29 +197,31 @@ def _ask(run: RunContext, checks: Sequence[Check[RunContext]], around: AbstractC
 
 def _slow(defect: Defect, limits_ms: Mapping[str, tuple[float, float]]) -> Planted | None:
     """Return that nothing is proved where this machine is so slow that what is planted would drown; None where it is not."""
-    promised, effective = limits_ms.get(defect.seen_by, (1.0, 1.0))
+    latency = defect.beside or defect.seen_by
+    promised, effective = limits_ms.get(latency, (1.0, 1.0))
     if effective <= _TOO_WIDE * promised:
         return None
-    why = f"without it {defect.seen_by} needs a limit of {effective:.4g} ms, where {promised:g} ms are promised: try on a quieter machine"
+    why = f"without it {latency} needs a limit of {effective:.4g} ms, where {promised:g} ms are promised: try on a quieter machine"
     return Planted(name=defect.name, planted=defect.planted, seen_by=defect.seen_by, verdict=UNCLEAR, reason=why)
 
 
 def _plant(defect: Defect, stage: Stage, run: RunContext, measured: Measurements, clean: Seen) -> Planted:
     made = partial(Planted, name=defect.name, planted=defect.planted, seen_by=defect.seen_by)
-    if defect.seen_by not in {NOT_VALID, *run.profile.objectives} and not CATALOGUE[defect.seen_by].is_invariant:
+    if defect.seen_by not in {NOT_VALID, NOT_COMPARED, *run.profile.objectives} and not CATALOGUE[defect.seen_by].is_invariant:
         return made(verdict=UNPROMISED, reason=f"the SLO file promises nothing about {defect.seen_by}")
     if (already := clean.reason(defect)) is not None:
         return made(verdict=UNCLEAR, reason=already or f"{defect.seen_by} is missed anyway")
-    victim = run.with_profile(run.profile, Record())
-    victim.overrides = Overrides()
+    known = {name: getattr(run.record, name) for name in ("inputs", "target", "versions", "images")}
+    victim = run.with_profile(run.profile, Record(measurements=measured, **known))
+    victim.overrides, planted = Overrides(), None
     try:
-        around = defect.plant(stage, victim)
-        step = _ask(victim, defect.checks, around if isinstance(around, AbstractContextManager) else None)
+        planted = defect.plant(stage, victim)
+        step = _ask(victim, defect.checks, planted if isinstance(planted, AbstractContextManager) else None)
     finally:
         stage.milvus.plant(WHOLE)
         for proxy in (stage.embedding, stage.llm, stage.documents):
             proxy.plant(None)
-    seen = judged(run.profile, measured, step.record)
+    seen = judged(run.profile, measured, step.record, planted if isinstance(planted, Reference) else NO_REFERENCE)
     reason = seen.reason(defect)
     also = [name for name in (*seen.failed, *seen.faults) if name not in {defect.seen_by, reason}]
     number = step.record.measurements.get(defect.seen_by)

@@ -73,6 +73,13 @@ def keep(report: GateReport, directory: Path) -> Path:
         missed = f"run {report.run.id} did not pass ({named})"
         raise InvalidRunError(f"{missed}: later runs would be allowed to be as bad; choose one that passed")
     _refuse_altered(report)
+    path = directory / f"{report.profile}.json"
+    write_whole(path, made_of(report).model_dump_json(by_alias=True, indent=2) + "\n")
+    return path
+
+
+def made_of(report: GateReport) -> Baseline:
+    """Return the baseline that the report's run is, fit for it or not."""
     made = Baseline(
         run=report.run.id,
         profile=report.profile,
@@ -82,10 +89,7 @@ def keep(report: GateReport, directory: Path) -> Path:
         measurements={name: Number(**asdict(measurement)) for name, measurement in usable(report.measurements).items()},
         report_sha256=_digest(report),
     )
-    made = made.model_copy(update={"sha256": _digest(made)})
-    path = directory / f"{report.profile}.json"
-    write_whole(path, made.model_dump_json(by_alias=True, indent=2) + "\n")
-    return path
+    return made.model_copy(update={"sha256": _digest(made)})
 
 
 def _refuse_altered(report: GateReport) -> None:

@@ -20,7 +20,7 @@ from validation.clients.http import Access
 from validation.clients.milvus_connection import DEFAULT_TLS
 from validation.clients.searcher import RawSearcher
 from validation.experiments import selftest
-from validation.experiments.defects import DEFECTS, NOT_VALID
+from validation.experiments.defects import DEFECTS, NOT_COMPARED, NOT_VALID
 from validation.experiments.proxies import WHOLE, HttpProxy, MilvusDefect, MilvusProxy, Stage
 from validation.experiments.selftest import MISSED, SEEN, UNCLEAR, Planted, Seen, SelfTest, in_effect, limit_ms, small
 from validation.judge.measures import CATALOGUE, Measurement, Measurements
@@ -39,10 +39,10 @@ def planted(*verdicts: str) -> SelfTest:
 
 def test_every_defect_has_a_name_of_its_own_and_is_seen_by_something_that_is_measured() -> None:
     assert len(BY_NAME) == len(DEFECTS)
-    assert {defect.seen_by for defect in DEFECTS} - {NOT_VALID} <= set(CATALOGUE)
+    assert {defect.seen_by for defect in DEFECTS} - {NOT_VALID, NOT_COMPARED} <= set(CATALOGUE)
     for defect in DEFECTS:
         measured = {measure.name for check in defect.checks for measure in check.measures}
-        assert defect.seen_by in measured | {NOT_VALID}, defect.name
+        assert defect.seen_by in measured | {NOT_VALID, NOT_COMPARED}, defect.name
 
 
 def test_a_defect_is_seen_by_the_right_objective_for_the_right_reason() -> None:
@@ -53,6 +53,9 @@ def test_a_defect_is_seen_by_the_right_objective_for_the_right_reason() -> None:
     assert Seen(failed={"recall_at_10": ""}, faults=[right]).reason(dropped) is None
     assert Seen(failed={}, faults=["collection x holds 10 of 20 rows"]).reason(half) == "collection x holds 10 of 20 rows"
     assert Seen(failed={"search_p50_ms": ""}, faults=[]).reason(BY_NAME["added"]) == ""
+    other = "baseline b is of another workload (corpus is b, was a): nothing is compared"
+    assert Seen(failed={}, faults=[other], uncompared=[]).reason(BY_NAME["other-baseline"]) is None
+    assert Seen(failed={}, faults=[], uncompared=[other]).reason(BY_NAME["other-baseline"]) == other
 
 
 @pytest.mark.parametrize(
@@ -91,6 +94,7 @@ def test_a_machine_that_is_too_slow_proves_nothing_about_latency() -> None:
     drowned = selftest._slow(BY_NAME["added"], limits)
     assert drowned is not None
     assert (drowned.verdict, "201 ms, where 50 ms are promised" in drowned.reason) == (UNCLEAR, True)
+    assert selftest._slow(BY_NAME["cold-cache"], limits) is not None
     assert selftest._slow(BY_NAME["jitter"], limits) is None
     assert selftest._slow(BY_NAME["dropped"], limits) is None
 
