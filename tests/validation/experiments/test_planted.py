@@ -14,7 +14,7 @@ from validation.experiments import selftest
 
 client, endpoints, served, stand = _client, _endpoints, _served, _stand
 
-pytestmark = pytest.mark.alone  # loads are timed
+pytestmark = [pytest.mark.e2e, pytest.mark.alone, pytest.mark.proof]  # it needs no lab, but two minutes, and loads are timed
 
 
 def test_defects_of_data_and_of_the_gates_own_machine_are_seen(stand: Stand, tmp_path: Path) -> None:
