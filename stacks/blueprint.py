@@ -69,6 +69,7 @@ def _of_milvus(settings: Settings, database: Milvus, root: MilvusRoot | None, us
         "milvus_ingest_secret_name": milvus.login_secret(users, "ingest"),
         "milvus_admin_secret_name": milvus.login_secret(users, "admin"),  # of the user that drops collections
         "milvus_tenants": list(settings.access.tenants),  # further databases; Secrets: milvus-TENANT-search, -ingest and -admin
+        "milvus_accepted_bypass": settings.milvus.accept_authentication_bypass or "",  # why known ways around authentication are accepted
         "milvus_root_path": settings.milvus.root_path,  # prefix of its objects in its bucket
         "milvus_wal": settings.milvus.planned_log,  # write-ahead log: the preflight looks whether the store carries it
     }

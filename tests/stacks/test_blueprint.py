@@ -209,6 +209,7 @@ def test_the_outputs_are_what_the_gate_is_promised(private: bool, ca_file: Path)
         "milvus_admin_secret_name": "",
         "milvus_tenants": [],
         "milvus_bucket": "rag-milvus",
+        "milvus_accepted_bypass": "",
         "milvus_root_path": "milvus",
         "milvus_wal": "rocksmq",
         "milvus_secret_name": "milvus-store",

@@ -1,11 +1,13 @@
 """Tries what must not be possible: the user that searches writes, the one that ingests drops, and both look into other databases.
 
-It comes last, since whatever succeeds may take the collection of this very run with it. A success is a fault: the run is red, whatever
-the profile promises. Nothing is tried on what this run did not make but reading, and that as the users of the stack.
+So do the known ways around authentication, for each user and for nobody. It comes last, since whatever succeeds may take the collection of
+this very run with it. A success is FAIL, whatever the profile promises. Nothing is tried on what this run did not make
+but reading. A port that does not answer from here is named as not tried.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -14,13 +16,17 @@ from pymilvus import MilvusException  # type: ignore[import-untyped]  # pymilvus
 
 from validation.checks.context import GATE, Loaded, RunContext
 from validation.checks.registry import Check
+from validation.clients import doors
 from validation.clients.milvus import VectorStore
-from validation.clients.milvus_connection import log_in
+from validation.clients.milvus_connection import Login, log_in
 from validation.judge.errors import InvalidRunError
-from validation.judge.measures import lower
+from validation.judge.measures import invariant
 from validation.run.record import Facts
 
 _TIMEOUT_S = 10.0
+_DENIED, _SUCCEEDED, _NOT_TRIED = "denied", "SUCCEEDED", "not tried: "
+_KNOWN = "(CVE-"
+_CLOSE = "a version with the fix (docs/security.md, S1 and S2), and port 9091 reached by Prometheus alone"
 Attempt = tuple[str, Callable[[], Any]]
 
 
@@ -32,16 +38,25 @@ def _reason_to_skip(run: RunContext, _check: Check[RunContext]) -> str:
 @GATE.check(
     after="during_ingest",
     writes="tries to write as users that must not",
-    measures=[lower("isolation_breaches", "attempts", "Attempts of a user of Milvus at what its role must not allow, and that succeeded")],
+    measures=[invariant("isolation_breaches", "attempts", "Attempts at what a user of Milvus, or nobody, must not do, and that succeeded")],
     skip=_reason_to_skip,
 )
 def isolation(run: RunContext, facts: Facts) -> None:
-    """Can each user of Milvus do its own work and nothing else?"""
-    verdicts = attempted(run.services.milvus, run.loaded, run.target.milvus_database, run.target.milvus_tenants)
-    facts["tried"] = {name: "denied" if is_denied else "SUCCEEDED" for name, is_denied in verdicts.items()}
-    breaches = [name for name, is_denied in verdicts.items() if not is_denied]
-    run.record.measure("isolation_breaches", len(breaches), len(verdicts))
-    run.record.faults += [f"{name}, and Milvus let it; cure: pulumi up --refresh" for name in breaches]
+    """Can each user of Milvus do its own work and nothing else, and somebody without a login nothing?"""
+    store, accepted = run.services.milvus, run.target.milvus_accepted_bypass
+    verdicts = attempted(store, run.loaded, run.target.milvus_database, run.target.milvus_tenants)
+    tried = {name: _DENIED if is_denied else _SUCCEEDED for name, is_denied in verdicts.items()}
+    ways = {name: by_the_way_around(attempt) for name, attempt in bypasses(store)}
+    if accepted:
+        ways |= {name: f"succeeded; accepted: {accepted}" for name, verdict in ways.items() if verdict == _SUCCEEDED and _KNOWN in name}
+    facts["tried"] = tried | ways
+    breaches = [f"{name}, and Milvus let it" for name, verdict in facts["tried"].items() if verdict == _SUCCEEDED]
+    for name, verdict in ways.items():
+        if verdict != _DENIED:
+            run.reporter.say(f"note: isolation: {name}: {verdict}")
+    counted = len([verdict for verdict in facts["tried"].values() if not verdict.startswith(_NOT_TRIED)])
+    cure = _CLOSE if _SUCCEEDED in ways.values() else "pulumi up --refresh"
+    run.record.measure("isolation_breaches", len(breaches), counted, note=f"{breaches[0]}; cure: {cure}" if breaches else "")
 
 
 def attempted(store: VectorStore, loaded: Loaded, database: str, tenants: Iterable[str]) -> dict[str, bool]:
@@ -83,3 +98,25 @@ def dropping(store: VectorStore, loaded: Loaded, database: str) -> Iterator[Atte
     yield "the user that ingests dropped the index", lambda: client.drop_index(name, "vector", timeout=_TIMEOUT_S)
     yield "the user that ingests dropped the collection", lambda: client.drop_collection(name, timeout=_TIMEOUT_S)
     yield f"the user that ingests dropped the database {database}", lambda: client.drop_database(database, timeout=_TIMEOUT_S)
+
+
+def bypasses(store: VectorStore) -> Iterator[Attempt]:
+    """What the known ways around authentication let somebody do."""
+    uri, tls, logins = store.uri, store.tls, store.logins
+    users = {"searches": logins.search(), "ingests": logins.ingest(), "administers": logins.admin()}
+    who = {"nobody": Login(user="root")} | {f"the user that {work}": login for work, login in users.items()}
+    yield "nobody listed the users on port 19530", partial(doors.users_listed, uri, tls, Login(), as_member=False)
+    for name, login in who.items():
+        claim = f"{name}, by the claim to be a member of the cluster, listed the users on port 19530 (CVE-2025-64513)"
+        yield claim, partial(doors.users_listed, uri, tls, login, as_member=True)
+        rest = f"{name} listed the users on port 9091 (CVE-2026-26190)"
+        yield rest, partial(doors.users_listed_by_rest, uri, login if login.password else Login())
+    yield "nobody ran an expression on port 9091 (CVE-2026-26190)", partial(doors.expression_run, uri)
+
+
+def by_the_way_around(attempt: Callable[[], bool]) -> str:
+    """The verdict on one such attempt, which returns whether it succeeded."""
+    try:
+        return _SUCCEEDED if attempt() else _DENIED
+    except OSError as error:
+        return f"{_NOT_TRIED}{error}"

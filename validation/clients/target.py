@@ -76,6 +76,7 @@ class Target(Part):
     milvus_ingest_secret_name: str = ""
     milvus_admin_secret_name: str = ""
     milvus_tenants: tuple[Name, ...] = ()
+    milvus_accepted_bypass: str = ""
     milvus_bucket: str = ""
     milvus_secret_name: str = ""
     load_pod_template: str = ""

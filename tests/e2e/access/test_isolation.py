@@ -97,6 +97,20 @@ def test_every_attempt_is_denied_and_one_right_too_much_is_seen(own: OwnMilvus, 
     assert [name for name, is_denied in tried.items() if not is_denied] == ["the user that searches inserted a row"]
 
 
+def test_the_known_ways_around_authentication_are_open_on_this_version_and_are_seen(store: VectorStore) -> None:
+    """Milvus 2.3.5 has both: nobody and each user is root on port 9091, and nobody is on 19530 by saying so."""
+    tried = {name: isolation.by_the_way_around(attempt) for name, attempt in isolation.bypasses(store)}
+    users = [f"the user that {work}" for work in ("searches", "ingests", "administers")]
+    rest = [f"{name} listed the users on port 9091 (CVE-2026-26190)" for name in ("nobody", *users)]
+    claim = "by the claim to be a member of the cluster, listed the users on port 19530 (CVE-2025-64513)"
+    expression = "nobody ran an expression on port 9091 (CVE-2026-26190)"
+    assert {name for name, verdict in tried.items() if verdict == "SUCCEEDED"} == {f"nobody, {claim}", *rest, expression}
+    assert {name for name, verdict in tried.items() if verdict == "denied"} == {
+        "nobody listed the users on port 19530",
+        *(f"{name}, {claim}" for name in users),
+    }
+
+
 def _names(store: VectorStore, loaded: Loaded) -> list[str]:
     found = [name for name, _ in (*isolation.writing(store, loaded), *isolation.dropping(store, loaded, "default"))]
     assert len(found) == 8
