@@ -36,6 +36,7 @@ COMMANDS = {
     "checks": "validation.checks:list_checks",
     "report-schema": "validation.reports.model:print_schema",
     "pod": "validation.load.pods.generator:command",
+    "store-proxy": "validation.experiments.store_proxy:command",
 }
 """Where the code is: a function of typer, one that takes a dataclass of options, or a group."""
 

@@ -207,7 +207,14 @@ class KubernetesApi:
     """By the name of the pod; `NAME previous` for the run before."""
 
     def app(self) -> Starlette:
-        return Starlette(routes=[Route("/api/v1/namespaces/rag/{path:path}", self._get)])
+        core = Route("/api/v1/namespaces/rag/{path:path}", self._get, methods=["GET", "DELETE"])
+        return Starlette(routes=[core, Route("/apis/{path:path}", self._nothing, methods=["GET", "DELETE"])])
+
+    async def _nothing(self, request: Request) -> Response:
+        """Answer for the other groups, of which there is no object."""
+        if request.method == "DELETE":
+            return JSONResponse({"kind": "Status", "code": 404, "reason": "NotFound"}, 404)
+        return JSONResponse({"items": []})
 
     async def _get(self, request: Request) -> Response:
         kind, _, rest = request.path_params["path"].partition("/")

@@ -2,7 +2,7 @@
 
 A writer inserts numbered, checksummed documents and remembers each one that Milvus acknowledged; searches leave at a constant rate, and
 questions go through the embedding service; then the fault. At the end every acknowledged document must be there, unchanged. Owns the
-faults and the count; load and outages are those of `during`. Faults are what Kubernetes itself does to pods: deletion, eviction, scale.
+count and the SLO of each drill; load and outages are those of `during`, what is done to the stack is in `faults`.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -19,10 +19,7 @@ from typing import Annotated, Any
 import grpc
 import numpy as np
 import typer
-from kubernetes import client
-from kubernetes.client.exceptions import ApiException
 from pymilvus import MilvusException  # type: ignore[import-untyped]  # pymilvus ships no types
-from tenacity import RetryError, retry, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
 
 from validation.checks import timed
 from validation.checks.context import RunContext, reachable
@@ -31,13 +28,15 @@ from validation.clients.milvus import Collection, Row
 from validation.clients.passages import Chunk
 from validation.clients.vectors import Matrix, unit
 from validation.corpus.documents import Corpus
-from validation.experiments.during import CALM_S, Ended, Outage, find_outages, longest, require_sent, searching, under_load
+from validation.experiments.during import CALM_S, Ended, Outage, find_outages, longest, require_sent, searching, supervise, under_load
+from validation.experiments.faults import AWAY_S, Faults
 from validation.judge import slo_file
-from validation.judge.errors import GateError, InvalidRunError, UsageError
+from validation.judge.errors import GateError, UsageError
+from validation.judge.judgement import Grade
 from validation.judge.outcome import Outcome
 from validation.load import open_loop
 from validation.load.open_loop import Sample
-from validation.reports import model, table
+from validation.reports import export, model, table
 from validation.run.options import Target, report_path
 from validation.run.progress import Reporter
 from validation.run.record import Record
@@ -45,7 +44,7 @@ from validation.suites import runner
 
 SCHEMA = "milvus-x10000/drill-report"
 _FIRST, _BATCH, _EVERY_S, _QUESTION_EVERY_S, _READ_AT_ONCE = 500, 10, 0.1, 0.5, 500
-_AWAY_S, _BURST_S, _BURST_FACTOR, _READY_S = 15.0, 30.0, 5, 300.0
+_BURST_S, _BURST_FACTOR, _STORE_S, _FLUSH_EVERY_S, _LIMIT_S = 30.0, 5, 60.0, 10.0, 1_800.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,80 +53,22 @@ class Options:
 
     name: Annotated[str, typer.Argument(metavar="NAME", help="The drill.")]
     stack: Target
+    command: Annotated[list[str], typer.Argument(help="The command of a drill that is one, after --", metavar="[-- COMMAND]")] = field(
+        default_factory=list
+    )
     slo: Annotated[Path | None, typer.Option(help="The SLO file, for how to search. Default: validation/slo.ENV.yaml")] = None
     rate: Annotated[float, typer.Option(min=1, max=2_000, help="Searches per second.")] = 50
     out: Annotated[Path | None, typer.Option(help="The report. Default: build/reports/<UTC time>/drill.json")] = None
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False
 
 
-class Faults:
-    """What is done to the pods of a namespace, and undone."""
-
-    def __init__(self, cluster: kube.Cluster, namespace: str) -> None:
-        self._core, self._apps = client.CoreV1Api(cluster.api_client), client.AppsV1Api(cluster.api_client)
-        self._namespace, self.stopped = namespace, threading.Event()
-
-    def pods(self, labels: str = "") -> list[Any]:
-        """Return the pods that are to run for ever; UsageError where there are none."""
-        every: list[Any] = self._core.list_namespaced_pod(self._namespace, label_selector=labels).items
-        if not (kept := [pod for pod in every if pod.spec.restart_policy == "Always"]):
-            why = "it is part of another one, or runs elsewhere; nothing was broken"
-            raise UsageError(f"namespace {self._namespace} has no pod {labels}: {why}")
-        return kept
-
-    def kill(self, labels: str) -> None:
-        """SIGKILL all pods with these labels, and wait until others are ready in their place."""
-        victims = self.pods(labels)
-        for pod in victims:
-            self._core.delete_namespaced_pod(pod.metadata.name, self._namespace, grace_period_seconds=0)
-        self._wait_ready(victims)
-
-    def take_away(self, name: str) -> None:
-        """Leave a Deployment without pods for a while."""
-        victims, replicas = self.pods(f"app.kubernetes.io/name={name}"), self._scale(name, 0)
-        try:
-            self.stopped.wait(_AWAY_S)
-        finally:
-            self._scale(name, replicas)
-        self._wait_ready(victims)
-
-    def drain(self) -> None:
-        """Evict every pod, one after another; where a budget forbids it, again until it does not."""
-        patiently = retry(retry=retry_if_exception_type(ApiException), stop=stop_after_delay(_READY_S), wait=wait_fixed(2), reraise=True)
-        victims = self.pods()
-        for pod in victims:
-            body = client.V1Eviction(metadata=client.V1ObjectMeta(name=pod.metadata.name, namespace=self._namespace))
-            patiently(self._core.create_namespaced_pod_eviction)(pod.metadata.name, self._namespace, body)
-        self._wait_ready(victims)
-
-    def _scale(self, name: str, replicas: int) -> int:
-        scale: Any = self._apps.read_namespaced_deployment_scale(name, self._namespace)
-        self._apps.patch_namespaced_deployment_scale(name, self._namespace, {"spec": {"replicas": replicas}})
-        return int(scale.spec.replicas or 0)
-
-    def _wait_ready(self, gone: list[Any]) -> None:
-        before = {pod.metadata.uid for pod in gone}
-
-        def is_waiting() -> bool:
-            listed: list[Any] = self._core.list_namespaced_pod(self._namespace).items
-            pods = [pod for pod in listed if pod.spec.restart_policy == "Always" and pod.metadata.deletion_timestamp is None]
-            ready = sum(any(each.type == "Ready" and each.status == "True" for each in pod.status.conditions or ()) for pod in pods)
-            wanted = sum(each.spec.replicas or 0 for each in self._apps.list_namespaced_deployment(self._namespace).items)
-            wanted += sum(each.spec.replicas or 0 for each in self._apps.list_namespaced_stateful_set(self._namespace).items)
-            return not self.stopped.is_set() and (bool(before & {pod.metadata.uid for pod in listed}) or ready < wanted)
-
-        try:
-            retry(retry=retry_if_result(bool), stop=stop_after_delay(_READY_S), wait=wait_fixed(0.5))(is_waiting)()
-        except RetryError:
-            late = f"pods of {self._namespace} are not ready {_READY_S:g} s after the fault"
-            raise InvalidRunError(f"{late}; see: ./rag status ENV") from None
-
-
 @dataclass(frozen=True, kw_only=True)
 class Drill:
     """A fault, and its SLO: longest time without a search, longest without an answer to a question, share of searches that may fail."""
 
-    act: Callable[[Faults], None] | None  # None for more load instead of a fault
+    act: Callable[[Faults], None] | None = None  # None for more load, or for a command, instead of a fault
+    is_command: bool = False
+    store: bool = False  # Milvus reaches its store through a proxy meanwhile, and seals what was written every 10 s
     search_s: float
     question_s: float
     failed_share: float = 1.0
@@ -136,10 +77,19 @@ class Drill:
 DRILLS = {
     "kill-milvus": Drill(act=lambda faults: faults.kill("app.kubernetes.io/name=milvus"), search_s=120, question_s=120),
     "etcd-restart": Drill(act=lambda faults: faults.kill("app.kubernetes.io/name=etcd"), search_s=5, question_s=5),
-    "embedder-down": Drill(act=lambda faults: faults.take_away("embedding"), search_s=0.5, question_s=_AWAY_S + 90),
+    "embedder-down": Drill(act=lambda faults: faults.take_away("embedding"), search_s=0.5, question_s=AWAY_S + 90),
     "llm-down": Drill(act=lambda faults: faults.take_away("llm"), search_s=0.5, question_s=1),
     "drain": Drill(act=Faults.drain, search_s=120, question_s=150),
-    "burst": Drill(act=None, search_s=1, question_s=5, failed_share=0.01),
+    "burst": Drill(search_s=1, question_s=5, failed_share=0.01),
+    "store-down": Drill(act=partial(Faults.store_down, seconds=_STORE_S), search_s=1, question_s=5, store=True),
+    **{
+        f"store-{fault}": Drill(act=partial(Faults.store, fault=fault, seconds=_STORE_S), search_s=1, question_s=5, store=True)
+        for fault in ("slow", "errors", "hang")
+    },
+    "oom": Drill(act=Faults.fill_memory, search_s=120, question_s=120),
+    "disk-full": Drill(act=Faults.fill_disk, search_s=120, question_s=120),
+    **dict.fromkeys(("kill-node", "rotate", "upgrade", "rollback"), Drill(is_command=True, search_s=150, question_s=180)),
+    "restore": Drill(is_command=True, search_s=1, question_s=5),
 }
 
 
@@ -154,6 +104,8 @@ class DrillRecord(Record):
     altered: list[int] = field(default_factory=list)
     is_read_back: bool = False
     fault_s: float | None = None
+    command_exit_code: int | None = 0  # None for one that had to be ended
+    store_requests: int | None = None  # to the store while its proxy was slow, failed or hung
     requests: int = 0
     failed: int = 0
     questions: int = 0
@@ -179,6 +131,10 @@ class DrillRecord(Record):
                 problems.append(f"{away}, and none came while it was looked")
             elif longest(outages) > good_s:
                 problems.append(f"{away}, more than {good_s:g} s")
+        if self.command_exit_code != 0:
+            problems.append(
+                "the command did not end in time" if self.command_exit_code is None else f"the command ended with {self.command_exit_code}"
+            )
         if self.requests and self.failed / self.requests > slo.failed_share:
             problems.append(f"{self.failed / self.requests:.1%} of searches failed, more than {slo.failed_share:.0%}")
         return (Outcome.FAIL, f"{'; '.join(problems)} ({seen})") if problems else (Outcome.PASS, seen)
@@ -188,14 +144,46 @@ def act(options: Options) -> int:
     """Drill, print the RESULT line, and return the exit code."""
     if options.name not in DRILLS:
         raise UsageError(f"there is no drill {options.name!r}; there are: {', '.join(DRILLS)}")
-    record = DrillRecord(options=options, inputs={"drill": options.name, "rate": options.rate})
-    return table.perform(record, partial(_run, record), options.out or report_path(None, "drill.json"), _as_data, quiet=options.quiet)
+    if DRILLS[options.name].is_command != bool(options.command):
+        needed = f"{options.name} is what a command does; name it after --" if not options.command else f"{options.name} takes no command"
+        raise UsageError(f"{needed}: ./rag drill rotate lab -- ./rag rotate lab --yes")
+    record = DrillRecord(options=options, inputs={"drill": options.name, "rate": options.rate, "command": options.command})
+    out = options.out or report_path(None, "drill.json")
+    code = table.perform(record, partial(_run, record), out, _as_data, quiet=options.quiet)
+    export.write_forms(_as_gate_report(record), out, record.hide)
+    return code
 
 
 def _as_data(record: DrillRecord) -> dict[str, Any]:
-    counted = ("acknowledged", "refused", "lost", "altered", "fault_s", "requests", "failed", "questions", "questions_failed")
+    counted = ["acknowledged", "refused", "lost", "altered", "fault_s", "requests", "failed", "questions", "questions_failed"]
+    counted += ["store_requests", "command_exit_code"]
     outages = {name: [asdict(each) for each in getattr(record, name)] for name in ("outages", "question_outages")}
     return model.RunReport.from_record(record, SCHEMA).as_data() | {name: getattr(record, name) for name in counted} | outages
+
+
+def _as_gate_report(record: DrillRecord) -> model.GateReport:
+    """Return it as a report of the gate, whose objectives are the drill's SLO: as such it has a page, a comment and JUnit."""
+    slo, report = DRILLS[record.options.name], model.GateReport.from_run(record)
+    seen = (
+        ("documents_lost", float(len(record.lost)), "documents", 0.0, record.is_read_back),
+        ("documents_altered", float(len(record.altered)), "documents", 0.0, record.is_read_back),
+        ("longest_without_search", longest(record.outages), "s", slo.search_s, record.requests),
+        ("longest_without_answer", longest(record.question_outages), "s", slo.question_s, record.questions),
+        ("searches_failed", record.failed / max(record.requests, 1), "share", slo.failed_share, record.requests),
+    )
+    common: Any = {"warn": None, "baseline": None, "why": "", "weight": 1, "key": True, "basis": "policy"}
+    common |= {"reason": f"drill {record.options.name}"}
+    objectives = []
+    for name, value, measured_in, limit, is_known in seen:
+        grade = Grade.UNMEASURED if not is_known else Grade.PASS if value <= limit else Grade.FAIL
+        shown = value if is_known else None
+        objectives.append(model.ObjectiveResult(sli=name, value=shown, unit=measured_in, limit=f"<= {limit:g}", grade=grade, **common))
+    is_valid = record.stopped is None
+    validity = model.Validity(valid=is_valid, faults=[] if is_valid else [record.reason])
+    named = {"inputs": report.inputs | {"profile": {"profile": f"drill {record.options.name}"}}}
+    return report.model_copy(
+        update={"objectives": objectives, "validity": validity, "verdict": record.outcome if is_valid else None, **named}
+    )
 
 
 def _run(record: DrillRecord, reporter: Reporter) -> None:
@@ -204,10 +192,15 @@ def _run(record: DrillRecord, reporter: Reporter) -> None:
     with ExitStack() as closing:
         profile = slo_file.read_profile(order.slo_file)
         run = runner.make_context(order, profile, reporter=reporter, record=record, closing=closing, corpus=nothing)
-        reachable(run)
         kubernetes = kube.connect()
         closing.callback(kubernetes.close)
-        faults = Faults(kubernetes, run.target.namespace)
+        faults = Faults(kubernetes, run.target)
+        faults.undo()
+        closing.callback(faults.undo)
+        if DRILLS[options.name].store:
+            reporter.say("Milvus begins anew with a proxy before its store")
+            faults.put_proxy_before_store()
+        reachable(run)
         collection = run.make_collection("_drill")
         writer = Writer(collection, run.target.embedding_dimension)
         for _ in range(_FIRST // _BATCH):
@@ -216,8 +209,14 @@ def _run(record: DrillRecord, reporter: Reporter) -> None:
         reporter.say(f"{options.name}: {options.rate:g} searches/s, {_BATCH / _EVERY_S:g} documents/s, and after {CALM_S:g} s the fault")
         asked = list[Sample]()
         ask = partial(_ask, run, collection, asked)
-        with record.check("fault", f"What does {options.name} cost?"), repeated(writer.once, _EVERY_S), repeated(ask, _QUESTION_EVERY_S):
+        with ExitStack() as beside:
+            beside.enter_context(record.check("fault", f"What does {options.name} cost?"))
+            if DRILLS[options.name].store:
+                beside.enter_context(repeated(partial(_seal, collection), _FLUSH_EVERY_S))
+            beside.enter_context(repeated(writer.once, _EVERY_S))
+            beside.enter_context(repeated(ask, _QUESTION_EVERY_S))
             samples, ended = asyncio.run(_serve(run, collection, faults, record))
+        record.store_requests, record.command_exit_code = faults.met, ended.code
         record.requests, record.failed = len(samples), sum(bool(sample.error) for sample in samples)
         record.questions, record.questions_failed = len(asked), sum(bool(sample.error) for sample in asked)
         record.outages, record.question_outages, record.fault_s = find_outages(samples), find_outages(asked), ended.ended_s - ended.begun_s
@@ -240,6 +239,8 @@ async def _serve(run: RunContext, collection: Collection, faults: Faults, record
             await asyncio.sleep(CALM_S)
             begun_s, added = asyncio.get_running_loop().time(), rate * (_BURST_FACTOR - 1)
             try:
+                if drill.is_command:
+                    return await supervise(record.options.command, _LIMIT_S)
                 if drill.act is not None:
                     await asyncio.to_thread(drill.act, faults)
                 else:
@@ -283,6 +284,12 @@ class Writer:
             written = 0
         self.acknowledged += numbers if written == _BATCH else ()
         self.refused += written != _BATCH
+
+
+def _seal(collection: Collection) -> None:
+    """Let Milvus write to its store what it acknowledged; whether it can is what the drill is about."""
+    with suppress(GateError, MilvusException, grpc.RpcError):
+        collection.flush()
 
 
 def _ask(run: RunContext, collection: Collection, asked: list[Sample]) -> None:

@@ -58,9 +58,13 @@ def write_beside(report: Path) -> None:
     """Write every form beside a report.json that is there, and none beside a device such as /dev/null; OSError where that fails."""
     if report.exists() and not report.is_file():
         return
-    content = read(report)
+    write_forms(read(report), report)
+
+
+def write_forms(content: GateReport, beside: Path, hide: Callable[[str], str] = str) -> None:
+    """Write every form beside that file; OSError where that fails."""
     for name, render in FORMS.values():
-        write_whole(report.with_name(name), render(content))
+        write_whole(beside.with_name(name), hide(render(content)))
 
 
 def _render(template: str, report: GateReport) -> str:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
 from pymilvus import MilvusClient  # type: ignore[import-untyped]  # pymilvus ships no types
@@ -20,7 +21,7 @@ from validation.experiments.drill import DRILLS, Drill, DrillRecord, Options, Wr
 from validation.experiments.during import Outage
 from validation.judge.outcome import Outcome
 
-Run = Callable[[Callable[[Any], None]], tuple[int, str, dict[str, Any]]]
+Run = Callable[[Callable[[Any], None] | list[str]], tuple[int, str, dict[str, Any]]]
 
 
 @pytest.fixture
@@ -41,11 +42,13 @@ def run(endpoints: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPat
     target, slo = write_target(tmp_path, OUTPUTS | endpoints), write_slo(tmp_path)
     monkeypatch.setattr(drill, "CALM_S", 0.5)
 
-    def go(act: Callable[[Any], None]) -> tuple[int, str, dict[str, Any]]:
-        monkeypatch.setitem(DRILLS, "gone", Drill(act=act, search_s=5, question_s=8))
+    def go(act: Callable[[Any], None] | list[str]) -> tuple[int, str, dict[str, Any]]:
+        command = act if isinstance(act, list) else []
+        shaped = Drill(search_s=5, question_s=8, is_command=True) if isinstance(act, list) else Drill(act=act, search_s=5, question_s=8)
+        monkeypatch.setitem(DRILLS, "gone", shaped)
         out = tmp_path / "drill.json"
         words = ["drill", "gone", str(target), "--slo", str(slo), "--rate", "10", "--out", str(out), "--quiet"]
-        done = CliRunner().invoke(app, words)
+        done = CliRunner().invoke(app, [*words, "--", *command] if command else words)
         return done.exit_code, done.output, json.loads(out.read_text())
 
     return go
@@ -77,6 +80,27 @@ def test_a_document_that_was_acknowledged_and_is_not_there_is_lost(run: Run, ser
     code, printed, report = run(lose)
     assert (code, report["lost"]) == (1, [7, 12])
     assert "2 acknowledged documents are lost, such as 7" in printed
+
+
+@pytest.mark.parametrize(("command", "expected", "printed"), [("true", 0, "RESULT: PASS"), ("exit 7", 1, "the command ended with 7")])
+def test_a_command_may_be_the_fault_and_has_the_same_reports(run: Run, tmp_path: Path, command: str, expected: int, printed: str) -> None:
+    code, output, report = run(["sh", "-c", command])
+    assert (code, printed in output) == (expected, True), output
+    assert report["lost"] == []
+    cases = {case.get("name"): case for case in ET.parse(tmp_path / "junit.xml").iter("testcase")}  # noqa: S314 - our own file
+    assert {"verdict", "documents_lost", "documents_altered", "longest_without_search", "fault", "read_back"} <= set(cases)
+    assert (cases["verdict"].find("failure") is not None) is bool(expected)
+    assert "drill gone" in (tmp_path / "report.html").read_text()
+    assert "documents\\_lost" in (tmp_path / "report.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [(["rotate", "lab"], "rotate is what a command does; name it after --"), (["burst", "lab", "--", "true"], "burst takes no command")],
+)
+def test_a_command_is_asked_for_where_it_is_the_drill_and_nowhere_else(words: list[str], problem: str) -> None:
+    ended = CliRunner().invoke(app, ["drill", *words])
+    assert (ended.exit_code, problem in ended.output) == (2, True), ended.output
 
 
 @pytest.mark.parametrize(
