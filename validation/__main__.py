@@ -42,15 +42,14 @@ COMMANDS = {
 
 
 def load(name: str) -> Any:  # noqa: ANN401  typer keeps its types private
-    """Import one command, and return it as typer runs it; its help stands in help.yaml, or is HELP of its module, or its docstring."""
+    """Import one command, and return it as typer runs it; its help stands in help.yaml, or is its docstring."""
     path, _, attribute = COMMANDS[name].partition(":")
-    module = importlib.import_module(path)
-    act = getattr(module, attribute)
+    act = getattr(importlib.import_module(path), attribute)
     texts = yaml.safe_load(Path(__file__).with_name("help.yaml").read_text(encoding="utf-8"))
     if isinstance(act, typer.Typer):
         act.info.help = texts.get(name, act.info.help)
         return typer.main.get_command(act)
-    text = texts.get(name) or getattr(module, "HELP", inspect.getdoc(act))
+    text = texts.get(name) or inspect.getdoc(act)
     alone = typer.Typer(add_completion=False, rich_markup_mode=None)
     alone.command(name, help=text)(command(act) if "options" in inspect.signature(act).parameters else act)
     return typer.main.get_command(alone)

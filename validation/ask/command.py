@@ -18,18 +18,6 @@ from validation.judge.errors import GateError, UsageError
 from validation.judge.outcome import exit_code
 from validation.run.options import Target
 
-HELP = """Ask a collection a question: the passages that were found, the answer with its citations, and a link to each cited original.
-
-The answer is streamed. [n] is the n-th passage; its link opens, for 15 minutes, the very version of the original that was read, and is
-printed only after its sha256 was compared. Filters take whole values; --path takes how the path of the document begins.
-
-Exit codes: 0 answered (also if the sources do not hold it), 2 usage or configuration, 3 something answered wrongly, 4 something does not
-answer. Where the language model is away, the passages are printed all the same.
-
-Example:
-
-    ./rag ask lab "How often is the scanner cleaned?" --collection handbook
-"""
 _SHOWN = 200
 _DATABASE = "Database of a tenant; its Secret milvus-DATABASE-search is used. Default: the stack's own"
 

@@ -35,15 +35,6 @@ from validation.judge.errors import GateError, UnreachableError
 from validation.judge.outcome import exit_code
 from validation.run.options import MountedFolder, Target
 
-HELP = """Serve answers with their sources: an OpenAI-compatible API with retrieval behind it, and a page.
-
-The collection is the model: list them at /v1/models. Every request but the page itself carries a key; each key opens one database. Keys are
-files DIR/DATABASE/api_key (--keys), or ASK_API_KEY for the stack's own database.
-
-Example:
-
-    ASK_API_KEY=secret ./rag serve lab
-"""
 _PAGE = Path(__file__).parent / "page"
 _FILES = {"/": ("index.html", "text/html"), "/ask.css": ("ask.css", "text/css"), "/ask.js": ("ask.js", "text/javascript")}
 _NOTHING = "No passage fits these filters."

@@ -12,17 +12,6 @@ from validation.clients import target
 from validation.clients.connect import open_connector
 from validation.run.options import Json, Target
 
-HELP = """List the collections of an environment: rows, whether they are loaded, and segments in memory. Without --drop nothing changes.
-
-Exit codes: 0 listed, 2 wrong usage or settings, 3 Milvus failed, 4 it does not answer.
-
-Example:
-
-    ./rag collections prod
-
-    ./rag collections prod --drop handbook
-"""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Options:

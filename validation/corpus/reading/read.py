@@ -1,23 +1,18 @@
 """Which files are read, whether a file is what its name says, and from its bytes to title and sections.
 
-The first bytes decide what a file is, not the ending. The table of kinds is the only place that knows which reader a kind has.
+The first bytes decide what a file is, not the ending. kinds.yaml is the only place that knows which reader a kind has.
 """
 
 import errno
 import importlib
 from dataclasses import dataclass, replace
+from pathlib import Path
+
+import yaml
 
 from validation.clients.passages import Parsed, Section
 from validation.corpus.reading import UnreadableError
 from validation.corpus.reading.structure import garbled
-
-_PDF, _ZIP, _RTF = "a PDF", "a zip archive, as Office files are", "an RTF document"
-_OLE = "an Office file that is encrypted, or older than 2007"
-_SIGNATURES = {b"%PDF-": _PDF, b"PK\x03\x04": _ZIP, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": _OLE, b"{\\rtf": _RTF}
-_SIGNATURES |= {b"\x89PNG\r\n\x1a\n": "a PNG picture", b"\xff\xd8\xff": "a JPEG picture", b"GIF8": "a GIF picture"}
-_SIGNATURES |= {b"II*\0": "a TIFF picture", b"MM\0*": "a TIFF picture", b"RIFF": "a WebP picture", b"SQLite format 3\0": "a database"}
-_SIGNATURES |= {b"\x1f\x8b": "a gzip archive", b"7z\xbc\xaf'\x1c": "a 7z archive", b"Rar!": "a RAR archive"}
-_SIGNATURES |= {b"\x7fELF": "a program", b"MZ\x90": "a program"}
 
 
 @dataclass(frozen=True)
@@ -30,64 +25,18 @@ class Kind:
     captioned: bool = False  # read together with the caption beside it
 
 
-_OPEN_XML, _OPEN_DOCUMENT = "application/vnd.openxmlformats-officedocument", "application/vnd.oasis.opendocument"
-_FAMILIES = {
-    ".md .markdown": Kind("markup.read_markdown", "text/markdown"),
-    ".html .htm .xhtml": Kind("markup.read_html", "text/html"),
-    ".txt .text": Kind("text.read_plain"),
-    ".docx .dotx": Kind("office.read_docx", f"{_OPEN_XML}.wordprocessingml.document", _ZIP),
-    ".pptx .ppsx .potx": Kind("office.read_pptx", f"{_OPEN_XML}.presentationml.presentation", _ZIP),
-    ".xlsx .xlsb": Kind("tables.read_sheets", f"{_OPEN_XML}.spreadsheetml.sheet", _ZIP),
-    ".csv .tsv": Kind("tables.read_csv", "text/csv"),
-    ".json .jsonl .ndjson": Kind("tables.read_json", "application/json"),
-    ".eml .mht .mhtml": Kind("mail.read_mail", "message/rfc822"),
-    ".rst .adoc .asciidoc": Kind("text.read_restructured"),
-    ".yaml .yml .toml .ini .cfg .conf .properties .log .tex .bib": Kind("text.read_lines"),
-    ".py .go .sh .js .mjs .ts .tsx .jsx .java .kt .scala .c .h .cc .cpp .hpp .cs .rs .swift .sql": Kind("text.read_code"),
-    ".rb .php .pl .lua .r .ps1 .bat .tf .hcl .proto .css": Kind("text.read_code"),
-    ".pdf": Kind("pdf.read_pdf", "application/pdf", _PDF),
-    ".docm": Kind("office.read_docx", "application/vnd.ms-word.document.macroEnabled.12", _ZIP),
-    ".pptm": Kind("office.read_pptx", "application/vnd.ms-powerpoint.presentation.macroEnabled.12", _ZIP),
-    ".doc": Kind("office.read_doc", "application/msword", _OLE),
-    ".ppt": Kind("office.read_ppt", "application/vnd.ms-powerpoint", _OLE),
-    ".xls": Kind("tables.read_sheets", "application/vnd.ms-excel", _OLE),
-    ".ods": Kind("tables.read_sheets", f"{_OPEN_DOCUMENT}.spreadsheet", _ZIP),
-    ".odt": Kind("inside.read_odf", f"{_OPEN_DOCUMENT}.text", _ZIP),
-    ".odp": Kind("inside.read_odf", f"{_OPEN_DOCUMENT}.presentation", _ZIP),
-    ".rtf": Kind("text.read_rtf", "application/rtf", _RTF),
-    ".vtt": Kind("text.read_vtt", "text/vtt"),
-    ".srt": Kind("text.read_srt", "application/x-subrip"),
-    ".sbv": Kind("text.read_sbv"),
-    ".mbox": Kind("mail.read_mbox", "application/mbox"),
-    ".msg": Kind("mail.read_msg", "application/vnd.ms-outlook", _OLE),
-    ".epub": Kind("inside.read_epub", "application/epub+zip", _ZIP),
-    ".zip": Kind("inside.read_zip", "application/zip", _ZIP),
-    ".ipynb": Kind("inside.read_notebook", "application/x-ipynb+json"),
-    ".xml": Kind("text.read_xml", "application/xml"),
-    ".svg": Kind("text.read_svg", "image/svg+xml", captioned=True),
-}
-KINDS = {suffix: kind for suffixes, kind in _FAMILIES.items() for suffix in suffixes.split()}
-_PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".gif": "GIF", ".webp": "WebP", ".tif": "TIFF", ".tiff": "TIFF"}
-KINDS |= {
-    suffix: Kind("text.read_picture", f"image/{name.lower()}", f"a {name} picture", captioned=True) for suffix, name in _PICTURES.items()
-}
-_CURES = {
-    ".xlsm .xltm": "it may carry macros; save it as .xlsx",
-    ".pages .numbers .key": "export it as .docx, .xlsx or .pptx",
-    ".wpd .wps .sxw .pub .vsd .vsdx .one .mpp .xps .djvu .ps .eps .mobi .azw3 .hwp": "export it as .pdf",
-    ".mp3 .wav .m4a .mp4 .mov .avi .mkv .webm .ogg": "put its transcript beside it, as .vtt or .srt",
-    ".heic .bmp .psd .ai .ico": "save it as .png, with a caption beside it",
-    ".7z .rar .gz .tar .tgz .bz2 .xz": "unpack it",
-    ".pst .ost": "export its messages as .eml or .mbox",
-    ".parquet .avro .sqlite .db .mdb .accdb": "export its tables as .csv",
-}
+_TABLES = yaml.safe_load(Path(__file__).with_name("kinds.yaml").read_text(encoding="utf-8"))
+_SIGNATURES = {start.encode("latin-1"): name for name, starts in _TABLES["signatures"].items() for start in starts}
+KINDS = {suffix: Kind(**about) for suffixes, about in _TABLES["read"].items() for suffix in suffixes.split()}
+_CURES = {suffix: cure for suffixes, cure in _TABLES["cures"].items() for suffix in suffixes.split()}
+_PDF = _SIGNATURES[b"%PDF-"]
 
 
 def kind_of(suffix: str) -> Kind:
     """Return the kind of an ending; UnreadableError for one that nobody reads."""
     kind = KINDS.get(suffix.lower())
     if kind is None:
-        cure = next((f"; {cure}" for suffixes, cure in _CURES.items() if suffix.lower() in suffixes.split()), "")
+        cure = f"; {_CURES[suffix.lower()]}" if suffix.lower() in _CURES else ""
         raise UnreadableError(f"has the ending {suffix or '(none)'}, which is not among {' '.join(KINDS)}{cure}")
     return kind
 

@@ -40,7 +40,6 @@ _CPU_COUNTS = (("cpu.stat", "throttled_usec", 1e6), *((f"{name}/cpu.stat", "thro
 """File, key and unit per second: control groups 2, then 1 under its two names."""
 _SIGNED = re.compile(r"\?X-Amz\S*")  # the part of an address that opens an object: it has no place in a log
 _REPEATED = retry(retry=retry_if_exception_type(httpx.HTTPError), stop=stop_after_attempt(3), wait=wait_fixed(0.5), reraise=True)
-HELP = "Be one load generator of an Indexed Job. The gate starts these (`run --pods N`); by hand there is nothing to do with it."
 
 
 def command(
