@@ -1,6 +1,5 @@
 """Index profiles: what Milvus builds and how it is searched, from milvus_index.yaml. Pure."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,15 +13,8 @@ LEAST_VERSIONS = {name: tuple(profile["least_version"]) for name, profile in _PR
 """Versions of Milvus that first have the profile; the others are as old as any that is run."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Index:
-    """What Milvus is given when a collection is made, and when it is searched."""
-
-    profile: Name
-    metric: Metric
-
-    def manifest(self) -> dict[str, Any]:
-        """Plain data, in Milvus's own words."""
-        known = _PROFILES[self.profile]
-        names = {"profile": self.profile, "index_type": known["index_type"], "metric_type": self.metric}
-        return {**names, "params": dict(known["params"]), "search_params": dict(known["search_params"])}
+def manifest(profile: Name, metric: Metric) -> dict[str, Any]:
+    """Return what Milvus is given when a collection is made, and when it is searched, in its own words."""
+    known = _PROFILES[profile]
+    names = {"profile": profile, "index_type": known["index_type"], "metric_type": metric}
+    return {**names, "params": dict(known["params"]), "search_params": dict(known["search_params"])}

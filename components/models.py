@@ -39,7 +39,7 @@ class ModelService(Component):
     secret_name: pulumi.Output[str]  # secret with the key of the service under `api_key`, "" for none
     ca_config_map: pulumi.Output[str]  # ConfigMap with its private CA under `ca.crt`, "" for none
 
-    def __init__(self, name: str, args: ModelArgs, opts: pulumi.ResourceOptions | None = None, **more: pulumi.Output[int]) -> None:
+    def __init__(self, name: str, args: ModelArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, opts)
         self.model = pulumi.Output.from_input(args.model)
         served = args.served
@@ -50,41 +50,15 @@ class ModelService(Component):
             trust = Trust(f"{name}-trust", namespace=served.namespace, ca_pem=served.ca_pem, opts=self._own)
             self.url, self.secret_name = pulumi.Output.from_input(served.url), pulumi.Output.from_input(served.secret_name)
             self.ca_config_map = trust.config_map_name
-        self.register_outputs({"url": self.url, "model": self.model, **more})
-
-
-@dataclass(frozen=True, kw_only=True)
-class EmbeddingArgs(ModelArgs):
-    """Which model, and who serves it."""
-
-    dimension: int  # length of a vector; a collection can only be searched with the dimension it was made with
+        self.register_outputs({"url": self.url, "model": self.model})
 
 
 class Embedding(ModelService):
     """The embedding service: turns text into vectors."""
 
-    dimension: pulumi.Output[int]
-
-    def __init__(self, name: str, args: EmbeddingArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        self.dimension = pulumi.Output.from_input(args.dimension)
-        super().__init__(name, args, opts, dimension=self.dimension)
-
-
-@dataclass(frozen=True, kw_only=True)
-class LlmArgs(ModelArgs):
-    """Which model, and who serves it."""
-
-    context_tokens: int  # longest prompt, sources included, and answer that the model reads
-
 
 class Llm(ModelService):
     """The LLM service: answers questions from the sources it is given."""
-
-    context_tokens: pulumi.Output[int]
-
-    def __init__(self, name: str, args: LlmArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        self.context_tokens = pulumi.Output.from_input(args.context_tokens)
-        super().__init__(name, args, opts, context_tokens=self.context_tokens)
 
 
 class Reranker(ModelService):

@@ -63,7 +63,7 @@ def _of_milvus(settings: Settings, database: Milvus, root: MilvusRoot | None, us
         "milvus_uri": database.uri,  # http(s)://host:port of Milvus inside the cluster
         "milvus_database": database.database,
         "milvus_proxies": settings.milvus.proxies,  # at most: the gate opens as many connections, since each stays with one of them
-        "milvus_index": settings.milvus.index.index.manifest(),  # `index_type`, `metric_type`, `params`, `search_params`
+        "milvus_index": settings.milvus.index.manifest(),  # `index_type`, `metric_type`, `params`, `search_params`
         "milvus_root_secret_name": root.secret_name if root is not None else "",  # of the first user
         "milvus_search_secret_name": milvus.login_secret(users, "search"),
         "milvus_ingest_secret_name": milvus.login_secret(users, "ingest"),
@@ -81,14 +81,14 @@ def _of_models(settings: Settings, embedding: Embedding, llm: Llm, reranker: Rer
     return {
         "embedding_url": embedding.url,
         "embedding_model": embedding.model,  # that requests carry
-        "embedding_dimension": embedding.dimension,  # length of a vector
+        "embedding_dimension": chosen.dimension,  # length of a vector; a collection can only be searched with that which it was made with
         "embedding_query": {"prefix": chosen.query_prefix, "options": chosen.query_options},  # text before it, fields of the request
         "embedding_passage": {"prefix": chosen.passage_prefix, "options": chosen.passage_options},
         "embedding_secret_name": embedding.secret_name,
         "embedding_ca_config_map": embedding.ca_config_map,
         "llm_url": llm.url,
         "llm_model": llm.model,
-        "llm_context_tokens": llm.context_tokens,  # longest prompt, sources included, that it reads
+        "llm_context_tokens": settings.llm.context_tokens,  # longest prompt, sources included, that it reads
         "llm_answer_tokens": settings.llm.answer_tokens,  # longest answer: `max_tokens` of a request
         "llm_temperature": settings.llm.temperature,  # of a request; none for a model that refuses it
         "llm_secret_name": llm.secret_name,

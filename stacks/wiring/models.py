@@ -7,7 +7,7 @@ from components.engines import ENGINES
 from components.engines.engine import Version
 from components.flows import Endpoint
 from components.model_server import ModelServerArgs
-from components.models import Embedding, EmbeddingArgs, External, Llm, LlmArgs, ModelArgs, Reranker
+from components.models import Embedding, External, Llm, ModelArgs, Reranker
 from components.pods import Resources
 from components.tenancy import Tenancy
 from components.weights import Bucket, Cache, Hub, Source, Volume, WeightsAccess
@@ -25,25 +25,18 @@ def embedding(settings: Settings, tenancy: Tenancy, trust: Trust) -> Embedding:
     """The embedding service; also says what an operator should know of all of them."""
     for note in notes(settings):
         pulumi.log.info(note)
-    chosen = settings.embedding
-    served = _served("embedding", chosen, (settings, tenancy, trust))
-    return Embedding("embedding", EmbeddingArgs(served=served, model=chosen.model, dimension=chosen.dimension))
+    return Embedding("embedding", _args("embedding", settings.embedding, (settings, tenancy, trust)))
 
 
 def llm(settings: Settings, tenancy: Tenancy, trust: Trust) -> Llm:
     """The LLM service."""
-    chosen = settings.llm
-    served = _served("llm", chosen, (settings, tenancy, trust))
-    return Llm("llm", LlmArgs(served=served, model=chosen.model, context_tokens=chosen.context_tokens))
+    return Llm("llm", _args("llm", settings.llm, (settings, tenancy, trust)))
 
 
 def reranker(settings: Settings, tenancy: Tenancy, trust: Trust) -> Reranker | None:
     """The reranker, where one is asked for."""
     chosen = settings.reranker
-    if chosen is None:
-        return None
-    served = _served("reranker", chosen, (settings, tenancy, trust))
-    return Reranker("reranker", ModelArgs(served=served, model=chosen.model))
+    return Reranker("reranker", _args("reranker", chosen, (settings, tenancy, trust))) if chosen is not None else None
 
 
 def here(settings: Settings) -> dict[str, Serving]:
@@ -84,13 +77,14 @@ def outside(settings: Settings) -> list[Endpoint]:
     return [*external, *([hub] if downloading else [])]
 
 
-def _served(name: str, chosen: Serving, frame: tuple[Settings, Tenancy, Trust]) -> ModelServerArgs | External:
+def _args(name: str, chosen: Serving, frame: tuple[Settings, Tenancy, Trust]) -> ModelArgs:
     settings, tenancy, trust = frame
     if chosen.external is not None:
         outside = chosen.external
-        return External(namespace=tenancy.namespace, url=outside.url, secret_name=outside.secret_name, ca_pem=chosen.ca_pem)
+        external = External(namespace=tenancy.namespace, url=outside.url, secret_name=outside.secret_name, ca_pem=chosen.ca_pem)
+        return ModelArgs(served=external, model=chosen.model)
     keda = settings.keda.prometheus_url if settings.keda is not None else ""
-    return ModelServerArgs(
+    served = ModelServerArgs(
         namespace=tenancy.namespace,
         namespace_name=settings.namespace,
         account=tenancy.accounts[name],
@@ -108,6 +102,7 @@ def _served(name: str, chosen: Serving, frame: tuple[Settings, Tenancy, Trust]) 
         monitor_labels=settings.monitoring.labels if settings.monitoring.enabled else None,
         cluster_domain=settings.cluster.domain,
     )
+    return ModelArgs(served=served, model=chosen.model)
 
 
 def _weights(name: str, chosen: Serving, settings: Settings, tenancy: Tenancy, trust: Trust) -> Source | None:

@@ -32,15 +32,11 @@ def preflight(settings: Settings, tenancy: Tenancy, store: ObjectStore, document
         pulumi.log.warn(text_of("store_not_checked"))
         return []
     args = PreflightArgs(
-        namespace=tenancy.namespace,
-        account=tenancy.accounts["suite"],
-        image=settings.images.suite,
+        **_pod(settings, tenancy),
         store=milvus.store_of(settings, store, trust),
         other_bucket=documents.bucket,
         wal=settings.milvus.planned_log,
         performance=settings.preflight.performance,
-        options=settings.pod_options,
-        cluster_domain=settings.cluster.domain,
     )
     return [Preflight("preflight", args, pulumi.ResourceOptions(depends_on=[tenancy]))]  # its network policies let the Job out
 
@@ -49,18 +45,14 @@ def load_generators(
     settings: Settings, tenancy: Tenancy, trust: Trust, *, milvus_ca: pulumi.Output[str] | str, login: pulumi.Output[str] | str
 ) -> pulumi.Output[str] | str:
     """Name of the pod template that generators are made from; "" without an image for them, or where none is wanted."""
-    image = settings.images.suite
-    if image is None or not settings.load_generators.pods:
+    if settings.images.suite is None or not settings.load_generators.pods:
         return ""
     args = LoadGeneratorsArgs(
-        namespace=tenancy.namespace,
-        account=tenancy.accounts["suite"],
-        image=image,
+        **_pod(settings, tenancy),
         resources=_resources(settings.load_generators),
         store_ca_config_map=trust.config_map_name if settings.object_store.ca_pem else None,
         milvus_ca_config_map=milvus_ca if settings.milvus.tls.ca_pem else None,
         login_secret=login if settings.milvus.authentication else None,
-        options=settings.pod_options,
     )
     return LoadGenerators("load-generators", args).template
 
@@ -69,13 +61,11 @@ def ask(
     settings: Settings, tenancy: Tenancy, outputs: Mapping[str, Any], *, documents: ObjectStore, trust: Trust, services: Services
 ) -> Ask | None:
     """Return the service, None where none is asked for."""
-    chosen, image = settings.ask, settings.images.suite
-    if chosen is None or image is None:
+    chosen = settings.ask
+    if chosen is None or settings.images.suite is None:
         return None
     args = AskArgs(
-        namespace=tenancy.namespace,
-        account=tenancy.accounts["ask"],
-        image=image,
+        **_pod(settings, tenancy, "ask"),
         replicas=chosen.replicas,
         resources=_resources(chosen),
         target=pulumi.Output.json_dumps(outputs, sort_keys=True),
@@ -84,37 +74,33 @@ def ask(
         tenants=settings.access.tenants,
         credential_generation=documents.credential_generation,
         rotation=chosen.key_rotation,
-        options=settings.pod_options,
         monitor_labels=settings.monitoring.labels if settings.monitoring.enabled else None,
-        cluster_domain=settings.cluster.domain,
     )
     return Ask("ask", args)
 
 
 def backup(settings: Settings, tenancy: Tenancy, outputs: Mapping[str, Any]) -> None:
     """Declare the backups on a schedule, where they are asked for."""
-    chosen, image = settings.backup, settings.images.suite
-    if chosen is None or image is None:
+    chosen = settings.backup
+    if chosen is None or settings.images.suite is None:
         return
     trust = Trust("backup-store-ca", namespace=tenancy.namespace, ca_pem=chosen.ca_pem)
     logins = [outputs[f"milvus_{purpose}_secret_name"] for purpose in ("search", "ingest", "admin")]
     args = BackupArgs(
-        namespace=tenancy.namespace,
-        account=tenancy.accounts["suite"],
-        image=image,
+        **_pod(settings, tenancy),
         resources=_resources(chosen),
         target=pulumi.Output.json_dumps(outputs, sort_keys=True),
         mounted=tuple(_of_milvus(settings, outputs, logins)),
-        endpoint=chosen.endpoint,
-        region=chosen.region,
-        bucket=chosen.bucket,
-        secret=chosen.secret,
         ca_config_map=trust.config_map_name if chosen.ca_pem else None,
-        schedule=chosen.schedule,
-        keep=chosen.keep,
-        options=settings.pod_options,
+        **chosen.model_dump(include={"endpoint", "region", "bucket", "secret", "schedule", "keep"}),
     )
     Backup("backup", args)
+
+
+def _pod(settings: Settings, tenancy: Tenancy, part: str = "suite") -> dict[str, Any]:
+    """Return what every pod of the suite's image is given."""
+    common = {"namespace": tenancy.namespace, "account": tenancy.accounts[part], "image": settings.images.suite}
+    return {**common, "options": settings.pod_options, "cluster_domain": settings.cluster.domain}
 
 
 def _of_milvus(settings: Settings, outputs: Mapping[str, Any], logins: Iterable[pulumi.Input[str]]) -> Iterator[Mounted]:

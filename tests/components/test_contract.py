@@ -21,7 +21,7 @@ from components.milvus_access.users import MilvusUsers, MilvusUsersArgs
 from components.milvus_values import MilvusShape, MilvusStore
 from components.milvus_values.shape import Etcd, Security, Standalone, Tuning, Workload, WriteAheadLog
 from components.model_server import ModelServer, ModelServerArgs
-from components.models import Embedding, EmbeddingArgs, Llm, LlmArgs, ModelArgs, Reranker
+from components.models import Embedding, Llm, ModelArgs, Reranker
 from components.monitoring import Monitoring, MonitoringArgs
 from components.monitoring.rules import Objectives
 from components.pods import Resources
@@ -126,10 +126,8 @@ BACKUP = BackupArgs(
 )
 ENGINE = Container(arguments=("serve",), port=8080, health_path="/health", api_path="/v1")
 SERVER = ModelServerArgs(namespace="rag", namespace_name="rag", account="thing", image="m:1", engine=ENGINE, resources=SMALL, replicas=1)
-EMBEDDING = EmbeddingArgs(
-    served=replace(SERVER, engine=ENGINES["lab"].container(Model(role="embedding", name="m"))), model="m", dimension=256
-)
-LLM = LlmArgs(served=replace(SERVER, engine=ENGINES["lab"].container(Model(role="llm", name="m"))), model="m", context_tokens=4096)
+EMBEDDING = ModelArgs(served=replace(SERVER, engine=ENGINES["lab"].container(Model(role="embedding", name="m"))), model="m")
+LLM = ModelArgs(served=replace(SERVER, engine=ENGINES["lab"].container(Model(role="llm", name="m"))), model="m")
 RERANKER = ModelArgs(served=replace(SERVER, engine=ENGINES["lab"].container(Model(role="reranker", name="m"))), model="m")
 FLOWS = table(Layout(cluster=False, etcd=False, services={}, endpoints=(Endpoint(name="store", url=ENDPOINT, users=("milvus",), why="w"),)))
 QUOTA = Quota(cpu_cores=1, memory_gib=4, pods=10, ephemeral_storage_gib=None)

@@ -15,7 +15,7 @@ from components import stores
 from components.engines import ENGINES
 from components.engines.engine import Model, Role
 from components.model_server import ModelServerArgs
-from components.models import Embedding, EmbeddingArgs, Llm, LlmArgs
+from components.models import Embedding, Llm, ModelArgs
 from components.pods import Resources
 from components.stores.s3 import S3CredentialProvider, S3Server
 from components.weights import Bucket, Cache
@@ -118,7 +118,7 @@ def suite(lab: Lab) -> str:
     return next(str(name) for name in names if name.startswith("lab.local/suite") and "@sha256:" in name)
 
 
-def embedding(lab: Lab, prefix: str, *, cached: bool) -> EmbeddingArgs:
+def embedding(lab: Lab, prefix: str, *, cached: bool) -> ModelArgs:
     weights = Bucket(
         endpoint=network().s3_endpoint,
         region="us-east-1",
@@ -130,7 +130,7 @@ def embedding(lab: Lab, prefix: str, *, cached: bool) -> EmbeddingArgs:
     )
     cache = Cache(size_gib=1, storage_class=None, shared=False) if cached else None
     args = replace(served(lab, "embedding", f"/weights/{FILE.name}"), weights=weights, size_gib=0.08, cache=cache)
-    return EmbeddingArgs(served=args, model=MODEL, dimension=DIMENSION)
+    return ModelArgs(served=args, model=MODEL)
 
 
 def behind_tls(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -194,7 +194,7 @@ def pods(lab: Lab, store: S3Server, reader: dict[str, str], tmp_path_factory: py
             secret("tls", {"tls.crt": tls.crt_file.read_text(), "tls.key": tls.key_file.read_text()}),
             *objects(lambda: Embedding("embedding", embedding(lab, "e5/", cached=True))),
             *objects(lambda: Embedding("broken", embedding(lab, "nothing/", cached=False))),
-            *behind_tls(objects(lambda: Llm("llm", LlmArgs(served=served(lab, "llm"), model="m", context_tokens=4096)))),
+            *behind_tls(objects(lambda: Llm("llm", ModelArgs(served=served(lab, "llm"), model="m")))),
         )
         for name in ("embedding", "llm"):
             found.wait(name)

@@ -3,11 +3,12 @@
 One class a component, with its sizes as defaults of its fields: a part of a group, such as more memory, keeps the rest.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from components.milvus_index import Index, Metric, Name
+from components import milvus_index
+from components.milvus_index import Metric, Name
 from stacks.problems import PROJECT, ConflictError
 from stacks.settings.addresses import HostName, HostPort, HostPorts
 from stacks.settings.group import Group, setting
@@ -182,7 +183,6 @@ class IndexSettings(Group):
     profile: Name = setting("hnsw", "hnsw_sq8", "which index: in memory, compressed, on disk or on a GPU")
     metric: Metric = setting("COSINE", "IP", "what near means")
 
-    @property
-    def index(self) -> Index:
-        """As a component wants it."""
-        return Index(profile=self.profile, metric=self.metric)
+    def manifest(self) -> dict[str, Any]:
+        """What Milvus is given, in its own words."""
+        return milvus_index.manifest(self.profile, self.metric)
