@@ -1,12 +1,14 @@
 """Alerting rules in Prometheus's own test runner, OpenSLO and dashboards as data, and the component that declares them."""
 
 import json
+import re
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import pytest
 import yaml
+from pydantic import BaseModel, Field, ValidationError
 
 from components.monitoring import DASHBOARD_LABEL, Monitoring, MonitoringArgs, dashboards
 from components.monitoring.rules import Objectives, groups, openslo, slis
@@ -168,6 +170,58 @@ def test_openslo_has_a_service_and_an_slo_for_each_ratio() -> None:
     assert [slo["spec"]["objectives"][0]["target"] for slo in slos] == [0.95, 0.99, 0.999]
     assert {slo["spec"]["service"] for slo in slos} == {"milvus-prod"}
     assert "WINDOW" not in json.dumps(slos)
+
+
+class Source(BaseModel, extra="forbid"):
+    type: str
+    spec: dict[str, str]
+
+
+class Ratio(BaseModel, extra="forbid"):
+    counter: bool
+    good: dict[Literal["metricSource"], Source]
+    total: dict[Literal["metricSource"], Source]
+
+
+NAME = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
+DESCRIPTION = Annotated[str, Field(max_length=1050)]
+
+
+class Indicator(BaseModel, extra="forbid"):
+    metadata: dict[Literal["name"], NAME]
+    spec: dict[Literal["ratioMetric"], Ratio]
+
+
+class Window(BaseModel, extra="forbid"):
+    duration: Annotated[str, Field(pattern=r"^[1-9][0-9]*[mhdwMQY]$")]
+    isRolling: Literal[True]  # noqa: N815  as OpenSLO has it; anything else needs a calendar
+
+
+class Target(BaseModel, extra="forbid"):
+    displayName: Annotated[str, Field(min_length=1)]  # noqa: N815
+    target: Annotated[float, Field(ge=0, lt=1)]
+
+
+class SloSpec(BaseModel, extra="forbid"):
+    """What the schema of openslo/v1 asks of the spec of an SLO, written anew from it: for what we use of it."""
+
+    description: DESCRIPTION
+    service: NAME
+    indicator: Indicator
+    timeWindow: Annotated[list[Window], Field(max_length=1)]  # noqa: N815
+    budgetingMethod: Literal["Occurrences", "Timeslices"]  # noqa: N815
+    objectives: list[Target]
+
+
+def test_openslo_is_what_its_schema_asks_for() -> None:
+    service, *slos = openslo(PROMISED)
+    assert {each["apiVersion"] for each in (service, *slos)} == {"openslo/v1"}
+    assert all(re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", each["metadata"]["name"]) for each in (service, *slos))
+    for slo in slos:
+        assert slo.keys() == {"apiVersion", "kind", "metadata", "spec"}
+        assert SloSpec.model_validate(slo["spec"]).service == service["metadata"]["name"]
+    with pytest.raises(ValidationError):
+        SloSpec.model_validate(slos[0]["spec"] | {"objectives": [{"displayName": "x", "target": 1.0}]})
 
 
 def test_a_dashboard_has_an_id_of_its_own_panels_that_do_not_overlap_and_only_queries_of_its_namespace() -> None:
