@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import psutil
+from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 from kubernetes.dynamic import DynamicClient
 from kubernetes.dynamic.exceptions import NotFoundError, ResourceNotFoundError
@@ -28,7 +29,8 @@ _KUBERNETES = "kubernetes:"
 _UNSEEN = {"helm.sh/v3", "batch/v1"}  # not objects, or objects that end: a Job that somebody removed has done its work
 _WORKLOADS = {"Deployment", "StatefulSet"}
 _PLUGIN = "pulumi-resource-kubernetes"  # of whichever stack: none says for which one it works
-Cure = Literal["none", "wait", "cancel", "refresh", "roll back", "remove"]
+_DRILL = "milvus-x10000/drill"  # annotation of what a drill changed, with how to undo it; label of what it made
+Cure = Literal["none", "wait", "cancel", "refresh", "roll back", "remove", "undo"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +55,7 @@ class Facts:
     revisions: Sequence[Revision] = ()  # of Milvus's release, the newest last; none where Helm has no such release
     missing_of_release: Sequence[str] = ()  # objects of the newest revision that the cluster does not have, and workloads without a pod
     missing_of_stack: Sequence[str] = ()  # objects in the state that the cluster does not have
+    drilled: Sequence[str] = ()  # workloads that a drill changed or made, and did not undo
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,9 @@ def diagnose(facts: Facts) -> list[Finding]:
         else:
             problem = f"another Pulumi is at work on this environment ({lock.owner}), and every other `pulumi up` is refused"
             findings.append(Finding("state.locked", problem, "wait", f"wait for it; if it is gone: {cancel}"))
+    if facts.drilled:
+        problem = f"a drill was killed, or is at work, and left {_listed(facts.drilled)} changed: a service without pods, or a slow store"
+        findings.append(Finding("drill.left_over", problem, "undo", f"./rag drill undo {facts.environment}"))
     findings += _release(facts)
     if facts.pending:
         problem = f"an earlier Pulumi was killed while it worked on {_listed(facts.pending)}, and nobody knows what of it was done"
@@ -160,7 +166,17 @@ def inspect(environment: str, namespace: str) -> Facts:
         revisions=revisions,
         missing_of_release=missing(helm.manifest(SERVICE_NAME, namespace), namespace) if deployed else (),
         missing_of_stack=missing(list(_declared(resources, namespace)), namespace),
+        drilled=_drilled(namespace),
     )
+
+
+def _drilled(namespace: str) -> list[str]:
+    """Return the workloads that a drill changed or made."""
+    with cluster.api(f"the workloads of {namespace!r} cannot be looked at", "kubectl cluster-info") as api:
+        apps = client.AppsV1Api(api)
+        workloads: list[Any] = [*apps.list_namespaced_deployment(namespace).items, *apps.list_namespaced_stateful_set(namespace).items]
+    marks = {each.metadata.name: {**(each.metadata.annotations or {}), **(each.metadata.labels or {})} for each in workloads}
+    return [name for name, marked in marks.items() if _DRILL in marked]
 
 
 def _declared(resources: Sequence[Mapping[str, Any]], namespace: str) -> Iterator[dict[str, Any]]:

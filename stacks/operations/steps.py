@@ -67,6 +67,8 @@ def mend(environment: Environment, progress: Progress, *, yes: bool, patience_s:
                 progress.stop(NOT_THERE, f"that Pulumi did not end within {_LOCKED_FOR_S} s; nothing was touched")
             continue
         _require_consent(name, finding, progress, yes=yes, patience_s=patience_s)
+        if finding.cure == "undo" and (code := validation("drill", "undo", name)):
+            progress.stop(NOT_THERE, f"`./rag drill undo` ended with {code}")
         leftovers.mend(finding, name, namespace)
         mended.add(finding.code)
         progress.tell(f"mended: {finding.action}")

@@ -1,6 +1,6 @@
 """The drills, on a copy of the lab's stack in a namespace and a bucket of its own: what is broken here is nobody else's.
 
-Here Milvus is killed; the others are proofs of their own: DRILLS="embedder-down llm-down drain burst" pytest tests/e2e/test_drills.py. How
+Here Milvus is killed and its store hangs; the others are proofs of their own: DRILLS="drain burst oom" pytest tests/e2e/test_drills.py. How
 long nobody was served is the machine's affair: what fails is a lost document, or an exit code that is not the report's.
 """
 
@@ -24,6 +24,7 @@ from tests.e2e.lab import Ended, Lab
 
 pytestmark = [pytest.mark.e2e, pytest.mark.alone, pytest.mark.proof]
 SERVICES = ("milvus", "embedding", "llm")
+COMMANDS = {"kill-node": [sys.executable, "-m", "tests.drills.kill_node"]}
 _FILLED_IN = ("resourceVersion", "uid", "creationTimestamp", "managedFields", "annotations", "ownerReferences", "generation")
 
 
@@ -38,7 +39,8 @@ class Copy:
     def drill(self, name: str) -> tuple[Ended, dict[str, Any]]:
         out = self.target.parent / f"{name}.json"
         slo = str(REPOSITORY / "validation" / "slo.lab.yaml")
-        done = self.lab.run("./rag", "drill", name, str(self.target), "--slo", slo, "--rate", "25", "--out", str(out))
+        command = ["--", *COMMANDS[name]] if name in COMMANDS else []
+        done = self.lab.run("./rag", "drill", name, str(self.target), "--slo", slo, "--rate", "25", "--out", str(out), *command)
         return done, json.loads(out.read_text()) if out.exists() else {}
 
 
@@ -54,18 +56,21 @@ def copied(item: dict[str, Any], namespace: str) -> dict[str, Any]:
 def objects(lab: Lab, namespace: str, bucket: str, key: dict[str, str]) -> Iterator[dict[str, Any]]:
     yield {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
     for kind, names in {
-        "serviceaccount": SERVICES,
+        "serviceaccount": (*SERVICES, "suite"),
         "secret": ("documents-store", "embedding-api-key", "llm-api-key", "milvus-store"),
         "configmap": ("milvus", "object-store-ca"),
         "persistentvolumeclaim": ("milvus",),
         "service": SERVICES,
+        "podtemplate": ("load-generator",),
         "deployment": ("milvus-standalone", "embedding", "llm"),
     }.items():
         for name in names:
             item = copied(lab.kubectl("-n", "rag", "get", kind, name), namespace)
             if kind == "deployment":  # beside the lab's own on one machine, and with enough of it not to starve
                 needs = {"cpu": "200m" if name.startswith("milvus") else "30m", "memory": "256Mi"}
-                item["spec"]["template"]["spec"]["containers"][0]["resources"]["requests"] = needs
+                resources = item["spec"]["template"]["spec"]["containers"][0]["resources"]
+                resources["requests"] = needs
+                resources["limits"]["ephemeral-storage"] = "512Mi"
             if name == "milvus-store":
                 item["data"] = {field: base64.b64encode(value.encode()).decode() for field, value in key.items()}
             if (kind, name) == ("configmap", "milvus"):
@@ -113,7 +118,7 @@ def copy(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
 
 
 @pytest.mark.timeout(700)
-@pytest.mark.parametrize("name", os.environ.get("DRILLS", "kill-milvus").split())
+@pytest.mark.parametrize("name", os.environ.get("DRILLS", "kill-milvus store-hang").split())
 def test_nothing_that_was_acknowledged_is_lost(copy: Copy, name: str) -> None:
     done, report = copy.drill(name)
     print(time.strftime("%H:%M:%S"), name, report.get("result"), file=sys.stderr)
@@ -121,6 +126,9 @@ def test_nothing_that_was_acknowledged_is_lost(copy: Copy, name: str) -> None:
     assert report["acknowledged"] > 500
     assert done.code == report["result"]["exit_code"]
     assert done.code in {0, 1}, done.output
+    ours = ["deployments,statefulsets,services,networkpolicies", "-o", "name"]
+    assert "drill-store" not in copy.lab.run("kubectl", "-n", copy.namespace, "get", *ours).output
+    assert "milvus-x10000/drill" not in copy.lab.run("kubectl", "-n", copy.namespace, "get", "deployments", "-o", "yaml").output
 
 
 def test_a_part_that_is_not_there_is_named_and_nothing_is_broken(copy: Copy) -> None:

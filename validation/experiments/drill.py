@@ -10,7 +10,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -23,7 +23,7 @@ from pymilvus import MilvusException  # type: ignore[import-untyped]  # pymilvus
 
 from validation.checks import timed
 from validation.checks.context import RunContext, reachable
-from validation.clients import kube
+from validation.clients import kube, target
 from validation.clients.milvus import Collection, Row
 from validation.clients.passages import Chunk
 from validation.clients.vectors import Matrix, unit
@@ -142,6 +142,8 @@ class DrillRecord(Record):
 
 def act(options: Options) -> int:
     """Drill, print the RESULT line, and return the exit code."""
+    if options.name == "undo":
+        return _undo(options)
     if options.name not in DRILLS:
         raise UsageError(f"there is no drill {options.name!r}; there are: {', '.join(DRILLS)}")
     if DRILLS[options.name].is_command != bool(options.command):
@@ -159,6 +161,14 @@ def _as_data(record: DrillRecord) -> dict[str, Any]:
     counted += ["store_requests", "command_exit_code"]
     outages = {name: [asdict(each) for each in getattr(record, name)] for name in ("outages", "question_outages")}
     return model.RunReport.from_record(record, SCHEMA).as_data() | {name: getattr(record, name) for name in counted} | outages
+
+
+def _undo(options: Options) -> int:
+    aim = target.read(options.stack)
+    with closing(kube.connect()) as kubernetes:
+        Faults(kubernetes, aim).undo()
+    print(f"nothing of a drill is left in namespace {aim.namespace}")
+    return 0
 
 
 def _as_gate_report(record: DrillRecord) -> model.GateReport:
@@ -189,14 +199,14 @@ def _as_gate_report(record: DrillRecord) -> model.GateReport:
 def _run(record: DrillRecord, reporter: Reporter) -> None:
     options, nothing = record.options, Corpus(documents=(), chunks=(), questions=(), sha256="")
     order = runner.Order(stack=options.stack, slo=options.slo)
-    with ExitStack() as closing:
+    with ExitStack() as ending:
         profile = slo_file.read_profile(order.slo_file)
-        run = runner.make_context(order, profile, reporter=reporter, record=record, closing=closing, corpus=nothing)
+        run = runner.make_context(order, profile, reporter=reporter, record=record, closing=ending, corpus=nothing)
         kubernetes = kube.connect()
-        closing.callback(kubernetes.close)
+        ending.callback(kubernetes.close)
         faults = Faults(kubernetes, run.target)
         faults.undo()
-        closing.callback(faults.undo)
+        ending.callback(faults.undo)
         if DRILLS[options.name].store:
             reporter.say("Milvus begins anew with a proxy before its store")
             faults.put_proxy_before_store()
