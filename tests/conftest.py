@@ -1,29 +1,66 @@
 """The lab for tests that are marked e2e: the one that is up, else one that is brought up and taken down again."""
 
+import functools
 import os
 import pickle
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import botocore.session
 import pytest
 from hypothesis import settings
 
 from tests.e2e.lab import STORY, Lab
+from tests.e2e.run import files_on_the_lab
 
 settings.register_profile("patient", deadline=None)  # no test fails because the machine was slow
 settings.load_profile("patient")
 
+_SHARED = ("access",)
+"""Folders whose files share a fixture that takes long."""
 
-_LONG = ("test_stack.py", "test_half_done.py")
-"""First: a file stays with one worker, and one that takes minutes would keep it alone at the end."""
+_LONG = (
+    "test_stack.py",
+    "test_half_done.py",
+    "test_gate.py",
+    "test_backup.py",
+    "test_ask.py",
+    "test_ingest_e2e.py",
+    "test_monitoring.py",
+    "test_isolation.py",
+    "test_milvus_access.py",
+    "test_pods_that_cannot_start.py",
+    "test_preview.py",
+    "test_cosi.py",
+)
+"""First, the longest of all first: a file stays with one worker, and one that takes minutes would keep it alone at the end."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let the test of `./rag down` come last, since nothing else can run after it, and the longest files first."""
+    """Let the test of `./rag down` come last, since nothing else can run after it, and the longest files first.
+
+    With pytest-xdist's `--dist loadgroup` a file stays with one worker, and so do all files of a folder whose fixtures they share.
+    """
     items.sort(
-        key=lambda item: (item.get_closest_marker("last") is not None, _LONG.index(name) if (name := item.path.name) in _LONG else 9)
+        key=lambda item: (
+            item.get_closest_marker("last") is not None,
+            _LONG.index(name) if (name := item.path.name) in _LONG else len(_LONG),
+        )
     )
+    for item in items:
+        shared = item.path.parent if item.path.parent.name in _SHARED else item.path
+        item.add_marker(pytest.mark.xdist_group(str(shared.relative_to(item.config.rootpath))))
+        if item.get_closest_marker("e2e") and item.path not in files_on_the_lab():
+            raise pytest.UsageError(f"{item.path}: no `mark.e2e` stands in this file, so neither `make test` nor `make proof` reads it")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _models_of_boto_are_read_once() -> Iterator[None]:
+    """Let sessions of boto share what describes S3, as clients of one session do: it takes 0.2 s of CPU to read, for each client anew."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(botocore.session, "create_loader", functools.cache(botocore.session.create_loader))
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -5,6 +5,7 @@
 `alone`, which time something or look at all of the lab. At the end stands how long each part took.
 """
 
+import functools
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 from lab.places import REPOSITORY
 from tests.e2e.lab import STORY, Lab
@@ -24,7 +26,7 @@ SELECTED = {
     "proof": {"beside": "e2e and proof and not alone", "alone": "e2e and proof and alone"},
 }
 """Expressions of pytest's -m for each command; with the unit tests each test is in exactly one."""
-AT_A_TIME = {"beside": ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]}
+AT_A_TIME = {"beside": ["-n", "3", "--dist", "loadgroup", "--no-loadscope-reorder"]}
 
 
 @dataclass
@@ -82,6 +84,13 @@ def _on_the_lab(lab: Lab, parts: Parts, command: str) -> int:
                 _code([sys.executable, "-m", "pytest", "--durations=30", "-m", selected, *AT_A_TIME.get(name, [])], story=str(story))
             )
     return int(any(codes))  # one that was killed ended with a number below 0
+
+
+@functools.cache
+def files_on_the_lab() -> tuple[Path, ...]:
+    """Return the files with a test that needs the lab; reading all others takes each process of pytest half a minute of CPU."""
+    files = sorted((REPOSITORY / "tests").rglob("test_*.py"))
+    return tuple(file for file in files if "mark.e2e" in file.read_text(encoding="utf-8"))
 
 
 def _code(command: list[str], story: str | None = None) -> int:

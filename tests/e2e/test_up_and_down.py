@@ -62,6 +62,14 @@ def a_verdict_and_its_exit_code(up: Ended) -> None:
     assert gate[0] in {"PASS", "WARN", "FAIL"} or noisy, up.output  # a neighbour's load is no fault of the lab
 
 
+def test_the_run_of_make_up_in_which_nothing_is_broken_meets_every_promise_about_quality(own_lab: Lab) -> None:
+    report = re.findall(r"report: (\S+/report\.json)", ended(own_lab.brought_up).output)[-1]
+    judged = json.loads((REPOSITORY / report).read_text())
+    assert all("delay" in fault or "not steady" in fault for fault in judged["validity"]["faults"])
+    assert len([each for each in judged["objectives"] if each["unit"] == "share"]) > 10
+    assert [each["sli"] for each in judged["objectives"] if each["unit"] == "share" and each["grade"] == "fail"] == []
+
+
 def test_make_up_tells_each_step_with_its_seconds_then_where_to_look_and_how_to_end(own_lab: Lab) -> None:
     said = ended(own_lab.brought_up).output
     for step in ("tools: kubernetes", "image: milvus", "lab: process tree", "preflight", "pulumi up", "gate"):

@@ -26,7 +26,7 @@ from validation.clients.vectors import unit
 from validation.judge import slo_file
 from validation.judge.errors import UnreachableError
 
-pytestmark = [pytest.mark.e2e, pytest.mark.alone]  # one Milvus for both files
+pytestmark = pytest.mark.e2e
 
 OWNER = "milvus-x10000/test/uid-1"
 KINDS: tuple[Kind, ...] = ("search", "ingest", "admin")

@@ -17,7 +17,7 @@ from components.milvus_access.server import PRIVILEGES, DatabaseProvider, Kind, 
 from components.milvus_access.users import UserProvider
 from tests.e2e.access.own_milvus import OwnMilvus
 
-pytestmark = [pytest.mark.e2e, pytest.mark.alone]  # one Milvus for both files
+pytestmark = pytest.mark.e2e
 
 OWNER, STRANGER = "milvus-x10000/test/uid-1", "milvus-x10000/other/uid-2"
 USERS, DATABASES, PUBLIC = UserProvider("milvus-x10000:milvus"), DatabaseProvider(), PublicProvider()
