@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pulumi
-import pulumi_kubernetes as k8s
 
 from components import pods
 from components.component import CA_KEY, Component, Mounted, PodArgs, projected
@@ -24,7 +23,7 @@ _TARGET, _FILE, _MOUNTED, _CREDENTIAL, _TRUST = (
     "/run/backup-key",
     "/run/backup-ca",
 )
-_TRIES, _LATE_S, _LONGEST_S = 2, 3_600, 86_400
+_TRIES, _LONGEST_S = 2, 86_400
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,15 +59,7 @@ class Backup(Component):
             "activeDeadlineSeconds": _LONGEST_S,
             "template": {"metadata": args.options.metadata(_LABELS, job=True), "spec": _pod(args, config_map)},
         }
-        spec: Any = {
-            "schedule": args.schedule,
-            "concurrencyPolicy": "Forbid",
-            "startingDeadlineSeconds": _LATE_S,
-            "successfulJobsHistoryLimit": 3,
-            "failedJobsHistoryLimit": 3,
-            "jobTemplate": {"metadata": {"labels": _LABELS}, "spec": job},
-        }
-        k8s.batch.v1.CronJob(f"{name}-cron-job", metadata=metadata, spec=spec, opts=self._own)
+        self._make_cron_job(f"{name}-cron-job", metadata, args.schedule, job)
         self.register_outputs({})
 
 

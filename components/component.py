@@ -38,6 +38,18 @@ class Component(pulumi.ComponentResource):
         metadata: k8s.meta.v1.ObjectMetaArgsDict = {"name": name, "namespace": namespace}
         return k8s.core.v1.ConfigMap(resource, metadata=metadata, data={key: text}, opts=self._own).metadata["name"]
 
+    def _make_cron_job(self, resource: str, metadata: Mapping[str, Any], schedule: str, job: Mapping[str, Any]) -> None:
+        """Make a CronJob whose runs never overlap; one that cannot begin within an hour is left out."""
+        spec: Any = {
+            "schedule": schedule,
+            "concurrencyPolicy": "Forbid",
+            "startingDeadlineSeconds": 3_600,
+            "successfulJobsHistoryLimit": 3,
+            "failedJobsHistoryLimit": 3,
+            "jobTemplate": {"metadata": {"labels": metadata["labels"]}, "spec": job},
+        }
+        k8s.batch.v1.CronJob(resource, metadata=dict(metadata), spec=spec, opts=self._own)
+
 
 class Trust(Component):
     """The private certificate authority of one service, the object store or Milvus, as a ConfigMap that its clients read.

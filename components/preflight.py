@@ -56,6 +56,7 @@ class PreflightArgs(PodArgs):
     other_bucket: pulumi.Input[str]  # a bucket that Milvus's key must not open: the documents'
     wal: str  # Milvus's write-ahead log, which decides what the store must be able to do
     performance: bool  # measure latency and throughput too: minutes instead of seconds
+    schedule: str | None = None  # when the store is asked again, as cron has it
 
 
 class PreflightError(Exception):
@@ -105,6 +106,9 @@ class Preflight(Component):
         made = k8s.core.v1.PodTemplate(f"{name}-template", metadata=metadata, template=template, opts=self._own)
         inputs = {"namespace": args.namespace, "template": made.metadata["name"], "job": self.job_name}
         PreflightRun(PreflightRunProvider(), f"{name}-run", inputs, self._own)
+        if args.schedule is not None:
+            job = {"backoffLimit": _TRIES - 1, "activeDeadlineSeconds": _LIMIT_S, "template": template}
+            self._make_cron_job(f"{name}-cron-job", metadata, args.schedule, job)
         self.register_outputs({"job_name": self.job_name})
 
 

@@ -25,6 +25,7 @@ from stacks.settings.platform import (
     AskSettings,
     BackupSettings,
     ClusterSettings,
+    GateSettings,
     ImageSettings,
     LoadGeneratorSettings,
     MonitoringSettings,
@@ -67,6 +68,7 @@ class Settings(Group):
     load_generators: LoadGeneratorSettings = setting(LoadGeneratorSettings(), "'{\"pods\": 4}'", "pods that send the gate's searches")
     ask: AskSettings | None = setting(None, "'{\"replicas\": 2}'", "the service that answers questions with their sources; none by default")
     backup: BackupSettings | None = setting(None, BACKUP_EXAMPLE, "backups of Milvus's collections on a schedule; none by default")
+    gate: GateSettings | None = setting(None, '\'{"slo_of": "prod"}\'', "the gate on a schedule; none by default")
     milvus: MilvusSettings = setting(MilvusSettings(), "'{\"memory_gib\": 16}'", "the vector database")
     access: AccessSettings = setting(AccessSettings(), '\'{"tenants": ["sales"]}\'', "who may log in to Milvus besides root")
     embedding: EmbeddingSettings = setting(EmbeddingSettings(), "'{\"dimension\": 384}'", "the embedding service")
@@ -179,6 +181,8 @@ def _unused_images(given: Settings) -> Iterator[str]:
             yield f"images.{name} would be ignored: {why}"
     in_suite = {
         "preflight.performance would be ignored: it runs": given.preflight.performance,
+        "preflight.schedule would be ignored: it runs": given.preflight.schedule is not None,
+        "gate would be ignored: it runs": given.gate is not None,
         "ask would be ignored: it runs": given.ask is not None,
         "backup would be ignored: it runs": given.backup is not None,
         "load_generators would be ignored: they run": bool(given.load_generators.model_fields_set),

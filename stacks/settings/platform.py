@@ -131,6 +131,16 @@ class PreflightSettings(Group):
     """The preflight inside the cluster."""
 
     performance: bool = setting(False, "true", "measure the store's latency and throughput too, in minutes instead of seconds")
+    schedule: str | None = setting(None, "'41 * * * *'", "when it looks again, as cron has it; none by default", pattern=_SCHEDULE)
+
+
+class GateSettings(Group):
+    """The gate on a schedule, in the suite's image: a CronJob in the namespace, whose success Prometheus counts."""
+
+    slo_of: ObjectName = setting(..., "prod", "environment whose validation/slo.NAME.yaml it judges by")
+    schedule: str = setting("23 3 * * *", "'23 3 * * *'", "when, as cron has it, in the time zone of the cluster", pattern=_SCHEDULE)
+    cpu_cores: float = setting(1, 2, "cores requested", gt=0, le=64)
+    memory_gib: float = setting(2, 4, "memory requested, and its limit: exact answers need all vectors in memory", ge=1, le=256)
 
 
 class AskSettings(Group):

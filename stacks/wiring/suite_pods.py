@@ -1,4 +1,4 @@
-"""What runs in the suite's own image inside the cluster: the preflight, load generators of the gate, the service of questions, backups."""
+"""What runs in the suite's own image inside the cluster: the preflight, load generators, the service of questions, backups, the gate."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -8,6 +8,7 @@ import pulumi
 from components.ask import Ask, AskArgs
 from components.backup import Backup, BackupArgs
 from components.component import CA_KEY, Mounted, Trust
+from components.gate import ScheduledGate, ScheduledGateArgs
 from components.load_generators import LoadGenerators, LoadGeneratorsArgs
 from components.milvus_access.users import DEFAULT_DATABASE
 from components.models import ModelService
@@ -17,9 +18,10 @@ from components.preflight import needs as preflight_needs
 from components.quota import Consumer
 from components.stores import ObjectStore
 from components.tenancy import Tenancy
-from stacks.problems import text_of
+from stacks import environments
+from stacks.problems import failure, text_of
 from stacks.settings import Settings
-from stacks.settings.platform import AskSettings, BackupSettings, LoadGeneratorSettings
+from stacks.settings.platform import AskSettings, BackupSettings, GateSettings, LoadGeneratorSettings
 from stacks.wiring import milvus
 
 Services = Mapping[str, ModelService | None]
@@ -37,6 +39,7 @@ def preflight(settings: Settings, tenancy: Tenancy, store: ObjectStore, document
         other_bucket=documents.bucket,
         wal=settings.milvus.planned_log,
         performance=settings.preflight.performance,
+        schedule=settings.preflight.schedule,
     )
     return [Preflight("preflight", args, pulumi.ResourceOptions(depends_on=[tenancy]))]  # its network policies let the Job out
 
@@ -64,12 +67,13 @@ def ask(
     chosen = settings.ask
     if chosen is None or settings.images.suite is None:
         return None
+    searching = [outputs["milvus_search_secret_name"], *(f"milvus-{tenant}-search" for tenant in settings.access.tenants)]
     args = AskArgs(
         **_pod(settings, tenancy, "ask"),
         replicas=chosen.replicas,
         resources=_resources(chosen),
         target=pulumi.Output.json_dumps(outputs, sort_keys=True),
-        mounted=(*_of_stack(settings, outputs, documents, trust), *_of_models(settings, services)),
+        mounted=(*_of_stack(settings, outputs, documents, trust, searching), *_of_models(settings, services)),
         databases=(DEFAULT_DATABASE, *settings.access.tenants),
         tenants=settings.access.tenants,
         credential_generation=documents.credential_generation,
@@ -85,22 +89,51 @@ def backup(settings: Settings, tenancy: Tenancy, outputs: Mapping[str, Any]) -> 
     if chosen is None or settings.images.suite is None:
         return
     trust = Trust("backup-store-ca", namespace=tenancy.namespace, ca_pem=chosen.ca_pem)
-    logins = [outputs[f"milvus_{purpose}_secret_name"] for purpose in ("search", "ingest", "admin")]
     args = BackupArgs(
         **_pod(settings, tenancy),
         resources=_resources(chosen),
         target=pulumi.Output.json_dumps(outputs, sort_keys=True),
-        mounted=tuple(_of_milvus(settings, outputs, logins)),
+        mounted=tuple(_of_milvus(settings, outputs, _all_logins(outputs))),
         ca_config_map=trust.config_map_name if chosen.ca_pem else None,
         **chosen.model_dump(include={"endpoint", "region", "bucket", "secret", "schedule", "keep"}),
     )
     Backup("backup", args)
 
 
+def gate(
+    settings: Settings, tenancy: Tenancy, outputs: Mapping[str, Any], *, documents: ObjectStore, trust: Trust, services: Services
+) -> None:
+    """Declare the gate on a schedule, where it is asked for; SettingsError where there is no such SLO file."""
+    chosen = settings.gate
+    if chosen is None or settings.images.suite is None:
+        return
+    path = environments.slo_of(chosen.slo_of)
+    try:
+        slo = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise failure("gate_slo", file=path, error=error, environment=chosen.slo_of) from None
+    mounted = [*_of_stack(settings, outputs, documents, trust, _all_logins(outputs)), *_of_models(settings, services)]
+    if settings.ask is not None:
+        mounted.append(Mounted(kind="secret", name=outputs["ask_secret_name"], keys=_SERVICE))
+    args = ScheduledGateArgs(
+        **_pod(settings, tenancy),
+        resources=_resources(chosen),
+        target=pulumi.Output.json_dumps(outputs, sort_keys=True),
+        slo=slo,
+        mounted=tuple(mounted),
+        schedule=chosen.schedule,
+    )
+    ScheduledGate("gate", args)
+
+
 def _pod(settings: Settings, tenancy: Tenancy, part: str = "suite") -> dict[str, Any]:
     """Return what every pod of the suite's image is given."""
     common = {"namespace": tenancy.namespace, "account": tenancy.accounts[part], "image": settings.images.suite}
     return {**common, "options": settings.pod_options, "cluster_domain": settings.cluster.domain}
+
+
+def _all_logins(outputs: Mapping[str, Any]) -> list[pulumi.Input[str]]:
+    return [outputs[f"milvus_{purpose}_secret_name"] for purpose in ("search", "ingest", "admin")]
 
 
 def _of_milvus(settings: Settings, outputs: Mapping[str, Any], logins: Iterable[pulumi.Input[str]]) -> Iterator[Mounted]:
@@ -110,11 +143,12 @@ def _of_milvus(settings: Settings, outputs: Mapping[str, Any], logins: Iterable[
         yield Mounted(kind="secret", name=login, keys=_LOGIN)
 
 
-def _of_stack(settings: Settings, outputs: Mapping[str, Any], documents: ObjectStore, trust: Trust) -> list[Mounted]:
+def _of_stack(
+    settings: Settings, outputs: Mapping[str, Any], documents: ObjectStore, trust: Trust, logins: Iterable[pulumi.Input[str]]
+) -> list[Mounted]:
     mounted = [Mounted(kind="secret", name=documents.secret_name, keys=_STORE)]
     if settings.object_store.ca_pem:
         mounted.append(Mounted(kind="configMap", name=trust.config_map_name, keys=(CA_KEY,)))
-    logins = (outputs["milvus_search_secret_name"], *(f"milvus-{tenant}-search" for tenant in settings.access.tenants))
     return [*mounted, *_of_milvus(settings, outputs, logins)]
 
 
@@ -131,7 +165,7 @@ def _of_models(settings: Settings, services: Services) -> list[Mounted]:
     return mounted
 
 
-def _resources(chosen: AskSettings | BackupSettings | LoadGeneratorSettings) -> Resources:
+def _resources(chosen: AskSettings | BackupSettings | GateSettings | LoadGeneratorSettings) -> Resources:
     return Resources(cpu_cores=chosen.cpu_cores, memory_gib=chosen.memory_gib)
 
 
@@ -143,6 +177,7 @@ def consumers(settings: Settings) -> list[Consumer]:
         taken.append(Consumer(name="preflight", replicas=1, surge=0, resources=needed))
         if generators.pods:
             taken.append(Consumer(name="load generators", replicas=generators.pods, surge=0, resources=_resources(generators)))
-    if settings.backup is not None:
-        taken.append(Consumer(name="backup", replicas=1, surge=0, resources=_resources(settings.backup)))
+    for name, scheduled in (("backup", settings.backup), ("gate", settings.gate)):
+        if scheduled is not None:
+            taken.append(Consumer(name=name, replicas=1, surge=0, resources=_resources(scheduled)))
     return [*taken, *([Consumer(name="ask", replicas=asked.replicas, resources=_resources(asked))] if asked is not None else [])]

@@ -13,6 +13,7 @@ from components.component import Mounted, Trust
 from components.engines import ENGINES
 from components.engines.engine import Container, Model
 from components.flows import Endpoint, Layout, table
+from components.gate import ScheduledGate, ScheduledGateArgs
 from components.load_generators import LoadGenerators, LoadGeneratorsArgs
 from components.milvus import Chart, Milvus, MilvusArgs, MilvusDisruption
 from components.milvus_access.root import MilvusRoot
@@ -124,6 +125,16 @@ BACKUP = BackupArgs(
     schedule="17 1 * * *",
     keep=14,
 )
+GATE = ScheduledGateArgs(
+    namespace="rag",
+    account="suite",
+    image="suite:1",
+    resources=SMALL,
+    target="{}",
+    slo="version: 1",
+    mounted=BACKUP.mounted,
+    schedule="23 3 * * *",
+)
 ENGINE = Container(arguments=("serve",), port=8080, health_path="/health", api_path="/v1")
 SERVER = ModelServerArgs(namespace="rag", namespace_name="rag", account="thing", image="m:1", engine=ENGINE, resources=SMALL, replicas=1)
 EMBEDDING = ModelArgs(served=replace(SERVER, engine=ENGINES["lab"].container(Model(role="embedding", name="m"))), model="m")
@@ -151,6 +162,7 @@ COMPONENTS: dict[str, Callable[[], pulumi.ComponentResource]] = {
     "LoadGenerators": lambda: LoadGenerators("thing", GENERATORS),
     "Ask": lambda: Ask("thing", ASK),
     "Backup": lambda: Backup("thing", BACKUP),
+    "ScheduledGate": lambda: ScheduledGate("thing", GATE),
     "Monitoring": lambda: Monitoring("thing", MONITORING),
     "ModelServer": lambda: ModelServer("thing", "thing", SERVER),
     "Embedding": lambda: Embedding("thing", EMBEDDING),

@@ -53,10 +53,14 @@ def _count(metric: str, labels: str, values: str) -> dict[str, str]:
     return {"series": f"{metric}{{{_SERIES},{labels}}}", "values": values}
 
 
+def _scheduled(cron_job: str, due_s: int, succeeded_s: int = 0) -> list[dict[str, str]]:
+    """When a CronJob was last due, and last succeeded, in seconds after the beginning, as kube-state-metrics tells."""
+    times, label = {"schedule": due_s, "successful": succeeded_s}, f'cronjob="{cron_job}"'
+    return [_count(f"kube_cronjob_status_last_{name}_time", label, f"{time_s}+0x{MINUTES}") for name, time_s in times.items()]
+
+
 def _backups(due_s: int, succeeded_s: int = 0) -> list[dict[str, str]]:
-    """When the CronJob of backups was last due, and last succeeded, in seconds after the beginning, as kube-state-metrics tells."""
-    times = {"schedule": due_s, "successful": succeeded_s}
-    return [_count(f"kube_cronjob_status_last_{name}_time", 'cronjob="backup"', f"{time_s}+0x{MINUTES}") for name, time_s in times.items()]
+    return _scheduled("backup", due_s, succeeded_s)
 
 
 CASES: dict[str, tuple[list[dict[str, str]], dict[int, set[str]]]] = {
@@ -105,6 +109,15 @@ CASES: dict[str, tuple[list[dict[str, str]], dict[int, set[str]]]] = {
         {10: set(), 20: {"MilvusBackupMissed ticket"}},
     ),
     "no backup has ever succeeded": ([*_searches(), *_backups(due_s=-21_000)[:1]], {10: set(), 20: {"MilvusBackupMissed ticket"}}),
+    "the gate that was due did not pass, and the one before did": (
+        [*_searches(), *_scheduled("gate", due_s=-14_000, succeeded_s=-100_000)],
+        {5: set(), 20: {"MilvusGateMissed ticket"}},
+    ),
+    "the gate that was due passed": ([*_searches(), *_scheduled("gate", due_s=-14_000, succeeded_s=-13_000)], {20: set()}),
+    "the preflight that was due did not pass": (
+        [*_searches(), *_scheduled("preflight", due_s=-3_500)[:1]],
+        {1: set(), 20: {"MilvusPreflightMissed ticket"}},
+    ),
     "the backup that was due succeeded": ([*_searches(), *_backups(due_s=-21_000, succeeded_s=-20_000)], {20: set(), 60: set()}),
 }
 
@@ -123,6 +136,32 @@ def test_alerts_fire_for_what_is_wrong_and_for_nothing_else(case: str, tmp_path:
     test = {"interval": "1m", "input_series": series, "promql_expr_test": expressions}
     (tmp_path / "test.yaml").write_text(yaml.safe_dump({"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": [test]}))
     ended = subprocess.run([promtool, "test", "rules", "test.yaml"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def test_the_history_of_runs_is_counted_from_what_kube_state_metrics_tells(tmp_path: Path) -> None:
+    jobs = [
+        _count("kube_job_owner", f'job_name="{name}-1",owner_kind="CronJob",owner_name="{name}"', f"1x{MINUTES}")
+        for name in ("gate", "backup")
+    ]
+    told = {
+        "kube_job_status_failed": ("gate-1", 1),
+        "kube_job_status_start_time": ("backup-1", 60),
+        "kube_job_status_completion_time": ("backup-1", 90),
+    }
+    series = [*jobs, *_scheduled("gate", due_s=0, succeeded_s=0)]
+    series += [_count(metric, f'job_name="{job}"', f"{value}+0x{MINUTES}") for metric, (job, value) in told.items()]
+    panels = dashboards("prod", "rag")["history"]["panels"]
+    age, failed, took = (panel["targets"][0]["expr"].replace("$namespace", "rag") for panel in panels)
+    expected = {age: ('{cronjob="gate"}', 600), failed: ('{owner_name="gate"}', 1), took: ('{owner_name="backup"}', 30)}
+    asked = [
+        {"expr": expr, "eval_time": "10m", "exp_samples": [{"labels": labels, "value": value}]}
+        for expr, (labels, value) in expected.items()
+    ]
+    test = {"evaluation_interval": "1m", "tests": [{"interval": "1m", "input_series": series, "promql_expr_test": asked}]}
+    (tmp_path / "test.yaml").write_text(yaml.safe_dump(test))
+    command = [str(prometheus.binary("promtool")), "test", "rules", "test.yaml"]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
 
 

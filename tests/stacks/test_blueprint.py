@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from stacks.blueprint import build
+from stacks.problems import SettingsError
 from stacks.settings import parse
 from tests.deploy import API_KEY, NAMESPACE_UID, ROOT_PASSWORD, SECRET_KEY, Declared, deploy, resolved
 from tests.stacks.test_settings import DIGEST, EXISTING, GOOD, GREENLAKE, configuration
@@ -289,3 +290,11 @@ def test_a_program_that_changes_nothing_at_milvus_never_imports_its_client_which
     program = "import sys, stacks.blueprint; print(*({'pymilvus', 'pandas', 'stacks.blueprint'} & set(sys.modules)))"
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert run.stdout.split() == ["stacks.blueprint"]
+
+
+def test_a_gate_on_a_schedule_with_nothing_to_judge_by_is_refused() -> None:
+    suite = {"images": {**GOOD["images"], "suite": "registry.example.net/suite:1"}}
+    settings = parse(configuration({**GOOD, **suite, "gate": {"slo_of": "nobody"}}))
+    with pytest.raises(SettingsError, match=r"slo\.nobody\.yaml") as refused:
+        deploy(lambda: build(settings))
+    assert refused.value.code == "gate.slo"

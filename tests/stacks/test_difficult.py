@@ -29,6 +29,7 @@ PLATFORM = (
     "load_generators",
     "ask",
     "backup",
+    "gate",
     "quota",
     "network",
     "residency",
@@ -81,7 +82,7 @@ def test_what_milvus_says_of_the_platform_itself_is_set_too() -> None:
 
 def test_the_pods_that_are_looked_at_are_all_of_ours() -> None:
     kinds = [name.partition(" ")[0] for name, _ in with_pods()]
-    assert sorted(kinds) == ["CronJob", *["Deployment"] * 4, "PodTemplate", "PodTemplate"]
+    assert sorted(kinds) == [*["CronJob"] * 3, *["Deployment"] * 4, "PodTemplate", "PodTemplate"]
 
 
 def test_every_pod_lands_on_the_nodes_that_are_meant_for_it() -> None:

@@ -449,6 +449,13 @@ def test_a_backup_that_would_not_run_or_protect_nothing_is_refused(changes: dict
         )
 
 
+def test_a_gate_or_a_preflight_on_a_schedule_without_an_image_to_run_in_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"gate would be ignored: it runs in images\.suite"):
+        parse(configuration({**GOOD, "gate": {"slo_of": "prod"}}))
+    with pytest.raises(SettingsError, match=r"preflight\.schedule would be ignored: it runs in images\.suite"):
+        parse(configuration({**GOOD, "preflight": {"schedule": "41 * * * *"}}))
+
+
 def test_a_backup_without_an_image_to_run_in_is_refused() -> None:
     with pytest.raises(SettingsError, match=r"backup would be ignored: it runs in images\.suite"):
         parse(configuration({**GOOD, "backup": BACKUP}))

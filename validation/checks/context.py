@@ -4,10 +4,12 @@ Owns the collections that a run makes for itself: a name that no other run has, 
 """
 
 import copy
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 
@@ -31,8 +33,12 @@ from validation.load import truth
 from validation.load.histogram import Histogram
 from validation.load.open_loop import Sample
 from validation.load.plan import Columns
+from validation.load.pods.generator import ahead_s
 from validation.run.progress import Reporter
 from validation.run.record import Facts, Record
+
+Bounds = tuple[float, float]
+_STEP_S = 0.2  # Milvus's clock moves on in steps of some 50 ms
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +116,7 @@ class RunContext:
     overrides: Overrides = field(default_factory=Overrides)
     collection: str = ""  # a collection that is there already, to be judged without writing; "" for one of the run's own
     is_scaled: bool = False  # whether limits are scaled to what a collection holds: nobody named an SLO file for it
+    mounted: Path | None = None  # folder of Secrets and ConfigMaps, in a pod that has no token of the cluster
     pods: int = 0  # how many pods of a Job send the searches; 0 for processes of this machine
     services: Services = field(init=False, repr=False)  # set by `reachable`
     loaded: Loaded = field(init=False, repr=False)  # set by `ingest` or `existing`; `freshness` adds rows
@@ -120,6 +127,8 @@ class RunContext:
     sources: list[list[Chunk]] = field(init=False, repr=False)
     """Set by `sources`: the chunks that the language model is shown for each question, best first."""
     graded: list[Graded] = field(init=False, repr=False)  # set by `answer`: the questions that were answered
+    begun_s: float = 0.0  # by the monotonic clock, when the clocks were compared first, by `reachable`
+    clocks_ahead: dict[str, Bounds] = field(default_factory=dict)
     verified: dict[str, int] = field(default_factory=dict)  # how many answers of each load were held against the invariants
     broken: dict[str, list[truth.Broken]] = field(default_factory=dict)  # what of them broke one, by load
 
@@ -168,6 +177,17 @@ class RunContext:
             self.reporter.say(f"collection {collection.name} is left behind: {error}")
 
 
+def clocks_ahead_s(services: Services) -> dict[str, Bounds]:
+    """Return between which two numbers of seconds our monotonic clock is ahead of each clock that tells its time."""
+    asked_s = time.monotonic()
+    date = services.documents.date()
+    ahead = {"the store": ahead_s(date, asked_s, time.monotonic())} if date else {}
+    asked_s = time.monotonic()
+    if now_s := services.milvus.now_s():
+        ahead["Milvus"] = (asked_s - now_s - _STEP_S, time.monotonic() - now_s + _STEP_S)
+    return ahead
+
+
 GATE = Suite[RunContext]()  # what `./rag gate` asks
 
 
@@ -181,7 +201,7 @@ def unpromised(run: RunContext, check: Check[RunContext]) -> str:
 def reachable(run: RunContext, facts: Facts) -> None:
     """Does every part of the target answer, and is it what the stack declared?"""
     target, record = run.target, run.record
-    connector = open_connector(target, run.closing, record.secrets)
+    connector = open_connector(target, run.closing, record.secrets, mounted=run.mounted)
     kubernetes = connector.kubernetes
     urls = {name: getattr(target, name) for name in ("milvus_uri", "embedding_url", "llm_url", "object_store_endpoint")}
     urls |= {"reranker_url": target.reranker.url} if target.reranker is not None else {}
@@ -203,3 +223,4 @@ def reachable(run: RunContext, facts: Facts) -> None:
         asking = connector.ask(run.profile.answer.timeout_s), Retriever(connector, models, {})
         asking[0].check()
     run.services = Services(milvus=milvus, documents=documents, asking=asking, **vars(models))
+    run.begun_s, run.clocks_ahead = time.monotonic(), clocks_ahead_s(run.services)

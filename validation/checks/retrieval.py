@@ -14,7 +14,7 @@ from validation.checks.invariants import verify
 from validation.clients.vectors import Matrix
 from validation.judge.measures import higher, latencies, lower, neutral, searched
 from validation.judge.profile import Filter
-from validation.load import open_loop, plan, truth
+from validation.load import loopback, open_loop, plan, truth
 from validation.load.histogram import Histogram
 from validation.load.pods import coordinator as pods
 from validation.run.record import Facts
@@ -29,6 +29,8 @@ _EACH = 200  # twice the fewest of which the catalogue takes a recall: of 100, a
     measures=[
         *latencies("search", "Search answered, counted from its planned send time", (50, 95, 99)),
         *latencies("search_delay", "The gate's own delay in sending a search", (50, 95, 99)),
+        neutral("generator_p50_ms", "ms", "A search that a server on loopback answers at once: the gate's own part of a latency, median"),
+        neutral("generator_p95_ms", "ms", "The same, 95th percentile"),
         neutral("search_drift_ms", "ms", "How much slower the last third of the searches was than the first, by median"),
         neutral("search_requests", "requests", "Searches planned and sent after the warm-up"),
         neutral("search_offered_rate", "requests/s", "Rate that was planned"),
@@ -62,6 +64,10 @@ def retrieval(run: RunContext, facts: Facts) -> None:
     record.measure("search_requests", count)
     record.measure("search_offered_rate", rate)
     record.measure_share("search_error_share", [float(bool(sample.error)) for sample in samples])
+    own = loopback.samples(timed.load_target(run, ""), run.target.embedding_dimension)
+    for percentile in (50, 95):
+        of_own = Histogram(sample.latency_s for sample in own if not sample.error).percentile_ms(percentile)
+        record.measure(f"generator_p{percentile}_ms", of_own, len(own))
     verify(run, "retrieval", run.loaded, expected, samples)
     facts["over_time"] = timed.over_time(run, samples)
     facts["connections"] = by_connection(samples, run.pods or run.profile.load.processes)

@@ -110,6 +110,11 @@ class DocumentStore:
         """Refuse a bucket that cannot be reached or seen."""
         self._ask("see", lambda: self._s3.head_bucket(Bucket=self.bucket))
 
+    def date(self) -> str:
+        """Return the header `Date` of an answer, "" where there is none."""
+        answer = self._ask("see", lambda: self._s3.head_bucket(Bucket=self.bucket))
+        return str(answer["ResponseMetadata"]["HTTPHeaders"].get("date", ""))
+
     def store(self, key: str, body: bytes, media_type: str) -> Original:
         """Make sure that `key` holds exactly `body`, by reading the version back that the store says it is."""
         latest, version = self._ask(f"read {key} from", lambda: self._latest(key))

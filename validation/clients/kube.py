@@ -180,6 +180,10 @@ class Mounted(Cluster):
         """Return nothing: only the Kubernetes API knows."""
         return ""
 
+    def running_images(self, _namespace: str) -> list[dict[str, str]]:
+        """Return nothing, as above."""
+        return []
+
     def _secret(self, _namespace: str, name: str, *keys: str, cure: str = "; deploy again: pulumi up") -> list[str]:
         try:
             return [(self._folder / name / key).read_text(encoding="utf-8") for key in keys]

@@ -107,6 +107,12 @@ class VectorStore:
         with failures_named(self.uri, "asking for its version"):
             return str(self.clients.search.get_server_version(timeout=CONNECT_TIMEOUT_S))
 
+    def now_s(self) -> float:
+        """Return the time of Milvus's own clock in seconds, from a new time stamp; 0 where it gives none."""
+        with failures_named(self.uri, "asking for a time stamp"):
+            stamp = self.clients.writer.alloc_timestamp(timeout=CONNECT_TIMEOUT_S, context=self.clients.context)
+        return (int(stamp) >> 18) / 1e3  # below are 18 bits of a counter
+
     def collections_of_gates(self) -> list[str]:
         """Return the names of all collections that look like a gate run's."""
         return [name for name in self._names("listing collections") if name.startswith(PREFIX)]

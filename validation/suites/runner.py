@@ -21,7 +21,7 @@ from validation.judge.profile import Index, Profile
 from validation.load import workers
 from validation.load.pods import coordinator as pods
 from validation.reports import baseline, export, model, table
-from validation.run.options import Json, Target, report_path
+from validation.run.options import Json, MountedFolder, Target, report_path
 from validation.run.progress import Reporter
 from validation.run.record import Record, run_and_report
 
@@ -41,6 +41,7 @@ class Order:
     strict: bool = False
     keep: bool = False
     pods: int = 0  # how many pods of a Job send the searches; 0 for processes of this machine
+    mounted: Path | None = None  # folder of Secrets and ConfigMaps, in a pod
     baselines: Path = baseline.DIRECTORY  # where the baselines are kept
     collection: str = ""  # a collection that is there already, to be judged without writing
     label: str = ""  # what `runs` shows beside it
@@ -63,6 +64,7 @@ class Options(Order):
     strict: Annotated[bool, typer.Option("--strict", help="A warning exits 1.")] = False
     keep: Annotated[bool, typer.Option("--keep", help="Leave the collection, to look into it.")] = False
     pods: Annotated[int, PODS] = 0
+    mounted: MountedFolder = None
     baselines: Annotated[Path, typer.Option(help="Directory of the baselines that `baseline set` keeps.")] = baseline.DIRECTORY
     collection: Annotated[str, typer.Option(help="Judge this collection, which `ingest` or --keep left, and write nothing.")] = ""
     label: Annotated[str, typer.Option(help="A few words by which `runs` lists this one.")] = ""
@@ -131,7 +133,7 @@ def make_context(
     record.target = aim.model_dump(mode="json")
     chosen = _with_index(profile, aim)
     record.inputs["profile"] = chosen.model_dump(mode="json")
-    given = {name: getattr(order, name) for name in ("seed", "keep", "pods", "collection")}
+    given = {name: getattr(order, name) for name in ("seed", "keep", "pods", "collection", "mounted")}
     return RunContext(profile=chosen, target=aim, corpus=corpus, record=record, reporter=reporter, closing=closing, **given)
 
 

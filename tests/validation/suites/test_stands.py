@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,17 @@ def test_ctrl_c_at_any_moment_leaves_nothing_of_the_run_and_all_of_others(
     assert json.loads((tmp_path / "report.json").read_text())["left_behind"] == []
     for form in ("report.html", "report.md", "junit.xml"):
         assert "interrupted" in (tmp_path / form).read_text(), form
+
+
+def test_in_a_pod_the_gate_reads_secrets_from_a_folder_and_asks_no_kubernetes(stand: Stand, tmp_path: Path) -> None:
+    keys = tmp_path / "mounted" / "documents-s3"
+    keys.mkdir(parents=True)
+    for name, value in {"access_key": "AKIDEXAMPLE", "secret_key": "very-secret"}.items():
+        (keys / name).write_text(value)
+    order = replace(stand.order(), mounted=tmp_path / "mounted")
+    record = runner.execute(order, At("index:", ctrl_c), tmp_path / "report.json")
+    assert [check.status for check in record.checks if check.name == "ingest"] == ["done"], record.reason
+    assert record.images == []
 
 
 def test_what_cannot_be_removed_after_ctrl_c_is_named(stand: Stand, tmp_path: Path) -> None:
