@@ -4,6 +4,7 @@ A list holds the homes that are meant, and after them the ones that are still to
 """
 
 import ast
+import functools
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -18,10 +19,10 @@ from validation.reports import model
 PRODUCT = ("components", "stacks", "validation", "grpc_unary", "lab", "policies", "cli")
 
 
-def files() -> Iterator[tuple[str, ast.Module]]:
-    for folder in PRODUCT:
-        for path in sorted((REPOSITORY / folder).rglob("*.py")):
-            yield path.relative_to(REPOSITORY).as_posix(), ast.parse(path.read_text(encoding="utf-8"))
+@functools.cache
+def files() -> list[tuple[str, ast.Module]]:
+    paths = [path for folder in PRODUCT for path in sorted((REPOSITORY / folder).rglob("*.py"))]
+    return [(path.relative_to(REPOSITORY).as_posix(), ast.parse(path.read_text(encoding="utf-8"))) for path in paths]
 
 
 def calls(tree: ast.AST) -> Iterator[tuple[str, str, ast.Call]]:

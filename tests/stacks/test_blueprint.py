@@ -1,5 +1,6 @@
 """The whole stack as declared: what is there, what hangs on what, what leaves it."""
 
+import functools
 import json
 import runpy
 import shutil
@@ -39,8 +40,18 @@ def declared(configured: dict[str, str]) -> dict[str, Declared]:
     return {item.name: item for item in deploy(lambda: build(parse(configured)))}
 
 
+@functools.cache
+def declared_in_the_lab() -> dict[str, Declared]:
+    return declared(lab())
+
+
+@functools.cache
+def declared_with_defaults() -> dict[str, Declared]:
+    return declared(configuration(GOOD))
+
+
 def test_the_lab_settings_are_good_and_declare_the_whole_system() -> None:
-    found = declared(lab())
+    found = declared_in_the_lab()
     tops = {name: item.type.rpartition(":")[2] for name, item in found.items() if not item.parent}
     assert tops == {
         "tenancy": "Tenancy",
@@ -58,7 +69,7 @@ def test_the_lab_settings_are_good_and_declare_the_whole_system() -> None:
 
 
 def test_no_key_is_anywhere_but_in_its_secret() -> None:
-    found = declared(lab())
+    found = declared_in_the_lab()
     holders = {name for name, item in found.items() if SECRET_KEY in str(item.inputs)}
     assert holders == {"milvus-store-secret", "documents-store-secret"}
     keyed = {name for name, item in found.items() if API_KEY in str(item.inputs)}
@@ -67,7 +78,7 @@ def test_no_key_is_anywhere_but_in_its_secret() -> None:
 
 
 def test_milvus_has_an_unversioned_bucket_of_its_own_and_the_documents_a_versioned_one() -> None:
-    found = declared(lab())
+    found = declared_in_the_lab()
     buckets = {name: found[f"{name}-store-bucket"].inputs for name in ("milvus", "documents")}
     assert {name: (item["bucket"], item["versioned"]) for name, item in buckets.items()} == {
         "milvus": ("rag-milvus", False),
@@ -77,14 +88,14 @@ def test_milvus_has_an_unversioned_bucket_of_its_own_and_the_documents_a_version
 
 
 def test_the_mark_tells_two_stacks_and_two_clusters_apart() -> None:
-    found = declared(lab())
+    found = declared_in_the_lab()
     assert {found[f"{name}-store-bucket"].inputs["owner"] for name in ("milvus", "documents")} == {f"milvus-x10000/test/{NAMESPACE_UID}"}
 
 
 def test_data_is_protected_and_retained_unless_the_settings_say_otherwise() -> None:
-    assert declared(configuration(GOOD))["milvus-store-bucket"].request.protect
-    assert declared(configuration(GOOD))["milvus-store-bucket"].request.retainOnDelete
-    assert not declared(lab())["milvus-store-bucket"].request.protect
+    assert declared_with_defaults()["milvus-store-bucket"].request.protect
+    assert declared_with_defaults()["milvus-store-bucket"].request.retainOnDelete
+    assert not declared_in_the_lab()["milvus-store-bucket"].request.protect
 
 
 def test_options_of_the_documents_never_reach_the_bucket_of_milvus() -> None:
@@ -136,13 +147,13 @@ def test_a_milvus_that_asks_who_is_there_has_a_password_for_root_that_only_its_s
 
 
 def test_milvus_waits_for_its_bucket_its_secret_and_its_namespace() -> None:
-    dependencies = " ".join(declared(lab())["milvus-release"].request.dependencies)
+    dependencies = " ".join(declared_in_the_lab()["milvus-release"].request.dependencies)
     for name in ("milvus-store-bucket", "milvus-store-secret", "tenancy-namespace"):
         assert f"::{name}" in dependencies
 
 
 def test_milvus_waits_until_the_store_has_passed_the_preflight() -> None:
-    found = declared(lab())
+    found = declared_in_the_lab()
     assert any(urn.endswith("::preflight-run") for urn in found["milvus"].request.dependencies)
     names = list(found)
     assert names.index("preflight-run") < names.index("milvus-release")
@@ -267,8 +278,8 @@ def test_the_program_is_a_table_of_contents_and_exports_every_endpoint(tmp_path:
 
 
 def test_the_namespace_with_its_volumes_is_protected_as_the_data_is() -> None:
-    assert declared(configuration(GOOD))["tenancy-namespace"].request.protect
-    assert not declared(lab())["tenancy-namespace"].request.protect
+    assert declared_with_defaults()["tenancy-namespace"].request.protect
+    assert not declared_in_the_lab()["tenancy-namespace"].request.protect
 
 
 def test_a_chart_that_is_edited_in_place_is_a_change_of_the_release(tmp_path: Path) -> None:
@@ -283,7 +294,7 @@ def test_a_chart_that_is_edited_in_place_is_a_change_of_the_release(tmp_path: Pa
     assert description() == before
     (chart / "values.yaml").write_text("edited: true\n")
     assert description() != before
-    assert "description" not in declared(configuration(GOOD))["milvus-release"].inputs, "a version says it all"
+    assert "description" not in declared_with_defaults()["milvus-release"].inputs, "a version says it all"
 
 
 def test_a_program_that_changes_nothing_at_milvus_never_imports_its_client_which_takes_a_second() -> None:
