@@ -89,14 +89,20 @@ def _lab_on_path(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
+def proof(request: pytest.FixtureRequest) -> bool:
+    """Whether tests marked `proof` run, which may want more of a fixture than others do."""
+    return any(item.get_closest_marker("proof") for item in request.session.items)
+
+
+@pytest.fixture(scope="session")
+def lab(request: pytest.FixtureRequest, proof: bool) -> Iterator[Lab]:
     """Return the lab; what was not up before is not up afterwards."""
     if STORY in os.environ:
         yield Lab.told(print, Path(os.environ[STORY]))
         return
     found = Lab(request.config.get_terminal_writer().line)
     if not found.was_up:
-        found.bring_up(stopped_before=any(item.get_closest_marker("proof") for item in request.session.items))
+        found.bring_up(stopped_before=proof)
     try:
         yield found
     finally:

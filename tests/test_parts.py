@@ -10,7 +10,7 @@ from lab.places import REPOSITORY
 from tests.e2e import run
 from tests.e2e.lab import Lab
 
-MARKS = ("e2e", "proof", "alone", "last")
+MARKS = ("e2e", "proof", "alone", "quiet", "last")
 UNIT = re.search(r"^unit:\n.* -m \"([^\"]+)\"", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)
 
 

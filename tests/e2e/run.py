@@ -1,8 +1,8 @@
 """`make test` and `make proof`: what each runs, on the lab that is up, else on one that is brought up and taken down again.
 
 `make test`: static checks, unit tests, then the short end-to-end tests. `make proof`: those that break something on purpose, after two
-`./rag up` that are stopped in the middle. Several files run at a time first, since most of them wait; then one by one the tests marked
-`alone`, which time something or look at all of the lab. At the end stands how long each part took.
+`./rag up` that are stopped in the middle. Several files run at a time first, since most of them wait; then two by two the tests marked
+`quiet`; then one by one those marked `alone`, which time something or look at all of the lab. At the end stands how long each part took.
 """
 
 import functools
@@ -22,11 +22,15 @@ from tests.e2e.lab import STORY, Lab
 CHECKS = ("static", "unit")
 """What `make test` does before the lab comes up; a part that fails ends it."""
 SELECTED = {
-    "test": {"beside": "e2e and not proof and not alone", "alone": "e2e and not proof and alone"},
+    "test": {
+        "beside": "e2e and not proof and not alone and not quiet",
+        "quiet": "e2e and not proof and not alone and quiet",
+        "alone": "e2e and not proof and alone",
+    },
     "proof": {"beside": "e2e and proof and not alone", "alone": "e2e and proof and alone"},
 }
 """Expressions of pytest's -m for each command; with the unit tests each test is in exactly one."""
-AT_A_TIME = {"beside": ["-n", "3", "--dist", "loadgroup", "--no-loadscope-reorder"]}
+AT_A_TIME = {"beside": ["-n", "3", "--dist", "loadgroup", "--no-loadscope-reorder"], "quiet": ["-n", "2", "--dist", "worksteal"]}
 
 
 @dataclass

@@ -169,6 +169,7 @@ def test_a_tenants_key_sees_its_own_database_and_nothing_of_the_stacks(room: Roo
     assert not [each for each in refused if "40 litres" in each.text]
 
 
+@pytest.mark.proof
 def test_a_person_asks_in_a_browser_in_two_languages_and_without_each_part(room: Room, tmp_path: Path) -> None:
     try:
         command = page.look(room.urls, TENANT, tmp_path)
@@ -178,6 +179,7 @@ def test_a_person_asks_in_a_browser_in_two_languages_and_without_each_part(room:
     assert ended.code == 0, ended.output
 
 
+@pytest.mark.proof
 def test_the_sdk_of_openai_langchain_and_llama_index_are_answered(room: Room) -> None:
     try:
         command = page.ask(room.urls[""], TENANT)

@@ -196,6 +196,7 @@ def test_what_ingest_filled_is_what_ingest_expects_after_a_wipe(place: Place, tm
     assert "0 added, 0 changed, 0 removed, 6 unchanged" in again.output, again.output
 
 
+@pytest.mark.proof
 def test_a_backup_on_a_schedule_runs_in_its_pod_and_can_be_listed_from_outside(place: Place, collection: str) -> None:
     outputs, name = place.lab.outputs(), f"e2e-backup-{secrets.token_hex(3)}"
     args = BackupArgs(

@@ -129,6 +129,7 @@ def test_an_image_that_cannot_be_pulled_is_told_and_not_waited_for(preflight: An
         preflight("true", image="registry.invalid/nothing:1")
 
 
+@pytest.mark.proof
 def test_a_store_that_does_not_answer_is_asked_three_times(lab: Lab, namespace: str, preflight: Any) -> None:
     def pods_made() -> int:
         return len(lab.kubectl("-n", namespace, "get", "events", "--field-selector", "reason=SuccessfulCreate")["items"])

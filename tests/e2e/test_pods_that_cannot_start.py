@@ -16,7 +16,7 @@ from lab import project
 from stacks.operations.pod_watch import EVERY_S, Watch
 from tests.e2e.lab import Lab, run
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.proof]
 
 NAMESPACE = "cannot-start"
 WITHIN_S = 30

@@ -53,7 +53,7 @@ def configuration(name: str, chart: Path) -> dict[str, Any]:
 
 
 @pytest.mark.usefixtures("_namespace")
-@pytest.mark.parametrize("name", ["dev", "prod"])
+@pytest.mark.parametrize("name", [pytest.param("dev", marks=pytest.mark.proof), "prod"])
 def test_the_api_server_refuses_nothing_but_what_the_lab_has_no_kind_for(name: str, lab: Lab, chart: Path, tmp_path: Path) -> None:
     (tmp_path / "backend").mkdir()
     (tmp_path / "passphrase").write_text("for a preview")

@@ -104,6 +104,7 @@ def test_a_document_is_listed_and_removed_with_all_versions_of_its_original_and_
     assert (filled.chunks(), filled.versions()) == ({"a.md.txt": 1}, {"a.md.txt": 1, "p.pdf": 1})
 
 
+@pytest.mark.proof
 def test_a_name_that_is_not_there_is_refused_and_nothing_is_removed(filled: Filled) -> None:
     assert filled.ingest(str(filled.folder), "--quiet").code == 0
     refused = filled.ingest("--remove", "a.md", "--remove", "b.md")

@@ -23,7 +23,7 @@ from tests.components.stores.cosi.steps import BACKEND, LONG_S, MILVUS, NAME, OW
 from tests.e2e.lab import Lab
 from tests.e2e.program import Program
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.proof]
 
 
 @pytest.fixture

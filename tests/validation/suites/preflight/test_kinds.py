@@ -27,7 +27,7 @@ from validation.checks.storage.permissions import permissions
 from validation.checks.storage.writes import conditional_write, consistency, lasting
 from validation.judge.outcome import Outcome
 
-pytestmark = [pytest.mark.e2e, pytest.mark.alone]  # a busy machine would be taken for a slow store
+pytestmark = [pytest.mark.e2e, pytest.mark.quiet]  # a busy machine would be taken for a slow store
 FAIL, WARN, GREEN, UNASKED = Outcome.FAIL, Outcome.WARN, Outcome.PASS, None
 MIB = 2**20
 HTML = Said(200, b"<html><body>Please log in</body></html>", {"Content-Type": "text/html"})
