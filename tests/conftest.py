@@ -17,8 +17,6 @@ from tests.e2e.run import files_on_the_lab
 settings.register_profile("patient", deadline=None)  # no test fails because the machine was slow
 settings.load_profile("patient")
 
-_SHARED = ("access",)
-"""Folders whose files share a fixture that takes long."""
 
 _LONG = (
     "test_stack.py",
@@ -38,10 +36,7 @@ _LONG = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let the test of `./rag down` come last, since nothing else can run after it, and the longest files first.
-
-    With pytest-xdist's `--dist loadgroup` a file stays with one worker, and so do all files of a folder whose fixtures they share.
-    """
+    """Let the test of `./rag down` come last, since nothing else can run after it, and the longest files first."""
     items.sort(
         key=lambda item: (
             item.get_closest_marker("last") is not None,
@@ -49,8 +44,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         )
     )
     for item in items:
-        shared = item.path.parent if item.path.parent.name in _SHARED else item.path
-        item.add_marker(pytest.mark.xdist_group(str(shared.relative_to(item.config.rootpath))))
         if item.get_closest_marker("e2e") and item.path not in files_on_the_lab():
             raise pytest.UsageError(f"{item.path}: no `mark.e2e` stands in this file, so neither `make test` nor `make proof` reads it")
 
