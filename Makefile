@@ -54,6 +54,10 @@ lock: ## renew requirements.lock, and those of the suite's image and the policy 
 	.venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --python-version 3.11 --universal tests/bench/requirements.in -o tests/bench/requirements.lock
 	.venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --python-version 3.11 --universal tests/page/requirements.in -o tests/page/requirements.lock
 
+docs: ## write docs/commands.md and docs/settings.md anew from the code
+	@$(PYTHON) -m lab venv
+	.venv/bin/python -m tests.pages
+
 page: ## the page of `ask` in a headless Chromium with axe-core, on loopback (a minute; pictures in build/page)
 	@$(PYTHON) -m lab venv
 	.venv/bin/python -m tests.page.run page

@@ -9,12 +9,13 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-from cli import reference, tree
-from cli.shell import completion, record, version
+from cli import help as helps
+from cli import tree
+from cli.shell import completion, version
 from cli.tree import Command, UsageError
 
 ROOT = Path(__file__).parent.parent
@@ -64,7 +65,7 @@ def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
 def run(command: Command, words: list[str], shared: Sequence[str] = ()) -> int:
     """Run one command with its own words, and return its exit code."""
     if {"--help", "-h"} & set(words[: words.index("--") if "--" in words else None]):
-        print(reference.help_of(command), end="")
+        print(helps.help_of(command), end="")
         return 0
     try:
         return _run(command, words, shared)
@@ -80,8 +81,7 @@ def run(command: Command, words: list[str], shared: Sequence[str] = ()) -> int:
 
 def _run(command: Command, words: list[str], shared: Sequence[str]) -> int:
     if command.room == "cli":
-        own: dict[str, Callable[[list[str]], int]] = {"completion": completion, "record": record, "reference": reference.write}
-        return own[command.name](words)
+        return completion(words)
     if command.room == "lab":
         if "json" in shared and command.name != "status":
             raise UsageError(_NO_JSON)

@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from cli import reference, tree
+from cli import help as helps
+from cli import tree
 from cli.__main__ import run
 from cli.tree import COMMANDS, GROUPS, STATUS
 from lab import __main__ as lab_commands
 from lab.places import REPOSITORY
+from tests import pages
 
-HAS_ENV = [name for name in COMMANDS if re.search(rf"Usage: \./rag {name} (\[OPTIONS\] )?ENV\b", reference.help_of(COMMANDS[name]))]
+HAS_ENV = [name for name in COMMANDS if re.search(rf"Usage: \./rag {name} (\[OPTIONS\] )?ENV\b", helps.help_of(COMMANDS[name]))]
 PAGES = [*sorted((REPOSITORY / "docs").rglob("*.md")), REPOSITORY / "README.md", REPOSITORY / "corpus" / "README.md"]
 
 
@@ -41,15 +43,15 @@ def test_the_overview_has_every_command_fits_80_columns_and_costs_little() -> No
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help_with_an_example_and_an_exit_code_of_its_own(name: str) -> None:
-    shown = reference.printed(COMMANDS[name])
+    shown = helps.printed(COMMANDS[name])
     assert shown.startswith((f"Usage: ./rag {name}", f"usage: ./rag {name}"))
     assert f"./rag {name}" in shown.split("xample", 1)[1], shown
     assert "python -m" not in shown
-    assert reference.help_of(COMMANDS[name]) == shown, "renew docs/commands.md with: ./rag reference"
+    assert helps.help_of(COMMANDS[name]) == shown, "renew docs/commands.md with: make docs"
 
 
 def test_the_page_of_commands_is_what_the_code_prints() -> None:
-    assert reference.PAGE.read_text(encoding="utf-8") == reference.page(), "renew it with: ./rag reference"
+    assert helps.PAGE.read_text(encoding="utf-8") == pages.commands(), "renew it with: make docs"
 
 
 @pytest.mark.parametrize(
@@ -107,14 +109,14 @@ def test_exit_codes_arrive() -> None:
 
 def test_status_with_an_environment_is_the_environments_and_without_one_the_labs() -> None:
     assert "of an environment of yours: ./rag status prod" in rag("status", "--help").stdout
-    assert rag("status", "prod", "--help").stdout == reference.printed(STATUS) == reference.help_of(STATUS)
+    assert rag("status", "prod", "--help").stdout == helps.printed(STATUS) == helps.help_of(STATUS)
     ended = rag("status", "nope")
     assert (ended.returncode, "there is no environment 'nope'" in ended.stderr) == (2, True)
 
 
 def test_the_page_of_settings_is_what_the_code_says_and_names_every_setting() -> None:
-    page = reference.SETTINGS.read_text(encoding="utf-8")
-    assert page == reference.settings_page(), "renew it with: ./rag reference"
+    page = pages.SETTINGS.read_text(encoding="utf-8")
+    assert page == pages.settings(), "renew it with: make docs"
     assert {"| `object_store.iam_endpoint` | required", "| `milvus.etcd_cluster.storage_class` | none"} <= {
         " | ".join(line.split(" | ")[:2]) for line in page.splitlines()
     }

@@ -1,23 +1,62 @@
-"""Every setting as a page: key, default, what it is for, an example. docs/settings.md is this text, and a test compares."""
+"""Pages and pictures of docs that come from the code: `make docs` writes docs/commands.md and docs/settings.md anew, `record` draws.
 
+python -m tests.pages
+python -m tests.pages record docs/check.svg "./rag check acme; ./rag status acme"
+"""
+
+import io
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
+from rich.console import Console
+from rich.text import Text
 
+from cli.help import PAGE, printed
+from cli.tree import GROUPS, OWN, STATUS
 from stacks.settings import Settings
 from stacks.settings.explain import group_of, variants
 
+SETTINGS = PAGE.with_name("settings.md")
+_WIDTH = 100
+_COMMANDS = """# Commands
+
+Written by `make docs` from the code; a test compares. `./rag COMMAND --help` prints the same.
+"""
 _HEAD = """# Settings
 
-Written by `./rag reference` from the code; a test compares. A setting stands in `stacks/Pulumi.ENV.yaml` below its group
+Written by `make docs` from the code; a test compares. A setting stands in `stacks/Pulumi.ENV.yaml` below its group
 (`milvus-x10000:GROUP:`), or is set with `pulumi config set --stack ENV --path milvus-x10000:KEY VALUE`. All are checked at once:
 `./rag check ENV`. "required" has no default: nobody but you can know it.
 """
 
 
-def page() -> str:
-    """Return the page."""
+def main(words: list[str]) -> int:
+    """Write both pages, or draw what a command prints."""
+    if words[:1] == ["record"]:
+        return record(Path(words[1]), words[2])
+    PAGE.write_text(commands(), encoding="utf-8")
+    SETTINGS.write_text(settings(), encoding="utf-8")
+    print(f"written: docs/{PAGE.name}, docs/{SETTINGS.name}")
+    return 0
+
+
+def commands() -> str:
+    """Return docs/commands.md."""
+    parts = [_COMMANDS]
+    for title, group in GROUPS.items():
+        parts.append(f"## {title}\n")
+        listed = (*group, *([STATUS] if title == OWN else []))
+        parts += [f"### {command.name}\n\n```\n{printed(command)}```\n" for command in listed]
+    return "\n".join(parts)
+
+
+def settings() -> str:
+    """Return docs/settings.md: key, default, what it is for, an example."""
     top = [(name, field) for name, field in Settings.model_fields.items() if not _inner(field)]
     parts = [_HEAD, *_table("Of the environment", (("", name, field) for name, field in top))]
     for name, field in Settings.model_fields.items():
@@ -65,3 +104,19 @@ def _default(field: FieldInfo) -> str:
 
 def _text(text: str | None) -> str:
     return " ".join((text or "").replace("|", "\\|").split())
+
+
+def record(file: Path, line: str) -> int:
+    """Draw a command of the shell and what it prints into an SVG, as a terminal shows it; return its exit code."""
+    ended = subprocess.run(["sh", "-c", line], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    console = Console(record=True, width=_WIDTH, file=io.StringIO(), force_terminal=True)
+    console.print(Text.from_ansi(f"$ {line}\n{ended.stdout}".rstrip()))
+    drawn = console.export_svg(title=line.partition(";")[0], unique_id="run")
+    # no font from the internet: a page of the docs asks nobody outside
+    file.write_text(re.sub(r"@font-face \{.*?\}\s*", "", drawn, flags=re.DOTALL), encoding="utf-8")
+    print(f"written: {file} (exit {ended.returncode} of the command)")
+    return ended.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

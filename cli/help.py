@@ -1,15 +1,13 @@
-"""docs/commands.md: the help of every command as the code prints it. `./rag COMMAND --help` reads it there, which costs no import."""
+"""The help of a command: as docs/commands.md has it, which costs no import, else as its code prints it."""
 
 import re
-from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from cli.tree import GROUPS, OWN, STATUS, Command, UsageError, text_of
+from cli.tree import Command, text_of
 
 PAGE = Path(__file__).parent.parent / "docs" / "commands.md"
-SETTINGS = PAGE.with_name("settings.md")
 _KINDS = {"int": "N", "int range": "N", "float": "N", "float range": "N", "path": "PATH", "str": "TEXT"}
 """What an option takes; an argument has a name already."""
 
@@ -38,28 +36,3 @@ def _of(loaded: Any, name: str) -> str:  # noqa: ANN401  typer keeps its types p
     rest = re.sub(argument, lambda part: part[1] + " " * len(part[2]), rest)
     text = re.sub(r" +$", "", f"{re.sub(r'[{}]', '', first)}\n{rest}", flags=re.MULTILINE) + "\n"
     return "\n".join([text, *(_of(part, f"{name} {title}") for title, part in getattr(loaded, "commands", {}).items())])
-
-
-def page() -> str:
-    """Return the page."""
-    parts = [text_of("page")]
-    for title, commands in GROUPS.items():
-        parts.append(f"## {title}\n")
-        listed = (*commands, *([STATUS] if title == OWN else []))
-        parts += [f"### {command.name}\n\n```\n{printed(command)}```\n" for command in listed]
-    return "\n".join(parts)
-
-
-def settings_page() -> str:
-    """Return the page of the settings."""
-    return str(import_module("stacks.settings.reference").page())
-
-
-def write(words: Sequence[str] = ()) -> int:
-    """Write both pages, and return the exit code; UsageError for any word."""
-    if words:
-        raise UsageError(f"{words[0]}: this command takes no words")
-    PAGE.write_text(page(), encoding="utf-8")
-    SETTINGS.write_text(settings_page(), encoding="utf-8")
-    print(f"written: docs/{PAGE.name}, docs/{SETTINGS.name}")
-    return 0
