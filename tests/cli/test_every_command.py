@@ -89,7 +89,9 @@ def test_an_unknown_env_exits_2_and_is_named(
 
 @pytest.mark.parametrize("name", [*(name for name in [*ENV, *NO_ARGUMENT, "read", "report", "compare"] if name not in ENDLESS)])
 def test_an_argument_more_exits_2(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = {"compare": ["a", "b"], "read": ["a"], "report": ["a"], "init": ["a"]}.get(name, ["lab"] if name in ENV else [])
+    arguments = {"compare": ["a", "b"], "read": ["a"], "report": ["a"], "init": ["a"], "drill": ["kill-milvus"]}.get(
+        name, ["lab"] if name in ENV else []
+    )
     code, out, err = code_and_text(name, [*arguments, *WORDS.get(name, []), "one-more"], capsys)
     assert (code, out) == (2, "")
     assert "one-more" in err

@@ -147,7 +147,11 @@ def act(options: Options) -> int:
     if options.name not in DRILLS:
         raise UsageError(f"there is no drill {options.name!r}; there are: {', '.join(DRILLS)}")
     if DRILLS[options.name].is_command != bool(options.command):
-        needed = f"{options.name} is what a command does; name it after --" if not options.command else f"{options.name} takes no command"
+        needed = (
+            f"{options.name} is what a command does; name it after --"
+            if not options.command
+            else f"{options.name} takes no command: {' '.join(options.command)}"
+        )
         raise UsageError(f"{needed}: ./rag drill rotate lab -- ./rag rotate lab --yes")
     record = DrillRecord(options=options, inputs={"drill": options.name, "rate": options.rate, "command": options.command})
     out = options.out or report_path(None, "drill.json")
