@@ -19,6 +19,11 @@ settings.load_profile("patient")
 
 
 _LONG = (
+    "test_fuzz.py",
+    "test_door.py",
+    "test_blueprint.py",
+    "test_render.py",
+    "test_quality.py",
     "test_stack.py",
     "test_half_done.py",
     "test_gate.py",
