@@ -44,7 +44,8 @@ from validation.suites import runner
 
 SCHEMA = "milvus-x10000/drill-report"
 _FIRST, _BATCH, _EVERY_S, _QUESTION_EVERY_S, _READ_AT_ONCE = 500, 10, 0.1, 0.5, 500
-_BURST_S, _BURST_FACTOR, _STORE_S, _FLUSH_EVERY_S, _LIMIT_S = 30.0, 5, 60.0, 10.0, 1_800.0
+_BURST_S, _BURST_FACTOR, _FLUSH_EVERY_S, _LIMIT_S = 30.0, 5, 10.0, 1_800.0
+_STORE = ("down", "slow", "errors", "hang")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,13 +82,9 @@ DRILLS = {
     "llm-down": Drill(act=lambda faults: faults.take_away("llm"), search_s=0.5, question_s=1),
     "drain": Drill(act=Faults.drain, search_s=120, question_s=150),
     "burst": Drill(search_s=1, question_s=5, failed_share=0.01),
-    "store-down": Drill(act=partial(Faults.store_down, seconds=_STORE_S), search_s=1, question_s=5, store=True),
-    **{
-        f"store-{fault}": Drill(act=partial(Faults.store, fault=fault, seconds=_STORE_S), search_s=1, question_s=5, store=True)
-        for fault in ("slow", "errors", "hang")
-    },
-    "oom": Drill(act=Faults.fill_memory, search_s=120, question_s=120),
-    "disk-full": Drill(act=Faults.fill_disk, search_s=120, question_s=120),
+    **{f"store-{what}": Drill(act=partial(Faults.store, fault=what), search_s=1, question_s=5, store=True) for what in _STORE},
+    "oom": Drill(act=partial(Faults.fill, resource="memory"), search_s=120, question_s=120),
+    "disk-full": Drill(act=partial(Faults.fill, resource="ephemeral-storage"), search_s=120, question_s=120),
     **dict.fromkeys(("kill-node", "rotate", "upgrade", "rollback"), Drill(is_command=True, search_s=150, question_s=180)),
     "restore": Drill(is_command=True, search_s=1, question_s=5),
 }
@@ -161,10 +158,9 @@ def act(options: Options) -> int:
 
 
 def _as_data(record: DrillRecord) -> dict[str, Any]:
-    counted = ["acknowledged", "refused", "lost", "altered", "fault_s", "requests", "failed", "questions", "questions_failed"]
-    counted += ["store_requests", "command_exit_code"]
+    kept = "acknowledged refused lost altered fault_s requests failed questions questions_failed store_requests command_exit_code"
     outages = {name: [asdict(each) for each in getattr(record, name)] for name in ("outages", "question_outages")}
-    return model.RunReport.from_record(record, SCHEMA).as_data() | {name: getattr(record, name) for name in counted} | outages
+    return model.RunReport.from_record(record, SCHEMA).as_data() | {name: getattr(record, name) for name in kept.split()} | outages
 
 
 def _undo(options: Options) -> int:
@@ -185,19 +181,15 @@ def _as_gate_report(record: DrillRecord) -> model.GateReport:
         ("longest_without_answer", longest(record.question_outages), "s", slo.question_s, record.questions),
         ("searches_failed", record.failed / max(record.requests, 1), "share", slo.failed_share, record.requests),
     )
-    common: Any = {"warn": None, "baseline": None, "why": "", "weight": 1, "key": True, "basis": "policy"}
-    common |= {"reason": f"drill {record.options.name}"}
+    common: Any = {"warn": None, "baseline": None, "why": "", "weight": 1, "key": True, "basis": "policy", "reason": ""}
     objectives = []
     for name, value, measured_in, limit, is_known in seen:
         grade = Grade.UNMEASURED if not is_known else Grade.PASS if value <= limit else Grade.FAIL
         shown = value if is_known else None
         objectives.append(model.ObjectiveResult(sli=name, value=shown, unit=measured_in, limit=f"<= {limit:g}", grade=grade, **common))
-    is_valid = record.stopped is None
-    validity = model.Validity(valid=is_valid, faults=[] if is_valid else [record.reason])
-    named = {"inputs": report.inputs | {"profile": {"profile": f"drill {record.options.name}"}}}
-    return report.model_copy(
-        update={"objectives": objectives, "validity": validity, "verdict": record.outcome if is_valid else None, **named}
-    )
+    inputs = report.inputs | {"profile": {"profile": f"drill {record.options.name}"}}
+    validity = report.validity if record.stopped else model.Validity(valid=True)
+    return report.model_copy(update={"objectives": objectives, "validity": validity, "inputs": inputs})
 
 
 def _run(record: DrillRecord, reporter: Reporter) -> None:
@@ -223,12 +215,9 @@ def _run(record: DrillRecord, reporter: Reporter) -> None:
         reporter.say(f"{options.name}: {options.rate:g} searches/s, {_BATCH / _EVERY_S:g} documents/s, and after {CALM_S:g} s the fault")
         asked = list[Sample]()
         ask = partial(_ask, run, collection, asked)
-        with ExitStack() as beside:
-            beside.enter_context(record.check("fault", f"What does {options.name} cost?"))
-            if DRILLS[options.name].store:
-                beside.enter_context(repeated(partial(_seal, collection), _FLUSH_EVERY_S))
-            beside.enter_context(repeated(writer.once, _EVERY_S))
-            beside.enter_context(repeated(ask, _QUESTION_EVERY_S))
+        seal = partial(_seal, collection) if DRILLS[options.name].store else lambda: None
+        beside = repeated(writer.once, _EVERY_S), repeated(ask, _QUESTION_EVERY_S), repeated(seal, _FLUSH_EVERY_S)
+        with record.check("fault", f"What does {options.name} cost?"), beside[0], beside[1], beside[2]:
             samples, ended = asyncio.run(_serve(run, collection, faults, record))
         record.store_requests, record.command_exit_code = faults.met, ended.code
         record.requests, record.failed = len(samples), sum(bool(sample.error) for sample in samples)

@@ -7,7 +7,6 @@ what a killed one left. The state of Pulumi and Helm's record are not touched.
 import json
 import threading
 from collections.abc import Callable, Iterator
-from http import HTTPStatus
 from typing import Any
 
 import httpx
@@ -22,21 +21,21 @@ from validation.clients.target import Target
 from validation.experiments import store_proxy
 from validation.judge.errors import InvalidRunError, UsageError
 from validation.load.pods import coordinator
-from validation.load.pods.job import CONTAINER
+from validation.load.pods.job import CONTAINER, gone
 
-AWAY_S = 15.0
-_READY_S = 300.0
+AWAY_S, _STORE_S, _READY_S = 15.0, 60.0, 300.0
 _NOTE = "milvus-x10000/drill"  # annotation: the JSON patch that undoes what a drill changed
 _NAME = "drill-store"
 _LABELS = {"milvus-x10000/drill": "store"}
 _MILVUS, _KINDS = "app.kubernetes.io/name=milvus", ("deployment", "stateful_set")
-_MEMORY = """
-for each in /proc/[0-9]*; do [ $each = /proc/$$ ] || echo 1000 >$each/oom_score_adj; done
-for i in $(seq 80); do (head -c {each} /dev/zero; sleep 60) | tail -c {each} >/dev/null & done
-wait
-"""
-"""Eighty processes that hold a 64th of the limit each: Milvus is the largest of the container, so the kernel ends Milvus."""
-_DISK = "dd if=/dev/zero of={folder}/drill bs=1048576 count={mib}"
+_RULES: Any = [{"ports": [{"protocol": "TCP", "port": store_proxy.PORT}]}]
+_ALLOWED: Any = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"], "ingress": _RULES, "egress": _RULES}
+_FILLING = {
+    # eighty processes that hold a 64th of the limit each: Milvus is the largest of the container, so the kernel ends Milvus
+    "memory": """for each in /proc/[0-9]*; do [ $each = /proc/$$ ] || echo 1000 >$each/oom_score_adj; done
+        for i in $(seq 80); do (head -c {each} /dev/zero; sleep 60) | tail -c {each} >/dev/null & done; wait""",
+    "ephemeral-storage": "dd if=/dev/zero of=/tmp/drill bs=1048576 count={mib}",
+}
 
 
 class Faults:
@@ -83,19 +82,18 @@ class Faults:
             patiently(self._core.create_namespaced_pod_eviction)(pod.metadata.name, self._namespace, body)
         self._wait_ready(victims)
 
-    def store_down(self, seconds: float) -> None:
-        """Let nothing listen where Milvus reaches its store."""
-        self.take_away(_NAME, ",".join(f"{key}={value}" for key, value in _LABELS.items()), seconds)
-
-    def store(self, fault: str, seconds: float) -> None:
-        """Let the proxy do this to the requests of Milvus for a while; InvalidRunError where there was no request."""
+    def store(self, fault: str) -> None:
+        """Let the proxy do this to the requests of Milvus for a while, or be away; InvalidRunError where there was no request."""
+        if fault == "down":
+            self.take_away(_NAME, "milvus-x10000/drill=store", _STORE_S)
+            return
         self._tell(fault)
         try:
-            self.stopped.wait(seconds)
+            self.stopped.wait(_STORE_S)
         finally:
             self.met = self._tell("")
         if not self.met:
-            raise InvalidRunError(f"Milvus sent no request to its store within {seconds:g} s: the fault met nothing")
+            raise InvalidRunError(f"Milvus sent no request to its store within {_STORE_S:g} s: the fault met nothing")
 
     def _tell(self, fault: str) -> int:
         url = self._cluster.address(f"http://{_NAME}.{self._namespace}.svc:{store_proxy.PORT}")
@@ -118,17 +116,14 @@ class Faults:
 
     def _make_proxy(self) -> None:
         metadata: Any = {"name": _NAME, "labels": _LABELS}
-        port = {"port": store_proxy.PORT, "targetPort": store_proxy.PORT}
-        service: Any = {"metadata": metadata, "spec": {"selector": _LABELS, "ports": [port]}}
+        service: Any = {"metadata": metadata, "spec": {"selector": _LABELS, "ports": [{"port": store_proxy.PORT}]}}
         self._core.create_namespaced_service(self._namespace, service)
-        selector = {"matchLabels": _LABELS}
-        spec = {"replicas": 1, "selector": selector, "strategy": {"type": "Recreate"}, "template": self._proxy_pod()}
+        spec = {"replicas": 1, "selector": {"matchLabels": _LABELS}, "template": self._proxy_pod()}
         deployment: Any = {"metadata": metadata, "spec": spec}
         self._apps.create_namespaced_deployment(self._namespace, deployment)
         if self._network.list_namespaced_network_policy(self._namespace).items:  # else one of ours would be the first to forbid anything
-            for name, allowed in _policies().items():
-                policy: Any = {"metadata": metadata | {"name": name}, "spec": allowed}
-                self._network.create_namespaced_network_policy(self._namespace, policy)
+            policy: Any = {"metadata": metadata, "spec": _ALLOWED}
+            self._network.create_namespaced_network_policy(self._namespace, policy)
 
     def _proxy_pod(self) -> dict[str, Any]:
         """Return the suite's pod as the stack declares it, with its account, its rights and its trust, as the proxy."""
@@ -138,48 +133,37 @@ class Faults:
         left_out = {each["name"] for each in pod["spec"].get("volumes", []) if "secret" in each}
         pod["spec"]["volumes"] = [each for each in pod["spec"].get("volumes", []) if each["name"] not in left_out]
         container["volumeMounts"] = [each for each in container.get("volumeMounts", []) if each["name"] not in left_out]
-        container |= {"args": ["store-proxy", self._target.object_store_endpoint]}
-        container["readinessProbe"] = {"tcpSocket": {"port": store_proxy.PORT}, "periodSeconds": 1}
+        probe = {"tcpSocket": {"port": store_proxy.PORT}, "periodSeconds": 1}
+        container |= {"args": ["store-proxy", self._target.object_store_endpoint], "readinessProbe": probe}
         pod["spec"] |= {"containers": [container], "restartPolicy": "Always"}
         pod["metadata"]["labels"] = pod["metadata"].get("labels", {}) | _LABELS
         return pod
 
-    def fill_memory(self) -> None:
-        """Fill the memory of Milvus's container until the kernel ends Milvus, and wait until it is ready again."""
+    def fill(self, resource: str) -> None:
+        """Fill a container of Milvus beyond its limit until the kernel or an eviction ends it, and wait until it is ready again."""
         pod = self.pods(_MILVUS)[0]
-        limit = self._limit(pod, "memory", "the whole node would run out of memory")
-        before = pod.status.container_statuses[0].restart_count
-        self._run_in(pod, _MEMORY.format(each=limit // 64))
+        name, container = pod.metadata.name, pod.spec.containers[0]
+        if resource not in (limits := container.resources.limits or {}):
+            raise UsageError(f"pod {name} has no limit of {resource}: that of the whole node would be used up; nothing was broken")
+        limit = int(parse_quantity(limits[resource]))  # type: ignore[no-untyped-call]  # not annotated in kubernetes 37
+        script, before = (
+            _FILLING[resource].format(each=limit // 64, mib=limit // 2**20 + 64),
+            pod.status.container_statuses[0].restart_count,
+        )
+        how: dict[str, Any] = {"container": container.name, "stdout": True, "stderr": True, "stdin": False, "tty": False}
+        stream(self._core.connect_get_namespaced_pod_exec, name, self._namespace, command=["sh", "-c", script], **how)
 
-        def is_running() -> bool:
-            now: Any = self._core.read_namespaced_pod(pod.metadata.name, self._namespace)
-            return not self.stopped.is_set() and now.status.container_statuses[0].restart_count == before
+        def is_as_before() -> bool:
+            status: Any = self._core.read_namespaced_pod(name, self._namespace).status
+            return not self.stopped.is_set() and status.phase != "Failed" and status.container_statuses[0].restart_count == before
 
-        _wait(is_running, f"Milvus's pod {pod.metadata.name} was not ended for its memory", 60)
+        _wait(is_as_before, f"Milvus's pod {name} was not ended for its {resource}", 60)
         self._wait_ready([])
-
-    def fill_disk(self) -> None:
-        """Write more into Milvus's container than it may keep on the node's disk, until the kubelet evicts the pod."""
-        pod = self.pods(_MILVUS)[0]
-        limit = self._limit(pod, "ephemeral-storage", "the disk of the node would fill up")
-        self._run_in(pod, _DISK.format(folder="/tmp", mib=limit // 2**20 + 64))  # noqa: S108 - of the container
-        self._wait_ready([pod])
-        self._core.delete_namespaced_pod(pod.metadata.name, self._namespace)
-
-    def _limit(self, pod: Any, resource: str, harm: str) -> int:  # noqa: ANN401 - the client's objects
-        limits = pod.spec.containers[0].resources.limits or {}
-        if resource not in limits:
-            raise UsageError(f"pod {pod.metadata.name} has no limit of {resource}: {harm}; nothing was broken")
-        return int(parse_quantity(limits[resource]))  # type: ignore[no-untyped-call]  # as above
-
-    def _run_in(self, pod: Any, script: str) -> None:  # noqa: ANN401 - the client's objects
-        """Run a shell script in the first container, and return when it, or the container, has ended."""
-        how: dict[str, Any] = {"container": pod.spec.containers[0].name, "stdout": True, "stderr": True, "stdin": False, "tty": False}
-        command = ["sh", "-c", script]
-        stream(self._core.connect_get_namespaced_pod_exec, pod.metadata.name, self._namespace, command=command, **how)
+        if resource != "memory":  # what was evicted stays for ever
+            self._core.delete_namespaced_pod(name, self._namespace)
 
     def _plain(self, declared: object) -> Any:  # noqa: ANN401 - as the API spells it
-        return self._cluster.api_client.sanitize_for_serialization(declared)  # type: ignore[no-untyped-call]  # not annotated in kubernetes 37
+        return self._cluster.api_client.sanitize_for_serialization(declared)  # type: ignore[no-untyped-call]  # as above
 
     def _workloads(self, labels: str = "") -> Iterator[tuple[str, Any]]:
         for kind in _KINDS:
@@ -205,11 +189,9 @@ class Faults:
         self.stopped.clear()
         if [each for each in self._workloads() if self._restore(*each)]:
             self._wait_ready([])  # with the proxy: a Milvus that ends writes to its store
-        removed = [_gone(self._apps.delete_namespaced_deployment, _NAME, self._namespace)]
-        removed.append(_gone(self._core.delete_namespaced_service, _NAME, self._namespace))
-        removed += [_gone(self._network.delete_namespaced_network_policy, name, self._namespace) for name in _policies()]
-        if any(removed):
-            self._wait_ready([])
+        core, apps, network = self._core, self._apps, self._network
+        for delete in (apps.delete_namespaced_deployment, core.delete_namespaced_service, network.delete_namespaced_network_policy):
+            gone(delete, _NAME, self._namespace)
 
     def _wait_ready(self, gone: list[Any]) -> None:
         before = {pod.metadata.uid for pod in gone}
@@ -238,25 +220,3 @@ def _wait(is_waiting: Callable[[], bool], late: str, seconds: float) -> None:
         retry(retry=retry_if_result(bool), stop=stop_after_delay(seconds), wait=wait_fixed(0.5))(is_waiting)()
     except RetryError:
         raise InvalidRunError(f"{late}; see: ./rag status ENV") from None
-
-
-def _gone(delete: Callable[..., object], name: str, namespace: str) -> bool:
-    """Delete it; return whether it was there."""
-    try:
-        delete(name, namespace)
-    except ApiException as error:
-        if error.status != HTTPStatus.NOT_FOUND:
-            raise
-        return False
-    return True
-
-
-def _policies() -> dict[str, Any]:
-    """Return what lets Milvus through to the proxy where nothing is allowed that no policy names."""
-    key, _, value = _MILVUS.partition("=")
-    milvus, proxy = {"matchLabels": {key: value}}, {"matchLabels": _LABELS}
-    ports = [{"protocol": "TCP", "port": store_proxy.PORT}]
-    return {
-        f"{_NAME}-out": {"podSelector": milvus, "policyTypes": ["Egress"], "egress": [{"ports": ports, "to": [{"podSelector": proxy}]}]},
-        f"{_NAME}-in": {"podSelector": proxy, "policyTypes": ["Ingress"], "ingress": [{"ports": ports}]},
-    }

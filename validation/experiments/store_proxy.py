@@ -5,7 +5,6 @@ signatures stay valid.
 """
 
 import asyncio
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -61,12 +60,8 @@ class StoreProxy(HttpProxy):
         return PlainTextResponse(str(met))
 
 
-def command(
-    url: Annotated[str, typer.Argument(help="The store.")],
-    port: Annotated[int, typer.Option(help="Where to listen.")] = PORT,
-    ca_file: Annotated[Path, typer.Option(help="The private authority of the store, if there is such a file.")] = STORE_CA,
-) -> None:
+def command(url: Annotated[str, typer.Argument(help="The store.")]) -> None:
     """Serve until the end."""
     kube.bypass_proxies([url])
-    proxy = StoreProxy(url, Access(ca_pem=ca_file.read_text(encoding="utf-8") if ca_file.exists() else ""))
-    uvicorn.run(proxy, host="0.0.0.0", port=port, log_level="warning", ws="none", lifespan="off")  # noqa: S104 - a pod of its own
+    proxy = StoreProxy(url, Access(ca_pem=STORE_CA.read_text(encoding="utf-8") if STORE_CA.exists() else ""))
+    uvicorn.run(proxy, host="0.0.0.0", port=PORT, log_level="warning", ws="none", lifespan="off")  # noqa: S104 - a pod of its own

@@ -63,9 +63,9 @@ def test_the_note_is_written_before_the_change_and_undoes_it(faults: Faults) -> 
     assert not faults._restore("deployment", apps.workload()), "a second time nothing is done"
 
 
-def test_a_container_without_a_limit_is_not_filled(faults: Faults) -> None:
+def test_a_container_without_a_limit_is_not_filled(faults: Faults, monkeypatch: pytest.MonkeyPatch) -> None:
     container = SimpleNamespace(resources=SimpleNamespace(limits={"memory": "2Gi"}))
     pod = SimpleNamespace(metadata=SimpleNamespace(name="milvus-0"), spec=SimpleNamespace(containers=[container]))
-    assert faults._limit(pod, "memory", "") == 2 * 2**30
+    monkeypatch.setattr(faults, "pods", lambda _: [pod])
     with pytest.raises(UsageError, match=r"milvus-0 has no limit of ephemeral-storage.*nothing was broken"):
-        faults._limit(pod, "ephemeral-storage", "the disk of the node would fill up")
+        faults.fill("ephemeral-storage")

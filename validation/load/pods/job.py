@@ -88,8 +88,8 @@ class Job:
             return ""
         name, namespace = self._name, self._namespace
         try:
-            _gone(self._batch.delete_namespaced_job, name, namespace, propagation_policy="Background")
-            _gone(self._core.delete_namespaced_secret, name, namespace)
+            gone(self._batch.delete_namespaced_job, name, namespace, propagation_policy="Background")
+            gone(self._core.delete_namespaced_secret, name, namespace)
             deadline_s = time.monotonic() + _GONE_PATIENCE_S
             while self._list(_request_timeout=_TIMEOUT_S).items and time.monotonic() < deadline_s:
                 time.sleep(0.5)
@@ -113,7 +113,8 @@ class Job:
             raise UnreachableError(f"the Kubernetes API does not answer ({type(error).__name__}); type: kubectl cluster-info") from None
 
 
-def _gone(delete: Callable[..., object], *arguments: str, **options: str) -> None:
+def gone(delete: Callable[..., object], *arguments: str, **options: str) -> None:
+    """Delete it, if it is there."""
     try:
         delete(*arguments, **options, _request_timeout=_TIMEOUT_S)
     except ApiException as error:
