@@ -33,7 +33,7 @@ COMMANDS = {
     "slo": "validation.suites.slo_init:slo",
     "baseline": "validation.reports.history:baselines",
     "calibrate": "validation.reports.history:calibrate",
-    "checks": "validation.checks:list_checks",
+    "checks": "validation.checks.gate:list_checks",
     "report-schema": "validation.reports.model:print_schema",
     "pod": "validation.load.pods.generator:command",
     "store-proxy": "validation.experiments.store_proxy:command",

@@ -23,7 +23,7 @@ from pymilvus import MilvusClient  # type: ignore[import-untyped]  # pymilvus sh
 from grpc_unary import framed
 from tests.pymilvus_searcher import Searcher
 from tests.validation.load.tasks import awaiting
-from validation import checks  # noqa: F401  # its measures are what an SLO file may name
+from validation.checks import gate  # noqa: F401  # its measures are what an SLO file may name
 from validation.clients.searcher import RawSearcher
 from validation.judge.profile import Index, Search
 from validation.judge.slo_file import read_profile

@@ -13,7 +13,7 @@ from pymilvus import MilvusClient  # type: ignore[import-untyped]  # pymilvus ha
 
 from lab.places import REPOSITORY
 from tests.e2e.lab import Lab
-from validation import checks  # noqa: F401  # its measures are what an SLO file may name
+from validation.checks import gate  # noqa: F401  # its measures are what an SLO file may name
 from validation.clients import kube
 from validation.clients.searcher import LoadTarget
 from validation.clients.target import Target

@@ -12,7 +12,7 @@ from pymilvus import MilvusClient  # type: ignore[import-untyped]  # pymilvus ha
 from lab.places import REPOSITORY
 from tests.e2e.lab import Lab
 from tests.pymilvus_searcher import Searcher
-from validation import checks  # noqa: F401  # its measures are what an SLO file may name
+from validation.checks import gate  # noqa: F401  # its measures are what an SLO file may name
 from validation.clients.searcher import RawSearcher
 from validation.judge.slo_file import read_profile
 

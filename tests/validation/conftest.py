@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests.validation.services import Bucket, KubernetesApi, Models, Switch, kubeconfig, serving
-from validation.checks import GATE
+from validation.checks.gate import GATE
 from validation.judge.measures import Measurement, Measurements
 from validation.judge.profile import Profile
 

@@ -22,6 +22,7 @@ from pymilvus import MilvusClient, MilvusException  # type: ignore[import-untype
 
 from validation.clients import milvus_connection
 from validation.clients.connect import Connector, Models
+from validation.clients.login import Login
 from validation.clients.milvus import SCALARS, failures_named
 from validation.clients.passages import Chunk, quoted
 from validation.corpus.ingest import store
@@ -180,7 +181,7 @@ class Retriever:
         tls = connector.milvus_tls(address)
         try:
             milvus_connection.check_address(address, tls)
-            login = partial(connector.login, secret) if secret else milvus_connection.Login
+            login = partial(connector.login, secret) if secret else Login
             milvus = milvus_connection.log_in(address, database, login, tls)
         except (OSError, MilvusException, RpcError) as error:
             refused = f"Milvus at {address} does not let this service into database {database} ({error})"

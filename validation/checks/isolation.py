@@ -17,8 +17,9 @@ from pymilvus import MilvusException  # type: ignore[import-untyped]  # pymilvus
 from validation.checks.context import GATE, Loaded, RunContext
 from validation.checks.registry import Check
 from validation.clients import doors
+from validation.clients.login import Login
 from validation.clients.milvus import VectorStore
-from validation.clients.milvus_connection import Login, log_in
+from validation.clients.milvus_connection import log_in
 from validation.judge.errors import InvalidRunError
 from validation.judge.measures import invariant
 from validation.run.record import Facts

@@ -18,8 +18,9 @@ from validation.clients.documents import DocumentStore
 from validation.clients.http import Access
 from validation.clients.kube import Cluster
 from validation.clients.llm import LanguageModel
+from validation.clients.login import Login, Logins
 from validation.clients.milvus import VectorStore
-from validation.clients.milvus_connection import Login, Logins, Tls
+from validation.clients.milvus_connection import Tls
 from validation.clients.retrieval_models import EmbeddingService, Reranker
 from validation.clients.target import Target
 from validation.judge.errors import UnreachableError, UsageError

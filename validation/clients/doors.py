@@ -15,7 +15,8 @@ import grpc
 import httpx
 from pymilvus.grpc_gen import milvus_pb2, milvus_pb2_grpc  # type: ignore[import-untyped]  # pymilvus ships no types
 
-from validation.clients.milvus_connection import Login, Tls, with_port
+from validation.clients.login import Login
+from validation.clients.milvus_connection import Tls, with_port
 
 METRICS_PORT = 9091
 _MEMBER = (("sourceid", b64encode(b"@@milvus-member@@").decode()),)

@@ -21,7 +21,7 @@ from kubernetes.config.config_exception import ConfigException
 from urllib3.exceptions import HTTPError
 
 from validation.clients.documents import Credential
-from validation.clients.milvus_connection import Login
+from validation.clients.login import Login
 from validation.judge.errors import UnreachableError, UsageError
 
 _TIMEOUT_S = (10, 30)

@@ -18,7 +18,8 @@ from pymilvus.client.types import SegmentState  # type: ignore[import-untyped]
 from pymilvus.grpc_gen import milvus_pb2  # type: ignore[import-untyped]
 
 from validation.clients.http import CONNECT_TIMEOUT_S
-from validation.clients.milvus_connection import DEFAULT_TLS, Clients, Logins, Tls, check_address, open_clients
+from validation.clients.login import Logins
+from validation.clients.milvus_connection import DEFAULT_TLS, Clients, Tls, check_address, open_clients
 from validation.clients.passages import Chunk
 from validation.clients.vectors import Matrix
 from validation.judge.errors import InvalidRunError, UnreachableError, UsageError

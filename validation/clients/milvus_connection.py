@@ -10,9 +10,7 @@ import os
 import socket
 import ssl
 import time
-from base64 import b64encode
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,6 +21,7 @@ from pymilvus.client.call_context import CallContext  # type: ignore[import-unty
 from pymilvus.client.grpc_handler import GrpcHandler  # type: ignore[import-untyped]
 
 from validation.clients.http import CONNECT_TIMEOUT_S
+from validation.clients.login import Logins, ReadLogin
 from validation.judge.errors import UnreachableError, UsageError
 
 _PORT = 19530
@@ -86,34 +85,6 @@ def check_address(uri: str, tls: Tls) -> None:
         except ssl.SSLError as error:
             reason = error.reason or error
             raise UnreachableError(f"Milvus at {uri} does not speak TLS ({reason}); should its address begin with http://?") from error
-
-
-@dataclass(frozen=True, kw_only=True)
-class Login:
-    """A user and its password; neither where authentication is disabled."""
-
-    user: str = ""
-    password: str = field(default="", repr=False)
-
-    def options(self) -> dict[str, Any]:
-        """Return it as pymilvus takes it."""
-        return {"user": self.user, "password": self.password} if self.user else {}
-
-    def metadata(self) -> tuple[tuple[str, str], ...]:
-        """Return it as a gRPC call carries it (Milvus reads base64 of USER:PASSWORD)."""
-        return (("authorization", b64encode(f"{self.user}:{self.password}".encode()).decode()),) if self.user else ()
-
-
-ReadLogin = Callable[[], Login]  # reads a Secret as it is now; Login itself returns no user
-
-
-@dataclass(frozen=True, kw_only=True)
-class Logins:
-    """One for each thing that the gate does."""
-
-    search: ReadLogin = Login
-    ingest: ReadLogin = Login
-    admin: ReadLogin = Login
 
 
 @dataclass(frozen=True, kw_only=True)

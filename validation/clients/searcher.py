@@ -17,7 +17,8 @@ from pymilvus.client.prepare import Prepare  # type: ignore[import-untyped]
 from pymilvus.grpc_gen import milvus_pb2  # type: ignore[import-untyped]
 
 from grpc_unary import Done, UnaryCalls, framed
-from validation.clients.milvus_connection import DEFAULT_TLS, Login, Tls, check_address, with_port
+from validation.clients.login import Login
+from validation.clients.milvus_connection import DEFAULT_TLS, Tls, check_address, with_port
 from validation.clients.vectors import Matrix
 from validation.judge.profile import Search
 

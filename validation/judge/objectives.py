@@ -41,7 +41,7 @@ class Objective(Strict):
     @classmethod
     def _is_judged(cls, sli: str) -> str:
         if not CATALOGUE:
-            raise RuntimeError("no check is registered, so no measure has a name: import validation.checks before an SLO file is read")
+            raise RuntimeError("no check is registered, so no measure has a name: import validation.checks.gate before an SLO file is read")
         if sli in CATALOGUE and CATALOGUE[sli].is_invariant:
             raise ValueError(f"{sli} is judged in every run, with zero tolerance, whatever an SLO file says; leave it out")
         if sli not in CATALOGUE or CATALOGUE[sli].better is Better.NONE:

@@ -14,7 +14,8 @@ import numpy as np
 
 from grpc_unary import framed
 from grpc_unary import frames as http2
-from validation.clients.milvus_connection import DEFAULT_TLS, Login
+from validation.clients.login import Login
+from validation.clients.milvus_connection import DEFAULT_TLS
 from validation.clients.searcher import LoadTarget
 from validation.load import open_loop, workers
 

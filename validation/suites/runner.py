@@ -12,7 +12,8 @@ from typing import Annotated
 import typer
 
 from validation.checks import existing
-from validation.checks.context import GATE, Overrides, RunContext
+from validation.checks.context import Overrides, RunContext
+from validation.checks.gate import GATE
 from validation.clients import target
 from validation.corpus.documents import Corpus, read_corpus
 from validation.judge import judgement, slo_file

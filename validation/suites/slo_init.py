@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 import yaml
 
-from validation.checks import GATE, existing
+from validation.checks import existing
+from validation.checks.gate import GATE
 from validation.corpus.documents import read_questions
 from validation.judge import slo_file
 from validation.judge.errors import UsageError

@@ -9,7 +9,7 @@ import pytest
 
 from stacks import environments
 from stacks.problems import SettingsError
-from validation.checks import GATE
+from validation.checks.gate import GATE
 from validation.judge.slo_file import read_profile
 
 Command = Callable[..., tuple[int, str, str]]

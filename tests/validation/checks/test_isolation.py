@@ -10,7 +10,7 @@ from pymilvus import MilvusException  # type: ignore[import-untyped]  # pymilvus
 from tests.validation.services import KubernetesApi
 from validation.checks.isolation import denied
 from validation.clients import kube
-from validation.clients.milvus_connection import Login
+from validation.clients.login import Login
 from validation.judge.errors import InvalidRunError, UsageError
 
 

@@ -10,8 +10,9 @@ import pytest
 import yaml
 
 from tests.validation.conftest import LAB
-from validation.checks import GATE, existing
+from validation.checks import existing
 from validation.checks.context import RunContext, unpromised
+from validation.checks.gate import GATE
 from validation.judge.judgement import judge
 from validation.judge.measures import CATALOGUE, lower
 from validation.judge.profile import Profile

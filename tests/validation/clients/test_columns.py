@@ -13,8 +13,8 @@ from pymilvus.client.prepare import Prepare  # type: ignore[import-untyped]
 from pymilvus.grpc_gen import milvus_pb2  # type: ignore[import-untyped]
 
 from tests.validation.lite import Lite, milvus
+from validation.clients.login import Login, Logins
 from validation.clients.milvus import Collection, Row, VectorStore, connect, fill
-from validation.clients.milvus_connection import Login, Logins
 from validation.clients.passages import Chunk
 from validation.corpus.ingest.store import row
 from validation.judge.profile import Index

@@ -24,7 +24,8 @@ from tests.validation.services import serving
 from validation.checks import isolation
 from validation.checks.isolation import by_the_way_around, bypasses
 from validation.clients import doors
-from validation.clients.milvus_connection import DEFAULT_TLS, Login, Logins
+from validation.clients.login import Login, Logins
+from validation.clients.milvus_connection import DEFAULT_TLS
 from validation.judge import judgement, validity
 from validation.judge.outcome import Outcome
 from validation.run.record import Record

@@ -19,7 +19,7 @@ from pymilvus.grpc_gen import common_pb2, milvus_pb2, milvus_pb2_grpc, schema_pb
 
 from tests.pymilvus_searcher import Searcher
 from validation.checks.retrieval import by_connection
-from validation.clients.milvus_connection import Login
+from validation.clients.login import Login
 from validation.clients.searcher import LoadTarget, RawSearcher
 from validation.clients.vectors import Matrix
 from validation.judge.errors import InvalidRunError

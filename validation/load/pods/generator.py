@@ -21,7 +21,8 @@ from pydantic import ValidationError
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 from validation.clients import kube
-from validation.clients.milvus_connection import Login, Tls
+from validation.clients.login import Login
+from validation.clients.milvus_connection import Tls
 from validation.clients.searcher import LoadTarget
 from validation.judge.errors import GateError, InvalidRunError, UsageError
 from validation.load import workers
