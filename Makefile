@@ -44,6 +44,10 @@ bench: ## the gate's generator beside VectorDBBench and a bare pymilvus loop, on
 	@$(PYTHON) -m lab venv
 	.venv/bin/python -m tests.bench.run
 
+sbom: ## CycloneDX files of the wheels, Go modules and images, in build/sbom, to attach to a release (docs/dependencies.md)
+	@$(PYTHON) -m lab venv
+	.venv/bin/python -m tests.sbom.run
+
 drill-kill: ## kill ./rag up at KILLS=21 moments, each followed by one that must pass (an hour; ONLY=release, FROM=bucket): docs/lab.md
 	@$(PYTHON) -m lab venv >&2 && .venv/bin/python -m tests.drills.lab_kill $(if $(KILLS),--kills $(KILLS)) $(if $(FROM),--from $(FROM)) $(addprefix --only ,$(ONLY))
 
@@ -53,6 +57,7 @@ lock: ## renew requirements.lock, and those of the suite's image and the policy 
 	.venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --python-version 3.11 --universal policies/requirements.in -o policies/requirements.lock
 	.venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --python-version 3.11 --universal tests/bench/requirements.in -o tests/bench/requirements.lock
 	.venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --python-version 3.11 --universal tests/page/requirements.in -o tests/page/requirements.lock
+	.venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --python-version 3.11 --universal tests/sbom/requirements.in -o tests/sbom/requirements.lock
 
 docs: ## write docs/commands.md and docs/settings.md anew from the code
 	@$(PYTHON) -m lab venv

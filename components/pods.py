@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pulumi  # settings read this file too, and commands that only read settings do not wait for Pulumi
 
-USER_ID = 1000  # numeric, since the kubelet cannot prove that a named user is not root
+USER_ID = 10001
+"""No user of a node has it, and reads by it the environment of these processes. Numeric, for the kubelet to see that it is not root."""
 PRODUCT_LABEL = "nvidia.com/gpu.product"
 MIG_PROFILE = re.compile(r"[1-7]g\.\d{1,3}gb")
 PART_OF = {"app.kubernetes.io/part-of": "milvus-x10000"}

@@ -1,7 +1,8 @@
 """The namespace: its pod-security level, its network policies, its quota, and the accounts that its pods run under.
 
 Everything of the blueprint lives in one namespace that it owns, so that `destroy` leaves nothing behind in the cluster. Each part has a
-service account of its own, and none of them a token: no pod of ours asks the Kubernetes API for anything.
+service account of its own, and none of them a token: no pod of ours asks the Kubernetes API for anything. Nor has the account `default`,
+which Kubernetes makes in every namespace: whatever names no account runs under it.
 """
 
 from collections.abc import Mapping
@@ -50,6 +51,8 @@ class Tenancy(Component):
         self.resource = k8s.core.v1.Namespace(f"{name}-namespace", metadata={"name": args.namespace, "labels": levels}, opts=opts)
         self.namespace, self.uid = self.resource.metadata["name"], self.resource.metadata["uid"]
         self.accounts = {part: self._make_account(name, part, args.pull_secrets) for part in args.accounts}
+        nobody: Any = {"name": "default", "namespace": self.namespace}
+        k8s.core.v1.ServiceAccountPatch(f"{name}-account-default", metadata=nobody, automount_service_account_token=False, opts=self._own)
         for policy, (why, allowed) in flows.policies(args.flows).items():
             metadata: Any = {"name": policy, "namespace": self.namespace, "annotations": {WHY_ANNOTATION: why}}
             spec: Any = allowed

@@ -92,6 +92,7 @@ def start(net: Network, tools: Sequence[str]) -> None:
     """Start the process tree and wire it to the host, or end it again; LabError with the end of its log."""
     _require_bridge_filter()
     LOGS.mkdir(parents=True, exist_ok=True)
+    STATE.chmod(0o700)  # what is in the store is no other user's of this machine
     install_code()
     command = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "tini", "-s", "--"]
     # it waits for a line, which comes once it is written down: no tree ever runs that nobody knows of

@@ -132,6 +132,7 @@ def _etcd(shape: MilvusShape) -> dict[str, Any]:
         "etcd.persistence.size": gib(etcd.storage_gib) if etcd.storage_gib is not None else None,
         "etcd.persistence.storageClass": etcd.storage_class,
         "etcd.resources": etcd.resources.manifest() if etcd.resources is not None else None,
+        "etcd.serviceAccount": {"create": False, "name": etcd.service_account} if etcd.service_account is not None else None,
         "etcd.image": {**image, **pull_secrets} or None,
         "etcd.clusterDomain": shape.cluster_domain,
         "etcd.podAntiAffinityPreset": when(isinstance(shape.size, Cluster) and shape.size.spread_strictly, "hard"),

@@ -139,6 +139,7 @@ class Etcd:
     node_selector: Mapping[str, str] = field(default_factory=dict)
     tolerations: tuple[Toleration, ...] = ()
     image: str | None = None  # None for the chart's own choice
+    service_account: pulumi.Input[str] | None = None  # account without a token that the pods of the chart's own run under
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,8 @@
 """Milvus and its users as the settings ask for them."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pulumi
@@ -42,7 +43,7 @@ def declare(
     """Milvus on the bucket of `store`, made once everything in `after` succeeded."""
     if settings.pods.priority_class is not None:
         pulumi.log.warn(text_of("priority_class", name=settings.pods.priority_class))
-    shaped, place = shape_of(settings, tenancy.accounts["milvus"], user), store_of(settings, store, trust)
+    shaped, place = shape_of(settings, tenancy.accounts, user), store_of(settings, store, trust)
     if wrong := milvus_values.problems(shaped, place):
         lines = ["what is added to Milvus cannot be, so nothing was changed:", *(f"milvus.{reason}" for reason in wrong)]
         raise SettingsError("\n".join(lines))
@@ -124,7 +125,7 @@ def store_of(settings: Settings, store: ObjectStore, trust: Trust) -> shape.Milv
     )
 
 
-def shape_of(settings: Settings, account: pulumi.Input[str], user: MilvusRoot | None) -> shape.MilvusShape:
+def shape_of(settings: Settings, accounts: Mapping[str, pulumi.Input[str]], user: MilvusRoot | None) -> shape.MilvusShape:
     """Everything."""
     chosen, tls, threads = settings.milvus, settings.milvus.tls, settings.milvus.threads
     wal = shape.WriteAheadLog(
@@ -147,7 +148,7 @@ def shape_of(settings: Settings, account: pulumi.Input[str], user: MilvusRoot | 
         image=settings.images.milvus,
         size=size(chosen, settings.pod_options),
         wal=wal,
-        etcd=_etcd(settings),
+        etcd=replace(_etcd(settings), service_account=accounts.get("etcd")),
         security=security,
         tuning=tuning,
         monitor_labels=settings.monitoring.labels if settings.monitoring.enabled else None,
@@ -157,7 +158,7 @@ def shape_of(settings: Settings, account: pulumi.Input[str], user: MilvusRoot | 
         service=shape.Service(type=chosen.service.type, annotations=chosen.service.annotations, source_ranges=settings.access.client_cidrs),
         extra_values=chosen.extra_values,
         extra_config=chosen.extra_config,
-        service_account=account,
+        service_account=accounts["milvus"],
     )
 
 

@@ -35,7 +35,7 @@ def declare(settings: Settings) -> Tenancy:
         namespace=settings.namespace,
         pod_security="restricted" if settings.milvus.etcd != "bundled" else "baseline",
         flows=table,
-        accounts=("milvus", *models.ports(settings), *suite_account),
+        accounts=("milvus", *(("etcd",) if settings.milvus.etcd == "bundled" else ()), *models.ports(settings), *suite_account),
         pull_secrets=settings.registry.pull_secrets,
         quota=settings.quota.quota if settings.quota is not None else None,
         protect=not settings.object_store.deletes,

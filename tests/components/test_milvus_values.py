@@ -47,7 +47,9 @@ ASKED = PodOptions(
 )
 PLATFORM = replace(
     BUNDLED,
-    etcd=replace(BUNDLED.etcd, node_selector=ASKED.node_selector, tolerations=ASKED.tolerations, image="localhost/etcd:1-r1"),
+    etcd=replace(
+        BUNDLED.etcd, node_selector=ASKED.node_selector, tolerations=ASKED.tolerations, image="localhost/etcd:1-r1", service_account="etcd"
+    ),
     options=ASKED,
     cluster_domain="k8s.example.net",
     service=Service(type="LoadBalancer", annotations={"pool": "rag"}, source_ranges=("10.20.0.0/16",)),
@@ -141,6 +143,7 @@ def test_pods_of_milvus_and_of_its_etcd_get_what_the_platform_asks_for() -> None
         "clusterDomain": "k8s.example.net",
     }
     assert etcd["tolerations"] == [{"key": "dedicated", "operator": "Exists"}]
+    assert etcd["serviceAccount"] == {"create": False, "name": "etcd"}
     assert etcd["podSecurityContext"] == etcd["containerSecurityContext"] == {"enabled": False}
 
 

@@ -29,6 +29,12 @@ def test_every_part_has_an_account_without_a_token() -> None:
     assert all(item.inputs["automountServiceAccountToken"] is False for item in found.values())
 
 
+def test_the_account_of_pods_that_name_none_has_no_token_either() -> None:
+    (patch,) = [item for item in declared().values() if item.type.endswith(":ServiceAccountPatch")]
+    assert patch.inputs["metadata"]["name"] == "default"
+    assert patch.inputs["automountServiceAccountToken"] is False
+
+
 def test_a_container_that_says_nothing_gets_something() -> None:
     (limits,) = declared()["tenancy-limits"].inputs["spec"]["limits"]
     assert set(limits["defaultRequest"]) == {"cpu", "memory", "ephemeral-storage"}

@@ -88,6 +88,11 @@ def test_a_red_preflight_stops_the_up_and_says_what_milvus_would_have_met(up: En
     assert "RESULT: FAIL" in up.output, up.output
 
 
+def test_a_pod_that_names_no_account_gets_no_token(lab: Lab, up: Ended) -> None:
+    assert up.code != 0
+    assert lab.kubectl("-n", NAMESPACE, "get", "serviceaccount", "default")["automountServiceAccountToken"] is False
+
+
 def test_milvus_was_not_touched(lab: Lab, up: Ended) -> None:
     assert "milvus-release" not in up.output
     pods = [pod["metadata"]["name"] for pod in lab.kubectl("-n", NAMESPACE, "get", "pods")["items"]]

@@ -52,5 +52,5 @@ def test_the_search_would_have_found_a_secret(lab: Lab, secrets: dict[str, str])
 
 def test_files_that_hold_a_secret_are_readable_by_root_alone(lab: Lab) -> None:
     assert lab.outputs()["namespace"] == "rag"
-    for path in (PASSPHRASE, PKI / "credentials", STATE / "admin.kubeconfig", *PKI.glob("*.key")):
+    for path in (STATE, PASSPHRASE, PKI / "credentials", STATE / "admin.kubeconfig", *PKI.glob("*.key")):
         assert path.stat().st_mode & 0o077 == 0, path

@@ -155,7 +155,7 @@ SIZES = {
 @pytest.mark.parametrize("key", SIZES)
 def test_one_size_of_a_component_is_one_size_in_the_values_of_the_chart(component: str, chart_key: str, key: str) -> None:
     path = f"milvus.{component}.{key}"
-    before, after = (values(milvus.shape_of(settings, "milvus", None), DATA) for settings in set_alone(path, dict(KEYS)[path]))
+    before, after = (values(milvus.shape_of(settings, {"milvus": "milvus"}, None), DATA) for settings in set_alone(path, dict(KEYS)[path]))
     assert differing(before, after) == {f"{chart_key}.{leaf}" for leaf in SIZES[key]}
 
 
