@@ -67,14 +67,33 @@ def write_forms(content: GateReport, beside: Path, hide: Callable[[str], str] = 
         write_whole(beside.with_name(name), hide(render(content)))
 
 
-def _render(template: str, report: GateReport) -> str:
-    """Fill in a template: texts of others are escaped, what was missed comes first."""
+def _template(name: str) -> jinja2.Template:
+    """Return a template, by which texts of others are escaped."""
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
     pages = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     pages.filters |= {"number": number, "cell": _cell}
+    return pages.get_template(name)
+
+
+def trends(reports: Sequence[GateReport]) -> str:
+    """Return one HTML page of several runs, oldest first: how each ended, and each judged number of a profile over its runs."""
+    profiles: dict[str, dict[str, Markup]] = {}
+    for profile in dict.fromkeys(report.profile for report in reports):
+        judged = [{each.sli: each for each in report.objectives} for report in reports if report.profile == profile]
+        names = {name: each.unit for objectives in judged for name, each in objectives.items()}
+        profiles[profile] = {}
+        for name, unit in names.items():
+            chart = pygal.Line(**_common(260), show_legend=False, dots_size=3, y_title=unit, show_x_labels=False)
+            chart.add(name, [objectives[name].value if name in objectives else None for objectives in judged])
+            profiles[profile][f"{name}, {unit}"] = Markup(_svg(chart))  # noqa: S704 - made by the library, which escapes
+    return _template("trends.html.j2").render(reports=reports, profiles=profiles)
+
+
+def _render(template: str, report: GateReport) -> str:
+    """Fill in a template: what was missed comes first."""
     wrong = facts_of(report.checks, "answer").get("wrong", [])
     judged = sorted(report.objectives, key=lambda each: _ORDER.index(each.grade))
-    return pages.get_template(template).render(
+    return _template(template).render(
         report=report,
         verdict=_verdict(report),
         icon=_ICONS[report.result.outcome],

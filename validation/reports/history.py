@@ -7,7 +7,7 @@ interval of a ratio is the widest that both intervals allow (worst over best, be
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, redirect_stdout
+from contextlib import contextmanager, nullcontext, redirect_stdout, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -25,7 +25,7 @@ from validation.judge.profile import Profile
 from validation.judge.slo_file import read_profile
 from validation.reports import baseline, export
 from validation.reports.fingerprint import differences
-from validation.reports.model import read, usable, write_whole
+from validation.reports.model import GateReport, read, usable, write_whole
 from validation.reports.table import number, stdout_console, table_form
 from validation.run.options import Json
 
@@ -92,9 +92,21 @@ def answered() -> Iterator[None]:
 
 
 def runs(
-    directory: Annotated[Path, typer.Option("--dir", help="Where the reports are.")] = Path("build/reports"), *, as_json: Json = False
+    directory: Annotated[Path, typer.Option("--dir", help="Where the reports are.")] = Path("build/reports"),
+    page: Annotated[Path | None, typer.Option("--html", help="Write a page of the gate's runs: each judged number over time.")] = None,
+    *,
+    as_json: Json = False,
 ) -> None:
     """Print them; help.yaml says more."""
+    if page is not None:
+        readable = list[GateReport]()
+        for path in directory.glob("*/report.json"):
+            with suppress(UsageError):  # of another kind or version
+                readable.append(read(path))
+        with answered():
+            write_whole(page, export.trends(sorted(readable, key=lambda each: each.run.started_at)))
+        print(f"RESULT: WRITTEN {page} of {len(readable)} runs (exit 0)")
+        return
     listed = [each for path in sorted(directory.glob("*/*.json")) if (each := _summary(path))]
     if as_json:
         print(json.dumps(listed, indent=2, ensure_ascii=False))
