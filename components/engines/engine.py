@@ -9,6 +9,7 @@ import difflib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -84,6 +85,17 @@ class Problem:
         return f"{self.setting}: {self.text}"
 
 
+def model_problem(row: str, **words: object) -> Problem:
+    """Return a problem as problems.yaml has it in `row`."""
+    return Problem(**{key: text.format(**words) for key, text in _problems()[row].items()})
+
+
+@cache
+def _problems() -> dict[str, dict[str, str]]:
+    """Read the table once something is wrong: every command imports this."""
+    return dict(yaml.safe_load(Path(__file__).with_name("problems.yaml").read_text(encoding="utf-8")))
+
+
 class Engine:
     """An engine; a subclass says what differs, and `arguments` how its image is started."""
 
@@ -141,11 +153,9 @@ class Engine:
     def problems(self, model: Model) -> Iterator[Problem]:
         """Yield everything that cannot work; an engine adds its own."""
         if self.needs_weights and not model.source:
-            yield Problem(code="models.weights", setting="weights", text=f"engine {self.name!r} needs weights: it has no model of its own")
+            yield model_problem("weights_missing", engine=self.name)
         if self.options and model.version is not None and model.version < (oldest := min(self.options)):
-            is_, needed = self.shown(model.version), self.shown(oldest)
-            text = f"the image is {self.name} {is_}, which does not know all that this stack tells it; name an image of {needed} or newer"
-            yield Problem(code="models.version", setting="engine", text=text)
+            yield model_problem("version", engine=self.name, is_=self.shown(model.version), needed=self.shown(oldest))
         for name, value in sorted(model.options.items()):
             yield from self._option_problems(name, value, model.version)
         yield from self._memory_problems(model)
@@ -176,26 +186,23 @@ class Engine:
         return tuple(arguments)
 
     def _option_problems(self, name: str, value: object, version: Version | None) -> Iterator[Problem]:
-        every, code = frozenset[str]().union(*self.options.values()), "option_unknown"
-        text = f"engine {self.name!r} takes no options; remove it" if not every else ""
+        every, about = frozenset[str]().union(*self.options.values()), {"engine": self.name, "name": name}
         if name in _KEY_OPTIONS:
-            code, text = "option_key", "would put a key into the arguments of a pod, for everybody to read; name a Secret instead"
-        elif every and name in self.sets:
-            code = "option_set"
-            text = f"is set by the setting {self.sets[name]!r}, and of two values one would be ignored; use that setting"
-        elif every and name not in every:
+            yield model_problem("option_key", **about)
+        elif not every:
+            yield model_problem("no_options", **about)
+        elif name in self.sets:
+            yield model_problem("option_set", by=self.sets[name], **about)
+        elif name not in every:
             close = difflib.get_close_matches(name, every, n=1)
             guess = f"did you mean {close[0]!r}?" if close else f"known are: {', '.join(sorted(every))}"
-            text = f"is no option that {self.name} documents and this stack allows; {guess}"
-        elif version is not None and every and self._knows(name, version) is False:
+            yield model_problem("option_unknown", guess=guess, **about)
+        elif version is not None and self._knows(name, version) is False:
             knowing = ", ".join(self.shown(read) for read, names in self.options.items() if name in names)
-            code = "option_version"
-            text = f"{self.name} {self.shown(version)} does not know it and would not start; {knowing} does: change the image"
-        elif every and value is False and self.false_as(name) is None:
+            yield model_problem("option_version", is_=self.shown(version), knowing=knowing, **about)
+        elif value is False and self.false_as(name) is None:
             negated = f", or write no-{name}: true" if any(f"no-{name}" in names for names in self.options.values()) else ""
-            code, text = "option_false", f"false would only leave {name!r} out, which is its default; remove it{negated}"
-        if text:
-            yield Problem(code=f"models.{code}", setting=f"options.{name}", text=text)
+            yield model_problem("option_false", negated=negated, **about)
 
     def _knows(self, name: str, version: Version | None) -> bool | None:
         """Whether a version knows an option; None between two that were read and differ, beyond the newest, or without a version."""
@@ -210,11 +217,9 @@ class Engine:
         if model.role != "llm" or not self.kv_cache_types:
             return
         if model.kv_cache_type and model.kv_cache_type not in self.kv_cache_types:
-            text = f"{model.kv_cache_type!r} is no type of engine {self.name!r}; known are: {', '.join(self.kv_cache_types)}"
-            yield Problem(code="models.kv_cache_type", setting="kv_cache_type", text=text)
+            yield model_problem("kv_cache_type", type=model.kv_cache_type, engine=self.name, known=", ".join(self.kv_cache_types))
         if model.shape is None:
-            text = f"is missing, and engine {self.name!r} needs it: without it nobody can tell whether the model fits into the memory"
-            yield Problem(code="models.shape", setting="shape", text=text)
+            yield model_problem("shape", engine=self.name)
             return
         width = self.kv_cache_types.get(model.kv_cache_type, 2.0)
         load = Load(context_tokens=model.context_tokens, sequences=model.sequences, bytes_per_value=width, gpus=max(model.gpus, 1))
@@ -223,7 +228,7 @@ class Engine:
             available = model.gpus * model.gpu_memory_gib * model.gpu_memory_share
             what, setting = f"{model.gpus} x {model.gpu_memory_gib:g} GiB of GPU, of which {model.gpu_memory_share:.0%} are used", "gpu"
         if reason := shortage(model.shape, load, available, what, self.needs(model)):
-            yield Problem(code="models.memory", setting=setting, text=f"the model {reason}")
+            yield model_problem("memory", setting=setting, shortage=reason)
 
 
 def read_tables(engine: str) -> tuple[dict[Version, frozenset[str]], dict[str, str], dict[str, float]]:

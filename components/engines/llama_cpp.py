@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import ClassVar
 
-from components.engines.engine import Engine, Model, Options, Problem, Version, read_tables
+from components.engines.engine import Engine, Model, Options, Problem, Version, model_problem, read_tables
 
 _CACHE_RAM_MIB = 1024
 _WORDS = {"flash-attn", "reasoning"}
@@ -68,17 +68,12 @@ class LlamaCpp(Engine):
         """Yield also what it cannot load, a cache without a limit, and a quantised cache without flash attention."""
         yield from super().problems(model)
         if model.source == "hub":
-            text = "engine 'llama_cpp' cannot pin the revision of a hub, so the model could change; put the file into a bucket"
-            yield Problem(code="models.weights", setting="weights", text=text)
+            yield model_problem("llama_hub")
         if model.source and not model.location.endswith(".gguf"):
-            text = f"engine 'llama_cpp' loads one GGUF file, {model.location!r} is none; name it in weights.file or weights.path"
-            yield Problem(code="models.weights_file", setting="weights", text=text)
+            yield model_problem("llama_file", location=model.location)
         if not isinstance(limit := model.options.get("cache-ram", 0), int) or isinstance(limit, bool) or limit < 0:
-            text = f"is {limit!r}: prompts would be kept until the pod is killed; write MiB, 0 for none"
-            yield Problem(code="models.cache_ram", setting="options.cache-ram", text=text)
+            yield model_problem("llama_cache_ram", limit=limit)
         if model.options.get("flash-attn") in {"off", False} and model.kv_cache_type not in _UNQUANTISED:
-            text = f"is off, and the quantised KV cache {model.kv_cache_type!r} needs it: the server would not start; write auto"
-            yield Problem(code="models.flash_attn", setting="options.flash-attn", text=text)
+            yield model_problem("llama_flash_attn_off", type=model.kv_cache_type)
         if (word := model.options.get("flash-attn", "auto")) not in {"on", "off", "auto", True, False}:
-            text = f"is {word!r}, and only on, off and auto are known; write one of them"
-            yield Problem(code="models.flash_attn", setting="options.flash-attn", text=text)
+            yield model_problem("llama_flash_attn_unknown", word=word)

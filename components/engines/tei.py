@@ -8,7 +8,7 @@ switches that one target to warnings and keeps the rest.
 from collections.abc import Iterator
 from dataclasses import replace
 
-from components.engines.engine import CACHE_PATH, Container, Engine, Model, Problem, Role, hub_environment, read_tables
+from components.engines.engine import CACHE_PATH, Container, Engine, Model, Problem, Role, hub_environment, model_problem, read_tables
 
 _TEXTS_A_REQUEST = 128
 _METRICS_CHANGED = (1, 10, 0)  # the meaning of te_queue_size and the port of the metrics changed here; neither was read
@@ -52,20 +52,14 @@ class Tei(Engine):
         """Yield also what it cannot load, a pod smaller than its model, and a queue whose meaning was not read."""
         yield from super().problems(model)
         if model.file:
-            text = f"is {model.file!r}, and engine 'tei' loads a folder; leave it out"
-            yield Problem(code="models.weights_file", setting="weights.file", text=text)
+            yield model_problem("tei_file", file=model.file)
         if model.source == "hub" and model.offline:
-            text = "engine 'tei' asks the hub at every start, whatever its cache holds; without the hub, take a bucket or a volume"
-            yield Problem(code="models.offline", setting="weights.offline", text=text)
+            yield model_problem("tei_offline")
         available, setting = (model.gpu_memory_gib, "gpu.memory_gib") if model.gpus else (model.memory_gib, "memory_gib")
         if available < model.size_gib:
-            text = (
-                f"is {available:g} GiB, the weights alone are {model.size_gib:g} GiB: the engine would be killed while it loads; raise it"
-            )
-            yield Problem(code="models.memory", setting=setting, text=text)
+            yield model_problem("tei_memory", setting=setting, is_=available, needed=model.size_gib)
         if model.scales_by_queue and model.version is not None and model.version >= _METRICS_CHANGED:
-            text = f"te_queue_size means something else from 1.10.0 on, the image is {self.shown(model.version)}; scale by cpu_percent"
-            yield Problem(code="models.queue_metric", setting="scaling.waiting_requests", text=text)
+            yield model_problem("tei_queue", is_=self.shown(model.version))
 
     def notes(self, model: Model) -> Iterator[str]:
         """Yield also that long texts are cut."""

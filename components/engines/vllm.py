@@ -6,7 +6,7 @@ cache volume is. `USER` is set since PyTorch asks for the name of the user, and 
 
 from collections.abc import Iterator
 
-from components.engines.engine import CACHE_PATH, Engine, Model, Problem, hub_environment, read_tables
+from components.engines.engine import CACHE_PATH, Engine, Model, Problem, hub_environment, model_problem, read_tables
 
 
 class Vllm(Engine):
@@ -46,7 +46,7 @@ class Vllm(Engine):
         """Yield also that it needs GPUs."""
         yield from super().problems(model)
         if not model.gpus:
-            yield Problem(code="models.gpu", setting="gpu", text="engine 'vllm' needs product, count and memory_gib of its GPUs")
+            yield model_problem("vllm_gpu")
 
     def notes(self, model: Model) -> Iterator[str]:
         """Yield also what its key does not guard."""

@@ -27,6 +27,8 @@ from components.waiting import until
 
 if TYPE_CHECKING:
     from pymilvus import MilvusClient  # type: ignore[import-untyped]  # pymilvus ships no types
+else:
+    MilvusClient = Any  # imported where it is used, since that takes a second
 
 PATIENCE_S = 60  # how long a proxy may take to answer, and Milvus to know root: it makes its users at its first start
 _SCHEME = "cluster"
@@ -72,11 +74,11 @@ class Way:
     address: str  # what a message calls it
 
     @contextmanager
-    def client(self, username: str, password: str) -> Iterator["MilvusClient"]:
+    def client(self, username: str, password: str) -> Iterator[MilvusClient]:
         """Log in; MilvusException or RpcError where that fails."""
-        from pymilvus import MilvusClient
+        from pymilvus import MilvusClient as Client
 
-        with closing(MilvusClient(uri=self.uri, user=username, password=password, timeout=_TIMEOUT_S, **self.options)) as milvus:
+        with closing(Client(uri=self.uri, user=username, password=password, timeout=_TIMEOUT_S, **self.options)) as milvus:
             yield milvus
 
     def accepts(self, username: str, password: str) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import pulumi
 import yaml
@@ -18,11 +18,8 @@ from tenacity import wait_fixed
 from components import kube_api
 from components.dynamic_provider import DynamicResource, OwnedProvider
 from components.milvus_access import reach
-from components.milvus_access.reach import AccessError, Way, explained, reached
+from components.milvus_access.reach import AccessError, MilvusClient, Way, explained, reached
 from components.waiting import until
-
-if TYPE_CHECKING:
-    from pymilvus import MilvusClient  # type: ignore[import-untyped]  # pymilvus ships no types
 
 Kind = Literal["search", "ingest", "admin"]
 _TABLE = yaml.safe_load(Path(__file__).with_name("privileges.yaml").read_text(encoding="utf-8"))
@@ -37,7 +34,7 @@ def role_of(thing: str, owner: str) -> str:
     return f"{thing}_{hashlib.sha256(owner.encode()).hexdigest()[:_HASH_CHARACTERS]}"
 
 
-def mark(milvus: "MilvusClient", thing: str, owner: str, *, exists: bool) -> str:
+def mark(milvus: MilvusClient, thing: str, owner: str, *, exists: bool) -> str:
     """Make the mark before the thing itself, and return it; AccessError for a thing that is there without it."""
     role = role_of(thing, owner)
     if role in milvus.list_roles():
@@ -48,7 +45,7 @@ def mark(milvus: "MilvusClient", thing: str, owner: str, *, exists: bool) -> str
     return role
 
 
-def unmark(milvus: "MilvusClient", role: str, databases: Iterable[str]) -> None:
+def unmark(milvus: MilvusClient, role: str, databases: Iterable[str]) -> None:
     """Remove a role with all it holds; one that is gone is no error."""
     if role not in milvus.list_roles():
         return
@@ -57,7 +54,7 @@ def unmark(milvus: "MilvusClient", role: str, databases: Iterable[str]) -> None:
     milvus.drop_role(role)
 
 
-def granted(milvus: "MilvusClient", role: str, database: str) -> list[str]:
+def granted(milvus: MilvusClient, role: str, database: str) -> list[str]:
     """What the role may do in the database, as `Object.Privilege`; nothing for a role that is gone."""
     if role not in milvus.list_roles():
         return []
@@ -65,7 +62,7 @@ def granted(milvus: "MilvusClient", role: str, database: str) -> list[str]:
     return sorted(f"{each['object_type']}.{each['privilege']}" for each in grants if each["db_name"] in {database, "*"})
 
 
-def set_privileges(milvus: "MilvusClient", role: str, database: str, privileges: Collection[str]) -> None:
+def set_privileges(milvus: MilvusClient, role: str, database: str, privileges: Collection[str]) -> None:
     """Grant what is missing and revoke what is too much."""
     there = granted(milvus, role, database)
     for change, names in ((milvus.grant_privilege, set(privileges) - set(there)), (milvus.revoke_privilege, set(there) - set(privileges))):
@@ -95,7 +92,7 @@ class Opened:
     """A way to Milvus that is open, and root's client on it."""
 
     way: Way
-    root: "MilvusClient"
+    root: MilvusClient
 
 
 class MilvusProvider(OwnedProvider[Opened]):

@@ -8,7 +8,7 @@ password leaves one that nobody can log in as; the next run, which knows it by i
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 import pulumi
 from pulumi import dynamic
@@ -16,12 +16,10 @@ from pulumi import dynamic
 from components.component import Component
 from components.dynamic_provider import DynamicResource
 from components.milvus_access import server
+from components.milvus_access.reach import MilvusClient
 from components.milvus_access.root import PASSWORD_BYTES
 from components.milvus_access.server import Database, DatabaseProvider, Kind, MilvusProvider, Opened, Public, PublicProvider, Server
 from components.random_secret import draw
-
-if TYPE_CHECKING:
-    from pymilvus import MilvusClient  # type: ignore[import-untyped]  # pymilvus ships no types
 
 DEFAULT_DATABASE = "default"  # there from the start, and the only one that cannot be dropped
 
@@ -70,7 +68,7 @@ class UserProvider(MilvusProvider):
             server.unmark(api.root, role, [outputs["database"]])
 
 
-def _new_password(milvus: "MilvusClient", user: str, known: str = "") -> str:
+def _new_password(milvus: MilvusClient, user: str, known: str = "") -> str:
     """Change the password in place where the old one is known, since Milvus asks even root for it; else make the user anew."""
     from pymilvus import MilvusException
 
@@ -85,7 +83,7 @@ def _new_password(milvus: "MilvusClient", user: str, known: str = "") -> str:
     return password
 
 
-def _entitle(milvus: "MilvusClient", inputs: Mapping[str, Any], role: str) -> None:
+def _entitle(milvus: MilvusClient, inputs: Mapping[str, Any], role: str) -> None:
     server.set_privileges(milvus, role, inputs["database"], inputs["privileges"])
     if role not in milvus.describe_user(inputs["user"])["roles"]:
         milvus.grant_role(inputs["user"], role)

@@ -25,6 +25,8 @@ from components.dynamic_provider import AsInputs, ProviderError, as_file
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_s3 import S3Client
+else:
+    S3Client = IAMClient = Any  # the packages hold types alone, and are not there at run time
 
 T = TypeVar("T")
 # not every store knows the trailing checksums that boto3 sends by default
@@ -42,7 +44,7 @@ class Connection(AsInputs):
     ca_pem: str  # private CA as PEM text; "" means the public ones. Text rather than a path: the state must not know this machine
 
 
-def s3_client(connection: Connection, access_key: str, secret_key: str) -> AbstractContextManager["S3Client"]:
+def s3_client(connection: Connection, access_key: str, secret_key: str) -> AbstractContextManager[S3Client]:
     """Open the S3 API with a key that is at hand, until the block ends."""
     return api_client("s3", connection, connection.endpoint, aws_access_key_id=access_key, aws_secret_access_key=secret_key)
 
@@ -120,11 +122,11 @@ class S3Server(Connection):
     iam_endpoint: str  # https://host[:port] of the IAM API
     admin_profile: str  # AWS profile that may make buckets and users
 
-    def s3(self) -> AbstractContextManager["S3Client"]:
+    def s3(self) -> AbstractContextManager[S3Client]:
         """Open the S3 API, as the administrator."""
         return api_client("s3", self, self.endpoint, profile_name=self.admin_profile)
 
-    def iam(self) -> AbstractContextManager["IAMClient"]:
+    def iam(self) -> AbstractContextManager[IAMClient]:
         """Open the IAM API, as the administrator."""
         return api_client("iam", self, self.iam_endpoint, profile_name=self.admin_profile)
 

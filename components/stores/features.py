@@ -4,16 +4,13 @@ Believe the effect, not the status: a store without a feature may answer 200 and
 """
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
-from components.stores.connection import StoreError, error_code, unless
+from components.stores.connection import S3Client, StoreError, error_code, unless
 from components.stores.owned import OWNER_TAG, merge_tags
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
 
 T = TypeVar("T")
 REFUSED_KEY = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "NoSuchBucket"})
@@ -22,7 +19,7 @@ _TAGS_AT_CREATION_UNKNOWN = frozenset({"MalformedXML", "NotImplemented", "Invali
 _DELETE_BATCH = 1000
 
 
-def create(s3: "S3Client", inputs: Mapping[str, Any]) -> None:
+def create(s3: S3Client, inputs: Mapping[str, Any]) -> None:
     """Make a bucket with the mark in the same call, so that a run killed right after it leaves no bucket that nobody knows."""
     name = inputs["bucket"]
     lock: dict[str, Any] = {"ObjectLockEnabledForBucket": True} if inputs["lock"] else {}
@@ -35,7 +32,7 @@ def create(s3: "S3Client", inputs: Mapping[str, Any]) -> None:
     set_tags(s3, {**inputs, "tags": {}}, {})
 
 
-def tags(s3: "S3Client", name: str) -> dict[str, str] | None:
+def tags(s3: S3Client, name: str) -> dict[str, str] | None:
     """Return the tags of a bucket, None when there is no such bucket."""
     try:
         return {tag["Key"]: tag["Value"] for tag in s3.get_bucket_tagging(Bucket=name)["TagSet"]}
@@ -47,7 +44,7 @@ def tags(s3: "S3Client", name: str) -> dict[str, str] | None:
         raise
 
 
-def set_tags(s3: "S3Client", inputs: Mapping[str, Any], olds: Mapping[str, Any]) -> None:
+def set_tags(s3: S3Client, inputs: Mapping[str, Any], olds: Mapping[str, Any]) -> None:
     """Set our mark and the operator's tags; others stay."""
     name = inputs["bucket"]
     there = tags(s3, name) or {}
@@ -56,12 +53,12 @@ def set_tags(s3: "S3Client", inputs: Mapping[str, Any], olds: Mapping[str, Any])
         s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": [{"Key": key, "Value": value} for key, value in new.items()]})
 
 
-def is_versioned(s3: "S3Client", name: str) -> bool:
+def is_versioned(s3: S3Client, name: str) -> bool:
     """Return whether old versions are kept."""
     return s3.get_bucket_versioning(Bucket=name).get("Status") == "Enabled"
 
 
-def set_versioning(s3: "S3Client", name: str, *, versioned: bool) -> None:
+def set_versioning(s3: S3Client, name: str, *, versioned: bool) -> None:
     """Switch it; StoreError where the store only says so."""
     if is_versioned(s3, name) == versioned:
         return
@@ -70,7 +67,7 @@ def set_versioning(s3: "S3Client", name: str, *, versioned: bool) -> None:
         raise _not_done(name, f"versioning={versioned}", "switch versioning on in the store")
 
 
-def lock(s3: "S3Client", name: str) -> dict[str, Any]:
+def lock(s3: S3Client, name: str) -> dict[str, Any]:
     """Return mode and days, {} without a lock."""
     none = {"ObjectLockConfigurationNotFoundError", "NotImplemented"}
     answer: Any = unless(none, s3.get_object_lock_configuration, Bucket=name) or {}
@@ -81,7 +78,7 @@ def lock(s3: "S3Client", name: str) -> dict[str, Any]:
     return {"mode": retention.get("Mode", ""), "days": retention.get("Days", 0)}
 
 
-def set_lock(s3: "S3Client", name: str, retention: Mapping[str, Any]) -> None:
+def set_lock(s3: S3Client, name: str, retention: Mapping[str, Any]) -> None:
     """Set the retention of new objects; a lock that is there cannot be taken away."""
     there = lock(s3, name)
     if there == retention:
@@ -97,7 +94,7 @@ def set_lock(s3: "S3Client", name: str, retention: Mapping[str, Any]) -> None:
         raise _not_done(name, f"object lock {dict(retention)}", "ask for a store that has object lock")
 
 
-def encryption(s3: "S3Client", name: str) -> str:
+def encryption(s3: S3Client, name: str) -> str:
     """Return the algorithm of the default encryption, "" when there is none."""
     none = {"ServerSideEncryptionConfigurationNotFoundError", "NotImplemented"}
     there: Any = unless(none, s3.get_bucket_encryption, Bucket=name)
@@ -105,7 +102,7 @@ def encryption(s3: "S3Client", name: str) -> str:
     return next((str(rule.get("ApplyServerSideEncryptionByDefault", {}).get("SSEAlgorithm", "")) for rule in rules), "")
 
 
-def set_encryption(s3: "S3Client", name: str, algorithm: str) -> None:
+def set_encryption(s3: S3Client, name: str, algorithm: str) -> None:
     """Ask for it and look whether it is there; "" leaves the store as it is."""
     if not algorithm or encryption(s3, name) == algorithm:
         return
@@ -120,7 +117,7 @@ def ask(question: Callable[..., T], *args: Any) -> T | None:  # noqa: ANN401  th
     return unless({"AccessDenied", "NotImplemented"}, question, *args)
 
 
-def wait_until_accepted(s3: "S3Client", bucket: str, timeout_s: float) -> None:
+def wait_until_accepted(s3: S3Client, bucket: str, timeout_s: float) -> None:
     """Wait until the S3 API knows a new key: the management may know its user a moment earlier. ClientError where it never does."""
     refused = retry_if_exception(lambda error: isinstance(error, ClientError) and error_code(error) in REFUSED_KEY)
     Retrying(retry=refused, stop=stop_after_delay(timeout_s), wait=wait_fixed(0.5), reraise=True)(
@@ -128,7 +125,7 @@ def wait_until_accepted(s3: "S3Client", bucket: str, timeout_s: float) -> None:
     )
 
 
-def empty(s3: "S3Client", name: str) -> None:
+def empty(s3: S3Client, name: str) -> None:
     """Delete every version, delete marker and unfinished upload; StoreError where something is locked."""
     for page in s3.get_paginator("list_multipart_uploads").paginate(Bucket=name):
         for upload in page.get("Uploads", []):

@@ -8,19 +8,15 @@ first moment and a foreign one is refused.
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pulumi
 
 from components.dynamic_provider import OwnedProvider
 from components.random_secret import new_generation
 from components.stores import Declared, ObjectStoreArgs, Permissions, canonical, document, features, suffixed
-from components.stores.connection import FOR_ADMINISTRATOR, S3Server, explained, unless
+from components.stores.connection import FOR_ADMINISTRATOR, IAMClient, S3Client, S3Server, explained, unless
 from components.stores.owned import KEY_OUTPUTS, OWNER_TAG, Bucket, BucketProvider, Credential, require_ours
-
-if TYPE_CHECKING:
-    from mypy_boto3_iam import IAMClient
-    from mypy_boto3_s3 import S3Client
 
 __all__ = ["LONGEST_USER", "S3Server", "S3Store"]
 LONGEST_USER = 56  # characters of a bucket's name in a user's: AWS's IAM allows 64 in all
@@ -55,39 +51,39 @@ class S3Store:
         return S3Credential(S3CredentialProvider(self.settings), name, inputs, opts)
 
 
-class S3BucketProvider(BucketProvider["S3Client"]):
+class S3BucketProvider(BucketProvider[S3Client]):
     """Inputs: those of S3Server, `bucket`, `owner`, those of BucketOptions but `compressed`. Outputs: the same, as found."""
 
     place = "endpoint"
 
     @contextmanager
-    def _open(self, inputs: Mapping[str, Any], action: str) -> Iterator["S3Client"]:
+    def _open(self, inputs: Mapping[str, Any], action: str) -> Iterator[S3Client]:
         server = S3Server.of(inputs)
         with explained(server.endpoint, action, FOR_ADMINISTRATOR, profile=server.admin_profile), server.s3() as s3:
             yield s3
 
-    def _tags(self, api: "S3Client", name: str) -> Mapping[str, str] | None:
+    def _tags(self, api: S3Client, name: str) -> Mapping[str, str] | None:
         return features.tags(api, name)
 
     def _hand_over(self, name: str, inputs: Mapping[str, Any]) -> str:
         tags = f"TagSet=[{{Key={OWNER_TAG},Value={inputs['owner']}}}]"
         return S3Server.of(inputs).command("s3api", "put-bucket-tagging", "--bucket", name, "--tagging", tags)
 
-    def _create(self, api: "S3Client", inputs: Mapping[str, Any]) -> None:
+    def _create(self, api: S3Client, inputs: Mapping[str, Any]) -> None:
         features.create(api, inputs)
 
-    def _configure(self, api: "S3Client", inputs: Mapping[str, Any], olds: Mapping[str, Any]) -> None:
+    def _configure(self, api: S3Client, inputs: Mapping[str, Any], olds: Mapping[str, Any]) -> None:
         name = inputs["bucket"]
         features.set_tags(api, inputs, olds)
         features.set_versioning(api, name, versioned=inputs["versioned"])
         features.set_lock(api, name, inputs["lock"])
         features.set_encryption(api, name, inputs["encryption"])
 
-    def _describe(self, api: "S3Client", name: str, outputs: Mapping[str, Any]) -> dict[str, Any]:
+    def _describe(self, api: S3Client, name: str, outputs: Mapping[str, Any]) -> dict[str, Any]:
         encryption = features.encryption(api, name) if outputs.get("encryption") else ""
         return {"versioned": features.is_versioned(api, name), "lock": features.lock(api, name), "encryption": encryption}
 
-    def _delete(self, api: "S3Client", name: str, _outputs: Mapping[str, Any]) -> None:
+    def _delete(self, api: S3Client, name: str, _outputs: Mapping[str, Any]) -> None:
         features.empty(api, name)
         api.delete_bucket(Bucket=name)
 
@@ -100,7 +96,7 @@ _PATH = "/milvus-x10000/"
 _POLICY_NAME = "one-bucket"
 
 
-class S3CredentialProvider(OwnedProvider["IAMClient"]):
+class S3CredentialProvider(OwnedProvider[IAMClient]):
     """Inputs: those of S3Server, `user`, `policy` (canonical JSON), `owner`. Outputs: the same as found, and the key."""
 
     kind = "user"
@@ -108,17 +104,17 @@ class S3CredentialProvider(OwnedProvider["IAMClient"]):
     essential = "access_key"
 
     @contextmanager
-    def _open(self, inputs: Mapping[str, Any], action: str) -> Iterator["IAMClient"]:
+    def _open(self, inputs: Mapping[str, Any], action: str) -> Iterator[IAMClient]:
         server = S3Server.of(inputs)
         iam_explained = explained(server.iam_endpoint, action, FOR_ADMINISTRATOR, service="IAM", profile=server.admin_profile)
         with iam_explained, server.iam() as iam:
             yield iam
 
-    def _make(self, api: "IAMClient", name: str, inputs: dict[str, Any]) -> Mapping[str, Any]:
+    def _make(self, api: IAMClient, name: str, inputs: dict[str, Any]) -> Mapping[str, Any]:
         self._ensure(api, name, inputs)
         return _new_key(api, name)
 
-    def _look(self, api: "IAMClient", name: str, outputs: dict[str, Any]) -> Mapping[str, Any] | None:
+    def _look(self, api: IAMClient, name: str, outputs: dict[str, Any]) -> Mapping[str, Any] | None:
         """A lost key reads as ""."""
         mark = self._find_mark(api, name, outputs, "")
         if mark is None:
@@ -129,11 +125,11 @@ class S3CredentialProvider(OwnedProvider["IAMClient"]):
         allowed = canonical(there["PolicyDocument"]) if there is not None else ""
         return {"owner": mark, "policy": allowed, **({} if active else dict.fromkeys(KEY_OUTPUTS, ""))}
 
-    def _change(self, api: "IAMClient", name: str, inputs: dict[str, Any], olds: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _change(self, api: IAMClient, name: str, inputs: dict[str, Any], olds: Mapping[str, Any]) -> Mapping[str, Any]:
         self._ensure(api, name, inputs, "", olds["owner"])
         return {key: olds[key] for key in (*KEY_OUTPUTS, "generation")} if olds["access_key"] else _new_key(api, name)
 
-    def _remove(self, api: "IAMClient", name: str, outputs: Mapping[str, Any]) -> None:
+    def _remove(self, api: IAMClient, name: str, outputs: Mapping[str, Any]) -> None:
         """A credential is no data, so it never outlives its stack."""
         if self._find_mark(api, name, outputs, "") is None:
             return
@@ -142,7 +138,7 @@ class S3CredentialProvider(OwnedProvider["IAMClient"]):
             api.delete_user_policy(UserName=name, PolicyName=inline)
         api.delete_user(UserName=name)
 
-    def _find_mark(self, api: "IAMClient", name: str, inputs: Mapping[str, Any], *others: str) -> str | None:
+    def _find_mark(self, api: IAMClient, name: str, inputs: Mapping[str, Any], *others: str) -> str | None:
         """Mark of the user, None where there is none; StoreError where it is neither its owner's nor one of `others`."""
         owner, user = inputs["owner"], unless({"NoSuchEntity"}, api.get_user, UserName=name)
         if user is None:
@@ -152,7 +148,7 @@ class S3CredentialProvider(OwnedProvider["IAMClient"]):
         require_ours(f"user {name!r}", mark, {owner, *others}, hand_over)
         return mark
 
-    def _ensure(self, api: "IAMClient", name: str, inputs: Mapping[str, Any], *others: str) -> None:
+    def _ensure(self, api: IAMClient, name: str, inputs: Mapping[str, Any], *others: str) -> None:
         owner = inputs["owner"]
         mark = self._find_mark(api, name, inputs, *others)
         if mark is None:
@@ -166,12 +162,12 @@ class S3Credential(Credential, module="s3", name="Credential"):
     """One user on an S3 server, and its access key."""
 
 
-def _delete_keys(iam: "IAMClient", name: str) -> None:
+def _delete_keys(iam: IAMClient, name: str) -> None:
     for key in iam.list_access_keys(UserName=name)["AccessKeyMetadata"]:
         iam.delete_access_key(UserName=name, AccessKeyId=key["AccessKeyId"])
 
 
-def _new_key(iam: "IAMClient", name: str) -> dict[str, str]:
+def _new_key(iam: IAMClient, name: str) -> dict[str, str]:
     """Make the key, where none is recorded: whatever is there is left over."""
     _delete_keys(iam, name)
     key = iam.create_access_key(UserName=name)["AccessKey"]

@@ -8,9 +8,11 @@ import json
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import psutil
+import yaml
 from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 from kubernetes.dynamic import DynamicClient
@@ -23,8 +25,8 @@ from stacks.operations.helm import GOOD, PENDING, Revision
 from stacks.problems import UnansweredError
 
 RELEASE = "milvus-release"  # Milvus's release, as the state names it
-_UNCHANGED = "`pulumi up` takes it for unchanged"
 _MOST_NAMES = 6
+_TABLE = yaml.safe_load(Path(__file__).with_name("leftovers.yaml").read_text(encoding="utf-8"))
 _KUBERNETES = "kubernetes:"
 _UNSEEN = {"helm.sh/v3", "batch/v1"}  # not objects, or objects that end: a Job that somebody removed has done its work
 _WORKLOADS = {"Deployment", "StatefulSet"}
@@ -75,30 +77,25 @@ class Finding:
 
 def diagnose(facts: Facts) -> list[Finding]:
     """Return everything that is half-done, in the order in which to mend it."""
-    cancel = f"pulumi cancel {facts.environment}"
-    action = f"pulumi refresh --clear-pending-creates --stack {facts.environment}, after which `pulumi up` makes what is not there"
-    findings = list[Finding]()
+    environment, findings = facts.environment, list[Finding]()
     for lock in facts.locks or ():
-        if lock.is_stale:
-            problem = f"the state is locked by a Pulumi that is gone ({lock.owner}), and every `pulumi up` is refused"
-            findings.append(Finding("state.stale_lock", problem, "cancel", cancel))
-        else:
-            problem = f"another Pulumi is at work on this environment ({lock.owner}), and every other `pulumi up` is refused"
-            findings.append(Finding("state.locked", problem, "wait", f"wait for it; if it is gone: {cancel}"))
+        findings.append(_finding("state.stale_lock" if lock.is_stale else "state.locked", owner=lock.owner, environment=environment))
     if facts.drilled:
-        problem = f"a drill was killed, or is at work, and left {_listed(facts.drilled)} changed: a service without pods, or a slow store"
-        findings.append(Finding("drill.left_over", problem, "undo", f"./rag drill undo {facts.environment}"))
+        findings.append(_finding("drill.left_over", names=_listed(facts.drilled), environment=environment))
     findings += _release(facts)
     if facts.pending:
-        problem = f"an earlier Pulumi was killed while it worked on {_listed(facts.pending)}, and nobody knows what of it was done"
-        findings.append(Finding("state.pending", problem, "refresh", action))
+        findings.append(_finding("state.pending", names=_listed(facts.pending), environment=environment))
     if facts.missing_of_stack:
-        problem = f"in the state and not in the cluster: {_listed(facts.missing_of_stack)}; `pulumi up` takes them for unchanged"
-        findings.append(Finding("state.objects_missing", problem, "refresh", action))
+        findings.append(_finding("state.objects_missing", names=_listed(facts.missing_of_stack), environment=environment))
     elif facts.in_state and not facts.revisions and not facts.pending:
-        problem = f"Milvus's release is in the state and Helm has none of that name; {_UNCHANGED}"
-        findings.append(Finding("release.gone", problem, "refresh", action))
+        findings.append(_finding("release.gone", environment=environment))
     return findings
+
+
+def _finding(row: str, /, code: str = "", *, revision: int = 0, pending_for_s: float | None = None, **words: object) -> Finding:
+    """Return a finding as leftovers.yaml has it in `row`, which is its code too unless another is given."""
+    texts = {name: text.format(**words) for name, text in _TABLE[row].items()}
+    return Finding(code=code or row, revision=revision, pending_for_s=pending_for_s, **texts)
 
 
 def _release(facts: Facts) -> Iterator[Finding]:
@@ -108,35 +105,27 @@ def _release(facts: Facts) -> Iterator[Finding]:
     if last.status != "deployed":
         yield _half_done(last, [revision.number for revision in facts.revisions[:-1] if revision.status in GOOD], facts)
     elif not facts.in_state:
-        problem = f"revision {last.number} of Milvus is deployed and not in the state: `pulumi up` would install it and is refused the name"
-        yield _remove("release.not_in_state", problem)
+        yield _finding("release.not_in_state", number=last.number)
     elif missing:
-        problem = f"Helm's record says that revision {last.number} of Milvus is deployed, and the cluster lacks {_listed(missing)}"
-        action = f"helm rollback to revision {last.number}, which makes its objects anew"
-        yield Finding("release.objects_missing", f"{problem}; {_UNCHANGED}", "roll back", action, last.number)
+        yield _finding("release.objects_missing", revision=last.number, number=last.number, names=_listed(missing))
 
 
 def _half_done(last: Revision, good: Sequence[int], facts: Facts) -> Finding:
     code = f"release.{last.status.replace('-', '_')}"
     seen = f"revision {last.number} of Milvus is {last.status} ({last.description})"
     if last.status == "failed" and facts.is_retried:
-        return Finding(code, seen, "none", "the next `pulumi up`, which tries again")
+        return _finding("retried", code, seen=seen)
     pending = last.age_s if last.status in PENDING else None
     begun_here = RELEASE in facts.pending and not facts.plugin_runs
     is_left = begun_here and facts.locks is not None and all(lock.is_stale for lock in facts.locks)
     since = None if is_left else pending  # the Pulumi that began it is known to be gone, and its helm with it
-    problem = f"{seen}, and {_UNCHANGED} where the settings are those of its state"
+    problem = f"{seen}, and `pulumi up` takes it for unchanged where the settings are those of its state"
     if pending is not None:
         refused = "the next one is refused: 'another operation is in progress'"
         problem = f"{seen}: a helm began it {pending:.0f} s ago and did not end it, and {refused}"
     if not good or last.status == "uninstalling":
-        return _remove(code, problem, since)
-    return Finding(code, problem, "roll back", f"helm rollback to revision {good[-1]}, which was good", good[-1], since)
-
-
-def _remove(code: str, problem: str, pending_for_s: float | None = None) -> Finding:
-    action = "helm uninstall, since there is no good revision; volumes that the chart keeps, and the bucket, stay"
-    return Finding(code, problem, "remove", action, pending_for_s=pending_for_s)
+        return _finding("without_good", code, pending_for_s=since, problem=problem)
+    return _finding("half_done", code, revision=good[-1], pending_for_s=since, problem=problem, good=good[-1])
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -1,10 +1,13 @@
 """From an error of pydantic to what an operator reads: the key, the value, what is wrong with it and what to type."""
 
 import difflib
+import pathlib
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, get_args
 
+import yaml
 from pydantic import BaseModel, Tag, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
@@ -17,24 +20,6 @@ _WITHOUT_EFFECT = re.compile(
     rf"((?P<group>{_PATH_IN_REASON.pattern}): )?(?P<names>{_PATH_IN_REASON.pattern}((, | and ){_PATH_IN_REASON.pattern})*) would be ignored"
 )
 _MOST_GUESSES, _MOST_NAMES = 6, 20
-_TYPES = {
-    "unknown": "extra_forbidden",
-    "missing": "missing",
-    "value": "value_error",
-    "choice": "union_tag_invalid literal_error",
-    "range": "greater_than greater_than_equal less_than less_than_equal",
-    "number": "finite_number int_type int_parsing int_from_float float_type float_parsing",
-    "boolean": "bool_type bool_parsing",
-    "length": "string_too_short string_too_long too_short too_long",
-    "pattern": "string_pattern_mismatch",
-}
-_CODES = {name: f"settings.{code}" for code, names in _TYPES.items() for name in names.split()}
-"""Code of an error of pydantic, by its type; any other is of the wrong type altogether: settings.type."""
-_WORDING = {
-    "missing": "is missing, and nobody but you can know it",
-    **dict.fromkeys(("model_type", "model_attributes_type", "dict_type"), "should be a group of settings: names, each with a value"),
-    **dict.fromkeys(("tuple_type", "list_type"), "should be a list"),
-}  # what is wrong, by the type, where pydantic's own words tell an operator less
 
 
 def explain(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
@@ -60,11 +45,18 @@ def explain(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
     return problems
 
 
+@cache
+def _table() -> dict[str, dict[str, str]]:
+    """Read the table once something is wrong: every command imports this."""
+    return dict(yaml.safe_load(pathlib.Path(__file__).with_name("pydantic.yaml").read_text(encoding="utf-8")))
+
+
 def _refused_value(detail: ErrorDetails, loc: Sequence[str], model: type[BaseModel]) -> Problem:
-    error, silent = detail.get("ctx", {}).get("error"), detail["type"] == "missing" or isinstance(detail["input"], dict | BaseModel)
+    kind, table = detail["type"], _table()
+    error, silent = detail.get("ctx", {}).get("error"), kind == "missing" or isinstance(detail["input"], dict | BaseModel)
     cause, value = error if isinstance(error, WrongValueError) else None, "" if silent else shown_as(detail["input"])
-    words = _WORDING.get(detail["type"], detail["msg"].removeprefix("Value error, ").removeprefix("Input "))
-    if detail["type"] == "union_tag_invalid":
+    words = table["wrong"].get(kind, detail["msg"].removeprefix("Value error, ").removeprefix("Input "))
+    if kind == "union_tag_invalid":
         loc, value = (*loc, "driver"), repr(detail["ctx"]["tag"])
         words = f"should be {' or '.join(detail['ctx']['expected_tags'].split(', '))}"
     ends = (end for end in range(len(loc), 0, -1) if not loc[end - 1].isdigit() and field_at(model, loc[:end]) is not None)
@@ -74,7 +66,7 @@ def _refused_value(detail: ErrorDetails, loc: Sequence[str], model: type[BaseMod
     if not cure and cause is not None and cause.instead is not None:
         cure = set_command(path_of(model, loc), cause.instead)
     return Problem(
-        code=cause.code if cause is not None else _CODES.get(detail["type"], "settings.type"),
+        code=cause.code if cause is not None else table["code"].get(kind, "settings.type"),
         path=path_of(model, loc),
         value=value,
         wrong=wrong.rstrip("."),

@@ -27,7 +27,7 @@ from tests.deploy import deploy
 from tests.e2e.lab import Lab
 from validation.clients import kube
 from validation.clients.connect import Connector
-from validation.clients.llm import Source
+from validation.clients.passages import Chunk
 from validation.clients.target import Target
 from validation.judge.errors import GateError, InvalidRunError, UnreachableError, UsageError
 
@@ -219,7 +219,8 @@ def test_weights_from_the_bucket_are_what_the_pod_serves(pods: Pods) -> None:
 def test_a_service_outside_answers_over_tls_with_its_key(pods: Pods) -> None:
     with pods.connector() as connector:
         found = connector.models(LLM_TIMEOUT_S)
-        source = Source(title="Forklifts", document_id="forklifts", text="A forklift may go 8 km/h.")
+        unseen = {"section": "", "language": "en", "source": "", "sha256": ""}
+        source = Chunk(title="Forklifts", document_id="forklifts", text="A forklift may go 8 km/h.", **unseen)
         assert "8 km/h. [1]" in found.llm.ask("How fast may a forklift go?", [source]).text
 
 

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
+from components.engines import engine
 from stacks import problems
 from stacks.problems import SettingsError, key_of, set_command, shown_as
 from stacks.settings import Settings, parse
@@ -426,6 +427,9 @@ def test_every_reason_of_the_table_is_given_by_a_check_of_its_name() -> None:
     used = set(re.findall(r'(?:\b(?:refused|problem|text_of|reason|failure)\(|(?:_matching|unless)\(.*?, )"(\w+)"', sources))
     used |= set(re.findall(r'"(file_date|file_number)"', sources))  # one call for both
     assert used == yaml.safe_load((folder / "problems.yaml").read_text()).keys()
+    sources += "".join(path.read_text() for path in Path(engine.__file__).parent.glob("*.py"))
+    used = set(re.findall(r'\bmodel_problem\("(\w+)"', sources))
+    assert used == yaml.safe_load(Path(engine.__file__).with_name("problems.yaml").read_text()).keys()
 
 
 BACKUP = {"endpoint": "https://backup.example.net", "bucket": "copies", "secret": "backup-key"}

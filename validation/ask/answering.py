@@ -22,7 +22,7 @@ from validation.ask.retrieval import MOST_PASSAGES, Passage, Query, Retriever, S
 from validation.clients import kube
 from validation.clients.connect import Connector
 from validation.clients.documents import DocumentStore
-from validation.clients.llm import Source, fitting
+from validation.clients.llm import fitting
 from validation.clients.passages import Chunk
 from validation.corpus import grading
 from validation.corpus.citation import Citation, citation_of, citation_problem
@@ -78,7 +78,7 @@ class Answering:
         except GateError as error:
             return "", str(error)
 
-    def sources(self, passages: Sequence[Passage]) -> list[Source]:
+    def sources(self, passages: Sequence[Passage]) -> list[Chunk]:
         """Return what of them the model's context holds."""
         return fitting([passage.chunk for passage in passages], self._target.llm_context_tokens, self._target.llm_answer_tokens)
 

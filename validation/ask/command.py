@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 from contextlib import ExitStack, aclosing
 from dataclasses import dataclass, field
 from typing import Annotated
@@ -15,7 +14,6 @@ from validation.clients import target
 from validation.clients.connect import open_connector
 from validation.corpus import grading
 from validation.judge.errors import GateError, UsageError
-from validation.judge.outcome import exit_code
 from validation.run.options import Target
 
 _SHOWN = 200
@@ -39,22 +37,23 @@ class Options:
 
 def act(options: Options) -> int:
     """Ask once, print what comes, and return the exit code."""
-    asked, problem, code = Completion(model=options.collection, passages=[], stages=Stages()), "", 0
+    asked = Completion(model=options.collection, passages=[], stages=Stages())
+    refused: GateError | None = None
     try:
         with ExitStack() as closing:
             _ask(options, asked, closing)
     except GateError as error:
-        problem, code = str(error), exit_code(error.outcome, strict=False)
+        refused = error  # told once what there is was printed
     if options.as_json:
         listed = [as_data(passage, number) for number, passage in enumerate(asked.passages, 1)]
         answer = {"answer": asked.text, "answered": bool(asked.text) and not grading.is_refusal(asked.text), "passages": listed}
         cited = {"citations": [cited_as_data(cited) for cited in asked.cited], "uncited": asked.uncited}
-        print(json.dumps(answer | cited | {"stages_ms": asked.stages.ms, "error": problem}, ensure_ascii=False, indent=2))
+        print(json.dumps(answer | cited | {"stages_ms": asked.stages.ms, "error": str(refused or "")}, ensure_ascii=False, indent=2))
     elif asked.stages.ms:
         print("\ntimes: " + ", ".join(f"{name} {ms:.1f} ms" for name, ms in asked.stages.ms.items()))
-    if problem:
-        print(f"error: {problem} (exit {code})", file=sys.stderr)
-    return code
+    if refused is not None:
+        raise refused
+    return 0
 
 
 def _ask(options: Options, asked: Completion, closing: ExitStack) -> None:

@@ -8,7 +8,6 @@ The same clients as the gate's: what is measured is what is served. Milvus is no
 
 import json
 import os
-import sys
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, aclosing, suppress
 from dataclasses import dataclass
@@ -32,7 +31,6 @@ from validation.clients import target
 from validation.clients.connect import open_connector
 from validation.clients.http import BusyError
 from validation.judge.errors import GateError, UnreachableError
-from validation.judge.outcome import exit_code
 from validation.run.options import MountedFolder, Target
 
 _PAGE = Path(__file__).parent / "page"
@@ -58,18 +56,13 @@ class Options:
 def act(options: Options) -> int:
     """Serve until interrupted, and return the exit code."""
     with ExitStack() as closing:
-        try:
-            aim = target.read(options.stack)
-            connector = open_connector(aim, closing, [], mounted=options.mounted)
-            bypass_proxies(connector)
-            own = os.environ.get("ASK_API_KEY", "")
-            keys = Keys(options.keys, {aim.milvus_database: own} if own else {})
-            tenants = {name: f"milvus-{name}-search" for name in keys.databases() - {aim.milvus_database}}
-            app = build(Answering(connector, tenants), keys, Rate(options.rate, options.burst), options.at_once)
-        except GateError as error:
-            code = exit_code(error.outcome, strict=False)
-            print(f"error: {error} (exit {code})", file=sys.stderr)
-            return code
+        aim = target.read(options.stack)
+        connector = open_connector(aim, closing, [], mounted=options.mounted)
+        bypass_proxies(connector)
+        own = os.environ.get("ASK_API_KEY", "")
+        keys = Keys(options.keys, {aim.milvus_database: own} if own else {})
+        tenants = {name: f"milvus-{name}-search" for name in keys.databases() - {aim.milvus_database}}
+        app = build(Answering(connector, tenants), keys, Rate(options.rate, options.burst), options.at_once)
         print(f"asking: http://{options.host}:{options.port}/ (Ctrl-C ends it)", flush=True)
         quiet: dict[str, Any] = {"log_level": "warning", "access_log": False, "server_header": False, "ws": "none", "lifespan": "off"}
         with suppress(KeyboardInterrupt):

@@ -137,7 +137,7 @@ def originals(run: RunContext, facts: Facts) -> None:
     """Does every citation lead to the very version of the original that was read?"""
     # fetch each cited version once; the share counts citations, not versions
     ids = {row.chunk: row.id for row in run.loaded.rows}
-    rows_of = {each.question.id: [ids[chunk] for chunk in each.cited_chunks if not chunk.generated] for each in run.graded}
+    rows_of = {each.question.id: [ids[chunk] for chunk in each.cited if not chunk.generated] for each in run.graded}
     rows = sorted({row for cited in rows_of.values() for row in cited})
     kept = run.loaded.collection.read(rows) if rows else {}
     citations = {row: citation_of(kept.get(row, {}), run.target.documents_bucket) for row in rows}

@@ -18,7 +18,9 @@ from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionEr
 from validation.judge.errors import GateError, InvalidRunError, UnreachableError, UsageError
 
 if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client  # stubs only; nothing to import at run time
+    from mypy_boto3_s3 import S3Client
+else:
+    S3Client = Any  # the package holds types alone, and is not there at run time
 
 _TIMEOUT_S = 10
 _TOTAL_S = 120.0  # for one object, whatever its size: botocore's own time-outs begin anew with every byte
@@ -78,7 +80,7 @@ _TALK = Config(
 )
 
 
-def s3_client(endpoint: str, region: str, credential: Credential, ca_file: Path | None, more: Config = _TALK) -> "S3Client":
+def s3_client(endpoint: str, region: str, credential: Credential, ca_file: Path | None, more: Config = _TALK) -> S3Client:
     """Return a client of the store that talks as the gate does, with what `more` adds or changes; it is the caller's to close."""
     keys: dict[str, Any] = {"aws_access_key_id": credential.access_key, "aws_secret_access_key": credential.secret_key}
     place: dict[str, Any] = {"endpoint_url": endpoint, "region_name": region, "verify": str(ca_file) if ca_file else None}
@@ -154,7 +156,7 @@ class DocumentStore:
             with closing(s3_client(self._endpoint, self._region, own, self._ca_file)) as client:
                 return self._remove_as(client, key)
 
-    def _remove_as(self, client: "S3Client", key: str) -> int:
+    def _remove_as(self, client: S3Client, key: str) -> int:
         def delete() -> int:
             pages = client.get_paginator("list_object_versions").paginate(Bucket=self.bucket, Prefix=key)
             entries = (each for page in pages for each in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())))

@@ -10,7 +10,7 @@ import itertools
 import json
 import re
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
@@ -35,16 +35,6 @@ _LONGEST_TOKEN = 20  # letters: an answer with more than this many for each toke
 END = "[DONE]"
 _BROKEN_OFF = f"{_WHAT} broke off its answer after {{}} letters: neither {END} nor a reason to finish came"
 _RULE = "Answer only from the numbered sources. Cite the source like [1]. If the sources do not answer, say so."
-
-
-@dataclass(frozen=True, kw_only=True)
-class Source:
-    """A chunk that is shown to the model."""
-
-    title: str
-    document_id: str
-    text: str
-    chunk: Chunk | None = None  # what it was made from; the model does not see its metadata
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,22 +74,25 @@ class Arrived:
         return Answer(text=whole[start:], first_token_s=first_token_s, total_s=total_s, thinking=thinking, is_cut=is_cut)
 
 
-def prompt(question: str, sources: Sequence[Source], *, system_role: bool = True) -> list[dict[str, str]]:
-    """Return the messages: the rule, then the numbered sources and the question; in one message for a model without a system role."""
+def prompt(question: str, sources: Sequence[Chunk], *, system_role: bool = True) -> list[dict[str, str]]:
+    """Return the messages: the rule, then the numbered sources and the question; in one message for a model without a system role.
+
+    Of the metadata of a source the model sees title and document.
+    """
     blocks = [f"[{number}] {source.title} ({source.document_id})\n{source.text}" for number, source in enumerate(sources, 1)]
     content = "\n\n".join(["" if system_role else _RULE, *blocks, f"Question: {question}"]).lstrip("\n")
     return [{"role": "system", "content": _RULE}] * system_role + [{"role": "user", "content": content}]
 
 
-def fitting(chunks: Sequence[Chunk], context_tokens: int, answer_tokens: int) -> list[Source]:
+def fitting(chunks: Sequence[Chunk], context_tokens: int, answer_tokens: int) -> list[Chunk]:
     """Return those of the chunks that the model's context holds; refuse a context that does not hold even one."""
-    left, sources = (context_tokens - answer_tokens) * _CHARACTERS_PER_TOKEN, list[Source]()
+    left, sources = (context_tokens - answer_tokens) * _CHARACTERS_PER_TOKEN, list[Chunk]()
     for chunk in chunks:
         text = chunk.title + chunk.text  # of which a letter of Chinese or Japanese can be two tokens
         left -= len(text) + (2 * _CHARACTERS_PER_TOKEN - 1) * sum(letter > "\u2e80" for letter in text)
         if left < 0:
             break
-        sources.append(Source(title=chunk.title, document_id=chunk.document_id, text=chunk.text, chunk=chunk))
+        sources.append(chunk)
     if chunks and not sources:
         problem = f"a context of {context_tokens} tokens does not hold one source of {len(chunks[0].text)} characters"
         raise UsageError(f"{problem}, so no answer could come from the documents; raise llm.context_tokens")
@@ -132,7 +125,7 @@ class LanguageModel(http.ModelClient):
             cure = "it would refuse the longest prompts; lower llm.context_tokens, or serve the model with a longer context"
             raise InvalidRunError(f"{_WHAT} reads {length} tokens, declared are {context_tokens}: {cure}")
 
-    def ask(self, question: str, sources: Sequence[Source]) -> Answer:
+    def ask(self, question: str, sources: Sequence[Chunk]) -> Answer:
         """Ask once, streaming; InvalidRunError when no answer comes back."""
         while True:
             body, begin, arrived = self._body(question, sources), time.perf_counter(), Arrived()
@@ -151,7 +144,7 @@ class LanguageModel(http.ModelClient):
                             raise InvalidRunError(f"{_WHAT} wrote {letters} letters, {limit}")
             return arrived.answer(time.perf_counter() - begin, self._max_tokens)
 
-    async def stream(self, question: str, sources: Sequence[Source]) -> AsyncGenerator[str, None]:
+    async def stream(self, question: str, sources: Sequence[Chunk]) -> AsyncGenerator[str, None]:
         """Yield what is said to the user as it comes; to close it ends the request. InvalidRunError where it is silent or breaks off."""
         spoken, finish_reason, until_s = _Spoken(), "", asyncio.get_running_loop().time() + self._timeout_s
         async with self._open_async() as client:
@@ -162,8 +155,9 @@ class LanguageModel(http.ModelClient):
                         if not response.is_success and self._is_changed_for((await response.aread()).decode(errors="replace")):
                             continue
                         http.refuse_failure(_WHAT, response)
-                        events = _payloads(response)
-                        while (payload := await self._until(until_s, anext(events, None))) is not None:
+                        lines, payload = response.aiter_lines(), None
+                        while payload != END and (line := await self._until(until_s, anext(lines, None))) is not None:
+                            payload = _payload(line)
                             delta, reason = _event(payload)
                             finish_reason = finish_reason or reason
                             if piece := spoken.add(delta.get("content") or ""):
@@ -184,7 +178,7 @@ class LanguageModel(http.ModelClient):
         except TimeoutError:
             raise UnreachableError(f"{_WHAT} did not end its answer within {self._timeout_s:g} s") from None
 
-    def _body(self, question: str, sources: Sequence[Source]) -> dict[str, Any]:
+    def _body(self, question: str, sources: Sequence[Chunk]) -> dict[str, Any]:
         form = {"model": self._model, "messages": prompt(question, sources, system_role=self._system_role), "stream": True}
         return form | {self._length_field: self._max_tokens} | ({"temperature": self._temperature} if self._temperature is not None else {})
 
@@ -206,27 +200,21 @@ class LanguageModel(http.ModelClient):
 
 def payloads(response: httpx.Response) -> Iterator[str]:
     """Yield each event of a server-sent stream, END as the last."""
-    for line in response.iter_lines():
-        if line.startswith("data:"):
-            payload = line.removeprefix("data:").strip()
+    for payload in map(_payload, response.iter_lines()):
+        if payload is not None:
             yield payload
-            if payload == END:
-                return
+        if payload == END:
+            return
 
 
-async def _payloads(response: httpx.Response) -> AsyncIterator[str]:
-    async for line in response.aiter_lines():
-        if line.startswith("data:"):
-            payload = line.removeprefix("data:").strip()
-            yield payload
-            if payload == END:
-                return
+def _payload(line: str) -> str | None:
+    return line.removeprefix("data:").strip() if line.startswith("data:") else None
 
 
-def _event(payload: str) -> tuple[dict[str, Any], str]:
+def _event(payload: str | None) -> tuple[dict[str, Any], str]:
     """Return what one event adds, and why the stream ends."""
-    if payload == END:
-        return {}, END
+    if payload is None or payload == END:
+        return {}, payload or ""
     try:
         event = json.loads(payload)
         if "error" in event:

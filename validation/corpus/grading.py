@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from validation.clients.llm import Answer, Source
+from validation.clients.llm import Answer
 from validation.clients.passages import Chunk
 from validation.corpus.documents import Question
 
@@ -77,7 +77,7 @@ class Graded:
     """One question, what was shown, what came back, and whether it was right."""
 
     question: Question
-    sources: list[Source]
+    sources: list[Chunk]
     answer: Answer
 
     @property
@@ -93,13 +93,13 @@ class Graded:
     @property
     def citation_precision(self) -> float | None:
         """Which share of the cited sources is of a relevant document; None where none is cited."""
-        right = sum(self.question.relevance.get(source.document_id, 0) > 0 for source in self._cited)
+        right = sum(self.question.relevance.get(source.document_id, 0) > 0 for source in self.cited)
         return right / len(cited_numbers(self.answer.text)) if cited_numbers(self.answer.text) else None
 
     @property
     def is_grounded(self) -> bool:
         """Whether the expected fact stands in a source that is cited: an answer by heart has it from somewhere else."""
-        return any(has_fact(f"{source.title}\n{source.text}", self.question.fact) for source in self._cited)
+        return any(has_fact(f"{source.title}\n{source.text}", self.question.fact) for source in self.cited)
 
     @property
     def unsupported(self) -> list[str]:
@@ -119,12 +119,8 @@ class Graded:
         return self.has_fact and self.is_cited if self.question.is_answerable else self.is_refusal
 
     @property
-    def cited_chunks(self) -> list[Chunk]:
-        """The chunks that the answer cites, of those that it was given."""
-        return [source.chunk for source in self._cited if source.chunk is not None]
-
-    @property
-    def _cited(self) -> list[Source]:
+    def cited(self) -> list[Chunk]:
+        """The sources that the answer cites, of those that it was given."""
         return [self.sources[number - 1] for number in cited_numbers(self.answer.text) if 1 <= number <= len(self.sources)]
 
 

@@ -9,10 +9,9 @@ import math
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import jinja2
 import junitparser
@@ -30,6 +29,7 @@ from validation.reports.table import number
 # pygal looks for plug-ins by an interface that Python 3.12 dropped and 3.11 warns of at every import; there are none here
 sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__name__ != "PluginImportFixer"]
 
+Form = Literal["html", "markdown", "junit"]  # what a report can be written as
 _MOST_WRONG = 40
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 _PERCENTILES = (0, 25, 50, 75, 90, 95, 99, 99.5, 99.9, 99.99)
@@ -44,14 +44,6 @@ _STYLE = Style(
     **dict.fromkeys(("guide_stroke_color", "major_guide_stroke_color"), "var(--line)"),
     opacity="1",
 )
-
-
-class Form(StrEnum):
-    """What a report can be written as."""
-
-    HTML = "html"
-    MARKDOWN = "markdown"
-    JUNIT = "junit"
 
 
 def write_beside(report: Path) -> None:
@@ -133,9 +125,9 @@ def junit(report: GateReport) -> str:
 
 
 FORMS: dict[Form, tuple[str, Callable[[GateReport], str]]] = {
-    Form.HTML: ("report.html", page),
-    Form.MARKDOWN: ("report.md", markdown),
-    Form.JUNIT: ("junit.xml", junit),
+    "html": ("report.html", page),
+    "markdown": ("report.md", markdown),
+    "junit": ("junit.xml", junit),
 }
 """Name of the file beside report.json, and what makes its text."""
 _ICONS = {Outcome.PASS: "✅", Outcome.WARN: "⚠️", Outcome.FAIL: "❌", Outcome.INVALID: "❔", Outcome.UNREACHABLE: "🔌", Outcome.ERROR: "❗"}

@@ -15,7 +15,6 @@ from typing import Annotated
 
 import typer
 import yaml
-from rich.table import Table
 
 from validation.judge.criteria import show as show_criteria
 from validation.judge.errors import GateError, UsageError
@@ -26,7 +25,7 @@ from validation.judge.slo_file import read_profile
 from validation.reports import baseline, export
 from validation.reports.fingerprint import differences
 from validation.reports.model import GateReport, read, usable, write_whole
-from validation.reports.table import number, stdout_console, table_form
+from validation.reports.table import empty_table, number, stdout_console
 from validation.run.options import Json
 
 _SHARE_TOLERANCE = 0.01  # a difference that somebody notices; of everything else the tolerance is given in percent
@@ -181,9 +180,8 @@ def compare(
 
 def _show(rows: list[Compared], systems: list[str], worse: list[str]) -> None:
     console = stdout_console()
-    table = Table(**table_form(console))
-    for heading in ("what", "unit", "A", "B", "B to A", "90 % interval", "change"):
-        table.add_column(heading, justify="left" if heading in {"what", "unit", "change"} else "right", no_wrap=True)
+    numbers = ("A", "B", "B to A", "90 % interval")
+    table = empty_table(console, ("what", "unit", *numbers, "change"), right=numbers)
     for row in rows:
         moved, spread = "-", "-"
         if row.moved:
@@ -200,7 +198,7 @@ def _show(rows: list[Compared], systems: list[str], worse: list[str]) -> None:
 
 def report(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="report.json of a run, or its directory.")],
-    form: Annotated[export.Form, typer.Option("--format", help="What to make.")] = export.Form.HTML,
+    form: Annotated[export.Form, typer.Option("--format", help="What to make.")] = "html",
     out: Annotated[Path | None, typer.Option(help="The file to write. Default: on standard output.")] = None,
 ) -> None:
     """Write or print it; help.yaml says more."""

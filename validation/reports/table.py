@@ -1,7 +1,7 @@
 """What a run prints: what was seen, then what is judged as a table, then the one RESULT line."""
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
@@ -146,16 +146,18 @@ def _others(record: Record) -> list[Row]:
     return [(name, value, CATALOGUE[name].unit, "", Text()) for name, value in others.items()]
 
 
-def table_form(console: Console) -> dict[str, Any]:
-    """Return how a table is drawn: without lines where nobody sees it, so that a pipe can search it."""
-    return {"box": SIMPLE_HEAD if console.is_terminal else None, "pad_edge": False}
+def empty_table(console: Console, headings: Sequence[str], *, right: Collection[str] = (), wraps: str = "", title: str = "") -> Table:
+    """Return a table without rows; without lines too where nobody sees it, so that a pipe can search it."""
+    box = SIMPLE_HEAD if console.is_terminal else None
+    table = Table(title=title or None, title_justify="left", box=box, pad_edge=False)
+    for heading in headings:
+        table.add_column(heading, justify="right" if heading in right else "left", no_wrap=heading != wraps)
+    return table
 
 
 def _table(rows: Sequence[Row], console: Console, title: str) -> Table:
-    """Return rows as a table."""
-    table = Table(title=title, title_justify="left", **table_form(console))
-    for heading in ("what", "measured", "unit", "limit", "verdict"):
-        table.add_column(heading, justify="right" if heading in {"measured", "limit"} else "left", no_wrap=heading != "what")
+    headings = ("what", "measured", "unit", "limit", "verdict")
+    table = empty_table(console, headings, right={"measured", "limit"}, wraps="what", title=title)
     for row in rows:
         table.add_row(*row)
     return table

@@ -41,8 +41,8 @@ def command(act: Callable[[Any], int]) -> Callable[..., None]:
         try:
             code = act(options(**given))
         except GateError as error:
-            print(f"error: {error}", file=sys.stderr)
             code = exit_code(error.outcome, strict=False)
+            print(f"error: {error} (exit {code})", file=sys.stderr)
         raise typer.Exit(code)
 
     call.__signature__ = fields.replace(parameters=shown)  # type: ignore[attr-defined]  # typer looks at it

@@ -28,7 +28,7 @@ from validation.checks.storage.record import BlockedError, PreflightRecord
 from validation.checks.storage.store import Shared, Store, WrongError, answered
 from validation.clients import kube
 from validation.reports import model, table
-from validation.reports.table import number, table_form
+from validation.reports.table import empty_table, number
 from validation.run.options import report_path
 from validation.run.progress import Reporter
 from validation.run.record import run_and_report
@@ -123,9 +123,8 @@ def show(record: PreflightRecord, console: Console) -> None:
 
 
 def _table(record: PreflightRecord, console: Console) -> Table:
-    table = Table(title=f"Preflight {record.run_id} of {record.target.get('endpoint', '?')}", title_justify="left", **table_form(console))
-    for heading in ("", "what", "seen, consequence, cure"):
-        table.add_column(heading, no_wrap=heading in {"", "what"})
+    title, seen = f"Preflight {record.run_id} of {record.target.get('endpoint', '?')}", "seen, consequence, cure"
+    table = empty_table(console, ("", "what", seen), wraps=seen, title=title)
     for finding in record.findings:
         lines = [finding.seen]
         lines += [f"Breaks: {finding.consequence}"] if finding.consequence else []
@@ -137,9 +136,8 @@ def _table(record: PreflightRecord, console: Console) -> Table:
 
 def _speeds(record: PreflightRecord, console: Console) -> Table:
     title = "Latency and throughput; - is not measured, or of too few samples"
-    table = Table(title=title, title_justify="left", **table_form(console))
-    for heading in ("operation", "size", "at a time", "samples", "failed", "p50 ms", "p95 ms", "p99 ms", "max ms", "MiB/s"):
-        table.add_column(heading, justify="left" if heading == "operation" else "right", no_wrap=True)
+    numbers = ("size", "at a time", "samples", "failed", "p50 ms", "p95 ms", "p99 ms", "max ms", "MiB/s")
+    table = empty_table(console, ("operation", *numbers), right=numbers, title=title)
     for row in record.performance:
         times = [number(row[name]) for name in ("p50_ms", "p95_ms", "p99_ms", "max_ms", "mib_per_s")]
         failed = str(sum(row["errors"].values()))

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from pydantic import field_validator
 
 from components.engines import ENGINES
-from components.engines.engine import Options, Problem, Role, Version
+from components.engines.engine import Options, Problem, Role, Version, model_problem
 from components.memory import Shape
 from stacks import images as image_references
 from stacks.settings.addresses import ServiceUrl
@@ -43,12 +43,10 @@ class EmbeddingSettings(Serving):
         """Also a dimension that the lab's model cannot have, and a prompt that is prepended twice."""
         reasons = super().problems(version)
         if self.engine == "lab" and self.model == _LAB_MODEL and self.dimension != _LAB_DIMENSION:
-            text = f"is {self.dimension}, the model {_LAB_MODEL!r} makes vectors of {_LAB_DIMENSION}: no other index could be searched"
-            reasons.append(Problem(code="models.dimension", setting="dimension", text=f"{text}; write {_LAB_DIMENSION}"))
+            reasons.append(model_problem("dimension", is_=self.dimension, model=_LAB_MODEL, made=_LAB_DIMENSION))
         prompt = next((name for name in _PROMPTS if name in self.options), "")
         if prompt and (self.query_prefix or self.passage_prefix):
-            text = "the engine would prepend it to queries and passages alike, besides query_prefix and passage_prefix; remove one of them"
-            reasons.append(Problem(code="models.prompt_twice", setting=f"options.{prompt}", text=text))
+            reasons.append(model_problem("prompt_twice", name=prompt))
         return reasons
 
 
@@ -93,10 +91,8 @@ class LlmSettings(Serving):
         """Also a prompt that does not fit."""
         reasons, needed = super().problems(version), self.prompt_tokens + self.answer_tokens
         if needed > self.context_tokens:
-            wrong = f"is {self.context_tokens}, a prompt of {self.prompt_tokens} and an answer of {self.answer_tokens} need {needed}"
-            cure = "raise context_tokens, or lower prompt_tokens and send fewer sources"
-            text = f"{wrong}: long questions would be refused or cut; {cure}"
-            reasons.append(Problem(code="models.context", setting="context_tokens", text=text))
+            sizes = {"is_": self.context_tokens, "prompt": self.prompt_tokens, "answer": self.answer_tokens, "needed": needed}
+            reasons.append(model_problem("context", **sizes))
         return reasons
 
     def limits(self) -> dict[str, Any]:
@@ -126,17 +122,12 @@ def problems(
     for name, service in ((name, service) for name, service in services.items() if service is not None):
         weights, scaling = service.weights, service.scaling
         if service.runs_here and getattr(images, name) is None:
-            text = f"is missing: {name}.engine is {service.engine!r}, and nobody but you can know its image"
-            yield Problem(code="models.image_missing", setting=f"images.{name}", text=text)
+            yield model_problem("image_missing", name=name, engine=service.engine)
         if weights is not None and weights.source == "bucket" and images.suite is None:
-            text = f"is missing: it copies {name}.weights from the bucket"
-            yield Problem(code="models.image_missing", setting="images.suite", text=text)
+            yield model_problem("suite_missing", name=name)
         own = service.problems(version(service, getattr(images, name)))
         if scaling is not None and scaling.waiting_requests is not None and keda is None:
-            cure = "where it is installed, set keda.prometheus_url, else scale by cpu_percent"
-            text = f"needs KEDA, since Kubernetes alone knows no queue; {cure}"
-            own.append(Problem(code="models.keda", setting="scaling.waiting_requests", text=text))
+            own.append(model_problem("keda"))
         if weights is not None and weights.source == "bucket" and weights.secret_name is None and not makes_users:
-            text = "is missing: this driver of the object store makes no user that could read the bucket"
-            own.append(Problem(code="models.weights_secret", setting="weights.secret_name", text=text))
+            own.append(model_problem("weights_secret"))
         yield from (replace(each, setting=f"{name}.{each.setting}") for each in own)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 from pydantic import field_validator, model_validator
 
 from components.engines import ENGINES, serving
-from components.engines.engine import Model, Options, Problem, Role, Version
+from components.engines.engine import Model, Options, Problem, Role, Version, model_problem
 from stacks.problems import ConflictError, WrongValueError
 from stacks.settings.group import Group, setting
 from stacks.settings.models.resources import CacheSettings, ExternalSettings, GpuSettings, ScalingSettings, WeightsSettings
@@ -56,11 +56,11 @@ class Serving(Group):
         ignores = ENGINES[self.engine].ignores
         for name in sorted(self.model_fields_set & ignores.keys()):
             if getattr(self, name) is not None:
-                yield _ignored(name, f"engine {self.engine!r} would ignore it: {ignores[name]}")
+                yield model_problem("ignored_by_engine", name=name, engine=self.engine, why=ignores[name])
         if self.external is None and self.engine == "external":
-            yield Problem(code="models.external", setting="external", text="engine 'external' needs external.url")
+            yield model_problem("external_missing")
         if self.external is not None and self.engine != "external":
-            yield _ignored("external", f"engine {self.engine!r} would ignore it: it belongs to the engine 'external'")
+            yield model_problem("ignored_by_engine", name="external", engine=self.engine, why="it belongs to the engine 'external'")
 
     @property
     def runs_here(self) -> bool:
@@ -104,23 +104,14 @@ class Serving(Group):
     def _fits(self) -> Iterator[Problem]:
         cache, weights = self.cache, self.weights
         if cache is not None and self.most_replicas > 1 and not cache.shared:
-            text = f"is one volume for one node, and {self.most_replicas} pods may run on several; say cache.shared, or leave it out"
-            yield Problem(code="models.cache_shared", setting="cache", text=text)
+            yield model_problem("cache_shared", pods=self.most_replicas)
         if weights is not None and weights.source == "hub" and cache is None:
-            text = "is missing: weights from a hub would be downloaded again at each restart; write cache: {size_gib: ...}"
-            yield Problem(code="models.cache_missing", setting="cache", text=text)
+            yield model_problem("cache_missing")
         if cache is not None and weights is not None and cache.size_gib < weights.size_gib:
-            text = f"is {cache.size_gib:g} GiB, smaller than the weights of {weights.size_gib:g} GiB: they would not fit; raise it"
-            yield Problem(code="models.cache_size", setting="cache.size_gib", text=text)
+            yield model_problem("cache_size", is_=cache.size_gib, needed=weights.size_gib)
         if self.scaling is not None and "replicas" in self.model_fields_set:
-            yield _ignored("replicas", "would be ignored: scaling decides; remove it")
+            yield model_problem("ignored_by_scaling")
         if self.scaling is not None and self.scaling.cpu_percent is not None and self.gpu is not None:
-            text = "says nothing of a GPU's load, so pods would neither come nor go; use scaling.waiting_requests"
-            yield Problem(code="models.scaling_measure", setting="scaling.cpu_percent", text=text)
+            yield model_problem("scaling_by_cpu")
         if self.scaling is not None and self.scaling.waiting_requests is not None and not ENGINES[self.engine].queue_metric:
-            text = f"engine {self.engine!r} has no metric of waiting requests, so nothing would be scaled; use scaling.cpu_percent"
-            yield Problem(code="models.scaling_measure", setting="scaling.waiting_requests", text=text)
-
-
-def _ignored(setting: str, text: str) -> Problem:
-    return Problem(code="models.ignored", setting=setting, text=text)
+            yield model_problem("scaling_by_queue", engine=self.engine)

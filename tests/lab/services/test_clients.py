@@ -9,13 +9,13 @@ import pytest
 
 from lab.services.embedder import DIMENSION, MODEL
 from validation.clients.http import TooLongError
-from validation.clients.llm import LanguageModel, Source
+from validation.clients.llm import LanguageModel
 from validation.clients.passages import Chunk
 from validation.clients.retrieval_models import EmbeddingService
 from validation.clients.target import EmbeddingRequest
 
-SOURCES = [Source(title="Pump manual", document_id="pump", text="The pump lifts 40 litres per minute. It weighs 12 kg.")]
 CHUNK = Chunk(document_id="d", title="", section="", language="en", source="documents/en/d.md", sha256="0" * 64, text="A text.")
+SOURCES = [replace(CHUNK, title="Pump manual", document_id="pump", text="The pump lifts 40 litres per minute. It weighs 12 kg.")]
 QUESTION = "How many litres does the pump lift?"
 
 

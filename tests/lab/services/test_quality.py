@@ -1,6 +1,7 @@
 """Floors below what was measured (lab/services/README.md), so that a change that makes retrieval or reading worse is seen."""
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from lab.places import CACHE
 from lab.services.answer import answer, parse
 from lab.services.embedder import DIMENSION, MODEL, EmbeddingModel, Matrix
-from validation.clients.llm import Source, prompt
+from validation.clients.llm import prompt
 from validation.clients.retrieval_models import KeptVectors
 from validation.clients.target import EmbeddingRequest
 from validation.corpus.documents import Question, read_corpus
@@ -57,7 +58,7 @@ def nearest_chunks(model: EmbeddingModel, passages: Matrix, question: str) -> li
 
 def answered(question: str, chunks: list[int]) -> str:
     chosen = [CORPUS.chunks[at] for at in chunks]
-    sources = [Source(title=one.title, document_id=one.document_id, text=f"{one.section}\n{one.text}") for one in chosen]
+    sources = [replace(one, text=f"{one.section}\n{one.text}") for one in chosen]
     found, asked = parse(prompt(question, sources)[-1]["content"])
     return answer(asked, found)
 

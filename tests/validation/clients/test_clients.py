@@ -16,7 +16,7 @@ from starlette.routing import Route
 from tests.validation.services import DIMENSION, Bucket, Models, serving, stream, vector
 from validation.clients.documents import ClockSkewError, Credential, DocumentStore, Original
 from validation.clients.http import TooLongError
-from validation.clients.llm import Answer, LanguageModel, Source, prompt
+from validation.clients.llm import Answer, LanguageModel, prompt
 from validation.clients.passages import Chunk
 from validation.clients.retrieval_models import EmbeddingService, Reranker
 from validation.clients.target import EmbeddingRequest
@@ -24,10 +24,6 @@ from validation.corpus.citation import Citation, citation_problem
 from validation.judge.errors import GateError, InvalidRunError, UnreachableError, UsageError
 
 NOWHERE = "http://127.0.0.1:9"
-SOURCES = [
-    Source(title="Pump manual", document_id="pump", text="The pump lifts 40 litres."),
-    Source(title="T", document_id="x", text="No."),
-]
 
 
 def embedding(url: str, dimension: int = DIMENSION) -> EmbeddingService:
@@ -36,6 +32,12 @@ def embedding(url: str, dimension: int = DIMENSION) -> EmbeddingService:
 
 def chunk(text: str, position: int = 0) -> Chunk:
     return Chunk(document_id="d", title="", section="", language="en", source="manuals/pump.md", sha256="0", text=text, position=position)
+
+
+SOURCES = [
+    replace(chunk("The pump lifts 40 litres."), title="Pump manual", document_id="pump"),
+    replace(chunk("No."), title="T", document_id="x"),
+]
 
 
 def test_vectors_come_back_in_order_and_of_length_one(models_url: str) -> None:

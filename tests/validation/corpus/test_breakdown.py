@@ -3,7 +3,8 @@
 import pytest
 
 from validation.checks.answer import _shares
-from validation.clients.llm import Answer, Source
+from validation.clients.llm import Answer
+from validation.clients.passages import Chunk
 from validation.corpus.documents import Question
 from validation.corpus.grading import Graded, breakdown
 
@@ -25,9 +26,8 @@ def test_each_language_and_kind_has_its_own_mean() -> None:
 
 
 def answered(one: Question, text: str) -> Graded:
-    return Graded(
-        question=one, sources=[Source(title="D", document_id="d", text="5 kg")], answer=Answer(text=text, first_token_s=0, total_s=0)
-    )
+    source = Chunk(title="D", document_id="d", text="5 kg", section="", language="en", source="", sha256="")
+    return Graded(question=one, sources=[source], answer=Answer(text=text, first_token_s=0, total_s=0))
 
 
 @pytest.mark.parametrize(

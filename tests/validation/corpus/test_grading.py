@@ -2,7 +2,8 @@
 
 import pytest
 
-from validation.clients.llm import Answer, Source
+from validation.clients.llm import Answer
+from validation.clients.passages import Chunk
 from validation.corpus.documents import Question
 from validation.corpus.grading import Graded, citation_is_right, cited_numbers, denies, has_fact, is_refusal, unsupported_numbers
 
@@ -96,7 +97,8 @@ def test_numbers_and_dates_that_no_source_holds_are_invented() -> None:
 
 def graded(text: str) -> Graded:
     shown = (("manual", "Load 850 kg."), ("policy", "Lunch at noon."), ("twin", "It pulls 850 kg."))
-    sources = [Source(title=name, document_id=name, text=body) for name, body in shown]
+    unseen = {"section": "", "language": "en", "source": "", "sha256": ""}
+    sources = [Chunk(title=name, document_id=name, text=body, **unseen) for name, body in shown]
     relevance = {"manual": 3, "twin": 1}
     question = Question(id="q", question="How much can it pull?", language="en", relevance=relevance, fact="850 kg", kind="fact")
     return Graded(question=question, sources=sources, answer=Answer(text=text, first_token_s=0.1, total_s=0.2))

@@ -3,7 +3,7 @@
 import json
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -44,10 +44,10 @@ def cases(report: model.GateReport) -> dict[str, ET.Element]:
     return {f"{case.get('classname')}.{case.get('name')}": case for case in document.iter("testcase")}
 
 
-@pytest.mark.parametrize("form", Form)
+@pytest.mark.parametrize("form", get_args(Form))
 def test_a_run_that_passed_says_so_in_every_form(path: Path, form: Form) -> None:
     text = export.FORMS[form][1](model.read(path))
-    assert ("PASS" in text) is (form is not Form.JUNIT)
+    assert ("PASS" in text) is (form != "junit")
     assert "search_p95_ms" in text.replace("\\", "")
 
 

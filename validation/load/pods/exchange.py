@@ -12,21 +12,18 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import BaseModel, ConfigDict
 
-from validation.clients.documents import Credential, s3_client, within
+from validation.clients.documents import Credential, S3Client, s3_client, within
 from validation.judge.errors import InvalidRunError
 from validation.judge.profile import Search
 from validation.load.open_loop import Sample
 from validation.load.workers import Share
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client  # stubs only; nothing to import at run time
 
 VERSION = 5  # raised with every change of these messages: an image of another version is refused instead of misunderstood
 PREFIX = "gate-load/"
@@ -104,7 +101,7 @@ def unpack_share(body: bytes) -> Share:
 class LoadBucket:
     """The objects of one run, below a prefix of its own."""
 
-    def __init__(self, *, bucket: str, run: str, ours: "S3Client", theirs: "S3Client") -> None:
+    def __init__(self, *, bucket: str, run: str, ours: S3Client, theirs: S3Client) -> None:
         self._bucket, self._prefix = bucket, f"{PREFIX}{run}/"
         self._ours, self._theirs = ours, theirs
         self._written: set[str] = set()
@@ -168,7 +165,7 @@ class LoadBucket:
             raise InvalidRunError(f"{problem}; look at the store with: ./rag store ENV") from error
 
 
-def connect(endpoint: str, region: str, credential: Credential, ca_file: Path | None) -> "S3Client":
+def connect(endpoint: str, region: str, credential: Credential, ca_file: Path | None) -> S3Client:
     """Return a client of the store; presigning with it sends nothing."""
     # an address that asks for a checksum could not be used by a plain client
     plain = Config(request_checksum_calculation="when_required", response_checksum_validation="when_required")
