@@ -6,21 +6,12 @@ from pathlib import Path
 
 from cli.tree import COMMANDS, UsageError
 
-_BASH = """_rag() {{
-    local here; here=$(dirname -- "$(readlink -f -- "${{COMP_WORDS[0]/#\\~/$HOME}}")")
-    case $COMP_CWORD in
-        1) COMPREPLY=($(compgen -W "{commands} --help --version" -- "$2")) ;;
-        2) COMPREPLY=($(compgen -W "$(ls "$here/stacks" | sed -n 's/^Pulumi\\.\\(.*\\)\\.yaml$/\\1/p')" -- "$2")) ;;
-        *) COMPREPLY=($(compgen -f -- "$2")) ;;
-    esac
-}}
-complete -F _rag ./rag rag"""
 _ZSH = "autoload -U +X bashcompinit && bashcompinit"
 
 
 def completion(words: Sequence[str]) -> int:
     """Print the completion of a shell, and return the exit code."""
-    bash = _BASH.format(commands=" ".join(COMMANDS))
+    bash = Path(__file__).with_name("completion.bash").read_text(encoding="utf-8").strip().replace("$COMMANDS", " ".join(COMMANDS))
     scripts = {"bash": bash, "zsh": f"{_ZSH}\n{bash}"}
     if len(words) != 1 or words[0] not in scripts:
         raise UsageError(f"{' '.join(words) or 'no word'} is no shell that is known: bash or zsh")

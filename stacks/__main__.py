@@ -14,23 +14,16 @@ import yaml
 
 from stacks.problems import SettingsError
 
-COMMANDS = {
-    "objects": ("values", "render", "needs", "policies", "monitoring"),
-    "images": ("pin", "images"),
-    "check": ("check", "gpus"),
-    "status": ("status", "doctor"),
-    "rollout": ("preview", "preflight", "up", "rollout"),
-    "init": ("init",),
-    "rotate": ("rotate",),
-}  # functions by the file of stacks/commands that they are in; their help is in its help.yaml
+COMMANDS, _HELP = (
+    yaml.safe_load((Path(__file__).parent / "commands" / name).read_text(encoding="utf-8")) for name in ("commands.yaml", "help.yaml")
+)
 
 
 def app(name: str) -> typer.Typer:
     """Import one command."""
     module = next(module for module, names in COMMANDS.items() if name in names)
-    texts = yaml.safe_load((Path(__file__).parent / "commands" / "help.yaml").read_text(encoding="utf-8"))
     alone = typer.Typer(add_completion=False, rich_markup_mode=None)
-    alone.command(name, help=texts[name])(getattr(importlib.import_module(f"stacks.commands.{module}"), name))
+    alone.command(name, help=_HELP[name])(getattr(importlib.import_module(f"stacks.commands.{module}"), name))
     return alone
 
 

@@ -12,33 +12,7 @@ from typer.core import TyperGroup
 
 from validation.run.options import command
 
-COMMANDS = {
-    "run": "validation.suites.runner:act",
-    "ingest": "validation.suites.ingest:act",
-    "collections": "validation.suites.collections:act",
-    "read": "validation.suites.read:act",
-    "preflight": "validation.suites.preflight:act",
-    "ask": "validation.ask.command:act",
-    "serve": "validation.ask.service:act",
-    "sweep": "validation.experiments.sweep:act",
-    "during": "validation.experiments.during:act",
-    "selftest": "validation.experiments.selftest:act",
-    "backup": "validation.backup.command:act",
-    "restore": "validation.backup.restore:act",
-    "drill": "validation.experiments.drill:act",
-    "original": "validation.corpus.citation:original",
-    "report": "validation.reports.history:report",
-    "compare": "validation.reports.history:compare",
-    "runs": "validation.reports.history:runs",
-    "slo": "validation.suites.slo_init:slo",
-    "baseline": "validation.reports.history:baselines",
-    "calibrate": "validation.reports.history:calibrate",
-    "checks": "validation.checks.gate:list_checks",
-    "report-schema": "validation.reports.model:print_schema",
-    "pod": "validation.load.pods.generator:command",
-    "store-proxy": "validation.experiments.store_proxy:command",
-}
-"""Where the code is: a function of typer, one that takes a dataclass of options, or a group."""
+COMMANDS: dict[str, str] = yaml.safe_load(Path(__file__).with_name("commands.yaml").read_text(encoding="utf-8"))
 
 
 def load(name: str) -> Any:  # noqa: ANN401  typer keeps its types private

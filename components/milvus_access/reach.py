@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 else:
     MilvusClient = Any  # imported where it is used, since that takes a second
 
+__all__ = ["MilvusClient"]  # for whoever is given a client
 PATIENCE_S = 60  # how long a proxy may take to answer, and Milvus to know root: it makes its users at its first start
 _SCHEME = "cluster"
 _PORT = 19530

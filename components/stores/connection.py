@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 else:
     S3Client = IAMClient = Any  # the packages hold types alone, and are not there at run time
 
+__all__ = ["IAMClient", "S3Client"]  # of those packages, for whoever is given a client
 T = TypeVar("T")
 # not every store knows the trailing checksums that boto3 sends by default
 _CHECKSUMS: dict[str, Any] = {"request_checksum_calculation": "when_required", "response_checksum_validation": "when_required"}

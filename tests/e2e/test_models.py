@@ -219,8 +219,8 @@ def test_weights_from_the_bucket_are_what_the_pod_serves(pods: Pods) -> None:
 def test_a_service_outside_answers_over_tls_with_its_key(pods: Pods) -> None:
     with pods.connector() as connector:
         found = connector.models(LLM_TIMEOUT_S)
-        unseen = {"section": "", "language": "en", "source": "", "sha256": ""}
-        source = Chunk(title="Forklifts", document_id="forklifts", text="A forklift may go 8 km/h.", **unseen)
+        text = "A forklift may go 8 km/h."
+        source = Chunk(title="Forklifts", document_id="forklifts", text=text, section="", language="en", source="", sha256="")
         assert "8 km/h. [1]" in found.llm.ask("How fast may a forklift go?", [source]).text
 
 

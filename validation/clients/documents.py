@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 else:
     S3Client = Any  # the package holds types alone, and is not there at run time
 
+__all__ = ["S3Client"]  # of that package, for whoever is given a client
 _TIMEOUT_S = 10
 _TOTAL_S = 120.0  # for one object, whatever its size: botocore's own time-outs begin anew with every byte
 

@@ -12,27 +12,18 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import httpcore
 import httpx
+import yaml
 
 from validation.judge.errors import InvalidRunError, UnreachableError, UsageError
 
 CONNECT_TIMEOUT_S = 10.0
 _SHOWN = 200
-_CURES = {
-    401: (
-        "the key that was sent is not the one it wants. Of a service of the stack: pulumi up; of an external one, put its key under "
-        "api_key into the Secret that the stack's outputs name: kubectl create secret generic NAME --from-file=api_key=FILE"
-    ),
-    403: "its key is known and may not do this: ask whoever runs the service for the right to use the model",
-    404: (
-        "the address or the model is not there: the address ends where /models and /embeddings begin, usually with /v1, and the model has "
-        "the name that the service lists under /models"
-    ),
-    413: "what was sent at once is too much for it: raise the limit of the service, for text-embeddings-inference payload-limit",
-}
+_CURES: dict[int, str] = yaml.safe_load(Path(__file__).with_name("cures.yaml").read_text(encoding="utf-8"))
 _TOO_LONG = re.compile(r"must have less than \d+ (tokens|characters)|maximum context length|exceeds the available context size")
 """How text-embeddings-inference (413, from 1.9 on 422), vLLM (400) and llama.cpp (400) refuse one text."""
 

@@ -75,7 +75,7 @@ def test_facts_citations_and_the_first_token_are_those_of_the_service(run: RunCo
     measured = {name: each.value for name, each in run.record.measurements.items()}
     assert (measured["fact_share"], measured["citation_share"], measured["answer_error_share"]) == (1.0, 1.0, 0.0)
     assert 0 < cast("float", measured["first_token_p50_ms"]) <= cast("float", measured["answer_p50_ms"])
-    assert run.graded[0].sources[0].chunk == run.loaded.rows[0].chunk
+    assert run.graded[0].sources[0] == run.loaded.rows[0].chunk
     assert run.record.checks[-1].facts["through"] == "ask"
 
 

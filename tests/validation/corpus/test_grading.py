@@ -97,8 +97,7 @@ def test_numbers_and_dates_that_no_source_holds_are_invented() -> None:
 
 def graded(text: str) -> Graded:
     shown = (("manual", "Load 850 kg."), ("policy", "Lunch at noon."), ("twin", "It pulls 850 kg."))
-    unseen = {"section": "", "language": "en", "source": "", "sha256": ""}
-    sources = [Chunk(title=name, document_id=name, text=body, **unseen) for name, body in shown]
+    sources = [Chunk(title=name, document_id=name, text=body, section="", language="en", source="", sha256="") for name, body in shown]
     relevance = {"manual": 3, "twin": 1}
     question = Question(id="q", question="How much can it pull?", language="en", relevance=relevance, fact="850 kg", kind="fact")
     return Graded(question=question, sources=sources, answer=Answer(text=text, first_token_s=0.1, total_s=0.2))
