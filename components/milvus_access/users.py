@@ -70,7 +70,7 @@ class UserProvider(MilvusProvider):
 
 def _new_password(milvus: MilvusClient, user: str, known: str = "") -> str:
     """Change the password in place where the old one is known, since Milvus asks even root for it; else make the user anew."""
-    from pymilvus import MilvusException
+    from pymilvus import MilvusException  # type: ignore[import-untyped]  # pymilvus ships no types
 
     password = draw(PASSWORD_BYTES)
     with suppress(MilvusException):

@@ -27,15 +27,6 @@ _EXAMPLE = {"small": "dev", "large": "prod"}
 _MODELS = ("embedding", "llm", "reranker")
 _TIMEOUT_S = 2.0
 _SEARCHES_WORDS = (2, 5, 0)
-_NEXT = """
-Pulumi's state (what it made) needs a home, and a passphrase or a KMS for the secrets in it. Without a cloud account:
-
-    mkdir -p ~/.pulumi-state; pulumi login file://~/.pulumi-state    # or s3://BUCKET?endpoint=HOST
-    export PULUMI_CONFIG_PASSPHRASE_FILE=FILE      # a file with your passphrase; lost, the secrets of the state are lost
-    pulumi stack init {name}                         # with a KMS instead: --secrets-provider hashivault://KEY, awskms://..., ...
-
-Next: ./rag check {name} --pre
-"""
 
 
 def init(
@@ -75,7 +66,7 @@ def init(
         print(f"reached from here: {address}")
     except OSError as error:
         print(f"not reached from here: {address} ({error}); the preflight runs on this machine too, so it has to be")
-    print(_NEXT.format(name=name), end="")
+    print(Path(__file__).with_name("init.txt").read_text(encoding="utf-8").format(name=name), end="")
 
 
 def _new_files(name: str) -> tuple[Path, Path]:

@@ -8,7 +8,10 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import fmean
+
+import yaml
 
 from validation.clients.llm import Answer
 from validation.clients.passages import Chunk
@@ -17,14 +20,7 @@ from validation.corpus.documents import Question
 _NO_SPACES = re.compile(r"[\u3041-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 """Kana and Han: each letter counts as a word."""
 CITATION = re.compile(r"\[(\d{1,3})\]")
-_REFUSALS = (
-    r"\b(?:sources?|documents?|context|information|text)\b.{0,40}\b(?:not|no|nothing|n t|cannot)\b",
-    r"\b(?:no|not|cannot|can t|unable to)\b.{0,40}\b(?:sources?|documents?|context|information|answer)\b",
-    r"\b(?:quellen?|dokumente?n?|unterlagen|text)\b.{0,60}\b(?:nicht|keine?n?|nichts)\b",
-    r"\b(?:keine?n?|nicht)\b.{0,60}\b(?:quellen?|dokumenten?|unterlagen|angaben?|informationen?|antwort|beantwort\w+)\b",
-    r"(?:来 源|资 料|文 档|文 件|信 息).{0,40}(?:没 有|未|无 法|不)|(?:没 有|无 法|未).{0,40}(?:来 源|资 料|文 档|信 息|回 答|提 及)",
-    r"(?:出 典|資 料|文 書|情 報|ソ ー ス).{0,60}(?:あ り ま せ ん|ま せ ん|な い|不 明)",
-)  # how an answer says that the sources do not hold it, in the words that `normalise` leaves: English, German, Chinese, Japanese
+_REFUSALS: dict[str, list[str]] = yaml.safe_load(Path(__file__).with_name("refusals.yaml").read_text(encoding="utf-8"))
 _DENIAL = r"(?:not|never|nicht|nie|kein\w*) (?!more|less|only|later|before|mehr|weniger|nur|sp\u00e4ter|vor|\u00fcber)(?:\S+ )?"
 """Before a fact; `not more than 850 kg` says the same as `850 kg`."""
 _NUMBER = re.compile(r"\d+")
@@ -56,7 +52,8 @@ def unsupported_numbers(answer: str, texts: Sequence[str]) -> list[str]:
 
 def is_refusal(answer: str) -> bool:
     """Whether the answer says that the sources do not answer, and cites none of them for anything else."""
-    return not cited_numbers(answer) and any(re.search(pattern, normalise(answer)) for pattern in _REFUSALS)
+    patterns = (pattern for each in _REFUSALS.values() for pattern in each)
+    return not cited_numbers(answer) and any(re.search(pattern, normalise(answer)) for pattern in patterns)
 
 
 def cited_numbers(answer: str) -> list[int]:

@@ -37,11 +37,6 @@ class Mark:
     namespace: pulumi.Input[str] | None  # None for the classes, which belong to the whole cluster
     owner: pulumi.Input[str]
 
-    def metadata(self) -> dict[str, Any]:
-        """Of the manifest."""
-        place = {"namespace": self.namespace} if self.namespace is not None else {}
-        return {"name": self.name, **place, "annotations": {OWNER_TAG: self.owner}}
-
 
 def bucket_class(mark: Mark, backend: Backend, options: BucketOptions) -> dict[str, Any]:
     """Always Retain: COSI copies the policy when it makes the bucket, so a stack could never ask again to have it deleted."""
@@ -103,4 +98,6 @@ def command(inputs: Mapping[str, Any], verb: str, *more: str) -> str:
 
 
 def _head(kind: str, mark: Mark) -> dict[str, Any]:
-    return {"apiVersion": f"{GROUP}/{VERSION}", "kind": kind, "metadata": mark.metadata()}
+    place = {"namespace": mark.namespace} if mark.namespace is not None else {}
+    metadata = {"name": mark.name, **place, "annotations": {OWNER_TAG: mark.owner}}
+    return {"apiVersion": f"{GROUP}/{VERSION}", "kind": kind, "metadata": metadata}
