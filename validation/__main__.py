@@ -20,7 +20,7 @@ def load(name: str) -> Any:  # noqa: ANN401  typer keeps its types private
     path, _, attribute = COMMANDS[name].partition(":")
     act = getattr(importlib.import_module(path), attribute)
     if path.startswith("validation.reports") and name != "runs":
-        importlib.import_module("validation.checks")  # they bring the measures by which a report is read
+        importlib.import_module("validation.checks.gate")  # they bring the measures by which a report is read
     texts = yaml.safe_load(Path(__file__).with_name("help.yaml").read_text(encoding="utf-8"))
     if isinstance(act, typer.Typer):
         act.info.help = texts.get(name, act.info.help)
