@@ -6,9 +6,7 @@ from typing import Any
 import pulumi
 
 from components.ask import Ask, AskArgs
-from components.backup import Backup, BackupArgs
 from components.component import CA_KEY, Mounted, Trust
-from components.gate import ScheduledGate, ScheduledGateArgs
 from components.load_generators import LoadGenerators, LoadGeneratorsArgs
 from components.milvus_access.users import DEFAULT_DATABASE
 from components.models import ModelService
@@ -16,6 +14,7 @@ from components.pods import Resources
 from components.preflight import Preflight, PreflightArgs
 from components.preflight import needs as preflight_needs
 from components.quota import Consumer
+from components.scheduled import Backup, BackupArgs, ScheduledGate, ScheduledGateArgs
 from components.stores import ObjectStore
 from components.tenancy import Tenancy
 from stacks import environments

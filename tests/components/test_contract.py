@@ -8,12 +8,10 @@ import pytest
 
 from components import stores
 from components.ask import Ask, AskArgs
-from components.backup import Backup, BackupArgs
 from components.component import Mounted, Trust
 from components.engines import ENGINES
 from components.engines.engine import Container, Model
 from components.flows import Endpoint, Layout, table
-from components.gate import ScheduledGate, ScheduledGateArgs
 from components.load_generators import LoadGenerators, LoadGeneratorsArgs
 from components.milvus import Chart, Milvus, MilvusArgs, MilvusDisruption
 from components.milvus_access.root import MilvusRoot
@@ -29,6 +27,7 @@ from components.pods import Resources
 from components.preflight import Preflight, PreflightArgs
 from components.quota import Quota
 from components.random_secret import ApiKey
+from components.scheduled import Backup, BackupArgs, ScheduledGate, ScheduledGateArgs
 from components.stores import BucketOptions, Generations, ObjectStore, ObjectStoreArgs
 from components.stores.s3 import S3Server, S3Store
 from components.tenancy import Tenancy, TenancyArgs

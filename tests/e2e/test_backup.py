@@ -15,8 +15,8 @@ import pytest
 from botocore.config import Config
 from pymilvus import DataType, MilvusClient  # type: ignore[import-untyped]  # pymilvus ships no types
 
-from components.backup import Backup, BackupArgs
 from components.pods import Resources
+from components.scheduled import Backup, BackupArgs
 from lab.places import PKI, REPOSITORY
 from tests.deploy import deploy
 from tests.e2e.lab import Ended, Lab
