@@ -175,8 +175,8 @@ def _declared(resources: Sequence[Mapping[str, Any]], namespace: str) -> Iterato
         if not resource["type"].startswith(_KUBERNETES) or space != namespace or not name:
             continue
         version, _, kind = resource["type"].removeprefix(_KUBERNETES).rpartition(":")
-        if version not in _UNSEEN:
-            yield {"apiVersion": version.removeprefix("core/"), "kind": kind, "metadata": {"name": name}}
+        if version not in _UNSEEN:  # a Patch, as Pulumi calls a few fields of what others made, is no kind of the cluster
+            yield {"apiVersion": version.removeprefix("core/"), "kind": kind.removesuffix("Patch"), "metadata": {"name": name}}
 
 
 def missing(objects: Sequence[Mapping[str, Any]], namespace: str) -> list[str]:

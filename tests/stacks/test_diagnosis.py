@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from stacks.operations import helm
+from stacks.operations import helm, leftovers
 from stacks.operations.helm import Revision
 from stacks.operations.leftovers import Facts, Lock, diagnose
 
@@ -93,3 +93,14 @@ def test_a_helm_is_given_its_time_unless_the_pulumi_that_began_it_is_known_to_be
 
 def test_a_release_in_a_namespace_that_the_state_does_not_hold_is_not_looked_at() -> None:
     assert diagnose(Facts(environment="t", is_ours=False)) == []
+
+
+def test_what_pulumi_patches_is_looked_for_as_the_object_that_it_patches() -> None:
+    """The cluster knows no kind ServiceAccountPatch: looked for by that name it was never there, and no `up` went on."""
+    resources = [
+        {"type": "kubernetes:core/v1:ServiceAccountPatch", "id": "rag/default"},
+        {"type": "kubernetes:apps/v1:Deployment", "id": "rag/llm"},
+        {"type": "kubernetes:core/v1:Secret", "id": "other/key"},
+    ]
+    kinds = [(each["apiVersion"], each["kind"], each["metadata"]["name"]) for each in leftovers._declared(resources, "rag")]
+    assert kinds == [("v1", "ServiceAccount", "default"), ("apps/v1", "Deployment", "llm")]

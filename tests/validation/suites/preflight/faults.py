@@ -8,7 +8,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -248,17 +248,18 @@ class _Handler(BaseHTTPRequestHandler):
         self._say(answer)
 
     def _forward(self, request: Request) -> Said:
-        connection = http.client.HTTPSConnection(self.host, self.port, context=self.trust, timeout=10)
-        path = request.path + (f"?{request.query}" if request.query else "")
-        connection.putrequest(request.method, path, skip_host=True, skip_accept_encoding=True)
-        for name, value in request.headers.items():
-            if name != "expect":
-                connection.putheader(name, value)
-        connection.endheaders(request.body or None)
-        answer = connection.getresponse()
-        said = Said(answer.status, answer.read(), dict(answer.getheaders()))
-        connection.close()
-        return said
+        with closing(http.client.HTTPSConnection(self.host, self.port, context=self.trust, timeout=10)) as connection:
+            path = request.path + (f"?{request.query}" if request.query else "")
+            connection.putrequest(request.method, path, skip_host=True, skip_accept_encoding=True)
+            for name, value in request.headers.items():
+                if name != "expect":
+                    connection.putheader(name, value)
+            try:
+                connection.endheaders(request.body or None)
+                answer = connection.getresponse()
+            except OSError as error:  # the server refused the body before it had read it
+                raise ConnectionAbortedError from error
+            return Said(answer.status, answer.read(), dict(answer.getheaders()))
 
     def _say(self, answer: Said) -> None:
         self.send_response_only(answer.status)
