@@ -44,7 +44,7 @@ def start(stack: ExitStack, root: Path, tls: Made, *, gateway: Sequence[str] = (
         (root / directory).mkdir(parents=True)
     certificate = ["--cert", str(tls.crt_file), "--key", str(tls.key_file)]
     iam = ["iam", "--dir", str(root / "iam"), "--private-ports", str(root / "iam.sock")]
-    options = ["--keep-alive", "--iam-standalone-endpoint", str(root / "iam.sock"), "--iam-cache-disable", *gateway]
+    options = ["--iam-standalone-endpoint", str(root / "iam.sock"), "--iam-cache-disable", *gateway]
     backend = ["posix", *(["--versioning-dir", str(root / "versions")] if posix is None else posix), str(root / "data")]
     for port, arguments in ((iam_port, iam), (s3_port, [*options, *backend])):
         stack.enter_context(running(["versitygw", "--quiet", "--port", f"127.0.0.1:{port}", *certificate, *arguments]))
