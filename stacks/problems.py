@@ -126,9 +126,9 @@ class ConflictError(ValueError):
 
 
 @cache
-def _rows() -> dict[str, dict[str, str]]:
+def _rows(file: str = "problems.yaml") -> dict[str, dict[str, str]]:
     """Read the table once something is wrong: every command imports this."""
-    return dict(yaml.safe_load(pathlib.Path(__file__).with_name("problems.yaml").read_text(encoding="utf-8")))
+    return dict(yaml.safe_load(pathlib.Path(__file__).with_name(file).read_text(encoding="utf-8")))
 
 
 def problem(name: str, path: Path = (), /, *, location: Location | None = None, value: str = "", **words: object) -> Problem:
@@ -207,3 +207,9 @@ class Line:
         """All of it, for people."""
         rest = "".join(f"\n      {name}: {text}" for name, text in (("cure", self.cure), ("more", self.page)) if text)
         return f"{self.level:<5} {self.what}: {self.seen}{rest}"
+
+
+def line_of(name: str, /, **words: object) -> Line:
+    """Return an answer as lines.yaml has it under `name`."""
+    row: dict[str, Any] = {key: text.format(**words) for key, text in _rows("lines.yaml")[name].items()}
+    return Line(**row)

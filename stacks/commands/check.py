@@ -9,7 +9,7 @@ import typer
 from stacks.commands import EnvironmentName, Json, reach, report, select, show
 from stacks.environments import Environment, slo_of
 from stacks.images import lock
-from stacks.problems import Line
+from stacks.problems import Line, line_of
 
 _WRONG = 1
 
@@ -40,15 +40,10 @@ def check(
 def _of_files(selected: Environment, *, pre: bool) -> Iterator[Line]:
     name, slo = selected.name, slo_of(selected.name)
     for each in selected.placeholders:
-        yield Line("FAIL" if pre else "WARN", each.key, f"{each.value} {each.wrong}, so `pulumi up` refuses it", each.cure)
+        yield line_of("placeholder", level="FAIL" if pre else "WARN", each=each)
     if selected.settings.images_pinned == "required" and not lock.path_of(name).is_file():
-        yield Line("FAIL", "images", f"there is no {lock.path_of(name)}, so `pulumi up` refuses to start", f"./rag pin {name}")
-    if slo.is_file():
-        yield Line("OK", "SLO file", f"validation/{slo.name}")
-    else:
-        seen = f"there is no validation/{slo.name}: the gate has nothing to judge by"
-        cure = "./rag slo init DIR, for a folder of your documents with questions.jsonl"
-        yield Line("FAIL", "SLO file", seen, cure, "docs/own-documents.md")
+        yield line_of("images_unpinned", lock=lock.path_of(name), name=name)
+    yield line_of("slo" if slo.is_file() else "slo_missing", slo=slo.name)
 
 
 def _of_everything_else(selected: Environment, *, pre: bool, pod: bool) -> Iterator[Line]:
@@ -64,7 +59,7 @@ def _of_everything_else(selected: Environment, *, pre: bool, pod: bool) -> Itera
         yield from pod_probe.lines(settings, name, "default" if seen.namespace is None else settings.namespace, places)
     if not pre:
         troubles = examination.of_troubles(pod_watch.look(name, settings.namespace))
-        yield from troubles or [Line("OK", "pods", "none is kept from starting; more: ./rag status")]
+        yield from troubles or [line_of("pods")]
 
 
 def gpus(environment: EnvironmentName, *, as_json: Json = False) -> None:

@@ -17,7 +17,7 @@ from stacks.environments import Environment
 from stacks.operations import cluster, examination, leftovers, pod_watch, steps
 from stacks.operations.leftovers import Facts, diagnose
 from stacks.operations.steps import NOT_THERE, PATIENCE_S, WRONG, Progress, mend
-from stacks.problems import Line
+from stacks.problems import Line, line_of
 
 _REPORTS = Path("build") / "reports"
 _EVERY_S = 5.0
@@ -64,10 +64,9 @@ def _lines(selected: Environment, facts: Facts) -> Iterator[Line]:
 def release(facts: Facts) -> Line:
     """Judge the release of Milvus."""
     if not facts.revisions:
-        return Line("FAIL", "release", "Milvus is not installed", f"./rag rollout {facts.environment}")
+        return line_of("release_missing", environment=facts.environment)
     newest = facts.revisions[-1]
-    seen = f"revision {newest.number} is {newest.status}, since {newest.updated:%Y-%m-%d %H:%M}"
-    return Line("OK" if newest.status == "deployed" else "FAIL", "release", seen)
+    return line_of("release" if newest.status == "deployed" else "release_unfinished", revision=newest)
 
 
 def of_pods(pods: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
@@ -85,14 +84,10 @@ def of_pods(pods: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
 def of_collections(listed: Sequence[Mapping[str, Any]], problem: str) -> Iterator[Line]:
     """Judge what Milvus says that it holds."""
     if problem:
-        yield Line("FAIL", "collections", problem, "kubectl get pods; does this machine reach Milvus?", "docs/day-2.md")
+        yield line_of("collections_silent", problem=problem)
     elif not listed:
-        yield Line("OK", "collections", "Milvus answers and holds none")
-    for each in listed:
-        is_loaded = each["state"] == "Loaded"
-        seen = f"{each['state']}, {each['rows']:,} rows, {each['segments']} segments in memory"
-        cure = "" if is_loaded else "load it (load_collection of your client), or it cannot be searched"
-        yield Line("OK" if is_loaded else "WARN", f"collection {each['name']}", seen, cure)
+        yield line_of("collections_none")
+    yield from (line_of("collection" if each["state"] == "Loaded" else "collection_released", each=each) for each in listed)
 
 
 def last_gate(environment: str, now: dt.datetime, reports: Path = _REPORTS) -> Line:

@@ -23,7 +23,7 @@ from stacks.images import lock
 from stacks.operations import pulumi_cli
 from stacks.operations.cluster import Seen, Wanted, leaves, wanted_secrets
 from stacks.operations.pods import Trouble
-from stacks.problems import Line, SettingsError
+from stacks.problems import Line, SettingsError, line_of
 from stacks.settings import Settings
 from stacks.wiring import models, tenancy
 
@@ -45,10 +45,7 @@ def of_shell(environment: Environment) -> Iterator[Line]:
 
 def _plugin(wanted: str, there: Sequence[Mapping[str, Any]]) -> Line:
     versions = sorted(str(each["version"]) for each in there if each["name"] == "kubernetes")
-    if wanted in versions:
-        return Line("OK", "Pulumi's plugin", f"kubernetes {wanted}")
-    seen = f"kubernetes {wanted} is not here ({', '.join(versions) or 'none is'}); `pulumi up` downloads it"
-    return Line("WARN", "Pulumi's plugin", seen, f"pulumi plugin install resource kubernetes {wanted}", "docs/air-gap.md")
+    return line_of("plugin" if wanted in versions else "plugin_missing", version=wanted, others=", ".join(versions) or "none is")
 
 
 def _stack(environment: Environment) -> Line:
@@ -56,16 +53,13 @@ def _stack(environment: Environment) -> Line:
     try:
         is_there = environment.name in pulumi_cli.stacks()
     except SettingsError as error:
-        cure = "mkdir -p ~/.pulumi-state; pulumi login file://~/.pulumi-state"
-        return Line("FAIL", "Pulumi's state", str(error).rpartition("error: ")[2], cure, "docs/install.md")
+        return line_of("state_unread", error=str(error).rpartition("error: ")[2])
     if not is_there:
-        cure = f"pulumi stack init {environment.name}"
-        return Line("FAIL", "Pulumi's state", f"has no stack {environment.name!r}", cure, "docs/install.md")
+        return line_of("state_without_stack", name=environment.name)
     needs_words = "encryptionsalt:" in environment.source.read_text(encoding="utf-8")
     if needs_words and not {"PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE"} & os.environ.keys():
-        cure = "export PULUMI_CONFIG_PASSPHRASE_FILE=FILE"
-        return Line("FAIL", "Pulumi's state", "its secrets need the passphrase, and this shell has none", cure, "docs/install.md")
-    return Line("OK", "Pulumi's state", f"has the stack {environment.name!r}")
+        return line_of("state_locked")
+    return line_of("state", name=environment.name)
 
 
 def of_store(settings: Settings) -> Line:
@@ -75,9 +69,8 @@ def of_store(settings: Settings) -> Line:
     try:
         socket.create_connection((host, int(port)), 3).close()
     except OSError as error:
-        cure = "check name, route and firewall from here; the preflight runs on this machine too"
-        return Line("FAIL", "object store", f"{where} does not answer ({error})", cure, "docs/preflight.md")
-    return Line("OK", "object store", f"{where} answers; what it can do: ./rag preflight ENV")
+        return line_of("store_silent", where=where, error=error)
+    return line_of("store", where=where)
 
 
 def store_address(settings: Settings) -> str:
@@ -88,28 +81,22 @@ def store_address(settings: Settings) -> str:
 
 def of_cluster(settings: Settings, seen: Seen, now: dt.datetime) -> Iterator[Line]:
     """Judge the cluster."""
-    space, version_ = settings.namespace, ".".join(map(str, seen.version))
-    if seen.version < OLDEST_KUBERNETES:
-        oldest = ".".join(map(str, OLDEST_KUBERNETES))
-        untried = f"{version_}; objects are rendered for {KUBERNETES_VERSION}, none was tried before {oldest}"
-        yield Line("WARN", "Kubernetes", untried, "upgrade it")
-    else:
-        yield Line("OK", "Kubernetes", version_)
-    if seen.denied:
-        cure = "have an administrator apply docs/rbac.yaml, or use its account"
-        yield Line("FAIL", "rights", f"in {space!r} this account may not {', '.join(seen.denied)}", cure, "docs/rbac.md")
-    else:
-        yield Line("OK", "rights", f"this account has those of docs/rbac.yaml in {space!r}")
-    if seen.namespace is None:
-        yield Line("OK", "namespace", f"{space!r} is not there, or not seen; `pulumi up` makes it")
-    else:
-        enforced = (seen.namespace["metadata"].get("labels") or {}).get("pod-security.kubernetes.io/enforce", "")
-        yield Line("OK", "namespace", f"{space!r} is there" + (f"; pod security {enforced}, which our pods keep" if enforced else ""))
+    space, (is_, oldest) = settings.namespace, (".".join(map(str, each)) for each in (seen.version, OLDEST_KUBERNETES))
+    kubernetes = "kubernetes_old" if seen.version < OLDEST_KUBERNETES else "kubernetes"
+    yield line_of(kubernetes, version=is_, oldest=oldest, rendered=KUBERNETES_VERSION)
+    yield line_of("rights_missing" if seen.denied else "rights", space=space, denied=", ".join(seen.denied))
+    enforced = _labels(seen.namespace).get("pod-security.kubernetes.io/enforce", "")
+    namespace = "namespace_missing" if seen.namespace is None else "namespace_guarded" if enforced else "namespace"
+    yield line_of(namespace, space=space, enforced=enforced)
     yield from _classes(settings, seen.classes)
     yield from _groups(settings, seen.groups)
     yield from _monitors(settings, seen)
     yield from _room(settings, seen.nodes)
     yield from of_secrets(settings, seen, now)
+
+
+def _labels(namespace: Mapping[str, Any] | None) -> Mapping[str, str]:
+    return (namespace or {}).get("metadata", {}).get("labels") or {}
 
 
 def of_troubles(troubles: Sequence[Trouble]) -> list[Line]:
@@ -130,29 +117,23 @@ def _logins(settings: Settings, wanted: Wanted, text: str) -> Iterator[Line]:
     try:
         hosts = {urlsplit(host if "://" in host else f"//{host}").netloc for host in json.loads(text)["auths"]}
     except (ValueError, KeyError, TypeError):
-        yield Line("FAIL", f"Secret {wanted.name}", "is no docker config", "kubectl create secret docker-registry --help")
+        yield line_of("logins_unread", name=wanted.name)
         return
     needed = [images.mirrored(images.parse(text), settings.registry.mirrors) for text in lock.named(settings).values()]
     for host in sorted({image.registry for image in needed} - hosts):
-        yield Line("WARN", f"Secret {wanted.name}", f"has no login for {host}", "fine where that registry asks for none; else add it")
+        yield line_of("login_missing", name=wanted.name, host=host)
 
 
 def _classes(settings: Settings, classes: Sequence[Mapping[str, Any]] | None) -> Iterator[Line]:
     if classes is None:
-        cure = "kubectl get storageclass, as administrator"
-        yield Line("WARN", "StorageClass", "this account may not list them, so nothing is known", cure)
+        yield line_of("classes_unseen")
         return
     there = {each["metadata"]["name"]: each for each in classes}
     default = [name for name, each in there.items() if (each["metadata"].get("annotations") or {}).get(_DEFAULT_CLASS) == "true"]
     named = {str(value): key for key, value, _ in leaves(settings.model_dump()) if value and key.endswith("storage_class")}
     for name, key in named.items():
-        cure = f"choose one of {', '.join(sorted(there)) or 'none'}: pulumi config set --path milvus-x10000:{key} NAME"
-        yield Line("OK", "StorageClass", f"{name} ({key})") if name in there else Line("FAIL", "StorageClass", f"no {name!r} ({key})", cure)
-    if default:
-        yield Line("OK", "StorageClass", f"{default[0]} is the default, for volumes that name none")
-    else:
-        cure = "kubectl annotate storageclass NAME storageclass.kubernetes.io/is-default-class=true, or name one for each volume"
-        yield Line("WARN", "StorageClass", "none is the default: a volume that names none stays pending", cure, "docs/settings.md")
+        yield line_of("class" if name in there else "class_missing", name=name, key=key, names=", ".join(sorted(there)) or "none")
+    yield line_of("class_default", name=default[0]) if default else line_of("class_without_default")
 
 
 def _groups(settings: Settings, groups: set[str]) -> Iterator[Line]:
@@ -163,17 +144,15 @@ def _groups(settings: Settings, groups: set[str]) -> Iterator[Line]:
         ("objectstorage.k8s.io", "COSI (object_store.driver: cosi)", settings.object_store.driver == "cosi"),
     )
     for group, user, is_needed in users:
-        if is_needed and group in groups:
-            yield Line("OK", "CRDs", f"{group}: {user}")
-        elif is_needed:
-            yield Line("FAIL", "CRDs", f"{group} is not served: {user}", "install it, or turn that setting off", "docs/platforms.md")
+        if is_needed:
+            yield line_of("group" if group in groups else "group_missing", group=group, user=user)
 
 
 def _monitors(settings: Settings, seen: Seen) -> Iterator[Line]:
     """Judge whether a Prometheus of the operator would read our monitors, by the labels that they are sure to have."""
     if seen.prometheuses is None:
         return
-    space = {"kubernetes.io/metadata.name": settings.namespace, **((seen.namespace or {}).get("metadata", {}).get("labels") or {})}
+    space = {"kubernetes.io/metadata.name": settings.namespace, **_labels(seen.namespace)}
     names = []
     for each in seen.prometheuses:
         spec, home = each["spec"], each["metadata"]["namespace"]
@@ -182,11 +161,7 @@ def _monitors(settings: Settings, seen: Seen) -> Iterator[Line]:
             home == settings.namespace if in_reach is None else _selects(in_reach, space)
         ):
             names.append(f"{home}/{each['metadata']['name']}")
-    if names:
-        yield Line("OK", "Prometheus", f"{', '.join(names)} selects our ServiceMonitors")
-        return
-    cure = "set monitoring.labels to what its serviceMonitorSelector asks for: kubectl get prometheus -A -o yaml"
-    yield Line("WARN", "Prometheus", f"none of {len(seen.prometheuses)} selects our ServiceMonitors", cure, "docs/platforms.md")
+    yield line_of("prometheus" if names else "prometheus_none", names=", ".join(names), number=len(seen.prometheuses))
 
 
 def _selects(selector: Mapping[str, Any] | None, labels: Mapping[str, str]) -> bool:
@@ -202,14 +177,14 @@ def _selects(selector: Mapping[str, Any] | None, labels: Mapping[str, str]) -> b
 
 def _room(settings: Settings, nodes: Sequence[Mapping[str, Any]] | None) -> Iterator[Line]:
     if nodes is None:
-        yield Line("WARN", "nodes", "this account may not list them, so their room is not known", "kubectl top nodes, as administrator")
+        yield line_of("nodes_unseen")
         return
     needs = tenancy.consumers(settings)
     yield _sums(needs, nodes)
     for name, service in models.here(settings).items():
         if service.gpu is not None:
-            problem, page = placing_problem(service.gpu.to_args(settings.pod_options), nodes), "docs/models.md"
-            yield Line("FAIL", f"GPU of {name}", problem, page=page) if problem else Line("OK", f"GPU of {name}", "a node has it")
+            problem = placing_problem(service.gpu.to_args(settings.pod_options), nodes)
+            yield line_of("gpu_missing" if problem else "gpu", name=name, problem=problem)
 
 
 def _sums(needs: Sequence[Consumer], nodes: Sequence[Mapping[str, Any]]) -> Line:
@@ -221,28 +196,25 @@ def _sums(needs: Sequence[Consumer], nodes: Sequence[Mapping[str, Any]]) -> Line
     memory = sum(each.replicas * each.resources.memory_gib for each in needs)
     seen = f"{len(nodes)} nodes of {total[0]:g} cores, {total[1]:.0f} GiB; needed {cores:g}, {memory:g}"
     large = [each for each in needs if not any(each.resources.cpu_cores <= cpu and each.resources.memory_gib <= gib for cpu, gib in free)]
-    cure = "larger nodes, or smaller sizes: ./rag needs ENV"
-    if large:
-        names = ", ".join(f"{each.name} ({each.resources.cpu_cores:g} cores, {each.resources.memory_gib:g} GiB)" for each in large)
-        return Line("FAIL", "nodes", f"{seen}; no node holds one pod of {names}", cure)
-    if cores > total[0] or memory > total[1]:
-        return Line("WARN", "nodes", f"{seen}: not all of it has room", cure)
-    return Line("OK", "nodes", f"{seen}; other pods are not counted")
+    names = ", ".join(f"{each.name} ({each.resources.cpu_cores:g} cores, {each.resources.memory_gib:g} GiB)" for each in large)
+    are_too_few = cores > total[0] or memory > total[1]
+    return line_of("nodes_too_small" if large else "nodes_too_few" if are_too_few else "nodes", seen=seen, names=names)
 
 
 def _secret(wanted: Wanted, seen: Seen, now: dt.datetime) -> Line:
     place, what = (wanted.namespace, wanted.name), f"Secret {wanted.namespace}/{wanted.name}"
     if place in seen.unreadable:
-        return Line("WARN", what, f"this account may not read it ({wanted.key})", "kubectl auth can-i get secrets", "docs/rbac.md")
+        return line_of("secret_unread", what=what, key=wanted.key)
     texts = seen.secrets.get(place)
     if texts is None:
         keys = " ".join(f"--from-file={key}" for key in wanted.keys) or "--from-file=KEY"
-        return Line("FAIL", what, f"is not there ({wanted.key})", f"kubectl -n {place[0]} create secret generic {place[1]} {keys}")
+        return line_of("secret_missing", what=what, key=wanted.key, wanted=wanted, keys=keys)
     if missing := [key for key in wanted.keys if not texts.get(key)]:
-        return Line("FAIL", what, f"has no {' and no '.join(missing)}, it has {', '.join(sorted(texts)) or 'nothing'}", "add it")
+        there = ", ".join(sorted(texts)) or "nothing"
+        return line_of("secret_incomplete", what=what, missing=" and no ".join(missing), there=there)
     if "tls.crt" in wanted.keys:
         return certificate(what, texts["tls.crt"], now)
-    return Line("OK", what, wanted.key)
+    return line_of("secret", what=what, key=wanted.key)
 
 
 def certificate(what: str, pem: str, now: dt.datetime) -> Line:
@@ -250,10 +222,7 @@ def certificate(what: str, pem: str, now: dt.datetime) -> Line:
     try:
         ends = x509.load_pem_x509_certificate(pem.encode()).not_valid_after_utc
     except ValueError:
-        return Line("FAIL", what, "tls.crt is no certificate in PEM", "put the certificate there")
+        return line_of("certificate_unread", what=what)
     days = (ends - now).days
-    if ends <= now:
-        return Line("FAIL", what, f"the certificate ended on {ends:%Y-%m-%d}", "put a new one there; Milvus reads it when its pods restart")
-    if days < CERTIFICATE_DAYS:
-        return Line("WARN", what, f"the certificate ends in {days} days, on {ends:%Y-%m-%d}", "renew it")
-    return Line("OK", what, f"the certificate is valid for {days} days")
+    row = "certificate_ended" if ends <= now else "certificate_ends" if days < CERTIFICATE_DAYS else "certificate"
+    return line_of(row, what=what, ends=ends, days=days)

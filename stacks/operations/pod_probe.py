@@ -18,7 +18,7 @@ from components.flows import SUITE
 from components.pods import Resources
 from components.waiting import until
 from stacks.operations import cluster, pod_watch
-from stacks.problems import Line
+from stacks.problems import Line, line_of
 from stacks.settings import Settings
 
 _ASK = """
@@ -39,7 +39,7 @@ _NEEDS = Resources(cpu_cores=0.05, memory_gib=0.125)
 def lines(settings: Settings, environment: str, namespace: str, places: Sequence[str]) -> list[Line]:
     """Ask for `places` ("HOST PORT", or "HOST" for its name alone) from a pod, and judge the answers."""
     if settings.images.suite is None:
-        return [Line("WARN", "from a pod", "not tried: no image of the suite (images.suite)", "docs/suite-image.md says how to build it")]
+        return [line_of("pod_not_asked")]
     name = f"check-{secrets.token_hex(3)}"
     with cluster.api("nothing can be asked from a pod", "./rag check with --no-pod leaves it out") as api:
         batch = client.BatchV1Api(api)
@@ -47,8 +47,7 @@ def lines(settings: Settings, environment: str, namespace: str, places: Sequence
             batch.create_namespaced_job(namespace, _job(settings, name, namespace, places), _request_timeout=kube_api.TIMEOUT_S)
             return until(partial(_answer, client.CoreV1Api(api), environment, namespace, name, {}), timeout_s=_LONGEST_S)
         except TimeoutError:
-            look = f"kubectl -n {namespace} get events --sort-by=.lastTimestamp"
-            return [Line("FAIL", "from a pod", f"a pod in {namespace!r} did not end within {_LONGEST_S} s", look)]
+            return [line_of("pod_late", namespace=namespace, limit_s=_LONGEST_S)]
         finally:
             try:
                 batch.delete_namespaced_job(name, namespace, propagation_policy="Background", _request_timeout=kube_api.TIMEOUT_S)
