@@ -9,13 +9,13 @@ import os
 import signal
 import subprocess
 import sys
+import tomllib
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
 from cli import help as helps
 from cli import tree
-from cli.shell import completion, version
 from cli.tree import Command, UsageError
 
 ROOT = Path(__file__).parent.parent
@@ -32,7 +32,7 @@ def main() -> int:
         print(tree.overview(), end="")
         return 0 if words else _USAGE
     if words[0] == "--version":
-        print(version(ROOT))
+        print(_versions())
         return 0
     command = tree.find(words)
     if words[0] == "status" and [word for word in words[1:] if not word.startswith("-")]:
@@ -40,6 +40,14 @@ def main() -> int:
     if isinstance(command, str):
         return _refuse(command)
     return run(command, words[1:], shared)
+
+
+def _versions() -> str:
+    """Return the versions of the product, of what it installs by default, and of its reports."""
+    from components.versions import MILVUS_CHART_VERSION, MILVUS_VERSION  # noqa: PLC0415  only when it is asked for
+
+    product = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    return f"rag {product}, Milvus chart {MILVUS_CHART_VERSION}, Milvus {MILVUS_VERSION}, report schema 1"
 
 
 def _renew_packages() -> None:
@@ -81,7 +89,7 @@ def run(command: Command, words: list[str], shared: Sequence[str] = ()) -> int:
 
 def _run(command: Command, words: list[str], shared: Sequence[str]) -> int:
     if command.room == "cli":
-        return completion(words)
+        return tree.completion(words)
     if command.room == "lab":
         if "json" in shared and command.name != "status":
             raise UsageError(_NO_JSON)

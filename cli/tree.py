@@ -1,4 +1,4 @@
-"""The commands of `./rag`, as commands.yaml lists them: how one is found by its name, and the overview of all."""
+"""The commands of `./rag`, as commands.yaml lists them: how one is found by its name, the overview of all, a shell's completion."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -50,6 +50,16 @@ def overview() -> str:
         listed = (*commands, *([STATUS] if title == OWN else []))
         lines += [f"{title}:", *(f"  {command.name:<14}{command.help}" for command in listed), ""]
     return text_of("overview").format(commands="\n".join(lines))
+
+
+def completion(words: Sequence[str]) -> int:
+    """Print the completion of a shell, and return the exit code."""
+    bash = Path(__file__).with_name("completion.bash").read_text(encoding="utf-8").strip().replace("$COMMANDS", " ".join(COMMANDS))
+    scripts = {"bash": bash, "zsh": f"autoload -U +X bashcompinit && bashcompinit\n{bash}"}
+    if len(words) != 1 or words[0] not in scripts:
+        raise UsageError(f"{' '.join(words) or 'no word'} is no shell that is known: bash or zsh")
+    print(scripts[words[0]])
+    return 0
 
 
 def text_of(name: str) -> str:

@@ -6,6 +6,7 @@ give the same state, and `destroy` works from either. A provider that moves or i
 
 import sys
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, fields
@@ -101,36 +102,32 @@ class DynamicResource(dynamic.Resource):
         super().__init__(provider, name, {**inputs, **dict.fromkeys(self.results)}, pulumi.ResourceOptions.merge(opts, secret))
 
 
-class OwnedProvider(Provider, Generic[Api]):
-    """Makes, finds, changes and removes one thing through `Api`, which is open while one of the four runs.
-
-    A subclass says how:
-
-    _open     open the API for an action such as `make the bucket 'x'`, and explain what fails meanwhile
-    _make     make it, or finish what an interrupted run of the same stack began; return the outputs that are no inputs
-    _look     return the properties as they really are, None where it is gone
-    _change   restore it as declared; return the outputs that are no inputs
-    _remove   remove it; what is gone already is no error
-    """
+class OwnedProvider(Provider, ABC, Generic[Api]):
+    """Makes, finds, changes and removes one thing through `Api`, which is open while one of the four runs."""
 
     kind: str  # what a message calls it, such as `bucket`
 
+    @abstractmethod
     def _open(self, inputs: Mapping[str, Any], action: str) -> AbstractContextManager[Api]:
-        raise NotImplementedError
+        """Open the API for an action such as `make the bucket 'x'`, and explain what fails meanwhile."""
 
     def _name(self, inputs: Mapping[str, Any]) -> str:
         return str(inputs[self.identity[0]])
 
     def _make(self, api: Api, name: str, inputs: dict[str, Any]) -> Mapping[str, Any]:
-        raise NotImplementedError
+        """Make it, or finish what an interrupted run of the same stack began; return the outputs that are no inputs."""
+        return self._change(api, name, inputs, {})
 
+    @abstractmethod
     def _look(self, api: Api, name: str, outputs: dict[str, Any]) -> Mapping[str, Any] | None:
-        raise NotImplementedError
+        """Return the properties as they really are, None where it is gone."""
 
+    @abstractmethod
     def _change(self, api: Api, name: str, inputs: dict[str, Any], olds: Mapping[str, Any]) -> Mapping[str, Any]:
-        raise NotImplementedError
+        """Restore it as declared; return the outputs that are no inputs."""
 
     def _remove(self, api: Api, name: str, outputs: Mapping[str, Any]) -> None:
+        """Remove it; what is gone already is no error. Whoever has nothing to remove says so in `delete`."""
         raise NotImplementedError
 
     def create(self, props: dict[str, Any]) -> dynamic.CreateResult:

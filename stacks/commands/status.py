@@ -55,7 +55,7 @@ def _lines(selected: Environment, facts: Facts) -> Iterator[Line]:
     yield from of_collections(*steps.collections(selected.name))
     yield Line("OK", "key at the store", f"generation {settings.object_store.credential_generation}")
     yield examination.of_store(settings)
-    seen = cluster.look_at_secrets(settings, selected.name)
+    seen = cluster.look(settings, selected.name, secrets_alone=True)
     yield from (line for line in examination.of_secrets(settings, seen, now) if "certificate" in line.seen)
     yield last_gate(selected.name, now)
     yield last_backup(selected.name, now)
@@ -96,11 +96,10 @@ def last_gate(environment: str, now: dt.datetime, reports: Path = _REPORTS) -> L
     def read(path: Path, data: Mapping[str, Any]) -> Line | None:
         age = now - dt.datetime.strptime(path.parent.name, "%Y%m%dT%H%M%SZ").replace(tzinfo=dt.UTC)
         profile, outcome = data["inputs"]["profile"]["profile"], data["result"]["outcome"]
-        line = Line("OK" if outcome == "PASS" else "WARN", "last gate", f"{outcome}, {age.days} days ago: {path}")
+        line = line_of("gate" if outcome == "PASS" else "gate_not_green", outcome=outcome, days=age.days, path=path)
         return line if profile == environment else None
 
-    none = Line("WARN", "last gate", "none on this machine", f"./rag gate {environment}", "docs/gate.md")
-    return next(_newest(reports, "report.json", read), none)
+    return next(_newest(reports, "report.json", read), line_of("gate_never", environment=environment))
 
 
 def last_backup(environment: str, now: dt.datetime, reports: Path = _REPORTS) -> Line:
@@ -108,13 +107,12 @@ def last_backup(environment: str, now: dt.datetime, reports: Path = _REPORTS) ->
 
     def read(_: Path, data: Mapping[str, Any]) -> Line | None:
         hours = (now - dt.datetime.fromisoformat(data["backup"]["ended_at"])).total_seconds() / 3_600
-        seen = f"{hours:.1f} h old, {int(data['backup']['bytes']):,} bytes: {data['backup']['id']}"
+        level, size = "OK" if hours < _OLD_BACKUP_H else "WARN", int(data["backup"]["bytes"])
+        line = line_of("backup", level=level, hours=hours, bytes=size, id=data["backup"]["id"], environment=environment)
         is_good = data["result"]["outcome"] == "PASS" and data["inputs"]["environment"] == environment
-        line = Line("OK" if hours < _OLD_BACKUP_H else "WARN", "last backup", seen, f"./rag backup {environment}")
         return line if is_good else None
 
-    none = Line("WARN", "last backup", "none on this machine", f"./rag backup {environment} --list", "docs/backup.md")
-    return next(_newest(reports, "backup.json", read), none)
+    return next(_newest(reports, "backup.json", read), line_of("backup_never", environment=environment))
 
 
 def _newest(reports: Path, name: str, read: Callable[[Path, Mapping[str, Any]], Line | None]) -> Iterator[Line]:

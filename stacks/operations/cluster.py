@@ -131,29 +131,23 @@ def leaves(group: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tup
             yield ".".join((*path, key)), value, group
 
 
-def look(settings: Settings, environment: str) -> Seen:
-    """Ask the cluster; UnansweredError where it does not answer."""
+def look(settings: Settings, environment: str, *, secrets_alone: bool = False) -> Seen:
+    """Ask the cluster for everything, or for the named Secrets alone; UnansweredError where it does not answer."""
     require(settings, environment)
     with api("the cluster cannot be examined", "kubectl version") as opened:
-        core, storage = client.CoreV1Api(opened), client.StorageV1Api(opened)
+        core, storage, seen = client.CoreV1Api(opened), client.StorageV1Api(opened), Seen()
+        _read_secrets(core, settings, seen)
+        if secrets_alone:
+            return seen
         version = client.VersionApi(opened).get_code(_request_timeout=kube_api.TIMEOUT_S)
-        seen = Seen(version=(int(re.sub(r"\D", "", version.major)), int(re.sub(r"\D", "", version.minor))))
+        seen.version = (int(re.sub(r"\D", "", version.major)), int(re.sub(r"\D", "", version.minor)))
         seen.nodes = _listed(core.list_node)
         seen.classes = _listed(storage.list_storage_class)
         seen.groups = {group.name for group in client.ApisApi(opened).get_api_versions(_request_timeout=kube_api.TIMEOUT_S).groups}
         seen.namespace = next((each for each in _listed(core.list_namespace) or () if each["metadata"]["name"] == settings.namespace), None)
-        _read_secrets(core, settings, seen)
         if settings.monitoring.enabled and "monitoring.coreos.com" in seen.groups:
             seen.prometheuses = _listed(client.CustomObjectsApi(opened).list_cluster_custom_object, *_PROMETHEUSES)
         seen.denied = _denied(client.AuthorizationV1Api(opened), settings.namespace)
-        return seen
-
-
-def look_at_secrets(settings: Settings, environment: str) -> Seen:
-    """Ask for the named Secrets alone; UnansweredError where the cluster does not answer."""
-    require(settings, environment)
-    with api("the cluster cannot be examined", "kubectl version") as opened:
-        _read_secrets(client.CoreV1Api(opened), settings, seen := Seen())
         return seen
 
 

@@ -36,8 +36,7 @@ def of_shell(environment: Environment) -> Iterator[Line]:
     """Judge this machine: tools, Pulumi's plugin and state."""
     tools = {"pulumi": "installs everything", "helm": "reads and mends the release of Milvus", "kubectl": "looks into pods (--posture)"}
     for tool, why in tools.items():
-        there = shutil.which(tool)
-        yield Line("OK", tool, there) if there else Line("FAIL", tool, f"not on PATH, and it {why}", f"install {tool}", "docs/install.md")
+        yield line_of("tool" if (there := shutil.which(tool)) else "tool_missing", tool=tool, why=why, there=there)
     if shutil.which("pulumi"):
         yield _plugin(version("pulumi-kubernetes"), pulumi_cli.plugins())
         yield _stack(environment)

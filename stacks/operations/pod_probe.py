@@ -59,13 +59,8 @@ def lines(settings: Settings, environment: str, namespace: str, places: Sequence
 def judge(answers: Mapping[str, str], namespace: str) -> Iterator[Line]:
     """Judge what was answered: by place, what went wrong, "" for nothing."""
     for place, problem in answers.items():
-        what, where, answered = f"from a pod in {namespace!r}", place.replace(" ", ":"), "answers" if " " in place else "resolves"
-        of_names, of_ways = "look at CoreDNS and its forward", "look at egress: network.addresses, firewall, proxy"
-        if problem:
-            cure = of_names if problem.startswith("gaierror") else of_ways
-            yield Line("FAIL", what, f"{where}: {problem}", cure, "docs/platforms.md")
-        else:
-            yield Line("OK", what, f"{where} {answered}")
+        row = "name_unknown" if problem.startswith("gaierror") else "way_closed" if problem else "way" if " " in place else "name"
+        yield line_of(row, namespace=namespace, where=place.replace(" ", ":"), problem=problem)
 
 
 def _job(settings: Settings, name: str, namespace: str, places: Sequence[str]) -> Any:  # noqa: ANN401  plain data in a typed API

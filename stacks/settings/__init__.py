@@ -13,7 +13,7 @@ from pydantic import ValidationError, model_validator
 
 from components.pods import PodOptions
 from stacks.problems import PROJECT, ConflictError, Problem, Reason, SettingsError, WrongValueError, problem, reason, set_command, shown_as
-from stacks.settings import models
+from stacks.settings import models, platform
 from stacks.settings.explain import example_of, explain
 from stacks.settings.group import Group, parsed, setting
 from stacks.settings.milvus import MilvusSettings, refusals
@@ -21,19 +21,6 @@ from stacks.settings.models import EmbeddingSettings, KedaSettings, LlmSettings,
 from stacks.settings.models.serving import Serving
 from stacks.settings.names import Namespace, require_bucket_name
 from stacks.settings.object_store import S3_EXAMPLE, CosiSettings, ExistingSettings, ObjectStoreSettings, S3Settings
-from stacks.settings.platform import (
-    AskSettings,
-    BackupSettings,
-    ClusterSettings,
-    GateSettings,
-    ImageSettings,
-    LoadGeneratorSettings,
-    MonitoringSettings,
-    PodSecuritySettings,
-    PodSettings,
-    PreflightSettings,
-    RegistrySettings,
-)
 from stacks.settings.tenancy import AccessSettings, NetworkSettings, QuotaSettings, ResidencySettings
 
 _OF_PULUMI = {
@@ -58,17 +45,20 @@ class Settings(Group):
     """One environment."""
 
     namespace: Namespace = setting("rag", "rag", "namespace that the stack makes and owns")
-    images: ImageSettings = setting(..., '\'{"milvus": "registry.example.net/milvusdb/milvus:v2.6.21"}\'', "what runs")
+    images: platform.ImageSettings = setting(..., '\'{"milvus": "registry.example.net/milvusdb/milvus:v2.6.21"}\'', "what runs")
     images_pinned: Literal["required", "optional"] = setting("optional", "required")
     """required: nothing goes up without stacks/images.ENV.lock; a lock that is there is used in either case"""
-    registry: RegistrySettings = setting(RegistrySettings(), '\'{"ca_file": "/etc/ssl/registry-ca.crt"}\'', "where images are pulled from")
+    registry: platform.RegistrySettings = setting(platform.RegistrySettings(), '\'{"ca_file": "/etc/ssl/registry-ca.crt"}\'')
+    """where images are pulled from"""
     object_store: ObjectStoreSettings = setting(..., S3_EXAMPLE, "the S3 store")
-    preflight: PreflightSettings = setting(PreflightSettings(), "'{\"performance\": true}'")
+    preflight: platform.PreflightSettings = setting(platform.PreflightSettings(), "'{\"performance\": true}'")
     """the look at the store from inside the cluster"""
-    load_generators: LoadGeneratorSettings = setting(LoadGeneratorSettings(), "'{\"pods\": 4}'", "pods that send the gate's searches")
-    ask: AskSettings | None = setting(None, "'{\"replicas\": 2}'", "the service that answers questions with their sources; none by default")
-    backup: BackupSettings | None = setting(None, BACKUP_EXAMPLE, "backups of Milvus's collections on a schedule; none by default")
-    gate: GateSettings | None = setting(None, '\'{"slo_of": "prod"}\'', "the gate on a schedule; none by default")
+    load_generators: platform.LoadGeneratorSettings = setting(platform.LoadGeneratorSettings(), "'{\"pods\": 4}'")
+    """pods that send the gate's searches"""
+    ask: platform.AskSettings | None = setting(None, "'{\"replicas\": 2}'")
+    """the service that answers questions with their sources; none by default"""
+    backup: platform.BackupSettings | None = setting(None, BACKUP_EXAMPLE, "backups of Milvus's collections on a schedule; none by default")
+    gate: platform.GateSettings | None = setting(None, '\'{"slo_of": "prod"}\'', "the gate on a schedule; none by default")
     milvus: MilvusSettings = setting(MilvusSettings(), "'{\"memory_gib\": 16}'", "the vector database")
     access: AccessSettings = setting(AccessSettings(), '\'{"tenants": ["sales"]}\'', "who may log in to Milvus besides root")
     embedding: EmbeddingSettings = setting(EmbeddingSettings(), "'{\"dimension\": 384}'", "the embedding service")
@@ -79,10 +69,12 @@ class Settings(Group):
     quota: QuotaSettings | None = setting(None, '\'{"cpu_cores": 16, "memory_gib": 64}\'', "limit of the namespace")
     residency: ResidencySettings = setting(ResidencySettings(), '\'{"mode": "locked", "allowed": ["10.0.0.0/8"]}\'', "where data may go")
     network: NetworkSettings = setting(NetworkSettings(), "'{\"dns_port\": 53}'", "what network policies must be told")
-    pods: PodSettings = setting(PodSettings(), '\'{"node_selector": {"pool": "rag"}}\'', "what every pod gets")
-    pod_security: PodSecuritySettings = setting(PodSecuritySettings(), "'{\"assign_ids\": false}'", "what the platform's admission decides")
-    cluster: ClusterSettings = setting(ClusterSettings(), '\'{"domain": "k8s.example.net"}\'', "the Kubernetes cluster")
-    monitoring: MonitoringSettings = setting(MonitoringSettings(), "'{\"enabled\": true}'", "monitors for Prometheus's operator")
+    pods: platform.PodSettings = setting(platform.PodSettings(), '\'{"node_selector": {"pool": "rag"}}\'', "what every pod gets")
+    pod_security: platform.PodSecuritySettings = setting(platform.PodSecuritySettings(), "'{\"assign_ids\": false}'")
+    """what the platform's admission decides"""
+    cluster: platform.ClusterSettings = setting(platform.ClusterSettings(), '\'{"domain": "k8s.example.net"}\'', "the Kubernetes cluster")
+    monitoring: platform.MonitoringSettings = setting(platform.MonitoringSettings(), "'{\"enabled\": true}'")
+    """monitors for Prometheus's operator"""
 
     @property
     def pod_options(self) -> PodOptions:

@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 
 from stacks.problems import WrongValueError
 from stacks.settings.explain import group_of, variants
+from stacks.settings.names import pem_of
 
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 _QUANTITY = re.compile(r"(\d+(?:\.\d+)?) *(m|Ki|Mi|Gi|Ti|K|M|G|T)B?")
@@ -59,6 +60,15 @@ class Group(BaseModel):
             kind = "true or false" if isinstance(value, bool) else "a number"
             raise WrongValueError("settings.text", f"is {kind}, not text; write it in quotes")
         return value
+
+
+class Trusting(Group):
+    """A group with `ca_file`, the PEM file of a private authority."""
+
+    @property
+    def ca_pem(self) -> str:
+        """Text of `ca_file`, "" without one."""
+        return pem_of(getattr(self, "ca_file", None))
 
 
 def setting(default: Any, example: object, reason: str | None = None, **bounds: Any) -> Any:  # noqa: ANN401  a field of any type

@@ -27,7 +27,7 @@ def unless(is_good: Callable[[str], object], key: str) -> Callable[[str], str]:
 
     def check(value: str) -> str:
         if not is_good(value):
-            raise refused(key)
+            raise refused(key, value=value)
         return value
 
     return check
@@ -38,6 +38,8 @@ def _matching(pattern: str, key: str) -> Callable[[str], str]:
 
 
 _label = _matching(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", "label")
+_label_value = unless(lambda value: not value or _LABEL_NAME.fullmatch(value), "label_value")
+_not_ours = unless(lambda value: not _OUR_SECRETS.fullmatch(value), "our_secret")
 _object_name = _matching(OBJECT.pattern, "object")
 require_bucket_name = _matching(r"[a-z0-9][-a-z0-9]{1,61}[a-z0-9]", "bucket")
 _root_path_segments = _matching(r"[A-Za-z0-9][-_.A-Za-z0-9]*(/[A-Za-z0-9][-_.A-Za-z0-9]*)*", "root_path")
@@ -55,18 +57,8 @@ def is_text_in_yaml(value: str) -> bool:
         return False
 
 
-def _is_printable(value: str) -> bool:
-    return value.isprintable() and value == value.strip() and not value.startswith("-")
-
-
-def _operators_secret(value: str) -> str:
-    if _OUR_SECRETS.fullmatch(value):
-        raise refused("our_secret")
-    return _object_name(value)
-
-
 def _secret_or_none(value: str) -> str:
-    return _operators_secret(value) if value else value
+    return _object_name(_not_ours(value)) if value else value
 
 
 def label_key(value: str) -> str:
@@ -74,12 +66,6 @@ def label_key(value: str) -> str:
     prefix, slash, name = value.rpartition("/")
     if not _LABEL_NAME.fullmatch(name) or (slash and not OBJECT.fullmatch(prefix)):
         raise refused("label_key", value=value)
-    return value
-
-
-def _label_value(value: str) -> str:
-    if value and not _LABEL_NAME.fullmatch(value):
-        raise refused("label_value", value=value)
     return value
 
 
@@ -157,7 +143,8 @@ def _ca_file(value: str) -> str:
     return value
 
 
-TEXT, PRINTABLE = AfterValidator(unless(is_text_in_yaml, "word")), AfterValidator(unless(_is_printable, "printable"))
+TEXT = AfterValidator(unless(is_text_in_yaml, "word"))
+PRINTABLE = AfterValidator(unless(lambda text: text.isprintable() and text == text.strip() and not text.startswith("-"), "printable"))
 Namespace = Annotated[str, AfterValidator(_label), AfterValidator(_matching(r"(?!default$|kube-).*", "own_namespace")), TEXT]
 OtherNamespace = Annotated[str, AfterValidator(_label)]
 BucketName = Annotated[str, AfterValidator(require_bucket_name), TEXT]
@@ -167,7 +154,7 @@ PlainText = Annotated[str, PRINTABLE]
 ObjectName = Annotated[str, AfterValidator(_object_name), TEXT]
 SecretName = Annotated[str, AfterValidator(_object_name)]
 OptionalSecretName = Annotated[str, AfterValidator(_secret_or_none)]
-OperatorsSecret = Annotated[str, AfterValidator(_operators_secret)]
+OperatorsSecret = Annotated[str, AfterValidator(_not_ours), AfterValidator(_object_name)]
 """Name of a Secret that the operator makes in the namespace of the stack, beside those of the stack."""
 LabelKey = Annotated[str, AfterValidator(label_key)]
 LabelValue = Annotated[str, AfterValidator(_label_value)]

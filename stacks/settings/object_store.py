@@ -5,7 +5,6 @@ Each driver has its own fields, so a setting of another driver is refused by nam
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Discriminator, Tag, ValidationInfo, field_validator, model_validator
@@ -13,7 +12,7 @@ from pydantic import AfterValidator, Discriminator, Tag, ValidationInfo, field_v
 from components.generations import Generations
 from stacks.problems import refused, remove_command, text_of
 from stacks.settings.addresses import ApiUrl, Endpoint, MilvusEndpoint
-from stacks.settings.group import Group, setting
+from stacks.settings.group import Group, Trusting, setting
 from stacks.settings.names import BucketName, CaFile, OtherNamespace, PlainText, SecretName, YamlText, pem_of
 
 S3_EXAMPLE = (
@@ -48,7 +47,7 @@ class LockSettings(Group):
     days: int = setting(..., 30, "every version of a document is kept at least so long", ge=1, le=36500)
 
 
-class StoreSettings(Group):
+class StoreSettings(Trusting):
     """All drivers: where the store is, which key is in use, what `destroy` may take."""
 
     endpoint: MilvusEndpoint = setting(..., "https://x10000.example.net:443", "S3 API, as pods and this machine reach it")
@@ -62,11 +61,6 @@ class StoreSettings(Group):
     """what `pulumi destroy` does with the namespace, its volumes, and the buckets that the stack made"""
     confirm_delete: list[str] = setting([], '\'["rag-milvus", "rag-documents"]\'')
     """what on_destroy=delete would take, by name, or it is refused: both buckets; with existing or cosi, the namespace"""
-
-    @property
-    def ca_pem(self) -> str:
-        """Text of `ca_file`, "" without one."""
-        return pem_of(self.ca_file)
 
     @property
     def generations(self) -> Generations:
@@ -123,7 +117,7 @@ class GreenLakeSettings(MadeStoreSettings):
     @property
     def api_ca_pem(self) -> str:
         """Text of `api_ca_file`, "" without one."""
-        return Path(self.api_ca_file).expanduser().read_text(encoding="ascii") if self.api_ca_file is not None else ""
+        return pem_of(self.api_ca_file)
 
 
 class ExistingSettings(StoreSettings):

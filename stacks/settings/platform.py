@@ -7,7 +7,7 @@ from pydantic import AfterValidator, model_validator
 
 from components.pods import Toleration
 from stacks.settings.addresses import Endpoint
-from stacks.settings.group import Group, setting
+from stacks.settings.group import Group, Trusting, setting
 from stacks.settings.names import (
     BucketName,
     CaFile,
@@ -20,7 +20,6 @@ from stacks.settings.names import (
     OperatorsSecret,
     PlainText,
     label_key,
-    pem_of,
 )
 
 _DOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
@@ -152,7 +151,7 @@ class AskSettings(Group):
     key_rotation: int = setting(1, 2, "raise it by one for new keys of all databases", ge=1, le=1_000_000)
 
 
-class BackupSettings(Group):
+class BackupSettings(Trusting):
     """Backups on a schedule, in the suite's image: a CronJob in the namespace that runs `backup`."""
 
     endpoint: Endpoint = setting(..., "https://backup.example.net", "S3 store of the backups; best another one than Milvus's")
@@ -164,11 +163,6 @@ class BackupSettings(Group):
     keep: int = setting(14, 30, "so many of the newest backups stay; 0: all", ge=0, le=10_000)
     cpu_cores: float = setting(0.5, 1, "cores requested", gt=0, le=64)
     memory_gib: float = setting(1, 2, "memory requested, and its limit", ge=0.5, le=64)
-
-    @property
-    def ca_pem(self) -> str:
-        """Text of `ca_file`, "" without one."""
-        return pem_of(self.ca_file)
 
 
 class LoadGeneratorSettings(Group):

@@ -4,7 +4,7 @@ import ipaddress
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, field_validator
+from pydantic import AfterValidator
 
 from components.quota import Quota
 from stacks.settings.group import Group, setting
@@ -37,6 +37,15 @@ def _tenant(value: str) -> str:
     return value
 
 
+def _tenants(value: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(value)) != len(value):
+        raise ValueError("names a tenant twice")
+    return value
+
+
+Tenants = Annotated[tuple[Annotated[str, AfterValidator(_tenant)], ...], AfterValidator(_tenants)]
+
+
 def _place(value: str) -> str:
     wrong = "is no host (x10000.example.net), names below one (*.corp.example.net), or range (10.0.0.0/8)"
     return value if _HOST.fullmatch(value) else _cidr(value, wrong=wrong, why="nothing would be locked")
@@ -45,18 +54,11 @@ def _place(value: str) -> str:
 class AccessSettings(Group):
     """Who may reach Milvus, and log in to it besides root."""
 
-    tenants: tuple[Annotated[str, AfterValidator(_tenant)], ...] = setting((), '\'["sales", "legal"]\'', max_length=_MOST_TENANTS)
+    tenants: Tenants = setting((), '\'["sales", "legal"]\'', max_length=_MOST_TENANTS)
     """databases besides the default one, each with users to search, ingest and administer; needs milvus.authentication"""
     client_cidrs: tuple[Cidr, ...] = setting((), "'[\"10.20.0.0/16\"]'")
     """addresses outside the cluster from which clients may reach Milvus's port 19530; without them only labelled namespaces"""
     password_generation: int = setting(1, 2, "raise it by one for new passwords of all these users", ge=1, le=1_000_000)
-
-    @field_validator("tenants")
-    @classmethod
-    def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(value)) != len(value):
-            raise ValueError("names a tenant twice")
-        return value
 
 
 class QuotaSettings(Group):

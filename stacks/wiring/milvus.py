@@ -165,13 +165,7 @@ def shape_of(settings: Settings, accounts: Mapping[str, pulumi.Input[str]], user
 def size(chosen: MilvusSettings, options: PodOptions = NO_OPTIONS) -> shape.Standalone | shape.Cluster:
     """One process, or five components."""
     if chosen.mode == "standalone":
-        process = shape.Workload(
-            replicas=1,
-            resources=Resources(cpu_cores=chosen.cpu_cores, memory_gib=chosen.memory_gib),
-            ephemeral_storage_gib=chosen.ephemeral_storage_gib,
-            node_selector={**options.node_selector, **chosen.node_selector},
-            tolerations=(*options.tolerations, *(taint.toleration for taint in chosen.tolerations)),
-        )
+        process = _workload(chosen, chosen, options)
         return shape.Standalone(process=process, storage_gib=chosen.storage_gib, storage_class=chosen.storage_class)
     components = ("proxy", "mix_coordinator", "query_node", "data_node", "streaming_node")
     return shape.Cluster(
@@ -182,13 +176,13 @@ def size(chosen: MilvusSettings, options: PodOptions = NO_OPTIONS) -> shape.Stan
     )
 
 
-def _workload(chosen: MilvusSettings, component: ComponentSettings, options: PodOptions) -> shape.Workload:
+def _workload(chosen: MilvusSettings, component: ComponentSettings | MilvusSettings, options: PodOptions) -> shape.Workload:
     """With the place of all where it has none of its own."""
     gpu = component if isinstance(component, QueryNodeSettings) else QueryNodeSettings()
     scaling = component.autoscaling if isinstance(component, ScalingSettings) else None
     taints = component.tolerations or chosen.tolerations
     return shape.Workload(
-        replicas=component.replicas,
+        replicas=component.replicas if isinstance(component, ComponentSettings) else 1,
         resources=Resources(cpu_cores=component.cpu_cores, memory_gib=component.memory_gib),
         ephemeral_storage_gib=component.ephemeral_storage_gib,
         node_selector={**options.node_selector, **(component.node_selector or chosen.node_selector)},

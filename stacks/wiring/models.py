@@ -21,22 +21,13 @@ HUB = "https://huggingface.co"
 """Where the engines' hub client looks; the files themselves come from other hosts, so a policy that names addresses has to allow those."""
 
 
-def embedding(settings: Settings, tenancy: Tenancy, trust: Trust) -> Embedding:
-    """The embedding service; also says what an operator should know of all of them."""
+def declare(settings: Settings, tenancy: Tenancy, trust: Trust) -> tuple[Embedding, Llm, Reranker | None]:
+    """The services, the reranker where one is asked for; also says what an operator should know of all of them."""
     for note in notes(settings):
         pulumi.log.info(note)
-    return Embedding("embedding", _args("embedding", settings.embedding, (settings, tenancy, trust)))
-
-
-def llm(settings: Settings, tenancy: Tenancy, trust: Trust) -> Llm:
-    """The LLM service."""
-    return Llm("llm", _args("llm", settings.llm, (settings, tenancy, trust)))
-
-
-def reranker(settings: Settings, tenancy: Tenancy, trust: Trust) -> Reranker | None:
-    """The reranker, where one is asked for."""
-    chosen = settings.reranker
-    return Reranker("reranker", _args("reranker", chosen, (settings, tenancy, trust))) if chosen is not None else None
+    args = {name: _args(name, each, settings, tenancy, trust) for name, each in settings.model_services.items() if each is not None}
+    reranker = Reranker("reranker", args["reranker"]) if "reranker" in args else None
+    return Embedding("embedding", args["embedding"]), Llm("llm", args["llm"]), reranker
 
 
 def here(settings: Settings) -> dict[str, Serving]:
@@ -77,8 +68,7 @@ def outside(settings: Settings) -> list[Endpoint]:
     return [*external, *([hub] if downloading else [])]
 
 
-def _args(name: str, chosen: Serving, frame: tuple[Settings, Tenancy, Trust]) -> ModelArgs:
-    settings, tenancy, trust = frame
+def _args(name: str, chosen: Serving, settings: Settings, tenancy: Tenancy, trust: Trust) -> ModelArgs:
     if chosen.external is not None:
         outside = chosen.external
         external = External(namespace=tenancy.namespace, url=outside.url, secret_name=outside.secret_name, ca_pem=chosen.ca_pem)

@@ -15,18 +15,15 @@ from stacks.settings import object_store as drivers
 SETTINGS = f"{PROJECT}:object_store"  # group of settings that a store's messages name
 
 
-def for_milvus(settings: Settings, tenancy: Tenancy) -> ObjectStore:
-    """Milvus's own: unversioned and unlocked, since its garbage collection has to delete."""
-    chosen = settings.object_store
-    secret = chosen.milvus_secret if isinstance(chosen, drivers.ExistingSettings) else ""
-    return ObjectStore("milvus-store", _args(settings, tenancy, _store(chosen, secret), documents=False))
+def declare(settings: Settings, tenancy: Tenancy) -> tuple[ObjectStore, ObjectStore]:
+    """Milvus's own, unversioned and unlocked, since its garbage collection has to delete; and that of the originals.
 
-
-def for_documents(settings: Settings, tenancy: Tenancy, first: ObjectStore) -> ObjectStore:
-    """The originals: versioned, and locked where the settings say so; after `first` where a store cannot make two at once."""
+    This one is versioned, locked where the settings say so, and made after the first, as a store may not make two at once.
+    """
     chosen = settings.object_store
-    secret = chosen.documents_secret if isinstance(chosen, drivers.ExistingSettings) else ""
-    return ObjectStore("documents-store", _args(settings, tenancy, _store(chosen, secret, first), documents=True))
+    secrets = (chosen.milvus_secret, chosen.documents_secret) if isinstance(chosen, drivers.ExistingSettings) else ("", "")
+    first = ObjectStore("milvus-store", _args(settings, tenancy, _store(chosen, secrets[0]), documents=False))
+    return first, ObjectStore("documents-store", _args(settings, tenancy, _store(chosen, secrets[1], first), documents=True))
 
 
 def _args(settings: Settings, tenancy: Tenancy, store: Store, *, documents: bool) -> ObjectStoreArgs:

@@ -427,6 +427,7 @@ def test_every_reason_of_the_table_is_given_by_a_check_of_its_name() -> None:
     used = set(re.findall(r'(?:\b(?:refused|problem|text_of|reason|failure)\(|(?:_matching|unless)\(.*?, )"(\w+)"', sources))
     used |= set(re.findall(r'"(file_date|file_number)"', sources))  # one call for both
     assert used == yaml.safe_load((folder / "problems.yaml").read_text()).keys()
+    assert [row for row in yaml.safe_load((folder / "lines.yaml").read_text()) if f'"{row}"' not in sources] == []
     sources += "".join(path.read_text() for path in Path(engine.__file__).parent.glob("*.py"))
     used = set(re.findall(r'\bmodel_problem\("(\w+)"', sources))
     assert used == yaml.safe_load(Path(engine.__file__).with_name("problems.yaml").read_text()).keys()

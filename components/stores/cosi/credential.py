@@ -13,7 +13,7 @@ from typing import Any
 from components import kube_api
 from components.random_secret import new_generation
 from components.stores import Connection, StoreError, features, s3_client
-from components.stores.connection import Cause, explained
+from components.stores.connection import OF_MADE_USER, explained
 from components.stores.cosi import manifests
 from components.stores.cosi.bucket import CosiProvider
 from components.stores.cosi.objects import Manifest, Objects
@@ -22,12 +22,6 @@ from components.stores.owned import KEY_OUTPUTS, Credential
 _INFO = "BucketInfo"
 _FIELDS = ("endpoint", "accessKeyID", "accessSecretKey")
 _SETTLE_S = 60.0
-_NO_USE = Cause(
-    "cosi.key_refused",
-    "it refuses the key that COSI wrote into the Secret {secret} ({detail}). Cure: see whether <setting> and the COSI driver's own "
-    "Secret (its `endpoint`) name the same system; if they do, look for the user in HPE GreenLake.",
-    "endpoint",
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,8 +73,7 @@ class CosiCredentialProvider(CosiProvider):
         there = super()._look(api, name, outputs)
         if there is None:
             return None
-        manifest = manifests.manifest(outputs)
-        bucket = outputs["bucket"]
+        manifest, bucket = manifests.manifest(outputs), outputs["bucket"]
         # COSI keeps user and key of an access that outlives its claim
         claim = {**manifest, "kind": "BucketClaim", "metadata": {**manifest["metadata"], "name": manifest["spec"]["bucketClaimName"]}}
         if api.find(claim) is None:
@@ -89,7 +82,7 @@ class CosiCredentialProvider(CosiProvider):
         text = _text(api, manifest)
         if text is None:
             return {**there, **dict.fromkeys(KEY_OUTPUTS, "")}
-        return {**there, **_outputs(_info(manifest, text, outputs["bucket"]), outputs)}
+        return {**there, **_outputs(_info(manifest, text, bucket), outputs)}
 
     def _answer(self, api: Objects, inputs: Mapping[str, Any], olds: Mapping[str, Any]) -> dict[str, Any]:
         manifest, timeout_s = manifests.manifest(inputs), inputs["timeout_s"]
@@ -108,7 +101,7 @@ def _try_key(info: BucketInfo, secret: str, inputs: Mapping[str, Any]) -> None:
     """Raise StoreError unless the key opens the bucket, and the bucket is as `versioned` and `lock` of the inputs say."""
     place, bucket = Connection.of(inputs), info.bucket
     action = f"read the bucket {bucket!r} with the key in the Secret {secret} (COSI's own address of it: {info.endpoint})"
-    refusals = dict.fromkeys(features.REFUSED_KEY, _NO_USE)
+    refusals = dict.fromkeys(features.REFUSED_KEY, OF_MADE_USER["cosi"])
     with explained(place.endpoint, action, refusals, secret=secret), s3_client(place, info.access_key, info.secret_key) as s3:
         features.wait_until_accepted(s3, bucket, min(_SETTLE_S, inputs["timeout_s"]))
         versioned, lock = features.ask(features.is_versioned, s3, bucket), features.ask(features.lock, s3, bucket)

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from components.stores import Permissions, StoreError, document, features, s3_client
-from components.stores.connection import Cause, explained
+from components.stores.connection import OF_MADE_USER, explained
 from components.stores.greenlake.api import GreenLakeSystem, Session, make_once
 from components.stores.greenlake.credential import GreenLakeUsers, user_name
 from components.stores.owned import OWNER_TAG, Bucket, BucketProvider, merge_tags
@@ -74,10 +74,8 @@ class GreenLakeBucketProvider(BucketProvider[Session]):
         """Empty it with the key of a user that is made for this alone, as no user of ours may destroy old versions."""
         system, user = GreenLakeSystem.of(outputs), user_name(name, outputs["owner"], "delete")
         key = GreenLakeUsers(api).make(user, document(name, _EVERYTHING))
-        cure = f"Cure: check that <setting> is the S3 API of the system {system.system_id}."
-        refused = Cause("greenlake.key_refused", "it refuses a user that was made for it ({detail}). " + cure, "endpoint")
-        by_code = dict.fromkeys(features.REFUSED_KEY, refused)
-        with explained(system.endpoint, f"empty the bucket {name!r}", by_code, secret=user), s3_client(system, user, key) as s3:
+        refusals, action = dict.fromkeys(features.REFUSED_KEY, OF_MADE_USER["greenlake"]), f"empty the bucket {name!r}"
+        with explained(system.endpoint, action, refusals, system=system.system_id), s3_client(system, user, key) as s3:
             features.wait_until_accepted(s3, name, _SETTLE_S)
             features.empty(s3, name)
         api.delete(_COLLECTION, name, "bucket")

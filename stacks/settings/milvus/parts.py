@@ -11,8 +11,8 @@ from components import milvus_index
 from components.milvus_index import Metric, Name
 from stacks.problems import PROJECT, ConflictError
 from stacks.settings.addresses import HostName, HostPort, HostPorts
-from stacks.settings.group import Group, setting
-from stacks.settings.names import CaFile, LabelKey, Labels, ObjectName, OperatorsSecret, pem_of
+from stacks.settings.group import Group, Trusting, setting
+from stacks.settings.names import CaFile, LabelKey, Labels, ObjectName, OperatorsSecret
 from stacks.settings.platform import TolerationSettings
 
 
@@ -132,7 +132,7 @@ class EtcdSettings(Group):
     storage_class: ObjectName | None = setting(None, "fast-nvme", "StorageClass; its fsync should take less than 10 ms at p99")
 
 
-class TlsSettings(Group):
+class TlsSettings(Trusting):
     """Certificates, each in a Secret with `tls.crt`, `tls.key` and `ca.crt`, as cert-manager writes them."""
 
     proxy_secret: OperatorsSecret | None = setting(None, "milvus-proxy-tls", "Secret of the proxy: TLS for clients")
@@ -140,11 +140,6 @@ class TlsSettings(Group):
     client_certificates: bool = setting(False, "true", "clients must show a certificate too")
     internal_secret: OperatorsSecret | None = setting(None, "milvus-internal-tls", "Secret of the components: TLS among themselves")
     internal_name: HostName | None = setting(None, "milvus.internal", "name in the components' certificate")
-
-    @property
-    def ca_pem(self) -> str:
-        """Text of `ca_file`, "" without one."""
-        return pem_of(self.ca_file)
 
     @model_validator(mode="after")
     def _whole(self) -> "TlsSettings":

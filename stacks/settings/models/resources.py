@@ -2,15 +2,15 @@
 
 import re
 from pathlib import PurePosixPath
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import field_validator, model_validator
+from pydantic import AfterValidator, model_validator
 
 from components.engines.engine import WEIGHTS_PATH
 from components.pods import MIG_PROFILE, NO_OPTIONS, Gpu, PodOptions, Scaling
 from stacks.problems import text_of
 from stacks.settings.addresses import ServiceUrl
-from stacks.settings.group import Group, setting
+from stacks.settings.group import Group, Trusting, setting
 from stacks.settings.names import BucketName, CaFile, GpuProduct, Labels, ObjectName, OptionalSecretName, PlainText, SecretName
 from stacks.settings.platform import TolerationSettings
 
@@ -25,6 +25,12 @@ _ALLOWED = {
 _COMMON = {"source", "size_gib"}
 
 
+def _mig_profile(value: str) -> str:
+    if not MIG_PROFILE.fullmatch(value):
+        raise ValueError("is no MIG profile: it is written like 1g.10gb, compute slices and memory, as `nvidia-smi mig -lgip` lists them")
+    return value
+
+
 class GpuSettings(Group):
     """GPUs of one pod: without product and count nobody could say where it may run."""
 
@@ -32,20 +38,12 @@ class GpuSettings(Group):
     count: int = setting(..., 1, "GPUs of one pod; vLLM splits the model over all of them", ge=1, le=16)
     memory_gib: float = setting(..., 80, "memory of one GPU or MIG instance", gt=0, le=1024)
     memory_share: float = setting(0.9, 0.9, "share of it that the engine takes", gt=0.1, le=0.98)
-    mig_profile: str | None = setting(None, "3g.40gb", "MIG profile, with the mixed strategy")
+    mig_profile: Annotated[str, AfterValidator(_mig_profile)] | None = setting(None, "3g.40gb", "MIG profile, with the mixed strategy")
     tolerations: tuple[TolerationSettings, ...] = setting((TolerationSettings(key="nvidia.com/gpu"),), '\'[{"key": "gpu"}]\'')
     """taints that are put up with"""
     runtime_class: ObjectName | None = setting(None, "nvidia", "RuntimeClass of the pod")
     node_selector: Labels | None = setting(None, '\'{"pool": "gpu"}\'')
     """further labels of these nodes, instead of the ones of pods.node_selector, where GPUs are another pool"""
-
-    @field_validator("mig_profile")
-    @classmethod
-    def _is_a_profile(cls, value: str | None) -> str | None:
-        if value is not None and not MIG_PROFILE.fullmatch(value):
-            written = "it is written like 1g.10gb, compute slices and memory, as `nvidia-smi mig -lgip` lists them"
-            raise ValueError(f"is no MIG profile: {written}")
-        return value
 
     @model_validator(mode="after")
     def _one_instance(self) -> "GpuSettings":
@@ -122,7 +120,7 @@ class CacheSettings(Group):
     shared: bool = setting(False, "true", "ReadWriteMany: all pods mount it at once")
 
 
-class ExternalSettings(Group):
+class ExternalSettings(Trusting):
     """A service that somebody else runs."""
 
     url: ServiceUrl = setting(..., "https://models.example.net/v1", "base of its API, up to and with /v1")

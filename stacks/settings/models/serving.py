@@ -13,7 +13,7 @@ from components.engines.engine import Model, Options, Problem, Role, Version, mo
 from stacks.problems import ConflictError, WrongValueError
 from stacks.settings.group import Group, setting
 from stacks.settings.models.resources import CacheSettings, ExternalSettings, GpuSettings, ScalingSettings, WeightsSettings
-from stacks.settings.names import PlainText, pem_of
+from stacks.settings.names import PlainText
 
 
 class Serving(Group):
@@ -80,7 +80,7 @@ class Serving(Group):
     @property
     def ca_pem(self) -> str:
         """Text of external.ca_file, "" without one."""
-        return pem_of(self.external.ca_file if self.external is not None else None)
+        return self.external.ca_pem if self.external is not None else ""
 
     def served(self, version: Version | None = None) -> Model:
         """The model as the engine is told of it."""
