@@ -102,7 +102,7 @@ def _address(stack: str | None, uri: str | None) -> str:
         raise UsageError("say which Milvus: give either --stack NAME or --uri http://HOST:PORT")
     if uri is not None:
         return uri
-    aim = targets.from_stack(str(stack))
+    aim = targets.read(str(stack))
     if aim.milvus_search_secret_name:
         raise UsageError("this measurement logs in as nobody, and the Milvus of this stack asks who is there; use the lab, or --uri")
     with closing(kube.connect()) as kubernetes:

@@ -30,8 +30,6 @@ from validation.judge.errors import GateError
 
 LINK_S = 900
 _REMEMBERED_S = 60.0
-
-
 MOST_CHARACTERS = 8_000  # of a question: more than any embedding model of the catalogue reads
 _MARKDOWN = re.compile(r"[\[\]()<>`\\]")
 Label = Annotated[str, Field(max_length=1_024)]
@@ -85,13 +83,11 @@ class Answering:
     async def answer(self, question: str, passages: Sequence[Passage], stages: Stages) -> AsyncGenerator[str, None]:
         """Yield the answer piece by piece; `stages` has the time to the first and to the last of them."""
         begin, sources = time.perf_counter(), self.sources(passages)
-        try:
+        with stages.timed("answer"):
             async with aclosing(self._llm.stream(question, sources)) as pieces:
                 async for piece in pieces:
-                    stages.ms.setdefault("first_token", _since_ms(begin))
+                    stages.ms.setdefault("first_token", round((time.perf_counter() - begin) * 1e3, 2))
                     yield piece
-        finally:
-            stages.ms["answer"] = _since_ms(begin)
 
     def cited(self, text: str, passages: Sequence[Passage], stages: Stages) -> tuple[list[Cited], list[int]]:
         """Return the citations of an answer, and the numbers in it that are none."""
@@ -105,16 +101,16 @@ class Answering:
         return cited, [number for number in numbers if not 1 <= number <= shown]
 
 
-def as_data(passage: Passage, number: int) -> dict[str, Any]:
-    """Return a passage as JSON; ids are text, since JavaScript's numbers end at 2**53."""
-    chunk = passage.chunk
-    names = ("title", "section", "page", "time_code", "language", "access", "source", "document_id", "position", "text", "sha256")
-    named = {name: getattr(chunk, name) for name in names}
-    return {"number": number, "id": str(passage.id), "score": round(passage.score, 4), "place": passage.place, **named}
+def listed(passages: Sequence[Passage]) -> list[dict[str, Any]]:
+    """Return passages as JSON, numbered; ids are text, since JavaScript's numbers end at 2**53."""
+    names, rows = ("title", "section", "page", "time_code", "language", "access", "source", "document_id", "position", "text", "sha256"), []
+    for number, passage in enumerate(passages, 1):
+        head = {"number": number, "id": str(passage.id), "score": round(passage.score, 4), "place": passage.place}
+        rows.append(head | {name: getattr(passage.chunk, name) for name in names})
+    return rows
 
 
-def cited_as_data(cited: Cited) -> dict[str, Any]:
-    """Return a citation as JSON."""
+def _cited_as_data(cited: Cited) -> dict[str, Any]:
     return {"number": cited.number, "id": str(cited.passage.id), "place": cited.passage.place, "link": cited.link, "problem": cited.problem}
 
 
@@ -123,10 +119,6 @@ def bypass_proxies(connector: Connector) -> None:
     target, address = connector.target, connector.kubernetes.address
     urls = [target.milvus_uri, target.embedding_url, target.llm_url, target.object_store_endpoint]
     kube.bypass_proxies(map(address, [*urls, *([target.reranker.url] if target.reranker is not None else [])]))
-
-
-def _since_ms(begin: float) -> float:
-    return round((time.perf_counter() - begin) * 1e3, 2)
 
 
 class Chosen(BaseModel):
@@ -199,18 +191,17 @@ class Completion:
 
     def first(self) -> dict[str, Any]:
         """Return the first event: the passages."""
-        listed = [as_data(passage, number) for number, passage in enumerate(self.passages, 1)]
-        return self.event({"role": "assistant", "content": ""}) | {"passages": listed, "stages_ms": dict(self.stages.ms)}
+        return self.event({"role": "assistant", "content": ""}) | {"passages": listed(self.passages), "stages_ms": dict(self.stages.ms)}
 
     def last(self) -> dict[str, Any]:
         """Return the event that ends it: citations and times."""
-        return self.event({"annotations": list(self._annotations())}, "stop") | self._more()
+        return self.event({"annotations": list(self._annotations())}, "stop") | self.outcome()
 
     def whole(self, closing: str) -> dict[str, Any]:
         """Return it in one piece."""
         message = {"role": "assistant", "content": self.text + closing, "annotations": list(self._annotations())}
         choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
-        return self.first() | {"object": "chat.completion", "choices": [choice]} | self._more()
+        return self.first() | {"object": "chat.completion", "choices": [choice]} | self.outcome()
 
     def sources(self) -> str:
         """Return the list of what is cited, as Markdown that no title can break."""
@@ -225,10 +216,10 @@ class Completion:
         same = {"id": self.id, "object": "chat.completion.chunk", "created": self.created, "model": self.model}
         return same | {"choices": [{"index": 0, "delta": delta, "finish_reason": finish_reason}]}
 
-    def _more(self) -> dict[str, Any]:
-        answered = bool(self.cited) or not grading.is_refusal(self.text)
-        cited = {"citations": [cited_as_data(each) for each in self.cited], "uncited": self.uncited}
-        return cited | {"answered": answered, "stages_ms": self.stages.ms}
+    def outcome(self) -> dict[str, Any]:
+        """Return what is cited, whether the question was answered, and what that took."""
+        cited = {"citations": [_cited_as_data(each) for each in self.cited], "uncited": self.uncited}
+        return cited | {"answered": bool(self.text) and not grading.is_refusal(self.text), "stages_ms": self.stages.ms}
 
     def _annotations(self) -> Iterator[dict[str, Any]]:
         links = {each.number: each for each in self.cited if each.link}

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from validation.ask.answering import Answering, Completion, as_data, bypass_proxies, cited_as_data
+from validation.ask.answering import Answering, Completion, bypass_proxies, listed
 from validation.ask.retrieval import MOST_PASSAGES, Query, Stages
 from validation.clients import target
 from validation.clients.connect import open_connector
@@ -45,10 +45,8 @@ def act(options: Options) -> int:
     except GateError as error:
         refused = error  # told once what there is was printed
     if options.as_json:
-        listed = [as_data(passage, number) for number, passage in enumerate(asked.passages, 1)]
-        answer = {"answer": asked.text, "answered": bool(asked.text) and not grading.is_refusal(asked.text), "passages": listed}
-        cited = {"citations": [cited_as_data(cited) for cited in asked.cited], "uncited": asked.uncited}
-        print(json.dumps(answer | cited | {"stages_ms": asked.stages.ms, "error": str(refused or "")}, ensure_ascii=False, indent=2))
+        answer = {"answer": asked.text, "passages": listed(asked.passages)} | asked.outcome() | {"error": str(refused or "")}
+        print(json.dumps(answer, ensure_ascii=False, indent=2))
     elif asked.stages.ms:
         print("\ntimes: " + ", ".join(f"{name} {ms:.1f} ms" for name, ms in asked.stages.ms.items()))
     if refused is not None:

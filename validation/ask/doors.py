@@ -121,8 +121,9 @@ class Front:
         async def counted(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message["headers"], *((name.encode(), value.encode()) for name, value in _HEADERS.items())]
-                endpoint = getattr(scope.get("endpoint"), "__name__", "none")
-                self._metrics.add("requests_total", endpoint=endpoint, status=str(message["status"]))
+                endpoint = scope.get("endpoint")  # of what never changes, the answer itself
+                name = scope["path"] if isinstance(endpoint, Response) else getattr(endpoint, "__name__", "none")
+                self._metrics.add("requests_total", endpoint=name, status=str(message["status"]))
             await send(message)
 
         self._metrics.in_flight += 1

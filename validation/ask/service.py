@@ -24,7 +24,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from validation.ask.answering import Answering, ChatRequest, Completion, RefusedError, SearchRequest, as_data, bypass_proxies
+from validation.ask.answering import Answering, ChatRequest, Completion, RefusedError, SearchRequest, bypass_proxies, listed
 from validation.ask.doors import Front, Keys, Metrics, Rate, failure
 from validation.ask.retrieval import NoCollectionError, Stages
 from validation.clients import target
@@ -33,8 +33,9 @@ from validation.clients.http import BusyError
 from validation.judge.errors import GateError, UnreachableError
 from validation.run.options import MountedFolder, Target
 
-_PAGE = Path(__file__).parent / "page"
 _FILES = {"/": ("index.html", "text/html"), "/ask.css": ("ask.css", "text/css"), "/ask.js": ("ask.js", "text/javascript")}
+_PAGE = {path: Response((Path(__file__).parent / "page" / name).read_bytes(), media_type=kind) for path, (name, kind) in _FILES.items()}
+_UNCHANGING: dict[str, Response] = {"/health": JSONResponse({"status": "ok"}), "/favicon.ico": Response(status_code=204), **_PAGE}
 _NOTHING = "No passage fits these filters."
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -79,10 +80,8 @@ def build(answering: Answering, keys: Keys, rate: Rate, at_once: int) -> ASGIApp
         Route("/v1/search", service.search, methods=["POST"]),
         Route("/v1/models", service.models),
         Route("/v1/passages/{id:int}", service.passage),
-        Route("/health", _health),
-        Route("/favicon.ico", _no_icon),
         Route("/metrics", service.metrics),
-        *(Route(path, _file(*file)) for path, file in _FILES.items()),
+        *(Route(path, answer, methods=["GET"]) for path, answer in _UNCHANGING.items()),
     ]
     # starlette types handlers by the widest exception
     refusals: Any = {RefusedError: lambda _, error: failure(error.status, error.code, str(error), error.wait_s), GateError: _failed}
@@ -114,15 +113,14 @@ class Service:
         query = asked.to_query(asked.query, asked.collection, database)
         passages = await run_in_threadpool(self._answering.retriever.search, query, stages)
         self._count(stages)
-        listed = [as_data(passage, number) for number, passage in enumerate(passages, 1)]
-        return JSONResponse({"object": "list", "data": listed, "stages_ms": stages.ms})
+        return JSONResponse({"object": "list", "data": listed(passages), "stages_ms": stages.ms})
 
     async def models(self, request: Request) -> Response:
         """Return the collections of the key's database."""
         database = self._admitted(request)
         names = await run_in_threadpool(self._answering.retriever.collections, database)
-        listed = [{"id": name, "object": "model", "created": 0, "owned_by": database} for name in names]
-        return JSONResponse({"object": "list", "data": listed})
+        models = [{"id": name, "object": "model", "created": 0, "owned_by": database} for name in names]
+        return JSONResponse({"object": "list", "data": models})
 
     async def passage(self, request: Request) -> Response:
         """Return a passage within its document, and a checked link to the original."""
@@ -195,20 +193,3 @@ def _failed(_request: Request | None, error: GateError) -> Response:
     if code.startswith("ask."):
         return failure(404 if isinstance(error, NoCollectionError) else 409, code, str(error))
     return failure(502, code or "ask.failed", str(error))
-
-
-async def _health(_request: Request) -> Response:
-    return JSONResponse({"status": "ok"})
-
-
-async def _no_icon(_request: Request) -> Response:
-    return Response(status_code=204)
-
-
-def _file(name: str, media_type: str) -> Any:  # noqa: ANN401 - an endpoint
-    body = (_PAGE / name).read_bytes()
-
-    async def serve(_request: Request) -> Response:
-        return Response(body, media_type=media_type)
-
-    return serve

@@ -18,8 +18,9 @@ from urllib.parse import urlsplit
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import Field, ValidationError
 
-from validation.backup.content import Key, Line, Part, Shape, digest_of
+from validation.backup.content import Key, Line, Shape, digest_of
 from validation.clients.documents import Credential, DocumentStore
+from validation.clients.target import Part
 from validation.judge.errors import GateError, InvalidRunError, UnreachableError, UsageError
 
 PREFIX = "milvus-x10000"

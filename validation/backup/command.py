@@ -16,7 +16,7 @@ from validation.backup.content import Rows, access, cut
 from validation.clients import kube, target
 from validation.clients.connect import open_connector
 from validation.clients.documents import credential_in
-from validation.clients.milvus import PREFIX, VectorStore, failures_named
+from validation.clients.milvus import PREFIX, VectorStore
 from validation.judge.errors import InvalidRunError, UsageError
 from validation.judge.outcome import Outcome
 from validation.reports import model, table
@@ -173,8 +173,7 @@ def _back_up(options: Options, record: BackupRecord, reporter: Reporter) -> None
 
 
 def _names(store: VectorStore, chosen: list[str]) -> list[str]:
-    with failures_named(store.uri, "listing collections"):
-        every = sorted(store.clients.search.list_collections())
+    every = store.names()
     if missing := [name for name in chosen if name not in every]:
         raise UsageError(f"there is no collection {missing[0]}; there are: {', '.join(every) or 'none'}")
     if names := chosen or [name for name in every if not name.startswith(PREFIX)]:

@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 
 import grpc
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 from pymilvus import DataType, MilvusClient, MilvusException  # type: ignore[import-untyped]  # pymilvus ships no types
 from tenacity import RetryError, retry, retry_if_result, stop_after_delay, wait_fixed
 
-from validation.clients.milvus import failures_named
+from validation.clients.milvus import failures_named, pages
+from validation.clients.target import Part
 from validation.clients.vectors import Matrix
 from validation.judge.errors import InvalidRunError, UsageError
 
@@ -32,12 +32,6 @@ _SUPPORTED = {
 _OF_STATE = {"field_name", "index_name", "index_type", "metric_type", "total_rows", "indexed_rows", "pending_index_rows", "state"}
 
 
-class Part(BaseModel):
-    """A frozen piece of the manifest."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
 class Field(Part):
     """One field of a schema; `type` and `element_type` are Milvus's numbers."""
 
@@ -45,7 +39,7 @@ class Field(Part):
     type: int
     description: str = ""
     is_primary: bool = False
-    options: dict[str, Any] = {}
+    options: dict[str, Any]
 
 
 class VectorIndex(Part):
@@ -55,7 +49,7 @@ class VectorIndex(Part):
     name: str
     type: str
     metric: str = ""
-    params: dict[str, Any] = {}
+    params: dict[str, Any]
 
 
 class Shape(Part):
@@ -149,16 +143,14 @@ class Rows:
     def lines(self, shape: Shape, partition: str) -> Iterator[Line]:
         """Yield every row in the order of its key; InvalidRunError where Milvus gives a key twice or out of order."""
         with failures_named(self.uri, f"reading {self.name}"):
-            options = {"output_fields": ["*"], "consistency_level": "Strong", "timeout": _TIMEOUT_S}
-            size, chosen = max(1, min(1_000, _PAGE_BYTES // shape.row_bytes)), [partition] if partition else None
-            pages, last = self.client.query_iterator(self.name, batch_size=size, partition_names=chosen, **options), None
-            for line in (encode(row, shape) for page in iter(pages.next, []) for row in page):
+            size, chosen, last = max(1, min(1_000, _PAGE_BYTES // shape.row_bytes)), [partition] if partition else None, None
+            rows = pages(self.client, self.name, size, partition_names=chosen, output_fields=["*"])
+            for line in (encode(row, shape) for page in rows for row in page):
                 if last is not None and not last < line.key:  # type: ignore[operator]  # keys of one collection have one type
                     wrong = f"Milvus gave key {line.key!r} of {self.name} after {last!r}: twice, or out of order"
                     raise InvalidRunError(f"{wrong}; no backup can rest on that")
                 last = line.key
                 yield line
-            pages.close()
 
     def create(self, shape: Shape) -> None:
         """Create it with its partitions and indexes, and load it; what is there of it already, since a restore was killed, stays."""

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from validation.checks.context import GATE, Loaded, RunContext
-from validation.clients.milvus import SCALARS, Collection, Row, failures_named
+from validation.clients.milvus import SCALARS, Row, failures_named, pages
 from validation.clients.passages import Chunk
 from validation.clients.vectors import Matrix, unit
 from validation.corpus.documents import Corpus, Question, digest, read_questions, resolved
@@ -70,7 +70,7 @@ def scaled(profile: Profile, rows: int, questions: Sequence[Question], record: R
 
 def questions_only(root: Path) -> Corpus:
     """Read the questions beside the documents; what documents there are, the collection says."""
-    return Corpus(documents=(), chunks=(), questions=read_questions(root / "questions.jsonl", None), sha256="", root=root)
+    return Corpus(questions=read_questions(root / "questions.jsonl", None), root=root)
 
 
 @GATE.check(after="reachable", only_reading=True)
@@ -101,7 +101,7 @@ def _described(run: RunContext) -> dict[str, Any]:
     client, name, served = run.services.milvus.clients.search, run.collection, run.target.embedding_dimension
     with failures_named(run.services.milvus.uri, f"looking at collection {name}"):
         if not client.has_collection(name, timeout=_TIMEOUT_S):
-            others = ", ".join(sorted(client.list_collections(timeout=_TIMEOUT_S))) or "none"
+            others = ", ".join(run.services.milvus.names()) or "none"
             raise UsageError(f"there is no collection {name} in the database {run.target.milvus_database}; see what there is: {others}")
         about: dict[str, Any] = client.describe_collection(name, timeout=_TIMEOUT_S)
         state = str(client.get_load_state(name, timeout=_TIMEOUT_S).get("state", ""))
@@ -127,8 +127,10 @@ def _read(run: RunContext) -> tuple[list[Row], Matrix]:
         need = f"exact answers need all of them in memory, and {total * dimension * 4:,} bytes are more than {_MOST_BYTES:,}"
         raise InvalidRunError(f"{size}: {need}; judge a collection with a part of the documents")
     matrix, rows = np.empty((total, dimension), dtype=np.float32), list[Row]()
-    with run.reporter.track("read", total) as advance:
-        for page in _pages(collection, run, dimension):
+    at_once, fields = max(1, min(1_000, _PAGE_BYTES // (4 * dimension + _ROW_BYTES))), [*SCALARS, "vector"]
+    fields.remove("notes")
+    with run.reporter.track("read", total) as advance, failures_named(run.services.milvus.uri, f"reading {name}"):
+        for page in pages(run.services.milvus.clients.search, name, at_once, output_fields=fields):
             if len(rows) + len(page) > total:
                 break
             matrix[len(rows) : len(rows) + len(page)] = [entity["vector"] for entity in page]
@@ -139,15 +141,3 @@ def _read(run: RunContext) -> tuple[list[Row], Matrix]:
     if len(rows) != total or collection.count() != total:
         raise InvalidRunError(f"collection {name} was written to while it was read: run again when nobody does")
     return rows, unit(matrix)
-
-
-def _pages(collection: Collection, run: RunContext, dimension: int) -> Any:  # noqa: ANN401 - pymilvus ships no types
-    size = max(1, min(1_000, _PAGE_BYTES // (4 * dimension + _ROW_BYTES)))
-    with failures_named(run.services.milvus.uri, f"reading {collection.name}"):
-        fields = [*(name for name in SCALARS if name != "notes"), "vector"]
-        reading = {"batch_size": size, "output_fields": fields, "consistency_level": "Strong", "timeout": _TIMEOUT_S}
-        pages = run.services.milvus.clients.search.query_iterator(collection.name, **reading)
-        try:
-            yield from iter(pages.next, [])
-        finally:
-            pages.close()

@@ -1,12 +1,18 @@
-"""The invariants of every answer of every load, as one objective that no SLO file names or forgives."""
+"""What must hold whatever an SLO file says: the invariants of every answer of every load, as one objective, and a clock as others have it.
+
+Every latency is read from the gate's clock; over the whole run it is held against the store's and Milvus's, by bounds rather than
+differences, since an answer takes a while and the header `Date` counts whole seconds. One server that disagrees had its wall clock set;
+where all do, it is this machine's: a virtual machine that was halted, or a clock source that drifts.
+"""
 
 import re
+import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from validation.checks import timed
-from validation.checks.context import GATE, Loaded, RunContext
+from validation.checks.context import GATE, Bounds, Loaded, RunContext, clocks_ahead_s
 from validation.judge.measures import invariant
 from validation.load.open_loop import Sample
 from validation.load.plan import NEWEST, expression
@@ -17,6 +23,7 @@ _ROUNDED = re.compile(r"SQ|PQ|RABITQ|SCANN|AISAQ|AUTO")  # indexes that keep vec
 _EXHAUSTIVE = {"FLAT", "BIN_FLAT", "GPU_BRUTE_FORCE"}
 """Indexes that look at every row. Others run out of candidates behind a filter: Milvus 2.3.5 then answers with few rows, or none."""
 _ASKED_FOR = 20
+_DRIFT = 0.01  # of the time that passed: what a clock may run fast or slow by
 _MEANING = "Answers with another number of rows than asked, unknown or forbidden rows, wrong scores, lost rows"
 
 
@@ -63,3 +70,29 @@ def _lost(loaded: Loaded, expected: timed.Expected, verifier: Verifier, answered
         number, row = missed_young[0]
         why = f"not row {row}; {len(missed_young)} of {len(young)} rows that were written last took no part in the load"
         yield Broken("row", number, why)
+
+
+@GATE.check(after="during_ingest")
+def clocks(run: RunContext, facts: Facts) -> None:
+    """Does the gate's clock run as the store's and Milvus's do?"""
+    before, passed_s = run.clocks_ahead, time.monotonic() - run.begun_s
+    gained = {name: gained_s(before[name], now) for name, now in clocks_ahead_s(run.services).items() if name in before}
+    facts |= {"seconds": passed_s, "gained_s": gained}
+    off = disagreeing(gained, passed_s)
+    named = "; ".join(f"of {name} by {gained[name][0]:.3g} to {gained[name][1]:.3g} s" for name in off)
+    if off and len(off) == len(gained):
+        run.record.faults.append(
+            f"the gate's own clock ran ahead {named}, in {passed_s:.0f} s: no duration that it measured is to be trusted"
+        )
+    elif off:
+        run.reporter.say(f"note: the gate's clock ran ahead {named}, and of no other: the clock there was set meanwhile")
+
+
+def gained_s(before: Bounds, after: Bounds) -> Bounds:
+    """Return between which two numbers of seconds our clock gained on another one."""
+    return after[0] - before[1], after[1] - before[0]
+
+
+def disagreeing(gained: Mapping[str, Bounds], passed_s: float) -> list[str]:
+    """Return the clocks that did not run as ours, for certain."""
+    return [name for name, (least, most) in gained.items() if least > _DRIFT * passed_s or most < -_DRIFT * passed_s]

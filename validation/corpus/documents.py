@@ -59,10 +59,10 @@ class Question(BaseModel):
 class Corpus:
     """Everything below one corpus directory."""
 
-    documents: tuple[Document, ...]
-    chunks: tuple[Chunk, ...]
-    questions: tuple[Question, ...]
-    sha256: str  # over the paths and contents of all documents and the questions
+    documents: tuple[Document, ...] = ()
+    chunks: tuple[Chunk, ...] = ()
+    questions: tuple[Question, ...] = ()
+    sha256: str = ""  # over the paths and contents of all documents and the questions
     refused: tuple[Refusal, ...] = ()  # files, or parts of them, that could not be read, and why
     root: Path = Path()  # the directory that was named
 

@@ -10,7 +10,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -30,7 +30,6 @@ from validation.clients.vectors import Matrix, unit
 from validation.corpus.documents import Corpus
 from validation.experiments.during import CALM_S, Ended, Outage, find_outages, longest, require_sent, searching, supervise, under_load
 from validation.experiments.faults import AWAY_S, Faults
-from validation.judge import slo_file
 from validation.judge.errors import GateError, UsageError
 from validation.judge.judgement import Grade
 from validation.judge.outcome import Outcome
@@ -193,16 +192,11 @@ def _as_gate_report(record: DrillRecord) -> model.GateReport:
 
 
 def _run(record: DrillRecord, reporter: Reporter) -> None:
-    options, nothing = record.options, Corpus(documents=(), chunks=(), questions=(), sha256="")
-    order = runner.Order(stack=options.stack, slo=options.slo)
-    with ExitStack() as ending:
-        profile = slo_file.read_profile(order.slo_file)
-        run = runner.make_context(order, profile, reporter=reporter, record=record, closing=ending, corpus=nothing)
-        kubernetes = kube.connect()
-        ending.callback(kubernetes.close)
-        faults = Faults(kubernetes, run.target)
+    options = record.options
+    with runner.opened(runner.Order(stack=options.stack, slo=options.slo), reporter, record, corpus=Corpus()) as run:
+        faults = Faults(run.closing.enter_context(closing(kube.connect())), run.target)
         faults.undo()
-        ending.callback(faults.undo)
+        run.closing.callback(faults.undo)
         if DRILLS[options.name].store:
             reporter.say("Milvus begins anew with a proxy before its store")
             faults.put_proxy_before_store()
@@ -211,7 +205,7 @@ def _run(record: DrillRecord, reporter: Reporter) -> None:
         writer = Writer(collection, run.target.embedding_dimension)
         for _ in range(_FIRST // _BATCH):
             writer.once()
-        collection.wait_until_found(document(0), writer.vectors(1)[0], profile.patience.searchable_s)
+        collection.wait_until_found(document(0), writer.vectors(1)[0], run.profile.patience.searchable_s)
         reporter.say(f"{options.name}: {options.rate:g} searches/s, {_BATCH / _EVERY_S:g} documents/s, and after {CALM_S:g} s the fault")
         asked = list[Sample]()
         ask = partial(_ask, run, collection, asked)

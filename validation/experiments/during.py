@@ -9,7 +9,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Coroutine, Sequence
-from contextlib import ExitStack, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from itertools import pairwise
@@ -22,7 +22,6 @@ from validation.checks import timed
 from validation.checks.context import RunContext, reachable
 from validation.checks.ingest import ingest
 from validation.clients.vectors import Matrix
-from validation.judge import slo_file
 from validation.judge.errors import InvalidRunError, UsageError
 from validation.judge.outcome import Outcome
 from validation.load import open_loop
@@ -120,11 +119,7 @@ def _run(during: During, reporter: Reporter) -> None:
     options = during.options
     if not options.command:
         raise UsageError("no command to run; name it after --: ./rag during lab -- ./rag rotate lab")
-    with ExitStack() as closing:
-        profile = slo_file.read_profile(options.slo_file)
-        run = runner.make_context(options, profile, reporter=reporter, record=during, closing=closing)
-        reachable(run)
-        ingest(run)
+    with runner.opened(options, reporter, during, reachable, ingest) as run:
         reporter.say(f"{options.rate:g} searches/s, and after {CALM_S:g} s: {' '.join(options.command)}")
         samples = asyncio.run(_serve(run, during))
         during.command_s = during.ended.ended_s - during.ended.begun_s

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,7 @@ from validation.checks.context import RunContext
 from validation.clients import kube
 from validation.clients.connect import open_connector
 from validation.clients.http import Access, open_async_client
-from validation.clients.milvus_connection import Tls, with_port
+from validation.clients.milvus_connection import Tls
 from validation.clients.target import Target
 from validation.judge.errors import InvalidRunError
 
@@ -61,12 +61,7 @@ class MilvusProxy(grpc.GenericRpcHandler):
     """Passes every call on as bytes; only searches and inserts are looked at, and only while a defect is planted."""
 
     def __init__(self, uri: str, tls: Tls) -> None:
-        address, is_secure = with_port(uri).partition("://")[2], uri.startswith("https://")
-        named = [("grpc.ssl_target_name_override", tls.server_name)] if tls.server_name else []
-        trusted = grpc.ssl_channel_credentials(tls.ca_file.read_bytes() if tls.ca_file else None)
-        options = [*_LIMITS, *named]
-        self._channel = grpc.secure_channel(address, trusted, options) if is_secure else grpc.insecure_channel(address, options)
-        self._counting = threading.Lock()
+        self._channel, self._counting = tls.channel(uri, *_LIMITS), threading.Lock()
         self.plant(WHOLE)
 
     def plant(self, defect: MilvusDefect) -> None:
@@ -217,10 +212,10 @@ class Stage:
     limit_ms: Callable[[str], float]
 
 
-def set_up(run: RunContext, closing: ExitStack, searches: int, limit_ms: Callable[[str], float]) -> Stage:
+def set_up(run: RunContext, searches: int, limit_ms: Callable[[str], float]) -> Stage:
     """Put a proxy before each part of the target, and aim at the proxies from now on."""
     target = run.target
-    connector = open_connector(target, closing, run.record.secrets)
+    connector = open_connector(target, run.closing, run.record.secrets)
     kubernetes = connector.kubernetes
     address = kubernetes.address(target.milvus_uri)
 
@@ -236,6 +231,6 @@ def set_up(run: RunContext, closing: ExitStack, searches: int, limit_ms: Callabl
     proxies: dict[str, MilvusProxy | HttpProxy] = {"milvus_uri": milvus, "embedding_url": embedding, "llm_url": llm}
     proxies["object_store_endpoint"] = documents
     plain = dict.fromkeys(("milvus_ca_config_map", "embedding_ca_config_map", "llm_ca_config_map", "object_store_ca_config_map"), "")
-    served = {name: closing.enter_context(proxy.serving()) for name, proxy in proxies.items()}
+    served = {name: run.closing.enter_context(proxy.serving()) for name, proxy in proxies.items()}
     run.target = Target.model_validate(target.model_dump() | served | plain)
     return Stage(milvus=milvus, embedding=embedding, llm=llm, documents=documents, searches=searches, limit_ms=limit_ms)

@@ -24,7 +24,6 @@ from validation.checks.registry import Check
 from validation.checks.segments import cold_path, freshness
 from validation.experiments.defects import CLEAN, DEFECTS, NOT_COMPARED, NOT_VALID, Defect
 from validation.experiments.proxies import WHOLE, Stage, set_up
-from validation.judge import slo_file
 from validation.judge.criteria import Criterion, flat
 from validation.judge.errors import GateError, UsageError
 from validation.judge.judgement import NO_REFERENCE, Grade, Reference, judge
@@ -47,7 +46,6 @@ SEEN, MISSED, UNCLEAR, UNPROMISED = "seen", "MISSED", "red without it", "not pro
 class Options(runner.Order):
     """The options of `selftest`."""
 
-    slo: Annotated[Path | None, typer.Option(help="The SLO file. Default: validation/slo.ENV.yaml")] = None
     corpus: Annotated[Path, typer.Option(help="Folder of documents with questions.jsonl.")] = Path("corpus")
     only: Annotated[list[str], typer.Option(help="Plant this one alone; may be given again.")] = field(default_factory=list)
     clean: Annotated[int, typer.Option(min=0, max=100, help="Run so often without a defect, and count how often that is red.")] = 0
@@ -114,11 +112,10 @@ def act(options: Options) -> int:
 def _run(options: Options, record: SelfTest, reporter: Reporter) -> None:
     if unknown := set(options.only) - {defect.name for defect in DEFECTS}:
         raise UsageError(f"no defect is called {', '.join(sorted(unknown))}; see them with --list")
-    with ExitStack() as closing:
-        profile = small(slo_file.read_profile(options.slo_file))
-        run = runner.make_context(options, profile, reporter=reporter, record=record, closing=closing)
+    with runner.opened(options, reporter, record) as run:
+        run.profile = small(run.profile)
         run.corpus = replace(run.corpus, questions=run.corpus.questions[::3])  # enough for each share
-        stage = set_up(run, closing, _SEARCHES, partial(limit_ms, run.profile))
+        stage = set_up(run, _SEARCHES, partial(limit_ms, run.profile))
         for check in (reachable, ingest, freshness, cold_path, embedding):
             check(run)
         base = _ask(run, CLEAN)

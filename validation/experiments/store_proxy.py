@@ -22,9 +22,6 @@ PORT, CONTROL = 9000, "/.drill"  # no bucket has a name that begins with a dot
 SLOW_S, FAILING_EVERY = 0.2, 10
 FAULTS = ("", "slow", "errors", "hang")
 _REFUSED = b"<Error><Code>ServiceUnavailable</Code><Message>planted by a drill</Message></Error>"
-HELP = (
-    "Be the proxy between Milvus and its store. A drill starts it (`./rag drill store-slow ENV`); by hand there is nothing to do with it."
-)
 
 
 class StoreProxy(HttpProxy):
@@ -61,7 +58,7 @@ class StoreProxy(HttpProxy):
 
 
 def command(url: Annotated[str, typer.Argument(help="The store.")]) -> None:
-    """Serve until the end."""
+    """Be the proxy between Milvus and its store: `./rag drill store-slow ENV` starts it, by hand there is nothing to do with it."""
     kube.bypass_proxies([url])
     proxy = StoreProxy(url, Access(ca_pem=STORE_CA.read_text(encoding="utf-8") if STORE_CA.exists() else ""))
     uvicorn.run(proxy, host="0.0.0.0", port=PORT, log_level="warning", ws="none", lifespan="off")  # noqa: S104 - a pod of its own

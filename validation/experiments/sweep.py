@@ -6,7 +6,6 @@ cleanly is not held against the system: the sweep says that it ended at its own 
 
 import math
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -20,7 +19,6 @@ from validation.checks.invariants import invariants
 from validation.checks.quality import embedding
 from validation.checks.retrieval import retrieval
 from validation.checks.segments import cold_path, freshness
-from validation.judge import slo_file
 from validation.judge.judgement import Grade, judge
 from validation.judge.outcome import Outcome
 from validation.judge.profile import Profile
@@ -93,15 +91,11 @@ def act(options: Options) -> int:
 
 
 def _run(options: Options, sweep: Sweep, reporter: Reporter) -> None:
-    profile = slo_file.read_profile(options.slo_file)
-    sweep.promised = profile.rate.value
-    with ExitStack() as closing:
-        run = runner.make_context(options, profile, reporter=reporter, record=sweep, closing=closing)
-        for check in (reachable, ingest, freshness, cold_path, embedding):
-            check(run)
+    with runner.opened(options, reporter, sweep, reachable, ingest, freshness, cold_path, embedding) as run:
+        sweep.promised = run.profile.rate.value
 
         def holds(rate: float) -> bool:
-            step = run.with_profile(at_rate(profile, rate, options.seconds), Record(run_id="step"))
+            step = run.with_profile(at_rate(run.profile, rate, options.seconds), Record(run_id="step"))
             retrieval(step)
             invariants(step)
             measurements = {"vectors": run.record.measurements["vectors"]} | step.record.measurements

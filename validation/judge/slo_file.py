@@ -14,16 +14,11 @@ _LIKE = "as in validation/slo.lab.yaml"
 _DEEPEST = 20  # PyYAML calls itself for every level; a file of brackets would end in Python's own limit, without a line
 
 
-class SloFileError(UsageError):
-    """A value of the file cannot be right; its code names the first mistake, such as `slo.cannot_bind` of a limit that is never missed."""
-
-    def __init__(self, message: str, code: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
 def read_profile(path: Path) -> Profile:
-    """Return the profile in `path`; UsageError names file and line of the first mistakes."""
+    """Return the profile in `path`; UsageError names file and line of the first mistakes.
+
+    Of a value that cannot be right its code names the first mistake, such as `slo.cannot_bind` of a limit that is never missed.
+    """
     loader = _open(path)
     root = _compose(loader)
     try:
@@ -36,7 +31,7 @@ def read_profile(path: Path) -> Profile:
             where, message = (*problem["loc"], *problem.get("ctx", {}).get("at", ())), problem["msg"].removeprefix("Value error, ")
             seen = "" if isinstance(problem["input"], dict | list) else f" (found {problem['input']!r})"
             lines.append(f"{path}:{_line(root, where)}: {'.'.join(map(str, where)) or 'the file'}: {message}{seen}")
-        raise SloFileError("\n".join(lines), f"slo.{error.errors()[0]['type']}") from None
+        raise UsageError("\n".join(lines), code=f"slo.{error.errors()[0]['type']}") from None
 
 
 class _Loader(yaml.SafeLoader):

@@ -18,7 +18,7 @@ from validation.judge.judgement import Grade, Judged, Judgement
 from validation.judge.measures import CATALOGUE
 from validation.judge.outcome import Outcome
 from validation.reports import model
-from validation.run.progress import Reporter, flush_streams
+from validation.run.progress import Reporter
 from validation.run.record import Facts, Record, run_and_report
 
 _COLOURS = {Grade.PASS: "green", Grade.FAIL: "red", Grade.UNMEASURED: "red"}
@@ -97,7 +97,8 @@ def tell(
     problems = record.stopped[1].splitlines() if record.stopped else []
     for problem in problems if len(problems) > 1 else ():
         print(record.hide(problem))
-    flush_streams()
+    for stream in (sys.stdout, sys.stderr):  # they keep their order when both go to one file
+        stream.flush()
     line = result_line(record, report if report.exists() else None)
     print(line if last else line.replace("RESULT:", "so far:", 1))
     return record.exit_code

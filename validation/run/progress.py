@@ -1,6 +1,5 @@
 """Shows on stderr that long work lives: a bar on a terminal, a plain line every few seconds anywhere else, nothing when quiet."""
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,9 +26,8 @@ def at_most_every(seconds: float, tell: Advance, total: int = -1, clock: Callabl
 class Reporter:
     """Where progress goes."""
 
-    def __init__(self, *, quiet: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, *, quiet: bool = False) -> None:
         self._console = Console(stderr=True, quiet=quiet)
-        self._clock = clock
 
     def say(self, line: str) -> None:
         """Print one line."""
@@ -39,15 +37,9 @@ class Reporter:
     def track(self, label: str, total: int) -> Iterator[Advance]:
         """Yield a function to call with the amount done."""
         if not self._console.is_terminal or self._console.quiet:
-            yield at_most_every(3.0, lambda done: self.say(f"{label} {done:,}/{total:,}"), total, self._clock)
+            yield at_most_every(3.0, lambda done: self.say(f"{label} {done:,}/{total:,}"), total)
             return
         columns = (TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         with Progress(*columns, console=self._console, transient=True) as bar:
             task = bar.add_task(label, total=total)
             yield lambda done: bar.update(task, completed=done)
-
-
-def flush_streams() -> None:
-    """Let stdout and stderr keep their order when both go to one file."""
-    sys.stdout.flush()
-    sys.stderr.flush()

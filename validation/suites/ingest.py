@@ -4,7 +4,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -18,7 +18,6 @@ from validation.corpus.ingest import pipeline
 from validation.corpus.ingest.folder import UNKNOWN_LANGUAGE, File, walk
 from validation.corpus.ingest.store import FolderCollection
 from validation.corpus.reading import Limits
-from validation.judge import slo_file
 from validation.judge.errors import UsageError
 from validation.judge.outcome import Outcome
 from validation.reports import model, table
@@ -98,10 +97,7 @@ def act(options: Options) -> int:
 
 @contextmanager
 def _connected(options: Options, reporter: Reporter, record: Record) -> Iterator[tuple[RunContext, FolderCollection]]:
-    profile, nothing = slo_file.read_profile(options.slo_file), Corpus(documents=(), chunks=(), questions=(), sha256="")
-    with ExitStack() as closing:
-        run = runner.make_context(options, profile, reporter=reporter, record=record, closing=closing, corpus=nothing)
-        reachable(run)
+    with runner.opened(options, reporter, record, reachable, corpus=Corpus()) as run:
         yield run, FolderCollection(run.services.milvus, options.collection)
 
 

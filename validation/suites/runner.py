@@ -3,7 +3,8 @@
 A report is written however the run ends: by a verdict, a refusal, Ctrl-C or a mistake of the gate's own.
 """
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ import typer
 from validation.checks import existing
 from validation.checks.context import Overrides, RunContext
 from validation.checks.gate import GATE
+from validation.checks.registry import Check
 from validation.clients import target
 from validation.corpus.documents import Corpus, read_corpus
 from validation.judge import judgement, slo_file
@@ -118,6 +120,18 @@ def _run(order: Order, reporter: Reporter, record: Record, overrides: Overrides)
         profile = context.profile
     reference = baseline.reference(kept, profile.profile, model.GateReport.from_run(record).fingerprint)
     record.judgement = judgement.judge(profile, record.measurements, record.faults, reference)
+
+
+@contextmanager
+def opened(
+    order: Order, reporter: Reporter, record: Record, *checks: Check[RunContext], corpus: Corpus | None = None
+) -> Iterator[RunContext]:
+    """Yield a run that has answered `checks`; whatever it opened is closed, and what it made removed, when the block ends."""
+    with ExitStack() as closing:
+        run = make_context(order, slo_file.read_profile(order.slo_file), reporter=reporter, record=record, closing=closing, corpus=corpus)
+        for check in checks:
+            check(run)
+        yield run
 
 
 def make_context(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from validation.checks.clocks import disagreeing, gained_s
+from validation.checks.invariants import disagreeing, gained_s
 
 
 @pytest.mark.parametrize(

@@ -38,8 +38,8 @@ def test_a_target_comes_from_a_file_or_from_the_stack(tmp_path: Path, monkeypatc
     path = tmp_path / "target.json"
     path.write_text(json.dumps(OUTPUTS))
     fake_pulumi(tmp_path, monkeypatch, f'test "$*" = "stack output --json --non-interactive --stack lab" && cat {path}')
-    assert target.from_stack("lab") == target.from_file(path)
-    assert target.from_file(path).milvus_database == "default"
+    assert target.read("lab") == target.read(str(path))
+    assert target.read(str(path)).milvus_database == "default"
 
 
 @pytest.mark.parametrize(
@@ -56,13 +56,13 @@ def test_a_stack_without_usable_outputs_is_refused_with_the_cure(
 ) -> None:
     fake_pulumi(tmp_path, monkeypatch, script)
     with pytest.raises(UsageError, match=reason):
-        target.from_stack("lab")
+        target.read("lab")
 
 
 def test_no_pulumi_on_path_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UsageError, match=r"pulumi is not on PATH.*./rag env"):
-        target.from_stack("lab")
+        target.read("lab")
 
 
 @pytest.mark.parametrize("url", ["http://user:pass@host:1", "ftp://host", "host:19530", "http://"])
@@ -70,7 +70,7 @@ def test_an_address_that_is_none_or_carries_a_password_is_refused(tmp_path: Path
     path = tmp_path / "target.json"
     path.write_text(json.dumps(OUTPUTS | {"milvus_uri": url}))
     with pytest.raises(UsageError, match="milvus_uri: ") as caught:
-        target.from_file(path)
+        target.read(str(path))
     assert "pass@" not in str(caught.value)
 
 

@@ -10,7 +10,7 @@ from validation.clients import fulltext, milvus, retrieval_models
 from validation.judge import objectives
 from validation.judge.errors import UsageError
 from validation.judge.profile import Profile
-from validation.judge.slo_file import SloFileError, read_profile
+from validation.judge.slo_file import read_profile
 
 
 def test_the_lab_profile_can_be_read_and_gives_a_reason_for_every_number() -> None:
@@ -240,7 +240,7 @@ def test_a_limit_that_no_run_can_miss_is_refused_at_its_line(tmp_path: Path, obj
         del lines[at + 1]
     path = tmp_path / "slo.yaml"
     path.write_text("\n".join(lines))
-    with pytest.raises(SloFileError, match=f"{path}:{at + 1}: .*can never be missed: .*{why}") as refused:
+    with pytest.raises(UsageError, match=f"{path}:{at + 1}: .*can never be missed: .*{why}") as refused:
         read_profile(path)
     assert refused.value.code == "slo.cannot_bind"
 

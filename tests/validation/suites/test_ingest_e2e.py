@@ -61,7 +61,7 @@ def filled(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
     (folder / "a.md.txt").write_text("Another, whose name begins alike.\n")
     (folder / "p.pdf").write_bytes(files.pdf("Words of page one.", ""))
     with ExitStack() as closing:
-        connector = Connector(target=targets.from_file(target), kubernetes=kube.connect(), closing=closing, secrets=[])
+        connector = Connector(target=targets.read(str(target)), kubernetes=kube.connect(), closing=closing, secrets=[])
         collection = FolderCollection(connector.milvus(), f"ingest_test_{secrets.token_hex(4)}")
         made = Filled(lab, target, folder, collection, connector.documents())
         yield made

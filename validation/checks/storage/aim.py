@@ -4,7 +4,6 @@ Milvus need not be there, so no output is required but those that no option gave
 Secret, or from an AWS profile, never from the command line, where every process of the machine could read it.
 """
 
-import json
 import re
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from urllib.parse import urlsplit
 
 import boto3
 from botocore.exceptions import BotoCoreError
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 from typer import Argument, Option
 
 from validation.clients import kube, target
@@ -93,10 +92,8 @@ class Options:
     as_json: Json = False
 
 
-class StoreOutputs(BaseModel):
+class StoreOutputs(target.Part):
     """The outputs of a stack that say where its store is; all may be missing."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     namespace: str = ""
     milvus_bucket: str = ""
@@ -133,7 +130,7 @@ class Aim(Options):
 
 def take(options: Options) -> Aim:
     """Put options and outputs together; UsageError for what is missing or cannot be right."""
-    outputs = _outputs(options.stack) if options.stack else StoreOutputs()
+    outputs = target.read_as(StoreOutputs, options.stack) if options.stack else StoreOutputs()
     root_path = options.root_path or outputs.milvus_root_path or "milvus"
     if not _ROOT_PATH.fullmatch(root_path):
         allowed = "segments of letters, digits, dash, dot and underscore, no slash or dot in front"
@@ -160,22 +157,6 @@ def take(options: Options) -> Aim:
         problem = f"the stack's write-ahead log {outputs.milvus_wal!r} is none that the preflight knows"
         raise UsageError(f"{problem}; give --wal, see --help") from None
     return Aim(**vars(options) | completed)
-
-
-def _outputs(stack: str) -> StoreOutputs:
-    is_file = stack.endswith(".json")
-    origin = stack if is_file else f"stack {stack}"
-    try:
-        text = Path(stack).read_text(encoding="utf-8") if is_file else target.outputs_of_stack(stack)
-        return StoreOutputs.model_validate(json.loads(text))
-    except (OSError, UnicodeDecodeError) as error:
-        problem = f"cannot be read as a target ({error}); write one with: pulumi stack output --json > FILE"
-    except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
-        problem = f"{problems}; deploy it again with: pulumi up"
-    except ValueError as error:
-        problem = f"the outputs are not JSON ({error})"
-    raise UsageError(f"{origin}: {problem}")
 
 
 def _required(value: str, option: str) -> str:

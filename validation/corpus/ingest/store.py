@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from validation.clients.milvus import Row, VectorStore, failures_named
+from validation.clients.milvus import Row, VectorStore, failures_named, pages
 from validation.clients.passages import Chunk, quoted
 from validation.clients.vectors import Matrix
 from validation.judge.errors import UsageError
@@ -102,9 +102,5 @@ class FolderCollection:
         return len(ids)
 
     def _rows(self, **options: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - as pymilvus takes them
-        pages = self._read.query_iterator(self.name, batch_size=2_000, consistency_level="Strong", timeout=_TIMEOUT_S, **options)
-        try:
-            while page := pages.next():
-                yield from page
-        finally:
-            pages.close()
+        for page in pages(self._read, self.name, 2_000, **options):
+            yield from page

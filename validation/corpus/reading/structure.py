@@ -32,7 +32,6 @@ class Block:
     level: int = 0  # of a heading, from 1; 0 for text
     row: int = 0  # of a table, from 1, which names the columns; 0 for text
     page: int = 0
-    time_code: str = ""
 
 
 def one_line(text: str) -> str:
@@ -114,12 +113,12 @@ def title_or(title: str, instead: str) -> str:
     return instead if _JUNK_TITLE.fullmatch(title) else title
 
 
-def sections_of(blocks: Iterable[Block], above: tuple[str, ...] = ()) -> tuple[str, tuple[Section, ...]]:
-    """Return the first heading, and a section for each heading, below the headings `above`.
+def sections_of(blocks: Iterable[Block]) -> tuple[str, tuple[Section, ...]]:
+    """Return the first heading, and a section for each heading.
 
     A heading with nothing below is the text of its section, since its words stand nowhere else; so is one too long for a heading.
     """
-    gathered = _Gathered(above)
+    gathered = _Gathered()
     for block in blocks:
         gathered.add(block)
     gathered.close(1)
@@ -127,10 +126,9 @@ def sections_of(blocks: Iterable[Block], above: tuple[str, ...] = ()) -> tuple[s
 
 
 class _Gathered:
-    def __init__(self, above: tuple[str, ...]) -> None:
-        self.first, self.sections = "", list[Section]()
-        self._above, self._open = above, list[tuple[int, str]]()
-        self._bare, self._place = False, (0, "")  # whether nothing stands below the last heading yet; its page and time code
+    def __init__(self) -> None:
+        self.first, self.sections, self._open = "", list[Section](), list[tuple[int, str]]()
+        self._bare, self._page = False, 0  # whether nothing stands below the last heading yet; its page
         self._texts, self._tables = list[str](), list[tuple[int, int]]()
 
     def add(self, block: Block) -> None:
@@ -138,13 +136,13 @@ class _Gathered:
             self.close(block.level)
             self.first = self.first or block.text
             self._open.append((block.level, block.text))
-            self._bare, self._place = True, (block.page, block.time_code)
+            self._bare, self._page = True, block.page
             if len(block.text) > _LONGEST_HEADING:
                 self.add(Block(block.text, page=block.page))
             return
-        if (block.page, block.time_code) != self._place:
+        if block.page != self._page:
             self._flush()
-            self._place = (block.page, block.time_code)
+            self._page = block.page
         if block.row > 1 and self._texts and self._tables:
             self._tables[-1] = (self._tables[-1][0], len(self._texts))
         elif block.row:
@@ -163,7 +161,6 @@ class _Gathered:
 
     def _flush(self) -> None:
         if self._texts:
-            path, (page, time_code) = (*self._above, *(text for _, text in self._open)), self._place
-            tables = tuple(table for table in self._tables if table[1] > table[0])
-            self.sections.append(Section(path=path, paragraphs=tuple(self._texts), page=page, time_code=time_code, tables=tables))
+            path, tables = tuple(text for _, text in self._open), tuple(table for table in self._tables if table[1] > table[0])
+            self.sections.append(Section(path=path, paragraphs=tuple(self._texts), page=self._page, tables=tables))
         self._texts, self._tables = [], []

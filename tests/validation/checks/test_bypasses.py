@@ -23,7 +23,6 @@ from starlette.routing import Route
 from tests.validation.services import serving
 from validation.checks import isolation
 from validation.checks.isolation import by_the_way_around, bypasses
-from validation.clients import doors
 from validation.clients.login import Login, Logins
 from validation.clients.milvus_connection import DEFAULT_TLS
 from validation.judge import judgement, validity
@@ -69,7 +68,7 @@ def milvus(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     grpc_server.start()
     try:
         with serving(app) as metrics:
-            monkeypatch.setattr(doors, "METRICS_PORT", urlsplit(metrics).port)
+            monkeypatch.setattr(isolation, "METRICS_PORT", urlsplit(metrics).port)
             yield f"http://127.0.0.1:{port}"
     finally:
         grpc_server.stop(0).wait()
@@ -94,7 +93,7 @@ def test_each_way_in_is_seen_on_an_open_milvus_and_none_on_one_with_the_fixes(mo
 
 def test_a_port_that_does_not_answer_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     with milvus(Server(is_open=True), monkeypatch) as uri:
-        monkeypatch.setattr(doors, "METRICS_PORT", 1)
+        monkeypatch.setattr(isolation, "METRICS_PORT", 1)
         verdicts = tried(uri)
     for name, verdict in verdicts.items():
         assert verdict.startswith("not tried: port 1 of 127.0.0.1 does not answer") is ("9091" in name), (name, verdict)
@@ -108,7 +107,7 @@ def test_no_password_goes_over_the_port_without_tls(monkeypatch: pytest.MonkeyPa
         verdicts = {name: by_the_way_around(attempt) for name, attempt in bypasses(store) if "listed the users on port 9091" in name}
     assert server.seen == [""]
     assert [verdict for name, verdict in verdicts.items() if not name.startswith("nobody")] == [
-        "not tried: port " + f"{doors.METRICS_PORT} has no TLS, and would be sent a password in plain text"
+        "not tried: port " + f"{isolation.METRICS_PORT} has no TLS, and would be sent a password in plain text"
     ] * 3
 
 
