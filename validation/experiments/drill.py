@@ -178,7 +178,9 @@ def _as_gate_report(record: DrillRecord) -> model.GateReport:
         ("documents_altered", float(len(record.altered)), "documents", 0.0, record.is_read_back),
         ("longest_without_search", longest(record.outages), "s", slo.search_s, record.requests),
         ("longest_without_answer", longest(record.question_outages), "s", slo.question_s, record.questions),
+        ("outages_not_ended", float(sum(not each.ended for each in record.outages + record.question_outages)), "outages", 0.0, True),
         ("searches_failed", record.failed / max(record.requests, 1), "share", slo.failed_share, record.requests),
+        ("commands_failed", float(record.command_exit_code != 0), "commands", 0.0, True),
     )
     common: Any = {"warn": None, "baseline": None, "why": "", "weight": 1, "key": True, "basis": "policy", "reason": ""}
     objectives = []

@@ -17,8 +17,9 @@ from tests.validation.services import KubernetesApi
 from tests.validation.stand import write_slo, write_target
 from validation.__main__ import app
 from validation.experiments import drill
-from validation.experiments.drill import DRILLS, Drill, DrillRecord, Options, Writer, document
+from validation.experiments.drill import DRILLS, Drill, DrillRecord, Options, Writer, _as_gate_report, document
 from validation.experiments.during import Outage
+from validation.judge.judgement import Grade
 from validation.judge.outcome import Outcome
 
 Run = Callable[[Callable[[Any], None] | list[str]], tuple[int, str, dict[str, Any]]]
@@ -112,14 +113,17 @@ def test_a_command_is_asked_for_where_it_is_the_drill_and_nowhere_else(words: li
         ({"outages": [Outage(begin_s=0, seconds=0.7, failed=9, first_error="gone", ended=True)]}, "0.7 s without an answer to a search"),
         ({"outages": [Outage(begin_s=0, seconds=0.1, failed=9, first_error="gone", ended=False)]}, "without an answer to a search"),
         ({"question_outages": [Outage(begin_s=0, seconds=2, failed=1, first_error="x", ended=True)]}, "without an answer to a question"),
+        ({"command_exit_code": None}, "the command did not end in time"),
     ],
 )
 def test_whatever_the_slo_forbids_fails_and_says_what(found: dict[str, Any], reason: str) -> None:
     options = Options(name="llm-down", stack="lab")
     good: dict[str, Any] = {"is_read_back": True, "requests": 100, "acknowledged": 500}
     assert DrillRecord(options=options, **good).conclusion()[0] is Outcome.PASS
-    outcome, text = DrillRecord(options=options, **(good | found)).conclusion()
+    record = DrillRecord(options=options, **(good | found))
+    outcome, text = record.conclusion()
     assert (outcome, reason in text) == (Outcome.FAIL, True)
+    assert {each.grade for each in _as_gate_report(record).objectives} & {Grade.FAIL, Grade.UNMEASURED}, "the forms of the report agree"
 
 
 def test_a_burst_may_fail_a_hundredth_of_the_searches() -> None:
