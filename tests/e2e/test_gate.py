@@ -86,7 +86,7 @@ def test_a_half_loaded_collection_is_never_green(target: Path, tmp_path: Path) -
 def test_truth_that_belongs_to_other_searches_is_never_green_in_any_check(
     target: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with_truth = {"reachable", "ingest", "growing", "freshness", "retrieval", "filtered", "sealed", "during_ingest"}
+    with_truth = {"reachable", "ingest", "embedding", "growing", "freshness", "retrieval", "filtered", "sealed", "during_ingest"}
     chosen = [check for check in GATE.ordered() if check.name in with_truth]
     monkeypatch.setattr(GATE, "ordered", lambda: chosen)
     record = run_broken(target, tmp_path, Overrides(exact_truth=shuffled), with_dear=True)
