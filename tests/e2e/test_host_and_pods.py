@@ -25,7 +25,7 @@ def pod(lab: Lab) -> Callable[[str], Host]:
     return inside
 
 
-@pytest.mark.parametrize(("name", "user"), [("milvus-standalone", 999), ("embedding", 1000), ("llm", 1000)])
+@pytest.mark.parametrize(("name", "user"), [("milvus-standalone", 999), ("embedding", 10001), ("llm", 10001)])
 def test_no_pod_runs_as_root_or_can_write_its_image_or_reach_the_api(pod: Callable[[str], Host], name: str, user: int) -> None:
     inside = pod(name)
     status = inside.file("/proc/1/status").content_string
