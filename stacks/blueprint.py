@@ -52,8 +52,9 @@ def build(settings: Settings) -> dict[str, Any]:
     # the page that answers questions, inside the cluster, whose API is below /v1, and the Secret with its key for the stack's own database
     # under `api_key`; a tenant's is called ask-TENANT-api-key
     of_ask = {"ask_url": ask.url, "ask_secret_name": ask.secret_name} if ask is not None else {"ask_url": "", "ask_secret_name": ""}
-    suite_pods.gate(settings, frame, {**endpoints, **of_ask}, documents=documents, trust=trust, services=services)
-    return {**endpoints, **of_ask}
+    outputs = {**endpoints, **of_ask}
+    suite_pods.gate(settings, frame, outputs, documents=documents, trust=trust, services=services)
+    return outputs
 
 
 def _of_milvus(settings: Settings, database: Milvus, root: MilvusRoot | None, users: MilvusUsers | None) -> dict[str, Any]:

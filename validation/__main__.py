@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from validation.run.options import command
 
+_JUDGING = {"report", "compare", "baseline", "calibrate"}
 COMMANDS: dict[str, str] = yaml.safe_load(Path(__file__).with_name("commands.yaml").read_text(encoding="utf-8"))
 
 
@@ -19,8 +20,8 @@ def load(name: str) -> Any:  # noqa: ANN401  typer keeps its types private
     """Import one command, and return it as typer runs it; its help stands in help.yaml, or is its docstring."""
     path, _, attribute = COMMANDS[name].partition(":")
     act = getattr(importlib.import_module(path), attribute)
-    if path.startswith("validation.reports") and name != "runs":
-        importlib.import_module("validation.checks.gate")  # they bring the measures by which a report is read
+    if name in _JUDGING:
+        importlib.import_module("validation.checks.gate")  # it brings the measures by which a report is read
     texts = yaml.safe_load(Path(__file__).with_name("help.yaml").read_text(encoding="utf-8"))
     if isinstance(act, typer.Typer):
         act.info.help = texts.get(name, act.info.help)

@@ -52,8 +52,8 @@ def unsupported_numbers(answer: str, texts: Sequence[str]) -> list[str]:
 
 def is_refusal(answer: str) -> bool:
     """Whether the answer says that the sources do not answer, and cites none of them for anything else."""
-    patterns = (pattern for each in _REFUSALS.values() for pattern in each)
-    return not cited_numbers(answer) and any(re.search(pattern, normalise(answer)) for pattern in patterns)
+    text, patterns = normalise(answer), (pattern for each in _REFUSALS.values() for pattern in each)
+    return not cited_numbers(answer) and any(re.search(pattern, text) for pattern in patterns)
 
 
 def cited_numbers(answer: str) -> list[int]:

@@ -12,8 +12,8 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from validation.checks.quality import quality
 from validation.checks.registry import Check
 from validation.checks.retrieval import filtered, retrieval
 from validation.clients.vectors import Matrix, unit
+from validation.experiments.during import beside
 from validation.experiments.proxies import Exchange, MilvusDefect, Search, Stage
 from validation.judge.judgement import Reference
 from validation.load import truth
@@ -152,11 +153,8 @@ def _shuffles_truth(_stage: Stage, run: RunContext) -> None:
 def _halts(stop_s: float, go_s: float, times: int) -> Plant:
     """Stop the load generators, and let them go on, from the middle of their load, as a machine without CPU does."""
 
-    @contextmanager
-    def halted(stage: Stage, _run: RunContext) -> Iterator[None]:
-        over = threading.Event()
-
-        def halt() -> None:
+    def halted(stage: Stage, _run: RunContext) -> AbstractContextManager[None]:
+        def halt(over: threading.Event) -> None:
             while stage.milvus.searches < stage.searches // 2 and not over.wait(0.05):
                 pass
             generators = [process.pid for process in multiprocessing.active_children() if process.pid]
@@ -167,13 +165,7 @@ def _halts(stop_s: float, go_s: float, times: int) -> Plant:
                 over.wait(wait_s)
 
         stage.milvus.plant(MilvusDefect())
-        thread = threading.Thread(target=halt)
-        thread.start()
-        try:
-            yield
-        finally:
-            over.set()
-            thread.join()
+        return beside(halt)
 
     return halted
 

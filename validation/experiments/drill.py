@@ -9,8 +9,8 @@ import asyncio
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, closing, suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -28,7 +28,18 @@ from validation.clients.milvus import Collection, Row
 from validation.clients.passages import Chunk
 from validation.clients.vectors import Matrix, unit
 from validation.corpus.documents import Corpus
-from validation.experiments.during import CALM_S, Ended, Outage, find_outages, longest, require_sent, searching, supervise, under_load
+from validation.experiments.during import (
+    CALM_S,
+    Ended,
+    Outage,
+    beside,
+    find_outages,
+    longest,
+    require_sent,
+    searching,
+    supervise,
+    under_load,
+)
 from validation.experiments.faults import AWAY_S, Faults
 from validation.judge.errors import GateError, UsageError
 from validation.judge.judgement import Grade
@@ -212,8 +223,8 @@ def _run(record: DrillRecord, reporter: Reporter) -> None:
         asked = list[Sample]()
         ask = partial(_ask, run, collection, asked)
         seal = partial(_seal, collection) if DRILLS[options.name].store else lambda: None
-        beside = repeated(writer.once, _EVERY_S), repeated(ask, _QUESTION_EVERY_S), repeated(seal, _FLUSH_EVERY_S)
-        with record.check("fault", f"What does {options.name} cost?"), beside[0], beside[1], beside[2]:
+        loads = repeated(writer.once, _EVERY_S), repeated(ask, _QUESTION_EVERY_S), repeated(seal, _FLUSH_EVERY_S)
+        with record.check("fault", f"What does {options.name} cost?"), loads[0], loads[1], loads[2]:
             samples, ended = asyncio.run(_serve(run, collection, faults, record))
         record.store_requests, record.command_exit_code = faults.met, ended.code
         record.requests, record.failed = len(samples), sum(bool(sample.error) for sample in samples)
@@ -302,19 +313,11 @@ def _ask(run: RunContext, collection: Collection, asked: list[Sample]) -> None:
     asked.append(Sample(len(asked), begin_s, begin_s, time.monotonic(), ids, error or ("" if ids else "nothing was found")))
 
 
-@contextmanager
-def repeated(once: Callable[[], None], every_s: float) -> Iterator[None]:
+def repeated(once: Callable[[], None], every_s: float) -> AbstractContextManager[None]:
     """Call it again and again beside the block, and wait for the last call."""
-    stopped = threading.Event()
 
-    def going() -> None:
+    def going(stopped: threading.Event) -> None:
         while not stopped.wait(every_s):
             once()
 
-    thread = threading.Thread(target=going)
-    thread.start()
-    try:
-        yield
-    finally:
-        stopped.set()
-        thread.join()
+    return beside(going)

@@ -8,8 +8,9 @@ It is as exact as the load is dense: 10 ms at 100 requests/s.
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Coroutine, Sequence
-from contextlib import asynccontextmanager, suppress
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from itertools import pairwise
@@ -249,3 +250,16 @@ def as_data(during: During) -> dict[str, Any]:
         **{name: getattr(during, name) for name in counted},
         "outages": [asdict(outage) for outage in during.outages],
     }
+
+
+@contextmanager
+def beside(work: Callable[[threading.Event], None]) -> Iterator[None]:
+    """Do something in a thread beside the block, which sets the event at its end and waits for it."""
+    over = threading.Event()
+    thread = threading.Thread(target=work, args=(over,))
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
