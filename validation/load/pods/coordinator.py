@@ -21,7 +21,7 @@ from validation.load.histogram import Histogram
 from validation.load.open_loop import Sample
 from validation.load.pods import exchange
 from validation.load.pods.exchange import LoadBucket, Order, Result, Start, Status, pack_share
-from validation.load.pods.generator import ahead_s, require_clock
+from validation.load.pods.generator import ASKED_AGAIN, ahead_s, require_clock
 from validation.load.pods.job import Job, Pod
 from validation.load.pods.job import require as require_alive
 from validation.load.workers import Share
@@ -114,9 +114,13 @@ class Coordinator:
 
     def start(self) -> None:
         """Write the instant at which all begin; InvalidRunError where the gate's own clock is not the store's."""
+        self._compare_clocks()
+        self.objects.put("start", Start(at_s=self.clock() + _LEAD_S).model_dump_json().encode())
+
+    @ASKED_AGAIN
+    def _compare_clocks(self) -> None:
         asked_s = self.clock()
-        date = self.objects.put("start", Start(at_s=asked_s + _LEAD_S).model_dump_json().encode())
-        require_clock(ahead_s(date, asked_s, self.clock()), "the gate's")
+        require_clock(ahead_s(self.objects.put("clock", b""), asked_s, self.clock()), "the gate's")
 
     def collect(self, longest_s: float, advance: Callable[[int], None]) -> list[Result]:
         """Return the result of every generator, telling what is done on the way."""

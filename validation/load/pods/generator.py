@@ -41,6 +41,8 @@ _CPU_COUNTS = (("cpu.stat", "throttled_usec", 1e6), *((f"{name}/cpu.stat", "thro
 """File, key and unit per second: control groups 2, then 1 under its two names."""
 _SIGNED = re.compile(r"\?X-Amz\S*")  # the part of an address that opens an object: it has no place in a log
 _REPEATED = retry(retry=retry_if_exception_type(httpx.HTTPError), stop=stop_after_attempt(3), wait=wait_fixed(0.5), reraise=True)
+ASKED_AGAIN = retry(retry=retry_if_exception_type(InvalidRunError), stop=stop_after_attempt(3), wait=wait_fixed(1.0), reraise=True)
+"""For a clock that seems to be off: a busy server writes a `Date` that is some seconds old, and another one when it is asked again."""
 
 
 def command(
@@ -175,6 +177,7 @@ class Generator:
         self._epoch_s = 0.0  # wall clock minus monotonic clock when the start was heard of
         self._throttled_s: float | None = None
 
+    @ASKED_AGAIN
     def take_share(self) -> bytes:
         """Return the share; InvalidRunError where this pod's clock is not the store's."""
         body, self._ahead_s = self.channel.share(self._clock)
