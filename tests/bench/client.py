@@ -187,7 +187,8 @@ class Loop:
         requests = asyncio.run(prepared())
         with grpc.insecure_channel(urlsplit(self._uri).netloc) as channel:
             call: Any = channel.unary_unary(_METHOD, request_serializer=None, response_deserializer=None)
-            yield lambda number: RawSearcher.read(call(requests[number % len(requests)], timeout=10, metadata=(("dbname", "default"),)))
+            name = (("dbname", "default"),)
+            yield lambda number: RawSearcher.read(call(requests[number % len(requests)], timeout=10, metadata=name))[0]
 
 
 def main(kind: str, core: int, collection: str) -> None:
