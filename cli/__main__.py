@@ -21,6 +21,7 @@ from cli.tree import Command, UsageError
 ROOT = Path(__file__).parent.parent
 _USAGE, _INTERRUPTED = 2, 130
 _NO_JSON = "--json: this command reports nothing as JSON"
+_ELSEWHERE = {"KUBECONFIG", "PULUMI_BACKEND_URL", "PULUMI_STACK"}  # a shell that names one of them means what it names
 _SHARED = {"--quiet": "quiet", "-q": "quiet", "--verbose": "verbose", "-v": "verbose", "--json": "json"}
 
 
@@ -39,6 +40,8 @@ def main() -> int:
         command = tree.STATUS
     if isinstance(command, str):
         return _refuse(command)
+    if command.room != "lab" and "lab" in words[1:3] and not _ELSEWHERE & os.environ.keys():
+        os.environ |= import_module("lab.project").shell()
     return run(command, words[1:], shared)
 
 

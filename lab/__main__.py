@@ -129,11 +129,12 @@ def status(arguments: argparse.Namespace) -> int:
 def env(_: argparse.Namespace) -> None:
     """Print shell exports, and nothing else on standard output: a shell reads it."""
     _prepared(sys.stderr)
-    from lab import process_tree, project
+    from lab import project
 
-    if process_tree.running() is None:
-        raise LabError("no lab runs on this machine", "./rag up")
-    for name, value in {**project.environment(), **project.endpoints()}.items():
+    variables = project.shell()
+    if not variables:
+        raise LabError("no lab runs on this machine, or it belongs to another user", "./rag up, as root")
+    for name, value in variables.items():
         print(f"export {name}={shlex.quote(value)}")
 
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from lab import stores, toolchain
+from lab import process_tree, stores, toolchain
 from lab.checkpoint import Checkpoint
 from lab.cluster import kubectl
 from lab.errors import LabError
@@ -52,6 +52,11 @@ def environment() -> dict[str, str]:
     if BUILT.exists():  # the operator's own Pulumi keeps its own home, with the plugins that are there
         variables |= {"PULUMI_HOME": str(PULUMI_HOME), "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true"}
     return variables
+
+
+def shell() -> dict[str, str]:
+    """Return all that a shell of the lab has, with the addresses of its services; nothing where no lab runs that this user may use."""
+    return {**environment(), **endpoints()} if os.access(STATE, os.R_OK) and process_tree.running() else {}
 
 
 def endpoints() -> dict[str, str]:

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from cli import __main__ as door
 from cli import help as helps
 from cli import tree
-from cli.__main__ import run
+from cli.__main__ import _ELSEWHERE, run
 from cli.tree import COMMANDS, GROUPS, STATUS
 from lab import __main__ as lab_commands
+from lab import project
 from lab.places import REPOSITORY
 from tests import pages
 
@@ -97,6 +99,24 @@ def test_wrong_settings_are_told_before_what_is_slow_to_import() -> None:
     slow = "print(code, [name for name in ('pulumi', 'pulumi_kubernetes', 'kubernetes', 'pymilvus', 'boto3') if name in sys.modules])"
     ended = subprocess.run([sys.executable, "-c", look + slow], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     assert ended.stdout.strip() == "2 []"
+
+
+@pytest.mark.parametrize(
+    ("words", "elsewhere", "entered"),
+    [("values lab", "", True), ("drill undo lab", "", True), ("values prod", "", False), ("values lab", "/mine", False)],
+)
+def test_a_command_on_the_lab_has_what_a_shell_of_the_lab_has_unless_the_shell_names_another_cluster(
+    monkeypatch: pytest.MonkeyPatch, words: str, elsewhere: str, entered: bool
+) -> None:
+    for name in _ELSEWHERE:
+        monkeypatch.delenv(name, raising=False)
+    if elsewhere:
+        monkeypatch.setenv("KUBECONFIG", elsewhere)
+    monkeypatch.setenv("GATE_VECTORS", "before")  # taken back after the test, whoever changed it
+    monkeypatch.setattr(project, "shell", lambda: {"GATE_VECTORS": "of the lab"})
+    monkeypatch.setattr(door, "run", lambda *_: os.environ["GATE_VECTORS"])
+    monkeypatch.setattr(sys, "argv", ["./rag", *words.split()])
+    assert door.main() == ("of the lab" if entered else "before")
 
 
 def test_exit_codes_arrive() -> None:
