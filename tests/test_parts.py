@@ -62,3 +62,9 @@ def test_a_check_that_fails_ends_the_command_and_the_time_is_said(monkeypatch: p
     assert run.main("test", Lab(said.append, was_up=True)) == 3
     assert [command.split()[2] for command in commands] == ["static"]
     assert said == ["took: static 0 s; all 0 min 0 s"]
+
+
+def test_the_parts_on_the_lab_read_the_files_with_such_tests_alone() -> None:
+    files = run.files_on_the_lab()
+    assert REPOSITORY / "tests" / "e2e" / "test_gate.py" in files
+    assert REPOSITORY / "tests" / "stacks" / "test_settings.py" not in files

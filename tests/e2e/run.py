@@ -83,10 +83,9 @@ def _on_the_lab(lab: Lab, parts: Parts, command: str) -> int:
     lab.tell(story)
     codes = list[int]()
     for name, selected in SELECTED[command].items():
+        chosen = ["--durations=30", "-m", selected, *AT_A_TIME.get(name, []), *map(str, files_on_the_lab())]
         with parts.timed(name):
-            codes.append(
-                _code([sys.executable, "-m", "pytest", "--durations=30", "-m", selected, *AT_A_TIME.get(name, [])], story=str(story))
-            )
+            codes.append(_code([sys.executable, "-m", "pytest", *chosen], story=str(story)))
     return int(any(codes))  # one that was killed ended with a number below 0
 
 
