@@ -2,13 +2,18 @@
 
 import itertools
 import re
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import pytest
 from _pytest.mark.expression import Expression
 
+from lab import process_tree
 from lab.places import REPOSITORY
+from tests.e2e import lab as e2e_lab
 from tests.e2e import run
-from tests.e2e.lab import Lab
+from tests.e2e.lab import Ended, Lab
 
 MARKS = ("e2e", "proof", "alone", "quiet", "last")
 UNIT = re.search(r"^unit:\n.* -m \"([^\"]+)\"", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)
@@ -51,17 +56,111 @@ def test_the_line_at_the_end_has_every_part_and_the_sum() -> None:
     assert parts.line() == "took: static 20 s, up 190 s; all 3 min 30 s"
 
 
-def test_a_check_that_fails_ends_the_command_and_the_time_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    commands, said = list[str](), list[str]()
+class FakeLab(Lab):
+    """One that keeps what was done, in order."""
 
-    def fails(command: list[str], story: str | None = None) -> int:
-        commands.append(" ".join([*command, story or ""]))
-        return 3
+    def __init__(self, done: list[str], *, was_up: bool = False) -> None:
+        super().__init__(lambda said: done.append(re.sub(r"\d+ (s|min)", r"N \1", said)), was_up=was_up)
+        self.done = done
 
-    monkeypatch.setattr(run, "_code", fails)
-    assert run.main("test", Lab(said.append, was_up=True)) == 3
-    assert [command.split()[2] for command in commands] == ["static"]
-    assert said == ["took: static 0 s; all 0 min 0 s"]
+    def begin(self) -> None:
+        self.done.append("begin")
+
+    def wait_until_begun(self) -> None:
+        self.done.append("begun")
+
+    def bring_up(self, *, stopped_before: bool) -> None:
+        self.done.append("stopped, and up" if stopped_before else "up")
+
+    def take_down(self) -> Ended:
+        self.done.append("down")
+        return Ended(0, "")
+
+
+@pytest.fixture
+def ended(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, list[str]]]:
+    """Run a command in which nothing is really done, and return its exit code and what was done."""
+
+    def run_it(command: str, codes: Mapping[str, int], *, was_up: bool = False) -> tuple[int, list[str]]:
+        done = list[str]()
+
+        def code(words: list[str], story: str | None = None) -> int:
+            name = words[words.index("make") + 2] if "make" in words else words[words.index("-m", 2) + 1]
+            selected = {chosen: part for part, chosen in run.SELECTED[command].items()}
+            done.append(selected.get(name, name))
+            assert (story is None) == ("make" in words)
+            return codes.get(done[-1], 0)
+
+        monkeypatch.setattr(run, "_code", code)
+        monkeypatch.setattr(Lab, "tell", lambda _, __: None)
+        return run.main(command, FakeLab(done, was_up=was_up)), done
+
+    return run_it
+
+
+ENDED = Callable[..., tuple[int, list[str]]]
+
+
+def test_the_lab_comes_up_beside_the_unit_tests_and_its_gate_waits_for_their_end(ended: ENDED) -> None:
+    code, done = ended("test", {})
+    assert (code, done[:-1]) == (0, ["static", "begin", "unit", "begun", "up", "beside", "quiet", "alone", "down"])
+    parts = "static N s, unit N s, lab N s, up N s, beside N s, quiet N s, alone N s, down N s"
+    assert done[-1] == f"took: {parts}; all N min N s"
+
+
+def test_a_lab_that_is_up_stays_up(ended: ENDED) -> None:
+    assert ended("test", {}, was_up=True)[1][:-1] == ["static", "begin", "unit", "beside", "quiet", "alone"]
+    Lab(print, was_up=True).begin()
+
+
+def test_a_proof_begins_with_two_that_are_stopped_and_has_no_checks(ended: ENDED) -> None:
+    assert ended("proof", {})[1][:-1] == ["stopped, and up", "beside", "alone", "down"]
+
+
+@pytest.mark.parametrize(
+    ("fails", "done"),
+    [("static", ["static", "down"]), ("unit", ["static", "begin", "unit", "down"])],
+)
+def test_a_check_that_fails_ends_the_command_and_the_time_is_said(fails: str, done: list[str], ended: ENDED) -> None:
+    code, seen = ended("test", {fails: 3})
+    assert (code, seen[:-1]) == (3, done)
+    assert seen[-1].startswith("took: static N s, ")
+
+
+def test_a_part_on_the_lab_that_fails_leaves_the_others_their_turn(ended: ENDED) -> None:
+    for killed_or_failed in (-9, 1):
+        code, done = ended("test", {"beside": killed_or_failed})
+        assert (code, done[-5:-1]) == (1, ["beside", "quiet", "alone", "down"])
+
+
+def test_what_has_begun_is_ended_before_the_lab_is_taken_down(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    sleeper = (
+        "import time\ntry:\n    print('begun', flush=True)\n    time.sleep(600)\nexcept KeyboardInterrupt:\n    print('ended', flush=True)"
+    )
+    monkeypatch.setattr(e2e_lab, "BEGIN", (sys.executable, "-c", sleeper))
+    monkeypatch.setattr(e2e_lab, "LOGS", tmp_path)
+    monkeypatch.setattr(e2e_lab, "run", lambda _: Ended(0, "taken down"))
+    lab = Lab(print, was_up=False)
+    lab.begin()
+    assert lab.beginning is not None
+    process_tree.wait_for(lambda: lab.beginning and "begun" in lab.beginning.log.read_text(), 60, "it did not begin", "")
+    assert lab.take_down().output == "taken down"
+    assert lab.beginning.process.poll() == 0
+    assert lab.beginning.log.read_text() == "begun\nended\n"
+
+
+def test_how_the_first_up_ended_is_told_to_the_tests(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(e2e_lab, "BEGIN", (sys.executable, "-c", "print('come up'); raise SystemExit(3)"))
+    monkeypatch.setattr(e2e_lab, "LOGS", tmp_path)
+    monkeypatch.setattr(process_tree, "running", lambda: {"pid": 7})
+    lab = Lab(print, was_up=False)
+    lab.begin()
+    lab.wait_until_begun()
+    lab.tell(tmp_path / "story.json")
+    told = Lab.told(print, tmp_path / "story.json")
+    assert (told.begun, told.tree, told.was_up) == (Ended(3, "come up\n"), {"pid": 7}, False)
+    Lab(print, was_up=True).tell(tmp_path / "story.json")
+    assert Lab.told(print, tmp_path / "story.json").was_up
 
 
 def test_the_parts_on_the_lab_read_the_files_with_such_tests_alone() -> None:

@@ -31,48 +31,24 @@ class Ended:
     output: str
 
 
-UPS = ("interrupted", "killed", "brought_up")
+UPS = ("begun", "interrupted", "killed", "brought_up")
 """Fields of a lab that was not there: how each `./rag up` ended."""
+LOGS = REPOSITORY / "build" / "e2e"
+BEGIN = (sys.executable, "-m", "lab", "up", "--no-gate")
+UP = ("make", "up", f"PYTHON={sys.executable}")
 
 
-@dataclass
-class Lab:
-    """The lab of this machine; `say` tells what takes long."""
+@dataclass(frozen=True)
+class Up:
+    """A `./rag up` under way, in a session of its own."""
 
-    say: Callable[[str], None]
-    was_up: bool = field(default_factory=lambda: process_tree.running() is not None)
-    interrupted: Ended | None = None
-    killed: Ended | None = None
-    brought_up: Ended | None = None
-    gone: bool = False
-    shell: dict[str, str] = field(default_factory=dict)
-
-    def bring_up(self, *, stopped_before: bool) -> None:
-        """`./rag up` to its verdict; with `stopped_before` after two that end in the middle, by Ctrl-C and by a kill."""
-        if stopped_before:
-            self.interrupted = self._make_up("interrupted", stop=signal.SIGINT)
-            self.killed = self._make_up("killed", stop=signal.SIGKILL)
-        self.brought_up = self._make_up("left alone")
-
-    def tell(self, file: Path) -> None:
-        """Write down how the lab came up, for tests in other processes."""
-        file.write_text(json.dumps({name: asdict(ended) for name in UPS if (ended := getattr(self, name))}))
+    process: "subprocess.Popen[bytes]"
+    log: Path
 
     @classmethod
-    def told(cls, say: Callable[[str], None], file: Path) -> "Lab":
-        """Return the lab that another process brought up, and will take down."""
-        ups = {name: Ended(**ended) for name, ended in json.loads(file.read_text()).items()}
-        found = cls(say, was_up=not ups)
-        for name, ended in ups.items():
-            setattr(found, name, ended)
-        return found
-
-    def _make_up(self, title: str, stop: signal.Signals | None = None) -> Ended:
-        """Run `./rag up`; with `stop`, send that to it once Helm installs Milvus, and return as soon as it is gone itself."""
-        log = REPOSITORY / "build" / "e2e" / f"make-up-{title.replace(' ', '-')}.log"
+    def start(cls, title: str, command: Sequence[str]) -> "Up":
+        log = LOGS / f"make-up-{title.replace(' ', '-')}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
-        self.say(f"./rag up, {title}: tail -f {log}")
-        command = ["make", "up", f"PYTHON={sys.executable}"]
         with log.open("w") as printed:
             process = subprocess.Popen(
                 command,
@@ -83,19 +59,91 @@ class Lab:
                 start_new_session=True,
                 preexec_fn=_heed_ctrl_c,  # noqa: PLW1509  no thread of ours holds a lock
             )
-            while process.poll() is None:
-                time.sleep(0.2)
-                if stop is not None and MID_UP.search(log.read_text()):
-                    os.killpg(process.pid, stop)
-                    process.wait()
-        self.say(f"./rag up, {title}: ended with {process.returncode}")
-        return Ended(process.returncode, log.read_text())
+        return cls(process, log)
+
+    def wait(self, stop: signal.Signals | None = None, at: re.Pattern[str] = MID_UP) -> Ended:
+        """Return how it ended; with `stop`, send that to it once it has printed `at`, and return as soon as it is gone itself."""
+        while self.process.poll() is None:
+            time.sleep(0.2)
+            if stop is not None and at.search(self.log.read_text()):
+                self.stop(stop)
+        return Ended(self.process.returncode, self.log.read_text())
+
+    def stop(self, how: signal.Signals) -> None:
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, how)
+            self.process.wait()
+
+
+@dataclass
+class Lab:
+    """The lab of this machine; `say` tells what takes long."""
+
+    say: Callable[[str], None]
+    was_up: bool = field(default_factory=lambda: process_tree.running() is not None)
+    begun: Ended | None = None
+    tree: dict[str, Any] | None = None
+    """The process tree as the first `./rag up` left it, where a second one went on from there."""
+    interrupted: Ended | None = None
+    killed: Ended | None = None
+    brought_up: Ended | None = None
+    gone: bool = False
+    shell: dict[str, str] = field(default_factory=dict)
+    beginning: Up | None = None
+
+    def begin(self) -> None:
+        """Start `./rag up --no-gate`, most of which is waiting, beside what follows; nothing where a lab is up."""
+        if not self.was_up:
+            self.beginning = self._start_up("begun", BEGIN)
+
+    def wait_until_begun(self) -> None:
+        """Wait for the end of what `begin` started."""
+        if self.beginning is not None:
+            self.begun, self.tree = self._wait("begun", self.beginning), process_tree.running()
+
+    def bring_up(self, *, stopped_before: bool) -> None:
+        """`./rag up` to its verdict; with `stopped_before` after two that end in the middle, by Ctrl-C and by a kill."""
+        if stopped_before:
+            self.interrupted = self._make_up("interrupted", stop=signal.SIGINT)
+            self.killed = self._make_up("killed", stop=signal.SIGKILL)
+        self.brought_up = self._make_up("left alone")
+
+    def tell(self, file: Path) -> None:
+        """Write down how the lab came up, for tests in other processes."""
+        ups = {name: asdict(ended) for name in UPS if (ended := getattr(self, name))}
+        file.write_text(json.dumps({"ups": ups, "tree": self.tree}))
+
+    @classmethod
+    def told(cls, say: Callable[[str], None], file: Path) -> "Lab":
+        """Return the lab that another process brought up, and will take down."""
+        story = json.loads(file.read_text())
+        ups = {name: Ended(**ended) for name, ended in story["ups"].items()}
+        found = cls(say, was_up=not ups, tree=story["tree"])
+        for name, ended in ups.items():
+            setattr(found, name, ended)
+        return found
+
+    def _make_up(self, title: str, stop: signal.Signals | None = None) -> Ended:
+        """Run `./rag up`; with `stop`, send that to it once Helm installs Milvus, and return as soon as it is gone itself."""
+        return self._wait(title, self._start_up(title, UP), stop)
+
+    def _start_up(self, title: str, command: Sequence[str]) -> Up:
+        up = Up.start(title, command)
+        self.say(f"./rag up, {title}: tail -f {up.log}")
+        return up
+
+    def _wait(self, title: str, up: Up, stop: signal.Signals | None = None) -> Ended:
+        ended = up.wait(stop)
+        self.say(f"./rag up, {title}: ended with {ended.code}")
+        return ended
 
     def take_down(self) -> Ended:
-        """`./rag down`, once."""
+        """`./rag down`, once, after the end of a `./rag up` that is still under way."""
         if self.gone:
             return Ended(0, "")
         self.gone = True
+        if self.beginning is not None:
+            self.beginning.stop(signal.SIGINT)
         return run(["make", "down", f"PYTHON={sys.executable}"])
 
     def environment(self) -> dict[str, str]:

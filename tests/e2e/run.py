@@ -1,8 +1,9 @@
 """`make test` and `make proof`: what each runs, on the lab that is up, else on one that is brought up and taken down again.
 
-`make test`: static checks, unit tests, then the short end-to-end tests. `make proof`: those that break something on purpose, after two
-`./rag up` that are stopped in the middle. Several files run at a time first, since most of them wait; then two by two the tests marked
-`quiet`; then one by one those marked `alone`, which time something or look at all of the lab. At the end stands how long each part took.
+`make test`: static checks; unit tests, beside which the lab comes up as far as the gate; `./rag up` again, to its verdict; then the short
+end-to-end tests. `make proof`: those that break something on purpose, after two `./rag up` that are stopped in the middle. Several files
+run at a time first, since most of them wait; then two by two the tests marked `quiet`; then one by one those marked `alone`, which time
+something or look at all of the lab. At the end stands how long each part took.
 """
 
 import functools
@@ -20,7 +21,9 @@ from lab.places import REPOSITORY
 from tests.e2e.lab import STORY, Lab
 
 CHECKS = ("static", "unit")
-"""What `make test` does before the lab comes up; a part that fails ends it."""
+"""What `make test` does before the lab is tested; a part that fails ends it, and the lab that comes up beside the unit tests."""
+AFTER_THE_LAB = ("nice", "-n", "5")
+"""Unit tests take what the lab that comes up leaves of the machine: its API server has two minutes to be ready."""
 SELECTED = {
     "test": {
         "beside": "e2e and not proof and not alone and not quiet",
@@ -54,10 +57,10 @@ class Parts:
 
 
 def main(command: str, lab: Lab) -> int:
-    """Return 0 when all tests of a command passed; no lab is brought up where a check or a unit test failed."""
+    """Return 0 when all tests of a command passed; no test runs on the lab where a check or a unit test failed."""
     parts = Parts()
     try:
-        return (_checks(parts) if command == "test" else 0) or _on_the_lab(lab, parts, command)
+        return (_checks(lab, parts) if command == "test" else 0) or _on_the_lab(lab, parts, command)
     finally:
         if not lab.was_up:
             with parts.timed("down"):
@@ -65,12 +68,17 @@ def main(command: str, lab: Lab) -> int:
         lab.say(parts.line())
 
 
-def _checks(parts: Parts) -> int:
+def _checks(lab: Lab, parts: Parts) -> int:
     for name in CHECKS:
+        if name == "unit":
+            lab.begin()
         with parts.timed(name):
-            code = _code(["make", "-s", name, f"PYTHON={sys.executable}"])
+            code = _code([*AFTER_THE_LAB, "make", "-s", name, f"PYTHON={sys.executable}"])
         if code:
             return code
+    if not lab.was_up:
+        with parts.timed("lab"):
+            lab.wait_until_begun()
     return 0
 
 
