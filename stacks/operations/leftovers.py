@@ -7,7 +7,7 @@ holds the old settings, so the next run says "unchanged" while no pod of Milvus 
 import json
 import socket
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,6 +31,7 @@ _KUBERNETES = "kubernetes:"
 _UNSEEN = {"helm.sh/v3", "batch/v1"}  # not objects, or objects that end: a Job that somebody removed has done its work
 _WORKLOADS = {"Deployment", "StatefulSet"}
 _PLUGIN = "pulumi-resource-kubernetes"  # of whichever stack: none says for which one it works
+_UNFINISHED = Path("build") / "unfinished"  # notes of backups and restores that go on when they are typed again
 _DRILL = "milvus-x10000/drill"  # annotation of what a drill changed, with how to undo it; label of what it made
 Cure = Literal["none", "wait", "cancel", "refresh", "roll back", "remove", "undo"]
 
@@ -57,6 +58,7 @@ class Facts:
     revisions: Sequence[Revision] = ()  # of Milvus's release, the newest last; none where Helm has no such release
     missing_of_release: Sequence[str] = ()  # objects of the newest revision that the cluster does not have, and workloads without a pod
     missing_of_stack: Sequence[str] = ()  # objects in the state that the cluster does not have
+    unfinished: Mapping[Path, str] = field(default_factory=dict)  # commands that did not come to their end, by the note of each
     drilled: Sequence[str] = ()  # workloads that a drill changed or made, and did not undo
 
 
@@ -82,6 +84,7 @@ def diagnose(facts: Facts) -> list[Finding]:
         findings.append(_finding("state.stale_lock" if lock.is_stale else "state.locked", owner=lock.owner, environment=environment))
     if facts.drilled:
         findings.append(_finding("drill.left_over", names=_listed(facts.drilled), environment=environment))
+    findings += [_finding("command.unfinished", command=command, note=note) for note, command in facts.unfinished.items()]
     findings += _release(facts)
     if facts.pending:
         findings.append(_finding("state.pending", names=_listed(facts.pending), environment=environment))
@@ -155,6 +158,7 @@ def inspect(environment: str, namespace: str) -> Facts:
         revisions=revisions,
         missing_of_release=missing(helm.manifest(SERVICE_NAME, namespace), namespace) if deployed else (),
         missing_of_stack=missing(list(_declared(resources, namespace)), namespace),
+        unfinished=_unfinished(environment),
         drilled=_drilled(namespace),
     )
 
@@ -166,6 +170,13 @@ def _drilled(namespace: str) -> list[str]:
         workloads: list[Any] = [*apps.list_namespaced_deployment(namespace).items, *apps.list_namespaced_stateful_set(namespace).items]
     marks = {each.metadata.name: {**(each.metadata.annotations or {}), **(each.metadata.labels or {})} for each in workloads}
     return [name for name, marked in marks.items() if _DRILL in marked]
+
+
+def _unfinished(environment: str) -> dict[Path, str]:
+    """Return the commands that are not at work any more, by the note of each."""
+    notes = {note: note.read_text(encoding="utf-8").partition(" ") for note in sorted(_UNFINISHED.glob("[!.]*"))}
+    ended = {note: command for note, (pid, _, command) in notes.items() if not psutil.pid_exists(int(pid))}
+    return {note: command for note, command in ended.items() if command.split()[2] == environment}
 
 
 def _declared(resources: Sequence[Mapping[str, Any]], namespace: str) -> Iterator[dict[str, Any]]:

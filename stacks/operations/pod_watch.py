@@ -4,6 +4,7 @@ A cause is told when it is there at two looks in a row, so that what mends itsel
 It never ends the `up`: what is cured meanwhile comes up by itself, and Pulumi that is ended in the middle leaves a release half-done.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -90,9 +91,7 @@ class Watch:
         self._before = {trouble.identity for trouble in self.troubles}
 
     def _is_news(self, identity: tuple[str, ...]) -> bool:
-        told = self._told.get(identity)
-        news = told is None or time.monotonic() - told > _AGAIN_AFTER_S
-        if news:
+        if news := time.monotonic() - self._told.get(identity, -math.inf) > _AGAIN_AFTER_S:
             self._told[identity] = time.monotonic()
         return news
 

@@ -1,7 +1,9 @@
 """Backup and restore on the lab's Milvus and store: wiped and brought back, damaged and refused, killed and gone on with."""
 
 import json
+import re
 import secrets
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -21,9 +23,77 @@ from lab.places import PKI, REPOSITORY
 from tests.deploy import deploy
 from tests.e2e.lab import Ended, Lab
 from validation.backup.content import Line, Rows
+from validation.clients.http import Access
+from validation.clients.milvus_connection import Tls
+from validation.experiments.proxies import HttpProxy, MilvusProxy
 
 pytestmark = pytest.mark.e2e
 ROWS, DIMENSION = 6_000, 64
+_WRITE = "Insert|Upsert"
+BACKUP_MOMENTS = {
+    "versioning": ("GET .*versioning", 1),
+    "object lock": ("GET .*object-lock", 1),
+    "what parts there are": ("GET .*parts%2F", 1),
+    "what backups there are": ("GET .*runs%2F", 1),
+    **{f"part {number}": ("PUT .*/parts/", number) for number in (1, 2, 4, 6)},
+    "all parts": ("GET .*parts%2F", 2),
+    "the manifest": ("PUT .*/runs/", 1),
+}
+"""The request to the bucket at which a backup is killed: a regular expression, and the how manieth."""
+RESTORE_MOMENTS = {
+    "nothing": ("CreateCollection", 1),
+    "no partition": ("CreatePartition", 1),
+    "no index": ("CreateIndex", 1),
+    "not loaded": ("LoadCollection", 1),
+    "no row": (_WRITE, 1),
+    "some rows": (_WRITE, 3),
+    "more rows": (_WRITE, 3),
+    "reading what is there": ("Query", 3),
+    "not flushed": ("Flush", 1),
+    "not judged": ("Search", 1),
+}
+"""The call to Milvus at which a restore is killed, by what is there of the collection then."""
+
+
+@dataclass
+class Killer:
+    """Kills a command at a moment: that call never arrives."""
+
+    pattern: str = ""
+    number: int = 0
+    process: "subprocess.Popen[bytes] | None" = None
+
+    def sees(self, call: str) -> bool:
+        if self.process is None or not re.fullmatch(self.pattern, call):
+            return False
+        self.number -= 1
+        if self.number == 0:
+            self.process.kill()
+        return self.number <= 0
+
+
+class KillingStore(HttpProxy):
+    """Stands before the bucket of the backups."""
+
+    def __init__(self, url: str, ca_pem: str, killer: Killer) -> None:
+        super().__init__(url, Access(ca_pem=ca_pem))
+        self._killer = killer
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if self._killer.sees(f"{scope['method']} {scope['path']}?{scope['query_string'].decode()}"):
+            return
+        await super().__call__(scope, receive, send)
+
+
+class KillingMilvus(MilvusProxy):
+    """Stands before Milvus."""
+
+    def __init__(self, uri: str, killer: Killer) -> None:
+        super().__init__(uri, Tls())
+        self._killer = killer
+
+    def service(self, details: Any) -> Any:
+        return None if self._killer.sees(details.method.rpartition("/")[2]) else super().service(details)
 
 
 @dataclass
@@ -36,9 +106,9 @@ class Place:
     bucket: str
     home: Path
 
-    def command(self, *words: str) -> list[str]:
+    def command(self, *words: str, endpoint: str = "") -> list[str]:
         where = {"--bucket": self.bucket, "--credential-dir": self.home, "--ca-file": PKI / "store-ca.crt", "--out": self.home / "out"}
-        endpoint = self.lab.environment()["AWS_ENDPOINT_URL_S3"]
+        endpoint = endpoint or self.lab.environment()["AWS_ENDPOINT_URL_S3"]
         return ["./rag", *words, "--endpoint", endpoint, *(str(part) for pair in where.items() for part in pair)]
 
     def run(self, *words: str) -> Ended:
@@ -61,6 +131,16 @@ class Place:
             while process.poll() is None and not is_so():
                 time.sleep(0.02)
             process.kill()
+
+    def killed_at(self, killer: Killer, moment: tuple[str, int], *command: str) -> bool:
+        """Run a command through proxies that kill it at that moment; return whether it was."""
+        with subprocess.Popen(command, cwd=REPOSITORY, env=self.lab.environment(), stdout=subprocess.DEVNULL) as process:
+            killer.pattern, killer.number, killer.process = *moment, process
+        killer.process = None
+        return process.returncode == -signal.SIGKILL
+
+    def doctor(self) -> str:
+        return self.lab.run("./rag", "doctor", "lab").output
 
     def rows(self, name: str) -> int:
         try:
@@ -138,6 +218,52 @@ def collection(place: Place, _lab_credentials: None) -> str:
         batch = [row | {"vector": vector} for row, vector in zip(rows[first : first + 1_000], vectors[first:], strict=False)]
         place.client.insert(name, batch, partition_name="second" if first >= ROWS / 2 else "_default", timeout=60)
     return name
+
+
+@pytest.mark.proof
+@pytest.mark.timeout(1_500)
+def test_a_backup_killed_at_ten_moments_is_none_until_one_comes_to_its_end(place: Place, collection: str) -> None:
+    killer = Killer()
+    store = KillingStore(place.lab.environment()["AWS_ENDPOINT_URL_S3"], (PKI / "store-ca.crt").read_text(), killer)
+    with store.serving() as endpoint:
+        command = place.command("backup", "lab", "--collection", collection, endpoint=endpoint)
+        for name, moment in BACKUP_MOMENTS.items():
+            assert place.killed_at(killer, moment, *command), name
+            assert not [key for key in place.objects() if "/runs/" in key], f"{name}: what has no manifest is no backup"
+        assert "command.unfinished" in place.doctor()
+        assert place.lab.run(*command).code == 0
+    assert "command.unfinished" not in place.doctor()
+    assert place.run("backup", "lab", "--verify").code == 0
+    (run,) = [key for key in place.objects() if "/runs/" in key]
+    manifest = json.loads(place.s3.get_object(Bucket=place.bucket, Key=run)["Body"].read())
+    named = {part["digest"] for entry in manifest["collections"] for parts in entry["parts"].values() for part in parts}
+    assert {re.sub(r".*/|\..*", "", key) for key in place.objects()} - named == {manifest["id"]}, "the killed ones left nothing else"
+    for key in place.objects():
+        place.s3.delete_object(Bucket=place.bucket, Key=key)
+
+
+@pytest.mark.proof
+@pytest.mark.timeout(1_500)
+def test_a_restore_killed_at_ten_moments_goes_on_until_every_row_is_there(place: Place, collection: str, tmp_path: Path) -> None:
+    before, into, killer = place.lines(collection), f"{collection}_k", Killer()
+    assert place.run("backup", "lab", "--collection", collection).code == 0
+    kept, there = place.objects(), set(place.client.list_collections())
+    with KillingMilvus(place.lab.environment()["MILVUS_URI"], killer).serving() as uri:
+        (tmp_path / "lab.json").write_text(json.dumps(place.lab.outputs() | {"milvus_uri": uri}))
+        command = place.command("restore", str(tmp_path / "lab.json"), "--into", into)
+        for name, moment in RESTORE_MOMENTS.items():
+            assert place.killed_at(killer, moment, *command), name
+        done = place.lab.run(*command)
+    assert done.code == 0, done.output
+    restored = place.report("restore")["restored"][0]
+    assert (restored["rows"], restored["there_before"], restored["differing"]) == (ROWS, ROWS, [])
+    assert place.lines(into) == before
+    assert Rows(place.client, "", into).shape() == Rows(place.client, "", collection).shape()
+    assert set(place.client.list_collections()) - there == {into}
+    assert place.objects() == kept
+    place.client.drop_collection(into)
+    for key in kept:
+        place.s3.delete_object(Bucket=place.bucket, Key=key)
 
 
 @pytest.mark.proof

@@ -1,5 +1,6 @@
 """The drills, on a copy of the lab's stack in a namespace and a bucket of its own: what is broken here is nobody else's.
 
+Unlike the lab's own, the copy has its etcd in a pod of its own, as the official chart does.
 Here Milvus is killed and its store hangs; the others are proofs of their own: DRILLS="drain burst oom" pytest tests/e2e/test_drills.py. How
 long nobody was served is the machine's affair: what fails is a lost document, or an exit code that is not the report's.
 """
@@ -19,12 +20,16 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from lab.places import PKI, REPOSITORY
+from lab.places import NODE_BIN, PKI, REPOSITORY
 from tests.e2e.lab import Ended, Lab
 
 pytestmark = [pytest.mark.e2e, pytest.mark.alone, pytest.mark.proof]
 SERVICES = ("milvus", "embedding", "llm")
-COMMANDS = {"kill-node": [sys.executable, "-m", "tests.drills.kill_node"]}
+COMMANDS = {
+    "kill-node": [sys.executable, "-m", "tests.drills.kill_node"],
+    "network-cut": [sys.executable, "-m", "tests.drills.network_cut"],
+}
+ETCD = "copied-etcd"
 _FILLED_IN = ("resourceVersion", "uid", "creationTimestamp", "managedFields", "annotations", "ownerReferences", "generation")
 
 
@@ -74,9 +79,36 @@ def objects(lab: Lab, namespace: str, bucket: str, key: dict[str, str]) -> Itera
             if name == "milvus-store":
                 item["data"] = {field: base64.b64encode(value.encode()).decode() for field, value in key.items()}
             if (kind, name) == ("configmap", "milvus"):
-                item["data"]["default.yaml"] = item["data"]["default.yaml"].replace("rag-milvus", bucket)
+                default, user = (item["data"][name] for name in ("default.yaml", "user.yaml"))
+                item["data"]["default.yaml"] = default.replace("rag-milvus", bucket).replace("localhost:2379", f"{ETCD}:2379")
+                item["data"]["user.yaml"] = user.replace("embed: true", "embed: false")
                 assert f"bucketName: {bucket}\n" in item["data"]["default.yaml"], "never two Milvus on one bucket"
+                assert ETCD in item["data"]["default.yaml"]
+                assert "embed: false" in item["data"]["user.yaml"]
             yield item
+    yield from etcd(lab.outputs()["images"]["milvus"], namespace)
+
+
+def etcd(image: str, namespace: str) -> Iterator[dict[str, Any]]:
+    """Yield an etcd with a volume: the program is the node's own, the image any that is there."""
+    metadata, labels = {"name": ETCD, "namespace": namespace}, {"app.kubernetes.io/name": "etcd"}
+    container = {
+        "name": "etcd",
+        "image": image,
+        "command": ["/program/etcd", "--data-dir=/data/etcd", "--listen-client-urls=http://0.0.0.0:2379"],
+        "args": [f"--advertise-client-urls=http://{ETCD}:2379", "--log-level=warn"],
+        "readinessProbe": {"tcpSocket": {"port": 2379}, "periodSeconds": 1},
+        "volumeMounts": [{"name": "data", "mountPath": "/data"}, {"name": "program", "mountPath": "/program/etcd", "readOnly": True}],
+    }
+    program = {"name": "program", "hostPath": {"path": str((NODE_BIN / "etcd").resolve()), "type": "File"}}
+    volumes = [{"name": "data", "persistentVolumeClaim": {"claimName": ETCD}}, program]
+    pod = {"metadata": {"labels": labels}, "spec": {"containers": [container], "volumes": volumes, "securityContext": {"runAsUser": 0}}}
+    claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    deployment = {"replicas": 1, "selector": {"matchLabels": labels}, "strategy": {"type": "Recreate"}, "template": pod}
+    service = {"selector": labels, "ports": [{"port": 2379}]}
+    yield {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": claim}
+    yield {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": service}
+    yield {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": deployment}
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +163,7 @@ def test_nothing_that_was_acknowledged_is_lost(copy: Copy, name: str) -> None:
     assert "milvus-x10000/drill" not in copy.lab.run("kubectl", "-n", copy.namespace, "get", "deployments", "-o", "yaml").output
 
 
-def test_a_part_that_is_not_there_is_named_and_nothing_is_broken(copy: Copy) -> None:
-    done, _ = copy.drill("etcd-restart")
+def test_a_part_that_is_not_there_is_named_and_nothing_is_broken(lab: Lab, tmp_path: Path) -> None:
+    done = lab.run("./rag", "drill", "etcd-restart", "lab", "--out", str(tmp_path / "drill.json"))
     assert done.code == 2, done.output
     assert "has no pod app.kubernetes.io/name=etcd" in done.output

@@ -1,6 +1,7 @@
 """What an earlier run left has one meaning and one cure, and another environment's release is not judged."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -53,6 +54,7 @@ def test_a_release_that_is_deployed_and_there_needs_nothing(statuses: tuple[str,
         ({"pending": ["milvus-store-credential"]}, "state.pending", "refresh"),
         ({"revisions": []}, "release.gone", "refresh"),
         ({"drilled": ["milvus-standalone"]}, "drill.left_over", "undo"),
+        ({"unfinished": {Path("build/unfinished/1"): "./rag restore t --into docs"}}, "command.unfinished", "none"),
         ({"locks": [STALE]}, "state.stale_lock", "cancel"),
         ({"locks": [ALIVE]}, "state.locked", "wait"),
     ],

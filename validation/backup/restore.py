@@ -15,7 +15,7 @@ import typer
 from pymilvus import MilvusException  # type: ignore[import-untyped]  # pymilvus ships no types
 
 from validation.backup.bucket import BackupBucket, CollectionEntry
-from validation.backup.command import Place, open_bucket
+from validation.backup.command import Place, open_bucket, unfinished
 from validation.backup.content import Key, Line, Rows, Shape, VectorIndex, cut, decode, digest_of
 from validation.clients.connect import open_connector
 from validation.clients.vectors import Matrix, unit
@@ -111,7 +111,8 @@ def _run(options: Options, record: RestoreRecord, reporter: Reporter) -> None:
         for entry in entries:
             rows = Rows(store.clients.admin, store.uri, options.into or entry.name)
             with record.check("restore", f"Is {rows.name} the same, row by row?"):
-                restored = Job(bucket, entry, rows, reporter, search).run()
+                chosen = f"--backup {manifest.id} --collection {entry.name} --into {rows.name}"
+                restored = Job(bucket, entry, rows, reporter, search, ("restore", options.stack, chosen)).run()
                 record.restored.append(restored)
             # a collection with its own name gets its aliases back
             for alias in entry.shape.aliases if rows.name == entry.name and not restored.problem else ():
@@ -130,6 +131,7 @@ class Job:
     rows: Rows
     reporter: Reporter
     search: dict[str, Any]
+    command: tuple[str, ...]
 
     def run(self) -> Restored:
         """Check all parts, write what is missing, compare."""
@@ -145,16 +147,16 @@ class Job:
         truth = Truth(shape, index) if index else None
         held = self._held(truth, is_there=is_there)
         restored.there_before = sum(held.values())
-        if not is_there:
-            self.rows.create(shape)
-        with self.reporter.track("restore", entry.rows) as advance:
+        with unfinished(*self.command), self.reporter.track("restore", entry.rows) as advance:
+            if not is_there:
+                self.rows.create(shape)
             done = 0
             for partition, part in ((partition, part) for partition, parts in entry.parts.items() for part in parts):
                 if (count := held[partition + part.name]) < part.rows:
                     self.rows.write(shape, partition, self.bucket.read_part(part, shape), replacing=count > 0)
                 done += part.rows
                 advance(done)
-        self.rows.settle(shape, _PATIENCE_S)
+            self.rows.settle(shape, _PATIENCE_S)
         restored.differing = list(self._differing(self.rows))
         restored.recall = truth.recall(self.rows, self.search) if truth else None
         self._compare_source(restored, truth)

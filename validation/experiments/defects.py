@@ -96,20 +96,17 @@ def _one_of_two_is_slow(stage: Stage, run: RunContext) -> None:
     _slow("search_p95_ms", lambda search, _: _BEYOND * (search.connection == 1))(stage, run)
 
 
-def _keep(found: Message, places: Sequence[int]) -> None:
+def _keep(results: Message, places: Sequence[int]) -> Message:
     """Leave these places of an answer, in this order."""
+    found = results.results
     ids, scores = [found.ids.int_id.data[at] for at in places], [found.scores[at] for at in places]
     found.ids.int_id.data[:], found.scores[:], found.topks[:] = ids, scores, [len(ids)]
+    return results
 
 
 def _keeps(chosen: slice) -> Plant:
     """Leave some places of each answer."""
-
-    def answers(_search: Search, results: Message) -> Message:
-        _keep(results.results, range(len(results.results.scores))[chosen])
-        return results
-
-    return _milvus(MilvusDefect(answers=answers))
+    return _milvus(MilvusDefect(answers=lambda _, results: _keep(results, range(len(results.results.scores))[chosen])))
 
 
 def _asks_for(request: Message, rows: int) -> None:
@@ -135,9 +132,7 @@ def _hides_the_newest(stage: Stage, run: RunContext) -> None:
     first = len(run.loaded.rows) - NEWEST
 
     def without(_search: Search, results: Message) -> Message:
-        found = results.results
-        _keep(found, [at for at, row in enumerate(found.ids.int_id.data) if row < first][:10])
-        return results
+        return _keep(results, [at for at, row in enumerate(results.results.ids.int_id.data) if row < first][:10])
 
     stage.milvus.plant(MilvusDefect(asks=lambda request: _asks_for(request, 10 + NEWEST), answers=without))
 
@@ -303,9 +298,7 @@ PLANTS: dict[str, Plant] = {
     "invented-number": _rewrites(lambda text: f"{text} That is so since 1873."),
     "never-ends": _now_and_then(lambda _: _endless()),
     "breaks-off": _now_and_then(lambda answer: answer[: len(answer) // 2].rpartition(b"\n\n")[0] + b"\n\n"),
-    "altered-original": _http(
-        "documents", lambda each: each.answer[:-1] + b"?" if "versionId" in each.query else each.answer, method="GET"
-    ),
+    "altered-original": _http("documents", lambda each: each.answer[:-1] + b"?" if "versionId" in each.query else each.answer, "GET"),
 }
 _ROWS: dict[str, dict[str, Any]] = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8"))
 DEFECTS = [

@@ -79,7 +79,7 @@ class Drill:
 
     act: Callable[[Faults], None] | None = None  # None for more load, or for a command, instead of a fault
     is_command: bool = False
-    store: bool = False  # Milvus reaches its store through a proxy meanwhile, and seals what was written every 10 s
+    store: bool = False  # Milvus seals what was written every 10 s, and reaches its store through a proxy, but where a command is the fault
     search_s: float
     question_s: float
     failed_share: float = 1.0
@@ -96,6 +96,7 @@ DRILLS = {
     "oom": Drill(act=partial(Faults.fill, resource="memory"), search_s=120, question_s=120),
     "disk-full": Drill(act=partial(Faults.fill, resource="ephemeral-storage"), search_s=120, question_s=120),
     **dict.fromkeys(("kill-node", "rotate", "upgrade", "rollback"), Drill(is_command=True, search_s=150, question_s=180)),
+    "network-cut": Drill(is_command=True, search_s=1, question_s=5, store=True),
     "restore": Drill(is_command=True, search_s=1, question_s=5),
 }
 
@@ -128,9 +129,8 @@ class DrillRecord(Record):
             f"{self.questions_failed} of {self.questions} questions failed, longest {longest(self.question_outages):.1f} s without; "
             f"fault until ready again {self.fault_s or 0:.1f} s"
         )
-        slo, counted, problems = DRILLS[self.options.name], {"lost": self.lost, "altered": self.altered}, list[str]()
-        if not self.is_read_back:
-            problems.append("the documents were not read back")
+        slo, counted, code = DRILLS[self.options.name], {"lost": self.lost, "altered": self.altered}, self.command_exit_code
+        problems = [] if self.is_read_back else ["the documents were not read back"]
         problems += [f"{len(rows)} acknowledged documents are {what}, such as {rows[0]}" for what, rows in counted.items() if rows]
         for what, outages, good_s in (("search", self.outages, slo.search_s), ("question", self.question_outages, slo.question_s)):
             away = f"{longest(outages):.1f} s without an answer to a {what}"
@@ -138,10 +138,7 @@ class DrillRecord(Record):
                 problems.append(f"{away}, and none came while it was looked")
             elif longest(outages) > good_s:
                 problems.append(f"{away}, more than {good_s:g} s")
-        if self.command_exit_code != 0:
-            problems.append(
-                "the command did not end in time" if self.command_exit_code is None else f"the command ended with {self.command_exit_code}"
-            )
+        problems += ["the command did not end in time"] if code is None else [f"the command ended with {code}"] if code else []
         if self.requests and self.failed / self.requests > slo.failed_share:
             problems.append(f"{self.failed / self.requests:.1%} of searches failed, more than {slo.failed_share:.0%}")
         return (Outcome.FAIL, f"{'; '.join(problems)} ({seen})") if problems else (Outcome.PASS, seen)
@@ -154,12 +151,8 @@ def act(options: Options) -> int:
     if options.name not in DRILLS:
         raise UsageError(f"there is no drill {options.name!r}; there are: {', '.join(DRILLS)}")
     if DRILLS[options.name].is_command != bool(options.command):
-        needed = (
-            f"{options.name} is what a command does; name it after --"
-            if not options.command
-            else f"{options.name} takes no command: {' '.join(options.command)}"
-        )
-        raise UsageError(f"{needed}: ./rag drill rotate lab -- ./rag rotate lab --yes")
+        needed = f"takes no command: {' '.join(options.command)}" if options.command else "is what a command does; name it after --"
+        raise UsageError(f"{options.name} {needed}: ./rag drill rotate lab -- ./rag rotate lab --yes")
     record = DrillRecord(options=options, inputs={"drill": options.name, "rate": options.rate, "command": options.command})
     out = options.out or report_path(None, "drill.json")
     code = table.perform(record, partial(_run, record), out, _as_data, quiet=options.quiet)
@@ -210,7 +203,7 @@ def _run(record: DrillRecord, reporter: Reporter) -> None:
         faults = Faults(run.closing.enter_context(closing(kube.connect())), run.target)
         faults.undo()
         run.closing.callback(faults.undo)
-        if DRILLS[options.name].store:
+        if DRILLS[options.name].store and not options.command:
             reporter.say("Milvus begins anew with a proxy before its store")
             faults.put_proxy_before_store()
         reachable(run)

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequen
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -89,14 +89,9 @@ class During(Record):
     delay_p99_ms: float | None = None
     outages: list[Outage] = field(default_factory=list)
 
-    @property
-    def longest_s(self) -> float | None:
-        """Longest time without service; None where nothing was measured."""
-        return longest(self.outages) if self.requests else None
-
     def conclusion(self) -> tuple[Outcome, str]:
         """Return FAIL where the command failed or the outage was longer than is good, and what service was lost."""
-        away = f"longest time without service {self.longest_s:.2f} s, in all {sum(each.seconds for each in self.outages):.2f} s"
+        away = f"longest time without service {longest(self.outages):.2f} s, in all {sum(each.seconds for each in self.outages):.2f} s"
         lost = f"{self.failed} of {self.requests} searches failed; {away}, while the command ran for {self.command_s:.0f} s"
         ended, good, problem = self.ended, self.options.longest_outage_s, ""
         if ended.code:
@@ -134,10 +129,7 @@ def _run(during: During, reporter: Reporter) -> None:
 async def _serve(run: RunContext, during: During) -> list[Sample]:
     async def after_a_calm() -> Ended:
         await asyncio.sleep(CALM_S)
-        try:
-            return await supervise(during.options.command, during.options.limit_s)
-        except OSError as error:
-            raise UsageError(f"the command cannot be run: {error}") from None
+        return await supervise(during.options.command, during.options.limit_s)
 
     async with searching(run, run.loaded.collection.name, run.loaded.matrix[:_QUERIES]) as submit:
         await open_loop.constant_rate(submit, range(_QUERIES), during.options.rate)
@@ -197,25 +189,26 @@ async def under_load(submit: Submit, rate: float, command: Coroutine[Any, Any, E
 
 def find_outages(samples: Sequence[Sample]) -> list[Outage]:
     """Return the outages among samples in the order in which they were planned."""
-    begins = [number for number, sample in enumerate(samples) if sample.error and (number == 0 or not samples[number - 1].error)]
-    outages = []
-    for first, following in pairwise([*begins, len(samples)]):
-        last = next((number for number in range(first, following) if not samples[number].error), following)
-        is_over, begun = last < len(samples), samples[first]
-        seconds = (samples[last].planned_s if is_over else samples[-1].ended_s) - begun.planned_s
-        begin_s = begun.planned_s - samples[0].planned_s
-        outages.append(Outage(begin_s=begin_s, seconds=seconds, failed=last - first, first_error=begun.error, ended=is_over))
+    runs, outages = [list(run) for _, run in groupby(samples, key=lambda sample: bool(sample.error))], list[Outage]()
+    for run, after in pairwise([*runs, []]):
+        if (first := run[0]).error:
+            seconds = (after[0].planned_s if after else run[-1].ended_s) - first.planned_s
+            begin_s = first.planned_s - samples[0].planned_s
+            outages.append(Outage(begin_s=begin_s, seconds=seconds, failed=len(run), first_error=first.error, ended=bool(after)))
     return outages
 
 
 async def supervise(command: Sequence[str], limit_s: float) -> Ended:
     """Run it with its output on the terminal; one that lasts longer than `limit_s` is asked to end as by Ctrl-C, then ended.
 
-    It has a process group of its own, so that whatever it started ends with it. Raises OSError where there is no such command.
+    It has a process group of its own, so that whatever it started ends with it. Raises UsageError where there is no such command.
     """
     loop = asyncio.get_running_loop()
     ended = Ended(begun_s=loop.time())
-    process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.DEVNULL, start_new_session=True)
+    try:
+        process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.DEVNULL, start_new_session=True)
+    except OSError as error:
+        raise UsageError(f"the command cannot be run: {error}") from None
     try:
         async with asyncio.timeout(limit_s):
             ended.code = await process.wait()
@@ -245,7 +238,7 @@ def as_data(during: During) -> dict[str, Any]:
         "command": list(during.options.command),
         "command_exit_code": during.ended.code,
         "offered_rate": during.options.rate,
-        "longest_without_service_s": during.longest_s,
+        "longest_without_service_s": longest(during.outages) if during.requests else None,
         "without_service_s": sum(outage.seconds for outage in during.outages) if during.requests else None,
         **{name: getattr(during, name) for name in counted},
         "outages": [asdict(outage) for outage in during.outages],

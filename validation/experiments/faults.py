@@ -146,10 +146,8 @@ class Faults:
         if resource not in (limits := container.resources.limits or {}):
             raise UsageError(f"pod {name} has no limit of {resource}: that of the whole node would be used up; nothing was broken")
         limit = int(parse_quantity(limits[resource]))  # type: ignore[no-untyped-call]  # not annotated in kubernetes 37
-        script, before = (
-            _FILLING[resource].format(each=limit // 64, mib=limit // 2**20 + 64),
-            pod.status.container_statuses[0].restart_count,
-        )
+        script = _FILLING[resource].format(each=limit // 64, mib=limit // 2**20 + 64)
+        before = pod.status.container_statuses[0].restart_count
         how: dict[str, Any] = {"container": container.name, "stdout": True, "stderr": True, "stdin": False, "tty": False}
         stream(self._core.connect_get_namespaced_pod_exec, name, self._namespace, command=["sh", "-c", script], **how)
 

@@ -173,9 +173,8 @@ class HttpProxy:
             content = await answer.aread()
         changed = change(Exchange(number, request.method, request.url.query, body, content))
         kept = {name: value for name, value in kept.items() if name not in {"content-length", "content-encoding"}}
-        response = Response(changed) if isinstance(changed, bytes) else StreamingResponse(changed)
-        response.status_code = answer.status_code
-        response.headers.update(kept)
+        shape = answer.status_code, kept
+        response = Response(changed, *shape) if isinstance(changed, bytes) else StreamingResponse(changed, *shape)
         await response(scope, receive, send)
 
     @contextmanager

@@ -20,7 +20,7 @@ from tests.validation import lite
 from tests.validation.services import KubernetesApi
 from tests.validation.stand import write_target
 from validation.__main__ import app
-from validation.backup import content
+from validation.backup import command, content
 from validation.backup.bucket import Manifest, same_bucket
 from validation.backup.content import Line, Rows, cut, decode, encode
 
@@ -89,6 +89,7 @@ class Place:
 @pytest.fixture
 def place(tmp_path: Path, store: s3_server.Server, kubernetes_api: KubernetesApi, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     assert kubernetes_api
+    monkeypatch.setattr(command, "_UNFINISHED", tmp_path / "unfinished")
     monkeypatch.setattr(content.cut, "__defaults__", (100, 32 << 20))  # parts of a hundred rows
     name = f"backups-{len(list(store.buckets.iterdir()))}"
     (store.buckets / name).mkdir()

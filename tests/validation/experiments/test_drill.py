@@ -95,9 +95,18 @@ def test_a_command_may_be_the_fault_and_has_the_same_reports(run: Run, tmp_path:
     assert "documents\\_lost" in (tmp_path / "report.md").read_text()
 
 
+def test_a_command_that_there_is_not_is_a_wrong_use(run: Run) -> None:
+    code, output, _ = run(["no-such-command"])
+    assert (code, "the command cannot be run" in output) == (2, True), output
+
+
 @pytest.mark.parametrize(
     ("words", "problem"),
-    [(["rotate", "lab"], "rotate is what a command does; name it after --"), (["burst", "lab", "--", "true"], "burst takes no command")],
+    [
+        (["rotate", "lab"], "rotate is what a command does; name it after --"),
+        (["network-cut", "lab"], "network-cut is what a command does; name it after --"),
+        (["burst", "lab", "--", "true"], "burst takes no command"),
+    ],
 )
 def test_a_command_is_asked_for_where_it_is_the_drill_and_nowhere_else(words: list[str], problem: str) -> None:
     ended = CliRunner().invoke(app, ["drill", *words])

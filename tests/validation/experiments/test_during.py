@@ -110,4 +110,4 @@ def of(ended: Ended, answered: str, longest_outage_s: float | None = None) -> Du
 def test_the_result_says_what_was_lost_and_what_went_wrong(found: During, outcome: Outcome, reason: str) -> None:
     assert (found.outcome, reason in found.reason) == (outcome, True), found.reason
     assert during.as_data(found)["result"]["outcome"] == outcome
-    assert during.as_data(found)["longest_without_service_s"] == found.longest_s
+    assert during.as_data(found)["longest_without_service_s"] == during.longest(found.outages)
