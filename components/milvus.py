@@ -72,6 +72,13 @@ class Milvus(Component):
             uri = release.namespace.apply(lambda namespace: given.uri or through_cluster(str(namespace), args.cluster_domain))
             inputs = {"uri": uri, "ca_pem": given.ca_pem, "password": pulumi.Output.secret(given.password)}
             Login(LoginProvider(given.settings), f"{name}-login", inputs, self._own)
+        if args.shape.monitor_labels is not None:
+            # by the pods' own addresses: no Service has port 9091, which is more than metrics
+            read = {"port": "metrics", "interval": "30s", "honorLabels": True}
+            copied = ["app.kubernetes.io/name", "app.kubernetes.io/instance", "component"]
+            spec = {"selector": {"matchLabels": milvus_values.SELECTOR}, "podMetricsEndpoints": [read], "podTargetLabels": copied}
+            metadata = {"name": SERVICE_NAME, "namespace": args.namespace, "labels": dict(args.shape.monitor_labels)}
+            self._make_custom(f"{name}-monitor", "monitoring.coreos.com/v1", "PodMonitor", metadata, spec)
         self.register_outputs({"uri": self.uri, "database": self.database})
 
     def _make_release(self, name: str, args: MilvusArgs) -> k8s.helm.v3.Release:

@@ -10,6 +10,7 @@ container that a service mesh injects and that never ends would turn every verdi
 """
 
 import hashlib
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -156,12 +157,12 @@ def pod_template(args: PreflightArgs) -> Any:  # noqa: ANN401  plain data in a t
 def run(core: "client.CoreV1Api", namespace: str, template: str, job: str) -> None:
     """Return once the store has passed; PreflightError otherwise."""
     batch = client.BatchV1Api(core.api_client)
-    pod = _plain(core, core.read_namespaced_pod_template(template, namespace, _request_timeout=_TIMEOUT_S))["template"]
+    pod = json.loads(kube_api.answer(core.read_namespaced_pod_template, template, namespace))["template"]
     spec = {"backoffLimit": 0, "activeDeadlineSeconds": _LIMIT_S, "template": pod}
     body: Any = {"metadata": {"name": job, "labels": pod["metadata"]["labels"]}, "spec": spec}
     for _ in range(_TRIES):
         _remove(batch, namespace, job)
-        made = _plain(core, batch.create_namespaced_job(namespace, body, _request_timeout=_TIMEOUT_S))
+        made = json.loads(kube_api.answer(batch.create_namespaced_job, namespace, body))
         code, ended = _verdict(core, made["metadata"])
         if code in {0, *_VERDICTS}:
             break
@@ -174,10 +175,6 @@ def run(core: "client.CoreV1Api", namespace: str, template: str, job: str) -> No
         batch.delete_namespaced_job(job, namespace, propagation_policy="Background", _request_timeout=_TIMEOUT_S)
 
 
-def _plain(core: "client.CoreV1Api", answer: object) -> Any:  # noqa: ANN401  plain data of any shape
-    return core.api_client.sanitize_for_serialization(answer)
-
-
 def _verdict(core: "client.CoreV1Api", job: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     """Exit code of the preflight's own container, and its pod: by the Job's uid, since a pod of an older Job of that name may linger."""
     namespace, selector = job["namespace"], f"batch.kubernetes.io/controller-uid={job['uid']}"
@@ -185,8 +182,7 @@ def _verdict(core: "client.CoreV1Api", job: dict[str, Any]) -> tuple[int, dict[s
 
     def look() -> tuple[int, dict[str, Any]] | None:
         nonlocal waits_for
-        pods = core.list_namespaced_pod(namespace, label_selector=selector, _request_timeout=_TIMEOUT_S)
-        for pod in _plain(core, pods)["items"]:
+        for pod in kube_api.items(core.list_namespaced_pod, namespace, label_selector=selector):
             statuses = pod["status"].get("containerStatuses", [])
             state: dict[str, Any] = next((each.get("state", {}) for each in statuses if each["name"] == CONTAINER), {})
             if "terminated" in state:

@@ -87,17 +87,13 @@ def _mounts(shape: MilvusShape, store: MilvusStore) -> dict[str, Any]:
 
 
 EMBEDDED_ETCD = "localhost:2379"
-_SCRAPE_EVERY = "30s"
 _IMAGE = re.compile(r"(?P<repository>[^@]*?)(?::(?P<tag>[^:/@]+))?(?:@(?P<algorithm>\w+):(?P<digest>[0-9a-f]+))?")
 
 
 def service_values(shape: MilvusShape) -> dict[str, Any]:
-    """Values of all of them."""
-    monitored = shape.monitor_labels is not None
-    labels = {"additionalLabels": dict(shape.monitor_labels)} if shape.monitor_labels else {}
-    monitor = {"enabled": True, "interval": _SCRAPE_EVERY, **labels}
-    metrics = {"metrics.enabled": when(monitored, True), "metrics.serviceMonitor": when(monitored, monitor)}
-    return nested({**_etcd(shape), **_log(shape.wal, cluster=isinstance(shape.size, Cluster)), "minio.enabled": False, **metrics})
+    """Values of all of them; no Service gets port 9091, which is an administrator's: `components.milvus` lets Prometheus read the pods."""
+    unused = {"minio.enabled": False, "metrics.enabled": False}
+    return nested({**_etcd(shape), **_log(shape.wal, cluster=isinstance(shape.size, Cluster)), **unused})
 
 
 def split_image(reference: str) -> dict[str, str]:

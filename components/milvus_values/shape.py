@@ -185,7 +185,7 @@ class MilvusShape:
     security: Security
     tuning: Tuning
     monitor_labels: Mapping[str, str] | None
-    """Labels of a ServiceMonitor for Prometheus's operator, which needs its CRD; None for no monitor."""
+    """Labels of a PodMonitor for Prometheus's operator, which needs its CRD; None for no monitor."""
     user_id: int = 999  # user that the processes run under; its files belong to the group of the same number
     options: PodOptions = NO_OPTIONS
     cluster_domain: str = "cluster.local"

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import stat
 import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -66,6 +67,8 @@ def pack_layer(root: Path, layer: Path, folder: str = ".") -> None:
 
 def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
     member.mtime, member.uid, member.gid, member.uname, member.gname = 0, 0, 0, "", ""
+    if not member.mode & stat.S_ISVTX:  # but for /tmp nothing is writable for every user: uv leaves such a lock beside its wheels
+        member.mode &= ~stat.S_IWOTH
     return member
 
 

@@ -103,6 +103,7 @@ class Seen:
     groups: set[str] = field(default_factory=set)
     prometheuses: Sequence[Mapping[str, Any]] | None = None  # of Prometheus's operator, in all namespaces
     namespace: Mapping[str, Any] | None = None
+    daemon_sets: Sequence[Mapping[str, Any]] | None = None  # beside the cluster's name server
     secrets: dict[tuple[str, str], dict[str, str] | None] = field(default_factory=dict)
     """By namespace and name; None for one that is not there."""
     unreadable: set[tuple[str, str]] = field(default_factory=set)
@@ -147,6 +148,7 @@ def look(settings: Settings, environment: str, *, secrets_alone: bool = False) -
         seen.namespace = next((each for each in _listed(core.list_namespace) or () if each["metadata"]["name"] == settings.namespace), None)
         if settings.monitoring.enabled and "monitoring.coreos.com" in seen.groups:
             seen.prometheuses = _listed(client.CustomObjectsApi(opened).list_cluster_custom_object, *_PROMETHEUSES)
+        seen.daemon_sets = _listed(client.AppsV1Api(opened).list_namespaced_daemon_set, settings.network.dns_namespace)
         seen.denied = _denied(client.AuthorizationV1Api(opened), settings.namespace)
         return seen
 

@@ -89,6 +89,9 @@ def of_cluster(settings: Settings, seen: Seen, now: dt.datetime) -> Iterator[Lin
     yield line_of(namespace, space=space, enforced=enforced)
     yield from _classes(settings, seen.classes)
     yield from _groups(settings, seen.groups)
+    caches = [name for each in seen.daemon_sets or () if "nodelocaldns" in (name := each["metadata"]["name"]).replace("-", "")]
+    if caches and not settings.network.dns_addresses:
+        yield line_of("name_cache", name=caches[0], space=settings.network.dns_namespace)
     yield from _monitors(settings, seen)
     yield from _room(settings, seen.nodes)
     yield from of_secrets(settings, seen, now)
@@ -152,15 +155,15 @@ def _monitors(settings: Settings, seen: Seen) -> Iterator[Line]:
     if seen.prometheuses is None:
         return
     space = {"kubernetes.io/metadata.name": settings.namespace, **_labels(seen.namespace)}
-    names = []
-    for each in seen.prometheuses:
-        spec, home = each["spec"], each["metadata"]["namespace"]
-        in_reach = spec.get("serviceMonitorNamespaceSelector")
-        if _selects(spec.get("serviceMonitorSelector"), settings.monitoring.labels) and (
-            home == settings.namespace if in_reach is None else _selects(in_reach, space)
-        ):
-            names.append(f"{home}/{each['metadata']['name']}")
-    yield line_of("prometheus" if names else "prometheus_none", names=", ".join(names), number=len(seen.prometheuses))
+
+    def takes(each: Mapping[str, Any], kind: str) -> bool:
+        in_reach, home = each["spec"].get(f"{kind}MonitorNamespaceSelector"), each["metadata"]["namespace"]
+        is_in_reach = home == settings.namespace if in_reach is None else _selects(in_reach, space)
+        return is_in_reach and _selects(each["spec"].get(f"{kind}MonitorSelector"), settings.monitoring.labels)
+
+    reading = [each["metadata"] for each in seen.prometheuses if takes(each, "service") and takes(each, "pod")]
+    names = ", ".join(f"{each['namespace']}/{each['name']}" for each in reading)
+    yield line_of("prometheus" if reading else "prometheus_none", names=names, number=len(seen.prometheuses))
 
 
 def _selects(selector: Mapping[str, Any] | None, labels: Mapping[str, str]) -> bool:

@@ -86,7 +86,7 @@ class ClusterSettings(Group):
 class MonitoringSettings(Group):
     """What Prometheus's operator is told; the cluster must have its CRDs."""
 
-    enabled: bool = setting(False, "true", "make a ServiceMonitor for Milvus and one for each model service")
+    enabled: bool = setting(False, "true", "make a PodMonitor for Milvus and a ServiceMonitor for each model service")
     labels: Labels = setting({}, '\'{"release": "kube-prometheus-stack"}\'')
     """labels by which Prometheus selects monitors and rules; without them most installations read none of ours"""
     rules_of: ObjectName | None = setting(None, "prod")

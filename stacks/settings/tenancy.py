@@ -23,6 +23,8 @@ def _cidr(value: str, *, wrong: str = _NO_RANGE, why: str = "a policy with it al
         raise ValueError(wrong.format(error)) from None
     if network.prefixlen == 0:
         raise ValueError(f"is every address there is: {why}")
+    if isinstance(network, ipaddress.IPv6Network) and (network.network_address.ipv4_mapped or network.network_address.scope_id):
+        raise ValueError("is no range that a policy knows: write IPv4 as 10.1.2.0/24, and IPv6 without a zone (%)")
     return str(network)
 
 

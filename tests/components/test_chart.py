@@ -40,10 +40,15 @@ def test_the_service_is_called_milvus_and_selects_the_pods() -> None:
     found = rendered(values(SHAPE, PRIVATE))
     service = found["Service"]
     assert service["metadata"]["name"] == "milvus"
-    assert {port["name"]: port["port"] for port in service["spec"]["ports"]} == {"milvus": 19530, "metrics": 9091}
+    assert {port["name"]: port["port"] for port in service["spec"]["ports"]} == {"milvus": 19530}
     labels = found["Deployment"]["spec"]["template"]["metadata"]["labels"]
     assert service["spec"]["selector"].items() <= labels.items()
     assert labels["app.kubernetes.io/name"] == "milvus"  # what the network policy to the store selects
+
+
+def test_port_9091_is_in_the_service_only_where_it_is_asked_for_as_in_the_official_chart() -> None:
+    service = rendered({**values(SHAPE, PRIVATE), "metrics": {"enabled": True}})["Service"]
+    assert {port["name"]: port["port"] for port in service["spec"]["ports"]} == {"milvus": 19530, "metrics": 9091}
 
 
 def test_the_pod_satisfies_the_restricted_standard_and_reads_its_key_from_the_secret() -> None:

@@ -180,6 +180,16 @@ def test_the_proof_is_red_without_the_policy_that_denies() -> None:
     assert any(allows(rendered, ENDS[source], ENDS[target], port) for source, target, port in FORBIDDEN)
 
 
+def test_a_host_with_addresses_of_both_families_is_reached_at_all_of_them_and_at_no_other() -> None:
+    store = replace(STORE, url="https://x10000.example.net:9000")
+    layout = replace(LAB, endpoints=(store,), addresses={"x10000.example.net": ("10.1.2.0/28", "fd00:1::/64")})
+    rendered, milvus = manifests(layout), ENDS["milvus standalone"]
+    reached = [ip for ip in ("10.1.2.3", "fd00:1::7", "10.1.3.3", "fd00:2::7", "2001:db8::1") if allows(rendered, milvus, End(ip=ip), 9000)]
+    assert reached == ["10.1.2.3", "fd00:1::7"]
+    (policy,) = (each for each in rendered if each["metadata"]["name"] == "milvus-to-store")
+    assert policy["spec"]["egress"][0]["to"] == [{"ipBlock": {"cidr": "10.1.2.0/28"}}, {"ipBlock": {"cidr": "fd00:1::/64"}}]
+
+
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
 def test_every_flow_has_a_name_of_its_own_and_one_sentence(layout: Layout) -> None:
     flows = table(layout)

@@ -32,3 +32,6 @@ def remove(lab: Lab, namespace: str) -> None:
     lab.run("kubectl", "delete", "namespace", namespace, f"{namespace}-operator", "--ignore-not-found", "--wait=false")
     names = (f"{namespace}-operator", f"{namespace}-operator-cosi")
     lab.run("kubectl", "delete", "clusterrole,clusterrolebinding", *names, "--ignore-not-found")
+    policies = (f"{namespace}-pod-security", f"{namespace}-pods")
+    kinds = "validatingadmissionpolicybinding,validatingadmissionpolicy"
+    lab.run("kubectl", "delete", kinds, *policies, "--ignore-not-found")

@@ -166,6 +166,11 @@ def test_services_of_others_in_the_namespace_change_no_port_of_milvus(stack: Sta
         assert milvus.list_collections() == []
 
 
+def test_the_service_of_milvus_has_the_port_of_clients_alone(stack: Stack) -> None:
+    service = stack.lab.kubectl("-n", "rag-e2e", "get", "service", "milvus")
+    assert [port["port"] for port in service["spec"]["ports"]] == [19530]
+
+
 def test_a_second_up_shows_no_change(stack: Stack) -> None:
     stack.must("up", "--yes", "--skip-preview", "--expect-no-changes")
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import stat
 import subprocess
 import tarfile
 from pathlib import Path
@@ -56,6 +57,22 @@ def test_the_layer_holds_files_and_links_owned_by_root_without_times(tmp_path: P
     assert set(members) == {"etc", "etc/thing", "link"}
     assert members["link"].linkname == "etc/thing"
     assert {(member.uid, member.mtime) for member in members.values()} == {(0, 0)}
+
+
+def test_no_file_of_a_layer_may_be_written_by_every_user_but_those_in_a_folder_that_is_sticky(tmp_path: Path) -> None:
+    root = _root(tmp_path / "a")
+    (root / "tmp").mkdir()
+    for name, mode in (("etc/thing", 0o666), ("etc", 0o777), ("tmp", 0o1777)):
+        (root / name).chmod(mode)
+    pack_layer(root, tmp_path / "layer")
+    assert writable_by_all(tmp_path / "layer") == ["tmp"]
+    with tarfile.open(tmp_path / "layer") as files:
+        assert (files.getmember("etc/thing").mode, files.getmember("etc").mode) == (0o664, 0o775)
+
+
+def writable_by_all(layer: Path) -> list[str]:
+    with tarfile.open(layer) as files:
+        return [member.name for member in files if not member.issym() and member.mode & stat.S_IWOTH]
 
 
 def test_a_layer_holds_its_folder_alone_and_the_lowest_layer_comes_first(tmp_path: Path) -> None:

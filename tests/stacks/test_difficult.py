@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from components.milvus_values import SELECTOR
 from policies.subject import context_of, get, pod_spec, pod_template
 from stacks import rendering
 from stacks.commands.objects import judged
@@ -147,6 +148,15 @@ def test_every_model_service_has_a_monitor_that_prometheus_selects_and_that_has_
         assert endpoint["path"] == "/metrics"
         assert endpoint["port"] in {port["name"] for port in service["spec"]["ports"]}
         assert endpoint["authorization"] == {"credentials": {"name": f"{name}-api-key", "key": "api_key"}}
+
+
+def test_prometheus_reads_milvus_by_its_pods_and_no_service_has_the_port_of_its_metrics() -> None:
+    (monitor,) = (each for each in of_kind("PodMonitor") if each["metadata"]["name"] == "milvus")
+    assert monitor["metadata"]["labels"]["release"] == "kube-prometheus-stack"
+    assert monitor["spec"]["selector"]["matchLabels"] == SELECTOR
+    assert [endpoint["port"] for endpoint in monitor["spec"]["podMetricsEndpoints"]] == ["metrics"]
+    (policy,) = (each for each in of_kind("NetworkPolicy") if each["metadata"]["name"] == "monitoring-to-milvus")
+    assert policy["spec"]["ingress"][0]["ports"] == [{"protocol": "TCP", "port": 9091}]
 
 
 def test_clients_outside_reach_the_port_of_the_proxy_and_nothing_else() -> None:

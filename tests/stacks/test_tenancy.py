@@ -46,7 +46,9 @@ def test_addresses_of_a_host_that_nothing_uses_are_refused() -> None:
         tenancy.refuse_unused_addresses(settings(network={"addresses": {"x1000.example.net": ["10.1.2.0/28"]}}))
 
 
-@pytest.mark.parametrize("cidr", ["10.1.2.3/24", "0.0.0.0/0", "::/0", "x10000.example.net", "10.1.2.0/33"])
+@pytest.mark.parametrize(
+    "cidr", ["10.1.2.3/24", "0.0.0.0/0", "::/0", "x10000.example.net", "10.1.2.0/33", "::ffff:10.1.2.0/120", "fe80::1%eth0/128"]
+)
 def test_what_is_no_range_of_addresses_or_all_of_them_is_refused(cidr: str) -> None:
     with pytest.raises(SettingsError, match=r"network\.addresses"):
         settings(network={"addresses": {"x10000.example.net": [cidr]}})

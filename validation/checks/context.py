@@ -46,6 +46,7 @@ class Services(Models):
     """The target's parts, connected."""
 
     milvus: VectorStore
+    milvus_pod: str = ""  # its address by one of its pods, whose port 9091 no Service has; "" where none is seen
     documents: DocumentStore
     asking: tuple[AskService, Retriever] | None = None
     """The service of questions, where answers are asked of it, and the same search called directly."""
@@ -222,5 +223,6 @@ def reachable(run: RunContext, facts: Facts) -> None:
     if run.profile.answer.through == "ask":
         asking = connector.ask(run.profile.answer.timeout_s), Retriever(connector, models, {})
         asking[0].check()
-    run.services = Services(milvus=milvus, documents=documents, asking=asking, **vars(models))
+    pod = kubernetes.pod_address(target.milvus_uri)
+    run.services = Services(milvus=milvus, milvus_pod=pod, documents=documents, asking=asking, **vars(models))
     run.begun_s, run.clocks_ahead = time.monotonic(), clocks_ahead_s(run.services)

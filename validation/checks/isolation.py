@@ -59,7 +59,7 @@ def isolation(run: RunContext, facts: Facts) -> None:
     store, accepted = run.services.milvus, run.target.milvus_accepted_bypass
     verdicts = attempted(store, run.loaded, run.target.milvus_database, run.target.milvus_tenants)
     tried = {name: _DENIED if is_denied else _SUCCEEDED for name, is_denied in verdicts.items()}
-    ways = {name: by_the_way_around(attempt) for name, attempt in bypasses(store)}
+    ways = {name: by_the_way_around(attempt) for name, attempt in bypasses(store, run.services.milvus_pod)}
     if accepted:
         ways |= {name: f"succeeded; accepted: {accepted}" for name, verdict in ways.items() if verdict == _SUCCEEDED and _KNOWN in name}
     facts["tried"] = tried | ways
@@ -113,9 +113,9 @@ def dropping(store: VectorStore, loaded: Loaded, database: str) -> Iterator[Atte
     yield f"the user that ingests dropped the database {database}", lambda: client.drop_database(database, timeout=_TIMEOUT_S)
 
 
-def bypasses(store: VectorStore) -> Iterator[Attempt]:
-    """What the known ways around authentication let somebody do."""
-    uri, tls, logins = store.uri, store.tls, store.logins
+def bypasses(store: VectorStore, pod: str = "") -> Iterator[Attempt]:
+    """What the known ways around authentication let somebody do; port 9091 is tried at a `pod`, since no Service of ours has it."""
+    uri, tls, logins, door = store.uri, store.tls, store.logins, pod or store.uri
     users = {"searches": logins.search(), "ingests": logins.ingest(), "administers": logins.admin()}
     who = {"nobody": Login(user="root")} | {f"the user that {work}": login for work, login in users.items()}
     yield "nobody listed the users on port 19530", partial(users_listed, uri, tls, Login(), as_member=False)
@@ -123,8 +123,8 @@ def bypasses(store: VectorStore) -> Iterator[Attempt]:
         claim = f"{name}, by the claim to be a member of the cluster, listed the users on port 19530 (CVE-2025-64513)"
         yield claim, partial(users_listed, uri, tls, login, as_member=True)
         rest = f"{name} listed the users on port 9091 (CVE-2026-26190)"
-        yield rest, partial(users_listed_by_rest, uri, login if login.password else Login())
-    yield "nobody ran an expression on port 9091 (CVE-2026-26190)", partial(expression_run, uri)
+        yield rest, partial(users_listed_by_rest, door, login if login.password else Login())
+    yield "nobody ran an expression on port 9091 (CVE-2026-26190)", partial(expression_run, door)
 
 
 def by_the_way_around(attempt: Callable[[], bool]) -> str:

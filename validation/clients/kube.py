@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
@@ -73,8 +73,13 @@ class Cluster:
         address = declared.spec.cluster_ip if declared.spec else None
         if not address or address == "None":
             raise UsageError(f"{what} is headless: no ClusterIP to aim at; run the gate inside the cluster")
-        host = f"[{address}]" if ":" in address else address
-        return urlunsplit(parts._replace(netloc=f"{host}:{parts.port}" if parts.port else host))
+        return _at(parts, address)
+
+    def pod_address(self, url: str) -> str:
+        """Return `url` with a Service's name replaced by the address of a pod behind it; "" where none is seen."""
+        name, namespace = service_of(url) or ("", "")
+        pods = self._pods(namespace, label_selector=f"app.kubernetes.io/name={name},component in (proxy,standalone)") if name else []
+        return next((_at(urlsplit(url), pod.status.pod_ip) for pod in pods if pod.status and pod.status.pod_ip), "")
 
     def credential(self, namespace: str, name: str) -> Credential:
         """Return the access key pair in a Secret with `access_key` and `secret_key`."""
@@ -176,12 +181,8 @@ class Mounted(Cluster):
         """Return the PEM text under `ca.crt` in the folder of a ConfigMap."""
         return self._secret(namespace, name, "ca.crt")[0]
 
-    def last_words(self, _url: str) -> str:
+    def _pods(self, namespace: str, **options: Any) -> list[client.V1Pod]:  # noqa: ANN401, ARG002 - as above
         """Return nothing: only the Kubernetes API knows."""
-        return ""
-
-    def running_images(self, _namespace: str) -> list[dict[str, str]]:
-        """Return nothing, as above."""
         return []
 
     def _secret(self, _namespace: str, name: str, *keys: str, cure: str = "; deploy again: pulumi up") -> list[str]:
@@ -189,6 +190,11 @@ class Mounted(Cluster):
             return [(self._folder / name / key).read_text(encoding="utf-8") for key in keys]
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"{self._folder / name}: cannot be read ({error}){cure}") from None
+
+
+def _at(url: SplitResult, address: str) -> str:
+    host = f"[{address}]" if ":" in address else address
+    return urlunsplit(url._replace(netloc=f"{host}:{url.port}" if url.port else host))
 
 
 def _name(pod: client.V1Pod) -> str:

@@ -53,19 +53,23 @@ def own_milvus(lab: Lab, namespace: str, folder: Path) -> Iterator[OwnMilvus]:
     lab.run("kubectl", "delete", "namespace", namespace, "--ignore-not-found")
     uid = _namespace(lab, namespace)
     try:
-        values = folder / "values.yaml"
-        values.write_text(yaml.safe_dump(_values(lab, namespace)))
-        install = ["helm", "install", "milvus", "lab/chart/milvus", "-n", namespace, "-f", str(values), "--wait", "--timeout", "180s"]
-        installed = lab.run(*install)
-        assert installed.code == 0, installed.output
-        address = lab.kubectl("-n", namespace, "get", "service", "milvus")["spec"]["clusterIP"]
-        uri, password = f"http://{address}:19530", secrets.token_urlsafe(12)
+        uri, password = install(lab, namespace, folder, _values(lab, namespace)), secrets.token_urlsafe(12)
         with closing(MilvusClient(uri=uri, user="root", password=ROOT_PASSWORD, timeout=10)) as client:
             client.update_password("root", ROOT_PASSWORD, password)
-        _apply(lab, _secret(namespace, password))
+        apply(lab, secret(namespace, "milvus-root", username="root", password=password))
         yield OwnMilvus(namespace, uid, uri, password)
     finally:
         lab.run("kubectl", "delete", "namespace", namespace, "--wait=false")
+
+
+def install(lab: Lab, namespace: str, folder: Path, values: dict[str, Any]) -> str:
+    """Install the lab's chart, wait until Milvus is ready, and return its address."""
+    file = folder / "values.yaml"
+    file.write_text(yaml.safe_dump(values))
+    installed = lab.run("helm", "install", "milvus", "lab/chart/milvus", "-n", namespace, "-f", str(file), "--wait", "--timeout", "180s")
+    assert installed.code == 0, installed.output
+    address = lab.kubectl("-n", namespace, "get", "service", "milvus")["spec"]["clusterIP"]
+    return f"http://{address}:19530"
 
 
 def _namespace(lab: Lab, namespace: str) -> str:
@@ -73,35 +77,40 @@ def _namespace(lab: Lab, namespace: str) -> str:
     lab.run("kubectl", "create", "namespace", namespace)
     for kind, name in (("secret", "milvus-store"), ("configmap", "object-store-ca")):
         found = lab.kubectl("-n", "rag", "get", kind, name)
-        _apply(lab, {**found, "metadata": {"name": name, "namespace": namespace}})
+        apply(lab, {**found, "metadata": {"name": name, "namespace": namespace}})
     uid: str = lab.kubectl("get", "namespace", namespace)["metadata"]["uid"]
     return uid
 
 
 def _values(lab: Lab, namespace: str) -> dict[str, Any]:
-    """Those of the lab, with authentication on, another root path in the bucket and less memory."""
-    printed = subprocess.run(
-        [sys.executable, "-m", "stacks", "values", "lab"], env=lab.environment(), cwd=REPOSITORY, capture_output=True, text=True, check=True
-    )
-    values: dict[str, Any] = yaml.safe_load(printed.stdout)
+    """Those of a small Milvus, with authentication on."""
+    values = small_values(lab)
     user = yaml.safe_load(values["extraConfigFiles"]["user.yaml"])
     user["common"]["security"] = {"authorizationEnabled": True}
     user["proxy"] = {"maxRoleNum": 1000}
-    small = {"requests": {"cpu": "100m", "memory": "512Mi"}, "limits": {"memory": "2Gi"}}
     return {
         **values,
-        "serviceAccount": {"create": False, "name": ""},
         "externalS3": {**values["externalS3"], "rootPath": namespace},
-        "standalone": {**values["standalone"], "resources": small},
         "extraConfigFiles": {"user.yaml": yaml.safe_dump(user)},
     }
 
 
-def _secret(namespace: str, password: str) -> dict[str, Any]:
-    given = {"username": "root", "password": password}
-    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "milvus-root", "namespace": namespace}, "stringData": given}
+def small_values(lab: Lab) -> dict[str, Any]:
+    """Those of the lab, with less memory, and without the stack's service account."""
+    printed = subprocess.run(
+        [sys.executable, "-m", "stacks", "values", "lab"], env=lab.environment(), cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    values: dict[str, Any] = yaml.safe_load(printed.stdout)
+    small = {"requests": {"cpu": "100m", "memory": "512Mi"}, "limits": {"memory": "2Gi"}}
+    return {**values, "serviceAccount": {"create": False, "name": ""}, "standalone": {**values["standalone"], "resources": small}}
 
 
-def _apply(lab: Lab, manifest: dict[str, Any]) -> None:
+def secret(namespace: str, name: str, **texts: str) -> dict[str, Any]:
+    """Return the manifest of a Secret."""
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": namespace}, "stringData": texts}
+
+
+def apply(lab: Lab, manifest: dict[str, Any]) -> None:
+    """Apply one object."""
     ended = run(["sh", "-c", 'printf %s "$MANIFEST" | kubectl apply -f -'], {**lab.environment(), "MANIFEST": json.dumps(manifest)})
     assert ended.code == 0, ended.output

@@ -7,6 +7,7 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from components.milvus_access.users import UserProvider
 from tests.e2e.access.own_milvus import OwnMilvus
 from validation.checks import gate, isolation  # noqa: F401  # the measures of `gate` are what an SLO file may name
 from validation.checks.context import Loaded
-from validation.clients import milvus
+from validation.clients import kube, milvus
 from validation.clients.login import Login, Logins
 from validation.clients.milvus import Row, VectorStore
 from validation.clients.passages import Chunk
@@ -97,9 +98,12 @@ def test_every_attempt_is_denied_and_one_right_too_much_is_seen(own: OwnMilvus, 
     assert [name for name, is_denied in tried.items() if not is_denied] == ["the user that searches inserted a row"]
 
 
-def test_the_known_ways_around_authentication_are_open_on_this_version_and_are_seen(store: VectorStore) -> None:
-    """Milvus 2.3.5 has both: nobody and each user is root on port 9091, and nobody is on 19530 by saying so."""
-    tried = {name: isolation.by_the_way_around(attempt) for name, attempt in isolation.bypasses(store)}
+def test_the_known_ways_around_authentication_are_open_on_this_version_and_are_seen(own: OwnMilvus, store: VectorStore) -> None:
+    """Milvus 2.3.5 has both: nobody and each user is root on port 9091 of its pod, and nobody is on 19530 by saying so."""
+    with closing(kube.connect()) as cluster:
+        pod = cluster.pod_address(f"http://milvus.{own.namespace}.svc:19530")
+    assert (urlsplit(pod).hostname, urlsplit(pod).port) not in {(None, None), (urlsplit(own.uri).hostname, 19530)}
+    tried = {name: isolation.by_the_way_around(attempt) for name, attempt in isolation.bypasses(store, pod)}
     users = [f"the user that {work}" for work in ("searches", "ingests", "administers")]
     rest = [f"{name} listed the users on port 9091 (CVE-2026-26190)" for name in ("nobody", *users)]
     claim = "by the claim to be a member of the cluster, listed the users on port 19530 (CVE-2025-64513)"

@@ -2,6 +2,8 @@
 
 import datetime as dt
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -77,6 +79,12 @@ LACKS: dict[str, tuple[dict[str, Any], str, str, str]] = {
     "no default": ({"classes": [storage_class("fast-nvme")]}, "WARN", "StorageClass", "none is the default"),
     "classes not seen": ({"classes": None}, "WARN", "StorageClass", "may not list them"),
     "operator": ({"groups": set()}, "FAIL", "CRDs", "monitoring.coreos.com is not served"),
+    "a cache of names on the node": (
+        {"daemon_sets": [{"metadata": {"name": "node-local-dns"}}]},
+        "WARN",
+        "names",
+        "node-local-dns in 'kube-system' answers pods",
+    ),
     "small nodes": ({"nodes": [node("2", "4Gi")]}, "FAIL", "nodes", "no node holds one pod of"),
     "few nodes": ({"nodes": [node("24", "96Gi")]}, "WARN", "nodes", "not all of it has room"),
     "nodes not seen": ({"nodes": None}, "WARN", "nodes", "may not list them"),
@@ -96,6 +104,13 @@ LACKS: dict[str, tuple[dict[str, Any], str, str, str]] = {
 def test_what_is_lacking_is_a_line_with_a_cure(changes: dict[str, Any], level: str, what: str, seen: str, good: Seen) -> None:
     lines = [line for line in judged(replace(good, **changes)) if (line.level, line.what) == (level, what)]
     assert [line for line in lines if seen in line.seen and (line.cure or line.page)], lines
+
+
+def test_a_cache_of_names_that_the_settings_know_is_no_line(good: Seen) -> None:
+    known = PROD.model_copy(update={"network": PROD.network.model_copy(update={"dns_addresses": ("169.254.20.10/32",)})})
+    assert [
+        line for line in judged(replace(good, daemon_sets=[{"metadata": {"name": "nodelocaldns"}}]), known) if line.what == "names"
+    ] == []
 
 
 @pytest.mark.parametrize(("days", "level"), [(90, "OK"), (10, "WARN"), (-1, "FAIL")])
@@ -168,6 +183,11 @@ MONITORED = environments.load("prod", own_files_only=True).settings.model_copy(
     update={"monitoring": MonitoringSettings(enabled=True, labels={"release": "kps"})}
 )
 SELECTORS: dict[str, tuple[dict[str, Any], str]] = {
+    "services alone": ({"serviceMonitorSelector": {}, "serviceMonitorNamespaceSelector": {}, "podMonitorSelector": None}, "WARN"),
+    "pods of its own namespace": (
+        {"serviceMonitorSelector": {}, "serviceMonitorNamespaceSelector": {}, "podMonitorNamespaceSelector": None},
+        "WARN",
+    ),
     "by label, everywhere": (
         {"serviceMonitorSelector": {"matchLabels": {"release": "kps"}}, "serviceMonitorNamespaceSelector": {}},
         "OK",
@@ -190,7 +210,8 @@ SELECTORS: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize(("spec", "level"), SELECTORS.values(), ids=SELECTORS)
 def test_whether_a_prometheus_would_select_the_monitors(spec: dict[str, Any], level: str, good: Seen) -> None:
-    there = replace(good, prometheuses=[{"metadata": {"name": "k8s", "namespace": "monitoring"}, "spec": spec}])
+    of_pods = {name.replace("service", "pod"): selector for name, selector in spec.items() if name.startswith("service")}
+    there = replace(good, prometheuses=[{"metadata": {"name": "k8s", "namespace": "monitoring"}, "spec": {**of_pods, **spec}}])
     assert [line.level for line in judged(there, MONITORED) if line.what == "Prometheus"] == [level]
 
 
@@ -255,6 +276,14 @@ def test_without_an_image_of_the_suite_no_pod_is_asked_and_that_is_said() -> Non
     settings = PROD.model_copy(update={"images": PROD.images.model_copy(update={"suite": None})})
     (line,) = pod_probe.lines(settings, "prod", "rag", ["s3.test 443"])
     assert (line.level, "not tried" in line.seen) == ("WARN", True)
+
+
+def test_a_pod_whose_names_do_not_resolve_says_which_name_server_it_asked() -> None:
+    ended = subprocess.run([sys.executable, "-c", pod_probe._ASK, "no-such-store.invalid 443"], capture_output=True, text=True, check=True)
+    (problem,) = json.loads(ended.stdout).values()
+    (line,) = pod_probe.judge({"no-such-store.invalid 443": problem}, "rag")
+    assert "(asked: " in line.seen
+    assert "network.dns_addresses" in line.cure
 
 
 def test_the_pod_that_asks_is_one_that_the_strictest_pod_security_admits() -> None:

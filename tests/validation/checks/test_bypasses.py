@@ -100,6 +100,13 @@ def test_a_port_that_does_not_answer_is_not_tried(monkeypatch: pytest.MonkeyPatc
     assert all(verdict.startswith("not tried: ") for name, verdict in tried("http://127.0.0.1:1").items() if "19530" in name)
 
 
+def test_port_9091_is_tried_at_the_pod_where_no_service_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    with milvus(Server(is_open=True), monkeypatch) as uri:
+        store: Any = SimpleNamespace(uri="http://127.0.0.2:1", tls=DEFAULT_TLS, logins=LOGINS)
+        verdicts = {name: by_the_way_around(attempt) for name, attempt in bypasses(store, uri)}
+    assert {verdict for name, verdict in verdicts.items() if "on port 9091" in name} == {"SUCCEEDED"}
+
+
 def test_no_password_goes_over_the_port_without_tls(monkeypatch: pytest.MonkeyPatch) -> None:
     server = Server(is_open=True)
     with milvus(server, monkeypatch) as uri:
@@ -120,7 +127,7 @@ def test_the_run_fails_unless_the_settings_accept_the_known_ways(monkeypatch: py
         target = SimpleNamespace(
             milvus_accepted_bypass=accepted, milvus_database="default", milvus_tenants=(), milvus_search_secret_name="milvus-search"
         )
-        run: Any = SimpleNamespace(services=SimpleNamespace(milvus=store), target=target, loaded=None, record=Record())
+        run: Any = SimpleNamespace(services=SimpleNamespace(milvus=store, milvus_pod=""), target=target, loaded=None, record=Record())
         run.reporter = SimpleNamespace(say=said.append)
         isolation.isolation(run)
     facts = run.record.checks[0].facts

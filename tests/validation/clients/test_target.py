@@ -91,6 +91,20 @@ def test_a_service_name_becomes_its_cluster_address(kubernetes_api: KubernetesAp
     api.close()
 
 
+@pytest.mark.parametrize(
+    ("address", "expected"), [("10.244.0.6", "http://10.244.0.6:19530"), ("fd00::6", "http://[fd00::6]:19530"), (None, "")]
+)
+def test_a_pod_behind_a_service_is_reached_by_its_own_address(
+    kubernetes_api: KubernetesApi, tmp_path: Path, address: str | None, expected: str
+) -> None:
+    kubernetes_api.objects["pods"] = {"items": [{"metadata": {"name": "milvus-0"}, "status": {"podIP": address}}]}
+    api = kube.connect()
+    assert api.pod_address(OUTPUTS["milvus_uri"]) == expected  # type: ignore[arg-type]  # this value is a str
+    assert api.pod_address("https://milvus.example.net:19530") == ""
+    assert kube.Mounted(tmp_path).pod_address("http://milvus.rag.svc:19530") == "", "without a token nobody knows the pods"
+    api.close()
+
+
 def test_inside_a_cluster_names_are_left_to_its_dns(kubernetes_api: KubernetesApi, monkeypatch: pytest.MonkeyPatch) -> None:
     api = kube.connect()
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.96.0.1")

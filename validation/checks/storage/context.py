@@ -66,9 +66,10 @@ class Written:
         """Remove everything; return what is still there. A store that stopped answering is not asked again for each key."""
         store.shared.end_s = time.monotonic() + _CLEAN_S
         try:
-            for upload in self._uploads:
+            for key, upload_id in self._uploads:
                 with suppress(ClientError, WrongError):  # most are completed or aborted already, which the store says by an error
-                    _abort(store, *upload)
+                    which: Any = {"Bucket": store.bucket, "Key": key, "UploadId": upload_id}
+                    store.ask(lambda s3, which=which: s3.abort_multipart_upload(**which))  # type: ignore[misc]
             keys = list(self._keys)
             left = [key for first in range(0, len(keys), _BATCH) for key in _delete(store, keys[first : first + _BATCH])]
             left += [why for key, version in self._versions if (why := _delete_one(admin or store, key, version))]
@@ -80,19 +81,16 @@ class Written:
         return left
 
 
-def listed(store: Store, prefix: str, **more: Any) -> Iterator[str]:  # noqa: ANN401  options of the request
-    """Yield the keys below a prefix, page by page; WrongError for a listing that never ends."""
+def listed(store: Store, prefix: str, version: int = 2, **more: Any) -> Iterator[str]:  # noqa: ANN401  options of the request
+    """Yield the keys below a prefix, page by page, by either version of a listing; WrongError for one that never ends."""
+    list_page = getattr(store.s3, "list_objects_v2" if version > 1 else "list_objects")
     for _ in range(_PAGES):
-        page = store.ask(lambda s3, more=more: s3.list_objects_v2(Bucket=store.bucket, Prefix=prefix, **more))  # type: ignore[misc]
-        yield from (str(item.get("Key")) for item in page.get("Contents", []))
-        if not page.get("IsTruncated"):
+        page: Any = store.ask(lambda _, more=more: list_page(Bucket=store.bucket, Prefix=prefix, **more))  # type: ignore[misc]
+        yield from (keys := [str(item.get("Key")) for item in page.get("Contents", [])])
+        if not page.get("IsTruncated") or (version == 1 and not keys):
             return
-        more = {**more, "ContinuationToken": page["NextContinuationToken"]}
+        more = {**more, **({"ContinuationToken": page["NextContinuationToken"]} if version > 1 else {"Marker": keys[-1]})}
     raise WrongError(f"a listing goes on after {_PAGES} pages")
-
-
-def _abort(store: Store, key: str, upload_id: str) -> None:
-    store.ask(lambda s3: s3.abort_multipart_upload(Bucket=store.bucket, Key=key, UploadId=upload_id))
 
 
 def _delete(store: Store, keys: list[str]) -> list[str]:

@@ -52,7 +52,7 @@ def sizes(run: StoreContext, _facts: Facts) -> None:
 
 
 def _size(run: StoreContext, store: Store, size: int) -> None:
-    body, key = os.urandom(size), _key(run, size)
+    body, key = os.urandom(size), run.written.key(f"sizes/{size}")
     try:
         store.ask(lambda s3: s3.put_object(Bucket=run.aim.bucket, Key=key, Body=body))
     except ClientError as error:
@@ -73,13 +73,9 @@ def _compare_range(run: StoreContext, store: Store, key: str, first: int, expect
         raise WrongError(f"the range {part} gives other bytes than were written there: {difference}")
 
 
-def _key(run: StoreContext, size: int) -> str:
-    return run.written.key(f"sizes/{size}")
-
-
 def _refusal(run: StoreContext, size: int, answer: str) -> WrongError:
     tried = "raise the limit of the store, of a proxy before it or of the bucket's quota"
-    run.written.forget(_key(run, size))
+    run.written.forget(run.written.key(f"sizes/{size}"))
     return WrongError(f"a PUT of {size_name(size)} is refused: {answer}; {tried}")
 
 
@@ -100,7 +96,7 @@ def _answer_to_headers(run: StoreContext, store: Store, key: str, size: int) -> 
 
 
 def _judge_reads(run: StoreContext, store: Store) -> None:
-    key, times = _key(run, SIZES[0]), []
+    key, times = run.written.key(f"sizes/{SIZES[0]}"), []
     for _ in range(_READS):
         begin_s = time.monotonic()
         store.ask(lambda s3: s3.get_object(Bucket=run.aim.bucket, Key=key)["Body"].read())

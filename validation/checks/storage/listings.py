@@ -35,7 +35,7 @@ def listings(run: StoreContext, _facts: Facts) -> None:
     if len(keys) == PAGE + 1:
         steps |= {
             "list_1001": (lambda run: _all(run, keys, listed(run.store, _prefix(run))), _RIGHT),
-            "list_v1_1001": (lambda run: _all(run, keys, _version_1(run)), _RIGHT),
+            "list_v1_1001": (lambda run: _all(run, keys, listed(run.store, _prefix(run), version=1, Marker="")), _RIGHT),
             "start_after": (lambda run: _start_after(run, keys), _RIGHT),
             "batch_delete_1000": (lambda run: _batch_delete(run, keys), "s3:DeleteObject"),
         }
@@ -54,17 +54,6 @@ def listings(run: StoreContext, _facts: Facts) -> None:
 
 def _prefix(run: StoreContext) -> str:
     return f"{run.written.prefix}many/"
-
-
-def _version_1(run: StoreContext) -> Iterator[str]:
-    marker, prefix = "", _prefix(run)
-    for _ in range(3):
-        page = run.store.ask(lambda s3, marker=marker: s3.list_objects(Bucket=run.aim.bucket, Prefix=prefix, Marker=marker))  # type: ignore[misc]
-        keys = [str(item.get("Key")) for item in page.get("Contents", [])]
-        yield from keys
-        if not page.get("IsTruncated") or not keys:
-            return
-        marker = keys[-1]
 
 
 def _all(run: StoreContext, keys: list[str], answer: Iterator[str]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from validation.checks.storage.context import STORE, StoreContext
+from validation.checks.storage.context import STORE, StoreContext, listed
 from validation.checks.storage.store import WrongError, code
 from validation.run.record import Facts
 
@@ -41,8 +41,7 @@ def _list_pages(run: StoreContext) -> None:
 
 def _list_v1(run: StoreContext) -> None:
     prefix = f"{run.written.prefix}list/"
-    listed = run.store.ask(lambda s3: s3.list_objects(Bucket=run.aim.bucket, Prefix=prefix, Marker=f"{prefix}0"))
-    keys = [item.get("Key", "") for item in listed.get("Contents", [])]
+    keys = list(listed(run.store, prefix, version=1, Marker=f"{prefix}0"))
     if keys != [f"{prefix}1", f"{prefix}2"]:
         raise WrongError(f"a listing (version 1) after the first of three keys holds {keys}")
 

@@ -185,6 +185,19 @@ class Stale(Fault):
         return answer
 
 
+class Switch(Fault):
+    """Misbehaves as the fault that is `on` does, and hands on while none is."""
+
+    def __init__(self) -> None:
+        self.on = Fault()
+
+    def instead(self, request: Request) -> Said | None:
+        return self.on.instead(request)
+
+    def after(self, request: Request, answer: Said) -> Said:
+        return self.on.after(request, answer)
+
+
 class Console(Fault):
     """Is a web page, not an S3 API."""
 
@@ -205,14 +218,14 @@ class Forbids(Fault):
 
 
 @contextmanager
-def between(server: Server, fault: Fault) -> Iterator[str]:
-    """Yield the address of a proxy in front of `server`."""
-    proxy = ThreadingHTTPServer(("127.0.0.1", 0), _handler(server, fault))
+def between(server: Server, fault: Fault, address: str = "127.0.0.1") -> Iterator[str]:
+    """Yield the address of a proxy in front of `server`; it listens on `address` of this machine."""
+    proxy = ThreadingHTTPServer((address, 0), _handler(server, fault))
     proxy.daemon_threads = True
     thread = threading.Thread(target=proxy.serve_forever, args=(0.01,))
     thread.start()
     try:
-        yield f"http://127.0.0.1:{proxy.server_address[1]}"
+        yield f"http://{address}:{proxy.server_address[1]}"
     finally:
         proxy.shutdown()
         thread.join()

@@ -4,9 +4,10 @@ import socket
 import ssl
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,24 @@ def test_a_port_on_which_nobody_listens_exits_4(preflight: Preflight) -> None:
     record = preflight(endpoint=f"https://127.0.0.1:{port}")
     assert record.exit_code == 4
     assert last(record).seen == f"127.0.0.1 port {port} refuses the connection: nothing listens on this port"
+
+
+def test_a_name_of_both_families_is_asked_at_each_address_and_the_one_that_is_closed_is_named(
+    preflight: Preflight, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as open_one:
+        port = open_one.getsockname()[1]
+        both = [(socket.AF_INET, 0, 0, "", ("127.0.0.1", port)), (socket.AF_INET6, 0, 0, "", ("::1", port, 0, 0))]
+        monkeypatch.setattr(socket, "getaddrinfo", partial(_named, "store.example", both, socket.getaddrinfo))
+        record = preflight(endpoint=f"http://store.example:{port}", timeout_s=0.5)
+    (finding,) = (each for each in record.findings if each.name == "tcp")
+    assert finding.outcome is Outcome.WARN
+    assert finding.seen.startswith(f"::1 port {port} ")
+    assert "network.addresses" in finding.cure
+
+
+def _named(name: str, answer: list[Any], real: Callable[..., Any], host: str, *arguments: Any, **options: Any) -> Any:
+    return answer if host == name else real(host, *arguments, **options)
 
 
 def test_an_address_that_swallows_packets_exits_4_within_the_timeout(preflight: Preflight) -> None:
