@@ -64,7 +64,7 @@ class Killer:
     process: "subprocess.Popen[bytes] | None" = None
 
     def sees(self, call: str) -> bool:
-        if self.process is None or not re.fullmatch(self.pattern, call):
+        if self.process is None or not re.match(self.pattern, call):
             return False
         self.number -= 1
         if self.number == 0:
