@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import botocore.session
+import pulumi.runtime.resource
 import pytest
 from hypothesis import settings
+from pulumi.runtime.proto import source_pb2
 
 from tests.e2e.lab import STORY, Lab
 from tests.e2e.run import files_on_the_lab
@@ -24,6 +26,9 @@ _LONG = (
     "test_blueprint.py",
     "test_render.py",
     "test_quality.py",
+    "test_checks.py",
+    "test_stands.py",
+    "test_stands_reports.py",
     "test_stack.py",
     "test_half_done.py",
     "test_gate.py",
@@ -33,6 +38,9 @@ _LONG = (
     "test_monitoring.py",
     "test_isolation.py",
     "test_milvus_access.py",
+    "test_models.py",
+    "test_platform.py",
+    "test_first_week.py",
     "test_pods_that_cannot_start.py",
     "test_preview.py",
     "test_cosi.py",
@@ -58,6 +66,14 @@ def _models_of_boto_are_read_once() -> Iterator[None]:
     """Let sessions of boto share what describes S3, as clients of one session do: it takes 0.2 s of CPU to read, for each client anew."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(botocore.session, "create_loader", functools.cache(botocore.session.create_loader))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_resource_says_where_it_was_declared() -> Iterator[None]:
+    """Leave out the stack of calls that Pulumi gives its engine with each resource: a quarter of what declaring a stack takes here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pulumi.runtime.resource, "_get_stack_trace", source_pb2.StackTrace)
         yield
 
 

@@ -30,8 +30,8 @@ def calls(tree: ast.AST) -> Iterator[tuple[str, str, ast.Call]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             name = node.func
-            if isinstance(name, ast.Attribute):
-                yield ast.unparse(name.value), name.attr, node
+            if isinstance(name, ast.Attribute):  # a receiver that is no name is none of those that are looked for
+                yield name.value.id if isinstance(name.value, ast.Name) else "", name.attr, node
             elif isinstance(name, ast.Name):
                 yield "", name.id, node
 

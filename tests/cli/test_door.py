@@ -122,7 +122,7 @@ def test_a_command_on_the_lab_has_what_a_shell_of_the_lab_has_unless_the_shell_n
 def test_exit_codes_arrive() -> None:
     assert rag().returncode == 2
     assert rag("--version").returncode == 0
-    assert rag("policies", "prod", "--quiet").returncode == 0
+    assert rag("needs", "prod", "--quiet").returncode == 0
     assert rag("doctor", "lab", KUBECONFIG="/nowhere").returncode == 2
     assert rag("gate", "none.json", "--slo", "none.yaml", "--quiet", "--out", "build/door").returncode == 2
 

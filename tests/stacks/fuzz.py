@@ -80,7 +80,7 @@ def mutated(config: Mapping[str, Any], mutation: Mutation) -> dict[str, Any]:
 def load(config: Mapping[str, Any], folder: Path, patch: pytest.MonkeyPatch) -> Environment:
     """Read it as every command does; SettingsError."""
     file = folder / "Pulumi.prod.yaml"
-    file.write_text(yaml.safe_dump({"config": config}, allow_unicode=True), encoding="utf-8")
+    file.write_text(yaml.dump({"config": config}, Dumper=yaml.CSafeDumper, allow_unicode=True), encoding="utf-8")
     patch.setenv("PULUMI_OPTION_CONFIG_FILE", str(file))
     patch.setenv("PULUMI_STACK", "prod")
     return environments.load("prod")

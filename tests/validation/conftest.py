@@ -44,7 +44,10 @@ def good(profile: Profile) -> Measurements:
 @pytest.fixture
 def corpus_dir(tmp_path: Path) -> Path:
     """Write a corpus of one Markdown and one HTML document, with two questions."""
-    root = tmp_path / "corpus"
+    return write_corpus(tmp_path / "corpus")
+
+
+def write_corpus(root: Path) -> Path:
     for language in ("en", "de"):
         (root / "documents" / language).mkdir(parents=True)
     (root / "documents/en/pump.md").write_text(

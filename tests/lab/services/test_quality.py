@@ -1,5 +1,6 @@
 """Floors below what was measured (lab/services/README.md), so that a change that makes retrieval or reading worse is seen."""
 
+import functools
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -52,8 +53,13 @@ def passages(model: EmbeddingModel) -> Matrix:
     return kept.embed(CORPUS.chunks, lambda chunks: model.encode([asked.prefix + chunk.passage for chunk in chunks]))
 
 
+@functools.cache
+def embedded(model: EmbeddingModel, question: str) -> Matrix:
+    return model.encode([f"query: {question}"])
+
+
 def nearest_chunks(model: EmbeddingModel, passages: Matrix, question: str) -> list[int]:
-    return [int(at) for at in np.argsort(-(passages @ model.encode([f"query: {question}"])[0]), kind="stable")]
+    return [int(at) for at in np.argsort(-(passages @ embedded(model, question)[0]), kind="stable")]
 
 
 def answered(question: str, chunks: list[int]) -> str:

@@ -23,14 +23,14 @@ def environment(request: pytest.FixtureRequest) -> Environment:
     return environments.load(name, own_files_only=True)
 
 
+def run(*arguments: str) -> tuple[int, str, str]:
+    ended = CliRunner().invoke(app(arguments[0]), arguments[1:])
+    if ended.exception is not None and not isinstance(ended.exception, SystemExit):
+        raise ended.exception
+    return ended.exit_code, ended.stdout, ended.stderr
+
+
 @pytest.fixture
 def command() -> Callable[..., tuple[int, str, str]]:
     """Return exit code, standard output and standard error of one command."""
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        ended = CliRunner().invoke(app(arguments[0]), arguments[1:])
-        if ended.exception is not None and not isinstance(ended.exception, SystemExit):
-            raise ended.exception
-        return ended.exit_code, ended.stdout, ended.stderr
-
     return run

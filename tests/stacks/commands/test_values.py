@@ -1,5 +1,6 @@
 """`./rag values`: the chart's values as YAML and nothing else."""
 
+import functools
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,19 +12,25 @@ import yaml
 
 from stacks.environments import Environment, load
 from stacks.problems import SettingsError
+from tests.stacks.commands.conftest import run
 
 Command = Callable[..., tuple[int, str, str]]
 
 
+@functools.cache
+def values(name: str) -> tuple[int, str, str]:
+    return run("values", name)
+
+
 def test_standard_output_is_yaml_and_nothing_else_and_the_same_every_time(command: Command, environment: Environment) -> None:
-    code, printed, _ = command("values", environment.name)
+    code, printed, _ = values(environment.name)
     assert code == 0
     assert yaml.safe_load(printed)["fullnameOverride"] == "milvus"
     assert command("values", environment.name)[1] == printed
 
 
-def test_no_key_is_among_the_values_and_what_is_not_known_yet_says_so(command: Command, environment: Environment) -> None:
-    found = yaml.safe_load(command("values", environment.name)[1])
+def test_no_key_is_among_the_values_and_what_is_not_known_yet_says_so(environment: Environment) -> None:
+    found = yaml.safe_load(values(environment.name)[1])
     assert (found["externalS3"]["accessKey"], found["externalS3"]["secretKey"]) == ("", "")
     assert found["annotations"]["milvus-x10000/credential-generation"] == "<known after pulumi up>"
 

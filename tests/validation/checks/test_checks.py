@@ -5,13 +5,13 @@ import re
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.validation.clients.test_target import OUTPUTS
+from tests.validation.conftest import write_corpus
 from tests.validation.lite import Lite, milvus
 from tests.validation.services import DIMENSION, vector
 from validation.checks import during_ingest as during_ingest_module
@@ -26,7 +26,7 @@ from validation.checks.segments import cold_path, freshness, growing, new_rows, 
 from validation.clients.milvus import Row, VectorStore, connect
 from validation.clients.target import Target
 from validation.clients.vectors import Matrix, unit
-from validation.corpus.documents import read_corpus
+from validation.corpus.documents import Corpus, read_corpus
 from validation.corpus.generator import generate_chunks
 from validation.judge import judgement
 from validation.judge.errors import InvalidRunError
@@ -66,15 +66,21 @@ def services(served: tuple[Lite, VectorStore]) -> Services:
     return Services(milvus=served[1], documents=nobody, embedding=nobody, llm=nobody, reranker=None)
 
 
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+    """Read the corpus once: each time costs a process that reads its documents."""
+    return read_corpus(write_corpus(tmp_path_factory.mktemp("corpus")))
+
+
 @pytest.fixture
-def run(profile: Profile, corpus_dir: Path, services: Services) -> Iterator[RunContext]:
+def run(profile: Profile, corpus: Corpus, services: Services) -> Iterator[RunContext]:
     search = profile.search.model_copy(update={"timeout_ms": 60_000})
     changed = {"search": search, "ingesting": STREAMED, "patience": Patience(searchable_s=0.3, indexed_s=5, loaded_s=30)}
     with ExitStack() as closing_too:
         context = RunContext(
             profile=profile.model_copy(update=changed),
             target=Target.model_validate(OUTPUTS),
-            corpus=read_corpus(corpus_dir),
+            corpus=corpus,
             seed=7,
             keep=False,
             record=Record(run_id=f"test_{next(NUMBERS)}", strict=False),
