@@ -83,6 +83,7 @@ def test_a_half_loaded_collection_is_never_green(target: Path, tmp_path: Path) -
     assert record.exit_code in (1, 3), record.reason
 
 
+@pytest.mark.proof
 @pytest.mark.alone  # beside others Milvus 2.3.5 may refuse a flush: "collection not found", of a collection that another test drops
 def test_truth_that_belongs_to_other_searches_is_never_green_in_any_check(
     target: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -71,6 +71,7 @@ def filled(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
         collection.collection.drop()
 
 
+@pytest.mark.proof  # a minute: six commands; of the same, tests/validation/corpus/ingest/test_pipeline_e2e.py is the short test
 def test_a_document_is_listed_and_removed_with_all_versions_of_its_original_and_the_others_stay(filled: Filled) -> None:
     first = filled.ingest(str(filled.folder), "--quiet")
     assert first.code == 0, first.output
