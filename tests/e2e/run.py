@@ -33,7 +33,7 @@ SELECTED = {
     "proof": {"beside": "e2e and proof and not alone", "alone": "e2e and proof and alone"},
 }
 """Expressions of pytest's -m for each command; with the unit tests each test is in exactly one."""
-AT_A_TIME = {"beside": ["-n", "3", "--dist", "loadfile", "--no-loadscope-reorder"], "quiet": ["-n", "2", "--dist", "worksteal"]}
+AT_A_TIME = {"beside": ["-n", "4", "--dist", "loadfile", "--no-loadscope-reorder"], "quiet": ["-n", "2", "--dist", "worksteal"]}
 
 
 @dataclass
