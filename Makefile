@@ -63,8 +63,9 @@ docs: ## write docs/commands.md and docs/settings.md anew from the code
 	@$(PYTHON) -m lab venv
 	.venv/bin/python -m tests.pages
 
-page: ## the page of `ask` in a headless Chromium with axe-core, on loopback (a minute; pictures in build/page)
+page: ## the gate's pages and that of `ask` in a headless Chromium with axe-core, on loopback (two minutes; pictures in build/page)
 	@$(PYTHON) -m lab venv
+	.venv/bin/python -m tests.page.run reports
 	.venv/bin/python -m tests.page.run page
 
 clients: ## the SDK of OpenAI, LangChain and LlamaIndex against the service of `ask`, on loopback (a minute)

@@ -44,6 +44,7 @@ _EVERY = wait_fixed(1)
 _GONE_S = 60
 _TIMEOUT_S = (10, 30)
 _VERDICTS = {1, 2, 3}  # exit codes of the suite that another try does not change: red, wrong usage, proves nothing. 4 is: does not answer
+_FINAL = {"action": "FailJob", "onExitCodes": {"containerName": CONTAINER, "operator": "In", "values": sorted(_VERDICTS)}}
 _HOPELESS = {"ErrImageNeverPull", "ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError", "CreateContainerError"}
 """Reasons of a container that waits for what nobody but the operator can bring."""
 _LAST_LINES = 20
@@ -108,8 +109,8 @@ class Preflight(Component):
         inputs = {"namespace": args.namespace, "template": made.metadata["name"], "job": self.job_name}
         PreflightRun(PreflightRunProvider(), f"{name}-run", inputs, self._own)
         if args.schedule is not None:
-            job = {"backoffLimit": _TRIES - 1, "activeDeadlineSeconds": _LIMIT_S, "template": template}
-            self._make_cron_job(f"{name}-cron-job", metadata, args.schedule, job)
+            tries = {"backoffLimit": _TRIES - 1, "activeDeadlineSeconds": _LIMIT_S, "podFailurePolicy": {"rules": [_FINAL]}}
+            self._make_cron_job(f"{name}-cron-job", metadata, args.schedule, {**tries, "template": template})
         self.register_outputs({"job_name": self.job_name})
 
 

@@ -144,19 +144,27 @@ def test_the_history_of_runs_is_counted_from_what_kube_state_metrics_tells(tmp_p
         _count("kube_job_owner", f'job_name="{name}-1",owner_kind="CronJob",owner_name="{name}"', f"1x{MINUTES}")
         for name in ("gate", "backup")
     ]
-    told = {
-        "kube_job_status_failed": ("gate-1", 1),
-        "kube_job_status_start_time": ("backup-1", 60),
-        "kube_job_status_completion_time": ("backup-1", 90),
-    }
+    told = [
+        ("kube_job_created", 'job_name="gate-1"', 30),
+        ("kube_job_created", 'job_name="backup-1"', 60),
+        ("kube_job_failed", 'job_name="gate-1",condition="true"', 1),
+        ("kube_job_failed", 'job_name="gate-1",condition="false"', 0),
+        ("kube_job_status_failed", 'job_name="backup-1",reason=""', 1),  # of its pods: the second one succeeded
+        ("kube_job_status_start_time", 'job_name="backup-1"', 60),
+        ("kube_job_status_completion_time", 'job_name="backup-1"', 90),
+    ]
     series = [*jobs, *_scheduled("gate", due_s=0, succeeded_s=0)]
-    series += [_count(metric, f'job_name="{job}"', f"{value}+0x{MINUTES}") for metric, (job, value) in told.items()]
+    series += [_count(metric, labels, f"{value}+0x{MINUTES}") for metric, labels, value in told]
     panels = dashboards("prod", "rag")["history"]["panels"]
     age, failed, took = (panel["targets"][0]["expr"].replace("$namespace", "rag") for panel in panels)
-    expected = {age: ('{cronjob="gate"}', 600), failed: ('{owner_name="gate"}', 1), took: ('{owner_name="backup"}', 30)}
+    expected = {
+        age: {'{cronjob="gate"}': 600},
+        failed: {'{owner_name="gate"}': 1, '{owner_name="backup"}': 0},
+        took: {'{owner_name="backup"}': 30},
+    }
     asked = [
-        {"expr": expr, "eval_time": "10m", "exp_samples": [{"labels": labels, "value": value}]}
-        for expr, (labels, value) in expected.items()
+        {"expr": expr, "eval_time": "10m", "exp_samples": [{"labels": labels, "value": value} for labels, value in samples.items()]}
+        for expr, samples in expected.items()
     ]
     test = {"evaluation_interval": "1m", "tests": [{"interval": "1m", "input_series": series, "promql_expr_test": asked}]}
     (tmp_path / "test.yaml").write_text(yaml.safe_dump(test))

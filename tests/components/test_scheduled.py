@@ -71,3 +71,11 @@ def test_the_preflight_is_asked_again_on_a_schedule_from_the_same_template() -> 
     spec = next(item for item in items if item.type.endswith(":CronJob")).inputs["spec"]
     assert (spec["schedule"], spec["jobTemplate"]["spec"]["template"]) == ("41 * * * *", template)
     assert not [item for item in deploy(lambda: Preflight("preflight", PREFLIGHT)) if item.type.endswith(":CronJob")]
+
+
+def test_a_verdict_of_the_preflight_is_final_and_a_store_that_does_not_answer_is_asked_twice_more() -> None:
+    spec = cron_job(Preflight, replace(PREFLIGHT, schedule="41 * * * *"))["jobTemplate"]["spec"]
+    (rule,) = spec["podFailurePolicy"]["rules"]
+    assert (rule["action"], rule["onExitCodes"]["operator"], rule["onExitCodes"]["values"]) == ("FailJob", "In", [1, 2, 3])
+    assert rule["onExitCodes"]["containerName"] in [each["name"] for each in spec["template"]["spec"]["containers"]]
+    assert (spec["backoffLimit"], spec["template"]["spec"]["restartPolicy"]) == (2, "Never")

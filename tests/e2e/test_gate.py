@@ -12,8 +12,11 @@ import pytest
 import yaml
 from pymilvus import MilvusClient  # type: ignore[import-untyped]  # pymilvus has no types
 
+from lab.errors import LabError
 from lab.places import REPOSITORY
-from tests.e2e.lab import Lab
+from tests.e2e.lab import Lab, run
+from tests.page.run import look_at_reports
+from tests.page.written import pages
 from validation.checks.context import GATE, Overrides
 from validation.clients.retrieval_models import FOLDER_VARIABLE
 from validation.load import truth
@@ -124,6 +127,19 @@ def test_a_sweep_finds_what_holds_and_says_it_with_its_exit_code(lab: Lab, targe
     assert found["capacity"] == (100 if held else None)
     assert ended.code == {"PASS": 0, "FAIL": 1, "INVALID": 3}[found["result"]], ended.output
     assert ended.output.splitlines()[-1].startswith(f"RESULT: {found['result']} ")
+
+
+@pytest.mark.proof
+def test_the_page_of_a_run_on_this_lab_is_for_every_screen_and_for_paper(lab: Lab, target: Path, tmp_path: Path) -> None:
+    slo = profile(tmp_path, with_dear=True)
+    measured = lab.gate(str(target), "--slo", str(slo), "--out", str(tmp_path / "run"), "--quiet")
+    pages(tmp_path / "pages", [tmp_path / "run" / "report.json"])
+    try:
+        command = look_at_reports(tmp_path / "pages", tmp_path / "pictures")
+    except LabError as error:
+        pytest.skip(f"no browser to look with: {error}")
+    ended = run([str(part) for part in command])
+    assert ended.code == 0, f"{ended.output}\n{measured.output}"
 
 
 @pytest.mark.alone

@@ -3,9 +3,8 @@
 import base64
 import json
 import math
-import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ from uuid import uuid4
 
 import httpx
 import pytest
-import yaml
 from pymilvus import MilvusClient, MilvusException  # type: ignore[import-untyped]  # pymilvus has no types
 
 from components.monitoring import dashboards
@@ -22,41 +20,12 @@ from stacks import environments
 from stacks.wiring.monitoring import objectives
 from tests import prometheus
 from tests.e2e.lab import Lab
-from tests.s3_server import free_port
+from tests.prometheus import Prometheus, until
 
 pytestmark = pytest.mark.e2e
 
-PATIENCE_S = 90
 SHORT = {"5m": 10, "10m": 10, "30m": 15, "1h": 20, "2h": 20, "6h": 25, "1d": 30, "3d": 40}
 """Seconds of each window in this test, in place of hours; every expression stays as it is otherwise."""
-
-
-class Prometheus:
-    """One that runs for this file."""
-
-    def __init__(self, port: int, home: Path) -> None:
-        self.home = home
-        self._address = f"http://127.0.0.1:{port}/api/v1"
-
-    def ask(self, promql: str) -> list[dict[str, Any]]:
-        """Return the samples of an expression."""
-        answer = httpx.get(f"{self._address}/query", params={"query": promql}, timeout=10)
-        samples: list[dict[str, Any]] = answer.json()["data"]["result"]
-        return samples
-
-    def firing(self) -> set[str]:
-        """Return what fires, as name and SLO."""
-        return {f"{s['metric']['alertname']} {s['metric'].get('slo', '')}".strip() for s in self.ask('ALERTS{alertstate="firing"}')}
-
-
-def until(seen: Callable[[], bool], what: str) -> None:
-    end = time.monotonic() + PATIENCE_S
-    while time.monotonic() < end:
-        with suppress(httpx.HTTPError):
-            if seen():
-                return
-        time.sleep(0.5)
-    pytest.fail(f"{what}: not within {PATIENCE_S} s")
 
 
 def _pod(lab: Lab, selector: str) -> str:
@@ -92,19 +61,9 @@ def server(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prome
         {"job_name": "milvus", "file_sd_configs": [{"files": [str(home / "milvus.json")], "refresh_interval": "1s"}]},
         {"job_name": "ask", "static_configs": [{"targets": [f"{ask}:8080"], "labels": {"namespace": "rag", "pod": "ask"}}]},
     ]
-    every = {"scrape_interval": "1s", "evaluation_interval": "1s"}
-    (home / "rules.yaml").write_text(yaml.safe_dump({"groups": _rules()}))
-    (home / "prometheus.yaml").write_text(yaml.safe_dump({"global": every, "rule_files": ["rules.yaml"], "scrape_configs": jobs}))
-    port = free_port()
-    command = [str(prometheus.binary("prometheus")), "--config.file=prometheus.yaml", f"--web.listen-address=127.0.0.1:{port}"]
-    process = subprocess.Popen([*command, "--storage.tsdb.path=data"], cwd=home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        running = Prometheus(port, home)
+    with prometheus.running(home, jobs, _rules()) as running:
         until(lambda: bool(running.ask("milvus_num_node")) and bool(running.ask("ask_in_flight")), "Milvus and the service are read")
         yield running
-    finally:
-        process.terminate()
-        process.wait(20)
 
 
 def _aim(home: Path, address: str | None) -> None:
@@ -151,7 +110,7 @@ def busy(
 PANELS = [
     pytest.param(target["expr"], id=f"{name}: {panel['title']} {target['legendFormat']}")
     for name, model in dashboards("lab", "rag").items()
-    if name != "history"  # of kube-state-metrics, which the lab has not: tests/components/test_monitoring.py asks Prometheus's test runner
+    if name != "history"  # of CronJobs, which the lab has not by itself: tests/e2e/test_scheduled.py
     for panel in model["panels"]
     for target in panel["targets"]
 ]

@@ -1,10 +1,11 @@
-"""`make page` and `make clients`: Chromium, and what people use of OpenAI's API, against the service on real parts on loopback."""
+"""`make page` and `make clients`: Chromium at the pages of the gate and of `ask`; what people use of OpenAI's API at the service."""
 
 import json
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,9 +13,10 @@ from PIL import Image
 
 from lab import bootstrap
 from lab.errors import LabError
-from lab.places import CACHE, UV
+from lab.places import CACHE, REPOSITORY, UV
 from lab.steps import Steps
 from tests.page.served import KEY, served
+from tests.page.written import pages
 
 HERE = Path(__file__).parent
 LOCK = HERE / "requirements.lock"
@@ -55,9 +57,18 @@ def ask(url: str, key: str) -> list[str | Path]:
     return [environment(), HERE / "clients.py", url, key]
 
 
+def look_at_reports(home: Path, pictures: Path) -> list[str | Path]:
+    """Return the command that looks at the pages of the gate in a folder; it runs in the repository."""
+    return [environment(), "-m", "tests.page.reports", home, pictures, chromium()]
+
+
 def main(what: str) -> int:
     """Return the exit code of the other side; 2 without a Chromium for the page."""
     try:
+        if what == "reports":
+            with tempfile.TemporaryDirectory() as home:
+                pages(Path(home))
+                return subprocess.run(look_at_reports(Path(home), PICTURES.absolute()), cwd=REPOSITORY, check=False).returncode
         with served() as urls:
             command = look(urls, KEY, PICTURES) if what == "page" else ask(urls[""], KEY)
             code = subprocess.run(command, check=False).returncode

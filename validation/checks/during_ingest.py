@@ -134,6 +134,8 @@ def during_ingest(run: RunContext, facts: Facts) -> None:
     _measure_recall(run, grown, drawn, _visible(run, stream, samples), samples)
     merged = "not asked for" if stream.compaction is None else stream.collection.compaction_state(stream.compaction)
     facts |= {"over_time": timed.over_time(run, samples), "errors": timed.errors(samples), "sealed_s": stream.sealed_s, "merged": merged}
+    if stream.sealed_s is not None:
+        facts["sealing"] = [ingesting.seconds * _SEAL_AT, ingesting.seconds * _SEAL_AT + stream.sealed_s]  # seconds since the load began
     if stream.sealed_s is None or stream.sealed_s > ingesting.seconds:
         late = f"during_ingest: segments were not sealed within {ingesting.seconds:g} s, so that was not timed"
         run.record.faults.append(f"{late}; raise ingesting.seconds")

@@ -33,13 +33,14 @@ Form = Literal["html", "markdown", "junit"]  # what a report can be written as
 _MOST_WRONG = 40
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 _PERCENTILES = (0, 25, 50, 75, 90, 95, 99, 99.5, 99.9, 99.99)
+_LABELLED = (50, 90, 99, 99.9, 99.99)  # a name each, which a phone has room for
 _STYLE = Style(
     **dict.fromkeys(("background", "plot_background"), "transparent"),
     **dict.fromkeys(("foreground", "foreground_strong"), "var(--text)"),
     foreground_subtle="var(--muted)",
-    colors=("var(--blue)", "var(--orange)", "var(--red)", "var(--green)"),
+    colors=("var(--blue)", "var(--orange)", "var(--red)", "var(--text)", "var(--green)"),
     font_family="inherit",
-    **dict.fromkeys(("label_font_size", "major_label_font_size", "value_font_size"), 13),
+    **dict.fromkeys(("label_font_size", "major_label_font_size", "value_font_size"), 14),
     **dict.fromkeys(("legend_font_size", "title_font_size"), 14),
     **dict.fromkeys(("guide_stroke_color", "major_guide_stroke_color"), "var(--line)"),
     opacity="1",
@@ -69,15 +70,18 @@ def _template(name: str) -> jinja2.Template:
 
 def trends(reports: Sequence[GateReport]) -> str:
     """Return one HTML page of several runs, oldest first: how each ended, and each judged number of a profile over its runs."""
-    profiles: dict[str, dict[str, Markup]] = {}
+    profiles: dict[str, list[tuple[ObjectiveResult, list[float], Markup]]] = {}
     for profile in dict.fromkeys(report.profile for report in reports):
-        judged = [{each.sli: each for each in report.objectives} for report in reports if report.profile == profile]
-        names = {name: each.unit for objectives in judged for name, each in objectives.items()}
-        profiles[profile] = {}
-        for name, unit in names.items():
-            chart = pygal.Line(**_common(260), show_legend=False, dots_size=3, y_title=unit, show_x_labels=False)
-            chart.add(name, [objectives[name].value if name in objectives else None for objectives in judged])
-            profiles[profile][f"{name}, {unit}"] = Markup(_svg(chart))  # noqa: S704 - made by the library, which escapes
+        runs = [report for report in reports if report.profile == profile]
+        judged = [{each.sli: each for each in report.objectives} for report in runs]
+        newest = {name: each for objectives in judged for name, each in objectives.items()}
+        profiles[profile] = []
+        for name, last in newest.items():
+            chart = pygal.Line(**_common(240), show_legend=False, dots_size=3, y_title=last.unit, show_minor_x_labels=False)
+            chart.x_labels, chart.x_labels_major_count = [report.run.started_at[:10] for report in runs], 2
+            values = [objectives[name].value if name in objectives else None for objectives in judged]
+            chart.add(name, values)
+            profiles[profile].append((last, [each for each in values if each is not None], Markup(_svg(chart))))  # noqa: S704 - pygal escapes
     return _template("trends.html.j2").render(reports=reports, profiles=profiles)
 
 
@@ -93,6 +97,7 @@ def _render(template: str, report: GateReport) -> str:
         kept=[each for each in judged if each.grade is Grade.PASS],
         measures=CATALOGUE,
         charts=partial(_charts, report),
+        quality=facts_of(report.checks, "quality").get("by", {}),
         filters=facts_of(report.checks, "retrieval").get("by_filter", {}),
         wrong=wrong[:_MOST_WRONG],
         wrong_more=max(len(wrong) - _MOST_WRONG, 0),
@@ -142,19 +147,13 @@ def _verdict(report: GateReport) -> str:
 
 def _charts(report: GateReport) -> dict[str, tuple[str, Markup]]:
     """Return title and drawing of each chart by its name, where the run measured anything of it."""
-    retrieval, quality = facts_of(report.checks, "retrieval"), facts_of(report.checks, "quality").get("by", {})
-    encoded, streaming = retrieval.get("latency_histogram"), facts_of(report.checks, "during_ingest").get("over_time", [])
-    recall = {name: each["recall_at_10"] for name, each in retrieval.get("by_filter", {}).items()}
+    retrieval, streaming = facts_of(report.checks, "retrieval"), facts_of(report.checks, "during_ingest")
+    encoded = retrieval.get("latency_histogram")
     drawn = {
         "percentiles": ("Search latency by percentile", _latency_by_percentile(encoded) if encoded else ""),
         "time": ("Search latency over the load", _over_time(retrieval.get("over_time", []))),
-        "ingest": ("Search latency while rows stream in", _over_time(streaming)),
-        "budget": ("Where the time of an answer goes", _shares({str(each["name"]): each["share"] for each in report.budget})),
-        "recall": ("recall@10 by filter", _shares(recall)),
+        "ingest": ("Search latency while rows stream in", _over_time(streaming.get("over_time", []), streaming.get("sealing", ()))),
     }
-    for group, members in quality.items():
-        means = {f"{name}, {each['questions']:g} questions": each["ndcg_at_10"] for name, each in members.items()}
-        drawn[group] = (f"nDCG@10 by {group}", _shares(means))
     return {name: (title, Markup(svg)) for name, (title, svg) in drawn.items() if svg}  # noqa: S704 - pygal escapes texts
 
 
@@ -169,39 +168,37 @@ def _latency_by_percentile(encoded: str) -> str:
         return ""
     places = [-math.log10(1 - each / 100) for each in known]
     chart = _xy("percentile (each nine has the same room)", "ms")
-    chart.x_labels = [{"label": f"p{percentile:g}", "value": place} for percentile, place in zip(known, places, strict=True)]
+    labelled = [each for each in zip(known, places, strict=True) if each[0] in _LABELLED]
+    chart.x_labels = [{"label": f"p{percentile:g}", "value": place} for percentile, place in labelled]
     chart.add("latency", [(place, histogram.percentile_ms(percentile)) for percentile, place in zip(known, places, strict=True)])
     return _svg(chart)
 
 
-def _over_time(rows: Sequence[Mapping[str, float]]) -> str:
-    """Return p50, p95 and the slowest over the seconds of the load; rows as `timed.over_time` gives them, "" without two."""
+def _over_time(rows: Sequence[Mapping[str, float]], sealing: Sequence[float] = ()) -> str:
+    """Return p50, p95 and the slowest over the seconds of the load; rows as `timed.over_time` gives them, "" without two.
+
+    Marked are the seconds in which a search failed, and from when to when segments were `sealing`.
+    """
     if len(rows) < 2:  # noqa: PLR2004 - one point is no line
         return ""
     chart = _xy("seconds since the load began", "ms")
     for name, label in (("p50_ms", "p50"), ("p95_ms", "p95"), ("max_ms", "slowest")):
         chart.add(label, [(row["from_s"], row[name]) for row in rows])
-    return _svg(chart)
-
-
-def _shares(groups: Mapping[str, float]) -> str:
-    """Return one bar for each group, of a share from 0 to 1; "" without groups."""
-    if not groups:
-        return ""
-    chart = pygal.HorizontalBar(**_common(len(groups) * 34 + 70), show_legend=False, range=(0, 1), zero=0)
-    rows = list(groups.items())[::-1]  # the first one on top
-    chart.x_labels = [_xml_text(f"{name}: {share:.3f}") for name, share in rows]
-    chart.value_formatter = lambda value: f"{value:.1f}"
-    chart.add("share", [share for _, share in rows])
+    if failed := [(row["from_s"], row["max_ms"]) for row in rows if row.get("errors")]:
+        chart.add("searches failed", failed, stroke=False, show_dots=True, dots_size=5)
+    if sealing:
+        chart.add("segments sealed", [(second, 0) for second in sealing])
     return _svg(chart)
 
 
 def _xy(x_title: str, y_title: str) -> "pygal.XY":
-    return pygal.XY(**_common(320), show_dots=False, x_title=x_title, y_title=y_title, legend_at_bottom=True, include_x_axis=True)
+    titles = {"x_title": x_title, "y_title": y_title}
+    return pygal.XY(**_common(300), **titles, show_dots=False, legend_at_bottom=True, margin_bottom=30, include_x_axis=True)
 
 
 def _common(height: int) -> dict[str, object]:
-    return {"style": _STYLE, "js": [], "width": 760, "height": height, "disable_xml_declaration": True, "margin": 12}
+    margins = {"margin": 8, "margin_right": 28}  # room for half of the last label
+    return {"style": _STYLE, "js": [], "width": 460, "height": height, "max_scale": 8, "disable_xml_declaration": True, **margins}
 
 
 def _svg(chart: "pygal.Graph") -> str:
