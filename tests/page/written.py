@@ -3,6 +3,7 @@
 .venv/bin/python -m tests.page.written FOLDER          writes them
 """
 
+import copy
 import json
 import lzma
 import sys
@@ -22,7 +23,7 @@ def pages(home: Path, reports: Iterable[Path] = ()) -> None:
     """Write a page of each kept run, of `reports`, of a run with markup in every name, of one that died early, and one of all runs."""
     kept = {path.name.partition(".")[0]: json.loads(lzma.decompress(path.read_bytes())) for path in RUNS.glob("*.json.xz")}
     kept |= {f"run-{number}": json.loads(path.read_bytes()) for number, path in enumerate(reports)}
-    for name, data in (kept | {"hostile": _hostile(kept["invalid"]), "early": _early(kept["pass"])}).items():
+    for name, data in (kept | {"hostile": _hostile(copy.deepcopy(kept["invalid"])), "early": _early(kept["pass"])}).items():
         folder = home / name
         folder.mkdir(parents=True)
         (folder / "report.json").write_text(json.dumps(data))
