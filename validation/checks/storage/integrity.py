@@ -74,9 +74,9 @@ def _compare_range(run: StoreContext, store: Store, key: str, first: int, expect
 
 
 def _refusal(run: StoreContext, size: int, answer: str) -> WrongError:
-    tried = "raise the limit of the store, of a proxy before it or of the bucket's quota"
+    cure, tried = "raise the limit of the store, of a proxy before it or of the bucket's quota", "a Milvus 2.3.5 went down in the flush"
     run.written.forget(run.written.key(f"sizes/{size}"))
-    return WrongError(f"a PUT of {size_name(size)} is refused: {answer}; {tried}")
+    return WrongError(f"a PUT of {size_name(size)} is refused: {answer}; {cure}", tried)
 
 
 def _answer_to_headers(run: StoreContext, store: Store, key: str, size: int) -> str:
