@@ -197,7 +197,7 @@ def _xy(x_title: str, y_title: str) -> "pygal.XY":
 
 
 def _common(height: int) -> dict[str, object]:
-    margins = {"margin": 8, "margin_right": 28}  # room for half of the last label
+    margins = {"margin": 8, "margin_right": 42}  # room for half of the last label
     return {"style": _STYLE, "js": [], "width": 460, "height": height, "max_scale": 8, "disable_xml_declaration": True, **margins}
 
 
