@@ -24,7 +24,7 @@ from validation.judge.errors import InvalidRunError, UsageError
 Key = int | str
 _PART_ROWS, _BATCH_ROWS = 2_000, 1_000  # of a part on average, of a batch at most
 _PART_BYTES, _PAGE_BYTES, _BATCH_BYTES, _ROW_BYTES = 32 << 20, 4 << 20, 8 << 20, 2_048
-_TIMEOUT_S = 60.0
+_TIMEOUT_S = 60  # a whole number: given any other, pymilvus waits for an index for ever
 _SUPPORTED = {
     *(DataType.BOOL, DataType.INT8, DataType.INT16, DataType.INT32, DataType.INT64, DataType.FLOAT, DataType.DOUBLE),
     *(DataType.VARCHAR, DataType.JSON, DataType.ARRAY, DataType.FLOAT_VECTOR),

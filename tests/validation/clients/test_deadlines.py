@@ -6,12 +6,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from pymilvus import MilvusException
+from pymilvus.client import grpc_handler
+from pymilvus.client.types import IndexState
 
 from tests.validation.clients.test_clients import SOURCES
+from validation.backup import content
 from validation.clients import documents, milvus, milvus_connection, retrieval_models
 from validation.clients.asking import AskService
 from validation.clients.documents import Credential, DocumentStore
@@ -126,3 +131,14 @@ def test_a_milvus_that_trickles_is_left_too(monkeypatch: pytest.MonkeyPatch, pro
         with pytest.raises(Exception, match=r"."):
             asyncio.run(one_search(url))
         assert time.monotonic() - begun_s < 2 * PATIENCE_S
+
+
+@pytest.mark.parametrize("timeout_s", [milvus._TIMEOUT_S, content._TIMEOUT_S])
+def test_an_index_that_milvus_never_makes_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch, timeout_s: float) -> None:
+    clock = iter(range(1000))  # which ends a wait that nothing else ends
+    monkeypatch.setattr(grpc_handler, "time", SimpleNamespace(time=lambda: next(clock), sleep=lambda _: None))
+    handler = grpc_handler.GrpcHandler.__new__(grpc_handler.GrpcHandler)
+    monkeypatch.setattr(handler, "alloc_timestamp", lambda **_: 0)
+    monkeypatch.setattr(handler, "get_index_state", lambda *_, **__: (IndexState.InProgress, ""))
+    with pytest.raises(MilvusException, match="timeout"):
+        handler.wait_for_creating_index("gate", "vector", timeout=timeout_s)
