@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pymilvus import MilvusException
-from pymilvus.client import grpc_handler
-from pymilvus.client.types import IndexState
+from pymilvus import MilvusException  # type: ignore[import-untyped]
+from pymilvus.client import grpc_handler  # type: ignore[import-untyped]
+from pymilvus.client.types import IndexState  # type: ignore[import-untyped]
 
 from tests.validation.clients.test_clients import SOURCES
 from validation.backup import content
