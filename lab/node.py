@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from lab import daemons, logs
@@ -61,24 +62,35 @@ def make_cgroups(root: Path, *, cgroup_v1: bool) -> None:
             (controllers / CGROUP).mkdir(exist_ok=True)
 
 
-def start(daemon: Daemon) -> int:
-    """Start `daemon`, with what it prints in logs/<name>.log, and return its process id."""
+def start(daemon: Daemon) -> "subprocess.Popen[bytes]":
+    """Start `daemon`, with what it prints in logs/<name>.log."""
     environment = {**os.environ, **daemon.environment}
     with (LOGS / f"{daemon.name}.log").open("ab") as log:
         process = subprocess.Popen(daemon.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=STATE, env=environment)
     _log(f"started {daemon.name} as {process.pid}")
-    return process.pid
+    return process
 
 
-def watch(running: dict[int, Daemon]) -> None:
-    """Wait for ends, for ever; a daemon that ended is started again after a second."""
+def watch(parts: Iterable[Daemon]) -> None:
+    """Start all of them and wait for ends, for ever; a daemon that ended is started again after a second.
+
+    The Popen of each is held until its end was seen: making another one waits for those that nobody holds, and their ends would be lost.
+    """
+    running = dict[int, tuple[Daemon, subprocess.Popen[bytes]]]()
+
+    def begin(daemon: Daemon) -> None:
+        process = start(daemon)
+        running[process.pid] = daemon, process
+
+    for daemon in parts:
+        begin(daemon)
     while True:
         pid, status = os.wait()
-        daemon = running.pop(pid, None)
-        if daemon is not None:
+        if pid in running:
+            daemon, _ = running.pop(pid)
             _log(f"{daemon.name} ended with {os.waitstatus_to_exitcode(status)}: starting it again; see logs/{daemon.name}.log")
             time.sleep(1)
-            running[start(daemon)] = daemon
+            begin(daemon)
 
 
 def _log(text: str) -> None:
@@ -92,7 +104,7 @@ def main() -> None:
     enter(net)
     write_configuration(net)
     threading.Thread(target=logs.keep_small, args=(LOGS,), daemon=True).start()
-    watch({start(daemon): daemon for daemon in daemons.all_parts(net)})
+    watch(daemons.all_parts(net))
 
 
 if __name__ == "__main__":
