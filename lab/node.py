@@ -62,13 +62,13 @@ def make_cgroups(root: Path, *, cgroup_v1: bool) -> None:
             (controllers / CGROUP).mkdir(exist_ok=True)
 
 
-def start(daemon: Daemon) -> "subprocess.Popen[bytes]":
-    """Start `daemon`, with what it prints in logs/<name>.log."""
+def start(daemon: Daemon) -> tuple[int, tuple[Daemon, "subprocess.Popen[bytes]"]]:
+    """Start `daemon`, with what it prints in logs/<name>.log; return its process id, and what of it is to be held."""
     environment = {**os.environ, **daemon.environment}
     with (LOGS / f"{daemon.name}.log").open("ab") as log:
         process = subprocess.Popen(daemon.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=STATE, env=environment)
     _log(f"started {daemon.name} as {process.pid}")
-    return process
+    return process.pid, (daemon, process)
 
 
 def watch(parts: Iterable[Daemon]) -> None:
@@ -76,21 +76,14 @@ def watch(parts: Iterable[Daemon]) -> None:
 
     The Popen of each is held until its end was seen: making another one waits for those that nobody holds, and their ends would be lost.
     """
-    running = dict[int, tuple[Daemon, subprocess.Popen[bytes]]]()
-
-    def begin(daemon: Daemon) -> None:
-        process = start(daemon)
-        running[process.pid] = daemon, process
-
-    for daemon in parts:
-        begin(daemon)
+    running = dict(map(start, parts))
     while True:
         pid, status = os.wait()
         if pid in running:
             daemon, _ = running.pop(pid)
             _log(f"{daemon.name} ended with {os.waitstatus_to_exitcode(status)}: starting it again; see logs/{daemon.name}.log")
             time.sleep(1)
-            begin(daemon)
+            running |= [start(daemon)]
 
 
 def _log(text: str) -> None:

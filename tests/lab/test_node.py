@@ -28,7 +28,7 @@ def test_parts_that_end_at_the_same_moment_are_all_started_again(tmp_path: Path)
         end.start()
         try:
             assert watching.stdout is not None
-            lines = (found.groups() for line in watching.stdout if (found := STARTED.search(line)))
+            lines = ((found[1], found[2]) for line in watching.stdout if (found := STARTED.search(line)))
             first = dict(next(lines) for _ in range(3))
             for pid in first.values():
                 os.kill(int(pid), signal.SIGKILL)
