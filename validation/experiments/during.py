@@ -162,14 +162,13 @@ def require_sent(samples: Sequence[Sample], rate: float) -> None:
 
 
 async def under_load(submit: Submit, rate: float, command: Coroutine[Any, Any, Ended]) -> tuple[list[Sample], Ended]:
-    """Send while the command runs, and on until a calm moment has passed without a failure, or the service does not come back."""
+    """Send while the command runs, and on until a calm moment has passed with answers and without a failure, or no service comes back."""
     loop = asyncio.get_running_loop()
-    running, failed_s = asyncio.create_task(command), 0.0
+    running, last_s = asyncio.create_task(command), {"answered": 0.0, "failed": 0.0}
 
     def watched(number: int, done: Done) -> None:
         def ended(outcome: Any) -> None:  # noqa: ANN401 - an answer, or what the request died of
-            nonlocal failed_s
-            failed_s = loop.time() if isinstance(outcome, Exception) else failed_s
+            last_s["failed" if isinstance(outcome, Exception) else "answered"] = loop.time()
             done(outcome)
 
         submit(number, ended)
@@ -178,7 +177,9 @@ async def under_load(submit: Submit, rate: float, command: Coroutine[Any, Any, E
         if not running.done() or running.exception() is not None:
             return not running.done()
         ended_s = running.result().ended_s
-        return loop.time() - max(ended_s, failed_s) < CALM_S and loop.time() - ended_s < _COMING_BACK_S
+        is_calm = loop.time() - max(ended_s, last_s["failed"]) >= CALM_S
+        is_silent = loop.time() - last_s["answered"] > CALM_S / 2  # requests that hang have not failed yet
+        return (not is_calm or is_silent) and loop.time() - ended_s < _COMING_BACK_S
 
     try:
         return await open_loop.while_going(watched, rate, going), await running

@@ -57,6 +57,18 @@ def test_the_load_goes_on_until_service_has_been_back_for_a_calm_moment() -> Non
     assert found[-1].planned_s == pytest.approx(30, abs=0.1)
 
 
+def test_requests_that_hang_are_no_calm_moment() -> None:
+    async def silent_from_5_to_25(_number: int) -> list[int]:
+        if 5 <= asyncio.get_running_loop().time() < 25:
+            await asyncio.sleep(7)
+            raise TimeoutError
+        return [1]
+
+    found, _ = run(during.under_load(awaiting(silent_from_5_to_25), 10, lasting(6)))
+    assert found[-1].planned_s == pytest.approx(37, abs=1)
+    assert len(find_outages(found)) == 1
+
+
 def test_a_service_that_does_not_come_back_is_not_waited_for_without_end() -> None:
     async def gone(_number: int) -> list[int]:
         raise ConnectionError("gone")
