@@ -26,7 +26,7 @@ static:
 	.venv/bin/lint-imports
 
 unit:
-	.venv/bin/pytest -q -m "not e2e" -n 2 --dist loadfile --no-loadscope-reorder
+	.venv/bin/pytest -q -m "not e2e" -n 2 --dist loadfile --no-loadscope-reorder $(RESULTS)
 
 test: ## check, then the short end-to-end tests on the lab, which is brought up when none is there
 	@$(PYTHON) -m lab venv

@@ -49,11 +49,33 @@ def test_every_part_is_run_by_its_command() -> None:
     assert run.CHECKS == ("static", "unit")
 
 
-def test_the_line_at_the_end_has_every_part_and_the_sum() -> None:
+def test_the_end_has_every_part_and_the_sum() -> None:
     parts = run.Parts({"static": 20.4, "up": 190.0})
     with parts.timed("up"):
         pass
-    assert parts.line() == "took: static 20 s, up 190 s; all 3 min 30 s"
+    assert parts.summary() == "took: static 20 s, up 190 s; all 3 min 30 s"
+
+
+def test_the_end_has_each_test_that_failed_or_broke_with_its_errors_first_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = """
+import pytest
+@pytest.fixture
+def down(): raise RuntimeError("no lab")
+def test_fine(): pass
+def test_wrong(): assert 1 == 2, "counts differ\\nin full"
+def test_not_begun(down): pass
+"""
+    (tmp_path / "test_it.py").write_text(broken)
+    monkeypatch.setattr(run, "RESULTS", tmp_path / "results")
+    pytest_ = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), str(tmp_path / "test_it.py"))
+    parts = run.Parts()
+    assert parts.run("beside", [*pytest_, f"--junitxml={run.results('beside')}"]) == 1
+    assert parts.run("quiet", ["sh", "-c", "exit 3"]) == 3
+    assert parts.summary().splitlines()[:-1] == [
+        "FAILED beside: test_it::test_wrong: AssertionError: counts differ",
+        'FAILED beside: test_it::test_not_begun: failed on setup with "RuntimeError: no lab"',
+        "FAILED quiet: ended with 3",
+    ]
 
 
 class FakeLab(Lab):
@@ -84,7 +106,7 @@ def ended(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, list[str]
     def run_it(command: str, codes: Mapping[str, int], *, was_up: bool = False) -> tuple[int, list[str]]:
         done = list[str]()
 
-        def code(words: list[str], story: str | None = None) -> int:
+        def code(words: list[str], story: Path | None) -> int:
             name = words[words.index("make") + 2] if "make" in words else words[words.index("-m", 2) + 1]
             selected = {chosen: part for part, chosen in run.SELECTED[command].items()}
             done.append(selected.get(name, name))
@@ -124,7 +146,8 @@ def test_a_proof_begins_with_two_that_are_stopped_and_has_no_checks(ended: ENDED
 def test_a_check_that_fails_ends_the_command_and_the_time_is_said(fails: str, done: list[str], ended: ENDED) -> None:
     code, seen = ended("test", {fails: 3})
     assert (code, seen[:-1]) == (3, done)
-    assert seen[-1].startswith("took: static N s, ")
+    assert "\ntook: static N s, " in f"\n{seen[-1]}"
+    assert seen[-1].startswith(f"FAILED {fails}: ended with 3\n")
 
 
 def test_a_part_on_the_lab_that_fails_leaves_the_others_their_turn(ended: ENDED) -> None:

@@ -3,7 +3,7 @@
 `make test`: static checks; unit tests, beside which the lab comes up as far as the gate; `./rag up` again, to its verdict; then the short
 end-to-end tests. `make proof`: those that break something on purpose, after two `./rag up` that are stopped in the middle. Several files
 run at a time first, since most of them wait; then two by two the tests marked `quiet`; then one by one those marked `alone`, which time
-something or look at all of the lab. At the end stands how long each part took.
+something or look at all of the lab. At the end stands each test that failed, with its error's first line, and how long each part took.
 """
 
 import functools
@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import time
+import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -36,11 +37,30 @@ SELECTED = {
 AT_A_TIME = {"beside": ["-n", "4", "--dist", "loadfile", "--no-loadscope-reorder"], "quiet": ["-n", "2", "--dist", "worksteal"]}
 
 
+RESULTS = REPOSITORY / "build" / "e2e"
+
+
+def results(part: str) -> Path:
+    """Return the file in which pytest writes a part's results, as for JUnit."""
+    return RESULTS / f"{part}.xml"
+
+
 @dataclass
 class Parts:
-    """How long each part took."""
+    """How long each part took, and which of its tests failed."""
 
     seconds: dict[str, float] = field(default_factory=dict)
+    failed: list[str] = field(default_factory=list)
+
+    def run(self, name: str, command: list[str], story: Path | None = None) -> int:
+        """Return the exit code of a part's command, and keep which of its tests failed."""
+        results(name).parent.mkdir(parents=True, exist_ok=True)
+        results(name).unlink(missing_ok=True)
+        with self.timed(name):
+            code = _code(command, story)
+        broken = failures(results(name)) or ([f"ended with {code}"] if code else [])
+        self.failed.extend(f"{name}: {failure}" for failure in broken)
+        return code
 
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:
@@ -50,10 +70,18 @@ class Parts:
         finally:
             self.seconds[name] = self.seconds.get(name, 0) + time.monotonic() - start
 
-    def line(self) -> str:
-        """Return one line for the end of the run."""
+    def summary(self) -> str:
+        """Return the end of what a run prints: failed tests, then times."""
         minutes, seconds = divmod(round(sum(self.seconds.values())), 60)
-        return f"took: {', '.join(f'{name} {took:.0f} s' for name, took in self.seconds.items())}; all {minutes} min {seconds} s"
+        took = f"took: {', '.join(f'{name} {took:.0f} s' for name, took in self.seconds.items())}; all {minutes} min {seconds} s"
+        return "\n".join([*(f"FAILED {failure}" for failure in self.failed), took])
+
+
+def failures(file: Path) -> list[str]:
+    """Return each test that failed or broke, with its error's first line; none where pytest did not come to write them down."""
+    cases = ET.parse(file).iter("testcase") if file.exists() else ()  # noqa: S314  written by pytest a moment ago
+    broken = [(case, what.get("message", "").splitlines() or [""]) for case in cases for what in case if what.tag in {"failure", "error"}]
+    return [f"{case.get('classname')}::{case.get('name')}: {message[0][:300]}" for case, message in broken]
 
 
 def main(command: str, lab: Lab) -> int:
@@ -65,15 +93,14 @@ def main(command: str, lab: Lab) -> int:
         if not lab.was_up:
             with parts.timed("down"):
                 lab.take_down()
-        lab.say(parts.line())
+        lab.say(parts.summary())
 
 
 def _checks(lab: Lab, parts: Parts) -> int:
     for name in CHECKS:
         if name == "unit":
             lab.begin()
-        with parts.timed(name):
-            code = _code([*AFTER_THE_LAB, "make", "-s", name, f"PYTHON={sys.executable}"])
+        code = parts.run(name, [*AFTER_THE_LAB, "make", "-s", name, f"PYTHON={sys.executable}", f"RESULTS=--junitxml={results(name)}"])
         if code:
             return code
     if not lab.was_up:
@@ -86,14 +113,13 @@ def _on_the_lab(lab: Lab, parts: Parts, command: str) -> int:
     if not lab.was_up:
         with parts.timed("up"):
             lab.bring_up(stopped_before=command == "proof")
-    story = REPOSITORY / "build" / "e2e" / "story.json"
+    story = RESULTS / "story.json"
     story.parent.mkdir(parents=True, exist_ok=True)
     lab.tell(story)
     codes = list[int]()
     for name, selected in SELECTED[command].items():
-        chosen = ["--durations=30", "-m", selected, *AT_A_TIME.get(name, []), *map(str, files_on_the_lab())]
-        with parts.timed(name):
-            codes.append(_code([sys.executable, "-m", "pytest", *chosen], story=str(story)))
+        chosen = [f"--junitxml={results(name)}", "--durations=20", "-m", selected, *AT_A_TIME.get(name, []), *map(str, files_on_the_lab())]
+        codes.append(parts.run(name, [sys.executable, "-m", "pytest", *chosen], story))
     return int(any(codes))  # one that was killed ended with a number below 0
 
 
@@ -104,8 +130,8 @@ def files_on_the_lab() -> tuple[Path, ...]:
     return tuple(file for file in files if "mark.e2e" in file.read_text(encoding="utf-8"))
 
 
-def _code(command: list[str], story: str | None = None) -> int:
-    environment = os.environ if story is None else {**os.environ, STORY: story}
+def _code(command: list[str], story: Path | None) -> int:
+    environment = os.environ if story is None else {**os.environ, STORY: str(story)}
     return subprocess.run(command, cwd=REPOSITORY, env=environment, check=False).returncode
 
 
