@@ -23,7 +23,6 @@ from validation.corpus import grading
 from validation.corpus.citation import citation_of, citation_problem
 from validation.corpus.documents import Question
 from validation.judge.errors import GateError
-from validation.judge.measures import higher, latencies, lower
 from validation.load.histogram import Histogram
 from validation.run.record import Facts
 
@@ -31,7 +30,7 @@ _CANDIDATES = 4  # times as many chunks as are shown are offered to a reranker: 
 _ROUNDS, _WARM = 200, 10
 
 
-@GATE.check(after="quality", measures=latencies("rerank", "What a search found for one question, reranked", (50, 95)))
+@GATE.check(after="quality")
 def sources(run: RunContext, facts: Facts) -> None:
     """Which chunks is the language model shown, and what does reranking them take?"""
     count, reranker = run.profile.answer.sources, run.services.reranker
@@ -47,21 +46,7 @@ def sources(run: RunContext, facts: Facts) -> None:
     run.sources = [[chunks[place] for place in order][:count] for chunks, order, _ in ranked]
 
 
-@GATE.check(
-    after="sources",
-    measures=[
-        *latencies("first_token", "From sending the question until the first token", (50, 95), at_most="answer_p95_ms"),
-        *latencies("answer", "From sending the question until the whole answer", (50, 95)),
-        lower("answer_error_share", "share", "Questions that the language model did not answer at all"),
-        higher("fact_share", "share", "Answers that contain the expected fact", 20),
-        higher("refusal_share", "share", "Of the questions that the documents do not answer, those to which the model said so", 10),
-        lower("false_refusal_share", "share", "Of the questions that the documents answer, those to which the model said that they do not"),
-        higher("citation_share", "share", "Answers that cite a relevant document and no source that was not given", 20),
-        higher("citation_precision", "share", "Of the sources that an answer cites, those of a relevant document", 20),
-        higher("grounded_share", "share", "Answers with the expected fact that cite a source in which it stands", 20),
-        lower("unsupported_share", "share", "Answers with a number or date that no source holds, or that deny the expected fact"),
-    ],
-)
+@GATE.check(after="sources")
 def answer(run: RunContext, facts: Facts) -> None:
     """Does the language model answer with the expected fact, cite a document that holds it, and how soon?"""
     # ask every judged question once; a question that fails is a wrong answer, and if all fail the reason ends the run
@@ -129,10 +114,7 @@ def _describe(graded: grading.Graded) -> Facts:
     return asked | right | held | shown | {"cut": graded.answer.is_cut, "answer": graded.answer.text[:400]}
 
 
-@GATE.check(
-    after="answer",
-    measures=[higher("original_share", "share", "Citations whose very version of the original reads back with the sha256 of the chunk")],
-)
+@GATE.check(after="answer")
 def originals(run: RunContext, facts: Facts) -> None:
     """Does every citation lead to the very version of the original that was read?"""
     # fetch each cited version once; the share counts citations, not versions
@@ -190,13 +172,7 @@ def _reason_to_skip(run: RunContext, _check: Check[RunContext]) -> str:
     return "" if run.services.asking is not None else "answers are not asked through the service (answer.through: ask)"
 
 
-@GATE.check(
-    after="originals",
-    measures=latencies(
-        "ask_overhead", "Of a search through the service, what is neither embedding nor Milvus, less the same directly", (50, 95)
-    ),
-    skip=_reason_to_skip,
-)
+@GATE.check(after="originals", skip=_reason_to_skip)
 def overhead(run: RunContext, facts: Facts) -> None:
     """What does a search through the service of questions take beyond the same search called directly?"""
     if run.services.asking is not None:

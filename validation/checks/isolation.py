@@ -28,7 +28,6 @@ from validation.clients.login import Login
 from validation.clients.milvus import VectorStore
 from validation.clients.milvus_connection import Tls, log_in
 from validation.judge.errors import InvalidRunError
-from validation.judge.measures import invariant
 from validation.run.record import Facts
 
 METRICS_PORT = 9091
@@ -48,12 +47,7 @@ def _reason_to_skip(run: RunContext, _check: Check[RunContext]) -> str:
     return "" if run.target.milvus_search_secret_name else disabled
 
 
-@GATE.check(
-    after="during_ingest",
-    writes="tries to write as users that must not",
-    measures=[invariant("isolation_breaches", "attempts", "Attempts at what a user of Milvus, or nobody, must not do, and that succeeded")],
-    skip=_reason_to_skip,
-)
+@GATE.check(after="during_ingest", writes="tries to write as users that must not", skip=_reason_to_skip)
 def isolation(run: RunContext, facts: Facts) -> None:
     """Can each user of Milvus do its own work and nothing else, and somebody without a login nothing?"""
     store, accepted = run.services.milvus, run.target.milvus_accepted_bypass

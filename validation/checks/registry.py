@@ -1,15 +1,20 @@
 """The checks of a suite: what each asks, measures and writes, and after which other one it comes.
 
-A check registers itself with `@SUITE.check(...)`: its name is the function's, its question the docstring. Order, measures, what
-a run that only reads leaves out, and the tables in the documentation come from here.
+A check registers itself with `@SUITE.check(...)`: its name is the function's, its question the docstring, its measures those of that name
+in the suite's table. Order, what a run that only reads leaves out, and the tables in the documentation come from here.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
+
+import yaml
 
 from validation.judge.measures import CATALOGUE, Better, Measure
 from validation.run.record import Facts, Record
+
+_LEAST_SAMPLES = {50: 2, 95: 20, 99: 100}  # by percentile
 
 
 class Recording(Protocol):
@@ -48,13 +53,13 @@ class Check(Generic[Context]):
 class Suite(Generic[Context]):
     """Checks in the order in which they rest upon each other."""
 
-    def __init__(self) -> None:
+    def __init__(self, table: Path | None = None) -> None:
         self.checks: dict[str, Check[Context]] = {}
+        self.measures = read_measures(table) if table is not None else {}
 
     def check(
         self,
         *,
-        measures: Iterable[Measure] = (),
         writes: str = "",
         after: str = "",
         only_reading: bool = False,
@@ -64,7 +69,7 @@ class Suite(Generic[Context]):
 
         def register(perform: Callable[[Context, Facts], None]) -> Check[Context]:
             name, question = perform.__name__, (perform.__doc__ or "").partition("\n")[0]
-            given = Check(name, question, perform, tuple(measures), writes, after, only_reading, skip)
+            given = Check(name, question, perform, self.measures.get(name, ()), writes, after, only_reading, skip)
             if not question.endswith("?"):
                 raise ValueError(f"{name}: the first line of its docstring is the question that it answers, such as: Is the store there?")
             taken = [name] if name in self.checks else [measure.name for measure in given.measures if measure.name in CATALOGUE]
@@ -100,3 +105,20 @@ class Suite(Generic[Context]):
 
     def _depth(self, check: Check[Context]) -> int:
         return 1 + self._depth(self.checks[check.after]) if check.after else 0
+
+
+def read_measures(table: Path) -> dict[str, list[Measure]]:
+    """Return what each check measures, by its name."""
+    checks = yaml.safe_load(table.read_text(encoding="utf-8"))
+    return {check: [measure for name, row in rows.items() for measure in _measures(name, row)] for check, rows in checks.items()}
+
+
+def _measures(name: str, row: dict[str, Any]) -> Iterator[Measure]:
+    """Yield the measure of a row, or each percentile of a latency, which is never above the next."""
+    if "percentiles" not in row:
+        yield Measure(name=name, **row | {"better": Better(row["better"])})
+        return
+    names = [f"{name}_p{percentile}_ms" for percentile in row["percentiles"]]
+    for percentile, each, above in zip(row["percentiles"], names, [*names[1:], row.get("at_most", "")], strict=True):
+        meaning, least = f"{row['meaning']}, {percentile}th percentile", _LEAST_SAMPLES[percentile]
+        yield Measure(name=each, unit="ms", better=Better.LOWER, meaning=meaning, min_samples=least, at_most=above)

@@ -12,7 +12,6 @@ from validation.checks import timed
 from validation.checks.context import GATE, RunContext, unpromised
 from validation.checks.invariants import verify
 from validation.clients.vectors import Matrix
-from validation.judge.measures import higher, latencies, lower, neutral, searched
 from validation.judge.profile import Filter
 from validation.load import loopback, open_loop, plan, truth
 from validation.load.histogram import Histogram
@@ -24,25 +23,7 @@ SELECTIVITIES = (1, 10, 50, 99)  # which filters are tried on their own: percent
 _EACH = 200  # twice the fewest of which the catalogue takes a recall: of 100, a recall of 0.976 could not be told from a limit of 0.95
 
 
-@GATE.check(
-    after="cold_path",
-    measures=[
-        *latencies("search", "Search answered, counted from its planned send time", (50, 95, 99)),
-        *latencies("search_delay", "The gate's own delay in sending a search", (50, 95, 99)),
-        neutral("generator_p50_ms", "ms", "A search that a server on loopback answers at once: the gate's own part of a latency, median"),
-        neutral("generator_p95_ms", "ms", "The same, 95th percentile"),
-        neutral("search_drift_ms", "ms", "How much slower the last third of the searches was than the first, by median"),
-        neutral("search_requests", "requests", "Searches planned and sent after the warm-up"),
-        neutral("search_offered_rate", "requests/s", "Rate that was planned"),
-        neutral("search_sent_rate", "requests/s", "Rate at which searches really left"),
-        higher("search_answered_rate", "requests/s", "Rate at which searches were answered without an error"),
-        lower("search_error_share", "share", "Searches that failed or timed out"),
-        higher("recall_at_10", "share", "Share of the exact ten nearest that the timed searches found, ties accepted", 100),
-        neutral("truth_coverage", "share", "Planned searches for which an exact answer exists"),
-        neutral("planted_in_truth", "share", "Planted queries whose own row is in the exact answer: the truth checks itself"),
-        neutral("truth_beaten_share", "share", "Answered searches that found a row better than the exact answer: must be none"),
-    ],
-)
+@GATE.check(after="cold_path")
 def retrieval(run: RunContext, facts: Facts) -> None:
     """Does search keep its latency and its recall at the promised rate?"""
     notes = run.loaded.generated[:60]
@@ -125,11 +106,7 @@ def _add_facts(facts: Facts, drawn: plan.Plan, samples: Sequence[open_loop.Sampl
     facts["latency_histogram"] = Histogram(sample.latency_s for sample in samples).encoded()
 
 
-@GATE.check(
-    after="originals",
-    measures=[each for percent in SELECTIVITIES for each in searched(f"filter_{percent}", f"Search that {percent} % of the rows pass")],
-    skip=unpromised,
-)
+@GATE.check(after="originals", skip=unpromised)
 def filtered(run: RunContext, facts: Facts) -> None:
     """Does search keep its recall and its latency, however few rows a filter leaves?"""
     filters = [Filter(share=1 / len(SELECTIVITIES), bucket_below=percent) for percent in SELECTIVITIES]

@@ -20,7 +20,6 @@ from validation.checks.registry import Check
 from validation.clients.milvus import Collection, Row
 from validation.clients.vectors import Matrix
 from validation.judge.errors import InvalidRunError
-from validation.judge.measures import latencies, lower, searched
 from validation.judge.profile import Filter
 from validation.load import plan, truth
 from validation.load.open_loop import Sample
@@ -33,14 +32,7 @@ _BATCH = 500
 _SEARCHES = 100
 
 
-@GATE.check(
-    after="growing",
-    writes="stores rows",
-    measures=[
-        *latencies("freshness", "From sending one new document until a search as users send it finds it", (50, 95)),
-        lower("indexed_s", "s", "From the last document's acknowledgement until no row is waiting for its index, one flush included"),
-    ],
-)
+@GATE.check(after="growing", writes="stores rows")
 def freshness(run: RunContext, facts: Facts) -> None:
     """How soon is a new document found, and how soon is everything indexed?"""
     # some documents, each alone, then flush and wait; they belong to what is loaded from now on. The rows of `growing` are flushed as well
@@ -76,15 +68,7 @@ def new_rows(loaded: Loaded, count: int, seed: int) -> tuple[list[Row], Matrix]:
     return rows, plan.pushed(loaded.matrix[chosen], seed + first)
 
 
-@GATE.check(
-    after="freshness",
-    writes="releases and loads the collection",
-    measures=[
-        lower("load_s", "s", "Released and loaded again: segments and index read from the object store"),
-        lower("cold_first_ms", "ms", "The first search after that load"),
-        lower("cold_second_ms", "ms", "The same search once more"),
-    ],
-)
+@GATE.check(after="freshness", writes="releases and loads the collection")
 def cold_path(run: RunContext, facts: Facts) -> None:
     """How long is there no search while a collection is loaded from the store, and how cold is the first one?"""
     # release, load, search, search again; a fault when the first search misses what the second one finds
@@ -122,9 +106,7 @@ def _unpromised(run: RunContext, _check: Check[RunContext]) -> str:
     return reasons[0] if all(reasons) else ""
 
 
-@GATE.check(
-    after="embedding", writes="stores rows", measures=searched("growing", "Search over rows that no index holds yet"), skip=_unpromised
-)
+@GATE.check(after="embedding", writes="stores rows", skip=_unpromised)
 def growing(run: RunContext, facts: Facts) -> None:
     """Are results right, and as fast, on rows that no index holds yet?"""
     # search a new collection before its segments are sealed; InvalidRunError where they were already
@@ -138,12 +120,7 @@ def growing(run: RunContext, facts: Facts) -> None:
     facts |= {"rows": len(part.rows), "searches": _SEARCHES}
 
 
-@GATE.check(
-    after="filtered",
-    writes="stores rows",
-    measures=searched("sealed", "The same searches over the same rows, sealed and indexed"),
-    skip=_unpromised,
-)
+@GATE.check(after="filtered", writes="stores rows", skip=_unpromised)
 def sealed(run: RunContext, facts: Facts) -> None:
     """Are results and latency the same once these rows are sealed and indexed?"""
     # repeat the searches of `growing`, once Milvus holds the rows in sealed segments alone; `freshness` flushed them

@@ -1,10 +1,10 @@
-"""The catalogue of everything the gate measures: one name, one unit, one sentence each; every check brings its own.
+"""The catalogue of everything the gate measures: one name, one unit, one sentence each, as validation/checks/measures.yaml has them.
 
 An SLO may only name what stands here, in the unit that stands here, with a limit on the side that can be missed.
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -47,38 +47,3 @@ class Measurement:
 Measurements = dict[str, Measurement]
 CATALOGUE: dict[str, Measure] = {}
 """Every measure by its name. The checks fill it when they register themselves: import `validation.checks` before an SLO file is read."""
-
-
-def latencies(prefix: str, what: str, percentiles: tuple[int, ...], at_most: str = "") -> list[Measure]:
-    """Return the percentiles of one latency, in ascending order; `at_most` names a measure that the last is never above."""
-    needed = {50: 2, 95: 20, 99: 100}
-    names = [f"{prefix}_p{percentile}_ms" for percentile in percentiles]
-    return [
-        replace(lower(name, "ms", f"{what}, {percentile}th percentile"), min_samples=needed[percentile], at_most=above)
-        for name, percentile, above in zip(names, percentiles, [*names[1:], at_most], strict=True)
-    ]
-
-
-def searched(prefix: str, what: str) -> list[Measure]:
-    """Return latency and recall of searches that are timed on their own."""
-    return [*latencies(prefix, what, (50, 95)), higher(f"{prefix}_recall_at_10", "share", f"{what}: share of the exact ten nearest", 100)]
-
-
-def invariant(name: str, unit: str, meaning: str) -> Measure:
-    """Return a count that must be 0 in every run."""
-    return Measure(name=name, unit=unit, better=Better.LOWER, meaning=meaning, is_invariant=True)
-
-
-def neutral(name: str, unit: str, meaning: str) -> Measure:
-    """Return a measure that is reported and never judged."""
-    return Measure(name=name, unit=unit, better=Better.NONE, meaning=meaning)
-
-
-def lower(name: str, unit: str, meaning: str) -> Measure:
-    """Return a measure that is better when lower."""
-    return Measure(name=name, unit=unit, better=Better.LOWER, meaning=meaning)
-
-
-def higher(name: str, unit: str, meaning: str, min_samples: int = 1, at_most: str = "") -> Measure:
-    """Return a measure that is better when higher."""
-    return Measure(name=name, unit=unit, better=Better.HIGHER, meaning=meaning, min_samples=min_samples, at_most=at_most)

@@ -1,4 +1,4 @@
-"""A check is one file and the lines of an SLO file; everything else follows from how it registers itself."""
+"""A check is one function, its rows in a table and the lines of an SLO file; everything else follows from how it registers itself."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -13,19 +13,26 @@ from tests.validation.conftest import LAB
 from validation.checks import existing
 from validation.checks.context import RunContext, unpromised
 from validation.checks.gate import GATE
+from validation.checks.registry import read_measures
+from validation.checks.retrieval import SELECTIVITIES
 from validation.judge.judgement import judge
-from validation.judge.measures import CATALOGUE, lower
+from validation.judge.measures import CATALOGUE, Better, Measure
 from validation.judge.profile import Profile
 from validation.run.record import Facts, Record
 
 DOCS = Path(__file__).parents[3] / "docs" / "gate.md"
 
 
-@pytest.fixture
-def added() -> Iterator[str]:
-    """Register a check that writes, after `quality`, and take it away again."""
+def a_measure(name: str, unit: str) -> Measure:
+    return Measure(name=name, unit=unit, better=Better.LOWER, meaning="Warmth")
 
-    @GATE.check(after="quality", writes="stores heat", measures=[lower("heat_k", "K", "Warmth")], skip=unpromised)
+
+@pytest.fixture
+def added(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Register a check that writes, after `quality`, and take it away again."""
+    monkeypatch.setitem(GATE.measures, "heat", [a_measure("heat_k", "K")])
+
+    @GATE.check(after="quality", writes="stores heat", skip=unpromised)
     def heat(run: RunContext, facts: Facts) -> None:
         """Does it get warm?"""  # noqa: D400 - a question
         facts["where"] = "everywhere"
@@ -73,14 +80,30 @@ def test_a_new_check_that_writes_is_left_out_of_a_run_that_reads_and_its_promise
 
 
 @pytest.mark.parametrize("taken", ["quality", "heat"])
-def test_a_name_or_a_measure_that_another_check_has_is_refused(taken: str) -> None:
+def test_a_name_or_a_measure_that_another_check_has_is_refused(taken: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def nothing(_run: Any, _facts: Facts) -> None: ...
 
     nothing.__doc__ = "Is it there?"
-    measures = [] if taken == "quality" else [lower("recall_at_10", "share", "again")]
+    monkeypatch.setitem(GATE.measures, taken, [] if taken == "quality" else [a_measure("recall_at_10", "share")])
     nothing.__name__ = taken
     with pytest.raises(ValueError, match="registered already"):
-        GATE.check(measures=measures)(nothing)
+        GATE.check()(nothing)
+
+
+def test_the_measures_of_the_table_are_all_of_checks_that_exist() -> None:
+    assert GATE.measures.keys() <= GATE.checks.keys()
+
+
+def test_each_filter_that_is_tried_on_its_own_has_its_measures() -> None:
+    assert {f"filter_{percent}_{of}" for percent in SELECTIVITIES for of in ("p50_ms", "p95_ms", "recall_at_10")} <= CATALOGUE.keys()
+
+
+def test_a_latency_is_one_measure_for_each_percentile_and_none_is_above_the_next(tmp_path: Path) -> None:
+    table = tmp_path / "measures.yaml"
+    table.write_text("heat:\n  heat: {percentiles: [50, 99], at_most: other_p99_ms, meaning: Warming}\n", encoding="utf-8")
+    first, second = read_measures(table)["heat"]
+    assert (first.name, first.unit, first.min_samples, first.at_most) == ("heat_p50_ms", "ms", 2, "heat_p99_ms")
+    assert (second.min_samples, second.at_most, second.meaning) == (100, "other_p99_ms", "Warming, 99th percentile")
 
 
 def test_every_check_comes_after_one_that_exists_and_what_may_break_the_collection_comes_last() -> None:
