@@ -18,8 +18,7 @@ from validation.checks.quality import embedding
 from validation.checks.retrieval import retrieval
 from validation.experiments.sweep import at_rate
 from validation.judge import slo_file
-from validation.judge.errors import GateError, InvalidRunError
-from validation.judge.outcome import exit_code
+from validation.judge.errors import GateError, InvalidRunError, exit_code
 from validation.load.histogram import Histogram
 from validation.run.options import Target
 from validation.run.progress import Reporter

@@ -35,8 +35,7 @@ from validation.corpus.ingest.prepare import distinct, prepare
 from validation.corpus.ingest.store import FolderCollection, row
 from validation.corpus.reading import Limits
 from validation.corpus.reading.isolation import IsolatedReader
-from validation.judge.errors import GateError, UsageError
-from validation.judge.outcome import exit_code
+from validation.judge.errors import GateError, UsageError, exit_code
 from validation.judge.profile import Index
 
 HELP = """Measure the ingest pipeline against a bare pymilvus insert of the same rows, and its memory for few and for many chunks.

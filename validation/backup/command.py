@@ -20,8 +20,7 @@ from validation.clients import kube, target
 from validation.clients.connect import open_connector
 from validation.clients.documents import credential_in
 from validation.clients.milvus import PREFIX, VectorStore
-from validation.judge.errors import InvalidRunError, UsageError
-from validation.judge.outcome import Outcome
+from validation.judge.errors import InvalidRunError, Outcome, UsageError
 from validation.reports import model, table
 from validation.run.options import MountedFolder, Target, report_path
 from validation.run.progress import Reporter

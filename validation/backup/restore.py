@@ -19,8 +19,7 @@ from validation.backup.command import Place, open_bucket, unfinished
 from validation.backup.content import Key, Line, Rows, Shape, VectorIndex, cut, decode, digest_of
 from validation.clients.connect import open_connector
 from validation.clients.vectors import Matrix, unit
-from validation.judge.errors import InvalidRunError, UsageError
-from validation.judge.outcome import Outcome
+from validation.judge.errors import InvalidRunError, Outcome, UsageError
 from validation.load.truth import TIE_EPSILON
 from validation.reports import model, table
 from validation.run.options import report_path

@@ -20,8 +20,7 @@ import typer
 from validation.clients import target
 from validation.clients.connect import open_connector
 from validation.clients.documents import ClockSkewError, DocumentStore
-from validation.judge.errors import GateError, InvalidRunError, UsageError
-from validation.judge.outcome import Outcome, exit_code
+from validation.judge.errors import GateError, InvalidRunError, Outcome, UsageError, exit_code
 from validation.run.options import Target
 
 _FORM = "s3://BUCKET/KEY?versionId=VERSION#sha256=DIGEST"

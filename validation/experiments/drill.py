@@ -41,9 +41,8 @@ from validation.experiments.during import (
     under_load,
 )
 from validation.experiments.faults import AWAY_S, Faults
-from validation.judge.errors import GateError, UsageError
+from validation.judge.errors import GateError, Outcome, UsageError
 from validation.judge.judgement import Grade
-from validation.judge.outcome import Outcome
 from validation.load import open_loop
 from validation.load.open_loop import Sample
 from validation.reports import export, model, table

@@ -23,8 +23,7 @@ from validation.checks import timed
 from validation.checks.context import RunContext, reachable
 from validation.checks.ingest import ingest
 from validation.clients.vectors import Matrix
-from validation.judge.errors import InvalidRunError, UsageError
-from validation.judge.outcome import Outcome
+from validation.judge.errors import InvalidRunError, Outcome, UsageError
 from validation.load import open_loop
 from validation.load.histogram import Histogram
 from validation.load.open_loop import Done, Sample, Submit

@@ -25,10 +25,9 @@ from validation.checks.segments import cold_path, freshness
 from validation.experiments.defects import CLEAN, DEFECTS, NOT_COMPARED, NOT_VALID, Defect
 from validation.experiments.proxies import WHOLE, Stage, set_up
 from validation.judge.criteria import Criterion, flat
-from validation.judge.errors import GateError, UsageError
+from validation.judge.errors import GateError, Outcome, UsageError
 from validation.judge.judgement import NO_REFERENCE, Grade, Reference, judge
 from validation.judge.measures import CATALOGUE, Measurements
-from validation.judge.outcome import Outcome
 from validation.judge.profile import Profile
 from validation.reports import table
 from validation.run.progress import Reporter

@@ -19,8 +19,8 @@ from validation.checks.invariants import invariants
 from validation.checks.quality import embedding
 from validation.checks.retrieval import retrieval
 from validation.checks.segments import cold_path, freshness
+from validation.judge.errors import Outcome
 from validation.judge.judgement import Grade, judge
-from validation.judge.outcome import Outcome
 from validation.judge.profile import Profile
 from validation.reports import table
 from validation.run.options import Json

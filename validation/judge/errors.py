@@ -1,14 +1,33 @@
-"""How a run ends before there is anything to judge.
+"""The six ways a run can end, each with its exit code, and the errors that end one before there is anything to judge.
 
     GateError
     |- UsageError          ERROR        exit 2   what was asked or configured cannot be right
     |- InvalidRunError     INVALID      exit 3   could not be measured, or not in a way that proves anything
     `- UnreachableError    UNREACHABLE  exit 4   a part of the target does not answer
 
-A message says the value seen, what it would break, and what to type.
+Slow, broken and badly asked never share a code. A message says the value seen, what it would break, and what to type.
 """
 
-from validation.judge.outcome import Outcome
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """The word after `RESULT:`."""
+
+    PASS = "PASS"  # noqa: S105 - a verdict, not a password
+    WARN = "WARN"
+    FAIL = "FAIL"
+    INVALID = "INVALID"
+    UNREACHABLE = "UNREACHABLE"
+    ERROR = "ERROR"
+
+
+_EXIT_CODES = {Outcome.PASS: 0, Outcome.WARN: 0, Outcome.FAIL: 1, Outcome.ERROR: 2, Outcome.INVALID: 3, Outcome.UNREACHABLE: 4}
+
+
+def exit_code(outcome: Outcome, *, strict: bool) -> int:
+    """Return the process exit code: 0 pass or warn (1 when `strict`), 1 fail, 2 error, 3 invalid, 4 unreachable."""
+    return 1 if strict and outcome is Outcome.WARN else _EXIT_CODES[outcome]
 
 
 class GateError(Exception):

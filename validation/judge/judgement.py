@@ -11,9 +11,9 @@ from enum import StrEnum
 
 from validation.judge import validity
 from validation.judge.criteria import Criteria, Kind, flat, hold, show
+from validation.judge.errors import Outcome
 from validation.judge.measures import CATALOGUE, Better, Measure, Measurement, Measurements
 from validation.judge.objectives import Objective, zero_tolerance
-from validation.judge.outcome import Outcome
 from validation.judge.profile import Profile, Score
 
 

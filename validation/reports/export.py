@@ -19,9 +19,9 @@ import pygal  # type: ignore[import-untyped]  # pygal ships no types
 from markupsafe import Markup
 from pygal.style import Style  # type: ignore[import-untyped]
 
+from validation.judge.errors import Outcome
 from validation.judge.judgement import Grade
 from validation.judge.measures import CATALOGUE
-from validation.judge.outcome import Outcome
 from validation.load.histogram import Histogram
 from validation.reports.model import CheckResult, GateReport, ObjectiveResult, facts_of, read, write_whole
 from validation.reports.table import number

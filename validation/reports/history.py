@@ -17,9 +17,8 @@ import typer
 import yaml
 
 from validation.judge.criteria import show as show_criteria
-from validation.judge.errors import GateError, UsageError
+from validation.judge.errors import GateError, UsageError, exit_code
 from validation.judge.measures import CATALOGUE, Better, Measure, Measurement, Measurements
-from validation.judge.outcome import exit_code
 from validation.judge.profile import Profile
 from validation.judge.slo_file import read_profile
 from validation.reports import baseline, export

@@ -14,10 +14,9 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from validation.judge.criteria import show
-from validation.judge.errors import UsageError
+from validation.judge.errors import Outcome, UsageError
 from validation.judge.judgement import Grade
 from validation.judge.measures import CATALOGUE, Measurement, Measurements
-from validation.judge.outcome import Outcome
 from validation.reports import fingerprint
 from validation.run.record import CheckRecord, Facts, Record
 

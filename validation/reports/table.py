@@ -14,9 +14,9 @@ from rich.text import Text
 
 from validation.judge.criteria import flat
 from validation.judge.criteria import show as show_criteria
+from validation.judge.errors import Outcome
 from validation.judge.judgement import Grade, Judged, Judgement
 from validation.judge.measures import CATALOGUE
-from validation.judge.outcome import Outcome
 from validation.reports import model
 from validation.run.progress import Reporter
 from validation.run.record import Facts, Record, run_and_report

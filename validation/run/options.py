@@ -13,8 +13,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from validation.judge.errors import GateError
-from validation.judge.outcome import exit_code
+from validation.judge.errors import GateError, exit_code
 
 Target = Annotated[
     str, typer.Argument(metavar="ENV", help="Environment; or a file that ends in .json, with its outputs (`pulumi stack output --json`).")

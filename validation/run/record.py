@@ -11,10 +11,9 @@ from statistics import fmean
 from typing import Any, ClassVar, Literal
 
 from validation.judge import interval as interval_of
-from validation.judge.errors import GateError
+from validation.judge.errors import GateError, Outcome, exit_code
 from validation.judge.judgement import Grade, Judgement
 from validation.judge.measures import CATALOGUE, Measurement, Measurements
-from validation.judge.outcome import Outcome, exit_code
 from validation.run.interrupts import interrupts
 from validation.run.progress import Reporter
 

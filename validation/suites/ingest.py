@@ -18,8 +18,7 @@ from validation.corpus.ingest import pipeline
 from validation.corpus.ingest.folder import UNKNOWN_LANGUAGE, File, walk
 from validation.corpus.ingest.store import FolderCollection
 from validation.corpus.reading import Limits
-from validation.judge.errors import UsageError
-from validation.judge.outcome import Outcome
+from validation.judge.errors import Outcome, UsageError
 from validation.reports import model, table
 from validation.reports.history import answered
 from validation.run.options import Json, report_path

@@ -26,7 +26,7 @@ from validation.checks.isolation import by_the_way_around, bypasses
 from validation.clients.login import Login, Logins
 from validation.clients.milvus_connection import DEFAULT_TLS
 from validation.judge import judgement, validity
-from validation.judge.outcome import Outcome
+from validation.judge.errors import Outcome
 from validation.run.record import Record
 
 SECRET = "the-key-of-the-store"

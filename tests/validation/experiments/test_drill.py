@@ -19,8 +19,8 @@ from validation.__main__ import app
 from validation.experiments import drill
 from validation.experiments.drill import DRILLS, Drill, DrillRecord, Options, Writer, _as_gate_report, document
 from validation.experiments.during import Outage
+from validation.judge.errors import Outcome
 from validation.judge.judgement import Grade
-from validation.judge.outcome import Outcome
 
 Run = Callable[[Callable[[Any], None] | list[str]], tuple[int, str, dict[str, Any]]]
 

@@ -9,7 +9,7 @@ from tests.validation.load.tasks import awaiting
 from tests.validation.load.test_open_loop import run
 from validation.experiments import during
 from validation.experiments.during import During, Ended, Options, find_outages, supervise
-from validation.judge.outcome import Outcome
+from validation.judge.errors import Outcome
 from validation.load.open_loop import Sample
 
 

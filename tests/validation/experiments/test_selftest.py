@@ -23,8 +23,8 @@ from validation.experiments import selftest
 from validation.experiments.defects import DEFECTS, NOT_COMPARED, NOT_VALID
 from validation.experiments.proxies import WHOLE, HttpProxy, MilvusDefect, MilvusProxy, Stage
 from validation.experiments.selftest import MISSED, SEEN, UNCLEAR, Planted, Seen, SelfTest, in_effect, limit_ms, small
+from validation.judge.errors import Outcome
 from validation.judge.measures import CATALOGUE, Measurement, Measurements
-from validation.judge.outcome import Outcome
 from validation.judge.profile import Profile
 
 served = _served

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from validation.experiments.sweep import Step, Sweep, at_rate, search
-from validation.judge.outcome import Outcome
+from validation.judge.errors import Outcome
 from validation.judge.profile import Profile
 
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from validation.judge.errors import Outcome, exit_code
 from validation.judge.judgement import NO_REFERENCE, Grade, Judgement, Reference, judge
 from validation.judge.measures import Measurement, Measurements
-from validation.judge.outcome import Outcome, exit_code
 from validation.judge.profile import Profile
 
 

@@ -3,9 +3,9 @@
 import pytest
 
 from tests.validation.judge.test_judgement import changed, put
+from validation.judge.errors import Outcome
 from validation.judge.judgement import judge
 from validation.judge.measures import Measurement, Measurements
-from validation.judge.outcome import Outcome
 from validation.judge.profile import Profile
 from validation.judge.validity import faults, tightest_limit_ms
 

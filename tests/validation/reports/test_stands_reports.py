@@ -16,9 +16,8 @@ from tests.validation.clients.test_target import OUTPUTS
 from tests.validation.conftest import LAB
 from tests.validation.reports.reports import write_report
 from validation.checks.context import GATE
-from validation.judge.errors import InvalidRunError
+from validation.judge.errors import InvalidRunError, Outcome
 from validation.judge.measures import Measurements
-from validation.judge.outcome import Outcome
 from validation.judge.profile import Profile
 from validation.load.histogram import Histogram
 from validation.reports import export, model

@@ -15,7 +15,7 @@ from tests.validation.conftest import LAB
 from tests.validation.services import KubernetesApi
 from validation.__main__ import app
 from validation.checks.gate import GATE
-from validation.judge.outcome import Outcome
+from validation.judge.errors import Outcome
 from validation.run.progress import Reporter
 from validation.suites import runner
 

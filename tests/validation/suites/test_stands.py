@@ -22,7 +22,7 @@ from tests.validation.lite import Lite, milvus
 from tests.validation.services import KubernetesApi
 from tests.validation.stand import Stand, write_slo, write_target
 from validation.clients import milvus as milvus_client
-from validation.judge.outcome import Outcome
+from validation.judge.errors import Outcome
 from validation.run.progress import Reporter
 from validation.suites import runner
 

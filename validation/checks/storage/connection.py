@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from validation.checks.storage.context import STORE, StoreContext
 from validation.checks.storage.record import BlockedError
 from validation.checks.storage.store import CUT
-from validation.judge.outcome import Outcome
+from validation.judge.errors import Outcome
 from validation.run.record import Facts
 
 _MILVUS_CONNECT_S = 1.0  # Milvus gives a connection to S3 one second, ten times (milvus pull request 48941)

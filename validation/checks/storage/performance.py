@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from validation.checks.storage.context import STORE, StoreContext
 from validation.checks.storage.load import MIB, Burst, Objects, send, size_name
 from validation.checks.storage.store import BUSY_CODES, CUT, Store
-from validation.judge.outcome import Outcome
+from validation.judge.errors import Outcome
 from validation.run.record import Facts
 
 WANTED = {64 * 1024: 100, MIB: 100, 16 * MIB: 20, 64 * MIB: 8}

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from validation.judge.outcome import Outcome
+from validation.judge.errors import Outcome
 from validation.run.record import Facts, Record
 
 _GRAVEST_FIRST = (Outcome.UNREACHABLE, Outcome.FAIL, Outcome.INVALID, Outcome.WARN)

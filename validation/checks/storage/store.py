@@ -30,7 +30,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_e
 from validation.checks.storage.aim import Aim, Style
 from validation.checks.storage.record import BlockedError, describe
 from validation.clients.documents import Credential, s3_client
-from validation.judge.outcome import Outcome
+from validation.judge.errors import Outcome
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client  # stubs only; nothing to import at run time

@@ -21,7 +21,7 @@ from validation.checks.storage.bucket import identity
 from validation.checks.storage.connection import clock, endpoint, tls
 from validation.checks.storage.context import STORE, StoreContext
 from validation.checks.storage.record import Finding, PreflightRecord
-from validation.judge.outcome import Outcome
+from validation.judge.errors import Outcome
 from validation.run.progress import Reporter
 from validation.suites import preflight as suite
 

@@ -19,7 +19,7 @@ from tests.certificates import Made
 from tests.s3_server import free_port
 from tests.validation.suites.preflight.conftest import Preflight
 from validation.checks.storage.record import Finding, PreflightRecord
-from validation.judge.outcome import Outcome
+from validation.judge.errors import Outcome
 
 
 class _Denies(BaseHTTPRequestHandler):

@@ -25,7 +25,7 @@ from validation.checks.storage.listings import listings as lists
 from validation.checks.storage.performance import busy, performance
 from validation.checks.storage.permissions import permissions
 from validation.checks.storage.writes import conditional_write, consistency, lasting
-from validation.judge.outcome import Outcome
+from validation.judge.errors import Outcome
 
 pytestmark = [pytest.mark.e2e, pytest.mark.quiet]  # a busy machine would be taken for a slow store
 FAIL, WARN, GREEN, UNASKED = Outcome.FAIL, Outcome.WARN, Outcome.PASS, None

@@ -25,7 +25,7 @@ from validation.checks.registry import Check
 from validation.checks.storage.context import StoreContext
 from validation.checks.storage.integrity import sizes
 from validation.checks.storage.permissions import permissions
-from validation.judge.outcome import Outcome
+from validation.judge.errors import Outcome
 
 pytestmark = [pytest.mark.e2e, pytest.mark.alone, pytest.mark.proof]
 

@@ -25,7 +25,7 @@ from validation.checks.storage.integrity import checksums, encryption
 from validation.checks.storage.performance import busy, estimate, performance
 from validation.checks.storage.permissions import permissions
 from validation.checks.storage.writes import conditional_write, consistency
-from validation.judge.outcome import Outcome
+from validation.judge.errors import Outcome
 
 pytestmark = pytest.mark.e2e
 
