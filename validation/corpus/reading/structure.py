@@ -3,12 +3,16 @@
 import itertools
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+import yaml
 
 from validation.clients.passages import Section
 
+PATTERNS: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("patterns.yaml").read_text(encoding="utf-8"))
 _INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u2060\ufeff\x02\ufffe"))
 _LIGATURE = re.compile(r"[\ufb00-\ufb06]")
 _LONGEST_HEADING = 200
@@ -16,12 +20,7 @@ _NO_LETTER = re.compile(r"[\ue000-\uf8ff\ufffd\U000f0000-\U0010ffff\x00-\x08\x0b
 _GARBLED, _FEWEST_BACKWARDS = 0.1, 3
 _WORD_ENDS = "\u05da\u05dd\u05df\u05e3\u05e5\u0629\u0649"  # letters of Hebrew and Arabic that stand at the end of words alone
 _BACKWARDS, _FORWARDS = re.compile(rf"(?<!\w)[{_WORD_ENDS}](?=\w)"), re.compile(rf"(?<=\w)[{_WORD_ENDS}](?!\w)")
-_JUNK_TITLE = re.compile(
-    r"(microsoft (word|powerpoint|excel) - .*|.*\.(docx?|pdf|pptx?|xlsx?|rtf|tex|indd|odt|qxd|dvi|md|html?|txt)|slide ?\d*"
-    r"|(powerpoint[ -])?pr[eä]sentation|normal|(word )?document|untitled.*|(new|neues) .*document|unbenannt.*|sans titre|titel|title"
-    r"|template|[\d\W]*)",
-    re.IGNORECASE,
-)
+_JUNK_TITLE = re.compile(PATTERNS["junk_title"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +73,9 @@ class Table:
             yield Block(row, row=self._number)
 
 
-def counted(marks: Mapping[str, re.Pattern[bytes]], *parts: bytes) -> list[str]:
-    """Return a note for each of the marks that stands in the parts, with how often it does."""
-    counts = {what: sum(len(mark.findall(part)) for part in parts) for what, mark in marks.items()}
+def counted(kind: str, *parts: bytes) -> list[str]:
+    """Return what is noted of a kind of file and stands in the parts, with how often it does."""
+    counts = {what: sum(len(re.findall(mark.encode(), part)) for part in parts) for what, mark in PATTERNS["noted"][kind].items()}
     return [f"{count} {what}" for what, count in counts.items() if count]
 
 

@@ -26,12 +26,6 @@ from validation.corpus.reading.structure import Block, counted, lines_of, sectio
 
 _MOST_UNPACKED, _MOST_PARTS, _MOST_DEPTH = 256 * MIB, 10_000, 2
 _TAGS = {"p": "p", "table": "table", "table-row": "tr", "table-cell": "td", "list-item": "li", "s": " ", "tab": " ", "line-break": "<br>"}
-_NOTED = {
-    "comments, which were not read": re.compile(rb"<office:annotation[ >]"),
-    "pending deletions, which were left out": re.compile(rb"<text:deletion[ >]"),
-    "pictures, which were not read": re.compile(rb"<draw:image "),
-    "embedded objects, which were not read": re.compile(rb"<draw:object "),
-}
 _SPANS = {"colspan": "number-columns-spanned", "rowspan": "number-rows-spanned"}
 _SILENT = {"tracked-changes", "annotation", "object", "automatic-styles", "forms", "scripts", "font-face-decls", "styles", "settings"}
 _DEPTH = list[str]()  # the names of the files inside files that are being read now
@@ -167,7 +161,7 @@ def read_odf(body: bytes) -> Parsed:
             waiting += [(element, False), *((each, True) for each in reversed(inner))]
     parsed = parse_html("".join(pieces))
     title = title_or(title_of(packed, "meta.xml"), parsed.title)
-    return Parsed(title=title, sections=parsed.sections, notes=(*parsed.notes, *counted(_NOTED, content)))
+    return Parsed(title=title, sections=parsed.sections, notes=(*parsed.notes, *counted("odf", content)))
 
 
 def _tag(name: str, element: Any, *, entering: bool) -> str:  # noqa: ANN401 - an element of XML

@@ -16,15 +16,11 @@ from validation.corpus.reading.decode import declared_in, decode
 from validation.corpus.reading.readers import inside
 from validation.corpus.reading.readers.markup import parse_html
 from validation.corpus.reading.readers.text import paragraphs_in
-from validation.corpus.reading.structure import Block, one_line, sections_of
+from validation.corpus.reading.structure import PATTERNS, Block, one_line, sections_of
 
 _MOST_RECIPIENTS = 20
 _STUB = 400  # characters of a text beside HTML, up to which it may say no more than that a program cannot show HTML
-_ANSWERED = re.compile(
-    r"^[> ]*(?:(?:On|Am|Le|El|Il|Op|Den|W dniu) .{4,200}?(?:wrote|schrieb.*|a écrit|escribió|ha scritto|schreef|skrev|napisał.*)"
-    r"\s?:|-{3,} ?(?:Original Message|Ursprüngliche Nachricht|Forwarded message|Message d'origine).*"
-    r"|在 .{4,100}写道[:：]|.{4,100}のメール[:：])\s*$"
-)
+_ANSWERED = re.compile(PATTERNS["answered"])
 _EVENT = re.compile(r"^(SUMMARY|LOCATION|DTSTART|DTEND|DESCRIPTION|ORGANIZER|RRULE)[^:\n]*:(.*)", re.MULTILINE)
 _MBOX = re.compile(rb"^From [^\n]*\d{4}[^\n]*\n", re.MULTILINE)
 

@@ -14,27 +14,17 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from validation.clients.passages import Parsed
 from validation.corpus.reading.decode import declared_in, decode
-from validation.corpus.reading.structure import Block, Table, lines_in, lines_of, one_line, sections_of, title_or
+from validation.corpus.reading.structure import PATTERNS, Block, Table, lines_in, lines_of, one_line, sections_of, title_or
 
-_NO_TEXT = {"script", "style", "template", "head", "-comment", "rp", "datalist", "math-annotation"}
-_PERHAPS_NO_TEXT = {"nav", "noscript", "iframe"}
-_INLINE = re.compile(
-    r"-text|a|abbr|acronym|b|bdi|bdo|big|br|button|cite|code|data|del|dfn|em|font|i|img|input|ins|kbd|label|mark|meter|nobr|object|option|output"
-    r"|progress|q|rb|rt|ruby|s|samp|select|small|span|strike|strong|sub|sup|svg|text|textarea|time|tspan|tt|u|var|wbr"
-)
+_TAGS = {kind: set(tags.split()) for kind, tags in PATTERNS["tags"].items()}
 _BOX = "table,h1,h2,h3,h4,h5,h6,pre,p+p,div+div,ul+p,p+ul,form"
 _UNTYPED = {"hidden", "submit", "button", "image", "reset", "password", "checkbox", "radio", "file"}
 _HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
 _FILE_NAME = re.compile(r"\S+\.(png|jpe?g|gif|svg|webp|bmp|emf|wmf|tiff?)", re.IGNORECASE)
 _FRONT_MATTER = re.compile(r"\A---\n(.*?)\n(?:---|\.\.\.)\n", re.DOTALL)
 _FOOTNOTE = re.compile(r"^\[(?=\^[^\]\s]+\]:)", re.MULTILINE)
-_KNOWN_TAG = re.compile(
-    r"<!--.*?-->|</?(?P<tag>a|abbr|b|br|center|code|dd|del|details|div|dl|dt|em|figure|figcaption|font|h[1-6]|hr|i|img|ins|kbd|li|mark|ol|p|picture"
-    r"|pre|q|s|small|source|span|strike|strong|sub|summary|sup|table|tbody|td|tfoot|th|thead|tr|tt|u|ul|var|video)(?P<rest>\s[^<>]*)?/?>",
-    re.DOTALL,
-)
+_KNOWN_TAG = re.compile(rf"<!--.*?-->|</?(?P<tag>{'|'.join(_TAGS['in_markdown'])})(?P<rest>\s[^<>]*)?/?>", re.DOTALL)
 _ALT = re.compile(r"""\salt\s*=\s*(?:"([^"]*)"|'([^']*)')""")
-_TIGHT = re.compile(r"a|abbr|b|code|del|em|font|i|ins|kbd|mark|q|s|small|span|strong|sub|sup|tt|u|var")
 
 
 def read_markdown(body: bytes) -> Parsed:
@@ -64,7 +54,7 @@ def parse_markdown(text: str, notes: list[str] | None = None) -> Parsed:
 
 def _without_tag(tag: re.Match[str]) -> str:
     alt = _ALT.search(tag["rest"] or "") if tag["tag"] == "img" else None
-    return (alt[1] or alt[2] or "") if alt else "" if tag["tag"] and _TIGHT.fullmatch(tag["tag"]) else " "
+    return (alt[1] or alt[2] or "") if alt else "" if tag["tag"] and tag["tag"] in _TAGS["tight"] else " "
 
 
 def parse_html(text: str, notes: list[str] | None = None, before: tuple[str, ...] = ()) -> Parsed:
@@ -110,9 +100,9 @@ class _Writer:
             self._inline.append(node.text_content or "")
             return False
         self._hidden += tag == "template" and bool(re.search(r">\s*[^<\s]", node.html or ""))
-        if tag in _NO_TEXT or self._is_left_out(node, tag):
+        if tag in _TAGS["without_text"] or self._is_left_out(node, tag):
             return False
-        if _INLINE.fullmatch(tag):
+        if tag in _TAGS["inline"]:
             return self._enter_inline(node, tag)
         self._flush()
         if tag == "table":
@@ -145,7 +135,7 @@ class _Writer:
         return True
 
     def _leave(self, node: LexborNode, tag: str) -> None:
-        if _INLINE.fullmatch(tag):
+        if tag in _TAGS["inline"]:
             self._inline += [") "[tag != "rt"]] if tag in {"rt", "button", "select", "textarea"} else []
             self._inline += [" (selected), " if "selected" in node.attributes else ", "] if tag == "option" else []
             return
@@ -163,7 +153,7 @@ class _Writer:
 
     def _is_left_out(self, node: LexborNode, tag: str) -> bool:
         hidden = "hidden" in node.attributes or bool(_HIDDEN.search(node.attributes.get("style") or ""))
-        if not hidden and tag not in _PERHAPS_NO_TEXT:
+        if not hidden and tag not in _TAGS["perhaps_without_text"]:
             return False
         if self._length < 0:
             self._length = len(self._body.text()) if self._body else 0

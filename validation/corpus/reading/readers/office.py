@@ -19,13 +19,6 @@ from validation.corpus.reading.structure import Block, Table, counted, one_line,
 
 _WORD = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _FILE_NAME = re.compile(r"\S+\.(png|jpe?g|gif|svg|webp|bmp|emf|wmf|tiff?)|(picture|grafik|image|bild) ?\d*", re.IGNORECASE)
-_MARKS = {
-    "pending deletions, which were left out": re.compile(rb"<w:(?:del|moveFrom) "),
-    "pending insertions, which were read": re.compile(rb"<w:(?:ins|moveTo) "),
-    "pieces of hidden text, which were read": re.compile(rb"<w:vanish(?:/>| w:val=\"(?:1|true|on)\")"),
-    "embedded documents, which were not read": re.compile(rb"<w:altChunk |<o:OLEObject "),
-}
-_COMMENTS = {"comments, which were not read": re.compile(rb"<(?:w:comment|p:cm|p188:cm) ")}
 _SILENT = {"Fallback", "moveFrom", "del", "rt"}  # elements whose text stands elsewhere, or is gone
 
 
@@ -33,7 +26,7 @@ def read_docx(body: bytes) -> Parsed:
     """Read paragraphs, lists, tables, notes, text boxes, headers and footers; pending deletions are left out, and named."""
     packed = opened(body, "word/document.xml")
     main = packed.read("word/document.xml")
-    notes = [*counted(_MARKS, main), *_comments(packed, "word/comments")]
+    notes = [*counted("docx", main), *_comments(packed, "word/comments")]
     return _document(body, "docx", title_of(packed, "docProps/core.xml"), main, notes)
 
 
@@ -58,7 +51,7 @@ def _targets(packed: zipfile.ZipFile, part: str) -> dict[str, str]:
 
 
 def _comments(packed: zipfile.ZipFile, begin: str) -> list[str]:
-    return counted(_COMMENTS, *(packed.read(name) for name in packed.namelist() if name.startswith(begin)))
+    return counted("comments of Office", *(packed.read(name) for name in packed.namelist() if name.startswith(begin)))
 
 
 def _document(body: bytes, kind: str, title: str, main: bytes, notes: Sequence[str]) -> Parsed:

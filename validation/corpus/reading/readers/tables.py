@@ -19,12 +19,6 @@ from validation.corpus.reading.structure import Block, counted, lines_in, one_li
 
 _NUMBER = re.compile(r"[-+]?[\d., ]*\d[\d., ]*%?|\d{4}-\d\d-\d\d.*")
 _BESIDE_CELLS = re.compile(r"content\.xml|xl/(comments\d*|drawings/drawing\d+|threadedComments/.*)\.xml")
-_NOTED = {
-    "comments, which were not read": re.compile(rb"<(?:\w+:)?comment |<threadedComment |<office:annotation[ >]"),
-    "charts, which were not read": re.compile(rb"<c:chart |<draw:object "),
-    "pictures, which were not read": re.compile(rb"<(?:xdr:)?pic[ >]|<draw:image "),
-    "text boxes, which were not read": re.compile(rb"<(?:xdr:)?txBody[ >]|<draw:text-box[ >]"),
-}
 _TITLES = ("title", "subject", "summary", "name")
 _NAMES = ("id", "key", "number", "ticket", *_TITLES)
 _LENIENT = re.compile(r'("(?:\\.|[^"\\])*")|//[^\n]*|/\*.*?\*/|,(?=\s*[}\]])', re.DOTALL)
@@ -78,7 +72,7 @@ def _blocks(rows: Sequence[Sequence[str]]) -> Iterator[Block]:
 def read_sheets(body: bytes) -> Parsed:
     """Read every sheet of a workbook of Excel or OpenDocument, hidden ones too; what it holds beside its cells is noted."""
     packed, blocks = opened_zip(body, "workbook") if body.startswith(b"PK") else None, list[Block]()
-    notes = counted(_NOTED, *(packed.read(name) for name in {*packed.namelist()} if _BESIDE_CELLS.fullmatch(name))) if packed else []
+    notes = counted("sheets", *(packed.read(name) for name in {*packed.namelist()} if _BESIDE_CELLS.fullmatch(name))) if packed else []
     try:
         with python_calamine.load_workbook(io.BytesIO(body)) as workbook:
             for about in workbook.sheets_metadata:

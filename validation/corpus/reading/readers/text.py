@@ -15,30 +15,21 @@ from validation.clients.passages import Parsed, Section
 from validation.corpus.reading import UnreadableError
 from validation.corpus.reading.decode import declared_in, decode
 from validation.corpus.reading.readers.markup import parse_markdown
-from validation.corpus.reading.structure import Block, counted, lines_of, one_line, sections_of
+from validation.corpus.reading.structure import PATTERNS, Block, counted, lines_of, one_line, sections_of
 
 _WRAPPED, _EVEN = 60, 1.6
 """Characters of a line, on an average of its paragraph, from which on lines were wrapped rather than written as lines; and times the
 shortest of wrapped lines, apart from the last, that the longest has at most."""
-_MODIFIERS = (
-    r"(?:(?:export|default|p(?:ublic|rivate|rotected)|internal|static|final|abstract|async|pub|unsafe|override|virtual|inline|extern) )*"
-)
-_HOLDS_METHODS = re.compile(_MODIFIERS + r"(?:class|interface|struct|enum|trait|impl|object|record)\b")
-_METHOD = re.compile(r"(?:async )?(?:def|func|fun|fn|function)\b|(?:public|private|protected|internal|static)\b")
+_WORDS = {kind: words.replace(" ", "|") for kind, words in PATTERNS["code"].items()}
+_MODIFIERS, _KINDS = rf"(?:(?:{_WORDS['modifiers']}) )*", rf"{_WORDS['holders']}|{_WORDS['functions']}|{_WORDS['others']}"
+_HOLDS_METHODS = re.compile(rf"{_MODIFIERS}(?:{_WORDS['holders']})\b")
+_METHOD = re.compile(rf"(?:async )?(?:{_WORDS['functions']})\b|(?:public|private|protected|internal|static)\b")
 _OPENS = re.compile(
-    _MODIFIERS
-    + r"(?:def|class|func|fun|fn|function|interface|struct|enum|trait|impl|module|namespace|object|record|type|var|const|let|resource"
-    r"|CREATE|create)\b\s*\S|[A-Za-z_][\w-]*\s*\(\)\s*\{|(?:[A-Za-z_][\w:<>*&,\[\]]*\s+)+[A-Za-z_~][\w:]*\s*\([^;=]*$"
+    rf"{_MODIFIERS}(?:{_KINDS})\b\s*\S|[A-Za-z_][\w-]*\s*\(\)\s*\{{|(?:[A-Za-z_][\w:<>*&,\[\]]*\s+)+[A-Za-z_~][\w:]*\s*\([^;=]*$"
 )
-
 _BELONGS_BELOW = re.compile(r"^(?:@|//|--|#(?!!)|\*|/\*| \*|\[)")  # decorators, and comments that stand right above
 _UNDERLINE = re.compile(r"([=\-~^\"'`#*+.:_])\1{2,}\s*")
 _RTF_ASIDE = re.compile(r"\{\\(?:footnote|header[flr]?|footer[flr]?|shptxt)\b")
-_RTF_NOTED = {
-    "pictures, which were not read": re.compile(rb"\\pict\b"),
-    "comments, which were not read": re.compile(rb"\\annotation\b"),
-    "embedded objects, which were not read": re.compile(rb"\\object\b"),
-}
 _RTF_BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 
 _TITLE = re.compile(r"\A\ufeff?WEBVTT[ \t]+(?:-[ \t]*)?(?P<title>[^\n]+)")
@@ -74,7 +65,7 @@ def read_rtf(body: bytes) -> Parsed:
     asides = (begin + text[match.end() : _group_end(text, match.end())] + "}" for match in _RTF_ASIDE.finditer(text))
     lines = "\n".join(rtf_to_text(each, errors="replace") for each in (text, *asides)).splitlines()  # type: ignore[no-untyped-call]  # striprtf has no types
     words = [one_line(line.replace("|", " | ")).strip("| ") for line in lines]
-    return Parsed(title="", sections=sections_of(map(Block, filter(None, words)))[1], notes=tuple(counted(_RTF_NOTED, body)))
+    return Parsed(title="", sections=sections_of(map(Block, filter(None, words)))[1], notes=tuple(counted("rtf", body)))
 
 
 def _group_end(text: str, begin: int) -> int:
