@@ -1,4 +1,4 @@
-"""Who may talk to whom: a table of named flows, the network policies that allow exactly these, and nothing besides. Pure.
+"""Who may talk to whom: a table of named flows (flows.yaml), the network policies that allow exactly these, and nothing besides. Pure.
 
 A flow says who opens a connection, to whom, to which port, and why. Addresses outside are numbers, since a network policy knows no names: a
 host without addresses in the settings is allowed by its port alone, and `open_flows` says so. A flow between two pods needs two policies,
@@ -9,8 +9,11 @@ about pods, so an init container may do what its pod may; and traffic from the n
 import ipaddress
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
+
+import yaml
 
 CLIENT_LABEL = "milvus-x10000/client"  # label, with the value "true", of the namespaces whose pods may use Milvus and the model services
 MONITORING_LABEL = "milvus-x10000/monitoring"  # label, with the value "true", of the namespaces whose pods may read metrics
@@ -18,9 +21,9 @@ DENY = "default-deny"
 WHY_DENY = "what no other policy allows is denied, in and out"
 NAME = "app.kubernetes.io/name"
 COMPONENT = "component"
-MILVUS_PORT, METRICS_PORT = 19530, 9091
-ETCD_CLIENT_PORT, ETCD_PEER_PORT = 2379, 2380
-ASK_PORT = 8080
+_TABLE = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8"))
+_PORTS: dict[str, Any] = _TABLE["ports"]
+MILVUS_PORT, ASK_PORT = int(_PORTS["milvus"]), int(_PORTS["ask"])
 _SCHEME_PORTS = {"http": 80, "https": 443}
 Transport = Literal["TCP", "UDP"]
 
@@ -89,7 +92,7 @@ class Layout:
 
 def table(layout: Layout) -> tuple[Flow, ...]:
     """Every flow of this layout."""
-    return (*_inside(layout), *_users(layout), *_around(layout))
+    return (*_dns(layout), *_named(layout), *_outside(layout))
 
 
 def open_flows(flows: Iterable[Flow]) -> list[tuple[Flow, str]]:
@@ -102,61 +105,38 @@ def part(name: str) -> Pods:
     return Pods(labels={NAME: name})
 
 
-MILVUS = part("milvus")
 SUITE = part("suite")
 ASK = part("ask")
 
 
-def _flow(name: str, source: Peer, target: Peer, why: str, *ports: int | None) -> Flow:
-    return Flow(name=name, source=source, target=target, ports=tuple(("TCP", port) for port in ports), why=why)
-
-
-def _inside(layout: Layout) -> Iterator[Flow]:
+def _dns(layout: Layout) -> Iterator[Flow]:
     ports: tuple[tuple[Transport, int | None], ...] = (("UDP", layout.dns_port), ("TCP", layout.dns_port))
     for number, server in enumerate(layout.dns, 1):
         name = "pods-to-dns" if number == 1 else f"pods-to-dns-{number}"
         yield Flow(name=name, source=Pods(), target=server, ports=ports, why="every part finds the others by name")
-    etcd = part("etcd")
-    if layout.cluster:
-        why = "proxies, coordinators and nodes of one Milvus call each other; they are one trust, so no port is singled out"
-        yield _flow("milvus-to-milvus", MILVUS, MILVUS, why, None)
-    if layout.etcd:
-        yield _flow("milvus-to-etcd", MILVUS, etcd, "Milvus keeps its metadata and its locks there", ETCD_CLIENT_PORT)
-        yield _flow("etcd-to-etcd", etcd, etcd, "members of one etcd agree on every write", ETCD_CLIENT_PORT, ETCD_PEER_PORT)
 
 
-def _users(layout: Layout) -> Iterator[Flow]:
-    clients = Namespaces(label=CLIENT_LABEL, value="true")
-    door = Pods(labels={NAME: "milvus", COMPONENT: "proxy" if layout.cluster else "standalone"})
-    why = "applications in namespaces that the operator labelled search and ingest"
-    yield _flow("clients-to-milvus", clients, door, why, MILVUS_PORT)
-    if layout.client_cidrs:
-        outside = Outside(host="clients", cidrs=layout.client_cidrs)
-        yield _flow("outside-to-milvus", outside, door, "clients outside the cluster, at addresses that the settings name", MILVUS_PORT)
-    for name, port in layout.services.items():
-        why = f"applications in namespaces that the operator labelled use the service {name}"
-        yield _flow(f"clients-to-{name}", clients, part(name), why, port)
-    yield _flow("suite-to-milvus", SUITE, door, "the gate ingests, searches and compares", MILVUS_PORT)
-    for name, port in layout.services.items():
-        yield _flow(f"suite-to-{name}", SUITE, part(name), f"the gate measures the service {name}", port)
-    if layout.ask:
-        yield _flow("clients-to-ask", clients, ASK, "users and front ends ask questions", ASK_PORT)
-        yield _flow("suite-to-ask", SUITE, ASK, "the gate measures what users are served", ASK_PORT)
-        yield _flow("ask-to-milvus", ASK, door, "passages for a question", MILVUS_PORT)
-        for name, port in layout.services.items():
-            yield _flow(f"ask-to-{name}", ASK, part(name), f"a question uses the service {name}", port)
+def _named(layout: Layout) -> Iterator[Flow]:
+    parties: dict[str, Peer] = {name: part(name) for name in ("milvus", "etcd", "suite", "ask", *layout.services)}
+    parties["door"] = Pods(labels={NAME: "milvus", COMPONENT: "proxy" if layout.cluster else "standalone"})
+    parties["clients"] = Namespaces(label=CLIENT_LABEL, value="true")
+    parties["monitoring"] = Namespaces(label=MONITORING_LABEL, value="true")
+    parties["outside"] = Outside(host="clients", cidrs=layout.client_cidrs)
+    for row in (row for row in _TABLE["flows"] if "when" not in row or getattr(layout, row["when"])):
+        for service, own_port in layout.services.items() if row["to"] == "service" else [("", None)]:
+            source, target, known = row["from"], service or row["to"], {**_PORTS, "service": own_port}
+            ports: tuple[tuple[Transport, int | None], ...] = tuple(("TCP", known[port]) for port in row["ports"])
+            name, why = f"{source}-to-{'milvus' if target == 'door' else target}", row["why"].format(service=service)
+            yield Flow(name=name, source=parties[source], target=parties[target], ports=ports, why=why)
 
 
-def _around(layout: Layout) -> Iterator[Flow]:
-    monitoring = Namespaces(label=MONITORING_LABEL, value="true")
-    for name, port in {"milvus": METRICS_PORT, **layout.services, **({"ask": ASK_PORT} if layout.ask else {})}.items():
-        yield _flow(f"monitoring-to-{name}", monitoring, part(name), "Prometheus reads the metrics", port)
+def _outside(layout: Layout) -> Iterator[Flow]:
     for endpoint in layout.endpoints:
         url = urlsplit(endpoint.url)
         port = url.port if url.port is not None else _SCHEME_PORTS.get(url.scheme, _SCHEME_PORTS["https"])
         target = Outside(host=url.hostname or "", cidrs=addresses(endpoint.url, layout.addresses))
         for user in endpoint.users:
-            yield _flow(f"{user}-to-{endpoint.name}", part(user), target, endpoint.why, port)
+            yield Flow(name=f"{user}-to-{endpoint.name}", source=part(user), target=target, ports=(("TCP", port),), why=endpoint.why)
 
 
 def addresses(url: str, known: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
