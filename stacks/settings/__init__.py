@@ -19,18 +19,9 @@ from stacks.settings.group import Group, parsed, setting
 from stacks.settings.milvus import MilvusSettings, refusals
 from stacks.settings.models import EmbeddingSettings, KedaSettings, LlmSettings, RerankerSettings
 from stacks.settings.models.serving import Serving
-from stacks.settings.names import Namespace, require_bucket_name
+from stacks.settings.names import TABLES, Namespace, require_bucket_name
 from stacks.settings.object_store import S3_EXAMPLE, CosiSettings, ExistingSettings, ObjectStoreSettings, S3Settings
 from stacks.settings.tenancy import AccessSettings, NetworkSettings, QuotaSettings, ResidencySettings
-
-_OF_PULUMI = {
-    "pulumi": {"tags", "template", "disable-default-providers", "autonaming"},
-    "kubernetes": {
-        *("kubeconfig", "context", "clusterIdentifier", "enableServerSideApply", "kubeClientSettings", "helmReleaseSettings"),
-        *("suppressDeprecationWarnings", "suppressHelmHookWarnings", "upsertExistingObjects"),
-    },
-}
-"""Keys of other projects that do no harm; kubernetes:namespace, :cluster and :renderYamlToDirectory make something else of the stack."""
 
 
 def default_bucket(namespace: str) -> str:
@@ -210,7 +201,7 @@ def plain(configuration: Mapping[str, Any]) -> tuple[dict[str, Any], list[Proble
             except WrongValueError as error:
                 cure, seen = set_command((name,), example_of(Settings.model_fields.get(name))), shown_as(value)
                 wrong.append(Problem(code=error.code, path=(name,), value=seen, wrong=error.wrong, breaks=error.breaks, cure=cure))
-        elif name not in _OF_PULUMI.get(project, set()):
+        elif name not in TABLES["of_pulumi"].get(project, []):
             wrong.append(_foreign(key))
     return raw, wrong
 
@@ -218,8 +209,8 @@ def plain(configuration: Mapping[str, Any]) -> tuple[dict[str, Any], list[Proble
 def _foreign(key: str) -> Problem:
     """A key that neither this program nor Pulumi reads."""
     project, colon, name = key.rpartition(":")
-    if project in _OF_PULUMI:
-        return problem("key_of_pulumi", (key,), key=key, project=project, allowed=", ".join(sorted(_OF_PULUMI[project])))
+    if project in TABLES["of_pulumi"]:
+        return problem("key_of_pulumi", (key,), key=key, project=project, allowed=", ".join(sorted(TABLES["of_pulumi"][project])))
     guess = difflib.get_close_matches(name, sorted(Settings.model_fields), n=1, cutoff=0.8)
     belongs = f"belongs to the project {project!r}" if colon else "names no project"
     meant = f"{PROJECT}:{guess[0] if guess else name or 'NAME'}"

@@ -12,6 +12,7 @@ from pydantic import AfterValidator
 
 from stacks.problems import refused
 
+TABLES = yaml.safe_load(Path(__file__).with_name("tables.yaml").read_text(encoding="utf-8"))
 OBJECT = re.compile(r"(?=.{1,253}$)[a-z0-9]([-.a-z0-9]*[a-z0-9])?")
 _LABEL_NAME = re.compile(r"[A-Za-z0-9]([-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?")
 _IMAGE = re.compile(r"[a-z0-9][-._a-z0-9]*(:\d+)?(/[a-z0-9][-._a-z0-9]*)*(:(?P<tag>[\w][-.\w]{0,127}))?(?P<digest>@sha256:[0-9a-f]{64})?")

@@ -9,30 +9,15 @@ from typing import TYPE_CHECKING
 
 from components import milvus_index
 from stacks.problems import PROJECT, Reason, reason
+from stacks.settings.names import TABLES
 from stacks.settings.platform import ImageSettings
 
 if TYPE_CHECKING:
     from stacks.settings.milvus import MilvusSettings
 
-_STANDALONE = ("cpu_cores", "memory_gib", "storage_gib", "storage_class", "ephemeral_storage_gib")
-_CLUSTER = ("proxy", "mix_coordinator", "query_node", "data_node", "streaming_node", "spread_over", "spread_strictly")
-_BROKERS = {
-    "kafka": "the chart's own is of a version that is no longer maintained",
-    "pulsar": "the chart's own is eleven pods that no network policy, quota or place of this blueprint reaches",
-}
-_ADDRESSES = {"kafka": "kafka.brokers[0]", "pulsar": "pulsar.address"}
-_EXTERNAL = ("login_secret", "certificate_secret")
-_BUNDLED = ("replicas", "cpu_cores", "memory_gib", "storage_gib", "storage_class")
 _MOST_COORDINATORS = 3
 _MAPPED = ("mmap", "tiered_storage")
 _VERSION = re.compile(r":(?:[-\w.]*?[^\d.])?(\d+)\.(\d+)\.(\d+)")
-_BYPASSES = {
-    "CVE-2025-64513": (
-        ((2, 4, 24), (2, 5, 21), (2, 6, 5)),
-        "a request on port 19530 that claims to come from inside is not asked who it is",
-    ),
-    "CVE-2026-26190": (((2, 5, 27), (2, 6, 10)), "the REST interface on port 9091 asks nobody who they are"),
-}
 _BITNAMI = re.compile(r"(^|/)(milvusdb|bitnami[a-z]*)/|:[^/@]*-r\d+(@|$)")
 """By the organisation, or by the revision that Bitnami puts behind its tags, which survives a mirror."""
 Version = tuple[int, int, int]
@@ -54,7 +39,7 @@ def _access(given: "MilvusSettings") -> Iterator[str]:
         yield f"service.type={given.service.type} without authentication: whoever reaches the address reads and deletes everything"
     if given.accept_authentication_bypass is not None and not given.authentication:
         yield "accept_authentication_bypass would be ignored: there is no authentication to pass by"
-    others = _CLUSTER if given.mode == "standalone" else _STANDALONE
+    others = TABLES["only"]["cluster" if given.mode == "standalone" else "standalone"]
     if wrong := [name for name in others if name in given.model_fields_set]:
         yield f"{', '.join(wrong)} would be ignored with mode={given.mode}"
 
@@ -62,9 +47,9 @@ def _access(given: "MilvusSettings") -> Iterator[str]:
 def _log(given: "MilvusSettings") -> Iterator[str]:
     if given.wal == "rocksmq" and given.mode == "cluster":
         yield "wal=rocksmq is a file of one process, and a cluster has many: choose woodpecker, pulsar or kafka"
-    for name, why in _BROKERS.items():
+    for name, broker in TABLES["brokers"].items():
         if given.wal == name and getattr(given, name) is None:
-            yield reason("broker_missing", name=name, why=why, address=_ADDRESSES[name])
+            yield reason("broker_missing", name=name, **broker)
         if given.wal != name and getattr(given, name) is not None:
             yield f"{name} would be ignored with wal={given.wal}"
     if given.condition_write != "auto" and given.wal != "woodpecker":
@@ -78,7 +63,7 @@ def _metadata(given: "MilvusSettings") -> Iterator[str]:
         yield "etcd=external needs etcd_cluster.endpoints"
     if given.etcd != "external" and given.etcd_cluster.endpoints:
         yield f"etcd_cluster.endpoints would be ignored with etcd={given.etcd}, and Milvus would start empty on another etcd"
-    others = _BUNDLED if given.etcd != "bundled" else _EXTERNAL
+    others = TABLES["only"]["bundled" if given.etcd != "bundled" else "external"]
     if wrong := [name for name in others if name in given.etcd_cluster.model_fields_set]:
         yield f"etcd_cluster: {', '.join(wrong)} would be ignored with etcd={given.etcd}"
 
@@ -159,13 +144,14 @@ def _of_image(milvus: "MilvusSettings", images: ImageSettings) -> Iterator[str]:
 
 
 def _bypassed(milvus: "MilvusSettings", running: Version) -> Iterator[str]:
-    known = [name for name, (fixes, _) in _BYPASSES.items() if running < next((fix for fix in fixes if fix[:2] == running[:2]), fixes[-1])]
+    fixes = {name: [tuple(fix) for fix in bypass["fixes"]] for name, bypass in TABLES["bypasses"].items()}
+    known = [name for name, closed in fixes.items() if running < next((fix for fix in closed if fix[:2] == running[:2]), closed[-1])]
     if not known and milvus.accept_authentication_bypass is not None:
         why = f"no way around the authentication of Milvus {_dotted(running)} is known"
         yield Reason(f"milvus.accept_authentication_bypass would be ignored: {why}", code="settings.unused")
     for name in known if milvus.authentication and milvus.accept_authentication_bypass is None else ():
-        fixes, what = _BYPASSES[name]
-        yield reason("login_bypassed", running=_dotted(running), name=name, what=what, fixes=", ".join(map(_dotted, fixes)))
+        what, closed_in = TABLES["bypasses"][name]["what"], ", ".join(map(_dotted, fixes[name]))
+        yield reason("login_bypassed", running=_dotted(running), name=name, what=what, fixes=closed_in)
 
 
 def _dotted(running: Version) -> str:

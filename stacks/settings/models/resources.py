@@ -11,18 +11,10 @@ from components.pods import MIG_PROFILE, NO_OPTIONS, Gpu, PodOptions, Scaling
 from stacks.problems import text_of
 from stacks.settings.addresses import ServiceUrl
 from stacks.settings.group import Group, Trusting, setting
-from stacks.settings.names import BucketName, CaFile, GpuProduct, Labels, ObjectName, OptionalSecretName, PlainText, SecretName
+from stacks.settings.names import TABLES, BucketName, CaFile, GpuProduct, Labels, ObjectName, OptionalSecretName, PlainText, SecretName
 from stacks.settings.platform import TolerationSettings
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-_NEEDED = {"image": ("path",), "volume": ("claim",), "bucket": ("bucket",), "hub": ("repository", "revision")}
-_ALLOWED = {
-    "image": {"path"},
-    "volume": {"claim", "folder", "file"},
-    "bucket": {"bucket", "prefix", "secret_name", "file"},
-    "hub": {"repository", "revision", "token_secret", "offline"},
-}
-_COMMON = {"source", "size_gib"}
 
 
 def _mig_profile(value: str) -> str:
@@ -82,8 +74,8 @@ class WeightsSettings(Group):
 
     @model_validator(mode="after")
     def _is_one_place(self) -> "WeightsSettings":
-        missing = [name for name in _NEEDED[self.source] if getattr(self, name) is None]
-        ignored = sorted(self.model_fields_set - _COMMON - _ALLOWED[self.source])
+        missing = [name for name in TABLES["weights"][self.source]["needs"] if getattr(self, name) is None]
+        ignored = sorted(self.model_fields_set.difference(TABLES["weights"][self.source]["may"]))
         if missing:
             raise ValueError(f"source {self.source!r} needs {' and '.join(missing)}")
         if ignored:
