@@ -8,9 +8,9 @@ import shutil
 from collections.abc import Sequence
 from ipaddress import IPv4Address
 from pathlib import Path
+from string import Template
 from typing import NamedTuple
 
-import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -155,13 +155,5 @@ def write_secret(path: Path, text: str) -> None:
 
 def write_kubeconfig(path: Path, pki: Path, user: str, net: Network) -> None:
     """Write the kubeconfig of `user`, whose certificate is `<user>.crt`; paths in it are absolute."""
-    cluster = {"server": f"https://{net.node}:6443", "certificate-authority": str(pki / "cluster-ca.crt")}
-    config = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": "lab", "cluster": cluster}],
-        "users": [{"name": user, "user": {"client-certificate": str(pki / f"{user}.crt"), "client-key": str(pki / f"{user}.key")}}],
-        "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": user}}],
-        "current-context": "lab",
-    }
-    write_secret(path, yaml.safe_dump(config))
+    template = Template(Path(__file__).with_name("kubeconfig.yaml").read_text())
+    write_secret(path, template.substitute(NODE=net.node, PKI=pki, USER=user))

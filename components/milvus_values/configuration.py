@@ -7,6 +7,7 @@ a password or a key: Helm keeps values in clear text, and the chart writes milvu
 import re
 from collections.abc import Iterator, Mapping
 from functools import reduce
+from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
@@ -111,19 +112,9 @@ def merge(base: dict[str, Any], over: Mapping[str, Any]) -> None:
             base[key] = value
 
 
-_WORDS = r"passwo?r?d|secret_?(access_?)?key|access_?key|api_?key|private_?key|credential|token(?!s$|_?length|_?file|izer)|authparams"
-_SECRET = re.compile(_WORDS, re.IGNORECASE)
-_NAMES_A_PLACE = re.compile(r"(File|_FILE|_file|Ref|SecretName)$|^existingSecret.*Key$")
-"""Keys whose value names a place of a secret: a file, a Secret, a key in one."""
+_GUARDED = yaml.safe_load(Path(__file__).with_name("guarded.yaml").read_text(encoding="utf-8"))
+_SECRET, _NAMES_A_PLACE = re.compile(_GUARDED["secret"]), re.compile(_GUARDED["names_a_place"])
 _SECURITY = {"securityContext", "containerSecurityContext"}
-_REPLACING = {"customConfigMap": "it would replace all of milvus.yaml", "nameOverride": "policies and budgets find pods by the name"}
-_PROMISED = """
-    minio.address minio.port minio.accessKeyID minio.secretAccessKey minio.useSSL minio.ssl minio.bucketName minio.rootPath minio.useIAM
-    minio.cloudProvider minio.region minio.useVirtualHost etcd.endpoints etcd.use etcd.data etcd.rootPath etcd.auth etcd.ssl mq.type
-    messageQueue pulsar.address pulsar.port pulsar.auth kafka.brokerList kafka.sasl kafka.securityProtocol kafka.ssl woodpecker.storage
-    woodpecker.meta common.storageType common.security tls internaltls localStorage.path metastore.type
-"""
-"""Beginnings of keys of milvus.yaml that the chart writes from values of the blueprint, or that guard who may come in."""
 
 
 def problems_of_values(ours: Mapping[str, Any], extra: Mapping[str, Any]) -> list[str]:
@@ -137,7 +128,7 @@ def problems_of_values(ours: Mapping[str, Any], extra: Mapping[str, Any]) -> lis
 
 def problems_of_config(ours: Mapping[str, Any], extra: Mapping[str, Any]) -> list[str]:
     """Why this cannot be added to milvus.yaml, in which Milvus takes `a.b`, `A_B` and nested groups for the same key."""
-    kept = tuple(_plain(key) for key in _PROMISED.split())
+    kept = tuple(_plain(key) for key in _GUARDED["promised"].split())
     mine = {_plain(key) for key in _paths(ours)}
     clashes = [key for key in _paths(extra) if _plain(key) in mine or _plain(key).startswith(kept)]
     return [
@@ -164,8 +155,8 @@ def _taken_away(extra: Mapping[str, Any], path: str = "") -> Iterator[tuple[str,
     for key, value in extra.items():
         if key in _SECURITY:
             yield f"{path}{key}", "its pods give up every right that they do not need"
-        elif key in _REPLACING and not path:
-            yield key, _REPLACING[key]
+        elif key in _GUARDED["replacing"] and not path:
+            yield key, _GUARDED["replacing"][key]
         elif isinstance(value, Mapping):
             yield from _taken_away(value, f"{path}{key}.")
 

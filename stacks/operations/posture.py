@@ -1,19 +1,14 @@
 """How every running pod is guarded: what its containers really run as, asked inside them by testinfra (`kubectl exec`), and its spec."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import testinfra  # type: ignore[import-untyped]  # testinfra has no types
 
 from stacks.problems import Line
 
-_TOKEN = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105  a path
-_LOOK = f"""
-echo user=$(id -u 2>/dev/null || sed -n 's/^Uid:[^0-9]*\\([0-9]*\\).*/\\1/p' /proc/self/status)
-if (: >/.posture) 2>/dev/null; then rm -f /.posture; echo root=writable; else echo root=read-only; fi
-if [ -e {_TOKEN} ]; then echo token=yes; else echo token=no; fi
-echo memory=$(cat /sys/fs/cgroup/memory.max 2>/dev/null || cat /sys/fs/cgroup/memory/memory.limit_in_bytes)
-"""
+_LOOK = Path(__file__).with_name("posture.sh").read_text(encoding="utf-8")
 _NO_LIMIT = 2**60  # cgroup v1 writes no limit as a number about as large as the address space
 Inside = Callable[[str, str, str], Mapping[str, str] | str]
 """Facts of a container by namespace, pod and name; a text where nothing could be run in it."""

@@ -12,6 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 import anyio
+import yaml
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -21,15 +22,7 @@ from validation.judge.errors import UsageError
 
 MOST_BODY_BYTES = 256 * 1024
 _READ_AGAIN_S = 5.0
-_HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-}
+_HEADERS: dict[str, str] = yaml.safe_load(Path(__file__).with_name("headers.yaml").read_text(encoding="utf-8"))
 
 
 def failure(status: int, code: str, reason: str, wait_s: int = 0) -> Response:

@@ -16,6 +16,7 @@ from typing import Any, Literal
 import jinja2
 import junitparser
 import pygal  # type: ignore[import-untyped]  # pygal ships no types
+import yaml
 from markupsafe import Markup
 from pygal.style import Style  # type: ignore[import-untyped]
 
@@ -34,17 +35,7 @@ _MOST_WRONG = 40
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
 _PERCENTILES = (0, 25, 50, 75, 90, 95, 99, 99.5, 99.9, 99.99)
 _LABELLED = (50, 90, 99, 99.9, 99.99)  # a name each, which a phone has room for
-_STYLE = Style(
-    **dict.fromkeys(("background", "plot_background"), "transparent"),
-    **dict.fromkeys(("foreground", "foreground_strong"), "var(--text)"),
-    foreground_subtle="var(--muted)",
-    colors=("var(--blue)", "var(--orange)", "var(--red)", "var(--text)", "var(--green)"),
-    font_family="inherit",
-    **dict.fromkeys(("label_font_size", "major_label_font_size", "value_font_size"), 14),
-    **dict.fromkeys(("legend_font_size", "title_font_size"), 14),
-    **dict.fromkeys(("guide_stroke_color", "major_guide_stroke_color"), "var(--line)"),
-    opacity="1",
-)
+_STYLE = Style(**yaml.safe_load(Path(__file__).with_name("charts.yaml").read_text(encoding="utf-8")))
 
 
 def write_beside(report: Path) -> None:
