@@ -37,10 +37,6 @@ class Checkpoint:
         """Return whether nothing has been made yet."""
         return not self._resources()
 
-    def has(self, name: str) -> bool:
-        """Return whether a resource of that name has been made."""
-        return any(resource["urn"].endswith(f"::{name}") for resource in self._resources())
-
     def outputs(self) -> dict[str, Any]:
         """Return what the stack exports, as of the last `pulumi up`."""
         return next((resource.get("outputs") or {} for resource in self._resources() if resource["type"] == "pulumi:pulumi:Stack"), {})

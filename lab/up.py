@@ -10,8 +10,6 @@ from functools import partial
 from pathlib import Path
 
 from lab import cache, cluster, disk, process_tree, project, pulumi_host, stores, toolchain
-from lab.checkpoint import Checkpoint
-from lab.errors import LabError
 from lab.images.build import IMAGES, Builder, Image
 from lab.pki import fingerprint, make_pki, renew, write_kubeconfig
 from lab.places import BIN, CACHE, KUBECONFIG, LOGS, NODE_BIN, PKI, REPOSITORY, STATE, Network, network
@@ -30,9 +28,9 @@ def up(steps: Steps, *, gate: bool = True, store: str | None = None, chart: tupl
         go = toolchain.go_command(steps)
     names = toolchain.needed()
     check_room(names, go, steps)
-    later = [name for name in names if name in toolchain.PULUMI_BUILDS]
-    homes = tools([name for name in names if name not in later], go, steps, then=later)
+    later = [name for name in toolchain.PULUMI_BUILDS if name in names]
     with ThreadPoolExecutor(1) as beside, meanwhile(later, go, steps) as pulumi:
+        homes = tools([name for name in names if name not in later], go, steps)
         made = images(homes, steps)
         start_cluster(net, homes, made, steps)
         node = beside.submit(fill_node, net, made, steps)  # neither the API server nor the store waits for images
@@ -42,9 +40,8 @@ def up(steps: Steps, *, gate: bool = True, store: str | None = None, chart: tupl
         homes |= pulumi.result()
         choose_pulumi(homes, steps)
         cache.use([*homes.values(), *(image.archive for image in made.values())])
-        with steps.step("preflight"):
+        with steps.step("stack"):
             configure(net, made, store, chart)
-            look_at_store()
         node.result()
     with steps.step("pulumi up"):
         project.up()
@@ -65,11 +62,11 @@ def check_room(names: Sequence[str], go: str, steps: Steps) -> None:
         disk.require(CACHE, disk.BUILD_GIB if (CACHE / "go" / "build").exists() else disk.CACHE_GIB["tools"], ", ".join(missing))
 
 
-def tools(names: Sequence[str], go: str, steps: Steps, *, then: Sequence[str] = ()) -> dict[str, Path]:
-    """Build what is missing, one step a build, and return the folders with the binaries; modules, those of `then` too, come meanwhile."""
+def tools(names: Sequence[str], go: str, steps: Steps) -> dict[str, Path]:
+    """Build what is missing, one step a build, and return the folders with the binaries; modules of the next come meanwhile."""
     homes = {}
     missing = [name for name in names if not toolchain.home_of(name, go).exists()]
-    with toolchain.fetching([*missing[1:], *(then if missing else ())], go, steps.log):
+    with toolchain.fetching(missing[1:], go, steps.log):
         for name in names:
             with steps.step(f"tools: {name} {toolchain.BUILDS[name].version}"):
                 build = partial(toolchain.built, name, go, steps)
@@ -180,16 +177,6 @@ def configure(net: Network, made: dict[str, Image], store: str | None, chart: tu
     process_tree.end_strays(project.PULUMI_HOME, without="pulumi")
     operators = Path(os.environ.get("PULUMI_HOME") or "~/.pulumi").expanduser()
     process_tree.end_strays(operators, without="pulumi", within=f"KUBECONFIG={KUBECONFIG}")
-
-
-def look_at_store() -> None:
-    """Make buckets and credentials, and try them from this machine before there is a Milvus on them; LabError where that fails."""
-    if Checkpoint(project.HOME, project.PROJECT, project.STACK).has("milvus-release"):
-        return  # it has been asked; what changes since is asked again inside the cluster
-    ended = attended([sys.executable, "-m", "stacks", "preflight", project.STACK, *project.MENDING], project.environment())
-    if ended:
-        cure = f"what the lines above say, then `./rag up` again; the store's log: {LOGS}"
-        raise LabError(f"the object store did not pass the preflight (exit {ended}), so nothing of Milvus was touched", cure)
 
 
 def page() -> str:

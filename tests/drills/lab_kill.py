@@ -89,7 +89,7 @@ MOMENTS = (
     Moment(name="image-import", what="the first image is imported", step="lab: images", after_s=1, down=True, everything=True),
     Moment(name="image-import-late", what="a large image is imported", step="lab: images", after_s=5, down=True),
     Moment(name="node", what="the node registers", step="lab: node", after_s=0.3, down=True),
-    Moment(name="stack-init", what="the stack is made and selected", step="preflight", after_s=1, down=True, everything=True),
+    Moment(name="stack-init", what="the stack is made and selected", step="stack", after_s=1, down=True, everything=True),
     Moment(name="namespace", what="Pulumi makes its first objects", says="Namespace tenancy-namespace creat", down=True),
     Moment(name="bucket", what="Pulumi makes buckets and keys", says="Bucket milvus-store-bucket creat", down=True, everything=True),
     Moment(name="release", what="Helm installs Milvus", says="Release milvus-release creat", down=True, everything=True),

@@ -28,7 +28,7 @@ def test_the_moments_have_names_of_their_own_and_touch_every_step_of_make_up() -
         "lab: Kubernetes API",
         "lab: images",
         "lab: node",
-        "preflight",
+        "stack",
     }
     for step in steps:
         assert [moment for moment in MOMENTS if moment.step.startswith(step)], step

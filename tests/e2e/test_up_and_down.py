@@ -73,7 +73,7 @@ def test_the_run_of_make_up_in_which_nothing_is_broken_meets_every_promise_about
 
 def test_make_up_tells_each_step_with_its_seconds_then_where_to_look_and_how_to_end(own_lab: Lab) -> None:
     said = ended(own_lab.brought_up).output
-    for step in ("tools: kubernetes", "image: milvus", "lab: process tree", "preflight", "pulumi up", "gate"):
+    for step in ("tools: kubernetes", "image: milvus", "lab: process tree", "stack", "pulumi up", "gate"):
         assert re.search(rf"^  ok +{step}.*\d+\.\d s$", said, re.MULTILINE), said
     assert re.search(r"report: \S+/report\.json", said)
     assert 'eval "$(./rag env)"' in said
