@@ -29,6 +29,7 @@ from validation.experiments.proxies import HttpProxy, MilvusProxy
 
 pytestmark = pytest.mark.e2e
 ROWS, DIMENSION = 6_000, 64
+PREFIX = "backup_"
 _WRITE = "Insert|Upsert"
 BACKUP_MOMENTS = {
     "versioning": ("GET .*versioning", 1),
@@ -122,6 +123,10 @@ class Place:
         shape = rows.shape()
         return [line for partition in shape.readable for line in rows.lines(shape, partition)]
 
+    def collections(self) -> set[str]:
+        """Return those of these tests: other tests make and drop theirs meanwhile."""
+        return {name for name in self.client.list_collections() if name.startswith(PREFIX)}
+
     def objects(self) -> list[str]:
         return [each["Key"] for each in self.s3.list_objects_v2(Bucket=self.bucket).get("Contents", ())]
 
@@ -166,12 +171,12 @@ def place(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]
     )
     s3.create_bucket(Bucket=bucket)
     client = MilvusClient(uri=shell["MILVUS_URI"], timeout=30)
-    there = set(client.list_collections())
     place = Place(lab, client, s3, bucket, home)
+    there = place.collections()
     try:
         yield place
     finally:
-        for name in set(client.list_collections()) - there:
+        for name in place.collections() - there:
             client.drop_collection(name)
         for key in place.objects():
             s3.delete_object(Bucket=bucket, Key=key)
@@ -189,7 +194,7 @@ def _lab_credentials(lab: Lab) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def collection(place: Place, _lab_credentials: None) -> str:
     """Make a collection with two partitions and fields of many kinds."""
-    name = f"backup_{secrets.token_hex(3)}"
+    name = f"{PREFIX}{secrets.token_hex(3)}"
     schema = place.client.create_schema(auto_id=False, enable_dynamic_field=True, description="for backups")
     schema.add_field("id", DataType.INT64, is_primary=True)
     schema.add_field("text", DataType.VARCHAR, max_length=200)
@@ -247,7 +252,7 @@ def test_a_backup_killed_at_ten_moments_is_none_until_one_comes_to_its_end(place
 def test_a_restore_killed_at_ten_moments_goes_on_until_every_row_is_there(place: Place, collection: str, tmp_path: Path) -> None:
     before, into, killer = place.lines(collection), f"{collection}_k", Killer()
     assert place.run("backup", "lab", "--collection", collection).code == 0
-    kept, there = place.objects(), set(place.client.list_collections())
+    kept, there = place.objects(), place.collections()
     with KillingMilvus(place.lab.environment()["MILVUS_URI"], killer).serving() as uri:
         (tmp_path / "lab.json").write_text(json.dumps(place.lab.outputs() | {"milvus_uri": uri}))
         command = place.command("restore", str(tmp_path / "lab.json"), "--into", into)
@@ -259,7 +264,7 @@ def test_a_restore_killed_at_ten_moments_goes_on_until_every_row_is_there(place:
     assert (restored["rows"], restored["there_before"], restored["differing"]) == (ROWS, ROWS, [])
     assert place.lines(into) == before
     assert Rows(place.client, "", into).shape() == Rows(place.client, "", collection).shape()
-    assert set(place.client.list_collections()) - there == {into}
+    assert place.collections() - there == {into}
     assert place.objects() == kept
     place.client.drop_collection(into)
     for key in kept:
@@ -303,7 +308,7 @@ def test_wiped_damaged_and_killed_it_comes_back_the_same_row_by_row(place: Place
 
 @pytest.mark.timeout(1_200)
 def test_what_ingest_filled_is_what_ingest_expects_after_a_wipe(place: Place, tmp_path: Path) -> None:
-    name = f"backup_docs_{secrets.token_hex(3)}"
+    name = f"{PREFIX}docs_{secrets.token_hex(3)}"
     (tmp_path / "docs").mkdir()
     for number in range(6):
         (tmp_path / "docs" / f"pump-{number}.md").write_text(

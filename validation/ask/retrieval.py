@@ -23,7 +23,7 @@ from pymilvus import MilvusClient, MilvusException  # type: ignore[import-untype
 from validation.clients import milvus_connection
 from validation.clients.connect import Connector, Models
 from validation.clients.login import Login
-from validation.clients.milvus import SCALARS, failures_named
+from validation.clients.milvus import SCALARS, each_there, failures_named
 from validation.clients.passages import Chunk, quoted
 from validation.corpus.ingest import store
 from validation.judge.errors import InvalidRunError, UnreachableError, UsageError
@@ -140,7 +140,7 @@ class Retriever:
     def collections(self, database: str) -> list[str]:
         """Return the names of the collections that `ingest` made."""
         with self._reading(database, "") as milvus:
-            return sorted(name for name in milvus.list_collections(timeout=_TIMEOUT_S) if _description(milvus, name).startswith(store.MARK))
+            return [name for name, about in each_there(milvus, partial(_description, milvus)) if about.startswith(store.MARK)]
 
     def _refuse_foreign(self, milvus: MilvusClient, query: Query) -> None:
         """Once a collection: among vectors of another model the nearest ones mean nothing."""

@@ -88,6 +88,16 @@ def pages(client: MilvusClient, name: str, size: int, **options: Any) -> Iterato
         asked.close()
 
 
+def each_there(client: MilvusClient, look: Callable[[str], Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the name of each collection and what `look` sees of it; one that is dropped meanwhile is no failure."""
+    for name in sorted(client.list_collections(timeout=_TIMEOUT_S)):
+        try:
+            yield name, look(name)
+        except MilvusException:
+            if client.has_collection(name, timeout=_TIMEOUT_S):
+                raise
+
+
 def connect(uri: str, database: str, logins: Logins = _NO_LOGINS, tls: Tls = DEFAULT_TLS) -> "VectorStore":
     """Return a connected store; UnreachableError within CONNECT_TIMEOUT_S, naming the address."""
     users = "does it know the users of the Secrets milvus-search, -ingest and -admin? pulumi up --refresh"
@@ -134,13 +144,15 @@ class VectorStore:
 
     def overview(self) -> list[dict[str, Any]]:
         """Return each collection with its rows, whether it is loaded, and how many segments query nodes hold of it."""
-        ask, listed = self.clients.search, []
+        ask = self.clients.search
+
+        def look(name: str) -> dict[str, Any]:
+            rows, state = ask.get_collection_stats(name, timeout=_TIMEOUT_S)["row_count"], ask.get_load_state(name)["state"].name
+            held = self.clients.admin.list_loaded_segments(name, timeout=_TIMEOUT_S) if state == "Loaded" else []
+            return {"name": name, "rows": int(rows), "state": state, "segments": len(held)}
+
         with failures_named(self.uri, "listing collections"):
-            for name in self.names():
-                rows, state = ask.get_collection_stats(name, timeout=_TIMEOUT_S)["row_count"], ask.get_load_state(name)["state"].name
-                held = self.clients.admin.list_loaded_segments(name, timeout=_TIMEOUT_S) if state == "Loaded" else []
-                listed.append({"name": name, "rows": int(rows), "state": state, "segments": len(held)})
-        return listed
+            return [seen for _, seen in each_there(ask, look)]
 
     def drop(self, name: str) -> None:
         """Remove a collection; UsageError where there is none of that name."""

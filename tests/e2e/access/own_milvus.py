@@ -66,7 +66,7 @@ def install(lab: Lab, namespace: str, folder: Path, values: dict[str, Any]) -> s
     """Install the lab's chart, wait until Milvus is ready, and return its address."""
     file = folder / "values.yaml"
     file.write_text(yaml.safe_dump(values))
-    installed = lab.run("helm", "install", "milvus", "lab/chart/milvus", "-n", namespace, "-f", str(file), "--wait", "--timeout", "180s")
+    installed = lab.run("helm", "install", "milvus", "lab/chart/milvus", "-n", namespace, "-f", str(file), "--wait", "--timeout", "600s")
     assert installed.code == 0, installed.output
     address = lab.kubectl("-n", namespace, "get", "service", "milvus")["spec"]["clusterIP"]
     return f"http://{address}:19530"

@@ -117,7 +117,7 @@ def test_a_user_for_administration_has_its_database_and_nothing_else(
 ) -> None:
     user = tenants["red"]["admin"]
     with milvus.as_user(user["user"], user["password"], "red") as client:
-        make_collection(client, "passing")
+        soon(partial(make_collection, client, "passing"))
         client.drop_collection("passing")
         refused(lambda: client.drop_database("red"), lambda: client.create_user("me_too", "Passw0rd-1"), client.list_databases)
 

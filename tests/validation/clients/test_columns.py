@@ -14,7 +14,7 @@ from pymilvus.grpc_gen import milvus_pb2  # type: ignore[import-untyped]
 
 from tests.validation.lite import Lite, milvus
 from validation.clients.login import Login, Logins
-from validation.clients.milvus import Collection, Row, VectorStore, connect, fill
+from validation.clients.milvus import Collection, Row, VectorStore, connect, each_there, fill
 from validation.clients.passages import Chunk
 from validation.corpus.ingest.store import row
 from validation.judge.profile import Index
@@ -178,3 +178,24 @@ def test_what_milvus_refuses_is_said_as_pymilvus_says_it(
         served[1].collection(name or made.name).write(ROWS, MATRIX[:, :1], replacing=replacing)
     assert (by_columns.value.code, by_columns.value.message) == (by_rows.value.code, by_rows.value.message)
     assert made.count() == 0
+
+
+def test_a_collection_that_is_dropped_while_all_are_looked_at_is_left_out_and_any_other_failure_is_raised(client: MilvusClient) -> None:
+    for name in ("dropped_before", "seen"):
+        client.create_collection(name, dimension=2)
+
+    def look(name: str) -> str:
+        client.drop_collection("dropped_before")
+        return str(client.describe_collection(name)["collection_name"])
+
+    def fail(_: str) -> None:
+        raise MilvusException(message="another failure")
+
+    try:
+        found = dict(each_there(client, look))
+        assert "dropped_before" not in found
+        assert found["seen"] == "seen"
+        with pytest.raises(MilvusException, match="another failure"):
+            list(each_there(client, fail))
+    finally:
+        client.drop_collection("seen")

@@ -114,11 +114,11 @@ def test_a_task_that_fails_says_why_and_the_next_run_completes_it(greenlake: Ser
 def test_a_task_is_polled_until_it_is_done_and_one_that_never_ends_says_where_to_look(
     greenlake: Served, inputs: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    greenlake.misbehave(kind="slow", method="POST", path="/buckets", seconds=0.5)
+    greenlake.misbehave(kind="slow", method="POST", path="/buckets", seconds=1.5)
     PROVIDER.create(inputs)
     assert len([one for one in greenlake.asked if "async-operations" in one]) >= 3
     monkeypatch.setattr("components.stores.greenlake.api._TASK_TIMEOUT_S", 0.3)
-    greenlake.misbehave(kind="slow", method="PUT", path="/buckets", seconds=1)
+    greenlake.misbehave(kind="slow", method="PUT", path="/buckets", seconds=20)
     with pytest.raises(StoreError, match=r"is still RUNNING at 50 % after 0 s.*`pulumi up` goes on"):
         PROVIDER.update(inputs["bucket"], inputs, {**inputs, "tags": {"a": "b"}})
 

@@ -107,17 +107,17 @@ class Conditions(Fault):
 
 
 class Busy(Fault):
-    """Says SlowDown for some seconds from its first request on."""
+    """Says SlowDown for some seconds from the first request for a bucket on."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._until: float | None = None
 
     def instead(self, request: Request) -> Said | None:
-        self._until = time.monotonic() + self._seconds if self._until is None else self._until
-        return (
-            error(503, "SlowDown", "Please reduce your request rate.") if time.monotonic() < self._until and request.path != "/" else None
-        )
+        if request.path == "/":
+            return None
+        is_first, self._until = self._until is None, self._until or time.monotonic() + self._seconds
+        return error(503, "SlowDown", "Please reduce your request rate.") if is_first or time.monotonic() < self._until else None
 
 
 class Dies(Fault):
