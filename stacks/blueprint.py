@@ -5,12 +5,16 @@ What it returns is what the stack exports, by name: all that the gate, or any ot
 
 from typing import Any
 
+import pulumi
+
 from components.component import Trust
 from components.milvus import Milvus
 from components.milvus_access.root import MilvusRoot
 from components.milvus_access.users import MilvusUsers
 from components.models import Embedding, Llm, Reranker
+from stacks import promotion
 from stacks.images import lock
+from stacks.problems import text_of
 from stacks.settings import Settings
 from stacks.wiring import milvus, models, monitoring, object_store, suite_pods, tenancy
 
@@ -54,7 +58,10 @@ def build(settings: Settings) -> dict[str, Any]:
     of_ask = {"ask_url": ask.url, "ask_secret_name": ask.secret_name} if ask is not None else {"ask_url": "", "ask_secret_name": ""}
     outputs = {**endpoints, **of_ask}
     suite_pods.gate(settings, frame, outputs, documents=documents, trust=trust, services=services)
-    return outputs
+    let_in, _ = promotion.judge(settings, pulumi.get_stack())
+    if let_in is not None and let_in["override"]:
+        pulumi.log.warn(text_of("promotion_override", **let_in))
+    return {**outputs, "promotion": let_in}  # by which environment's gate, with its report's sha256, or why; None where nothing has to pass
 
 
 def _of_milvus(settings: Settings, database: Milvus, root: MilvusRoot | None, users: MilvusUsers | None) -> dict[str, Any]:

@@ -103,7 +103,11 @@ def _judge(name: str, configuration: Mapping[str, Any], file: SettingsFile | Non
 def _missing_files(settings: Settings | None, name: str, step: Step) -> Iterator[Problem]:
     if settings is not None and step in {"up", "rollout"}:
         try:
-            lock.pinned(settings, name, required=settings.images_pinned == "required")
+            pinned = lock.pinned(settings, name, required=settings.images_pinned == "required")
+            if pinned.promotion is not None:
+                from stacks import promotion  # noqa: PLC0415  brings Pulumi, as above
+
+                yield from promotion.judge(pinned, name)[1]
         except SettingsError as error:
             yield from error.problems
     if step == "rollout" and not slo_of(name).is_file():

@@ -1,15 +1,20 @@
 """Commands about images and the chart: which an environment needs, and the digests that are behind their names."""
 
 import sys
+from dataclasses import replace
+from typing import Annotated
+
+import typer
 
 from policies.subject import containers, get
-from stacks import rendering
+from stacks import promotion, rendering
 from stacks.commands import EnvironmentName, Json, select, show
 from stacks.environments import Environment
 from stacks.images import chart, lock, mirrored, parse, registry
 from stacks.images.lock import PinnedChart, PinnedImage, Pins
 from stacks.problems import UnansweredError
 
+_FROM = "Take the digests that passed last in the environment BELOW."
 _ETCD = {"repository": "milvusdb/etcd", "tag": "3.5.25-r1"}
 """What chart 5.0.19 installs by default as etcd, by its values.yaml; another version, the default 5.0.25 too, may bring another one."""
 
@@ -40,22 +45,23 @@ def needed(environment: Environment, release: chart.Release) -> list[str]:
     return sorted({*(parse(text).text for text in known), *others})
 
 
-def pin(environment: EnvironmentName) -> None:
+def pin(environment: EnvironmentName, *, below: Annotated[str, typer.Option("--from", metavar="BELOW", help=_FROM)] = "") -> None:
     """Pin one environment."""
     selected = select(environment, as_named=True, step="pin")
-    release = rendering.release(selected)
+    release, passed = rendering.release(selected), promotion.newest(selected.settings, environment, below) if below else {}
     with registry.opened(selected.settings.registry.ca_file) as access:
-        pins = _ask(selected, release, access)
+        pins = _ask(selected, release, access, passed)
     chart.refuse_dropped_keys(release)
     print(f"{len(pins.images)} images and the chart {pins.chart.name} {pins.chart.version} in {lock.write(environment, pins)}")
 
 
-def _ask(selected: Environment, release: chart.Release, access: registry.Access) -> Pins:
+def _ask(selected: Environment, release: chart.Release, access: registry.Access, passed: dict[str, str | None]) -> Pins:
     """Ask everything, and say each answer as it comes; all that has none is named together in an UnansweredError."""
     answers: dict[str, PinnedImage] = {}
     problems: list[str] = []
     for name, text in lock.named(selected.settings).items():
         image = mirrored(parse(text), selected.settings.registry.mirrors)
+        image = replace(image, digest=passed.get(name, image.digest))
         try:
             answers[name] = PinnedImage(of=text, reference=f"{image.text.partition('@')[0]}@{registry.digest_of(image, access)}")
         except UnansweredError as error:

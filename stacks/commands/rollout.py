@@ -1,15 +1,19 @@
 """Commands that run Pulumi on an environment: preview, the preflight of its store, `pulumi up`, and the whole way with the gate."""
 
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from components.milvus_values import SERVICE_NAME
-from stacks.commands import EnvironmentName, Json, Patience, Yes, reach
+from stacks.commands import EnvironmentName, Json, Patience, Yes, reach, select
 from stacks.environments import Environment
 from stacks.operations import helm, pulumi_cli, steps
 from stacks.operations.pulumi_cli import INTERRUPTED
 from stacks.operations.steps import NOT_THERE, PATIENCE_S, Progress
+from stacks.problems import failure
+from stacks.settings.platform import REASON
 
 _VERDICTS = {1, 3}  # exit codes of the gate that say something of the new release: an SLO is missed, or could not be measured
 _ENDS = {
@@ -47,11 +51,14 @@ def rollout(
     *,
     rollback: Annotated[bool, typer.Option("--rollback", help="Take the Helm release back when the gate of an upgrade is red.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="A warning of the gate exits 1.")] = False,
+    override: Annotated[str, typer.Option(metavar="REASON", help="Let digests in that did not pass below; kept in the settings.")] = "",
     yes: Yes = False,
 ) -> None:
     """Roll one environment out."""
+    if override:
+        _keep_reason(environment, override)
     selected, progress = reach(environment, "rollout"), Progress("rollout")
-    from stacks import rendering
+    from stacks import promotion, rendering
     from stacks.images import chart
 
     chart.refuse_dropped_keys(rendering.release(selected))
@@ -67,14 +74,30 @@ def rollout(
     first = f"what is there of the first installation is left as it is, as evidence: {look}; the same command tries again"
     progress.up(selected, f"what it left is evidence: {look}; then: ./rag doctor {environment}" if before else first)
     progress.tell("gate")
-    code = steps.validation("run", environment, *(["--strict"] if strict else []))
+    reports = Path("build") / "reports" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    code = steps.validation("run", environment, "--out", str(reports), *(["--strict"] if strict else []))
     if code in _VERDICTS:
         _take_back(selected, before, progress, rollback=rollback)
     if code:
         progress.tell(f"ended: {_ENDS.get(code, _ENDS[2]).format(name=environment)} (exit {code})")
         raise typer.Exit(code)
+    progress.tell(promotion.record(selected.settings, environment, reports / "report.json"))
     then = f"./rag status {environment}; ./rag ingest {environment} DIR --collection NAME"
     progress.tell(f"done: deployed, and the gate is green; next: {then}")
+
+
+def _keep_reason(name: str, why: str) -> None:
+    """Write into the settings why this very release may go up although it did not pass below; nothing where it did, or has no digests."""
+    from stacks import promotion
+
+    output, refusals = promotion.judge(select(name).settings, name)
+    if output is None:
+        raise failure("promotion_unset", environment=name)
+    if not REASON.search(why):
+        raise failure("promotion_reason", why=why)
+    if refusals and output["release"]:
+        pulumi_cli.configure(name, f"promotion.override.{output['release']}", why)
+        Progress("rollout").tell(f"the reason is kept in the settings, for release {output['release']} alone: commit them")
 
 
 def _revision(selected: Environment) -> int:

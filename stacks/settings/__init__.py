@@ -41,6 +41,8 @@ class Settings(Group):
     """required: nothing goes up without stacks/images.ENV.lock; a lock that is there is used in either case"""
     registry: platform.RegistrySettings = setting(platform.RegistrySettings(), '\'{"ca_file": "/etc/ssl/registry-ca.crt"}\'')
     """where images are pulled from"""
+    promotion: platform.PromotionSettings | None = setting(None, '\'{"passed_in": "staging"}\'')
+    """which environment's gate images and chart must have passed before they run here; none by default"""
     object_store: ObjectStoreSettings = setting(..., S3_EXAMPLE, "the S3 store")
     preflight: platform.PreflightSettings = setting(platform.PreflightSettings(), "'{\"performance\": true}'")
     """the look at the store from inside the cluster"""

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from components.pods import Toleration
 from stacks.settings.addresses import Endpoint
@@ -24,6 +24,7 @@ from stacks.settings.names import (
 
 _DOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _SCHEDULE = r"^(@(hourly|daily|midnight|weekly|monthly)|[\d*/,-]+( [\d*/,A-Za-z?-]+){4})$"
+REASON = re.compile(r"^\w.* .*\S$")  # two words at least: a number, true, or an option's dash would not reach the settings as text
 _OURS = ("app.kubernetes.io/", "milvus-x10000/")
 
 
@@ -114,6 +115,18 @@ class ImageSettings(Group):
     reranker: Image | None = setting(None, "registry.example.net/reranker:1.2.0", "image of the reranker")
     suite: Image | None = setting(None, "registry.example.net/milvus-x10000/suite:1.0.0")
     """the suite's own image: the preflight inside the cluster, and copying weights from a bucket"""
+
+
+class PromotionSettings(Group):
+    """What must have passed below, in another environment, before it runs here."""
+
+    passed_in: ObjectName = setting(..., "staging", "environment whose green rollouts count: its stacks/passed.NAME.yaml")
+    images: tuple[Literal["milvus", "etcd", "embedding", "llm", "reranker", "suite"], ...] = setting((), '\'["milvus", "etcd", "suite"]\'')
+    """images that must have passed there; default all. Leave out what differs by nature, such as models that run on CPUs there"""
+    override: dict[Annotated[str, Field(pattern=r"^r[0-9a-f]{12}$")], Annotated[PlainText, Field(pattern=REASON)]] = setting(
+        {}, '\'{"r3f9a1c2b7d01": "INC-17: dev is down"}\''
+    )
+    """reason by release for one that did not pass; a refusal names the release, and `./rag rollout ENV --override REASON` writes it"""
 
 
 class RegistrySettings(Group):

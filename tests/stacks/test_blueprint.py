@@ -250,6 +250,7 @@ def test_the_outputs_are_what_the_gate_is_promised(private: bool, ca_file: Path)
         "ask_secret_name": "ask-api-key",
         "images": LAB_FACTS["images"],
         "chart": {"name": "lab/chart/milvus", "version": "0.1.0"},
+        "promotion": None,
     }
 
 

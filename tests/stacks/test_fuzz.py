@@ -14,6 +14,7 @@ from tests.stacks.fuzz import PROD, Mutation
 WITHOUT_OBJECTS = {
     "images_pinned": "decides whether `pulumi up` reads the lock",
     "registry": "`./rag pin` asks the mirrors; their names are in the lock",
+    "promotion": "decides whether `pulumi up` may run these digests, and makes an output",
     "residency": "refuses addresses, and makes nothing",
     "cluster.context": "refuses another cluster, and makes nothing",
     "object_store.confirm_delete": "is the second word of on_destroy",

@@ -1,6 +1,7 @@
 """`./rag pin` against a real registry: digests as pushed, one lock or none, and a reason with a cure for whatever has no answer."""
 
 import hashlib
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,8 @@ import pytest
 import yaml
 
 from lab import project
-from stacks import environments
-from stacks.images.lock import pinned
+from stacks import environments, promotion
+from stacks.images.lock import named, pinned
 from stacks.problems import UnansweredError
 from tests.stacks.commands import registries
 from tests.stacks.commands.registries import CHART_VERSION, Registry
@@ -81,6 +82,24 @@ def test_a_mirror_is_asked_and_pulled_from(registry: Registry, configure: Callab
     written = yaml.safe_load(lock.read_text())["llm"]
     assert written["of"] == "milvusdb/milvus:v2.6.15"
     assert written["reference"].startswith(f"{registry.host}/hub/milvusdb/milvus:v2.6.15@sha256:")
+
+
+def test_a_tag_that_moved_since_it_passed_below_is_pinned_to_what_passed(
+    registry: Registry, configure: Callable[..., Path], command: Command, tmp_path: Path
+) -> None:
+    lock, report = configure(), tmp_path / "report.json"
+    assert command("pin", "lab")[0] == 0
+    below = pinned(environments.load("lab").settings, "lab")
+    report.write_text(json.dumps({"target": {"images": named(below)}, "result": {"outcome": "PASS"}}))
+    promotion.record(below, "lab", report)
+    written = (tmp_path / "passed.lab.yaml").read_text()
+    (tmp_path / "passed.staging.yaml").write_text(written.replace("environment: lab", "environment: staging"))
+    passed = yaml.safe_load(lock.read_text())["llm"]["reference"]
+    registry.push("rag/llm", "1.0", b"another build under the same tag")
+    assert command("pin", "lab")[0] == 0
+    assert yaml.safe_load(lock.read_text())["llm"]["reference"] != passed
+    assert command("pin", "lab", "--from", "staging")[0] == 0
+    assert yaml.safe_load(lock.read_text())["llm"]["reference"] == passed
 
 
 FAILURES: list[tuple[str, dict[str, Any], str | None, list[str]]] = [

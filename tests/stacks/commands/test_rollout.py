@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import typer
 
-from stacks import rendering
+from stacks import promotion, rendering
 from stacks.commands import rollout
 from stacks.images import chart
 from stacks.operations import helm, pod_watch, pulumi_cli, steps
@@ -57,6 +57,7 @@ def parts(monkeypatch: pytest.MonkeyPatch) -> Parts:
     replaced: list[tuple[Any, str, Callable[..., Any]]] = [
         (rollout, "reach", lambda *_: found),
         (steps, "validation", lambda *arguments: made.did(arguments[0])),
+        (promotion, "record", lambda *_: made.did("record") or "recorded"),
         (rendering, "release", lambda _: None),
         (chart, "refuse_dropped_keys", lambda _: None),
         (steps, "mend", lambda *_, **__: made.did("look first")),
@@ -81,7 +82,7 @@ def code_of(*, rollback: bool = False) -> int:
 
 def test_all_in_order(parts: Parts) -> None:
     assert code_of() == 0
-    assert parts.calls == ["look first", "preflight", "up", "run"]
+    assert parts.calls == ["look first", "preflight", "up", "run", "record"]
 
 
 @pytest.mark.parametrize("state", [[], [KILLED]])
@@ -90,7 +91,7 @@ def test_a_store_that_is_not_all_there_is_made_first_so_that_there_is_something_
 ) -> None:
     parts.state = state
     assert code_of() == 0
-    assert parts.calls == ["look first", "stage", "preflight", "up", "run"]
+    assert parts.calls == ["look first", "stage", "preflight", "up", "run", "record"]
 
 
 @pytest.mark.parametrize("code", [1, 2, 3, 4])
@@ -138,6 +139,7 @@ def test_a_first_installation_and_an_unchanged_release_are_not_rolled_back(parts
 def test_the_last_line_says_the_verdict_and_what_is_next(parts: Parts, capsys: pytest.CaptureFixture[str], code: int, said: str) -> None:
     parts.codes = {"run": code}
     assert code_of() == code
+    assert ("record" in parts.calls) == (code == 0), "a pass is recorded of a green gate alone"
     last = capsys.readouterr().out.splitlines()[-1]
     assert said in last
     assert "./rag " in last
