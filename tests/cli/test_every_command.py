@@ -72,8 +72,8 @@ WORDS = {
 }
 
 
-WORDS |= {"restore": ["--all"], "drill": ["lab"]}
-WRITES = {"gate", "during", "sweep", "ingest", "backup", "restore"}
+WORDS |= {"restore": ["--all"], "drill": ["lab"], "soak": ["--hours", "1"]}
+WRITES = {"gate", "during", "sweep", "ingest", "backup", "restore", "soak"}
 
 
 @pytest.mark.parametrize("name", ENV)

@@ -151,6 +151,7 @@ class Bucket:
     def app(self) -> Starlette:
         return Starlette(
             routes=[
+                Route("/{bucket}", self._list, methods=["GET"]),
                 Route("/{bucket}", self._head, methods=["HEAD"]),
                 Route("/{bucket}/{key:path}", self._get, methods=["GET"]),
                 Route("/{bucket}/{key:path}", self._put, methods=["PUT"]),
@@ -159,6 +160,10 @@ class Bucket:
 
     async def _head(self, request: Request) -> Response:
         return Response(status_code=200 if request.path_params["bucket"] == self.name else 404)
+
+    async def _list(self, _request: Request) -> Response:
+        entries = "".join(f"<Contents><Key>{key}</Key><Size>{len(body)}</Size></Contents>" for key, body in self.objects.items())
+        return Response(f"<ListBucketResult><IsTruncated>false</IsTruncated>{entries}</ListBucketResult>", media_type="application/xml")
 
     async def _get(self, request: Request) -> Response:
         key, version = request.path_params["key"], request.query_params.get("versionId")
@@ -233,7 +238,8 @@ class KubernetesApi:
 
     def add_pod(self, name: str, image: str, digest: str) -> None:
         status = {"name": "main", "image": image, "imageID": digest, "ready": True, "restartCount": 0}
-        self.objects["pods"] = {"items": [{"metadata": {"name": name}, "status": {"containerStatuses": [status]}}]}
+        pod = {"metadata": {"name": name}, "spec": {"containers": [{"name": "main"}], "restartPolicy": "Always"}}
+        self.objects["pods"] = {"items": [pod | {"status": {"containerStatuses": [status]}}]}
 
 
 def kubeconfig(server: str) -> str:

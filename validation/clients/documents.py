@@ -113,6 +113,12 @@ class DocumentStore:
         """Refuse a bucket that cannot be reached or seen."""
         self._ask("see", lambda: self._s3.head_bucket(Bucket=self.bucket))
 
+    def usage(self) -> tuple[int, int]:
+        """Return how many objects it holds, and their bytes."""
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket)
+        sizes = self._ask("list", lambda: [each["Size"] for page in pages for each in page.get("Contents", ())])
+        return len(sizes), sum(sizes)
+
     def date(self) -> str:
         """Return the header `Date` of an answer, "" where there is none."""
         answer = self._ask("see", lambda: self._s3.head_bucket(Bucket=self.bucket))

@@ -218,6 +218,10 @@ class Collection:
             return int(self.clients.writer.upsert(self.name, [], upsert_param=request, **common).upsert_count)
         return int(self.clients.writer.batch_insert(self.name, [], insert_param=request, **common).insert_count)
 
+    def delete(self, ids: Sequence[int]) -> None:
+        """Delete the rows with these ids."""
+        self._ask("deleting rows of", self._write.delete, ids=list(ids))
+
     def wait_until_found(self, row: Row, vector: Matrix, patience_s: float) -> None:
         """Return as soon as a search with Strong consistency finds the row."""
         self._wait(lambda: self.holds(row, vector), f"a search finds row {row.id}", patience_s)

@@ -9,13 +9,12 @@ import asyncio
 import os
 import signal
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from itertools import groupby, pairwise
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import typer
 
@@ -59,20 +58,47 @@ class Ended:
     code: int | None = None  # None for one that had to be ended
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Outage:
     """A run of requests that failed."""
 
     begin_s: float  # since the first request of all
-    seconds: float
-    failed: int
+    seconds: float = 0.0
+    failed: int = 0
     first_error: str
-    ended: bool  # False where no later request was answered: it lasted longer than was looked
+    ended: bool = False  # False where no later request was answered: it lasted longer than was looked
 
 
-def longest(outages: Sequence[Outage]) -> float:
-    """Return the longest time without service."""
-    return max((outage.seconds for outage in outages), default=0.0)
+@dataclass(kw_only=True)
+class Requests:
+    """How many were sent and failed, and their outages; none is kept, so that it may be any number."""
+
+    first_s: float | None = None
+    sent: int = 0
+    failed: int = 0
+    outages: list[Outage] = field(default_factory=list)
+
+    def add(self, samples: Iterable[Sample]) -> Self:
+        """Count more of them, in the order in which they were planned."""
+        for sample in samples:
+            self.first_s = sample.planned_s if self.first_s is None else self.first_s
+            outage = self.outages[-1] if self.outages and not self.outages[-1].ended else None
+            if sample.error and outage is None:
+                self.outages.append(outage := Outage(begin_s=sample.planned_s - self.first_s, first_error=sample.error))
+            if outage is not None:
+                outage.seconds = (sample.ended_s if sample.error else sample.planned_s) - self.first_s - outage.begin_s
+                outage.failed, outage.ended = outage.failed + bool(sample.error), not sample.error
+            self.sent, self.failed = self.sent + 1, self.failed + bool(sample.error)
+        return self
+
+    @property
+    def longest_s(self) -> float:
+        """The longest time without service."""
+        return max((outage.seconds for outage in self.outages), default=0.0)
+
+    def has_ended(self) -> bool:
+        """Whether service came back after each outage."""
+        return all(outage.ended for outage in self.outages)
 
 
 @dataclass(kw_only=True)
@@ -82,24 +108,23 @@ class During(Record):
     options: Options
     ended: Ended = field(default_factory=Ended)
     command_s: float | None = None
-    requests: int | None = None
-    failed: int | None = None
+    requests: Requests = field(default_factory=Requests)
     sent_rate: float | None = None
     delay_p99_ms: float | None = None
-    outages: list[Outage] = field(default_factory=list)
 
     def conclusion(self) -> tuple[Outcome, str]:
         """Return FAIL where the command failed or the outage was longer than is good, and what service was lost."""
-        away = f"longest time without service {longest(self.outages):.2f} s, in all {sum(each.seconds for each in self.outages):.2f} s"
-        lost = f"{self.failed} of {self.requests} searches failed; {away}, while the command ran for {self.command_s:.0f} s"
+        requests, whole_s = self.requests, sum(each.seconds for each in self.requests.outages)
+        away = f"longest time without service {requests.longest_s:.2f} s, in all {whole_s:.2f} s"
+        lost = f"{requests.failed} of {requests.sent} searches failed; {away}, while the command ran for {self.command_s:.0f} s"
         ended, good, problem = self.ended, self.options.longest_outage_s, ""
         if ended.code:
             problem = f"the command ended with {ended.code}"
         elif ended.code is None:
             problem = f"the command was ended after {self.options.limit_s:g} s"
-        elif not all(outage.ended for outage in self.outages):
+        elif not requests.has_ended():
             problem = f"service did not come back within {_COMING_BACK_S:g} s after the command"
-        elif good is not None and longest(self.outages) > good:
+        elif good is not None and requests.longest_s > good:
             problem = f"more than {good:g} s without service"
         return (Outcome.FAIL, f"{problem}; {lost}") if problem else (Outcome.PASS, lost)
 
@@ -118,10 +143,9 @@ def _run(during: During, reporter: Reporter) -> None:
         reporter.say(f"{options.rate:g} searches/s, and after {CALM_S:g} s: {' '.join(options.command)}")
         samples = asyncio.run(_serve(run, during))
         during.command_s = during.ended.ended_s - during.ended.begun_s
-        during.requests, during.failed = len(samples), sum(bool(sample.error) for sample in samples)
+        during.requests.add(samples)
         during.sent_rate = open_loop.sent_rate(samples)
         during.delay_p99_ms = Histogram(sample.delay_s for sample in samples).percentile_ms(99)
-        during.outages = find_outages(samples)
     require_sent(samples, options.rate)
 
 
@@ -187,17 +211,6 @@ async def under_load(submit: Submit, rate: float, command: Coroutine[Any, Any, E
         await asyncio.gather(running, return_exceptions=True)
 
 
-def find_outages(samples: Sequence[Sample]) -> list[Outage]:
-    """Return the outages among samples in the order in which they were planned."""
-    runs, outages = [list(run) for _, run in groupby(samples, key=lambda sample: bool(sample.error))], list[Outage]()
-    for run, after in pairwise([*runs, []]):
-        if (first := run[0]).error:
-            seconds = (after[0].planned_s if after else run[-1].ended_s) - first.planned_s
-            begin_s = first.planned_s - samples[0].planned_s
-            outages.append(Outage(begin_s=begin_s, seconds=seconds, failed=len(run), first_error=first.error, ended=bool(after)))
-    return outages
-
-
 async def supervise(command: Sequence[str], limit_s: float) -> Ended:
     """Run it with its output on the terminal; one that lasts longer than `limit_s` is asked to end as by Ctrl-C, then ended.
 
@@ -232,16 +245,18 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 
 def as_data(during: During) -> dict[str, Any]:
     """Return it as plain data."""
-    counted = ("command_s", "sent_rate", "delay_p99_ms", "requests", "failed")
+    requests, counted = during.requests, ("command_s", "sent_rate", "delay_p99_ms")
     return model.RunReport.from_record(during, SCHEMA).as_data() | {
         "result": {"outcome": during.outcome, "reason": during.reason},
         "command": list(during.options.command),
         "command_exit_code": during.ended.code,
         "offered_rate": during.options.rate,
-        "longest_without_service_s": longest(during.outages) if during.requests else None,
-        "without_service_s": sum(outage.seconds for outage in during.outages) if during.requests else None,
+        "requests": requests.sent or None,
+        "failed": requests.failed if requests.sent else None,
+        "longest_without_service_s": requests.longest_s if requests.sent else None,
+        "without_service_s": sum(outage.seconds for outage in requests.outages) if requests.sent else None,
         **{name: getattr(during, name) for name in counted},
-        "outages": [asdict(outage) for outage in during.outages],
+        "outages": [asdict(outage) for outage in requests.outages],
     }
 
 

@@ -27,7 +27,8 @@ AWAY_S, _STORE_S, _READY_S = 15.0, 60.0, 300.0
 _NOTE = "milvus-x10000/drill"  # annotation: the JSON patch that undoes what a drill changed
 _NAME = "drill-store"
 _LABELS = {"milvus-x10000/drill": "store"}
-_MILVUS, _KINDS = "app.kubernetes.io/name=milvus", ("deployment", "stateful_set")
+PART = "app.kubernetes.io/name"
+_MILVUS, _KINDS = f"{PART}=milvus", ("deployment", "stateful_set")
 _RULES: Any = [{"ports": [{"protocol": "TCP", "port": store_proxy.PORT}]}]
 _ALLOWED: Any = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"], "ingress": _RULES, "egress": _RULES}
 _FILLING = {
@@ -36,6 +37,9 @@ _FILLING = {
         for i in $(seq 80); do (head -c {each} /dev/zero; sleep 60) | tail -c {each} >/dev/null & done; wait""",
     "ephemeral-storage": "dd if=/dev/zero of=/tmp/drill bs=1048576 count={mib}",
 }
+# all but the shell itself, by what any shell has: memory that the kernel cannot take back (files that are mapped it can), descriptors
+_USAGE = """kib=0 fds=0; for each in /proc/[0-9]*; do [ $each = /proc/$$ ] && continue; set -- $each/fd/*; fds=$((fds + $#))
+    while read -r name value rest; do [ $name = RssAnon: ] && kib=$((kib + value)); done <$each/status; done 2>/dev/null; echo $kib $fds"""
 
 
 class Faults:
@@ -56,16 +60,16 @@ class Faults:
             raise UsageError(f"namespace {self._namespace} has no pod {labels}: {why}")
         return kept
 
-    def kill(self, labels: str) -> None:
-        """SIGKILL all pods with these labels, and wait until others are ready in their place."""
-        victims = self.pods(labels)
+    def kill(self, part: str) -> None:
+        """SIGKILL all pods of this name, and wait until others are ready in their place."""
+        victims = self.pods(f"{PART}={part}")
         for pod in victims:
             self._core.delete_namespaced_pod(pod.metadata.name, self._namespace, grace_period_seconds=0)
         self._wait_ready(victims)
 
     def take_away(self, name: str, labels: str = "", seconds: float = AWAY_S) -> None:
         """Leave a Deployment without pods for a while."""
-        victims = self.pods(labels or f"app.kubernetes.io/name={name}")
+        victims = self.pods(labels or f"{PART}={name}")
         self._change("deployment", self._apps.read_namespaced_deployment(name, self._namespace), "/spec/replicas", 0)
         try:
             self.stopped.wait(seconds)
@@ -148,8 +152,7 @@ class Faults:
         limit = int(parse_quantity(limits[resource]))  # type: ignore[no-untyped-call]  # not annotated in kubernetes 37
         script = _FILLING[resource].format(each=limit // 64, mib=limit // 2**20 + 64)
         before = pod.status.container_statuses[0].restart_count
-        how: dict[str, Any] = {"container": container.name, "stdout": True, "stderr": True, "stdin": False, "tty": False}
-        stream(self._core.connect_get_namespaced_pod_exec, name, self._namespace, command=["sh", "-c", script], **how)
+        self.shell(pod, script)
 
         def is_as_before() -> bool:
             status: Any = self._core.read_namespaced_pod(name, self._namespace).status
@@ -159,6 +162,21 @@ class Faults:
         self._wait_ready([])
         if resource != "memory":  # what was evicted stays for ever
             self._core.delete_namespaced_pod(name, self._namespace)
+
+    def shell(self, pod: Any, script: str) -> str:  # noqa: ANN401 - as the client has it
+        """Run a script in the first container of a pod, and return what it prints; no other thread may use this connection meanwhile."""
+        how: dict[str, Any] = {"stdout": True, "stderr": True, "stdin": False, "tty": False, "container": pod.spec.containers[0].name}
+        asked = self._core.connect_get_namespaced_pod_exec, pod.metadata.name, self._namespace
+        return str(stream(*asked, command=["sh", "-c", script], **how))
+
+    def usage(self, part: str) -> Iterator[tuple[str, str, float]]:
+        """Yield memory and descriptors of each pod of this name: name, lifetime, value."""
+        for pod in self.pods(f"{PART}={part}"):
+            kib, descriptors = map(int, self.shell(pod, _USAGE).split())
+            labels, restarts = pod.metadata.labels, [each.restart_count for each in pod.status.container_statuses or ()]
+            name = f"{part}_{labels.get('component', '')}".removesuffix("_").removesuffix("_standalone")
+            yield f"{name}_memory_mib", f"{pod.metadata.uid} {restarts}", kib / 1024
+            yield f"{name}_descriptors", f"{pod.metadata.uid} {restarts}", descriptors
 
     def _plain(self, declared: object) -> Any:  # noqa: ANN401 - as the API spells it
         return self._cluster.api_client.sanitize_for_serialization(declared)  # type: ignore[no-untyped-call]  # as above

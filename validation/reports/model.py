@@ -115,6 +115,23 @@ class ObjectiveResult(Part):
     reason: str
 
 
+def at_most(name: str, value: float | None, unit: str, limit: float, *, grade: Grade | None = None, why: str = "") -> ObjectiveResult:
+    """Return an objective that nobody weighs: None is not measured, and but for a `grade` no more than `limit` is good."""
+    by_value = Grade.UNMEASURED if value is None else Grade.PASS if value <= limit else Grade.FAIL
+    common: Any = {"warn": None, "baseline": None, "weight": 1, "key": True, "basis": "policy", "reason": ""}
+    return ObjectiveResult(sli=name, value=value, unit=unit, limit=f"<= {limit:g}", grade=grade or by_value, why=why, **common)
+
+
+def conclude(rows: list[ObjectiveResult], seen: str) -> tuple[Outcome, str]:
+    """Return FAIL where a limit is broken, INVALID where one is not measured or not decided, and which, before what else was `seen`."""
+    failed = [
+        f"{row.sli} {row.value:.4g} {row.unit}, limit {row.limit}{row.why and f', {row.why}'}" for row in rows if row.grade is Grade.FAIL
+    ]
+    open_ = [f"{row.sli} {row.grade}" for row in rows if row.grade in {Grade.UNMEASURED, Grade.UNDECIDED}]
+    outcome = Outcome.FAIL if failed else Outcome.INVALID if open_ else Outcome.PASS
+    return outcome, f"{'; '.join([*failed, *open_])} ({seen})" if failed or open_ else seen
+
+
 class Number(Part):
     """One number of a report or a baseline."""
 
@@ -172,6 +189,15 @@ class GateReport(RunReport):
             measurements=measured,
             images=record.images,
             fingerprint=fingerprint.fingerprint_of(facts),
+        )
+
+    @classmethod
+    def from_rows(cls, record: Record, profile: str, rows: list[ObjectiveResult]) -> "GateReport":
+        """Return the report of another kind of run as one of the gate, with its own objectives: so it has a page, a comment and JUnit."""
+        report, proves = cls.from_run(record), not record.stopped and record.outcome is not Outcome.INVALID
+        validity = Validity(valid=proves, faults=[] if proves else [record.reason])
+        return report.model_copy(
+            update={"objectives": rows, "validity": validity, "inputs": report.inputs | {"profile": {"profile": profile}}}
         )
 
     @property

@@ -17,10 +17,10 @@ from tests.validation.services import KubernetesApi
 from tests.validation.stand import write_slo, write_target
 from validation.__main__ import app
 from validation.experiments import drill
-from validation.experiments.drill import DRILLS, Drill, DrillRecord, Options, Writer, _as_gate_report, document
-from validation.experiments.during import Outage
+from validation.experiments.drill import DRILLS, Drill, DrillRecord, Options
+from validation.experiments.during import Outage, Requests
+from validation.experiments.workload import Writer, document
 from validation.judge.errors import Outcome
-from validation.judge.judgement import Grade
 
 Run = Callable[[Callable[[Any], None] | list[str]], tuple[int, str, dict[str, Any]]]
 
@@ -67,7 +67,7 @@ def test_a_milvus_that_is_away_for_a_moment_loses_nothing_and_the_collection_is_
     assert code == 0, printed
     assert (report["lost"], report["altered"]) == ([], [])
     assert report["acknowledged"] > 500
-    assert 1 < report["outages"][0]["seconds"] < 5
+    assert 1 < report["searches"]["outages"][0]["seconds"] < 5
     assert MilvusClient(uri=uri).list_collections() == []
     assert report["left_behind"] == []
 
@@ -80,7 +80,7 @@ def test_a_document_that_was_acknowledged_and_is_not_there_is_lost(run: Run, ser
 
     code, printed, report = run(lose)
     assert (code, report["lost"]) == (1, [7, 12])
-    assert "2 acknowledged documents are lost, such as 7" in printed
+    assert "documents_lost 2 documents, limit <= 0, such as 7" in printed
 
 
 @pytest.mark.parametrize(("command", "expected", "printed"), [("true", 0, "RESULT: PASS"), ("exit 7", 1, "the command ended with 7")])
@@ -113,32 +113,45 @@ def test_a_command_is_asked_for_where_it_is_the_drill_and_nowhere_else(words: li
     assert (ended.exit_code, problem in ended.output) == (2, True), ended.output
 
 
+def outage(seconds: float, *, ended: bool = True) -> Requests:
+    away = Outage(begin_s=0, seconds=seconds, failed=1, first_error="gone", ended=ended)
+    return Requests(sent=100, failed=1, outages=[away])
+
+
+def record(name: str, **found: Any) -> DrillRecord:
+    writer = Writer(None, 4)  # type: ignore[arg-type]  # nothing is sent
+    writer.read_back, writer.lost, writer.altered = 500, found.pop("lost", []), found.pop("altered", [])
+    writer.acknowledged = found.pop("acknowledged", [])
+    good: dict[str, Any] = {"searches": Requests(sent=100), "questions": Requests(sent=10)}
+    return DrillRecord(options=Options(name=name, stack="lab"), writer=writer, **good | found)
+
+
 @pytest.mark.parametrize(
     ("found", "reason"),
     [
-        ({"lost": [3]}, "1 acknowledged documents are lost, such as 3"),
-        ({"altered": [4, 5]}, "2 acknowledged documents are altered, such as 4"),
-        ({"is_read_back": False}, "the documents were not read back"),
-        ({"outages": [Outage(begin_s=0, seconds=0.7, failed=9, first_error="gone", ended=True)]}, "0.7 s without an answer to a search"),
-        ({"outages": [Outage(begin_s=0, seconds=0.1, failed=9, first_error="gone", ended=False)]}, "without an answer to a search"),
-        ({"question_outages": [Outage(begin_s=0, seconds=2, failed=1, first_error="x", ended=True)]}, "without an answer to a question"),
+        ({"lost": [3]}, "documents_lost 1 documents, limit <= 0, such as 3"),
+        ({"altered": [4, 5]}, "documents_altered 2 documents, limit <= 0, such as 4"),
+        ({"searches": outage(0.7)}, "longest_without_search 0.7 s, limit <= 0.5"),
+        ({"searches": outage(0.1, ended=False)}, "outages_not_ended 1 outages"),
+        ({"questions": outage(2)}, "longest_without_answer 2 s, limit <= 1"),
         ({"command_exit_code": None}, "the command did not end in time"),
+        ({"command_exit_code": 7}, "the command ended with 7"),
     ],
 )
 def test_whatever_the_slo_forbids_fails_and_says_what(found: dict[str, Any], reason: str) -> None:
-    options = Options(name="llm-down", stack="lab")
-    good: dict[str, Any] = {"is_read_back": True, "requests": 100, "acknowledged": 500}
-    assert DrillRecord(options=options, **good).conclusion()[0] is Outcome.PASS
-    record = DrillRecord(options=options, **(good | found))
-    outcome, text = record.conclusion()
-    assert (outcome, reason in text) == (Outcome.FAIL, True)
-    assert {each.grade for each in _as_gate_report(record).objectives} & {Grade.FAIL, Grade.UNMEASURED}, "the forms of the report agree"
+    assert record("llm-down").conclusion()[0] is Outcome.PASS
+    outcome, text = record("llm-down", **found).conclusion()
+    assert (outcome, reason in text) == (Outcome.FAIL, True), text
+
+
+def test_documents_that_were_not_read_back_are_no_pass() -> None:
+    outcome, text = record("llm-down", acknowledged=[1]).conclusion()
+    assert (outcome, "documents_lost not measured" in text) == (Outcome.INVALID, True), text
 
 
 def test_a_burst_may_fail_a_hundredth_of_the_searches() -> None:
-    options = Options(name="burst", stack="lab")
     for failed, outcome in ((10, Outcome.PASS), (11, Outcome.FAIL)):
-        assert DrillRecord(options=options, is_read_back=True, requests=1_000, failed=failed).conclusion()[0] is outcome
+        assert record("burst", searches=Requests(sent=1_000, failed=failed)).conclusion()[0] is outcome
 
 
 def test_a_batch_that_is_not_acknowledged_is_not_counted_and_its_numbers_are_not_used_again() -> None:

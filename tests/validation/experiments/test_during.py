@@ -8,7 +8,7 @@ import pytest
 from tests.validation.load.tasks import awaiting
 from tests.validation.load.test_open_loop import run
 from validation.experiments import during
-from validation.experiments.during import During, Ended, Options, find_outages, supervise
+from validation.experiments.during import During, Ended, Options, Requests, supervise
 from validation.judge.errors import Outcome
 from validation.load.open_loop import Sample
 
@@ -32,8 +32,12 @@ def samples(answered: str) -> list[Sample]:
     ],
 )
 def test_an_outage_lasts_until_the_next_request_that_is_answered(answered: str, expected: list[tuple[float, float, int, bool]]) -> None:
-    found = find_outages(samples(answered))
-    assert [(round(one.begin_s, 3), round(one.seconds, 3), one.failed, one.ended) for one in found] == expected
+    for size in (1, 2, 6):  # counted at once or in parts
+        found, given = Requests(), samples(answered)
+        for first in range(0, len(given), size):
+            found.add(given[first : first + size])
+        assert [(round(one.begin_s, 3), round(one.seconds, 3), one.failed, one.ended) for one in found.outages] == expected
+        assert (found.sent, found.failed) == (len(answered), answered.count("x"))
 
 
 async def lasting(seconds: float) -> Ended:
@@ -51,7 +55,7 @@ def test_the_load_goes_on_until_service_has_been_back_for_a_calm_moment() -> Non
 
     found, ended = run(during.under_load(awaiting(away_from_5_to_25), 100, lasting(10)))
     assert ended.code == 0
-    (away,) = find_outages(found)
+    (away,) = Requests().add(found).outages
     assert away.seconds == pytest.approx(20, abs=0.02)
     assert away.failed == pytest.approx(2_000, abs=2)
     assert found[-1].planned_s == pytest.approx(30, abs=0.1)
@@ -66,7 +70,7 @@ def test_requests_that_hang_are_no_calm_moment() -> None:
 
     found, _ = run(during.under_load(awaiting(silent_from_5_to_25), 10, lasting(6)))
     assert found[-1].planned_s == pytest.approx(37, abs=1)
-    assert len(find_outages(found)) == 1
+    assert len(Requests().add(found).outages) == 1
 
 
 def test_a_service_that_does_not_come_back_is_not_waited_for_without_end() -> None:
@@ -104,8 +108,8 @@ def test_a_command_that_lasts_too_long_is_ended_with_what_it_started(monkeypatch
 def of(ended: Ended, answered: str, longest_outage_s: float | None = None) -> During:
     options = Options(stack="lab", command=["./rag", "rotate", "lab"], rate=10, limit_s=900, longest_outage_s=longest_outage_s)
     found = During(run_id="x", options=options, ended=ended)
-    found.requests, found.failed, found.command_s = len(answered), answered.count("x"), 60.0
-    found.outages = find_outages(samples(answered))
+    found.requests.add(samples(answered))
+    found.command_s = 60.0
     return found
 
 
@@ -122,4 +126,4 @@ def of(ended: Ended, answered: str, longest_outage_s: float | None = None) -> Du
 def test_the_result_says_what_was_lost_and_what_went_wrong(found: During, outcome: Outcome, reason: str) -> None:
     assert (found.outcome, reason in found.reason) == (outcome, True), found.reason
     assert during.as_data(found)["result"]["outcome"] == outcome
-    assert during.as_data(found)["longest_without_service_s"] == during.longest(found.outages)
+    assert during.as_data(found)["longest_without_service_s"] == found.requests.longest_s
