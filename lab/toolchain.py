@@ -125,7 +125,8 @@ def built(name: str, go: str, steps: Steps) -> Path:
         for module, path in ((module, path) for module, paths in build.scripts.items() for path in paths):
             (partial / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(_module(module, build, go) / path, partial / path)
-        partial.rename(home)
+        if not home.exists():  # another process may have built it meanwhile
+            partial.rename(home)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return home

@@ -132,6 +132,22 @@ def test_every_tool_is_pinned_by_a_go_sum_and_declares_the_version_that_is_shown
         assert f" v{build.version}\n" in (folder / "go.mod").read_text() or build.version == toolchain.PLUGIN
 
 
+GO_BESIDE_ANOTHER = """#!/bin/sh
+[ "$1" = env ] && exec echo go1.0
+for each in "$@"; do case $each in *.partial-*) mkdir -p "${each%.partial-*}" && echo theirs >"${each%.partial-*}/registry";; esac; done
+"""
+
+
+def test_a_build_that_another_process_ended_first_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(toolchain, "CACHE", tmp_path)
+    go = tmp_path / "go"
+    go.write_text(GO_BESIDE_ANOTHER)
+    go.chmod(0o755)
+    home = toolchain.built("registry", str(go), Steps(log=tmp_path / "log"))
+    assert (home / "registry").read_text() == "theirs\n"
+    assert list(home.parent.iterdir()) == [home]
+
+
 def test_with_pulumi_on_the_path_neither_it_nor_its_plugin_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {"pulumi", "pulumi-kubernetes"} <= set(toolchain.BUILDS)
     on_path = {"pulumi": (3, 259, 0)}
