@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -289,6 +290,24 @@ def test_one_wrong_lock_is_one_problem(configured: dict[str, Any], folder: Path)
     assert [each.code for each in refused.value.problems] == ["settings.lock"]
 
 
+def test_a_chart_in_a_folder_is_compared_by_its_files(folder: Path) -> None:
+    chart = shutil.copytree("lab/chart/milvus", folder / "milvus")
+    own = {"milvus": {"chart": str(chart), "etcd": "embedded", "wal": "rocksmq"}}
+    above, below = (parse(configuration({**GOOD, "images": NAMES, **own, **more})) for more in ({"promotion": {"passed_in": "below"}}, {}))
+    passes(folder, 10, given=below, chart=None)
+    assert codes(pinned(10, above, chart=None)) == []
+    (chart / "values.yaml").write_text("edited: true\n")
+    assert codes(pinned(10, above, chart=None)) == [("promotion.refused", "milvus.chart")]
+
+
+def test_the_checksum_of_a_lock_for_another_version_of_the_chart_counts_for_nothing(folder: Path) -> None:
+    passes(folder, 10)
+    given = pinned(10, settings(images=[]))
+    path = folder / f"images.{STACK}.lock"
+    path.write_text(path.read_text().replace(f"version: {given.milvus.resolved_chart_version()}", "version: 5.0.9"))
+    assert codes(given) == [("promotion.digest", "milvus.chart")]
+
+
 def test_a_run_without_digests_is_no_pass_and_says_why(folder: Path) -> None:
     report = folder / "report.json"
     report.write_text(json.dumps({"target": {"images": NAMES}, "result": {"outcome": "PASS"}}))
@@ -297,11 +316,11 @@ def test_a_run_without_digests_is_no_pass_and_says_why(folder: Path) -> None:
 
 
 def test_a_set_that_passed_again_is_listed_once_and_the_newest_are_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(promotion, "_KEPT", 2)
-    for number in (10, 20, 10, 30):
+    monkeypatch.setattr(promotion, "_KEPT", 4)
+    for number in (10, 20, 30, 30, 40, 50):
         passes(folder, number)
     milvus = [each.parts["milvus"].partition("@")[2] for each in promotion.read("below", STACK)]
-    assert milvus == [digest(30), digest(10)]
+    assert milvus == [digest(50), digest(40), digest(30), digest(20)]
 
 
 def test_a_pin_from_below_takes_what_passed_last_of_what_has_to_be_the_same(folder: Path) -> None:
