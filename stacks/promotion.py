@@ -44,19 +44,14 @@ class Pass(Group):
     """References of the images by part, and `chart`."""
 
 
-def path_of(environment: str, beside: str) -> Path:
-    """Where the passes of an environment are: beside the lock of another."""
-    return lock.path_of(beside).with_name(f"passed.{environment}.yaml")
-
-
-def read(environment: str, beside: str) -> list[Pass]:
-    """Return what passed in an environment, the newest first; SettingsError for a damaged file."""
-    path = path_of(environment, beside)
+def read(environment: str, beside: str) -> tuple[Path, list[Pass]]:
+    """Return the file beside the lock of another with what passed in an environment, the newest first; SettingsError for a damaged one."""
+    path = lock.path_of(beside).with_name(f"passed.{environment}.yaml")
     try:
         passes = [Pass(**each) for each in yaml.safe_load(path.read_text(encoding="utf-8"))] if path.is_file() else []
     except (yaml.YAMLError, ValueError, TypeError) as error:
         raise failure("promotion_damaged", file=shown(path), error=error, below=environment) from None
-    return [each for each in passes if each.environment == environment]
+    return path, [each for each in passes if each.environment == environment]
 
 
 def judge(settings: Settings, environment: str) -> tuple[dict[str, Any] | None, list[Problem]]:
@@ -64,24 +59,24 @@ def judge(settings: Settings, environment: str) -> tuple[dict[str, Any] | None, 
     if settings.promotion is None:
         return None, []
     below, parts = settings.promotion.passed_in, compared(settings, environment)
-    words: dict[str, Any] = {"environment": environment, "below": below, "file": shown(path_of(below, environment))}
-    digests = _digests(parts)
+    (file, passes), (_, own), digests = read(below, environment), read(environment, environment), _digests(parts)
+    words: dict[str, Any] = {"environment": environment, "below": below, "file": shown(file)}
     output: dict[str, Any] = {"passed_in": below, "digests": digests, "release": "", "gate_of": "", "passed": None, "override": ""}
-    passes, bare = {name: read(name, environment) for name in (below, environment)}, [part for part in digests if not digests[part]]
+    bare = [part for part, digest in digests.items() if not digest]
     wrong = [problem("promotion_digest", _PLACE.get(part, ("images", part)), value=parts[part], **words) for part in bare]
     wrong += [problem("promotion_itself", _BELOW, value=below)] if below == environment else []
     if wrong:
         return output, wrong
     words["release"] = output["release"] = f"r{hashlib.sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest()[:12]}"
-    for gate_of, each in ((name, each) for name, group in passes.items() for each in group):
+    for each in (*passes, *own):
         if digests.items() <= _digests(each.parts).items():
             passed = each.model_dump(include={"at", "verdict", "report_sha256", "commit"})
-            return output | {"gate_of": gate_of, "passed": passed, "override": each.override}, []
+            return output | {"gate_of": each.environment, "passed": passed, "override": each.override}, []
     if reason := settings.promotion.override.get(words["release"]):
         return output | {"override": reason}, []
-    if not passes[below]:
+    if not passes:
         return output, [problem("promotion_missing", _BELOW, value=below, **words)]
-    last, words["at"] = _digests(passes[below][0].parts), passes[below][0].at
+    last, words["at"] = _digests(passes[0].parts), passes[0].at
     return output, [
         problem("promotion_refused", _PLACE.get(part, ("images", part)), value=digest, passed=last.get(part, "nothing"), **words)
         for part, digest in digests.items()
@@ -99,22 +94,22 @@ def compared(settings: Settings, environment: str) -> dict[str, str]:
     return {**{part: named[part] for part in chosen if part in named}, "chart": text}
 
 
-def newest(settings: Settings, environment: str, below: str) -> dict[str, str | None]:
-    """Return the digests of the newest pass below, of images that must be the same here; SettingsError where one has another tag here."""
-    named, words = compared(settings, environment), {"below": below, "environment": environment}
-    if not (passes := read(below, environment)):
-        raise failure("promotion_missing", path=_BELOW, value=below, file=shown(path_of(below, environment)), **words)
-    passed = {part: (text, parse(text)) for part, text in passes[0].parts.items() if part in named and part != "chart"}
-    for part, (text, image) in passed.items():
-        if image.tag != parse(named[part]).tag:
-            raise failure("promotion_tag", path=("images", part), value=named[part], passed=text, **words)
-    return {part: image.digest for part, (_, image) in passed.items()}
+def newest(settings: Settings, environment: str, below: str) -> dict[str, str]:
+    """Return the images of the newest pass below that must be the same here; SettingsError where one has another tag here."""
+    (file, passes), named = read(below, environment), compared(settings, environment)
+    if not passes:
+        raise failure("promotion_missing", path=_BELOW, value=below, file=shown(file), below=below, environment=environment)
+    passed = {part: text for part, text in passes[0].parts.items() if part in named and part != "chart"}
+    for part, text in passed.items():
+        if parse(text).tag != parse(named[part]).tag:
+            raise failure("promotion_tag", path=("images", part), value=named[part], passed=text, below=below, environment=environment)
+    return passed
 
 
 def record(settings: Settings, environment: str, report: Path) -> str:
     """Add what a green gate measured to the passes of its environment; return a line that says so, or why it is no use."""
-    content, path, git = report.read_bytes(), path_of(environment, environment), shutil.which("git")
-    measured, older = json.loads(content), read(environment, environment)
+    content, git, (path, older) = report.read_bytes(), shutil.which("git"), read(environment, environment)
+    measured = json.loads(content)
     parts = {**measured["target"]["images"], "chart": compared(settings, environment)["chart"]}
     if bare := ", ".join(part for part, digest in _digests(parts).items() if not digest):
         return f"no pass is recorded: {bare} has no digest, and could not be promoted; ./rag pin {environment}, then again"

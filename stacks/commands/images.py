@@ -55,13 +55,13 @@ def pin(environment: EnvironmentName, *, below: Annotated[str, typer.Option("--f
     print(f"{len(pins.images)} images and the chart {pins.chart.name} {pins.chart.version} in {lock.write(environment, pins)}")
 
 
-def _ask(selected: Environment, release: chart.Release, access: registry.Access, passed: dict[str, str | None]) -> Pins:
+def _ask(selected: Environment, release: chart.Release, access: registry.Access, passed: dict[str, str]) -> Pins:
     """Ask everything, and say each answer as it comes; all that has none is named together in an UnansweredError."""
     answers: dict[str, PinnedImage] = {}
     problems: list[str] = []
     for name, text in lock.named(selected.settings).items():
         image = mirrored(parse(text), selected.settings.registry.mirrors)
-        image = replace(image, digest=passed.get(name, image.digest))
+        image = replace(image, digest=parse(passed[name]).digest) if name in passed else image
         try:
             answers[name] = PinnedImage(of=text, reference=f"{image.text.partition('@')[0]}@{registry.digest_of(image, access)}")
         except UnansweredError as error:
