@@ -7,9 +7,11 @@ what a killed one left. The state of Pulumi and Helm's record are not touched.
 import json
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
+import yaml
 from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 from kubernetes.stream import stream
@@ -26,20 +28,10 @@ from validation.load.pods.job import CONTAINER, gone
 AWAY_S, _STORE_S, _READY_S = 15.0, 60.0, 300.0
 _NOTE = "milvus-x10000/drill"  # annotation: the JSON patch that undoes what a drill changed
 _NAME = "drill-store"
-_LABELS = {"milvus-x10000/drill": "store"}
 PART = "app.kubernetes.io/name"
 _MILVUS, _KINDS = f"{PART}=milvus", ("deployment", "stateful_set")
-_RULES: Any = [{"ports": [{"protocol": "TCP", "port": store_proxy.PORT}]}]
-_ALLOWED: Any = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"], "ingress": _RULES, "egress": _RULES}
-_FILLING = {
-    # eighty processes that hold a 64th of the limit each: Milvus is the largest of the container, so the kernel ends Milvus
-    "memory": """for each in /proc/[0-9]*; do [ $each = /proc/$$ ] || echo 1000 >$each/oom_score_adj; done
-        for i in $(seq 80); do (head -c {each} /dev/zero; sleep 60) | tail -c {each} >/dev/null & done; wait""",
-    "ephemeral-storage": "dd if=/dev/zero of=/tmp/drill bs=1048576 count={mib}",
-}
-# all but the shell itself, by what any shell has: memory that the kernel cannot take back (files that are mapped it can), descriptors
-_USAGE = """kib=0 fds=0; for each in /proc/[0-9]*; do [ $each = /proc/$$ ] && continue; set -- $each/fd/*; fds=$((fds + $#))
-    while read -r name value rest; do [ $name = RssAnon: ] && kib=$((kib + value)); done <$each/status; done 2>/dev/null; echo $kib $fds"""
+_DECLARED: dict[str, Any] = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8"))
+_LABELS: dict[str, str] = _DECLARED["service"]["metadata"]["labels"]
 
 
 class Faults:
@@ -111,7 +103,7 @@ class Faults:
         self._make_proxy()
         self._wait_ready([])
         victims, host = self.pods(_MILVUS), f"{_NAME}.{self._namespace}.svc"
-        ours = {"MINIO_ADDRESS": host, "MINIO_PORT": str(store_proxy.PORT), "MINIO_USE_SSL": "false", "MINIO_USE_VIRTUAL_HOST": "false"}
+        ours = {"MINIO_ADDRESS": host} | _DECLARED["milvus"]
         for kind, workload in self._workloads(_MILVUS):
             before = self._plain(workload.spec.template.spec.containers[0].env or [])
             env = [each for each in before if each["name"] not in ours] + [{"name": name, "value": value} for name, value in ours.items()]
@@ -119,15 +111,12 @@ class Faults:
         self._wait_ready(victims)
 
     def _make_proxy(self) -> None:
-        metadata: Any = {"name": _NAME, "labels": _LABELS}
-        service: Any = {"metadata": metadata, "spec": {"selector": _LABELS, "ports": [{"port": store_proxy.PORT}]}}
-        self._core.create_namespaced_service(self._namespace, service)
-        spec = {"replicas": 1, "selector": {"matchLabels": _LABELS}, "template": self._proxy_pod()}
-        deployment: Any = {"metadata": metadata, "spec": spec}
+        self._core.create_namespaced_service(self._namespace, _DECLARED["service"])
+        declared = _DECLARED["deployment"]
+        deployment: Any = declared | {"spec": declared["spec"] | {"template": self._proxy_pod()}}
         self._apps.create_namespaced_deployment(self._namespace, deployment)
         if self._network.list_namespaced_network_policy(self._namespace).items:  # else one of ours would be the first to forbid anything
-            policy: Any = {"metadata": metadata, "spec": _ALLOWED}
-            self._network.create_namespaced_network_policy(self._namespace, policy)
+            self._network.create_namespaced_network_policy(self._namespace, _DECLARED["policy"])
 
     def _proxy_pod(self) -> dict[str, Any]:
         """Return the suite's pod as the stack declares it, with its account, its rights and its trust, as the proxy."""
@@ -137,8 +126,7 @@ class Faults:
         left_out = {each["name"] for each in pod["spec"].get("volumes", []) if "secret" in each}
         pod["spec"]["volumes"] = [each for each in pod["spec"].get("volumes", []) if each["name"] not in left_out]
         container["volumeMounts"] = [each for each in container.get("volumeMounts", []) if each["name"] not in left_out]
-        probe = {"tcpSocket": {"port": store_proxy.PORT}, "periodSeconds": 1}
-        container |= {"args": ["store-proxy", self._target.object_store_endpoint], "readinessProbe": probe}
+        container |= {"args": ["store-proxy", self._target.object_store_endpoint], "readinessProbe": _DECLARED["probe"]}
         pod["spec"] |= {"containers": [container], "restartPolicy": "Always"}
         pod["metadata"]["labels"] = pod["metadata"].get("labels", {}) | _LABELS
         return pod
@@ -150,7 +138,7 @@ class Faults:
         if resource not in (limits := container.resources.limits or {}):
             raise UsageError(f"pod {name} has no limit of {resource}: that of the whole node would be used up; nothing was broken")
         limit = int(parse_quantity(limits[resource]))  # type: ignore[no-untyped-call]  # not annotated in kubernetes 37
-        script = _FILLING[resource].format(each=limit // 64, mib=limit // 2**20 + 64)
+        script = _DECLARED["fill"][resource].replace("{each}", str(limit // 64)).replace("{mib}", str(limit // 2**20 + 64))
         before = pod.status.container_statuses[0].restart_count
         self.shell(pod, script)
 
@@ -172,7 +160,7 @@ class Faults:
     def usage(self, part: str) -> Iterator[tuple[str, str, float]]:
         """Yield memory and descriptors of each pod of this name: name, lifetime, value."""
         for pod in self.pods(f"{PART}={part}"):
-            kib, descriptors = map(int, self.shell(pod, _USAGE).split())
+            kib, descriptors = map(int, self.shell(pod, _DECLARED["usage"]).split())
             labels, restarts = pod.metadata.labels, [each.restart_count for each in pod.status.container_statuses or ()]
             name = f"{part}_{labels.get('component', '')}".removesuffix("_").removesuffix("_standalone")
             yield f"{name}_memory_mib", f"{pod.metadata.uid} {restarts}", kib / 1024
