@@ -124,7 +124,7 @@ def test_every_query_of_every_panel_returns_data(expr: str, server: Prometheus, 
         milvus.search(busy, [[1.0] * 8], limit=3)  # no share of the last seconds without one
         return any(not math.isnan(float(sample["value"][1])) for sample in server.ask(asked))
 
-    until(has_data, asked)  # a Milvus that is asked each second and once answers late is gone for that second
+    until(has_data, asked, within_s=30)  # a Milvus that is asked each second and once answers late is gone for that second
 
 
 @pytest.fixture
