@@ -23,12 +23,12 @@ _LONGEST_ROOT_PATH = 256
 _FLOATING_TAGS = {"latest", "stable", "main", "master", "nightly", "dev", "edge"}
 
 
-def unless(is_good: Callable[[str], object], key: str) -> Callable[[str], str]:
-    """Return a check that refuses every other value, for the reason of that name."""
+def unless(is_good: Callable[[str], object], key: str, better: Callable[[str], str | None] = lambda _: None) -> Callable[[str], str]:
+    """Return a check that refuses every other value, for the reason of that name; `better` gives one that would do."""
 
     def check(value: str) -> str:
         if not is_good(value):
-            raise refused(key, value=value)
+            raise refused(key, value=value, instead=better(value))
         return value
 
     return check
@@ -43,6 +43,7 @@ _label_value = unless(lambda value: not value or _LABEL_NAME.fullmatch(value), "
 _not_ours = unless(lambda value: not _OUR_SECRETS.fullmatch(value), "our_secret")
 _object_name = _matching(OBJECT.pattern, "object")
 require_bucket_name = _matching(r"[a-z0-9][-a-z0-9]{1,61}[a-z0-9]", "bucket")
+_product = unless(_LABEL_NAME.fullmatch, "gpu_product", lambda value: re.sub(r"[^-_.A-Za-z0-9]+", "-", value))
 _root_path_segments = _matching(r"[A-Za-z0-9][-_.A-Za-z0-9]*(/[A-Za-z0-9][-_.A-Za-z0-9]*)*", "root_path")
 
 
@@ -58,21 +59,11 @@ def is_text_in_yaml(value: str) -> bool:
         return False
 
 
-def _secret_or_none(value: str) -> str:
-    return _object_name(_not_ours(value)) if value else value
-
-
 def label_key(value: str) -> str:
     """Refuse what is no key of a label or a taint; gives it back."""
     prefix, slash, name = value.rpartition("/")
     if not _LABEL_NAME.fullmatch(name) or (slash and not OBJECT.fullmatch(prefix)):
         raise refused("label_key", value=value)
-    return value
-
-
-def _product(value: str) -> str:
-    if not _LABEL_NAME.fullmatch(value):
-        raise refused("gpu_product", instead=re.sub(r"[^-_.A-Za-z0-9]+", "-", value))
     return value
 
 
@@ -154,7 +145,7 @@ YamlText = Annotated[str, PRINTABLE, TEXT]
 PlainText = Annotated[str, PRINTABLE]
 ObjectName = Annotated[str, AfterValidator(_object_name), TEXT]
 SecretName = Annotated[str, AfterValidator(_object_name)]
-OptionalSecretName = Annotated[str, AfterValidator(_secret_or_none)]
+OptionalSecretName = Annotated[str, AfterValidator(lambda name: name and _object_name(_not_ours(name)))]
 OperatorsSecret = Annotated[str, AfterValidator(_not_ours), AfterValidator(_object_name)]
 """Name of a Secret that the operator makes in the namespace of the stack, beside those of the stack."""
 LabelKey = Annotated[str, AfterValidator(label_key)]

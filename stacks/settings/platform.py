@@ -6,21 +6,10 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from components.pods import Toleration
+from stacks.settings import names
 from stacks.settings.addresses import Endpoint
 from stacks.settings.group import Group, Trusting, setting
-from stacks.settings.names import (
-    BucketName,
-    CaFile,
-    Image,
-    LabelKey,
-    Labels,
-    LabelValue,
-    Mirrors,
-    ObjectName,
-    OperatorsSecret,
-    PlainText,
-    label_key,
-)
+from stacks.settings.names import CaFile, Image, Labels, ObjectName, PlainText
 
 _DOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _SCHEDULE = r"^(@(hourly|daily|midnight|weekly|monthly)|[\d*/,-]+( [\d*/,A-Za-z?-]+){4})$"
@@ -28,15 +17,8 @@ REASON = re.compile(r"^\w.* .*\S$")  # two words at least: a number, true, or an
 _OURS = ("app.kubernetes.io/", "milvus-x10000/")
 
 
-def _domain(value: str) -> str:
-    if not _DOMAIN.fullmatch(value):
-        needed = "lower-case letters, digits, dashes and dots, without a dot at either end"
-        raise ValueError(f"is no domain, so no Service would be resolved: {needed}")
-    return value
-
-
 def _marks(value: dict[str, str]) -> dict[str, str]:
-    if ours := sorted(key for key in map(label_key, value) if key == "component" or key.startswith(_OURS)):
+    if ours := sorted(key for key in map(names.label_key, value) if key == "component" or key.startswith(_OURS)):
         raise ValueError(f"names {', '.join(ours)}, by which services, network policies and restarts find our pods; choose another key")
     return value
 
@@ -47,8 +29,8 @@ Marks = Annotated[dict[str, str], AfterValidator(_marks)]
 class TolerationSettings(Group):
     """A taint of nodes that is put up with."""
 
-    key: LabelKey = setting(..., "dedicated", "key of the taint")
-    value: LabelValue | None = setting(None, "milvus", "its value; none for any")
+    key: names.LabelKey = setting(..., "dedicated", "key of the taint")
+    value: names.LabelValue | None = setting(None, "milvus", "its value; none for any")
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = setting(None, "NoSchedule", "its effect; none for any")
 
     @property
@@ -78,7 +60,7 @@ class PodSecuritySettings(Group):
 class ClusterSettings(Group):
     """The Kubernetes cluster of this environment."""
 
-    domain: Annotated[str, AfterValidator(_domain)] = setting("cluster.local", "k8s.example.net")
+    domain: Annotated[str, AfterValidator(names.unless(_DOMAIN.fullmatch, "domain"))] = setting("cluster.local", "k8s.example.net")
     """domain of the cluster's own names: another one makes every address of a Service unknown"""
     context: PlainText | None = setting(None, "prod-admin@prod", min_length=1)
     """context of the kubeconfig that this environment belongs to; any other is refused"""
@@ -132,10 +114,10 @@ class PromotionSettings(Group):
 class RegistrySettings(Group):
     """Registries: where images are really pulled from, and whom to trust there."""
 
-    mirrors: Mirrors = setting({}, '\'{"docker.io": "registry.example.net/dockerhub"}\'')
+    mirrors: names.Mirrors = setting({}, '\'{"docker.io": "registry.example.net/dockerhub"}\'')
     """mirror of each registry, as HOST or HOST/PATH: `./rag pin` asks it, and pods pull from it"""
     ca_file: CaFile | None = setting(None, "/etc/ssl/registry-ca.crt", "PEM file of the registries' private CA, besides the public ones")
-    pull_secrets: tuple[OperatorsSecret, ...] = setting((), "'[\"mirror\"]'")
+    pull_secrets: tuple[names.OperatorsSecret, ...] = setting((), "'[\"mirror\"]'")
     """Secrets of the namespace, of type kubernetes.io/dockerconfigjson, for registries that ask who pulls"""
 
 
@@ -168,9 +150,9 @@ class BackupSettings(Trusting):
     """Backups on a schedule, in the suite's image: a CronJob in the namespace that runs `backup`."""
 
     endpoint: Endpoint = setting(..., "https://backup.example.net", "S3 store of the backups; best another one than Milvus's")
-    bucket: BucketName = setting(..., "rag-backups", "their bucket; it must be there, and is neither of the stack's own")
+    bucket: names.BucketName = setting(..., "rag-backups", "their bucket; it must be there, and is neither of the stack's own")
     region: PlainText = setting("us-east-1", "us-east-1", "region that requests are signed for", min_length=1)
-    secret: OperatorsSecret = setting(..., "backup-key", "Secret of the namespace with access_key and secret_key for that bucket")
+    secret: names.OperatorsSecret = setting(..., "backup-key", "Secret of the namespace with access_key and secret_key for that bucket")
     ca_file: CaFile | None = setting(None, "/etc/ssl/backup-ca.crt", "PEM file of that store's private CA")
     schedule: str = setting("17 1 * * *", "'17 1 * * *'", "when, as cron has it, in the time zone of the cluster", pattern=_SCHEDULE)
     keep: int = setting(14, 30, "so many of the newest backups stay; 0: all", ge=0, le=10_000)

@@ -8,9 +8,8 @@ from pydantic import AfterValidator
 
 from components.quota import Quota
 from stacks.settings.group import Group, setting
-from stacks.settings.names import OtherNamespace, PlainText
+from stacks.settings.names import OtherNamespace, PlainText, unless
 
-_TENANT = re.compile(r"[a-z][a-z0-9]{0,30}")
 _NO_RANGE = "is no range of addresses such as 10.1.2.0/24: {}"
 _MOST_TENANTS = 30  # three users each, and Milvus has 100 at most
 _HOST = re.compile(r"(\*\.)?([a-z0-9]([-a-z0-9]*[a-z0-9])?\.)+[a-z]{2,}|[a-z0-9]([-a-z0-9]*[a-z0-9])?")
@@ -31,21 +30,9 @@ def _cidr(value: str, *, wrong: str = _NO_RANGE, why: str = "a policy with it al
 Cidr = Annotated[str, AfterValidator(_cidr)]
 
 
-def _tenant(value: str) -> str:
-    if not _TENANT.fullmatch(value):
-        raise ValueError("is part of the names of a database, users and Secrets: a letter, then at most 30 lower-case letters and digits")
-    if value in {"default", "root", "search", "ingest", "admin"}:
-        raise ValueError("is a name that Milvus or the default database's users have already")
-    return value
-
-
-def _tenants(value: tuple[str, ...]) -> tuple[str, ...]:
-    if len(set(value)) != len(value):
-        raise ValueError("names a tenant twice")
-    return value
-
-
-Tenants = Annotated[tuple[Annotated[str, AfterValidator(_tenant)], ...], AfterValidator(_tenants)]
+_is_free = unless(lambda name: name not in {"default", "root", "search", "ingest", "admin"}, "tenant_taken")
+Tenant = Annotated[str, AfterValidator(unless(re.compile(r"[a-z][a-z0-9]{0,30}").fullmatch, "tenant")), AfterValidator(_is_free)]
+Tenants = Annotated[tuple[Tenant, ...], AfterValidator(unless(lambda names: len({*names}) == len(names), "tenants"))]
 
 
 def _place(value: str) -> str:

@@ -12,15 +12,9 @@ from dataclasses import dataclass, replace
 import pulumi
 
 from components.stores import Connection, Declared, ObjectStoreArgs, suffixed
+from components.stores.cosi import bucket as kinds
 from components.stores.cosi import manifests
-from components.stores.cosi.bucket import (
-    AccessClassProvider,
-    BucketAccessClass,
-    BucketClaim,
-    BucketClaimProvider,
-    BucketClass,
-    BucketClassProvider,
-)
+from components.stores.cosi.bucket import AccessClassProvider
 from components.stores.cosi.credential import CosiCredential, CosiCredentialProvider
 from components.stores.cosi.manifests import Backend, Mark
 
@@ -42,13 +36,13 @@ class CosiStore:
         timeout, mark = {"timeout_s": self.timeout_s}, Mark(name=args.bucket, namespace=None, owner=args.owner)
         opts = pulumi.ResourceOptions(parent=parent, depends_on=list(self.after))
         manifest = manifests.bucket_class(mark, self.backend, args.options)
-        bucket_class = BucketClass(BucketClassProvider(self.settings), f"{name}-class", {**manifest, **timeout}, opts)
+        bucket_class = kinds.BucketClass(kinds.BucketClassProvider(self.settings), f"{name}-class", {**manifest, **timeout}, opts)
         asked = manifests.bucket_claim(replace(mark, namespace=args.namespace), bucket_class.metadata["name"])
-        provider, inputs = BucketClaimProvider(self.settings), {**asked, **timeout, "bucket": None}
-        claim = BucketClaim(provider, f"{name}-bucket", inputs, args.bucket_opts(parent))
+        provider, inputs = kinds.BucketClaimProvider(self.settings), {**asked, **timeout, "bucket": None}
+        claim = kinds.BucketClaim(provider, f"{name}-bucket", inputs, args.bucket_opts(parent))
         manifest = manifests.access_class(mark, self.backend)
         opts = pulumi.ResourceOptions(parent=parent, depends_on=[claim])
-        access_class = BucketAccessClass(AccessClassProvider(self.settings), f"{name}-access-class", {**manifest, **timeout}, opts)
+        access_class = kinds.BucketAccessClass(AccessClassProvider(self.settings), f"{name}-access-class", {**manifest, **timeout}, opts)
         bucket = {"bucket": claim.bucket, "versioned": args.options.versioned, "lock": args.options.inputs()["lock"]}
         inputs = {**self.connection.inputs(), **timeout, **bucket}
         credentials: list[CosiCredential] = []

@@ -9,18 +9,14 @@ from pydantic import AfterValidator, model_validator
 from components.engines.engine import WEIGHTS_PATH
 from components.pods import MIG_PROFILE, NO_OPTIONS, Gpu, PodOptions, Scaling
 from stacks.problems import text_of
+from stacks.settings import names
 from stacks.settings.addresses import ServiceUrl
 from stacks.settings.group import Group, Trusting, setting
-from stacks.settings.names import TABLES, BucketName, CaFile, GpuProduct, Labels, ObjectName, OptionalSecretName, PlainText, SecretName
+from stacks.settings.names import BucketName, CaFile, GpuProduct, Labels, ObjectName, OptionalSecretName, PlainText, SecretName
 from stacks.settings.platform import TolerationSettings
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-
-
-def _mig_profile(value: str) -> str:
-    if not MIG_PROFILE.fullmatch(value):
-        raise ValueError("is no MIG profile: it is written like 1g.10gb, compute slices and memory, as `nvidia-smi mig -lgip` lists them")
-    return value
+MigProfile = Annotated[str, AfterValidator(names.unless(MIG_PROFILE.fullmatch, "mig_profile"))]
 
 
 class GpuSettings(Group):
@@ -30,7 +26,7 @@ class GpuSettings(Group):
     count: int = setting(..., 1, "GPUs of one pod; vLLM splits the model over all of them", ge=1, le=16)
     memory_gib: float = setting(..., 80, "memory of one GPU or MIG instance", gt=0, le=1024)
     memory_share: float = setting(0.9, 0.9, "share of it that the engine takes", gt=0.1, le=0.98)
-    mig_profile: Annotated[str, AfterValidator(_mig_profile)] | None = setting(None, "3g.40gb", "MIG profile, with the mixed strategy")
+    mig_profile: MigProfile | None = setting(None, "3g.40gb", "MIG profile, with the mixed strategy")
     tolerations: tuple[TolerationSettings, ...] = setting((TolerationSettings(key="nvidia.com/gpu"),), '\'[{"key": "gpu"}]\'')
     """taints that are put up with"""
     runtime_class: ObjectName | None = setting(None, "nvidia", "RuntimeClass of the pod")
@@ -74,8 +70,8 @@ class WeightsSettings(Group):
 
     @model_validator(mode="after")
     def _is_one_place(self) -> "WeightsSettings":
-        missing = [name for name in TABLES["weights"][self.source]["needs"] if getattr(self, name) is None]
-        ignored = sorted(self.model_fields_set.difference(TABLES["weights"][self.source]["may"]))
+        missing = [name for name in names.TABLES["weights"][self.source]["needs"] if getattr(self, name) is None]
+        ignored = sorted(self.model_fields_set.difference(names.TABLES["weights"][self.source]["may"]))
         if missing:
             raise ValueError(f"source {self.source!r} needs {' and '.join(missing)}")
         if ignored:

@@ -13,17 +13,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Never, TypeVar, cast
 
+from botocore import exceptions
 from botocore.config import Config
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    ConnectionError,  # noqa: A004 - boto's own name
-    ConnectTimeoutError,
-    EndpointConnectionError,
-    HTTPClientError,
-    IncompleteReadError,
-    ReadTimeoutError,
-)
+from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_exponential
 
@@ -45,8 +37,12 @@ FULL = frozenset({"QuotaExceeded", "InsufficientStorage", "EntityTooLarge", "Ins
 """Codes of a store that takes no more, or nothing so large; some come with the status 403."""
 _SCOPE = re.compile(r"/([^/]+)/s3/aws4_request")
 CUT = "the connection was cut"
-GONE = (ConnectionError, HTTPClientError, IncompleteReadError)  # what boto3 raises when no whole answer came
-_SILENT = (EndpointConnectionError, ConnectTimeoutError, ReadTimeoutError)
+GONE = (
+    exceptions.ConnectionError,
+    exceptions.HTTPClientError,
+    exceptions.IncompleteReadError,
+)  # what boto3 raises when no whole answer came
+_SILENT = (exceptions.EndpointConnectionError, exceptions.ConnectTimeoutError, exceptions.ReadTimeoutError)
 _UNREADABLE = (ResponseParserError, ValueError, TypeError, LookupError, AttributeError)
 """What boto3 raises over an answer that it cannot read."""
 _Answer = TypeVar("_Answer")
