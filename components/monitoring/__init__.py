@@ -15,12 +15,10 @@ import pulumi_kubernetes as k8s
 import yaml
 
 from components.component import Component
-from components.monitoring.rules import Objectives, groups
+from components.monitoring.rules import Objectives, groups, rendered
 
 DASHBOARD_LABEL = {"grafana_dashboard": "1"}
 """What the sidecar of Grafana's own chart looks for, unless its `sidecar.dashboards.label` says otherwise."""
-_WIDTH, _HEIGHT, _COLUMNS = 8, 8, 3
-_GRAFANA = yaml.safe_load(Path(__file__).with_name("grafana.yaml").read_text(encoding="utf-8"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,32 +52,7 @@ class Monitoring(Component):
 
 
 def dashboards(environment: str, namespace: str) -> dict[str, dict[str, Any]]:
-    """Return each dashboard of one environment by its name: Grafana's JSON model, for version 9 and later."""
-    described = yaml.safe_load(Path(__file__).with_name("panels.yaml").read_text(encoding="utf-8"))
-    variables = [*_GRAFANA["variables"], {"name": "namespace", "type": "constant", "query": namespace, "hide": 2}]
-    return {
-        name: {
-            **_GRAFANA["dashboard"],
-            "uid": f"milvus-x10000-{environment}-{name}"[:40],
-            "title": f"{each['title']} ({environment})",
-            "tags": ["milvus-x10000", environment],
-            "templating": {"list": variables},
-            "panels": [_panel(index, panel) for index, panel in enumerate(each["panels"])],
-        }
-        for name, each in described.items()
-    }
-
-
-def _panel(index: int, panel: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        **_GRAFANA["panel"],
-        "id": index + 1,
-        "title": panel["title"],
-        "description": panel["description"],
-        "gridPos": {"h": _HEIGHT, "w": _WIDTH, "x": index % _COLUMNS * _WIDTH, "y": index // _COLUMNS * _HEIGHT},
-        "fieldConfig": {"defaults": {"unit": panel["unit"], "min": 0}, "overrides": []},
-        "targets": [
-            {**_GRAFANA["query"], "refId": chr(ord("A") + number), "expr": expr, "legendFormat": legend}
-            for number, (legend, expr) in enumerate(panel["queries"].items())
-        ],
-    }
+    """Return each dashboard of one environment by its name."""
+    words = {"environment": environment, "namespace": namespace}
+    panels = yaml.safe_load(Path(__file__).with_name("panels.yaml").read_text(encoding="utf-8"))
+    return {name: rendered("dashboard.yaml.j2", name=name, described=each, **words)[0] for name, each in panels.items()}

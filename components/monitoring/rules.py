@@ -5,20 +5,18 @@ follow "Alerting on SLOs" of Google's SRE workbook (chapter 5, multi-window, mul
 burn the error budget so many times too fast.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import log2
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import yaml
 
 _LAST_BUCKET_MS = 131072  # Milvus's histograms double from 1 ms up to here (metrics.go: ExponentialBuckets(1, 2, 18))
-_BURNS = ((14.4, "1h", "5m", "page"), (6.0, "6h", "30m", "page"), (3.0, "1d", "2h", "ticket"), (1.0, "3d", "6h", "ticket"))
-"""How many times too fast, over which windows, and how urgent: table 5-8 of that chapter."""
 _LEAST_SHARE = 0.9  # a percentile below has so large a budget that it could not burn six times too fast
-_WINDOWS = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
-_BAD = "milvus_x10000:search_bad:ratio_rate"
+_HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,65 +81,18 @@ def _faster_than(limit_ms: float, searches: str) -> str:
 
 def groups(objectives: Objectives, runbooks: str = "") -> list[dict[str, Any]]:
     """Return the groups of a file of rules; `runbooks` stands before the name of each runbook."""
-    counted = slis(objectives)
-    labels = {"environment": objectives.environment, "namespace": objectives.namespace}
-    ratios = [(sli, window, f"1 - ({sli.good}) / ({sli.total})".replace("WINDOW", window)) for sli in counted for window in _WINDOWS]
-    recorded = [{"record": f"{_BAD}{window}", "expr": expr, "labels": {**labels, "slo": sli.name}} for sli, window, expr in ratios]
-    alerts = [alert for sli in counted for alert in _burning(sli, labels)]
-    signs = yaml.safe_load(Path(__file__).with_name("alerts.yaml").read_text(encoding="utf-8"))
-    for name, sign in signs.items():
-        expr, severity = sign["expr"].replace("NAMESPACE", f'namespace="{objectives.namespace}"'), sign["severity"]
-        words = sign["summary"], sign["description"], sign["runbook"]
-        alerts.append(_alert(name, expr, {**labels, "severity": severity}, *words, wait=sign["for"]))
-    for alert in alerts:
-        alert["annotations"]["runbook_url"] = f"{runbooks}{alert['annotations']['runbook_url']}"
-    prefix = f"milvus-x10000-{objectives.environment}"
-    return [{"name": f"{prefix}-slis", "rules": recorded}, {"name": f"{prefix}-alerts", "rules": alerts}]
-
-
-def _burning(sli: Sli, labels: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-    for times, long, short, severity in _BURNS:
-        if times * sli.budget >= 1:
-            continue  # more than every search cannot be bad
-        chosen = ",".join(f'{name}="{value}"' for name, value in {**labels, "slo": sli.name}.items())
-        too_fast = " and ".join(f"{_BAD}{window}{{{chosen}}} > {times * sli.budget:.6g}" for window in (long, short))
-        yield _alert(
-            "MilvusSearchBudgetBurning",
-            too_fast,
-            {**labels, "slo": sli.name, "severity": severity, "window": long},
-            f"searches miss their SLO {times:g} times too fast: {sli.description}",
-            f"{{{{ $value | humanizePercentage }}}} of the searches of the last {long} were bad; the budget is {sli.budget:.4g}",
-            sli.runbook,
-        )
-
-
-def _alert(  # noqa: PLR0917  a rule has as many parts
-    name: str, expr: str, labels: Mapping[str, str], summary: str, description: str, runbook: str, wait: str = "2m"
-) -> dict[str, Any]:
-    annotations = {"summary": summary, "description": description, "runbook_url": f"docs/monitoring.md#{runbook}"}
-    return {"alert": name, "expr": expr, "for": wait, "labels": dict(labels), "annotations": annotations}
+    signs = yaml.safe_load((_HERE / "alerts.yaml").read_text(encoding="utf-8"))
+    runbooks = f"{runbooks}docs/monitoring.md#"
+    (made,) = rendered("rules.yaml.j2", objectives=objectives, slis=slis(objectives), signs=signs, runbooks=runbooks)
+    return list(made)
 
 
 def openslo(objectives: Objectives) -> list[dict[str, Any]]:
-    """Return a Service and an SLO for each ratio, as OpenSLO v1 has them (github.com/OpenSLO/OpenSLO)."""
-    service = f"milvus-{objectives.environment}"
+    """Return a Service and an SLO for each ratio."""
+    return rendered("openslo.yaml.j2", objectives=objectives, slis=slis(objectives))
 
-    def query(promql: str) -> dict[str, Any]:
-        return {"metricSource": {"type": "Prometheus", "spec": {"query": promql.replace("WINDOW", "5m")}}}
 
-    text = f"searches of Milvus in the namespace {objectives.namespace}"
-    made: list[dict[str, Any]] = [
-        {"apiVersion": "openslo/v1", "kind": "Service", "metadata": {"name": service}, "spec": {"description": text}}
-    ]
-    for sli in slis(objectives):
-        name, ratio = f"{service}-{sli.name}".replace("_", "-"), {"good": query(sli.good), "total": query(sli.total)}
-        spec = {
-            "description": sli.description,
-            "service": service,
-            "indicator": {"metadata": {"name": f"{name}-sli"}, "spec": {"ratioMetric": {"counter": False, **ratio}}},
-            "timeWindow": [{"duration": "28d", "isRolling": True}],
-            "budgetingMethod": "Occurrences",
-            "objectives": [{"displayName": sli.name, "target": round(1 - sli.budget, 6)}],
-        }
-        made.append({"apiVersion": "openslo/v1", "kind": "SLO", "metadata": {"name": name}, "spec": spec})
-    return made
+def rendered(template: str, **words: Any) -> list[Any]:  # noqa: ANN401  as the template takes them
+    """Return the documents of a template of YAML, whose texts are written as JSON, since YAML reads that too."""
+    made = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)  # noqa: S701  no HTML
+    return list(yaml.safe_load_all(made.from_string((_HERE / template).read_text(encoding="utf-8")).render(words)))
