@@ -150,8 +150,7 @@ class Retriever:
         mark = _description(milvus, name)
         if mark.startswith(store.MARK) and mark != self._mark:
             held, served = (each.removeprefix(f"{store.MARK}; ") for each in (mark, self._mark))
-            foreign = f"collection {name} holds vectors of {held}, the stack serves {served}: nothing in it would be found"
-            raise UsageError(foreign, code="ask.foreign")
+            raise UsageError.of("ask.foreign", code="ask.foreign", name=name, held=held, served=served)
         self._checked.add((query.database, name))
 
     @contextmanager
@@ -171,8 +170,7 @@ class Retriever:
                     raise NoCollectionError(f"{there}; {_INGEST.format(collection)}") from error
                 state = str(milvus.get_load_state(collection, timeout=_TIMEOUT_S).get("state", "")) if collection else state
             if "Loaded" not in state.replace("NotLoad", ""):
-                cure = f"load it: MilvusClient.load_collection({collection!r})"
-                raise UsageError(f"collection {collection} is not loaded ({state}); {cure}", code="ask.released") from error
+                raise UsageError.of("ask.released", code="ask.released", collection=collection, state=state) from error
             raise UnreachableError(str(error)) from error
 
     def _connect(self, database: str) -> MilvusClient:
@@ -184,8 +182,7 @@ class Retriever:
             login = partial(connector.login, secret) if secret else Login
             milvus = milvus_connection.log_in(address, database, login, tls)
         except (OSError, MilvusException, RpcError) as error:
-            refused = f"Milvus at {address} does not let this service into database {database} ({error})"
-            raise UnreachableError(f"{refused}; is it up? kubectl get pods") from error
+            raise UnreachableError.of("ask.closed", address=address, database=database, error=error) from error
         connector.closing.callback(milvus.close)
         return milvus
 

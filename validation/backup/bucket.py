@@ -127,8 +127,7 @@ class BackupBucket(DocumentStore):
         """Return one backup, "" for the newest."""
         runs = sorted(match[1] for name in self.listing("runs/") if (match := _RUN.fullmatch(name)))
         if not runs or (run and run not in runs):
-            missing = f"bucket {self.bucket} holds no backup {run or 'at all'} below {self.root}"
-            raise UsageError(f"{missing}; there are: {', '.join(runs) or 'none'}")
+            raise UsageError.of("backup.none", bucket=self.bucket, run=run or "at all", root=self.root, there=", ".join(runs) or "none")
         return self._manifest(f"runs/{run or runs[-1]}.json")
 
     def _manifest(self, name: str) -> Manifest:
@@ -143,8 +142,7 @@ class BackupBucket(DocumentStore):
         there = self.listing("parts/")
         gone = [part.name for part in manifest.parts.values() if part.name not in there or there[part.name].bytes != part.bytes]
         if gone:
-            lost = f"{len(gone)} parts are not in bucket {self.bucket} any more, such as {gone[0]}"
-            raise InvalidRunError(f"{lost}; does a rule expire them?")
+            raise InvalidRunError.of("backup.parts_gone", number=len(gone), bucket=self.bucket, first=gone[0])
         self.put(f"runs/{manifest.id}.json", manifest.model_dump_json(by_alias=True, indent=1).encode())
 
     def put(self, name: str, body: bytes) -> None:

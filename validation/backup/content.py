@@ -118,8 +118,7 @@ class Rows:
             what = ", ".join(foreign) or "functions, such as BM25"
             raise UsageError(f"collection {self.name} has {what}, which this backup does not keep yet; name the others with --collection")
         if not state.endswith("Loaded"):
-            cure = "rows are read through Milvus: load it, or name others (--collection)"
-            raise UsageError(f"collection {self.name} is not loaded ({state}), and {cure}")
+            raise UsageError.of("backup.released", name=self.name, state=state)
         keyed = any(field.options.get("is_partition_key") for field in fields)
         return Shape(
             description=about.get("description", ""),
@@ -147,8 +146,7 @@ class Rows:
             rows = pages(self.client, self.name, size, partition_names=chosen, output_fields=["*"])
             for line in (encode(row, shape) for page in rows for row in page):
                 if last is not None and not last < line.key:  # type: ignore[operator]  # keys of one collection have one type
-                    wrong = f"Milvus gave key {line.key!r} of {self.name} after {last!r}: twice, or out of order"
-                    raise InvalidRunError(f"{wrong}; no backup can rest on that")
+                    raise InvalidRunError.of("backup.order", key=line.key, name=self.name, last=last)
                 last = line.key
                 yield line
 

@@ -139,8 +139,7 @@ class Job:
         is_there = self.rows.is_there() and not self.rows.is_begun(shape)
         kept = {"fields", "indexes", "dynamic", "partition_keys", "partitions"}  # by these rows fit in, and are found by the same index
         if is_there and self.rows.shape().model_dump(include=kept) != shape.model_dump(include=kept):
-            other = f"collection {self.rows.name} is there with other fields, index or partitions"
-            raise UsageError(f"{other}: left alone; name another with --into")
+            raise UsageError.of("restore.other", name=self.rows.name)
         vectors = {field.name for field in shape.vectors}
         index = next((index for index in shape.indexes if index.field in vectors and index.metric in {"COSINE", "IP", "L2"}), None)
         truth = Truth(shape, index) if index else None
@@ -186,8 +185,7 @@ class Job:
 
     def _refuse_foreign(self, row: Line | None, last: Key | None) -> None:
         if row is not None and (last is None or row.key <= last):  # type: ignore[operator]  # as above
-            foreign = f"collection {self.rows.name} is there, and its row {row.key!r} is not of the backup"
-            raise UsageError(f"{foreign}: left alone; name another with --into")
+            raise UsageError.of("restore.foreign_row", name=self.rows.name, key=row.key)
 
     def _differing(self, rows: Rows) -> Iterator[str]:
         """Yield in which parts a collection is not the backup: the hashes of all rows, in order."""

@@ -67,15 +67,13 @@ class Loaded:
         try:
             return list(ids) if self.places is None else [self.places[number] for number in ids]
         except KeyError as error:
-            problem = f"{self.collection.name} was written to while it was judged (row {error}): run again when nobody does"
-            raise InvalidRunError(problem) from None
+            raise InvalidRunError.of("gate.written_meanwhile", name=self.collection.name, error=error) from None
 
     def chunks(self, ids: Sequence[int]) -> list[Chunk]:
         """Return the chunks of the rows that a search found; InvalidRunError for one that was never sent."""
         rows = self.rows_of(ids)
         if strange := [row for row in rows if not 0 <= row < len(self.rows)]:
-            problem = f"a search of {self.collection.name} found row {strange[0]}, which was never sent: this is not what it says"
-            raise InvalidRunError(problem)
+            raise InvalidRunError.of("gate.strange_row", name=self.collection.name, row=strange[0])
         return [self.rows[row].chunk for row in rows]
 
     def extended(self, rows: list[Row], vectors: Matrix) -> "Loaded":

@@ -123,9 +123,7 @@ def _read(run: RunContext) -> tuple[list[Row], Matrix]:
     if not total:
         raise InvalidRunError(f"collection {name} is empty, so nothing can be judged; fill it with: ingest")
     if total * dimension * 4 > _MOST_BYTES:
-        size = f"collection {name} holds {total:,} vectors of dimension {dimension}"
-        need = f"exact answers need all of them in memory, and {total * dimension * 4:,} bytes are more than {_MOST_BYTES:,}"
-        raise InvalidRunError(f"{size}: {need}; judge a collection with a part of the documents")
+        raise InvalidRunError.of("gate.too_many", name=name, total=total, dimension=dimension, size=total * dimension * 4, most=_MOST_BYTES)
     matrix, rows = np.empty((total, dimension), dtype=np.float32), list[Row]()
     at_once, fields = max(1, min(1_000, _PAGE_BYTES // (4 * dimension + _ROW_BYTES))), [*SCALARS, "vector"]
     fields.remove("notes")

@@ -103,8 +103,7 @@ def compare_count(run: RunContext, collection: Collection, sent: int) -> None:
     """Count, and refuse to go on with another number than was sent."""
     run.record.measure("vectors", counted := collection.count())
     if counted != sent:
-        half = f"collection {collection.name} holds {counted} of {sent} rows"
-        raise InvalidRunError(f"{half}: half a collection is searched faster than a whole one")
+        raise InvalidRunError.of("gate.half", name=collection.name, counted=counted, sent=sent)
 
 
 def compare_content(run: RunContext, collection: Collection, rows: list[Row], matrix: Matrix) -> None:
@@ -117,5 +116,4 @@ def compare_content(run: RunContext, collection: Collection, rows: list[Row], ma
         return is_kept and np.allclose(np.asarray(entity["vector"], dtype=np.float32), matrix[row.id], atol=1e-5)
 
     if wrong := [row.id for row in chosen if not same(row, kept.get(row.id, {}))]:
-        counts = f"{len(wrong)} of {len(chosen)} sampled rows"
-        raise InvalidRunError(f"{counts} of {collection.name} read back otherwise than sent (first: row {wrong[0]})")
+        raise InvalidRunError.of("gate.read_back", number=len(wrong), of=len(chosen), name=collection.name, first=wrong[0])

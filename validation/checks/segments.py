@@ -114,8 +114,7 @@ def growing(run: RunContext, facts: Facts) -> None:
     part = Loaded(collection=collection, rows=run.loaded.rows[:_SEGMENT_ROWS], matrix=run.loaded.matrix[:_SEGMENT_ROWS], generated=[])
     _insert_growing(run, part)
     if already := collection.sealed_rows():
-        sealed_already = f"{already} rows of {collection.name} are sealed already"
-        raise InvalidRunError(f"{sealed_already}: what was to be growing is not, and nothing is compared")
+        raise InvalidRunError.of("gate.sealed_already", already=already, name=collection.name)
     run.growing, run.growing_samples = part, _searched(run, part, "growing")
     facts |= {"rows": len(part.rows), "searches": _SEARCHES}
 

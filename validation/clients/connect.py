@@ -96,8 +96,7 @@ class Connector:
         """Open a client of the service of questions; UsageError where the stack has none."""
         url, target = self.target.ask_url, self.target
         if not url:
-            cure = "pulumi config set --path milvus-x10000:ask.replicas 1, then pulumi up; or leave answer.through out"
-            raise UsageError(f"answer.through is ask, and the stack has no service of questions (output ask_url): {cure}")
+            raise UsageError.of("ask.no_service")
         access = self._access(url, target.ask_secret_name, "")
         return self._opened(AskService(self.kubernetes.address(f"{url.rstrip('/')}/v1"), timeout_s, access))
 

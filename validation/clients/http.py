@@ -151,10 +151,8 @@ def failures_named(what: str, base_url: str | httpx.URL) -> Iterator[None]:
             cause = cause.__cause__ or cause.__context__
         if cause is not None:
             shown = f"{what} at {base_url} shows a certificate that is not trusted ({cause.verify_message})"
-            cure = "so anybody could be answering; name the PEM file of its authority in external.ca_file, then pulumi up"
-            raise UsageError(f"{shown}, {cure}. To see it: openssl s_client -showcerts -connect HOST:PORT") from error
-        silent = f"{what} at {base_url} does not answer ({str(error) or type(error).__name__})"
-        raise UnreachableError(f"{silent}; look at its pods: kubectl get pods --all-namespaces") from error
+            raise UsageError.of("models.untrusted", shown=shown) from error
+        raise UnreachableError.of("models.silent", what=what, url=base_url, why=str(error) or type(error).__name__) from error
 
 
 @contextmanager
@@ -175,8 +173,7 @@ def _content(what: str, response: httpx.Response) -> Any:  # noqa: ANN401  whate
     except ValueError:
         is_page = str(response.headers.get("content-type", "")).startswith("text/html")
         page = "a web page, so the address is that of a portal or a proxy" if is_page else "something"
-        cure = "give the base of its API, usually ending in /v1"
-        raise InvalidRunError(f"{what} answered {response.url} with {page} that is not JSON: {_start(response)}; {cure}") from None
+        raise InvalidRunError.of("models.no_json", what=what, url=response.url, page=page, start=_start(response)) from None
 
 
 def call(client: httpx.Client, what: str, method: str, path: str, body: object = None, *, kind: type = dict) -> Any:  # noqa: ANN401 - of the kind
@@ -202,8 +199,7 @@ def refuse_failure(what: str, response: httpx.Response) -> None:
     if _TOO_LONG.search(response.text):
         raise TooLongError(f"{answer}; one text is longer than the model reads: make chunks smaller, or serve a model that reads more")
     if re.search(r"batch size \d+ > maximum allowed batch size", response.text):
-        cure = "raise the limit of the service, for text-embeddings-inference options.max-client-batch-size"
-        raise UsageError(f"{answer}; {cure}", code="models.too_many_texts")
+        raise UsageError.of("models.too_many_texts", code="models.too_many_texts", answer=answer)
     if status in _CURES:
         raise UsageError(f"{answer}; {_CURES[status]}")
     raise InvalidRunError(answer)

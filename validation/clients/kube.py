@@ -157,11 +157,9 @@ class Cluster:
         try:
             return question()
         except ApiException as error:
-            answer = f"the Kubernetes API answered {error.status} {error.reason} for {what}"
-            raise UsageError(f"{answer}; is the stack deployed in this cluster?") from None
+            raise UsageError.of("kube.refused", status=error.status, reason=error.reason, what=what) from None
         except HTTPError as error:
-            silent = f"the Kubernetes API at {self._api.api_client.configuration.host} does not answer ({type(error).__name__})"
-            raise UnreachableError(f"{silent}; type: kubectl cluster-info") from None
+            raise UnreachableError.of("kube.silent", host=self._api.api_client.configuration.host, why=type(error).__name__) from None
 
 
 class Mounted(Cluster):

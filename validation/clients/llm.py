@@ -94,8 +94,7 @@ def fitting(chunks: Sequence[Chunk], context_tokens: int, answer_tokens: int) ->
             break
         sources.append(chunk)
     if chunks and not sources:
-        problem = f"a context of {context_tokens} tokens does not hold one source of {len(chunks[0].text)} characters"
-        raise UsageError(f"{problem}, so no answer could come from the documents; raise llm.context_tokens")
+        raise UsageError.of("llm.small_context", context_tokens=context_tokens, letters=len(chunks[0].text))
     return sources
 
 
@@ -122,8 +121,7 @@ class LanguageModel(http.ModelClient):
         if not isinstance(length, int):
             self.notes.append(f"{_WHAT} does not say how much it reads: llm.context_tokens {context_tokens} is not verified")
         elif length < context_tokens:
-            cure = "it would refuse the longest prompts; lower llm.context_tokens, or serve the model with a longer context"
-            raise InvalidRunError(f"{_WHAT} reads {length} tokens, declared are {context_tokens}: {cure}")
+            raise InvalidRunError.of("llm.short_context", what=_WHAT, length=length, context_tokens=context_tokens)
 
     def ask(self, question: str, sources: Sequence[Chunk]) -> Answer:
         """Ask once, streaming; InvalidRunError when no answer comes back."""
@@ -140,8 +138,7 @@ class LanguageModel(http.ModelClient):
                         arrived.content.append((time.perf_counter() - begin, piece))
                         letters = sum(len(text) for _, text in arrived.content) if len(arrived.content) > self._max_tokens else 0
                         if letters > _LONGEST_TOKEN * self._max_tokens:
-                            limit = f"where {self._max_tokens} tokens were allowed: it heeds no limit"
-                            raise InvalidRunError(f"{_WHAT} wrote {letters} letters, {limit}")
+                            raise InvalidRunError.of("llm.endless", what=_WHAT, letters=letters, max_tokens=self._max_tokens)
             return arrived.answer(time.perf_counter() - begin, self._max_tokens)
 
     async def stream(self, question: str, sources: Sequence[Chunk]) -> AsyncGenerator[str, None]:

@@ -52,8 +52,7 @@ class Tls:
         try:
             context = ssl.create_default_context(cafile=roots)
         except (OSError, ssl.SSLError) as error:
-            held = f"{self.origin or roots} holds no usable certificate ({error})"
-            raise UsageError(f"{held}; name the PEM file in milvus.tls.ca_file, then: pulumi up") from error
+            raise UsageError.of("milvus.no_certificate", where=self.origin or roots, error=error) from error
         context.set_alpn_protocols(["h2"])  # gRPC servers close a connection that does not ask for it
         return context
 

@@ -106,20 +106,14 @@ class EmbeddingService(http.ModelClient):
         body = {**request.options, "model": self._model, "input": [request.prefix + text for text in texts]}
         answer = http.call(self._client, _WHAT, "POST", "embeddings", body)
         if answer.get("model") != self._model:
-            cure = "set embedding.model to what is served, and build the index anew if it was made with another"
-            declared = f"declared is {self._model!r}: an index of one model says nothing to the vectors of another"
-            raise InvalidRunError(f"{_WHAT} answered with model {answer.get('model')!r}, {declared}; {cure}")
+            raise InvalidRunError.of("embedding.other_model", what=_WHAT, given=answer.get("model"), model=self._model)
         try:
             entries = sorted(answer["data"], key=lambda entry: int(entry["index"]))
             matrix = np.array([entry["embedding"] for entry in entries], dtype=np.float32)
         except (KeyError, TypeError, ValueError) as error:
             raise InvalidRunError(f"{_WHAT} answered without usable vectors ({type(error).__name__}: {error})") from None
         if matrix.shape != (len(texts), self._dimension):
-            declared = (
-                f"declared are {len(texts)} of dimension {self._dimension}: a collection of one dimension cannot be searched with another"
-            )
-            cure = "set embedding.dimension, or serve the model that was declared"
-            raise InvalidRunError(f"{_WHAT} answered vectors of shape {matrix.shape}, {declared}; {cure}")
+            raise InvalidRunError.of("embedding.shape", what=_WHAT, shape=matrix.shape, number=len(texts), dimension=self._dimension)
         if not np.isfinite(matrix).all() or not np.linalg.norm(matrix, axis=1).all():
             raise InvalidRunError(f"{_WHAT} answered a vector that is zero, NaN or infinite: it has no direction to compare")
         return unit(matrix)

@@ -91,14 +91,12 @@ def original(
     try:
         citation, source = parse(cited), target.read(stack)
         if citation.bucket != source.documents_bucket:
-            where = f"the documents of this stack are in {source.documents_bucket!r}"
-            raise UsageError(f"the citation names the bucket {citation.bucket!r}, {where}")
+            raise UsageError.of("citation.other_bucket", bucket=citation.bucket, ours=source.documents_bucket)
         with ExitStack() as closing:
             store = open_connector(source, closing, [], source.object_store_endpoint).documents()
             body = store.read_version(citation.key, citation.version_id)
         if (digest := hashlib.sha256(body).hexdigest()) != citation.sha256:
-            altered = f"{citation.key} was altered in the store: its {len(body):,} bytes have the sha256 {digest}, not the cited one"
-            raise InvalidRunError(altered)
+            raise InvalidRunError.of("citation.altered", key=citation.key, size=len(body), digest=digest)
         try:
             if out is not None:
                 out.write_bytes(body)

@@ -9,6 +9,11 @@ Slow, broken and badly asked never share a code. A message says the value seen, 
 """
 
 from enum import StrEnum
+from functools import cache
+from pathlib import Path
+from typing import Self
+
+import yaml
 
 
 class Outcome(StrEnum):
@@ -30,6 +35,12 @@ def exit_code(outcome: Outcome, *, strict: bool) -> int:
     return 1 if strict and outcome is Outcome.WARN else _EXIT_CODES[outcome]
 
 
+@cache
+def _messages() -> dict[str, str]:
+    """Read the table once something is wrong."""
+    return dict(yaml.safe_load((Path(__file__).parents[1] / "messages.yaml").read_text(encoding="utf-8")))
+
+
 class GateError(Exception):
     """A reason, written for the operator, why no verdict can be given; a code where something depends on which it is."""
 
@@ -39,6 +50,11 @@ class GateError(Exception):
     def __init__(self, reason: str = "", code: str = "") -> None:
         super().__init__(reason)
         self.code = code or self.code
+
+    @classmethod
+    def of(cls, row: str, /, code: str = "", **words: object) -> Self:
+        """Return the error in the words of messages.yaml, where long ones are."""
+        return cls(_messages()[row].format(**words), code)
 
 
 class UsageError(GateError):

@@ -65,13 +65,11 @@ def _digest(kept: BaseModel) -> str:
 def keep(report: GateReport, directory: Path) -> Path:
     """Make the report's run the baseline of its profile; InvalidRunError when it is not fit for that."""
     if not report.validity.valid:
-        invalid = f"run {report.run.id} is not valid ({report.result.outcome})"
-        raise InvalidRunError(f"{invalid}: it proves nothing, so nothing is compared with it")
+        raise InvalidRunError.of("baseline.invalid", run=report.run.id, outcome=report.result.outcome)
     spoilt = {each.sli: each.grade for each in report.objectives if each.grade not in {Grade.PASS, Grade.UNCOMPARED}}
     if spoilt or not report.objectives:
         named = ", ".join(f"{sli} ({grade})" for sli, grade in spoilt.items()) or "nothing was promised"
-        missed = f"run {report.run.id} did not pass ({named})"
-        raise InvalidRunError(f"{missed}: later runs would be allowed to be as bad; choose one that passed")
+        raise InvalidRunError.of("baseline.missed", run=report.run.id, named=named)
     _refuse_altered(report)
     path = directory / f"{report.profile}.json"
     write_whole(path, made_of(report).model_dump_json(by_alias=True, indent=2) + "\n")
@@ -100,8 +98,7 @@ def _refuse_altered(report: GateReport) -> None:
     graded = {each.objective.sli: (each.measurement.value, each.grade) for each in again.judged}
     reported = {each.sli: (each.value, each.grade) for each in report.objectives}
     if other := [sli for sli in graded | reported if graded.get(sli) != reported.get(sli)]:
-        both = f"{other[0]} is {reported.get(other[0])}, its numbers give {graded.get(other[0])}"
-        raise AlteredError(f"the report of run {report.run.id} was edited: {both}; take one as the gate wrote it")
+        raise AlteredError.of("baseline.edited", run=report.run.id, name=other[0], said=reported.get(other[0]), graded=graded.get(other[0]))
 
 
 def load(directory: Path, profile: str) -> Baseline | None:

@@ -226,8 +226,7 @@ def read(path: Path) -> GateReport:
         if not isinstance(data, dict) or data.get("schema") != SCHEMA:
             raise UsageError(f"{refused}; {cure}")
         if (version := data.get("schema_version")) != VERSION:
-            other = f"is a report of version {version}, and this release reads version {VERSION}"
-            raise UsageError(f"{file}: {other}; measure again, or compare with the release that wrote it")
+            raise UsageError.of("report.version", file=file, theirs=version, ours=VERSION)
         return GateReport.model_validate(data | {"fingerprint": fingerprint.fingerprint_of(data)})
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{file}: cannot be read as a report ({error}); {cure}, or its directory") from None

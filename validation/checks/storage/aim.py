@@ -134,8 +134,7 @@ def take(options: Options) -> Aim:
     root_path = options.root_path or outputs.milvus_root_path or "milvus"
     if not _ROOT_PATH.fullmatch(root_path):
         allowed = "segments of letters, digits, dash, dot and underscore, no slash or dot in front"
-        problem = f"root path {root_path!r} would not give the keys that Milvus reads back: {allowed}"
-        raise UsageError(f"{problem}. Cure: --root-path milvus")
+        raise UsageError.of("store.root_path", root_path=root_path, allowed=allowed)
     completed: dict[str, Any] = {
         "endpoint": _endpoint(_required(options.endpoint or outputs.object_store_endpoint, "--endpoint")),
         "bucket": _required(options.bucket or outputs.milvus_bucket, "--bucket"),
@@ -154,8 +153,7 @@ def take(options: Options) -> Aim:
     try:
         completed["wal"] = Wal(completed["wal"])
     except ValueError:
-        problem = f"the stack's write-ahead log {outputs.milvus_wal!r} is none that the preflight knows"
-        raise UsageError(f"{problem}; give --wal, see --help") from None
+        raise UsageError.of("store.unknown_log", log=outputs.milvus_wal) from None
     return Aim(**vars(options) | completed)
 
 
@@ -174,8 +172,7 @@ def _endpoint(url: str) -> str:
         if fits and parts.port != 0 and not parts.netloc.endswith(":"):
             return bare
     shown = url if "@" not in url else "(an address with a user in it)"
-    problem = f"endpoint {shown} is not https://host[:port]; Milvus takes no path, no query and no user"
-    raise UsageError(f"{problem}, so requests would go elsewhere. Cure: --endpoint https://HOST:PORT")
+    raise UsageError.of("store.endpoint", shown=shown)
 
 
 def _ca_pem(options: Options, outputs: StoreOutputs) -> str:
@@ -204,8 +201,7 @@ def _credential(options: Options, outputs: StoreOutputs) -> Credential:
     if reference is None and outputs.namespace and outputs.milvus_secret_name:
         reference = f"{outputs.namespace}/{outputs.milvus_secret_name}"
     if reference is None:
-        ways = "--secret NAMESPACE/NAME, --credential-dir DIR or --profile NAME"
-        raise UsageError(f"no key to look with: give the one that Milvus will use by {ways}")
+        raise UsageError.of("store.no_key")
     namespace, _, name = reference.partition("/")
     if not namespace or not name:
         raise UsageError(f"--secret {reference} names no Secret; write NAMESPACE/NAME, see what there is with: kubectl get secrets -A")

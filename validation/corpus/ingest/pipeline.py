@@ -222,9 +222,7 @@ class _Run:
     def remove(self) -> None:
         """Delete what is outdated, now that what replaces it is there; a document that could not be read this time keeps its chunks."""
         if self.known and not self._rows:
-            held = f"collection {self.job.collection.name} holds {len(self.known):,}"
-            cure = "they are kept, since a folder that is not mounted looks the same; to be rid of them, drop the collection"
-            raise UsageError(f"{self.job.root} holds no document that can be read, and {held}: {cure}")
+            raise UsageError.of("ingest.empty_folder", root=self.job.root, name=self.job.collection.name, number=len(self.known))
         for source in self._unread & set(self._fingerprints):  # refused by Milvus, perhaps after a part of it was written
             del self._fingerprints[source]
             self._rows[source] = self.job.collection.count(source)
@@ -242,6 +240,4 @@ class _Run:
         """Refuse a collection that does not hold what was written: a search in half of it finds half of the answers."""
         self.tally.rows, expected = self.job.collection.collection.count(), sum(self._rows.values())
         if self.tally.rows != expected:
-            cure = "run ingest again, which writes what is missing; if that does not help, somebody else writes to it"
-            held = f"collection {self.job.collection.name} holds {self.tally.rows:,} chunks"
-            raise InvalidRunError(f"{held}, {expected:,} were to be there: {cure}")
+            raise InvalidRunError.of("ingest.lost", name=self.job.collection.name, rows=self.tally.rows, expected=expected)

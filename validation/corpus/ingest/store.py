@@ -16,7 +16,6 @@ from validation.judge.errors import UsageError
 from validation.judge.profile import Index
 
 MARK = "milvus-x10000 ingest 2"
-_ANOTHER = "name a new one with --collection, and drop the old one when nobody searches it any more"
 _TIMEOUT_S = 60.0
 _MOST_IDS = 10_000
 
@@ -57,14 +56,11 @@ class FolderCollection:
             is_there = self._read.has_collection(self.name, timeout=_TIMEOUT_S)
             held = str(self._read.describe_collection(self.name, timeout=_TIMEOUT_S).get("description", "")) if is_there else mark
         if not held.startswith(MARK) and held.startswith("milvus-x10000 ingest "):
-            older = "was filled by an earlier version, whose collections have no room for notes"
-            raise UsageError(f"collection {self.name} {older}; {_ANOTHER}")
+            raise UsageError.of("ingest.older", name=self.name)
         if not held.startswith(MARK):
-            foreign = f"was not made by ingest (its description is {held[:60]!r}), so it is somebody else's and left alone"
-            raise UsageError(f"collection {self.name} {foreign}; name another with --collection")
+            raise UsageError.of("ingest.foreign", name=self.name, held=held[:60])
         if held != mark:
-            other = f"holds vectors of another model ({held.removeprefix(MARK + '; ')})"
-            raise UsageError(f"collection {self.name} {other}, the stack serves {model} of dimension {dimension}; {_ANOTHER}")
+            raise UsageError.of("ingest.other_model", name=self.name, held=held.removeprefix(MARK + "; "), model=model, dimension=dimension)
         if not is_there and index is None:
             raise UsageError(f"there is no collection {self.name}; name one that ingest made with --collection")
         if not is_there and index is not None:

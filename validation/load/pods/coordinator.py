@@ -57,9 +57,7 @@ class LoadResult:
 def require(target: Target) -> None:
     """UsageError where the stack has nothing to make generators from."""
     if not target.load_pod_template or not target.milvus_secret_name:
-        cure = "name the suite's image in images.suite (docs/suite-image.md), then: pulumi up"
-        problem = "the stack declares no load generators (output load_pod_template)"
-        raise UsageError(f"{problem}: {cure}; without --pods this machine sends the searches itself")
+        raise UsageError.of("pods.none")
 
 
 def run_load(placement: Placement, where: LoadTarget, shares: Sequence[Share], advance: Callable[[int], None]) -> LoadResult:
@@ -108,8 +106,7 @@ class Coordinator:
             if time.monotonic() > deadline_s:
                 waits = {index: pod.waits_for or "runs" for index, pod in self.job.pods().items()}
                 states = ", ".join(f"{index} ({waits.get(index, 'no pod')})" for index in missing)
-                late = f"load generators are not ready after {READY_PATIENCE_S:g} s: {states}"
-                raise InvalidRunError(f"{late}; is there room for {self.pods}?")
+                raise InvalidRunError.of("pods.late", patience_s=READY_PATIENCE_S, states=states, pods=self.pods)
             time.sleep(0.2)
 
     def start(self) -> None:
@@ -161,14 +158,12 @@ def merge(results: Sequence[Result], planned: Sequence[int], timeout_s: float) -
     """Merge samples and histograms; InvalidRunError unless every planned request is there once, and counted once."""
     samples = sorted((sample for result in results for sample in result.samples), key=lambda sample: sample.number)
     if [sample.number for sample in samples] != list(planned):
-        planned_ones = f"{len(planned)} planned ones, or not the same"
-        raise InvalidRunError(f"{len(samples)} requests came back for {planned_ones}: the run counts nothing twice")
+        raise InvalidRunError.of("pods.requests", number=len(samples), planned=len(planned))
     merged = Histogram()
     for result in results:
         merged.merge(Histogram.decoded(result.histogram))
     if merged.encoded() != Histogram(sample.counted_s(timeout_s) for sample in samples).encoded():
-        problem = "the histograms of the load generators do not hold the requests that they brought"
-        raise InvalidRunError(f"{problem}; are gate and image of one version?")
+        raise InvalidRunError.of("pods.histograms")
     return samples, merged
 
 

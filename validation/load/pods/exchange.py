@@ -161,8 +161,7 @@ class LoadBucket:
         try:
             return within(120.0, f"bucket {self._bucket}: what should {doing} it", question)
         except (ClientError, BotoCoreError) as error:
-            problem = f"the load generators cannot be led: could not {doing} bucket {self._bucket} ({error})"
-            raise InvalidRunError(f"{problem}; look at the store with: ./rag store ENV") from error
+            raise InvalidRunError.of("pods.store", doing=doing, bucket=self._bucket, error=error) from error
 
 
 def connect(endpoint: str, region: str, credential: Credential, ca_file: Path | None) -> S3Client:

@@ -107,8 +107,7 @@ def ahead_s(date: str, asked_s: float, answered_s: float) -> tuple[float, float]
     try:
         written_s = parsedate_to_datetime(date).timestamp()
     except ValueError:
-        problem = f"the store's answer has no usable header Date ({date!r}), so no clock can be compared with its own"
-        raise InvalidRunError(problem) from None
+        raise InvalidRunError.of("pods.no_date", date=date) from None
     return asked_s - (written_s + _DATE_S), answered_s - written_s
 
 
@@ -117,8 +116,7 @@ def require_clock(ahead: tuple[float, float], whose: str) -> None:
     least_s = max(ahead[0], -ahead[1])
     if least_s > MOST_AHEAD_S:
         off = f"{least_s:.1f} s or more {'ahead of' if ahead[0] > 0 else 'behind'} the store's"
-        problem = f"{whose} clock is {off}, so it would not start together with the others"
-        raise InvalidRunError(f"{problem}; let chrony or another NTP client keep the clocks")
+        raise InvalidRunError.of("pods.clock", whose=whose, off=off)
 
 
 def throttled_s(root: Path = CGROUP) -> float | None:
@@ -137,8 +135,7 @@ def _read(path: Path) -> Order:
     except (OSError, ValidationError) as error:
         raise UsageError(f"{path} is no order ({error}); gate and image of the suite must be of one version: docs/suite-image.md") from None
     if order.version != VERSION:
-        problem = f"the gate speaks version {order.version} with its generators, this image version {VERSION}"
-        raise UsageError(f"{problem}: build the image anew, docs/suite-image.md")
+        raise UsageError.of("pods.version", theirs=order.version, ours=VERSION)
     return order
 
 
@@ -190,15 +187,13 @@ class Generator:
         deadline_s = time.monotonic() + _PATIENCE_S
         while (start := self.channel.start()) is None:
             if time.monotonic() > deadline_s:
-                gone = "it is gone, or waits for another generator"
-                raise InvalidRunError(f"the gate wrote no start for {_PATIENCE_S:g} s; {gone}")
+                raise InvalidRunError.of("pods.no_start", patience_s=_PATIENCE_S)
             time.sleep(0.1)
         self._epoch_s, self._throttled_s = self._clock() - time.monotonic(), throttled_s()
         self._start_s = start.at_s - self._epoch_s
         left_s = self._start_s - time.monotonic()
         if left_s < _LEAST_LEAD_S:
-            late = f"it heard of the start {-left_s:.3f} s after it"
-            raise InvalidRunError(f"{late}; the store, or this node, is too slow to start together")
+            raise InvalidRunError.of("pods.late_start", late_s=-left_s)
         return self._start_s
 
     def report_progress(self, done: int) -> None:

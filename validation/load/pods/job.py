@@ -105,10 +105,7 @@ class Job:
         try:
             return request(*arguments, _request_timeout=_TIMEOUT_S)
         except ApiException as error:
-            problem = f"load generators need an account that may {doing} in {self._namespace}"
-            answer = f"the Kubernetes API answered {error.status} {error.reason}"
-            cure = "the rights are in docs/rbac.yaml, the template comes with: pulumi up"
-            raise UsageError(f"{problem}: {answer}; {cure}") from None
+            raise UsageError.of("pods.rights", doing=doing, namespace=self._namespace, status=error.status, reason=error.reason) from None
         except HTTPError as error:
             raise UnreachableError(f"the Kubernetes API does not answer ({type(error).__name__}); type: kubectl cluster-info") from None
 
