@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
-from cli import help as helps
 from cli import tree
 from cli.tree import Command, UsageError
 
@@ -76,7 +75,7 @@ def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
 def run(command: Command, words: list[str], shared: Sequence[str] = ()) -> int:
     """Run one command with its own words, and return its exit code."""
     if {"--help", "-h"} & set(words[: words.index("--") if "--" in words else None]):
-        print(helps.help_of(command), end="")
+        print(tree.help_of(command), end="")
         return 0
     try:
         return _run(command, words, shared)

@@ -16,8 +16,7 @@ from pydantic.fields import FieldInfo
 from rich.console import Console
 from rich.text import Text
 
-from cli.help import PAGE, printed
-from cli.tree import GROUPS, OWN, STATUS
+from cli.tree import GROUPS, OWN, PAGE, STATUS, printed
 from stacks.settings import Settings
 from stacks.settings.explain import group_of, variants
 

@@ -11,9 +11,9 @@ from pydantic import AfterValidator, Discriminator, Tag, ValidationInfo, field_v
 
 from components.generations import Generations
 from stacks.problems import refused, remove_command, text_of
-from stacks.settings.addresses import ApiUrl, Endpoint, MilvusEndpoint
+from stacks.settings import names
 from stacks.settings.group import Group, Trusting, setting
-from stacks.settings.names import BucketName, CaFile, OtherNamespace, PlainText, SecretName, YamlText, pem_of
+from stacks.settings.names import ApiUrl, BucketName, CaFile, OtherNamespace, PlainText, SecretName, YamlText
 
 S3_EXAMPLE = (
     '\'{"endpoint": "https://x10000.example.net", "iam_endpoint": "https://x10000.example.net:444", "admin_profile": "x10000-admin"}\''
@@ -50,7 +50,7 @@ class LockSettings(Group):
 class StoreSettings(Trusting):
     """All drivers: where the store is, which key is in use, what `destroy` may take."""
 
-    endpoint: MilvusEndpoint = setting(..., "https://x10000.example.net:443", "S3 API, as pods and this machine reach it")
+    endpoint: names.MilvusEndpoint = setting(..., "https://x10000.example.net:443", "S3 API, as pods and this machine reach it")
     region: YamlText = setting("us-east-1", "us-east-1", "region that requests are signed for")
     ca_file: CaFile | None = setting(None, "/etc/ssl/x10000-ca.crt", "PEM file of the store's private CA")
     credential_generation: int = setting(1, 2, ge=1, le=1_000_000)
@@ -95,7 +95,7 @@ class S3Settings(MadeStoreSettings):
     """Buckets by the S3 API, users by an AWS-compatible IAM API."""
 
     driver: Literal["s3"] = setting("s3", "s3", "how buckets and users are made")
-    iam_endpoint: Endpoint = setting(..., "https://x10000.example.net:444", "AWS-compatible IAM API, for the scoped users")
+    iam_endpoint: names.Endpoint = setting(..., "https://x10000.example.net:444", "AWS-compatible IAM API, for the scoped users")
     admin_profile: PlainText = setting(..., "x10000-admin", min_length=1)
     """AWS profile that may make buckets and users; its key stays on this machine"""
     encryption: Literal["AES256"] | None = setting(None, "AES256")
@@ -117,7 +117,7 @@ class GreenLakeSettings(MadeStoreSettings):
     @property
     def api_ca_pem(self) -> str:
         """Text of `api_ca_file`, "" without one."""
-        return pem_of(self.api_ca_file)
+        return names.pem_of(self.api_ca_file)
 
 
 class ExistingSettings(StoreSettings):

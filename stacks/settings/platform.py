@@ -7,9 +7,8 @@ from pydantic import AfterValidator, Field, model_validator
 
 from components.pods import Toleration
 from stacks.settings import names
-from stacks.settings.addresses import Endpoint
 from stacks.settings.group import Group, Trusting, setting
-from stacks.settings.names import CaFile, Image, Labels, ObjectName, PlainText
+from stacks.settings.names import CaFile, Endpoint, Image, Labels, ObjectName, PlainText
 
 _DOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _SCHEDULE = r"^(@(hourly|daily|midnight|weekly|monthly)|[\d*/,-]+( [\d*/,A-Za-z?-]+){4})$"

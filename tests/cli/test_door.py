@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from cli import __main__ as door
-from cli import help as helps
 from cli import tree
 from cli.__main__ import _ELSEWHERE, run
 from cli.tree import COMMANDS, GROUPS, STATUS
@@ -19,7 +18,7 @@ from lab import project
 from lab.places import REPOSITORY
 from tests import pages
 
-HAS_ENV = [name for name in COMMANDS if re.search(rf"Usage: \./rag {name} (\[OPTIONS\] )?ENV\b", helps.help_of(COMMANDS[name]))]
+HAS_ENV = [name for name in COMMANDS if re.search(rf"Usage: \./rag {name} (\[OPTIONS\] )?ENV\b", tree.help_of(COMMANDS[name]))]
 PAGES = [*sorted((REPOSITORY / "docs").rglob("*.md")), REPOSITORY / "README.md", REPOSITORY / "corpus" / "README.md"]
 
 
@@ -45,15 +44,15 @@ def test_the_overview_has_every_command_fits_80_columns_and_costs_little() -> No
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help_with_an_example_and_an_exit_code_of_its_own(name: str) -> None:
-    shown = helps.printed(COMMANDS[name])
+    shown = tree.printed(COMMANDS[name])
     assert shown.startswith((f"Usage: ./rag {name}", f"usage: ./rag {name}"))
     assert f"./rag {name}" in shown.split("xample", 1)[1], shown
     assert "python -m" not in shown
-    assert helps.help_of(COMMANDS[name]) == shown, "renew docs/commands.md with: make docs"
+    assert tree.help_of(COMMANDS[name]) == shown, "renew docs/commands.md with: make docs"
 
 
 def test_the_page_of_commands_is_what_the_code_prints() -> None:
-    assert helps.PAGE.read_text(encoding="utf-8") == pages.commands(), "renew it with: make docs"
+    assert tree.PAGE.read_text(encoding="utf-8") == pages.commands(), "renew it with: make docs"
 
 
 @pytest.mark.parametrize(
@@ -129,7 +128,7 @@ def test_exit_codes_arrive() -> None:
 
 def test_status_with_an_environment_is_the_environments_and_without_one_the_labs() -> None:
     assert "of an environment of yours: ./rag status prod" in rag("status", "--help").stdout
-    assert rag("status", "prod", "--help").stdout == helps.printed(STATUS) == helps.help_of(STATUS)
+    assert rag("status", "prod", "--help").stdout == tree.printed(STATUS) == tree.help_of(STATUS)
     ended = rag("status", "nope")
     assert (ended.returncode, "there is no environment 'nope'" in ended.stderr) == (2, True)
 

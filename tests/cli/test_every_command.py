@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cli import help as helps
+from cli import tree
 from cli.__main__ import run
 from cli.tree import COMMANDS, STATUS
 from lab import status as lab_status
@@ -16,7 +16,7 @@ from lab.places import REPOSITORY
 from tests.validation.clients.test_target import OUTPUTS
 
 ALL = {**COMMANDS, STATUS.name: STATUS}
-HELP = {name: helps.help_of(command) for name, command in ALL.items()}
+HELP = {name: tree.help_of(command) for name, command in ALL.items()}
 USAGE = {name: text.splitlines()[0].partition("]")[2] if "[OPTIONS]" in text.splitlines()[0] else "" for name, text in HELP.items()}
 HAS_JSON = {name for name, text in HELP.items() if re.search(r"^  --json\b", text, re.MULTILINE)}
 ROOM = {name: command.room for name, command in ALL.items()}

@@ -10,10 +10,9 @@ from pydantic import model_validator
 
 from components.versions import MILVUS_CHART, MILVUS_CHART_REPOSITORY, MILVUS_CHART_VERSION
 from stacks.problems import ConflictError, shown_as, text_of
-from stacks.settings.addresses import AdministrationUri, RepositoryUrl
 from stacks.settings.group import Group, setting
 from stacks.settings.milvus import parts, refusals
-from stacks.settings.names import Labels, ObjectName, PlainText, RootPath, TopologyKeys
+from stacks.settings.names import AdministrationUri, Labels, ObjectName, PlainText, RepositoryUrl, RootPath, TopologyKeys
 from stacks.settings.platform import TolerationSettings
 
 _OLDEST_CHART, _FIRST_CHART_NOT_TRIED = (5, 0, 8), (6, 0, 0)

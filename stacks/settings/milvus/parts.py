@@ -10,9 +10,8 @@ from pydantic import Field, model_validator
 from components import milvus_index
 from components.milvus_index import Metric, Name
 from stacks.problems import PROJECT, ConflictError
-from stacks.settings.addresses import HostName, HostPort, HostPorts
 from stacks.settings.group import Group, Trusting, setting
-from stacks.settings.names import CaFile, LabelKey, Labels, ObjectName, OperatorsSecret
+from stacks.settings.names import CaFile, HostName, HostPort, HostPorts, LabelKey, Labels, ObjectName, OperatorsSecret
 from stacks.settings.platform import TolerationSettings
 
 

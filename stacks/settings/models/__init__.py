@@ -10,10 +10,9 @@ from components.engines import ENGINES
 from components.engines.engine import Options, Problem, Role, Version, model_problem
 from components.memory import Shape
 from stacks import images as image_references
-from stacks.settings.addresses import ServiceUrl
 from stacks.settings.group import Group, setting
 from stacks.settings.models.serving import Serving
-from stacks.settings.names import PlainText
+from stacks.settings.names import PlainText, ServiceUrl
 from stacks.settings.platform import ImageSettings
 
 _LAB_MODEL, _LAB_DIMENSION = "multilingual-e5-small-q4", 384  # what lab/services serves

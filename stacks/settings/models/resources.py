@@ -10,9 +10,8 @@ from components.engines.engine import WEIGHTS_PATH
 from components.pods import MIG_PROFILE, NO_OPTIONS, Gpu, PodOptions, Scaling
 from stacks.problems import text_of
 from stacks.settings import names
-from stacks.settings.addresses import ServiceUrl
 from stacks.settings.group import Group, Trusting, setting
-from stacks.settings.names import BucketName, CaFile, GpuProduct, Labels, ObjectName, OptionalSecretName, PlainText, SecretName
+from stacks.settings.names import BucketName, CaFile, GpuProduct, Labels, ObjectName, OptionalSecretName, PlainText, SecretName, ServiceUrl
 from stacks.settings.platform import TolerationSettings
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
