@@ -8,7 +8,7 @@ from pydantic import AfterValidator
 
 from components.quota import Quota
 from stacks.settings.group import Group, setting
-from stacks.settings.names import OtherNamespace, PlainText, unless
+from stacks.settings.names import TABLES, OtherNamespace, PlainText, unless
 
 _NO_RANGE = "is no range of addresses such as 10.1.2.0/24: {}"
 _MOST_TENANTS = 30  # three users each, and Milvus has 100 at most
@@ -30,7 +30,7 @@ def _cidr(value: str, *, wrong: str = _NO_RANGE, why: str = "a policy with it al
 Cidr = Annotated[str, AfterValidator(_cidr)]
 
 
-_is_free = unless(lambda name: name not in {"default", "root", "search", "ingest", "admin"}, "tenant_taken")
+_is_free = unless(lambda name: name not in TABLES["no_tenants"], "tenant_taken")
 Tenant = Annotated[str, AfterValidator(unless(re.compile(r"[a-z][a-z0-9]{0,30}").fullmatch, "tenant")), AfterValidator(_is_free)]
 Tenants = Annotated[tuple[Tenant, ...], AfterValidator(unless(lambda names: len({*names}) == len(names), "tenants"))]
 

@@ -1,6 +1,7 @@
 """The table of long texts of errors."""
 
 import ast
+import re
 import string
 from pathlib import Path
 
@@ -13,13 +14,9 @@ TABLE = yaml.safe_load((FOLDER / "messages.yaml").read_text(encoding="utf-8"))
 
 
 def calls() -> list[tuple[str, set[str]]]:
-    """Return each row that an error is made of, and the words that it is given."""
+    """Return each row that an error or a text is made of, and the words that it is given."""
     nodes = [node for path in FOLDER.rglob("*.py") for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
-    made = [
-        node
-        for node in nodes
-        if isinstance(node.func, ast.Attribute) and node.func.attr == "of" and ast.unparse(node.func).endswith("Error.of")
-    ]
+    made = [node for node in nodes if re.search(r"Error\.of$|^text_of$", ast.unparse(node.func)) and isinstance(node.args[0], ast.Constant)]
     return [(ast.literal_eval(node.args[0]), {word.arg or "" for word in node.keywords} - {"code"}) for node in made]
 
 

@@ -23,6 +23,7 @@ from validation.checks.registry import Check
 from validation.checks.segments import new_rows
 from validation.clients.milvus import Collection, Row
 from validation.clients.vectors import Mask, Matrix
+from validation.judge.errors import text_of
 from validation.judge.profile import Filter
 from validation.load import plan
 from validation.load.open_loop import Sample
@@ -126,8 +127,7 @@ def during_ingest(run: RunContext, facts: Facts) -> None:
     if stream.sealed_s is not None:
         facts["sealing"] = [ingesting.seconds * _SEAL_AT, ingesting.seconds * _SEAL_AT + stream.sealed_s]  # seconds since the load began
     if stream.sealed_s is None or stream.sealed_s > ingesting.seconds:
-        late = f"during_ingest: segments were not sealed within {ingesting.seconds:g} s, so that was not timed"
-        run.record.faults.append(f"{late}; raise ingesting.seconds")
+        run.record.faults.append(text_of("fault.not_sealed", seconds=ingesting.seconds))
 
 
 def _visible(run: RunContext, stream: Stream, samples: Sequence[Sample]) -> dict[int, int]:

@@ -22,7 +22,7 @@ from validation.clients.retrieval_models import FOLDER_VARIABLE, KeptVectors
 from validation.clients.vectors import Matrix
 from validation.corpus.generator import Generated, embedded_count, generate_chunks, make_vectors
 from validation.corpus.reading.read import kind_of
-from validation.judge.errors import InvalidRunError
+from validation.judge.errors import InvalidRunError, text_of
 from validation.run.record import Facts
 
 _BATCH = 500
@@ -35,9 +35,8 @@ def ingest(run: RunContext, facts: Facts) -> None:
     others = run.services.milvus.collections_of_gates()
     facts["collections of other runs"] = others
     if others:
-        remove = "./rag collections ENV " + " ".join(f"--drop {name}" for name in others)
-        others_named = f"collections of other runs (kept, killed or still at work): {', '.join(others)}"
-        run.reporter.say(f"{others_named}; once no gate runs, remove them: {remove}")
+        drop = " ".join(f"--drop {name}" for name in others)
+        run.reporter.say(text_of("gate.other_runs", names=", ".join(others), drop=drop))
     originals = _store_originals(run, facts)
     rows, generated = _rows(run, originals)
     with ThreadPoolExecutor(1) as meanwhile:  # Milvus takes seconds to load an empty collection, and embedding does not need it

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from validation.checks import timed
 from validation.checks.context import GATE, Bounds, Loaded, RunContext, clocks_ahead_s
+from validation.judge.errors import text_of
 from validation.load.open_loop import Sample
 from validation.load.plan import NEWEST, expression
 from validation.load.truth import Broken, Verifier, passing_counts
@@ -61,13 +62,11 @@ def _lost(loaded: Loaded, expected: timed.Expected, verifier: Verifier, answered
     missed = [(case[0].number, case[1]) for case in asked if verifier.misses(*case)]
     for number, row in missed[:_ASKED_FOR]:
         if not loaded.collection.holds(loaded.rows[row], loaded.matrix[row]):
-            why = f"not row {row}, which it is nearest to and which no search finds: it was acknowledged, and is lost"
-            yield Broken("row", number, why)
+            yield Broken("row", number, text_of("broken.lost", row=row))
     young, missed_young = [row for _, row in planted if row >= newest], [(number, row) for number, row in missed if row >= newest]
     if 2 * len(missed_young) > len(young):
         number, row = missed_young[0]
-        why = f"not row {row}; {len(missed_young)} of {len(young)} rows that were written last took no part in the load"
-        yield Broken("row", number, why)
+        yield Broken("row", number, text_of("broken.newest", row=row, missed=len(missed_young), of=len(young)))
 
 
 @GATE.check(after="during_ingest")
@@ -79,9 +78,7 @@ def clocks(run: RunContext, facts: Facts) -> None:
     off = disagreeing(gained, passed_s)
     named = "; ".join(f"of {name} by {gained[name][0]:.3g} to {gained[name][1]:.3g} s" for name in off)
     if off and len(off) == len(gained):
-        run.record.faults.append(
-            f"the gate's own clock ran ahead {named}, in {passed_s:.0f} s: no duration that it measured is to be trusted"
-        )
+        run.record.faults.append(text_of("fault.clock", named=named, passed_s=passed_s))
     elif off:
         run.reporter.say(f"note: the gate's clock ran ahead {named}, and of no other: the clock there was set meanwhile")
 

@@ -19,7 +19,7 @@ from validation.checks.invariants import verify
 from validation.checks.registry import Check
 from validation.clients.milvus import Collection, Row
 from validation.clients.vectors import Matrix
-from validation.judge.errors import InvalidRunError
+from validation.judge.errors import InvalidRunError, text_of
 from validation.judge.profile import Filter
 from validation.load import plan, truth
 from validation.load.open_loop import Sample
@@ -81,8 +81,7 @@ def cold_path(run: RunContext, facts: Facts) -> None:
     first, second = (_timed(run, name, loaded.matrix[row]) for name in ("cold_first_ms", "cold_second_ms"))
     facts |= {"row": row, "first": first, "second": second}
     if not first or (_finds(loaded, row, second) and not _finds(loaded, row, first)):
-        seen = f"the first search after a load found {len(first)} rows and not row {row}, whose vector it asked for; the second did"
-        run.record.faults.append(f"{seen}: Milvus says too early that it has loaded")
+        run.record.faults.append(text_of("fault.loaded_early", number=len(first), row=row))
     compare_count(run, loaded.collection, len(loaded.rows))
     compare_content(run, loaded.collection, loaded.rows, loaded.matrix)
 

@@ -13,6 +13,7 @@ from validation.checks.context import Loaded, RunContext
 from validation.clients.searcher import LoadTarget
 from validation.clients.vectors import Mask, Matrix
 from validation.judge import validity
+from validation.judge.errors import text_of
 from validation.judge.profile import Filter, Queries
 from validation.load import open_loop, plan, truth, workers
 from validation.load.histogram import Histogram
@@ -93,8 +94,7 @@ def measure_latency(run: RunContext, prefix: str, samples: Sequence[Sample], per
     delay_ms = Histogram(sample.delay_s for sample in samples).percentile_ms(99)
     limit_ms = validity.tightest_limit_ms(run.profile, {}, f"{prefix}_p")
     if limit_ms is not None and delay_ms is not None and delay_ms > limit_ms * _DELAY_SHARE:
-        late = f"{prefix}: the gate's own sending delay p99 was {delay_ms:g} ms"
-        run.record.faults.append(f"{late}, more than a tenth of the tightest limit it is to judge ({limit_ms:g} ms); give it more CPU")
+        run.record.faults.append(text_of("fault.delay", of=f"{prefix}: the gate's", delay=f"{delay_ms:g}", limit=limit_ms))
 
 
 def measure_recall(run: RunContext, name: str, rows: Matrix, expected: Expected, samples: Sequence[Sample]) -> None:

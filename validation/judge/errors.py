@@ -41,6 +41,11 @@ def _messages() -> dict[str, str]:
     return dict(yaml.safe_load((Path(__file__).parents[1] / "messages.yaml").read_text(encoding="utf-8")))
 
 
+def text_of(row: str, /, **words: object) -> str:
+    """Return a text of messages.yaml, where long ones are."""
+    return _messages()[row].format(**words)
+
+
 class GateError(Exception):
     """A reason, written for the operator, why no verdict can be given; a code where something depends on which it is."""
 
@@ -53,8 +58,8 @@ class GateError(Exception):
 
     @classmethod
     def of(cls, row: str, /, code: str = "", **words: object) -> Self:
-        """Return the error in the words of messages.yaml, where long ones are."""
-        return cls(_messages()[row].format(**words), code)
+        """Return the error in the words of `text_of`."""
+        return cls(text_of(row, **words), code)
 
 
 class UsageError(GateError):

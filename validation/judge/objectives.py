@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from pydantic_core import PydanticCustomError
 
 from validation.judge.criteria import Criteria, Criterion, Kind, flat, show, useless
+from validation.judge.errors import text_of
 from validation.judge.measures import CATALOGUE, Better, Measure
 
 Reason = Annotated[str, Field(min_length=10)]
@@ -118,8 +119,7 @@ def refuse_contradictions(objectives: Mapping[str, Objective], profile: Mapping[
     for name, objective in objectives.items():
         if profile.get("score") is None and (objective.weight != 1 or not objective.key):
             word = "weight" if objective.weight != 1 else "key"
-            cure = "add score: {pass_from: 100, warn_from: 90, ...} or leave it out"
-            _refuse_at((name, word), f"{word} means nothing without a score; {cure}")
+            _refuse_at((name, word), text_of("slo.no_score", word=word))
     _refuse_out_of_reach(objectives, profile)
     for lower in objectives:
         upper = CATALOGUE[lower].at_most
@@ -143,8 +143,7 @@ def _refuse_out_of_reach(objectives: Mapping[str, Objective], profile: Mapping[s
     for name, objective in objectives.items():
         fixed = [each.value for each in flat(objective.limit) if each.kind is Kind.FIXED]
         if name.startswith("during_ingest_") and profile.get("ingesting", "") is None:
-            never = f"{name} is never measured: the file names no rate at which rows stream in"
-            _refuse_at((name,), f"{never}; add ingesting: {{value: 200, ...}}")
+            _refuse_at((name,), text_of("slo.no_ingesting", name=name))
         for pattern, most, why in _ceilings(profile):
             if re.fullmatch(pattern, name) and fixed and max(fixed) >= most:
                 _refuse_at((name, "limit"), f'"<= {max(fixed):g}" can never be missed: {why}', "cannot_bind")

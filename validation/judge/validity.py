@@ -7,6 +7,7 @@ needed here and was not measured is a fault, never a silence.
 from collections.abc import Iterator, Mapping
 
 from validation.judge.criteria import flat, hold
+from validation.judge.errors import text_of
 from validation.judge.measures import CATALOGUE, Measurements
 from validation.judge.profile import Profile
 
@@ -25,14 +26,12 @@ def faults(profile: Profile, measurements: Measurements, baseline: Mapping[str, 
             yield f"{name}: {_show(measured)} measured, {promised} promised; a smaller run certifies nothing"
     sent = _value(measurements, "search_sent_rate")
     if sent is None or sent < _RATE_KEPT * profile.rate.value:
-        offered = f"{_show(sent)} of {profile.rate.value:g} requests/s"
-        yield f"the gate sent {offered}: it was the bottleneck itself; give it more CPU, or promise a lower rate"
+        yield text_of("fault.rate", sent=_show(sent), promised=profile.rate.value)
     limit, delay = tightest_limit_ms(profile, baseline), _value(measurements, "search_delay_p99_ms")
     if limit is None:
         yield "no search latency has a fixed limit, and there is no baseline: the gate's own delay cannot be held against anything"
     elif delay is None or delay > limit * _DELAY_SHARE:
-        late = f"the gate's own sending delay p99 was {_show(delay)} ms"
-        yield f"{late}, more than a tenth of the tightest limit it is to judge ({limit:g} ms); give it more CPU, or a quieter machine"
+        yield text_of("fault.delay", of="the gate's", delay=_show(delay), limit=limit)
     yield from _unsteady(profile, measurements, baseline)
     yield from _truth_in_doubt(measurements)
 
@@ -61,8 +60,7 @@ def _unsteady(profile: Profile, measurements: Measurements, baseline: Mapping[st
         return
     median = _value(measurements, "search_p50_ms")
     if drift is None or abs(drift) > max(limit * _DELAY_SHARE, (median or 0) * _DRIFT_SHARE):
-        moved = f"search_drift_ms is {_show(drift)}: latency was not steady"
-        yield f"{moved}, so that its percentiles only say how long was measured; warm up longer, or look for a queue that grows"
+        yield text_of("fault.drift", drift=_show(drift))
 
 
 def _truth_in_doubt(measurements: Measurements) -> Iterator[str]:
@@ -71,8 +69,7 @@ def _truth_in_doubt(measurements: Measurements) -> Iterator[str]:
         if measured is None or measured < least:
             yield f"{name} is {_show(measured)}, must be {least:g} or more: the exact answers are not to be trusted"
     if _value(measurements, "truth_beaten_share") != 0:
-        beaten = _show(_value(measurements, "truth_beaten_share"))
-        yield f"truth_beaten_share is {beaten}, must be 0: searches found better rows than the exact answers, so those are not exact"
+        yield text_of("fault.beaten", beaten=_show(_value(measurements, "truth_beaten_share")))
     if _value(measurements, "recall_at_10") == 0:
         yield "not one search found anything right (recall 0): truth and collection are not of the same data"
 

@@ -16,7 +16,7 @@ from validation.clients import kube
 from validation.clients.connect import Connector
 from validation.clients.searcher import LoadTarget
 from validation.clients.target import Target
-from validation.judge.errors import GateError, InvalidRunError, UsageError
+from validation.judge.errors import GateError, InvalidRunError, UsageError, text_of
 from validation.load.histogram import Histogram
 from validation.load.open_loop import Sample
 from validation.load.pods import exchange
@@ -213,8 +213,7 @@ def _faults(index: int, result: Result) -> list[str]:
     """What a generator knows of itself that makes its numbers worth nothing; its own delay is judged with all the others'."""
     faults, name, span_s = list[str](), f"load generator {index}", max((sample.ended_s for sample in result.samples), default=0.0)
     if result.throttled_s is not None and result.throttled_s > _THROTTLED_SHARE * span_s:
-        kept = f"{name} was kept from its CPU for {result.throttled_s:.3g} of {span_s:.3g} s, which counts as latency of Milvus"
-        faults.append(f"{kept}; take the CPU limit off the namespace's pods of the suite")
+        faults.append(text_of("fault.throttled", name=name, throttled_s=result.throttled_s, span_s=span_s))
     if abs(result.stepped_s) > _STEPPED_S:
         faults.append(f"the clock of {name} was set by {result.stepped_s:.3g} s meanwhile; look at its node's time service")
     return faults
