@@ -16,9 +16,7 @@ from stacks.problems import Line
 EnvironmentName = Annotated[str, typer.Argument(help="Environment: NAME of stacks/Pulumi.NAME.yaml.", metavar="ENV")]
 Yes = Annotated[bool, typer.Option("--yes", help="Mend what an earlier run left half-done without asking: for CI.")]
 Json = Annotated[bool, typer.Option("--json", help="The answer as JSON on standard output.")]
-Patience = Annotated[
-    int, typer.Option(min=0, help="Seconds after which a pending release is left by its helm; the release's own time-out is 1800.")
-]
+Patience = Annotated[int, typer.Option(min=0, help="Seconds after which a pending release is left by its helm; its own time-out is 1800.")]
 
 
 def select(name: str, *, as_named: bool = False, step: Step = "look") -> Environment:

@@ -51,9 +51,7 @@ class Place:
 class Options(Place):
     """The options of `backup`."""
 
-    collection: Annotated[list[str] | None, typer.Option(help="Only this one; may be repeated. Default: all but those of gate runs.")] = (
-        None
-    )
+    collection: Annotated[list[str] | None, typer.Option(help="Only this one; may be repeated. Default: all but those of the gate.")] = None
     label: Annotated[str, typer.Option(help="A few words by which --list shows it.")] = ""
     keep: Annotated[int, typer.Option(min=0, help="Delete all but so many, once this one is done; 0: none.")] = 0
     full: Annotated[bool, typer.Option("--full", help="Write every part anew: what --verify found damaged is whole again.")] = False

@@ -15,9 +15,7 @@ import typer
 
 from validation.judge.errors import GateError, exit_code
 
-Target = Annotated[
-    str, typer.Argument(metavar="ENV", help="Environment; or a file that ends in .json, with its outputs (`pulumi stack output --json`).")
-]
+Target = Annotated[str, typer.Argument(metavar="ENV", help="Environment, or a .json file with its outputs (`pulumi stack output --json`).")]
 
 MountedFolder = Annotated[Path | None, typer.Option(help="Folder with NAME/KEY of Secrets and ConfigMaps, instead of the cluster's API.")]
 

@@ -35,9 +35,7 @@ _SHOWN = 20
 class Options(runner.Order):
     """The options of `ingest`."""
 
-    folder: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="The folder of the documents; none with --list or --remove.")] = (
-        None
-    )
+    folder: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="Folder of the documents; none with --list or --remove.")] = None
     collection: Annotated[str, typer.Option(help="Name of the collection to make, or to bring into step.")] = field()
     language: Annotated[str, typer.Option(help="Of documents whose first folder is no code like `de`.")] = UNKNOWN_LANGUAGE
     largest_mib: Annotated[float, typer.Option(min=0.001, help="Larger files are named, not read.")] = Limits.largest_mib

@@ -23,9 +23,7 @@ class Options:
 
     path: Annotated[Path, typer.Argument(metavar="FILE|DIR", help="What to read.")]
     full: Annotated[bool, typer.Option("--full", help="The whole text of every chunk, also of a folder.")] = False
-    json: Annotated[
-        bool, typer.Option("--json", help="One JSON object a line: the chunks of each file, its notes, and what was not read.")
-    ] = False
+    json: Annotated[bool, typer.Option("--json", help="One JSON object a line: chunks of each file, its notes, what was not read.")] = False
     strict: Annotated[bool, typer.Option("--strict", help="A note, or a file that cannot be read, exits 1.")] = False
     language: Annotated[str, typer.Option(help="Of documents whose first folder is no code like `de`.")] = UNKNOWN_LANGUAGE
     largest_mib: Annotated[float, typer.Option(min=0.001, help="Larger files are named, not read.")] = Limits.largest_mib

@@ -28,9 +28,7 @@ from validation.run.options import Json, MountedFolder, Target, report_path
 from validation.run.progress import Reporter
 from validation.run.record import Record, run_and_report
 
-PODS = typer.Option(
-    min=0, max=64, help="Send the searches from so many pods of a Job in the cluster, each its share of the rate; 0: from here."
-)
+PODS = typer.Option(min=0, max=64, help="Send searches from so many pods of a Job in the cluster, each a share of the rate; 0: from here.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,9 +71,7 @@ class Options(Order):
     label: Annotated[str, typer.Option(help="A few words by which `runs` lists this one.")] = ""
     out: Annotated[Path | None, typer.Option(help="Directory for report.json. Default: build/reports/<UTC time>/")] = None
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress; the table and the RESULT line only.")] = False
-    verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Also what nobody judges, what was left out, and every wrong answer.")
-    ] = False
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Also what nobody judges, what is left out, every wrong answer.")] = False
     as_json: Json = False
 
 

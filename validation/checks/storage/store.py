@@ -37,11 +37,7 @@ FULL = frozenset({"QuotaExceeded", "InsufficientStorage", "EntityTooLarge", "Ins
 """Codes of a store that takes no more, or nothing so large; some come with the status 403."""
 _SCOPE = re.compile(r"/([^/]+)/s3/aws4_request")
 CUT = "the connection was cut"
-GONE = (
-    exceptions.ConnectionError,
-    exceptions.HTTPClientError,
-    exceptions.IncompleteReadError,
-)  # what boto3 raises when no whole answer came
+GONE = (exceptions.ConnectionError, exceptions.HTTPClientError, exceptions.IncompleteReadError)  # of boto3: no whole answer came
 _SILENT = (exceptions.EndpointConnectionError, exceptions.ConnectTimeoutError, exceptions.ReadTimeoutError)
 _UNREADABLE = (ResponseParserError, ValueError, TypeError, LookupError, AttributeError)
 """What boto3 raises over an answer that it cannot read."""
