@@ -14,23 +14,10 @@ from pydantic.fields import FieldInfo
 
 from stacks.problems import WrongValueError
 from stacks.settings.explain import group_of, variants
-from stacks.settings.names import pem_of
+from stacks.settings.names import TABLES, pem_of
 
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 _QUANTITY = re.compile(r"(\d+(?:\.\d+)?) *(m|Ki|Mi|Gi|Ti|K|M|G|T)B?")
-_UNITS = {
-    "_gib": "GiB without a unit: 4 stands for 4Gi",
-    "_cores": "cores as a decimal: 0.5 stands for 500m",
-    "_ms": "milliseconds, digits only",
-    "_s": "seconds, digits only",
-    "_percent": "percent, digits only",
-}
-_FACTORS = {
-    "_cores": {"m": 1e-3},
-    "_gib": {"Ki": 2**-20, "Mi": 2**-10, "Gi": 1, "Ti": 1024, "K": 1e3 / 2**30, "M": 1e6 / 2**30, "G": 1e9 / 2**30, "T": 1e12 / 2**30},
-}
-_LEAST = {"_gib": (2**-10, "whole MiB"), "_cores": (1e-3, "thousandths of a core")}
-"""Smallest amount that is not rounded to nothing, and why."""
 
 
 class Group(BaseModel):
@@ -109,14 +96,14 @@ def _kinds(field: FieldInfo) -> set[Any]:
 
 
 def _number(value: Any, name: str) -> Any:  # noqa: ANN401  as above
-    unit = next((unit for unit in _UNITS if name.endswith(unit)), "")
+    about = next(about for unit, about in TABLES["units"].items() if name.endswith(unit))
     if isinstance(value, bool):
         raise WrongValueError("settings.boolean", "is true or false, not a number")
     if isinstance(value, str) and not _NUMBER.fullmatch(value):
-        hint, quantity = _UNITS.get(unit, "digits, and a point where it is no whole one"), _QUANTITY.fullmatch(value)
-        factor = _FACTORS.get(unit, {}).get(quantity[2]) if quantity is not None else None
+        quantity = _QUANTITY.fullmatch(value)
+        factor = about.get("factors", {}).get(quantity[2]) if quantity is not None else None
         same = f"{float(quantity[1]) * factor:.4g}" if quantity is not None and factor is not None else None
-        raise WrongValueError("settings.number", f"is no plain number; write {hint}", instead=same)
-    if isinstance(value, str | int | float) and unit in _LEAST and 0 < float(value) < _LEAST[unit][0]:
-        raise WrongValueError("settings.too_small", "is so little that nothing would be left", f"Kubernetes is asked for {_LEAST[unit][1]}")
+        raise WrongValueError("settings.number", f"is no plain number; write {about['words']}", instead=same)
+    if isinstance(value, str | int | float) and 0 < float(value) < about.get("least", 0):
+        raise WrongValueError("settings.too_small", "is so little that nothing would be left", f"Kubernetes is asked for {about['in']}")
     return value

@@ -4,7 +4,7 @@ Found before Helm sees anything, since most of them show themselves late: as a p
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from components import milvus_index
@@ -21,11 +21,6 @@ _VERSION = re.compile(r":(?:[-\w.]*?[^\d.])?(\d+)\.(\d+)\.(\d+)")
 _BITNAMI = re.compile(r"(^|/)(milvusdb|bitnami[a-z]*)/|:[^/@]*-r\d+(@|$)")
 """By the organisation, or by the revision that Bitnami puts behind its tags, which survives a mirror."""
 Version = tuple[int, int, int]
-_NEEDS: tuple[tuple[str, Callable[["MilvusSettings"], bool], Version, str, str], ...] = (
-    ("wal=woodpecker", lambda milvus: milvus.wal == "woodpecker", (2, 6, 0), "2.6", ""),
-    ("tiered_storage", lambda milvus: milvus.tiered_storage, (2, 6, 4), "2.6.4", ""),
-    ("mode=cluster", lambda milvus: milvus.mode == "cluster", (2, 6, 0), "2.6", ": its streaming nodes and one coordinator"),
-)  # what a version must be for a setting
 
 
 def problems(settings: "MilvusSettings") -> list[str]:
@@ -135,9 +130,9 @@ def _of_image(milvus: "MilvusSettings", images: ImageSettings) -> Iterator[str]:
         yield reason("gpu_image", image=images.milvus, profile=profile, suffix=suffix)
     if is_version is not None:
         cure = f"Cure: pulumi config set --path {PROJECT}:images.milvus IMAGE"
-        for key, is_asked, least, needed, why in _NEEDS:
-            if is_asked(milvus) and is_version < least:
-                yield f"milvus.{key} needs Milvus {needed} or newer, the image is {_dotted(is_version)}{why}. {cure}"
+        for need in TABLES["needs_version"]:
+            if getattr(milvus, need["setting"]) == need["is"] and is_version < tuple(need["least"]):
+                yield f"milvus.{need['key']} needs Milvus {need['newer']}, the image is {_dotted(is_version)}{need['why']}. {cure}"
         yield from _bypassed(milvus, is_version)
     if milvus.etcd == "bundled" and images.etcd is not None and not _BITNAMI.search(images.etcd):
         yield reason("etcd_of_another_maker", image=images.etcd)

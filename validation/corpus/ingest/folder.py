@@ -17,18 +17,14 @@ from typing import Any
 from validation.clients.passages import Parsed
 from validation.corpus.reading import UnreadableError
 from validation.corpus.reading.decode import decode
+from validation.corpus.reading.structure import PATTERNS
 from validation.judge.errors import UsageError
 
 CAPTION, ACCESS = ".caption.md", ".access"
 UNKNOWN_LANGUAGE = "und"
 _FEWEST, _FEWEST_WIDE = 60, 12  # letters below which a guess is none; fewer are enough of scripts that only few languages write
 _SURE = 0.6
-_CODE = re.compile(
-    r"a[fmnrsz]|b[egnrs]|c[asy]|d[aez]|e[lnostu]|f[aior]|g[alu]|h[eirtuy]|i[dst]|j[av]|k[akmnouy]|l[abotv]|m[gklnrst]|n[belno]|o[cr]|p[alst]"
-    r"|qu|r[ouw]|s[eiklqrvw]|t[aehlr]|u[gkr]|v[io]|wa|xh|z[hu]"
-)  # of ISO 639-1, those that the library tells apart
-_DOUBTFUL = re.compile(r"a[mns]|b[er]|ga|h[ert]|i[dst]|l[ao]|m[gs]|no|or|p[as]|qu|s[eir]|t[ae]")
-"""Codes that are as well the name of a department, a country or a project."""
+_CODES, _DOUBTFUL = (PATTERNS["languages"][kind].split() for kind in ("known", "doubtful"))
 _LABEL = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 _MOST_SOURCE_BYTES, _MOST_SIDECAR_BYTES = 900, 65_536
 
@@ -146,8 +142,8 @@ def language_of_folder(name: str) -> str:
     """Return the language that a folder's name is the code of, as `de`, `EN` or `zh-CN`; "" where it is none, or another word as likely."""
     code, _, region = name.replace("_", "-").partition("-")
     code = code.lower()
-    is_code = bool(_CODE.fullmatch(code)) and (not region or (len(region) == 2 and region.isalpha()))  # noqa: PLR2004 - of ISO 3166
-    return code if is_code and (region or not _DOUBTFUL.fullmatch(code)) else ""
+    is_code = code in _CODES and (not region or (len(region) == 2 and region.isalpha()))  # noqa: PLR2004 - of ISO 3166
+    return code if is_code and (region or code not in _DOUBTFUL) else ""
 
 
 def language_of(parsed: Parsed) -> str:
@@ -157,7 +153,7 @@ def language_of(parsed: Parsed) -> str:
     if len(letters) < (_FEWEST if sum(map(str.isascii, letters)) * 2 > len(letters) else _FEWEST_WIDE):
         return ""
     language, probability = _identifier().classify(text)
-    return str(language) if probability >= _SURE and _CODE.fullmatch(language) else ""
+    return str(language) if probability >= _SURE and language in _CODES else ""
 
 
 @functools.cache
