@@ -11,7 +11,7 @@ import typer
 from stacks import environments
 from stacks.environments import Environment, Step
 from stacks.images import lock
-from stacks.problems import Line
+from stacks.problems import Line, text_of
 
 EnvironmentName = Annotated[str, typer.Argument(help="Environment: NAME of stacks/Pulumi.NAME.yaml.", metavar="ENV")]
 Yes = Annotated[bool, typer.Option("--yes", help="Mend what an earlier run left half-done without asking: for CI.")]
@@ -26,8 +26,7 @@ def select(name: str, *, as_named: bool = False, step: Step = "look") -> Environ
         places = ", ".join(f"{each.key} ({each.file}:{each.line})" for each in environment.placeholders)
         print(f"warning: left from the examples, so `./rag rollout {name}` and `pulumi up` will refuse them: {places}", file=sys.stderr)
     if environment.example:
-        note = f"addresses and images of {name!r} are the examples of stacks/example.{name}.yaml"
-        print(f'note: {note}; for the real ones, in a shell of the lab: eval "$(./rag env)"', file=sys.stderr)
+        print(text_of("only_examples", name=name), file=sys.stderr)
     return environment if as_named else replace(environment, settings=lock.pinned(environment.settings, name))
 
 

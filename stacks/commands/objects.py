@@ -14,7 +14,7 @@ from policies.rules import RULES
 from policies.subject import Context, Subject, Violation, context_of
 from stacks.commands import EnvironmentName, Json, select, show
 from stacks.images import lock
-from stacks.problems import SettingsError
+from stacks.problems import SettingsError, text_of
 from stacks.settings import Settings
 from stacks.yaml_files import dump
 
@@ -51,8 +51,7 @@ def render(
 def write(objects: "list[Object]", folder: Path) -> None:
     """Replace `folder` as a whole; SettingsError for one with something else in it, which would be lost."""
     if folder.exists() and any(folder.iterdir()) and not (folder / _MARK).exists():
-        text = f"{folder} holds something that `render` did not write, and would be replaced; choose another folder with --out"
-        raise SettingsError(text)
+        raise SettingsError(text_of("render_foreign", folder=folder))
     fresh = folder.with_name(f"{folder.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
     for item in objects:
@@ -77,8 +76,7 @@ def policies(environment: EnvironmentName, *, as_json: Json = False) -> None:
     context = replace(context_of(environment), allowed_hosts=allowed(settings) if settings.residency.mode == "locked" else None)
     notes = [*rendered.notes, *models.notes(settings)]
     if unpinned := context.production and not pins.is_file():
-        cure = f"./rag pin {environment}; without it `pulumi up` refuses to start"
-        notes.insert(0, f"{_UNPINNED} is not judged, there is no {pins} yet: {cure}")
+        notes.insert(0, text_of("unpinned", rule=_UNPINNED, pins=pins, environment=environment))
     left_out = frozenset({_UNPINNED} if unpinned else ())
     violations = judged([item.subject for item in rendered.objects], context, left_out)
     lines = [f"{rule:<20} {violation.subject.label}: {violation.text}" for rule, violation in violations]

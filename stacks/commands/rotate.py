@@ -26,7 +26,7 @@ from stacks.commands import EnvironmentName, Yes, reach
 from stacks.environments import Environment
 from stacks.operations import pod_watch, pulumi_cli, steps
 from stacks.operations.steps import WRONG, Progress
-from stacks.problems import UnansweredError, failure
+from stacks.problems import UnansweredError, failure, text_of
 from stacks.settings import Settings
 from stacks.settings.object_store import MadeStoreSettings
 from stacks.yaml_files import write_whole
@@ -93,8 +93,7 @@ def rotate(
     """Rotate Milvus's key."""
     selected, progress = reach(environment, "up"), Progress("rotate")
     if not isinstance(selected.settings.object_store, MadeStoreSettings):
-        by_hand = "put the new one into the Secret that the settings name, raise object_store.credential_generation, then `pulumi up`"
-        progress.stop(_USAGE, f"the keys are yours: {by_hand}")
+        progress.stop(_USAGE, text_of("rotate_by_hand"))
     steps.mend(selected, progress, yes=yes)
     report = Report(environment=environment)
     path = out or Path("build") / "reports" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}" / "rotation.json"
@@ -153,8 +152,7 @@ def _require_ended(selected: Environment, keys: dict[int, dict[str, str]], remai
     if remaining.old in keys:
         report.old_key = refusal(selected.settings, keys[remaining.old]) or "taken"
     if report.old_key == "taken":
-        why = f"the store still takes the old key of generation {remaining.old}, though its user is removed: remove it in the store by hand"
-        progress.stop(WRONG, why)
+        progress.stop(WRONG, text_of("rotate_still_taken", old=remaining.old))
     old = f"answers {report.old_key} to that of generation {remaining.old}"
     progress.tell(f"done: the store takes the key of generation {remaining.new}, and {old}")
 

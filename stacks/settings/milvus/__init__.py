@@ -113,8 +113,7 @@ class MilvusSettings(Group):
     def _chart_is_of_a_version_that_was_tried(self) -> "MilvusSettings":
         version = self.resolved_chart_version()
         if self.chart_kind == "archive" and self.chart_version not in {None, version}:
-            wrong = f"chart_version is {self.chart_version}, and the archive {self.chart} holds {version}"
-            raise ValueError(f"{wrong}: leave chart_version out")
+            raise ValueError(text_of("chart_of_another_version", asked=self.chart_version, chart=self.chart, version=version))
         numbers = re.fullmatch(r"(\d+)\.(\d+)\.(\d+)", version)
         if numbers is None:
             raise ValueError(f"chart_version {version!r} is no version: three numbers, such as {MILVUS_CHART_VERSION}")

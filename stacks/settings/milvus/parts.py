@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from components import milvus_index
 from components.milvus_index import Metric, Name
-from stacks.problems import PROJECT, ConflictError
+from stacks.problems import ConflictError, text_of
 from stacks.settings.group import Group, Trusting, setting
 from stacks.settings.names import CaFile, HostName, HostPort, HostPorts, LabelKey, Labels, ObjectName, OperatorsSecret
 from stacks.settings.platform import TolerationSettings
@@ -145,8 +145,7 @@ class TlsSettings(Trusting):
         if self.proxy_secret is not None and self.proxy_secret == self.internal_secret:
             raise ConflictError(["internal_secret is the Secret of the proxy too: every client's certificate would open the components"])
         if self.proxy_secret is not None and self.ca_file is None:
-            why = "no client, the gate among them, could tell this Milvus from another"
-            raise ValueError(f"ca_file is missing: {why}. Cure: pulumi config set --path {PROJECT}:milvus.tls.ca_file FILE")
+            raise ValueError(text_of("no_ca_file"))
         if self.proxy_secret is None and (self.ca_file is not None or self.client_certificates):
             raise ValueError("ca_file and client_certificates would be ignored without proxy_secret: clients would speak plain text")
         if (self.internal_secret is None) != (self.internal_name is None):

@@ -35,8 +35,7 @@ class GpuSettings(Group):
     @model_validator(mode="after")
     def _one_instance(self) -> "GpuSettings":
         if self.mig_profile is not None and self.count > 1:
-            why = "none reaches the memory of another; use a larger profile, or replicas"
-            raise ValueError(f"{self.count} MIG instances cannot serve one model: {why}")
+            raise ValueError(text_of("mig_instances", count=self.count))
         return self
 
     def to_args(self, pods: PodOptions = NO_OPTIONS) -> Gpu:
