@@ -21,7 +21,7 @@ PRODUCT = ("components", "stacks", "validation", "grpc_unary", "lab", "policies"
 
 @functools.cache
 def files() -> list[tuple[str, ast.Module]]:
-    paths = [path for folder in PRODUCT for path in sorted((REPOSITORY / folder).rglob("*.py"))]
+    paths = [path for folder in PRODUCT for path in sorted((REPOSITORY / folder).rglob("*.py")) if ".venv" not in path.parts]
     return [(path.relative_to(REPOSITORY).as_posix(), ast.parse(path.read_text(encoding="utf-8"))) for path in paths]
 
 

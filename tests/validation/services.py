@@ -151,8 +151,8 @@ class Bucket:
     def app(self) -> Starlette:
         return Starlette(
             routes=[
-                Route("/{bucket}", self._list, methods=["GET"]),
                 Route("/{bucket}", self._head, methods=["HEAD"]),
+                Route("/{bucket}", self._list, methods=["GET"]),
                 Route("/{bucket}/{key:path}", self._get, methods=["GET"]),
                 Route("/{bucket}/{key:path}", self._put, methods=["PUT"]),
             ]
