@@ -96,10 +96,6 @@ class Requests:
         """The longest time without service."""
         return max((outage.seconds for outage in self.outages), default=0.0)
 
-    def has_ended(self) -> bool:
-        """Whether service came back after each outage."""
-        return all(outage.ended for outage in self.outages)
-
 
 @dataclass(kw_only=True)
 class During(Record):
@@ -122,7 +118,7 @@ class During(Record):
             problem = f"the command ended with {ended.code}"
         elif ended.code is None:
             problem = f"the command was ended after {self.options.limit_s:g} s"
-        elif not requests.has_ended():
+        elif not all(outage.ended for outage in requests.outages):
             problem = f"service did not come back within {_COMING_BACK_S:g} s after the command"
         elif good is not None and requests.longest_s > good:
             problem = f"more than {good:g} s without service"

@@ -41,6 +41,7 @@ from validation.run.options import Target, report_path
 from validation.run.progress import Reporter
 from validation.suites import runner
 
+Series = dict[str, dict[str, list[tuple[float, float]]]]  # by name and lifetime: (hour, value)
 SCHEMA = "milvus-x10000/soak-report"
 DEFAULT = ("kill-milvus", "embedder-down", "llm-down", "burst")
 _ROWS, _WRITE_EVERY_S, _QUESTION_EVERY_S, _SEAL_EVERY_S, _BURST, _LEAD_S = 5_000, 0.5, 1.0, 60.0, 5, 0.05
@@ -48,9 +49,6 @@ _PERCENTILES = {"p50_ms": 50, "p95_ms": 95, "p99_ms": 99, "max_ms": 100}
 _WARM_UP_SHARE, _WARM_UP_H, _WANTING, _AT_RATE, _FAILED_SHARE = 1 / 6, 1 / 6, 0.05, 0.95, 0.001
 _LATENCY, _DESCRIPTORS = 2.5, 5  # times the share by which latency may grow: it is the machine's as well; so many are no leak
 _GARBAGE_H = 4.0  # Milvus removes files three hours after it dropped them, and looks once an hour (dataCoord.gc)
-
-
-Series = dict[str, dict[str, list[tuple[float, float]]]]  # by name and lifetime: (hour, value)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,6 +22,7 @@ from validation.clients.passages import Chunk
 from validation.clients.vectors import Matrix, unit
 from validation.experiments.during import Requests, beside
 from validation.judge.errors import GateError, Outcome
+from validation.judge.judgement import Grade
 from validation.load.open_loop import Sample
 from validation.reports import model
 from validation.run.record import Record
@@ -131,17 +132,17 @@ class LoadRecord(Record):
         raise NotImplementedError
 
     def conclusion(self) -> tuple[Outcome, str]:
-        """Return FAIL for anything lost, altered or too long away."""
-        writes = (
-            f"{self.writer.total:,} writes acknowledged, {len(self.writer.lost)} lost, {len(self.writer.altered)} altered"
-            if self.writer
-            else ""
-        )
-        asked = (
-            f"{each.failed:,} of {each.sent:,} {name} failed, longest {each.longest_s:.1f} s without"
-            for name, each in (("searches", self.searches), ("questions", self.questions))
-        )
-        return model.conclude(self.rows, "; ".join([writes, *asked]))
+        """Return FAIL where a limit is broken, INVALID where something is not measured or not decided, and which."""
+        rows, kinds = self.rows, {"searches": self.searches, "questions": self.questions}
+        seen = [
+            f"{len(each.lost)} of {each.total:,} acknowledged writes lost, {len(each.altered)} altered" for each in [self.writer] if each
+        ]
+        seen += [f"{each.failed:,} of {each.sent:,} {kind} failed, longest {each.longest_s:.1f} s without" for kind, each in kinds.items()]
+        failed = [row for row in rows if row.grade is Grade.FAIL]
+        broken = [f"{row.sli} {row.value:.4g} {row.unit}, limit {row.limit}{row.why and ', '}{row.why}" for row in failed]
+        left_open = [f"{row.sli} {row.grade}" for row in rows if row.grade in {Grade.UNMEASURED, Grade.UNDECIDED}]
+        outcome, problems = Outcome.FAIL if broken else Outcome.INVALID if left_open else Outcome.PASS, "; ".join([*broken, *left_open])
+        return outcome, f"{problems} ({'; '.join(seen)})" if problems else "; ".join(seen)
 
     def read_back(self) -> None:
         """Read every acknowledged document."""

@@ -122,16 +122,6 @@ def at_most(name: str, value: float | None, unit: str, limit: float, *, grade: G
     return ObjectiveResult(sli=name, value=value, unit=unit, limit=f"<= {limit:g}", grade=grade or by_value, why=why, **common)
 
 
-def conclude(rows: list[ObjectiveResult], seen: str) -> tuple[Outcome, str]:
-    """Return FAIL where a limit is broken, INVALID where one is not measured or not decided, and which, before what else was `seen`."""
-    failed = [
-        f"{row.sli} {row.value:.4g} {row.unit}, limit {row.limit}{row.why and f', {row.why}'}" for row in rows if row.grade is Grade.FAIL
-    ]
-    open_ = [f"{row.sli} {row.grade}" for row in rows if row.grade in {Grade.UNMEASURED, Grade.UNDECIDED}]
-    outcome = Outcome.FAIL if failed else Outcome.INVALID if open_ else Outcome.PASS
-    return outcome, f"{'; '.join([*failed, *open_])} ({seen})" if failed or open_ else seen
-
-
 class Number(Part):
     """One number of a report or a baseline."""
 
