@@ -6,24 +6,24 @@ Secret. Strings that come from outputs stay leaves of the values; nothing here l
 """
 
 import re
+from pathlib import Path
 from typing import Any
 
 from components import pods
 from components.component import CA_KEY
-from components.milvus_values import configuration, workloads
-from components.milvus_values.configuration import nested, when
-from components.milvus_values.shape import Cluster, MilvusShape, MilvusStore, WriteAheadLog
-from components.milvus_values.workloads import SELECTOR
+from components.flows import MILVUS_PORT
+from components.milvus_values import configuration
+from components.milvus_values.shape import MilvusShape, MilvusStore
 from components.pods import gib
+from components.templates import rendered
 
 __all__ = ["CA_ANNOTATION", "CREDENTIAL_ANNOTATION", "SELECTOR", "SERVICE_NAME", "MilvusShape", "MilvusStore", "problems", "values"]
 SERVICE_NAME = "milvus"
+SELECTOR = {"app.kubernetes.io/name": "milvus", "app.kubernetes.io/instance": "milvus"}
 CREDENTIAL_ANNOTATION = "milvus-x10000/credential-generation"
 CA_ANNOTATION = "milvus-x10000/ca-sha256"
 _ROOT_GROUP = 0
 """Older images give their files to root and its group (mode 0774), newer ones to user 999: its user in this group may run both."""
-_READY_AFTER_S = 5
-_READY_EVERY_S = 5
 
 
 def values(shape: MilvusShape, store: MilvusStore) -> dict[str, Any]:
@@ -40,60 +40,29 @@ def problems(shape: MilvusShape, store: MilvusStore) -> list[str]:
 
 
 def _own_values(shape: MilvusShape, store: MilvusStore) -> dict[str, Any]:
-    options, service = shape.options, shape.service
-    pull_secrets = {"pullSecrets": list(options.pull_secrets)} if options.pull_secrets else {}
-    # never a hash of a secret, which would let a guess be checked
-    marks = {CREDENTIAL_ANNOTATION: store.credential_generation, **({CA_ANNOTATION: store.ca_sha256} if store.ca_sha256 else {})}
-    ranges = {"loadBalancerSourceRanges": list(service.source_ranges)} if service.type == "LoadBalancer" else {}
-    # also the platform's labels: what finds pods by them looks for their Service too
-    of_service = {"labels": dict(options.labels), "annotations": dict(service.annotations)}
-    bucket = {"host": store.host, "port": store.port, "bucketName": store.bucket, "rootPath": store.root_path, "region": store.region}
-    keys = {"accessKey": "", "secretKey": "", "useIAM": False, "useVirtualHost": False}
-    return {
-        "fullnameOverride": SERVICE_NAME,
-        "image": {"all": {**split_image(shape.image), "pullPolicy": "IfNotPresent", **pull_secrets}},
-        **workloads.workload_values(shape, store),
-        **({"labels": dict(options.labels)} if options.labels else {}),
-        "annotations": {**options.annotations, **marks},
-        "service": {"type": service.type, **ranges, **{name: value for name, value in of_service.items() if value}},
-        "serviceAccount": {"create": False, "name": shape.service_account},
-        "securityContext": pods.pod_security(assign_ids=options.assign_ids, user=shape.user_id, group=_ROOT_GROUP),
-        "containerSecurityContext": pods.container_security(),
-        **_mounts(shape, store),
-        "readinessProbe": {"initialDelaySeconds": _READY_AFTER_S, "periodSeconds": _READY_EVERY_S},
-        "externalS3": {"enabled": True, "useSSL": True, "cloudProvider": "aws", **bucket, **keys},
-        "extraConfigFiles": {"user.yaml": configuration.text(shape, store)},
-        **service_values(shape),
-    }
-
-
-def _mounts(shape: MilvusShape, store: MilvusStore) -> dict[str, Any]:
-    """Writable places on a read-only root, and the CA where both halves of Milvus look: its C++ half reads nothing but this file."""
+    kafka, marks = shape.wal.kafka, {CREDENTIAL_ANNOTATION: store.credential_generation}
+    secrets = {"proxy": shape.security.proxy_secret, "internal": shape.security.internal_secret, "etcd": shape.etcd.certificate_secret}
+    secrets["kafka"] = kafka.certificate_secret if kafka is not None else None
     places = {"milvus-run": "/run/milvus", "milvus-tmp": "/tmp"}  # noqa: S108  a path in the container
-    if isinstance(shape.size, Cluster):
-        places["milvus-local"] = configuration.LOCAL_DIRECTORY
-    volumes: list[dict[str, Any]] = [{"name": name, "emptyDir": {}} for name in places]
-    mounts: list[dict[str, Any]] = [{"name": name, "mountPath": path} for name, path in places.items()]
-    if store.ca_sha256:
-        volumes.append({"name": "object-store-ca", "configMap": {"name": store.ca_config_map}})
-        mounts.append({"name": "object-store-ca", "mountPath": configuration.CA_BUNDLE, "subPath": CA_KEY, "readOnly": True})
-    kafka = shape.wal.kafka.certificate_secret if shape.wal.kafka is not None else None
-    secrets = {"proxy": shape.security.proxy_secret, "internal": shape.security.internal_secret}
-    for part, secret in {**secrets, "etcd": shape.etcd.certificate_secret, "kafka": kafka}.items():
-        if secret is not None:
-            volumes.append({"name": f"{part}-certificate", "secret": {"secretName": secret}})
-            mounts.append({"name": f"{part}-certificate", "mountPath": configuration.certificate_folder(part), "readOnly": True})
-    return {"volumes": volumes, "volumeMounts": mounts}
+    words: dict[str, Any] = {
+        "marks": marks | ({CA_ANNOTATION: store.ca_sha256} if store.ca_sha256 else {}),
+        "places": places | ({"milvus-local": configuration.PLACES["local_directory"]} if shape.is_cluster else {}),
+        "certificates": {part: secret for part, secret in secrets.items() if secret is not None},
+        "image": split_image(shape.image),
+        "etcd_image": _etcd_image(shape.etcd.image),
+        "pod_security": pods.pod_security(assign_ids=shape.options.assign_ids, user=shape.user_id, group=_ROOT_GROUP),
+        "container_security": pods.container_security(),
+        "user_yaml": configuration.text(shape, store),
+        "name": SERVICE_NAME,
+        "selector": SELECTOR,
+        "proxy_port": str(MILVUS_PORT),
+        "ca_key": CA_KEY,
+        "gib": gib,
+    }
+    return dict(rendered(Path(__file__).with_name("values.yaml.j2"), shape=shape, store=store, **words, **configuration.PLACES)[0])
 
 
-EMBEDDED_ETCD = "localhost:2379"
 _IMAGE = re.compile(r"(?P<repository>[^@]*?)(?::(?P<tag>[^:/@]+))?(?:@(?P<algorithm>\w+):(?P<digest>[0-9a-f]+))?")
-
-
-def service_values(shape: MilvusShape) -> dict[str, Any]:
-    """Values of all of them; no Service gets port 9091, which is an administrator's: `components.milvus` lets Prometheus read the pods."""
-    unused = {"minio.enabled": False, "metrics.enabled": False}
-    return nested({**_etcd(shape), **_log(shape.wal, cluster=isinstance(shape.size, Cluster)), **unused})
 
 
 def split_image(reference: str) -> dict[str, str]:
@@ -108,62 +77,9 @@ def split_image(reference: str) -> dict[str, str]:
     return {"repository": repository, "tag": f"{tag}@{whole}"} if tag else {"repository": f"{repository}@{algorithm}", "tag": digest}
 
 
-def _etcd(shape: MilvusShape) -> dict[str, Any]:
-    """Give the address of an embedded etcd, or the chart names a Service that is not there."""
-    etcd, options = shape.etcd, shape.options
-    if etcd.kind != "bundled":
-        endpoints = [EMBEDDED_ETCD] if etcd.kind == "embedded" else list(etcd.endpoints)
-        return {"etcd.enabled": False, "externalEtcd.enabled": True, "externalEtcd.endpoints": endpoints}
-    image = split_image(etcd.image) if etcd.image is not None else {}
+def _etcd_image(reference: str | None) -> dict[str, str]:
+    """Parts of the image of the chart's own etcd, whose chart puts docker.io before a repository without a registry."""
+    image = split_image(reference) if reference is not None else {}
     first, slash, rest = image.get("repository", "").partition("/")
-    if slash and ("." in first or ":" in first or first == "localhost"):  # else etcd's chart puts docker.io before the repository
-        image |= {"registry": first, "repository": rest}
-    pull_secrets = {"pullSecrets": list(options.pull_secrets)} if options.pull_secrets else {}
-    return {
-        "externalEtcd.enabled": False,
-        "etcd.enabled": True,
-        "etcd.replicaCount": etcd.replicas,
-        "etcd.pdb.create": etcd.replicas > 1,
-        "etcd.persistence.enabled": True,
-        "etcd.persistence.size": gib(etcd.storage_gib) if etcd.storage_gib is not None else None,
-        "etcd.persistence.storageClass": etcd.storage_class,
-        "etcd.resources": etcd.resources.manifest() if etcd.resources is not None else None,
-        "etcd.serviceAccount": {"create": False, "name": etcd.service_account} if etcd.service_account is not None else None,
-        "etcd.image": {**image, **pull_secrets} or None,
-        "etcd.clusterDomain": shape.cluster_domain,
-        "etcd.podAntiAffinityPreset": when(isinstance(shape.size, Cluster) and shape.size.spread_strictly, "hard"),
-        "etcd.nodeSelector": dict(etcd.node_selector) or None,
-        "etcd.tolerations": [toleration.manifest() for toleration in etcd.tolerations] or None,
-        "etcd.priorityClassName": options.priority_class,
-        "etcd.podLabels": dict(options.labels) or None,
-        "etcd.podAnnotations": dict(options.annotations) or None,
-        # where the platform assigns ids the chart must state none, and it states them in both contexts
-        "etcd.podSecurityContext.enabled": when(not options.assign_ids, False),
-        "etcd.containerSecurityContext.enabled": when(not options.assign_ids, False),
-    }
-
-
-def _log(wal: WriteAheadLog, *, cluster: bool) -> dict[str, Any]:
-    """`streaming` belongs to every cluster of 2.6; what is not the log is switched off by name.
-
-    Pulsar's host is a whole URL: Milvus takes an address with a colon as it is, and so no variable PULSAR_PORT of a Service is read.
-    """
-    woodpecker, kafka, pulsar = wal.kind == "woodpecker", wal.kafka, wal.pulsar
-    external: dict[str, Any] = {"externalKafka": None, "externalPulsar": None}
-    if kafka is not None:
-        protocol, login = "SSL" if kafka.tls else "PLAINTEXT", kafka.login_secret is not None
-        sasl = {"sasl": {"mechanisms": kafka.mechanism}} if login else {}
-        spoken = {"securityProtocol": f"SASL_{protocol}" if login else protocol}
-        external["externalKafka"] = {"enabled": True, "brokerList": ",".join(kafka.brokers), **spoken, **sasl}
-    if pulsar is not None:
-        host, port = f"{'pulsar+ssl' if pulsar.tls else 'pulsar'}://{pulsar.address}", int(pulsar.address.rpartition(":")[2])
-        token = {"authPlugin": "token"} if pulsar.token_secret is not None else {}
-        external["externalPulsar"] = {"enabled": True, "host": host, "port": port, **token}
-    return {
-        "pulsarv3.enabled": False,
-        "kafka.enabled": False,
-        "woodpecker.enabled": woodpecker,
-        "streaming.enabled": when(woodpecker or cluster, True),
-        "streaming.woodpecker": when(woodpecker, {"embedded": True, "storage": {"type": "minio"}}),
-        **external,
-    }
+    is_registry = slash and ("." in first or ":" in first or first == "localhost")
+    return image | ({"registry": first, "repository": rest} if is_registry else {})

@@ -6,21 +6,20 @@ a password or a key: Helm keeps values in clear text, and the chart writes milvu
 
 import re
 from collections.abc import Iterator, Mapping
-from functools import reduce
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import yaml
 
-from components.milvus_values.shape import Cluster, MilvusShape, MilvusStore, Security
-from components.milvus_values.workloads import DATA_DIRECTORY
+from components.milvus_values.shape import MilvusShape, MilvusStore
+from components.templates import rendered
 
-T = TypeVar("T")
-CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
-LOCAL_DIRECTORY = "/var/lib/milvus-local"
-"""Indexes and mapped files of a component: its own path, since the chart mounts different things below /var/lib/milvus in each."""
-_MOST_ROLES = 1000  # the default of 10 is less than what three tenants need
-_HTTP_PORT = 8080  # with TLS the REST interface cannot share the port of gRPC (Milvus's manual, "Encryption in Transit")
+PLACES = {
+    "data_directory": "/var/lib/milvus",
+    "local_directory": "/var/lib/milvus-local",  # indexes and mapped files: the chart mounts different things below data_directory in each
+    "ca_bundle": "/etc/ssl/certs/ca-certificates.crt",
+    "folder": "/etc/milvus/tls",  # with one folder for each certificate: proxy, internal, etcd, kafka
+}
 
 
 def text(shape: MilvusShape, store: MilvusStore) -> str:
@@ -31,76 +30,8 @@ def text(shape: MilvusShape, store: MilvusStore) -> str:
 
 
 def tree(shape: MilvusShape, store: MilvusStore) -> dict[str, Any]:
-    """Return what the blueprint sets."""
-    etcd, kafka, wal, tuning = shape.etcd, shape.wal.kafka, shape.wal, shape.tuning
-    embedded, kafka_certificate = etcd.kind == "embedded", kafka.certificate_secret if kafka is not None else None
-    conditional = wal.condition_write if wal.kind == "woodpecker" and wal.condition_write != "auto" else None
-    mapped = dict.fromkeys(("vectorField", "vectorIndex", "scalarField", "scalarIndex"), True)
-    threads = zip(("highPriority", "middlePriority", "lowPriority"), tuning.thread_coefficients or (), strict=False)
-    return nested(
-        {
-            **_security(shape.security),
-            "common.storageType": "remote",
-            "common.threadCoreCoefficient": dict(threads) or None,
-            "etcd.use.embed": when(embedded, True),
-            "etcd.data.dir": when(embedded, f"{DATA_DIRECTORY}/etcd"),
-            "etcd.auth.enabled": when(etcd.login_secret, True),  # names and passwords come by environment (`workloads`)
-            "etcd.ssl": when(etcd.certificate_secret, _client_certificate("etcd", authority="tlsCACert")),
-            "kafka.ssl": when(kafka_certificate, _client_certificate("kafka", authority="tlsCaCert")),
-            "localStorage.path": when(isinstance(shape.size, Cluster), LOCAL_DIRECTORY),
-            "minio.ssl.tlsCACert": when(store.ca_sha256, CA_BUNDLE),
-            "minio.requestTimeoutMs": tuning.request_timeout_ms,
-            "queryNode.mmap": when(tuning.mmap, mapped),
-            "queryNode.segcore.tieredStorage.evictionEnabled": when(tuning.tiered_storage, True),
-            "queryNode.segcore.tieredStorage.backgroundEvictionEnabled": when(tuning.tiered_storage, True),
-            "woodpecker.logstore.fencePolicy.conditionWrite": conditional,
-        }
-    )
-
-
-def _security(security: Security) -> dict[str, Any]:
-    root, proxy, internal = security.root_secret_name is not None, security.proxy_secret, security.internal_secret
-    return {
-        "common.security.authorizationEnabled": when(root, True),
-        "common.security.enablePublicPrivilege": when(root, False),
-        "common.security.tlsMode": when(proxy, 2 if security.client_certificates else 1),
-        "common.security.internaltlsEnabled": when(internal, True),
-        "internaltls": when(internal, {**_certificate("internal"), "sni": security.internal_name}),
-        "proxy.maxRoleNum": when(root, _MOST_ROLES),
-        "proxy.http.port": when(proxy, _HTTP_PORT),
-        "tls": when(proxy, _certificate("proxy")),
-    }
-
-
-def certificate_folder(part: str) -> str:
-    """Return where the certificate of proxy, internal, etcd or kafka is mounted."""
-    return f"/etc/milvus/tls/{part}"
-
-
-def _certificate(part: str) -> dict[str, str]:
-    folder = certificate_folder(part)
-    return {"serverPemPath": f"{folder}/tls.crt", "serverKeyPath": f"{folder}/tls.key", "caPemPath": f"{folder}/ca.crt"}
-
-
-def _client_certificate(part: str, authority: str) -> dict[str, Any]:
-    """Milvus spells the authority's key in two ways."""
-    folder = certificate_folder(part)
-    return {"enabled": True, "tlsCert": f"{folder}/tls.crt", "tlsKey": f"{folder}/tls.key", authority: f"{folder}/ca.crt"}
-
-
-def when(condition: object, value: T) -> T | None:
-    """Return the value of a key that is set only then; None leaves the key out."""
-    return value if condition else None
-
-
-def nested(keys: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `{"a.b": 1, "a.c": None}` as `{"a": {"b": 1}}`: a key that is None is left out."""
-    whole: dict[str, Any] = {}
-    for key, value in keys.items():
-        *groups, name = key.split(".")
-        if value is not None:
-            reduce(lambda group, each: group.setdefault(each, {}), groups, whole)[name] = value
-    return whole
+    """Return what the blueprint sets, as user.yaml.j2 has it."""
+    return dict(rendered(Path(__file__).with_name("user.yaml.j2"), shape=shape, store=store, **PLACES)[0])
 
 
 def merge(base: dict[str, Any], over: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pulumi
 
-from components.pods import NO_OPTIONS, PodOptions, Resources, Toleration
+from components.pods import NO_OPTIONS, PodOptions, Resources, Toleration, gib
 
 Log = Literal["woodpecker", "rocksmq", "pulsar", "kafka"]
 Metadata = Literal["bundled", "embedded", "external"]
@@ -61,6 +61,12 @@ class Workload:
     autoscaling: Autoscaling | None = None
     gpus: int = 0
     runtime_class: str | None = None
+
+    def manifest(self) -> dict[str, dict[str, str]]:
+        """`resources` of its container; GPUs and the node's disk are requested and limited alike: neither is lent."""
+        both = {"ephemeral-storage": gib(self.ephemeral_storage_gib)} if self.ephemeral_storage_gib is not None else {}
+        both |= {"nvidia.com/gpu": str(self.gpus)} if self.gpus else {}
+        return {group: {**amounts, **both} for group, amounts in self.resources.manifest().items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,3 +199,8 @@ class MilvusShape:
     extra_values: Mapping[str, Any] = field(default_factory=dict)  # values of the chart that the operator adds; judged by `problems`
     extra_config: Mapping[str, Any] = field(default_factory=dict)  # the same for milvus.yaml
     service_account: pulumi.Input[str]  # account without a token that the pods run under
+
+    @property
+    def is_cluster(self) -> bool:
+        """Whether it is several processes."""
+        return isinstance(self.size, Cluster)

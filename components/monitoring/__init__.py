@@ -15,7 +15,8 @@ import pulumi_kubernetes as k8s
 import yaml
 
 from components.component import Component
-from components.monitoring.rules import Objectives, groups, rendered
+from components.monitoring.rules import Objectives, groups
+from components.templates import rendered
 
 DASHBOARD_LABEL = {"grafana_dashboard": "1"}
 """What the sidecar of Grafana's own chart looks for, unless its `sidecar.dashboards.label` says otherwise."""
@@ -54,5 +55,6 @@ class Monitoring(Component):
 def dashboards(environment: str, namespace: str) -> dict[str, dict[str, Any]]:
     """Return each dashboard of one environment by its name."""
     words = {"environment": environment, "namespace": namespace}
-    panels = yaml.safe_load(Path(__file__).with_name("panels.yaml").read_text(encoding="utf-8"))
-    return {name: rendered("dashboard.yaml.j2", name=name, described=each, **words)[0] for name, each in panels.items()}
+    folder = Path(__file__).parent
+    panels = yaml.safe_load((folder / "panels.yaml").read_text(encoding="utf-8"))
+    return {name: rendered(folder / "dashboard.yaml.j2", name=name, described=each, **words)[0] for name, each in panels.items()}

@@ -11,8 +11,9 @@ from math import log2
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import yaml
+
+from components.templates import rendered
 
 _LAST_BUCKET_MS = 131072  # Milvus's histograms double from 1 ms up to here (metrics.go: ExponentialBuckets(1, 2, 18))
 _LEAST_SHARE = 0.9  # a percentile below has so large a budget that it could not burn six times too fast
@@ -83,16 +84,10 @@ def groups(objectives: Objectives, runbooks: str = "") -> list[dict[str, Any]]:
     """Return the groups of a file of rules; `runbooks` stands before the name of each runbook."""
     signs = yaml.safe_load((_HERE / "alerts.yaml").read_text(encoding="utf-8"))
     runbooks = f"{runbooks}docs/monitoring.md#"
-    (made,) = rendered("rules.yaml.j2", objectives=objectives, slis=slis(objectives), signs=signs, runbooks=runbooks)
+    (made,) = rendered(_HERE / "rules.yaml.j2", objectives=objectives, slis=slis(objectives), signs=signs, runbooks=runbooks)
     return list(made)
 
 
 def openslo(objectives: Objectives) -> list[dict[str, Any]]:
     """Return a Service and an SLO for each ratio."""
-    return rendered("openslo.yaml.j2", objectives=objectives, slis=slis(objectives))
-
-
-def rendered(template: str, **words: Any) -> list[Any]:  # noqa: ANN401  as the template takes them
-    """Return the documents of a template of YAML, whose texts are written as JSON, since YAML reads that too."""
-    made = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)  # noqa: S701  no HTML
-    return list(yaml.safe_load_all(made.from_string((_HERE / template).read_text(encoding="utf-8")).render(words)))
+    return rendered(_HERE / "openslo.yaml.j2", objectives=objectives, slis=slis(objectives))
