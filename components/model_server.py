@@ -6,8 +6,8 @@ broken.
 """
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -15,16 +15,24 @@ import pulumi_kubernetes as k8s
 
 from components import pods
 from components.component import Served, ServedArgs
-from components.engines.engine import Container
-from components.pods import Gpu, Scaling, gib
+from components.engines.engine import CACHE_PATH, WEIGHTS_PATH, Container
+from components.pods import Gpu, Resources, Scaling, gib
 from components.random_secret import SECRET_KEY, ApiKey
-from components.weights import SCRIPT, Bucket, Cache, Parts, Source, copied_gib, parts
+from components.templates import rendered
+from components.weights import SCRIPT, Bucket, Cache, Source, copied_gib
 
 GENERATION = "milvus-x10000/api-key-generation"  # annotation that restarts pods when their key changes
 _STARTING_S = 600  # what an engine may take besides loading: importing, compiling kernels, capturing graphs
 _LOADING_GIB_PER_S = 0.1  # as slow as one would still load a model: about what a network of 1 Gbit/s carries (0.116 GiB/s)
 _SLACK_S = 300
-_QUIET_S = 300  # before pods are taken away: loading a model again costs more than an idle pod
+_TEMPLATE = Path(__file__).with_suffix(".yaml.j2")
+_FIXED = {
+    "cache_path": CACHE_PATH,
+    "weights_path": WEIGHTS_PATH,
+    "key_name": SECRET_KEY,
+    "loader_resources": Resources(cpu_cores=0.1, memory_gib=0.25).manifest(),
+    "container_security": pods.container_security(),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,12 +65,18 @@ class ModelServer(Served):
         if isinstance(args.weights, Bucket):
             text, config_map = SCRIPT.read_text(encoding="utf-8"), f"{service}-load-weights"
             script = self._make_config_map(f"{name}-load-weights", config_map, namespace, SCRIPT.name, text)
-        pod = _pod(service, args, key.secret_name, parts(args.weights, args.size_gib, claim, script))
-        template = {"metadata": args.options.metadata(labels, {GENERATION: key.generation}), "spec": pod}
+        words = {"service": service, "args": args, "key": key.secret_name, "claim": claim, "script": script, "labels": labels}
+        container, more, spec = rendered(_TEMPLATE, **words, **_numbers(args), **_FIXED)
+        container |= pods.probes(engine.health_path, loading_limit_s(args.size_gib))
+        place = args.gpu.pod() if args.gpu is not None else {}
+        spec["template"] = {
+            "metadata": args.options.metadata(labels, {GENERATION: key.generation}),
+            "spec": pods.pod(args.account, args.options, container, more.pop("volumes"), **place, **more),
+        }
         patience = f"{ready_within_s(args)}s"
         opts = pulumi.ResourceOptions(parent=self, custom_timeouts=pulumi.CustomTimeouts(create=patience, update=patience))
         metadata: Any = {"name": service, "namespace": namespace, "labels": labels}
-        k8s.apps.v1.Deployment(f"{name}-deployment", metadata=metadata, spec=_deployment(args, labels, template), opts=opts)
+        k8s.apps.v1.Deployment(f"{name}-deployment", metadata=metadata, spec=spec, opts=opts)
         if args.scaling is not None:
             self._make_scaler(f"{name}-scaler", service, args, args.scaling)
         # an engine may ask for its key at this path too; one that does not takes no notice
@@ -83,39 +97,13 @@ class ModelServer(Served):
         return k8s.core.v1.PersistentVolumeClaim(f"{name}-cache", metadata=metadata, spec=spec, opts=self._own).metadata["name"]
 
     def _make_scaler(self, resource: str, service: str, args: ModelServerArgs, scaling: Scaling) -> None:
-        """By CPU, or by what waits: on a GPU only the queue says something, which Prometheus alone knows, and KEDA scales on that."""
         metadata: Any = {"name": service, "namespace": args.namespace}
+        words = {"scaling": scaling, "service": service, "engine": args.engine, "namespace": args.namespace_name}
+        (spec,) = rendered(Path(__file__).with_name("scaler.yaml.j2"), **words)
         if scaling.cpu_percent is not None:
-            target = {"type": "Utilization", "averageUtilization": scaling.cpu_percent}
-            by_cpu: Any = {
-                "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": service},
-                "minReplicas": scaling.least,
-                "maxReplicas": scaling.most,
-                "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": target}}],
-                "behavior": {"scaleDown": {"stabilizationWindowSeconds": _QUIET_S}},
-            }
-            k8s.autoscaling.v2.HorizontalPodAutoscaler(resource, metadata=metadata, spec=by_cpu, opts=self._own)
-            return
-        # KEDA divides the sum by the pods and compares with the threshold
-        query = f'sum({args.engine.queue_metric}{{namespace="{args.namespace_name}", pod=~"{service}-.*"}})'
-        asked = {"serverAddress": scaling.prometheus_url, "query": query, "threshold": str(scaling.waiting_requests)}
-        bounds = {"minReplicaCount": scaling.least, "maxReplicaCount": scaling.most, "cooldownPeriod": _QUIET_S}
-        triggers = [{"type": "prometheus", "metricType": "AverageValue", "metadata": asked}]
-        by_queue = {"scaleTargetRef": {"name": service}, **bounds, "triggers": triggers}
-        self._make_custom(resource, "keda.sh/v1alpha1", "ScaledObject", metadata, by_queue)
-
-
-def _deployment(args: ModelServerArgs, labels: Mapping[str, str], template: Mapping[str, Any]) -> Any:  # noqa: ANN401  a plain manifest
-    """Spec of the Deployment; what an autoscaler decides is left out, or each `up` would undo it."""
-    scarce = args.gpu is not None or (args.cache is not None and not args.cache.shared)
-    return {
-        **({"replicas": args.replicas} if args.scaling is None else {}),
-        "selector": {"matchLabels": labels},
-        "progressDeadlineSeconds": ready_within_s(args),
-        # a new pod beside the old one would wait for a GPU or a volume that the old one holds
-        **({"strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}} if scarce else {}),
-        "template": template,
-    }
+            k8s.autoscaling.v2.HorizontalPodAutoscaler(resource, metadata=metadata, spec=spec, opts=self._own)
+        else:
+            self._make_custom(resource, "keda.sh/v1alpha1", "ScaledObject", metadata, spec)
 
 
 def ready_within_s(args: ModelServerArgs) -> int:
@@ -131,26 +119,12 @@ def loading_limit_s(size_gib: float) -> int:
     return math.ceil(_STARTING_S + size_gib / _LOADING_GIB_PER_S)
 
 
-def _pod(service: str, args: ModelServerArgs, key: pulumi.Input[str], loaded: Parts) -> dict[str, Any]:
-    engine, gpu, plain = args.engine, args.gpu, args.resources.manifest()
+def _numbers(args: ModelServerArgs) -> dict[str, Any]:
+    """What the template is told in units of Kubernetes."""
+    plain, size = args.resources.manifest(), gib(copied_gib(args.size_gib))
     # disk is requested, so that the pod lands on a node that has it, and not limited: a limit would end the pod
-    on_node = isinstance(args.weights, Bucket) and args.cache is None
-    requests = {**plain["requests"], **({"ephemeral-storage": gib(copied_gib(args.size_gib))} if on_node else {})}
-    limits = {**plain["limits"], **(gpu.limits() if gpu is not None else {})}
-    environment: list[dict[str, Any]] = [{"name": name, "value": value} for name, value in sorted(engine.environment.items())]
-    places = {"tmp": "/tmp", **({"shared-memory": "/dev/shm"} if engine.shared_memory else {})}  # noqa: S108  paths in the container
-    volumes: list[dict[str, Any]] = [{"name": name, "emptyDir": {} if name == "tmp" else {"medium": "Memory"}} for name in places]
-    container = {
-        "name": service,
-        "image": args.image,
-        **({"command": list(engine.command)} if engine.command else {}),
-        "args": list(engine.arguments),
-        "env": [*environment, pods.from_secret(engine.key_variable, key, SECRET_KEY), *loaded.environment],
-        "ports": [{"name": "http", "containerPort": engine.port}],
-        "resources": {"requests": requests, "limits": limits},
-        "volumeMounts": [*({"name": name, "mountPath": path} for name, path in places.items()), *loaded.mounts],
-        **pods.probes(engine.health_path, loading_limit_s(args.size_gib)),
-    }
-    init = {"initContainers": loaded.init_containers} if loaded.init_containers else {}
-    place = gpu.pod() if gpu is not None else {}
-    return pods.pod(args.account, args.options, container, [*volumes, *loaded.volumes], **place, **init)
+    disk = {"ephemeral-storage": size} if isinstance(args.weights, Bucket) and args.cache is None else {}
+    limits = {**plain["limits"], **(args.gpu.limits() if args.gpu is not None else {})}
+    resources = {"requests": {**plain["requests"], **disk}, "limits": limits}
+    source = type(args.weights).__name__
+    return {"resources": resources, "copied_size": size, "ready_within_s": ready_within_s(args), "source": source}

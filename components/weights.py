@@ -6,22 +6,16 @@ cache volume where there is one, else on the node's disk, and are read-only to t
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pulumi
 
-from components import pods
-from components.component import CA_KEY, Component
-from components.engines.engine import CACHE_PATH, WEIGHTS_PATH
-from components.pods import Resources, gib
+from components.component import Component
 from components.stores import READER
 from components.stores.s3 import S3Store
 
 SCRIPT = Path(__file__).with_name("load_weights.py")
 """What the init container runs; any image with a shell, Python and boto3 will do, such as the suite's own."""
-_LOADER_RESOURCES = Resources(cpu_cores=0.1, memory_gib=0.25)
 _ROOM = 1.25
-_CACHE, _WEIGHTS, _SCRIPT_VOLUME, _CA_VOLUME = "cache", "weights", "load-weights", "object-store-ca"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,67 +58,9 @@ class Cache:
     shared: bool  # several pods, on several nodes, mount it at once
 
 
-@dataclass(frozen=True, kw_only=True)
-class Parts:
-    """What a pod gets."""
-
-    init_containers: list[dict[str, Any]]
-    volumes: list[dict[str, Any]]
-    mounts: list[dict[str, Any]]
-    environment: list[dict[str, Any]]
-
-
 def copied_gib(size_gib: float) -> float:
     """Disk for weights of this size, with room for a file that is being replaced."""
     return max(size_gib * _ROOM, 1)
-
-
-def parts(source: Source | None, size_gib: float, cache_claim: pulumi.Input[str] | None, script: pulumi.Input[str] | None) -> Parts:
-    """Parts of a pod for `source`; `cache_claim` is the claim of the cache volume, `script` the ConfigMap with SCRIPT under its name."""
-    cache = {"persistentVolumeClaim": {"claimName": cache_claim}} if cache_claim is not None else {"emptyDir": {}}
-    volumes: list[dict[str, Any]] = [{"name": _CACHE, **cache}]
-    mounts: list[dict[str, Any]] = [{"name": _CACHE, "mountPath": CACHE_PATH}]
-    loaders, environment = list[dict[str, Any]](), list[dict[str, Any]]()
-    if isinstance(source, Volume):
-        volumes.append({"name": _WEIGHTS, "persistentVolumeClaim": {"claimName": source.claim, "readOnly": True}})
-        sub_path = {"subPath": source.path} if source.path else {}
-        mounts.append({"name": _WEIGHTS, "mountPath": WEIGHTS_PATH, "readOnly": True, **sub_path})
-    elif isinstance(source, Bucket):
-        target = {"name": _WEIGHTS, "mountPath": WEIGHTS_PATH}
-        volumes.append({"name": _SCRIPT_VOLUME, "configMap": {"name": script}})
-        if cache_claim is not None:
-            target |= {"name": _CACHE, "subPath": _WEIGHTS}
-        else:
-            volumes.append({"name": _WEIGHTS, "emptyDir": {"sizeLimit": gib(copied_gib(size_gib))}})
-        if source.ca_config_map is not None:
-            volumes.append({"name": _CA_VOLUME, "configMap": {"name": source.ca_config_map}})
-        loaders.append(_loader(source, target))
-        mounts.append({**target, "readOnly": True})
-    elif isinstance(source, Hub) and source.token_secret:
-        environment.append(pods.from_secret("HF_TOKEN", source.token_secret, "token"))
-    return Parts(init_containers=loaders, volumes=volumes, mounts=mounts, environment=environment)
-
-
-def _loader(source: Bucket, target: dict[str, Any]) -> dict[str, Any]:
-    variables = {"ENDPOINT": source.endpoint, "REGION": source.region, "BUCKET": source.bucket, "PREFIX": source.prefix}
-    variables["TARGET"] = WEIGHTS_PATH
-    keys = {"AWS_ACCESS_KEY_ID": "access_key", "AWS_SECRET_ACCESS_KEY": "secret_key"}
-    mounts = [target, {"name": _SCRIPT_VOLUME, "mountPath": "/etc/load-weights", "readOnly": True}]
-    if source.ca_config_map is not None:
-        variables["AWS_CA_BUNDLE"] = f"/etc/load-weights-ca/{CA_KEY}"
-        mounts.append({"name": _CA_VOLUME, "mountPath": "/etc/load-weights-ca", "readOnly": True})
-    plain = [{"name": name, "value": value} for name, value in variables.items()]
-    return {
-        "name": "load-weights",
-        "image": source.image,
-        "imagePullPolicy": "IfNotPresent",
-        # some images have their Python under the name of its version alone
-        "command": ["sh", "-c", f'exec "$(command -v python3 || command -v python3.11)" /etc/load-weights/{SCRIPT.name}'],
-        "env": [*plain, *(pods.from_secret(name, source.secret_name, key) for name, key in keys.items())],
-        "resources": _LOADER_RESOURCES.manifest(),
-        "securityContext": pods.container_security(),
-        "volumeMounts": mounts,
-    }
 
 
 class WeightsAccess(Component):
