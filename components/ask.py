@@ -13,7 +13,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from components import pods
-from components.component import Mounted, Served, ServedArgs, projected
+from components.component import Mounted, Served, ServedArgs, pod_of, projected
 from components.flows import ASK, ASK_PORT
 from components.milvus_values import CREDENTIAL_ANNOTATION
 from components.random_secret import SECRET_KEY, ApiKey
@@ -73,15 +73,6 @@ def _pod(args: AskArgs, keys: list[pulumi.Output[str]], config_map: pulumi.Outpu
         "secrets": (_MOUNTED, projected(args.mounted)),
         "keys": (_KEYS, projected(opening)),
     }
-    mounts, volumes = pods.mounted(sources)
     listen = ["--mounted", _MOUNTED, "--keys", _KEYS, "--host", "0.0.0.0", "--port", str(ASK_PORT)]  # noqa: S104  a pod is reached from outside
-    container = {
-        "name": NAME,
-        "image": args.image,
-        "args": ["serve", f"{_TARGET}/{_FILE}", *listen],
-        "ports": [{"name": "http", "containerPort": ASK_PORT}],
-        "resources": args.resources.manifest(),
-        "volumeMounts": mounts,
-        **pods.probes("/health", _STARTING_S),
-    }
-    return pods.pod(args.account, args.options, container, volumes)
+    served = {"ports": [{"name": "http", "containerPort": ASK_PORT}], **pods.probes("/health", _STARTING_S)}
+    return pod_of(args, {"name": NAME, "args": ["serve", f"{_TARGET}/{_FILE}", *listen], **served}, args.resources, sources)

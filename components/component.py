@@ -10,6 +10,7 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as k8s
 
+from components import pods
 from components.pods import NO_OPTIONS, PodOptions, Resources
 
 _Labels = Mapping[str, str]
@@ -96,6 +97,13 @@ class PodArgs:
     image: str
     options: PodOptions = NO_OPTIONS
     cluster_domain: str = "cluster.local"
+
+
+def pod_of(args: PodArgs, container: Mapping[str, Any], needs: Resources, sources: pods.Sources, **spec: Any) -> Any:  # noqa: ANN401  plain data
+    """Spec of a pod of one container of the suite's image, which reads `sources`."""
+    mounts, volumes = pods.mounted(sources)
+    whole = {**container, "image": args.image, "resources": needs.manifest(), "volumeMounts": mounts}
+    return pods.pod(args.account, args.options, whole, volumes, **spec)
 
 
 @dataclass(frozen=True, kw_only=True)

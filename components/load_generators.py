@@ -12,7 +12,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from components import pods
-from components.component import CA_KEY, Component, PodArgs
+from components.component import CA_KEY, Component, PodArgs, pod_of
 from components.flows import SUITE
 from components.pods import Resources
 
@@ -52,13 +52,11 @@ def _pod(args: LoadGeneratorsArgs) -> dict[str, Any]:
         ("milvus-ca", "configMap", args.milvus_ca_config_map),
         ("milvus-login", "secret", args.login_secret),
     )
-    mounts, volumes = pods.mounted({name: (f"/run/{name}", _source(kind, given)) for name, kind, given in rows if given is not None})
-    resources = args.resources.manifest()
-    container = {"name": "generator", "image": args.image, "args": ["pod", "/run/orders"], "resources": resources, "volumeMounts": mounts}
+    sources = {name: (f"/run/{name}", _source(kind, given)) for name, kind, given in rows if given is not None}
     selector = {"labelSelector": {"matchLabels": {"app.kubernetes.io/component": NAME}}}
     spread = {"maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "ScheduleAnyway", **selector}
     own = {"restartPolicy": "Never", "terminationGracePeriodSeconds": _GRACE_S, "topologySpreadConstraints": [spread]}
-    return pods.pod(args.account, args.options, container, volumes, **own)
+    return pod_of(args, {"name": "generator", "args": ["pod", "/run/orders"]}, args.resources, sources, **own)
 
 
 def _source(kind: str, name: pulumi.Input[str]) -> dict[str, Any]:

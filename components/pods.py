@@ -23,6 +23,7 @@ _MILLI = 1000
 _MIB_PER_GIB = 1024
 _PROBE_EVERY_S = 5
 _NOTHING: Mapping[str, Any] = {}
+Sources = Mapping[str, tuple[str, dict[str, Any]]]  # what a container reads: its path and the source of the volume, by name
 _WITHOUT_SIDECARS: Mapping[str, Mapping[str, str]] = {
     "labels": {"sidecar.istio.io/inject": "false", "kuma.io/sidecar-injection": "disabled"},
     "annotations": {"sidecar.istio.io/inject": "false", "linkerd.io/inject": "disabled", "consul.hashicorp.com/connect-inject": "false"},
@@ -149,7 +150,7 @@ def pod(
     }
 
 
-def mounted(sources: Mapping[str, tuple[str, dict[str, Any]]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def mounted(sources: Sources) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Mounts and volumes of what a container reads, by name with path and source, and of a /tmp that it writes."""
     mounts: list[dict[str, Any]] = [{"name": name, "mountPath": path, "readOnly": True} for name, (path, _) in sources.items()]
     volumes: list[dict[str, Any]] = [{"name": name, **source} for name, (_, source) in sources.items()]

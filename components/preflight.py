@@ -26,7 +26,7 @@ from tenacity import wait_fixed
 from urllib3.exceptions import HTTPError
 
 from components import kube_api, pods
-from components.component import CA_KEY, Component, PodArgs
+from components.component import CA_KEY, Component, PodArgs, pod_of
 from components.dynamic_provider import DynamicResource, Provider, inputs_of
 from components.flows import SUITE
 from components.milvus_values import CA_ANNOTATION, CREDENTIAL_ANNOTATION, SERVICE_NAME, MilvusStore
@@ -141,17 +141,9 @@ def pod_template(args: PreflightArgs) -> Any:  # noqa: ANN401  plain data in a t
     if store.ca_sha256:
         sources["object-store-ca"] = (_TRUST, {"configMap": {"name": store.ca_config_map}})
         options["--ca-file"] = f"{_TRUST}/{CA_KEY}"
-    mounts, volumes = pods.mounted(sources)
-    given = [part for option in options.items() for part in option]
-    container = {
-        "name": CONTAINER,
-        "image": args.image,
-        "args": ["preflight", *given, *(() if args.performance else ("--no-performance",))],
-        "resources": needs(performance=args.performance).manifest(),
-        "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": mounts,
-    }
-    spec = pods.pod(args.account, args.options, container, volumes, restartPolicy="Never")
+    command = ["preflight", *(part for option in options.items() for part in option), *(() if args.performance else ("--no-performance",))]
+    container = {"name": CONTAINER, "args": command, "terminationMessagePolicy": "FallbackToLogsOnError"}
+    spec = pod_of(args, container, needs(performance=args.performance), sources, restartPolicy="Never")
     return {"metadata": args.options.metadata(_LABELS, annotations, job=True), "spec": spec}
 
 

@@ -5,21 +5,20 @@ it mounts what it needs. Its answer is the Job's success: kube-state-metrics cou
 backup that fails is tried twice more, and parts that it wrote count; a gate that is red is not: that is its answer.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pulumi
 
 from components import pods
-from components.component import CA_KEY, Component, Mounted, PodArgs, projected
+from components.component import CA_KEY, Component, Mounted, PodArgs, pod_of, projected
 from components.flows import SUITE
 from components.pods import Resources
 
 _BACKUP_TRIES, _LONGEST_BACKUP_S, _LONGEST_GATE_S = 2, 86_400, 10_800
 _KEY, _TRUST, _SLO = "/run/backup-key", "/run/backup-ca", "/run/gate-slo"
 _REPORT = ("--label", "scheduled", "--out", "/tmp/report")  # noqa: S108  a path in the container
-_Sources = Mapping[str, tuple[str, dict[str, Any]]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,21 +53,14 @@ class ScheduledGateArgs(ScheduledArgs):
 class _Scheduled(Component):
     """A CronJob; by hand: kubectl create job NAME --from=cronjob/backup or gate."""
 
-    def _schedule(self, resource: str, name: str, args: ScheduledArgs, command: Sequence[Any], sources: _Sources, **job: int) -> None:
+    def _schedule(self, resource: str, name: str, args: ScheduledArgs, command: Sequence[Any], sources: pods.Sources, **job: int) -> None:
         target = self._make_config_map(f"{resource}-target", f"{name}-target", args.namespace, "target.json", args.target)
         at, secrets = f"/run/{name}-target", f"/run/{name}-secrets"
         outputs = {"target": (at, {"configMap": {"name": target}}), "secrets": (secrets, projected(args.mounted))}
-        mounts, volumes = pods.mounted({**outputs, **sources})
-        container = {
-            "name": name,
-            "image": args.image,
-            "args": [command[0], f"{at}/target.json", "--mounted", secrets, *command[1:], *_REPORT],
-            "resources": args.resources.manifest(),
-            "terminationMessagePolicy": "FallbackToLogsOnError",
-            "volumeMounts": mounts,
-        }
         labels = {**SUITE.labels, **pods.PART_OF, "app.kubernetes.io/component": name}
-        spec = pods.pod(args.account, args.options, container, volumes, restartPolicy="Never")
+        whole = [command[0], f"{at}/target.json", "--mounted", secrets, *command[1:], *_REPORT]
+        container = {"name": name, "args": whole, "terminationMessagePolicy": "FallbackToLogsOnError"}
+        spec = pod_of(args, container, args.resources, {**outputs, **sources}, restartPolicy="Never")
         template = {"metadata": args.options.metadata(labels, job=True), "spec": spec}
         metadata = {"name": name, "namespace": args.namespace, "labels": labels}
         self._make_cron_job(f"{resource}-cron-job", metadata, args.schedule, {**job, "template": template})
