@@ -1,13 +1,15 @@
-"""The four objects of COSI as manifests, with the parameters as HPE's driver 2.0.0 spells them. Pure."""
+"""The four objects of COSI as manifests, from manifests.yaml.j2. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pulumi
 
 from components.stores import BucketOptions
 from components.stores.owned import OWNER_TAG
+from components.templates import rendered
 
 GROUP, VERSION = "objectstorage.k8s.io", "v1alpha1"
 _KINDS = ("BucketClass", "BucketClaim", "BucketAccessClass", "BucketAccess")
@@ -24,10 +26,6 @@ class Backend:
     secret: str  # secret of the COSI driver's own: the store's address, its administrator's key, the API client
     secret_namespace: str
 
-    def parameters(self) -> dict[str, str]:
-        """Of both classes."""
-        return {"cosiUserSecretName": self.secret, "cosiUserSecretNamespace": self.secret_namespace}
-
 
 @dataclass(frozen=True, kw_only=True)
 class Mark:
@@ -42,32 +40,23 @@ def bucket_class(mark: Mark, backend: Backend, options: BucketOptions) -> dict[s
     """Always Retain: COSI copies the policy when it makes the bucket, so a stack could never ask again to have it deleted."""
     if options.encryption is not None:
         raise ValueError("COSI knows no encryption of a bucket; the driver s3 does")
-    parameters = {**backend.parameters(), "versioning": "Enabled" if options.versioned else "Disabled"}  # what is not set is the driver's
-    if options.compressed is not None:
-        parameters["compression"] = "Enabled" if options.compressed else "Disabled"
-    if options.tags:
-        parameters["bucketTags"] = ", ".join(f"{key}={value}" for key, value in sorted(options.tags.items()))
-    if options.lock is not None:
-        parameters |= {"locking": "Enabled", "retentionMode": options.lock.mode, "defaultRetentionInterval": f"{options.lock.days}d"}
-    fields = {"driverName": backend.driver_name, "deletionPolicy": "Retain", "parameters": parameters}
-    return {**_head("BucketClass", mark), **fields}
+    tags = ", ".join(f"{key}={value}" for key, value in sorted(options.tags.items())) or None
+    return _made("BucketClass", mark, backend=backend, options=options, tags=tags)
 
 
 def bucket_claim(mark: Mark, class_name: pulumi.Input[str]) -> dict[str, Any]:
     """Ask for one new bucket."""
-    return {**_head("BucketClaim", mark), "spec": {"bucketClassName": class_name, "protocols": ["s3"]}}
+    return _made("BucketClaim", mark, class_name=class_name)
 
 
 def access_class(mark: Mark, backend: Backend) -> dict[str, Any]:
-    """Ask for keys, the only kind of access that HPE's driver has."""
-    fields = {"driverName": backend.driver_name, "authenticationType": "Key"}
-    return {**_head("BucketAccessClass", mark), **fields, "parameters": backend.parameters()}
+    """Ask for keys."""
+    return _made("BucketAccessClass", mark, backend=backend)
 
 
 def bucket_access(mark: Mark, class_name: pulumi.Input[str], claim: str) -> dict[str, Any]:
     """Ask for one user of the claim's bucket; its key comes in a Secret of its own."""
-    names = {"bucketAccessClassName": class_name, "bucketClaimName": claim, "credentialsSecretName": f"{mark.name}-bucket-info"}
-    return {**_head("BucketAccess", mark), "spec": {**names, "protocol": "s3"}}
+    return _made("BucketAccess", mark, class_name=class_name, claim=claim)
 
 
 def manifest(inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -97,7 +86,6 @@ def command(inputs: Mapping[str, Any], verb: str, *more: str) -> str:
     return " ".join(["kubectl", *(["-n", space] if space else []), verb, resource, inputs["metadata"]["name"], *more])
 
 
-def _head(kind: str, mark: Mark) -> dict[str, Any]:
-    place = {"namespace": mark.namespace} if mark.namespace is not None else {}
-    metadata = {"name": mark.name, **place, "annotations": {OWNER_TAG: mark.owner}}
-    return {"apiVersion": f"{GROUP}/{VERSION}", "kind": kind, "metadata": metadata}
+def _made(kind: str, mark: Mark, **words: Any) -> dict[str, Any]:  # noqa: ANN401  as the template takes them
+    fixed = {"group": GROUP, "version": VERSION, "owner_tag": OWNER_TAG}
+    return dict(rendered(Path(__file__).with_suffix(".yaml.j2"), kind=kind, mark=mark, **fixed, **words)[0])
