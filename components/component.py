@@ -99,10 +99,10 @@ class PodArgs:
     cluster_domain: str = "cluster.local"
 
 
-def pod_of(args: PodArgs, container: Mapping[str, Any], needs: Resources, sources: pods.Sources, **spec: Any) -> Any:  # noqa: ANN401  plain data
-    """Spec of a pod of one container of the suite's image, which reads `sources`."""
+def pod_of(args: PodArgs, own: Mapping[str, Any], needs: Resources, sources: pods.Sources, **spec: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Spec of a pod of one container, with fields of its `own`, which reads `sources`; further fields of the spec by their names."""
     mounts, volumes = pods.mounted(sources)
-    whole = {**container, "image": args.image, "resources": needs.manifest(), "volumeMounts": mounts}
+    whole = {**own, "image": args.image, "resources": needs.manifest(), "volumeMounts": mounts}
     return pods.pod(args.account, args.options, whole, volumes, **spec)
 
 
