@@ -7,9 +7,11 @@ refuses with the reason; `migration` is the operator's word that the data were m
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pulumi
+import yaml
 from pulumi import dynamic
 
 from components.dynamic_provider import Provider, inputs_of
@@ -21,8 +23,8 @@ _WHY = {
     "root_path": "metadata name objects that are not below the new root path: every collection would fail to load",
     "mode": "a standalone and a cluster keep log and metadata in different places",
 }
-_VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
-_BEFORE_2_6, _BEFORE_3 = (2, 5, 16), (2, 6, 20)
+_VERSION = re.compile(r"\d+\.\d+(\.\d+)?")
+UPGRADES = yaml.safe_load(Path(__file__).with_name("milvus_upgrades.yaml").read_text(encoding="utf-8"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,20 +50,20 @@ def problems(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 
 
 def _steps(old: str, new: str) -> Iterator[str]:
-    before, after = _numbers(old), _numbers(new)
-    if before is None or after is None:
+    before, after = numbers(old), numbers(new)
+    if not before or not after:
         return
     if after[:2] < before[:2]:
         yield f"Milvus cannot go back from {old} to {new}: the older one does not read the newer one's metadata; restore a backup instead"
-    elif before < _BEFORE_2_6 and after >= (2, 6, 0):
-        yield f"from {old} to {new} in one step is not supported: first 2.5.16 or a newer 2.5, with one coordinator, then 2.6"
-    elif before < _BEFORE_3 and after >= (3, 0, 0):
-        yield f"from {old} to {new} in one step is not supported: first 2.6.20 or a newer 2.6, then 3.0"
+    for row in UPGRADES["ahead"]:
+        if "least" in row and before < numbers(row["least"]) and after >= numbers(row["minor"]):
+            yield f"from {old} to {new} in one step is not supported: first {row['before']}, then {row['minor']}"
+            return
 
 
-def _numbers(version: str) -> tuple[int, int, int] | None:
-    match = _VERSION.fullmatch(version)
-    return (int(match[1]), int(match[2]), int(match[3])) if match else None
+def numbers(version: str) -> tuple[int, ...]:
+    """Return the numbers of a version, such as 2.6.15 or 2.6; none where it is something else."""
+    return tuple(map(int, version.split("."))) if _VERSION.fullmatch(version) else ()
 
 
 class FoundationProvider(Provider):

@@ -6,14 +6,16 @@ stacks/example.lab.yaml stands in for what `./rag up` finds out about its machin
 
 import copy
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import yaml
+
 from stacks import yaml_files
 from stacks.images import lock
-from stacks.problems import Locations, Problem, SettingsError, failure, located, problem
+from stacks.problems import PROJECT, Locations, Problem, SettingsError, failure, located, problem
 from stacks.settings import Settings, deployable, parse, plain
 from stacks.yaml_files import SettingsFile
 
@@ -49,8 +51,8 @@ def names() -> list[str]:
     return sorted(path.name.removeprefix("Pulumi.").removesuffix(".yaml") for path in _FOLDER.glob("Pulumi.*.yaml"))
 
 
-def load(name: str, *, own_files_only: bool = False, step: Step = "look") -> Environment:
-    """Return an environment, as the shell's Pulumi sees it or by the checkout's own files; SettingsError, also for what that step lacks."""
+def load(name: str, *, own_files_only: bool = False, step: Step = "look", changes: Sequence[str] = ()) -> Environment:
+    """Return an environment, as the shell's Pulumi sees it or by the checkout's own files, with `changes` (KEY=VALUE); SettingsError."""
     committed, facts = file_of(name), _FOLDER / f"example.{name}.yaml"
     if not committed.is_file():
         raise failure("environment_unknown", name=name, file=committed.name, names=", ".join(names()))
@@ -66,8 +68,24 @@ def load(name: str, *, own_files_only: bool = False, step: Step = "look") -> Env
         merge(config, over.config)
         locations = {**over.locations, **file.locations}
         file = SettingsFile(config=config, locations=locations, problems=[*file.problems, *over.problems])
+    for each in changes:
+        change(file.config, f"{PROJECT}:{each}")
     settings, left = _judge(name, file.config, file, step)
     return Environment(name=name, settings=settings, source=source, example=example, placeholders=left)
+
+
+def change(config: dict[str, Any], pair: str) -> None:
+    """Make one change, KEY=VALUE, to settings by group."""
+    key, equals, text = pair.partition("=")
+    *groups, last = key.split(".")
+    if not equals or not last:
+        raise failure("init_pair", pair=pair)
+    place = config
+    for group in groups:
+        place = place.setdefault(group, {})
+        if not isinstance(place, dict):
+            raise failure("init_group", pair=pair, group=group)
+    place[last] = yaml.safe_load(text)
 
 
 def of_program(name: str, configuration: Mapping[str, Any]) -> Settings:

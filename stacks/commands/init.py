@@ -11,7 +11,6 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import typer
-import yaml
 from kubernetes.config.config_exception import ConfigException
 from pydantic.fields import FieldInfo
 
@@ -52,7 +51,7 @@ def init(
     if "network" in config:
         config["network"] = _network(str(config["object_store"]["endpoint"]), config["network"])
     for each in settings or ():
-        _set(config, each)
+        environments.change(config, each)
     parsed = parse({f"{PROJECT}:{key}": value for key, value in config.items()})
     slo, left_out = _slo(name, files[1].with_name(f"slo.{_EXAMPLE[size]}.yaml"), parsed.images.milvus)
     yaml_files.write_whole(files[0], "\n".join(_commented(name, config)) + "\n")
@@ -125,19 +124,6 @@ def _network(endpoint: str, example: dict[str, Any]) -> dict[str, Any]:
     except OSError:
         return example
     return {"addresses": {} if host in found else {host: [f"{address}/{128 if ':' in address else 32}" for address in found]}}
-
-
-def _set(config: dict[str, Any], pair: str) -> None:
-    key, equals, text = pair.partition("=")
-    *groups, last = key.split(".")
-    if not equals or not last:
-        raise failure("init_pair", pair=pair)
-    place = config
-    for group in groups:
-        place = place.setdefault(group, {})
-        if not isinstance(place, dict):
-            raise failure("init_group", pair=pair, group=group)
-    place[last] = yaml.safe_load(text)
 
 
 def _commented(name: str, config: dict[str, Any]) -> Iterator[str]:

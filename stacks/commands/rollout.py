@@ -67,7 +67,7 @@ def rollout(
     if code := steps.preflight(selected, progress):
         why = "the preflight was interrupted" if code == INTERRUPTED else "the store did not pass; the lines above say what to cure"
         progress.stop(code, f"{why}; nothing of Milvus was touched")
-    before = _revision(selected)
+    before = helm.good_revision(SERVICE_NAME, selected.settings.namespace)
     progress.tell("pulumi up")
     space = selected.settings.namespace
     look = f"kubectl -n {space} get pods; kubectl -n {space} get events --sort-by=.lastTimestamp; kubectl -n {space} logs JOB_OR_POD"
@@ -100,17 +100,11 @@ def _keep_reason(name: str, why: str) -> None:
         Progress("rollout").tell(f"the reason is kept in the settings, for release {output['release']} alone: commit them")
 
 
-def _revision(selected: Environment) -> int:
-    """Newest revision of the release that is good, 0 for none."""
-    history = helm.history(SERVICE_NAME, selected.settings.namespace)
-    return max((revision.number for revision in history if revision.status in helm.GOOD), default=0)
-
-
 def _take_back(selected: Environment, before: int, progress: Progress, *, rollback: bool) -> None:
     """Say, or do, how an upgrade is undone; the first installation has nothing to go back to."""
     space = selected.settings.namespace
     again = "the settings still ask for the new release: change them back before the next `pulumi up`"
-    if not before or _revision(selected) == before:
+    if not before or helm.good_revision(SERVICE_NAME, space) == before:
         look = f"look at: kubectl -n {space} get pods; the newest report in build/reports"
         progress.tell(f"the release was not upgraded by this run, so there is nothing to take back; {look}")
     elif rollback:

@@ -49,6 +49,18 @@ def history(name: str, namespace: str) -> list[Revision]:
     ]
 
 
+def good_revision(name: str, namespace: str) -> int:
+    """Newest revision that is good, 0 for none. Raises UnansweredError."""
+    return max((revision.number for revision in history(name, namespace) if revision.status in GOOD), default=0)
+
+
+def installed(name: str, namespace: str) -> tuple[str, str]:
+    """Image of Milvus and version of the chart, of the newest revision. Raises UnansweredError."""
+    answers = (_helm("get", what, name, "--namespace", namespace, "--output", "json").stdout for what in ("values", "metadata"))
+    values, about = map(json.loads, answers)
+    return ":".join(values["image"]["all"][part] for part in ("repository", "tag")), about["version"]
+
+
 def manifest(name: str, namespace: str) -> list[dict[str, Any]]:
     """Objects of the newest revision, as Helm made them. Raises UnansweredError."""
     return [document for document in yaml.safe_load_all(_helm("get", "manifest", name, "--namespace", namespace).stdout) if document]

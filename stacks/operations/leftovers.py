@@ -31,7 +31,7 @@ _KUBERNETES = "kubernetes:"
 _UNSEEN = {"helm.sh/v3", "batch/v1"}  # not objects, or objects that end: a Job that somebody removed has done its work
 _WORKLOADS = {"Deployment", "StatefulSet"}
 _PLUGIN = "pulumi-resource-kubernetes"  # of whichever stack: none says for which one it works
-_UNFINISHED = Path("build") / "unfinished"  # notes of backups and restores that go on when they are typed again
+UNFINISHED = Path("build") / "unfinished"  # notes of commands that go on when they are typed again: process and command, then their own
 _DRILL = "milvus-x10000/drill"  # annotation of what a drill changed, with how to undo it; label of what it made
 Cure = Literal["none", "wait", "cancel", "refresh", "roll back", "remove", "undo"]
 
@@ -174,7 +174,7 @@ def _drilled(namespace: str) -> list[str]:
 
 def _unfinished(environment: str) -> dict[Path, str]:
     """Return the commands that are not at work any more, by the note of each."""
-    notes = {note: note.read_text(encoding="utf-8").partition(" ") for note in sorted(_UNFINISHED.glob("[!.]*"))}
+    notes = {note: note.read_text(encoding="utf-8").partition("\n")[0].partition(" ") for note in sorted(UNFINISHED.glob("[!.]*"))}
     ended = {note: command for note, (pid, _, command) in notes.items() if not psutil.pid_exists(int(pid))}
     return {note: command for note, command in ended.items() if command.split()[2] == environment}
 

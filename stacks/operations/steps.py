@@ -79,10 +79,13 @@ def _require_consent(name: str, finding: Finding, progress: Progress, *, yes: bo
         seen = f"only {finding.pending_for_s:.0f} s ago a helm was at work on it, and may still be, for up to {patience_s} s"
         why = f"{seen}; nothing was touched; if you know that it is gone: ./rag doctor {name} --cure --patience-s 0"
         progress.stop(WRONG, why)
-    if yes or (sys.stdin.isatty() and typer.confirm(f"{finding.action}?")):
-        return
-    agree = f"--yes, or ./rag doctor {name} --cure --yes"
-    progress.stop(WRONG, f"nobody agreed to it, so nothing was touched; to agree beforehand: {agree}")
+    require_yes(finding.action, progress, f"--yes, or ./rag doctor {name} --cure --yes", yes=yes)
+
+
+def require_yes(question: str, progress: Progress, agree: str = "--yes", *, yes: bool) -> None:
+    """Stop where nobody agrees, now or beforehand."""
+    if not yes and not (sys.stdin.isatty() and typer.confirm(f"{question}?")):
+        progress.stop(WRONG, f"nobody agreed to it, so nothing was touched; to agree beforehand: {agree}")
 
 
 def preflight(environment: Environment, progress: Progress) -> int:

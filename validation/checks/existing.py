@@ -4,6 +4,7 @@ Exact answers need every vector in memory, so a collection of more than that is 
 and the gate give theirs: which document a chunk is of, and what it says.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -90,10 +91,19 @@ def existing(run: RunContext, facts: Facts) -> None:
     path = run.corpus.root / "questions.jsonl"
     questions = tuple(resolved(f"{path}: {question.id}", question, names) for question in run.corpus.questions)
     sha256 = digest(((source, chunk.sha256) for source, chunk in documents.items()), path)
-    run.record.inputs["corpus_sha256"] = sha256
+    run.record.inputs |= {"corpus_sha256": sha256, "content": _content(rows, matrix)}
     run.corpus = replace(run.corpus, questions=questions, sha256=sha256)
     if run.is_scaled:
         run.profile = scaled(run.profile, len(rows), questions, run.record)
+
+
+def _content(rows: list[Row], matrix: Matrix) -> str:
+    """Return the number of rows, and a hash of every id, text and vector."""
+    places = sorted(range(len(rows)), key=lambda place: rows[place].id)
+    sha256 = hashlib.sha256(matrix[places].tobytes())
+    for place in places:
+        sha256.update(f"{rows[place].id} {rows[place].chunk.text}".encode())
+    return f"{len(rows)} rows, {sha256.hexdigest()}"
 
 
 def _described(run: RunContext) -> dict[str, Any]:

@@ -1,0 +1,185 @@
+"""The command that upgrades Milvus, chart or settings: one collection is judged before and after, and what is red is taken back."""
+
+import re
+import shlex
+import sys
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from components.milvus_foundation import UPGRADES, numbers
+from components.milvus_values import SERVICE_NAME
+from components.waiting import until
+from stacks import environments
+from stacks.commands import EnvironmentName, images, reach, select
+from stacks.environments import Environment
+from stacks.images import lock
+from stacks.operations import helm, pulumi_cli, steps, upgrades
+from stacks.operations.steps import Progress
+from stacks.operations.upgrades import Upgrade
+from stacks.problems import SettingsError, failure
+
+_UNPROVEN = 3  # exit code of a gate that proves nothing
+_TAG = re.compile(r"\d+\.\d+\.\d+[^@:/]*(@.*)?$")
+
+
+def upgrade(
+    environment: EnvironmentName,
+    backup: Annotated[list[str], typer.Argument(metavar="[-- OPTIONS]", help="Of `./rag backup`.", default_factory=list)],
+    *,
+    to: Annotated[str, typer.Option(metavar="VERSION", help="Version of Milvus: the tag of images.milvus.")] = "",
+    chart_version: Annotated[str, typer.Option(metavar="VERSION", help="Version of the chart: milvus.chart_version.")] = "",
+    settings: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Another setting; again for more.")] = None,
+    collection: Annotated[str, typer.Option(metavar="NAME", help="The collection that the gate judges before and after.")] = "",
+    no_collection: Annotated[str, typer.Option(metavar="REASON", help="Why none is; the gate fills one of its own.")] = "",
+    no_backup: Annotated[str, typer.Option(metavar="REASON", help="Why no backup is made before.")] = "",
+    corpus: Annotated[str, typer.Option(metavar="PATH", help="Folder with the questions.jsonl of the collection.")] = "corpus",
+    tolerance: Annotated[float, typer.Option(min=0, help="Percent by which a number may be worse than before.")] = 25,
+    back: Annotated[bool, typer.Option("--back", help="Take back the upgrade that is not finished.")] = False,
+    only_plan: Annotated[bool, typer.Option("--plan", help="Print the plan, and do nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask: for CI.")] = False,
+) -> None:
+    """Upgrade one environment."""
+    acts, progress = not only_plan and bool(collection or no_collection or back), Progress("upgrade")
+    selected, going = reach(environment, "rollout" if acts else "look"), upgrades.read(environment)
+    words = shlex.join(["./rag", "upgrade", environment, *(word for word in sys.argv[1:] if word not in {"upgrade", environment})])
+    changes = [*_to(environment, to), *([f"milvus.chart_version={chart_version}"] if chart_version else []), *(settings or ())]
+    reasons = {"gate": ["--corpus", corpus], "no_collection": no_collection, "no_backup": no_backup}
+    record = going or Upgrade(environment=environment, command=words, changes=changes, collection=collection, **reasons)
+    if going is not None:
+        print(f"an upgrade is not finished: {record.what}; it goes on with: {record.command}")
+    if (going is None) if back else acts and (record.changes, record.collection) != (changes, collection):
+        raise failure("upgrade_unfinished" if going else "upgrade_none", environment=environment, command=record.command)
+    if going is None:
+        _plan(selected, record, acts=acts)
+    if changes and not (acts or only_plan):
+        raise failure("upgrade_collection", environment=environment)
+    if acts:
+        steps.require_yes("go on", progress, yes=yes)
+        steps.mend(selected, progress, yes=yes)
+        _take_back(selected, record, progress) if back else _upgrade(selected, record, progress, tolerance, backup)
+
+
+def _to(environment: str, to: str) -> list[str]:
+    """Return the change of the image that another version of Milvus is; none where none is asked for."""
+    image = environments.load(environment).settings.images.milvus
+    if to and not (numbers(to) and _TAG.search(image)):
+        raise failure("upgrade_image", to=to, image=image)
+    return [f"images.milvus={_TAG.sub(to, image)}"] if to else []
+
+
+def _plan(selected: Environment, record: Upgrade, *, acts: bool) -> None:
+    """Print where the environment is, and what changes, or what lies ahead; SettingsError for what cannot be done in one step."""
+    from stacks import rendering
+    from stacks.images import chart
+
+    record.revision = helm.good_revision(SERVICE_NAME, selected.settings.namespace)
+    if not record.revision:
+        raise failure("upgrade_nothing", environment=selected.name)
+    running = helm.installed(SERVICE_NAME, selected.settings.namespace)
+    target = environments.load(selected.name, step="pin" if acts else "look", changes=record.changes)
+    wanted = target.settings.images.milvus, target.settings.milvus.resolved_chart_version()
+    print("{}: {} with chart {}, by its Helm release; the settings ask for {} with chart {}".format(selected.name, *running, *wanted))
+    rows = upgrades.plan(running, wanted)
+    if not (acts or record.changes) and rows == [UPGRADES["configuration"]]:
+        print("the settings ask for no other version; what lies ahead, one step at a time:")
+        rows = upgrades.ahead(running[0])
+    print(*upgrades.described(rows), *(f"  set {each}" for each in record.changes), sep="\n")
+    record.what = "; ".join(row["what"] for row in rows)
+    record.undone = "; ".join(filter(None, (row["says"].get("cannot be undone") for row in rows)))
+    chart.refuse_dropped_keys(rendering.release(target))
+
+
+def _upgrade(selected: Environment, record: Upgrade, progress: Progress, tolerance: float, backup: list[str]) -> None:
+    if not record.files:
+        _before(selected, record, progress, backup)
+    progress.tell(f"settings: {', '.join(record.changes) or 'as they stand'}")
+    try:
+        _change(selected, record)
+    except SettingsError:
+        record.put_back()
+        record.note.unlink()
+        raise
+    code, why = _after(selected, record, progress, tolerance)
+    if not code:
+        progress.tell(f"done: the gate is green, the content is the same, nothing is worse; report: {record.end('done')}")
+    elif code == pulumi_cli.INTERRUPTED or record.undone:
+        away = (
+            f"cannot be taken back: {record.undone}; restore the backup (docs/operations.md, Upgrade), or cure it: "
+            if record.undone
+            else ""
+        )
+        progress.stop(code, f"{why}; {away}the same command goes on: {record.command}")
+    else:
+        _take_back(selected, record, progress)
+        progress.stop(code, why)
+
+
+def _before(selected: Environment, record: Upgrade, progress: Progress, backup: list[str]) -> None:
+    """Look at store and collection, and back up, before anything is changed."""
+    if code := steps.preflight(selected, progress) or _gate(record, progress):
+        progress.stop(code, "store and gate have to be green before an upgrade, or nothing could be seen after it; nothing was changed")
+    progress.tell(f"no backup: {record.no_backup}" if record.no_backup else "backup of every collection")
+    if not record.no_backup and (code := steps.validation("backup", selected.name, "--label", "before an upgrade", *backup)):
+        progress.stop(code, "there is no backup, so nothing was changed; without one: --no-backup REASON")
+
+
+def _change(selected: Environment, record: Upgrade) -> None:
+    """Change the settings, pin anew what they name where there is a lock, and judge all of it; as it was is noted first."""
+    files = (selected.source, lock.path_of(selected.name))
+    record.keep(*files)
+    for each in record.changes:
+        pulumi_cli.configure(selected.name, *each.partition("=")[::2])
+    if files[1].is_file() and any(each.startswith(("images.", "milvus.chart_version")) for each in record.changes):
+        images.pin(selected.name)
+    select(selected.name, step="rollout")
+    record.keep(*files)
+
+
+def _after(selected: Environment, record: Upgrade, progress: Progress, tolerance: float) -> tuple[int, str]:
+    """Run `pulumi up`, and measure and compare the same collection; return an exit code, and why it is not 0."""
+    progress.tell("pulumi up")
+    try:
+        progress.up(selected, "what this run changed is taken back where it can be")
+    except typer.Exit as ended:
+        return ended.exit_code, "`pulumi up` did not succeed"
+    with suppress(TimeoutError):
+        until(lambda: _is_loaded(record) or None, timeout_s=steps.PATIENCE_S, what=lambda: "the collection is being loaded")
+    if code := _gate(record, progress):
+        return code, f"the gate ended with {code}"
+    if steps.validation("compare", record.reports[0], record.reports[-1], "--tolerance", str(tolerance)):
+        return steps.WRONG, f"something is worse than before by more than {tolerance:g} %, or the content is not the same"
+    return 0, ""
+
+
+def _is_loaded(record: Upgrade) -> bool:
+    listed = [(each["name"], each["state"]) for each in steps.collections(record.environment)[0]]
+    return not record.collection or (record.collection, "Loaded") in listed
+
+
+def _gate(record: Upgrade, progress: Progress) -> int:
+    """Measure, and once more where that proves nothing; return the exit code."""
+    when, on = "after" if record.files else "before", ["--collection", record.collection] if record.collection else []
+    progress.tell(f"gate {when}, on {record.collection or f'the sample corpus, no data of yours: {record.no_collection}'}")
+    record.reports.append(str(Path("build") / "reports" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"))
+    options = [*record.gate, *on, "--label", f"{when}: {record.what}", "--out", record.reports[-1]]
+    code = steps.validation("run", record.environment, *options)
+    return steps.validation("run", record.environment, *options) if code == _UNPROVEN else code
+
+
+def _take_back(selected: Environment, record: Upgrade, progress: Progress) -> None:
+    """Bring back the settings, where they were changed here, and the release of before."""
+    if record.undone:
+        raise failure("upgrade_undone", what=record.undone)
+    record.put_back()
+    space = selected.settings.namespace
+    if helm.history(SERVICE_NAME, space)[-1].number != record.revision:
+        progress.tell(f"helm rollback to revision {record.revision}")
+        helm.roll_back(SERVICE_NAME, space, record.revision)
+    if record.changes:
+        progress.up(selected, f"settings and release are those of before; again: ./rag upgrade {selected.name} --back")
+    again = "" if record.changes else "; the settings still ask for the change: change them back before the next `pulumi up`"
+    progress.tell(f"taken back; report: {record.end('taken back')}{again}")
