@@ -99,10 +99,9 @@ def existing(run: RunContext, facts: Facts) -> None:
 
 def _content(rows: list[Row], matrix: Matrix) -> str:
     """Return the number of rows, and a hash of every id, text and vector."""
-    places = sorted(range(len(rows)), key=lambda place: rows[place].id)
-    sha256 = hashlib.sha256(matrix[places].tobytes())
-    for place in places:
-        sha256.update(f"{rows[place].id} {rows[place].chunk.text}".encode())
+    sha256 = hashlib.sha256()
+    for row, vector in sorted(zip(rows, matrix, strict=True), key=lambda pair: pair[0].id):
+        sha256.update(f"{row.id} {row.chunk.text}".encode() + vector.tobytes())
     return f"{len(rows)} rows, {sha256.hexdigest()}"
 
 

@@ -43,9 +43,7 @@ def fingerprint_of(report: Mapping[str, Any]) -> Fingerprint:
             "seed": inputs.get("seed"),
             **{name: (profile.get(name) or {}).get("value") for name in ("vectors", "rate", "requests")},
             **{name: profile.get(name) for name in ("search", "load", "ingesting", "answer")},
-            **{
-                name: inputs[name] for name in ("pods", "content") if inputs.get(name)
-            },  # measured from elsewhere; of a collection there already
+            **{name: inputs[name] for name in ("pods", "content") if inputs.get(name)},  # from elsewhere; of a collection already there
             **{name: target.get(field) for name, field in _FROM_TARGET.items()},
         },
         system={

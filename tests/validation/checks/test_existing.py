@@ -1,7 +1,9 @@
 """A collection that is there already: what is left out is named, and nothing is judged that was not measured."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -90,3 +92,14 @@ def test_nothing_is_left_out_where_there_is_enough(profile: Profile) -> None:
 def test_the_help_of_ingest_says_what_is_read_what_is_touched_and_what_each_code_means() -> None:
     text = CliRunner().invoke(app, ["ingest", "--help"]).stdout
     assert all(word in text for word in (".pdf", "questions.jsonl", "--collection", "--language", "Only collections that", "Exit codes"))
+
+
+def test_the_content_is_the_same_in_any_order_and_another_one_with_one_other_word_or_number() -> None:
+    rows, matrix = loaded(907, 15).rows, np.eye(2, dtype=np.float32)
+    content = existing._content(rows, matrix)
+    assert content.startswith("2 rows, ")
+    assert existing._content(rows[::-1], matrix[::-1]) == content
+    changed = [rows[0], replace(rows[1], chunk=replace(rows[1].chunk, text="another"))]
+    others = {existing._content(changed, matrix), existing._content(rows, matrix * 2), existing._content(rows[:1], matrix[:1])}
+    assert content not in others
+    assert len(others) == 3
