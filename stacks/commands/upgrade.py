@@ -5,12 +5,11 @@ import shlex
 import sys
 from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from components.milvus_foundation import UPGRADES, numbers
+from components.milvus_foundation import numbers
 from components.milvus_values import SERVICE_NAME
 from components.waiting import until
 from stacks import environments
@@ -20,9 +19,9 @@ from stacks.images import lock
 from stacks.operations import helm, pulumi_cli, steps, upgrades
 from stacks.operations.steps import Progress
 from stacks.operations.upgrades import Upgrade
-from stacks.problems import SettingsError, failure
+from stacks.problems import SettingsError, failure, text_of
 
-_UNPROVEN = 3  # exit code of a gate that proves nothing
+_UNPROVEN = 3
 _TAG = re.compile(r"\d+\.\d+\.\d+[^@:/]*(@.*)?$")
 
 
@@ -47,20 +46,22 @@ def upgrade(
     selected, going = reach(environment, "rollout" if acts else "look"), upgrades.read(environment)
     words = shlex.join(["./rag", "upgrade", environment, *(word for word in sys.argv[1:] if word not in {"upgrade", environment})])
     changes = [*_to(environment, to), *([f"milvus.chart_version={chart_version}"] if chart_version else []), *(settings or ())]
-    reasons = {"gate": ["--corpus", corpus], "no_collection": no_collection, "no_backup": no_backup}
-    record = going or Upgrade(environment=environment, command=words, changes=changes, collection=collection, **reasons)
+    record = going or Upgrade(environment=environment, command=words, changes=changes, collection=collection, corpus=corpus)
     if going is not None:
         print(f"an upgrade is not finished: {record.what}; it goes on with: {record.command}")
     if (going is None) if back else acts and (record.changes, record.collection) != (changes, collection):
         raise failure("upgrade_unfinished" if going else "upgrade_none", environment=environment, command=record.command)
     if going is None:
-        _plan(selected, record, acts=acts)
+        _plan(selected, record)
+        record.what += "".join(f"; no {name}: {why}" for name, why in (("collection", no_collection), ("backup", no_backup)) if why)
     if changes and not (acts or only_plan):
         raise failure("upgrade_collection", environment=environment)
     if acts:
         steps.require_yes("go on", progress, yes=yes)
         steps.mend(selected, progress, yes=yes)
-        _take_back(selected, record, progress) if back else _upgrade(selected, record, progress, tolerance, backup)
+        if not (back or record.files):
+            _before(selected, record, progress, None if no_backup else backup)
+        _take_back(selected, record, progress) if back else _upgrade(selected, record, progress, tolerance)
 
 
 def _to(environment: str, to: str) -> list[str]:
@@ -71,115 +72,112 @@ def _to(environment: str, to: str) -> list[str]:
     return [f"images.milvus={_TAG.sub(to, image)}"] if to else []
 
 
-def _plan(selected: Environment, record: Upgrade, *, acts: bool) -> None:
-    """Print where the environment is, and what changes, or what lies ahead; SettingsError for what cannot be done in one step."""
+def _plan(selected: Environment, record: Upgrade) -> None:
+    """Print where the environment is, what changes, and what lies ahead; SettingsError for what cannot be done in one step."""
     from stacks import rendering
     from stacks.images import chart
 
     record.revision = helm.good_revision(SERVICE_NAME, selected.settings.namespace)
     if not record.revision:
         raise failure("upgrade_nothing", environment=selected.name)
-    running = helm.installed(SERVICE_NAME, selected.settings.namespace)
-    target = environments.load(selected.name, step="pin" if acts else "look", changes=record.changes)
+    running, target = helm.installed(SERVICE_NAME, selected.settings.namespace), environments.load(selected.name, changes=record.changes)
     wanted = target.settings.images.milvus, target.settings.milvus.resolved_chart_version()
-    print("{}: {} with chart {}, by its Helm release; the settings ask for {} with chart {}".format(selected.name, *running, *wanted))
+    print(f"by its Helm release {selected.name} runs {running[0]} with chart {running[1]}; to come, with what the settings ask for:")
     rows = upgrades.plan(running, wanted)
-    if not (acts or record.changes) and rows == [UPGRADES["configuration"]]:
-        print("the settings ask for no other version; what lies ahead, one step at a time:")
-        rows = upgrades.ahead(running[0])
-    print(*upgrades.described(rows), *(f"  set {each}" for each in record.changes), sep="\n")
+    print(*upgrades.described(rows), *(f"      set: {each}" for each in record.changes), sep="\n")
+    if not record.changes:
+        print("what lies ahead, one step at a time:", *upgrades.described(upgrades.ahead(wanted[0])), sep="\n")
     record.what = "; ".join(row["what"] for row in rows)
     record.undone = "; ".join(filter(None, (row["says"].get("cannot be undone") for row in rows)))
     chart.refuse_dropped_keys(rendering.release(target))
 
 
-def _upgrade(selected: Environment, record: Upgrade, progress: Progress, tolerance: float, backup: list[str]) -> None:
-    if not record.files:
-        _before(selected, record, progress, backup)
-    progress.tell(f"settings: {', '.join(record.changes) or 'as they stand'}")
-    try:
-        _change(selected, record)
-    except SettingsError:
-        record.put_back()
-        record.note.unlink()
-        raise
-    code, why = _after(selected, record, progress, tolerance)
-    if not code:
-        progress.tell(f"done: the gate is green, the content is the same, nothing is worse; report: {record.end('done')}")
-    elif code == pulumi_cli.INTERRUPTED or record.undone:
-        away = (
-            f"cannot be taken back: {record.undone}; restore the backup (docs/operations.md, Upgrade), or cure it: "
-            if record.undone
-            else ""
-        )
-        progress.stop(code, f"{why}; {away}the same command goes on: {record.command}")
-    else:
-        _take_back(selected, record, progress)
-        progress.stop(code, why)
-
-
-def _before(selected: Environment, record: Upgrade, progress: Progress, backup: list[str]) -> None:
+def _before(selected: Environment, record: Upgrade, progress: Progress, backup: list[str] | None) -> None:
     """Look at store and collection, and back up, before anything is changed."""
     if code := steps.preflight(selected, progress) or _gate(record, progress):
         progress.stop(code, "store and gate have to be green before an upgrade, or nothing could be seen after it; nothing was changed")
-    progress.tell(f"no backup: {record.no_backup}" if record.no_backup else "backup of every collection")
-    if not record.no_backup and (code := steps.validation("backup", selected.name, "--label", "before an upgrade", *backup)):
+    if backup is not None and (code := steps.validation("backup", selected.name, "--label", "before an upgrade", *backup)):
         progress.stop(code, "there is no backup, so nothing was changed; without one: --no-backup REASON")
 
 
-def _change(selected: Environment, record: Upgrade) -> None:
-    """Change the settings, pin anew what they name where there is a lock, and judge all of it; as it was is noted first."""
+def _upgrade(selected: Environment, record: Upgrade, progress: Progress, tolerance: float) -> None:
+    """Make the change, judge what became of it, and take it back where it is red."""
+    code, why = _change(selected, record, progress)
+    if not code:
+        code, why = _judge(record, progress, tolerance)
+    if not code:
+        record.note.unlink()
+        progress.tell("done: the gate is green, the content is the same, and nothing is worse")
+        return
+    stays = record.undone if _is_touched(selected, record) else ""
+    if code == pulumi_cli.INTERRUPTED or stays:
+        away = f"{text_of('upgrade_undone', what=stays)}; or cure it: " if stays else ""
+        progress.stop(code, f"{why}; {away}the same command goes on: {record.command}")
+    progress.tell(f"red: {why}")
+    _take_back(selected, record, progress)
+    progress.stop(code, why)
+
+
+def _change(selected: Environment, record: Upgrade, progress: Progress) -> tuple[int, str]:
+    """Change settings, pin anew what they name where there is a lock, and `pulumi up`; return exit code and reason."""
     files = (selected.source, lock.path_of(selected.name))
+    progress.tell(f"settings: {', '.join(record.changes) or 'as they stand'}; pulumi up")
     record.keep(*files)
-    for each in record.changes:
-        pulumi_cli.configure(selected.name, *each.partition("=")[::2])
-    if files[1].is_file() and any(each.startswith(("images.", "milvus.chart_version")) for each in record.changes):
-        images.pin(selected.name)
-    select(selected.name, step="rollout")
-    record.keep(*files)
-
-
-def _after(selected: Environment, record: Upgrade, progress: Progress, tolerance: float) -> tuple[int, str]:
-    """Run `pulumi up`, and measure and compare the same collection; return an exit code, and why it is not 0."""
-    progress.tell("pulumi up")
     try:
+        for each in record.changes:
+            pulumi_cli.configure(selected.name, *each.partition("=")[::2])
+        if files[1].is_file() and any(each.startswith(("images.", "milvus.chart_version")) for each in record.changes):
+            images.pin(selected.name)
+        select(selected.name, step="rollout")
+        record.keep(*files)
         progress.up(selected, "what this run changed is taken back where it can be")
+    except SettingsError as error:
+        return error.exit_code, str(error)
     except typer.Exit as ended:
         return ended.exit_code, "`pulumi up` did not succeed"
-    with suppress(TimeoutError):
-        until(lambda: _is_loaded(record) or None, timeout_s=steps.PATIENCE_S, what=lambda: "the collection is being loaded")
-    if code := _gate(record, progress):
-        return code, f"the gate ended with {code}"
-    if steps.validation("compare", record.reports[0], record.reports[-1], "--tolerance", str(tolerance)):
-        return steps.WRONG, f"something is worse than before by more than {tolerance:g} %, or the content is not the same"
     return 0, ""
 
 
-def _is_loaded(record: Upgrade) -> bool:
-    listed = [(each["name"], each["state"]) for each in steps.collections(record.environment)[0]]
-    return not record.collection or (record.collection, "Loaded") in listed
+def _judge(record: Upgrade, progress: Progress, tolerance: float) -> tuple[int, str]:
+    """Measure the same collection again once it is loaded, and compare; return exit code and reason."""
+
+    def is_loaded() -> bool | None:
+        listed = [(each["name"], each["state"]) for each in steps.collections(record.environment)[0]]
+        return not record.collection or (record.collection, "Loaded") in listed or None
+
+    with suppress(TimeoutError):
+        until(is_loaded, timeout_s=steps.PATIENCE_S, what=lambda: "the collection is being loaded")
+    if code := _gate(record, progress):
+        return code, f"the gate ended with {code}"
+    worse = steps.validation("compare", record.reports[0], record.reports[-1], "--tolerance", str(tolerance))
+    return steps.WRONG if worse else 0, f"something is worse than before by more than {tolerance:g} %, or the content is not the same"
 
 
 def _gate(record: Upgrade, progress: Progress) -> int:
     """Measure, and once more where that proves nothing; return the exit code."""
     when, on = "after" if record.files else "before", ["--collection", record.collection] if record.collection else []
-    progress.tell(f"gate {when}, on {record.collection or f'the sample corpus, no data of yours: {record.no_collection}'}")
-    record.reports.append(str(Path("build") / "reports" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"))
-    options = [*record.gate, *on, "--label", f"{when}: {record.what}", "--out", record.reports[-1]]
+    progress.tell(f"gate {when}, on {record.collection or 'the sample corpus'}: {record.what}")
+    record.reports.append(f"build/reports/{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
+    options = ["--corpus", record.corpus, *on, "--label", f"{when}: {record.what}", "--out", record.reports[-1]]
     code = steps.validation("run", record.environment, *options)
     return steps.validation("run", record.environment, *options) if code == _UNPROVEN else code
 
 
+def _is_touched(selected: Environment, record: Upgrade) -> bool:
+    return helm.history(SERVICE_NAME, selected.settings.namespace)[-1].number != record.revision
+
+
 def _take_back(selected: Environment, record: Upgrade, progress: Progress) -> None:
     """Bring back the settings, where they were changed here, and the release of before."""
-    if record.undone:
+    touched = _is_touched(selected, record)
+    if touched and record.undone:
         raise failure("upgrade_undone", what=record.undone)
     record.put_back()
-    space = selected.settings.namespace
-    if helm.history(SERVICE_NAME, space)[-1].number != record.revision:
+    if touched:
         progress.tell(f"helm rollback to revision {record.revision}")
-        helm.roll_back(SERVICE_NAME, space, record.revision)
-    if record.changes:
+        helm.roll_back(SERVICE_NAME, selected.settings.namespace, record.revision)
+    if touched and record.changes:
         progress.up(selected, f"settings and release are those of before; again: ./rag upgrade {selected.name} --back")
+    record.note.unlink()
     again = "" if record.changes else "; the settings still ask for the change: change them back before the next `pulumi up`"
-    progress.tell(f"taken back; report: {record.end('taken back')}{again}")
+    progress.tell(f"taken back{again}")

@@ -8,7 +8,6 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -62,15 +61,13 @@ def described(rows: Sequence[Row]) -> Iterator[str]:
 
 @dataclass(kw_only=True)
 class Upgrade:
-    """One upgrade: its note while it is under way, and its report afterwards. No key is in it."""
+    """One upgrade, and its note while it is under way. No key is in it."""
 
     environment: str
     command: str  # what was typed, and is typed again to go on
     changes: list[str]  # of settings, KEY=VALUE
     collection: str  # that both gates judge
-    gate: list[str]  # further options of both
-    no_collection: str  # reason given
-    no_backup: str  # reason given
+    corpus: str
     what: str = ""
     undone: str = ""  # what of it cannot be undone
     revision: int = 0  # of the release before
@@ -78,7 +75,6 @@ class Upgrade:
         default_factory=dict
     )  # of settings: as they were, None for none, and as the change left them
     reports: list[str] = field(default_factory=list)  # of the gate before and after
-    result: str = ""
 
     @property
     def note(self) -> Path:
@@ -98,13 +94,6 @@ class Upgrade:
             raise failure("upgrade_edited", file=edited[0], changes=", ".join(self.changes), environment=self.environment)
         for name, (before, _) in self.files.items():
             Path(name).unlink(missing_ok=True) if before is None else write_whole(Path(name), before)
-
-    def end(self, result: str) -> Path:
-        """Take the note away, write the report, and return where."""
-        self.result, path = result, Path("build") / "reports" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}" / "upgrade.json"
-        write_whole(path, json.dumps({"schema": "milvus-x10000/upgrade-report", **asdict(self), "files": list(self.files)}, indent=2))
-        self.note.unlink(missing_ok=True)
-        return path
 
 
 def read(environment: str) -> Upgrade | None:
