@@ -82,7 +82,7 @@ def _plan(selected: Environment, record: Upgrade) -> None:
         raise failure("upgrade_nothing", environment=selected.name)
     running, target = helm.installed(SERVICE_NAME, selected.settings.namespace), environments.load(selected.name, changes=record.changes)
     wanted = target.settings.images.milvus, target.settings.milvus.resolved_chart_version()
-    print(f"by its Helm release {selected.name} runs {running[0]} with chart {running[1]}; to come, with what the settings ask for:")
+    print(f"by its Helm release {selected.name} runs {running[0].partition('@')[0]} with chart {running[1]}; the settings ask for:")
     rows = upgrades.plan(running, wanted)
     print(*upgrades.described(rows), *(f"      set: {each}" for each in record.changes), sep="\n")
     if not record.changes:
