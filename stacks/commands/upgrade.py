@@ -42,6 +42,8 @@ def upgrade(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask: for CI.")] = False,
 ) -> None:
     """Upgrade one environment."""
+    if backup and not backup[0].startswith("-"):
+        raise failure("upgrade_word", word=backup[0], environment=environment)
     acts, progress = not only_plan and bool(collection or no_collection or back), Progress("upgrade")
     selected, going = reach(environment, "rollout" if acts else "look"), upgrades.read(environment)
     words = shlex.join(["./rag", "upgrade", environment, *(word for word in sys.argv[1:] if word not in {"upgrade", environment})])

@@ -154,6 +154,7 @@ def test_settings_that_ask_for_another_version_already_are_the_plan(parts: Parts
         (("--set", "milvus.memory=1", *ON), "settings.unknown"),
         (("--set", "milvus", *ON), "init.set"),
         (("--back",), "upgrade.none"),
+        (("2.6.22", *ON), "upgrade.usage"),
     ],
 )
 def test_what_cannot_be_done_is_refused_before_anything_is_touched(
