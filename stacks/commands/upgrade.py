@@ -46,9 +46,9 @@ def upgrade(
         raise failure("upgrade_word", word=backup[0], environment=environment)
     acts, progress = not only_plan and bool(collection or no_collection or back), Progress("upgrade")
     selected, going = reach(environment, "rollout" if acts else "look"), upgrades.read(environment)
-    words = shlex.join(["./rag", "upgrade", environment, *(word for word in sys.argv[1:] if word not in {"upgrade", environment})])
+    typed = shlex.join(["./rag", "upgrade", environment, *(word for word in sys.argv[1:] if word not in {"upgrade", environment})])
     changes = [*_to(environment, to), *([f"milvus.chart_version={chart_version}"] if chart_version else []), *(settings or ())]
-    record = going or Upgrade(environment=environment, command=words, changes=changes, collection=collection, corpus=corpus)
+    record = going or Upgrade(environment=environment, command=typed, changes=changes, collection=collection, corpus=corpus)
     if going is not None:
         print(f"an upgrade is not finished: {record.what}; it goes on with: {record.command}")
     if (going is None) if back else acts and (record.changes, record.collection) != (changes, collection):
@@ -61,9 +61,8 @@ def upgrade(
     if acts:
         steps.require_yes("go on", progress, yes=yes)
         steps.mend(selected, progress, yes=yes)
-        if not (back or record.files):
-            _before(selected, record, progress, None if no_backup else backup)
-        _take_back(selected, record, progress) if back else _upgrade(selected, record, progress, tolerance)
+        words = None if no_backup else ["backup", environment, "--label", "before an upgrade", *backup]
+        _take_back(selected, record, progress) if back else _upgrade(selected, record, progress, tolerance, words)
 
 
 def _to(environment: str, to: str) -> list[str]:
@@ -94,34 +93,27 @@ def _plan(selected: Environment, record: Upgrade) -> None:
     chart.refuse_dropped_keys(rendering.release(target))
 
 
-def _before(selected: Environment, record: Upgrade, progress: Progress, backup: list[str] | None) -> None:
-    """Look at store and collection, and back up, before anything is changed."""
-    if code := steps.preflight(selected, progress) or _gate(record, progress):
+def _upgrade(selected: Environment, record: Upgrade, progress: Progress, tolerance: float, backup: list[str] | None) -> None:
+    """Look at store and collection, and back up; make the change, judge what became of it, and take it back where it is red."""
+    if not record.files and (code := steps.preflight(selected, progress) or _gate(record, progress)):
         progress.stop(code, "store and gate have to be green before an upgrade, or nothing could be seen after it; nothing was changed")
-    if backup is not None and (code := steps.validation("backup", selected.name, "--label", "before an upgrade", *backup)):
+    if not record.files and backup and (code := steps.validation(*backup)):
         progress.stop(code, "there is no backup, so nothing was changed; without one: --no-backup REASON")
-
-
-def _upgrade(selected: Environment, record: Upgrade, progress: Progress, tolerance: float) -> None:
-    """Make the change, judge what became of it, and take it back where it is red."""
-    code, why = _change(selected, record, progress)
-    if not code:
-        code, why = _judge(record, progress, tolerance)
+    code, why = _change(selected, record, progress) or _judge(record, progress, tolerance)
     if not code:
         record.note.unlink()
         progress.tell("done: the gate is green, the content is the same, and nothing is worse")
         return
-    stays = record.undone if _is_touched(selected, record) else ""
+    stays = text_of("upgrade_undone", what=record.undone) + "; or cure it: " if record.undone and _is_touched(selected, record) else ""
     if code == pulumi_cli.INTERRUPTED or stays:
-        away = f"{text_of('upgrade_undone', what=stays)}; or cure it: " if stays else ""
-        progress.stop(code, f"{why}; {away}the same command goes on: {record.command}")
+        progress.stop(code, f"{why}; {stays}the same command goes on: {record.command}")
     progress.tell(f"red: {why}")
     _take_back(selected, record, progress)
     progress.stop(code, why)
 
 
-def _change(selected: Environment, record: Upgrade, progress: Progress) -> tuple[int, str]:
-    """Change settings, pin anew what they name where there is a lock, and `pulumi up`; return exit code and reason."""
+def _change(selected: Environment, record: Upgrade, progress: Progress) -> tuple[int, str] | None:
+    """Change settings, pin anew what they name where there is a lock, and `pulumi up`; return exit code and reason where that fails."""
     files = (selected.source, lock.path_of(selected.name))
     progress.tell(f"settings: {', '.join(record.changes) or 'as they stand'}; pulumi up")
     record.keep(*files)
@@ -137,18 +129,17 @@ def _change(selected: Environment, record: Upgrade, progress: Progress) -> tuple
         return error.exit_code, str(error)
     except typer.Exit as ended:
         return ended.exit_code, "`pulumi up` did not succeed"
-    return 0, ""
+    return None
 
 
 def _judge(record: Upgrade, progress: Progress, tolerance: float) -> tuple[int, str]:
     """Measure the same collection again once it is loaded, and compare; return exit code and reason."""
-
-    def is_loaded() -> bool | None:
-        listed = [(each["name"], each["state"]) for each in steps.collections(record.environment)[0]]
-        return not record.collection or (record.collection, "Loaded") in listed or None
-
-    with suppress(TimeoutError):
-        until(is_loaded, timeout_s=steps.PATIENCE_S, what=lambda: "the collection is being loaded")
+    awaited = {(record.collection, "Loaded")} if record.collection else set[tuple[str, str]]()
+    with suppress(TimeoutError):  # the gate says what is not there
+        until(
+            lambda: awaited <= {(each["name"], each["state"]) for each in steps.collections(record.environment)[0]} or None,
+            timeout_s=steps.PATIENCE_S,
+        )
     if code := _gate(record, progress):
         return code, f"the gate ended with {code}"
     worse = steps.validation("compare", record.reports[0], record.reports[-1], "--tolerance", str(tolerance))
@@ -171,15 +162,14 @@ def _is_touched(selected: Environment, record: Upgrade) -> bool:
 
 def _take_back(selected: Environment, record: Upgrade, progress: Progress) -> None:
     """Bring back the settings, where they were changed here, and the release of before."""
-    touched = _is_touched(selected, record)
+    touched, name = _is_touched(selected, record), selected.name
     if touched and record.undone:
         raise failure("upgrade_undone", what=record.undone)
     record.put_back()
     if touched:
         progress.tell(f"helm rollback to revision {record.revision}")
         helm.roll_back(SERVICE_NAME, selected.settings.namespace, record.revision)
-    if touched and record.changes:
-        progress.up(selected, f"settings and release are those of before; again: ./rag upgrade {selected.name} --back")
+        if record.changes:
+            progress.up(selected, f"settings and release are those of before; again: ./rag upgrade {name} --back")
     record.note.unlink()
-    again = "" if record.changes else "; the settings still ask for the change: change them back before the next `pulumi up`"
-    progress.tell(f"taken back{again}")
+    progress.tell("taken back" if record.changes else "taken back; settings still ask for it: change them before the next `pulumi up`")
