@@ -250,6 +250,15 @@ def test_what_cannot_be_undone_stops_and_says_what_to_restore(parts: Parts, comm
     assert command("upgrade", "t", "--to", "3.0.1", *ON)[0] == 0
 
 
+def test_what_failed_before_the_release_was_touched_is_taken_back_even_where_it_could_not_be_undone(
+    parts: Parts, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pulumi_cli, "up", lambda *_: Ended(code=parts.did("up") or 255, cause="bucket: no"))
+    before = parts.settings.read_text()
+    assert command("upgrade", "t", "--to", "3.0.1", *ON)[0] == 4
+    assert (parts.calls[-1], parts.settings.read_text(), is_over(parts)) == ("up", before, True)
+
+
 def test_settings_that_were_changed_by_hand_are_not_put_back_and_that_is_said(parts: Parts, command: Command) -> None:
     parts.settings.write_text(parts.settings.read_text().replace("v2.6.21", "v2.6.22"))
     parts.codes = {"gate after": [1]}
