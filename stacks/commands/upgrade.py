@@ -121,7 +121,7 @@ def _change(selected: Environment, record: Upgrade, progress: Progress) -> tuple
         for each in record.changes:
             pulumi_cli.configure(selected.name, *each.partition("=")[::2])
         if files[1].is_file() and any(each.startswith(("images.", "milvus.chart_version")) for each in record.changes):
-            images.pin(selected.name)
+            images.pin(selected.name, below=selected.settings.promotion.passed_in if selected.settings.promotion is not None else "")
         select(selected.name, step="rollout")
         record.keep(*files)
         progress.up(selected, "what this run changed is taken back where it can be")

@@ -95,7 +95,7 @@ def parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Parts:
         (pulumi_cli, "configure", made.configure),
         (pulumi_cli, "up", made.up),
         (pod_watch, "watching", lambda *_: nullcontext(SimpleNamespace(troubles=[]))),
-        (images, "pin", lambda _: made.did("pin")),
+        (images, "pin", lambda *_, **__: made.did("pin")),
     ]
     for owner, name, replacement in replaced:
         monkeypatch.setattr(owner, name, replacement)
@@ -269,7 +269,7 @@ def test_settings_that_were_changed_by_hand_are_not_put_back_and_that_is_said(pa
 
 @pytest.mark.parametrize("version", ["2.6.22", "3.0.1"])
 def test_a_pin_that_fails_puts_the_settings_back(parts: Parts, command: Command, monkeypatch: pytest.MonkeyPatch, version: str) -> None:
-    def pin(_: str) -> None:
+    def pin(*_: str, **__: str) -> None:
         raise UnansweredError("no registry")
 
     monkeypatch.setattr(images, "pin", pin)
