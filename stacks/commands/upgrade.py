@@ -52,7 +52,8 @@ def upgrade(
     if going is not None:
         print(f"an upgrade is not finished: {record.what}; it goes on with: {record.command}")
     if (going is None) if back else acts and (record.changes, record.collection) != (changes, collection):
-        raise failure("upgrade_unfinished" if going else "upgrade_none", environment=environment, command=record.command)
+        told = {"environment": environment, "command": record.command}
+        raise failure("upgrade_none", **told) if going is None else failure("upgrade_unfinished", **told)
     if going is None:
         _plan(selected, record)
         record.what += "".join(f"; no {name}: {why}" for name, why in (("collection", no_collection), ("backup", no_backup)) if why)
