@@ -28,14 +28,16 @@ def _page(template: Path) -> jinja2.Template:
 
 
 @jinja2.pass_context
-def _json(context: Context, value: object) -> str:
+def _json(context: Context, value: object, *, whole: bool = False) -> str:
+    """Write a value; `whole` is one that stays as it is, whatever it holds, as an output does."""
+
     def plain(item: object) -> object:
-        if isinstance(item, Mapping):
+        if isinstance(item, Mapping) and not whole:
             return dict(item)
         context["outputs"].append(item)
         return _MARK.format(len(context["outputs"]) - 1)
 
-    return json.dumps(value, default=plain, ensure_ascii=False)
+    return json.dumps(plain(value) if whole else value, default=plain, ensure_ascii=False)
 
 
 _PAGES.filters["tojson"] = _json

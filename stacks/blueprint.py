@@ -1,17 +1,16 @@
 """The whole system in reading order: a namespace, two buckets, Milvus on one of them once the store has passed, the model services.
 
-What it returns is what the stack exports, by name: all that the gate, or any other user of the stack, knows about it, and no secret.
+What it returns is what the stack exports (outputs.yaml.j2).
 """
 
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pulumi
 
 from components.component import Trust
-from components.milvus import Milvus
-from components.milvus_access.root import MilvusRoot
-from components.milvus_access.users import MilvusUsers
-from components.models import Embedding, Llm, Reranker
+from components.templates import rendered
 from stacks import promotion
 from stacks.images import lock
 from stacks.problems import text_of
@@ -33,23 +32,13 @@ def build(settings: Settings) -> dict[str, Any]:
     milvus.disruption(settings, frame)
     monitoring.declare(settings, frame)
     embedding, llm, reranker = models.declare(settings, frame, trust)
-    login, chart = milvus.login_secret(users, "search"), milvus.chart(settings)
-    endpoints = {
-        "namespace": frame.namespace,  # Kubernetes namespace of everything
-        **_of_milvus(settings, database, root, users),
-        "milvus_ca_config_map": milvus_ca,  # private CA of its certificate under `ca.crt`, "" when the public ones do, or without TLS
-        "milvus_bucket": milvus_store.bucket,  # in which Milvus, and nobody else, keeps its data
-        "milvus_secret_name": milvus_store.secret_name,  # Secret with `access_key` and `secret_key` for that bucket
-        "documents_bucket": documents.bucket,  # versioned, for the original documents
-        "documents_secret_name": documents.secret_name,  # Secret with `access_key` and `secret_key` for that bucket
-        "object_store_endpoint": settings.object_store.endpoint,  # https://host[:port] of the S3 API
-        "object_store_region": settings.object_store.region,  # that requests are signed for
-        "object_store_ca_config_map": trust.config_map_name,  # private CA of the store under `ca.crt`, "" when the public ones do
-        **_of_models(settings, embedding, llm, reranker),
-        "load_pod_template": suite_pods.load_generators(settings, frame, trust, milvus_ca=milvus_ca, login=login),  # "" for none
-        "images": lock.named(settings),  # references as declared, by part; what really runs is in the pods' imageID
-        "chart": {"name": chart.name, "version": chart.version},  # that installed Milvus
-    }
+    words: dict[str, Any] = {"embedding": embedding, "llm": llm, "reranker": reranker, "trust": trust, "documents": documents}
+    words |= {"database": database, "root": root, "milvus_ca": milvus_ca, "milvus_store": milvus_store, "namespace": frame.namespace}
+    words |= {"login": partial(milvus.login_secret, users), "chart": milvus.chart(settings), "images": lock.named(settings)}
+    login = milvus.login_secret(users, "search")
+    words["load_pod_template"] = suite_pods.load_generators(settings, frame, trust, milvus_ca=milvus_ca, login=login)
+    declared = rendered(Path(__file__).with_name("outputs.yaml.j2"), settings=settings, **words)[0]
+    endpoints = {"llm_temperature": None, "reranker": None, **declared}
     services = {"embedding": embedding, "llm": llm, "reranker": reranker}
     suite_pods.backup(settings, frame, endpoints)
     ask = suite_pods.ask(settings, frame, endpoints, documents=documents, trust=trust, services=services)
@@ -62,43 +51,3 @@ def build(settings: Settings) -> dict[str, Any]:
     if let_in is not None and let_in["override"]:
         pulumi.log.warn(text_of("promotion_override", **let_in))
     return {**outputs, "promotion": let_in}  # by which environment's gate, with its report's sha256, or why; None where nothing has to pass
-
-
-def _of_milvus(settings: Settings, database: Milvus, root: MilvusRoot | None, users: MilvusUsers | None) -> dict[str, Any]:
-    """Secrets have `username` and `password`; without authentication their names are ""."""
-    return {
-        "milvus_uri": database.uri,  # http(s)://host:port of Milvus inside the cluster
-        "milvus_database": database.database,
-        "milvus_proxies": settings.milvus.proxies,  # at most: the gate opens as many connections, since each stays with one of them
-        "milvus_index": settings.milvus.index.manifest(),  # `index_type`, `metric_type`, `params`, `search_params`
-        "milvus_root_secret_name": root.secret_name if root is not None else "",  # of the first user
-        "milvus_search_secret_name": milvus.login_secret(users, "search"),
-        "milvus_ingest_secret_name": milvus.login_secret(users, "ingest"),
-        "milvus_admin_secret_name": milvus.login_secret(users, "admin"),  # of the user that drops collections
-        "milvus_tenants": list(settings.access.tenants),  # further databases; Secrets: milvus-TENANT-search, -ingest and -admin
-        "milvus_accepted_bypass": settings.milvus.accept_authentication_bypass or "",  # why known ways around authentication are accepted
-        "milvus_root_path": settings.milvus.root_path,  # prefix of its objects in its bucket
-        "milvus_wal": settings.milvus.planned_log,  # write-ahead log: the preflight looks whether the store carries it
-    }
-
-
-def _of_models(settings: Settings, embedding: Embedding, llm: Llm, reranker: Reranker | None) -> dict[str, Any]:
-    """URLs are the base of an OpenAI API inside the cluster; Secrets have `api_key`, ConfigMaps `ca.crt`, and are "" for none."""
-    chosen, of_reranker = settings.embedding, ("url", "model", "secret_name", "ca_config_map")
-    return {
-        "embedding_url": embedding.url,
-        "embedding_model": embedding.model,  # that requests carry
-        "embedding_dimension": chosen.dimension,  # length of a vector; a collection can only be searched with that which it was made with
-        "embedding_query": {"prefix": chosen.query_prefix, "options": chosen.query_options},  # text before it, fields of the request
-        "embedding_passage": {"prefix": chosen.passage_prefix, "options": chosen.passage_options},
-        "embedding_secret_name": embedding.secret_name,
-        "embedding_ca_config_map": embedding.ca_config_map,
-        "llm_url": llm.url,
-        "llm_model": llm.model,
-        "llm_context_tokens": settings.llm.context_tokens,  # longest prompt, sources included, that it reads
-        "llm_answer_tokens": settings.llm.answer_tokens,  # longest answer: `max_tokens` of a request
-        "llm_temperature": settings.llm.temperature,  # of a request; none for a model that refuses it
-        "llm_secret_name": llm.secret_name,
-        "llm_ca_config_map": llm.ca_config_map,
-        "reranker": {name: getattr(reranker, name) for name in of_reranker} if reranker is not None else None,
-    }
