@@ -21,8 +21,7 @@ from validation.judge import slo_file
 from validation.judge.errors import GateError, InvalidRunError, exit_code
 from validation.load.histogram import Histogram
 from validation.run.options import Target
-from validation.run.progress import Reporter
-from validation.run.record import Record
+from validation.run.record import Record, Reporter
 from validation.suites import runner
 
 PERCENTILES = (50, 95, 99)

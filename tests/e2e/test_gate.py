@@ -20,8 +20,7 @@ from tests.page.written import pages
 from validation.checks.context import GATE, Overrides
 from validation.clients.retrieval_models import FOLDER_VARIABLE
 from validation.load import truth
-from validation.run.progress import Reporter
-from validation.run.record import Record
+from validation.run.record import Record, Reporter
 from validation.suites.runner import Order, execute
 
 pytestmark = pytest.mark.e2e

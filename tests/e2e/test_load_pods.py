@@ -23,7 +23,7 @@ from validation.load import workers
 from validation.load.histogram import Histogram
 from validation.load.pods import exchange
 from validation.load.pods.coordinator import LoadResult, Placement, run_load
-from validation.run.progress import Reporter
+from validation.run.record import Reporter
 
 pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 VECTORS = np.random.default_rng(5).standard_normal((120, 16)).astype(np.float32)

@@ -23,8 +23,7 @@ from validation.clients.milvus import PREFIX, VectorStore
 from validation.judge.errors import InvalidRunError, Outcome, UsageError
 from validation.reports import model, table
 from validation.run.options import MountedFolder, Target, report_path
-from validation.run.progress import Reporter
-from validation.run.record import Record
+from validation.run.record import Record, Reporter
 
 SCHEMA = "milvus-x10000/backup-report"
 _UNFINISHED = Path("build") / "unfinished"

@@ -23,8 +23,7 @@ from validation.judge.errors import InvalidRunError, Outcome, UsageError
 from validation.load.truth import TIE_EPSILON
 from validation.reports import model, table
 from validation.run.options import report_path
-from validation.run.progress import Reporter
-from validation.run.record import Record
+from validation.run.record import Record, Reporter
 
 SCHEMA = "milvus-x10000/restore-report"
 _QUERIES, _LIMIT = 50, 10

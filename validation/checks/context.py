@@ -34,8 +34,7 @@ from validation.load.histogram import Histogram
 from validation.load.open_loop import Sample
 from validation.load.plan import Columns
 from validation.load.pods.generator import ahead_s
-from validation.run.progress import Reporter
-from validation.run.record import Facts, Record
+from validation.run.record import Facts, Record, Reporter
 
 Bounds = tuple[float, float]
 _STEP_S = 0.2  # Milvus's clock moves on in steps of some 50 ms

@@ -27,7 +27,7 @@ from validation.load import open_loop
 from validation.load.open_loop import Sample
 from validation.reports import export, model, table
 from validation.run.options import Target, report_path
-from validation.run.progress import Reporter
+from validation.run.record import Reporter
 from validation.suites import runner
 
 SCHEMA = "milvus-x10000/drill-report"

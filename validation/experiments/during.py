@@ -28,8 +28,7 @@ from validation.load.histogram import Histogram
 from validation.load.open_loop import Done, Sample, Submit
 from validation.reports import model, table
 from validation.run.options import Json, report_path
-from validation.run.progress import Reporter
-from validation.run.record import Record
+from validation.run.record import Record, Reporter
 from validation.suites import runner
 
 SCHEMA = "milvus-x10000/gate-during"

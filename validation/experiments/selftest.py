@@ -30,8 +30,7 @@ from validation.judge.judgement import NO_REFERENCE, Grade, Reference, judge
 from validation.judge.measures import CATALOGUE, Measurements
 from validation.judge.profile import Profile
 from validation.reports import table
-from validation.run.progress import Reporter
-from validation.run.record import Record
+from validation.run.record import Record, Reporter
 from validation.suites import runner
 
 SCHEMA = "milvus-x10000/gate-selftest"

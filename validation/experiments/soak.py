@@ -38,7 +38,7 @@ from validation.load.histogram import Histogram
 from validation.load.open_loop import Sample
 from validation.reports import export, model, table
 from validation.run.options import Target, report_path
-from validation.run.progress import Reporter
+from validation.run.record import Reporter
 from validation.suites import runner
 
 Series = dict[str, dict[str, list[tuple[float, float]]]]  # by name and lifetime: (hour, value)

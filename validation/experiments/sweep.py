@@ -24,8 +24,7 @@ from validation.judge.judgement import Grade, judge
 from validation.judge.profile import Profile
 from validation.reports import table
 from validation.run.options import Json
-from validation.run.progress import Reporter
-from validation.run.record import Record
+from validation.run.record import Record, Reporter
 from validation.suites import runner
 
 _PRECISION = 1.1

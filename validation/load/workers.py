@@ -23,7 +23,7 @@ from validation.judge.errors import InvalidRunError
 from validation.load import open_loop
 from validation.load.plan import pushed
 from validation.run.interrupts import held_back
-from validation.run.progress import at_most_every
+from validation.run.record import at_most_every
 
 _LEAD_S = 0.2
 _PATIENCE_S = 60.0

@@ -18,8 +18,7 @@ from validation.judge.errors import Outcome
 from validation.judge.judgement import Grade, Judged, Judgement
 from validation.judge.measures import CATALOGUE
 from validation.reports import model
-from validation.run.progress import Reporter
-from validation.run.record import Facts, Record, run_and_report
+from validation.run.record import Facts, Record, Reporter, run_and_report
 
 _COLOURS = {Grade.PASS: "green", Grade.FAIL: "red", Grade.UNMEASURED: "red"}
 _Record = TypeVar("_Record", bound=Record)

@@ -1,4 +1,4 @@
-"""What a run remembers while it goes on, so that a report can be written whenever and however it ends."""
+"""What a run shows on stderr while it goes on, and what it remembers, so that a report can be written whenever and however it ends."""
 
 import secrets
 import time
@@ -10,14 +10,52 @@ from datetime import UTC, datetime
 from statistics import fmean
 from typing import Any, ClassVar, Literal
 
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
 from validation.judge import interval as interval_of
 from validation.judge.errors import GateError, Outcome, exit_code
 from validation.judge.judgement import Grade, Judgement
 from validation.judge.measures import CATALOGUE, Measurement, Measurements
 from validation.run.interrupts import interrupts
-from validation.run.progress import Reporter
 
 Facts = dict[str, Any]
+Advance = Callable[[int], None]  # called with how much is done so far
+
+
+def at_most_every(seconds: float, tell: Advance, total: int = -1, clock: Callable[[], float] = time.monotonic) -> Advance:
+    """Return `tell`, but for calls that come sooner than so many seconds after the last one that was passed on; `total` always is."""
+    shown_s = clock()
+
+    def advance(done: int) -> None:
+        nonlocal shown_s
+        if clock() - shown_s >= seconds or done == total:
+            shown_s = clock()
+            tell(done)
+
+    return advance
+
+
+class Reporter:
+    """Shows that long work lives: a bar on a terminal, a plain line every few seconds anywhere else, nothing when quiet."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._console = Console(stderr=True, quiet=quiet)
+
+    def say(self, line: str) -> None:
+        """Print one line."""
+        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+    @contextmanager
+    def track(self, label: str, total: int) -> Iterator[Advance]:
+        """Yield a function to call with the amount done."""
+        if not self._console.is_terminal or self._console.quiet:
+            yield at_most_every(3.0, lambda done: self.say(f"{label} {done:,}/{total:,}"), total)
+            return
+        columns = (TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=self._console, transient=True) as bar:
+            task = bar.add_task(label, total=total)
+            yield lambda done: bar.update(task, completed=done)
 
 
 @dataclass(kw_only=True)

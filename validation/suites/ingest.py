@@ -22,8 +22,7 @@ from validation.judge.errors import Outcome, UsageError
 from validation.reports import model, table
 from validation.reports.history import answered
 from validation.run.options import Json, report_path
-from validation.run.progress import Reporter
-from validation.run.record import Record, run_and_report
+from validation.run.record import Record, Reporter, run_and_report
 from validation.suites import runner
 
 SCHEMA = "milvus-x10000/ingest-report"

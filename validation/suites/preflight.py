@@ -30,8 +30,7 @@ from validation.clients import kube
 from validation.reports import model, table
 from validation.reports.table import empty_table, number
 from validation.run.options import report_path
-from validation.run.progress import Reporter
-from validation.run.record import run_and_report
+from validation.run.record import Reporter, run_and_report
 
 SCHEMA = "milvus-x10000/preflight-report"
 _COLOURS = {"OK": "green", "WARN": "yellow", "FAIL": "red", "-": "dim"}

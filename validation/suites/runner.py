@@ -25,8 +25,7 @@ from validation.load import workers
 from validation.load.pods import coordinator as pods
 from validation.reports import baseline, export, model, table
 from validation.run.options import Json, MountedFolder, Target, report_path
-from validation.run.progress import Reporter
-from validation.run.record import Record, run_and_report
+from validation.run.record import Record, Reporter, run_and_report
 
 PODS = typer.Option(min=0, max=64, help="Send searches from so many pods of a Job in the cluster, each a share of the rate; 0: from here.")
 

@@ -34,8 +34,7 @@ from validation.judge.judgement import Grade
 from validation.judge.objectives import Objective
 from validation.judge.profile import Ingesting, Patience, Profile
 from validation.load.open_loop import Sample
-from validation.run.progress import Reporter
-from validation.run.record import Record
+from validation.run.record import Record, Reporter
 
 ROWS = 300
 CHUNKS = generate_chunks(7, ROWS)[0]

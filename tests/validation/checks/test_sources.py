@@ -22,8 +22,7 @@ from validation.clients.target import Target
 from validation.corpus.documents import Corpus, Question
 from validation.judge.errors import InvalidRunError, UsageError
 from validation.judge.profile import Profile
-from validation.run.progress import Reporter
-from validation.run.record import Record
+from validation.run.record import Record, Reporter
 
 QUESTIONS = tuple(
     Question(

@@ -19,8 +19,7 @@ from validation.clients.vectors import Matrix, unit
 from validation.corpus.documents import read_corpus
 from validation.judge import judgement
 from validation.judge.profile import Profile
-from validation.run.progress import Reporter
-from validation.run.record import Record
+from validation.run.record import Record, Reporter
 
 NOBODY: Any = None
 

@@ -21,7 +21,7 @@ from validation.judge.measures import Measurements
 from validation.judge.profile import Profile
 from validation.load.histogram import Histogram
 from validation.reports import export, model
-from validation.run.progress import Reporter
+from validation.run.record import Reporter
 from validation.suites import runner
 
 ROOT = LAB.parents[1]

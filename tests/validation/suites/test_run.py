@@ -16,7 +16,7 @@ from tests.validation.services import KubernetesApi
 from validation.__main__ import app
 from validation.checks.gate import GATE
 from validation.judge.errors import Outcome
-from validation.run.progress import Reporter
+from validation.run.record import Reporter
 from validation.suites import runner
 
 SECRET = "wJalrXUtnFEMI"

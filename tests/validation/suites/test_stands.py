@@ -23,7 +23,7 @@ from tests.validation.services import KubernetesApi
 from tests.validation.stand import Stand, write_slo, write_target
 from validation.clients import milvus as milvus_client
 from validation.judge.errors import Outcome
-from validation.run.progress import Reporter
+from validation.run.record import Reporter
 from validation.suites import runner
 
 ROOT = LAB.parents[1]

@@ -17,7 +17,7 @@ from validation.checks.registry import Suite
 from validation.checks.storage.aim import Aim
 from validation.checks.storage.record import BlockedError, PreflightRecord
 from validation.checks.storage.store import FULL, Store, WrongError, answered, code, is_busy, is_denied
-from validation.run.progress import Reporter
+from validation.run.record import Reporter
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef

@@ -25,7 +25,7 @@ from validation.load.pods.generator import ASKED_AGAIN, ahead_s, require_clock
 from validation.load.pods.job import Job, Pod
 from validation.load.pods.job import require as require_alive
 from validation.load.workers import Share
-from validation.run.progress import Reporter
+from validation.run.record import Reporter
 
 READY_PATIENCE_S = 300.0
 _LEAD_S = 3.0  # from writing the start until it: longer than a clock may be off, and a poll

@@ -21,8 +21,7 @@ from validation.corpus.ingest.pipeline import Job, Tally
 from validation.corpus.ingest.store import FolderCollection
 from validation.judge.errors import InvalidRunError, UsageError
 from validation.judge.profile import Index
-from validation.run.progress import Reporter
-from validation.run.record import run_and_report
+from validation.run.record import Reporter, run_and_report
 from validation.suites.ingest import IngestRecord, _write
 
 DIMENSION = 8

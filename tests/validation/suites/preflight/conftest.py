@@ -22,7 +22,7 @@ from validation.checks.storage.connection import clock, endpoint, tls
 from validation.checks.storage.context import STORE, StoreContext
 from validation.checks.storage.record import Finding, PreflightRecord
 from validation.judge.errors import Outcome
-from validation.run.progress import Reporter
+from validation.run.record import Reporter
 from validation.suites import preflight as suite
 
 FIRST = (endpoint, tls, clock, identity)

@@ -16,7 +16,7 @@ from validation.checks.storage.performance import Group, estimate
 from validation.checks.storage.record import BlockedError, PreflightRecord
 from validation.checks.storage.store import Store
 from validation.load.histogram import Histogram
-from validation.run.progress import Reporter
+from validation.run.record import Reporter
 
 MIB = 2**20
 KEYS = [str(number) for number in range(40)]
