@@ -152,12 +152,10 @@ def shape_of(settings: Settings, accounts: Mapping[str, pulumi.Input[str]], user
         security=security,
         tuning=tuning,
         monitor_labels=settings.monitoring.labels if settings.monitoring.enabled else None,
-        user_id=chosen.user_id,
+        **chosen.model_dump(include={"user_id", "extra_values", "extra_config"}),
         options=settings.pod_options,
         cluster_domain=settings.cluster.domain,
         service=shape.Service(type=chosen.service.type, annotations=chosen.service.annotations, source_ranges=settings.access.client_cidrs),
-        extra_values=chosen.extra_values,
-        extra_config=chosen.extra_config,
         service_account=accounts["milvus"],
     )
 
@@ -171,8 +169,7 @@ def size(chosen: MilvusSettings, options: PodOptions = NO_OPTIONS) -> shape.Stan
     return shape.Cluster(
         **{name: _workload(chosen, getattr(chosen, name), options) for name in components},
         active_standby=chosen.mix_coordinator.active_standby,
-        spread_over=chosen.spread_over,
-        spread_strictly=chosen.spread_strictly,
+        **chosen.model_dump(include={"spread_over", "spread_strictly"}),
     )
 
 
