@@ -169,7 +169,8 @@ def size(chosen: MilvusSettings, options: PodOptions = NO_OPTIONS) -> shape.Stan
     return shape.Cluster(
         **{name: _workload(chosen, getattr(chosen, name), options) for name in components},
         active_standby=chosen.mix_coordinator.active_standby,
-        **chosen.model_dump(include={"spread_over", "spread_strictly"}),
+        spread_over=chosen.spread_over,
+        spread_strictly=chosen.spread_strictly,
     )
 
 
