@@ -79,8 +79,7 @@ def _plan(selected: Environment, record: Upgrade) -> None:
     from stacks import rendering
     from stacks.images import chart
 
-    record.revision = helm.good_revision(SERVICE_NAME, selected.settings.namespace)
-    if not record.revision:
+    if not helm.good_revision(SERVICE_NAME, selected.settings.namespace):
         raise failure("upgrade_nothing", environment=selected.name)
     running, target = helm.installed(SERVICE_NAME, selected.settings.namespace), environments.load(selected.name, changes=record.changes)
     wanted = target.settings.images.milvus, target.settings.milvus.resolved_chart_version()
@@ -105,11 +104,9 @@ def _upgrade(selected: Environment, record: Upgrade, progress: Progress, toleran
         record.note.unlink()
         progress.tell("done: the gate is green, the content is the same, and nothing is worse")
         return
-    stays = text_of("upgrade_undone", what=record.undone) + "; or cure it: " if record.undone and _is_touched(selected, record) else ""
-    if code == pulumi_cli.INTERRUPTED or stays:
-        progress.stop(code, f"{why}; {stays}the same command goes on: {record.command}")
-    progress.tell(f"red: {why}")
-    _take_back(selected, record, progress)
+    if code == pulumi_cli.INTERRUPTED:
+        progress.stop(code, f"{why}; the same command goes on: {record.command}")
+    _take_back(selected, record, progress, code, why)
     progress.stop(code, why)
 
 
@@ -117,6 +114,7 @@ def _change(selected: Environment, record: Upgrade, progress: Progress) -> tuple
     """Change settings, pin anew what they name where there is a lock, and `pulumi up`; return exit code and reason where that fails."""
     files = (selected.source, lock.path_of(selected.name))
     progress.tell(f"settings: {', '.join(record.changes) or 'as they stand'}; pulumi up")
+    record.revision = record.revision or helm.good_revision(SERVICE_NAME, selected.settings.namespace)
     record.keep(*files)
     try:
         for each in record.changes:
@@ -157,20 +155,17 @@ def _gate(record: Upgrade, progress: Progress) -> int:
     return steps.validation("run", record.environment, *options) if code == _UNPROVEN else code
 
 
-def _is_touched(selected: Environment, record: Upgrade) -> bool:
-    return helm.history(SERVICE_NAME, selected.settings.namespace)[-1].number != record.revision
-
-
-def _take_back(selected: Environment, record: Upgrade, progress: Progress) -> None:
-    """Bring back the settings, where they were changed here, and the release of before."""
-    touched, name = _is_touched(selected, record), selected.name
+def _take_back(selected: Environment, record: Upgrade, progress: Progress, code: int = steps.WRONG, why: str = "asked to") -> None:
+    """Bring back the settings, where they were changed here, and the release of before; stop where that cannot be."""
+    touched = helm.history(SERVICE_NAME, selected.settings.namespace)[-1].number != record.revision
     if touched and record.undone:
-        raise failure("upgrade_undone", what=record.undone)
+        progress.stop(code, text_of("upgrade_undone", why=why, what=record.undone, command=record.command))
+    progress.tell(f"taking it back: {why}")
     record.put_back()
     if touched:
         progress.tell(f"helm rollback to revision {record.revision}")
         helm.roll_back(SERVICE_NAME, selected.settings.namespace, record.revision)
         if record.changes:
-            progress.up(selected, f"settings and release are those of before; again: ./rag upgrade {name} --back")
+            progress.up(selected, f"settings and release are those of before; again: ./rag upgrade {selected.name} --back")
     record.note.unlink()
     progress.tell("taken back" if record.changes else "taken back; settings still ask for it: change them before the next `pulumi up`")
