@@ -141,12 +141,14 @@ def doctor(
             mend(examined, Progress("doctor"), yes=yes, patience_s=patience_s)
     facts = leftovers.inspect(environment, examined.settings.namespace)
     findings = diagnose(facts)
+    if facts.revisions and not findings:  # else Milvus may not answer
+        findings = leftovers.of_collections(environment, [each["name"] for each in steps.collections(environment)[0]])
     if not facts.is_ours and not findings:
         show({"deployed": False}, [f"{_NEVER.format(environment)}: nothing of it can be examined"], as_json=as_json)
         raise typer.Exit(NOT_THERE)
     troubles = pod_watch.look(environment, examined.settings.namespace)
     lines = [f"half-done: {finding}" for finding in findings] + [f"cannot start: {trouble}" for trouble in troubles]
-    if findings and not cure:
+    if not cure and any(each.cure != "none" for each in findings):
         lines.append(f"all of it: ./rag doctor {environment} --cure")
     installed = f"revision {facts.revisions[-1].number} of Milvus is deployed" if facts.revisions else "Milvus is not installed yet"
     whole = [f"{installed}; nothing is half-done, and no pod is kept from starting"]

@@ -32,6 +32,7 @@ _UNSEEN = {"helm.sh/v3", "batch/v1"}  # not objects, or objects that end: a Job 
 _WORKLOADS = {"Deployment", "StatefulSet"}
 _PLUGIN = "pulumi-resource-kubernetes"  # of whichever stack: none says for which one it works
 UNFINISHED = Path("build") / "unfinished"  # notes of commands that go on when they are typed again: process and command, then their own
+_GATES = "gate_"  # begins the name of each collection that a gate made for itself
 _DRILL = "milvus-x10000/drill"  # annotation of what a drill changed, with how to undo it; label of what it made
 Cure = Literal["none", "wait", "cancel", "refresh", "roll back", "remove", "undo"]
 
@@ -134,6 +135,13 @@ def _half_done(last: Revision, good: Sequence[int], facts: Facts) -> Finding:
 def _listed(names: Sequence[str]) -> str:
     more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
     return ", ".join(names[:_MOST_NAMES]) + more
+
+
+def of_collections(environment: str, names: Sequence[str]) -> list[Finding]:
+    """Return what gates left in Milvus, by the names of what it holds."""
+    left = [name for name in names if name.startswith(_GATES)]
+    drops = " ".join(f"--drop {name}" for name in left)
+    return [_finding("collections.left_over", names=_listed(left), drops=drops, environment=environment)] if left else []
 
 
 def inspect(environment: str, namespace: str) -> Facts:

@@ -9,6 +9,7 @@ import pytest
 from stacks.operations import helm, leftovers
 from stacks.operations.helm import Revision
 from stacks.operations.leftovers import Facts, Lock, diagnose
+from validation.clients.milvus import PREFIX
 
 STALE, ALIVE = Lock(owner="root@here, process 1", is_stale=True), Lock(owner="ci@there, process 2", is_stale=False)
 
@@ -95,6 +96,13 @@ def test_a_helm_is_given_its_time_unless_the_pulumi_that_began_it_is_known_to_be
 
 def test_a_release_in_a_namespace_that_the_state_does_not_hold_is_not_looked_at() -> None:
     assert diagnose(Facts(environment="t", is_ours=False)) == []
+
+
+def test_a_collection_that_a_gate_left_is_named_with_the_command_that_removes_it_and_anybody_elses_is_not() -> None:
+    assert leftovers.of_collections("t", ["handbook", "backup_gate_1"]) == []
+    (finding,) = leftovers.of_collections("t", ["handbook", f"{PREFIX}1", f"{PREFIX}2_segments"])
+    assert (finding.code, finding.cure) == ("collections.left_over", "none"), "a gate may be at work on it: nobody removes it unasked"
+    assert f"./rag collections t --drop {PREFIX}1 --drop {PREFIX}2_segments" in finding.action
 
 
 def test_what_pulumi_patches_is_looked_for_as_the_object_that_it_patches() -> None:
