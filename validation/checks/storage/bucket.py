@@ -18,7 +18,7 @@ from validation.checks.storage.context import STORE, StoreContext
 from validation.checks.storage.record import BlockedError
 from validation.checks.storage.store import Store, WrongError, answered, code, is_denied
 from validation.clients import kube
-from validation.judge.errors import GateError
+from validation.judge.errors import GateError, text_of
 from validation.run.record import Facts
 
 if TYPE_CHECKING:
@@ -85,8 +85,7 @@ def _explain(run: StoreContext, error: ClientError) -> BlockedError:
             try:
                 run.put("may-write", b"")
             except ClientError:
-                neither = f"the key is valid, and may neither list nor write in the bucket {bucket}: {answered(error)}"
-                return run.record.block("bucket.denied", f"{neither}; it is the key of another tenant, or the bucket is somebody else's")
+                return run.record.block("bucket.denied", text_of("seen.denied", bucket=bucket, answer=answered(error)))
             return run.record.block("permission_list", f"the key may write in the bucket {bucket} and not list it: {answered(error)}")
         with suppress(BlockedError, BotoCoreError):
             if _refusal(run, run.store.in_style(other)) is None:
@@ -100,8 +99,7 @@ def _explain(run: StoreContext, error: ClientError) -> BlockedError:
 
 
 def _wrong_region(run: StoreContext, expected: str) -> BlockedError:
-    seen = f"requests are signed for {run.aim.region}, and the store wants {expected}"
-    return run.record.block("region.refused", seen, region_of_store=expected)
+    return run.record.block("region.refused", text_of("seen.region", ours=run.aim.region, theirs=expected), region_of_store=expected)
 
 
 @STORE.check(after="identity")
@@ -116,16 +114,14 @@ def bucket_settings(run: StoreContext, _facts: Facts) -> None:
     if expiring:
         record.fail("lifecycle.expires", expiring[0])
     elif rules is None:
-        why = "no object is marked to expire, but the rules themselves may not be seen with this key: --admin-profile NAME"
-        record.skip("lifecycle", why)
+        record.skip("lifecycle", text_of("seen.no_lifecycle"))
     else:
         is_moved, moves = any("Transitions" in rule for rule in ours), "a rule moves objects to another class of storage"
         record.warn_if("lifecycle.moves", is_moved, moves, "no rule expires Milvus's objects")
     setting = _settings(run, lambda s3: s3.get_bucket_versioning(Bucket=bucket)) or {}
     state = str(setting.get("Status") or ("Enabled" if written.get("VersionId") not in {None, "null"} else ""))
     if state == "Enabled":
-        seen = f"the bucket {bucket} keeps every version: a write was answered with the version {written.get('VersionId', '?')}"
-        raise record.block("versioning.on", seen)
+        raise record.block("versioning.on", text_of("seen.versions", bucket=bucket, version=written.get("VersionId", "?")))
     record.warn_if("versioning.suspended", state == "Suspended", "suspended: old versions stay", "off: a write makes no version")
     if locked:
         raise locked

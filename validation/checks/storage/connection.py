@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from validation.checks.storage.context import STORE, StoreContext
 from validation.checks.storage.record import BlockedError
 from validation.checks.storage.store import CUT
-from validation.judge.errors import Outcome
+from validation.judge.errors import Outcome, text_of
 from validation.run.record import Facts
 
 _MILVUS_CONNECT_S = 1.0  # Milvus gives a connection to S3 one second, ten times (milvus pull request 48941)
@@ -106,8 +106,7 @@ def _handshake(run: StoreContext, trust: ssl.SSLContext) -> "ssl._PeerCertRetDic
         raise _untrusted(run, error) from None
     except ssl.SSLError as error:
         if old := _old_version(run):
-            seen = f"the store speaks {old} at most ({error.reason}); TLS 1.2 is the least that Milvus and every client here accept"
-            raise run.record.block("tls.old", seen) from None
+            raise run.record.block("tls.old", text_of("seen.old_tls", old=old, reason=error.reason)) from None
         reason = str(error.reason or error)
         if error.reason in _SPEAKS_TLS:
             raise run.record.block("tls.no_cipher", f"the store and this client agree on no version or cipher of TLS ({reason})") from None
@@ -115,8 +114,7 @@ def _handshake(run: StoreContext, trust: ssl.SSLContext) -> "ssl._PeerCertRetDic
         reason = f"no handshake within {aim.timeout_s:g} s"
     except OSError as error:
         reason = str(error)
-    seen = f"what listens on port {aim.port} does not speak TLS ({reason})"
-    raise run.record.block("tls.not_spoken", seen, host=aim.host, port=aim.port)
+    raise run.record.block("tls.not_spoken", text_of("seen.no_tls", port=aim.port, reason=reason), host=aim.host, port=aim.port)
 
 
 def _old_version(run: StoreContext) -> str:
@@ -223,8 +221,7 @@ def _ask_unsigned(run: StoreContext) -> tuple[datetime | None, str]:
         seen = f"what listens on port {aim.port} does not speak HTTP ({type(error).__name__})"
         raise run.record.block("http.not_spoken", seen, host=aim.host, port=aim.port) from None
     except OSError as error:
-        seen = f"the store takes a connection and does not answer ({error})"
-        raise run.record.block("http.silent", seen, Outcome.UNREACHABLE) from None
+        raise run.record.block("http.silent", text_of("seen.silent", error=error), Outcome.UNREACHABLE) from None
     finally:
         connection.close()
     server = answer.getheader("Server", "")

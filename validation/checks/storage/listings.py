@@ -8,6 +8,7 @@ from botocore.exceptions import ClientError
 
 from validation.checks.storage.context import STORE, StoreContext, listed
 from validation.checks.storage.store import WrongError, answered, is_denied
+from validation.judge.errors import text_of
 from validation.run.record import Facts
 
 PAGE = 1000  # most keys of one page, and of one batch delete, by the S3 API
@@ -40,8 +41,7 @@ def listings(run: StoreContext, _facts: Facts) -> None:
             "batch_delete_1000": (lambda run: _batch_delete(run, keys), "s3:DeleteObject"),
         }
     else:
-        seen = f"{len(keys)} of {PAGE + 1:,} empty objects were written in {_WRITING_S:.0f} s: a listing of more than a page was not asked"
-        run.record.warn("list_1001", seen)
+        run.record.warn("list_1001", text_of("seen.too_slow", number=len(keys), of=PAGE + 1, seconds=_WRITING_S))
     good = list[str]()
     for name, (step, right) in steps.items():
         if run.attempt(name, step, right):

@@ -22,7 +22,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_e
 from validation.checks.storage.aim import Aim, Style
 from validation.checks.storage.record import BlockedError, describe
 from validation.clients.documents import Credential, s3_client
-from validation.judge.errors import Outcome
+from validation.judge.errors import Outcome, text_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client  # stubs only; nothing to import at run time
@@ -145,8 +145,7 @@ class Store:
     def ask(self, request: "Callable[[S3Client], _Answer]") -> _Answer:
         """Send one request; a ClientError is a refusal, a WrongError an answer that nobody can use, and BlockedError ends the run."""
         if time.monotonic() > self.shared.end_s:
-            seen = f"the questions take longer than the {self.aim.budget_s:g} s of --budget-s"
-            raise BlockedError(describe("time", seen, Outcome.INVALID))
+            raise BlockedError(describe("time", text_of("seen.budget", budget_s=self.aim.budget_s), Outcome.INVALID))
         self._request.operation = "?"
         try:
             answer = self._trying()(request, self.s3)
