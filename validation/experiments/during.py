@@ -32,7 +32,7 @@ from validation.run.record import Record, Reporter
 from validation.suites import runner
 
 SCHEMA = "milvus-x10000/gate-during"
-_QUERIES, CALM_S, _COMING_BACK_S = 300, 5.0, 120.0
+_QUERIES, CALM_S, _COMING_BACK_S, _SENT = 300, 5.0, 120.0, 0.95  # the last: share of the rate that has to leave
 _ENDING_S = 60.0  # from asking a command to end until it is killed
 
 
@@ -175,7 +175,7 @@ async def searching(run: RunContext, collection: str, vectors: Matrix) -> AsyncI
 
 def require_sent(samples: Sequence[Sample], rate: float) -> None:
     """Refuse a load that this machine could not send."""
-    if (sent := open_loop.sent_rate(samples) or 0) < rate * 0.95:
+    if (sent := open_loop.sent_rate(samples) or 0) < rate * _SENT:
         raise InvalidRunError(f"only {sent:.0f} of {rate:g} requests/s could be sent; this machine has no CPU for it")
 
 

@@ -16,7 +16,7 @@ from tests.validation.lite import Lite, milvus
 from tests.validation.services import KubernetesApi
 from tests.validation.stand import write_slo, write_target
 from validation.__main__ import app
-from validation.experiments import drill
+from validation.experiments import drill, during
 from validation.experiments.drill import DRILLS, Drill, DrillRecord, Options
 from validation.experiments.during import Outage, Requests
 from validation.experiments.workload import Writer, document
@@ -42,6 +42,7 @@ def endpoints(served: tuple[Lite, str], kubernetes_api: KubernetesApi, bucket_ur
 def run(endpoints: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     target, slo = write_target(tmp_path, OUTPUTS | endpoints), write_slo(tmp_path)
     monkeypatch.setattr(drill, "CALM_S", 0.5)
+    monkeypatch.setattr(during, "_SENT", 0.3)  # of three seconds on a machine that does something else as well
 
     def go(act: Callable[[Any], None] | list[str]) -> tuple[int, str, dict[str, Any]]:
         command = act if isinstance(act, list) else []

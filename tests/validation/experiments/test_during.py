@@ -9,7 +9,7 @@ from tests.validation.load.tasks import awaiting
 from tests.validation.load.test_open_loop import run
 from validation.experiments import during
 from validation.experiments.during import During, Ended, Options, Requests, supervise
-from validation.judge.errors import Outcome
+from validation.judge.errors import InvalidRunError, Outcome
 from validation.load.open_loop import Sample
 
 
@@ -19,6 +19,13 @@ def samples(answered: str) -> list[Sample]:
         Sample(number=at, planned_s=7 + at / 10, sent_s=7 + at / 10, ended_s=7 + at / 10, ids=[], error="gone" if letter == "x" else "")
         for at, letter in enumerate(answered)
     ]
+
+
+def test_a_load_of_which_less_than_95_percent_leaves_in_time_proves_nothing() -> None:
+    during.require_sent(samples("." * 50), 10.5)
+    for sent, rate in ((50, 10.6), (1, 10), (0, 10)):
+        with pytest.raises(InvalidRunError, match="no CPU"):
+            during.require_sent(samples("." * sent), rate)
 
 
 @pytest.mark.parametrize(
