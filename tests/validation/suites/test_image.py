@@ -22,9 +22,9 @@ def _locked(path: str) -> dict[str, str]:
 
 
 def _imported() -> set[str]:
-    """Every package that a module of the suite names outside TYPE_CHECKING."""
+    """Every package that a module of the image names outside TYPE_CHECKING."""
     names = set()
-    for path in Path("validation").rglob("*.py"):
+    for path in (path for folder in ("validation", "grpc_unary") for path in Path(folder).rglob("*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         typing_only = {id(node) for block in ast.walk(tree) if _is_typing_only(block) for node in ast.walk(block)}
         for node in ast.walk(tree):
@@ -39,6 +39,12 @@ def _imported() -> set[str]:
 
 def _is_typing_only(node: ast.AST) -> bool:
     return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+
+
+def test_whatever_is_copied_into_the_image_is_sent_to_its_builder() -> None:
+    copied = {source.partition("/")[0] for source in re.findall(r"(?m)^COPY (?!--from)(\S+) ", CONTAINERFILE)}
+    sent = re.findall(r"(?m)^!(\S+)$", Path("validation/Containerfile.dockerignore").read_text(encoding="utf-8"))
+    assert copied == set(sent)
 
 
 def test_every_package_that_the_suite_imports_is_in_the_lock_of_its_image() -> None:
