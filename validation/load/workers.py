@@ -10,7 +10,7 @@ import multiprocessing
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
@@ -144,13 +144,13 @@ def _collect(pipes: Sequence[Connection], until_s: float, advance: Callable[[int
 def _generate(target: LoadTarget, share: Share, pipe: Connection) -> None:
     """Be one generator process; Ctrl-C is for the gate, which ends this one."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        with asyncio.Runner(loop_factory=open_loop.punctual_loop) as runner:
-            samples = runner.run(_send(target, share, pipe))
-    except Exception as error:  # noqa: BLE001 - whatever it is, the gate must hear of it and end
-        pipe.send(("failed", f"{type(error).__name__}: {error}"))
-        return
-    pipe.send(("samples", samples))
+    with suppress(BrokenPipeError):  # the gate has ended: nobody is there to hear of it
+        try:
+            with asyncio.Runner(loop_factory=open_loop.punctual_loop) as runner:
+                outcome: tuple[str, Any] = "samples", runner.run(_send(target, share, pipe))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the gate must hear of it and end
+            outcome = "failed", f"{type(error).__name__}: {error}"
+        pipe.send(outcome)
 
 
 async def _send(target: LoadTarget, share: Share, pipe: Connection) -> list[open_loop.Sample]:

@@ -204,3 +204,16 @@ def test_a_generator_that_gets_no_cpu_makes_the_run_invalid(
     delay = Measurement(value=Histogram(sample.delay_s for sample in samples).percentile_ms(99), samples=len(samples))
     seen = list(faults(profile, good | {"search_delay_p99_ms": delay}, {}))
     assert [fault for fault in seen if "the gate's own sending delay p99 was" in fault and "give it more CPU" in fault]
+
+
+def test_a_generator_whose_gate_has_ended_ends_as_well_without_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody_reads(*_: object) -> None:
+        theirs.send(("ready", None))
+
+    monkeypatch.setattr(workers, "_send", nobody_reads)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    ours, theirs = multiprocessing.Pipe()
+    ours.close()
+    with pytest.raises(BrokenPipeError):
+        nobody_reads()
+    workers._generate(None, None, theirs)  # type: ignore[arg-type]  # neither is looked at
