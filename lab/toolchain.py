@@ -54,7 +54,7 @@ BUILDS = _read_builds(TOOLS / "builds.yaml")
 KUBERNETES, PULUMI, PLUGIN = (BUILDS[name].version for name in ("kubernetes", "pulumi", "pulumi-kubernetes"))
 PULUMI_BUILDS = ("pulumi-kubernetes", "pulumi")
 """Left out where PATH has `pulumi`; else built beside the others, since each build leaves a core idle at times."""
-REST_MINUTES = 3  # of `./rag up`: images, Kubernetes, Pulumi, gate
+REST_MINUTES = 5  # of `./rag up`: images, Kubernetes, Pulumi, passages embedded, gate
 PULUMI_VERSIONS = f"the CLI {PULUMI} and Pulumi's own kubernetes plugin {PLUGIN}"
 _KUBE = ("apiserver", "controller-manager", "proxy", "scheduler")
 PERSONALITIES = ("etcd", "kubectl", "kubelet", "volume-provisioner", *(f"kube-{name}" for name in _KUBE))  # of the one binary `kube`
