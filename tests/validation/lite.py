@@ -5,6 +5,7 @@ its engine: rows in its memory are growing, rows in its files are sealed.
 """
 
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -14,9 +15,24 @@ from typing import Any
 import grpc
 from milvus_lite.adapter.grpc.servicer import MilvusServicer  # type: ignore[import-untyped]  # milvus-lite ships no types
 from milvus_lite.db import MilvusLite  # type: ignore[import-untyped]
+from milvus_lite.storage.wal import WAL  # type: ignore[import-untyped]
 from pymilvus.grpc_gen import common_pb2, milvus_pb2, milvus_pb2_grpc, schema_pb2  # type: ignore[import-untyped]  # generated without types
 
 _THREADS = 8
+_WRITING = threading.Lock()
+
+
+def _alone(write: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
+    """Let one write go on at a time: of two that are the first of a log, each would open its file, and one is lost unclosed."""
+
+    def locked(log: Any, batch: Any) -> None:
+        with _WRITING:
+            write(log, batch)
+
+    return locked
+
+
+WAL.write_insert, WAL.write_delete = _alone(WAL.write_insert), _alone(WAL.write_delete)
 
 
 class Lite(MilvusServicer):  # type: ignore[misc]  # milvus-lite ships no types
