@@ -134,9 +134,9 @@ def _run(record: DrillRecord, reporter: Reporter) -> None:
         reporter.say(f"{options.name}: {rates}, and after {CALM_S:g} s the fault")
         asked = list[Sample]()
         question = partial(workload.ask, run, writer.collection, asked)
-        seal = writer.seal if DRILLS[options.name].store else lambda: None
-        loads = [workload.repeated(*each) for each in ((writer.once, _EVERY_S), (question, _QUESTION_EVERY_S), (seal, _FLUSH_EVERY_S))]
-        with record.check("fault", f"What does {options.name} cost?"), loads[0], loads[1], loads[2]:
+        seal = [(writer.seal, _FLUSH_EVERY_S)] if DRILLS[options.name].store else []
+        loads = workload.repeated((writer.once, _EVERY_S), (question, _QUESTION_EVERY_S), *seal)
+        with record.check("fault", f"What does {options.name} cost?"), loads:
             samples, ended = asyncio.run(_serve(run, writer, faults, record))
         record.store_requests, record.command_exit_code, record.fault_s = faults.met, ended.code, ended.ended_s - ended.begun_s
         record.searches.add(samples)

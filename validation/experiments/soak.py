@@ -9,7 +9,7 @@ import math
 import random
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -203,11 +203,8 @@ class _Soak:
         """Search, write, ask and watch until the hours are over."""
         question = partial(workload.ask, self._run, self._writer.collection, self._asked)
         write, self._record.begun_s = partial(self._writer.once_within, _ROWS), time.monotonic()
-        with ExitStack() as loads:
-            loads.enter_context(workload.repeated(write, _WRITE_EVERY_S))
-            loads.enter_context(workload.repeated(question, _QUESTION_EVERY_S))
-            loads.enter_context(workload.repeated(self._writer.seal, _SEAL_EVERY_S))
-            loads.enter_context(workload.repeated(self._watch, self._window_s))
+        loads = (write, _WRITE_EVERY_S), (question, _QUESTION_EVERY_S), (self._writer.seal, _SEAL_EVERY_S), (self._watch, self._window_s)
+        with workload.repeated(*loads):
             asyncio.run(self._serve(plan))
 
     def _watch(self) -> None:

@@ -6,9 +6,10 @@ Every batch that Milvus acknowledged is read back with Strong consistency, and c
 import hashlib
 import threading
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 
 import grpc
@@ -44,10 +45,8 @@ class Writer:
 
     def __init__(self, collection: Collection, dimension: int) -> None:
         self.collection, self._dimension, self._next = collection, dimension, 0
-        self.acknowledged, self.refused = (
-            list[int](),
-            0,
-        )  # not yet read back; batches whose insert failed: nobody was told that they are there
+        self.acknowledged = list[int]()  # not yet read back
+        self.refused = 0  # batches whose insert failed: nobody was told that they are there
         self.read_back, self.lost, self.altered = 0, list[int](), list[int]()
         self._old = list[int]()
 
@@ -168,11 +167,15 @@ def ask(run: RunContext, collection: Collection, asked: list[Sample]) -> None:
     asked.append(Sample(len(asked), begin_s, begin_s, time.monotonic(), ids, error or ("" if ids else "nothing was found")))
 
 
-def repeated(once: Callable[[], object], every_s: float) -> AbstractContextManager[None]:
-    """Call it again and again beside the block, and wait for the last call."""
+@contextmanager
+def repeated(*loads: tuple[Callable[[], object], float]) -> Iterator[None]:
+    """Call each again and again, so many seconds apart, beside the block and each other, and wait for the last calls."""
 
-    def going(stopped: threading.Event) -> None:
+    def going(once: Callable[[], object], every_s: float, stopped: threading.Event) -> None:
         while not stopped.wait(every_s):
             once()
 
-    return beside(going)
+    with ExitStack() as running:
+        for load in loads:
+            running.enter_context(beside(partial(going, *load)))
+        yield
