@@ -1,7 +1,5 @@
 """Commands that run Pulumi on an environment: preview, the preflight of its store, `pulumi up`, and the whole way with the gate."""
 
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -74,7 +72,7 @@ def rollout(
     first = f"what is there of the first installation is left as it is, as evidence: {look}; the same command tries again"
     progress.up(selected, f"what it left is evidence: {look}; then: ./rag doctor {environment}" if before else first)
     progress.tell("gate")
-    reports = Path("build") / "reports" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    reports = steps.report_folder()
     code = steps.validation("run", environment, "--out", str(reports), *(["--strict"] if strict else []))
     if code in _VERDICTS:
         _take_back(selected, before, progress, rollback=rollback)

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -96,7 +95,7 @@ def rotate(
         progress.stop(_USAGE, text_of("rotate_by_hand"))
     steps.mend(selected, progress, yes=yes)
     report = Report(environment=environment)
-    path = out or Path("build") / "reports" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}" / "rotation.json"
+    path = out or steps.report_folder() / "rotation.json"
     try:
         _rotate(selected, progress, report)
     finally:

@@ -19,7 +19,6 @@ from stacks.operations.leftovers import Facts, diagnose
 from stacks.operations.steps import NOT_THERE, PATIENCE_S, WRONG, Progress, mend
 from stacks.problems import Line, line_of
 
-_REPORTS = Path("build") / "reports"
 _EVERY_S = 5.0
 _OLD_BACKUP_H = 48
 _NEVER = "{!r} was never deployed by this state of Pulumi (`pulumi whoami --verbose`)"
@@ -90,11 +89,11 @@ def of_collections(listed: Sequence[Mapping[str, Any]], problem: str) -> Iterato
     yield from (line_of("collection" if each["state"] == "Loaded" else "collection_released", each=each) for each in listed)
 
 
-def last_gate(environment: str, now: dt.datetime, reports: Path = _REPORTS) -> Line:
+def last_gate(environment: str, now: dt.datetime, reports: Path = steps.REPORTS) -> Line:
     """Tell how the newest gate of this environment on this machine ended."""
 
     def read(path: Path, data: Mapping[str, Any]) -> Line | None:
-        age = now - dt.datetime.strptime(path.parent.name, "%Y%m%dT%H%M%SZ").replace(tzinfo=dt.UTC)
+        age = now - dt.datetime.strptime(path.parent.name, steps.STAMP).replace(tzinfo=dt.UTC)
         profile, outcome = data["inputs"]["profile"]["profile"], data["result"]["outcome"]
         line = line_of("gate" if outcome == "PASS" else "gate_not_green", outcome=outcome, days=age.days, path=path)
         return line if profile == environment else None
@@ -102,7 +101,7 @@ def last_gate(environment: str, now: dt.datetime, reports: Path = _REPORTS) -> L
     return next(_newest(reports, "report.json", read), line_of("gate_never", environment=environment))
 
 
-def last_backup(environment: str, now: dt.datetime, reports: Path = _REPORTS) -> Line:
+def last_backup(environment: str, now: dt.datetime, reports: Path = steps.REPORTS) -> Line:
     """Tell how old and how large the last good backup is that this machine made; `./rag backup ENV --list` asks the bucket."""
 
     def read(_: Path, data: Mapping[str, Any]) -> Line | None:

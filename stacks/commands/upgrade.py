@@ -4,7 +4,6 @@ import re
 import shlex
 import sys
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -149,7 +148,7 @@ def _gate(record: Upgrade, progress: Progress) -> int:
     """Measure, and once more where that proves nothing; return the exit code."""
     when, on = "after" if record.files else "before", ["--collection", record.collection] if record.collection else []
     progress.tell(f"gate {when}, on {record.collection or 'the sample corpus'}: {record.what}")
-    record.reports.append(f"build/reports/{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
+    record.reports.append(str(steps.report_folder()))
     options = ["--corpus", record.corpus, *on, "--label", f"{when}: {record.what}", "--out", record.reports[-1]]
     code = steps.validation("run", record.environment, *options)
     return steps.validation("run", record.environment, *options) if code == _UNPROVEN else code

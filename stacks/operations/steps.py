@@ -6,6 +6,8 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, NoReturn
 
 import typer
@@ -17,6 +19,7 @@ from stacks.operations.leftovers import Finding, diagnose
 from stacks.settings.object_store import S3Settings
 
 WRONG, NOT_THERE = 1, 4  # exit codes: something is wrong with what was looked at; something does not answer or did not come up
+REPORTS, STAMP = Path("build") / "reports", "%Y%m%dT%H%M%SZ"
 PATIENCE_S = 1800  # the release's own time-out: a helm that began it is gone after that
 _LOCKED_FOR_S = 120  # how long a Pulumi that is ending is waited for
 _LONGEST = 300
@@ -98,6 +101,11 @@ def preflight(environment: Environment, progress: Progress) -> int:
     admin = ["--admin-profile", settings.object_store.admin_profile] if isinstance(settings.object_store, S3Settings) else []
     planned = ["--root-path", settings.milvus.root_path, "--wal", settings.milvus.planned_log]
     return validation("preflight", environment.name, "--no-performance", *planned, *admin)
+
+
+def report_folder() -> Path:
+    """Return the folder of a report that begins now, as the gate names it."""
+    return REPORTS / f"{datetime.now(UTC):{STAMP}}"
 
 
 def validation(*arguments: str) -> int:

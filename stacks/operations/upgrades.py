@@ -71,9 +71,8 @@ class Upgrade:
     what: str = ""
     undone: str = ""  # what of it cannot be undone
     revision: int = 0  # of the release before
-    files: dict[str, list[str | None]] = field(
-        default_factory=dict
-    )  # of settings: as they were, None for none, and as the change left them
+    files: dict[str, list[str | None]] = field(default_factory=dict)
+    """Of settings: as they were, None for none, and as the change left them."""
     reports: list[str] = field(default_factory=list)  # of the gate before and after
 
     @property
