@@ -22,7 +22,7 @@ from pymilvus import MilvusClient  # type: ignore[import-untyped]  # pymilvus ha
 
 from lab import project
 from lab.places import REPOSITORY, network
-from tests.e2e.lab import Ended, Lab
+from tests.e2e.lab import Ended, Lab, without_models
 from tests.e2e.test_gate import profile
 from tests.e2e.test_red_store import as_administrator
 from validation.judge.errors import Outcome, exit_code
@@ -158,14 +158,8 @@ DESTROYS: tuple[dict[str, Moment], ...] = (
 @pytest.fixture(scope="module")
 def stack(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Yield the stack, which is not there yet: models are external and nobody asks, so that nothing but Milvus takes time."""
-    facts = yaml.safe_load(project.config_file(project.STACK).read_text())["config"]
-    external = {"engine": "external", "external": {"url": "https://models.corp.internal/v1"}}
-    images = facts[f"{project.PROJECT}:images"]
+    facts = without_models(NAMESPACE)
     facts |= {
-        f"{project.PROJECT}:images": {name: image for name, image in images.items() if name not in {"embedding", "llm"}},
-        f"{project.PROJECT}:namespace": NAMESPACE,
-        f"{project.PROJECT}:embedding": {**external, "model": "e"},
-        f"{project.PROJECT}:llm": {**external, "model": "l"},
         f"{project.PROJECT}:milvus": {**facts[f"{project.PROJECT}:milvus"], "cpu_cores": 0.2},
     }
     project.configure(STACK, facts)

@@ -7,12 +7,11 @@ from typing import Any
 
 import boto3
 import pytest
-import yaml
 
 from lab import project, stores
 from lab.daemons import administrator
 from lab.places import PKI, network
-from tests.e2e.lab import Ended, Lab
+from tests.e2e.lab import Ended, Lab, without_models
 
 pytestmark = [pytest.mark.e2e, pytest.mark.alone, pytest.mark.proof]
 
@@ -58,14 +57,8 @@ def take_back(s3: Any, iam: Any, bucket: str) -> None:
 def up(lab: Lab, read_only_store: None) -> Iterator[Ended]:
     """`pulumi up` of a stack of its own on that store; models are external, so that nothing else takes time."""
     assert read_only_store is None
-    facts = yaml.safe_load(project.config_file(project.STACK).read_text())["config"]
-    external = {"engine": "external", "external": {"url": "https://models.corp.internal/v1"}}
-    images = facts[f"{project.PROJECT}:images"]
+    facts = without_models(NAMESPACE)
     facts |= {
-        f"{project.PROJECT}:images": {name: image for name, image in images.items() if name not in {"embedding", "llm"}},
-        f"{project.PROJECT}:namespace": NAMESPACE,
-        f"{project.PROJECT}:embedding": {**external, "model": "e"},
-        f"{project.PROJECT}:llm": {**external, "model": "l"},
         f"{project.PROJECT}:object_store": {
             **stores.facts("existing", network()),
             "milvus_secret": "rag-red-milvus",
