@@ -120,6 +120,8 @@ def built(name: str, go: str, steps: Steps) -> Path:
     command = [*patient, go, "build", *flags, "-o", f"{partial}/"]
     try:
         with TemporaryDirectory() as folder:
+            if build.embeds_from:  # of a module that was not fetched yet Go names no folder
+                steps.run([go, "mod", "download", build.embeds_from], cure=CURE_BUILD, env=go_environment(), cwd=TOOLS / build.module)
             command += [*_overlay(build, go, Path(folder)), *build.packages]
             steps.run(command, cure=CURE_BUILD, env=go_environment(), cwd=TOOLS / build.module)
         for module, path in ((module, path) for module, paths in build.scripts.items() for path in paths):
