@@ -77,12 +77,17 @@ def tools(names: Sequence[str], go: str, steps: Steps) -> dict[str, Path]:
 
 @contextmanager
 def meanwhile(names: Sequence[str], go: str, steps: Steps) -> Iterator[Future[dict[str, Path]]]:
-    """Build tools while the block does what needs none of them; where it fails, the compiler is ended too."""
+    """Build tools while the block does what needs none of them; where either fails, the other's compiler is ended, and the first tells."""
     with ThreadPoolExecutor(1) as beside:
+        built = beside.submit(tools, names, go, steps)
+        built.add_done_callback(lambda ended: steps.stop() if ended.exception() else None)
         try:
-            yield beside.submit(tools, names, go, steps)
+            yield built
         except BaseException:
+            first = built.exception() if built.done() else None
             steps.stop()
+            if first:
+                raise first from None
             raise
 
 

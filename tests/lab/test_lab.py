@@ -44,6 +44,16 @@ def test_when_the_whole_fails_the_command_that_another_thread_waits_for_is_ended
         steps.run(["sleep", "600"], cure="none")
 
 
+def test_a_tool_that_fails_ends_what_is_built_beside_it_and_its_error_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> dict[str, Path]:
+        raise LabError("no module", "the module proxy")
+
+    monkeypatch.setattr(up, "tools", fail)
+    steps = Steps(log=tmp_path / "log")
+    with pytest.raises(LabError, match="no module"), up.meanwhile(["pulumi"], "go", steps):
+        steps.run(["sleep", "600"], cure="none")
+
+
 def test_a_step_prints_one_line_with_its_seconds_also_when_it_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     steps = Steps(log=tmp_path / "log")
     with steps.step("good"):

@@ -12,7 +12,7 @@ import pytest
 
 from lab import toolchain
 from lab.errors import LabError
-from lab.places import REPOSITORY
+from lab.places import CACHE, REPOSITORY
 from lab.steps import Steps
 
 NOBODY = "http://127.0.0.1:9"
@@ -73,7 +73,7 @@ def test_files_that_a_build_embeds_come_from_a_module_that_nothing_fetched_befor
     monkeypatch.setenv("GOSUMDB", "off")
     sums = {**os.environ, **toolchain.go_environment(), "GOFLAGS": "-mod=mod -modcacherw", "GOMODCACHE": str(tmp_path / "elsewhere")}
     subprocess.run([go, "mod", "download", "all"], cwd=own, env=sums, check=True)
-    compiled = toolchain.CACHE / "go" / "build"  # of Go's own library; of modules nothing
+    compiled = CACHE / "go" / "build"  # of Go's own library; of modules nothing
     compiled.mkdir(parents=True, exist_ok=True)
     (tmp_path / "cache" / "go").mkdir(parents=True)
     (tmp_path / "cache" / "go" / "build").symlink_to(compiled)
