@@ -182,21 +182,8 @@ class Builder:
         (root / "tmp").mkdir(mode=0o1777)
 
     def _wheels(self, lock: Path, target: Path) -> None:
-        python = ["--python-version", "3.11", "--python-platform", "x86_64-manylinux_2_36"]
-        install: list[str | Path] = [
-            UV,
-            "pip",
-            "install",
-            "--target",
-            target,
-            "--require-hashes",
-            "-r",
-            lock,
-            "--no-deps",
-            "--link-mode",
-            "copy",
-        ]
-        self.steps.run([*install, *python], cure=CURE)
+        options = "--require-hashes --no-deps --link-mode copy --python-version 3.11 --python-platform x86_64-manylinux_2_36"
+        self.steps.run([UV, "pip", "install", *options.split(), "--target", target, "-r", lock], cure=CURE)
         for compiled in target.rglob("__pycache__"):
             shutil.rmtree(compiled)
 

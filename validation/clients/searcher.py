@@ -66,14 +66,8 @@ class RawSearcher(LoadTarget):
         """Return the request as pymilvus would send it: the same builder, the same guarantee timestamp; framed for the wire."""
         settings: dict[str, Any] = {"consistency_level": self.search.consistency}
         default = ts_utils.construct_guarantee_ts(self.collection, settings, self.uri, self.database)
-        asked: dict[str, Any] = {
-            "collection_name": self.collection,
-            "anns_field": "",
-            "data": [vector],
-            "expr": expression,
-            "expr_params": {},
-        }
-        how = {"param": {"params": self.search.chosen_index.searching(self.limit)}, "limit": self.limit}
+        asked: dict[str, Any] = {"collection_name": self.collection, "anns_field": "", "data": [vector], "expr": expression}
+        how = {"param": {"params": self.search.chosen_index.searching(self.limit)}, "limit": self.limit, "expr_params": {}}
         return framed(Prepare.search_requests_with_expr(use_default_consistency=default, **asked, **how, **settings).SerializeToString())
 
     async def send(self, request: bytes) -> list[int]:

@@ -15,9 +15,11 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Annotated, Any
 
+import grpc
 import psutil
 import typer
 from kubernetes.client.exceptions import ApiException
+from pymilvus import MilvusException  # type: ignore[import-untyped]  # pymilvus ships no types
 from rich.console import Console
 from urllib3.exceptions import HTTPError
 
@@ -48,6 +50,10 @@ _ROWS, _WRITE_EVERY_S, _QUESTION_EVERY_S, _SEAL_EVERY_S, _BURST, _LEAD_S = 5_000
 _PERCENTILES = {"p50_ms": 50, "p95_ms": 95, "p99_ms": 99, "max_ms": 100}
 _WARM_UP_SHARE, _WARM_UP_H, _WANTING, _AT_RATE, _FAILED_SHARE = 1 / 6, 1 / 6, 0.05, 0.95, 0.001
 _LATENCY, _DESCRIPTORS = 2.5, 5  # times the share by which latency may grow: it is the machine's as well; so many are no leak
+_FILLED_AT_ONCE, _BATCHES = (
+    1_000,
+    100,
+)  # documents a batch, and batches a collection: that of the last ones is dropped before memory is short
 _GARBAGE_H = 4.0  # Milvus removes files three hours after it dropped them, and looks once an hour (dataCoord.gc)
 
 
@@ -64,6 +70,7 @@ class Options:
     growth: Annotated[float, typer.Option(min=0, max=10, help="Share by which a number may grow over the soak; latency by more.")] = 0.2
     slo: Annotated[Path | None, typer.Option(help="The SLO file, for how to search. Default: validation/slo.ENV.yaml")] = None
     out: Annotated[Path | None, typer.Option(help="The report. Default: build/reports/<UTC time>/soak.json")] = None
+    fill: Annotated[int, typer.Option(min=0, max=10_000_000, help="Documents written and dropped first and after a restart.")] = 0
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False
 
     @property
@@ -132,7 +139,8 @@ def act(options: Options) -> int:
     """Soak, print the table and the RESULT line, and return the exit code."""
     names = named(options)
     record, out = SoakRecord(options=options), options.out or report_path(None, "soak.json")
-    record.inputs = {"hours": options.hours, "faults": names, "seed": options.seed, "rate": options.rate, "growth": options.growth}
+    record.inputs = {"hours": options.hours, "faults": names, "seed": options.seed, "rate": options.rate}
+    record.inputs |= {"growth": options.growth, "fill": options.fill}
     code = table.perform(record, partial(_run, record, names), out, _as_data, show=_show, quiet=options.quiet)
     export.write_forms(model.GateReport.from_rows(record, "soak", record.rows), out, record.hide)
     return code
@@ -194,6 +202,7 @@ class _Soak:
 
     def __init__(self, run: RunContext, record: SoakRecord, writer: workload.Writer, faults: Faults) -> None:
         self._run, self._record, self._writer, self._faults, self._asked = run, record, writer, faults, list[Sample]()
+        self._scratch = run.reserve_collection("_fill")
         self._window_s, self._seconds = record.options.window_s, record.options.hours * 3600
         self._cluster = run.closing.enter_context(closing(kube.connect()))  # its own: no two threads may run something in pods over one
         self._bucket, pods = list[DocumentStore](), Faults(self._cluster, run.target)
@@ -201,11 +210,24 @@ class _Soak:
 
     def go(self, plan: Sequence[tuple[float, str]]) -> None:
         """Search, write, ask and watch until the hours are over."""
+        self._fill()
         question = partial(workload.ask, self._run, self._writer.collection, self._asked)
         write, self._record.begun_s = partial(self._writer.once_within, _ROWS), time.monotonic()
         loads = (write, _WRITE_EVERY_S), (question, _QUESTION_EVERY_S), (self._writer.seal, _SEAL_EVERY_S), (self._watch, self._window_s)
         with workload.repeated(*loads):
             asyncio.run(self._serve(plan))
+
+    def _fill(self) -> None:
+        """Fill the buffers of Milvus's log, empty in a young process, with documents that nobody needs: they would grow for hours."""
+        documents, dimension, index = self._record.options.fill, self._run.target.embedding_dimension, self._run.profile.search.chosen_index
+        rows, vectors = [workload.document(number) for number in range(_FILLED_AT_ONCE)], self._writer.vectors(_FILLED_AT_ONCE)
+        for first in range(0, documents, _FILLED_AT_ONCE * _BATCHES):
+            self._run.reporter.say(f"Milvus's buffers are filled: {first:,} of {documents:,} documents")
+            self._scratch.create(dimension, index)
+            for _ in range(0 if self._faults.stopped.is_set() else _BATCHES):
+                with suppress(MilvusException, grpc.RpcError):
+                    self._scratch.write(rows, vectors, replacing=False)
+            self._scratch.drop()
 
     def _watch(self) -> None:
         """Add a point to each series; a part of which no number was ever read is left out, and says why."""
@@ -263,6 +285,8 @@ class _Soak:
             record.broken.append(fault)
             if (act := DRILLS[name].act) is not None:
                 await asyncio.to_thread(act, self._faults)
+                if DRILLS[name].restarts and DRILLS[name].part != "embedding":
+                    await asyncio.to_thread(self._fill)
             else:
                 await asyncio.sleep(2 * self._window_s - fault["begin_s"] % self._window_s - 2 * _LEAD_S)
             fault["end_s"] = record.now_s

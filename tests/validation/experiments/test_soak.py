@@ -4,7 +4,7 @@ import json
 import math
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -19,6 +19,8 @@ from tests.validation.lite import Lite
 from tests.validation.services import KubernetesApi
 from tests.validation.stand import write_slo, write_target
 from validation.__main__ import app
+from validation.clients.milvus import Collection, Row
+from validation.clients.vectors import Matrix
 from validation.experiments import soak, workload
 from validation.experiments.drill import DRILLS, Drill
 from validation.experiments.during import Requests
@@ -28,7 +30,7 @@ from validation.judge.judgement import Grade
 
 __all__ = ["endpoints", "served"]  # fixtures of the drill's tests
 
-Run = Callable[[Callable[[Any], None]], tuple[int, str, dict[str, Any]]]
+Run = Callable[..., tuple[int, str, dict[str, Any]]]
 WINDOWS = [
     {"from_s": 30.0 * at, "p50_ms": 5 + at % 3, "p99_ms": 20 + at % 7, "is_late": False, "faults": [], "sent": 1_500, "failed": 0}
     for at in range(60)
@@ -172,10 +174,10 @@ def run(
     monkeypatch.setattr(soak, "_WRITE_EVERY_S", 0.05)
     monkeypatch.setattr(soak, "schedule", lambda *_: [(2.0, "gone")])
 
-    def go(act: Callable[[Any], None]) -> tuple[int, str, dict[str, Any]]:
-        monkeypatch.setitem(DRILLS, "gone", Drill(act=act, search_s=5, question_s=8))
+    def go(act: Callable[[Any], None], **more: Any) -> tuple[int, str, dict[str, Any]]:
+        monkeypatch.setitem(DRILLS, "gone", Drill(act=act, search_s=5, question_s=8, restarts=bool(more)))
         out = tmp_path / "soak.json"
-        code = soak.act(Options(stack=str(target), hours=0.002, slo=write_slo(tmp_path), rate=10, out=out))
+        code = soak.act(Options(stack=str(target), hours=0.002, slo=write_slo(tmp_path), rate=10, out=out, **more))
         return code, capsys.readouterr().out, json.loads(out.read_text())
 
     return go
@@ -224,6 +226,25 @@ def test_a_document_that_goes_missing_is_lost_whether_it_was_old_or_new(run: Run
     code, printed, report = run(lose)
     assert (code, len(report["lost"])) == (1, 2), printed
     assert "documents_lost 2 documents" in printed
+
+
+def test_buffers_of_milvus_are_filled_first_and_after_a_restart_with_documents_that_do_not_stay(
+    run: Run, served: tuple[Lite, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(soak, "_FILLED_AT_ONCE", 50)
+    monkeypatch.setattr(soak, "_BATCHES", 2)
+    written, write = list[int](), Collection.write
+
+    def counted(self: Collection, rows: Sequence[Row], vectors: Matrix, *, replacing: bool) -> int:
+        count = write(self, rows, vectors, replacing=replacing)
+        written.extend([count] if self.name.endswith("_fill") else ())
+        return count
+
+    monkeypatch.setattr(Collection, "write", counted)
+    _, _, report = run(lambda _: None, fill=200)
+    assert written == [50] * 8, "200 documents, twice"
+    assert (report["inputs"]["fill"], report["lost"], report["left_behind"]) == (200, [], [])
+    assert MilvusClient(uri=served[1]).list_collections() == []
 
 
 def test_ctrl_c_ends_in_order_with_what_was_measured(run: Run, served: tuple[Lite, str]) -> None:
