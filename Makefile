@@ -84,6 +84,3 @@ policy-pack: ## the virtual environment that `pulumi preview --policy-pack polic
 	@$(PYTHON) -m lab venv
 	@.venv/bin/uv venv -q --allow-existing policies/.venv
 	@.venv/bin/uv pip sync -q --python policies/.venv --require-hashes policies/requirements.lock
-
-drill-kills: ## rotate while being killed at every step, and look at the store for what is left over: make drill-kills ENV=lab
-	@$(PYTHON) -m lab venv >&2 && .venv/bin/python -m tests.drills.rotation_kills $(ENV)

@@ -18,8 +18,8 @@ from components.stores import Declared, ObjectStoreArgs, Permissions, canonical,
 from components.stores.connection import FOR_ADMINISTRATOR, IAMClient, S3Client, S3Server, explained, unless
 from components.stores.owned import KEY_OUTPUTS, OWNER_TAG, Bucket, BucketProvider, Credential, require_ours
 
-__all__ = ["LONGEST_USER", "S3Server", "S3Store"]
-LONGEST_USER = 56  # characters of a bucket's name in a user's: AWS's IAM allows 64 in all
+__all__ = ["S3Server", "S3Store"]
+_LONGEST_USER = 56  # characters of a bucket's name in a user's: AWS's IAM allows 64 in all
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,7 @@ class S3Store:
         bucket = S3Bucket(S3BucketProvider(self.settings), f"{name}-bucket", inputs, args.bucket_opts(parent))
         opts, allowed = pulumi.ResourceOptions(parent=parent), args.permissions
         for number in args.generations.valid():
-            user = args.bucket if number == 1 else f"{args.bucket[:LONGEST_USER]}_{number}"  # no bucket's name holds a _
+            user = args.bucket if number == 1 else f"{args.bucket[:_LONGEST_USER]}_{number}"  # no bucket's name holds a _
             resource = suffixed(f"{name}-credential", number)
             key = self.credential(resource, user=user, bucket=args.bucket, permissions=allowed, owner=args.owner, opts=opts)
         return (bucket.bucket, key)

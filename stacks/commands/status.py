@@ -33,7 +33,7 @@ def status(
     """Look at one environment."""
     selected = reach(environment)
     while True:
-        facts = leftovers.inspect(environment, selected.settings.namespace)
+        facts = leftovers.inspect(environment, selected.settings)
         if not facts.is_ours:
             report([Line("FAIL", "release", _NEVER.format(environment), f"./rag rollout {environment}")], as_json=as_json)
             raise typer.Exit(NOT_THERE)
@@ -138,7 +138,7 @@ def doctor(
     with redirect_stdout(sys.stderr) if as_json else nullcontext():
         if cure:
             mend(examined, Progress("doctor"), yes=yes, patience_s=patience_s)
-    facts = leftovers.inspect(environment, examined.settings.namespace)
+    facts = leftovers.inspect(environment, examined.settings)
     findings = diagnose(facts)
     if facts.revisions and not findings:  # else Milvus may not answer
         findings = leftovers.of_collections(environment, [each["name"] for each in steps.collections(environment)[0]])

@@ -23,6 +23,7 @@ from components.milvus_values import SERVICE_NAME
 from stacks.operations import cluster, helm, pulumi_cli
 from stacks.operations.helm import GOOD, PENDING, Revision
 from stacks.problems import UnansweredError
+from stacks.settings import Settings
 
 RELEASE = "milvus-release"  # Milvus's release, as the state names it
 _MOST_NAMES = 6
@@ -61,6 +62,7 @@ class Facts:
     missing_of_stack: Sequence[str] = ()  # objects in the state that the cluster does not have
     unfinished: Mapping[Path, str] = field(default_factory=dict)  # commands that did not come to their end, by the note of each
     drilled: Sequence[str] = ()  # workloads that a drill changed or made, and did not undo
+    keys: Sequence[int] = ()  # generations of Milvus's key that settings or state have: one at rest
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,8 @@ def diagnose(facts: Facts) -> list[Finding]:
     if facts.drilled:
         findings.append(_finding("drill.left_over", names=_listed(facts.drilled), environment=environment))
     findings += [_finding("command.unfinished", command=command, note=note) for note, command in facts.unfinished.items()]
+    if len(facts.keys) > 1:
+        findings.append(_finding("rotation.unfinished", keys=" and ".join(map(str, facts.keys)), environment=environment))
     findings += _release(facts)
     if facts.pending:
         findings.append(_finding("state.pending", names=_listed(facts.pending), environment=environment))
@@ -144,9 +148,9 @@ def of_collections(environment: str, names: Sequence[str]) -> list[Finding]:
     return [_finding("collections.left_over", names=_listed(left), drops=drops, environment=environment)] if left else []
 
 
-def inspect(environment: str, namespace: str) -> Facts:
+def inspect(environment: str, settings: Settings) -> Facts:
     """Return what is there; UnansweredError where Helm or the cluster does not answer."""
-    state = pulumi_cli.state(environment) or {}
+    state, namespace = pulumi_cli.state(environment) or {}, settings.namespace
     resources: list[dict[str, Any]] = state.get("resources") or []
     pending = [operation["resource"]["urn"].rpartition("::")[2] for operation in state.get("pending_operations") or []]
     locks = read_locks(environment)
@@ -168,6 +172,7 @@ def inspect(environment: str, namespace: str) -> Facts:
         missing_of_stack=missing(list(_declared(resources, namespace)), namespace),
         unfinished=_unfinished(environment),
         drilled=_drilled(namespace),
+        keys=sorted({*pulumi_cli.credentials(resources), *settings.object_store.generations.valid()}),
     )
 
 

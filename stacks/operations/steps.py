@@ -58,7 +58,7 @@ def mend(environment: Environment, progress: Progress, *, yes: bool, patience_s:
     """Mend what is half-done, each thing with consent, until nothing is; the command stops where that does not succeed."""
     name, namespace = environment.name, environment.settings.namespace
     mended: set[str] = set()
-    while findings := [finding for finding in diagnose(leftovers.inspect(name, namespace)) if finding.cure != "none"]:
+    while findings := [finding for finding in diagnose(leftovers.inspect(name, environment.settings)) if finding.cure != "none"]:
         finding = findings[0]
         progress.tell(f"half-done: {finding}")
         if finding.code in mended:

@@ -9,10 +9,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
 import yaml
 
 from lab import process_tree, project
@@ -36,6 +38,7 @@ class Ended:
 UPS = ("begun", "interrupted", "killed", "brought_up")
 """Fields of a lab that was not there: how each `./rag up` ended."""
 LOGS = REPOSITORY / "build" / "e2e"
+_PATIENCE_S, _POLL_S = 600, 0.02
 BEGIN = (sys.executable, "-m", "lab", "up", "--no-gate")
 UP = ("make", "up", f"PYTHON={sys.executable}")
 
@@ -195,6 +198,24 @@ def without_models(namespace: str) -> dict[str, Any]:
         f"{project.PROJECT}:embedding": {**external, "model": "e"},
         f"{project.PROJECT}:llm": {**external, "model": "l"},
     }
+
+
+def killed_at(moment: str | Callable[[], bool], command: Sequence[str], environment: Mapping[str, str], log: Path) -> str:
+    """Run a command until it says that or it is so, kill it with all that it started, and return what it said; it must come there."""
+    with log.open("w") as printed:
+        streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": printed, "stderr": subprocess.STDOUT}
+        process = subprocess.Popen(command, cwd=REPOSITORY, env=environment, start_new_session=True, **streams)
+    deadline = time.monotonic() + _PATIENCE_S
+    while process.poll() is None and time.monotonic() < deadline:
+        if re.search(moment, log.read_text()) if isinstance(moment, str) else moment():
+            break
+        time.sleep(_POLL_S)
+    with suppress(psutil.NoSuchProcess):
+        for each in (psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):
+                each.kill()
+    assert process.wait() == -signal.SIGKILL, log.read_text()
+    return log.read_text()
 
 
 def run(command: Sequence[str], environment: Mapping[str, str] | None = None, cwd: Path = REPOSITORY) -> Ended:

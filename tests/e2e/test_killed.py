@@ -1,17 +1,16 @@
-"""What was killed in the middle is named by `./rag doctor`, and ends right when it is typed again: deploy, destroy, the gate.
+"""What was killed in the middle is named by `./rag doctor`, and ends right when it is typed again: deploy, gate, rotate, destroy.
 
-The first two on a stack of its own with a Milvus, buckets and users of its own; whatever they started is killed too: Pulumi, its plugins,
-the Helm in them. `./rag up` has `make drill-kill`, a rotation `make drill-kills`, backup and restore have test_backup.py.
+On a stack of its own with a Milvus, buckets and users of its own; whatever they started is killed too: Pulumi, its plugins, the Helm in
+them. An upgrade has test_upgrade.py, backup and restore have test_backup.py, `./rag up` has `make drill-kill`.
 """
 
 import json
 import re
-import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +19,11 @@ import pytest
 import yaml
 from pymilvus import MilvusClient  # type: ignore[import-untyped]  # pymilvus has no types
 
+from components.milvus_values import CREDENTIAL_ANNOTATION
 from lab import project
 from lab.places import REPOSITORY, network
-from tests.e2e.lab import Ended, Lab, without_models
+from stacks.operations import pulumi_cli
+from tests.e2e.lab import Ended, Lab, killed_at, without_models
 from tests.e2e.test_gate import profile
 from tests.e2e.test_red_store import as_administrator
 from validation.judge.errors import Outcome, exit_code
@@ -34,7 +35,7 @@ ENVIRONMENT = REPOSITORY / "stacks" / f"Pulumi.{STACK}.yaml"
 """What makes an environment of it, which is what commands of the operator want; there only while these tests run."""
 SEEN = REPOSITORY / "build" / "drills" / "killed.json"
 """What doctor said after each kill, for docs/reliability.md."""
-_PATIENCE_S, _POLL_S = 300, 0.02
+_PATIENCE_S = 300
 MILVUS_PORT = 19530
 
 Moment = str | Callable[["Stack"], bool]
@@ -60,25 +61,16 @@ class Stack:
         return list(json.loads(found.output)["items"]) if found.code == 0 else []
 
     def killed_at(self, moment: Moment, *command: str) -> str:
-        """Run a command until that moment, kill it with all that it started, and return what it said; it must have come to that moment."""
-        log = self.home / "said"
-        with log.open("w") as printed:
-            streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": printed, "stderr": subprocess.STDOUT}
-            process = subprocess.Popen(command, cwd=REPOSITORY, env=self.shell, start_new_session=True, **streams)
-        deadline = time.monotonic() + _PATIENCE_S
-        while process.poll() is None and time.monotonic() < deadline:
-            if re.search(moment, log.read_text()) if isinstance(moment, str) else moment(self):
-                break
-            time.sleep(_POLL_S)
-        with suppress(psutil.NoSuchProcess):
-            for each in (psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)):
-                with suppress(psutil.NoSuchProcess):
-                    each.kill()
-        assert process.wait() == -signal.SIGKILL, log.read_text()
-        return log.read_text()
+        """Run a command until that moment, kill it with all that it started, and return what it said."""
+        return killed_at(moment if isinstance(moment, str) else partial(moment, self), command, self.shell, self.home / "said")
 
-    def state(self) -> list[dict[str, Any]]:
-        exported = self.run("pulumi", "stack", "export", "--stack", STACK)
+    @property
+    def milvus_uri(self) -> str:
+        (service,) = self.kubectl("services", "--field-selector", "metadata.name=milvus")
+        return f"http://{service['spec']['clusterIP']}:{MILVUS_PORT}"
+
+    def state(self, *options: str) -> list[dict[str, Any]]:
+        exported = self.run("pulumi", "stack", "export", "--stack", STACK, *options)
         assert exported.code == 0, exported.output
         deployment = json.loads(exported.output)["deployment"]
         assert not deployment.get("pending_operations"), deployment["pending_operations"]
@@ -90,6 +82,13 @@ class Stack:
         with closing(as_administrator("s3", net.s3_endpoint)) as s3, closing(as_administrator("iam", net.iam_endpoint)) as iam:
             names = [*(each["Name"] for each in s3.list_buckets()["Buckets"]), *(each["UserName"] for each in iam.list_users()["Users"])]
         return {name for name in names if name.startswith(NAMESPACE)}
+
+    def keys_at_the_store(self) -> dict[str, list[str]]:
+        """Return the access keys of each user of this stack that the store has."""
+        with closing(as_administrator("iam", network().iam_endpoint)) as iam:
+            users = [each["UserName"] for each in iam.list_users()["Users"] if each["UserName"].startswith(NAMESPACE)]
+            listed = {user: iam.list_access_keys(UserName=user)["AccessKeyMetadata"] for user in users}
+        return {user: [key["AccessKeyId"] for key in keys] for user, keys in listed.items()}
 
     def in_the_cluster(self) -> set[str]:
         """Return what Pulumi made in the namespace, as KIND NAME; what Helm made is in its own record."""
@@ -115,8 +114,8 @@ class Stack:
         }
 
 
-def locks() -> list[str]:
-    return [str(path) for path in (project.HOME / "backend" / ".pulumi" / "locks").rglob(f"{STACK}/*.json")]
+def locks(stack: str = STACK) -> list[str]:
+    return [str(path) for path in (project.HOME / "backend" / ".pulumi" / "locks").rglob(f"{stack}/*.json")]
 
 
 def has_pod(stack: Stack) -> bool:
@@ -131,8 +130,8 @@ UPS: dict[str, Moment] = {
     "the state is locked": rf"Updating \({STACK}\)",
     "the namespace is made": "tenancy-namespace creat",
     "a bucket is being made": "milvus-store-bucket creating",
-    "a user is being made": "milvus-store-credential creating",
-    "a user is made": "documents-store-credential created",
+    "a user is being made": r"milvus-store-credential\S* creating",
+    "a user is made": r"documents-store-credential\S* created",
     "a Secret is made": "milvus-store-secret creat",
     "the preflight runs": "preflight-run creating",
     "Helm begins": "milvus-release creating",
@@ -146,7 +145,7 @@ DESTROYS: tuple[dict[str, Moment], ...] = (
         "Helm begins": "milvus-release deleting",
         "the preflight goes": "preflight-run delet",
         "a Secret goes": "milvus-store-secret delet",
-        "a user is being removed": "milvus-store-credential deleting",
+        "a user is being removed": r"milvus-store-credential\S* deleting",
         "a bucket is being emptied": "milvus-store-bucket deleting",
         "the namespace is being removed": "tenancy-namespace deleting",
     },
@@ -253,8 +252,7 @@ def connections_to_milvus() -> list[Any]:
 def gate(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
     whole = stack.run("./rag", "deploy", STACK, "--yes", "--patience-s", "0")
     assert whole.code == 0, whole.output
-    (service,) = stack.kubectl("services", "--field-selector", "metadata.name=milvus")
-    uri = f"http://{service['spec']['clusterIP']}:{MILVUS_PORT}"
+    uri = stack.milvus_uri
     target = tmp_path_factory.mktemp("gate") / "target.json"
     target.write_text(json.dumps(stack.lab.outputs() | {"milvus_uri": uri, "ask_url": "", "ask_secret_name": ""}))
     with closing(MilvusClient(uri=uri, timeout=30)) as milvus:
@@ -292,6 +290,75 @@ def test_a_gate_after_a_killed_one_is_judged_and_names_what_that_one_left(gate: 
     assert gate.collections() == {left}, "its own are gone, and what is somebody else's is left alone"
     assert gate.stack.run("./rag", "collections", STACK, "--drop", left).code == 0
     assert gate.stack.run("./rag", "doctor", STACK).code == 0
+
+
+def asks_for_another_key(_: Stack) -> bool:
+    written = yaml.safe_load(project.config_file(STACK).read_text()) or {"config": {}}
+    store = written["config"].get(f"{project.PROJECT}:object_store", {})
+    return int(store.get("credential_generation", 1)) - int(store.get("revoked_generation", 0)) > 1
+
+
+def restarts_on_the_new_key(stack: Stack) -> bool:
+    """Whether Helm is at work, and a pod is there as it wants it that is not ready yet."""
+    if not stack.kubectl("secrets", "-l", "owner=helm,status=pending-upgrade"):
+        return False
+    (wanted,) = (each["spec"]["template"]["metadata"]["annotations"] for each in stack.kubectl("deployments", "-l", "component=standalone"))
+    for pod in stack.kubectl("pods", "-l", "component=standalone"):
+        ready = ("Ready", "True") in [(each["type"], each["status"]) for each in pod["status"].get("conditions", ())]
+        if not ready and pod["metadata"]["annotations"][CREDENTIAL_ANNOTATION] == wanted[CREDENTIAL_ANNOTATION]:
+            return True
+    return False
+
+
+LOCKED, UNDER_WAY = "state.stale_lock", "rotation.unfinished"
+ROTATIONS: dict[str, tuple[Moment, set[str]]] = {
+    "nothing is done": (r"from generation \d", set()),
+    "the settings ask for the next key": (asks_for_another_key, {UNDER_WAY}),
+    "the state is locked": (rf"Updating \({STACK}\)", {LOCKED, UNDER_WAY}),
+    "the new user is being made": (r"milvus-store-credential\S* creating", {LOCKED, UNDER_WAY}),
+    "the new user is made": (r"milvus-store-credential\S* created", {LOCKED, UNDER_WAY}),
+    "the Secret is being switched": (r"milvus-store-secret (updat|replac|creat|delet)", {LOCKED, UNDER_WAY}),
+    "Milvus restarts on the new key": (restarts_on_the_new_key, {LOCKED, UNDER_WAY, "release.pending_upgrade"}),
+    "the new key is in use": ("the new key opens the bucket", {UNDER_WAY}),
+    "the old user is being removed": (r"milvus-store-credential\S* deleting", {LOCKED, UNDER_WAY}),
+    "the old user is removed": (r"(?s)pulumi up, to remove.*Duration:", set()),
+}
+"""Each moment, and what doctor must find."""
+
+
+@pytest.mark.timeout(1_500)
+def test_a_rotation_killed_at_ten_moments_ends_with_one_key_that_milvus_uses_and_no_user_or_key_too_many(stack: Stack) -> None:
+    whole = stack.run("./rag", "deploy", STACK, "--yes", "--patience-s", "0")
+    assert whole.code == 0, whole.output
+    with closing(MilvusClient(uri=stack.milvus_uri, timeout=60)) as milvus:
+        milvus.create_collection("rotated", dimension=4)
+        milvus.insert("rotated", [{"id": number, "vector": [1.0, 0, 0, number]} for number in range(10)])
+        milvus.flush("rotated")
+    first, rotate = stack.keys_at_the_store(), ("./rag", "rotate", STACK, "--yes", "--out", str(stack.home / "rotation.json"))
+    for name, (moment, expected) in ROTATIONS.items():
+        stack.killed_at(moment, *rotate)
+        doctor = stack.run("./rag", "doctor", STACK)
+        note("./rag rotate", name, doctor)
+        assert (doctor.code, expected - set(codes(doctor))) == (int(bool(codes(doctor))), set()), f"{name}: {doctor.output}"
+    again = stack.run(*rotate)
+    assert again.code == 0, again.output
+    assert stack.run("./rag", "doctor", STACK).code == 0
+    assert locks() == []
+    credentials = [
+        each for each in stack.state("--show-secrets") if re.search(r"::(milvus|documents)-store-credential(-\d+)?$", each["urn"])
+    ]
+    keys = {str(each["id"]): [pulumi_cli.plain(each["outputs"]["access_key"])] for each in credentials}
+    assert stack.keys_at_the_store() == keys
+    assert (len(keys), keys.keys() & first.keys()) == (2, set()), "one user of each bucket, and neither is the one of before"
+    unchanged = stack.run("pulumi", "preview", "--stack", STACK, "--non-interactive", "--expect-no-changes")
+    assert unchanged.code == 0, unchanged.output
+    with closing(MilvusClient(uri=stack.milvus_uri, timeout=60)) as milvus:
+        milvus.release_collection("rotated")  # what is loaded anew is read from the store, and what is flushed is written there
+        milvus.load_collection("rotated")
+        milvus.insert("rotated", [{"id": number, "vector": [1.0, 0, 0, number]} for number in range(10, 20)])
+        milvus.flush("rotated")
+        assert len(milvus.query("rotated", filter="id >= 0", output_fields=["id"], consistency_level="Strong")) == 20
+        milvus.drop_collection("rotated")
 
 
 @pytest.mark.timeout(1_500)

@@ -43,7 +43,7 @@ def test_a_history_has_one_meaning_and_one_cure(statuses: tuple[str, ...], code:
 
 @pytest.mark.parametrize("statuses", [("deployed",), ("superseded", "failed", "deployed")])
 def test_a_release_that_is_deployed_and_there_needs_nothing(statuses: tuple[str, ...]) -> None:
-    assert diagnose(facts(*statuses)) == []
+    assert diagnose(facts(*statuses, keys=[3])) == []
 
 
 @pytest.mark.parametrize(
@@ -56,6 +56,7 @@ def test_a_release_that_is_deployed_and_there_needs_nothing(statuses: tuple[str,
         ({"revisions": []}, "release.gone", "refresh"),
         ({"drilled": ["milvus-standalone"]}, "drill.left_over", "undo"),
         ({"unfinished": {Path("build/unfinished/1"): "./rag restore t --into docs"}}, "command.unfinished", "none"),
+        ({"keys": [1, 2]}, "rotation.unfinished", "none"),
         ({"locks": [STALE]}, "state.stale_lock", "cancel"),
         ({"locks": [ALIVE]}, "state.locked", "wait"),
     ],
