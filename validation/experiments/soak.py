@@ -21,6 +21,7 @@ import typer
 from kubernetes.client.exceptions import ApiException
 from pymilvus import MilvusException  # type: ignore[import-untyped]  # pymilvus ships no types
 from rich.console import Console
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 from urllib3.exceptions import HTTPError
 
 from validation.checks import timed
@@ -50,10 +51,7 @@ _ROWS, _WRITE_EVERY_S, _QUESTION_EVERY_S, _SEAL_EVERY_S, _BURST, _LEAD_S = 5_000
 _PERCENTILES = {"p50_ms": 50, "p95_ms": 95, "p99_ms": 99, "max_ms": 100}
 _WARM_UP_SHARE, _WARM_UP_H, _WANTING, _AT_RATE, _FAILED_SHARE = 1 / 6, 1 / 6, 0.05, 0.95, 0.001
 _LATENCY, _DESCRIPTORS = 2.5, 5  # times the share by which latency may grow: it is the machine's as well; so many are no leak
-_FILLED_AT_ONCE, _BATCHES = (
-    1_000,
-    100,
-)  # documents a batch, and batches a collection: that of the last ones is dropped before memory is short
+_FILLED_AT_ONCE, _BATCHES, _SERVED_S = 1_000, 100, 120  # documents a batch; batches until they are dropped; a new pod answers by then
 _GARBAGE_H = 4.0  # Milvus removes files three hours after it dropped them, and looks once an hour (dataCoord.gc)
 
 
@@ -221,13 +219,14 @@ class _Soak:
         """Fill the buffers of Milvus's log, empty in a young process, with documents that nobody needs: they would grow for hours."""
         documents, dimension, index = self._record.options.fill, self._run.target.embedding_dimension, self._run.profile.search.chosen_index
         rows, vectors = [workload.document(number) for number in range(_FILLED_AT_ONCE)], self._writer.vectors(_FILLED_AT_ONCE)
+        patient = Retrying(retry=retry_if_exception_type(GateError), stop=stop_after_delay(_SERVED_S), wait=wait_fixed(1), reraise=True)
         for first in range(0, documents, _FILLED_AT_ONCE * _BATCHES):
             self._run.reporter.say(f"Milvus's buffers are filled: {first:,} of {documents:,} documents")
-            self._scratch.create(dimension, index)
+            patient(self._scratch.create, dimension, index)  # a pod that is ready may not answer yet
             for _ in range(0 if self._faults.stopped.is_set() else _BATCHES):
                 with suppress(MilvusException, grpc.RpcError):
                     self._scratch.write(rows, vectors, replacing=False)
-            self._scratch.drop()
+            patient(self._scratch.drop)
 
     def _watch(self) -> None:
         """Add a point to each series; a part of which no number was ever read is left out, and says why."""
