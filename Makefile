@@ -58,6 +58,8 @@ lock: ## renew requirements.lock, and those of the suite's image and the policy 
 	.venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --python-version 3.11 --universal tests/bench/requirements.in -o tests/bench/requirements.lock
 	.venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --python-version 3.11 --universal tests/page/requirements.in -o tests/page/requirements.lock
 	.venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --python-version 3.11 --universal tests/sbom/requirements.in -o tests/sbom/requirements.lock
+	.venv/bin/uv pip compile -q --generate-hashes --no-emit-index-url --python-version 3.11 --universal tests/llama/tools/requirements.in -o tests/llama/tools/requirements.lock
+	.venv/bin/uv pip compile -q --no-deps --generate-hashes --no-emit-index-url --python-version 3.11 --universal tests/llama/requirements.in -o tests/llama/requirements.lock
 
 docs: ## write docs/commands.md and docs/settings.md anew from the code
 	@$(PYTHON) -m lab venv
