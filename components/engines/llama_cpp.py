@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from components.engines.engine import Engine, Model, Options, Problem, Version, model_problem, read_tables
 
-_CACHE_RAM_MIB = 1024
+_CACHE_RAM_MIB, _OWN_GIB = 1024, 0.25
 _WORDS = {"flash-attn", "reasoning"}
 """Options that take on, off or auto: bare, they would swallow the next argument. YAML reads on and off as true and false."""
 _UNQUANTISED = {"", "f32", "f16", "bf16"}
@@ -60,9 +60,9 @@ class LlamaCpp(Engine):
         return (f"--{name}", "off") if name in _WORDS else None
 
     def needs(self, model: Model) -> dict[str, float]:
-        """Return the cache of prompts."""
+        """Return the cache of prompts, and room for activations and the server: 38 MiB for 135 million parameters (docs/models.md)."""
         mib = model.options.get("cache-ram", _CACHE_RAM_MIB)
-        return {"cached prompts (options.cache-ram)": float(mib) / 1024 if isinstance(mib, int) else 0}
+        return {"the engine itself": _OWN_GIB, "cached prompts (options.cache-ram)": float(mib) / 1024 if isinstance(mib, int) else 0}
 
     def problems(self, model: Model) -> Iterator[Problem]:
         """Yield also what it cannot load, a cache without a limit, and a quantised cache without flash attention."""

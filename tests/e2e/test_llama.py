@@ -104,7 +104,7 @@ def test_the_server_documents_every_flag_and_option_that_the_engine_allows(llama
             {"kv_cache_type": "q8_0", "options": {"flash-attn": False}},
             "the quantised KV cache 'q8_0' needs it",
             ("--cache-type-v", "q8_0", "--flash-attn", "off"),
-            "V cache quantization requires flash_attn",
+            "quantized V cache requires flash_attn",
         ),
     ],
     ids=["an unknown flag", "a quantised cache without flash attention"],

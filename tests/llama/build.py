@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lab import bootstrap, disk
@@ -37,8 +37,15 @@ OPTIONS = {
     "LLAMA_USE_PREBUILT_UI": "OFF",  # with it the build would download the page
 }
 MODEL = "SmolLM2-135M-Instruct.Q4_1.gguf"
-_OFFICIAL = {"entrypoint": ["/app/llama-server"], "environment": {"LLAMA_ARG_HOST": "0.0.0.0"}, "user": "", "working_dir": "/app"}  # noqa: S104
-"""How the stage `server` of the source's .devops/cpu.Dockerfile starts."""
+_OFFICIAL = Recipe(
+    repository="lab.local/llama.cpp",
+    tag="server",
+    entrypoint=["/app/llama-server"],
+    environment={"LLAMA_ARG_HOST": "0.0.0.0"},  # noqa: S104
+    user="",
+    working_dir="/app",
+)
+"""How the stage `server` of the source's .devops/cpu.Dockerfile starts; to its tag the version is added."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +59,7 @@ class Llama:
 
 def ensure(steps: Steps) -> Llama:
     """Return what is in the cache, made first where it is not; LabError where a package cannot be had or does not compile."""
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in (LOCK, TOOLS_LOCK, Path(__file__))))
+    digest = hashlib.sha256(LOCK.read_bytes() + TOOLS_LOCK.read_bytes() + repr((OPTIONS, _OFFICIAL)).encode())
     home = CACHE / "llama" / digest.hexdigest()[:12]
     reference = home / "image.reference"
     if not reference.exists():
@@ -75,8 +82,7 @@ def _make(home: Path, work: Path, steps: Steps) -> str:
     with steps.step("llama.cpp: llama-server, compiled"):
         _compile(source / "vendor" / "llama.cpp", work / "build", tools, commit, steps)
     shutil.copy2(work / "build" / "bin" / "llama-server", home / "llama-server")
-    recipe = Recipe(repository="lab.local/llama.cpp", tag=f"server-{commit}-b{build}", **_OFFICIAL)
-    return _pack(home, work, recipe)
+    return _pack(home, work, replace(_OFFICIAL, tag=f"{_OFFICIAL.tag}-{commit}-b{build}"))
 
 
 def _packages(work: Path, steps: Steps) -> tuple[Path, Path]:
@@ -86,7 +92,17 @@ def _packages(work: Path, steps: Steps) -> tuple[Path, Path]:
     steps.run([UV, "venv", "-q", "--python", sys.executable, work / "tools"], cure=cure)
     steps.run([UV, "pip", "sync", "-q", "--python", python, "--require-hashes", TOOLS_LOCK], cure=cure)
     # pip asks a source package for its metadata, with what builds it from the lock and not from wherever
-    download = ["download", "-q", "--no-deps", "--no-build-isolation", "--no-binary", "llama-cpp-python", "--require-hashes", "-r", LOCK]
+    download: list[str | Path] = [
+        "download",
+        "-q",
+        "--no-deps",
+        "--no-build-isolation",
+        "--no-binary",
+        "llama-cpp-python",
+        "--require-hashes",
+        "-r",
+        LOCK,
+    ]
     steps.run([sys.executable, "-m", "pip", "--python", python, *download, "-d", work], cure=cure)
     (archive,) = work.glob("llama_cpp_python-*.tar.gz")
     shutil.unpack_archive(archive, work, filter="data")
@@ -109,7 +125,8 @@ def version(source: Path) -> tuple[str, int]:
 
 
 def _compile(source: Path, target: Path, tools: Path, commit: str, steps: Steps) -> None:
-    defined = [f"-D{name}={value}" for name, value in (OPTIONS | {"LLAMA_BUILD_COMMIT": commit}).items()]
+    known = {"LLAMA_BUILD_COMMIT": commit, "LLAMA_BUILD_NUMBER": "0"}  # the package brings one commit of its git, which would be counted
+    defined = [f"-D{name}={value}" for name, value in (OPTIONS | known).items()]
     path = {"PATH": f"{tools}:{os.environ['PATH']}"}
     cure = f"the log is {steps.log}"
     steps.run([tools / "cmake", "-G", "Ninja", "-S", source, "-B", target, *defined], cure=cure, env=path)
