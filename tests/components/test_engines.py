@@ -225,6 +225,12 @@ def test_what_an_engine_cannot_do_is_refused_by_code_and_setting(engine: str, ch
     assert codes(engine, **changes) == [expected]
 
 
+def test_a_pod_that_holds_weights_and_caches_alone_is_too_small_for_llama_cpp_itself() -> None:
+    caches_gib = 1 + QWEN_Q4.kv_cache_gib(4096, 4, bytes_per_value=2)
+    assert codes("llama_cpp", memory_gib=QWEN_Q4.weights_gib() + caches_gib + 0.2) == [("models.memory", "memory_gib")]
+    assert codes("llama_cpp", memory_gib=QWEN_Q4.weights_gib() + caches_gib + 0.3) == []
+
+
 @pytest.mark.parametrize(
     ("engine", "changes", "words"),
     [
