@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -148,15 +149,19 @@ class Service:
         assert found is not None, self.llama.image.reference
         return found
 
+    @cached_property
+    def outputs(self) -> dict[str, str]:
+        """Outputs of the stack, which no later `up` changes."""
+        return dict(json.loads(self.program.pulumi("stack", "output", "--json")))
+
     @contextmanager
     def connector(self) -> Iterator[Connector]:
         """Aim the gate at the service."""
-        outputs = json.loads(self.program.pulumi("stack", "output", "--json"))
         unused = {"milvus_uri": "http://none", "documents_bucket": "none", "documents_secret_name": "none"}
         embedding = {"embedding_url": "http://none", "embedding_model": "none", "embedding_dimension": 384}
         store = {"object_store_endpoint": network().s3_endpoint, "object_store_region": "us-east-1"}
         named = {"namespace": NAMESPACE, "llm_model": NAME, "llm_answer_tokens": 48}
-        target = Target.model_validate(unused | embedding | store | named | outputs)
+        target = Target.model_validate(unused | embedding | store | named | self.outputs)
         with ExitStack() as stack, closing(kube.connect()) as kubernetes:
             yield Connector(target=target, kubernetes=kubernetes, closing=stack, secrets=[])
 
