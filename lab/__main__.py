@@ -66,7 +66,7 @@ def _commands() -> tuple[argparse.ArgumentParser, Any]:
         (status, of_an_environment, "what runs, since when, memory, addresses, what is wrong and what helps; exit 1 where something is"),
         (env, 'eval "$(./rag env)"', 'print what a shell needs to use the lab: eval "$(./rag env)"'),
         (venv, "./rag venv", "make the virtual environment and nothing else, for `make check`"),
-        (clean_cache, "./rag clean-cache", f"remove {CACHE}"),
+        (clean_cache, "./rag clean-cache", "remove the cache: tools, images, packages, models, vectors"),
     ):
         name, epilog = run.__name__.replace("_", "-"), f"Example: {example}"
         command = commands.add_parser(name, help=text, description=text, epilog=epilog, formatter_class=_format)

@@ -26,7 +26,7 @@ _TAG = re.compile(r"\d+\.\d+\.\d+[^@:/]*(@.*)?$")
 
 def upgrade(
     environment: EnvironmentName,
-    backup: Annotated[list[str], typer.Argument(metavar="[-- OPTIONS]", help="Of `./rag backup`.", default_factory=list)],
+    backup: Annotated[list[str] | None, typer.Argument(metavar="[-- OPTIONS]", help="Of `./rag backup`.")] = None,
     *,
     to: Annotated[str, typer.Option(metavar="VERSION", help="Version of Milvus: the tag of images.milvus.")] = "",
     chart_version: Annotated[str, typer.Option(metavar="VERSION", help="Version of the chart: milvus.chart_version.")] = "",
@@ -61,7 +61,7 @@ def upgrade(
     if acts:
         steps.require_yes("go on", progress, yes=yes)
         steps.mend(selected, progress, yes=yes)
-        words = None if no_backup else ["backup", environment, "--label", "before an upgrade", *backup]
+        words = None if no_backup else ["backup", environment, "--label", "before an upgrade", *(backup or ())]
         _take_back(selected, record, progress) if back else _upgrade(selected, record, progress, tolerance, words)
 
 
