@@ -1,4 +1,4 @@
-"""What users are told to type exists: each `./rag COMMAND --option` of pages, messages and help is one that `docs/commands.md` has."""
+"""What users are told to type exists: each `./rag COMMAND --option` of pages, messages and help, and each `milvus-x10000:` setting."""
 
 import re
 from collections.abc import Iterator
@@ -26,6 +26,7 @@ def sections() -> dict[str, str]:
 
 
 HELP = sections()
+SETTING = re.compile(r"milvus-x10000:([a-z_]+(?:\.[a-z_][a-z0-9_]*)*)(?![\w:])")
 
 
 def wrong(text: str) -> Iterator[str]:
@@ -42,10 +43,13 @@ def wrong(text: str) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("path", [path for path in TEXTS if ".venv" not in path.parts], ids=lambda path: str(path.relative_to(ROOT)))
-def test_commands_and_options_that_are_named_exist(path: Path) -> None:
-    assert [*wrong(path.read_text(encoding="utf-8"))] == []
+def test_commands_options_and_settings_that_are_named_exist(path: Path) -> None:
+    text, settings = path.read_text(encoding="utf-8"), PAGE.with_name("settings.md").read_text(encoding="utf-8")
+    assert [*wrong(text)] == []
+    assert [key for key in SETTING.findall(text) if not re.search(rf"^\| `{re.escape(key)}[`.\[]", settings, re.MULTILINE)] == []
 
 
 def test_one_that_does_not_exist_would_be_found() -> None:
     assert [*wrong("type `./rag slo init DIR --nothing`, or ./rag gone ENV --yes")] == ["./rag slo --nothing", "./rag gone"]
     assert [*wrong("./rag rotate ENV --yes; ./rag during lab -- ./rag rotate lab --yes; ./rag COMMAND --help")] == []
+    assert SETTING.findall("milvus-x10000:milvus.query_node.replicas=2, milvus-x10000:index:Milvus") == ["milvus.query_node.replicas"]
