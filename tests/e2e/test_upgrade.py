@@ -1,23 +1,22 @@
-"""`./rag upgrade` on the lab's cluster and store, of a stack of its own: done, red and taken back, killed and gone on with.
+"""`./rag upgrade` on the lab's cluster and store, of a stack of its own: done, red and taken back, killed at ten moments and gone on with.
 
 The content of its collection is compared row by row, besides what the gate says of it.
 """
 
 import json
-import os
+import re
 import secrets
 import shutil
-import signal
-import subprocess
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import boto3
+import psutil
 import pytest
 import yaml
 from botocore.config import Config
@@ -25,8 +24,9 @@ from pymilvus import MilvusClient  # type: ignore[import-untyped]  # pymilvus ha
 
 from lab import project
 from lab.places import PKI, REPOSITORY
-from tests.e2e.lab import Ended, Lab
+from tests.e2e.lab import Ended, Lab, killed_at
 from tests.e2e.test_gate import profile
+from tests.e2e.test_killed import LOCKED, codes, locks, note
 from validation.backup.content import Line, Rows
 
 STACK, NAMESPACE, COLLECTION = "upgraded", "rag-upgraded", "kept"
@@ -35,6 +35,7 @@ SETTINGS, SLO = REPOSITORY / "stacks" / f"Pulumi.{STACK}.yaml", REPOSITORY / "va
 DENIED = "milvus.extra_config.quotaAndLimits.limitReading.forceDeny=true"
 """Milvus is up and ready, and refuses every search: nothing but a gate sees that."""
 DOCUMENTS = 20
+NOTES = REPOSITORY / "build" / "unfinished"
 
 pytestmark = [pytest.mark.e2e, pytest.mark.alone, pytest.mark.proof]
 
@@ -73,6 +74,10 @@ class Upgraded:
     def installed(self) -> str:
         (release,) = self.helm("list", "--all")
         return f"{release['chart']} {release['status']}"
+
+    def backups(self) -> list[dict[str, Any]]:
+        listing = " ".join(["./rag backup", STACK, "--list --json", *self.backup, "2>/dev/null"])
+        return list(json.loads(self.run("sh", "-c", listing).output))
 
     def lines(self) -> list[Line]:
         address = self.lab.kubectl("-n", NAMESPACE, "get", "service", "milvus")["spec"]["clusterIP"]
@@ -158,9 +163,7 @@ def test_the_chart_is_upgraded_after_a_backup_and_the_collection_is_the_same(upg
     assert ended.code == 0, ended.output
     assert upgraded.installed == "milvus-0.2.0 deployed"
     assert upgraded.lines() == before
-    (backup,) = json.loads(
-        upgraded.run("sh", "-c", " ".join(["./rag backup", STACK, "--list --json", *upgraded.backup, "2>/dev/null"])).output
-    )
+    (backup,) = upgraded.backups()
     assert (backup["label"], backup["collections"], backup["rows"]) == ("before an upgrade", [COLLECTION], len(before))
 
 
@@ -182,18 +185,60 @@ def test_a_change_that_turns_the_gate_red_is_taken_back_settings_release_and_sta
     assert "not finished" not in upgraded.cli("upgrade", STACK).output
 
 
-def test_killed_while_helm_is_at_work_the_same_command_comes_to_its_end(upgraded: Upgraded) -> None:
-    before, command = upgraded.lines(), upgraded.command("--set", "milvus.memory_gib=3", "--no-backup", "made just now")
-    with subprocess.Popen(command, cwd=REPOSITORY, env=upgraded.shell, stdout=subprocess.DEVNULL, start_new_session=True) as process:
-        while process.poll() is None and not upgraded.installed.endswith("pending-upgrade"):
-            time.sleep(0.3)
-        os.kill(process.pid, signal.SIGKILL)
-    assert process.returncode == -signal.SIGKILL
-    assert "an upgrade is not finished: the configuration" in upgraded.cli("upgrade", STACK).output
-    assert "`./rag upgrade upgraded " in upgraded.cli("doctor", STACK).output
+def is_backing_up(_: Upgraded) -> bool:
+    return any(f" ./rag backup {STACK}" in each.read_text() for each in NOTES.glob("[!.]*"))
+
+
+def is_written(_: Upgraded) -> bool:
+    return re.search(r"memory_gib: \W?3\b", project.config_file(STACK).read_text()) is not None
+
+
+def is_compared(_: Upgraded) -> bool:
+    return any({"validation", "compare"} <= set(each.info["cmdline"] or ()) for each in psutil.process_iter(["cmdline"]))
+
+
+UNFINISHED = "command.unfinished"
+UPGRADES: dict[str, tuple["str | Callable[[Upgraded], bool]", set[str]]] = {
+    "the store is looked at": ("sizes: Does an object", set()),
+    "the gate before": (r"(?s)gate before.*search [1-9]\d*/", set()),
+    "the backup is being made": (is_backing_up, {UNFINISHED}),
+    "the backup is made": ("RESULT: PASS backup", set()),
+    "the settings are written": (is_written, {UNFINISHED}),
+    "the state is locked": (rf"Updating \({STACK}\)", {UNFINISHED, LOCKED}),
+    "Helm is at work": (lambda upgraded: upgraded.installed.endswith("pending-upgrade"), {UNFINISHED, LOCKED, "release.pending_upgrade"}),
+    "Milvus is ready": ("milvus-release updated", {UNFINISHED, LOCKED}),
+    "the gate after": (r"(?s)gate after.*search [1-9]\d*/", {UNFINISHED}),
+    "its last record": (is_compared, {UNFINISHED}),
+}
+"""Each moment, and what doctor must find."""
+CHANGES_FROM = list(UPGRADES).index("the settings are written")
+"""Before that moment nothing was changed, and the upgrade is not under way."""
+
+
+@pytest.mark.timeout(1_500)
+def test_killed_at_ten_moments_the_same_command_comes_to_its_end(upgraded: Upgraded, tmp_path: Path) -> None:
+    before, there = upgraded.lines(), [each["id"] for each in upgraded.backups()]
+    command = [*upgraded.command("--set", "milvus.memory_gib=3"), "--", *upgraded.backup]
+    printed = {}
+    for number, (name, (moment, expected)) in enumerate(UPGRADES.items()):
+        reached = moment if isinstance(moment, str) else partial(moment, upgraded)
+        printed[name] = killed_at(reached, command, upgraded.shell, tmp_path / "said")
+        doctor, is_under_way = upgraded.run("./rag", "doctor", STACK), number >= CHANGES_FROM
+        note("./rag upgrade", name, doctor)
+        assert (doctor.code, expected - set(codes(doctor))) == (int(bool(codes(doctor))), set()), f"{name}: {doctor.output}"
+        assert (f"`./rag upgrade {STACK} " in doctor.output) == is_under_way, f"{name}: {doctor.output}"
+        asked = upgraded.cli("upgrade", STACK).output
+        assert ("an upgrade is not finished: the configuration" in asked) == is_under_way, f"{name}: {asked}"
     ended = upgraded.run(*command)
     assert ended.code == 0, ended.output
     assert "gate before" not in ended.output
+    assert re.search(r"a\s+preflight\s+that\s+was\s+killed\s+left", printed["the gate before"]), printed["the gate before"]
+    assert (upgraded.installed.endswith(" deployed"), locks(STACK)) == (True, [])
     assert upgraded.helm("get", "values", "milvus")["standalone"]["resources"]["limits"]["memory"] == "3Gi"
     assert upgraded.lines() == before
+    made = [each for each in upgraded.backups() if each["id"] not in there]
+    assert [(each["label"], each["rows"]) for each in made] == 2 * [("before an upgrade", len(before))], "one more for the kill after it"
+    unchanged = upgraded.run("pulumi", "preview", "--non-interactive", "--expect-no-changes")
+    assert unchanged.code == 0, unchanged.output
     assert "not finished" not in upgraded.cli("upgrade", STACK).output
+    assert upgraded.run("./rag", "doctor", STACK).code == 0
