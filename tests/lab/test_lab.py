@@ -196,7 +196,7 @@ def test_a_machine_that_cannot_host_the_lab_is_told_so_and_what_is_needed(
 
 def test_a_full_disk_is_seen_before_anything_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(disk, "SPARE_GIB", 10**6)
-    with pytest.raises(LabError, match=r"(?s)GiB free under .* need 1e\+06 \([\d,]+ of 1,073,7[\d,]+ bytes\).*cure: free space"):
+    with pytest.raises(LabError, match=r"(?s)GiB free under .* need 1[.\d]*e\+06 \([\d,]+ of 1,073,7[\d,]+ bytes\).*cure: free space"):
         disk.check_room()
 
 
