@@ -120,13 +120,11 @@ def built(name: str, go: str, steps: Steps) -> Path:
     command = [*patient, go, "build", *flags, "-o", f"{partial}/"]
     try:
         with TemporaryDirectory() as folder:
-            if build.embeds_from:  # of a module that was not fetched yet Go names no folder
-                steps.run([go, "mod", "download", build.embeds_from], cure=CURE_BUILD, env=go_environment(), cwd=TOOLS / build.module)
-            command += [*_overlay(build, go, Path(folder)), *build.packages]
+            command += [*_overlay(build, go, Path(folder), steps), *build.packages]
             steps.run(command, cure=CURE_BUILD, env=go_environment(), cwd=TOOLS / build.module)
         for module, path in ((module, path) for module, paths in build.scripts.items() for path in paths):
             (partial / path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(_module(module, build, go) / path, partial / path)
+            shutil.copy2(_module(module, build, go, steps) / path, partial / path)
         if not home.exists():  # another process may have built it meanwhile
             partial.rename(home)
     finally:
@@ -148,13 +146,13 @@ def fetching(names: Sequence[str], go: str, log: Path) -> Iterator[None]:
         yield
 
 
-def _overlay(build: Build, go: str, folder: Path) -> list[str]:
+def _overlay(build: Build, go: str, folder: Path, steps: Steps) -> list[str]:
     """Return the options that give a command the files it embeds, written to `folder` as Pulumi writes them before a release."""
     if not build.embeds_from:
         return []
     (package,) = build.packages
     laid_over = {}
-    for source in sorted((_module(build.embeds_from, build, go) / package).glob("*.json")):
+    for source in sorted((_module(build.embeds_from, build, go, steps) / package).glob("*.json")):
         content = json.loads(source.read_text())
         if source.stem == "schema":
             content["version"] = build.version
@@ -171,8 +169,9 @@ def _go(go: str, *arguments: str, folder: Path = TOOLS) -> str:
     return subprocess.run([go, *arguments], capture_output=True, text=True, check=True, cwd=folder, env=environment).stdout
 
 
-def _module(name: str, build: Build, go: str) -> Path:
-    """Return where Go keeps the source of a module that `build` needs."""
+def _module(name: str, build: Build, go: str, steps: Steps) -> Path:
+    """Return where Go keeps the source of a module that `build` needs; it is fetched first, since of any other Go names no folder."""
+    steps.run([go, "mod", "download", name], cure=CURE_BUILD, env=go_environment(), cwd=TOOLS / build.module)
     return Path(_go(go, "list", "-m", "-f", "{{.Dir}}", name, folder=TOOLS / build.module).strip())
 
 
