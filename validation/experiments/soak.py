@@ -220,10 +220,11 @@ class _Soak:
         documents, dimension, index = self._record.options.fill, self._run.target.embedding_dimension, self._run.profile.search.chosen_index
         rows, vectors = [workload.document(number) for number in range(_FILLED_AT_ONCE)], self._writer.vectors(_FILLED_AT_ONCE)
         patient = Retrying(retry=retry_if_exception_type(GateError), stop=stop_after_delay(_SERVED_S), wait=wait_fixed(1), reraise=True)
-        for first in range(0, documents, _FILLED_AT_ONCE * _BATCHES):
+        portion = _FILLED_AT_ONCE * _BATCHES
+        for first in range(0, documents, portion):
             self._run.reporter.say(f"Milvus's buffers are filled: {first:,} of {documents:,} documents")
             patient(self._scratch.create, dimension, index)  # a pod that is ready may not answer yet
-            for _ in range(0 if self._faults.stopped.is_set() else _BATCHES):
+            for _ in range(first, 0 if self._faults.stopped.is_set() else min(first + portion, documents), _FILLED_AT_ONCE):
                 with suppress(MilvusException, grpc.RpcError):
                     self._scratch.write(rows, vectors, replacing=False)
             patient(self._scratch.drop)

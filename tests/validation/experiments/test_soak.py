@@ -241,9 +241,9 @@ def test_buffers_of_milvus_are_filled_first_and_after_a_restart_with_documents_t
         return count
 
     monkeypatch.setattr(Collection, "write", counted)
-    _, _, report = run(lambda _: None, fill=200)
-    assert written == [50] * 8, "200 documents, twice"
-    assert (report["inputs"]["fill"], report["lost"], report["left_behind"]) == (200, [], [])
+    _, _, report = run(lambda _: None, fill=250)
+    assert written == [50] * 10, "250 documents, twice"
+    assert (report["inputs"]["fill"], report["lost"], report["left_behind"]) == (250, [], [])
     assert MilvusClient(uri=served[1]).list_collections() == []
 
 
