@@ -25,7 +25,7 @@ def sections() -> dict[str, str]:
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
-HELP = sections()
+HELP, SETTINGS = sections(), PAGE.with_name("settings.md").read_text(encoding="utf-8")
 SETTING = re.compile(r"milvus-x10000:([a-z_]+(?:\.[a-z_][a-z0-9_]*)*)(?![\w:])")
 
 
@@ -44,9 +44,9 @@ def wrong(text: str) -> Iterator[str]:
 
 @pytest.mark.parametrize("path", [path for path in TEXTS if ".venv" not in path.parts], ids=lambda path: str(path.relative_to(ROOT)))
 def test_commands_options_and_settings_that_are_named_exist(path: Path) -> None:
-    text, settings = path.read_text(encoding="utf-8"), PAGE.with_name("settings.md").read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8")
     assert [*wrong(text)] == []
-    assert [key for key in SETTING.findall(text) if not re.search(rf"^\| `{re.escape(key)}[`.\[]", settings, re.MULTILINE)] == []
+    assert [key for key in SETTING.findall(text) if not re.search(rf"^\| `{re.escape(key)}[`.\[]", SETTINGS, re.MULTILINE)] == []
 
 
 def test_one_that_does_not_exist_would_be_found() -> None:

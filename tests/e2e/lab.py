@@ -163,6 +163,12 @@ class Lab:
         """Run a command as in the lab's shell."""
         return run(command, {**self.environment(), **(environment or {})})
 
+    def output(self, *command: str) -> str:
+        """Return what a command says that must succeed."""
+        ended = self.run(*command)
+        assert ended.code == 0, ended.output
+        return ended.output
+
     def kubectl(self, *arguments: str) -> Any:
         """Return what kubectl says, as data."""
         return json.loads(self.run("kubectl", *arguments, "-o", "json").output)

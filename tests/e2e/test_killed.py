@@ -158,9 +158,7 @@ DESTROYS: tuple[dict[str, Moment], ...] = (
 def stack(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Yield the stack, which is not there yet: models are external and nobody asks, so that nothing but Milvus takes time."""
     facts = without_models(NAMESPACE)
-    facts |= {
-        f"{project.PROJECT}:milvus": {**facts[f"{project.PROJECT}:milvus"], "cpu_cores": 0.2},
-    }
+    facts[f"{project.PROJECT}:milvus"] |= {"cpu_cores": 0.2}
     project.configure(STACK, facts)
     file = project.config_file(STACK)
     written = yaml.safe_load(file.read_text())

@@ -48,9 +48,7 @@ class Pods:
     home: Path
 
     def kubectl(self, *arguments: str) -> str:
-        ended = self.lab.run("kubectl", "-n", NAMESPACE, *arguments)
-        assert ended.code == 0, ended.output
-        return ended.output
+        return self.lab.output("kubectl", "-n", NAMESPACE, *arguments)
 
     def apply(self, *objects: dict[str, Any]) -> None:
         path = self.home / "objects.json"

@@ -64,9 +64,7 @@ class Scheduled:
     name: str
 
     def run(self, *words: str) -> str:
-        ended = self.lab.run("kubectl", "-n", NAMESPACE, *words)
-        assert ended.code == 0, ended.output
-        return ended.output
+        return self.lab.output("kubectl", "-n", NAMESPACE, *words)
 
     def read(self, *words: str) -> Any:
         return self.lab.kubectl("-n", NAMESPACE, "get", *words)

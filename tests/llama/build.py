@@ -92,18 +92,8 @@ def _packages(work: Path, steps: Steps) -> tuple[Path, Path]:
     steps.run([UV, "venv", "-q", "--python", sys.executable, work / "tools"], cure=cure)
     steps.run([UV, "pip", "sync", "-q", "--python", python, "--require-hashes", TOOLS_LOCK], cure=cure)
     # pip asks a source package for its metadata, with what builds it from the lock and not from wherever
-    download: list[str | Path] = [
-        "download",
-        "-q",
-        "--no-deps",
-        "--no-build-isolation",
-        "--no-binary",
-        "llama-cpp-python",
-        "--require-hashes",
-        "-r",
-        LOCK,
-    ]
-    steps.run([sys.executable, "-m", "pip", "--python", python, *download, "-d", work], cure=cure)
+    options = "--no-deps --no-build-isolation --no-binary llama-cpp-python --require-hashes"
+    steps.run([sys.executable, "-m", "pip", "--python", python, "download", "-q", *options.split(), "-r", LOCK, "-d", work], cure=cure)
     (archive,) = work.glob("llama_cpp_python-*.tar.gz")
     shutil.unpack_archive(archive, work, filter="data")
     return python.parent, work / archive.name.removesuffix(".tar.gz")

@@ -81,9 +81,7 @@ class Service:
     llama: Llama
 
     def kubectl(self, *arguments: str) -> str:
-        ended = self.lab.run("kubectl", "-n", NAMESPACE, *arguments)
-        assert ended.code == 0, ended.output
-        return ended.output
+        return self.lab.output("kubectl", "-n", NAMESPACE, *arguments)
 
     def settings(self) -> LlmSettings:
         """Return the LLM's settings as the stack has them now."""
